@@ -1,0 +1,50 @@
+"""`python -m ml VERB ...`: the doors to everything in `ml`, each usable without Django, database or broker."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from ml.errors import MisstepError, NotAvailable
+
+VERBS = {
+    "sample": "write solutions to problems with a policy",
+    "autolabel": "estimate steps by rollouts or tree search",
+    "train": "train a process reward model from a snapshot",
+    "score": "score the steps of solutions with a checkpoint",
+    "evaluate": "measure a process reward model",
+    "selftrain": "the rounds of rStar-Math and ReST-MCTS*",
+}
+
+
+def usage() -> str:
+    """The list of verbs, one a line."""
+    lines = [f"  {verb:<10} {meaning}" for verb, meaning in VERBS.items()]
+    return "usage: python -m ml VERB [options]\n\n" + "\n".join(lines) + "\n\npython -m ml VERB --help says more."
+
+
+def main(arguments: list[str]) -> int:
+    """Run one verb; return the exit status: 0 done, 1 refused input, 2 unusable or unavailable request."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(usage())
+        return 0 if arguments else 2
+    verb, rest = arguments[0], arguments[1:]
+    if verb not in VERBS:
+        print(f"python -m ml: there is no verb {verb!r}\n\n{usage()}", file=sys.stderr)
+        return 2
+    # Several threads that wait by spinning slow each other down on small machines (set before torch loads).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        module = importlib.import_module(f"ml.commands.{verb}")
+        return int(module.main(rest) or 0)
+    except NotAvailable as refusal:
+        print(f"python -m ml {verb}: {refusal}", file=sys.stderr)
+        return 2
+    except MisstepError as refusal:
+        print(f"python -m ml {verb}: {refusal}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,19 @@
+"""One exception per way in which input can be wrong; the docstring is the message's pattern."""
+
+from __future__ import annotations
+
+
+class MisstepError(Exception):
+    """Something the caller can mend; the message says what was found, and what was expected."""
+
+
+class BadRecord(MisstepError):
+    """FILE:LINE: what was found, what was expected."""
+
+    def __init__(self, file: str, line: int, found: str, expected: str) -> None:
+        self.file, self.line, self.found, self.expected = file, line, found, expected
+        super().__init__(f"{file}:{line}: {found}, expected {expected}")
+
+
+class NotAvailable(MisstepError):
+    """What was asked for is not part of this version; the command exits with 2."""

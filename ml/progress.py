@@ -1,0 +1,52 @@
+"""How a command says how far it is: JSON lines for a parent process, a short line for a person.
+
+With `MISSTEP_PROGRESS=json` each report is one stdout line `{"progress": {...}}` that the job runner reads.
+Otherwise a person gets it on stderr, at most twice a second, so that stdout stays free for the result.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Progress:
+    """Reports `done` of `total` units of work. `total` may be None when it is not known beforehand."""
+
+    unit: str
+    total: int | None = None
+    minimum_interval: float = 0.5
+    _last: float = field(default=0.0, repr=False)
+    _started: float = field(default_factory=time.monotonic, repr=False)
+
+    def report(self, done: int, message: str = "", metrics: Mapping[str, Any] | None = None) -> None:
+        """Say how far the work is; skipped when the last report is too fresh, except for the final one."""
+        now = time.monotonic()
+        if now - self._last < self.minimum_interval and done != self.total:
+            return
+        self._last = now
+        body = {
+            "done": done,
+            "total": self.total,
+            "unit": self.unit,
+            "message": message,
+            "seconds": round(now - self._started, 2),
+            "metrics": dict(metrics or {}),
+        }
+        if os.environ.get("MISSTEP_PROGRESS") == "json":
+            print(json.dumps({"progress": body}), flush=True)
+        else:
+            of = f"/{self.total}" if self.total is not None else ""
+            numbers = " ".join(f"{name} {value}" for name, value in body["metrics"].items())
+            print(f"{done}{of} {self.unit} {numbers} {message}".rstrip(), file=sys.stderr, flush=True)
+
+
+def print_result(result: Mapping[str, Any]) -> None:
+    """Print the command's result: one JSON object, the last line on stdout."""
+    print(json.dumps(result, ensure_ascii=False, allow_nan=False), flush=True)
