@@ -21,7 +21,11 @@ VERBS = {
 def usage() -> str:
     """The list of verbs, one a line."""
     lines = [f"  {verb:<10} {meaning}" for verb, meaning in VERBS.items()]
-    return "usage: python -m ml VERB [options]\n\n" + "\n".join(lines) + "\n\npython -m ml VERB --help says more."
+    return (
+        "usage: python -m ml VERB [options]\n\n"
+        + "\n".join(lines)
+        + "\n\npython -m ml VERB --help says more."
+    )
 
 
 def main(arguments: list[str]) -> int:

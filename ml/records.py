@@ -115,7 +115,7 @@ class StepEstimate:
     visits: completed, graded rollouts through the step. correct: how many ended in the reference answer.
     q_value: mean outcome in the method's own range ([-1, 1] for rStar, [0, 1] for Monte Carlo estimation).
     hard: 1 if any rollout was correct, else 0 (Math-Shepherd). soft: correct / visits, in [0, 1].
-    quality_value: v_k of ReST-MCTS* in [0, 1], None where the method has none. None also means "not estimated".
+    quality_value: v_k of ReST-MCTS* in [0, 1], None where the method has none. None means "not estimated".
     """
 
     visits: int
@@ -128,7 +128,7 @@ class StepEstimate:
 
 @dataclass(frozen=True, slots=True)
 class SolutionEstimate:
-    """One line of `estimates.jsonl`: the steps' estimates and the first mistake that they imply (None: none)."""
+    """One line of `estimates.jsonl`: the estimates and the first mistake that they imply (None: none)."""
 
     id: str
     first_mistake: int | None

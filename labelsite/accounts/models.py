@@ -1,0 +1,50 @@
+"""People, their roles, and the tokens of their scripts."""
+
+from __future__ import annotations
+
+import hashlib
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    ANNOTATOR = "annotator", _("annotator")
+    REVIEWER = "reviewer", _("reviewer")
+    ADMIN = "admin", _("admin")
+
+
+class User(AbstractUser):
+    """A person, or (`is_machine`) the labeler that imported labels belong to, which cannot log in."""
+
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.ANNOTATOR)
+    is_machine = models.BooleanField(default=False)
+    # The two halves of one switch: no new tasks, and no labels in snapshots.
+    is_paused = models.BooleanField(default=False)
+    labels_excluded = models.BooleanField(default=False)
+    # Remapped keys, theme and language, written by the annotator's own settings page.
+    preferences = models.JSONField(default=dict, blank=True)
+
+    @property
+    def is_reviewer(self) -> bool:
+        """Reviewers and admins see everyone's labels."""
+        return self.role in (Role.REVIEWER, Role.ADMIN)
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == Role.ADMIN
+
+
+class ApiToken(models.Model):
+    """A script's key. Only its digest is kept; the token itself is shown once."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80)
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    @staticmethod
+    def digest_of(token: str) -> str:
+        return hashlib.sha256(token.encode()).hexdigest()

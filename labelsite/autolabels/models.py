@@ -1,0 +1,90 @@
+"""What machines say of steps: estimates from rollouts, scores from a process reward model, search trees."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from labelsite.jobs.models import Job
+from labelsite.problems.models import Problem, Solution, Step
+
+
+class EstimateRun(models.Model):
+    """One `autolabel` run: everything needed to make it again stands here."""
+
+    name = models.CharField(max_length=120)
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, null=True, related_name="estimate_run")
+    method = models.CharField(max_length=40)
+    policy = models.CharField(max_length=200)
+    parameters = models.JSONField(default=dict)
+    seed = models.BigIntegerField(default=0)
+    # The rest is read from the command's run.json.
+    code_version = models.CharField(max_length=80, blank=True)
+    sandbox_level = models.CharField(max_length=40, blank=True)
+    cost = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    loaded_at = models.DateTimeField(null=True)
+
+
+class SolutionEstimate(models.Model):
+    run = models.ForeignKey(EstimateRun, on_delete=models.CASCADE, related_name="solution_estimates")
+    solution = models.ForeignKey(Solution, on_delete=models.CASCADE, related_name="estimates")
+    first_mistake = models.PositiveSmallIntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "solution"], name="solution_estimate_once")]
+
+
+class StepEstimate(models.Model):
+    run = models.ForeignKey(EstimateRun, on_delete=models.CASCADE, related_name="step_estimates")
+    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="estimates")
+    visits = models.PositiveIntegerField()
+    correct = models.PositiveIntegerField()
+    q_value = models.FloatField(null=True)
+    hard = models.PositiveSmallIntegerField(null=True)
+    soft = models.FloatField(null=True)
+    quality_value = models.FloatField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "step"], name="step_estimate_once"),
+            models.CheckConstraint(
+                condition=models.Q(correct__lte=models.F("visits")), name="step_estimate_counts"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(q_value__isnull=True) | models.Q(q_value__gte=-1, q_value__lte=1),
+                name="step_estimate_q_value_range",
+            ),
+        ]
+
+
+class SearchTree(models.Model):
+    run = models.ForeignKey(EstimateRun, on_delete=models.CASCADE, related_name="trees")
+    problem = models.ForeignKey(Problem, on_delete=models.CASCADE, related_name="search_trees")
+    node_count = models.PositiveIntegerField()
+    # The line of trees.jsonl: {"id", "method", "nodes": [...]}.
+    data = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "problem"], name="search_tree_once")]
+
+
+class ScoreRun(models.Model):
+    """One `score` run. The checkpoint lives further right, so only its hash and name are known here."""
+
+    name = models.CharField(max_length=120)
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, null=True, related_name="score_run")
+    checkpoint_sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(auto_now_add=True)
+    loaded_at = models.DateTimeField(null=True)
+
+
+class StepScore(models.Model):
+    run = models.ForeignKey(ScoreRun, on_delete=models.CASCADE, related_name="step_scores")
+    step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="scores")
+    score = models.FloatField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "step"], name="step_score_once"),
+            models.CheckConstraint(condition=models.Q(score__gte=0, score__lte=1), name="step_score_range"),
+        ]

@@ -1,0 +1,167 @@
+"""Who labels what next: campaigns, their tasks, and each person's lease on a task."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from labelsite.autolabels.models import EstimateRun, ScoreRun
+from labelsite.problems.models import Solution
+
+
+class Protocol(models.TextChoices):
+    FIRST_MISTAKE = "first_mistake", _("first mistake")
+    EVERY_OPTION = "every_option", _("every option")
+    INDEX_ONLY = "index_only", _("index only")
+
+
+class Exposure(models.TextChoices):
+    """When an annotator sees what machines say of the steps."""
+
+    NEVER = "never", _("never")
+    AFTER = "after", _("after submitting (blind)")
+    BEFORE = "before", _("from the start (assisted)")
+    RANDOM = "random", _("a random arm for each task")
+
+
+class Ordering(models.TextChoices):
+    IMPORT_ORDER = "import_order", _("import order")
+    RANDOM = "random", _("random")
+    UNCERTAINTY = "uncertainty", _("uncertain to the PRM")
+    DISAGREEMENT = "disagreement", _("PRM and rollouts disagree")
+    CONVINCING_WRONG = "convincing_wrong", _("convincing but wrong")
+
+
+class Campaign(models.Model):
+    name = models.CharField(max_length=120, unique=True)
+    protocol = models.CharField(max_length=16, choices=Protocol.choices, default=Protocol.FIRST_MISTAKE)
+    exposure = models.CharField(max_length=8, choices=Exposure.choices, default=Exposure.AFTER)
+    ordering = models.CharField(max_length=20, choices=Ordering.choices, default=Ordering.IMPORT_ORDER)
+    guideline = models.TextField(blank=True)
+    guideline_version = models.PositiveSmallIntegerField(default=1)
+    # How many people look at each solution; adaptive goes 1, 3, 5 until three agree.
+    overlap = models.PositiveSmallIntegerField(default=1)
+    adaptive_overlap = models.BooleanField(default=False)
+    shows_reference_solution = models.BooleanField(default=False)
+    shows_agreement = models.BooleanField(default=False)
+    asks_reason = models.BooleanField(default=False)
+    allows_editing = models.BooleanField(default=True)
+    # Share of gold items mixed in unmarked, and the screening set that comes before real work.
+    gold_rate = models.FloatField(default=0.0)
+    screening_size = models.PositiveSmallIntegerField(default=0)
+    screening_threshold = models.FloatField(default=0.75)
+    generation = models.SmallIntegerField(default=0)
+    is_paused = models.BooleanField(default=False)
+    # Whose machine labels stand beside the steps, and whose scores order the queue.
+    estimate_run = models.ForeignKey(
+        EstimateRun, on_delete=models.SET_NULL, null=True, related_name="campaigns"
+    )
+    score_run = models.ForeignKey(ScoreRun, on_delete=models.SET_NULL, null=True, related_name="campaigns")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+
+class MemberState(models.TextChoices):
+    SCREENING = "screening", _("in screening")
+    ADMITTED = "admitted", _("admitted")
+    REFUSED = "refused", _("not admitted")
+    PAUSED = "paused", _("paused")
+
+
+class Membership(models.Model):
+    """Who may label in a campaign."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    state = models.CharField(max_length=12, choices=MemberState.choices, default=MemberState.ADMITTED)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "user"], name="membership_once")]
+
+
+class TaskKind(models.TextChoices):
+    WORK = "work", _("work")
+    GOLD = "gold", _("gold")
+    SCREENING = "screening", _("screening")
+
+
+class TaskState(models.TextChoices):
+    OPEN = "open", _("open")
+    DONE = "done", _("done")
+    SET_ASIDE = "set_aside", _("set aside")
+
+
+class Task(models.Model):
+    """One solution in a campaign. `remaining` = overlap - live leases - submitted annotations."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="tasks")
+    solution = models.ForeignKey(Solution, on_delete=models.PROTECT, related_name="tasks")
+    kind = models.CharField(max_length=10, choices=TaskKind.choices, default=TaskKind.WORK)
+    state = models.CharField(max_length=10, choices=TaskState.choices, default=TaskState.OPEN)
+    overlap = models.PositiveSmallIntegerField(default=1)
+    remaining = models.PositiveSmallIntegerField(default=1)
+    priority = models.FloatField(default=0.0)
+    # Why this task comes when it comes, in words that a person reads.
+    priority_reason = models.CharField(max_length=200, blank=True)
+    set_aside_reason = models.CharField(max_length=200, blank=True)
+    # Acceptable first-mistake positions; -1 stands for "no mistake". Null: not gold.
+    gold = ArrayField(models.SmallIntegerField(), null=True)
+    gold_source = models.CharField(max_length=40, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "solution"], name="task_once_per_campaign"),
+            models.CheckConstraint(condition=models.Q(remaining__gte=0), name="task_remaining_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(remaining__lte=models.F("overlap")), name="task_remaining_within_overlap"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                models.F("campaign"),
+                models.F("kind"),
+                models.F("priority").desc(),
+                models.F("id"),
+                condition=models.Q(remaining__gt=0, state="open"),
+                name="task_queue",
+            )
+        ]
+
+
+class AssignmentState(models.TextChoices):
+    LEASED = "leased", _("leased")
+    SUBMITTED = "submitted", _("submitted")
+    LAPSED = "lapsed", _("lapsed")
+
+
+class Assignment(models.Model):
+    """Lease and result of one person on one task; the draft outlives the lease."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="assignments")
+    annotator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="assignments"
+    )
+    state = models.CharField(max_length=10, choices=AssignmentState.choices, default=AssignmentState.LEASED)
+    token = models.UUIDField(default=uuid.uuid4)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    leased_until = models.DateTimeField()
+    heartbeat_at = models.DateTimeField(null=True)
+    exposure = models.CharField(max_length=8, choices=Exposure.choices, default=Exposure.AFTER)
+    draft = models.JSONField(default=dict)
+    draft_version = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "annotator"], name="assignment_once")]
+        indexes = [
+            models.Index(
+                fields=["leased_until"], condition=models.Q(state="leased"), name="assignment_expiry"
+            )
+        ]

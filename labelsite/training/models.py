@@ -1,0 +1,44 @@
+"""Training runs, the checkpoints that they leave, and what was measured of them."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from labelsite.autolabels.models import ScoreRun
+from labelsite.jobs.models import Job
+from labelsite.snapshots.models import Snapshot
+
+
+class TrainingRun(models.Model):
+    name = models.CharField(max_length=120)
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="training_runs")
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="training_run")
+    objective = models.CharField(max_length=20)
+    labels = models.CharField(max_length=10)
+    base = models.CharField(max_length=200)
+    configuration = models.JSONField(default=dict)
+    seed = models.BigIntegerField(default=0)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+
+class Checkpoint(models.Model):
+    run = models.OneToOneField(TrainingRun, on_delete=models.PROTECT, related_name="checkpoint")
+    # Folder below VAR/checkpoints: safetensors, config, tokenizer, card.json.
+    folder = models.CharField(max_length=200)
+    sha256 = models.CharField(max_length=64)
+    card = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    score_runs = models.ManyToManyField(ScoreRun, related_name="checkpoints")
+
+
+class Evaluation(models.Model):
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.CASCADE, related_name="evaluations")
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, null=True, related_name="evaluation")
+    kind = models.CharField(max_length=40)
+    data = models.CharField(max_length=200)
+    result = models.JSONField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
