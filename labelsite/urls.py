@@ -1,8 +1,15 @@
-"""The site map."""
+"""The site map: one line an app, in the order in which data flows."""
 
-from django.urls import path
-from django.views.generic import TemplateView
+from django.urls import include, path
 
 urlpatterns = [
-    path("", TemplateView.as_view(template_name="home.html"), name="home"),
+    path("", include("labelsite.accounts.urls")),
+    path("jobs/", include("labelsite.jobs.urls")),
+    path("autolabels/", include("labelsite.autolabels.urls")),
+    path("campaigns/", include("labelsite.campaigns.urls")),
+    path("", include("labelsite.annotations.urls")),
+    path("", include("labelsite.comparison.urls")),
+    path("snapshots/", include("labelsite.snapshots.urls")),
+    path("training/", include("labelsite.training.urls")),
+    path("api/", include("labelsite.api.urls")),
 ]
