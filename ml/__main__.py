@@ -1,4 +1,4 @@
-"""`python -m ml VERB ...`: the doors to everything in `ml`, each usable without Django, database or broker."""
+"""`python -m ml VERB ...`: the doors to everything in `ml`; no Django, database or broker needed."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The candidates for one place in a solution; `chosen` indexes the one on the trajectory, None if open."""
+    """The candidates for one place in a solution; `chosen` indexes the one on the trajectory (None: open)."""
 
     options: tuple[Option, ...]
     chosen: int | None = 0
