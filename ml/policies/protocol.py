@@ -33,7 +33,11 @@ class Continuation:
 
 
 class Policy(Protocol):
-    """A model that writes steps. `name` is stored with every run."""
+    """A model that writes steps. `name` is stored with every run.
+
+    What is written after a prefix depends on the prefix, the seed and the candidate's index only, never on
+    which other prefixes share the batch: then a tree is the same whichever trees are searched beside it.
+    """
 
     name: str
 
