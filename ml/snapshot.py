@@ -1,0 +1,270 @@
+"""Frozen labels: a folder of JSONL parts and a manifest whose sha256 covers every byte of them.
+
+A snapshot is written beside its place, synced and renamed, so a folder with this name is always whole. It is
+read only after every part's hash has been compared with the manifest, so what trains is what was frozen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ml.errors import BadRecord, MisstepError
+
+FORMAT = "misstep-snapshot"
+VERSION = 1
+SPLITS = ("train", "validation", "test")
+SOURCES = ("human", "automatic", "fused", None)
+ROWS_PER_PART = 20_000
+EVIDENCE_SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
+
+
+@dataclass(frozen=True)
+class SnapshotRow:
+    """One solution with its evidence and the labels that the snapshot's rule decided.
+
+    labels: per step the probability that the step is correct, None where the step is not supervised.
+    human, automatic: the evidence itself, so that another rule can be applied later (see `ml.targets`).
+    options: alternatives that are not on the trajectory: {"position", "text", "rating", "q_value"}.
+    """
+
+    id: str
+    problem_id: str
+    problem: str
+    steps: list[str]
+    split: str
+    labels: list[float | None]
+    label_source: list[str | None]
+    first_mistake: int | None = None
+    answer: str | None = None
+    final_answer: str | None = None
+    is_correct: bool | None = None
+    generator: str | None = None
+    human: dict[str, Any] | None = None
+    automatic: dict[str, Any] | None = None
+    options: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A verified snapshot; iterating it streams its rows."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """The hash that names this snapshot on cards and pages."""
+        return str(self.manifest["sha256"])
+
+    def __iter__(self) -> Iterator[SnapshotRow]:
+        for part in self.manifest["parts"]:
+            yield from _read_part(self.folder / part["file"])
+
+
+def normalise_problem(text: str) -> str:
+    """The problem's text without case, spacing and Unicode variants: equal means the same problem.
+
+    Operators and digits stay, because in arithmetic they are the problem.
+    """
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).casefold()
+
+
+def problem_hash(text: str) -> str:
+    """Sixteen hexadecimal digits that name a problem by its normalised text."""
+    return hashlib.sha256(normalise_problem(text).encode()).hexdigest()[:16]
+
+
+def split_of(problem_text: str) -> str:
+    """`train` (80 %), `validation` (10 %) or `test` (10 %), by the problem's normalised text alone.
+
+    Every solution of a problem, from any campaign and at any time, falls into the same split.
+    """
+    tenth = int(problem_hash(problem_text), 16) % 10
+    return "test" if tenth == 0 else "validation" if tenth == 1 else "train"
+
+
+def leaked_problems(rows: Iterable[SnapshotRow]) -> dict[str, set[str]]:
+    """Problems (by hash) that stand in more than one split, with those splits. Empty when nothing leaks."""
+    seen: dict[str, set[str]] = {}
+    for row in rows:
+        seen.setdefault(problem_hash(row.problem), set()).add(row.split)
+    return {name: splits for name, splits in seen.items() if len(splits) > 1}
+
+
+def complaint_about(row: SnapshotRow) -> tuple[str, str] | None:
+    """What is wrong with a row as (found, expected), or None."""
+    if not row.steps:
+        return "no steps", "at least one step"
+    for position, step in enumerate(row.steps):
+        if not isinstance(step, str) or not step.strip():
+            return f"step {position} is empty", "a step with text"
+    if len(row.labels) != len(row.steps):
+        return f"{len(row.labels)} labels for {len(row.steps)} steps", "one label (or null) per step"
+    if len(row.label_source) != len(row.steps):
+        return f"{len(row.label_source)} label sources for {len(row.steps)} steps", "one per step"
+    for position, label in enumerate(row.labels):
+        if label is not None and not _is_probability(label):
+            return f"label {label!r} at step {position}", "a probability in [0, 1] or null"
+    if any(source not in SOURCES for source in row.label_source):
+        return f"label source {row.label_source!r}", "human, automatic, fused or null"
+    if row.split not in SPLITS:
+        return f"split {row.split!r}", "train, validation or test"
+    return _complaint_about_evidence(row)
+
+
+def write_snapshot(
+    folder: str | Path, rows: Iterable[SnapshotRow], *, rows_per_part: int = ROWS_PER_PART, **fields: Any
+) -> dict[str, Any]:
+    """Freeze `rows` into `folder`; return the manifest, into which `fields` (name, labels, rule, ...) go.
+
+    Raises MisstepError for a folder that already holds something, BadRecord for a row that cannot be
+    trained on; then nothing is left behind.
+    """
+    target = Path(folder)
+    if target.exists() and any(target.iterdir()):
+        raise MisstepError(f"{target} already holds files, expected a new or empty folder for the snapshot")
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / "parts").mkdir(parents=True)
+    try:
+        manifest = _write_parts(partial, rows, rows_per_part, fields)
+        _write_synced(partial / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+        os.replace(partial, target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return manifest
+
+
+def read_snapshot(folder: str | Path) -> Snapshot:
+    """Open a snapshot and verify every part. Raises MisstepError when it is not whole or not unchanged."""
+    root = Path(folder)
+    try:
+        manifest = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MisstepError(f"{root}: no readable manifest.json ({error}), expected a snapshot") from error
+    if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
+        found = (manifest.get("format"), manifest.get("version"))
+        raise MisstepError(f"{root}/manifest.json: format {found}, expected {(FORMAT, VERSION)}")
+    for part in manifest["parts"]:
+        found_hash = _sha256_of(root, part["file"])
+        if found_hash != part["sha256"]:
+            raise MisstepError(f"{root}/{part['file']}: sha256 {found_hash}, expected {part['sha256']}")
+    whole = combined_hash(part["sha256"] for part in manifest["parts"])
+    if whole != manifest["sha256"]:
+        raise MisstepError(f"{root}/manifest.json: sha256 {manifest['sha256']}, expected {whole}")
+    return Snapshot(root, manifest)
+
+
+def combined_hash(part_hashes: Iterable[str]) -> str:
+    """The snapshot's hash: sha256 over its parts' hashes in order."""
+    return hashlib.sha256("".join(part_hashes).encode()).hexdigest()
+
+
+def _is_probability(label: object) -> bool:
+    number = isinstance(label, int | float) and not isinstance(label, bool)
+    return number and math.isfinite(label) and 0 <= label <= 1  # type: ignore[arg-type,operator]
+
+
+def _complaint_about_evidence(row: SnapshotRow) -> tuple[str, str] | None:
+    """A complaint about ratings or estimates that do not fit the steps, or None."""
+    ratings = (row.human or {}).get("ratings")
+    if ratings is not None:
+        if len(ratings) != len(row.steps):
+            return f"{len(ratings)} ratings for {len(row.steps)} steps", "one rating (or null) per step"
+        if any(rating not in (-1, 0, 1, None) for rating in ratings):
+            return f"ratings {ratings!r}", "-1, 0, 1 or null"
+    for name in EVIDENCE_SERIES:
+        values = (row.automatic or {}).get(name)
+        if values is None:
+            continue
+        if len(values) != len(row.steps):
+            return f"{len(values)} automatic {name} for {len(row.steps)} steps", "one (or null) per step"
+        if any(value is not None and not math.isfinite(value) for value in values):
+            return f"automatic {name} {values!r}", "finite numbers or null"
+    return None
+
+
+def _write_parts(
+    partial: Path, rows: Iterable[SnapshotRow], rows_per_part: int, fields: Mapping[str, Any]
+) -> dict[str, Any]:
+    parts: list[dict[str, Any]] = []
+    counts = {"rows": 0, "steps": 0, "labelled_steps": 0, **dict.fromkeys(SPLITS, 0)}
+    pending: list[str] = []
+    for number, row in enumerate(rows, start=1):
+        complaint = complaint_about(row)
+        if complaint:
+            raise BadRecord("snapshot row", number, f"record {row.id}: {complaint[0]}", complaint[1])
+        pending.append(json.dumps(asdict(row), ensure_ascii=False, allow_nan=False))
+        counts["rows"] += 1
+        counts["steps"] += len(row.steps)
+        counts["labelled_steps"] += sum(label is not None for label in row.labels)
+        counts[row.split] += 1
+        if len(pending) == rows_per_part:
+            parts.append(_write_part(partial, len(parts), pending))
+            pending = []
+    if pending or not parts:
+        parts.append(_write_part(partial, len(parts), pending))
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": fields.get("name", ""),
+        "labels": fields.get("labels", "human"),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        **fields,
+        "counts": {**counts, **fields.get("counts", {})},
+        "parts": parts,
+        "sha256": combined_hash(part["sha256"] for part in parts),
+    }
+
+
+def _write_part(partial: Path, number: int, lines: list[str]) -> dict[str, Any]:
+    name = f"parts/part-{number:05d}.jsonl"
+    content = "".join(line + "\n" for line in lines)
+    _write_synced(partial / name, content)
+    return {"file": name, "rows": len(lines), "sha256": hashlib.sha256(content.encode()).hexdigest()}
+
+
+def _write_synced(path: Path, content: str) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _sha256_of(root: Path, name: str) -> str:
+    path = root / name
+    # A manifest may come from elsewhere: it must not make us read outside its own folder.
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise MisstepError(f"{root}/manifest.json: part {name!r} lies outside, expected a file inside")
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise MisstepError(f"{path}: {error.strerror}, expected the part that manifest.json names") from error
+
+
+def _read_part(path: Path) -> Iterator[SnapshotRow]:
+    names = SnapshotRow.__dataclass_fields__
+    with path.open(encoding="utf-8") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                body = json.loads(line)
+                row = SnapshotRow(**{name: value for name, value in body.items() if name in names})
+                complaint = complaint_about(row)
+            except (ValueError, TypeError, AttributeError) as error:
+                raise BadRecord(str(path), number, f"unreadable row ({error})", "a snapshot row") from error
+            if complaint:
+                raise BadRecord(str(path), number, f"record {row.id}: {complaint[0]}", complaint[1])
+            yield row

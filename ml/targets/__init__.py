@@ -1,0 +1,18 @@
+"""From ratings and estimates to training labels: one rule, applied at freezing and again at training."""
+
+from ml.targets.fusion import Fusion, Witnessed, WitnessRates, fuse
+from ml.targets.rules import Decision, LabelRule, decide_labels
+from ml.targets.snapshot_rows import label_rows
+from ml.targets.values import quality_values
+
+__all__ = [
+    "Decision",
+    "Fusion",
+    "LabelRule",
+    "WitnessRates",
+    "Witnessed",
+    "decide_labels",
+    "fuse",
+    "label_rows",
+    "quality_values",
+]

@@ -1,0 +1,148 @@
+"""Fusion: each annotator and the search are noisy witnesses of the first mistake (Dawid and Skene, 1979).
+
+The hidden truth of a solution with K steps is one of K + 1 places: a first mistake at 0 .. K-1, or none (K).
+A witness has three error rates: `false_alarm` (names a step although none is wrong; any step alike), `miss`
+(says "none" although a step is wrong) and `exact` (names the right step, given that it names one; otherwise
+any other step alike). Expectation-maximisation finds the rates without gold; gold items, where there are any,
+hold their truth fixed. Whether the final answer was right is evidence as well: correct steps cannot end in a
+wrong answer, and a wrong process ends right only with the probability `lucky`, which is estimated too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Witnessed:
+    """One solution: its number of steps and what each witness named (a step, or None for "no mistake").
+
+    answer_correct: whether its final answer was right, None if unknown or if it should not count.
+    truth, has_truth: a gold item's known first mistake.
+    """
+
+    step_count: int
+    verdicts: Mapping[str, int | None]
+    answer_correct: bool | None = None
+    truth: int | None = None
+    has_truth: bool = False
+
+
+@dataclass(frozen=True)
+class WitnessRates:
+    """One witness's error rates, each in (0, 1)."""
+
+    false_alarm: float
+    miss: float
+    exact: float
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """The fitted model. `places[i]` has shape [K_i + 1]: P(first mistake at k), last entry P(none)."""
+
+    places: list[Array]
+    rates: dict[str, WitnessRates]
+    mistake_rate: float
+    lucky: float
+    log_likelihood: list[float]
+
+    def correct_through(self, index: int) -> list[float]:
+        """P(no mistake up to and with step k) for each step of one item: shape [K]."""
+        return [float(value) for value in np.clip(1.0 - np.cumsum(self.places[index][:-1]), 0.0, 1.0)]
+
+
+# Beta(a, b) priors as pseudo-counts: a witness is presumed decent until the data say otherwise. Without a
+# prior, two witnesses can swap the meaning of "mistake" and "none".
+PRIOR = {"false_alarm": (1.0, 4.0), "miss": (1.0, 4.0), "exact": (4.0, 1.0)}
+ANSWER_NOISE = 1e-3
+
+
+def fuse(items: Sequence[Witnessed], iterations: int = 100, tolerance: float = 1e-7) -> Fusion:
+    """Fit by expectation-maximisation; deterministic. Items without any witness keep the prior."""
+    names = sorted({name for item in items for name in item.verdicts})
+    rates = {name: WitnessRates(0.2, 0.2, 0.8) for name in names}
+    mistake_rate, lucky = 0.5, 0.1
+    trace: list[float] = []
+    places: list[Array] = []
+    for _ in range(iterations):
+        places, log_likelihood = _expect(items, rates, mistake_rate, lucky)
+        trace.append(log_likelihood)
+        rates = {name: _witness_rates(name, items, places) for name in names}
+        wrong = sum(1.0 - float(place[-1]) for place in places)
+        mistake_rate = (wrong + 1.0) / (len(items) + 2.0)
+        lucky = _lucky(items, places)
+        if len(trace) > 1 and abs(trace[-1] - trace[-2]) < tolerance * max(1.0, abs(trace[-1])):
+            break
+    return Fusion(places, rates, mistake_rate, lucky, trace)
+
+
+def verdict_likelihood(verdict: int | None, step_count: int, rates: WitnessRates) -> Array:
+    """P(verdict | truth) for each of the K + 1 places: shape [K + 1]."""
+    chances = np.empty(step_count + 1)
+    if verdict is None:
+        chances[:-1] = rates.miss
+        chances[-1] = 1.0 - rates.false_alarm
+        return chances
+    # With a single step there is no other step to name, so a named step is the right one.
+    exact = rates.exact if step_count > 1 else 1.0
+    chances[:-1] = (1.0 - rates.miss) * (1.0 - exact) / max(step_count - 1, 1)
+    chances[verdict] = (1.0 - rates.miss) * exact
+    chances[-1] = rates.false_alarm / step_count
+    return chances
+
+
+def _expect(
+    items: Sequence[Witnessed], rates: Mapping[str, WitnessRates], mistake_rate: float, lucky: float
+) -> tuple[list[Array], float]:
+    places, log_likelihood = [], 0.0
+    for item in items:
+        count = item.step_count
+        weights = np.full(count + 1, mistake_rate / count)
+        weights[-1] = 1.0 - mistake_rate
+        for name, verdict in item.verdicts.items():
+            weights *= verdict_likelihood(verdict, count, rates[name])
+        if item.answer_correct is not None:
+            right = item.answer_correct
+            weights[:-1] *= lucky if right else 1.0 - lucky
+            weights[-1] *= 1.0 - ANSWER_NOISE if right else ANSWER_NOISE
+        if item.has_truth:
+            known = np.zeros(count + 1)
+            known[count if item.truth is None else item.truth] = 1.0
+            weights *= known
+        total = float(weights.sum())
+        log_likelihood += float(np.log(total))
+        places.append(weights / total)
+    return places, log_likelihood
+
+
+def _witness_rates(name: str, items: Sequence[Witnessed], places: Sequence[Array]) -> WitnessRates:
+    """The rates' posterior means given the expected truth."""
+    counts = {key: list(pseudo) for key, pseudo in PRIOR.items()}
+    for item, place in zip(items, places, strict=True):
+        if name not in item.verdicts:
+            continue
+        verdict, wrong = item.verdicts[name], 1.0 - float(place[-1])
+        named = verdict is not None
+        counts["false_alarm"][0 if named else 1] += 1.0 - wrong
+        counts["miss"][1 if named else 0] += wrong
+        if verdict is not None and item.step_count > 1:
+            counts["exact"][0] += float(place[verdict])
+            counts["exact"][1] += wrong - float(place[verdict])
+    return WitnessRates(**{key: yes / (yes + no) for key, (yes, no) in counts.items()})
+
+
+def _lucky(items: Sequence[Witnessed], places: Sequence[Array]) -> float:
+    """P(right final answer | a step is wrong), with a weak prior of one in ten."""
+    lucky, wrong = 1.0, 10.0
+    for item, place in zip(items, places, strict=True):
+        if item.answer_correct is not None:
+            wrong += 1.0 - float(place[-1])
+            lucky += (1.0 - float(place[-1])) * item.answer_correct
+    return lucky / wrong

@@ -1,0 +1,64 @@
+"""Apply one label rule to many snapshot rows, with what has to be fitted over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ml.snapshot import SnapshotRow
+from ml.targets.fusion import Fusion, Witnessed, fuse
+from ml.targets.rules import LabelRule, decide_labels
+
+SEARCH = "search"
+
+
+def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow]:
+    """The rows with labels, sources and first mistake decided anew by `rule`."""
+    listed = list(rows)
+    if rule.labels == "mixed" and rule.mixture == "fusion":
+        listed, _ = with_posteriors(listed, rule)
+    return [_decided(row, rule) for row in listed]
+
+
+def with_posteriors(rows: Sequence[SnapshotRow], rule: LabelRule) -> tuple[list[SnapshotRow], Fusion]:
+    """The rows with `human["posterior"]` from a fusion fitted on all of them, and the fitted model."""
+    fusion = fuse([witnessed(row, rule) for row in rows])
+    fused = []
+    for index, row in enumerate(rows):
+        if row.human is None and row.automatic is None:
+            fused.append(row)
+            continue
+        human = {**(row.human or {}), "posterior": fusion.correct_through(index)}
+        fused.append(replace(row, human=human))
+    return fused, fusion
+
+
+def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
+    """A row as fusion sees it: each annotator in `human["witnesses"]` (else "people"), and the search."""
+    verdicts: dict[str, int | None] = {}
+    if row.human and row.human.get("finish_reason") != "bad_problem":
+        verdicts.update(_people(row, rule))
+    if row.automatic:
+        hard = LabelRule(labels="automatic", threshold=rule.threshold, minimum_visits=rule.minimum_visits)
+        verdicts[SEARCH] = decide_labels(None, row.automatic, hard, len(row.steps)).first_mistake
+    return Witnessed(len(row.steps), verdicts, row.is_correct)
+
+
+def _people(row: SnapshotRow, rule: LabelRule) -> Mapping[str, int | None]:
+    human: dict[str, Any] = row.human or {}
+    if human.get("witnesses"):
+        return {f"person {name}": verdict for name, verdict in human["witnesses"].items()}
+    people = LabelRule(labels="human", neutral=rule.neutral)
+    decision = decide_labels(human, None, people, len(row.steps))
+    # A person who gave up without naming a mistake said nothing about the steps that were not reached.
+    if decision.first_mistake is None and any(label is None for label in decision.labels):
+        return {}
+    return {"people": decision.first_mistake}
+
+
+def _decided(row: SnapshotRow, rule: LabelRule) -> SnapshotRow:
+    decision = decide_labels(row.human, row.automatic, rule, len(row.steps))
+    return replace(
+        row, labels=decision.labels, label_source=decision.sources, first_mistake=decision.first_mistake
+    )

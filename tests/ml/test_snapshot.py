@@ -1,0 +1,115 @@
+"""Snapshots: whole or absent, hashed, split by problem, and refused when a row cannot be trained on."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from ml.errors import MisstepError
+from ml.snapshot import (
+    SnapshotRow,
+    combined_hash,
+    leaked_problems,
+    problem_hash,
+    read_snapshot,
+    split_of,
+    write_snapshot,
+)
+
+
+def row(name: str = "a", **changes) -> SnapshotRow:
+    plain = SnapshotRow(
+        id=name,
+        problem_id=name,
+        problem=f"What is 1 + {name}?",
+        steps=["One.", "Two."],
+        split="train",
+        labels=[1.0, 0.0],
+        label_source=["human", "human"],
+        first_mistake=1,
+    )
+    return replace(plain, **changes)
+
+
+def test_what_was_frozen_is_what_is_read(tmp_path):
+    rows = [row(str(k)) for k in range(5)]
+    manifest = write_snapshot(tmp_path / "s", rows, rows_per_part=2, name="five", labels="human")
+    snapshot = read_snapshot(tmp_path / "s")
+    assert list(snapshot) == rows
+    assert [part["rows"] for part in manifest["parts"]] == [2, 2, 1]
+    assert snapshot.sha256 == combined_hash(part["sha256"] for part in manifest["parts"])
+    assert manifest["counts"] == {
+        "rows": 5, "steps": 10, "labelled_steps": 10, "train": 5, "validation": 0, "test": 0,
+    }  # fmt: skip
+
+
+def test_the_same_rows_give_the_same_hash(tmp_path):
+    one = write_snapshot(tmp_path / "one", [row()], name="one")
+    two = write_snapshot(tmp_path / "two", [row()], name="two")
+    assert one["sha256"] == two["sha256"]
+
+
+def test_a_changed_byte_is_noticed(tmp_path):
+    write_snapshot(tmp_path / "s", [row()])
+    part = tmp_path / "s" / "parts" / "part-00000.jsonl"
+    part.write_text(part.read_text().replace("0.0", "1.0"))
+    with pytest.raises(MisstepError, match=r"part-00000.jsonl: sha256 \w+, expected \w+"):
+        read_snapshot(tmp_path / "s")
+
+
+def test_a_part_outside_the_folder_is_never_read(tmp_path):
+    write_snapshot(tmp_path / "s", [row()])
+    manifest_path = tmp_path / "s" / "manifest.json"
+    manifest = json.loads(manifest_path.read_text())
+    manifest["parts"][0]["file"] = "../elsewhere.jsonl"
+    manifest_path.write_text(json.dumps(manifest))
+    (tmp_path / "elsewhere.jsonl").write_text("secret")
+    with pytest.raises(MisstepError, match="outside"):
+        read_snapshot(tmp_path / "s")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"labels": [1.0]}, "1 labels for 2 steps"),
+        ({"labels": [1.0, math.nan]}, "label nan at step 1"),
+        ({"labels": [1.0, 2.0]}, r"label 2.0 at step 1"),
+        ({"labels": [1.0, True]}, "label True at step 1"),
+        ({"label_source": ["human", "oracle"]}, "label source"),
+        ({"steps": [], "labels": [], "label_source": []}, "no steps"),
+        ({"steps": ["One.", "  "]}, "step 1 is empty"),
+        ({"split": "exam"}, "split 'exam'"),
+        ({"human": {"ratings": [1]}}, "1 ratings for 2 steps"),
+        ({"human": {"ratings": [1, 2]}}, r"ratings \[1, 2\]"),
+        ({"automatic": {"soft": [1.0, math.inf]}}, "automatic soft"),
+    ],
+)
+def test_a_row_that_cannot_be_trained_on_is_refused_and_nothing_is_left(tmp_path, change, complaint):
+    with pytest.raises(MisstepError, match=f"record bad: .*{complaint}"):
+        write_snapshot(tmp_path / "s", [row("good"), row("bad", **change)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path):
+    write_snapshot(tmp_path / "s", [row()])
+    before = (tmp_path / "s" / "manifest.json").read_bytes()
+    with pytest.raises(MisstepError, match="already holds files"):
+        write_snapshot(tmp_path / "s", [row("other")])
+    assert (tmp_path / "s" / "manifest.json").read_bytes() == before
+
+
+def test_the_split_depends_on_the_problem_and_not_on_how_it_is_typed():
+    assert split_of("What is  1 + 2?") == split_of("what is 1 + 2? ") == split_of("What is 1 + 2?")
+    assert problem_hash("1 - 2") != problem_hash("1 + 2")
+    shares = [split_of(f"What is {k} + {k}?") for k in range(2000)]
+    assert 0.75 < shares.count("train") / 2000 < 0.85
+    assert 0.07 < shares.count("test") / 2000 < 0.13
+
+
+def test_a_problem_in_two_splits_is_found():
+    rows = [row("a"), row("b", problem="WHAT is 1 + a?", split="test"), row("c")]
+    assert leaked_problems(rows) == {problem_hash("What is 1 + a?"): {"train", "test"}}
+    assert leaked_problems([row("a"), row("c")]) == {}

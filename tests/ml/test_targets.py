@@ -1,0 +1,212 @@
+"""Label rules on hand-worked solutions, and fusion against its own formula and against known truth."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from ml.errors import MisstepError
+from ml.snapshot import SnapshotRow
+from ml.targets import LabelRule, Witnessed, WitnessRates, decide_labels, fuse, label_rows, quality_values
+from ml.targets.fusion import verdict_likelihood
+from ml.targets.values import values_from_labels
+
+PEOPLE = {"ratings": [1, 0, -1, None], "first_mistake": 2, "finish_reason": "found_error", "annotators": 1}
+SEARCH = {"visits": [8, 8, 8, 8], "correct": [6, 2, 1, 0], "quality_value": [0.25, 0.5, 0.75, 0.3]}
+
+
+@pytest.mark.parametrize(("neutral", "second"), [("positive", 1.0), ("negative", 0.0), ("drop", None)])
+def test_neutral_counts_as_the_rule_says(neutral, second):
+    decision = decide_labels(PEOPLE, None, LabelRule("human", neutral=neutral))
+    assert decision.labels == [1.0, second, 0.0, None]
+    assert decision.first_mistake == 2
+
+
+def test_nothing_behind_the_first_mistake_is_supervised_unless_asked():
+    people = {"ratings": [1, -1, 1], "first_mistake": 1, "finish_reason": "found_error"}
+    assert decide_labels(people, None, LabelRule("human")).labels == [1.0, 0.0, None]
+    assert decide_labels(people, None, LabelRule("human", after_mistake="wrong")).labels == [1.0, 0.0, 0.0]
+    assert decide_labels(people, None, LabelRule("human", after_mistake="keep")).labels == [1.0, 0.0, 1.0]
+
+
+def test_a_bare_first_mistake_becomes_ratings():
+    people = {"ratings": None, "first_mistake": 1, "finish_reason": "found_error"}
+    assert decide_labels(people, None, LabelRule("human"), 3).labels == [1.0, 0.0, None]
+    fine = {"ratings": None, "first_mistake": None, "finish_reason": "solution"}
+    assert decide_labels(fine, None, LabelRule("human"), 2).labels == [1.0, 1.0]
+
+
+def test_a_bad_problem_teaches_nothing():
+    people = {"ratings": [1, -1], "first_mistake": 1, "finish_reason": "bad_problem"}
+    assert decide_labels(people, None, LabelRule("human")).labels == [None, None]
+
+
+def test_rollouts_give_hard_soft_and_quality_labels():
+    assert decide_labels(None, SEARCH, LabelRule("automatic")).labels == [1.0, 1.0, 1.0, 0.0]
+    assert decide_labels(None, SEARCH, LabelRule("automatic")).first_mistake == 3
+    strict = decide_labels(None, SEARCH, LabelRule("automatic", threshold=0.125))
+    assert strict == ([1.0, 1.0, 0.0, None], ["automatic"] * 3 + [None], 2)
+    soft = decide_labels(None, SEARCH, LabelRule("automatic", target="soft"))
+    assert soft.labels == [0.75, 0.25, 0.125, 0.0]
+    values = decide_labels(None, SEARCH, LabelRule("automatic", target="quality_value"))
+    assert values.labels == SEARCH["quality_value"] and values.first_mistake == 3
+
+
+def test_steps_with_too_few_visits_are_not_supervised():
+    search = {"visits": [8, 2, 0], "correct": [1, 0, 0]}
+    decision = decide_labels(None, search, LabelRule("automatic", minimum_visits=4))
+    assert decision == ([1.0, None, None], ["automatic", None, None], None)
+
+
+def test_people_override_the_search_and_the_search_fills_what_people_left_out():
+    people = {"ratings": [1, None, -1, None], "first_mistake": 2, "finish_reason": "found_error"}
+    search = {"visits": [8] * 4, "correct": [0, 0, 8, 8]}
+    decision = decide_labels(people, search, LabelRule("mixed"))
+    assert decision.first_mistake == 2
+    assert decision.labels == [1.0, None, 0.0, None]  # The search stops at its own first mistake, step 0.
+    friendly = {"visits": [8] * 4, "correct": [8, 8, 8, 8]}
+    decision = decide_labels(people, friendly, LabelRule("mixed"))
+    assert decision == ([1.0, 1.0, 0.0, None], ["human", "automatic", "human", None], 2)
+    assert decide_labels(None, search, LabelRule("mixed")).sources[0] == "automatic"
+
+
+def test_consensus_keeps_only_rows_on_whose_first_mistake_both_agree():
+    rule = LabelRule("mixed", mixture="consensus")
+    agreeing = {"visits": [8] * 4, "correct": [8, 4, 0, 0]}
+    assert decide_labels(PEOPLE, agreeing, rule).labels == [1.0, 1.0, 0.0, None]
+    assert decide_labels(PEOPLE, SEARCH, rule).labels == [None] * 4
+    assert decide_labels(PEOPLE, None, rule).labels == [None] * 4
+
+
+def test_agreement_weighted_is_the_mean_weighted_by_annotators():
+    rule = LabelRule("mixed", mixture="agreement_weighted", automatic_weight=0.5)
+    people = {"ratings": [1, -1], "first_mistake": 1, "finish_reason": "found_error", "annotators": 2}
+    search = {"visits": [4, 4], "correct": [0, 0]}
+    decision = decide_labels(people, search, rule)
+    assert decision.labels == [pytest.approx(2 / 2.5), 0.0]
+    assert decision.sources == ["fused", "human"]
+
+
+def test_evidence_of_unequal_length_is_refused():
+    with pytest.raises(MisstepError, match=r"evidence for \[2, 4\] steps"):
+        decide_labels(PEOPLE, {"visits": [8, 8], "correct": [1, 1]}, LabelRule("mixed"))
+
+
+def test_an_unknown_rule_is_refused():
+    with pytest.raises(MisstepError, match="mixture='vote'"):
+        LabelRule("mixed", mixture="vote")
+
+
+def test_a_posterior_becomes_conditional_soft_labels():
+    human = {"ratings": None, "posterior": [0.9, 0.45, 0.0]}
+    decision = decide_labels(human, None, LabelRule("mixed", mixture="fusion"))
+    assert decision.labels == [pytest.approx(0.9), pytest.approx(0.5), None]
+    assert decision.first_mistake == 1
+
+
+def test_quality_values_of_the_reference_cases():
+    assert quality_values([False] * 4, [3, 2, 1, 0]) == pytest.approx([0.25, 0.5, 0.75, 1.0])
+    # METHODS' vector: after v = 1/2 a wrong step at distance 3, and again.
+    wrong_twice = quality_values([False, False, True, True], [3, 2, 2, 2])
+    assert wrong_twice == pytest.approx([0.25, 0.5, 1 / 3, 1 / 9])
+    assert values_from_labels([1.0, 1.0, None]) == [pytest.approx(1 / 3), pytest.approx(2 / 3), None]
+
+
+def test_a_verdicts_likelihood_is_the_three_rates():
+    rates = WitnessRates(false_alarm=0.3, miss=0.2, exact=0.75)
+    assert verdict_likelihood(None, 3, rates) == pytest.approx([0.2, 0.2, 0.2, 0.7])
+    assert verdict_likelihood(1, 3, rates) == pytest.approx([0.8 * 0.125, 0.8 * 0.75, 0.8 * 0.125, 0.1])
+    for truth in range(4):  # Over all verdicts the chances add up to one.
+        total = sum(verdict_likelihood(said, 3, rates)[truth] for said in (None, 0, 1, 2))
+        assert total == pytest.approx(1.0)
+
+
+def simulated(count: int, seed: int) -> tuple[list[Witnessed], list[int | None]]:
+    """Solutions whose truth is known, seen by a careful and a careless annotator and by a search."""
+    generator = random.Random(seed)
+    abilities = {"careful": (0.05, 0.05, 0.95), "careless": (0.4, 0.3, 0.6), "search": (0.1, 0.15, 0.85)}
+    items, truths = [], []
+    for _ in range(count):
+        steps = generator.randint(3, 8)
+        truth = generator.randrange(steps) if generator.random() < 0.6 else None
+        verdicts = {}
+        for name, (false_alarm, miss, exact) in abilities.items():
+            if truth is None:
+                verdicts[name] = generator.randrange(steps) if generator.random() < false_alarm else None
+            elif generator.random() < miss:
+                verdicts[name] = None
+            elif generator.random() < exact:
+                verdicts[name] = truth
+            else:
+                verdicts[name] = generator.choice([k for k in range(steps) if k != truth])
+        items.append(Witnessed(steps, verdicts))
+        truths.append(truth)
+    return items, truths
+
+
+def test_fusion_recovers_the_error_rates_and_beats_every_witness():
+    items, truths = simulated(1500, seed=1)
+    fusion = fuse(items)
+    assert fusion.rates["careful"].false_alarm == pytest.approx(0.05, abs=0.04)
+    assert fusion.rates["careless"].exact == pytest.approx(0.6, abs=0.06)
+    assert fusion.rates["search"].miss == pytest.approx(0.15, abs=0.05)
+
+    def right(verdicts):
+        return np.mean([said == truth for said, truth in zip(verdicts, truths, strict=True)])
+
+    best = [int(np.argmax(place)) for place in fusion.places]
+    fused = [None if k == item.step_count else k for k, item in zip(best, items, strict=True)]
+    singles = {name: right([item.verdicts[name] for item in items]) for name in fusion.rates}
+    assert right(fused) > max(singles.values())
+
+
+def test_fusion_posteriors_are_calibrated_on_gold():
+    items, truths = simulated(2000, seed=2)
+    fusion = fuse(items)
+    said, happened = [], []
+    for index, truth in enumerate(truths):
+        for k, chance in enumerate(fusion.correct_through(index)):
+            said.append(chance)
+            happened.append(truth is None or k < truth)
+    bins = np.digitize(said, np.linspace(0, 1, 11)[1:-1])
+    error = sum(
+        abs(np.mean(np.array(said)[bins == b]) - np.mean(np.array(happened)[bins == b])) * np.mean(bins == b)
+        for b in set(bins)
+    )
+    assert error < 0.03
+
+
+def test_the_log_likelihood_never_falls():
+    # Expectation-maximisation climbs with the priors counted in; the plain likelihood may dip by their weight.
+    trace = fuse(simulated(600, seed=3)[0]).log_likelihood
+    assert all(later >= earlier - 1.0 for earlier, later in pairwise(trace))
+    assert trace[-1] > trace[0]
+
+
+def test_a_gold_item_keeps_its_truth_and_a_wrong_answer_means_a_mistake():
+    items, _ = simulated(200, seed=4)
+    gold = Witnessed(3, {"careless": None}, truth=2, has_truth=True)
+    wrong = Witnessed(3, {"careless": None}, answer_correct=False)
+    fusion = fuse([*items, gold, wrong])
+    assert fusion.places[-2].tolist() == [0.0, 0.0, 1.0, 0.0]
+    assert fusion.places[-1][-1] < 0.05
+
+
+def test_fusion_labels_a_snapshots_rows():
+    items, _ = simulated(100, seed=5)
+    rows = [
+        SnapshotRow(
+            id=str(k), problem_id=str(k), problem=str(k), steps=["x"] * item.step_count, split="train",
+            labels=[None] * item.step_count, label_source=[None] * item.step_count,
+            human={"ratings": None, "witnesses": {n: v for n, v in item.verdicts.items() if n != "search"}},
+        )
+        for k, item in enumerate(items)
+    ]  # fmt: skip
+    labelled = label_rows(rows, LabelRule("mixed", mixture="fusion"))
+    assert all(row.label_source[0] == "fused" for row in labelled)
+    assert labelled == label_rows(rows, LabelRule("mixed", mixture="fusion"))
+    assert labelled[0] != replace(labelled[0], labels=rows[0].labels)
