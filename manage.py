@@ -1,11 +1,42 @@
-#!/usr/bin/env python
-"""Django's command line for Misstep."""
+"""Django's command line, with the embedded servers started first where no address is configured."""
+
+from __future__ import annotations
 
 import os
 import sys
 
-if __name__ == "__main__":
+# These need no database, so they start none.
+WITHOUT_SERVERS = {"", "help", "--help", "-h", "version", "--version", "collectstatic", "findstatic"} | {
+    "makemessages",
+    "compilemessages",
+    "spectacular",
+    "diffsettings",
+}
+
+
+def main() -> int:
+    """Run one management command; return its exit status."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labelsite.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from labelsite.embedded.errors import EmbeddedError
+    from labelsite.embedded.supervisor import ensure
+
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    hold = None
+    try:
+        if command not in WITHOUT_SERVERS and not {"--help", "-h"} & set(sys.argv):
+            hold = ensure()
+    except EmbeddedError as refusal:
+        print(f"manage.py {command}: {refusal}", file=sys.stderr)
+        return 1
+    try:
+        execute_from_command_line(sys.argv)
+    finally:
+        if hold:
+            hold.release()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

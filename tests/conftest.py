@@ -1,0 +1,41 @@
+"""Servers for the tests: each pytest process has its own PostgreSQL, started when a test first needs it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from labelsite.embedded.supervisor import Hold, hold_servers
+
+# One thread is faster than two that wait for each other on a small, shared machine (set before torch loads).
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@pytest.fixture(scope="session")
+def var_folder() -> Path:
+    """The folder in which this test run keeps everything."""
+    return Path(os.environ["MISSTEP_TEST_VAR"])
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(var_folder: Path) -> Iterator[None]:
+    """Called by pytest-django before it makes the test database: the moment to start the server."""
+    hold: Hold | None = None
+    if os.environ.get("MISSTEP_TEST_EMBEDDED"):
+        # Nobody will miss this data, so it need not reach the disk; tests of durability start their own server.
+        hold = hold_servers(var_folder, ["postgres"], durable=False)
+    yield
+    if hold:
+        hold.release()
+
+
+@pytest.fixture(scope="session")
+def broker_url(var_folder: Path) -> Iterator[str]:
+    """The address of a real broker that this test run has for itself."""
+    hold = hold_servers(var_folder, ["valkey"], durable=False)
+    yield hold.urls["valkey"]
+    hold.release()

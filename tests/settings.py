@@ -1,0 +1,30 @@
+"""The site's own settings on a folder that lives as long as the test run.
+
+The addresses are known before any server runs, so that a run that never touches the database never starts one;
+`tests/conftest.py` starts it when the first test asks for it. Set DATABASE_URL to test on another server.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+# A child process of a test inherits the folder; only the outermost process makes one, and removes it.
+if "MISSTEP_TEST_VAR" not in os.environ:
+    _folder = tempfile.mkdtemp(prefix="misstep-test-")
+    atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+    os.environ["MISSTEP_TEST_VAR"] = os.environ["VAR"] = _folder
+    if "DATABASE_URL" not in os.environ:
+        os.environ["MISSTEP_TEST_EMBEDDED"] = "1"
+        os.environ["DATABASE_URL"] = f"postgresql://postgres@/misstep?host={_folder}/run"
+    os.environ.setdefault("SECRET_KEY", "only-for-tests-" + Path(_folder).name * 3)
+
+from labelsite.settings import *  # noqa: E402, F403
+from labelsite.settings import DATABASES  # noqa: E402
+
+# Threads of a live server each open a connection of their own; a pool would keep the test database busy.
+DATABASES["default"]["OPTIONS"].pop("pool", None)
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
