@@ -25,6 +25,20 @@ class EstimateRun(models.Model):
     loaded_at = models.DateTimeField(null=True)
 
 
+class Shard(models.Model):
+    """One job's part of a run. The run is loaded when its last shard is: a join that is a counted row."""
+
+    run = models.ForeignKey(EstimateRun, on_delete=models.CASCADE, related_name="shards")
+    number = models.PositiveSmallIntegerField()
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="shard")
+    # How many solutions or problems the job was given.
+    size = models.PositiveIntegerField()
+    loaded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "number"], name="shard_once")]
+
+
 class SolutionEstimate(models.Model):
     run = models.ForeignKey(EstimateRun, on_delete=models.CASCADE, related_name="solution_estimates")
     solution = models.ForeignKey(Solution, on_delete=models.CASCADE, related_name="estimates")
