@@ -1,0 +1,101 @@
+"""The outside formats: one file each, all read the same way, line by line, into `ml.records`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+
+from ml.errors import BadRecord, MisstepError
+from ml.formats import (
+    big_bench_mistake,
+    gsm8k_solutions,
+    math_aps,
+    math_shepherd,
+    misstep,
+    mr_gsm8k,
+    prm800k,
+    processbench,
+    stepwise,
+)
+from ml.formats.fields import Record
+from ml.formats.identifiers import UsedIds
+from ml.formats.lines import Limits, OnError, Unreadable, read_objects
+from ml.records import LabelledSolution
+
+__all__ = ["FORMATS", "Limits", "guess", "read"]
+
+Parse = Callable[[Record, int], Iterator[LabelledSolution]]
+
+# `guess` takes the first format whose KEYS a line has; the more particular ones stand first.
+MODULES: MappingProxyType[str, ModuleType] = MappingProxyType(
+    {
+        "processbench": processbench,
+        "prm800k": prm800k,
+        "big_bench_mistake": big_bench_mistake,
+        "mr_gsm8k": mr_gsm8k,
+        "gsm8k_solutions": gsm8k_solutions,
+        "misstep": misstep,
+        "math_aps": math_aps,
+        "math_shepherd": math_shepherd,
+        "stepwise": stepwise,
+    }
+)
+FORMATS = tuple(MODULES)
+
+
+def read(
+    path: str | Path,
+    format: str,
+    on_error: OnError | None = None,
+    name: str | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> Iterator[LabelledSolution]:
+    """Yield the solutions of a `.jsonl` or gzipped file, with their annotations where the file has some.
+
+    Memory does not grow with the file. Without `on_error` the first bad line raises BadRecord; with it, each
+    bad line is handed over and reading goes on: a caller can show the first twenty and count the rest.
+    name: what messages call the file (an upload lies under a name of its own).
+    Raises MisstepError at once for an unknown format.
+    """
+    if format not in MODULES:
+        raise MisstepError(f"format {format!r}, expected one of {', '.join(FORMATS)}")
+    return _read(Path(path), MODULES[format].parse, on_error or _raise, name or str(path), limits)
+
+
+def _read(
+    path: Path, parse: Parse, on_error: OnError, name: str, limits: Limits
+) -> Iterator[LabelledSolution]:
+    # `closing` shuts the file also when the caller stops in the middle.
+    with UsedIds() as used, closing(read_objects(path, name, limits, on_error)) as objects:
+        for line, record in objects:
+            try:
+                # A line is taken whole or not at all: a bad fourth solution takes the first three with it.
+                solutions = list(parse(record, line))
+                _refuse_used_ids(solutions, used, line)
+            except Unreadable as error:
+                on_error(BadRecord(name, line, error.found, error.expected))
+            else:
+                yield from solutions
+
+
+def _refuse_used_ids(solutions: list[LabelledSolution], used: UsedIds, line: int) -> None:
+    for labelled in solutions:
+        first = used.first_line(labelled.solution.id, line)
+        if first != line:
+            raise Unreadable(f"id {labelled.solution.id!r} again (first on line {first})", "ids that differ")
+
+
+def _raise(error: BadRecord) -> None:
+    raise error from None
+
+
+def guess(path: str | Path) -> str | None:
+    """The format that the first record's keys speak for, or None (also if that line cannot be read)."""
+    errors: list[BadRecord] = []
+    with closing(read_objects(Path(path), str(path), Limits(), errors.append)) as objects:
+        first = next(objects, None)
+    if first is None or errors:
+        return None
+    return next((name for name, module in MODULES.items() if first[1].keys() >= module.KEYS), None)

@@ -1,0 +1,140 @@
+"""Small functions that take one field out of a parsed record, or say what was found and what was expected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ml.formats.lines import Unreadable, json_type
+
+Record = Mapping[str, Any]
+# Whole numbers end up in 32-bit database columns (positions, milliseconds).
+LARGEST_INTEGER = 2**31 - 1
+
+
+def shown(value: object) -> str:
+    """A value as it stands in a message: short, on one line."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def refuse(key: str, value: object, expected: str) -> Unreadable:
+    """The error for a field whose value is not what the format says; for the caller to raise."""
+    return Unreadable(f"`{key}` = {shown(value)}", expected)
+
+
+def present(record: Record, key: str) -> Any:
+    """The value under a key that the format demands."""
+    if key not in record:
+        raise Unreadable(f"no key `{key}` (keys: {', '.join(map(str, record))[:120]})", f"a `{key}`")
+    return record[key]
+
+
+def text(record: Record, key: str) -> str:
+    """A string that holds something besides white space."""
+    value = present(record, key)
+    if not isinstance(value, str) or not value.strip():
+        raise refuse(key, value, "a text")
+    return value
+
+
+def optional_text(record: Record, key: str) -> str | None:
+    """A string, or None where the key is missing or null."""
+    value = record.get(key)
+    if value is not None and not isinstance(value, str):
+        raise refuse(key, value, "a text or null")
+    return value
+
+
+def short_answer(record: Record, key: str) -> str | None:
+    """A final answer: text, or a number written as text (files disagree about which); None if missing."""
+    value = record.get(key)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise refuse(key, value, "a final answer: a text, a number or null")
+    return str(value)
+
+
+def texts(record: Record, key: str, at_least: int = 1) -> tuple[str, ...]:
+    """A list of strings, each of which holds something."""
+    value = present(record, key)
+    if not isinstance(value, list) or len(value) < at_least:
+        raise refuse(key, value, f"a list of at least {at_least} text(s)")
+    for index, item in enumerate(value):
+        if not isinstance(item, str) or not item.strip():
+            raise refuse(f"{key}[{index}]", item, "a text")
+    return tuple(value)
+
+
+def boolean(record: Record, key: str) -> bool:
+    """true or false."""
+    value = present(record, key)
+    if not isinstance(value, bool):
+        raise refuse(key, value, "true or false")
+    return value
+
+
+def optional_boolean(record: Record, key: str) -> bool | None:
+    """true, false, or None where the key is missing or null."""
+    return None if record.get(key) is None else boolean(record, key)
+
+
+def integer(record: Record, key: str, low: int = 0, high: int = LARGEST_INTEGER) -> int:
+    """A whole number from low to high (both included); true and 1.0 are not whole numbers here."""
+    value = present(record, key)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        bound = f"from {low} to {high}" if high != LARGEST_INTEGER else f"of at least {low}"
+        raise refuse(key, value, f"a whole number {bound}")
+    return value
+
+
+def optional_integer(record: Record, key: str, low: int = 0, high: int = LARGEST_INTEGER) -> int | None:
+    """A whole number from low to high, or None where the key is missing or null."""
+    return None if record.get(key) is None else integer(record, key, low, high)
+
+
+def number(record: Record, key: str, low: float, high: float) -> float:
+    """A number from low to high."""
+    value = present(record, key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise refuse(key, value, f"a number from {low:g} to {high:g}")
+    return float(value)
+
+
+def one_of(record: Record, key: str, choices: Sequence[str]) -> str:
+    """One of a few words."""
+    value = present(record, key)
+    if value not in choices:
+        raise refuse(key, value, f"one of {', '.join(choices)}")
+    return str(value)
+
+
+def mapping(record: Record, key: str) -> Mapping[str, Any]:
+    """A nested object."""
+    value = present(record, key)
+    if not isinstance(value, dict):
+        raise refuse(key, value, "an object")
+    return value
+
+
+def objects(record: Record, key: str, at_least: int = 0) -> list[Mapping[str, Any]]:
+    """A list of nested objects."""
+    value = present(record, key)
+    if not isinstance(value, list) or len(value) < at_least:
+        raise refuse(key, value, f"a list of at least {at_least} object(s)")
+    for index, item in enumerate(value):
+        if not isinstance(item, dict):
+            raise Unreadable(f"`{key}[{index}]` is a JSON {json_type(item)}", "an object")
+    return value
+
+
+def identity(record: Record, key: str) -> str:
+    """A record's id as text: a text of at most 200 characters, or a whole number."""
+    value = present(record, key)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not value.strip() or len(value) > 200:
+        raise refuse(key, value, "an id: a text of at most 200 characters, or a whole number")
+    return value

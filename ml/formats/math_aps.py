@@ -1,0 +1,113 @@
+"""MATH-APS (OmegaPRM's output): `{question_id, question, final_answer, reasoning_steps}`.
+
+Flat: `reasoning_steps` is a list of `{solution_prefix, mc_value}`. Tree: it is one node
+`{text, mc_value, children}` whose root text is the question. One format name reads both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from ml.formats import fields
+from ml.formats.fields import Record
+from ml.formats.first_mistake import chain
+from ml.formats.lines import Unreadable
+from ml.records import LabelledSolution, Problem, Solution
+
+KEYS = frozenset({"question", "reasoning_steps"})
+# Search stops long before these; without them one line could unfold into more than the memory holds.
+DEEPEST = 100
+MOST_NODES = 10_000
+
+
+def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
+    """One solution per flat prefix, or per leaf of a tree, with ids LINE/INDEX. Raises Unreadable.
+
+    The published files use one `question_id` on several lines, so it names the problem only.
+
+    `extra["soft"]` has each step's mc_value, None where the file has none: in a flat record only the last
+    step's value is known, unless an earlier prefix of the same record ends there. Nobody annotated them.
+    """
+    identity = fields.identity(record, "question_id") if "question_id" in record else str(line)
+    problem = Problem(identity, fields.text(record, "question"), fields.short_answer(record, "final_answer"))
+    if isinstance(record.get("reasoning_steps"), dict):
+        paths = _tree_paths(fields.mapping(record, "reasoning_steps"))
+    else:
+        paths = _flat_paths(problem.text, fields.objects(record, "reasoning_steps", at_least=1))
+    for index, (steps, soft) in enumerate(paths):
+        solution = Solution(f"{line}/{index}", problem, chain(steps), extra={"soft": list(soft)})
+        yield LabelledSolution(line, solution)
+
+
+def _tree_paths(root: Record) -> Iterator[tuple[list[str], list[float | None]]]:
+    """The steps and values from below the root down to each leaf, in the order of the file."""
+    waiting: list[tuple[Record, list[str], list[float | None]]] = [(root, [], [])]
+    nodes = 0
+    while waiting:
+        node, steps, soft = waiting.pop()
+        children = fields.objects(node, "children") if "children" in node else []
+        if not children and steps:
+            yield steps, soft
+        nodes += 1
+        if len(steps) > DEEPEST or nodes > MOST_NODES:
+            raise Unreadable(f"a tree of more than {DEEPEST} steps or {MOST_NODES} nodes", "a smaller tree")
+        for child in reversed(children):
+            text = fields.text(child, "text").strip()
+            waiting.append((child, [*steps, text], [*soft, fields.number(child, "mc_value", 0, 1)]))
+
+
+def _flat_paths(question: str, entries: Sequence[Record]) -> Iterator[tuple[list[str], list[float | None]]]:
+    """Each prefix cut where shorter prefixes of the record end; the bare question is left out."""
+    if len(entries) > MOST_NODES:
+        raise Unreadable(f"{len(entries)} prefixes of one question", f"at most {MOST_NODES}")
+    known: dict[str, float] = {}
+    for entry in entries:
+        prefix = fields.text(entry, "solution_prefix")
+        if not prefix.startswith(question):
+            raise Unreadable(
+                "a `solution_prefix` that does not begin with the question", "question, then steps"
+            )
+        body = prefix[len(question) :].strip()
+        if body:
+            known[body] = fields.number(entry, "mc_value", 0, 1)
+    shorter = sorted(known, key=len)
+    for body in known:
+        ends = [len(start) for start in shorter if len(start) < len(body) and body.startswith(start)]
+        cuts = [0, *ends, len(body)]
+        steps = [body[begin:end].strip() for begin, end in pairwise(cuts)]
+        yield steps, [known[body[:end]] for end in cuts[1:]]
+
+
+def write_record(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree line for one line of `trees.jsonl` (id, problem, answer, nodes).
+
+    mc_value: the share of correct rollouts. A node without `soft` has it from its q_value, clipped to
+    [0, 1] (rStar's values begin at -1); nodes that were never visited are left out, and what hangs below.
+    """
+    nodes: dict[int, dict[str, Any]] = {}
+    for node in tree["nodes"]:
+        text = tree["problem"] if node["parent"] is None else node["text"]
+        nodes[node["id"]] = {"text": text, "mc_value": _value(node), "children": []}
+    root = None
+    for node in tree["nodes"]:
+        if node["parent"] is None:
+            root = nodes[node["id"]]
+        elif node["visits"]:
+            nodes[node["parent"]]["children"].append(nodes[node["id"]])
+    if root is None:
+        raise ValueError(f"tree {tree['id']} has no root")
+    return {
+        "question": tree["problem"],
+        "final_answer": tree["answer"],
+        "reasoning_steps": root,
+        "question_id": tree["id"],
+    }
+
+
+def _value(node: Mapping[str, Any]) -> float:
+    value = node.get("soft")
+    if value is None:
+        value = node.get("q_value")
+    return min(max(float(value or 0.0), 0.0), 1.0)

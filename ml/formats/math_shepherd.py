@@ -1,0 +1,83 @@
+"""Math-Shepherd: `{input, label, task}`: steps end in `ки`; the label has + or - in place of each `ки`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ml.formats import fields
+from ml.formats.fields import Record
+from ml.formats.first_mistake import chain
+from ml.formats.lines import Unreadable
+from ml.records import LabelledSolution, Problem, Solution
+
+TAG = "ки"
+FIRST_STEP = "Step 1:"
+SIGNS = {"+": 1, "-": 0}
+KEYS = frozenset({"input", "label"})
+
+
+def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
+    """One line, one solution; rollouts labelled it, so it has no annotation. Raises Unreadable.
+
+    `extra["hard"]` has each step's hard estimation (1 or 0). Signs also occur inside steps, so labels are
+    read by walking along the texts between the tags, never by splitting at signs.
+    """
+    pieces = fields.text(record, "input").split(TAG)
+    hard = _labels(pieces, fields.text(record, "label"))
+    question, first_step, rest = pieces[0].partition(FIRST_STEP)
+    if not first_step or not question.strip():
+        raise Unreadable(f"an input without a problem before {FIRST_STEP!r}", "problem, then steps")
+    steps = [piece.strip() for piece in (first_step + rest, *pieces[1:-1])]
+    if not all(steps):
+        raise Unreadable(f"two {TAG} with no step between them", f"one {TAG} after each step")
+    task = fields.optional_text(record, "task")
+    extra: dict[str, Any] = {"hard": hard} | ({} if task is None else {"task": task})
+    problem = Problem(str(line), question.strip())
+    yield LabelledSolution(line, Solution(str(line), problem, chain(steps), extra=extra))
+
+
+def _labels(pieces: list[str], label: str) -> list[int]:
+    """The sign that stands where each tag stood."""
+    if len(pieces) < 2:
+        raise Unreadable(f"an input without {TAG}", f"one {TAG} after each step")
+    signs: list[int] = []
+    cursor = 0
+    for number, piece in enumerate(pieces):
+        if not label.startswith(piece, cursor):
+            raise Unreadable(
+                f"a label whose text differs from the input at step {number + 1}", "the same text"
+            )
+        cursor += len(piece)
+        if number == len(pieces) - 1:
+            break
+        sign = label[cursor : cursor + 1]
+        if sign not in SIGNS:
+            raise Unreadable(f"{sign!r} after step {number + 1} of the label", "+ or -")
+        signs.append(SIGNS[sign])
+        cursor += 1
+    if label[cursor:].strip() or pieces[-1].strip():
+        raise Unreadable(f"text after the last {TAG}", f"{TAG} at the end")
+    return signs
+
+
+def write_record(
+    problem: str, steps: Sequence[str], hard: Sequence[int], task: str = "MATH"
+) -> dict[str, str]:
+    """The line of one solution; steps get their `Step n:` where they lack it.
+
+    hard: one 0 or 1 per step. Raises ValueError where a step holds the tag, or a label is missing.
+    """
+    numbered = [
+        step if step.startswith(f"Step {number}:") else f"Step {number}: {step}"
+        for number, step in enumerate(steps, start=1)
+    ]
+    if any(TAG in text for text in (problem, *numbered)):
+        raise ValueError(f"a text holds {TAG!r}, which this format keeps for itself")
+    tagged = (f"{step} {TAG}" for step in numbered)
+    signed = (f"{step} {'+' if good else '-'}" for step, good in zip(numbered, hard, strict=True))
+    return {
+        "input": f"{problem} " + "\n".join(tagged),
+        "label": f"{problem} " + "\n".join(signed),
+        "task": task,
+    }

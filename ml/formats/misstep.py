@@ -1,0 +1,46 @@
+"""Our own samples, as `python -m ml sample` writes them: one problem a line with all its solutions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ml.formats import fields
+from ml.formats.fields import Record
+from ml.formats.first_mistake import annotate, chain
+from ml.records import Annotation, LabelledSolution, Problem, Solution
+
+# The pocket problems' checker knows the truth of every step; its word is marked as its own.
+LABELER = "checker"
+KEYS = frozenset({"problem", "solutions"})
+
+
+def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
+    """One line, one solution per sample, with ids PROBLEM/INDEX. Raises Unreadable."""
+    identity = fields.identity(record, "id") if "id" in record else str(line)
+    problem = Problem(
+        id=identity,
+        text=fields.text(record, "problem"),
+        answer=fields.short_answer(record, "answer"),
+        reference_solution=fields.optional_text(record, "reference_solution"),
+    )
+    generator = fields.optional_text(record, "generator")
+    for index, entry in enumerate(fields.objects(record, "solutions")):
+        steps = fields.texts(entry, "steps")
+        style = fields.optional_text(entry, "style")
+        solution = Solution(
+            id=f"{identity}/{index}",
+            problem=problem,
+            positions=chain(steps),
+            generator=fields.optional_text(entry, "generator") or generator,
+            final_answer=fields.short_answer(entry, "final_answer"),
+            is_correct=fields.optional_boolean(entry, "is_correct"),
+            extra={} if style is None else {"style": style},
+        )
+        yield LabelledSolution(line, solution, _checked(entry, len(steps)))
+
+
+def _checked(entry: Record, steps: int) -> Annotation | None:
+    """The checker's annotation; a missing `first_mistake` means "not checked", null means "no mistake"."""
+    if "first_mistake" not in entry:
+        return None
+    return annotate(LABELER, steps, fields.optional_integer(entry, "first_mistake", high=steps - 1))

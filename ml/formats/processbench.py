@@ -1,0 +1,45 @@
+"""ProcessBench: `{id, generator, problem, steps, final_answer_correct, label}`; 0-based label, -1 = none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ml.formats import fields, label_rules
+from ml.formats.fields import Record
+from ml.formats.first_mistake import annotate, chain
+from ml.records import LabelledSolution, Problem, Solution
+
+LABELER = "imported:processbench"
+KEYS = frozenset({"problem", "steps", "final_answer_correct", "label"})
+
+
+def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
+    """One line, one solution with one annotation. Raises Unreadable."""
+    steps = fields.texts(record, "steps")
+    label = fields.integer(record, "label", low=-1, high=len(steps) - 1)
+    identity = fields.identity(record, "id") if "id" in record else str(line)
+    solution = Solution(
+        id=identity,
+        problem=Problem(id=identity, text=fields.text(record, "problem")),
+        positions=chain(steps),
+        generator=fields.optional_text(record, "generator"),
+        is_correct=fields.boolean(record, "final_answer_correct"),
+    )
+    yield LabelledSolution(line, solution, annotate(LABELER, len(steps), None if label == -1 else label))
+
+
+def write_record(labelled: LabelledSolution) -> dict[str, Any]:
+    """The line of a finished look (found_error or solution); raises ValueError for any other."""
+    solution, annotation = labelled.solution, labelled.annotation
+    if annotation is None or annotation.finish_reason not in ("found_error", "solution"):
+        raise ValueError(f"solution {solution.id} has no finished annotation to write")
+    mistake = label_rules.first_mistake(solution, annotation)
+    return {
+        "id": solution.id,
+        "generator": solution.generator,
+        "problem": solution.problem.text,
+        "steps": list(solution.steps),
+        "final_answer_correct": solution.is_correct,
+        "label": -1 if mistake is None else mistake,
+    }

@@ -1,0 +1,135 @@
+"""Stepwise rows, as TRL's trainers read them: `{prompt, completions, labels}`.
+
+A label is a boolean (was the step right) or a probability. A reader joins the completions by a newline and
+looks at the label at each step's end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ml.formats import fields, label_rules
+from ml.formats.fields import Record
+from ml.formats.first_mistake import annotate, chain
+from ml.formats.lines import Unreadable
+from ml.records import LabelledSolution, Problem, Solution
+
+LABELER = "imported:stepwise"
+KEYS = frozenset({"prompt", "completions", "labels"})
+Neutral = Literal["positive", "negative", "drop"]
+Alternatives = Literal["rows", "skip"]
+Label = bool | float
+
+
+def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
+    """One line, one solution; the line number is the id. Raises Unreadable.
+
+    Booleans become an annotation up to the first false; the row's full labels stay in `extra["labels"]`,
+    because the rows may say something of later steps too. Probabilities are no person's word: no annotation.
+    """
+    steps = fields.texts(record, "completions")
+    labels = fields.present(record, "labels")
+    if not isinstance(labels, list) or len(labels) != len(steps):
+        raise Unreadable(f"`labels` = {fields.shown(labels)}", f"a list of {len(steps)} labels")
+    for index in range(len(steps)):
+        if not isinstance(labels[index], bool):
+            fields.number({f"labels[{index}]": labels[index]}, f"labels[{index}]", 0, 1)
+    problem = Problem(str(line), fields.text(record, "prompt"))
+    solution = Solution(str(line), problem, chain(steps), extra={"labels": labels})
+    if not all(isinstance(label, bool) for label in labels):
+        yield LabelledSolution(line, solution)
+        return
+    mistake = labels.index(False) if False in labels else None
+    yield LabelledSolution(line, solution, annotate(LABELER, len(steps), mistake))
+
+
+@dataclass(frozen=True, slots=True)
+class RatedStep:
+    """A step after the same prefix as its neighbours, and what was decided of it: -1, 0, +1 or None."""
+
+    text: str
+    rating: int | None
+
+
+def write_records(
+    labelled: LabelledSolution, neutral: Neutral = "positive", alternatives: Alternatives = "rows"
+) -> Iterator[dict[str, Any]]:
+    """The rows of one annotated solution: its trajectory, then one row per rated alternative if wanted.
+
+    Raises ValueError without an annotation.
+    """
+    solution, annotation = labelled.solution, labelled.annotation
+    if annotation is None:
+        raise ValueError(f"solution {solution.id} has no annotation to write")
+    ratings = label_rules.trajectory_ratings(solution, annotation)
+    trajectory = [RatedStep(text, rating) for text, rating in zip(solution.steps, ratings, strict=False)]
+    others = [
+        (rating.position, RatedStep(position.options[rating.option].text, rating.rating))
+        for rating in annotation.ratings
+        if (position := solution.positions[rating.position]).chosen != rating.option
+    ]
+    yield from rating_rows(solution.problem.text, trajectory, others, neutral, alternatives)
+
+
+def rating_rows(
+    problem: str,
+    trajectory: Sequence[RatedStep],
+    others: Iterable[tuple[int, RatedStep]],
+    neutral: Neutral = "positive",
+    alternatives: Alternatives = "rows",
+) -> Iterator[dict[str, Any]]:
+    """Rows from ratings. others: (position, step) for the options that are not on the trajectory.
+
+    neutral: PRM800K's paper counts 0 as positive; TRL's own conversion counted it as negative; "drop"
+    leaves the step without a label of its own. alternatives: "rows" makes each rated option its own row with
+    the trajectory's steps before it as prefix. Nothing stands after a first mistake.
+    """
+    whole = _row(problem, trajectory, neutral)
+    if whole:
+        yield whole
+    if alternatives == "skip":
+        return
+    for position, step in others:
+        prefix = trajectory[:position]
+        if step.rating is None or (step.rating == 0 and neutral == "drop") or len(prefix) < position:
+            continue
+        row = _row(problem, [*prefix, step], neutral)
+        if row and row["completions"][-1].endswith(step.text):
+            yield row
+
+
+def _row(problem: str, steps: Sequence[RatedStep], neutral: Neutral) -> dict[str, Any] | None:
+    """One row up to the first mistake; None if no step of it has a label."""
+    labels: list[bool | None] = []
+    for step in steps:
+        labels.append(_label(step.rating, neutral))
+        if step.rating == -1:
+            break
+    return label_row(problem, [step.text for step in steps[: len(labels)]], labels)
+
+
+def _label(rating: int | None, neutral: Neutral) -> bool | None:
+    if rating == 0:
+        return None if neutral == "drop" else neutral == "positive"
+    return None if rating is None else rating > 0
+
+
+def label_row(problem: str, steps: Sequence[str], labels: Sequence[Label | None]) -> dict[str, Any] | None:
+    """One row from labels; None if there is no label at all.
+
+    A step without a label is written into the completion of the next labelled one, joined by the newline
+    that the reader would put there: the model sees the same text, and only the label is missing. Unlabelled
+    steps at the end are left out.
+    """
+    completions: list[str] = []
+    kept: list[Label] = []
+    waiting: list[str] = []
+    for text, label in zip(steps, labels, strict=True):
+        waiting.append(text)
+        if label is not None:
+            completions.append("\n".join(waiting))
+            kept.append(label)
+            waiting = []
+    return {"prompt": problem, "completions": completions, "labels": kept} if kept else None

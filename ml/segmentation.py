@@ -1,0 +1,138 @@
+"""Cuts traces into steps, and steps into a sentence and its code.
+
+A step is one string. A code step is a sentence, a newline, and a fenced block of Python. Cutting never goes
+through a code fence or through displayed LaTeX: half of either is unreadable, for people and for programs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+RULES = ("newline", "paragraph", "step_marker")
+
+FENCE = re.compile(r"^ {0,3}(`{3,})[ \t]*([^`\n]*?)[ \t]*$")
+PYTHON_WORDS = frozenset({"python", "py", "python3"})
+STEP_MARKER = re.compile(r"^[ \t]*(?:#{1,6}[ \t]*|\*{1,2}|[-+][ \t]+)?step[ \t]*\d{1,4}\b", re.IGNORECASE)
+# What opens displayed LaTeX, and what closes it. `\begin{x}` is closed by its own `\end{x}` only.
+LATEX_OPENING = re.compile(r"(?<!\\)(?:\\\[|\$\$|\\begin\{([A-Za-z]+\*?)\})")
+
+# Displayed LaTeX of more lines than this was never closed; looking further would cost quadratic time.
+LONGEST_LATEX = 200
+
+
+def segment(trace: str, rule: str) -> list[str]:
+    """The steps of a trace, without surrounding white space and without empty ones.
+
+    rule: "newline" (each line is a step), "paragraph" (blank lines part steps) or "step_marker" (a line that
+    begins with "Step 3" opens a step; what stands before the first marker is a step of its own).
+    Raises ValueError for another rule.
+    """
+    if rule not in RULES:
+        raise ValueError(f"segmentation rule {rule!r}, expected one of {', '.join(RULES)}")
+    steps: list[list[str]] = [[]]
+    for block in _whole_blocks(trace):
+        if _opens_step(block, rule, steps[-1]):
+            steps.append([])
+        steps[-1].append(block)
+    joined = ("\n".join(step).strip() for step in steps)
+    return [step for step in joined if step]
+
+
+def _opens_step(block: str, rule: str, current: list[str]) -> bool:
+    """Whether this block begins a new step."""
+    first = block.split("\n", 1)[0]
+    if rule == "step_marker":
+        return bool(STEP_MARKER.match(first))
+    if rule == "paragraph":
+        return not block.strip()
+    if FENCE.match(first):
+        # A fence goes with the sentence that leads to it: together they are one code step.
+        return any(FENCE.match(line.split("\n", 1)[0]) for line in current)
+    return bool(block.strip())
+
+
+def _whole_blocks(trace: str) -> Iterator[str]:
+    """The trace's lines, where a code fence or displayed LaTeX counts as one long line."""
+    lines = trace.split("\n")
+    index = 0
+    while index < len(lines):
+        length = _fence_length(lines, index) or _latex_length(lines, index)
+        yield "\n".join(lines[index : index + length])
+        index += length
+
+
+def _fence_length(lines: list[str], start: int) -> int:
+    """How many lines the fence that opens on this line takes; 0 if none opens. Unclosed: to the end."""
+    opening = FENCE.match(lines[start])
+    if not opening:
+        return 0
+    for index in range(start + 1, len(lines)):
+        if _closes(lines[index], opening[1]):
+            return index - start + 1
+    return len(lines) - start
+
+
+def _closes(line: str, fence: str) -> bool:
+    """Whether a line ends a block that this fence opened: as many backticks or more, and nothing else."""
+    closing = FENCE.match(line)
+    return bool(closing) and not closing[2] and len(closing[1]) >= len(fence)  # type: ignore[index]
+
+
+def _latex_length(lines: list[str], start: int) -> int:
+    """How many lines from here on displayed LaTeX holds together; 1 if it is closed at once or never."""
+    end, column = start, 0
+    while opening := LATEX_OPENING.search(lines[end], column):
+        closing = _closing(opening)
+        column = opening.end()
+        for index in range(end, min(len(lines), end + LONGEST_LATEX)):
+            found = lines[index].find(closing, column if index == end else 0)
+            if found >= 0:
+                end, column = index, found + len(closing)
+                break
+            if index > end and FENCE.match(lines[index]):
+                break  # An opening that would swallow a code block was a slip of the writer, not LaTeX.
+    return end - start + 1
+
+
+def _closing(opening: re.Match[str]) -> str:
+    if opening[1]:
+        return f"\\end{{{opening[1]}}}"
+    return "\\]" if opening[0] == "\\[" else "$$"
+
+
+def split_code(step: str) -> tuple[str, str | None]:
+    """The step's sentence and its Python, None where it has none.
+
+    Only fences marked as Python count; other fences stay in the sentence. The code of several fences is
+    joined by a newline. An unclosed fence goes to the end: the model was cut off there.
+    """
+    sentence: list[str] = []
+    code: list[str] = []
+    lines, index, found = step.split("\n"), 0, False
+    while index < len(lines):
+        length = _fence_length(lines, index)
+        opening = FENCE.match(lines[index])
+        if not opening:
+            sentence.append(lines[index])
+            index += 1
+            continue
+        body = lines[index : index + length]
+        if opening[2].lower() in PYTHON_WORDS:
+            found = True
+            closed = len(body) > 1 and _closes(body[-1], opening[1])
+            code.extend(body[1:-1] if closed else body[1:])
+        else:
+            sentence.extend(body)
+        index += length
+    return "\n".join(sentence), "\n".join(code) if found else None
+
+
+def join_code(sentence: str, code: str | None) -> str:
+    """The step that `split_code` takes apart again; the fence is longer than any fence inside the code."""
+    if code is None:
+        return sentence
+    longest = max((len(ticks) for ticks in re.findall(r"^ {0,3}(`{3,})", code, re.MULTILINE)), default=2)
+    fence = "`" * max(3, longest + 1)
+    block = f"{fence}python\n{code}\n{fence}"
+    return f"{sentence}\n{block}" if sentence else block
