@@ -1,0 +1,46 @@
+"""`manage.py import_solutions FILE --format F --campaign C [--dry-run]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from labelsite.annotations.importers import import_file
+from ml import formats
+from ml.errors import MisstepError
+from ml.progress import Progress
+
+
+class Command(BaseCommand):
+    help = "Import a file of solutions, with the labels that it holds, as tasks of a campaign."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path, help="JSON Lines, plain or .gz")
+        parser.add_argument("--format", required=True, choices=formats.FORMATS)
+        parser.add_argument("--campaign", required=True, help="name; made when there is none of that name")
+        parser.add_argument("--dry-run", action="store_true", help="read and check everything, keep nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path: Path = options["file"]
+        progress = Progress(unit="lines", total=lines_in(path))
+        try:
+            summary = import_file(
+                path,
+                options["format"],
+                options["campaign"],
+                dry_run=options["dry_run"],
+                report=progress.report,
+            )
+        except MisstepError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(str(summary))
+
+
+def lines_in(path: Path) -> int | None:
+    """How many lines a plain file has; None where only reading it all would tell."""
+    if path.name.endswith(".gz") or not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        return sum(block.count(b"\n") for block in iter(lambda: stream.read(2**20), b""))

@@ -1,0 +1,91 @@
+"""Reads solutions back as the records that cross every border: a fixed number of queries for each chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from operator import itemgetter
+
+from django.db.models import QuerySet
+
+from labelsite.problems import models
+from labelsite.problems.services import PROBLEM_KEY
+from ml.records import Option, Position, Problem, Solution
+
+CHUNK = 500
+_StepRow = tuple[int, int, int, str, str, bool]
+
+
+def as_records(solutions: QuerySet[models.Solution]) -> Iterator[Solution]:
+    """Each solution as a record whose id is its row's, so that what comes back from a job finds its row."""
+    for row, positions in with_positions(solutions):
+        yield record_of(row, positions, str(row.pk))
+
+
+def as_imported(solutions: QuerySet[models.Solution]) -> Iterator[tuple[models.Solution, Solution]]:
+    """Each row beside the record as its file had it: with the file's own ids, for lossless export."""
+    for row, positions in with_positions(solutions):
+        yield row, record_of(row, positions, row.external_id)
+
+
+def with_positions(
+    solutions: QuerySet[models.Solution],
+) -> Iterator[tuple[models.Solution, tuple[Position, ...]]]:
+    """Each row of a queryset with its positions; keeps the queryset's order and streams it."""
+    for chunk in _chunks(solutions.select_related("problem").iterator(chunk_size=CHUNK)):
+        positions = positions_of(chunk)
+        for row in chunk:
+            yield row, positions[row.pk]
+
+
+def positions_of(solutions: list[models.Solution]) -> dict[int, tuple[Position, ...]]:
+    """The positions of a few solutions, by the solution's id, in one query."""
+    steps = (
+        models.Step.objects.filter(solution__in=[solution.pk for solution in solutions])
+        .order_by("solution_id", "position", "option")
+        .values_list("solution_id", "position", "option", "text", "source", "is_chosen")
+    )
+    grouped: dict[int, list[_StepRow]] = {
+        identity: list(rows) for identity, rows in groupby(steps, key=itemgetter(0))
+    }
+    return {
+        solution.pk: _positions(grouped.get(solution.pk, []), solution.position_count)
+        for solution in solutions
+    }
+
+
+def record_of(row: models.Solution, positions: tuple[Position, ...], identity: str) -> Solution:
+    """The record of one row; its problem is the one that its file described."""
+    extra = dict(row.extra)
+    own_view = extra.pop(PROBLEM_KEY, {})
+    return Solution(
+        id=identity,
+        problem=Problem(
+            id=own_view.get("id", row.problem.external_id),
+            text=row.problem.text,
+            answer=row.problem.answer,
+            reference_solution=own_view.get("reference_solution", row.problem.reference_solution),
+        ),
+        positions=positions,
+        generator=row.generator,
+        final_answer=row.final_answer,
+        is_correct=row.is_correct,
+        extra=extra,
+    )
+
+
+def _positions(rows: list[_StepRow], count: int) -> tuple[Position, ...]:
+    """Rows of one solution, sorted, as positions; one without rows is PRM800K's open position."""
+    options: list[list[Option]] = [[] for _ in range(count)]
+    chosen: list[int | None] = [None] * count
+    for _, position, option, text, source, is_chosen in rows:
+        options[position].append(Option(text, source))
+        if is_chosen:
+            chosen[position] = option
+    return tuple(Position(tuple(texts), pick) for texts, pick in zip(options, chosen, strict=True))
+
+
+def _chunks(rows: Iterable[models.Solution]) -> Iterator[list[models.Solution]]:
+    waiting = iter(rows)
+    while chunk := list(islice(waiting, CHUNK)):
+        yield chunk
