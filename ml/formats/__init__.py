@@ -17,6 +17,7 @@ from ml.formats import (
     mr_gsm8k,
     prm800k,
     processbench,
+    records,
     stepwise,
 )
 from ml.formats.fields import Record
@@ -40,6 +41,7 @@ MODULES: MappingProxyType[str, ModuleType] = MappingProxyType(
         "math_aps": math_aps,
         "math_shepherd": math_shepherd,
         "stepwise": stepwise,
+        "records": records,
     }
 )
 FORMATS = tuple(MODULES)
