@@ -1,4 +1,4 @@
-"""One solution a line without any label: what the site hands to `autolabel` and `score`, and the simplest input."""
+"""One solution a line without any label: what the site hands to its jobs, and the simplest input."""
 
 from __future__ import annotations
 
