@@ -1,0 +1,33 @@
+"""Runs a step's Python away from everything it could harm, and says one of three verdicts about it.
+
+Layer 1 is Monty (`monty.py`); what Monty lacks goes to layer 2, a fork server under rlimits, Landlock and
+seccomp (`process.py`), if this machine passes its self-test. A verdict that neither layer can vouch for is
+`infrastructure`: it is counted and shown, and never becomes evidence about a step.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from ml.execution.layers import Sandbox
+from ml.execution.outcome import Execution, Verdict
+
+__all__ = ["Execution", "Sandbox", "Verdict", "execute", "sandbox"]
+
+_lock = threading.Lock()
+_default: Sandbox | None = None
+
+
+def sandbox() -> Sandbox:
+    """The process-wide sandbox, started at first use."""
+    global _default
+    with _lock:
+        if _default is None:
+            _default = Sandbox()
+        return _default
+
+
+def execute(codes: Sequence[str], keep_states: bool = True) -> Execution:
+    """Run the code steps of one solution in order, in one namespace; see `Execution` for what comes back."""
+    return sandbox().execute(codes, keep_states)

@@ -1,0 +1,22 @@
+"""The policies that search can ask: the pocket policy, a local transformers model, an OpenAI-compatible
+server.
+"""
+
+from __future__ import annotations
+
+from ml.errors import MisstepError
+from ml.policies.protocol import Policy
+
+__all__ = ["load_policy"]
+
+
+def load_policy(spec: str) -> Policy:
+    """The policy that `spec` names: "pocket", an http(s) address, or a folder with a model.
+
+    Torch is imported only where the policy needs it. Raises MisstepError for anything else.
+    """
+    if spec == "pocket":
+        from ml.pocket.policy import load_pocket_policy
+
+        return load_pocket_policy()
+    raise MisstepError(f"policy {spec!r}, expected pocket, a folder with a model, or an http(s) address")

@@ -1,0 +1,133 @@
+"""math-verify behind a wall clock: one child process, killed and replaced when it takes too long.
+
+The child is this module run with `-m`; parent and child exchange JSON lines. A comparison that cannot be
+finished counts as "not equal": an answer that hangs a grader is no proof of anything, and waiting for ever
+blocks a run.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+from typing import IO, Any
+
+SECONDS_PER_COMPARISON = 5.0
+# sympy takes seconds to import on a busy machine; that is no fault of the answer.
+SECONDS_TO_START = 120.0
+
+
+def _grader_name() -> str:
+    try:
+        return f"math-verify {importlib.metadata.version('math-verify')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "strict"
+
+
+GRADER = _grader_name()
+
+
+class GradingProcess:
+    """Owns the child; thread-safe, because a comparison holds the lock from question to reply."""
+
+    def __init__(self, seconds: float = SECONDS_PER_COMPARISON) -> None:
+        self.seconds = seconds
+        self.timeouts = 0
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def compare(self, answer: str, reference: str) -> bool:
+        """Ask the child; False when it does not answer in time (the child is then killed)."""
+        with self._lock:
+            child = self._child or self._start()
+            assert child.stdin is not None and child.stdout is not None
+            try:
+                child.stdin.write(json.dumps([answer, reference]).encode() + b"\n")
+                child.stdin.flush()
+                return json.loads(_read_line(child.stdout, self.seconds)) is True
+            except (TimeoutError, OSError, ValueError):
+                self.timeouts += 1
+                self._stop()
+                return False
+
+    def close(self) -> None:
+        """End the child, if there is one."""
+        with self._lock:
+            self._stop()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "ml.answer_grading"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+            start_new_session=True,
+        )
+        assert child.stdout is not None
+        self._child = child
+        _read_line(child.stdout, SECONDS_TO_START)
+        return child
+
+    def _stop(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill()
+            for pipe in (child.stdin, child.stdout):
+                if pipe is not None:
+                    pipe.close()
+            child.wait()
+
+
+_process = GradingProcess()
+
+
+def math_verify_verdict(answer: str, reference: str) -> bool | None:
+    """Whether math-verify accepts `answer` for `reference`; None where it is not installed."""
+    if importlib.util.find_spec("math_verify") is None:
+        return None
+    return _process.compare(answer, reference)
+
+
+def _read_line(pipe: IO[bytes], seconds: float) -> bytes:
+    """One line from an unhurried child; TimeoutError after `seconds`. The child writes one whole line at a
+    time.
+    """
+    ready, _, _ = select.select([pipe], [], [], seconds)
+    if not ready:
+        raise TimeoutError
+    line = pipe.readline()
+    if not line:
+        raise OSError("the grading process ended")
+    return line
+
+
+def _serve() -> None:
+    """The child's loop: read [answer, reference], write true or false."""
+    import logging
+
+    from math_verify import parse, verify
+
+    # It warns that its own time limit is off; the parent keeps the time.
+    logging.disable(logging.WARNING)
+
+    def parsed(text: str) -> list[Any]:
+        # A bare LaTeX answer is only read as LaTeX inside dollars; the plain reading is the fallback.
+        return list(parse(f"${text}$", parsing_timeout=None)) or list(parse(text, parsing_timeout=None))
+
+    print("ready", flush=True)
+    for line in sys.stdin:
+        answer, reference = json.loads(line)
+        try:
+            same = bool(verify(parsed(reference), parsed(answer), timeout_seconds=None))
+        except Exception:
+            same = False
+        print(json.dumps(same), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,205 @@
+"""Final answers: find one in a text, and say whether two mean the same.
+
+Equivalence has a fast path (equal text, equal numbers), then math-verify in a worker process that can be
+killed (`ml/answer_grading.py`). math-verify's own time limits use SIGALRM, which is wrong off the main
+thread, so they are switched off and the wall clock is kept outside. A strict second opinion refuses what the
+first may be too kind about (a dropped base or unit, an unreduced fraction); where the two differ, a person
+should look.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from ml.answer_grading import GRADER, math_verify_verdict
+
+# Answers longer than this are no final answers but run-away text; comparing them costs time and means
+# nothing.
+LONGEST_ANSWER = 2_000
+
+_MARKED = (
+    re.compile(r"####[ \t]*(?P<answer>[^\n]+)"),
+    re.compile(
+        r"^[ \t]*#[ \t]*answer[ \t]*:?[ \t]*\n+[ \t]*(?P<answer>[^\n]+)", re.IGNORECASE | re.MULTILINE
+    ),
+    re.compile(r"^[ \t]*A:[ \t]*(?P<answer>[^\n]+)", re.MULTILINE),
+    re.compile(r"\b(?:final[ \t]+)?answer[ \t]+(?:is|was)[ \t]*:?[ \t]*(?P<answer>[^\n]+)", re.IGNORECASE),
+    re.compile(r"\b(?:final[ \t]+)?answer[ \t]*[:=][ \t]*(?P<answer>[^\n]+)", re.IGNORECASE),
+)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:,\d{3})*|\d*)(?:\.\d+)?")
+_FRACTION = re.compile(r"([+-]?)\\?[dt]?frac\{([+-]?\d+)\}\{([+-]?\d+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Two opinions on whether an answer equals the reference. `grader` names what gave the primary one."""
+
+    primary: bool
+    strict: bool
+    grader: str
+
+    @property
+    def agree(self) -> bool:
+        """Whether the two opinions are the same; where they are not, a person should decide."""
+        return self.primary == self.strict
+
+
+def extract_final_answer(text: str) -> str | None:
+    """The final answer that `text` states, or None.
+
+    A box wins over every other mark, as the field's graders have it; among equal marks the last one counts,
+    because a solution may correct itself.
+    """
+    boxed = _last_boxed(text)
+    if boxed is not None:
+        return boxed.strip() or None
+    for pattern in _MARKED:
+        found = [match["answer"] for match in pattern.finditer(text)]
+        if found:
+            return _trim(found[-1]) or None
+    return None
+
+
+def is_equivalent(answer: str | None, reference: str | None) -> bool:
+    """Whether `answer` means the same as `reference` (the primary opinion; order matters to math-verify)."""
+    if answer is None or reference is None:
+        return False
+    return _primary(answer.strip(), reference.strip())[0]
+
+
+def judge(answer: str | None, reference: str | None) -> Verdict:
+    """Both opinions on one answer; an absent answer is wrong to both."""
+    if answer is None or reference is None:
+        return Verdict(primary=False, strict=False, grader="absent")
+    primary, grader = _primary(answer.strip(), reference.strip())
+    return Verdict(primary=primary, strict=is_strictly_equal(answer, reference), grader=grader)
+
+
+def is_strictly_equal(answer: str, reference: str) -> bool:
+    """The conservative opinion: equal after normalising notation, or equal numbers in lowest terms.
+
+    Units, bases and labels must match; "2/4" is not "1/2"; tuples compare part by part, in order.
+    """
+    left, right = normalise(answer), normalise(reference)
+    if not left or not right or len(left) > LONGEST_ANSWER:
+        return False
+    if left == right:
+        return True
+    left_parts, right_parts = _parts(left), _parts(right)
+    if len(left_parts) > 1 or len(right_parts) > 1:
+        same_brackets = left[:1] + left[-1:] == right[:1] + right[-1:]
+        return (
+            same_brackets
+            and len(left_parts) == len(right_parts)
+            and all(_strict_part(one, other) for one, other in zip(left_parts, right_parts, strict=True))
+        )
+    return _strict_part(left, right)
+
+
+def normalise(answer: str) -> str:
+    """`answer` with notation that never changes its meaning taken away: spaces, dollars, \\left, \\dfrac,
+    ...
+    """
+    text = answer.strip().rstrip(".").strip()
+    for noise in ("\\left", "\\right", "\\!", "\\,", "\\;", "\\ ", "$", "\\displaystyle"):
+        text = text.replace(noise, "")
+    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\u2212", "-")
+    text = re.sub(r"\\frac(\d)(\d)", r"\\frac{\1}{\2}", text)
+    text = re.sub(r"\\(?:text|mathrm|mbox)\{([^{}]*)\}", r"\1", text)
+    text = re.sub(r"\^\{?\\circ\}?", "", text)
+    return re.sub(r"\s+", "", text)
+
+
+def parse_number(text: str) -> Fraction | None:
+    """The exact value of a plain integer, decimal or fraction (thousands commas and a dollar sign
+    allowed).
+    """
+    bare = normalise(text)
+    if len(bare) > 400:
+        return None
+    fraction = _FRACTION.fullmatch(bare)
+    if fraction is not None:
+        numerator, denominator = int(fraction[2]), int(fraction[3])
+        sign = -1 if fraction[1] == "-" else 1
+        return Fraction(sign * numerator, denominator) if denominator else None
+    top, slash, bottom = bare.partition("/")
+    if slash:
+        values = (_decimal(top), _decimal(bottom))
+        return values[0] / values[1] if values[0] is not None and values[1] else None
+    return _decimal(bare)
+
+
+def _decimal(text: str) -> Fraction | None:
+    if not _NUMBER.fullmatch(text) or not any(letter.isdigit() for letter in text):
+        return None
+    return Fraction(text.replace(",", ""))
+
+
+def _strict_part(left: str, right: str) -> bool:
+    if left == right:
+        return True
+    one, other = parse_number(left), parse_number(right)
+    return one is not None and one == other and _is_reduced(left) and _is_reduced(right)
+
+
+def _is_reduced(text: str) -> bool:
+    """Whether a fraction is in lowest terms; a number that is no fraction always is."""
+    match = _FRACTION.fullmatch(text)
+    pair = (match[2], match[3]) if match else tuple(text.split("/")) if text.count("/") == 1 else None
+    if pair is None:
+        return True
+    value = parse_number(text)
+    return value is not None and str(value.denominator) == pair[1].lstrip("+")
+
+
+def _parts(text: str) -> list[str]:
+    inner = text[1:-1] if text[:1] in "([{" and text[-1:] in ")]}" else text
+    if _NUMBER.fullmatch(inner) and "," in inner:
+        return [text]
+    return inner.split(",")
+
+
+@lru_cache(maxsize=100_000)
+def _primary(answer: str, reference: str) -> tuple[bool, str]:
+    if not answer or not reference or max(len(answer), len(reference)) > LONGEST_ANSWER:
+        return False, "length"
+    if answer == reference or normalise(answer) == normalise(reference) != "":
+        return True, "text"
+    one, other = parse_number(answer), parse_number(reference)
+    if one is not None and other is not None:
+        return one == other, "number"
+    verdict = math_verify_verdict(answer, reference)
+    if verdict is None:
+        return is_strictly_equal(answer, reference), "strict"
+    return verdict, GRADER
+
+
+def _last_boxed(text: str) -> str | None:
+    """What the last \\boxed{...} or \\fbox{...} holds, braces balanced; None where it never closes."""
+    start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
+    if start < 0:
+        return None
+    opening = text.index("{", start)
+    depth = 0
+    for position in range(opening, len(text)):
+        if text[position] == "{" and text[position - 1] != "\\":
+            depth += 1
+        elif text[position] == "}" and text[position - 1] != "\\":
+            depth -= 1
+            if depth == 0:
+                return text[opening + 1 : position]
+    return None
+
+
+def _trim(answer: str) -> str:
+    """Without what surrounds an answer in a sentence: markdown stars, a closing full stop, quotes,
+    dollars.
+    """
+    text = answer.strip().strip("*").strip()
+    text = re.sub(r"[.。]+$", "", text).strip().strip("*").strip()
+    if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'$`":
+        text = text[1:-1].strip()
+    return text

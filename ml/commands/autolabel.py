@@ -1,0 +1,248 @@
+"""`python -m ml autolabel`: estimate the steps of given solutions, or search fresh problems."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.metadata
+import itertools
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ml.errors import BadRecord, MisstepError, NotAvailable
+from ml.execution import sandbox
+from ml.policies import load_policy
+from ml.progress import Progress, print_result
+from ml.records import Problem, Solution, SolutionEstimate
+from ml.search.cost import Cost
+from ml.search.problems import read_problems
+from ml.search.recipes import RECIPES, Recipe
+from ml.search.requests import Search
+from ml.search.run_folder import RunFolder
+from ml.search.trajectory import best_trajectory
+from ml.search.tree import Tree
+from ml.search.walk import Walk
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    arguments = argparse.ArgumentParser(prog="python -m ml autolabel", description=__doc__)
+    source = arguments.add_mutually_exclusive_group(required=True)
+    source.add_argument("--solutions", metavar="FILE", help="given solutions, in --format")
+    source.add_argument("--problems", metavar="pocket:N|FILE", help="fresh problems to search")
+    arguments.add_argument("--format", help="of --solutions; guessed from its first line if left out")
+    arguments.add_argument("--method", default="math-shepherd", help=", ".join(RECIPES))
+    arguments.add_argument(
+        "--policy", default="pocket", help="pocket, a model's folder, or an http(s) address"
+    )
+    arguments.add_argument("--rollouts", type=_positive, default=16, help="from each prefix, or per tree")
+    arguments.add_argument(
+        "--candidates", type=_positive, help="next steps at a node (rstar: 8, rest-mcts: 3)"
+    )
+    arguments.add_argument("--depth", type=_positive, help="steps at most (rstar: 16)")
+    arguments.add_argument("--temperature", type=float, default=0.8)
+    arguments.add_argument(
+        "--threshold", type=float, default=0.0, help="mistaken: share of right rollouts <= this"
+    )
+    arguments.add_argument(
+        "--style", choices=("prose", "code"), default="code", help="of fresh problems' solutions"
+    )
+    arguments.add_argument(
+        "--continuation-style",
+        choices=("prose", "code"),
+        help="of rollouts after given steps; default: as given",
+    )
+    arguments.add_argument("--limit", type=_positive, help="only the first so many")
+    arguments.add_argument("--parallel-trees", type=_positive, default=64)
+    arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--out", required=True, metavar="DIR")
+    return arguments
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; see `RunFolder` for what a killed run leaves and how the next one goes on."""
+    arguments = parser().parse_args(argv)
+    if arguments.method not in RECIPES:
+        raise NotAvailable(
+            f"method {arguments.method!r} is not available, expected one of {', '.join(RECIPES)}"
+        )
+    print_result(AutolabelRun(arguments).execute())
+    return 0
+
+
+@dataclass
+class AutolabelRun:
+    """One run: what it reads, what it asks, and what it has found so far."""
+
+    arguments: argparse.Namespace
+    cost: Cost = field(default_factory=Cost)
+    q_sum: float = 0.0
+    q_count: int = 0
+    q_histogram: list[int] = field(default_factory=lambda: [0] * 10)
+    first_mistakes: int = 0
+    lowest_q: float = 0.0
+
+    def execute(self) -> dict[str, Any]:
+        """Read, search, write; returns the result line."""
+        recipe = RECIPES[self.arguments.method]
+        options = recipe.with_options(vars(self.arguments) | {"style": self.arguments.continuation_style})
+        items = list(self._items())
+        policy = load_policy(self.arguments.policy)
+        self.lowest_q = -1.0 if self.arguments.method == "rstar" else 0.0
+        folder = RunFolder(Path(self.arguments.out), self._settings(options, policy.name, items))
+        earlier = folder.finished_run()
+        if earlier is not None:
+            return _result(earlier, self.arguments.out)
+        for line in folder.open():
+            self._count(line)
+        try:
+            self._search(recipe, options, policy, items, folder)
+        except BaseException:
+            folder.close()
+            raise
+        run = self._run_record(folder.settings, len(items))
+        names = {"estimate": "estimates.jsonl"} | ({"tree": "trees.jsonl"} if self.arguments.problems else {})
+        folder.finish(run, names)
+        return _result(run, self.arguments.out)
+
+    def _search(
+        self,
+        recipe: Recipe,
+        options: Any,
+        policy: Any,
+        items: list[Solution] | list[Problem],
+        folder: RunFolder,
+    ) -> None:
+        progress = Progress("solutions" if self.arguments.solutions else "problems", len(items))
+        walk = Walk(policy, sandbox(), parallel=self.arguments.parallel_trees)
+        missing = ((index, item) for index, item in enumerate(items) if index not in folder.offsets)
+        spent = Cost()
+        progress.report(len(folder.offsets), metrics=self._metrics())
+        for finished in walk.drive((index, self._start(recipe, options, item)) for index, item in missing):
+            line = _line(finished.result)
+            line["cost"], spent = _difference(walk, spent)
+            folder.add(finished.key, line)
+            self._count(line)
+            progress.report(len(folder.offsets), metrics=self._metrics())
+
+    def _start(
+        self, recipe: Recipe, options: Any, item: Solution | Problem
+    ) -> Search[SolutionEstimate | Tree]:
+        seed = self.arguments.seed
+        if isinstance(item, Solution):
+            return recipe.estimate(item, options, seed)  # type: ignore[return-value]
+        return recipe.search(item, options, seed, self.arguments.style)  # type: ignore[return-value]
+
+    def _items(self) -> Iterator[Solution] | Iterator[Problem]:
+        found = self._solutions() if self.arguments.solutions else read_problems(self.arguments.problems)
+        return itertools.islice(found, self.arguments.limit)  # type: ignore[return-value]
+
+    def _solutions(self) -> Iterator[Solution]:
+        from ml import formats
+
+        path = self.arguments.solutions
+        if not Path(path).is_file():
+            raise MisstepError(f"{path}: no such file, expected solutions to estimate")
+        name = self.arguments.format or formats.guess(path)
+        if name is None:
+            raise MisstepError(f"{path}: its format cannot be guessed, expected --format")
+        for labelled in formats.read(path, name):
+            if labelled.solution.problem.answer is None:
+                expected = "one, because rollouts are graded against it"
+                raise BadRecord(str(path), labelled.line, "a problem without a reference answer", expected)
+            yield labelled.solution
+
+    def _settings(self, options: Any, policy: str, items: list[Any]) -> dict[str, Any]:
+        digest = hashlib.sha256()
+        for item in items:
+            digest.update(repr(item).encode("utf-8", "replace"))
+        return {
+            "method": self.arguments.method,
+            "parameters": asdict(options),
+            "style": self.arguments.style if self.arguments.problems else None,
+            "policy": policy,
+            "seed": self.arguments.seed,
+            "input": {"items": len(items), "sha256": digest.hexdigest()},
+        }
+
+    def _count(self, line: dict[str, Any]) -> None:
+        """Take one finished line into the totals."""
+        for name, value in line["cost"].items():
+            setattr(self.cost, name, getattr(self.cost, name) + value)
+        self.first_mistakes += line["estimate"]["first_mistake"] is not None
+        for step in line["estimate"]["steps"]:
+            if step["q_value"] is not None:
+                self.q_sum, self.q_count = self.q_sum + step["q_value"], self.q_count + 1
+                share = (step["q_value"] - self.lowest_q) / (1.0 - self.lowest_q)
+                self.q_histogram[min(9, max(0, int(share * 10)))] += 1
+
+    def _metrics(self) -> dict[str, Any]:
+        return {
+            "mean_q": round(self.q_sum / self.q_count, 4) if self.q_count else None,
+            "tokens": self.cost.tokens,
+            "executions": self.cost.executions,
+            "q_histogram": self.q_histogram,
+        }
+
+    def _run_record(self, settings: dict[str, Any], count: int) -> dict[str, Any]:
+        return {
+            "method": self.arguments.method,
+            "parameters": settings["parameters"],
+            "policy": settings["policy"],
+            "seed": self.arguments.seed,
+            "code_version": code_version(),
+            "python": platform.python_version(),
+            "sandbox_level": sandbox().level,
+            "cost": self.cost.as_json(),
+            "counts": {
+                "items": count,
+                "steps": self.q_count,
+                "first_mistakes": self.first_mistakes,
+                "infrastructure": sandbox().infrastructure,
+            },
+            "mean_q": self._metrics()["mean_q"],
+            "settings": settings,
+        }
+
+
+def _line(result: SolutionEstimate | Tree) -> dict[str, Any]:
+    """What the progress file keeps of one item."""
+    if isinstance(result, Tree):
+        return {"estimate": best_trajectory(result), "tree": result.as_json()}
+    return {"estimate": asdict(result)}
+
+
+def _difference(walk: Walk, before: Cost) -> tuple[dict[str, float], Cost]:
+    """What was really spent since `before`, and the new mark."""
+    now = Cost(walk.cost.tokens, walk.cost.model_calls, walk.cost.executions, walk.elapsed)
+    spent = {name: value - getattr(before, name) for name, value in asdict(now).items()}
+    return spent, now
+
+
+def _result(run: dict[str, Any], out: str) -> dict[str, Any]:
+    return {"out": out, **{key: run[key] for key in ("method", "policy", "seed", "counts", "cost", "mean_q")}}
+
+
+def code_version() -> str:
+    """The package's version and a hash of its own source, so that a changed copy is not taken for a
+    release.
+    """
+    try:
+        version = importlib.metadata.version("misstep")
+    except importlib.metadata.PackageNotFoundError:
+        version = "0"
+    digest = hashlib.sha256()
+    root = Path(__file__).resolve().parent.parent
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return f"{version}+{digest.hexdigest()[:12]}"
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number above 0")
+    return value

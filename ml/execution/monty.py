@@ -1,0 +1,153 @@
+"""Layer 1: steps run by Monty, an interpreter of a Python subset that has no way out, in its own worker
+processes.
+
+A step's state is a session dump (a few kilobytes); a child step loads its parent's dump in half a
+millisecond, so the cost of a step does not grow with its depth, and siblings never share writable state.
+Dumps are made and read by this process only and never stored: Monty does not authenticate them.
+"""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic_monty import (
+    CollectString,
+    Monty,
+    MontyCrashedError,
+    MontyError,
+    MontyRuntimeError,
+    MontySyntaxError,
+    OSPolicy,
+    ResourceLimits,
+)
+
+from ml.execution.outcome import Execution, Verdict
+
+LEVEL = "monty"
+OUTPUT_BYTES = 64 * 1024
+STATES_KEPT = 20_000
+
+_LIMITS: ResourceLimits = {
+    "max_feed_duration_secs": 2.0,
+    "max_memory": 64 * 1024 * 1024,
+    "max_recursion_depth": 500,
+    "max_suspensions": 100,
+}
+_POLICY: OSPolicy = {"random_start": {"seed": 0}, "sleep": "zero"}
+
+# What Monty raises for parts of Python that it does not have. Real Python then has the last word (layer 2).
+_LACKS = (ImportError, NotImplementedError, AttributeError, TypeError, PermissionError, RuntimeError)
+_UNDEFINED = re.compile(r"name '(\w+)' is not defined")
+
+
+@dataclass(frozen=True, slots=True)
+class MontyRun:
+    """One path's outcome. unsupported: Monty may lack something, so its program_error proves nothing yet."""
+
+    execution: Execution
+    unsupported: bool = False
+
+
+class MontyLayer:
+    """A pool of Monty workers and the states of paths that ran. Thread-safe."""
+
+    def __init__(self, processes: int = 2) -> None:
+        self._processes = processes
+        self._pool: Monty | None = None
+        self._states: OrderedDict[bytes, tuple[bytes, str]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def run(self, codes: Sequence[str], keep_states: bool = True) -> MontyRun:
+        """Run a path from its longest known prefix; `keep_states` remembers the state after each new step."""
+        started = time.perf_counter()
+        keys = path_keys(codes)
+        known, state, output = self._longest_known(keys)
+        if known == len(codes):
+            return MontyRun(Execution(Verdict.OK, output, LEVEL, known))
+        try:
+            with self._workers().checkout(limits=_LIMITS, os_policy=_POLICY) as session:
+                if state is not None:
+                    session.load_session(state)
+                for index in range(known, len(codes)):
+                    printed = CollectString(max_bytes=OUTPUT_BYTES)
+                    try:
+                        session.feed_run(codes[index], print_callback=printed)
+                    except MontyCrashedError:
+                        raise
+                    except MontyError as error:
+                        return _failed(error, printed.output, index, time.perf_counter() - started)
+                    output = printed.output
+                    if keep_states:
+                        self._remember(keys[index], session.dump(), output)
+        except (MontyCrashedError, TimeoutError, OSError) as error:
+            seconds = time.perf_counter() - started
+            return MontyRun(
+                Execution(
+                    Verdict.INFRASTRUCTURE, "", LEVEL, known, f"{type(error).__name__}: {error}", seconds
+                )
+            )
+        return MontyRun(Execution(Verdict.OK, output, LEVEL, len(codes), "", time.perf_counter() - started))
+
+    def close(self) -> None:
+        """End the workers and forget every state."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+            self._states.clear()
+        if pool is not None:
+            pool.__exit__(None, None, None)
+
+    def _workers(self) -> Monty:
+        with self._lock:
+            if self._pool is None:
+                self._pool = Monty(max_processes=self._processes, request_timeout=30.0).__enter__()
+            return self._pool
+
+    def _longest_known(self, keys: Sequence[bytes]) -> tuple[int, bytes | None, str]:
+        with self._lock:
+            for length in range(len(keys), 0, -1):
+                found = self._states.get(keys[length - 1])
+                if found is not None:
+                    self._states.move_to_end(keys[length - 1])
+                    return length, found[0], found[1]
+        return 0, None, ""
+
+    def _remember(self, key: bytes, state: bytes, output: str) -> None:
+        with self._lock:
+            self._states[key] = (state, output)
+            while len(self._states) > STATES_KEPT:
+                self._states.popitem(last=False)
+
+
+def path_keys(codes: Sequence[str]) -> list[bytes]:
+    """One key for each prefix of the path, so that equal paths of different trees share their state."""
+    digest = hashlib.sha256()
+    keys = []
+    for code in codes:
+        digest.update(len(code).to_bytes(8, "big") + code.encode("utf-8", "replace"))
+        keys.append(digest.digest())
+    return keys
+
+
+def _failed(error: MontyError, printed: str, index: int, seconds: float) -> MontyRun:
+    cause = error.exception() if isinstance(error, MontyRuntimeError | MontySyntaxError) else error
+    message = f"{type(cause).__name__}: {cause}"
+    execution = Execution(Verdict.PROGRAM_ERROR, printed, LEVEL, index, message[:500], seconds)
+    return MontyRun(execution, unsupported=_may_be_monty(cause))
+
+
+def _may_be_monty(cause: BaseException) -> bool:
+    """Whether the exception may come from what Monty lacks rather than from the program.
+
+    A time limit counts too: Monty's clock is the wall's, and a loaded machine is not the program's fault.
+    """
+    if isinstance(cause, NameError):
+        missing = _UNDEFINED.search(str(cause))
+        return missing is not None and hasattr(builtins, missing[1])
+    return isinstance(cause, (*_LACKS, TimeoutError, SyntaxError))

@@ -1,0 +1,44 @@
+"""What running a path of code steps told us: one of three verdicts, never read from words in the output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """ok: it ran. program_error: the program's own fault. infrastructure: ours, and no evidence about the
+    step.
+    """
+
+    OK = "ok"
+    PROGRAM_ERROR = "program_error"
+    INFRASTRUCTURE = "infrastructure"
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """The outcome of a path.
+
+    output: what the last executed step printed. ran: how many steps ran to their end (on an error, the index
+    of the step that failed). error: the exception's type and message, empty when ok. level: the sandbox that
+    gave the verdict. seconds: wall time, without the cached part of the path.
+    """
+
+    verdict: Verdict
+    output: str
+    level: str
+    ran: int
+    error: str = ""
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step ran."""
+        return self.verdict is Verdict.OK
+
+    @property
+    def last_line(self) -> str | None:
+        """The last line that is not blank: a code step's answer."""
+        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
+        return lines[-1] if lines else None

@@ -1,0 +1,151 @@
+"""From graded rollouts to the estimates of a given solution's steps, the same for every method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ml.records import Solution, SolutionEstimate, StepEstimate
+from ml.search.grading import codes_of, final_answer, style_of
+from ml.search.quality_value import quality_values
+from ml.search.requests import Grade, Graded, Run, Search
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What rollouts through one step showed.
+
+    visits: graded rollouts. correct: of them, how many right. value_sum: outcomes in the method's own range.
+    distance: m_k, the fewest further steps after which a rollout was right. assumed: hard without visits,
+    from the search's assumption that no prefix after the first mistake can be saved.
+    """
+
+    visits: int = 0
+    correct: int = 0
+    value_sum: float = 0.0
+    distance: int | None = None
+    assumed: int | None = None
+
+    def count(self, is_correct: bool, steps: int, outcome: float | None = None) -> None:
+        """Add one graded rollout of `steps` further steps."""
+        self.visits += 1
+        self.correct += is_correct
+        self.value_sum += float(is_correct) if outcome is None else outcome
+        if is_correct:
+            self.distance = steps if self.distance is None else min(self.distance, steps)
+
+    def is_mistaken(self, threshold: float) -> bool | None:
+        """Whether the share of right rollouts is not above `threshold`; None without evidence."""
+        if self.visits:
+            return self.correct <= threshold * self.visits
+        return None if self.assumed is None else not self.assumed
+
+
+@dataclass(slots=True)
+class Given:
+    """A given solution as a search sees it.
+
+    runnable: how many leading steps can be rolled out from; the steps after it failed when executed.
+    graded: the finished solution's own end, None where it has no final answer yet.
+    """
+
+    solution: Solution
+    style: str
+    runnable: int
+    graded: Graded | None
+    evidence: list[Evidence] = field(default_factory=list)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        return self.solution.steps
+
+    @property
+    def open_positions(self) -> range:
+        """The positions whose prefixes need rollouts: those that run, without a finished solution's last
+        one.
+        """
+        last = len(self.steps) - 1 if self.graded is not None else len(self.steps)
+        return range(min(last, self.runnable))
+
+
+def examine(solution: Solution, style: str | None = None) -> Search[Given]:
+    """Execute a given solution's code and grade its end; what cannot run gets its verdict here.
+
+    A step whose code fails is a program error: no rollout from there can be right. An infrastructure verdict
+    says nothing, and leaves the step and those after it without an estimate.
+    """
+    steps = solution.steps
+    given = Given(solution, style or style_of(steps), len(steps), None, [Evidence() for _ in steps])
+    codes = codes_of(steps)
+    execution = (yield [Run(codes)])[0] if codes else None
+    if execution is not None and not execution.ok:
+        with_code = [index for index, step in enumerate(steps) if codes_of([step])]
+        given.runnable = with_code[execution.ran]
+        if execution.verdict == "program_error":
+            for evidence in given.evidence[given.runnable :]:
+                evidence.assumed = 0
+        return given
+    if final_answer(steps, execution) is not None:
+        given.graded = (yield [Grade(solution.problem, steps)])[0]
+    return given
+
+
+def conclude(
+    given: Given, rollouts: int, threshold: float = 0.0, wrong_outcome: float = 0.0
+) -> SolutionEstimate:
+    """The estimates of a given solution.
+
+    The last step of a finished solution is graded by its own final answer. Every rollout from there would end
+    at once and equally, so it counts as `rollouts` of them: visits are the same all along a solution. A step
+    that failed to run counts `rollouts` wrong ones in the same way. `wrong_outcome` is what the method adds
+    for a wrong end (-1 for rStar).
+    """
+    for position in range(given.runnable, len(given.steps)):
+        if given.evidence[position].assumed == 0:
+            given.evidence[position] = settled(False, rollouts, wrong_outcome)
+    if given.graded is not None and given.graded.is_evidence:
+        given.evidence[-1] = settled(given.graded.is_correct, rollouts, wrong_outcome)
+    return to_estimate(given.solution.id, given.evidence, threshold)
+
+
+def settled(is_correct: bool, rollouts: int, wrong_outcome: float = 0.0) -> Evidence:
+    """The evidence of an end that every rollout would reach at once."""
+    evidence = Evidence()
+    for _ in range(rollouts):
+        evidence.count(is_correct, 0, 1.0 if is_correct else wrong_outcome)
+    return evidence
+
+
+def to_estimate(name: str, evidence: Sequence[Evidence], threshold: float = 0.0) -> SolutionEstimate:
+    """One line of `estimates.jsonl` from the evidence at each step.
+
+    A step without evidence counts as neither: it is no first mistake, and has no quality value.
+    """
+    mistaken = [step.is_mistaken(threshold) for step in evidence]
+    first_mistake = next((index for index, wrong in enumerate(mistaken) if wrong), None)
+    # The bare problem's own distance only matters where the first step is wrong, and there v is 0 whatever it
+    # is.
+    root_distance = next((step.distance for step in evidence if step.distance is not None), None)
+    values = quality_values(
+        [not wrong for wrong in mistaken],
+        [step.distance for step in evidence],
+        len(evidence) if root_distance is None else root_distance + 1,
+    )
+    steps = [
+        _step_estimate(step, None if wrong is None else value)
+        for step, wrong, value in zip(evidence, mistaken, values, strict=True)
+    ]
+    return SolutionEstimate(name, first_mistake, tuple(steps))
+
+
+def _step_estimate(evidence: Evidence, quality_value: float | None) -> StepEstimate:
+    if not evidence.visits:
+        return StepEstimate(0, 0, None, evidence.assumed, None, quality_value)
+    return StepEstimate(
+        visits=evidence.visits,
+        correct=evidence.correct,
+        q_value=evidence.value_sum / evidence.visits,
+        hard=int(evidence.correct > 0),
+        soft=evidence.correct / evidence.visits,
+        quality_value=quality_value,
+    )

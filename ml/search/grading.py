@@ -1,0 +1,60 @@
+"""From a solution's steps to its graded final answer: run its code, or read its prose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol
+
+from ml.answers import extract_final_answer, is_equivalent
+from ml.execution import Execution
+from ml.records import Problem
+from ml.search.requests import Graded
+from ml.segmentation import split_code
+
+
+class Executes(Protocol):
+    """What runs a path's code: `ml.execution.Sandbox`, or a test's own."""
+
+    level: str
+
+    def execute(self, codes: Sequence[str], keep_states: bool = True) -> Execution: ...
+
+
+@lru_cache(maxsize=100_000)
+def code_of(step: str) -> str | None:
+    """The step's Python, None for a prose step."""
+    return split_code(step)[1]
+
+
+def codes_of(steps: Sequence[str]) -> tuple[str, ...]:
+    """The code of the steps that have some, in order."""
+    return tuple(code for code in map(code_of, steps) if code is not None)
+
+
+def style_of(steps: Sequence[str]) -> str:
+    """ "code" if any step has code, else "prose"."""
+    return "code" if codes_of(steps) else "prose"
+
+
+def grade(problem: Problem, steps: Sequence[str], sandbox: Executes) -> Graded:
+    """The final answer of a whole solution and whether it equals the problem's.
+
+    A solution whose code fails has no answer. Code after prose, and prose after code, are both fine: the last
+    step says where the answer stands.
+    """
+    codes = codes_of(steps)
+    execution = sandbox.execute(codes, keep_states=False) if codes else None
+    if execution is not None and not execution.ok:
+        return Graded(None, False, execution)
+    answer = final_answer(steps, execution)
+    return Graded(answer, is_equivalent(answer, problem.answer), execution)
+
+
+def final_answer(steps: Sequence[str], execution: Execution | None) -> str | None:
+    """The last line that the last code step printed, or what the prose after it states."""
+    if not steps:
+        return None
+    if execution is not None and code_of(steps[-1]) is not None:
+        return execution.last_line or extract_final_answer(steps[-1])
+    return extract_final_answer(steps[-1])

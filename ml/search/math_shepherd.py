@@ -1,0 +1,136 @@
+"""Math-Shepherd: N completions from every prefix (arXiv 2312.08935, equations 3 and 4).
+
+Hard estimate: 1 if any of the N ends in the reference answer. Soft estimate: the share that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ml.policies.protocol import Continuation, Prefix
+from ml.records import Problem, Solution, SolutionEstimate
+from ml.search.estimates import Evidence, conclude, examine
+from ml.search.grading import code_of
+from ml.search.requests import Completions, Grade, Search
+from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class MathShepherd:
+    """rollouts: N. threshold: a step is mistaken when correct / visits is not above it (0: hard estimation).
+
+    stop_at_first_mistake: go step by step and leave what follows the first mistake without an estimate;
+    cheaper, but one call after another. style: in which style to continue, None for the solution's own.
+    candidates: how many solutions of a fresh problem are sampled (the paper: 15).
+    """
+
+    rollouts: int = 16
+    candidates: int = 15
+    temperature: float = 0.8
+    threshold: float = 0.0
+    stop_at_first_mistake: bool = False
+    style: str | None = None
+
+
+def estimate(solution: Solution, options: MathShepherd, seed: int) -> Search[SolutionEstimate]:
+    """Estimate every step of a given solution; all prefixes are asked for at once."""
+    given = yield from examine(solution, options.style)
+    positions = list(given.open_positions)
+    groups = [[position] for position in positions] if options.stop_at_first_mistake else [positions]
+    for group in groups:
+        prefixes = [Prefix(solution.problem, given.steps[: position + 1], given.style) for position in group]
+        evidence = yield from roll_out(prefixes, options.rollouts, options.temperature, seed)
+        for position, found in zip(group, evidence, strict=True):
+            given.evidence[position] = found
+        if options.stop_at_first_mistake and evidence[0].is_mistaken(options.threshold):
+            given.graded = None
+            return conclude(given, options.rollouts, options.threshold)
+    return conclude(given, options.rollouts, options.threshold)
+
+
+def roll_out(prefixes: Sequence[Prefix], count: int, temperature: float, seed: int) -> Search[list[Evidence]]:
+    """`count` graded completions from each prefix; shape of the result [prefixes]."""
+    if not prefixes:
+        return []
+    completions = yield [Completions(prefix, count, temperature, seed) for prefix in prefixes]
+    evidence = []
+    graded = yield from grade_completions(prefixes, completions)
+    for ends in graded:
+        found = Evidence()
+        for continuation, is_correct in ends:
+            found.count(is_correct, len(continuation.steps))
+        evidence.append(found)
+    return evidence
+
+
+def grade_completions(
+    prefixes: Sequence[Prefix], completions: Sequence[Sequence[Continuation]]
+) -> Search[list[list[tuple[Continuation, bool]]]]:
+    """Grade completions; those that the sandbox failed on are left out, and equal texts are graded once.
+
+    A completion that was cut off before its end is wrong: it reached no answer.
+    """
+    requests: dict[tuple[Problem, tuple[str, ...]], Grade] = {}
+    for prefix, ends in zip(prefixes, completions, strict=True):
+        for end in ends:
+            if end.finished:
+                steps = prefix.steps + end.steps
+                requests.setdefault((prefix.problem, steps), Grade(prefix.problem, steps))
+    answers = yield list(requests.values())
+    graded = dict(zip(requests, answers, strict=True))
+    result = []
+    for prefix, ends in zip(prefixes, completions, strict=True):
+        kept = []
+        for end in ends:
+            verdict = graded.get((prefix.problem, prefix.steps + end.steps)) if end.finished else None
+            if verdict is None or verdict.is_evidence:
+                kept.append((end, verdict is not None and verdict.is_correct))
+        result.append(kept)
+    return result
+
+
+def search(problem: Problem, options: MathShepherd, seed: int, style: str = "prose") -> Search[Tree]:
+    """Sample solutions of a fresh problem and estimate their steps; equal steps after equal prefixes are one
+    node.
+
+    Every inner node holds the evidence of its own completions; ends are graded once each.
+    """
+    tree = Tree(problem, (), style, "math-shepherd")
+    completions: list[Continuation] = (
+        yield [Completions(tree.prefix(tree.root), options.candidates, options.temperature, seed)]
+    )[0]
+    ends = [_grow(tree, completion) for completion in completions]
+    yield from _grade_ends(tree, [end for end in ends if end is not None])
+    inner = [node for node in tree.nodes if node.terminal is None and node.pruned is None]
+    evidence = yield from roll_out(
+        [tree.prefix(node) for node in inner], options.rollouts, options.temperature, seed + 1
+    )
+    for node, found in zip(inner, evidence, strict=True):
+        node.visits, node.value_sum, node.correct = found.visits, found.value_sum, found.correct
+    return tree
+
+
+def _grow(tree: Tree, completion: Continuation) -> Node | None:
+    """Add a sampled solution's steps to the tree; its last node, None for a solution without an end."""
+    node = tree.root
+    for index, text in enumerate(completion.steps):
+        last = completion.finished and index == len(completion.steps) - 1
+        known = next((child for child in tree.children(node) if child.text == text), None)
+        node = known or tree.add(node, text, finished=last)
+        node.code = code_of(text)
+    return node if node.finished else None
+
+
+def _grade_ends(tree: Tree, ends: Sequence[Node]) -> Search[None]:
+    distinct = list({end.id: end for end in ends}.values())
+    answers = yield [Grade(tree.problem, tree.steps(end)) for end in distinct]
+    for end, graded in zip(distinct, answers, strict=True):
+        if end.code is not None and graded.execution is not None:
+            end.output, end.verdict = graded.execution.output, str(graded.execution.verdict)
+        if not graded.is_evidence:
+            end.pruned = "infrastructure"
+            continue
+        end.final_answer = graded.answer
+        end.terminal = INVALID if graded.answer is None else CORRECT if graded.is_correct else WRONG
+        end.visits, end.correct, end.value_sum = 1, int(graded.is_correct), float(graded.is_correct)

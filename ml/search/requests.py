@@ -1,0 +1,121 @@
+"""What a search asks for. A search is a generator: it yields requests and is sent their answers, in order.
+
+So a recipe reads like a program for one tree, and `walk.py` can still serve the requests of many trees
+together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ml.execution import Execution
+from ml.policies.protocol import Prefix
+from ml.records import Problem
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class NextSteps:
+    """`count` candidate next steps; answered with list[Continuation]."""
+
+    prefix: Prefix
+    count: int
+    temperature: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completions:
+    """`count` completions to the end; answered with list[Continuation]."""
+
+    prefix: Prefix
+    count: int
+    temperature: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Execute a path's code; answered with an Execution."""
+
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """Find and judge the final answer of whole solutions; answered with a Graded."""
+
+    problem: Problem
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What the value model (or preference model) says of a prefix; answered with a float."""
+
+    prefix: Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A finished solution's answer and whether it is right; `execution` is None for prose."""
+
+    answer: str | None
+    is_correct: bool
+    execution: Execution | None = None
+
+    @property
+    def is_evidence(self) -> bool:
+        """False where the sandbox, not the solution, is to blame: then the rollout says nothing."""
+        return self.execution is None or self.execution.verdict != "infrastructure"
+
+
+Request = NextSteps | Completions | Run | Grade | Value
+Search = Generator[Sequence[Request], Sequence[Any], Result]
+
+
+def gather(searches: Sequence[Search[Result]]) -> Search[list[Result]]:
+    """Run several searches as one: their requests go out together, so that a batch can serve them all."""
+    results: list[Any] = [None] * len(searches)
+    waiting: dict[int, Sequence[Request]] = {}
+    for index, search in enumerate(searches):
+        _advance(index, search, None, waiting, results)
+    while waiting:
+        asked = dict(waiting)
+        answers = yield [request for requests in asked.values() for request in requests]
+        start = 0
+        for index, requests in asked.items():
+            share = answers[start : start + len(requests)]
+            start += len(requests)
+            _advance(index, searches[index], share, waiting, results)
+    return results
+
+
+def _advance(
+    index: int,
+    search: Search[Result],
+    answers: Sequence[Any] | None,
+    waiting: dict[int, Sequence[Request]],
+    results: list[Any],
+) -> None:
+    try:
+        waiting[index] = next(search) if answers is None else search.send(answers)
+    except StopIteration as end:
+        waiting.pop(index, None)
+        results[index] = end.value
+
+
+def seed_of(*parts: object) -> int:
+    """A stable 63-bit seed from what names a tree; Python's own hash changes from run to run."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def generator_of(*parts: object) -> random.Random:
+    """The tree's own random generator: no tree's result depends on which other trees run."""
+    return random.Random(seed_of(*parts))

@@ -1,0 +1,225 @@
+"""rStar-Math's search over steps (arXiv 2501.04519): UCT, steps kept only if their code runs, terminal-guided
+Q.
+
+One rollout walks from the root to an end, expanding what it meets on the way; the end's reward (+1 or -1) is
+added to every node on the path. The paper's rule is the default; each variant of the public code is a named
+option.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from ml.policies.protocol import Continuation
+from ml.records import Problem, Solution, SolutionEstimate
+from ml.search.estimates import Evidence, conclude, examine
+from ml.search.grading import code_of, codes_of
+from ml.search.requests import Grade, Graded, NextSteps, Request, Run, Search, Value, gather, generator_of
+from ml.search.selection import best, uct
+from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class RStar:
+    """The paper's sizes for its 7B rounds are 16 rollouts, 8 candidates, depth 16.
+
+    unvisited: "infinite" or "zero" (the code). grade_all_terminals: grade every finished candidate when it is
+    made, so that one rollout may back up several (the code's sampling mode). finished_candidates: "all", or
+    "first" to keep only the first candidate that ended the solution (the code). errors_threshold: None drops
+    a candidate that does not run (the paper); n keeps it, and ends the path at n failing steps in a row (the
+    code). use_preference_model: q^0 of a new node is the preference model's value and counts as one visit
+    (rounds 3-4). threshold: a step is mistaken when the share of right ends through it is not above it.
+    """
+
+    rollouts: int = 16
+    candidates: int = 8
+    depth: int = 16
+    c: float = 2.0
+    temperature: float = 0.8
+    unvisited: str = "infinite"
+    grade_all_terminals: bool = False
+    finished_candidates: str = "all"
+    errors_threshold: int | None = None
+    use_preference_model: bool = False
+    threshold: float = 0.0
+    style: str | None = None
+
+
+def search(
+    problem: Problem, options: RStar, seed: int, given: tuple[str, ...] = (), style: str = "prose"
+) -> Search[Tree]:
+    """Search a problem, or what may follow the `given` steps. The tree ends early when nothing is left to
+    select.
+    """
+    tree = Tree(problem, given, style, "rstar")
+    generator = generator_of(seed, problem.id, len(given), *given)
+    for _ in range(options.rollouts):
+        yield from _rollout(tree, options, seed, generator)
+        if tree.root.exhausted:
+            break
+    return tree
+
+
+def estimate(solution: Solution, options: RStar, seed: int) -> Search[SolutionEstimate]:
+    """Estimate a given solution: one search rooted at each of its prefixes, read at its root.
+
+    A root's Q is the mean reward of the rollouts that start there, so no step's estimate depends on how often
+    a search from an earlier step happened to choose it.
+    """
+    given = yield from examine(solution, options.style)
+    trees = yield from gather(
+        [
+            search(solution.problem, options, seed, given.steps[: position + 1], given.style)
+            for position in given.open_positions
+        ]
+    )
+    for position, tree in zip(given.open_positions, trees, strict=True):
+        given.evidence[position] = root_evidence(tree)
+    return conclude(given, options.rollouts, options.threshold, wrong_outcome=-1.0)
+
+
+def root_evidence(tree: Tree) -> Evidence:
+    """What the rollouts from a tree's root showed."""
+    ends = list(tree.terminals())
+    evidence = Evidence(
+        visits=sum(end.visits for end in ends),
+        correct=sum(end.correct for end in ends),
+        distance=min((end.depth for end in ends if end.terminal == CORRECT), default=None),
+    )
+    evidence.value_sum = float(2 * evidence.correct - evidence.visits)
+    return evidence
+
+
+def _rollout(tree: Tree, options: RStar, seed: int, generator: random.Random) -> Search[None]:
+    """Walk from the root to an end; grade it and back it up."""
+    node = tree.root
+    while node.terminal is None:
+        if not node.expanded:
+            yield from _expand(tree, node, options, seed)
+        child = _select(tree, node, options, generator)
+        if child is None:
+            _exhaust(tree, node)
+            return
+        node = child
+    if not options.grade_all_terminals:
+        _back_up_end(tree, node)
+
+
+def _select(tree: Tree, node: Node, options: RStar, generator: random.Random) -> Node | None:
+    """The child with the highest UCT among those that may still be selected."""
+    children = [child for child in tree.children(node) if child.pruned is None and not child.exhausted]
+    if not children:
+        return None
+    scores = uct(
+        [child.q_value for child in children],
+        [child.visits for child in children],
+        node.visits,
+        options.c,
+        options.unvisited,
+    )
+    return children[best(scores, generator)]
+
+
+def _back_up_end(tree: Tree, node: Node) -> None:
+    """Back up a graded end; an invalid one is -1 on itself only. An end is never selected twice (as in the
+    code).
+    """
+    if node.terminal == INVALID:
+        node.visits, node.value_sum = node.visits + 1, node.value_sum - 1.0
+    else:
+        tree.backup(node, 1.0 if node.terminal == CORRECT else -1.0, node.terminal == CORRECT)
+    _exhaust(tree, node)
+
+
+def _exhaust(tree: Tree, node: Node) -> None:
+    """Nothing is left below `node`; so it may be for what stands above."""
+    for step in reversed(tree.path(node)):
+        if step is not node and any(
+            not child.exhausted and child.pruned is None for child in tree.children(step)
+        ):
+            return
+        step.exhausted = True
+
+
+def _expand(tree: Tree, node: Node, options: RStar, seed: int) -> Search[None]:
+    """Ask for candidate next steps, run or grade them, and give them their first value."""
+    node.expanded = True
+    request = NextSteps(tree.prefix(node), options.candidates, options.temperature, seed)
+    continuations: list[Continuation] = (yield [request])[0]
+    children = [
+        tree.add(node, "\n".join(candidate.steps), candidate.finished)
+        for candidate in distinct(continuations, options.finished_candidates)
+    ]
+    outcomes = yield [_question(tree, child) for child in children]
+    for child, outcome in zip(children, outcomes, strict=True):
+        _note(tree, child, outcome, options)
+    if options.use_preference_model:
+        yield from _initial_values(tree, children)
+    if options.grade_all_terminals:
+        for child in children:
+            if child.terminal is not None and child.pruned is None:
+                _back_up_end(tree, child)
+
+
+def distinct(continuations: list[Continuation], finished: str = "all") -> list[Continuation]:
+    """Candidates without equal texts and empty ones, in their order."""
+    seen: set[tuple[str, ...]] = set()
+    kept = []
+    has_finished = False
+    for candidate in continuations:
+        if candidate.steps in seen or not candidate.steps:
+            continue
+        seen.add(candidate.steps)
+        if candidate.finished and finished == "first" and has_finished:
+            continue
+        has_finished = has_finished or candidate.finished
+        kept.append(candidate)
+    return kept
+
+
+def _question(tree: Tree, child: Node) -> Request:
+    steps = tree.steps(child)
+    return Grade(tree.problem, steps) if child.finished else Run(codes_of(steps))
+
+
+def _note(tree: Tree, child: Node, outcome: Graded, options: RStar) -> None:
+    """Write what running or grading told onto a new node."""
+    execution = outcome.execution if child.finished else outcome
+    child.code = code_of(child.text)
+    if execution is not None and child.code is not None:
+        child.output, child.verdict = execution.output, str(execution.verdict)
+    if execution is not None and not execution.ok:
+        if execution.verdict == "infrastructure":
+            # Our own failure says nothing of the step: it is neither selected nor counted.
+            child.pruned = "infrastructure"
+        elif options.errors_threshold is None:
+            child.pruned = f"does not run: {execution.error}"
+        elif _errors_in_a_row(tree, child) >= options.errors_threshold:
+            child.terminal = INVALID
+        return
+    if child.finished:
+        child.final_answer = outcome.answer
+        child.terminal = INVALID if outcome.answer is None else CORRECT if outcome.is_correct else WRONG
+    elif child.depth + len(tree.given) >= options.depth:
+        child.terminal = INVALID
+
+
+def _errors_in_a_row(tree: Tree, node: Node) -> int:
+    count = 0
+    for step in reversed(tree.path(node)):
+        if step.verdict != "program_error":
+            break
+        count += 1
+    return count
+
+
+def _initial_values(tree: Tree, children: list[Node]) -> Search[None]:
+    """q^0 = PPM(x, s_1 ... s_i), one visit; graded ends are still graded against the reference (rounds
+    3-4).
+    """
+    open_children = [child for child in children if child.pruned is None and child.terminal is None]
+    values = yield [Value(tree.prefix(child)) for child in open_children]
+    for child, value in zip(open_children, values, strict=True):
+        child.prior = value
+        child.visits, child.value_sum = child.visits + 1, child.value_sum + value

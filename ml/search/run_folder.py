@@ -1,0 +1,109 @@
+"""A run's folder: results appear as they come, survive `kill -9`, and are put in order once all are there.
+
+While a run is under way, `progress.jsonl.partial` holds one line for each finished item, in the order of
+finishing. A second start with the same settings keeps those lines and does the rest. The final files are
+written beside and renamed, `run.json` last, so that a folder with a `run.json` is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ml.errors import MisstepError
+
+PROGRESS, SETTINGS = "progress.jsonl.partial", "settings.json.partial"
+
+
+class RunFolder:
+    """Where one `autolabel` run writes. `settings` is what makes two runs the same run."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.settings = json.loads(json.dumps(settings))
+        self.offsets: dict[int, tuple[int, int]] = {}
+
+    def finished_run(self) -> dict[str, Any] | None:
+        """The `run.json` of an earlier whole run with the same settings, or None."""
+        path = self.folder / "run.json"
+        if not path.exists():
+            return None
+        run: dict[str, Any] = json.loads(path.read_text())
+        return run if run.get("settings") == self.settings else None
+
+    def open(self) -> list[dict[str, Any]]:
+        """Start or resume; returns the lines that an earlier, killed start had finished.
+
+        Raises MisstepError where the folder holds another run's unfinished work.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        known = self.folder / SETTINGS
+        if known.exists() and json.loads(known.read_text() or "null") != self.settings:
+            raise MisstepError(
+                f"{self.folder} holds an unfinished run with other settings, expected an empty folder: "
+                f"choose another --out, or delete {known.name} and {PROGRESS} there"
+            )
+        write_whole(known, json.dumps(self.settings))
+        lines = list(self._recover())
+        self._file = (self.folder / PROGRESS).open("ab")
+        return lines
+
+    def add(self, position: int, line: Mapping[str, Any]) -> None:
+        """Keep one finished item; what is not a whole line when the process dies is done again."""
+        body = (
+            json.dumps({"position": position, **line}, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        )
+        start = self._file.tell()
+        self._file.write(body)
+        self._file.flush()
+        self.offsets[position] = (start, len(body))
+
+    def close(self) -> None:
+        """Stop writing; what is there stays for the next start."""
+        self._file.close()
+
+    def finish(self, run: Mapping[str, Any], names: Mapping[str, str]) -> None:
+        """Write the final files in input order (`names`: key of a line -> file name), then `run.json`."""
+        self.close()
+        with (self.folder / PROGRESS).open("rb") as source:
+            for key, name in names.items():
+                self._write_part(source, key, self.folder / name)
+        write_whole(
+            self.folder / "run.json", json.dumps(run, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+        )
+        for name in (PROGRESS, SETTINGS):
+            (self.folder / name).unlink()
+
+    def _write_part(self, source: Any, key: str, target: Path) -> None:
+        beside = target.with_name(target.name + ".partial")
+        with beside.open("w", encoding="utf-8") as file:
+            for _, (start, length) in sorted(self.offsets.items()):
+                source.seek(start)
+                file.write(json.dumps(json.loads(source.read(length))[key], ensure_ascii=False) + "\n")
+        os.replace(beside, target)
+
+    def _recover(self) -> Iterator[dict[str, Any]]:
+        """The whole lines of the progress file; a torn last line is cut off."""
+        path = self.folder / PROGRESS
+        if not path.exists():
+            return
+        whole = 0
+        with path.open("rb") as file:
+            for body in file:
+                if not body.endswith(b"\n"):
+                    break
+                line = json.loads(body)
+                self.offsets[line["position"]] = (whole, len(body))
+                whole += len(body)
+                yield line
+        os.truncate(path, whole)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    beside = path.with_name(path.name + ".partial")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)

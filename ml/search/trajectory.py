@@ -1,0 +1,55 @@
+"""The one solution that a finished tree stands for, with the estimates of its steps."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ml.records import StepEstimate
+from ml.search.tree import CORRECT, Node, Tree
+
+
+def best_end(tree: Tree) -> Node | None:
+    """The graded end with the highest mean Q along its path; None where no path ended. The reference has no
+    say.
+    """
+    ends = [end for end in tree.terminals() if end.final_answer is not None]
+    return max(ends, key=lambda end: (mean_q(tree, end), end.visits, -end.id), default=None)
+
+
+def mean_q(tree: Tree, end: Node) -> float:
+    """The mean Q of a trajectory's steps."""
+    values = [step.q_value or 0.0 for step in tree.path(end)[1:]]
+    return sum(values) / len(values) if values else 0.0
+
+
+def best_trajectory(tree: Tree) -> dict[str, Any]:
+    """One line of `estimates.jsonl` for a fresh problem: the best trajectory's estimates, and its texts."""
+    end = best_end(tree)
+    path = tree.path(end)[1:] if end is not None else []
+    steps = [_estimate(tree, node) for node in path]
+    mistakes = [index for index, step in enumerate(steps) if step.hard == 0]
+    return {
+        "id": tree.problem.id,
+        "first_mistake": mistakes[0] if mistakes else None,
+        "steps": [asdict(step) for step in steps],
+        "solution": [node.text for node in path],
+        "final_answer": end.final_answer if end is not None else None,
+        "is_correct": end.terminal == CORRECT if end is not None else None,
+        "nodes": [node.id for node in path],
+    }
+
+
+def _estimate(tree: Tree, node: Node) -> StepEstimate:
+    if not node.visits:
+        return StepEstimate(0, 0, node.q_value, None, None, node.quality_value)
+    # A prior's visit is no rollout; it is in the tree's own counts only.
+    visits = node.visits - (node.prior is not None)
+    return StepEstimate(
+        visits=visits,
+        correct=node.correct,
+        q_value=node.q_value,
+        hard=int(node.correct > 0) if visits else None,
+        soft=node.correct / visits if visits else None,
+        quality_value=node.quality_value,
+    )

@@ -1,0 +1,142 @@
+"""The search tree: it stores, and nothing else. Rules choose (`selection.py`), recipes walk.
+
+Node 0 is the root: the problem and, for a given solution, the steps that the search starts after. A node is
+one step; `visits`, `value_sum` and `q_value` are what came back through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ml.policies.protocol import Prefix
+from ml.records import Problem
+
+CORRECT, WRONG, INVALID = "correct", "wrong", "invalid"
+
+
+@dataclass(slots=True)
+class Node:
+    """One step in a tree.
+
+    value_sum: summed outcomes, so that q_value = value_sum / visits. value: a method's own value where it is
+    no mean of outcomes (MCTS*'s V). terminal: correct, wrong or invalid (no answer, or cut off) once graded.
+    pruned: why the node is never selected, None where it may be. finished: the policy ended the solution
+    here. exhausted: nothing below is left to select. correct: how many graded paths through it were correct.
+    """
+
+    id: int
+    parent: int | None
+    depth: int
+    text: str
+    code: str | None = None
+    output: str | None = None
+    verdict: str | None = None
+    visits: int = 0
+    value_sum: float = 0.0
+    value: float | None = None
+    prior: float | None = None
+    terminal: str | None = None
+    final_answer: str | None = None
+    pruned: str | None = None
+    quality_value: float | None = None
+    correct: int = 0
+    finished: bool = False
+    expanded: bool = False
+    exhausted: bool = False
+    children: list[int] = field(default_factory=list)
+
+    @property
+    def q_value(self) -> float | None:
+        """The method's value, else the mean outcome, else None for a node that nothing came back through."""
+        if self.value is not None:
+            return self.value
+        return self.value_sum / self.visits if self.visits else None
+
+
+@dataclass(slots=True)
+class Tree:
+    """A problem, the steps that the root stands after, and the nodes in the order of their creation."""
+
+    problem: Problem
+    given: tuple[str, ...] = ()
+    style: str = "prose"
+    method: str = ""
+    nodes: list[Node] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.nodes:
+            self.nodes.append(Node(0, None, 0, ""))
+
+    @property
+    def root(self) -> Node:
+        """Node 0."""
+        return self.nodes[0]
+
+    def add(self, parent: Node, text: str, finished: bool = False) -> Node:
+        """A new child of `parent`."""
+        node = Node(len(self.nodes), parent.id, parent.depth + 1, text, finished=finished)
+        self.nodes.append(node)
+        parent.children.append(node.id)
+        return node
+
+    def children(self, node: Node) -> list[Node]:
+        """The children of `node`, in the order of their creation."""
+        return [self.nodes[child] for child in node.children]
+
+    def path(self, node: Node) -> list[Node]:
+        """From the root to `node`, both included."""
+        path = [node]
+        while path[-1].parent is not None:
+            path.append(self.nodes[path[-1].parent])
+        return path[::-1]
+
+    def steps(self, node: Node) -> tuple[str, ...]:
+        """The texts of the whole solution up to `node`, what the root was given included."""
+        return self.given + tuple(step.text for step in self.path(node)[1:])
+
+    def prefix(self, node: Node) -> Prefix:
+        """What a policy continues at `node`."""
+        return Prefix(self.problem, self.steps(node), self.style)
+
+    def backup(self, node: Node, outcome: float, correct: bool = False) -> None:
+        """Add one graded outcome to `node` and to everything above it, the root included."""
+        for step in self.path(node):
+            step.visits += 1
+            step.value_sum += outcome
+            step.correct += correct
+
+    def terminals(self) -> Iterator[Node]:
+        """Every graded end."""
+        return (node for node in self.nodes if node.terminal in (CORRECT, WRONG))
+
+    def as_json(self) -> dict[str, Any]:
+        """The tree as one line of `trees.jsonl`."""
+        return {
+            "id": self.problem.id,
+            "problem": self.problem.text,
+            "answer": self.problem.answer,
+            "method": self.method,
+            "nodes": [_node_json(node) for node in self.nodes],
+        }
+
+
+def _node_json(node: Node) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "parent": node.parent,
+        "depth": node.depth,
+        "text": node.text,
+        "code": node.code,
+        "output": node.output,
+        "verdict": node.verdict,
+        "visits": node.visits,
+        "value_sum": node.value_sum,
+        "q_value": node.q_value,
+        "prior": node.prior,
+        "terminal": node.terminal,
+        "final_answer": node.final_answer,
+        "pruned": node.pruned,
+        "quality_value": node.quality_value,
+    }

@@ -1,0 +1,289 @@
+"""Drives many searches over one policy at once.
+
+Each search (`requests.py`) runs until it needs something; whatever all of them need is served together: one
+policy call for a whole batch of prefixes, executions in threads beside it. No search waits for another to
+reach the same depth, so one slow tree holds nobody. What a search is answered depends only on its own
+requests, never on its company, so a tree is the same alone or among a thousand.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from ml.execution import Execution, Verdict
+from ml.policies.protocol import Continuation, Policy, Prefix
+from ml.search.cost import Cost
+from ml.search.grading import Executes, grade
+from ml.search.requests import Completions, Grade, NextSteps, Request, Run, Search, Value
+
+Result = TypeVar("Result")
+Key = TypeVar("Key", bound=Hashable)
+
+# While executions are under way, a policy batch that is not full waits this long for what they will ask.
+LINGER_SECONDS = 0.004
+REMEMBERED = 50_000
+
+
+class ValueModel(Protocol):
+    """Scores prefixes: a process reward model as a search sees it. `name` is stored with the run."""
+
+    name: str
+
+    def values(self, prefixes: Sequence[Prefix]) -> list[float]: ...
+
+
+@dataclass(slots=True)
+class _Active(Generic[Key, Result]):
+    """A search under way and the answers it waits for."""
+
+    key: Key
+    search: Search[Result]
+    answers: list[Any] = field(default_factory=list)
+    missing: int = 0
+    cost: Cost = field(default_factory=Cost)
+    started: float = field(default_factory=time.monotonic)
+
+
+@dataclass(slots=True)
+class Finished(Generic[Key, Result]):
+    """One search's end. `cost` is what it asked for; what it shared with others is counted in each."""
+
+    key: Key
+    result: Result
+    cost: Cost
+
+
+class Walk:
+    """One engine: a policy, a sandbox and, where a method wants one, a value model.
+
+    parallel: searches under way at once. max_sequences: continuations in one policy call. `cost` sums what
+    was really spent: equal requests of different searches are served once.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        sandbox: Executes,
+        value_model: ValueModel | None = None,
+        parallel: int = 64,
+        max_sequences: int = 1024,
+        execution_threads: int = 2,
+    ) -> None:
+        self.policy, self.sandbox, self.value_model = policy, sandbox, value_model
+        self.parallel, self.max_sequences = parallel, max_sequences
+        self.execution_threads = execution_threads
+        self.cost = Cost()
+        self.batches = 0
+        self.started: float | None = None
+        self._memory: OrderedDict[Request, Any] = OrderedDict()
+
+    def drive(self, searches: Iterable[tuple[Key, Search[Result]]]) -> Iterator[Finished[Key, Result]]:
+        """Run every search; yield each as it ends. `searches` is read lazily, `parallel` ahead."""
+        drive: _Drive[Key, Result] = _Drive(self, iter(searches))
+        try:
+            yield from drive.run()
+        finally:
+            drive.close()
+
+    @property
+    def elapsed(self) -> float:
+        """Wall seconds spent driving, the drive under way included."""
+        return self.cost.seconds + (time.monotonic() - self.started if self.started is not None else 0.0)
+
+    def recall(self, request: Request) -> Any:
+        """An earlier answer to the same request, or None."""
+        found = self._memory.get(request)
+        if found is not None:
+            self._memory.move_to_end(request)
+        return found
+
+    def remember(self, request: Request, answer: Any) -> None:
+        """Keep an answer; the oldest are forgotten."""
+        self._memory[request] = answer
+        while len(self._memory) > REMEMBERED:
+            self._memory.popitem(last=False)
+
+    def serve(self, requests: Sequence[Request]) -> list[Any]:
+        """Answer one batch of equal kind (runs in the policy thread)."""
+        first = requests[0]
+        prefixes = [request.prefix for request in requests]  # type: ignore[union-attr]
+        if isinstance(first, Value):
+            assert self.value_model is not None, "this method needs a value model"
+            return list(self.value_model.values(prefixes))
+        if isinstance(first, NextSteps):
+            return self.policy.next_steps(prefixes, first.count, first.temperature, first.seed)
+        assert isinstance(first, Completions)
+        return self.policy.complete(prefixes, first.count, first.temperature, first.seed)
+
+
+class _Drive(Generic[Key, Result]):
+    """One run of an engine: the searches under way, what is asked, and what is being answered."""
+
+    def __init__(self, walk: Walk, source: Iterator[tuple[Key, Search[Result]]]) -> None:
+        self.walk, self.source = walk, source
+        self.active = 0
+        self.exhausted = False
+        self.asked: dict[Hashable, OrderedDict[Request, list[tuple[_Active[Key, Result], int]]]] = {}
+        self.answered: queue.SimpleQueue[Callable[[], list[_Active[Key, Result]]]] = queue.SimpleQueue()
+        self.executing = 0
+        self.policy_busy = False
+        self.lingering_since: float | None = None
+        self.policy_thread = ThreadPoolExecutor(1, "policy")
+        self.execution_pool = ThreadPoolExecutor(walk.execution_threads, "execution")
+        self.started = walk.started = time.monotonic()
+
+    def run(self) -> Iterator[Finished[Key, Result]]:
+        while True:
+            yield from self._fill()
+            if not self.active:
+                break
+            self._start_policy()
+            try:
+                collect = self.answered.get(timeout=LINGER_SECONDS if self._lingers() else None)
+            except queue.Empty:
+                continue
+            for search in collect():
+                yield from self._advance(search)
+        self.walk.cost.seconds += time.monotonic() - self.started
+        self.walk.started = None
+
+    def close(self) -> None:
+        self.policy_thread.shutdown(wait=True, cancel_futures=True)
+        self.execution_pool.shutdown(wait=True, cancel_futures=True)
+
+    def _fill(self) -> Iterator[Finished[Key, Result]]:
+        while self.active < self.walk.parallel and not self.exhausted:
+            following = next(self.source, None)
+            if following is None:
+                self.exhausted = True
+                break
+            self.active += 1
+            yield from self._advance(_Active(following[0], following[1]), first=True)
+
+    def _advance(self, search: _Active[Key, Result], first: bool = False) -> Iterator[Finished[Key, Result]]:
+        """Hand a search its answers, and ask what it wants next, until it has to wait or ends."""
+        while first or not search.missing:
+            try:
+                wanted = next(search.search) if first else search.search.send(search.answers)
+            except StopIteration as end:
+                self.active -= 1
+                search.cost.seconds = time.monotonic() - search.started
+                yield Finished(search.key, end.value, search.cost)
+                return
+            first = False
+            search.answers = [None] * len(wanted)
+            search.missing = 0
+            for index, request in enumerate(wanted):
+                self._ask(search, index, request)
+
+    def _ask(self, search: _Active[Key, Result], index: int, request: Request) -> None:
+        if isinstance(request, Run) and not request.codes:
+            search.answers[index] = Execution(Verdict.OK, "", self.walk.sandbox.level, 0)
+            return
+        if isinstance(request, Run | Grade):
+            search.missing += 1
+            self.executing += 1
+            self.execution_pool.submit(self._execute, search, index, request)
+            return
+        search.cost.model_calls += 1
+        known = self.walk.recall(request)
+        if known is not None:
+            search.answers[index] = known
+            search.cost.tokens += _tokens(known)
+            return
+        search.missing += 1
+        self.asked.setdefault(_group(request), OrderedDict()).setdefault(request, []).append((search, index))
+
+    def _execute(self, search: _Active[Key, Result], index: int, request: Run | Grade) -> None:
+        """In an execution thread: answer one request, and leave the bookkeeping to the driving thread."""
+        answer: Any = None
+        failure: BaseException | None = None
+        try:
+            if isinstance(request, Run):
+                answer = self.walk.sandbox.execute(request.codes)
+                runs = 1
+            else:
+                answer = grade(request.problem, request.steps, self.walk.sandbox)
+                runs = int(answer.execution is not None)
+        except BaseException as error:
+            failure, runs = error, 0
+
+        def collect() -> list[_Active[Key, Result]]:
+            self.executing -= 1
+            if failure is not None:
+                raise failure
+            search.cost.executions += runs
+            self.walk.cost.executions += runs
+            return [search] if self._answer(search, index, answer) else []
+
+        self.answered.put(collect)
+
+    def _lingers(self) -> bool:
+        return bool(self.asked) and not self.policy_busy
+
+    def _start_policy(self) -> None:
+        """Send the largest group of equal requests to the policy, unless a fuller batch is about to come."""
+        if self.policy_busy or not self.asked:
+            return
+        group = max(self.asked, key=lambda name: len(self.asked[name]))
+        waiting = self.asked[group]
+        room = max(1, self.walk.max_sequences // _sequences(next(iter(waiting))))
+        now = time.monotonic()
+        if self.executing and len(waiting) < room:
+            self.lingering_since = self.lingering_since or now
+            if now - self.lingering_since < LINGER_SECONDS:
+                return
+        self.lingering_since = None
+        batch = [waiting.popitem(last=False) for _ in range(min(room, len(waiting)))]
+        if not waiting:
+            del self.asked[group]
+        self.policy_busy = True
+        future = self.policy_thread.submit(self.walk.serve, [request for request, _ in batch])
+        future.add_done_callback(lambda done: self.answered.put(lambda: self._collect_batch(batch, done)))
+
+    def _collect_batch(
+        self,
+        batch: Sequence[tuple[Request, list[tuple[_Active[Key, Result], int]]]],
+        future: Future[list[Any]],
+    ) -> list[_Active[Key, Result]]:
+        self.policy_busy = False
+        ready = []
+        self.walk.batches += 1
+        for (request, waiters), answer in zip(batch, future.result(), strict=True):
+            self.walk.remember(request, answer)
+            self.walk.cost.model_calls += 1
+            self.walk.cost.tokens += _tokens(answer)
+            for search, index in waiters:
+                search.cost.tokens += _tokens(answer)
+                if self._answer(search, index, answer):
+                    ready.append(search)
+        return ready
+
+    def _answer(self, search: _Active[Key, Result], index: int, answer: Any) -> bool:
+        """Note one answer; True when the search has all it waited for."""
+        search.answers[index] = answer
+        search.missing -= 1
+        return search.missing == 0
+
+
+def _group(request: Request) -> Hashable:
+    """Requests of one group can share a policy call."""
+    if isinstance(request, NextSteps | Completions):
+        return type(request), request.count, request.temperature, request.seed
+    return type(request)
+
+
+def _sequences(request: Request) -> int:
+    return request.count if isinstance(request, NextSteps | Completions) else 1
+
+
+def _tokens(answer: Any) -> int:
+    if not isinstance(answer, list):
+        return 0
+    return sum(continuation.tokens for continuation in answer if isinstance(continuation, Continuation))
