@@ -1,4 +1,20 @@
-from django.urls import URLPattern, URLResolver
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+
+from labelsite.accounts import views
 
 app_name = "accounts"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("login/", views.Login.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("language/", views.language, name="language"),
+    path("theme/", views.theme, name="theme"),
+    path("settings/", views.settings, name="settings"),
+    path("settings/keys/", views.keys, name="keys"),
+    path("settings/password/", views.password, name="password"),
+    path("settings/tokens/", views.create_token, name="create_token"),
+    path("settings/tokens/<int:pk>/revoke/", views.revoke_token, name="revoke_token"),
+    path("people/", views.people, name="people"),
+    path("people/<int:pk>/", views.update_person, name="update_person"),
+]

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from labelsite.accounts.models import Role, User
+
+
+class NewPersonForm(forms.Form):
+    username = forms.CharField(
+        label=gettext_lazy("Name to log in with"), max_length=150, validators=[UnicodeUsernameValidator()]
+    )
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=Role.choices)
+
+    def clean_username(self) -> str:
+        username: str = self.cleaned_data["username"]
+        if User.objects.filter(username__iexact=username).exists():
+            raise forms.ValidationError(_("Somebody already has this name."))
+        return username
+
+
+class PersonForm(forms.Form):
+    role = forms.ChoiceField(choices=Role.choices)
+    is_paused = forms.BooleanField(required=False)
+    labels_excluded = forms.BooleanField(required=False)
+    is_active = forms.BooleanField(required=False)
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(label=gettext_lazy("What the token is for"), max_length=80)
+
+
+def errors_of(form: forms.Form) -> str:
+    """Every error of a form in one line, for a message."""
+    errors: list[Any] = [error for messages in form.errors.values() for error in messages]
+    return " ".join(str(error) for error in errors)

@@ -1,0 +1,208 @@
+"""The pages around the person: log in, start, settings, people."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.conf import settings as django_settings
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import check_for_language
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_POST
+
+from labelsite.accounts import services
+from labelsite.accounts.access import admin_required, person
+from labelsite.accounts.forms import NewPersonForm, PersonForm, TokenForm, errors_of
+from labelsite.accounts.home import next_things
+from labelsite.accounts.keymap import ACTIONS, KeyClash, keys_of
+from labelsite.accounts.models import User
+
+
+class Login(LoginView):
+    """Logs in and brings the person's language along to this device."""
+
+    template_name = "accounts/login.html"
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: object) -> HttpResponse:
+        response = super().form_valid(form)  # type: ignore[arg-type]
+        user = cast(User, self.request.user)
+        if language := user.preferences.get("language"):
+            _keep(response, django_settings.LANGUAGE_COOKIE_NAME, language)
+        return response
+
+
+def _keep(response: HttpResponse, name: str, value: str) -> None:
+    response.set_cookie(name, value, max_age=31536000, samesite="Lax", secure=django_settings.HTTPS)
+
+
+def _back(request: HttpRequest, fallback: str = "accounts:home") -> HttpResponse:
+    """Back to the page that the form stood on, as long as it is one of ours."""
+    target = request.POST.get("next", "")
+    if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+        return redirect(target)
+    return redirect(fallback)
+
+
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """What to do next, for this person."""
+    return render(request, "accounts/home.html", {"things": next_things(person(request))})
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    response = _back(request)
+    code = request.POST.get("language", "")
+    if code in dict(django_settings.LANGUAGES) and check_for_language(code):
+        _keep(response, django_settings.LANGUAGE_COOKIE_NAME, code)
+        if request.user.is_authenticated:
+            services.set_preferences(person(request), language=code)
+    return response
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keeps the theme; without JavaScript, "toggle" turns from the one last kept."""
+    user = person(request) if request.user.is_authenticated else None
+    kept = user.preferences.get("theme") if user else request.COOKIES.get("theme")
+    wanted = request.POST.get("theme")
+    if wanted == "toggle":
+        wanted = "light" if kept == "dark" else "dark"
+    response = _back(request)
+    if wanted in ("light", "dark"):
+        _keep(response, "theme", wanted)
+        if user:
+            services.set_preferences(user, theme=wanted)
+    elif wanted == "system":
+        response.delete_cookie("theme")
+        if user:
+            services.set_preferences(user, theme=None)
+    return response
+
+
+@never_cache
+@login_required
+def settings(request: HttpRequest) -> HttpResponse:
+    return _settings_page(request)
+
+
+@sensitive_variables("token")
+def _settings_page(
+    request: HttpRequest,
+    *,
+    token: str = "",
+    password_form: PasswordChangeForm[User] | None = None,
+    token_form: TokenForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    user = person(request)
+    keys = keys_of(user)
+    context = {
+        "actions": [
+            {
+                "name": name,
+                "label": action.label,
+                "key": keys[name],
+                "also": action.also,
+                "default": action.key,
+            }
+            for name, action in ACTIONS.items()
+        ],
+        "tokens": user.api_tokens.order_by("-created_at"),
+        "token": token,
+        "token_form": token_form or TokenForm(),
+        "password_form": password_form or PasswordChangeForm(user),
+        "languages": django_settings.LANGUAGES,
+    }
+    return render(request, "accounts/settings.html", context, status=status)
+
+
+@require_POST
+@login_required
+def keys(request: HttpRequest) -> HttpResponse:
+    """Remaps the annotator's keys, or sets them back."""
+    chosen = (
+        {} if "reset" in request.POST else {name: request.POST.get(f"key_{name}", "") for name in ACTIONS}
+    )
+    try:
+        services.set_keys(person(request), chosen)
+    except KeyClash as clash:
+        messages.error(request, str(clash))
+    else:
+        messages.success(request, _("Your keys are saved."))
+    return redirect("accounts:settings")
+
+
+@require_POST
+@login_required
+def password(request: HttpRequest) -> HttpResponse:
+    form = PasswordChangeForm(person(request), request.POST)
+    if not form.is_valid():
+        return _settings_page(request, password_form=form, status=422)
+    update_session_auth_hash(request, form.save())
+    messages.success(request, _("Your password is changed."))
+    return redirect("accounts:settings")
+
+
+@never_cache
+@require_POST
+@login_required
+def create_token(request: HttpRequest) -> HttpResponse:
+    """Makes a token and shows it on this one response; no later page can show it again."""
+    form = TokenForm(request.POST)
+    if not form.is_valid():
+        return _settings_page(request, token_form=form, status=422)
+    return _settings_page(request, token=services.create_token(person(request), form.cleaned_data["name"]))
+
+
+@require_POST
+@login_required
+def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
+    if services.revoke_token(person(request), pk):
+        messages.success(request, _("The token no longer works."))
+    return redirect("accounts:settings")
+
+
+@never_cache
+@admin_required
+def people(request: HttpRequest) -> HttpResponse:
+    """Everyone, and the form that makes somebody; a new password is shown on that one response."""
+    form = NewPersonForm(request.POST or None)
+    made: tuple[User, str] | None = None
+    if request.method == "POST" and form.is_valid():
+        made = services.create_person(form.cleaned_data["username"], form.cleaned_data["role"])
+        form = NewPersonForm()
+    users = User.objects.order_by("is_machine", "-is_active", "username")
+    context = {"form": form, "made": made, "users": users, "roles": form.fields["role"].choices}  # type: ignore[attr-defined]
+    return render(request, "accounts/people.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+@admin_required
+def update_person(request: HttpRequest, pk: int) -> HttpResponse:
+    user = get_object_or_404(User, pk=pk)
+    if user.is_machine:
+        services.set_excluded(pk, "labels_excluded" in request.POST)
+        messages.success(request, _("%(name)s is saved.") % {"name": user.username})
+        return redirect("accounts:people")
+    form = PersonForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, errors_of(form))
+        return redirect("accounts:people")
+    try:
+        services.update_person(pk, **form.cleaned_data)
+    except services.LastAdmin as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("%(name)s is saved.") % {"name": user.username})
+    return redirect("accounts:people")

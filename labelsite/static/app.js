@@ -1,0 +1,35 @@
+// What every page shares: formulas, the theme switch, and times in the reader's own zone.
+import { renderAll } from "./math.js";
+
+/** Switches the theme at once; the form's POST then keeps it for the next page and the next device. */
+function switchTheme(event) {
+  event.preventDefault();
+  const root = document.documentElement;
+  const systemIsDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const isDark = root.dataset.theme ? root.dataset.theme === "dark" : systemIsDark;
+  root.dataset.theme = isDark ? "light" : "dark";
+  const body = new FormData(event.target);
+  body.set("theme", root.dataset.theme);
+  fetch(event.target.action, { method: "POST", body, redirect: "manual" }).catch(() => {});
+}
+
+function localTimes(scope) {
+  for (const element of scope.querySelectorAll("time[datetime][data-local]")) {
+    const moment = new Date(element.dateTime);
+    if (!Number.isNaN(moment.valueOf())) {
+      element.textContent = moment.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+    }
+  }
+}
+
+function refresh(scope) {
+  renderAll(scope);
+  localTimes(scope);
+}
+
+document.querySelectorAll("form[data-theme-switch]").forEach((form) => form.addEventListener("submit", switchTheme));
+document.querySelectorAll("form[data-confirm]").forEach((form) =>
+  form.addEventListener("submit", (event) => confirm(form.dataset.confirm) || event.preventDefault()));
+document.addEventListener("change", (event) => event.target.closest("[data-submit-on-change]")?.form?.requestSubmit());
+document.addEventListener("htmx:load", (event) => refresh(event.detail.elt));
+refresh(document);
