@@ -35,7 +35,10 @@ def database_from(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     if parts.scheme not in ("postgres", "postgresql"):
         raise ImproperlyConfigured(f"DATABASE_URL has the scheme {parts.scheme!r}, expected postgresql")
-    options = dict(parse_qsl(parts.query))
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    # The web keeps connections open for its threads; 0 opens one per use, right for short commands and workers.
+    if pool := whole_number("DATABASE_POOL", 8):
+        options["pool"] = {"min_size": 1, "max_size": pool}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.path.lstrip("/"),
@@ -43,7 +46,7 @@ def database_from(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": options.pop("host", parts.hostname or ""),
         "PORT": str(parts.port or options.pop("port", "")),
-        "OPTIONS": {**options, "pool": {"min_size": 1, "max_size": whole_number("DATABASE_POOL", 8)}},
+        "OPTIONS": options,
     }
 
 
@@ -137,7 +140,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = "accounts:login"
-LOGIN_REDIRECT_URL = "home"
+LOGIN_REDIRECT_URL = "accounts:home"
 LOGOUT_REDIRECT_URL = "accounts:login"
 
 LANGUAGE_CODE = "en"
@@ -218,3 +221,9 @@ SPECTACULAR_SETTINGS = {
 
 # Seconds that a task stays with a person without a heartbeat.
 LEASE_SECONDS = whole_number("LEASE_SECONDS", 20 * 60)
+
+# A job waits in one of these; a worker serves one or more of them.
+JOB_QUEUES = ("default", "gpu")
+# A running job's claim: how long it lasts, and how often its runner renews it.
+JOB_LEASE_SECONDS = whole_number("JOB_LEASE_SECONDS", 60)
+JOB_HEARTBEAT_SECONDS = whole_number("JOB_HEARTBEAT_SECONDS", 15)

@@ -26,7 +26,7 @@ def django_db_modify_db_settings(var_folder: Path) -> Iterator[None]:
     """Called by pytest-django before it makes the test database: the moment to start the server."""
     hold: Hold | None = None
     if os.environ.get("MISSTEP_TEST_EMBEDDED"):
-        # Nobody will miss this data, so it need not reach the disk; tests of durability start their own server.
+        # Nobody will miss this data, so it need not reach the disk; tests of durability start their own.
         hold = hold_servers(var_folder, ["postgres"], durable=False)
     yield
     if hold:

@@ -1,6 +1,6 @@
 """The site's own settings on a folder that lives as long as the test run.
 
-The addresses are known before any server runs, so that a run that never touches the database never starts one;
+The addresses are known before any server runs, so that a run that never touches the database starts none;
 `tests/conftest.py` starts it when the first test asks for it. Set DATABASE_URL to test on another server.
 """
 
@@ -22,8 +22,8 @@ if "MISSTEP_TEST_VAR" not in os.environ:
         os.environ["DATABASE_URL"] = f"postgresql://postgres@/misstep?host={_folder}/run"
     os.environ.setdefault("SECRET_KEY", "only-for-tests-" + Path(_folder).name * 3)
 
-from labelsite.settings import *  # noqa: E402, F403
-from labelsite.settings import DATABASES  # noqa: E402
+from labelsite.settings import *  # noqa: F403
+from labelsite.settings import DATABASES
 
 # Threads of a live server each open a connection of their own; a pool would keep the test database busy.
 DATABASES["default"]["OPTIONS"].pop("pool", None)

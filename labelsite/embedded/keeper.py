@@ -16,7 +16,6 @@ import socket
 import sys
 import time
 from pathlib import Path
-from typing import IO
 
 from labelsite.embedded.errors import EmbeddedError
 from labelsite.embedded.folders import private_folder, socket_folder
@@ -38,7 +37,10 @@ class Keeper:
 
     def __init__(self, var: Path, durable: bool = True) -> None:
         self.var = var
-        self.servers = {"postgres": EmbeddedPostgres(var, durable), "valkey": EmbeddedValkey(var)}
+        self.servers: dict[str, EmbeddedPostgres | EmbeddedValkey] = {
+            "postgres": EmbeddedPostgres(var, durable),
+            "valkey": EmbeddedValkey(var),
+        }
         self.wanted: set[str] = set()
         self.users = 0
         self.stopping = False
@@ -46,7 +48,9 @@ class Keeper:
 
     def run(self) -> None:
         """Serve until the last user has gone or a signal asks to stop."""
-        lock = self._only_keeper()
+        lock = open(private_folder(self.var / "run") / "keeper.lock", "wb")  # noqa: SIM115
+        # Wait until an earlier keeper of this folder, which may still be stopping its servers, has ended.
+        fcntl.flock(lock, fcntl.LOCK_EX)
         address = control_socket(self.var)
         address.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
@@ -64,12 +68,6 @@ class Keeper:
             for server in self.servers.values():
                 server.stop()
             lock.close()
-
-    def _only_keeper(self) -> IO[bytes]:
-        """Wait until an earlier keeper of this folder, which may still be stopping its servers, has ended."""
-        lock = open(private_folder(self.var / "run") / "keeper.lock", "wb")
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return lock
 
     def _ask_to_stop(self, number: int, frame: object) -> None:
         self.stopping = True

@@ -53,8 +53,9 @@ def as_other_user() -> list[str]:
     tried = subprocess.run([*OTHER_USER, "true"], capture_output=True, text=True, check=False)
     if tried.returncode != 0:
         raise EmbeddedError(
-            "PostgreSQL refuses to run as root, and this machine does not allow the user namespace that would "
-            f"give it another user id ({one_line(tried.stderr)}): run as an ordinary user, {ADDRESS_HINT}"
+            "PostgreSQL refuses to run as root, and this machine does not allow the user namespace that "
+            f"would give it another user id ({one_line(tried.stderr)}): run as an ordinary user, "
+            f"{ADDRESS_HINT}"
         )
     return OTHER_USER
 
@@ -170,8 +171,8 @@ class EmbeddedPostgres:
     def _clear_stale_lock(self) -> None:
         """Deal with the lock file of a server that nobody stopped.
 
-        Its process id may meanwhile belong to something else: then the file goes. A server that still runs has
-        lost the keeper that started it, so it is asked to stop, and the caller tries again until it has.
+        Its process id may meanwhile belong to something else: then the file goes. A server that still runs
+        has lost the keeper that started it, so it is asked to stop, and the caller tries again until it has.
         """
         lock = self.data / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError, IndexError):

@@ -1,7 +1,7 @@
 """How a process gets the embedded servers: it asks their keeper, starting one where none runs.
 
-`ensure()` is called before Django opens a connection. A command beside a running demo uses the demo's servers;
-without one it starts them, and the keeper stops them when the last user has ended.
+`ensure()` is called before Django opens a connection. A command beside a running demo uses the demo's
+servers; without one it starts them, and the keeper stops them when the last user has ended.
 """
 
 from __future__ import annotations

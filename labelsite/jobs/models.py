@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
+
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 
@@ -15,8 +21,27 @@ class JobState(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
+class JobKind(models.TextChoices):
+    ML = "ml", _("child process")
+    DJANGO = "django", _("database work")
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> JobQuerySet:
+        """What `user` may see: admins and reviewers every job, others those that they started."""
+        if getattr(user, "is_reviewer", False):
+            return self
+        return self.filter(created_by_id=user.pk) if user.pk else self.none()
+
+    def waiting(self, queue: str, seconds: float = 0) -> JobQuerySet:
+        """Queued jobs, oldest first, that have waited for at least so long."""
+        long_ago = Now() - timedelta(seconds=seconds)
+        return self.filter(state=JobState.QUEUED, queue=queue, queued_at__lte=long_ago).order_by("pk")
+
+
 class Job(models.Model):
     title = models.CharField(max_length=200)
+    kind = models.CharField(max_length=8, choices=JobKind.choices, default=JobKind.ML)
     # The verb of `python -m ml`, or the name of work that Django itself does ("import").
     verb = models.CharField(max_length=40)
     # The Celery task that the poller wakes, for example "labelsite.autolabels.tasks.run_autolabel".
@@ -38,8 +63,12 @@ class Job(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    # When it last began to wait: at first, after a retry, or when its lease was lost.
+    queued_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+
+    objects = JobQuerySet.as_manager()
 
     class Meta:
         indexes = [
@@ -47,10 +76,48 @@ class Job(models.Model):
             models.Index(fields=["expires_at"], condition=models.Q(state="running"), name="job_leases"),
         ]
 
+    def __str__(self) -> str:
+        return f"job {self.pk} ({self.title})"
+
+    @property
+    def folder(self) -> Path:
+        """Where the job keeps its files; all attempts share `out` in it, so that they can resume."""
+        return Path(settings.VAR) / "jobs" / str(self.pk)
+
+    @property
+    def inputs(self) -> Path:
+        return self.folder / "in"
+
+    @property
+    def outputs(self) -> Path:
+        return self.folder / "out"
+
+    @property
+    def attempt_folder(self) -> Path:
+        return self.folder / f"attempt-{self.attempt}"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    def alive(self) -> WorkerQuerySet:
+        """Workers that have said so within three of their beats."""
+        return self.filter(seen_at__gte=Now() - timedelta(seconds=3 * Worker.BEAT_SECONDS))
+
 
 class Worker(models.Model):
     """A worker process that said it was alive; a page says "no worker is running" when none did lately."""
 
+    BEAT_SECONDS = 10
+
     name = models.CharField(max_length=120, unique=True)
+    # The names of its queues, with commas.
     queues = models.CharField(max_length=120)
     seen_at = models.DateTimeField()
+
+    objects = WorkerQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.queues})"

@@ -1,0 +1,214 @@
+"""One child process for one attempt of a job: its files, its environment, its progress, and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from django.conf import settings
+
+from labelsite.embedded.process import die_with_parent
+from labelsite.jobs.errors import ChildFailed, ChildKilled, LostLease
+from labelsite.jobs.lease import Lease
+from labelsite.jobs.models import Job
+
+# What a child may see of our environment. Addresses and secrets are left out by not being named here.
+KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+KEPT_PREFIXES = ("OMP_", "MKL_", "CUDA_", "NVIDIA_", "HF_", "MISSTEP_")
+LARGEST_LOG = 2 * 2**20
+LARGEST_LINE = 4 * 2**20
+LARGEST_SERIES = 8 * 2**20
+# Training saves a checkpoint when it is asked to stop; this is its time for that.
+CANCEL_GRACE_SECONDS = 20.0
+
+
+def environment() -> dict[str, str]:
+    """The child's environment: no database, no broker, no secret, one thread unless told otherwise."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)
+    }
+    return {"OMP_NUM_THREADS": "1", **kept, "MISSTEP_PROGRESS": "json", "PYTHONUNBUFFERED": "1"}
+
+
+def command_line(job: Job) -> list[str]:
+    """`spec["command"]` if there is one, else `python -m ml VERB` with `spec["arguments"]`.
+
+    In both, `{in}`, `{out}` and `{job}` stand for the job's folders.
+    """
+    spec: Mapping[str, Any] = job.spec
+    command = spec.get("command") or [sys.executable, "-m", "ml", job.verb, *spec.get("arguments", [])]
+    folders = {"{in}": job.inputs, "{out}": job.outputs, "{job}": job.folder}
+    filled = []
+    for part in command:
+        text = str(part)
+        for name, folder in folders.items():
+            text = text.replace(name, str(folder))
+        filled.append(text)
+    return filled
+
+
+def run(job: Job, lease: Lease, grace: float = CANCEL_GRACE_SECONDS) -> dict[str, Any]:
+    """Run the child to its end and return the JSON object that it printed last ({} if none).
+
+    Raises ChildFailed (it gave up by itself), ChildKilled (a signal ended it), JobCancelled, LostLease.
+    """
+    folder = job.attempt_folder
+    for needed in (folder, job.inputs, job.outputs):
+        needed.mkdir(parents=True, exist_ok=True)
+    _end_earlier_child(job.folder)
+    command = command_line(job)
+    (folder / "spec.json").write_text(
+        json.dumps({"verb": job.verb, "attempt": job.attempt, "command": command, "spec": job.spec}, indent=1)
+    )
+    process = subprocess.Popen(
+        command,
+        cwd=settings.BASE_DIR,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=die_with_parent(signal.SIGTERM),
+    )
+    try:
+        _remember(process.pid, job.folder)
+        return _Watch(job, lease, process, grace).to_the_end()
+    finally:
+        # Whatever the child started is in its group, and must not outlive it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+class _Watch:
+    """Reads what the child writes while it runs, and ends it when the lease says so."""
+
+    def __init__(self, job: Job, lease: Lease, process: subprocess.Popen[bytes], grace: float) -> None:
+        self.job, self.lease, self.process, self.grace = job, lease, process, grace
+        self.result: dict[str, Any] = {}
+        self.words: deque[str] = deque(maxlen=20)
+        self.unfinished_line = b""
+        self.asked_to_stop_at: float | None = None
+
+    def to_the_end(self) -> dict[str, Any]:
+        folder = self.job.attempt_folder
+        assert self.process.stdout and self.process.stderr
+        with (
+            selectors.DefaultSelector() as selector,
+            open(folder / "log.txt", "ab") as log,
+            open(self.job.folder / "progress.jsonl", "a") as series,
+            self.process.stdout as stdout,
+            self.process.stderr as stderr,
+        ):
+            selector.register(stdout, selectors.EVENT_READ)
+            selector.register(stderr, selectors.EVENT_READ)
+            while selector.get_map():
+                for key, _ in selector.select(0.25):
+                    part = os.read(key.fd, 65536)
+                    if not part:
+                        selector.unregister(key.fileobj)
+                    elif key.fileobj is stderr:
+                        self._take_log(part, log)
+                    else:
+                        self._take_output(part, series)
+                self._obey_the_lease()
+                if self.process.poll() is not None and not selector.select(0):
+                    # A grandchild may hold the pipe open for ever; the child itself has ended.
+                    break
+        return self._verdict(self.process.wait())
+
+    def _take_log(self, part: bytes, log: IO[bytes]) -> None:
+        self.words.extend(part.decode(errors="replace").splitlines())
+        room = LARGEST_LOG - log.tell()
+        if room > 0:
+            log.write(part[:room] if len(part) <= room else part[:room] + b"\n[the log is full]\n")
+            log.flush()
+
+    def _take_output(self, part: bytes, series: IO[str]) -> None:
+        *lines, self.unfinished_line = (self.unfinished_line + part).split(b"\n")
+        if len(self.unfinished_line) > LARGEST_LINE:
+            self.unfinished_line = b""
+        for line in lines:
+            try:
+                said = json.loads(line)
+            except ValueError:
+                continue
+            if not isinstance(said, dict):
+                continue
+            if isinstance(said.get("progress"), dict):
+                self.lease.note(said["progress"])
+                if series.tell() < LARGEST_SERIES:
+                    series.write(json.dumps({"attempt": self.job.attempt, **said["progress"]}) + "\n")
+                    series.flush()
+            else:
+                self.result = said
+
+    def _obey_the_lease(self) -> None:
+        if self.lease.lost.is_set():
+            raise LostLease(f"{self.job}: attempt {self.job.attempt} no longer holds it")
+        if not self.lease.cancelled.is_set():
+            return
+        if self.asked_to_stop_at is None:
+            self.asked_to_stop_at = time.monotonic()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGTERM)
+        elif time.monotonic() - self.asked_to_stop_at > self.grace:
+            self.process.kill()
+
+    def _verdict(self, status: int) -> dict[str, Any]:
+        self.lease.check()
+        if status < 0:
+            name = signal.Signals(-status).name
+            raise ChildKilled(f"the child process was ended by {name}: {self._last_words()}")
+        if status > 0:
+            raise ChildFailed(self._last_words() or f"the child process ended with status {status}")
+        return self.result
+
+    def _last_words(self) -> str:
+        said = [line.strip() for line in self.words if line.strip()]
+        return said[-1][:2000] if said else ""
+
+
+def _remember(pid: int, folder: Path) -> None:
+    note = {"pid": pid, "host": socket.gethostname(), "started": _start_time(pid)}
+    written = folder / "child.json.partial"
+    written.write_text(json.dumps(note))
+    written.replace(folder / "child.json")
+
+
+def _end_earlier_child(folder: Path, patience: float = 10.0) -> None:
+    """Kill the child of an earlier attempt if it still runs: its runner may be stopped, not dead."""
+    try:
+        note = json.loads((folder / "child.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return
+    pid, deadline = int(note["pid"]), time.monotonic() + patience
+    # The start time tells the child from a stranger that was given its process id later.
+    while note["host"] == socket.gethostname() and note["started"] and _start_time(pid) == note["started"]:
+        if time.monotonic() > deadline:
+            raise ChildKilled(f"process {pid} of an earlier attempt does not end")
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _start_time(pid: int) -> str | None:
+    """When the process started, in the kernel's ticks; None if it does not run (or there is no /proc)."""
+    try:
+        facts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if facts[0] in "ZX" else facts[19]

@@ -1,0 +1,19 @@
+"""The ways in which running a job can end before it is done."""
+
+from __future__ import annotations
+
+
+class LostLease(Exception):
+    """Another runner has the job now, or nobody has; this one must write nothing more."""
+
+
+class JobCancelled(Exception):
+    """Somebody asked for the job to end."""
+
+
+class ChildFailed(Exception):
+    """The child process ended by itself without success; the message is its own last words."""
+
+
+class ChildKilled(Exception):
+    """The child process was killed from outside (out of memory, perhaps); another attempt may succeed."""

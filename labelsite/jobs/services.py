@@ -1,0 +1,238 @@
+"""Everything that writes a Job: enqueue, claim and perform, cancel, retry, reap.
+
+Enqueueing is an INSERT in the caller's transaction: the job exists exactly if what it belongs to exists. The
+Celery message sent after the commit only shortens the wait; `poller.py` finds every job without it.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from labelsite.accounts.models import User
+from labelsite.celery import application
+from labelsite.jobs import child
+from labelsite.jobs.errors import ChildFailed, ChildKilled, JobCancelled, LostLease
+from labelsite.jobs.lease import Lease, claim, has_vanished, hold_row
+from labelsite.jobs.models import Job, JobKind, JobState
+from ml.errors import MisstepError
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+# Writes the child's input files into a folder before it starts.
+Prepare = Callable[[Job, Path], None]
+# Reads the child's output folder into tables, in the transaction that marks the job done.
+Load = Callable[[Job, Path, Callable[[], None]], Mapping[str, Any] | None]
+# Does the whole work in Django, in the transaction that marks the job done.
+Work = Callable[[Job, Lease], Mapping[str, Any] | None]
+
+
+def enqueue(
+    kind: str,
+    verb: str,
+    spec: Mapping[str, Any] | None = None,
+    queue: str = "default",
+    created_by: User | None = None,
+    task_name: str = "",
+    title: str = "",
+    maximum_attempts: int = ATTEMPTS,
+) -> Job:
+    """Add a job to the caller's transaction and wake a worker once that is committed.
+
+    `kind` is "ml" for a child process (`verb`, and `spec["arguments"]` with `{in}` and `{out}` for its
+    folders) or "django" for work that the task itself does. `task_name` is the Celery task that calls
+    `perform`.
+    """
+    if kind not in JobKind.values:
+        raise ValueError(f"kind is {kind!r}, expected one of {', '.join(JobKind.values)}")
+    if queue not in settings.JOB_QUEUES:
+        raise ValueError(f"queue is {queue!r}, expected one of {', '.join(settings.JOB_QUEUES)}")
+    job = Job.objects.create(
+        kind=kind,
+        verb=verb,
+        spec=dict(spec or {}),
+        queue=queue,
+        created_by=created_by,
+        task_name=task_name,
+        title=title or verb,
+        maximum_attempts=maximum_attempts,
+    )
+    _wake_on_commit(job)
+    return job
+
+
+def wake(job: Job) -> bool:
+    """Send the wake-up; False when it could not be sent, which only means that the poller finds the job."""
+    if not settings.BROKER_URL:
+        return False
+    try:
+        application.send_task(job.task_name, args=[job.pk], queue=job.queue, retry=False, ignore_result=True)
+    except Exception as problem:
+        # Whatever is wrong with the broker, the row is committed: nobody's request may fail for a wake-up.
+        log.warning("cannot wake a worker for %s: %s", job, problem)
+        return False
+    return True
+
+
+def _wake_on_commit(job: Job) -> None:
+    transaction.on_commit(functools.partial(wake, job))
+
+
+def perform(
+    job_id: int, *, prepare: Prepare | None = None, load: Load | None = None, work: Work | None = None
+) -> None:
+    """Run a queued job to its end, whatever that is; do nothing when somebody else has it.
+
+    A job of kind "ml": `prepare` writes input files, the child runs, `load` reads its output folder. One of
+    kind "django": `work` does everything. `load` and `work` run in one transaction with "done": their writes
+    appear exactly once, or not at all.
+    """
+    job = claim(job_id)
+    if job is None:
+        return
+    try:
+        with Lease(job) as lease:
+            _attempt(job, lease, prepare, load, work)
+    except LostLease as lost:
+        log.warning("%s", lost)
+    except JobCancelled:
+        _end(job, JobState.CANCELLED)
+    except ChildKilled as killed:
+        _retry_or_fail(job, str(killed))
+    except (ChildFailed, MisstepError, ValidationError) as refusal:
+        words = "; ".join(refusal.messages) if isinstance(refusal, ValidationError) else str(refusal)
+        _end(job, JobState.FAILED, words)
+    except DatabaseError as problem:
+        if _is_passing(problem):
+            raise  # The database is away; when it is back, the expired lease queues the job again.
+        _end_by_surprise(job, problem)
+    except Exception as surprise:
+        _end_by_surprise(job, surprise)
+    except BaseException:
+        # The worker is told to stop: hand the job back at once instead of letting its lease run out.
+        _hand_back(job)
+        raise
+
+
+def _attempt(job: Job, lease: Lease, prepare: Prepare | None, load: Load | None, work: Work | None) -> None:
+    result: dict[str, Any] = {}
+    if work is None:
+        if prepare:
+            job.inputs.mkdir(parents=True, exist_ok=True)
+            prepare(job, job.inputs)
+        result = child.run(job, lease)
+    with transaction.atomic():
+        if work is not None:
+            result.update(work(job, lease) or {})
+        elif load is not None:
+            result.update(load(job, job.outputs, lease.check) or {})
+        # The row is locked last, so that the lease could be renewed meanwhile; losing it undoes all that.
+        hold_row(job)
+        lease.check()
+        Job.objects.filter(pk=job.pk, attempt=job.attempt).update(
+            state=JobState.DONE, result=result, finished_at=Now(), holder="", expires_at=None
+        )
+
+
+def cancel(job: Job) -> None:
+    """Ask for the end: a waiting job ends at once, a running one when its runner next looks (in seconds)."""
+    waiting = Job.objects.filter(pk=job.pk, state=JobState.QUEUED)
+    if not waiting.update(state=JobState.CANCELLED, cancel_requested=True, finished_at=Now()):
+        Job.objects.filter(pk=job.pk, state=JobState.RUNNING).update(cancel_requested=True)
+
+
+def retry(job: Job) -> bool:
+    """Queue a failed or cancelled job again; what it has written so far is kept. False if it is neither."""
+    ended = Job.objects.filter(pk=job.pk, state__in=(JobState.FAILED, JobState.CANCELLED))
+    changed = ended.update(
+        state=JobState.QUEUED,
+        cancel_requested=False,
+        error="",
+        finished_at=None,
+        queued_at=Now(),
+        maximum_attempts=F("attempt") + ATTEMPTS,
+    )
+    if changed:
+        _wake_on_commit(job)
+    return bool(changed)
+
+
+def reap() -> list[Job]:
+    """Deal with running jobs that nobody runs any more; return those that wait again.
+
+    Rows that somebody has locked are being finished this very moment, so they are left alone.
+    """
+    waiting: list[Job] = []
+    with transaction.atomic():
+        running = Job.objects.filter(state=JobState.RUNNING).annotate(is_late=Q(expires_at__lt=Now()))
+        for job in running.select_for_update(skip_locked=True).order_by("pk"):
+            if not job.is_late and not has_vanished(job.holder):
+                continue
+            if job.cancel_requested:
+                _end(job, JobState.CANCELLED)
+            elif _retry_or_fail(job, "the process that ran it has vanished"):
+                waiting.append(job)
+    return waiting
+
+
+def _mine(job: Job) -> Q:
+    return Q(pk=job.pk, attempt=job.attempt, state=JobState.RUNNING)
+
+
+def _end(job: Job, state: JobState, error: str = "") -> bool:
+    changed = Job.objects.filter(_mine(job)).update(
+        state=state, error=error[:10_000], finished_at=Now(), holder="", expires_at=None
+    )
+    return bool(changed)
+
+
+def _requeue(job: Job, error: str = "") -> bool:
+    changed = Job.objects.filter(_mine(job)).update(
+        state=JobState.QUEUED, error=error[:10_000], queued_at=Now(), holder="", expires_at=None
+    )
+    if changed:
+        _wake_on_commit(job)
+    return bool(changed)
+
+
+def _hand_back(job: Job) -> None:
+    """Queue the job again without counting this attempt against it: it was not the job's fault."""
+    Job.objects.filter(_mine(job)).update(
+        state=JobState.QUEUED,
+        queued_at=Now(),
+        holder="",
+        expires_at=None,
+        maximum_attempts=F("maximum_attempts") + 1,
+    )
+
+
+def _retry_or_fail(job: Job, why: str) -> bool:
+    """Queue the job for another attempt if it has one left; True if so."""
+    if job.attempt < job.maximum_attempts:
+        return _requeue(job, why)
+    _end(job, JobState.FAILED, f"{why} (attempt {job.attempt} of {job.maximum_attempts})")
+    return False
+
+
+def _end_by_surprise(job: Job, surprise: Exception) -> None:
+    log.exception("%s failed", job, exc_info=surprise)
+    job.attempt_folder.mkdir(parents=True, exist_ok=True)
+    with open(job.attempt_folder / "log.txt", "a") as file:
+        file.write("".join(traceback.format_exception(surprise)))
+    _end(job, JobState.FAILED, f"{type(surprise).__name__}: {surprise}")
+
+
+def _is_passing(problem: DatabaseError) -> bool:
+    """Whether the database went away, as opposed to having refused what was written."""
+    return isinstance(problem, OperationalError | InterfaceError)

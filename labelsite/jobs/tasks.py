@@ -1,0 +1,34 @@
+"""What a Celery worker does besides running jobs: it says that it is alive."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from celery.signals import worker_ready, worker_shutdown
+
+from labelsite.celery import application
+from labelsite.jobs.models import Job
+from labelsite.jobs.workers import Presence
+
+_presence: list[Presence] = []
+
+
+@worker_ready.connect
+def _worker_is_ready(sender: Any, **_: object) -> None:
+    presence = Presence(str(sender.hostname), list(sender.app.amqp.queues.consume_from))
+    presence.start()
+    _presence.append(presence)
+
+
+@worker_shutdown.connect
+def _worker_is_leaving(**_: object) -> None:
+    for presence in _presence:
+        presence.stop()
+
+
+def run_here(job: Job) -> None:
+    """Run the job's own Celery task in this process, without any broker."""
+    # Celery registers a task when its module is imported.
+    importlib.import_module(job.task_name.rpartition(".")[0])
+    application.tasks[job.task_name](job.pk)
