@@ -1,0 +1,228 @@
+"""Starts runs that judge steps by machine. What a run needs to be made again stands in its row.
+
+A large set is cut into shards, one job each, so that a run spreads over as many workers and hosts as listen
+on the queue. `loading.py` joins them again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from labelsite.accounts.models import User
+from labelsite.autolabels.loading import load_estimates, load_scores, load_shard
+from labelsite.autolabels.models import EstimateRun, ScoreRun, Shard
+from labelsite.jobs.models import Job
+from labelsite.jobs.services import cancel, enqueue
+from labelsite.problems.models import Problem, Solution
+from labelsite.problems.queries import as_records
+from ml.errors import MisstepError
+
+__all__ = [
+    "Request",
+    "cancel_run",
+    "load_estimates",
+    "load_scores",
+    "load_shard",
+    "start_estimates",
+    "start_scores",
+    "start_search",
+]
+
+ESTIMATE_TASK = "labelsite.autolabels.tasks.run_estimates"
+SCORE_TASK = "labelsite.autolabels.tasks.run_scores"
+# Small enough that a lost worker costs minutes, large enough that loading a policy does not dominate.
+SHARD_SIZE = 500
+# What a form or a script may set of a method, by its name on the command line.
+OPTIONS = ("candidates", "depth", "temperature", "threshold", "style", "continuation-style")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask of a policy: the method, how many rollouts, and the method's other options."""
+
+    method: str = "math-shepherd"
+    policy: str = "pocket"
+    rollouts: int = 16
+    seed: int = 0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.parameters) - set(OPTIONS))
+        if unknown:
+            raise MisstepError(f"parameters {', '.join(unknown)}, expected some of {', '.join(OPTIONS)}")
+
+    def arguments(self) -> list[str]:
+        """The request as arguments of `python -m ml autolabel`."""
+        named = {"method": self.method, "policy": self.policy, "rollouts": self.rollouts, "seed": self.seed}
+        given = {**named, **self.parameters}
+        return [part for name, value in given.items() for part in (f"--{name}", str(value))]
+
+
+def start_estimates(
+    solutions: QuerySet[Solution],
+    method: str = "math-shepherd",
+    policy: str = "pocket",
+    rollouts: int = 16,
+    seed: int = 0,
+    parameters: Mapping[str, Any] | None = None,
+    created_by: User | None = None,
+    name: str = "",
+    shard_size: int = SHARD_SIZE,
+    task_name: str = ESTIMATE_TASK,
+    spec: Mapping[str, Any] | None = None,
+) -> EstimateRun:
+    """Let rollouts judge every step of the given solutions, as one job or as many.
+
+    Solutions of problems without a reference answer are left out: rollouts are graded against it. `task_name`
+    and `spec` let an app further right load the results its own way. Raises MisstepError when none is left.
+    """
+    request = Request(method, policy, rollouts, seed, parameters or {})
+    gradable = solutions.filter(problem__answer__isnull=False).order_by("pk")
+    ids = list(gradable.values_list("pk", flat=True))
+    if not ids:
+        raise MisstepError("no solution whose problem has a reference answer, expected at least one")
+    source = ["--solutions", "{in}/solutions.jsonl", "--format", "records"]
+    title = name or _("%(method)s over %(count)s solutions") % {"method": method, "count": len(ids)}
+    return _start_run(request, title, "solutions", ids, source, shard_size, created_by, task_name, spec or {})
+
+
+def start_search(
+    problems: QuerySet[Problem],
+    method: str = "rstar",
+    policy: str = "pocket",
+    rollouts: int = 16,
+    seed: int = 0,
+    parameters: Mapping[str, Any] | None = None,
+    created_by: User | None = None,
+    name: str = "",
+    shard_size: int = SHARD_SIZE,
+) -> EstimateRun:
+    """Search fresh problems; the run's trees are kept. Raises MisstepError when no problem has an answer."""
+    request = Request(method, policy, rollouts, seed, parameters or {})
+    gradable = problems.filter(answer__isnull=False).order_by("pk")
+    ids = list(gradable.values_list("pk", flat=True))
+    if not ids:
+        raise MisstepError("no problem with a reference answer, expected at least one")
+    title = name or _("%(method)s search of %(count)s problems") % {"method": method, "count": len(ids)}
+    source = ["--problems", "{in}/problems.jsonl"]
+    return _start_run(request, title, "problems", ids, source, shard_size, created_by, ESTIMATE_TASK, {})
+
+
+def start_scores(
+    solutions: QuerySet[Solution],
+    checkpoint_folder: str | Path,
+    checkpoint_sha256: str,
+    created_by: User | None = None,
+    name: str = "",
+    task_name: str = SCORE_TASK,
+    spec: Mapping[str, Any] | None = None,
+) -> ScoreRun:
+    """Let a checkpoint score every step of the given solutions. Raises MisstepError when there is none."""
+    ids = list(solutions.order_by("pk").values_list("pk", flat=True))
+    if not ids:
+        raise MisstepError("no solution to score, expected at least one")
+    title = name or _("scores of %(count)s solutions") % {"count": len(ids)}
+    source = ["--solutions", "{in}/solutions.jsonl", "--format", "records", "--out", "{out}/scores.jsonl"]
+    with transaction.atomic():
+        job = enqueue(
+            kind="ml",
+            verb="score",
+            spec={
+                **(spec or {}),
+                "solutions": ids,
+                "arguments": ["--checkpoint", str(checkpoint_folder), *source],
+            },
+            queue="gpu",
+            created_by=created_by,
+            task_name=task_name,
+            title=title[:200],
+        )
+        return ScoreRun.objects.create(name=title[:120], job=job, checkpoint_sha256=checkpoint_sha256)
+
+
+def cancel_run(run: EstimateRun) -> None:
+    """Ask every job of the run to end; what finished shards brought stays."""
+    for shard in run.shards.select_related("job"):
+        cancel(shard.job)
+
+
+def prepare_input(job: Job, folder: Path) -> None:
+    """Write the job's solutions or problems for the child to read; called at the start of every attempt."""
+    if "problems" in job.spec:
+        problems = Problem.objects.filter(pk__in=job.spec["problems"]).order_by("pk")
+        rows: Iterable[Mapping[str, Any]] = (
+            {"id": str(problem.pk), "problem": problem.text, "answer": problem.answer} for problem in problems
+        )
+        _write_lines(folder / "problems.jsonl", rows)
+        return
+    solutions = Solution.objects.filter(pk__in=job.spec["solutions"]).order_by("pk")
+    _write_lines(
+        folder / "solutions.jsonl",
+        (
+            {
+                "id": record.id,
+                "problem": record.problem.text,
+                "answer": record.problem.answer,
+                "steps": list(record.steps),
+                "final_answer": record.final_answer,
+                "is_correct": record.is_correct,
+            }
+            for record in as_records(solutions)
+        ),
+    )
+
+
+def _start_run(
+    request: Request,
+    title: str,
+    kind: str,
+    ids: Sequence[int],
+    source: Sequence[str],
+    shard_size: int,
+    created_by: User | None,
+    task_name: str,
+    spec: Mapping[str, Any],
+) -> EstimateRun:
+    parts = [ids[start : start + shard_size] for start in range(0, len(ids), shard_size)]
+    with transaction.atomic():
+        run = EstimateRun.objects.create(
+            name=title[:120],
+            method=request.method,
+            policy=request.policy,
+            parameters={"rollouts": request.rollouts, **request.parameters},
+            seed=request.seed,
+        )
+        for number, part in enumerate(parts):
+            job = enqueue(
+                kind="ml",
+                verb="autolabel",
+                spec={
+                    **spec,
+                    kind: part,
+                    "arguments": [*source, *request.arguments(), "--out", "{out}"],
+                },
+                created_by=created_by,
+                task_name=task_name,
+                title=(title if len(parts) == 1 else f"{title} · {number + 1}/{len(parts)}")[:200],
+            )
+            Shard.objects.create(run=run, number=number, job=job, size=len(part))
+            if number == 0:
+                run.job = job
+        run.save(update_fields=["job"])
+    return run
+
+
+def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    beside = path.with_name(path.name + ".partial")
+    with beside.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    beside.replace(path)

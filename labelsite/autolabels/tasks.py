@@ -1,0 +1,30 @@
+"""The Celery tasks of this app: they only join a job to what it reads and what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from labelsite.autolabels import services
+from labelsite.celery import application
+from labelsite.jobs.models import Job
+from labelsite.jobs.services import perform
+
+
+@application.task(name=services.ESTIMATE_TASK)
+def run_estimates(job_id: int) -> None:
+    perform(job_id, prepare=services.prepare_input, load=load_estimates)
+
+
+@application.task(name=services.SCORE_TASK)
+def run_scores(job_id: int) -> None:
+    perform(job_id, prepare=services.prepare_input, load=load_scores)
+
+
+def load_estimates(job: Job, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
+    return services.load_shard(job.shard, folder, check)
+
+
+def load_scores(job: Job, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
+    return services.load_scores(job.score_run, folder / "scores.jsonl", check)
