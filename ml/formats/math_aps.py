@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from statistics import fmean
 from typing import Any
 
 from ml.formats import fields
@@ -62,7 +63,7 @@ def _flat_paths(question: str, entries: Sequence[Record]) -> Iterator[tuple[list
     """Each prefix cut where shorter prefixes of the record end; the bare question is left out."""
     if len(entries) > MOST_NODES:
         raise Unreadable(f"{len(entries)} prefixes of one question", f"at most {MOST_NODES}")
-    known: dict[str, float] = {}
+    seen: dict[str, list[float]] = {}
     for entry in entries:
         prefix = fields.text(entry, "solution_prefix")
         if not prefix.startswith(question):
@@ -71,7 +72,9 @@ def _flat_paths(question: str, entries: Sequence[Record]) -> Iterator[tuple[list
             )
         body = prefix[len(question) :].strip()
         if body:
-            known[body] = fields.number(entry, "mc_value", 0, 1)
+            seen.setdefault(body, []).append(fields.number(entry, "mc_value", 0, 1))
+    # Two nodes of the search may hold the same text, each with rollouts of its own.
+    known = {body: fmean(values) for body, values in seen.items()}
     shorter = sorted(known, key=len)
     for body in known:
         ends = [len(start) for start in shorter if len(start) < len(body) and body.startswith(start)]

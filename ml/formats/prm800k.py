@@ -137,12 +137,7 @@ def _question_extra(question: Record, pre_generated: bool) -> dict[str, Any]:
 
 
 def _annotation(record: Record, label: Record, reason: FinishReason, solution: Solution) -> Annotation:
-    ratings: list[StepRating] = []
-    for index, step in enumerate(fields.objects(label, "steps")):
-        completions = _completions(step)
-        ratings.extend(_rating(completion, index, option) for option, completion in enumerate(completions))
-        if step.get("human_completion") is not None:
-            ratings.append(_rating(step["human_completion"], index, len(completions)))
+    ratings = [rating for index, step in enumerate(label["steps"]) for rating in _ratings(step, index)]
     needs_reason = reason in (FinishReason.BAD_PROBLEM, FinishReason.GIVE_UP)
     annotation = Annotation(
         labeler=LABELER,
@@ -159,12 +154,17 @@ def _annotation(record: Record, label: Record, reason: FinishReason, solution: S
     return replace(annotation, first_mistake=label_rules.first_mistake(solution, annotation))
 
 
-def _rating(completion: Record, position: int, option: int) -> StepRating:
-    """What the labeler said; a human-written step that was corrected later has that as its rating."""
-    corrected = fields.optional_integer(completion, "corrected_rating", low=-1, high=1)
-    given = fields.optional_integer(completion, "rating", low=-1, high=1)
-    flagged = fields.optional_boolean(completion, "flagged")
-    return StepRating(position, option, given if corrected is None else corrected, flagged)
+def _ratings(step: Record, position: int) -> Iterator[StepRating]:
+    """What the labeler said of this step's options; an option of which nothing was said has no rating."""
+    written = [] if step.get("human_completion") is None else [step["human_completion"]]
+    for option, completion in enumerate([*_completions(step), *written]):
+        # A human-written step that was looked at again has its rating under this key.
+        rating = fields.optional_integer(completion, "corrected_rating", low=-1, high=1)
+        if rating is None:
+            rating = fields.optional_integer(completion, "rating", low=-1, high=1)
+        flagged = fields.optional_boolean(completion, "flagged")
+        if rating is not None or flagged:
+            yield StepRating(position, option, rating, flagged)
 
 
 def write_record(labelled: LabelledSolution) -> dict[str, Any]:
@@ -234,7 +234,8 @@ def _write_step(position: Position, given: dict[int, StepRating], chosen_is_null
     for index, option in enumerate(position.options):
         rating = given.get(index)
         if option.source == "human" and (human is None or index == position.chosen):
-            human = {"text": option.text, "rating": None, "source": "human", "flagged": False}
+            flagged = bool(rating and rating.flagged)
+            human = {"text": option.text, "rating": None, "source": "human", "flagged": flagged}
             continue
         if index == position.chosen and not chosen_is_null:
             chosen = len(completions)

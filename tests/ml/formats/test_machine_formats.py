@@ -1,0 +1,247 @@
+"""The formats of automatic labels: Math-Shepherd, MATH-APS, and stepwise rows."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml import formats
+from ml.formats import math_aps, math_shepherd, stepwise
+from ml.formats.lines import Unreadable
+from ml.formats.stepwise import RatedStep
+from ml.records import (
+    Annotation,
+    FinishReason,
+    LabelledSolution,
+    Option,
+    Position,
+    Problem,
+    Solution,
+    StepRating,
+)
+from tests.data import real_data
+
+
+def test_real_math_shepherd_lines_come_back_character_for_character():
+    path = real_data("math_shepherd/samples.jsonl")
+    assert formats.guess(path) == "math_shepherd"
+    read = list(formats.read(path, "math_shepherd"))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(read) == len(lines) == 7
+    for found, line in zip(read, lines, strict=True):
+        solution = found.solution
+        written = math_shepherd.write_record(
+            solution.problem.text, solution.steps, solution.extra["hard"], solution.extra["task"]
+        )
+        assert written == json.loads(line)
+        assert found.annotation is None
+
+
+def test_signs_inside_steps_are_not_labels():
+    record = {
+        "input": "What is 1 + 1 - 1? Step 1: 1 + 1 = 2 ки\nStep 2: 2 - 1 = - 1 ки",
+        "label": "What is 1 + 1 - 1? Step 1: 1 + 1 = 2 +\nStep 2: 2 - 1 = - 1 -",
+    }
+    (found,) = math_shepherd.parse(record, 1)
+    assert found.solution.problem.text == "What is 1 + 1 - 1?"
+    assert found.solution.steps == ("Step 1: 1 + 1 = 2", "Step 2: 2 - 1 = - 1")
+    assert found.solution.extra["hard"] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "message"),
+    [
+        ("p Step 1: a", "p Step 1: a", "without ки"),
+        ("p Step 1: a ки", "p Step 1: b +", "differs from the input at step 1"),
+        ("p Step 1: a ки", "p Step 1: a ?", "'\\?' after step 1"),
+        ("p Step 1: a ки more", "p Step 1: a + more", "text after the last"),
+        ("p a ки", "p a +", "without a problem before 'Step 1:'"),
+        ("p Step 1: a ки ки", "p Step 1: a + +", "no step between"),
+    ],
+)
+def test_math_shepherd_lines_that_do_not_align_are_refused(text, label, message):
+    with pytest.raises(Unreadable, match=message):
+        list(math_shepherd.parse({"input": text, "label": label}, 1))
+
+
+def test_a_step_that_holds_the_tag_cannot_be_written_as_math_shepherd():
+    with pytest.raises(ValueError, match="ки"):
+        math_shepherd.write_record("p", ["руки"], [1])
+
+
+def test_real_flat_prefixes_become_steps_with_the_rollouts_share():
+    path = real_data("math_aps/samples_flat.jsonl")
+    assert formats.guess(path) == "math_aps"
+    read = list(formats.read(path, "math_aps"))
+    values: dict[tuple[int, str], list[float]] = defaultdict(list)
+    for line, record in enumerate(map(json.loads, path.open(encoding="utf-8")), start=1):
+        for entry in record["reasoning_steps"]:
+            # The same prefix may come twice, from two nodes of the search with rollouts of their own.
+            body = entry["solution_prefix"].removeprefix(record["question"]).strip()
+            values[line, body].append(entry["mc_value"])
+    assert len(read) == len([body for _, body in values if body]) == 132
+    for found, ((line, body), value) in zip(
+        read, [item for item in values.items() if item[0][1]], strict=True
+    ):
+        assert (found.line, "".join("".join(found.solution.steps).split())) == (line, "".join(body.split()))
+        assert found.solution.extra["soft"][-1] == pytest.approx(sum(value) / len(value))
+        assert len(found.solution.extra["soft"]) == len(found.solution.steps)
+
+
+def test_real_trees_have_one_solution_for_each_leaf():
+    path = real_data("math_aps/samples_tree.jsonl")
+
+    def leaves(node: dict) -> int:
+        return sum(map(leaves, node["children"])) or 1
+
+    for line, text in enumerate(path.open(encoding="utf-8"), start=1):
+        record = json.loads(text)
+        read = list(math_aps.parse(record, line))
+        assert len(read) == leaves(record["reasoning_steps"])
+        assert {found.solution.problem.text for found in read} == {record["question"]}
+
+
+def test_flat_prefixes_cut_each_other_into_steps():
+    entries = [("q", 0.5), ("q\n\na.", 0.75), ("q\n\n a. b.", 1.0), ("q\n\na. b. c.", 0.0)]
+    steps = [{"solution_prefix": prefix, "mc_value": value} for prefix, value in entries]
+    read = list(math_aps.parse({"question": "q", "reasoning_steps": steps}, 4))
+    assert [found.solution.id for found in read] == ["4/0", "4/1", "4/2"]
+    assert read[2].solution.steps == ("a.", "b.", "c.")
+    assert read[2].solution.extra["soft"] == [0.75, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [],
+        "q",
+        [{"solution_prefix": "other", "mc_value": 0.5}],
+        [{"solution_prefix": "q a", "mc_value": 1.5}],
+        {"text": "q", "children": [{"text": "a"}]},
+        {"text": "q", "children": "a"},
+    ],
+)
+def test_math_aps_lines_that_mean_nothing_are_refused(steps):
+    with pytest.raises(Unreadable):
+        list(math_aps.parse({"question": "q", "reasoning_steps": steps}, 1))
+
+
+def test_a_tree_too_deep_to_be_a_search_is_refused():
+    node: dict = {"text": "leaf", "mc_value": 1.0, "children": []}
+    for _ in range(150):
+        node = {"text": "step", "mc_value": 1.0, "children": [node]}
+    with pytest.raises(Unreadable, match="more than 100 steps"):
+        list(math_aps.parse({"question": "q", "reasoning_steps": node}, 1))
+
+
+def test_our_search_tree_is_written_as_a_math_aps_tree_that_reads_back():
+    def node(number, parent, text, visits, q_value):
+        return {"id": number, "parent": parent, "text": text, "visits": visits, "q_value": q_value}
+
+    nodes = [
+        node(0, None, "", 8, 0.5),
+        node(1, 0, "a", 4, 1.0),
+        node(2, 0, "b", 4, -1.0),
+        node(3, 1, "c", 2, 0.75),
+    ]
+    nodes += [node(4, 0, "never seen", 0, None), node(5, 4, "below it", 1, 1.0)]
+    written = math_aps.write_record({"id": "p-1", "problem": "q", "answer": "2", "nodes": nodes})
+    read = list(math_aps.parse(json.loads(json.dumps(written)), 1))
+    assert [(found.solution.steps, found.solution.extra["soft"]) for found in read] == [
+        (("a", "c"), [1.0, 0.75]),
+        (("b",), [0.0]),
+    ]
+    assert read[0].solution.problem.answer == "2"
+    assert written["reasoning_steps"]["mc_value"] == 0.5
+
+
+def labelled(
+    ratings: list[StepRating], finish_reason: FinishReason = FinishReason.FOUND_ERROR
+) -> LabelledSolution:
+    positions = (
+        Position((Option("a"),)),
+        Position((Option("b"), Option("b2"), Option("b3"))),
+        Position((Option("c"),)),
+        Position((Option("d"),)),
+    )
+    solution = Solution("1", Problem("1", "p"), positions)
+    return LabelledSolution(1, solution, Annotation("x", finish_reason, tuple(ratings)))
+
+
+NEUTRAL_THEN_MISTAKE = [
+    StepRating(0, 0, 1),
+    StepRating(1, 0, 0),
+    StepRating(1, 1, -1),
+    StepRating(1, 2, None, True),
+    StepRating(2, 0, -1),
+]
+
+
+@pytest.mark.parametrize(
+    ("neutral", "trajectory"),
+    [
+        ("positive", {"prompt": "p", "completions": ["a", "b", "c"], "labels": [True, True, False]}),
+        ("negative", {"prompt": "p", "completions": ["a", "b", "c"], "labels": [True, False, False]}),
+        ("drop", {"prompt": "p", "completions": ["a", "b\nc"], "labels": [True, False]}),
+    ],
+)
+def test_neutral_steps_are_labelled_as_asked_and_dropped_without_losing_their_text(neutral, trajectory):
+    rows = list(stepwise.write_records(labelled(NEUTRAL_THEN_MISTAKE), neutral=neutral))
+    assert rows[0] == trajectory
+    assert rows[1:] == [{"prompt": "p", "completions": ["a", "b2"], "labels": [True, False]}]
+
+
+def test_alternatives_can_be_left_out():
+    rows = list(stepwise.write_records(labelled(NEUTRAL_THEN_MISTAKE), alternatives="skip"))
+    assert [row["completions"] for row in rows] == [["a", "b", "c"]]
+
+
+def test_an_alternative_after_a_mistake_is_no_row():
+    ratings = [StepRating(0, 0, -1), StepRating(1, 1, 1)]
+    rows = list(stepwise.write_records(labelled(ratings)))
+    assert [row["completions"] for row in rows] == [["a"]]
+
+
+def test_a_solution_without_any_rating_is_no_row():
+    assert list(stepwise.write_records(labelled([], FinishReason.GIVE_UP))) == []
+
+
+def test_probabilities_are_labels_too_and_unlabelled_tails_are_cut():
+    row = stepwise.label_row("p", ["a", "b", "c", "d"], [0.9, None, 0.2, None])
+    assert row == {"prompt": "p", "completions": ["a", "b\nc"], "labels": [0.9, 0.2]}
+
+
+def test_a_stepwise_row_keeps_all_its_labels_and_is_annotated_up_to_the_first_false():
+    record = {"prompt": "p", "completions": ["a", "b", "c"], "labels": [True, False, True]}
+    (found,) = stepwise.parse(record, 5)
+    assert found.annotation is not None
+    assert [rating.rating for rating in found.annotation.ratings] == [1, -1]
+    assert found.solution.extra["labels"] == [True, False, True]
+    (soft,) = stepwise.parse(record | {"labels": [0.5, 1, 0]}, 5)
+    assert (soft.annotation, soft.solution.extra["labels"]) == (None, [0.5, 1, 0])
+
+
+@pytest.mark.parametrize("labels", [[True], [True, "no"], [True, 1.5], None, [True, None]])
+def test_a_stepwise_row_with_other_labels_is_refused(labels):
+    with pytest.raises(Unreadable):
+        list(stepwise.parse({"prompt": "p", "completions": ["a", "b"], "labels": labels}, 1))
+
+
+@given(
+    st.lists(st.tuples(st.text("abc", min_size=1), st.sampled_from([-1, 0, 1, None])), max_size=6),
+    st.sampled_from(["positive", "negative", "drop"]),
+)
+def test_rows_never_go_past_a_mistake_nor_lose_a_word(steps, neutral):
+    trajectory = [RatedStep(text, rating) for text, rating in steps]
+    for row in stepwise.rating_rows("p", trajectory, [], neutral):
+        assert len(row["completions"]) == len(row["labels"])
+        texts = [text for text, _ in steps]
+        joined = "\n".join(row["completions"])
+        assert "\n".join(texts).startswith(joined)
+        ratings = [rating for _, rating in steps]
+        until = ratings.index(-1) + 1 if -1 in ratings else len(ratings)
+        assert len(joined) <= len("\n".join(texts[:until]))
