@@ -20,7 +20,7 @@ from labelsite.accounts.models import User
 from labelsite.annotations.models import Origin
 from labelsite.campaigns.models import Campaign
 from labelsite.problems.models import Step
-from labelsite.problems.services import StoredSolution, reserve_ids, store_batches
+from labelsite.problems.services import StoredSolution, store_batches
 from ml import formats
 from ml.errors import BadRecord, MisstepError
 from ml.formats import label_rules

@@ -17,6 +17,7 @@ from typing import Any
 from django.db import connection
 
 from labelsite.problems.models import Solution
+from labelsite.problems.read_ahead import ReadAhead
 from ml.records import LabelledSolution, Problem
 from ml.records import Solution as SolutionRecord
 
@@ -29,7 +30,7 @@ PROBLEM_KEY = "record_problem"
 
 @dataclass(frozen=True, slots=True)
 class StoredSolution:
-    """Where a record went. `step_ids` are in the order of positions and options; None if it was there before."""
+    """Where a record went. `step_ids` are in the order of positions and options; None if not new."""
 
     solution_id: int
     problem_id: int
@@ -42,7 +43,7 @@ class StoredSolution:
 
 
 def store(records: Iterable[LabelledSolution], source: str) -> Iterator[tuple[Solution, LabelledSolution]]:
-    """Store `records` and yield each with its row. Streams, adds nothing twice, and never commits by itself."""
+    """Store `records` and yield each with its row. Streams, adds nothing twice, never commits by itself."""
     for batch in store_batches(records, source):
         rows = Solution.objects.select_related("problem").in_bulk([stored.solution_id for stored in batch])
         for stored in batch:
@@ -50,10 +51,15 @@ def store(records: Iterable[LabelledSolution], source: str) -> Iterator[tuple[So
 
 
 def store_batches(records: Iterable[LabelledSolution], source: str) -> Iterator[list[StoredSolution]]:
-    """Store `records` batch by batch; must run inside a transaction, which the caller commits or rolls back."""
+    """Store `records` batch by batch, inside a transaction that the caller commits or rolls back.
+
+    `records` is read in a thread of its own, so it must not use the database.
+    """
     _wait_for_other_imports(source)
-    for batch in batches(records):
-        yield _store_batch(batch, source)
+    _check_references_at_once()
+    with ReadAhead(batches(records)) as read:
+        for batch in read:
+            yield _store_batch(batch, source)
 
 
 def batches(records: Iterable[LabelledSolution]) -> Iterator[list[LabelledSolution]]:
@@ -91,6 +97,12 @@ def _wait_for_other_imports(source: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"misstep import {source}"])
 
 
+def _check_references_at_once() -> None:
+    """Check foreign keys after each statement, while the next batch is read, and not all at the commit."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
 def _store_batch(batch: Sequence[LabelledSolution], source: str) -> list[StoredSolution]:
     problems = _store_problems(batch, source)
     keys: list[tuple[int, str]] = []
@@ -112,7 +124,7 @@ def _store_batch(batch: Sequence[LabelledSolution], source: str) -> list[StoredS
 
 
 def _store_problems(batch: Sequence[LabelledSolution], source: str) -> dict[str, tuple[int, Problem]]:
-    """Insert the batch's new problems; return for each digest its row's id and the problem as that row has it."""
+    """Insert the batch's new problems; return each digest's row id and the problem as that row has it."""
     problems: dict[str, Problem] = {}
     for record in batch:
         problems.setdefault(problem_digest(record.solution.problem), record.solution.problem)
@@ -215,8 +227,9 @@ def reserve_ids(table: str, count: int) -> list[int]:
     """Take `count` ids of a table's sequence, so that rows can name each other before they are written."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT array_agg(nextval(pg_get_serial_sequence(%s, 'id'))) FROM generate_series(1, %s)",
-            [table, count],
+            "SELECT array_agg(nextval(name)) FROM generate_series(1, %s),"
+            " (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS name OFFSET 0) AS sequence",
+            [count, table],
         )
         return cursor.fetchone()[0] or []
 
