@@ -7,7 +7,7 @@ import hashlib
 import importlib.metadata
 import itertools
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from ml.errors import BadRecord, MisstepError, NotAvailable
 from ml.execution import sandbox
 from ml.policies import load_policy
+from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.cost import Cost
@@ -25,6 +26,8 @@ from ml.search.run_folder import RunFolder
 from ml.search.trajectory import best_trajectory
 from ml.search.tree import Tree
 from ml.search.walk import Walk
+
+Item = Solution | Problem
 
 
 def parser() -> argparse.ArgumentParser:
@@ -89,7 +92,7 @@ class AutolabelRun:
         """Read, search, write; returns the result line."""
         recipe = RECIPES[self.arguments.method]
         options = recipe.with_options(vars(self.arguments) | {"style": self.arguments.continuation_style})
-        items = list(self._items())
+        items = self._items()
         policy = load_policy(self.arguments.policy)
         self.lowest_q = -1.0 if self.arguments.method == "rstar" else 0.0
         folder = RunFolder(Path(self.arguments.out), self._settings(options, policy.name, items))
@@ -109,12 +112,7 @@ class AutolabelRun:
         return _result(run, self.arguments.out)
 
     def _search(
-        self,
-        recipe: Recipe,
-        options: Any,
-        policy: Any,
-        items: list[Solution] | list[Problem],
-        folder: RunFolder,
+        self, recipe: Recipe, options: Any, policy: Policy, items: Sequence[Item], folder: RunFolder
     ) -> None:
         progress = Progress("solutions" if self.arguments.solutions else "problems", len(items))
         walk = Walk(policy, sandbox(), parallel=self.arguments.parallel_trees)
@@ -128,17 +126,16 @@ class AutolabelRun:
             self._count(line)
             progress.report(len(folder.offsets), metrics=self._metrics())
 
-    def _start(
-        self, recipe: Recipe, options: Any, item: Solution | Problem
-    ) -> Search[SolutionEstimate | Tree]:
+    def _start(self, recipe: Recipe, options: Any, item: Item) -> Search[SolutionEstimate | Tree]:
         seed = self.arguments.seed
         if isinstance(item, Solution):
-            return recipe.estimate(item, options, seed)  # type: ignore[return-value]
-        return recipe.search(item, options, seed, self.arguments.style)  # type: ignore[return-value]
+            return recipe.estimate(item, options, seed)
+        return recipe.search(item, options, seed, self.arguments.style)
 
-    def _items(self) -> Iterator[Solution] | Iterator[Problem]:
-        found = self._solutions() if self.arguments.solutions else read_problems(self.arguments.problems)
-        return itertools.islice(found, self.arguments.limit)  # type: ignore[return-value]
+    def _items(self) -> list[Solution] | list[Problem]:
+        if self.arguments.solutions:
+            return list(itertools.islice(self._solutions(), self.arguments.limit))
+        return list(itertools.islice(read_problems(self.arguments.problems), self.arguments.limit))
 
     def _solutions(self) -> Iterator[Solution]:
         from ml import formats

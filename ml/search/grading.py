@@ -16,7 +16,8 @@ from ml.segmentation import split_code
 class Executes(Protocol):
     """What runs a path's code: `ml.execution.Sandbox`, or a test's own."""
 
-    level: str
+    @property
+    def level(self) -> str: ...
 
     def execute(self, codes: Sequence[str], keep_states: bool = True) -> Execution: ...
 

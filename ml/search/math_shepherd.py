@@ -12,7 +12,7 @@ from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.estimates import Evidence, conclude, examine
 from ml.search.grading import code_of
-from ml.search.requests import Completions, Grade, Search
+from ml.search.requests import Completions, Grade, Graded, Search
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
 
 
@@ -58,15 +58,15 @@ def roll_out(prefixes: Sequence[Prefix], count: int, temperature: float, seed: i
     graded = yield from grade_completions(prefixes, completions)
     for ends in graded:
         found = Evidence()
-        for continuation, is_correct in ends:
-            found.count(is_correct, len(continuation.steps))
+        for continuation, verdict in ends:
+            found.count(verdict.is_correct, len(continuation.steps))
         evidence.append(found)
     return evidence
 
 
 def grade_completions(
     prefixes: Sequence[Prefix], completions: Sequence[Sequence[Continuation]]
-) -> Search[list[list[tuple[Continuation, bool]]]]:
+) -> Search[list[list[tuple[Continuation, Graded]]]]:
     """Grade completions; those that the sandbox failed on are left out, and equal texts are graded once.
 
     A completion that was cut off before its end is wrong: it reached no answer.
@@ -74,20 +74,20 @@ def grade_completions(
     requests: dict[tuple[Problem, tuple[str, ...]], Grade] = {}
     for prefix, ends in zip(prefixes, completions, strict=True):
         for end in ends:
+            steps = prefix.steps + end.steps
             if end.finished:
-                steps = prefix.steps + end.steps
                 requests.setdefault((prefix.problem, steps), Grade(prefix.problem, steps))
     answers = yield list(requests.values())
     graded = dict(zip(requests, answers, strict=True))
-    result = []
-    for prefix, ends in zip(prefixes, completions, strict=True):
-        kept = []
-        for end in ends:
-            verdict = graded.get((prefix.problem, prefix.steps + end.steps)) if end.finished else None
-            if verdict is None or verdict.is_evidence:
-                kept.append((end, verdict is not None and verdict.is_correct))
-        result.append(kept)
-    return result
+    cut_off = Graded(None, False)
+    return [
+        [
+            (end, verdict)
+            for end in ends
+            if (verdict := graded.get((prefix.problem, prefix.steps + end.steps), cut_off)).is_evidence
+        ]
+        for prefix, ends in zip(prefixes, completions, strict=True)
+    ]
 
 
 def search(problem: Problem, options: MathShepherd, seed: int, style: str = "prose") -> Search[Tree]:
@@ -107,7 +107,8 @@ def search(problem: Problem, options: MathShepherd, seed: int, style: str = "pro
         [tree.prefix(node) for node in inner], options.rollouts, options.temperature, seed + 1
     )
     for node, found in zip(inner, evidence, strict=True):
-        node.visits, node.value_sum, node.correct = found.visits, found.value_sum, found.correct
+        node.visits, node.value_sum = found.visits, found.value_sum
+        node.graded, node.correct, node.nearest = found.visits, found.correct, found.distance
     return tree
 
 
@@ -133,4 +134,5 @@ def _grade_ends(tree: Tree, ends: Sequence[Node]) -> Search[None]:
             continue
         end.final_answer = graded.answer
         end.terminal = INVALID if graded.answer is None else CORRECT if graded.is_correct else WRONG
-        end.visits, end.correct, end.value_sum = 1, int(graded.is_correct), float(graded.is_correct)
+        end.visits, end.graded = 1, 1
+        end.correct, end.value_sum = int(graded.is_correct), float(graded.is_correct)

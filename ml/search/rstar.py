@@ -11,13 +11,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from ml.policies.protocol import Continuation
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.estimates import Evidence, conclude, examine
-from ml.search.grading import code_of, codes_of
-from ml.search.requests import Grade, Graded, NextSteps, Request, Run, Search, Value, gather, generator_of
+from ml.search.expansion import expand
+from ml.search.requests import Search, Value, gather, generator_of
 from ml.search.selection import best, uct
-from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
+from ml.search.tree import CORRECT, INVALID, Node, Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ def _select(tree: Tree, node: Node, options: RStar, generator: random.Random) ->
         options.c,
         options.unvisited,
     )
-    return children[best(scores, generator)]
+    return children[best(scores, generator, [child.drawn for child in children])]
 
 
 def _back_up_end(tree: Tree, node: Node) -> None:
@@ -143,75 +142,23 @@ def _exhaust(tree: Tree, node: Node) -> None:
 
 
 def _expand(tree: Tree, node: Node, options: RStar, seed: int) -> Search[None]:
-    """Ask for candidate next steps, run or grade them, and give them their first value."""
-    node.expanded = True
-    request = NextSteps(tree.prefix(node), options.candidates, options.temperature, seed)
-    continuations: list[Continuation] = (yield [request])[0]
-    children = [
-        tree.add(node, "\n".join(candidate.steps), candidate.finished)
-        for candidate in distinct(continuations, options.finished_candidates)
-    ]
-    outcomes = yield [_question(tree, child) for child in children]
-    for child, outcome in zip(children, outcomes, strict=True):
-        _note(tree, child, outcome, options)
+    """Grow a node, and give its children their first value."""
+    children = yield from expand(
+        tree,
+        node,
+        options.candidates,
+        options.temperature,
+        seed,
+        options.depth,
+        options.finished_candidates,
+        options.errors_threshold,
+    )
     if options.use_preference_model:
         yield from _initial_values(tree, children)
     if options.grade_all_terminals:
         for child in children:
             if child.terminal is not None and child.pruned is None:
                 _back_up_end(tree, child)
-
-
-def distinct(continuations: list[Continuation], finished: str = "all") -> list[Continuation]:
-    """Candidates without equal texts and empty ones, in their order."""
-    seen: set[tuple[str, ...]] = set()
-    kept = []
-    has_finished = False
-    for candidate in continuations:
-        if candidate.steps in seen or not candidate.steps:
-            continue
-        seen.add(candidate.steps)
-        if candidate.finished and finished == "first" and has_finished:
-            continue
-        has_finished = has_finished or candidate.finished
-        kept.append(candidate)
-    return kept
-
-
-def _question(tree: Tree, child: Node) -> Request:
-    steps = tree.steps(child)
-    return Grade(tree.problem, steps) if child.finished else Run(codes_of(steps))
-
-
-def _note(tree: Tree, child: Node, outcome: Graded, options: RStar) -> None:
-    """Write what running or grading told onto a new node."""
-    execution = outcome.execution if child.finished else outcome
-    child.code = code_of(child.text)
-    if execution is not None and child.code is not None:
-        child.output, child.verdict = execution.output, str(execution.verdict)
-    if execution is not None and not execution.ok:
-        if execution.verdict == "infrastructure":
-            # Our own failure says nothing of the step: it is neither selected nor counted.
-            child.pruned = "infrastructure"
-        elif options.errors_threshold is None:
-            child.pruned = f"does not run: {execution.error}"
-        elif _errors_in_a_row(tree, child) >= options.errors_threshold:
-            child.terminal = INVALID
-        return
-    if child.finished:
-        child.final_answer = outcome.answer
-        child.terminal = INVALID if outcome.answer is None else CORRECT if outcome.is_correct else WRONG
-    elif child.depth + len(tree.given) >= options.depth:
-        child.terminal = INVALID
-
-
-def _errors_in_a_row(tree: Tree, node: Node) -> int:
-    count = 0
-    for step in reversed(tree.path(node)):
-        if step.verdict != "program_error":
-            break
-        count += 1
-    return count
 
 
 def _initial_values(tree: Tree, children: list[Node]) -> Search[None]:

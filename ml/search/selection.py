@@ -64,8 +64,16 @@ def rollout_bonus(visits: int, total_visits: int, c_puct: float = 0.125) -> floa
     return c_puct * math.sqrt(total_visits) / (1 + visits)
 
 
-def best(scores: Sequence[float], generator: random.Random) -> int:
-    """The index of the highest score. Ties are broken by the seeded generator, never by order."""
+def best(scores: Sequence[float], generator: random.Random, weights: Sequence[int] | None = None) -> int:
+    """The index of the highest score. Ties are broken by the seeded generator, never by order.
+
+    weights: how often each candidate was drawn before equal ones were merged. A tie is then broken as it
+    would have been among the draws themselves, so that merging does not favour rare candidates.
+    """
     highest = max(scores)
     tied = [index for index, score in enumerate(scores) if score == highest]
-    return tied[0] if len(tied) == 1 else tied[generator.randrange(len(tied))]
+    if len(tied) == 1:
+        return tied[0]
+    if weights is None:
+        return tied[generator.randrange(len(tied))]
+    return generator.choices(tied, [weights[index] for index in tied])[0]

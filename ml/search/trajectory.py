@@ -27,7 +27,7 @@ def best_trajectory(tree: Tree) -> dict[str, Any]:
     """One line of `estimates.jsonl` for a fresh problem: the best trajectory's estimates, and its texts."""
     end = best_end(tree)
     path = tree.path(end)[1:] if end is not None else []
-    steps = [_estimate(tree, node) for node in path]
+    steps = [_estimate(node) for node in path]
     mistakes = [index for index, step in enumerate(steps) if step.hard == 0]
     return {
         "id": tree.problem.id,
@@ -40,16 +40,13 @@ def best_trajectory(tree: Tree) -> dict[str, Any]:
     }
 
 
-def _estimate(tree: Tree, node: Node) -> StepEstimate:
-    if not node.visits:
-        return StepEstimate(0, 0, node.q_value, None, None, node.quality_value)
-    # A prior's visit is no rollout; it is in the tree's own counts only.
-    visits = node.visits - (node.prior is not None)
+def _estimate(node: Node) -> StepEstimate:
+    """What the graded rollouts through a node say; a prior's visit is no rollout."""
     return StepEstimate(
-        visits=visits,
+        visits=node.graded,
         correct=node.correct,
         q_value=node.q_value,
-        hard=int(node.correct > 0) if visits else None,
-        soft=node.correct / visits if visits else None,
+        hard=int(node.correct > 0) if node.graded else None,
+        soft=node.correct / node.graded if node.graded else None,
         quality_value=node.quality_value,
     )

@@ -41,7 +41,10 @@ class Node:
     final_answer: str | None = None
     pruned: str | None = None
     quality_value: float | None = None
+    drawn: int = 1
+    graded: int = 0
     correct: int = 0
+    nearest: int | None = None
     finished: bool = False
     expanded: bool = False
     exhausted: bool = False
@@ -105,6 +108,7 @@ class Tree:
         for step in self.path(node):
             step.visits += 1
             step.value_sum += outcome
+            step.graded += 1
             step.correct += correct
 
     def terminals(self) -> Iterator[Node]:

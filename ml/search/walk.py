@@ -276,7 +276,7 @@ def _group(request: Request) -> Hashable:
     """Requests of one group can share a policy call."""
     if isinstance(request, NextSteps | Completions):
         return type(request), request.count, request.temperature, request.seed
-    return type(request)
+    return type(request).__name__
 
 
 def _sequences(request: Request) -> int:

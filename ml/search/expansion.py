@@ -1,0 +1,94 @@
+"""Growing a node: ask for candidates, drop doubles, run their code or grade their end, and note what came
+out.
+"""
+
+from __future__ import annotations
+
+from ml.execution import Execution
+from ml.policies.protocol import Continuation
+from ml.search.grading import code_of, codes_of
+from ml.search.requests import Grade, Graded, NextSteps, Request, Run, Search
+from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
+
+
+def expand(
+    tree: Tree,
+    node: Node,
+    count: int,
+    temperature: float,
+    seed: int,
+    depth: int,
+    finished: str = "all",
+    errors_threshold: int | None = None,
+) -> Search[list[Node]]:
+    """Give `node` its children; returns them, pruned ones included.
+
+    depth: steps at most in a whole solution; a node that deep without an end is an invalid one. finished:
+    "all", or "first" to keep only the first candidate that ended the solution. errors_threshold: None prunes
+    a candidate that does not run; n keeps it, and makes it an invalid end at n failing steps in a row.
+    """
+    node.expanded = True
+    continuations = (yield [NextSteps(tree.prefix(node), count, temperature, seed)])[0]
+    children = [
+        tree.add(node, "\n".join(candidate.steps), candidate.finished)
+        for candidate in distinct(continuations, finished)
+    ]
+    for child in children:
+        child.drawn = sum("\n".join(candidate.steps) == child.text for candidate in continuations)
+    outcomes = yield [_question(tree, child) for child in children]
+    for child, outcome in zip(children, outcomes, strict=True):
+        _note(tree, child, outcome, depth, errors_threshold)
+    return children
+
+
+def distinct(continuations: list[Continuation], finished: str = "all") -> list[Continuation]:
+    """Candidates without equal texts and empty ones, in their order."""
+    seen: set[tuple[str, ...]] = set()
+    kept = []
+    has_finished = False
+    for candidate in continuations:
+        if candidate.steps in seen or not candidate.steps:
+            continue
+        seen.add(candidate.steps)
+        if candidate.finished and finished == "first" and has_finished:
+            continue
+        has_finished = has_finished or candidate.finished
+        kept.append(candidate)
+    return kept
+
+
+def _question(tree: Tree, child: Node) -> Request:
+    steps = tree.steps(child)
+    return Grade(tree.problem, steps) if child.finished else Run(codes_of(steps))
+
+
+def _note(
+    tree: Tree, child: Node, outcome: Graded | Execution, depth: int, errors_threshold: int | None
+) -> None:
+    """Write what running or grading told onto a new node."""
+    execution = outcome.execution if isinstance(outcome, Graded) else outcome
+    child.code = code_of(child.text)
+    if execution is not None and child.code is not None:
+        child.output, child.verdict = execution.output, str(execution.verdict)
+    if execution is not None and not execution.ok:
+        if execution.verdict == "infrastructure":
+            # Our own failure says nothing of the step: it is neither selected nor counted.
+            child.pruned = "infrastructure"
+        elif errors_threshold is None:
+            child.pruned = f"does not run: {execution.error}"
+        elif child.finished or _errors_in_a_row(tree, child) >= errors_threshold:
+            child.terminal = INVALID
+    elif isinstance(outcome, Graded):
+        child.final_answer = outcome.answer
+        child.terminal = INVALID if outcome.answer is None else CORRECT if outcome.is_correct else WRONG
+    elif child.depth + len(tree.given) >= depth:
+        child.terminal = INVALID
+
+
+def _errors_in_a_row(tree: Tree, node: Node) -> int:
+    count = 0
+    for step in reversed(tree.path(node)):
+        if step.verdict != "program_error":
+            break
+        count += 1
+    return count

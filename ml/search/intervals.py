@@ -1,0 +1,39 @@
+"""How sure a count of right rollouts is: exact binomial bounds, by which sampling stops early."""
+
+from __future__ import annotations
+
+import math
+
+
+def upper_bound(correct: int, visits: int, confidence: float = 0.95) -> float:
+    """The highest success rate that `correct` of `visits` does not refute (Clopper and Pearson,
+    one-sided).
+    """
+    if correct >= visits:
+        return 1.0
+    return _solve(lambda rate: _at_most(correct, visits, rate) > 1.0 - confidence)
+
+
+def lower_bound(correct: int, visits: int, confidence: float = 0.95) -> float:
+    """The lowest success rate that `correct` of `visits` does not refute (Clopper and Pearson, one-sided)."""
+    return 1.0 - upper_bound(visits - correct, visits, confidence)
+
+
+def rollouts_to_refute(rate: float, confidence: float = 0.95) -> int:
+    """How many failures in a row show that the success rate is below `rate`."""
+    return math.ceil(math.log(1.0 - confidence) / math.log(1.0 - rate))
+
+
+def _at_most(count: int, trials: int, rate: float) -> float:
+    """P(X <= count) for X binomial(trials, rate)."""
+    return sum(
+        math.comb(trials, hits) * rate**hits * (1.0 - rate) ** (trials - hits) for hits in range(count + 1)
+    )
+
+
+def _solve(is_below: object) -> float:
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_below(middle) else (low, middle)  # type: ignore[operator]
+    return (low + high) / 2

@@ -1,0 +1,232 @@
+"""OmegaPRM: find the first mistake of wrong rollouts by binary search (arXiv 2406.06592).
+
+A state is a prefix with MC(s) = correct / rollouts. A fresh problem grows a pool: the wrong rollouts of
+states that are neither hopeless nor safe. The one with the highest Q(s, r) + U(s) is searched: probe its
+middle; a right end from there means that the mistake comes later. Every probe becomes a state with rollouts
+of its own.
+
+The public reimplementation's traps are avoided: N(s) grows on selection, a searched rollout leaves the pool,
+priorities are computed when popped, and the root's first rollouts count.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ml.policies.protocol import Continuation, Prefix
+from ml.records import Problem, Solution, SolutionEstimate
+from ml.search.estimates import Evidence, Given, conclude, examine
+from ml.search.grading import code_of
+from ml.search.intervals import upper_bound
+from ml.search.math_shepherd import grade_completions
+from ml.search.requests import Completions, Graded, Search, generator_of, seed_of
+from ml.search.selection import best, rollout_bonus, rollout_value
+from ml.search.tree import CORRECT, WRONG, Node, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class OmegaPrm:
+    """rollouts: k. searches: binary searches on one problem at most. alpha, beta, scale, c_puct: as in the
+    paper.
+
+    For given solutions, sampling stops early (`adaptive`): at the first right rollout, or when `confidence`
+    says that the success rate is below `hopeless`. `first_draw` rollouts come first, then as many again each
+    time. verify: give the step that was found the full k; a right rollout then sends the search on behind it.
+    search_correct: also search solutions whose answer is right (by default a right answer proves its
+    prefixes).
+    """
+
+    rollouts: int = 16
+    searches: int = 20
+    alpha: float = 0.5
+    beta: float = 0.9
+    scale: float = 500.0
+    c_puct: float = 0.125
+    temperature: float = 0.8
+    adaptive: bool = True
+    hopeless: float = 0.25
+    confidence: float = 0.95
+    first_draw: int = 2
+    verify: bool = False
+    search_correct: bool = False
+    threshold: float = 0.0
+    style: str | None = None
+
+
+Rollout = tuple[Continuation, Graded]
+
+
+@dataclass(slots=True)
+class _State:
+    """A prefix in the pool: its node, and its wrong rollouts that nobody has searched yet."""
+
+    node: Node
+    selected: int = 0
+    wrong: list[Rollout] = field(default_factory=list)
+
+    @property
+    def mc(self) -> float:
+        return self.node.correct / self.node.graded if self.node.graded else 0.0
+
+
+def search(problem: Problem, options: OmegaPrm, seed: int, style: str = "prose") -> Search[Tree]:
+    """Grow the tree of a fresh problem; a question that is always or never solved ends at once (the
+    paper's filter).
+    """
+    tree = Tree(problem, (), style, "omegaprm")
+    generator = generator_of(seed, problem.id)
+    states = [(yield from _estimate_state(tree, tree.root, options, seed))]
+    for _ in range(options.searches):
+        chosen = choose(states, options, generator)
+        if chosen is None:
+            break
+        state, rollout = chosen
+        yield from _search_rollout(tree, state, rollout, states, options, seed)
+    return tree
+
+
+def choose(
+    states: Sequence[_State], options: OmegaPrm, generator: random.Random
+) -> tuple[_State, Rollout] | None:
+    """Take the wrong rollout with the highest Q + U out of the pool; its state counts one selection more."""
+    pool = [(state, rollout) for state in states if 0.0 < state.mc < 1.0 for rollout in state.wrong]
+    if not pool:
+        return None
+    total = sum(state.selected for state in states)
+    scores = [
+        rollout_value(state.mc, rollout[0].tokens, options.alpha, options.beta, options.scale)
+        + rollout_bonus(state.selected, total, options.c_puct)
+        for state, rollout in pool
+    ]
+    state, rollout = pool[best(scores, generator)]
+    state.wrong.remove(rollout)
+    state.selected += 1
+    return state, rollout
+
+
+def _search_rollout(
+    tree: Tree, state: _State, rollout: Rollout, states: list[_State], options: OmegaPrm, seed: int
+) -> Search[None]:
+    """Binary search on one wrong rollout: the first step after which no rollout is right."""
+    path = _insert(tree, state.node, rollout[0])
+    _end(path[-1], rollout[1])
+    low, high = 0, len(path) - 1
+    while low < high:
+        middle = (low + high) // 2
+        node = path[middle]
+        if not node.graded:
+            states.append((yield from _estimate_state(tree, node, options, seed)))
+        if node.correct > options.threshold * node.graded:
+            low = middle + 1
+        else:
+            high = middle
+
+
+def _estimate_state(tree: Tree, node: Node, options: OmegaPrm, seed: int) -> Search[_State]:
+    """k graded rollouts from a node. One right rollout is kept in the tree, its steps without evidence of
+    their own.
+    """
+    prefix = tree.prefix(node)
+    completions = yield [Completions(prefix, options.rollouts, options.temperature, seed)]
+    graded = (yield from grade_completions([prefix], completions))[0]
+    state = _State(node)
+    right = [rollout for rollout in graded if rollout[1].is_correct]
+    state.wrong = [
+        (end, verdict) for end, verdict in graded if not verdict.is_correct and end.finished and end.steps
+    ]
+    node.visits = node.graded = len(graded)
+    node.correct, node.value_sum = len(right), float(len(right))
+    node.nearest = min((len(end.steps) for end, _ in right), default=None)
+    if right and node is tree.root and right[0][0].steps:
+        _end(_insert(tree, node, right[0][0])[-1], right[0][1])
+    return state
+
+
+def _end(node: Node, verdict: Graded) -> None:
+    """A rollout's own end: the one graded rollout that reached it."""
+    node.terminal, node.finished = CORRECT if verdict.is_correct else WRONG, True
+    node.final_answer = verdict.answer
+    node.visits, node.graded, node.correct = 1, 1, int(verdict.is_correct)
+    node.value_sum = float(verdict.is_correct)
+
+
+def _insert(tree: Tree, node: Node, rollout: Continuation) -> list[Node]:
+    """The nodes of a rollout's steps below `node`, made where they are missing."""
+    nodes = []
+    for text in rollout.steps:
+        known = next((child for child in tree.children(node) if child.text == text), None)
+        node = known or tree.add(node, text)
+        node.code = code_of(text)
+        nodes.append(node)
+    return nodes
+
+
+def estimate(solution: Solution, options: OmegaPrm, seed: int) -> Search[SolutionEstimate]:
+    """Find the first mistake of a given solution by binary search over its prefixes.
+
+    Probed steps have estimates. The others have visits 0 and only the hard label that the search's assumption
+    gives them: what can no longer be saved stays so.
+    """
+    given = yield from examine(solution, options.style)
+    open_positions = given.open_positions
+    # A step that fails to run, or a wrong answer, is where the mistake stands at the latest.
+    latest = len(open_positions)
+    if given.graded is not None and given.graded.is_correct and not options.search_correct:
+        _assume(given, len(given.steps))
+        return conclude(given, options.rollouts, options.threshold)
+    first = yield from _first_mistake(given, latest, options, seed)
+    _assume(given, first)
+    return conclude(given, options.rollouts, options.threshold)
+
+
+def _first_mistake(given: Given, latest: int, options: OmegaPrm, seed: int) -> Search[int]:
+    """The first open position without a right rollout; `latest` where all have one."""
+    low, high = 0, latest
+    while True:
+        while low < high:
+            middle = (low + high) // 2
+            if (yield from _is_mistaken(given, middle, options, seed, options.adaptive)):
+                high = middle
+            else:
+                low = middle + 1
+        if not options.verify or low >= latest:
+            return low
+        if (yield from _is_mistaken(given, low, options, seed, adaptive=False)):
+            return low
+        low, high = low + 1, latest
+
+
+def _is_mistaken(given: Given, position: int, options: OmegaPrm, seed: int, adaptive: bool) -> Search[bool]:
+    """Sample from a prefix until its hard label is settled."""
+    prefix = Prefix(given.solution.problem, given.steps[: position + 1], given.style)
+    evidence = given.evidence[position]
+    while evidence.visits < options.rollouts and not (adaptive and _is_settled(evidence, options)):
+        missing = options.rollouts - evidence.visits
+        count = min(missing, max(options.first_draw, evidence.visits)) if adaptive else missing
+        # Each draw has a seed of its own: the same prefix must not be answered with the same rollouts.
+        request = Completions(prefix, count, options.temperature, seed_of(seed, "draw", evidence.visits))
+        graded = (yield from grade_completions([prefix], (yield [request])))[0]
+        if not graded:
+            # The sandbox failed on all of them; asking again would give the same.
+            break
+        for continuation, verdict in graded:
+            evidence.count(verdict.is_correct, len(continuation.steps))
+    return bool(evidence.is_mistaken(options.threshold))
+
+
+def _is_settled(evidence: Evidence, options: OmegaPrm) -> bool:
+    """Whether more rollouts would hardly change the hard label."""
+    if not evidence.visits:
+        return False
+    if evidence.correct:
+        return options.threshold == 0.0
+    return upper_bound(0, evidence.visits, options.confidence) < options.hopeless
+
+
+def _assume(given: Given, first: int) -> None:
+    """The hard labels that a first mistake implies for steps without rollouts of their own."""
+    for position in range(min(given.runnable, len(given.steps))):
+        if not given.evidence[position].visits:
+            given.evidence[position].assumed = int(position < first)

@@ -1,0 +1,153 @@
+"""Preference pairs from a searched tree: what rStar-Math's process preference model learns from.
+
+At each node: up to two children that led to a right end, by highest Q, against up to two that led to a wrong
+end, by lowest Q. For the final step whole right trajectories are paired with whole wrong ones. The numbers in
+the comments are the steps of METHODS, 1.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ml.search.trajectory import mean_q
+from ml.search.tree import CORRECT, WRONG, Node, Tree
+
+PER_SIDE = 2
+FILLED_SIDE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class PreferencePair:
+    """Two continuations after the same prefix. margin: difference of their Q (of mean Q for trajectories).
+
+    positives, negatives: how many of each the prefix gave, for the weight 1 / (positives * negatives).
+    """
+
+    prefix: tuple[str, ...]
+    chosen: tuple[str, ...]
+    rejected: tuple[str, ...]
+    margin: float
+    positives: int
+    negatives: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairRules:
+    """The public code's variants; the paper's rules are the defaults.
+
+    fill: with one member on a side, take up to four from the other (3). descend: "all" children with both
+    outcomes, or "vis_count", only the most visited (5). least_margin, least_edit_distance: drop closer pairs
+    (6; the code: 0.5 and 20).
+    """
+
+    fill: bool = False
+    descend: str = "all"
+    least_margin: float = 0.0
+    least_edit_distance: int = 0
+
+
+def preference_pairs(tree: Tree, rules: PairRules | None = None) -> list[PreferencePair]:
+    """Every pair of a tree: siblings first, top-down, then whole trajectories."""
+    rules = rules or PairRules()
+    counts = _count_ends(tree)
+    pairs = [*_below(tree, tree.root, counts, rules), *_trajectories(tree)]
+    return [pair for pair in pairs if _is_far_enough(pair, rules)]
+
+
+def _count_ends(tree: Tree) -> list[tuple[int, int]]:
+    """(right, wrong) ends at or under each node (1); an end without an answer is neither."""
+    counts = [(0, 0)] * len(tree.nodes)
+    for node in reversed(tree.nodes):
+        right, wrong = int(_is_end(node, CORRECT)), int(_is_end(node, WRONG))
+        for child in node.children:
+            right, wrong = right + counts[child][0], wrong + counts[child][1]
+        counts[node.id] = (right, wrong)
+    return counts
+
+
+def _is_end(node: Node, kind: str) -> bool:
+    """A graded end that was backed up with a pure reward: unvisited ends have no Q to order them by."""
+    return node.terminal == kind and node.visits > 0 and node.final_answer is not None
+
+
+def _q(node: Node) -> float:
+    return node.q_value if node.q_value is not None else 0.0
+
+
+def _below(
+    tree: Tree, node: Node, counts: list[tuple[int, int]], rules: PairRules
+) -> Iterator[PreferencePair]:
+    children = tree.children(node)
+    positives = sorted((c for c in children if counts[c.id][0]), key=lambda c: (-_q(c), c.id))
+    negatives = sorted((c for c in children if counts[c.id][1]), key=lambda c: (_q(c), c.id))
+    tops = positives[: FILLED_SIDE if rules.fill and len(negatives) == 1 else PER_SIDE]  # 2, 3
+    bottoms = negatives[: FILLED_SIDE if rules.fill and len(positives) == 1 else PER_SIDE]
+    kept = [
+        (top, bottom)
+        for top in tops
+        for bottom in bottoms
+        if _q(top) > _q(bottom) and _best_mean(tree, top, counts) > _worst_mean(tree, bottom, counts)  # 4
+    ]
+    sides = len({top.id for top, _ in kept}), len({bottom.id for _, bottom in kept})
+    prefix = tree.steps(node)
+    for top, bottom in kept:
+        yield PreferencePair(prefix, (top.text,), (bottom.text,), _q(top) - _q(bottom), *sides)
+    mixed = [child for child in children if counts[child.id][0] and counts[child.id][1]]
+    if rules.descend == "vis_count" and mixed:
+        mixed = [max(mixed, key=lambda child: (child.visits, -child.id))]
+    for child in mixed:  # 5
+        yield from _below(tree, child, counts, rules)
+
+
+def _best_mean(tree: Tree, node: Node, counts: list[tuple[int, int]]) -> float:
+    """Mean Q of the greedy best completion: always the child with the highest Q that has a right end."""
+    while not _is_end(node, CORRECT):
+        node = max((c for c in tree.children(node) if counts[c.id][0]), key=lambda c: (_q(c), -c.id))
+    return mean_q(tree, node)
+
+
+def _worst_mean(tree: Tree, node: Node, counts: list[tuple[int, int]]) -> float:
+    """Mean Q of the greedy worst completion: always the child with the lowest Q that has a wrong end."""
+    while not _is_end(node, WRONG):
+        node = min((c for c in tree.children(node) if counts[c.id][1]), key=lambda c: (_q(c), c.id))
+    return mean_q(tree, node)
+
+
+def _trajectories(tree: Tree) -> Iterator[PreferencePair]:
+    """The final step (7): the right trajectories with the highest mean Q against the wrong with the
+    lowest.
+    """
+    right = sorted((n for n in tree.nodes if _is_end(n, CORRECT)), key=lambda n: (-mean_q(tree, n), n.id))
+    wrong = sorted((n for n in tree.nodes if _is_end(n, WRONG)), key=lambda n: (mean_q(tree, n), n.id))
+    tops, bottoms = right[:PER_SIDE], wrong[:PER_SIDE]
+    for top in tops:
+        for bottom in bottoms:
+            margin = mean_q(tree, top) - mean_q(tree, bottom)
+            if margin > 0:
+                steps = (
+                    tuple(n.text for n in tree.path(top)[1:]),
+                    tuple(n.text for n in tree.path(bottom)[1:]),
+                )
+                yield PreferencePair(tree.given, *steps, margin, len(tops), len(bottoms))
+
+
+def _is_far_enough(pair: PreferencePair, rules: PairRules) -> bool:
+    if pair.margin < rules.least_margin:
+        return False
+    if not rules.least_edit_distance:
+        return True
+    return edit_distance("\n".join(pair.chosen), "\n".join(pair.rejected)) >= rules.least_edit_distance
+
+
+def edit_distance(left: str, right: str) -> int:
+    """Levenshtein's distance: insertions, deletions and substitutions, each 1."""
+    row = list(range(len(right) + 1))
+    for index, letter in enumerate(left, start=1):
+        previous, row[0] = row[0], index
+        for column, other in enumerate(right, start=1):
+            previous, row[column] = (
+                row[column],
+                min(row[column] + 1, row[column - 1] + 1, previous + (letter != other)),
+            )
+    return row[-1]

@@ -1,0 +1,229 @@
+"""ReST-MCTS*: search guided by a value of partial solutions, and the values inferred from its tree
+(2406.03816).
+
+Search (`search`): select by V + c sqrt(2 ln N / n), expand, look ahead greedily from the best child, back up
+the visit-weighted mean. Inference (`infer_targets`): from the ended branches of the tree, how far each step
+is from a right answer (m_k), whether it is wrong (r_k), and so its quality value v_k. Written from the paper;
+where the public code has other constants for its own evaluation, those are the defaults (METHODS, 2.2).
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from ml.policies.protocol import Continuation
+from ml.records import Problem, Solution, SolutionEstimate
+from ml.search.estimates import Evidence, conclude, examine
+from ml.search.expansion import expand
+from ml.search.math_shepherd import roll_out
+from ml.search.quality_value import next_value
+from ml.search.requests import NextSteps, Search, Value, gather, generator_of
+from ml.search.selection import best, mcts_star
+from ml.search.tree import CORRECT, WRONG, Node, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class RestMcts:
+    """rollouts: iterations. candidates: proposals at a node. end_gate: a node this good is not looked past.
+
+    use_value_model: V of a new node is the value model's. Without one, V is the share of right ends among
+    `value_rollouts` completions from it (an ended node: 1 or 0), and the greedy look-ahead, which would ask
+    the same question again, is left out. look_ahead, look_ahead_candidates, look_ahead_weight: the greedy
+    rollout's length, samples a step, and a in V <- (1 - a) V + a V_max. stop_at_answer: end the search at the
+    first ended node with V >= end_gate (test time); for labels the whole budget is spent.
+    """
+
+    rollouts: int = 16
+    candidates: int = 3
+    depth: int = 16
+    c: float = 0.4
+    unvisited_bonus: float = 0.8
+    end_gate: float = 0.9
+    temperature: float = 0.7
+    use_value_model: bool = False
+    value_rollouts: int = 4
+    look_ahead: int = 2
+    look_ahead_candidates: int = 1
+    look_ahead_weight: float = 0.5
+    stop_at_answer: bool = False
+    threshold: float = 0.0
+    style: str | None = None
+
+
+def search(
+    problem: Problem, options: RestMcts, seed: int, given: tuple[str, ...] = (), style: str = "prose"
+) -> Search[Tree]:
+    """Search a problem, or what may follow the `given` steps; every node of the tree gets its inferred
+    value.
+    """
+    tree = Tree(problem, given, style, "rest-mcts")
+    tree.root.value = 0.0
+    generator = generator_of(seed, problem.id, len(given), *given)
+    for _ in range(options.rollouts):
+        node = _select(tree, options, generator)
+        if node.finished and options.stop_at_answer and (node.value or 0.0) >= options.end_gate:
+            break
+        if not node.finished and not node.expanded:
+            yield from _expand(tree, node, options, seed)
+            if options.use_value_model and node.children:
+                yield from _look_ahead(tree, node, options, seed, generator)
+        _back_up(tree, node)
+    infer_targets(tree)
+    return tree
+
+
+def estimate(solution: Solution, options: RestMcts, seed: int) -> Search[SolutionEstimate]:
+    """Estimate a given solution: one search rooted at each of its prefixes.
+
+    A prefix's evidence is every graded end met below it; its distance m_k is the shallowest right one.
+    """
+    given = yield from examine(solution, options.style)
+    trees = yield from gather(
+        [
+            search(solution.problem, options, seed, given.steps[: position + 1], given.style)
+            for position in given.open_positions
+        ]
+    )
+    for position, tree in zip(given.open_positions, trees, strict=True):
+        given.evidence[position] = root_evidence(tree)
+    return conclude(given, options.rollouts, options.threshold)
+
+
+def root_evidence(tree: Tree) -> Evidence:
+    """Every graded end below the root: the ended nodes, and the completions by which nodes were valued."""
+    evidence = Evidence()
+    for node in tree.nodes:
+        evidence.visits += node.graded
+        evidence.correct += node.correct
+        if node.nearest is not None:
+            distance = node.depth + node.nearest
+            evidence.distance = distance if evidence.distance is None else min(evidence.distance, distance)
+    evidence.value_sum = float(evidence.correct)
+    return evidence
+
+
+def _select(tree: Tree, options: RestMcts, generator: random.Random) -> Node:
+    """Walk down by the rule, to a node that is not expanded, is ended, or is as good as an end."""
+    node = tree.root
+    while node.expanded:
+        children = [child for child in tree.children(node) if child.pruned is None]
+        if not children:
+            return node
+        scores = mcts_star(
+            [child.value or 0.0 for child in children],
+            [child.visits for child in children],
+            node.visits,
+            options.c,
+            options.unvisited_bonus,
+        )
+        node = children[best(scores, generator, [child.drawn for child in children])]
+        if (node.value or 0.0) >= options.end_gate and node.finished:
+            break
+    return node
+
+
+def _expand(tree: Tree, node: Node, options: RestMcts, seed: int) -> Search[None]:
+    """Propose next steps, drop doubles and what does not run, and value what is new."""
+    children = yield from expand(tree, node, options.candidates, options.temperature, seed, options.depth)
+    children = [child for child in children if child.pruned is None]
+    for child in children:
+        if child.finished:
+            child.graded, child.correct = 1, int(child.terminal == CORRECT)
+            child.nearest = 0 if child.terminal == CORRECT else None
+    if options.use_value_model:
+        values = yield [Value(tree.prefix(child)) for child in children]
+        for child, value in zip(children, values, strict=True):
+            child.value = child.prior = value
+        return
+    open_children = [child for child in children if child.terminal is None]
+    evidence = yield from roll_out(
+        [tree.prefix(child) for child in open_children], options.value_rollouts, options.temperature, seed
+    )
+    for child, found in zip(open_children, evidence, strict=True):
+        child.graded, child.correct, child.nearest = found.visits, found.correct, found.distance
+        child.value = found.correct / found.visits if found.visits else 0.0
+    for child in children:
+        if child.terminal is not None:
+            child.value = 1.0 if child.terminal == CORRECT else 0.0
+
+
+def _look_ahead(
+    tree: Tree, node: Node, options: RestMcts, seed: int, generator: random.Random
+) -> Search[None]:
+    """Greedy rollout from the best child: V <- (1 - a) V + a V_max over the steps ahead; the child's
+    visits + 1.
+    """
+    children = [child for child in tree.children(node) if child.pruned is None]
+    if not children:
+        return
+    child = children[
+        best([child.value or 0.0 for child in children], generator, [child.drawn for child in children])
+    ]
+    child.visits += 1
+    prefix, highest = tree.prefix(child), child.value or 0.0
+    for _ in range(0 if child.finished else options.look_ahead):
+        request = NextSteps(prefix, options.look_ahead_candidates, options.temperature, seed + 1)
+        found: list[Continuation] = (yield [request])[0]
+        ahead = [
+            type(prefix)(prefix.problem, prefix.steps + one.steps, prefix.style) for one in found if one.steps
+        ]
+        if not ahead:
+            break
+        values = yield [Value(one) for one in ahead]
+        chosen = best(values, generator)
+        prefix, highest = ahead[chosen], max(highest, values[chosen])
+        if found[chosen].finished:
+            break
+    weight = options.look_ahead_weight
+    child.value = (1 - weight) * (child.value or 0.0) + weight * highest
+
+
+def _back_up(tree: Tree, node: Node) -> None:
+    """From the node to the root: N += 1, and V becomes the visit-weighted mean of the children's."""
+    for step in reversed(tree.path(node)):
+        step.visits += 1
+        children = [child for child in tree.children(step) if child.visits]
+        if children:
+            total = sum(child.visits for child in children)
+            step.value = sum((child.value or 0.0) * child.visits for child in children) / total
+
+
+def infer_targets(tree: Tree) -> None:
+    """Write v_k onto every node that the tree can tell it of, by the paper's inference from the pruned tree.
+
+    1. A right end has one step less than one missing; upwards, the distance is the nearest child's plus one.
+    2. From a wrong end upwards, the nodes below the nearest ancestor with a distance are wrong (r = 1) and
+    take that ancestor's distance. 3. Branches that never ended, or have no such ancestor, are pruned: no
+    value. 4. v_k top-down from v_0 = 0.
+    """
+    distance: dict[int, int] = {}
+    wrong: set[int] = set()
+    for node in reversed(tree.nodes):
+        nearest = [distance[child] for child in node.children if child in distance]
+        if node.terminal == CORRECT:
+            distance[node.id] = 0
+        elif nearest:
+            distance[node.id] = min(nearest) + 1
+    for node in tree.nodes:
+        if node.terminal == WRONG:
+            _mark_wrong(tree, node, distance, wrong)
+    for node in tree.nodes:
+        parent = tree.nodes[node.parent] if node.parent is not None else None
+        if parent is None:
+            node.quality_value = 0.0
+        elif node.id in distance and parent.quality_value is not None:
+            node.quality_value = next_value(parent.quality_value, distance[node.id], node.id in wrong)
+        else:
+            node.quality_value = None
+
+
+def _mark_wrong(tree: Tree, end: Node, distance: dict[int, int], wrong: set[int]) -> None:
+    below: list[Node] = []
+    for node in reversed(tree.path(end)):
+        if node.id in distance:
+            for step in below:
+                distance[step.id] = distance[node.id]
+                wrong.add(step.id)
+            return
+        below.append(node)
