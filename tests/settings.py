@@ -23,7 +23,10 @@ if "MISSTEP_TEST_VAR" not in os.environ:
     os.environ.setdefault("SECRET_KEY", "only-for-tests-" + Path(_folder).name * 3)
 
 from labelsite.settings import *  # noqa: F403
-from labelsite.settings import DATABASES
+from labelsite.settings import DATABASES, STATIC_ROOT
+
+# WhiteNoise warns about a missing folder; tests are served from the sources.
+STATIC_ROOT.mkdir(exist_ok=True)
 
 # Threads of a live server each open a connection of their own; a pool would keep the test database busy.
 DATABASES["default"]["OPTIONS"].pop("pool", None)

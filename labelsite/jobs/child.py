@@ -22,13 +22,13 @@ from labelsite.embedded.process import die_with_parent
 from labelsite.jobs.errors import ChildFailed, ChildKilled, LostLease
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
+from labelsite.jobs.series import SeriesWriter
 
 # What a child may see of our environment. Addresses and secrets are left out by not being named here.
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 KEPT_PREFIXES = ("OMP_", "MKL_", "CUDA_", "NVIDIA_", "HF_", "MISSTEP_")
 LARGEST_LOG = 2 * 2**20
 LARGEST_LINE = 4 * 2**20
-LARGEST_SERIES = 8 * 2**20
 # Training saves a checkpoint when it is asked to stop; this is its time for that.
 CANCEL_GRACE_SECONDS = 20.0
 
@@ -109,7 +109,7 @@ class _Watch:
         with (
             selectors.DefaultSelector() as selector,
             open(folder / "log.txt", "ab") as log,
-            open(self.job.folder / "progress.jsonl", "a") as series,
+            SeriesWriter(self.job.folder, self.job.attempt) as series,
             self.process.stdout as stdout,
             self.process.stderr as stderr,
         ):
@@ -137,7 +137,7 @@ class _Watch:
             log.write(part[:room] if len(part) <= room else part[:room] + b"\n[the log is full]\n")
             log.flush()
 
-    def _take_output(self, part: bytes, series: IO[str]) -> None:
+    def _take_output(self, part: bytes, series: SeriesWriter) -> None:
         *lines, self.unfinished_line = (self.unfinished_line + part).split(b"\n")
         if len(self.unfinished_line) > LARGEST_LINE:
             self.unfinished_line = b""
@@ -150,9 +150,7 @@ class _Watch:
                 continue
             if isinstance(said.get("progress"), dict):
                 self.lease.note(said["progress"])
-                if series.tell() < LARGEST_SERIES:
-                    series.write(json.dumps({"attempt": self.job.attempt, **said["progress"]}) + "\n")
-                    series.flush()
+                series.add(said["progress"])
             else:
                 self.result = said
 

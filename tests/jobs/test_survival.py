@@ -6,8 +6,6 @@ import json
 import os
 import signal
 
-import pytest
-
 from labelsite.embedded.process import is_alive
 from labelsite.jobs import services
 from labelsite.jobs.models import JobState
@@ -129,20 +127,19 @@ def test_the_poller_leaves_a_job_alone_while_another_runs_in_its_queue(transacti
     poller.stop()
 
 
-@pytest.mark.parametrize("queue", ["default", "gpu"])
 def test_a_real_worker_takes_a_job_from_a_real_broker_and_another_after_being_killed(
-    queue, start: Start, broker_url, settings, monkeypatch
+    start: Start, broker_url, settings, monkeypatch
 ):
     from labelsite.celery import application
     from labelsite.jobs.models import Worker
 
     monkeypatch.setattr(application.conf, "broker_url", broker_url)
     settings.BROKER_URL = broker_url
-    worker_line = ("-m", "celery", "-A", "labelsite", "worker", "-Q", queue, "--concurrency", "1")
-    options = ("--include", "tests.jobs.work", "-l", "warning", "--hostname", f"{queue}@here")
+    worker_line = ("-m", "celery", "-A", "labelsite", "worker", "-Q", "gpu", "--concurrency", "1")
+    options = ("--include", "tests.jobs.work", "-l", "warning", "--hostname", "gpu@here")
     worker = start(*worker_line, *options, BROKER_URL=broker_url)
-    wait_until(Worker.objects.alive().filter(queues=queue).exists, 40, "the worker's first word")
-    first = make_job(SLOW_AT_FIRST, queue=queue)
+    wait_until(Worker.objects.alive().filter(queues="gpu").exists, 40, "the worker's first word")
+    first = make_job(SLOW_AT_FIRST, queue="gpu")
     wait_until((first.outputs / "begun").exists, what="the child's start")
     os.killpg(worker.pid, signal.SIGKILL)
     worker.wait()

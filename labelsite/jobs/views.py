@@ -1,0 +1,73 @@
+"""Long work, watched: what waits, what runs and how far it is, what went wrong, and the two buttons."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+from django_htmx.middleware import HtmxDetails
+
+from labelsite.jobs import services
+from labelsite.jobs.models import Job, JobState, Worker
+from labelsite.jobs.series import curves, tail
+from labelsite.jobs.workers import queues_served
+
+PAGE_SIZE = 50
+
+
+class HtmxHttpRequest(HttpRequest):
+    """A request as django-htmx's middleware leaves it."""
+
+    htmx: HtmxDetails
+
+
+def _get_job(request: HttpRequest, pk: int) -> Job:
+    """The job, if this person may see it; a 404 otherwise, as if there were none."""
+    return get_object_or_404(Job.objects.visible_to(request.user).select_related("created_by"), pk=pk)
+
+
+@login_required
+def job_list(request: HtmxHttpRequest) -> HttpResponse:
+    jobs = Job.objects.visible_to(request.user).select_related("created_by").order_by("-pk")
+    waiting = Job.objects.filter(state=JobState.QUEUED).values_list("queue", flat=True).distinct()
+    context = {
+        "page": Paginator(jobs, PAGE_SIZE).get_page(request.GET.get("page")),
+        "workers": Worker.objects.alive().order_by("name"),
+        "queues_without_worker": sorted(set(waiting) - queues_served()),
+        "is_moving": jobs.filter(state__in=(JobState.QUEUED, JobState.RUNNING)).exists(),
+    }
+    return render(request, "jobs/list_live.html" if request.htmx else "jobs/list.html", context)
+
+
+@login_required
+def job_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
+    job = _get_job(request, pk)
+    context = {
+        "job": job,
+        "log": tail(job.attempt_folder / "log.txt"),
+        "curves": curves(job.folder / "progress.jsonl"),
+        "has_no_worker": job.state == JobState.QUEUED and job.queue not in queues_served(),
+    }
+    return render(request, "jobs/detail_live.html" if request.htmx else "jobs/detail.html", context)
+
+
+@login_required
+@require_POST
+def cancel_job(request: HttpRequest, pk: int) -> HttpResponse:
+    job = _get_job(request, pk)
+    services.cancel(job)
+    messages.info(request, _("“%(title)s” is asked to end.") % {"title": job.title})
+    return redirect("jobs:detail", pk=pk)
+
+
+@login_required
+@require_POST
+def retry_job(request: HttpRequest, pk: int) -> HttpResponse:
+    job = _get_job(request, pk)
+    if not services.retry(job):
+        messages.error(request, _("Only a failed or cancelled job can be tried again."))
+    return redirect("jobs:detail", pk=pk)
