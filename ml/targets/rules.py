@@ -153,9 +153,7 @@ def _shares(automatic: Mapping[str, Any], visits: Sequence[int], count: int) -> 
     return list(automatic.get("soft") or automatic.get("hard") or [None] * count)
 
 
-def _supervised(
-    labels: Sequence[float | None], source: str, first: int | None, rule: LabelRule
-) -> Decision:
+def _supervised(labels: Sequence[float | None], source: str, first: int | None, rule: LabelRule) -> Decision:
     """Apply the rule for steps behind the first mistake, and name the source of what is left."""
     kept = list(labels)
     if first is not None and rule.after_mistake != "keep":

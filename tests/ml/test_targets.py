@@ -181,7 +181,7 @@ def test_fusion_posteriors_are_calibrated_on_gold():
 
 
 def test_the_log_likelihood_never_falls():
-    # Expectation-maximisation climbs with the priors counted in; the plain likelihood may dip by their weight.
+    # It climbs with the priors counted in; the plain likelihood may dip by their weight.
     trace = fuse(simulated(600, seed=3)[0]).log_likelihood
     assert all(later >= earlier - 1.0 for earlier, later in pairwise(trace))
     assert trace[-1] > trace[0]

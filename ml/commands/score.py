@@ -1,0 +1,80 @@
+"""`python -m ml score`: each step's probability of being correct, by a checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ml.errors import MisstepError
+from ml.formats import FORMATS, guess, read
+from ml.progress import Progress, print_result
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    arguments = argparse.ArgumentParser(prog="python -m ml score", description=__doc__)
+    arguments.add_argument("--checkpoint", required=True, type=Path, metavar="DIR")
+    arguments.add_argument("--solutions", required=True, type=Path, metavar="FILE")
+    arguments.add_argument("--format", choices=FORMATS, help="of --solutions; guessed if left out")
+    arguments.add_argument("--out", required=True, type=Path, metavar="FILE")
+    arguments.add_argument("--device", default="cpu")
+    arguments.add_argument("--threads", type=int, default=1)
+    return arguments
+
+
+def main(argv: list[str]) -> int:
+    """Write one line `{"id", "scores"}` per solution, whole or not at all."""
+    options = parser().parse_args(argv)
+    format = options.format or guess(options.solutions)
+    if format is None:
+        raise MisstepError(f"{options.solutions}: its format is not known, expected --format")
+    from ml.prm import Unscored, load_scorer
+    from ml.prm.run import threads
+
+    threads(options.threads)
+    scorer = load_scorer(options.checkpoint, options.device)
+    known = _training_problems(options.checkpoint)
+    seen = {"overlap": 0}
+
+    def solutions() -> Iterator[Unscored]:
+        from ml.snapshot import problem_hash
+
+        for labelled in read(options.solutions, format):
+            solution = labelled.solution
+            seen["overlap"] += problem_hash(solution.problem.text) in known
+            if solution.steps:
+                yield Unscored(solution.id, solution.problem.text, solution.steps)
+
+    progress, partial = Progress("solutions"), options.out.with_name(options.out.name + ".partial")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    count = steps = 0
+    try:
+        with partial.open("w", encoding="utf-8") as stream:
+            for name, scores in scorer.score_all(solutions()):
+                stream.write(json.dumps({"id": name, "scores": scores}) + "\n")
+                count, steps = count + 1, steps + len(scores)
+                progress.report(count)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, options.out)
+    finally:
+        partial.unlink(missing_ok=True)
+    print_result(
+        {
+            "scores": str(options.out),
+            "solutions": count,
+            "steps": steps,
+            "unscored_steps": scorer.truncated,
+            "solutions_of_training_problems": seen["overlap"],
+            "checkpoint": {name: scorer.card[name] for name in ("objective", "snapshot", "seed")},
+        }
+    )
+    return 0
+
+
+def _training_problems(folder: Path) -> frozenset[str]:
+    path = folder / "training_problems.txt"
+    return frozenset(path.read_text(encoding="utf-8").split()) if path.exists() else frozenset()

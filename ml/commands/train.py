@@ -1,0 +1,144 @@
+"""`python -m ml train`: a process reward model from a snapshot."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from ml.errors import NotAvailable
+from ml.progress import print_result
+from ml.targets.rules import CHOICES, LabelRule
+
+OBJECTIVES = ("classifier", "value", "preference", "outcome")
+# Snapshot's labels that a rule needs evidence for; the frozen ones serve when no option asks for others.
+RULE_OPTIONS = ("neutral", "target", "threshold", "label_rule", "after_mistake", "automatic_weight")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    arguments = argparse.ArgumentParser(prog="python -m ml train", description=__doc__)
+    arguments.add_argument("--snapshot", required=True, type=Path, metavar="DIR")
+    arguments.add_argument("--out", required=True, type=Path, metavar="DIR", help="the checkpoint's folder")
+    arguments.add_argument("--labels", choices=CHOICES["labels"], default="human")
+    arguments.add_argument("--objective", default="classifier", help=", ".join(OBJECTIVES))
+    arguments.add_argument("--base", default="pocket", help="pocket, small, or a transformers model's folder")
+    arguments.add_argument("--from-scratch", action="store_true", help="random weights for --base pocket")
+    arguments.add_argument("--seed", type=int, default=0)
+    _label_arguments(arguments.add_argument_group("labels (asking for any decides the labels anew)"))
+    _objective_arguments(arguments.add_argument_group("objective"))
+    _loop_arguments(arguments.add_argument_group("training"))
+    return arguments
+
+
+def main(argv: list[str]) -> int:
+    """Train; the result is the card, without its long parts."""
+    options = parser().parse_args(argv)
+    if options.objective not in OBJECTIVES:
+        raise NotAvailable(f"objective {options.objective!r}, expected one of {', '.join(OBJECTIVES)}")
+    # torch takes seconds to load: only once the arguments are known to be good.
+    from ml.prm.run import run_training, threads
+    from ml.prm.train import EXIT_TERMINATED, Terminated
+
+    threads(options.threads)
+    try:
+        card = run_training(request_from(options))
+    except Terminated as stop:
+        print(f"python -m ml train: {stop}", file=sys.stderr)
+        return EXIT_TERMINATED
+    wanted = ("objective", "snapshot", "label_rule", "base", "seed", "counts", "metrics", "seconds")
+    print_result({"checkpoint": str(options.out), **{name: card.get(name) for name in wanted}})
+    return 0
+
+
+def request_from(options: argparse.Namespace) -> Any:
+    """The arguments as a `ml.prm.run.Request`."""
+    from ml.prm.examples import ExampleSettings
+    from ml.prm.run import OUTPUTS, Request
+    from ml.prm.train import TrainingSettings
+
+    given = {name: getattr(options, name) for name in RULE_OPTIONS if getattr(options, name) is not None}
+    if "label_rule" in given:
+        given["mixture"] = given.pop("label_rule")
+    outputs = options.classes if options.objective == "classifier" else OUTPUTS[options.objective]
+    return Request(
+        snapshot=options.snapshot,
+        out=options.out,
+        rule=LabelRule(labels=options.labels, **given),
+        base=options.base,
+        from_scratch=options.from_scratch,
+        examples=ExampleSettings(
+            objective=options.objective,
+            outputs=outputs,
+            outcome_tokens=options.outcome_tokens,
+            alternatives=not options.no_alternatives,
+            weighting=options.weighting,
+        ),
+        training=TrainingSettings(
+            objective=options.objective,
+            steps=0,
+            seed=options.seed,
+            learning_rate=options.learning_rate,
+            weight_decay=options.weight_decay,
+            batch_size=options.batch_size,
+            tokens_per_row=options.tokens_per_row,
+            smoothing=options.smoothing,
+            class_weights=tuple(options.class_weights) if options.class_weights else None,
+            bfloat16=options.bf16,
+            save_every=options.save_every,
+        ),
+        steps=options.steps,
+        epochs=options.epochs,
+        lora_rank=options.lora,
+        maximum_length=options.maximum_length,
+        gradient_checkpointing=options.gradient_checkpointing,
+        limit=options.limit,
+        device=options.device,
+        use_frozen_labels=not given,
+        keep_state=options.keep_state,
+    )
+
+
+def _label_arguments(group: Any) -> None:
+    group.add_argument("--label-rule", choices=CHOICES["mixture"], help="how people and rollouts are mixed")
+    group.add_argument("--neutral", choices=CHOICES["neutral"], help="what a rating of 0 counts as")
+    group.add_argument("--target", choices=CHOICES["target"], help="what rollouts give")
+    group.add_argument(
+        "--threshold", type=float, help="hard: right when the share of right rollouts is above"
+    )
+    group.add_argument(
+        "--after-mistake", choices=CHOICES["after_mistake"], help="labels behind the first one"
+    )
+    group.add_argument("--automatic-weight", type=float, help="annotators that the search counts for")
+
+
+def _objective_arguments(group: Any) -> None:
+    group.add_argument("--classes", type=int, choices=(2, 3), default=2, help="3: neutral is its own")
+    group.add_argument(
+        "--class-weights", type=float, nargs="+", metavar="W", help="negative positive [neutral]"
+    )
+    group.add_argument("--smoothing", type=float, default=0.0, help="label smoothing")
+    group.add_argument("--outcome-tokens", choices=("last", "all"), default="last")
+    group.add_argument("--no-alternatives", action="store_true", help="leave rated alternatives out")
+    group.add_argument("--weighting", choices=("node", "path"), default="node", help="of shared steps")
+
+
+def _loop_arguments(group: Any) -> None:
+    group.add_argument("--steps", type=int, help="updates (instead of --epochs)")
+    group.add_argument("--epochs", type=float, default=3.0)
+    group.add_argument("--learning-rate", type=float, default=1e-3)
+    group.add_argument("--weight-decay", type=float, default=0.01)
+    group.add_argument(
+        "--batch-size", type=int, default=32, help="solutions (preference: problems) an update"
+    )
+    group.add_argument("--tokens-per-row", type=int, default=8192, help="most tokens in one packed row")
+    group.add_argument("--maximum-length", type=int, help="context in tokens; what is cut off is counted")
+    group.add_argument("--limit", type=int, help="only the first so many training rows")
+    group.add_argument("--lora", type=int, default=0, metavar="RANK", help="train adapters of this rank")
+    group.add_argument("--bf16", action="store_true")
+    group.add_argument("--gradient-checkpointing", action="store_true")
+    group.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0 ...")
+    group.add_argument("--threads", type=int, default=1)
+    group.add_argument("--save-every", type=int, default=200, help="updates between resumable states")
+    group.add_argument("--keep-state", action="store_true", help="keep OUT.state after the end")

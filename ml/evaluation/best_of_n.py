@@ -1,0 +1,140 @@
+"""Best-of-n: which of n sampled solutions does a rule choose, and how often is its answer right?
+
+Rules: the highest score (scores of steps aggregated to one), the vote weighted by scores, the plain vote, a
+single sample (pass@1), and the oracle that sees the truth. For each n the figure is the mean over seeded
+subsamples without replacement; the interval is a bootstrap over problems, the unit that is really drawn anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+AGGREGATIONS = ("product", "minimum", "mean", "last", "maximum")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """One problem's candidates: groups[i] names the answer's class (-1: no answer), right[i] its correctness.
+
+    scores: per source, per candidate, the step scores.
+    """
+
+    id: str
+    groups: NDArray[np.int64]
+    right: NDArray[np.bool_]
+    scores: Mapping[str, Sequence[Sequence[float]]]
+
+
+def aggregate(scores: Sequence[float], how: str) -> float:
+    """Step scores to one. The product is a sum of logarithms, so that long solutions do not vanish."""
+    values = np.asarray(scores, dtype=np.float64)
+    if not len(values):
+        return -np.inf if how == "product" else 0.0
+    if how == "product":
+        return float(np.log(np.clip(values, 1e-12, None)).sum())
+    if how == "last":
+        return float(values[-1])
+    return float({"minimum": np.min, "mean": np.mean, "maximum": np.max}[how](values))
+
+
+def vote_weight(aggregated: float, how: str) -> float:
+    """What a candidate's vote weighs: its aggregated score as a probability."""
+    return float(np.exp(aggregated)) if how == "product" else max(aggregated, 0.0)
+
+
+def table(
+    pools: Sequence[Pool],
+    sizes: Sequence[int],
+    subsamples: int = 32,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> list[dict[str, object]]:
+    """Rows {source, rule, n, accuracy, low, high}: means over subsamples, 95 % bootstrap over problems."""
+    sources = sorted({name for pool in pools for name in pool.scores})
+    rules: list[tuple[str | None, str]] = [(None, "pass@1"), (None, "majority"), (None, "oracle")]
+    rules += [(source, how) for source in sources for how in AGGREGATIONS]
+    rules += [(source, f"vote {how}") for source in sources for how in AGGREGATIONS]
+    picked = np.random.default_rng([seed, 1])
+    draws = [picked.integers(0, len(pools), len(pools)) for _ in range(resamples)]
+    rows: list[dict[str, object]] = []
+    for size in sizes:
+        # One generator per size: adding a size does not change the others' subsamples.
+        generator = np.random.default_rng([seed, 0, size])
+        hits = np.stack([_pool_hits(pool, rules, size, subsamples, generator) for pool in pools])
+        for column, (source, rule) in enumerate(rules):
+            values = hits[:, column]
+            means = np.array([values[draw].mean() for draw in draws])
+            rows.append(
+                {
+                    "source": source,
+                    "rule": rule,
+                    "n": size,
+                    "accuracy": float(values.mean()),
+                    "low": float(np.quantile(means, 0.025)),
+                    "high": float(np.quantile(means, 0.975)),
+                }
+            )
+    return rows
+
+
+def _pool_hits(
+    pool: Pool,
+    rules: Sequence[tuple[str | None, str]],
+    size: int,
+    subsamples: int,
+    generator: np.random.Generator,
+) -> Floats:
+    """How often each rule is right on one problem, over subsamples of `size` candidates; shape [rules]."""
+    count = len(pool.right)
+    size = min(size, count)
+    repeats = 1 if size == count else subsamples
+    aggregated = {
+        (source, how): np.array([aggregate(steps, how) for steps in pool.scores[source]])
+        for source in pool.scores
+        for how in AGGREGATIONS
+    }
+    hits = np.zeros(len(rules))
+    for _ in range(repeats):
+        chosen = generator.permutation(count)[:size]
+        for column, (source, rule) in enumerate(rules):
+            hits[column] += _is_hit(pool, chosen, source, rule, aggregated)
+    return hits / repeats
+
+
+def _is_hit(
+    pool: Pool,
+    chosen: NDArray[np.int64],
+    source: str | None,
+    rule: str,
+    aggregated: Mapping[tuple[str, str], Floats],
+) -> float:
+    if rule == "pass@1":
+        return float(pool.right[chosen].mean())
+    if rule == "oracle":
+        return float(pool.right[chosen].any())
+    if rule == "majority":
+        return _vote(pool, chosen, np.ones(len(chosen)))
+    if source not in pool.scores or source is None:
+        return float(pool.right[chosen].mean())
+    how = rule.removeprefix("vote ")
+    values = aggregated[source, how][chosen]
+    if rule.startswith("vote "):
+        return _vote(pool, chosen, np.array([vote_weight(value, how) for value in values]))
+    # Equal scores are as good as each other: take the mean over the tied, not the first in the file.
+    return float(pool.right[chosen][values == values.max()].mean())
+
+
+def _vote(pool: Pool, chosen: NDArray[np.int64], weights: Floats) -> float:
+    """The heaviest answer's correctness (ties share); candidates without an answer have no vote."""
+    groups = pool.groups[chosen]
+    names = np.unique(groups[groups >= 0])
+    if not len(names):
+        return 0.0
+    totals = np.array([weights[groups == name].sum() for name in names])
+    best = names[totals >= totals.max() - 1e-12]
+    return float(np.mean([pool.right[chosen][groups == name].mean() for name in best]))

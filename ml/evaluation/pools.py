@@ -1,0 +1,108 @@
+"""Pools of sampled solutions from a file, with scores in it or beside it; the grader groups answers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml.answers import is_equivalent
+from ml.errors import BadRecord, MisstepError
+from ml.evaluation.best_of_n import Pool
+
+Scores = Mapping[str, Sequence[float]]
+
+
+def read_pools(path: Path, extra: Scores | None = None, own: str = "scores") -> Iterator[Pool]:
+    """Pools of a file: one problem a line, with `candidates` (or `solutions`, as `python -m ml sample`
+    writes).
+
+    A candidate's `step_scores` holds scores by source. `extra` brings scores by id `<problem id>/<index>`,
+    which then stand under the name `own`. Raises BadRecord for a line that is no pool, or lacks its scores.
+    """
+    with path.open(encoding="utf-8") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                body = json.loads(line)
+                candidates = body.get("candidates", body.get("solutions"))
+                if not isinstance(candidates, list) or not candidates:
+                    raise BadRecord(str(path), number, "no candidates", "a list of sampled solutions")
+                yield _pool(path, number, body, candidates, extra, own)
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise BadRecord(
+                    str(path), number, f"unreadable pool ({error})", "a pool of solutions"
+                ) from error
+
+
+def _pool(
+    path: Path, number: int, body: Mapping[str, Any], candidates: list[Any], extra: Scores | None, own: str
+) -> Pool:
+    name = str(body.get("id", number))
+    answers = [candidate.get("extracted_answer", candidate.get("final_answer")) for candidate in candidates]
+    scores: dict[str, list[list[float]]] = {}
+    for index, candidate in enumerate(candidates):
+        found = dict(candidate.get("step_scores") or {})
+        if extra is not None:
+            given = extra.get(f"{name}/{index}")
+            if given is None:
+                raise BadRecord(
+                    str(path), number, f"no scores for {name}/{index}", "scores for each candidate"
+                )
+            found[own] = given
+        for source, values in found.items():
+            if any(value is None or not math.isfinite(value) for value in values):
+                raise BadRecord(str(path), number, f"{source} scores {values!r}", "finite numbers")
+            scores.setdefault(source, [[] for _ in candidates])[index] = [float(value) for value in values]
+    return Pool(
+        id=name,
+        groups=np.asarray(group_answers(answers), dtype=np.int64),
+        right=np.asarray([bool(candidate["is_correct"]) for candidate in candidates]),
+        scores=scores,
+    )
+
+
+def group_answers(
+    answers: Sequence[str | None], equivalent: Callable[[str, str], bool] = is_equivalent
+) -> list[int]:
+    """A class per answer (-1 for none): equal strings first, then the grader's word against each class."""
+    groups: dict[str, int] = {}
+    kinds: list[str] = []
+    found = []
+    for answer in answers:
+        text = str(answer).strip() if answer is not None else ""
+        if not text:
+            found.append(-1)
+            continue
+        if text not in groups:
+            match = next((kind for kind, other in enumerate(kinds) if equivalent(text, other)), None)
+            groups[text] = len(kinds) if match is None else match
+            if match is None:
+                kinds.append(text)
+        found.append(groups[text])
+    return found
+
+
+def read_scores(path: Path) -> dict[str, list[float | None]]:
+    """The lines of `python -m ml score` by id. Raises BadRecord for a line that is none, or an id twice."""
+    found: dict[str, list[float | None]] = {}
+    with path.open(encoding="utf-8") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                body = json.loads(line)
+                name, scores = str(body["id"]), list(body["scores"])
+            except (ValueError, TypeError, KeyError) as error:
+                raise BadRecord(
+                    str(path), number, f"unreadable ({error})", 'a line {"id", "scores"}'
+                ) from error
+            if name in found:
+                raise BadRecord(str(path), number, f"id {name!r} a second time", "each id once")
+            if any(score is not None and not 0.0 <= score <= 1.0 for score in scores):
+                raise BadRecord(str(path), number, f"scores {scores!r}", "numbers in [0, 1] or null")
+            found[name] = scores
+    if not found:
+        raise MisstepError(f"{path}: no scores, expected the output of python -m ml score")
+    return found

@@ -1,0 +1,97 @@
+"""How well scores order and calibrate single steps: ROC, precision and recall, reliability, by position.
+
+The steps that count are those up to and with the first mistake: behind it, what "correct" means is not
+defined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def judged_steps(
+    scores: Sequence[Sequence[float | None]], truths: Sequence[int | None]
+) -> tuple[Floats, NDArray[np.bool_], NDArray[np.int64]]:
+    """Flat score, correctness and position of every step up to and with the first mistake; shape [N] each."""
+    flat, correct, positions = [], [], []
+    for values, truth in zip(scores, truths, strict=True):
+        last = len(values) if truth is None else min(truth + 1, len(values))
+        for position, score in enumerate(values[:last]):
+            if score is not None:
+                flat.append(score)
+                correct.append(position != truth)
+                positions.append(position)
+    return np.array(flat), np.array(correct, dtype=bool), np.array(positions, dtype=np.int64)
+
+
+def roc_auc(scores: Floats, correct: NDArray[np.bool_]) -> float | None:
+    """P(a correct step scores above a wrong one), ties half (Mann and Whitney); None without both kinds."""
+    positives, negatives = int(correct.sum()), int((~correct).sum())
+    if not positives or not negatives:
+        return None
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    # The mean rank of a tied group: its last rank minus half its spread.
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return float((ranks[correct].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def curve(scores: Floats, correct: NDArray[np.bool_], points: int = 21) -> list[dict[str, float]]:
+    """Finding mistakes by `score < threshold`: recall, false alarms and precision at spread thresholds."""
+    rows = []
+    for threshold in np.unique(np.quantile(scores, np.linspace(0, 1, points))) if len(scores) else []:
+        flagged = scores < threshold
+        hits, alarms = int((flagged & ~correct).sum()), int((flagged & correct).sum())
+        rows.append(
+            {
+                "threshold": float(threshold),
+                "recall": hits / max(int((~correct).sum()), 1),
+                "false_alarms": alarms / max(int(correct.sum()), 1),
+                "precision": hits / max(hits + alarms, 1),
+            }
+        )
+    return rows
+
+
+def calibration(scores: Floats, correct: NDArray[np.bool_], bins: int = 10) -> dict[str, Any]:
+    """Reliability in equal bins of the score, the expected calibration error, and the Brier score."""
+    if not len(scores):
+        return {"expected_calibration_error": None, "brier": None, "bins": []}
+    place = np.clip((scores * bins).astype(int), 0, bins - 1)
+    rows, error = [], 0.0
+    for index in np.unique(place):
+        inside = place == index
+        said, happened = float(scores[inside].mean()), float(correct[inside].mean())
+        error += abs(said - happened) * float(inside.mean())
+        rows.append({"score": said, "correct": happened, "count": int(inside.sum())})
+    brier = float(((scores - correct) ** 2).mean())
+    return {"expected_calibration_error": error, "brier": brier, "bins": rows}
+
+
+def step_report(scores: Sequence[Sequence[float | None]], truths: Sequence[int | None]) -> dict[str, Any]:
+    """All of the above, and the AUC by position (the last row gathers all positions from the tenth on)."""
+    flat, correct, positions = judged_steps(scores, truths)
+    rows = []
+    for position in range(min(int(positions.max(initial=-1)) + 1, 10)):
+        inside = positions >= 9 if position == 9 else positions == position
+        rows.append(
+            {
+                "position": position,
+                "count": int(inside.sum()),
+                "wrong": int((~correct[inside]).sum()),
+                "roc_auc": roc_auc(flat[inside], correct[inside]),
+            }
+        )
+    return {
+        "count": len(flat),
+        "wrong": int((~correct).sum()),
+        "roc_auc": roc_auc(flat, correct),
+        "curve": curve(flat, correct),
+        "calibration": calibration(flat, correct),
+        "by_position": rows,
+    }

@@ -1,0 +1,65 @@
+"""Attention over spans: each chain, and each group of siblings, calls attention on its own keys.
+
+It is registered with transformers under a name, so that any model whose attention goes through that interface
+can be packed without touching its code. A model's own masks are not built: the plan says who sees whom.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from ml.errors import MisstepError
+from ml.prm.packing import SpanPlan
+
+SPANS = "misstep_spans"
+
+
+def attend_over_spans(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None = None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    plan: SpanPlan | None = None,
+    **further: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention by plan: query [1, heads, Q, d], key and value [1, key heads, T, d] to [1, Q, heads, d].
+
+    Raises MisstepError where the model needs what a plan cannot say (a soft cap, a window below a path).
+    """
+    if plan is None:
+        raise MisstepError("span attention was called without a plan, expected the packed forward of ml.prm")
+    if further.get("softcap") is not None:
+        raise MisstepError("this base caps its attention scores, expected a base with plain attention")
+    window = further.get("sliding_window")
+    if window is not None and max(plan.key_lengths) > window:
+        longest = max(plan.key_lengths)
+        raise MisstepError(f"a path of up to {longest} tokens, expected at most the base's window {window}")
+    repeats = query.shape[1] // key.shape[1]
+    if plan.keys is not None:
+        # One gather for all calls: slicing each call's keys apart would make its gradient a full-size tensor.
+        key, value = key.index_select(2, plan.keys), value.index_select(2, plan.keys)
+    if repeats > 1:
+        key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
+    outputs = [
+        scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=mask is None, scale=scaling
+        )
+        for q, k, v, mask in zip(
+            query.split(plan.query_lengths, dim=2),
+            key.split(plan.key_lengths, dim=2),
+            value.split(plan.key_lengths, dim=2),
+            plan.masks,
+            strict=True,
+        )
+    ]
+    return torch.cat(outputs, dim=2).transpose(1, 2), None
+
+
+ALL_ATTENTION_FUNCTIONS.register(SPANS, attend_over_spans)

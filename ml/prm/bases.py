@@ -1,0 +1,91 @@
+"""What a PRM starts from: the pocket family's own model, a small one for any text, or a given folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from ml.errors import MisstepError
+from ml.prm.checkpoint import sha256_of
+from ml.prm.model import build, load, small_config
+from ml.prm.tokenization import (
+    Layout,
+    StepTokenizer,
+    learned_tokenizer,
+    load_step_tokenizer,
+    pocket_layout,
+    pocket_tokenizer,
+)
+
+# The pocket tokenizer knows the family's words; a text that it cannot say gets a tokenizer learned from it.
+UNKNOWN_ALLOWED = 0.02
+SAMPLE = 200
+
+
+@dataclass(frozen=True)
+class Base:
+    """A model with a fresh head, its tokenizer, and what the card says of where it came from."""
+
+    model: PreTrainedModel
+    tokenizer: StepTokenizer
+    origin: dict[str, Any]
+
+
+def open_base(
+    name: str, texts: Sequence[str], outputs: int, seed: int, maximum_length: int | None, from_scratch: bool
+) -> Base:
+    """`pocket`, `small`, or a folder with a transformers model. Random weights are drawn from `seed`.
+
+    Raises MisstepError for a folder that holds no readable model.
+    """
+    torch.manual_seed(seed)
+    if name not in ("pocket", "small"):
+        return _from_folder(Path(name), outputs, maximum_length)
+    if name == "pocket":
+        pocket = StepTokenizer(pocket_tokenizer(), pocket_layout(maximum_length or 1024))
+        if pocket.unknown_share(texts[:SAMPLE]) <= UNKNOWN_ALLOWED:
+            return _pocket(pocket, outputs, from_scratch)
+    return _small(texts, outputs, maximum_length)
+
+
+def pocket_policy_folder() -> Path | None:
+    """The folder of the pocket policy's weights that ship with the product, if they are there."""
+    folder = Path(__file__).resolve().parents[1] / "pocket" / "weights"
+    return folder if (folder / "model.safetensors").exists() else None
+
+
+def _pocket(tokenizer: StepTokenizer, outputs: int, from_scratch: bool) -> Base:
+    """rStar-Math initialises its preference model from the policy; so do we, where the policy is there."""
+    folder = None if from_scratch else pocket_policy_folder()
+    if folder is not None:
+        model = load(folder, outputs)
+        digest = sha256_of(folder / "model.safetensors")
+        origin = {"name": "pocket", "weights": "pocket policy", "sha256": digest}
+        return Base(model, tokenizer, origin)
+    model = build(small_config(len(tokenizer.tokenizer), outputs))
+    return Base(model, tokenizer, {"name": "pocket", "weights": "random"})
+
+
+def _small(texts: Iterable[str], outputs: int, maximum_length: int | None) -> Base:
+    length = maximum_length or 2048
+    tokenizer = StepTokenizer(learned_tokenizer(texts), Layout(maximum_length=length))
+    config = small_config(len(tokenizer.tokenizer), outputs, max_position_embeddings=max(length, 2048))
+    return Base(build(config), tokenizer, {"name": "small", "weights": "random"})
+
+
+def _from_folder(folder: Path, outputs: int, maximum_length: int | None) -> Base:
+    if not folder.is_dir():
+        raise MisstepError(f"--base {folder} is no folder, expected pocket, small or a model's folder")
+    model = load(folder, outputs)
+    context = getattr(model.config, "max_position_embeddings", None) or 2048
+    if maximum_length is not None and maximum_length > context:
+        raise MisstepError(f"--maximum-length {maximum_length}, expected at most the base's {context}")
+    tokenizer = load_step_tokenizer(folder, maximum_length or min(context, 2048))
+    weights = sorted(folder.glob("*.safetensors"))
+    origin = {"name": folder.name, "weights": "given", "sha256": [sha256_of(path) for path in weights]}
+    return Base(model, tokenizer, origin)

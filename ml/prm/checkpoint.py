@@ -1,0 +1,133 @@
+"""Training states that survive a kill at any moment, and finished checkpoints that are whole or absent.
+
+A state is written into a folder beside its place, every file and the folder are synced, a manifest with
+sha256 of each file is added last, and the folder is renamed. Loading verifies the manifest and falls back
+to the state before when it does not hold. Only safetensors and JSON are written or read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from ml.errors import MisstepError
+
+KEPT_STATES = 2
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """All that a run needs to go on: `body` is JSON (step, history, fingerprint), `tensors` the rest."""
+
+    step: int
+    body: Mapping[str, Any]
+    tensors: Mapping[str, torch.Tensor]
+
+
+def save_state(folder: Path, state: TrainingState) -> Path:
+    """Write one state whole; keep the last two."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"step-{state.step:08d}"
+    partial = folder / f"partial-{state.step:08d}"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    save_file(
+        {name: tensor.contiguous() for name, tensor in state.tensors.items()}, partial / "state.safetensors"
+    )
+    (partial / "state.json").write_text(json.dumps({**state.body, "step": state.step}), encoding="utf-8")
+    seal(partial)
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(partial, target)
+    sync_folder(folder)
+    for old in sorted(folder.glob("step-*"))[:-KEPT_STATES]:
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def load_newest_state(folder: Path) -> TrainingState | None:
+    """The newest state that is whole, or None. Torn folders are passed over, never read."""
+    for candidate in sorted(folder.glob("step-*"), reverse=True):
+        if not is_sealed(candidate):
+            continue
+        body = json.loads((candidate / "state.json").read_text(encoding="utf-8"))
+        return TrainingState(body["step"], body, load_file(candidate / "state.safetensors"))
+    return None
+
+
+def seal(folder: Path) -> None:
+    """Sync every file, write `manifest.json` with their sha256, and sync that and the folder."""
+    hashes = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            _sync_file(path)
+            hashes[str(path.relative_to(folder))] = sha256_of(path)
+    manifest = folder / "manifest.json"
+    manifest.write_text(json.dumps(hashes, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    _sync_file(manifest)
+    sync_folder(folder)
+
+
+def is_sealed(folder: Path) -> bool:
+    """Whether the manifest is there and every file that it names has its hash."""
+    try:
+        hashes = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return bool(hashes) and all(sha256_of(folder / name) == value for name, value in hashes.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def publish(partial: Path, target: Path) -> None:
+    """Move a finished, sealed checkpoint into place; the folder may hold other files, but no checkpoint."""
+    seal(partial)
+    if not target.exists() or not any(target.iterdir()):
+        os.replace(partial, target)
+        sync_folder(target.parent)
+        return
+    # The folder is somebody's (a job's, say): files move in one by one, and the manifest, without which
+    # nothing is loaded, comes last.
+    for path in sorted(partial.iterdir(), key=lambda path: path.name == "manifest.json"):
+        os.replace(path, target / path.name)
+    sync_folder(target)
+    partial.rmdir()
+
+
+def check_whole(folder: Path) -> dict[str, Any]:
+    """The card of a finished checkpoint. Raises MisstepError when files are missing or changed."""
+    if not (folder / "card.json").exists():
+        raise MisstepError(f"{folder}: no card.json, expected a checkpoint of python -m ml train")
+    if not is_sealed(folder):
+        raise MisstepError(f"{folder}: files differ from manifest.json, expected the checkpoint as written")
+    card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    return card
+
+
+def sha256_of(path: Path) -> str:
+    """A file's sha256, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,67 @@
+"""Several processes under `torchrun`: each takes its share of every update, and gradients are added up.
+
+The normaliser of an update is known to all before it starts, so the sum of the shares' gradients is the
+gradient of the whole update: the result is the one-process result up to the order of float additions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+from torch import distributed
+
+Item = TypeVar("Item")
+
+
+class Group:
+    """One process's view of the group; alone when it was not started by torchrun."""
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size = rank, size
+
+    @classmethod
+    def from_environment(cls) -> Group:
+        """Join the group that torchrun's variables describe, over NCCL with a GPU and gloo without."""
+        size = int(os.environ.get("WORLD_SIZE", "1"))
+        if size == 1:
+            return cls()
+        if not distributed.is_initialized():
+            distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        return cls(distributed.get_rank(), size)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes files and reports."""
+        return self.rank == 0
+
+    def share(self, batch: Sequence[Item]) -> list[Item]:
+        """This process's examples of an update."""
+        return list(batch[self.rank :: self.size])
+
+    def add_gradients(self, model: torch.nn.Module) -> None:
+        """Replace every gradient by the sum over the group."""
+        if self.size == 1:
+            return
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                distributed.all_reduce(parameter.grad)
+
+    def add_numbers(self, *numbers: float) -> tuple[float, ...]:
+        """Each number summed over the group."""
+        if self.size == 1:
+            return numbers
+        total = torch.tensor(numbers, dtype=torch.float64)
+        if torch.cuda.is_available():
+            total = total.cuda()
+        distributed.all_reduce(total)
+        return tuple(total.tolist())
+
+    def wait(self) -> None:
+        """Let all processes come to this point."""
+        if self.size > 1:
+            distributed.barrier()

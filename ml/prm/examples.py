@@ -1,0 +1,180 @@
+"""Snapshot rows to training examples: a packed tree, the nodes that are read, and what each should say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ml.prm.packing import TokenTree, chain
+from ml.prm.preferences import preference_examples
+from ml.prm.tokenization import StepTokenizer
+from ml.snapshot import SnapshotRow
+from ml.targets.rules import LabelRule
+from ml.targets.values import values_from_labels
+
+OBJECTIVES = ("classifier", "value", "preference", "outcome")
+NEGATIVE, POSITIVE, NEUTRAL = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Example:
+    """One tree with its supervision.
+
+    reads: nodes whose last token is read, shape [R]. targets: per reading the class probabilities
+    (classifier, outcome) or a single value. weights: per reading. pairs: (chosen, rejected, weight) by
+    index into `reads`, of `parents` nodes in all (preference only).
+    """
+
+    id: str
+    tree: TokenTree
+    reads: list[int]
+    targets: list[list[float]]
+    weights: list[float]
+    pairs: list[tuple[int, int, float]] = field(default_factory=list)
+    parents: int = 0
+
+
+@dataclass(frozen=True)
+class ExampleSettings:
+    """objective; outputs: classes of the classifier (2, or 3 with neutral as its own); outcome_tokens: `last`
+    or `all`; alternatives: whether rated options beside the trajectory are trained on; weighting: `node`
+    (each node once) or `path` (as often as paths go through it)."""
+
+    objective: str = "classifier"
+    outputs: int = 2
+    outcome_tokens: str = "last"
+    alternatives: bool = True
+    weighting: str = "node"
+    final_pairs: bool = True
+
+
+def examples_from(
+    rows: Iterable[SnapshotRow],
+    tokenizer: StepTokenizer,
+    rule: LabelRule,
+    settings: ExampleSettings,
+    counts: Counter[str],
+) -> list[Example]:
+    """All examples of the rows; `counts` gains what was truncated and what had nothing to teach.
+
+    Raises MisstepError with the record's id for a step that does not fit the context.
+    """
+    if settings.objective == "preference":
+        return [
+            Example(p.id, p.tree, p.reads, [], [1.0] * len(p.reads), p.pairs, p.parents)
+            for p in preference_examples(rows, tokenizer, rule, settings.final_pairs, counts)
+        ]
+    examples = []
+    for row in rows:
+        example = _example(row, tokenizer, rule, settings, counts)
+        if example is None:
+            counts["rows_without_target"] += 1
+        else:
+            examples.append(example)
+    return examples
+
+
+def _example(
+    row: SnapshotRow,
+    tokenizer: StepTokenizer,
+    rule: LabelRule,
+    settings: ExampleSettings,
+    counts: Counter[str],
+) -> Example | None:
+    nodes, cut = tokenizer.solution(row.id, row.problem, row.steps)
+    counts["truncated_steps"] += cut
+    counts["truncated_solutions"] += bool(cut)
+    if settings.objective == "outcome":
+        # An outcome read before the solution's end would teach that half a solution has its answer.
+        return None if cut or row.is_correct is None else _outcome(row, nodes, settings)
+    kept = len(nodes) - 1
+    if settings.objective == "value":
+        return _chain_example(row.id, nodes, [None if v is None else [v] for v in _values(row)[:kept]])
+    targets = [_class_target(row, k, settings.outputs) for k in range(kept)]
+    options = _options(row, kept, rule, settings, tokenizer) if settings.alternatives else []
+    return _with_options(row.id, nodes, targets, options, settings.weighting)
+
+
+def _values(row: SnapshotRow) -> Sequence[float | None]:
+    """The search's own quality values where the labels are the search's, else those that the labels imply."""
+    own = (row.automatic or {}).get("quality_value")
+    automatic = all(source in ("automatic", None) for source in row.label_source)
+    if own and automatic and any(value is not None for value in own):
+        return [v if label is not None else None for v, label in zip(own, row.labels, strict=True)]
+    return values_from_labels(row.labels)
+
+
+def _class_target(row: SnapshotRow, position: int, outputs: int) -> list[float] | None:
+    label = row.labels[position]
+    if label is None:
+        return None
+    ratings = (row.human or {}).get("ratings") or []
+    neutral = outputs == 3 and row.label_source[position] == "human" and position < len(ratings)
+    if neutral and ratings[position] == 0:
+        return [0.0, 0.0, 1.0]
+    return [1.0 - label, label] + [0.0] * (outputs - 2)
+
+
+def _options(
+    row: SnapshotRow, kept: int, rule: LabelRule, settings: ExampleSettings, tokenizer: StepTokenizer
+) -> list[tuple[int, list[int], list[float]]]:
+    """Rated alternatives as (position, tokens, target), where their prefix is still without a mistake."""
+    if rule.labels == "automatic":
+        return []
+    last = kept if row.first_mistake is None else row.first_mistake
+    neutral = {"positive": 1.0, "negative": 0.0, "drop": None}[rule.neutral]
+    found = []
+    for option in row.options:
+        rating, position = option.get("rating"), option["position"]
+        if rating is None or position > min(last, kept) or not option["text"].strip():
+            continue
+        if rating == 0 and settings.outputs == 3:
+            target = [0.0, 0.0, 1.0]
+        else:
+            label = neutral if rating == 0 else float(rating > 0)
+            if label is None:
+                continue
+            target = [1.0 - label, label] + [0.0] * (settings.outputs - 2)
+        found.append((position, tokenizer.step(option["text"]), target))
+    return found
+
+
+def _chain_example(name: str, nodes: list[list[int]], targets: list[list[float] | None]) -> Example | None:
+    return _with_options(name, nodes, targets, [], "node")
+
+
+def _with_options(
+    name: str,
+    nodes: list[list[int]],
+    targets: Sequence[list[float] | None],
+    options: Sequence[tuple[int, list[int], list[float]]],
+    weighting: str,
+) -> Example | None:
+    """The trajectory as far as it is supervised, and the options as leaves beside it."""
+    last = max([k for k, target in enumerate(targets) if target is not None], default=-1)
+    last = max([last, *(position - 1 for position, _, _ in options)])
+    tokens, parents = list(nodes[: last + 2]), list(range(-1, last + 1))
+    reads = [k + 1 for k in range(last + 1) if targets[k] is not None]
+    wanted = [target for target in targets[: last + 1] if target is not None]
+    paths = [1.0 + sum(position >= read for position, _, _ in options) for read in reads]
+    for position, step, target in options:
+        tokens.append(step)
+        parents.append(position)
+        reads.append(len(tokens) - 1)
+        wanted.append(target)
+        paths.append(1.0)
+    if not reads:
+        return None
+    weights = paths if weighting == "path" else [1.0] * len(reads)
+    return Example(name, TokenTree(tokens, parents), reads, wanted, weights)
+
+
+def _outcome(row: SnapshotRow, nodes: list[list[int]], settings: ExampleSettings) -> Example:
+    target = [1.0 - float(bool(row.is_correct)), float(bool(row.is_correct))]
+    if settings.outcome_tokens == "last":
+        return Example(row.id, chain(nodes), [len(nodes) - 1], [target], [1.0])
+    solution = [[token] for node in nodes[1:] for token in node]
+    reads = list(range(1, len(solution) + 1))
+    weights = [1.0 / len(reads)] * len(reads)
+    return Example(row.id, chain([nodes[0], *solution]), reads, [target] * len(reads), weights)

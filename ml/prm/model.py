@@ -1,0 +1,178 @@
+"""The process reward model: any transformers causal backbone with a head that reads tokens at step ends.
+
+Its checkpoint is a plain `AutoModelForTokenClassification` folder. What is ours is the forward pass: packed
+rows, attention over spans, and a last layer and head that compute only the tokens that are read.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForTokenClassification, LlamaConfig, PreTrainedModel
+
+from ml.errors import MisstepError
+from ml.prm.attention import SPANS, attend_over_spans
+from ml.prm.packing import Packed
+
+# Backbones whose last layer we can run for chosen tokens alone: they share Llama's names. Others run whole.
+LLAMA_SHAPED = ("LlamaModel", "MistralModel", "Qwen2Model", "Qwen3Model")
+LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+class ProcessRewardModel(nn.Module):
+    """Wraps a token-classification model; `forward` takes a packed row and returns logits per reading."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    @property
+    def plain(self) -> nn.Module:
+        """The token-classification model itself, also under a LoRA wrapper."""
+        wrapped = getattr(self.model, "get_base_model", None)
+        return wrapped() if wrapped else self.model
+
+    def forward(self, packed: Packed) -> torch.Tensor:
+        """Logits of every requested reading: shape [R, outputs]."""
+        plain = self.plain
+        backbone = getattr(plain, plain.base_model_prefix)
+        if type(backbone).__name__ in LLAMA_SHAPED:
+            hidden = _read_llama(backbone, packed)
+        else:
+            output = backbone(
+                input_ids=packed.input_ids,
+                position_ids=packed.position_ids,
+                use_cache=False,
+                plan=packed.plan,
+            )
+            hidden = output.last_hidden_state[0].index_select(0, packed.reads)
+        return head_of(plain)(plain.dropout(hidden)).index_select(0, packed.order)
+
+
+def head_of(model: nn.Module) -> nn.Module:
+    """The linear head: `score` in most causal families, `classifier` in the others."""
+    head = getattr(model, "score", None)
+    return head if head is not None else model.classifier
+
+
+def small_config(vocabulary: int, outputs: int, **sizes: int) -> LlamaConfig:
+    """A Llama of under a million parameters, for the pocket family and for trying things out."""
+    chosen = {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, **sizes}
+    return LlamaConfig(
+        vocab_size=vocabulary,
+        intermediate_size=chosen.pop("intermediate_size", chosen["hidden_size"] * 8 // 3 // 8 * 8),
+        num_key_value_heads=chosen["num_attention_heads"],
+        max_position_embeddings=chosen.pop("max_position_embeddings", 2048),
+        num_labels=outputs,
+        classifier_dropout=0.0,
+        pad_token_id=0,
+        bos_token_id=None,
+        eos_token_id=None,
+        tie_word_embeddings=False,
+        **chosen,
+    )
+
+
+def build(config: Any) -> PreTrainedModel:
+    """A model with random weights (from torch's current seed) and span attention."""
+    model = AutoModelForTokenClassification.from_config(config, attn_implementation=SPANS)
+    _head_without_dropout(model)
+    return model
+
+
+def load(folder: str | Path, outputs: int | None = None) -> PreTrainedModel:
+    """A base (its head is new when `outputs` is given) or a checkpoint, in float32 with span attention.
+
+    Only safetensors are read, and no code that a folder brings along is run.
+    Raises MisstepError when the folder holds no model that can be read so.
+    """
+    settings: dict[str, Any] = {"attn_implementation": SPANS, "dtype": torch.float32, "use_safetensors": True}
+    try:
+        if outputs is not None:
+            config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, num_labels=outputs)
+            config.classifier_dropout = 0.0
+            settings["config"] = config
+        return AutoModelForTokenClassification.from_pretrained(
+            str(folder), trust_remote_code=False, **settings
+        )
+    except (OSError, ValueError) as error:
+        raise MisstepError(f"{folder}: {error}, expected a transformers model in safetensors") from error
+
+
+def with_lora(model: PreTrainedModel, rank: int, seed: int) -> nn.Module:
+    """Freeze the base; train low-rank adapters on the seven projections and the head."""
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    torch.manual_seed(seed)
+    head = "score" if getattr(model, "score", None) is not None else "classifier"
+    config = LoraConfig(
+        task_type=TaskType.TOKEN_CLS,
+        r=rank,
+        lora_alpha=2 * rank,
+        lora_dropout=0.0,
+        # "all-linear" would wrap the head as well, which must be trained whole: name the projections.
+        target_modules=LORA_TARGETS,
+        modules_to_save=[head],
+    )
+    return get_peft_model(model, config)
+
+
+def _head_without_dropout(model: nn.Module) -> None:
+    if isinstance(getattr(model, "dropout", None), nn.Dropout):
+        model.dropout.p = 0.0
+
+
+def _read_llama(backbone: nn.Module, packed: Packed) -> torch.Tensor:
+    """Hidden states of the read tokens, shape [M, hidden]: all layers but the last run on the whole row."""
+    hidden = backbone.embed_tokens(packed.input_ids)
+    position_embeddings = backbone.rotary_emb(hidden, position_ids=packed.position_ids)
+    for layer in backbone.layers[:-1]:
+        hidden = layer(
+            hidden,
+            attention_mask=None,
+            position_embeddings=position_embeddings,
+            position_ids=packed.position_ids,
+            use_cache=False,
+            plan=packed.plan,
+        )
+    read = _last_layer(backbone.layers[-1], hidden, position_embeddings, packed)
+    return backbone.norm(read)[0]
+
+
+def _last_layer(
+    layer: nn.Module,
+    hidden: torch.Tensor,
+    position_embeddings: tuple[torch.Tensor, torch.Tensor],
+    packed: Packed,
+) -> torch.Tensor:
+    """One decoder layer for the read tokens alone (keys and values of all): shape [1, M, hidden]."""
+    attention = layer.self_attn
+    normed = layer.input_layernorm(hidden)
+    cosine, sine = position_embeddings
+    query = _heads(attention, "q", normed.index_select(1, packed.reads))
+    key, value = _heads(attention, "k", normed), _heads(attention, "v", normed)
+    rotate = sys.modules[type(attention).__module__].apply_rotary_pos_emb  # type: ignore[attr-defined]
+    read_cosine, read_sine = cosine.index_select(1, packed.reads), sine.index_select(1, packed.reads)
+    query, _ = rotate(query, query, read_cosine, read_sine)
+    key, _ = rotate(key, key, cosine, sine)
+    dropout = attention.attention_dropout if layer.training else 0.0
+    window = getattr(attention, "sliding_window", None)
+    mixed, _ = attend_over_spans(
+        attention, query, key, value, None, dropout=dropout, scaling=attention.scaling,
+        plan=packed.read_plan, sliding_window=window,
+    )  # fmt: skip
+    mixed = attention.o_proj(mixed.reshape(1, mixed.shape[1], -1))
+    residual = hidden.index_select(1, packed.reads) + mixed
+    return residual + layer.mlp(layer.post_attention_layernorm(residual))
+
+
+def _heads(attention: nn.Module, name: str, hidden: torch.Tensor) -> torch.Tensor:
+    """One projection, split into heads: [1, heads, length, head dimension]; Qwen3 norms queries and keys."""
+    projected = getattr(attention, f"{name}_proj")(hidden)
+    projected = projected.view(1, hidden.shape[1], -1, attention.head_dim)
+    norm = getattr(attention, f"{name}_norm", None)
+    return (norm(projected) if norm is not None else projected).transpose(1, 2)

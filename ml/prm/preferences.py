@@ -1,0 +1,204 @@
+"""Preference pairs: steps after the same prefix, one better than the other (rStar-Math, section 3.3).
+
+The solutions of a problem and the alternatives at their positions are merged into one tree by their texts.
+With people's labels every right sibling is preferred to every wrong one. With rollouts, up to two siblings
+with the highest Q that have a right answer below them stand against up to two with the lowest Q that have a
+wrong one; the margin must be positive. At the end, whole right solutions stand against whole wrong ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ml.prm.packing import TokenTree
+from ml.prm.tokenization import StepTokenizer
+from ml.snapshot import SnapshotRow, problem_hash
+from ml.targets.rules import LabelRule
+
+TOP = 2
+
+
+@dataclass(frozen=True)
+class PreferenceExample:
+    """A problem's tree and its pairs (chosen, rejected, weight) by index into `reads`."""
+
+    id: str
+    tree: TokenTree
+    reads: list[int]
+    pairs: list[tuple[int, int, float]]
+    parents: int
+
+
+@dataclass
+class _Node:
+    """One distinct step after one distinct prefix, with all that was said of it."""
+
+    tokens: list[int]
+    parent: int
+    ratings: list[float] = field(default_factory=list)
+    q_values: list[float] = field(default_factory=list)
+    # (mean label, right) of the solutions that end here.
+    endings: list[tuple[float, bool]] = field(default_factory=list)
+
+
+def preference_examples(
+    rows: Iterable[SnapshotRow],
+    tokenizer: StepTokenizer,
+    rule: LabelRule,
+    final_pairs: bool,
+    counts: Counter[str],
+) -> list[PreferenceExample]:
+    """One example per problem that has at least one pair."""
+    problems: dict[str, list[SnapshotRow]] = {}
+    for row in rows:
+        problems.setdefault(problem_hash(row.problem), []).append(row)
+    examples = []
+    for group in problems.values():
+        example = _example(group, tokenizer, rule, final_pairs, counts)
+        if example is None:
+            counts["problems_without_pairs"] += 1
+        else:
+            counts["pairs"] += len(example.pairs)
+            examples.append(example)
+    return examples
+
+
+def sibling_pairs(
+    ratings: dict[int, float], q_values: dict[int, float], margin: float = 0.0
+) -> list[tuple[int, int, float]]:
+    """Pairs among one node's children. ratings: people's labels in [0, 1]; q_values: rollouts' means in [0,
+    1].
+
+    Each pair weighs 1 / (n_positive * n_negative). People's pairs come first; rollouts add none where people
+    already tell right from wrong.
+    """
+    right = [child for child, label in ratings.items() if label >= 0.5]
+    wrong = [child for child, label in ratings.items() if label < 0.5]
+    if not (right and wrong):
+        order = sorted(q_values, key=lambda child: -q_values[child])
+        right = [child for child in order if q_values[child] > 0.0][:TOP]
+        wrong = [child for child in reversed(order) if q_values[child] < 1.0][:TOP]
+        scores = q_values
+    else:
+        scores = ratings
+    weight = 1.0 / max(len(right) * len(wrong), 1)
+    return [
+        (better, worse, weight)
+        for better in right
+        for worse in wrong
+        if better != worse and scores[better] - scores[worse] > margin
+    ]
+
+
+def _example(
+    rows: list[SnapshotRow],
+    tokenizer: StepTokenizer,
+    rule: LabelRule,
+    final_pairs: bool,
+    counts: Counter[str],
+) -> PreferenceExample | None:
+    nodes = _merged(rows, tokenizer, rule, counts)
+    children: dict[int, list[int]] = {}
+    for index, node in enumerate(nodes[1:], start=1):
+        children.setdefault(node.parent, []).append(index)
+    found: list[tuple[int, int, float]] = []
+    parents = 0
+    for siblings in children.values():
+        pairs = sibling_pairs(_means(nodes, siblings, "ratings"), _means(nodes, siblings, "q_values"))
+        found += pairs
+        parents += bool(pairs)
+    final = _final_pairs(nodes) if final_pairs else []
+    found += final
+    parents += bool(final)
+    return _pruned(rows[0].problem_id, nodes, found, parents) if found else None
+
+
+def _merged(
+    rows: list[SnapshotRow], tokenizer: StepTokenizer, rule: LabelRule, counts: Counter[str]
+) -> list[_Node]:
+    nodes = [_Node(tokenizer.problem(rows[0].problem), -1)]
+    known: dict[tuple[int, str], int] = {}
+
+    def child(parent: int, text: str) -> int:
+        key = (parent, text)
+        if key not in known:
+            known[key] = len(nodes)
+            nodes.append(_Node(tokenizer.step(text), parent))
+        return known[key]
+
+    for row in rows:
+        fitting, cut = tokenizer.solution(row.id, row.problem, row.steps)
+        counts["truncated_steps"] += cut
+        counts["truncated_solutions"] += bool(cut)
+        path = [0]
+        for k, text in enumerate(row.steps[: len(fitting) - 1]):
+            path.append(child(path[-1], text))
+            label, source = row.labels[k], row.label_source[k]
+            if label is not None:
+                node = nodes[path[-1]]
+                (node.q_values if source == "automatic" else node.ratings).append(_evidence(row, k, label))
+        _add_options(row, path, nodes, child, rule)
+        labels = [label for label in row.labels if label is not None]
+        if row.is_correct is not None and labels and not cut:
+            nodes[path[-1]].endings.append((sum(labels) / len(labels), row.is_correct))
+    return nodes
+
+
+def _evidence(row: SnapshotRow, position: int, label: float) -> float:
+    """The share of right rollouts where the label is the search's (hard ones have no margin)."""
+    soft = (row.automatic or {}).get("soft")
+    if row.label_source[position] == "automatic" and soft and soft[position] is not None:
+        return float(soft[position])
+    return label
+
+
+def _add_options(
+    row: SnapshotRow, path: list[int], nodes: list[_Node], child: object, rule: LabelRule
+) -> None:
+    """Alternatives whose prefix is free of mistakes, with people's ratings or the search's share."""
+    neutral = {"positive": 1.0, "negative": 0.0, "drop": None}[rule.neutral]
+    last = len(path) - 1 if row.first_mistake is None else row.first_mistake
+    for option in row.options:
+        position, rating, share = option["position"], option.get("rating"), option.get("q_value")
+        if position > last or position >= len(path) or not option["text"].strip():
+            continue
+        label = neutral if rating == 0 else None if rating is None else float(rating > 0)
+        if rule.labels != "automatic" and label is not None:
+            nodes[child(path[position], option["text"])].ratings.append(label)  # type: ignore[operator]
+        elif rule.labels != "human" and share is not None:
+            nodes[child(path[position], option["text"])].q_values.append(share)  # type: ignore[operator]
+
+
+def _means(nodes: list[_Node], siblings: list[int], name: str) -> dict[int, float]:
+    said = {index: getattr(nodes[index], name) for index in siblings}
+    return {index: sum(values) / len(values) for index, values in said.items() if values}
+
+
+def _final_pairs(nodes: list[_Node]) -> list[tuple[int, int, float]]:
+    """Whole right solutions against whole wrong ones: the two with the highest and lowest mean label."""
+    ends = [(mean, right, index) for index, node in enumerate(nodes) for mean, right in node.endings]
+    right = list(dict.fromkeys(i for _, ok, i in sorted(ends, key=lambda end: -end[0]) if ok))[:TOP]
+    wrong = list(dict.fromkeys(i for _, ok, i in sorted(ends, key=lambda end: end[0]) if not ok))[:TOP]
+    weight = 1.0 / max(len(right) * len(wrong), 1)
+    return [(better, worse, weight) for better in right for worse in wrong if better != worse]
+
+
+def _pruned(
+    name: str, nodes: list[_Node], pairs: list[tuple[int, int, float]], parents: int
+) -> PreferenceExample:
+    """Keep the nodes on the way to a compared one."""
+    needed: set[int] = {0}
+    for better, worse, _ in pairs:
+        for node in (better, worse):
+            while node not in needed:
+                needed.add(node)
+                node = nodes[node].parent
+    kept = sorted(needed)
+    number = {old: new for new, old in enumerate(kept)}
+    tree = TokenTree([nodes[old].tokens for old in kept], [number.get(nodes[old].parent, -1) for old in kept])
+    reads = sorted({number[node] for better, worse, _ in pairs for node in (better, worse)})
+    place = {node: index for index, node in enumerate(reads)}
+    numbered = [(place[number[b]], place[number[w]], weight) for b, w, weight in pairs]
+    return PreferenceExample(name, tree, reads, numbered, parents)

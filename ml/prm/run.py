@@ -1,0 +1,220 @@
+"""One training run from a snapshot folder to a checkpoint folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from ml.errors import MisstepError
+from ml.evaluation.first_mistake import first_mistake_report
+from ml.prm.bases import open_base
+from ml.prm.card import code_commit, dependency_versions
+from ml.prm.checkpoint import publish
+from ml.prm.distributed import Group
+from ml.prm.examples import Example, ExampleSettings, examples_from
+from ml.prm.model import ProcessRewardModel, with_lora
+from ml.prm.score import Scorer, Unscored
+from ml.prm.tokenization import StepTokenizer
+from ml.prm.train import Run, TrainingSettings, train
+from ml.snapshot import SnapshotRow, leaked_problems, problem_hash, read_snapshot
+from ml.targets import LabelRule, label_rows
+
+OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that decides a run's result. `epochs` counts when `steps` is None."""
+
+    snapshot: Path
+    out: Path
+    rule: LabelRule
+    base: str = "pocket"
+    from_scratch: bool = False
+    examples: ExampleSettings = field(default_factory=ExampleSettings)
+    training: TrainingSettings = field(default_factory=lambda: TrainingSettings("classifier", 0))
+    steps: int | None = None
+    epochs: float = 3.0
+    lora_rank: int = 0
+    maximum_length: int | None = None
+    gradient_checkpointing: bool = False
+    limit: int | None = None
+    device: str = "cpu"
+    use_frozen_labels: bool = True
+    keep_state: bool = False
+
+
+def run_training(request: Request) -> dict[str, Any]:
+    """Train and publish a checkpoint; returns its card. Everything is checked before the first update."""
+    started = time.monotonic()
+    refuse_finished(request.out)
+    snapshot = read_snapshot(request.snapshot)
+    rows = _labelled(list(snapshot), snapshot.manifest, request)
+    parts = {name: [row for row in rows if row.split == name] for name in ("train", "validation")}
+    if not parts["train"]:
+        raise MisstepError(f"{request.snapshot}: no rows in split train, expected at least one")
+    if request.limit is not None:
+        parts["train"] = parts["train"][: request.limit]
+    settings = request.training
+    base = open_base(
+        request.base, _texts(parts["train"]), request.examples.outputs, settings.seed, request.maximum_length,
+        request.from_scratch,
+    )  # fmt: skip
+    counts: Counter[str] = Counter()
+    examples = examples_from(parts["train"], base.tokenizer, request.rule, request.examples, counts)
+    counts |= Counter(train_rows=len(parts["train"]), train_examples=len(examples))
+    counts["labelled_steps"] = sum(len(example.reads) for example in examples)
+    settings = replace(settings, steps=_steps(request, examples))
+    model = ProcessRewardModel(_prepared(base.model, request))
+    group = Group.from_environment()
+    states = request.out.with_name(request.out.name + ".state")
+    mark = _fingerprint(snapshot.sha256, request, settings)
+    run = train(model.to(request.device), examples, settings, states, mark, group)
+    card = {
+        "format": "misstep-checkpoint",
+        "version": 1,
+        "objective": settings.objective,
+        "outputs": request.examples.outputs,
+        "snapshot": {"sha256": snapshot.sha256, "name": snapshot.manifest.get("name", "")},
+        "label_rule": asdict(request.rule),
+        "base": base.origin,
+        "seed": settings.seed,
+        "config": _config(request, settings),
+        "counts": dict(counts),
+        "commit": code_commit(),
+        "dependencies": dependency_versions(),
+    }
+    model.eval()
+    card["metrics"] = {
+        "train_loss": run.history[-1]["loss"],
+        "train_accuracy": run.history[-1]["accuracy"],
+        "validation": _validation(model, base.tokenizer, card, parts["validation"]),
+    }
+    if group.is_first:
+        card["seconds"] = round(time.monotonic() - started, 1)
+        card["created_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+        _publish(model, base.tokenizer, card, run, parts["train"], request)
+        if not request.keep_state:
+            shutil.rmtree(states, ignore_errors=True)
+    group.wait()
+    return card
+
+
+def refuse_finished(out: Path) -> None:
+    """Raises MisstepError where a checkpoint already stands: it is evidence, and is not written over."""
+    if (out / "card.json").exists() or (out / "manifest.json").exists():
+        raise MisstepError(f"{out} already holds a checkpoint, expected a new folder")
+
+
+def _labelled(rows: list[SnapshotRow], manifest: Mapping[str, Any], request: Request) -> list[SnapshotRow]:
+    leaked = leaked_problems(rows)
+    if leaked:
+        raise MisstepError(f"{len(leaked)} problems stand in more than one split, expected each in one")
+    if request.use_frozen_labels and manifest.get("labels") == request.rule.labels:
+        return rows
+    return label_rows(rows, request.rule)
+
+
+def _texts(rows: Sequence[SnapshotRow]) -> list[str]:
+    return [text for row in rows for text in (row.problem, *row.steps)]
+
+
+def _steps(request: Request, examples: Sequence[Example]) -> int:
+    if request.steps is not None:
+        return request.steps
+    batch = min(request.training.batch_size, max(len(examples), 1))
+    return max(1, round(request.epochs * len(examples) / batch))
+
+
+def _prepared(model: nn.Module, request: Request) -> nn.Module:
+    if request.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
+    if request.lora_rank:
+        return with_lora(model, request.lora_rank, request.training.seed)  # type: ignore[arg-type]
+    return model
+
+
+def _config(request: Request, settings: TrainingSettings) -> dict[str, Any]:
+    return {
+        **asdict(settings),
+        **asdict(request.examples),
+        "epochs": None if request.steps is not None else request.epochs,
+        "lora_rank": request.lora_rank,
+        "maximum_length": request.maximum_length,
+        "gradient_checkpointing": request.gradient_checkpointing,
+        "from_scratch": request.from_scratch,
+        "limit": request.limit,
+        "frozen_labels": request.use_frozen_labels,
+    }
+
+
+def _fingerprint(snapshot: str, request: Request, settings: TrainingSettings) -> str:
+    """Names the run: the same data, rule, base and settings. Where states are kept does not count."""
+    body = {**_config(request, settings), "snapshot": snapshot, "rule": asdict(request.rule)}
+    body["base"] = request.base
+    body.pop("save_every")
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _validation(
+    model: ProcessRewardModel, tokenizer: StepTokenizer, card: dict[str, Any], rows: Sequence[SnapshotRow]
+) -> dict[str, Any] | None:
+    """First-mistake figures on the snapshot's validation split, threshold chosen there; None without rows."""
+    judged = [row for row in rows if any(label is not None for label in row.labels)]
+    if not judged:
+        return None
+    scorer = Scorer(model, tokenizer, card)
+    found = scorer.score_all(Unscored(row.id, row.problem, row.steps) for row in judged)
+    scores = [values for _, values in found]
+    report = first_mistake_report(scores, [row.first_mistake for row in judged])
+    wanted = ("threshold", "f1", "accuracy_wrong", "accuracy_right", "exact", "count")
+    return {name: report[name] for name in wanted}
+
+
+def _publish(
+    model: ProcessRewardModel,
+    tokenizer: StepTokenizer,
+    card: dict[str, Any],
+    run: Run,
+    rows: Sequence[SnapshotRow],
+    request: Request,
+) -> None:
+    partial = request.out.with_name(request.out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    plain = model.model
+    if request.lora_rank:
+        plain.save_pretrained(str(partial / "adapter"))  # type: ignore[operator]
+        plain = plain.merge_and_unload()  # type: ignore[operator]
+    plain.save_pretrained(str(partial))  # type: ignore[operator]
+    tokenizer.save(partial)
+    lines = "".join(json.dumps(line) + "\n" for line in run.history)
+    (partial / "metrics.jsonl").write_text(lines, encoding="utf-8")
+    known = sorted({problem_hash(row.problem) for row in rows})
+    (partial / "training_problems.txt").write_text("\n".join(known) + "\n", encoding="utf-8")
+    (partial / "card.json").write_text(
+        json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    publish(partial, request.out)
+
+
+def save_model(model: nn.Module, path: Path) -> None:
+    """Weights alone, for comparing runs."""
+    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+
+
+def threads(count: int) -> None:
+    """More threads than cores, or a few that wait by spinning, slow small models down."""
+    torch.set_num_threads(max(1, count))

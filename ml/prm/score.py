@@ -1,0 +1,129 @@
+"""Scores: for each step the probability that it is correct, in packed rows and with shared prefixes once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ml.prm.checkpoint import check_whole
+from ml.prm.model import ProcessRewardModel, load
+from ml.prm.packing import TokenTree, batches_within, pack
+from ml.prm.tokenization import StepTokenizer, load_step_tokenizer
+
+WINDOW = 512
+POSITIVE, NEUTRAL = 1, 2
+
+
+@dataclass(frozen=True)
+class Unscored:
+    """A solution that waits for scores."""
+
+    id: str
+    problem: str
+    steps: Sequence[str]
+
+
+class Scorer:
+    """A checkpoint ready to score. `truncated` counts steps that did not fit the context (score None)."""
+
+    def __init__(self, model: ProcessRewardModel, tokenizer: StepTokenizer, card: dict[str, Any]) -> None:
+        self.model, self.tokenizer, self.card = model.eval(), tokenizer, card
+        self.truncated = 0
+
+    def score(self, problem: str, steps: Sequence[str]) -> list[float | None]:
+        """The scores of one solution's steps, in [0, 1]."""
+        return next(self.score_all([Unscored("solution", problem, steps)]))[1]
+
+    def score_all(
+        self, solutions: Iterable[Unscored], tokens_per_row: int = 16384
+    ) -> Iterator[tuple[str, list[float | None]]]:
+        """(id, scores) of every solution in order; streams, a window of solutions at a time."""
+        waiting = iter(solutions)
+        while window := list(islice(waiting, WINDOW)):
+            yield from self._window(window, tokens_per_row)
+
+    def _window(
+        self, window: Sequence[Unscored], tokens_per_row: int
+    ) -> Iterator[tuple[str, list[float | None]]]:
+        trees, places = shared_trees(window, self.tokenizer)
+        scores: list[list[float]] = []
+        for indices in batches_within([tree.size for tree in trees], tokens_per_row):
+            row = [trees[index] for index in indices]
+            scores += self._row(row)
+        for solution, (tree, nodes) in zip(window, places, strict=True):
+            found: list[float | None] = [scores[tree][node] for node in nodes]
+            missing = len(solution.steps) - len(found)
+            self.truncated += missing
+            yield solution.id, found + [None] * missing
+
+    @torch.inference_mode()
+    def _row(self, trees: Sequence[TokenTree]) -> list[list[float]]:
+        """Scores per node of each tree (the root's stands for nothing)."""
+        device = next(self.model.parameters()).device
+        packed = pack(trees, [range(len(tree.tokens)) for tree in trees]).to(device)
+        flat = probabilities(self.model(packed).float(), self.card).tolist()
+        result, offset = [], 0
+        for tree in trees:
+            result.append(flat[offset : offset + len(tree.tokens)])
+            offset += len(tree.tokens)
+        return result
+
+
+def load_scorer(folder: str | Path, device: str | None = None) -> Scorer:
+    """Open a checkpoint of `python -m ml train`. Raises MisstepError when it is not whole."""
+    root = Path(folder)
+    card = check_whole(root)
+    model = ProcessRewardModel(load(root))
+    return Scorer(model.to(device or "cpu"), load_step_tokenizer(root), card)
+
+
+def probabilities(outputs: torch.Tensor, card: dict[str, Any]) -> torch.Tensor:
+    """The head's outputs [N, C] as probabilities that the step is correct, shape [N].
+
+    Classifier and outcome: the positive class, and the neutral one where the label rule counts it as
+    positive. Value: the output itself, held within [0, 1]. Preference: (1 + tanh) / 2.
+    """
+    objective = card["objective"]
+    if objective == "value":
+        return outputs[:, 0].clamp(0.0, 1.0)
+    if objective == "preference":
+        return (1.0 + torch.tanh(outputs[:, 0])) / 2.0
+    chances = outputs.softmax(dim=1)
+    if outputs.shape[1] == 3 and card["label_rule"]["neutral"] == "positive":
+        return chances[:, POSITIVE] + chances[:, NEUTRAL]
+    return chances[:, POSITIVE]
+
+
+def shared_trees(
+    solutions: Sequence[Unscored], tokenizer: StepTokenizer
+) -> tuple[list[TokenTree], list[tuple[int, list[int]]]]:
+    """One tree per run of solutions to the same problem; equal prefixes go through the model once.
+
+    Returns the trees and, per solution, its tree and the nodes of its steps (those that fit the context).
+    """
+    trees: list[TokenTree] = []
+    places: list[tuple[int, list[int]]] = []
+    known: dict[tuple[int, str], int] = {}
+    tokens: list[Sequence[int]] = []
+    parents: list[int] = []
+    problem: str | None = None
+    for solution in solutions:
+        nodes, _ = tokenizer.solution(solution.id, solution.problem, solution.steps)
+        if solution.problem != problem:
+            problem, known, tokens, parents = solution.problem, {}, [nodes[0]], [-1]
+            trees.append(TokenTree(tokens, parents))
+        path = [0]
+        for step, step_tokens in zip(solution.steps, nodes[1:], strict=False):
+            key = (path[-1], step)
+            if key not in known:
+                known[key] = len(tokens)
+                tokens.append(step_tokens)
+                parents.append(path[-1])
+            path.append(known[key])
+        places.append((len(trees) - 1, path[1:]))
+    return trees, places

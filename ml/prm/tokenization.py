@@ -1,0 +1,145 @@
+"""Problem and steps to token ids, so that every step ends in a token of its own that the head reads.
+
+TRL's convention: each step is tokenised alone, followed by the separator, and the label sits on the last
+separator token. Tokenising alone means that a step's tokens do not depend on what stands around it, which is
+what lets alternatives share a prefix. Nothing is cut off in silence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from ml.errors import MisstepError
+from ml.pocket import tokenizer as pocket
+
+PAD = "<pad>"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a solution becomes tokens: what ends each step, what ends the problem ("" for nothing), and the
+    context in tokens. A checkpoint carries it as `steps.json`."""
+
+    separator: str = "\n"
+    problem_end: str = "\n"
+    maximum_length: int = 2048
+
+
+class StepTokenizer:
+    """A tokenizer with a layout; caches steps, because siblings and solutions repeat them."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, layout: Layout) -> None:
+        self.tokenizer, self.layout = tokenizer, layout
+        self.separator = tokenizer.encode(layout.separator, add_special_tokens=False)
+        self.problem_end = tokenizer.encode(layout.problem_end, add_special_tokens=False)
+        if not self.separator:
+            raise MisstepError(f"the separator {layout.separator!r} has no token, expected one that has")
+        self._steps: dict[str, list[int]] = {}
+
+    def problem(self, text: str) -> list[int]:
+        """The problem's tokens, begun by the base's own begin token where it has one."""
+        begin = self.tokenizer.bos_token_id
+        return ([begin] if begin is not None else []) + self._text(text) + self.problem_end or self.separator
+
+    def step(self, text: str) -> list[int]:
+        """One step's tokens, ended by the separator that is read."""
+        known = self._steps.get(text)
+        if known is None:
+            known = self._text(text) + self.separator
+            self._steps[text] = known
+        return known
+
+    def _text(self, text: str) -> list[int]:
+        """Plain text only: a solution that spells a special token does not get to use it."""
+        return list(self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
+
+    def solution(self, name: str, problem: str, steps: Sequence[str]) -> tuple[list[list[int]], int]:
+        """Tokens of the problem and of each step that fits, and how many steps at the end did not.
+
+        Raises MisstepError with the record's name when not even the problem and one step fit, or when a step
+        alone is longer than the context.
+        """
+        limit = self.layout.maximum_length
+        nodes = [self.problem(problem)]
+        length = len(nodes[0])
+        for position, text in enumerate(steps):
+            tokens = self.step(text)
+            if len(nodes[0]) + len(tokens) > limit:
+                found = len(nodes[0]) + len(tokens)
+                raise MisstepError(
+                    f"record {name}: step {position} and the problem have {found} tokens,"
+                    f" expected at most the context of {limit}"
+                )
+        for position, text in enumerate(steps):
+            if length + len(self.step(text)) > limit:
+                return nodes, len(steps) - position
+            nodes.append(self.step(text))
+            length += len(nodes[-1])
+        return nodes, 0
+
+    def unknown_share(self, texts: Iterable[str]) -> float:
+        """How much of the texts the tokenizer cannot say: unknown tokens among all."""
+        unknown = self.tokenizer.unk_token_id
+        ids = [token for text in texts for token in self._text(text)]
+        return ids.count(unknown) / max(len(ids), 1) if unknown is not None else 0.0
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer's own files and the layout."""
+        self.tokenizer.save_pretrained(str(folder))
+        (folder / "steps.json").write_text(json.dumps(asdict(self.layout), indent=2) + "\n", encoding="utf-8")
+
+
+def load_step_tokenizer(folder: str | Path, maximum_length: int | None = None) -> StepTokenizer:
+    """The tokenizer of a base or checkpoint; a checkpoint's `steps.json` says how steps were laid out."""
+    root = Path(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(root), trust_remote_code=False)
+        path = root / "steps.json"
+        layout = Layout(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else Layout()
+    except (OSError, ValueError, TypeError) as error:
+        raise MisstepError(f"{root}: {error}, expected a folder with a tokenizer") from error
+    if maximum_length is not None:
+        layout = Layout(**{**asdict(layout), "maximum_length": maximum_length})
+    return StepTokenizer(tokenizer, layout)
+
+
+def pocket_tokenizer() -> PreTrainedTokenizerFast:
+    """The pocket family's fixed words and digits."""
+    return PreTrainedTokenizerFast(
+        tokenizer_object=pocket.build_tokenizer(),
+        bos_token=pocket.BEGIN,
+        pad_token=pocket.PAD,
+        unk_token=pocket.UNKNOWN,
+        additional_special_tokens=list(pocket.SPECIAL),
+    )
+
+
+def pocket_layout(maximum_length: int) -> Layout:
+    """The pocket policy's own layout of a prose solution, so that its weights read what they know."""
+    return Layout(separator=pocket.STEP, problem_end=pocket.PROSE, maximum_length=maximum_length)
+
+
+def learned_tokenizer(texts: Iterable[str], vocabulary: int = 2048) -> PreTrainedTokenizerFast:
+    """A byte-level tokenizer learned from the texts; digits stand alone, and no text is unknown to it."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\d|\n"), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD)

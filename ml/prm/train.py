@@ -1,0 +1,298 @@
+"""The training loop: deterministic by seed, resumable to the same bits, in packed rows."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+
+from ml.errors import MisstepError
+from ml.prm.checkpoint import TrainingState, load_newest_state, save_state
+from ml.prm.distributed import Group
+from ml.prm.examples import Example
+from ml.prm.losses import classification_loss, preference_loss, value_loss
+from ml.prm.model import ProcessRewardModel
+from ml.prm.packing import batches_within, pack
+from ml.progress import Progress
+
+EXIT_TERMINATED = 143
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """learning_rate is reached after `warmup` (share of all steps) and falls along a cosine to a tenth.
+
+    batch_size: examples per update. tokens_per_row: the most tokens in one packed row (an update may take
+    several). save_every: updates between states. class_weights: per class, None for equal ones.
+    """
+
+    objective: str
+    steps: int
+    seed: int = 0
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.05
+    batch_size: int = 32
+    tokens_per_row: int = 8192
+    clip: float = 1.0
+    smoothing: float = 0.0
+    class_weights: tuple[float, ...] | None = None
+    bfloat16: bool = False
+    save_every: int = 200
+
+
+@dataclass
+class Run:
+    """A run while it goes: where it stands, and what each update reported."""
+
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class Terminated(Exception):
+    """SIGTERM came; the state was saved."""
+
+
+def train(
+    model: ProcessRewardModel,
+    examples: Sequence[Example],
+    settings: TrainingSettings,
+    state_folder: Path | None = None,
+    fingerprint: str = "",
+    group: Group | None = None,
+) -> Run:
+    """Train in place. With `state_folder` the run saves states there and goes on from the newest one.
+
+    Raises MisstepError when there is nothing to learn from, when the folder's states are of another run, or
+    when the loss stops being finite; Terminated after SIGTERM, once the state is on disk.
+    """
+    if not examples:
+        raise MisstepError("no example has a target under this rule and objective, expected at least one")
+    group = group or Group()
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(
+        _decayed(model), lr=settings.learning_rate, weight_decay=settings.weight_decay, foreach=True
+    )
+    torch.manual_seed(settings.seed)
+    run = _resumed(model, optimizer, state_folder, fingerprint)
+    progress = Progress("steps", settings.steps)
+    model.train()
+    with _TerminationFlag() as flag:
+        while run.step < settings.steps:
+            started = time.perf_counter()
+            batch = [examples[index] for index in _batch(len(examples), settings, run.step)]
+            rate = learning_rate_at(run.step, settings)
+            for parameters in optimizer.param_groups:
+                parameters["lr"] = rate
+            loss, accuracy = _update(model, batch, settings, group)
+            if not math.isfinite(loss):
+                raise MisstepError(f"the loss became {loss} at step {run.step}, try a lower learning rate")
+            torch.nn.utils.clip_grad_norm_(trained, settings.clip)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            run.step += 1
+            run.history.append({"step": run.step, "loss": loss, "accuracy": accuracy, "learning_rate": rate})
+            read = sum(len(example.reads) for example in batch)
+            _report(progress, run, read / (time.perf_counter() - started))
+            due = run.step % settings.save_every == 0 and run.step < settings.steps
+            if state_folder and (due or flag.raised) and group.is_first:
+                save_state(state_folder, _state(model, optimizer, run, fingerprint))
+            if flag.raised:
+                raise Terminated(f"stopped at step {run.step}; the same command goes on from there")
+    model.eval()
+    return run
+
+
+def learning_rate_at(step: int, settings: TrainingSettings) -> float:
+    """Linear warm-up, then a cosine from the peak to a tenth of it at the last step."""
+    warmup = max(1, round(settings.warmup * settings.steps))
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / warmup
+    progress = (step - warmup) / max(1, settings.steps - warmup)
+    return settings.learning_rate * (0.55 + 0.45 * math.cos(math.pi * progress))
+
+
+def objective_loss(
+    objective: str, outputs: torch.Tensor, examples: Sequence[Example], normaliser: float, **options: Any
+) -> torch.Tensor:
+    """The chosen loss of one packed row whose readings are `outputs`, shape [R, C]."""
+    device = outputs.device
+    if objective == "preference":
+        pairs, offset = [], 0
+        for example in examples:
+            pairs += [(a + offset, b + offset, weight) for a, b, weight in example.pairs]
+            offset += len(example.reads)
+        chosen, rejected = (torch.tensor([p[k] for p in pairs], device=device) for k in (0, 1))
+        weights = torch.tensor([p[2] for p in pairs], device=device)
+        return preference_loss(torch.tanh(outputs[:, 0].float()), chosen, rejected, weights, normaliser)
+    targets = torch.tensor([t for example in examples for t in example.targets], device=device)
+    weights = torch.tensor([w for example in examples for w in example.weights], device=device)
+    if objective == "value":
+        return value_loss(outputs[:, 0], targets[:, 0], weights, normaliser)
+    return classification_loss(outputs, targets, weights, normaliser=normaliser, **options)
+
+
+def normaliser_of(
+    objective: str, examples: Sequence[Example], class_weights: Sequence[float] | None = None
+) -> float:
+    """The whole update's denominator: parent nodes, or the readings' weights with their class weights."""
+    if objective == "preference":
+        return float(sum(example.parents for example in examples))
+    total = 0.0
+    for example in examples:
+        for target, weight in zip(example.targets, example.weights, strict=True):
+            scale = sum(c * t for c, t in zip(class_weights, target, strict=True)) if class_weights else 1.0
+            total += weight * scale
+    return total
+
+
+def _update(
+    model: ProcessRewardModel, batch: Sequence[Example], settings: TrainingSettings, group: Group
+) -> tuple[float, float]:
+    """Forward and backward of one update, in as many packed rows as the token budget asks for."""
+    options: dict[str, Any] = {}
+    device = next(model.parameters()).device
+    if settings.objective == "classifier":
+        options["smoothing"] = settings.smoothing
+        if settings.class_weights:
+            options["class_weights"] = torch.tensor(settings.class_weights, device=device)
+    weights = settings.class_weights if settings.objective == "classifier" else None
+    normaliser = normaliser_of(settings.objective, batch, weights)
+    mine = group.share(batch)
+    loss_sum, right, asked = 0.0, 0.0, 0
+    for indices in batches_within([example.tree.size for example in mine], settings.tokens_per_row):
+        row = [mine[index] for index in indices]
+        packed = pack([e.tree for e in row], [e.reads for e in row]).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
+            outputs = model(packed)
+        loss = objective_loss(settings.objective, outputs, row, normaliser, **options)
+        loss.backward()
+        loss_sum += float(loss.detach())
+        hits, count = _hits(settings.objective, outputs.detach().float(), row)
+        right, asked = right + hits, asked + count
+    group.add_gradients(model)
+    loss_sum, right, asked = group.add_numbers(loss_sum, right, asked)
+    return loss_sum, right / max(asked, 1)
+
+
+def _hits(objective: str, outputs: torch.Tensor, examples: Sequence[Example]) -> tuple[float, int]:
+    """How many readings (or pairs) came out on the right side, and how many there were."""
+    if objective == "preference":
+        offset, right, count = 0, 0, 0
+        for example in examples:
+            scores = outputs[offset : offset + len(example.reads), 0]
+            right += sum(float(scores[a] > scores[b]) for a, b, _ in example.pairs)  # type: ignore[misc]
+            count += len(example.pairs)
+            offset += len(example.reads)
+        return right, count
+    targets = torch.tensor([t for example in examples for t in example.targets], device=outputs.device)
+    if objective == "value":
+        return float(((outputs[:, 0] - targets[:, 0]).abs() < 0.1).sum()), len(targets)
+    return float((outputs.argmax(1) == targets.argmax(1)).sum()), len(targets)
+
+
+def _decayed(model: ProcessRewardModel) -> list[dict[str, Any]]:
+    """Matrices decay; norms and biases do not."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    matrices = [parameter for parameter in trained if parameter.dim() > 1]
+    return [{"params": matrices}, {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0}]
+
+
+def _batch(count: int, settings: TrainingSettings, step: int) -> list[int]:
+    """The examples of one update: epochs are shuffled by (seed, epoch), so the step alone says which."""
+    size = min(settings.batch_size, count)
+    places = range(step * size, (step + 1) * size)
+    return [_shuffled(settings.seed, place // count, count)[place % count] for place in places]
+
+
+_ORDERS: dict[tuple[int, int, int], list[int]] = {}
+
+
+def _shuffled(seed: int, epoch: int, count: int) -> list[int]:
+    key = (seed, epoch, count)
+    if key not in _ORDERS:
+        if len(_ORDERS) > 4:
+            _ORDERS.clear()
+        _ORDERS[key] = np.random.default_rng([seed, epoch]).permutation(count).tolist()
+    return _ORDERS[key]
+
+
+def _report(progress: Progress, run: Run, labelled_steps_per_second: float) -> None:
+    last = run.history[-1]
+    metrics = {
+        "loss": round(last["loss"], 5),
+        "accuracy": round(last["accuracy"], 4),
+        "labelled_steps_per_second": round(labelled_steps_per_second, 1),
+        "step": run.step,
+        "learning_rate": last["learning_rate"],
+    }
+    progress.report(run.step, metrics=metrics)
+
+
+def _state(
+    model: ProcessRewardModel, optimizer: torch.optim.Optimizer, run: Run, fingerprint: str
+) -> TrainingState:
+    tensors = {f"weight.{name}": p.detach() for name, p in _trained(model)}
+    for index, slots in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in slots.items()}
+    tensors["random"] = torch.get_rng_state()
+    return TrainingState(run.step, {"history": run.history, "fingerprint": fingerprint}, tensors)
+
+
+def _resumed(
+    model: ProcessRewardModel, optimizer: torch.optim.Optimizer, folder: Path | None, fingerprint: str
+) -> Run:
+    state = load_newest_state(folder) if folder else None
+    if state is None:
+        return Run()
+    if state.body["fingerprint"] != fingerprint:
+        raise MisstepError(
+            f"{folder} holds states of a run with other settings or data, expected the same command;"
+            " remove the folder to start anew"
+        )
+    with torch.no_grad():
+        for name, parameter in _trained(model):
+            parameter.copy_(state.tensors[f"weight.{name}"])
+    slots: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in state.tensors.items():
+        if name.startswith("optimizer."):
+            _, index, slot = name.split(".", 2)
+            slots.setdefault(int(index), {})[slot] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+    torch.set_rng_state(state.tensors["random"])
+    return Run(state.step, list(state.body["history"]))
+
+
+def _trained(model: ProcessRewardModel) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
+
+
+class _TerminationFlag:
+    """Turns SIGTERM into a flag that the loop looks at between updates."""
+
+    def __init__(self) -> None:
+        self.raised = False
+        self._before: Callable[[int, FrameType | None], Any] | int | None = None
+
+    def __enter__(self) -> _TerminationFlag:
+        try:
+            self._before = signal.signal(signal.SIGTERM, self._raise)
+        except ValueError:
+            # Not the main thread: whoever owns the process decides what SIGTERM does.
+            self._before = None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+
+    def _raise(self, *_: object) -> None:
+        self.raised = True
