@@ -23,7 +23,7 @@ AGGREGATIONS: Mapping[str, Callable[[Sequence[float]], float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Priority:
-    """value: in [0, 1], larger first. kind: which rule spoke, for translation. reason: for the person who asks why."""
+    """value: in [0, 1], larger first. kind: which rule spoke. reason: for the person who asks why."""
 
     value: float
     kind: str
@@ -90,7 +90,7 @@ def disagreement(scores: Sequence[float], soft: Sequence[float | None], threshol
 
 
 def random_order(identity: str, seed: int = 0) -> Priority:
-    """A place that depends only on the id and the seed: the same order on every machine and after each restart."""
+    """A place that depends on the id and the seed only: the same order everywhere and after each restart."""
     digest = hashlib.blake2b(f"{seed}:{identity}".encode(), digest_size=8).digest()
     # 53 bits are what a float in [0, 1) can hold exactly.
     return Priority((int.from_bytes(digest) >> 11) / 2**53, "random", "random order")

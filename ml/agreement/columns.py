@@ -1,0 +1,27 @@
+"""Columns of labels: what every measure asks of its input before it computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+
+
+def paired(first: NDArray[Any], second: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Both arrays, once it is sure that they are two columns of one table; ValueError otherwise."""
+    if first.ndim != 1 or first.shape != second.shape:
+        raise ValueError(f"arrays of shapes {first.shape} and {second.shape}, expected two of one length")
+    return first, second
+
+
+def scored(scores: ArrayLike, positive: ArrayLike) -> tuple[Floats, Booleans]:
+    """Scores as floats and outcomes as booleans; ValueError for a score that is not a number."""
+    values, right = paired(np.asarray(scores, dtype=np.float64), np.asarray(positive).astype(bool))
+    if np.isnan(values).any():
+        raise ValueError("a score that is not a number; leave out what was not scored")
+    return values, right

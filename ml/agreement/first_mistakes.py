@@ -1,0 +1,105 @@
+"""People against a machine (or each other): where is the first mistake of each solution?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ml.agreement.chance import cohen_kappa
+from ml.agreement.columns import Booleans, Integers, paired
+from ml.agreement.intervals import wilson_interval
+
+NONE = -1
+
+
+def encode(first_mistakes: Sequence[int | None] | ArrayLike) -> Integers:
+    """First mistakes as integers, with NONE for None; arrays that are encoded already pass through."""
+    values = np.asarray(first_mistakes, dtype=np.float64)
+    return np.where(np.isnan(values), NONE, values).astype(np.int64)
+
+
+def first_mistake_confusion(
+    people: Sequence[int | None] | ArrayLike,
+    machine: Sequence[int | None] | ArrayLike,
+    positions: int | None = None,
+) -> Integers:
+    """Counts of shape (positions + 1, positions + 1): rows people, columns machine, the last of each "none".
+
+    positions: at least the largest position + 1; by default exactly that.
+    """
+    rows, columns = paired(encode(people), encode(machine))
+    width = (
+        positions if positions is not None else int(max(rows.max(initial=-1), columns.max(initial=-1))) + 1
+    )
+    rows, columns = np.where(rows == NONE, width, rows), np.where(columns == NONE, width, columns)
+    cells = np.bincount(rows * (width + 1) + columns, minlength=(width + 1) ** 2)
+    return cells.reshape(width + 1, width + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstMistakeAgreement:
+    """One comparison of two sets of first mistakes; shares lie in [0, 1].
+
+    exact, within_one: same position (or one step apart), or both "none". bias: mean of machine - people in
+    steps where both found a mistake; positive means that the machine is late. kappa: Cohen's, over the
+    positions and "none" as nominal categories.
+    """
+
+    count: int
+    exact: float
+    exact_interval: tuple[float, float]
+    within_one: float
+    bias: float | None
+    kappa: float | None
+
+
+def compare_first_mistakes(
+    people: Sequence[int | None] | ArrayLike, machine: Sequence[int | None] | ArrayLike
+) -> FirstMistakeAgreement | None:
+    """Agreement of two looks at the same n solutions; None where n is 0."""
+    first, second = paired(encode(people), encode(machine))
+    if not len(first):
+        return None
+    exact = int((first == second).sum())
+    return FirstMistakeAgreement(
+        count=len(first),
+        exact=exact / len(first),
+        exact_interval=wilson_interval(exact, len(first)),
+        within_one=float(within(first, second).mean()),
+        bias=step_bias(first, second),
+        kappa=cohen_kappa(first, second),
+    )
+
+
+def within(people: ArrayLike, machine: ArrayLike, distance: int = 1) -> Booleans:
+    """Per solution: both "none", or both a mistake at most `distance` steps apart."""
+    first, second = paired(encode(people), encode(machine))
+    both_found = (first != NONE) & (second != NONE)
+    return (first == second) | (both_found & (np.abs(first - second) <= distance))
+
+
+def step_bias(people: ArrayLike, machine: ArrayLike) -> float | None:
+    """Mean of machine - people in steps, where both found a mistake; None where that is nowhere."""
+    first, second = paired(encode(people), encode(machine))
+    both_found = (first != NONE) & (second != NONE)
+    return float((second - first)[both_found].mean()) if both_found.any() else None
+
+
+def gold_hits(marked: Sequence[int | None] | ArrayLike, acceptable: Booleans) -> Booleans:
+    """Per gold task: whether the marked first mistake is one of the acceptable ones (PRM800K's rule).
+
+    acceptable: shape (n, positions + 1), the last column for "no mistake". Raises ValueError on other shapes.
+    """
+    answers = encode(marked)
+    if (
+        acceptable.ndim != 2
+        or len(acceptable) != len(answers)
+        or acceptable.shape[1] <= answers.max(initial=-1) + 1
+    ):
+        raise ValueError(f"acceptable has shape {acceptable.shape}, expected ({len(answers)}, positions + 1)")
+    # NONE is -1, which indexes the last column: "no mistake".
+    hits: Booleans = acceptable[np.arange(len(answers)), answers]
+    return hits
