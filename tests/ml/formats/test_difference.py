@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.formats.difference import apply, difference
@@ -26,6 +26,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(values, values)
 def test_applying_the_difference_gives_the_actual_value(derived, actual):
     before = copy.deepcopy(derived)
@@ -34,6 +35,7 @@ def test_applying_the_difference_gives_the_actual_value(derived, actual):
     assert derived == before
 
 
+@settings(deadline=None)
 @given(values)
 def test_equal_values_have_no_difference(value):
     assert difference(value, copy.deepcopy(value)) is None

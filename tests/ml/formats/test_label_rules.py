@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.formats.first_mistake import annotate, chain
@@ -61,6 +61,7 @@ def test_a_corrected_human_step_counts_as_what_it_was_corrected_to():
     assert broken_rule(solution, Annotation("x", SOLVED, (StepRating(0, 0, -1),))) == "solution_with_mistake"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 8).flatmap(lambda n: st.tuples(st.just(n), st.none() | st.integers(0, n - 1))))
 def test_a_first_mistake_index_always_becomes_a_lawful_annotation(drawn):
     steps, mistake = drawn

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml import formats
@@ -231,6 +231,7 @@ def test_a_stepwise_row_with_other_labels_is_refused(labels):
         list(stepwise.parse({"prompt": "p", "completions": ["a", "b"], "labels": labels}, 1))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.text("abc", min_size=1), st.sampled_from([-1, 0, 1, None])), max_size=6),
     st.sampled_from(["positive", "negative", "drop"]),

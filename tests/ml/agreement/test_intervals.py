@@ -1,0 +1,80 @@
+"""Intervals: Wilson's against published values, the bootstrap against what it must cover."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml import agreement
+
+
+# Newcombe, "Two-sided confidence intervals for the single proportion" (1998), table I, method 3.
+@pytest.mark.parametrize(
+    ("successes", "count", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_s_interval_has_the_published_values(successes, count, low, high):
+    assert agreement.wilson_interval(successes, count) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_no_observation_leaves_everything_open():
+    assert agreement.wilson_interval(0, 0) == (0.0, 1.0)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_s_interval_equals_scipy(drawn):
+    stats = pytest.importorskip("scipy.stats")
+    theirs = stats.binomtest(*drawn).proportion_ci(method="wilson")
+    assert agreement.wilson_interval(*drawn) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+
+
+def test_the_bootstrap_of_a_mean_is_near_the_normal_interval_and_repeatable():
+    values = np.random.default_rng(1).normal(5, 2, size=400)
+    interval = agreement.bootstrap_interval(lambda drawn: float(drawn.mean()), values, seed=3)
+    assert interval is not None
+    half = 1.96 * values.std() / 20
+    assert interval == pytest.approx((values.mean() - half, values.mean() + half), abs=0.06)
+    assert interval == agreement.bootstrap_interval(lambda drawn: float(drawn.mean()), values, seed=3)
+    assert interval != agreement.bootstrap_interval(lambda drawn: float(drawn.mean()), values, seed=4)
+
+
+def test_columns_are_drawn_together():
+    rows: list[bool] = []
+
+    def check(first: np.ndarray, second: np.ndarray) -> float:
+        rows.append(bool((first * 10 == second).all()))
+        return 0.0
+
+    agreement.bootstrap_interval(check, np.arange(9), np.arange(9) * 10, samples=20)
+    assert all(rows) and len(rows) == 20
+
+
+def test_whole_groups_are_drawn():
+    groups = np.array([7, 7, 7, 3, 9, 9])
+    values = np.array([1, 2, 3, 4, 5, 6])
+    sums = {7: 6, 3: 4, 9: 11}
+    possible = {a + b + c for a in sums.values() for b in sums.values() for c in sums.values()}
+    seen: set[int] = set()
+    agreement.bootstrap_interval(
+        lambda drawn: seen.add(int(drawn.sum())) or 0.0, values, groups=groups, samples=400
+    )
+    assert seen == possible
+
+
+def test_steps_of_one_solution_are_not_independent_evidence():
+    # 20 solutions of 10 equal steps each: the honest interval is about as wide as that of 20 labels.
+    values = np.repeat(np.arange(20) % 2, 10)
+    narrow = agreement.bootstrap_interval(lambda drawn: float(drawn.mean()), values)
+    honest = agreement.bootstrap_interval(
+        lambda drawn: float(drawn.mean()), values, groups=np.repeat(np.arange(20), 10)
+    )
+    assert narrow is not None and honest is not None
+    assert honest[1] - honest[0] > 2.5 * (narrow[1] - narrow[0])
+
+
+def test_a_mostly_undefined_statistic_has_no_interval():
+    assert agreement.bootstrap_interval(lambda drawn: None, [1, 2, 3], samples=10) is None
+    assert agreement.bootstrap_interval(lambda drawn: 1.0, [], samples=10) is None

@@ -1,0 +1,98 @@
+"""Which solution a person should see next, and why."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml import acquisition
+
+scores = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "value"), [("product", 0.36), ("minimum", 0.5), ("mean", 2.2 / 3), ("last", 0.8)]
+)
+def test_a_solution_s_score_by_hand(aggregation, value):
+    assert acquisition.aggregate([0.9, 0.5, 0.8], aggregation) == pytest.approx(value)
+
+
+def test_a_zero_makes_the_product_zero():
+    assert acquisition.aggregate([0.9, 0.0]) == 0.0
+
+
+@settings(deadline=None)
+@given(scores)
+def test_the_product_equals_the_plain_product(drawn):
+    assert acquisition.aggregate(drawn) == pytest.approx(math.prod(drawn), rel=1e-9, abs=1e-300)
+
+
+@pytest.mark.parametrize("bad", [[], [1.5], [-0.1], [float("nan")]])
+def test_scores_that_are_no_probabilities_are_refused(bad):
+    with pytest.raises(ValueError, match="expected at least one, each from 0 to 1"):
+        acquisition.aggregate(bad)
+
+
+def test_convincing_wrong_answers_come_first_then_other_wrong_ones_then_the_rest():
+    queue = {
+        "convincing and wrong": acquisition.convincing_wrong([0.9, 0.9], False),
+        "doubted and wrong": acquisition.convincing_wrong([0.0], False),
+        "surely right": acquisition.convincing_wrong([1.0], True),
+        "not graded": acquisition.convincing_wrong([0.6], None),
+    }
+    assert sorted(queue, key=lambda name: -queue[name].value) == list(queue)
+    assert queue["convincing and wrong"].reason == "wrong answer, yet the PRM gives it 0.81"
+    assert queue["not graded"].reason == "answer not graded, the PRM gives it 0.60"
+
+
+def test_uncertainty_names_the_step_nearest_to_one_half():
+    found = acquisition.uncertainty([0.99, 0.6, 0.9])
+    assert found.value == pytest.approx(0.8)
+    assert found.reason == "the PRM is unsure of step 2 (0.60)"
+
+
+def test_uncertainty_does_not_look_past_the_first_mistake():
+    assert acquisition.uncertainty([0.9, 0.1, 0.5]).reason == "the PRM is unsure of step 1 (0.90)"
+
+
+def test_a_different_first_mistake_stands_before_any_gap():
+    different = acquisition.disagreement([0.9, 0.9], [0.5, 0.0])
+    gap = acquisition.disagreement([1.0, 1.0], [0.01, 0.5])
+    assert different.reason == "first mistake: PRM none, rollouts step 2"
+    assert gap.reason == "PRM and rollouts are 0.99 apart at step 1"
+    assert different.value > gap.value
+
+
+def test_what_was_not_estimated_is_no_disagreement():
+    assert acquisition.disagreement([0.1, 0.9], [None, None]).value == 0.0
+
+
+def test_estimates_of_another_solution_are_refused():
+    with pytest.raises(ValueError, match="2 scores and 1 estimates"):
+        acquisition.disagreement([0.5, 0.5], [1.0])
+
+
+@settings(deadline=None)
+@given(scores, st.data())
+def test_every_priority_lies_between_zero_and_one(drawn, data):
+    soft = data.draw(st.lists(st.none() | st.floats(0, 1), min_size=len(drawn), max_size=len(drawn)))
+    found = [
+        acquisition.convincing_wrong(drawn, data.draw(st.sampled_from([True, False, None]))),
+        acquisition.uncertainty(drawn),
+        acquisition.disagreement(drawn, soft),
+        acquisition.random_order(str(drawn)),
+    ]
+    assert all(0 <= priority.value <= 1 for priority in found)
+    assert all(0 < len(priority.reason) <= 80 for priority in found)
+
+
+def test_random_order_is_the_same_everywhere_and_differs_by_seed():
+    assert acquisition.random_order("solution-1", 7).value == pytest.approx(0.594777145603265)
+    order = [
+        sorted(range(50), key=lambda n: acquisition.random_order(str(n), seed).value) for seed in (0, 0, 1)
+    ]
+    assert order[0] == order[1] != order[2]
+    assert order[0] != list(range(50))
