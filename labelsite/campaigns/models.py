@@ -163,5 +163,7 @@ class Assignment(models.Model):
         indexes = [
             models.Index(
                 fields=["leased_until"], condition=models.Q(state="leased"), name="assignment_expiry"
-            )
+            ),
+            # A person's own leases are looked up at every step; their finished work must not slow that down.
+            models.Index(fields=["annotator"], condition=models.Q(state="leased"), name="assignment_mine"),
         ]

@@ -1,0 +1,267 @@
+"""What a person says of a solution, and the protocols' rules for it. Pure: no database.
+
+The rules stand twice: here with words that say what is missing, and as constraints of the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from labelsite.annotations.models import FinishReason
+from labelsite.campaigns.models import Protocol
+
+LONGEST_TEXT = 20_000
+LONGEST_TIME_MS = 24 * 3600 * 1000
+
+
+class Unlawful(Exception):
+    """The judgement breaks a rule of the protocol; `code` is for programs, the message says what is missing."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One candidate step, as the rules need it."""
+
+    id: int
+    position: int
+    option: int
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    step: int
+    rating: int | None
+    flagged: bool = False
+    milliseconds: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """As the page or a script sends it. `first_mistake` belongs to the index-only protocol."""
+
+    finish_reason: str
+    reason: str = ""
+    ratings: tuple[Rating, ...] = ()
+    first_mistake: int | None = None
+    written: tuple[str, ...] = ()
+    total_time_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lawful:
+    """What will be stored: the trajectory's ratings, a row per rated option, and steps that the person wrote."""
+
+    finish_reason: str
+    reason: str
+    trajectory: list[int]
+    ratings: list[Rating]
+    total_time_ms: int | None
+    written: list[tuple[int, str]] = field(default_factory=list)
+
+
+def parse(data: Any) -> Judgement:
+    """Reads the JSON object of a judgement; raises Unlawful("malformed") for anything else."""
+    try:
+        ratings = tuple(_parse_rating(item) for item in data.get("ratings") or ())
+        first = data.get("first_mistake")
+        return Judgement(
+            finish_reason=FinishReason(data["finish_reason"]).value,
+            reason=_text(data.get("reason", "")),
+            ratings=ratings,
+            first_mistake=None if first is None else _whole(first),
+            written=tuple(_text(text) for text in data.get("written") or ()),
+            total_time_ms=_time(data.get("total_time_ms")),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Unlawful("malformed", _("This is not a judgement: %(error)s") % {"error": error}) from error
+
+
+def _parse_rating(item: Mapping[str, Any]) -> Rating:
+    rating = item.get("rating")
+    if rating is not None and (isinstance(rating, bool) or rating not in (-1, 0, 1)):
+        raise ValueError(f"rating {rating!r}, expected -1, 0, 1 or null")
+    return Rating(
+        step=_whole(item["step"]),
+        rating=None if rating is None else int(rating),
+        flagged=item.get("flagged") is True,
+        milliseconds=_time(item.get("milliseconds")),
+        note=_text(item.get("note", "")),
+    )
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r}, expected a whole number")
+    return value
+
+
+def _time(value: Any) -> int | None:
+    return None if value is None else min(max(0, _whole(value)), LONGEST_TIME_MS)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value or len(value) > LONGEST_TEXT:
+        raise ValueError("text that is too long or holds a NUL, or is no text")
+    return value.strip()
+
+
+def check(protocol: str, asks_reason: bool, options: Sequence[Option], judgement: Judgement) -> Lawful:
+    """The judgement as it may be stored; raises Unlawful with what is missing or against the rules."""
+    known = {option.id for option in options}
+    steps = [rating.step for rating in judgement.ratings]
+    if not set(steps) <= known or len(set(steps)) < len(steps):
+        raise Unlawful("unknown_step", _("A rating names a step that is not here, or one step twice."))
+    if judgement.finish_reason in (FinishReason.BAD_PROBLEM, FinishReason.GIVE_UP) and not judgement.reason:
+        raise Unlawful("no_reason", _("Say why in a few words."))
+    if judgement.finish_reason == FinishReason.FOUND_ERROR and asks_reason and not judgement.reason:
+        raise Unlawful("no_reason", _("Say in a few words what is wrong with the step."))
+    if judgement.written and protocol != Protocol.EVERY_OPTION:
+        raise Unlawful("written", _("Only the every-option protocol takes steps that you write."))
+    checks = {
+        Protocol.FIRST_MISTAKE.value: _first_mistake,
+        Protocol.INDEX_ONLY.value: _index_only,
+        Protocol.EVERY_OPTION.value: _every_option,
+    }
+    return checks[protocol](options, judgement)
+
+
+def chosen_options(options: Sequence[Option]) -> list[Option]:
+    """The trajectory: the chosen option of each position, up to the first position without one."""
+    by_position = {option.position: option for option in options if option.is_chosen}
+    chosen: list[Option] = []
+    while len(chosen) in by_position:
+        chosen.append(by_position[len(chosen)])
+    return chosen
+
+
+def alternatives_at(options: Sequence[Option], position: int) -> list[Option]:
+    return [option for option in options if option.position == position and not option.is_chosen]
+
+
+def _prefix(options: Sequence[Option], judgement: Judgement) -> tuple[list[int], dict[int, Rating]]:
+    """Ratings along the trajectory; refuses a gap and anything behind the first -1."""
+    given = {rating.step: rating for rating in judgement.ratings}
+    chosen = chosen_options(options)
+    ratings = [given[option.id].rating if option.id in given else None for option in chosen]
+    until = ratings.index(None) if None in ratings else len(ratings)
+    if any(rating is not None for rating in ratings[until:]):
+        raise Unlawful("gap", _("Step %(number)s is not rated, but a later one is.") % {"number": until + 1})
+    trajectory = [rating for rating in ratings[:until] if rating is not None]
+    if -1 in trajectory[:-1]:
+        raise Unlawful("after_mistake", _("Nothing is rated after the first mistake."))
+    return trajectory, given
+
+
+def _agree(judgement: Judgement, trajectory: Sequence[int], complete: bool) -> None:
+    """The finish reason must say what the ratings say."""
+    found = trajectory[-1:] == [-1]
+    match judgement.finish_reason:
+        case FinishReason.FOUND_ERROR if not found:
+            raise Unlawful("incomplete", _("Find the first mistake, or rate all steps."))
+        case FinishReason.SOLUTION if found or not complete:
+            raise Unlawful("incomplete", _("Find the first mistake, or rate all steps."))
+        case FinishReason.BAD_PROBLEM | FinishReason.GIVE_UP if found:
+            raise Unlawful(
+                "mistake_marked", _("You marked a mistake. Submit it, or take the mark back first.")
+            )
+
+
+def _first_mistake(options: Sequence[Option], judgement: Judgement) -> Lawful:
+    trajectory, given = _prefix(options, judgement)
+    chosen = chosen_options(options)
+    _agree(judgement, trajectory, complete=bool(chosen) and len(trajectory) == len(chosen))
+    allowed = {option.id for option in chosen[: len(trajectory)]}
+    if judgement.finish_reason == FinishReason.FOUND_ERROR:
+        others = alternatives_at(options, len(trajectory) - 1)
+        for option in others:
+            rating = given.get(option.id)
+            if rating is None or (rating.rating is None and not rating.flagged):
+                raise Unlawful("alternatives", _("Rate the alternatives too, or mark them with “?”."))
+        allowed |= {option.id for option in others}
+    return _lawful(judgement, trajectory, given, allowed)
+
+
+def _index_only(options: Sequence[Option], judgement: Judgement) -> Lawful:
+    chosen = chosen_options(options)
+    given = {rating.step: rating for rating in judgement.ratings}
+    if judgement.finish_reason == FinishReason.FOUND_ERROR:
+        if judgement.first_mistake is None or not 0 <= judgement.first_mistake < len(chosen):
+            raise Unlawful("incomplete", _("Mark the first wrong step, or say that there is no mistake."))
+        trajectory = [1] * judgement.first_mistake + [-1]
+    elif judgement.finish_reason == FinishReason.SOLUTION:
+        if judgement.first_mistake is not None or not chosen:
+            raise Unlawful("incomplete", _("Mark the first wrong step, or say that there is no mistake."))
+        trajectory = [1] * len(chosen)
+    else:
+        trajectory = []
+    # The index stands for these ratings; time and note of a step come from what the page measured.
+    ratings = [
+        Rating(
+            option.id,
+            rating,
+            milliseconds=given[option.id].milliseconds if option.id in given else None,
+            note=given[option.id].note if option.id in given else "",
+        )
+        for option, rating in zip(chosen, trajectory, strict=False)
+    ]
+    return Lawful(judgement.finish_reason, judgement.reason, trajectory, ratings, judgement.total_time_ms)
+
+
+def _every_option(options: Sequence[Option], judgement: Judgement) -> Lawful:
+    trajectory, given = _prefix(options, judgement)
+    chosen = chosen_options(options)
+    for position in range(len(trajectory)):
+        for option in alternatives_at(options, position):
+            if option.id not in given or given[option.id].rating is None:
+                message = _("Rate every option of step %(number)s.") % {"number": position + 1}
+                raise Unlawful("alternatives", message)
+    reached = len(trajectory) - 1
+    written: list[tuple[int, str]] = []
+    if judgement.written:
+        _check_written(options, given, reached, trajectory)
+        written = [(reached + index, text) for index, text in enumerate(judgement.written)]
+        if not all(judgement.written):
+            raise Unlawful("written", _("A step that you write needs words."))
+        if judgement.finish_reason != FinishReason.FOUND_ERROR:
+            # The person went on from their own steps; each counts as +1, and its stored rating is null.
+            trajectory = trajectory[:reached] + [1] * len(written)
+    complete = bool(written) or (bool(chosen) and len(trajectory) == len(chosen))
+    _agree(judgement, trajectory, complete)
+    allowed = {option.id for option in options if option.position <= reached}
+    return _lawful(judgement, trajectory, given, allowed, written)
+
+
+def _check_written(
+    options: Sequence[Option], given: Mapping[int, Rating], reached: int, trajectory: Sequence[int]
+) -> None:
+    here = [option.id for option in options if option.position == reached]
+    if trajectory[-1:] != [-1] or any(given[step].rating != -1 for step in here if step in given):
+        raise Unlawful("written", _("Write a step only where no option is acceptable."))
+
+
+def _lawful(
+    judgement: Judgement,
+    trajectory: list[int],
+    given: Mapping[int, Rating],
+    allowed: set[int],
+    written: list[tuple[int, str]] | None = None,
+) -> Lawful:
+    stray = [
+        rating for rating in given.values() if rating.step not in allowed and (rating.rating is not None)
+    ]
+    if stray:
+        raise Unlawful("stray", _("An option is rated that this protocol does not ask about."))
+    ratings = [rating for rating in given.values() if rating.step in allowed]
+    return Lawful(
+        judgement.finish_reason, judgement.reason, trajectory, ratings, judgement.total_time_ms, written or []
+    )

@@ -1,0 +1,301 @@
+"""Writes of annotations: drafts, submissions, revisions. Every door (page, API, script) comes through here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from labelsite.accounts.models import User
+from labelsite.annotations import judgement as rules
+from labelsite.annotations.judgement import Judgement, Lawful, Option, Unlawful
+from labelsite.annotations.models import Annotation
+from labelsite.campaigns import services as campaigns
+from labelsite.campaigns.models import Assignment, AssignmentState, Exposure, Task, TaskKind
+from labelsite.campaigns.services import LeaseLost
+from labelsite.problems.models import Step, StepSource
+
+__all__ = ["LeaseLost", "Unlawful", "reveal", "revise", "save_draft", "submit", "undo"]
+
+LARGEST_DRAFT = 200_000
+
+
+class StaleDraft(Exception):
+    """Another device saved a newer draft; it comes along, so that the person can choose."""
+
+    def __init__(self, draft: Mapping[str, Any], version: int) -> None:
+        self.draft, self.version = draft, version
+        super().__init__(_("This task was changed on another device."))
+
+
+class AlreadySubmitted(Exception):
+    """The person submitted this task before, from another page; that submission stands."""
+
+
+class KeyReused(Exception):
+    """The idempotency key belongs to another submission."""
+
+
+class Closed(Exception):
+    """This annotation can no longer be changed."""
+
+
+def save_draft(
+    assignment: int, annotator: User, token: str, version: int, draft: Mapping[str, Any]
+) -> tuple[int, bool]:
+    """Keeps the draft; returns its new version, and whether the lease still stands.
+
+    The draft outlives the lease: it is kept also when the lease was lost. Raises StaleDraft when `version`
+    is not the stored one, Unlawful when the draft is no draft.
+    """
+    text = json.dumps(draft)
+    if not isinstance(draft, dict) or len(text) > LARGEST_DRAFT or "\\u0000" in text:
+        raise Unlawful("malformed", _("This is not a draft."))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE campaigns_assignment SET draft = %s::jsonb, draft_version = draft_version + 1"
+            " WHERE id = %s AND annotator_id = %s AND draft_version = %s AND state <> 'submitted'"
+            " RETURNING draft_version, state = 'leased' AND token = %s",
+            [text, assignment, annotator.pk, version, token],
+        )
+        if row := cursor.fetchone():
+            return row[0], row[1]
+    stored = Assignment.objects.get(pk=assignment, annotator=annotator)
+    if stored.state == AssignmentState.SUBMITTED:
+        raise AlreadySubmitted
+    raise StaleDraft(stored.draft, stored.draft_version)
+
+
+def submit(
+    assignment: Assignment | int,
+    token: str,
+    idempotency_key: str | UUID,
+    judgement: Judgement | Mapping[str, Any],
+    *,
+    annotator: int | None = None,
+) -> Annotation:
+    """Stores the finished look and gives the task on, in one transaction. Safe to repeat with the same key.
+
+    Raises Unlawful, LeaseLost (nothing stored, the draft is kept), AlreadySubmitted or KeyReused.
+    """
+    pk, owner = _owned(assignment, annotator)
+    said = judgement if isinstance(judgement, Judgement) else rules.parse(judgement)
+    try:
+        with transaction.atomic():
+            lease = campaigns.hold(pk, owner)
+            if lease.state == AssignmentState.SUBMITTED:
+                return _replayed(lease, idempotency_key)
+            task = lease.task
+            options = options_of(task)
+            lawful = rules.check(task.campaign.protocol, task.campaign.asks_reason, options, said)
+            campaigns.use(lease, str(token))
+            annotation = _store(lease, lawful, idempotency_key)
+            _after_submission(task, annotation)
+    except IntegrityError as error:
+        if "idempotency_key" in str(error):
+            raise KeyReused from error
+        raise
+    return annotation
+
+
+def _owned(assignment: Assignment | int, annotator: int | None) -> tuple[int, int]:
+    if isinstance(assignment, Assignment):
+        return assignment.pk, assignment.annotator_id
+    assert annotator is not None, "an assignment given by its id needs its annotator"
+    return assignment, annotator
+
+
+def _replayed(lease: Assignment, key: str | UUID) -> Annotation:
+    """The answer to a repeated request: what the first one stored."""
+    same = Annotation.objects.filter(idempotency_key=key).select_related("task").first()
+    if same is None:
+        raise AlreadySubmitted
+    if same.task_id != lease.task_id or same.annotator_id != lease.annotator_id:
+        raise KeyReused
+    return same
+
+
+def options_of(task: Task) -> list[Option]:
+    """The steps that a task shows: everything but what other annotators wrote."""
+    rows = Step.objects.filter(solution=task.solution_id).order_by("position", "option")
+    return [
+        Option(pk, position, option, is_chosen)
+        for pk, position, option, is_chosen in rows.exclude(
+            source=StepSource.HUMAN, is_chosen=False
+        ).values_list("id", "position", "option", "is_chosen")
+    ]
+
+
+def _store(lease: Assignment, lawful: Lawful, key: str | UUID, **fields: Any) -> Annotation:
+    annotation = Annotation(
+        task=lease.task,
+        annotator_id=lease.annotator_id,
+        finish_reason=lawful.finish_reason,
+        reason=lawful.reason,
+        trajectory=lawful.trajectory,
+        total_time_ms=lawful.total_time_ms,
+        exposure=lease.exposure,
+        guideline_version=lease.task.campaign.guideline_version,
+        idempotency_key=key,
+        **fields,
+    )
+    if lawful.written:
+        annotation.extra = {"written": _write_steps(lease.task, lawful.written)}
+    annotation.save(force_insert=True)
+    rows = [*lawful.ratings, *(rules.Rating(step, None) for step in annotation.extra.get("written", []))]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO annotations_steprating (annotation_id, step_id, rating, flagged, milliseconds, note)"
+            " SELECT %s, given.* FROM unnest(%s::bigint[], %s::smallint[], %s::bool[], %s::int[], %s::text[])"
+            " AS given",
+            [
+                annotation.pk,
+                [row.step for row in rows],
+                [row.rating for row in rows],
+                [row.flagged or None for row in rows],
+                [row.milliseconds for row in rows],
+                [row.note for row in rows],
+            ],
+        )
+    return annotation
+
+
+def _write_steps(task: Task, written: list[tuple[int, str]]) -> list[int]:
+    """Stores steps that the annotator wrote as options of their positions, and returns their ids.
+
+    They do not become the solution's own chosen steps, since another annotator still judges the original.
+    """
+    steps = []
+    for position, text in written:
+        rows = Step.objects.filter(solution=task.solution_id, position=position)
+        taken = rows.aggregate(last=Max("option"))["last"]
+        option = 0 if taken is None else taken + 1
+        steps.append(
+            Step.objects.create(
+                solution_id=task.solution_id,
+                position=position,
+                option=option,
+                text=text,
+                source=StepSource.HUMAN,
+                is_chosen=False,
+            )
+        )
+    return [step.pk for step in steps]
+
+
+def verdict_of(annotation: Annotation) -> int | str:
+    """First-mistake position, -1 for none, or the finish reason of an exit."""
+    if annotation.first_mistake is not None:
+        return annotation.first_mistake
+    return -1 if annotation.finish_reason == "solution" else annotation.finish_reason
+
+
+def _after_submission(task: Task, annotation: Annotation) -> None:
+    if task.kind == TaskKind.WORK:
+        live = Annotation.objects.filter(task=task, is_live=True, annotator__is_machine=False)
+        campaigns.settle(task, [verdict_of(each) for each in live.only("finish_reason", "trajectory")])
+    elif task.kind == TaskKind.SCREENING:
+        done = Annotation.objects.filter(
+            task__campaign=task.campaign,
+            task__kind=TaskKind.SCREENING,
+            annotator=annotation.annotator_id,
+            is_live=True,
+        ).select_related("task")
+        right = [verdict_of(each) in (each.task.gold or []) for each in done]
+        campaigns.judge_screening(task.campaign, annotation.annotator_id, right)
+
+
+def may_revise(annotation: Annotation) -> bool:
+    """The last submission can be undone; earlier ones as long as the campaign allows editing and it is no gold."""
+    campaign = annotation.task.campaign
+    later = Annotation.objects.filter(
+        annotator=annotation.annotator_id, task__campaign=campaign, revision=1, pk__gt=annotation.pk
+    ).exclude(task=annotation.task_id)
+    if not later.exists():
+        return True
+    return campaign.allows_editing and annotation.task.kind == TaskKind.WORK
+
+
+def undo(annotation: Annotation) -> dict[str, Any]:
+    """Opens the person's last submission again and returns its draft; it stands until it is submitted anew."""
+    if not annotation.is_live or not may_revise(annotation):
+        raise Closed(_("This can no longer be changed."))
+    return draft_of(annotation)
+
+
+def draft_of(annotation: Annotation) -> dict[str, Any]:
+    """A stored annotation in the form of a draft, so that the page can open it."""
+    steps = annotation.ratings.select_related("step").all()
+    written = set(annotation.extra.get("written", []))
+    return {
+        "ratings": {
+            str(row.step_id): {
+                "rating": row.rating,
+                "flagged": bool(row.flagged),
+                "ms": row.milliseconds or 0,
+                "note": row.note,
+            }
+            for row in steps
+            if row.step_id not in written
+        },
+        "written": [
+            row.step.text for row in sorted(steps, key=lambda row: row.step_id) if row.step_id in written
+        ],
+        "first": annotation.first_mistake,
+        "finish": annotation.finish_reason,
+        "reason": annotation.reason,
+        "elapsed": annotation.total_time_ms or 0,
+    }
+
+
+def revise(
+    annotation: Annotation,
+    revision: int,
+    idempotency_key: str | UUID,
+    judgement: Judgement | Mapping[str, Any],
+) -> Annotation:
+    """A correction: a new live revision beside the old one. `revision` is the one that the page had opened."""
+    said = judgement if isinstance(judgement, Judgement) else rules.parse(judgement)
+    with transaction.atomic():
+        lease = campaigns.hold_of(annotation.task_id, annotation.annotator_id)
+        if repeated := Annotation.objects.filter(idempotency_key=idempotency_key).first():
+            return _same_place(repeated, annotation)
+        live = Annotation.objects.select_related("task__campaign").get(
+            task=annotation.task_id, annotator=annotation.annotator_id, is_live=True
+        )
+        if live.revision != revision:
+            raise StaleDraft(draft_of(live), live.revision)
+        if not may_revise(live):
+            raise Closed(_("This can no longer be changed."))
+        campaign = live.task.campaign
+        lawful = rules.check(campaign.protocol, campaign.asks_reason, options_of(live.task), said)
+        changed = (lawful.trajectory, lawful.finish_reason) != (live.trajectory, live.finish_reason)
+        revealed = live.changed_after_reveal is not None
+        Annotation.objects.filter(pk=live.pk).update(is_live=False)
+        new = _store(
+            lease, lawful, idempotency_key, revision=live.revision + 1,
+            changed_after_reveal=(live.changed_after_reveal or changed) if revealed else None,
+        )  # fmt: skip
+        _after_submission(lease.task, new)
+    return new
+
+
+def _same_place(repeated: Annotation, annotation: Annotation) -> Annotation:
+    if (repeated.task_id, repeated.annotator_id) != (annotation.task_id, annotation.annotator_id):
+        raise KeyReused
+    return repeated
+
+
+def reveal(annotation: Annotation) -> bool:
+    """Notes that the person now sees the machines' labels; False where the campaign never shows them."""
+    if annotation.exposure == Exposure.BEFORE:
+        return True
+    if annotation.exposure != Exposure.AFTER:
+        return False
+    Annotation.objects.filter(pk=annotation.pk, changed_after_reveal=None).update(changed_after_reveal=False)
+    return True

@@ -1,0 +1,232 @@
+"""The queue: who gets which task, for how long. Every rule here is one SQL statement.
+
+`Task.remaining` = overlap - leased - submitted, kept in the same transaction as the assignments. A task is locked
+before its assignments by a claim, and after its assignment by everybody else; claims skip what is locked, so
+the two orders never wait for each other in a circle.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from labelsite.accounts.models import User
+from labelsite.campaigns.models import (
+    Assignment,
+    AssignmentState,
+    Campaign,
+    Exposure,
+    MemberState,
+    Task,
+    TaskKind,
+    TaskState,
+)
+from labelsite.campaigns.reasons import NothingLeft, Reason, why_nothing_is_left
+
+# A gold or screening item is for everybody: its overlap is a number that no team reaches.
+EVERYBODY = 30_000
+# One task in hand and one prepared.
+LEASES_AT_ONCE = 2
+RELEASE_BATCH = 200
+RELEASE_EVERY_SECONDS = 20
+_ARMS = (Exposure.NEVER, Exposure.AFTER, Exposure.BEFORE)
+
+_CLAIM = """
+WITH picked AS (
+    SELECT task.id FROM campaigns_task AS task
+    WHERE task.campaign_id = %(campaign)s AND task.kind = %(kind)s AND task.state = 'open' AND task.remaining > 0
+      AND NOT EXISTS (SELECT 1 FROM campaigns_assignment AS mine
+                      WHERE mine.task_id = task.id AND mine.annotator_id = %(annotator)s AND mine.state <> 'lapsed')
+    ORDER BY task.priority DESC, task.id
+    FOR UPDATE OF task SKIP LOCKED LIMIT 1
+), taken AS (
+    UPDATE campaigns_task AS task SET remaining = remaining - 1 FROM picked
+    WHERE task.id = picked.id RETURNING task.id
+), given AS (
+    INSERT INTO campaigns_assignment AS lease (task_id, annotator_id, state, token, attempt, leased_until,
+                                               heartbeat_at, exposure, draft, draft_version, created_at)
+    SELECT id, %(annotator)s, 'leased', gen_random_uuid(), 1, now() + %(seconds)s * interval '1 second', now(),
+           %(exposure)s, '{}', 0, now() FROM taken
+    ON CONFLICT (task_id, annotator_id) DO UPDATE
+       SET state = 'leased', token = excluded.token, attempt = lease.attempt + 1,
+           leased_until = excluded.leased_until, heartbeat_at = excluded.heartbeat_at
+     WHERE lease.state = 'lapsed'
+    RETURNING id
+)
+SELECT (SELECT count(*) FROM taken), (SELECT id FROM given)
+"""
+
+_RELEASE = """
+WITH expired AS (
+    SELECT lease.id, lease.task_id FROM campaigns_assignment AS lease
+    WHERE lease.state = 'leased' AND lease.leased_until < now()
+    ORDER BY lease.leased_until LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+), lapsed AS (
+    UPDATE campaigns_assignment AS lease SET state = 'lapsed' FROM expired
+    WHERE lease.id = expired.id RETURNING lease.task_id
+), freed AS (SELECT task_id, count(*) AS slots FROM lapsed GROUP BY task_id),
+returned AS (
+    UPDATE campaigns_task AS task SET remaining = remaining + freed.slots FROM freed
+    WHERE task.id = freed.task_id RETURNING 1
+)
+SELECT count(*) FROM lapsed
+"""
+
+_HOLDINGS = """
+SELECT COALESCE((SELECT state FROM campaigns_membership
+                 WHERE campaign_id = %(campaign)s AND user_id = %(annotator)s), ''),
+       ARRAY(SELECT lease.id FROM campaigns_assignment AS lease
+             JOIN campaigns_task AS task ON task.id = lease.task_id
+             WHERE lease.annotator_id = %(annotator)s AND lease.state = 'leased'
+               AND task.campaign_id = %(campaign)s ORDER BY lease.created_at, lease.id)
+"""
+
+
+@dataclass
+class _Throttle:
+    """Lets a process sweep expired leases now and then, so that they return even while other work is left."""
+
+    next_at: float = field(default_factory=time.monotonic)
+
+    def is_due(self) -> bool:
+        if time.monotonic() < self.next_at:
+            return False
+        self.next_at = time.monotonic() + RELEASE_EVERY_SECONDS
+        return True
+
+
+_sweep = _Throttle()
+
+
+def claim_next(
+    campaign: Campaign, annotator: User, *, besides: int | None = None
+) -> Assignment | NothingLeft:
+    """The person's task: the one already in hand, else the next of the queue, else why there is none.
+
+    `besides` names the assignment in hand when the page prepares the one after it.
+    """
+    found = claim_id(campaign, annotator, besides=besides)
+    if isinstance(found, NothingLeft):
+        return found
+    return Assignment.objects.select_related("task__campaign", "task__solution__problem").get(pk=found)
+
+
+def claim_id(campaign: Campaign, annotator: User, *, besides: int | None = None) -> int | NothingLeft:
+    """As `claim_next`, but only the assignment's id: what the fast path needs."""
+    parameters = {"campaign": campaign.pk, "annotator": annotator.pk}
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLDINGS, parameters)
+        member_state, held = cursor.fetchone()
+    if refusal := _refusal(campaign, annotator, member_state):
+        return refusal
+    others = [lease for lease in held if lease != besides]
+    # A lease in hand stays in hand, also when its time ran out but nobody released it yet.
+    if others:
+        return others[0] if _renewed(others[0], annotator) else claim_id(campaign, annotator, besides=besides)
+    if len(held) >= LEASES_AT_ONCE:
+        return NothingLeft(Reason.ENOUGH_IN_HAND)
+    if _sweep.is_due():
+        release_expired_leases()
+    kinds = _kinds(campaign, member_state)
+    claimed = _claim_any(campaign, annotator, kinds)
+    if claimed is None and release_expired_leases():
+        claimed = _claim_any(campaign, annotator, kinds)
+    return claimed or why_nothing_is_left(campaign, annotator, member_state)
+
+
+def _refusal(campaign: Campaign, annotator: User, member_state: str) -> NothingLeft | None:
+    if annotator.is_paused or member_state == MemberState.PAUSED:
+        return NothingLeft(Reason.YOU_ARE_PAUSED)
+    if campaign.is_paused:
+        return NothingLeft(Reason.CAMPAIGN_PAUSED)
+    if member_state not in (MemberState.ADMITTED, MemberState.SCREENING):
+        return NothingLeft(Reason.NOT_ADMITTED)
+    return None
+
+
+def _kinds(campaign: Campaign, member_state: str) -> list[TaskKind]:
+    """Which kinds of task to try, in order. Gold comes by chance, so that nobody can tell it by its place."""
+    if member_state == MemberState.SCREENING:
+        return [TaskKind.SCREENING]
+    if campaign.gold_rate and random.random() < campaign.gold_rate:
+        return [TaskKind.GOLD, TaskKind.WORK]
+    return [TaskKind.WORK]
+
+
+def _claim_any(campaign: Campaign, annotator: User, kinds: list[TaskKind]) -> int | None:
+    for kind in kinds:
+        if claimed := _claim(campaign, annotator, kind):
+            return claimed
+    return None
+
+
+def _claim(campaign: Campaign, annotator: User, kind: TaskKind) -> int | None:
+    exposure = campaign.exposure
+    parameters: dict[str, Any] = {
+        "campaign": campaign.pk,
+        "annotator": annotator.pk,
+        "kind": kind.value,
+        "seconds": settings.LEASE_SECONDS,
+        "exposure": random.choice(_ARMS).value if exposure == Exposure.RANDOM else exposure,
+    }
+    for _attempt in range(3):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_CLAIM, parameters)
+            taken, assignment = cursor.fetchone()
+            if assignment is None and taken:
+                # The same person claimed this task from another tab in the same moment: give the slot back.
+                transaction.set_rollback(True)
+                continue
+        return assignment
+    return None
+
+
+def _renewed(assignment: int, annotator: User) -> bool:
+    """Renews a lease that the person still holds, at most once a minute, so that a reload writes nothing."""
+    now = timezone.now()
+    until = now + timedelta(seconds=settings.LEASE_SECONDS)
+    held = Assignment.objects.filter(pk=assignment, annotator=annotator, state=AssignmentState.LEASED)
+    fresh = until - timedelta(seconds=60)
+    return bool(
+        held.filter(leased_until__gte=fresh).exists() or held.update(leased_until=until, heartbeat_at=now)
+    )
+
+
+def release_expired_leases(batch: int = RELEASE_BATCH) -> int:
+    """Takes back up to `batch` leases whose time ran out; their drafts stay. Returns how many."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        # One sweeper at a time: two would lock the tasks of their batches in different orders.
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('misstep release leases'))")
+        if not cursor.fetchone()[0]:
+            return 0
+        cursor.execute(_RELEASE, {"batch": batch})
+        return int(cursor.fetchone()[0])
+
+
+def heartbeat(assignment: int, annotator: User, token: str) -> datetime | None:
+    """Renews the lease; None says that it was lost. The sum in `remaining` never changes here."""
+    until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
+    renewed = Assignment.objects.filter(
+        pk=assignment, annotator=annotator, token=token, state=AssignmentState.LEASED
+    ).update(leased_until=until, heartbeat_at=timezone.now())
+    return until if renewed else None
+
+
+def reclaim(lease: Assignment) -> bool:
+    """Takes a lapsed lease up again while its task has a free place; `lease` is locked by the caller."""
+    free = Task.objects.filter(pk=lease.task_id, state=TaskState.OPEN, remaining__gt=0)
+    if not free.update(remaining=F("remaining") - 1):
+        return False
+    now = timezone.now()
+    lease.state, lease.attempt, lease.heartbeat_at = AssignmentState.LEASED, lease.attempt + 1, now
+    lease.leased_until = now + timedelta(seconds=settings.LEASE_SECONDS)
+    lease.save(update_fields=["state", "attempt", "heartbeat_at", "leased_until"])
+    return True

@@ -1,0 +1,80 @@
+"""Why there is no task for a person: said only when it is true, and precisely."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django.db.models import Min
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+
+from labelsite.accounts.models import User
+from labelsite.campaigns.models import (
+    Assignment,
+    AssignmentState,
+    Campaign,
+    MemberState,
+    Task,
+    TaskKind,
+    TaskState,
+)
+
+
+class Reason(StrEnum):
+    YOU_ARE_PAUSED = "you_are_paused"
+    CAMPAIGN_PAUSED = "campaign_paused"
+    NOT_ADMITTED = "not_admitted"
+    SCREENING_WAITS = "screening_waits"
+    NO_TASKS = "no_tasks"
+    LEASED = "leased"
+    YOUR_SHARE_IS_DONE = "your_share_is_done"
+    FINISHED = "finished"
+    ENOUGH_IN_HAND = "enough_in_hand"
+
+
+@dataclass(frozen=True, slots=True)
+class NothingLeft:
+    """No task, and the reason. `until`: when the first lease that is in the way runs out."""
+
+    reason: Reason
+    until: datetime | None = None
+
+    def __str__(self) -> str:
+        texts = {
+            Reason.YOU_ARE_PAUSED: _("You are paused, so there are no new tasks for you. Ask an admin."),
+            Reason.CAMPAIGN_PAUSED: _("This campaign is paused. What you did is saved."),
+            Reason.NOT_ADMITTED: _("You are not admitted to this campaign."),
+            Reason.SCREENING_WAITS: _("You have done every screening item there is. An admin must add more."),
+            Reason.NO_TASKS: _("This campaign has no tasks yet."),
+            Reason.LEASED: _("All that is left is in other people's hands until %(time)s at the earliest.")
+            % {"time": formats.time_format(timezone.localtime(self.until)) if self.until else ""},
+            Reason.YOUR_SHARE_IS_DONE: _(
+                "You have done your share: what is open needs somebody else's eyes."
+            ),
+            Reason.FINISHED: _("Everything is labeled. Thank you!"),
+            Reason.ENOUGH_IN_HAND: _("You already hold a task and the one after it."),
+        }
+        return str(texts[self.reason])
+
+
+def why_nothing_is_left(campaign: Campaign, annotator: User, member_state: str) -> NothingLeft:
+    """Looks for the reason after a claim found nothing; a handful of indexed questions."""
+    if member_state == MemberState.SCREENING:
+        return NothingLeft(Reason.SCREENING_WAITS)
+    work = Task.objects.filter(campaign=campaign, kind=TaskKind.WORK)
+    if not work.exists():
+        return NothingLeft(Reason.NO_TASKS)
+    if work.filter(state=TaskState.OPEN, remaining__gt=0).exists():
+        # Only tasks that this person has already done have free places; anything else would have been claimed.
+        return NothingLeft(Reason.YOUR_SHARE_IS_DONE)
+    leases = Assignment.objects.filter(
+        state=AssignmentState.LEASED, task__campaign=campaign, task__kind=TaskKind.WORK
+    )
+    others = leases.exclude(annotator=annotator).exclude(task__assignments__annotator=annotator)
+    if until := others.aggregate(until=Min("leased_until"))["until"]:
+        return NothingLeft(Reason.LEASED, until)
+    if work.filter(state=TaskState.OPEN).exists():
+        return NothingLeft(Reason.YOUR_SHARE_IS_DONE)
+    return NothingLeft(Reason.FINISHED)

@@ -1,0 +1,264 @@
+"""Writes to campaigns: their settings, members, tasks, and what becomes of a task when somebody is done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+
+from labelsite.accounts.models import Role, User
+from labelsite.campaigns.models import (
+    Assignment,
+    AssignmentState,
+    Campaign,
+    Membership,
+    MemberState,
+    Task,
+    TaskKind,
+    TaskState,
+)
+from labelsite.campaigns.ordering import reorder
+from labelsite.campaigns.queue import (
+    EVERYBODY,
+    claim_id,
+    claim_next,
+    heartbeat,
+    reclaim,
+    release_expired_leases,
+)
+from labelsite.campaigns.reasons import NothingLeft, Reason
+from labelsite.problems.models import Solution
+
+__all__ = [
+    "LeaseLost",
+    "NothingLeft",
+    "Reason",
+    "add_tasks",
+    "claim_id",
+    "claim_next",
+    "complete",
+    "create_campaign",
+    "heartbeat",
+    "hold",
+    "hold_of",
+    "judge_screening",
+    "release_expired_leases",
+    "reorder",
+    "set_members",
+    "settle",
+    "update_campaign",
+    "use",
+]
+
+# ProcessBench's rule: one look, then three, then up to five, until three agree.
+ADAPTIVE_OVERLAPS = (1, 3, 5)
+AGREEING = 3
+FIVE_DISAGREE = "five people looked and no three agree"
+
+
+class LeaseLost(Exception):
+    """The hold on the task ended and its place went to somebody else; the draft is kept."""
+
+
+def create_campaign(
+    name: str, *, created_by: User | None = None, members: Iterable[User] = (), **fields: Any
+) -> Campaign:
+    """A new campaign; whoever is named in `members` may label in it."""
+    with transaction.atomic():
+        campaign = Campaign.objects.create(name=name, created_by=created_by, **fields)
+        set_members(campaign, {user.pk for user in members})
+    return campaign
+
+
+@transaction.atomic
+def update_campaign(campaign: Campaign, changes: Mapping[str, Any]) -> Campaign:
+    """Changes settings. A new guideline text is a new version; a new overlap reaches the open tasks."""
+    fresh = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    if changes.get("guideline", fresh.guideline) != fresh.guideline:
+        fresh.guideline_version += 1
+    reordered = changes.get("ordering", fresh.ordering) != fresh.ordering
+    wanted = changes.get("overlap", fresh.overlap)
+    for field, value in changes.items():
+        setattr(fresh, field, value)
+    fresh.save()
+    if not fresh.adaptive_overlap:
+        set_overlap(fresh, wanted)
+    if reordered:
+        reorder(fresh)
+    return fresh
+
+
+def set_overlap(campaign: Campaign, overlap: int) -> None:
+    """Gives every work task `overlap` places, but never fewer than are taken already."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE campaigns_task SET overlap = wanted.overlap,"
+            " remaining = wanted.overlap - (task.overlap - task.remaining),"
+            " state = CASE WHEN task.state = 'set_aside' THEN 'set_aside'"
+            "   WHEN wanted.overlap > task.overlap - task.remaining OR task.state = 'open' THEN 'open'"
+            "   ELSE 'done' END"
+            " FROM campaigns_task AS task, LATERAL (SELECT GREATEST(%s, task.overlap - task.remaining, 1) AS overlap)"
+            " AS wanted WHERE campaigns_task.id = task.id AND task.campaign_id = %s AND task.kind = 'work'"
+            " AND task.overlap <> wanted.overlap",
+            [overlap, campaign.pk],
+        )
+
+
+def set_members(campaign: Campaign, users: set[int]) -> None:
+    """Exactly these people may label; those who leave keep what they did, and may come back to it."""
+    start = MemberState.SCREENING if campaign.screening_size else MemberState.ADMITTED
+    Membership.objects.filter(campaign=campaign).exclude(user__in=users).delete()
+    Membership.objects.bulk_create(
+        [Membership(campaign=campaign, user_id=user, state=start) for user in sorted(users)],
+        ignore_conflicts=True,
+    )
+
+
+def set_member_state(campaign: Campaign, user: int, state: str) -> None:
+    Membership.objects.filter(campaign=campaign, user=user).update(state=state)
+
+
+def eligible_people() -> Iterable[User]:
+    """Everyone who could be a member: people who can log in."""
+    return User.objects.filter(is_machine=False, is_active=True).order_by("role", "username")
+
+
+def add_everyone(campaign: Campaign) -> None:
+    """Makes every annotator a member, and keeps the members there are."""
+    current = set(campaign.memberships.values_list("user_id", flat=True))
+    annotators = User.objects.filter(is_machine=False, is_active=True, role=Role.ANNOTATOR)
+    set_members(campaign, current | set(annotators.values_list("pk", flat=True)))
+
+
+def add_tasks(
+    campaign: Campaign,
+    solutions: Iterable[Solution | int],
+    *,
+    kind: str = TaskKind.WORK,
+    gold: Mapping[int, Sequence[int]] | None = None,
+    gold_source: str = "",
+    batch: int = 2000,
+) -> int:
+    """Makes a task of each solution that has none here yet; returns how many are new. Streams.
+
+    `gold` maps a solution's id to its acceptable first-mistake positions (-1: no mistake). Gold and screening
+    tasks are open to everybody.
+    """
+    overlap = (1 if campaign.adaptive_overlap else campaign.overlap) if kind == TaskKind.WORK else EVERYBODY
+    made, waiting = 0, []
+    for solution in solutions:
+        pk = solution if isinstance(solution, int) else solution.pk
+        known = list(gold[pk]) if gold and pk in gold else None
+        waiting.append(
+            Task(
+                campaign=campaign,
+                solution_id=pk,
+                kind=kind,
+                overlap=overlap,
+                remaining=overlap,
+                gold=known,
+                gold_source=gold_source if known is not None else "",
+            )  # fmt: skip
+        )
+        if len(waiting) >= batch:
+            made += _insert_tasks(campaign, waiting)
+            waiting = []
+    return made + _insert_tasks(campaign, waiting)
+
+
+def _insert_tasks(campaign: Campaign, tasks: list[Task]) -> int:
+    wanted = [task.solution_id for task in tasks]
+    known = set(
+        Task.objects.filter(campaign=campaign, solution__in=wanted).values_list("solution_id", flat=True)
+    )
+    Task.objects.bulk_create(tasks, ignore_conflicts=True)
+    return len({pk for pk in wanted if pk not in known})
+
+
+def set_kind(task: Task, kind: str, gold: Sequence[int] | None, source: str = "reviewer") -> None:
+    """Turns a task into gold, screening or ordinary work; places already taken stay taken."""
+    with transaction.atomic():
+        fresh = Task.objects.select_for_update().select_related("campaign").get(pk=task.pk)
+        taken = fresh.overlap - fresh.remaining
+        fresh.kind, fresh.gold = kind, sorted(set(gold)) if gold else None
+        fresh.gold_source = source if gold else ""
+        fresh.overlap = max(taken, fresh.campaign.overlap if kind == TaskKind.WORK else EVERYBODY)
+        fresh.remaining = fresh.overlap - taken
+        fresh.state = TaskState.OPEN if fresh.remaining else fresh.state
+        fresh.save(update_fields=["kind", "gold", "gold_source", "overlap", "remaining", "state"])
+
+
+def _leases() -> QuerySet[Assignment]:
+    """Assignments with what a submission needs, locked: first the lease, then its task."""
+    return Assignment.objects.select_for_update(of=("self", "task")).select_related("task__campaign")
+
+
+def hold(assignment: int, annotator: int) -> Assignment:
+    """Locks a person's assignment and its task until the end of the transaction."""
+    return _leases().get(pk=assignment, annotator=annotator)
+
+
+def hold_of(task: int, annotator: int) -> Assignment:
+    """As `hold`, found by task and person."""
+    return _leases().get(task=task, annotator=annotator)
+
+
+def use(lease: Assignment, token: str) -> None:
+    """Turns a held lease into a submission.
+
+    A lease that lapsed is taken up again while its task has a free place. Raises LeaseLost when the token is
+    not the lease's own (another device took the task up since), or when the place went to somebody else.
+    """
+    if str(lease.token) != token:
+        raise LeaseLost
+    if lease.state == AssignmentState.LAPSED and not reclaim(lease):
+        raise LeaseLost
+    lease.state = AssignmentState.SUBMITTED
+    Assignment.objects.filter(pk=lease.pk).update(state=AssignmentState.SUBMITTED)
+
+
+def complete(assignment: int, annotator: int, token: str) -> Assignment:
+    """Holds and uses a lease in one call, inside the caller's transaction."""
+    lease = hold(assignment, annotator)
+    if lease.state != AssignmentState.SUBMITTED:
+        use(lease, token)
+    return lease
+
+
+def settle(task: Task, verdicts: Sequence[int | str]) -> None:
+    """What becomes of a task after a submission; `task` is locked. `verdicts` are one per person who is done.
+
+    A verdict is a first-mistake position, -1 for "no mistake", or a finish reason without one.
+    """
+    if task.kind != TaskKind.WORK or task.state != TaskState.OPEN:
+        return
+    if task.campaign.adaptive_overlap:
+        _settle_adaptively(task, verdicts)
+    elif len(verdicts) >= task.overlap:
+        Task.objects.filter(pk=task.pk).update(state=TaskState.DONE)
+
+
+def _settle_adaptively(task: Task, verdicts: Sequence[int | str]) -> None:
+    most = max(Counter(verdicts).values(), default=0)
+    if most >= AGREEING:
+        Task.objects.filter(pk=task.pk).update(state=TaskState.DONE)
+    elif len(verdicts) >= task.overlap:
+        more = next((size for size in ADAPTIVE_OVERLAPS if size > task.overlap), None)
+        if more is None:
+            Task.objects.filter(pk=task.pk).update(state=TaskState.SET_ASIDE, set_aside_reason=FIVE_DISAGREE)
+        else:
+            added = more - task.overlap
+            Task.objects.filter(pk=task.pk).update(overlap=more, remaining=F("remaining") + added)
+
+
+def judge_screening(campaign: Campaign, annotator: int, verdicts_right: Sequence[bool]) -> str | None:
+    """Admits or refuses a person who has done the whole screening set; returns the new state, if any."""
+    if len(verdicts_right) < campaign.screening_size:
+        return None
+    share = sum(verdicts_right) / len(verdicts_right)
+    state = MemberState.ADMITTED if share >= campaign.screening_threshold else MemberState.REFUSED
+    members = Membership.objects.filter(campaign=campaign, user=annotator, state=MemberState.SCREENING)
+    return state.value if members.update(state=state) else None
