@@ -7,6 +7,7 @@ written beside and renamed, `run.json` last, so that a folder with a `run.json` 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -46,9 +47,18 @@ class RunFolder:
                 f"{self.folder} holds an unfinished run with other settings, expected an empty folder: "
                 f"choose another --out, or delete {known.name} and {PROGRESS} there"
             )
+        self._file = (self.folder / PROGRESS).open("ab")
+        try:
+            # A retried job may start before the one it replaces is quite dead; two writers would count twice.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise MisstepError(
+                f"{self.folder}: another run is writing here, expected one at a time"
+            ) from None
         write_whole(known, json.dumps(self.settings))
         lines = list(self._recover())
-        self._file = (self.folder / PROGRESS).open("ab")
+        self._file.seek(0, os.SEEK_END)
         return lines
 
     def add(self, position: int, line: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ import sys
 import time
 
 from ml.commands import autolabel
+from ml.errors import MisstepError
 from tests.ml.search.toy import ChainPolicy
 
 
@@ -17,4 +18,7 @@ class SlowChainPolicy(ChainPolicy):
 
 if __name__ == "__main__":
     autolabel.load_policy = lambda spec: (SlowChainPolicy if spec == "slow" else ChainPolicy)(0.2)
-    sys.exit(autolabel.main(sys.argv[1:]))
+    try:
+        sys.exit(autolabel.main(sys.argv[1:]))
+    except MisstepError as refusal:
+        sys.exit(str(refusal))

@@ -1,0 +1,206 @@
+"""`python -m ml autolabel` as a command: files, messages, and a run that is killed twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ml.commands import autolabel
+from ml.errors import MisstepError, NotAvailable
+from ml.search.recipes import RECIPES
+from tests.ml.search.toy import ChainPolicy, chain_problem
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Twelve problems, and one solution of each with its truth."""
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec: ChainPolicy(0.2))
+    write_inputs(tmp_path, 12)
+    return tmp_path
+
+
+def write_inputs(folder, count):
+    problems, solutions = [], []
+    for index in range(count):
+        numbers = [(index * k) % 9 + 1 for k in range(1, 7)]
+        problem = chain_problem(*numbers, name=f"p{index}")
+        wrong = index % 6
+        totals = [sum(numbers[: k + 2]) + (k >= wrong) for k in range(5)]
+        steps = [f"Adding {n} gives {t}." for n, t in zip(numbers[1:], totals, strict=True)]
+        steps.append(f"The answer is {totals[-1]}.")
+        record = {"id": problem.id, "problem": problem.text, "answer": problem.answer}
+        problems.append(record)
+        solution = {"steps": steps, "final_answer": str(totals[-1]), "is_correct": wrong > 4}
+        solutions.append(record | {"solutions": [solution]})
+    for name, records in (("problems.jsonl", problems), ("solutions.jsonl", solutions)):
+        (folder / name).write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def label(files, *arguments, out="out"):
+    return autolabel.main([*arguments, "--out", str(files / out)])
+
+
+@pytest.mark.parametrize("method", RECIPES)
+def test_given_solutions_get_one_line_each_in_their_order(files, method, capsys):
+    label(files, "--solutions", str(files / "solutions.jsonl"), "--format", "misstep", "--method", method)
+    found = lines(files / "out" / "estimates.jsonl")
+    assert [line["id"] for line in found] == [f"p{index}/0" for index in range(12)]
+    truth = [index % 6 if index % 6 <= 4 else None for index in range(12)]
+    agreed = sum(line["first_mistake"] == first for line, first in zip(found, truth, strict=True))
+    assert agreed >= 11
+    assert set(found[0]["steps"][0]) == {"visits", "correct", "q_value", "hard", "soft", "quality_value"}
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["counts"]["items"] == 12
+    assert not (files / "out" / "trees.jsonl").exists()
+
+
+@pytest.mark.parametrize("method", RECIPES)
+def test_fresh_problems_get_trees_and_a_trajectory(files, method):
+    problems = str(files / "problems.jsonl")
+    label(files, "--problems", problems, "--method", method, "--rollouts", "24")
+    trees = lines(files / "out" / "trees.jsonl")
+    assert [tree["id"] for tree in trees] == [f"p{index}" for index in range(12)]
+    root, first = trees[0]["nodes"][:2]
+    assert (root["id"], root["parent"], root["text"]) == (0, None, "")
+    assert first["parent"] == 0 and first["code"] and first["depth"] == 1
+    estimate = lines(files / "out" / "estimates.jsonl")[0]
+    assert len(estimate["solution"]) == len(estimate["steps"]) > 0
+
+
+def test_the_run_records_everything_that_made_it(files):
+    label(files, "--problems", str(files / "problems.jsonl"), "--method", "rstar", "--seed", "7")
+    run = json.loads((files / "out" / "run.json").read_text())
+    assert run["method"] == "rstar" and run["seed"] == 7 and run["policy"] == "chain-0.2"
+    assert run["parameters"]["c"] == 2.0 and run["parameters"]["rollouts"] == 16
+    assert run["sandbox_level"] and run["code_version"]
+    assert set(run["cost"]) == {"tokens", "model_calls", "executions", "seconds"}
+    assert run["cost"]["tokens"] > 0 and run["cost"]["executions"] > 0
+
+
+def test_the_same_seed_gives_the_same_bytes(files):
+    arguments = ["--problems", str(files / "problems.jsonl"), "--method", "rstar"]
+    label(files, *arguments, out="one")
+    label(files, *arguments, "--parallel-trees", "2", out="two")
+    for name in ("trees.jsonl", "estimates.jsonl"):
+        assert (files / "one" / name).read_bytes() == (files / "two" / name).read_bytes()
+
+
+def test_a_finished_run_is_not_run_again(files, capsys):
+    arguments = ["--problems", str(files / "problems.jsonl"), "--method", "rstar"]
+    label(files, *arguments)
+    before = (files / "out" / "run.json").stat().st_mtime_ns
+    label(files, *arguments)
+    first, again = (line for line in capsys.readouterr().out.splitlines() if line.startswith("{"))
+    assert first == again
+    assert (files / "out" / "run.json").stat().st_mtime_ns == before
+
+
+def test_limit_takes_the_first_ones(files):
+    label(files, "--problems", str(files / "problems.jsonl"), "--limit", "3")
+    assert len(lines(files / "out" / "trees.jsonl")) == 3
+
+
+def test_an_unknown_method_is_not_available(files):
+    with pytest.raises(NotAvailable, match="tarot"):
+        label(files, "--problems", "pocket:1", "--method", "tarot")
+
+
+def test_solutions_without_a_reference_answer_are_refused_by_line(files):
+    record = {"id": "x", "problem": "1 + 1", "steps": ["2"], "generator": "m", "final_answer_correct": True}
+    (files / "bench.jsonl").write_text(json.dumps(record | {"label": -1}) + "\n")
+    with pytest.raises(MisstepError, match=r"bench.jsonl:1: a problem without a reference answer"):
+        label(files, "--solutions", str(files / "bench.jsonl"), "--format", "processbench")
+    assert not (files / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "line,message",
+    [("{", "no JSON"), ("[1]", "list"), ('{"question": "1 + 1"}', "keys question"), ("\udcff", "no JSON")],
+)
+def test_a_bad_problem_is_refused_by_line(files, line, message):
+    path = files / "bad.jsonl"
+    path.write_bytes(b'{"problem": "1 + 1", "answer": 2}\n' + line.encode("utf-8", "surrogateescape") + b"\n")
+    with pytest.raises(MisstepError, match=rf"bad.jsonl:2: {message}.*expected an object"):
+        label(files, "--problems", str(path))
+    assert not (files / "out").exists()
+
+
+def start(folder, out):
+    arguments = ["--solutions", str(folder / "solutions.jsonl"), "--format", "misstep", "--policy", "slow"]
+    command = [sys.executable, "-m", "tests.ml.search.chain_autolabel", *arguments, "--parallel-trees", "1"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MISSTEP_PROGRESS": "json"}
+    return subprocess.Popen(
+        [*command, "--out", str(out)], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def kill_after(folder, out, count):
+    child = start(folder, out)
+    progress = out / "progress.jsonl.partial"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (
+        not progress.exists() or progress.read_bytes().count(b"\n") < count
+    ):
+        assert child.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    return progress.read_bytes().count(b"\n")
+
+
+def test_a_run_killed_twice_loses_nothing_and_counts_nothing_twice(tmp_path):
+    write_inputs(tmp_path, 100)
+    out = tmp_path / "killed"
+    first = kill_after(tmp_path, out, 15)
+    assert 15 <= first < 100
+    with (out / "progress.jsonl.partial").open("ab") as file:
+        file.write(b'{"position": 99, "estim')  # What a machine that loses power leaves behind.
+    second = kill_after(tmp_path, out, first + 20)
+    assert first + 20 <= second < 100
+    last = start(tmp_path, out)
+    text, _ = last.communicate(timeout=60)
+    assert last.returncode == 0
+    assert json.loads(text.splitlines()[-1])["counts"]["items"] == 100
+    assert json.loads(text.splitlines()[0])["progress"]["done"] >= second
+    whole = start(tmp_path, tmp_path / "whole")
+    whole.communicate(timeout=60)
+    for name in ("estimates.jsonl",):
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    killed, straight = (
+        json.loads((tmp_path / name / "run.json").read_text()) for name in ("killed", "whole")
+    )
+    assert killed["mean_q"] == straight["mean_q"] and killed["counts"] == straight["counts"]
+    assert sorted(path.name for path in out.iterdir()) == ["estimates.jsonl", "run.json"]
+
+
+def test_another_run_s_unfinished_work_is_not_overwritten(tmp_path):
+    write_inputs(tmp_path, 100)
+    kill_after(tmp_path, tmp_path / "out", 3)
+    write_inputs(tmp_path, 99)
+    child = start(tmp_path, tmp_path / "out")
+    child.communicate(timeout=60)
+    assert child.returncode == 1
+
+
+def test_two_runs_cannot_write_to_one_folder(tmp_path):
+    write_inputs(tmp_path, 100)
+    first = start(tmp_path, tmp_path / "out")
+    progress = tmp_path / "out" / "progress.jsonl.partial"
+    while not progress.exists() or not progress.read_bytes():
+        time.sleep(0.01)
+    second = start(tmp_path, tmp_path / "out")
+    second.communicate(timeout=60)
+    assert second.returncode == 1
+    first.kill()
+    first.communicate()

@@ -1,0 +1,141 @@
+"""Many searches over one policy: the same trees alone and together, fuller batches, no barrier, no double
+work.
+"""
+
+import threading
+import time
+
+import pytest
+
+from ml.execution import Execution, Verdict, sandbox
+from ml.policies.protocol import Prefix
+from ml.search import omegaprm, rest_mcts, rstar
+from ml.search.requests import Completions, Run, gather
+from ml.search.walk import Walk
+from tests.ml.search.toy import ChainPolicy, chain_problem, prose_solution
+
+PROBLEMS = [chain_problem(*[(7 * i + j) % 9 + 1 for j in range(5)], name=f"p{i}") for i in range(12)]
+
+
+def searches(style="code", seed=0):
+    options = rstar.RStar(rollouts=6, candidates=3)
+    return [(p.id, rstar.search(p, options, seed, style=style)) for p in PROBLEMS]
+
+
+def trees(walk, found):
+    return {done.key: done.result.as_json() for done in walk.drive(found)}
+
+
+@pytest.mark.parametrize("style", ["prose", "code"])
+def test_a_tree_is_the_same_alone_and_among_others(style):
+    together = trees(Walk(ChainPolicy(0.3), sandbox()), searches(style))
+    alone = {}
+    for one in searches(style):
+        alone |= trees(Walk(ChainPolicy(0.3), sandbox(), parallel=1, max_sequences=1), [one])
+    assert together == alone
+    assert len(together) == len(PROBLEMS)
+
+
+def test_another_seed_gives_other_trees():
+    assert trees(Walk(ChainPolicy(0.3), sandbox()), searches(seed=1)) != trees(
+        Walk(ChainPolicy(0.3), sandbox()), searches(seed=2)
+    )
+
+
+def test_pending_prefixes_of_many_trees_share_a_policy_call():
+    together, alone = ChainPolicy(0.3), ChainPolicy(0.3)
+    trees(Walk(together, sandbox(), parallel=12), searches())
+    trees(Walk(alone, sandbox(), parallel=1), searches())
+    assert len(together.batches) * 3 < len(alone.batches)
+
+
+def test_equal_requests_are_sent_once_and_cost_is_counted_once():
+    policy = ChainPolicy(0.3)
+    walk = Walk(policy, sandbox())
+    prefix = Prefix(PROBLEMS[0], ())
+
+    def ask():
+        first = yield [Completions(prefix, 4, 0.8, 0)]
+        again = yield [Completions(prefix, 4, 0.8, 0)]
+        assert first == again
+        return first[0]
+
+    done = list(walk.drive([("a", ask()), ("b", ask())]))
+    assert sum(policy.batches) == 1
+    assert walk.cost.tokens == sum(continuation.tokens for continuation in done[0].result)
+    # Each search's own account is as if it had been alone.
+    assert done[0].cost.tokens == done[1].cost.tokens == 2 * walk.cost.tokens
+
+
+def test_a_slow_execution_holds_no_other_tree():
+    release = threading.Event()
+
+    class StuckSandbox:
+        level = "test"
+
+        def execute(self, codes, keep_states=True):
+            if codes[0] == "slow":
+                assert release.wait(20)
+            return Execution(Verdict.OK, "", self.level, len(codes))
+
+    def one(code):
+        yield [Run((code,))]
+        return code
+
+    order = []
+    for done in Walk(ChainPolicy(), StuckSandbox()).drive([("slow", one("slow")), ("quick", one("quick"))]):
+        order.append(done.key)
+        release.set()
+    assert order == ["quick", "slow"]
+
+
+def test_a_failing_policy_ends_the_drive_with_its_own_error():
+    class Failing(ChainPolicy):
+        def next_steps(self, *args):
+            raise RuntimeError("the server is gone")
+
+    with pytest.raises(RuntimeError, match="the server is gone"):
+        trees(Walk(Failing(), sandbox()), searches())
+
+
+def test_gather_sends_the_requests_of_its_parts_together():
+    prefix = Prefix(PROBLEMS[0], ())
+
+    def part(count):
+        answer = yield [Completions(prefix, count, 0.8, 0)]
+        if count == 2:
+            answer = yield [Completions(prefix, 5, 0.8, 0)]
+        return answer[0]
+
+    whole = gather([part(1), part(2), part(3)])
+    assert [request.count for request in next(whole)] == [1, 2, 3]
+    assert [request.count for request in whole.send(["one", "two", "three"])] == [5]
+    with pytest.raises(StopIteration) as end:
+        whole.send(["five"])
+    assert end.value.value == ["one", "five", "three"]
+
+
+@pytest.mark.parametrize(
+    "module,options", [(omegaprm, omegaprm.OmegaPrm()), (rest_mcts, rest_mcts.RestMcts())]
+)
+def test_estimates_do_not_depend_on_company(module, options):
+    solutions = [
+        prose_solution(
+            chain_problem(1, 2, 3, i, name=f"c{i}"), [3, 6 + i % 2, 6 + i % 2 + i], 6 + i % 2 + i, f"s{i}"
+        )
+        for i in range(6)
+    ]
+    walk = Walk(ChainPolicy(0.2), sandbox())
+    together = {
+        d.key: d.result for d in walk.drive((s.id, module.estimate(s, options, 0)) for s in solutions)
+    }
+    for solution in solutions:
+        alone = Walk(ChainPolicy(0.2), sandbox()).drive([("x", module.estimate(solution, options, 0))])
+        assert next(iter(alone)).result == together[solution.id]
+
+
+def test_time_is_counted_while_driving():
+    walk = Walk(ChainPolicy(), sandbox())
+    started = time.monotonic()
+    trees(walk, searches())
+    assert 0 < walk.cost.seconds <= time.monotonic() - started + 0.01
