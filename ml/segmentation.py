@@ -17,8 +17,8 @@ STEP_MARKER = re.compile(r"^[ \t]*(?:#{1,6}[ \t]*|\*{1,2}|[-+][ \t]+)?step[ \t]*
 # What opens displayed LaTeX, and what closes it. `\begin{x}` is closed by its own `\end{x}` only.
 LATEX_OPENING = re.compile(r"(?<!\\)(?:\\\[|\$\$|\\begin\{([A-Za-z]+\*?)\})")
 
-# Displayed LaTeX of more lines than this was never closed; looking further would cost quadratic time.
-LONGEST_LATEX = 200
+# Displayed LaTeX of more lines than this was never closed; looking on would take quadratic time.
+LONGEST_LATEX = 60
 
 
 def segment(trace: str, rule: str) -> list[str]:
