@@ -87,7 +87,7 @@ def _cross_fitted(
 def _joined(
     solutions: Path, format: str | None, scores_path: Path
 ) -> tuple[list[SINGLE_SCORES], list[int | None], list[str], int]:
-    """Scores, true first mistakes and problem hashes of every labelled solution, and how many had no label."""
+    """Scores, first mistakes and problem hashes of the labelled solutions; how many had no label."""
     kind = format or guess(solutions)
     if kind is None:
         raise MisstepError(f"{solutions}: its format is not known, expected --format")
@@ -105,7 +105,8 @@ def _joined(
             continue
         if values is not None and len(values) != len(solution.steps):
             raise MisstepError(
-                f"record {solution.id}: {len(values)} scores for {len(solution.steps)} steps, expected as many"
+                f"record {solution.id}: {len(values)} scores for {len(solution.steps)} steps,"
+                " expected one for each"
             )
         # A missing prediction counts as wrong and is never dropped (METHODS of the benchmark).
         scores.append(values if values is not None else [None] * len(solution.steps))

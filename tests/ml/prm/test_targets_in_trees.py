@@ -1,0 +1,134 @@
+"""Rows to examples: what is read, with which target, and what is refused or counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from ml.errors import MisstepError
+from ml.prm.examples import ExampleSettings, examples_from
+from ml.prm.preferences import sibling_pairs
+from ml.prm.score import Unscored, shared_trees
+from ml.targets import LabelRule
+from tests.ml.prm.toys import examples_of, sums, tokenizer
+
+STEPS = tokenizer()
+
+
+def classify(row, rule=None, counts=None, **settings):
+    chosen = ExampleSettings(**settings)
+    return examples_from([row], STEPS, rule or LabelRule("human"), chosen, counts or Counter())
+
+
+def test_a_classifiers_tree_is_the_trajectory_with_its_options_as_leaves():
+    row = sums(2)[1]
+    row = replace(row, labels=[1.0, 0.0, None], first_mistake=1)
+    (example,) = classify(row)
+    assert example.tree.parents == [-1, 0, 1, 0, 0]  # The step behind the first mistake is not packed at all.
+    assert example.reads == [1, 2, 3, 4]
+    assert example.targets == [[0, 1], [1, 0], [1, 0], [0, 1]]
+    assert example.weights == [1.0] * 4
+    assert all(node[-1] == STEPS.separator[-1] for node in example.tree.tokens[1:])
+
+
+def test_paths_weigh_by_how_many_go_through_when_asked():
+    row = sums(1)[0]
+    (example,) = classify(row, weighting="path")
+    # Both options part before step 0, so only the trajectory's own path goes through its steps.
+    assert example.weights == [1.0] * 5
+    later = replace(row, options=[{**option, "position": 2} for option in row.options])
+    (example,) = classify(later, weighting="path")
+    assert example.weights == [3.0, 3.0, 1.0, 1.0, 1.0]
+
+
+def test_options_behind_the_first_mistake_are_left_out():
+    row = replace(sums(1)[0], labels=[0.0, None, None], first_mistake=0)
+    moved = [{**option, "position": 1} for option in row.options]
+    (example,) = classify(replace(row, options=moved))
+    assert example.reads == [1]
+
+
+def test_neutral_can_be_its_own_class():
+    row = replace(sums(1)[0], human={"ratings": [1, 0, 1]}, options=[])
+    (example,) = classify(row, outputs=3)
+    assert example.targets == [[0, 1, 0], [0, 0, 1], [0, 1, 0]]
+
+
+def test_soft_labels_reach_the_example_as_floats():
+    row = replace(sums(1)[0], labels=[0.875, 0.25, None], options=[])
+    (example,) = classify(row)
+    assert example.targets == [[0.125, 0.875], [0.75, 0.25]]
+
+
+def test_values_of_a_right_solution_climb_to_one():
+    (example,) = examples_of("value", sums(1), STEPS)
+    assert [t[0] for t in example.targets] == pytest.approx([1 / 3, 2 / 3, 1.0])
+    own = {"quality_value": [0.1, 0.2, 0.3]}
+    searched = replace(sums(1)[0], automatic=own, label_source=["automatic"] * 3)
+    (example,) = examples_of("value", [searched], STEPS)
+    assert [t[0] for t in example.targets] == [0.1, 0.2, 0.3]
+
+
+def test_an_outcome_is_read_at_the_last_token_or_at_every_one():
+    (last,) = examples_of("outcome", sums(1), STEPS)
+    assert last.reads == [3] and last.targets == [[0.0, 1.0]]
+    (every,) = examples_of("outcome", sums(1), STEPS, outcome_tokens="all")
+    assert len(every.reads) == every.tree.size - len(every.tree.tokens[0])
+    assert sum(every.weights) == pytest.approx(1.0)
+
+
+def test_peoples_siblings_pair_right_with_wrong():
+    assert sibling_pairs({1: 1.0, 2: 0.0, 3: 0.0}, {}) == [(1, 2, 0.5), (1, 3, 0.5)]
+    assert sibling_pairs({1: 1.0, 2: 1.0}, {}) == []
+
+
+def test_rollouts_pair_the_two_best_with_the_two_worst():
+    q_values = {1: 0.9, 2: 0.7, 3: 0.5, 4: 0.2, 5: 0.0}
+    pairs = sibling_pairs({}, q_values)
+    assert [(a, b) for a, b, _ in pairs] == [(1, 5), (1, 4), (2, 5), (2, 4)]
+    assert {w for _, _, w in pairs} == {0.25}
+    assert sibling_pairs({}, {1: 1.0, 2: 1.0}) == []  # Nothing wrong below either: no negative.
+    assert sibling_pairs({}, {1: 0.5, 2: 0.5}) == []  # A margin of nothing contradicts itself.
+
+
+def test_preferences_share_the_prefix_and_end_with_whole_solutions():
+    right = sums(1)[0]
+    wrong = replace(
+        right, id="other", steps=[right.steps[0], "9 + 9 = 1"], labels=[1.0, 0.0], first_mistake=1,
+        label_source=["human"] * 2, is_correct=False, options=[],
+    )  # fmt: skip
+    (example,) = examples_of("preference", [replace(right, options=[]), wrong], STEPS, final_pairs=True)
+    # Siblings after step 0 (right second step over the wrong one), and whole right over whole wrong.
+    assert example.parents == 2 and len(example.pairs) == 2
+    nodes = [(example.reads[a], example.reads[b]) for a, b, _ in example.pairs]
+    parents = example.tree.parents
+    assert parents[nodes[0][0]] == parents[nodes[0][1]] == 1
+    assert example.tree.tokens[nodes[0][1]] == STEPS.step("9 + 9 = 1")
+    assert example.tree.tokens[nodes[1][0]] == STEPS.step(right.steps[2])
+
+
+def test_truncation_is_counted_and_a_step_beyond_the_context_is_refused():
+    row = replace(sums(1)[0], options=[])
+    whole = [len(STEPS.problem(row.problem)), *(len(STEPS.step(step)) for step in row.steps)]
+    short = tokenizer(maximum_length=sum(whole[:3]))
+    counts: Counter[str] = Counter()
+    (example,) = examples_from([row], short, LabelRule("human"), ExampleSettings(), counts)
+    assert len(example.reads) == 2 and counts["truncated_steps"] == 1 and counts["truncated_solutions"] == 1
+    tiny = tokenizer(maximum_length=whole[0] + 2)
+    with pytest.raises(MisstepError, match=f"record {row.id}: step 0 and the problem have"):
+        examples_from([row], tiny, LabelRule("human"), ExampleSettings(), Counter())
+
+
+def test_a_solution_that_spells_a_special_token_does_not_get_it():
+    pad = STEPS.tokenizer.pad_token_id
+    assert pad not in STEPS.step("the end <pad> or not")
+
+
+def test_scoring_puts_equal_prefixes_through_once():
+    row = sums(1)[0]
+    twice = [Unscored("a", row.problem, row.steps), Unscored("b", row.problem, [row.steps[0], "no"])]
+    trees, places = shared_trees(twice, STEPS)
+    assert len(trees) == 1 and trees[0].parents == [-1, 0, 1, 2, 1]
+    assert places == [(0, [1, 2, 3]), (0, [1, 4])]
