@@ -1,0 +1,57 @@
+# The commands of the house. `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check install --constraint constraints.txt
+
+.PHONY: help demo test lint install bench attack clean
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.has-ml ## start everything on this machine; PORT= and VAR= choose port and folder
+	@exec $(RUN) -m labelsite.embedded.demo
+
+install: $(VENV)/.has-all ## make .venv with every extra
+
+test: $(VENV)/.has-all lint ## check the style, then run all tests
+	@$(RUN) -m pytest
+
+lint: $(VENV)/.has-all ## ruff and mypy
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy labelsite ml manage.py tests
+
+bench: $(VENV)/.has-all ## run the benchmarks of tests/benchmarks
+	@$(RUN) -m pytest tests/benchmarks -p no:randomly -s -o python_files='*.py'
+
+attack: $(VENV)/.has-all ## attack the sandbox with every program of its attack set
+	@$(RUN) -m pytest tests/ml/execution -s
+
+clean: ## remove .venv and caches; the data in var/ stays
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist
+	@find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
+	@echo "removed .venv and caches; var/ was left alone"
+
+# A stamp is newer than what it depends on exactly when the packages in .venv are the ones that these files name.
+$(VENV)/.has-ml: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing the pinned packages into $(VENV) (minutes at the first time)"
+	@$(PIP) --editable '.[ml]'
+	@touch $@
+
+$(VENV)/.has-all: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing the pinned packages with every extra into $(VENV) (minutes at the first time)"
+	@$(PIP) --editable '.[ml,dev]'
+	@touch $(VENV)/.has-ml $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "Misstep needs Python 3.11 or newer; name one with: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	|| { echo "This Python cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import shutil, sys; sys.exit(shutil.disk_usage(".").free < 3e9)' \
+	|| { echo "The packages need 3 GB, and less is free here" >&2; exit 1; }
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
