@@ -14,7 +14,6 @@ VERBS = {
     "train": "train a process reward model from a snapshot",
     "score": "score the steps of solutions with a checkpoint",
     "evaluate": "measure a process reward model",
-    "selftrain": "the rounds of rStar-Math and ReST-MCTS*",
 }
 
 

@@ -1,0 +1,93 @@
+"""The documentation cannot rot: a command, setting, page or make target that it does not name fails here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference.md"
+SETTING = re.compile(
+    r"""(?:environ\.get\(|environ\[|environ\.setdefault\(|getenv\(|flag\(|whole_number\()"([A-Z_]+)\""""
+)
+# Set by Django or the operating system, or passed between our own processes; nobody sets these by hand.
+INTERNAL = {
+    "DJANGO_SETTINGS_MODULE",
+    "PATH",
+    "HOME",
+    "MISSTEP_PROGRESS",
+    "XDG_RUNTIME_DIR",
+    "OMP_WAIT_POLICY",
+}
+
+
+def documentation() -> str:
+    """The README and the reference as one text."""
+    return (ROOT / "README.md").read_text() + REFERENCE.read_text()
+
+
+def management_commands() -> list[str]:
+    return sorted(
+        path.stem
+        for path in ROOT.glob("labelsite/*/management/commands/*.py")
+        if not path.stem.startswith("_")
+    )
+
+
+def settings_read() -> list[str]:
+    sources = [*ROOT.glob("labelsite/**/*.py"), *ROOT.glob("ml/**/*.py")]
+    found = {name for path in sources for name in SETTING.findall(path.read_text())}
+    return sorted(found - INTERNAL)
+
+
+def pages(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator[str]:
+    """Every route of the site as written in the url configuration."""
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from pages(pattern.url_patterns, route)
+        else:
+            yield "/" + route
+
+
+@pytest.mark.parametrize("command", management_commands())
+def test_every_management_command_is_documented(command: str) -> None:
+    assert f"manage.py {command}" in documentation()
+
+
+@pytest.mark.parametrize("setting", settings_read())
+def test_every_setting_is_documented(setting: str) -> None:
+    assert f"`{setting}`" in documentation()
+
+
+def test_every_page_is_documented() -> None:
+    text = documentation()
+    missing = [page for page in pages(get_resolver().url_patterns) if f"`{page}`" not in text]
+    assert not missing, f"docs/reference.md does not name {missing}"
+
+
+def test_every_make_target_is_documented() -> None:
+    targets = re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    text = documentation()
+    assert targets
+    missing = [target for target in targets if f"make {target}" not in text]
+    assert not missing, f"the docs do not name {missing}"
+
+
+def test_every_verb_of_ml_is_documented() -> None:
+    from ml.__main__ import VERBS
+
+    text = documentation()
+    missing = [verb for verb in VERBS if f"python -m ml {verb}" not in text]
+    assert not missing, f"the docs do not name {missing}"
+
+
+def test_files_that_the_readme_links_to_exist() -> None:
+    for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text()):
+            if "://" not in target:
+                assert (path.parent / target).exists(), f"{path.name} links to {target}, which is not there"
