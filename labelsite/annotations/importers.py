@@ -18,7 +18,8 @@ from django.db import connection, transaction
 
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Origin
-from labelsite.campaigns.models import Campaign
+from labelsite.campaigns.models import Campaign, Task
+from labelsite.campaigns.services import add_everyone, add_tasks, create_campaign
 from labelsite.problems.models import Step
 from labelsite.problems.services import StoredSolution, store_batches
 from ml import formats
@@ -111,10 +112,13 @@ def import_file(
 
 
 def campaign_named(name: str, created_by: User | None = None) -> Campaign:
-    """The campaign of that name, made with the default settings when it is missing."""
+    """The campaign of that name; a missing one is made with the default settings, open to every annotator."""
     if not name.strip() or len(name) > 120:
         raise MisstepError(f"campaign name {name[:20]!r}..., expected 1 to 120 characters")
-    campaign, _ = Campaign.objects.get_or_create(name=name, defaults={"created_by": created_by})
+    campaign = Campaign.objects.filter(name=name).first()
+    if campaign is None:
+        campaign = create_campaign(name, created_by=created_by)
+        add_everyone(campaign)
     return campaign
 
 
@@ -155,37 +159,14 @@ def _add_tasks(campaign: Campaign, batch: Sequence[StoredSolution]) -> tuple[dic
     A checker's verdict is known truth, so it also stands as the task's gold, marked as the checker's.
     """
     solutions = list(dict.fromkeys(stored.solution_id for stored in batch))
-    gold = {stored.solution_id: _checked_gold(stored.labelled) for stored in batch}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO campaigns_task (campaign_id, solution_id, kind, state, overlap, remaining, priority,"
-            " priority_reason, set_aside_reason, gold, gold_source, created_at)"
-            " SELECT %s, solution, 'work', 'open', %s, %s, 0, '', '', gold::smallint[],"
-            " CASE WHEN gold IS NULL THEN '' ELSE %s END, now()"
-            " FROM unnest(%s::bigint[], %s::text[]) WITH ORDINALITY AS new (solution, gold, place)"
-            " ORDER BY place ON CONFLICT (campaign_id, solution_id) DO NOTHING",
-            [
-                campaign.pk,
-                campaign.overlap,
-                campaign.overlap,
-                CHECKER,
-                solutions,
-                [gold[solution] for solution in solutions],
-            ],
-        )
-        new_tasks = cursor.rowcount
-        cursor.execute(
-            "SELECT solution_id, id FROM campaigns_task WHERE campaign_id = %s AND solution_id = ANY(%s)",
-            [campaign.pk, solutions],
-        )
-        return dict(cursor.fetchall()), new_tasks
-
-
-def _checked_gold(labelled: LabelledSolution) -> str | None:
-    annotation = labelled.annotation
-    if annotation is None or annotation.labeler != CHECKER:
-        return None
-    return "{-1}" if annotation.first_mistake is None else f"{{{annotation.first_mistake}}}"
+    gold = {
+        stored.solution_id: [-1 if annotation.first_mistake is None else annotation.first_mistake]
+        for stored in batch
+        if (annotation := stored.labelled.annotation) and annotation.labeler == CHECKER
+    }
+    new_tasks = add_tasks(campaign, solutions, gold=gold, gold_source=CHECKER)
+    tasks = Task.objects.filter(campaign=campaign, solution__in=solutions)
+    return dict(tasks.values_list("solution_id", "pk")), new_tasks
 
 
 def trajectory_of(labelled: LabelledSolution) -> list[int]:

@@ -1,0 +1,90 @@
+"""A campaign's annotations as PRM800K lines, one per person and solution, with nothing lost or merged.
+
+What came in from a PRM800K file goes out as the same JSON; what was labelled here becomes a phase 2 line.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from django.db.models import QuerySet
+
+from labelsite.annotations.importers import LABELLED_AT_KEY
+from labelsite.annotations.models import Annotation, Origin, StepRating
+from labelsite.campaigns.models import Campaign, TaskKind
+from labelsite.problems.queries import positions_of, record_of
+from ml import records
+from ml.formats import prm800k
+
+CHUNK = 500
+
+
+def annotations_of(campaign: Campaign) -> QuerySet[Annotation]:
+    """The live annotations of a campaign in the order of its tasks."""
+    return Annotation.objects.filter(task__campaign=campaign, is_live=True).order_by("task_id", "pk")
+
+
+def prm800k_lines(annotations: QuerySet[Annotation]) -> Iterator[dict[str, Any]]:
+    """One PRM800K record for each annotation, streamed."""
+    for labelled in labelled_solutions(annotations):
+        yield prm800k.write_record(labelled)
+
+
+def labelled_solutions(annotations: QuerySet[Annotation]) -> Iterator[records.LabelledSolution]:
+    """Each annotation with its solution, as the records that formats are written from; `line` counts up."""
+    related = annotations.select_related("annotator", "task__campaign", "task__solution__problem")
+    rows = iter(related.iterator(chunk_size=CHUNK))
+    line = 0
+    while chunk := list(islice(rows, CHUNK)):
+        positions = positions_of([annotation.task.solution for annotation in chunk])
+        ratings = _ratings(chunk)
+        for annotation in chunk:
+            line += 1
+            row = annotation.task.solution
+            solution = record_of(row, positions[row.pk], row.external_id)
+            yield records.LabelledSolution(
+                line, solution, _record(annotation, ratings.get(annotation.pk, ())), annotation.broken_rule
+            )
+
+
+def _ratings(annotations: Sequence[Annotation]) -> dict[int, tuple[records.StepRating, ...]]:
+    rows = (
+        StepRating.objects.filter(annotation__in=[annotation.pk for annotation in annotations])
+        .order_by("annotation_id", "step__position", "step__option")
+        .values_list("annotation_id", "step__position", "step__option", "rating", "flagged", "milliseconds")
+    )
+    found: dict[int, list[records.StepRating]] = defaultdict(list)
+    for annotation, *values in rows:
+        found[annotation].append(records.StepRating(*values))
+    return {annotation: tuple(ratings) for annotation, ratings in found.items()}
+
+
+def _record(annotation: Annotation, ratings: tuple[records.StepRating, ...]) -> records.Annotation:
+    extra = dict(annotation.extra)
+    labelled_at = extra.pop(LABELLED_AT_KEY, None)
+    if annotation.origin == Origin.ANNOTATOR:
+        labelled_at = annotation.created_at.isoformat()
+        extra |= _quality_control(annotation)
+    return records.Annotation(
+        labeler=annotation.annotator.username,
+        finish_reason=records.FinishReason(annotation.finish_reason),
+        ratings=ratings,
+        first_mistake=annotation.first_mistake,
+        reason=annotation.reason,
+        total_time_ms=annotation.total_time_ms,
+        created_at=labelled_at,
+        extra=extra,
+    )
+
+
+def _quality_control(annotation: Annotation) -> dict[str, Any]:
+    """PRM800K's own words for a task's place in the campaign; its generation of screening items is -1."""
+    kind = annotation.task.kind
+    return {
+        "generation": -1 if kind == TaskKind.SCREENING else annotation.task.campaign.generation,
+        "is_quality_control_question": kind == TaskKind.GOLD,
+        "is_initial_screening_question": kind == TaskKind.SCREENING,
+    }

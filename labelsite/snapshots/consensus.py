@@ -1,0 +1,115 @@
+"""From several people's looks at one solution to one verdict: pure functions over plain values.
+
+The rule is simple enough to explain to an annotator: the first mistake that most people named; on a tie the
+earliest; the ratings before it from those who named it. A reviewer's adjudication beats a majority. The
+checker of the pocket problems is heard only where no person was, so that people's own labels are trained on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+CHECKER = "imported:checker"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One annotation as the verdict needs it. `options`: ratings of alternatives by (position, option)."""
+
+    annotator: str
+    labeler: str
+    finish_reason: str
+    trajectory: Sequence[int]
+    options: Mapping[tuple[int, int], int | None] = field(default_factory=dict)
+
+    @property
+    def says(self) -> int | None:
+        """The first mistake that this person named; only for looks that end in a verdict."""
+        return len(self.trajectory) - 1 if self.finish_reason == "found_error" else None
+
+    @property
+    def is_verdict(self) -> bool:
+        return self.finish_reason in ("found_error", "solution")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What people's looks at one solution come to. `looks` are those that agree with it."""
+
+    first_mistake: int | None
+    looks: Sequence[Look]
+    asked: Sequence[Look]
+    is_adjudicated: bool = False
+
+
+def people_first(looks: Sequence[Look]) -> list[Look]:
+    """All looks of people; the checker's only where there is no other."""
+    people = [look for look in looks if look.labeler != CHECKER]
+    return people or list(looks)
+
+
+def verdict_of(looks: Sequence[Look], step_count: int, adjudicated: Sequence[int] | None) -> Verdict | None:
+    """The verdict, or None if nobody gave one. `adjudicated`: a reviewer's set of positions, -1 for none."""
+    asked = [look for look in looks if look.is_verdict]
+    if not asked and not adjudicated:
+        return None
+    first_mistake = _majority(asked, step_count) if asked else None
+    if adjudicated:
+        allowed = {None if position < 0 else position for position in adjudicated}
+        if not asked or first_mistake not in allowed:
+            first_mistake = min(allowed, key=lambda position: _place(position, step_count))
+    agreeing = [look for look in asked if look.says == first_mistake]
+    return Verdict(first_mistake, agreeing, asked, bool(adjudicated))
+
+
+def evidence_of(verdict: Verdict, step_count: int) -> dict[str, Any]:
+    """The `human` part of a snapshot row: one rating per step (null: not looked at) and who said what."""
+    origins = sorted({"checker" if look.labeler == CHECKER else look.labeler for look in verdict.asked})
+    return {
+        "ratings": _ratings(verdict, step_count),
+        "first_mistake": verdict.first_mistake,
+        "finish_reason": "solution" if verdict.first_mistake is None else "found_error",
+        "annotators": len(verdict.asked),
+        "posterior": None,
+        "witnesses": {look.annotator: look.says for look in verdict.asked},
+        "origins": origins + (["adjudication"] if verdict.is_adjudicated else []),
+    }
+
+
+def option_rating(verdict: Verdict | None, position: int, option: int) -> int | None:
+    """What those who agree with the verdict said of an alternative: their majority, the lower on a tie."""
+    if verdict is None:
+        return None
+    return _most(look.options.get((position, option)) for look in verdict.looks)
+
+
+def _place(position: int | None, step_count: int) -> int:
+    """ "No mistake" comes after every step, so that a tie goes to the earliest mistake."""
+    return step_count if position is None else position
+
+
+def _majority(looks: Sequence[Look], step_count: int) -> int | None:
+    votes = Counter(look.says for look in looks)
+    return min(votes, key=lambda position: (-votes[position], _place(position, step_count)))
+
+
+def _ratings(verdict: Verdict, step_count: int) -> list[int | None]:
+    end = step_count if verdict.first_mistake is None else verdict.first_mistake + 1
+    ratings = [
+        _most(look.trajectory[position] for look in verdict.looks if position < len(look.trajectory))
+        for position in range(end)
+    ]
+    if not verdict.looks:
+        # Only a reviewer named this place, and said nothing of single steps: what comes before it is right.
+        ratings = [1] * end
+        if verdict.first_mistake is not None:
+            ratings[-1] = -1
+    return ratings + [None] * (step_count - end)
+
+
+def _most(ratings: Any) -> int | None:
+    votes = Counter(rating for rating in ratings if rating is not None)
+    return min(votes, key=lambda rating: (-votes[rating], rating)) if votes else None

@@ -1,0 +1,162 @@
+"""What people and rollouts said of a campaign's solutions: a fixed number of queries for each chunk."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from labelsite.annotations.models import Annotation, StepRating
+from labelsite.autolabels.models import EstimateRun, StepEstimate
+from labelsite.campaigns.models import Campaign, Task, TaskKind, TaskState
+from labelsite.comparison.models import Adjudication
+from labelsite.problems.models import Solution
+from labelsite.problems.queries import positions_of
+from labelsite.snapshots.consensus import Look, Verdict, people_first, verdict_of
+from ml.records import Position
+
+CHUNK = 500
+SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
+QUALITY_CONTROL_FLAGS = ("is_quality_control_question", "is_initial_screening_question")
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One solution of a campaign with everything that was said of it. `estimates`: by (position, option)."""
+
+    solution: Solution
+    positions: tuple[Position, ...]
+    verdict: Verdict | None
+    estimates: dict[Place, dict[str, Any]] | None
+
+    @property
+    def steps(self) -> list[str]:
+        """The texts on the trajectory, up to the first position where nothing is chosen."""
+        return [position.options[chosen].text for position, chosen in self.trajectory]
+
+    @property
+    def trajectory(self) -> list[tuple[Position, int]]:
+        """Each position on the trajectory with its chosen option."""
+        places: list[tuple[Position, int]] = []
+        for position in self.positions:
+            if position.chosen is None:
+                break
+            places.append((position, position.chosen))
+        return places
+
+
+def read_evidence(campaign: Campaign, run: EstimateRun | None, dropped: Counter[str]) -> Iterator[Evidence]:
+    """Every solution of the campaign that may be trained on, in a fixed order; counts the rest."""
+    tasks = campaign.tasks.select_related("solution__problem").order_by("solution_id")
+    rows = iter(tasks.iterator(chunk_size=CHUNK))
+    while chunk := list(islice(rows, CHUNK)):
+        yield from _read_chunk(chunk, run, dropped)
+
+
+def _is_work(task: Task, adjudicated: bool, dropped: Counter[str]) -> bool:
+    """Screening and gold items test people; what was set aside has no answer until a reviewer gives one."""
+    if task.kind != TaskKind.WORK:
+        dropped[f"{task.kind}_tasks"] += 1
+    elif task.state == TaskState.SET_ASIDE and not adjudicated:
+        dropped["set_aside_tasks"] += 1
+    else:
+        return True
+    return False
+
+
+def _read_chunk(chunk: Sequence[Task], run: EstimateRun | None, dropped: Counter[str]) -> Iterator[Evidence]:
+    words = dict(
+        Adjudication.objects.filter(task__in=chunk, is_live=True).values_list("task_id", "positions")
+    )
+    tasks = [task for task in chunk if _is_work(task, task.pk in words, dropped)]
+    solutions = [task.solution for task in tasks]
+    positions = positions_of(solutions)
+    looks = _looks(tasks, dropped)
+    estimates = _estimates(run, solutions)
+    for task in tasks:
+        steps = sum(position.chosen is not None for position in positions[task.solution_id])
+        yield Evidence(
+            task.solution,
+            positions[task.solution_id],
+            _verdict(looks.get(task.pk, []), steps, words.get(task.pk), dropped),
+            estimates.get(task.solution_id),
+        )
+
+
+def _verdict(
+    looks: Sequence[Look], steps: int, adjudicated: Sequence[int] | None, dropped: Counter[str]
+) -> Verdict | None:
+    heard = people_first([look for look in looks if len(look.trajectory) <= steps])
+    bad_problem = sum(look.finish_reason == "bad_problem" for look in heard)
+    if bad_problem and bad_problem >= sum(look.is_verdict for look in heard) and not adjudicated:
+        dropped["bad_problems"] += 1
+        return None
+    return verdict_of(heard, steps, adjudicated)
+
+
+def _looks(tasks: Iterable[Task], dropped: Counter[str]) -> dict[int, list[Look]]:
+    """The live annotations that count, by task, in the order of annotators."""
+    annotations = (
+        Annotation.objects.filter(task__in=list(tasks), is_live=True)
+        .select_related("annotator")
+        .order_by("task_id", "annotator_id")
+    )
+    counted = [annotation for annotation in annotations if _counts(annotation, dropped)]
+    options = _option_ratings(counted)
+    looks: dict[int, list[Look]] = defaultdict(list)
+    for annotation in counted:
+        machine = annotation.annotator.is_machine
+        looks[annotation.task_id].append(
+            Look(
+                annotator=str(annotation.annotator_id),
+                labeler=annotation.annotator.username if machine else "annotator",
+                finish_reason=annotation.finish_reason,
+                trajectory=annotation.trajectory,
+                options=options.get(annotation.pk, {}),
+            )
+        )
+    return looks
+
+
+def _counts(annotation: Annotation, dropped: Counter[str]) -> bool:
+    """Whether an annotation may speak; each reason to leave one out is counted by name."""
+    reason = None
+    if annotation.annotator.labels_excluded:
+        reason = "annotations_of_excluded_labelers"
+    elif any(annotation.extra.get(flag) for flag in QUALITY_CONTROL_FLAGS):
+        reason = "annotations_for_quality_control"
+    elif annotation.finish_reason == "give_up":
+        reason = "annotations_unfinished"
+    elif annotation.broken_rule:
+        reason = "annotations_that_break_a_rule"
+    if reason:
+        dropped[reason] += 1
+    return reason is None
+
+
+def _option_ratings(annotations: Sequence[Annotation]) -> dict[int, dict[Place, int | None]]:
+    """Ratings of options off the trajectory, by annotation."""
+    ratings: dict[int, dict[Place, int | None]] = defaultdict(dict)
+    rows = StepRating.objects.filter(
+        annotation__in=[annotation.pk for annotation in annotations], step__is_chosen=False
+    ).values_list("annotation_id", "step__position", "step__option", "rating")
+    for annotation, position, option, rating in rows:
+        ratings[annotation][position, option] = rating
+    return ratings
+
+
+def _estimates(
+    run: EstimateRun | None, solutions: Sequence[Solution]
+) -> dict[int, dict[Place, dict[str, Any]]]:
+    if run is None:
+        return {}
+    found: dict[int, dict[Place, dict[str, Any]]] = defaultdict(dict)
+    rows = StepEstimate.objects.filter(run=run, step__solution__in=solutions).values_list(
+        "step__solution_id", "step__position", "step__option", *SERIES
+    )
+    for solution, position, option, *values in rows:
+        found[solution][position, option] = dict(zip(SERIES, values, strict=True))
+    return found

@@ -1,0 +1,75 @@
+"""`manage.py export_snapshot --campaign C --labels human|automatic|mixed --out DIR`."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from labelsite.campaigns.models import Campaign
+from labelsite.snapshots.models import LabelSource
+from labelsite.snapshots.services import export, freeze
+from ml.errors import MisstepError
+from ml.progress import Progress
+from ml.targets import LabelRule
+
+
+class Command(BaseCommand):
+    help = "Freeze a campaign's labels and write them to a folder: manifest.json and parts/*.jsonl."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--campaign", required=True, help="name of the campaign")
+        parser.add_argument("--labels", required=True, choices=LabelSource.values)
+        parser.add_argument("--out", required=True, type=Path, help="a new or empty folder")
+        parser.add_argument("--name", help="the snapshot's name on its page")
+        parser.add_argument(
+            "--rule", type=a_rule, default={}, help='choices of the label rule, e.g. \'{"target": "soft"}\''
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        progress = Progress(unit="solutions")
+        try:
+            campaign = Campaign.objects.filter(name=options["campaign"]).first()
+            if campaign is None:
+                raise MisstepError(f"no campaign {options['campaign']!r}, expected one of {_names()}")
+            out = Path(options["out"])
+            if out.exists() and (not out.is_dir() or any(out.iterdir())):
+                raise MisstepError(f"{out} already holds files, expected a new or empty folder")
+            rule = rule_from(options["rule"])
+            snapshot = freeze(campaign, options["labels"], rule, name=options["name"], report=progress.report)
+            export(snapshot, out)
+        except MisstepError as error:
+            raise CommandError(str(error)) from error
+        counts = snapshot.manifest["counts"]
+        self.stdout.write(
+            f"{snapshot.name}: {counts['rows']} solutions, {counts['labelled_steps']} labelled steps,"
+            f" sha256 {snapshot.sha256}"
+        )
+
+
+def a_rule(text: str) -> dict[str, Any]:
+    """An object of the rule's choices, from the command line."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is not JSON") from error
+    if not isinstance(value, dict):
+        raise ArgumentTypeError(f"{text!r} is not a JSON object")
+    return value
+
+
+def rule_from(choices: dict[str, Any]) -> LabelRule:
+    """The label rule with these choices; raises MisstepError for one that it does not know."""
+    known = LabelRule.__dataclass_fields__
+    unknown = sorted(set(choices) - set(known))
+    if unknown:
+        raise MisstepError(f"label rule {', '.join(unknown)}, expected some of {', '.join(known)}")
+    return LabelRule(**choices)
+
+
+def _names() -> str:
+    names = list(Campaign.objects.order_by("-pk").values_list("name", flat=True)[:10])
+    return ", ".join(repr(name) for name in names) or "those made by import_solutions"

@@ -1,0 +1,123 @@
+"""From evidence to snapshot rows: which labels a rule gives a solution, and which solutions fall away."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from labelsite.snapshots.consensus import evidence_of, option_rating
+from labelsite.snapshots.evidence import SERIES, Evidence
+from ml.snapshot import SnapshotRow, complaint_about, split_of
+from ml.targets import LabelRule, decide_labels, fuse
+from ml.targets.snapshot_rows import witnessed
+
+
+@dataclass(frozen=True)
+class Posteriors:
+    """What fusion found, by row id: P(no mistake up to and with each step)."""
+
+    by_row: dict[str, list[float]]
+
+    @classmethod
+    def fitted(cls, rows: Iterable[SnapshotRow], rule: LabelRule) -> Posteriors:
+        """Fit on every row; keeps one witness list per row in memory, and none of the texts."""
+        names: list[str] = []
+        items = []
+        for row in rows:
+            names.append(row.id)
+            items.append(witnessed(row, rule))
+        fusion = fuse(items)
+        return cls({name: fusion.correct_through(index) for index, name in enumerate(names)})
+
+
+def evidence_rows(
+    evidence: Iterable[Evidence], rule: LabelRule, method: str, counts: Counter[str], dropped: Counter[str]
+) -> Iterator[SnapshotRow]:
+    """A row without labels for every solution that has evidence of the wanted kind."""
+    for item in evidence:
+        human, automatic = _human(item, rule), _automatic(item, rule, method)
+        if human is None and automatic is None:
+            dropped["solutions_without_evidence"] += 1
+            continue
+        row = _row(item, human, automatic)
+        if complaint_about(row):
+            dropped["solutions_without_usable_steps"] += 1
+            continue
+        if human:
+            counts.update(f"labels_by_{origin}" for origin in human["origins"])
+        yield row
+
+
+def labelled_rows(
+    rows: Iterable[SnapshotRow], rule: LabelRule, posteriors: Posteriors | None, dropped: Counter[str]
+) -> Iterator[SnapshotRow]:
+    """The rows with the labels that the rule decides; those on which it leaves no label fall away."""
+    for row in rows:
+        if posteriors:
+            row = replace(row, human={**(row.human or {}), "posterior": posteriors.by_row[row.id]})
+        decision = decide_labels(row.human, row.automatic, rule, len(row.steps))
+        if all(label is None for label in decision.labels):
+            dropped["solutions_without_labels"] += 1
+            continue
+        yield replace(
+            row, labels=decision.labels, label_source=decision.sources, first_mistake=decision.first_mistake
+        )
+
+
+def _human(item: Evidence, rule: LabelRule) -> dict[str, Any] | None:
+    if item.verdict is None or rule.labels == "automatic":
+        return None
+    return evidence_of(item.verdict, len(item.steps))
+
+
+def _automatic(item: Evidence, rule: LabelRule, method: str) -> dict[str, Any] | None:
+    if not item.estimates or rule.labels == "human":
+        return None
+    places = [(index, chosen) for index, (_, chosen) in enumerate(item.trajectory)]
+    found = [item.estimates.get(place, {}) for place in places]
+    series: dict[str, Any] = {name: [estimate.get(name) for estimate in found] for name in SERIES}
+    # A step that no rollout went through was visited 0 times; everything else of it is unknown.
+    for name in ("visits", "correct"):
+        series[name] = [value or 0 for value in series[name]]
+    if not any(series["visits"]):
+        return None
+    return {**series, "method": method}
+
+
+def _row(item: Evidence, human: dict[str, Any] | None, automatic: dict[str, Any] | None) -> SnapshotRow:
+    solution, steps = item.solution, item.steps
+    return SnapshotRow(
+        id=str(solution.pk),
+        problem_id=str(solution.problem_id),
+        problem=solution.problem.text,
+        answer=solution.problem.answer,
+        steps=steps,
+        final_answer=solution.final_answer,
+        is_correct=solution.is_correct,
+        generator=solution.generator,
+        split=split_of(solution.problem.text),
+        human=human,
+        automatic=automatic,
+        labels=[None] * len(steps),
+        label_source=[None] * len(steps),
+        options=list(_options(item, human is not None, automatic is not None)),
+    )
+
+
+def _options(item: Evidence, with_ratings: bool, with_estimates: bool) -> Iterator[dict[str, Any]]:
+    """The alternatives beside the trajectory that somebody said something of, in a fixed order."""
+    for index, position in enumerate(item.positions[: len(item.trajectory) + 1]):
+        for number, option in enumerate(position.options):
+            if number == position.chosen:
+                continue
+            rating = option_rating(item.verdict, index, number) if with_ratings else None
+            q_value = _q_value(item, (index, number)) if with_estimates else None
+            if rating is not None or q_value is not None:
+                yield {"position": index, "text": option.text, "rating": rating, "q_value": q_value}
+
+
+def _q_value(item: Evidence, place: tuple[int, int]) -> float | None:
+    value: float | None = (item.estimates or {}).get(place, {}).get("q_value")
+    return value

@@ -1,0 +1,242 @@
+"""Freezes a campaign's labels: reads the evidence, decides by one rule, writes files that never change.
+
+The folder is named by the hash of its content. Freezing the same data again gives the same bytes and so the
+same folder, whatever the new snapshot is called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from labelsite.accounts.models import User
+from labelsite.autolabels.models import EstimateRun
+from labelsite.campaigns.models import Campaign
+from labelsite.snapshots.annotation_lines import annotations_of, prm800k_lines
+from labelsite.snapshots.evidence import read_evidence
+from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.snapshots.rows import Posteriors, evidence_rows, labelled_rows
+from ml.errors import MisstepError
+from ml.snapshot import SnapshotRow, write_snapshot
+from ml.targets import LabelRule
+
+ANNOTATIONS_FILE = "annotations.jsonl"
+Report = Callable[[int], None]
+
+
+def snapshots_folder() -> Path:
+    return Path(settings.VAR) / "snapshots"
+
+
+def folder_of(snapshot: Snapshot) -> Path:
+    """Where a snapshot's files lie."""
+    return snapshots_folder() / snapshot.folder
+
+
+def freeze(
+    campaign: Campaign,
+    labels: str,
+    rule: LabelRule | None = None,
+    name: str | None = None,
+    created_by: User | None = None,
+    report: Report | None = None,
+) -> Snapshot:
+    """Freeze the campaign's `labels` (human, automatic or mixed) under `rule` and return the snapshot's row.
+
+    Raises MisstepError when there is nothing to freeze: no usable labels, or no loaded run of estimates.
+    """
+    rule = replace(rule or LabelRule(), labels=labels)
+    run = estimate_run_of(campaign) if labels != LabelSource.HUMAN else None
+    if labels == LabelSource.AUTOMATIC and run is None:
+        raise MisstepError(
+            f"campaign {campaign.name} has no loaded estimates, expected a finished search before freezing"
+        )
+    name = free_name(name or f"{campaign.name} {labels} {timezone.now():%Y-%m-%d %H:%M}")
+    with _one_moment():
+        beside = snapshots_folder() / f".{uuid.uuid4().hex}"
+        try:
+            manifest = _write(beside, campaign, rule, run, name, report)
+            folder = _settle(beside, manifest["sha256"])
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        return Snapshot.objects.create(
+            name=name,
+            campaign=campaign,
+            labels=labels,
+            folder=folder,
+            sha256=manifest["sha256"],
+            manifest=manifest,
+            created_by=created_by,
+        )
+
+
+def export(snapshot: Snapshot, target: Path) -> None:
+    """Copy a snapshot's folder to `target`, which must be new or empty; it appears whole or not at all."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise MisstepError(f"{target} already holds files, expected a new or empty folder")
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        shutil.copytree(folder_of(snapshot), partial)
+        # The folder may be shared with a snapshot of the same content under another name.
+        (partial / "manifest.json").write_text(
+            json.dumps(snapshot.manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        os.replace(partial, target)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise MisstepError(f"{target}: {error.strerror}, expected a folder that can be written") from error
+
+
+def estimate_run_of(campaign: Campaign) -> EstimateRun | None:
+    """The campaign's own loaded run, or else the latest loaded one that estimated any of its solutions."""
+    if campaign.estimate_run and campaign.estimate_run.loaded_at:
+        return campaign.estimate_run
+    return (
+        EstimateRun.objects.filter(
+            loaded_at__isnull=False, solution_estimates__solution__tasks__campaign=campaign
+        )
+        .order_by("-loaded_at", "-pk")
+        .first()
+    )
+
+
+def free_name(wanted: str) -> str:
+    """`wanted`, with a number behind it when a snapshot already has that name."""
+    wanted = wanted.strip()[:110] or "Snapshot"
+    name, number = wanted, 1
+    while Snapshot.objects.filter(name=name).exists():
+        number += 1
+        name = f"{wanted} ({number})"
+    return name
+
+
+@contextmanager
+def _one_moment() -> Iterator[None]:
+    """A transaction that sees the tables as they were at one moment, where it is the outermost one."""
+    outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if outermost:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
+
+
+def _write(
+    folder: Path,
+    campaign: Campaign,
+    rule: LabelRule,
+    run: EstimateRun | None,
+    name: str,
+    report: Report | None,
+) -> dict[str, Any]:
+    """Write everything into `folder`; the mappings of the manifest fill while the rows stream by."""
+    counts: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
+
+    def evidence(kept: Counter[str], left_out: Counter[str]) -> Iterator[SnapshotRow]:
+        items = read_evidence(campaign, run, left_out)
+        return evidence_rows(items, rule, run.method if run else "", kept, left_out)
+
+    posteriors = None
+    if rule.labels == LabelSource.MIXED and rule.mixture == "fusion":
+        posteriors = Posteriors.fitted(evidence(Counter(), Counter()), rule)
+    rows = labelled_rows(evidence(counts, dropped), rule, posteriors, dropped)
+    manifest = write_snapshot(
+        folder,
+        _reported(rows, report),
+        name=name,
+        labels=rule.labels,
+        campaign=campaign.name,
+        rule=asdict(rule),
+        counts=counts,
+        filters=dropped,
+        lineage=_lineage(campaign, run),
+    )
+    if not manifest["counts"]["rows"]:
+        raise MisstepError(_nothing_to_freeze(campaign, rule, dropped))
+    if rule.labels != LabelSource.AUTOMATIC:
+        manifest["files"] = [_write_annotations(folder, campaign)]
+        (folder / "manifest.json").write_text(
+            json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+    return manifest
+
+
+def _reported(rows: Iterator[SnapshotRow], report: Report | None) -> Iterator[SnapshotRow]:
+    for number, row in enumerate(rows, start=1):
+        yield row
+        if report:
+            report(number)
+
+
+def _nothing_to_freeze(campaign: Campaign, rule: LabelRule, dropped: Mapping[str, int]) -> str:
+    reasons = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(dropped.items()))
+    return (
+        f"campaign {campaign.name} has no {rule.labels} labels to freeze"
+        f" (left out: {reasons or 'nothing'}), expected at least one labelled solution"
+    )
+
+
+def _lineage(campaign: Campaign, run: EstimateRun | None) -> dict[str, Any]:
+    """Where the labels come from: enough to find the campaign's rules and to repeat the search."""
+    lineage: dict[str, Any] = {
+        "campaign": campaign.pk,
+        "protocol": campaign.protocol,
+        "exposure": campaign.exposure,
+        "guideline_version": campaign.guideline_version,
+        "generation": campaign.generation,
+    }
+    if run:
+        lineage["estimates"] = {
+            "run": run.pk,
+            "name": run.name,
+            "method": run.method,
+            "policy": run.policy,
+            "seed": run.seed,
+            "parameters": run.parameters,
+            "code_version": run.code_version,
+            "sandbox_level": run.sandbox_level,
+        }
+    return lineage
+
+
+def _write_annotations(folder: Path, campaign: Campaign) -> dict[str, Any]:
+    """Keep every live annotation as a PRM800K line beside the labels that were made of them."""
+    digest, rows = hashlib.sha256(), 0
+    with (folder / ANNOTATIONS_FILE).open("wb") as stream:
+        for record in prm800k_lines(annotations_of(campaign)):
+            line = (json.dumps(record, ensure_ascii=False) + "\n").encode()
+            stream.write(line)
+            digest.update(line)
+            rows += 1
+        stream.flush()
+        os.fsync(stream.fileno())
+    return {"file": ANNOTATIONS_FILE, "format": "prm800k", "rows": rows, "sha256": digest.hexdigest()}
+
+
+def _settle(beside: Path, sha256: str) -> str:
+    """Move a finished folder to its own name; a folder of the same content that is there already stays."""
+    digest = hashlib.sha256(sha256.encode())
+    annotations = beside / ANNOTATIONS_FILE
+    if annotations.exists():
+        with annotations.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    name = f"{sha256[:16]}-{digest.hexdigest()[:8]}"
+    target = snapshots_folder() / name
+    if not target.exists():
+        os.replace(beside, target)
+    return name
