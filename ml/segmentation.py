@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 RULES = ("newline", "paragraph", "step_marker")
 
-FENCE = re.compile(r"^ {0,3}(`{3,})[ \t]*([^`\n]*?)[ \t]*$")
+FENCE = re.compile(r"^ {0,3}(`{3,})([^`\n]*)$")
 PYTHON_WORDS = frozenset({"python", "py", "python3"})
 STEP_MARKER = re.compile(r"^[ \t]*(?:#{1,6}[ \t]*|\*{1,2}|[-+][ \t]+)?step[ \t]*\d{1,4}\b", re.IGNORECASE)
 # What opens displayed LaTeX, and what closes it. `\begin{x}` is closed by its own `\end{x}` only.
@@ -19,6 +19,8 @@ LATEX_OPENING = re.compile(r"(?<!\\)(?:\\\[|\$\$|\\begin\{([A-Za-z]+\*?)\})")
 
 # Displayed LaTeX of more lines than this was never closed; looking on would take quadratic time.
 LONGEST_LATEX = 60
+# A line that opens more kinds of LaTeX than this without closing them was not written to be read.
+MOST_OPEN = 8
 
 
 def segment(trace: str, rule: str) -> list[str]:
@@ -76,19 +78,24 @@ def _fence_length(lines: list[str], start: int) -> int:
 def _closes(line: str, fence: str) -> bool:
     """Whether a line ends a block that this fence opened: as many backticks or more, and nothing else."""
     closing = FENCE.match(line)
-    return bool(closing) and not closing[2] and len(closing[1]) >= len(fence)  # type: ignore[index]
+    return closing is not None and not closing[2].strip() and len(closing[1]) >= len(fence)
 
 
 def _latex_length(lines: list[str], start: int) -> int:
     """How many lines from here on displayed LaTeX holds together; 1 if it is closed at once or never."""
     end, column = start, 0
-    while opening := LATEX_OPENING.search(lines[end], column):
+    hopeless: set[str] = set()  # What the lines from `end` on do not hold; asking again would cost time.
+    while (opening := LATEX_OPENING.search(lines[end], column)) and len(hopeless) < MOST_OPEN:
         closing = _closing(opening)
         column = opening.end()
+        if closing in hopeless:
+            continue
+        hopeless.add(closing)
         for index in range(end, min(len(lines), end + LONGEST_LATEX)):
             found = lines[index].find(closing, column if index == end else 0)
             if found >= 0:
                 end, column = index, found + len(closing)
+                hopeless.clear()
                 break
             if index > end and FENCE.match(lines[index]):
                 break  # An opening that would swallow a code block was a slip of the writer, not LaTeX.
@@ -118,7 +125,7 @@ def split_code(step: str) -> tuple[str, str | None]:
             index += 1
             continue
         body = lines[index : index + length]
-        if opening[2].lower() in PYTHON_WORDS:
+        if opening[2].strip().lower() in PYTHON_WORDS:
             found = True
             closed = len(body) > 1 and _closes(body[-1], opening[1])
             code.extend(body[1:-1] if closed else body[1:])

@@ -102,6 +102,18 @@ def test_hostile_traces_take_linear_time(line):
     assert time.perf_counter() - start < 4
 
 
+@pytest.mark.parametrize(
+    "line", ["\\[ " * 300_000, "```" + " " * 300_000 + "`", "\\[ \\] " * 100_000, " " * 300_000]
+)
+def test_one_hostile_line_takes_linear_time(line):
+    start = time.perf_counter()
+    for rule in RULES:
+        segment(line, rule)
+    names = ("".join(chr(97 + int(digit)) for digit in str(number)) for number in range(30_000))
+    segment(" ".join(f"\\begin{{{name}}}" for name in names), "newline")
+    assert time.perf_counter() - start < 4
+
+
 pieces = st.sampled_from(
     ["a", "b c", "", " ", "```python", "```", "\\[", "\\]", "$$", "Step 1: x", "\\begin{a}", "\\end{a}"]
 )
