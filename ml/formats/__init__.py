@@ -46,6 +46,10 @@ MODULES: MappingProxyType[str, ModuleType] = MappingProxyType(
 )
 FORMATS = tuple(MODULES)
 
+# What the database's columns hold, and what a person could ever look at.
+LONGEST_NAME = 200
+MOST_STEPS = 1_000
+
 
 def read(
     path: str | Path,
@@ -75,18 +79,32 @@ def _read(
             try:
                 # A line is taken whole or not at all: a bad fourth solution takes the first three with it.
                 solutions = list(parse(record, line))
-                _refuse_used_ids(solutions, used, line)
+                for labelled in solutions:
+                    _refuse_oversized(labelled)
+                    _refuse_used_id(labelled, used)
             except Unreadable as error:
                 on_error(BadRecord(name, line, error.found, error.expected))
             else:
                 yield from solutions
 
 
-def _refuse_used_ids(solutions: list[LabelledSolution], used: UsedIds, line: int) -> None:
-    for labelled in solutions:
-        first = used.first_line(labelled.solution.id, line)
-        if first != line:
-            raise Unreadable(f"id {labelled.solution.id!r} again (first on line {first})", "ids that differ")
+def _refuse_oversized(labelled: LabelledSolution) -> None:
+    solution = labelled.solution
+    names = {"id": solution.id, "problem id": solution.problem.id, "generator": solution.generator or ""}
+    for name, value in names.items():
+        if len(value) > LONGEST_NAME:
+            raise Unreadable(f"a {name} of {len(value)} characters", f"at most {LONGEST_NAME}")
+    if (
+        max([len(solution.positions), *(len(position.options) for position in solution.positions)])
+        > MOST_STEPS
+    ):
+        raise Unreadable("a solution of too many steps or alternatives", f"at most {MOST_STEPS} of each")
+
+
+def _refuse_used_id(labelled: LabelledSolution, used: UsedIds) -> None:
+    first = used.first_line(labelled.solution.id, labelled.line)
+    if first != labelled.line:
+        raise Unreadable(f"id {labelled.solution.id!r} again (first on line {first})", "ids that differ")
 
 
 def _raise(error: BadRecord) -> None:

@@ -14,7 +14,8 @@ class UsedIds:
     """
 
     def __enter__(self) -> UsedIds:
-        self.database = sqlite3.connect("", isolation_level=None)
+        # One thread at a time uses it, but the one that ends the reading may not be the one that began it.
+        self.database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self.database.execute("PRAGMA journal_mode = OFF")
         self.database.execute("PRAGMA synchronous = OFF")
         self.database.execute("CREATE TABLE used (id BLOB PRIMARY KEY, line INTEGER) WITHOUT ROWID")

@@ -21,6 +21,7 @@ KEYS = frozenset({"question", "reasoning_steps"})
 # Search stops long before these; without them one line could unfold into more than the memory holds.
 DEEPEST = 100
 MOST_NODES = 10_000
+MOST_PREFIXES = 2_000
 
 
 def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
@@ -61,8 +62,8 @@ def _tree_paths(root: Record) -> Iterator[tuple[list[str], list[float | None]]]:
 
 def _flat_paths(question: str, entries: Sequence[Record]) -> Iterator[tuple[list[str], list[float | None]]]:
     """Each prefix cut where shorter prefixes of the record end; the bare question is left out."""
-    if len(entries) > MOST_NODES:
-        raise Unreadable(f"{len(entries)} prefixes of one question", f"at most {MOST_NODES}")
+    if len(entries) > MOST_PREFIXES:
+        raise Unreadable(f"{len(entries)} prefixes of one question", f"at most {MOST_PREFIXES}")
     seen: dict[str, list[float]] = {}
     for entry in entries:
         prefix = fields.text(entry, "solution_prefix")

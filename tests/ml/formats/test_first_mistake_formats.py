@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from ml import formats
+from ml.errors import BadRecord
 from ml.formats import big_bench_mistake, gsm8k_solutions, label_rules, misstep, mr_gsm8k, processbench
 from ml.formats.lines import Unreadable
 from ml.records import FinishReason, LabelledSolution
@@ -222,7 +223,7 @@ def test_a_bad_fourth_model_takes_its_whole_line_with_it(tmp_path):
         '{"question": "q", "ground_truth": "A: 1", '
         '"a": {"is_correct": true, "solution": "A: 1"}, "b": {"is_correct": 1}}'
     )
-    errors: list[Exception] = []
+    errors: list[BadRecord] = []
     assert list(formats.read(path, "gsm8k_solutions", on_error=errors.append)) == []
     assert len(errors) == 1
 

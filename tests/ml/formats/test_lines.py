@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,12 @@ def refusal(path: Path, limits: Limits = ORDINARY) -> str:
         (
             line(id="b", final_answer_correct="yes"),
             '2: `final_answer_correct` = "yes", expected true or false',
+        ),
+        (line(id="b" * 300), '2: `id` = "bbb'),
+        (line(id="b", generator="m" * 300), "2: a generator of 300 characters, expected at most 200"),
+        (
+            line(id="b", steps=["s"] * 1001),
+            "2: a solution of too many steps or alternatives, expected at most",
         ),
         (b'{"id": "b"}', "2: no key `steps` (keys: id), expected a `steps`"),
     ],
@@ -189,6 +196,15 @@ def test_a_reader_that_is_left_early_closes_its_file(tmp_path, recwarn):
     next(reading)
     reading.close()
     assert not [warning for warning in recwarn if warning.category is ResourceWarning]
+
+
+def test_reading_may_begin_in_one_thread_and_end_in_another(tmp_path):
+    path = tmp_path / "two.jsonl"
+    path.write_bytes(line() + line(id="b"))
+    reading = formats.read(path, "processbench")
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(next, reading).result().solution.id == "a"
+    assert [found.solution.id for found in reading] == ["b"]
 
 
 def test_line_numbers_count_from_one():
