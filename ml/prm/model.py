@@ -121,6 +121,12 @@ def with_lora(model: PreTrainedModel, rank: int, seed: int) -> nn.Module:
     return get_peft_model(model, config)
 
 
+def recompute_activations(model: nn.Module) -> None:
+    """Gradient checkpointing: activations are computed again on the way back instead of being kept."""
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+
+
 def _head_without_dropout(model: nn.Module) -> None:
     if isinstance(getattr(model, "dropout", None), nn.Dropout):
         model.dropout.p = 0.0

@@ -24,7 +24,7 @@ from ml.prm.card import code_commit, dependency_versions
 from ml.prm.checkpoint import publish
 from ml.prm.distributed import Group
 from ml.prm.examples import Example, ExampleSettings, examples_from
-from ml.prm.model import ProcessRewardModel, with_lora
+from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
 from ml.prm.score import Scorer, Unscored
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.train import Run, TrainingSettings, train
@@ -140,7 +140,7 @@ def _steps(request: Request, examples: Sequence[Example]) -> int:
 
 def _prepared(model: nn.Module, request: Request) -> nn.Module:
     if request.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
+        recompute_activations(model)
     if request.lora_rank:
         return with_lora(model, request.lora_rank, request.training.seed)  # type: ignore[arg-type]
     return model

@@ -1,0 +1,129 @@
+"""Checkpoint writes: killed at any moment, something whole is always there and nothing torn is loaded."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+
+import pytest
+import torch
+
+from ml.errors import MisstepError
+from ml.prm import checkpoint
+from ml.prm.checkpoint import TrainingState, check_whole, load_newest_state, publish, save_state, seal
+
+
+def state(step: int) -> TrainingState:
+    return TrainingState(step, {"history": [step]}, {"weights": torch.full((200_000,), float(step))})
+
+
+def is_consistent(loaded: TrainingState) -> bool:
+    return bool((loaded.tensors["weights"] == loaded.step).all()) and loaded.body["history"] == [loaded.step]
+
+
+def test_a_hundred_kills_inside_a_write_always_leave_a_loadable_state(tmp_path):
+    generator, newest = random.Random(0), 0
+    save_state(tmp_path, state(0))
+    for _ in range(100):
+        child = os.fork()
+        if not child:
+            for step in range(newest + 1, newest + 1000):
+                save_state(tmp_path, state(step))
+            os._exit(0)
+        time.sleep(generator.uniform(0.001, 0.03))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        loaded = load_newest_state(tmp_path)
+        assert loaded is not None and is_consistent(loaded)
+        assert loaded.step >= newest
+        newest = loaded.step
+    assert newest > 20
+
+
+def test_a_kill_at_every_single_system_step_leaves_the_old_state_or_the_new(tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def dying_after(calls: int) -> None:
+        remaining = [calls]
+
+        def counted(real):
+            def call(*arguments):
+                if not remaining[0]:
+                    raise Killed
+                remaining[0] -= 1
+                return real(*arguments)
+
+            return call
+
+        monkeypatch.setattr(checkpoint, "_sync_file", counted(sync_file))
+        monkeypatch.setattr(checkpoint, "sync_folder", counted(sync_folder))
+        monkeypatch.setattr(checkpoint.os, "replace", counted(replace))
+
+    sync_file, sync_folder, replace = checkpoint._sync_file, checkpoint.sync_folder, os.replace
+    deaths = 0
+    for calls in range(12):
+        folder = tmp_path / str(calls)
+        save_state(folder, state(1))
+        dying_after(calls)
+        try:
+            save_state(folder, state(2))
+        except Killed:
+            deaths += 1
+        monkeypatch.undo()
+        loaded = load_newest_state(folder)
+        assert loaded is not None and is_consistent(loaded)
+    assert deaths >= 5
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "remove"])
+def test_a_torn_state_is_passed_over_for_the_one_before(tmp_path, damage):
+    save_state(tmp_path, state(1))
+    newest = save_state(tmp_path, state(2)) / "state.safetensors"
+    content = newest.read_bytes()
+    if damage == "remove":
+        newest.unlink()
+    else:
+        newest.write_bytes(content[:-100] if damage == "cut" else content[:-1] + b"\x01")
+    loaded = load_newest_state(tmp_path)
+    assert loaded is not None and loaded.step == 1
+
+
+def test_only_the_last_two_states_are_kept(tmp_path):
+    for step in range(5):
+        save_state(tmp_path, state(step))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000003", "step-00000004"]
+
+
+def finished(folder, name="partial"):
+    partial = folder / name
+    partial.mkdir()
+    (partial / "model.safetensors").write_bytes(b"weights")
+    (partial / "card.json").write_text(json.dumps({"objective": "classifier"}))
+    return partial
+
+
+def test_a_checkpoint_moves_into_a_folder_that_somebody_else_uses(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "spec.json").write_text("{}")
+    publish(finished(tmp_path), tmp_path / "out")
+    assert check_whole(tmp_path / "out") == {"objective": "classifier"}
+    assert (tmp_path / "out" / "spec.json").exists() and not (tmp_path / "partial").exists()
+
+
+def test_a_checkpoint_with_a_changed_byte_is_not_loaded(tmp_path):
+    publish(finished(tmp_path), tmp_path / "out")
+    (tmp_path / "out" / "model.safetensors").write_bytes(b"Weights")
+    with pytest.raises(MisstepError, match=r"differ from manifest\.json"):
+        check_whole(tmp_path / "out")
+
+
+def test_a_checkpoint_without_its_manifest_is_not_loaded(tmp_path):
+    partial = finished(tmp_path)
+    with pytest.raises(MisstepError, match="expected the checkpoint as written"):
+        check_whole(partial)
+    seal(partial)
+    assert check_whole(partial)["objective"] == "classifier"
