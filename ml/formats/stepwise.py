@@ -93,10 +93,12 @@ def rating_rows(
         return
     for position, step in others:
         prefix = trajectory[:position]
-        if step.rating is None or (step.rating == 0 and neutral == "drop") or len(prefix) < position:
+        unsaid = step.rating is None or (step.rating == 0 and neutral == "drop")
+        # An alternative stands after the trajectory's steps; after a mistake, or past their end, it cannot.
+        if unsaid or len(prefix) < position or any(before.rating == -1 for before in prefix):
             continue
         row = _row(problem, [*prefix, step], neutral)
-        if row and row["completions"][-1].endswith(step.text):
+        if row:
             yield row
 
 

@@ -204,6 +204,9 @@ def test_an_alternative_after_a_mistake_is_no_row():
     ratings = [StepRating(0, 0, -1), StepRating(1, 1, 1)]
     rows = list(stepwise.write_records(labelled(ratings)))
     assert [row["completions"] for row in rows] == [["a"]]
+    # Nor where it happens to end like the mistake before it.
+    trajectory = [RatedStep("ab", -1), RatedStep("c", None)]
+    assert len(list(stepwise.rating_rows("p", trajectory, [(1, RatedStep("b", 1))]))) == 1
 
 
 def test_a_solution_without_any_rating_is_no_row():
