@@ -134,6 +134,9 @@ TEMPLATES = [
 
 DATABASES = {"default": database_from(os.environ.get("DATABASE_URL", "postgresql:///misstep"))}
 
+# Constraints in SQL are meant for the database; that forms do not also check them is no news.
+SILENCED_SYSTEM_CHECKS = ["models.W045"]
+
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
