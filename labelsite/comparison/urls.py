@@ -1,4 +1,15 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+
+from labelsite.comparison import views
 
 app_name = "comparison"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("campaigns/<int:campaign_id>/comparison/", views.campaign, name="campaign"),
+    path(
+        "campaigns/<int:campaign_id>/comparison/disagreements/",
+        views.disagreement_list,
+        name="disagreements",
+    ),
+    path("campaigns/<int:campaign_id>/comparison/tasks/<int:task_id>/", views.task, name="task"),
+    path("campaigns/<int:campaign_id>/comparison/runs/<int:run_id>/use/", views.use_run, name="use_run"),
+]

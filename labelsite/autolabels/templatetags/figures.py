@@ -1,0 +1,93 @@
+"""How pages write figures: shares in per cent, measures with three decimals, a dash for the unknown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from django import template
+from django.utils import formats
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+register = template.Library()
+UNKNOWN = "–"
+
+
+def _is_known(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    """0.8571 -> 85.7 %"""
+    if not _is_known(value) or value is None:
+        return UNKNOWN
+    return f"{formats.number_format(100 * value, 1)} %"
+
+
+@register.filter
+def measure(value: float | None) -> str:
+    """A coefficient with three decimals."""
+    return formats.number_format(value, 3) if _is_known(value) and value is not None else UNKNOWN
+
+
+@register.filter
+def signed(value: float | None) -> str:
+    """A difference with its sign: +0.25, or a true minus."""
+    if not _is_known(value) or value is None:
+        return UNKNOWN
+    sign = "+" if value > 0 else "−" if value < 0 else ""
+    return f"{sign}{formats.number_format(abs(value), 2)}"
+
+
+@register.filter
+def q(value: float | None) -> str:
+    """A Q-value with two decimals and a true minus."""
+    if not _is_known(value) or value is None:
+        return UNKNOWN
+    return f"{'−' if value < 0 else ''}{abs(value):.2f}"
+
+
+@register.filter
+def step_number(position: int | None) -> str:
+    """A 0-based position as people count steps, or "none" for no mistake (null, or -1 as gold has it)."""
+    if position is None or position < 0:
+        return _("none")
+    return str(position + 1)
+
+
+@register.filter
+def step_numbers(positions: Sequence[int | None]) -> str:
+    """Several positions, the same one once."""
+    return ", ".join(dict.fromkeys(step_number(position) for position in positions)) or UNKNOWN
+
+
+@register.filter
+def seconds(value: float | None) -> str:
+    """A duration as people say it: 40 s, 12 min, 3.5 h."""
+    if not _is_known(value) or value is None:
+        return UNKNOWN
+    if value < 90:
+        return f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
+
+
+@register.simple_tag
+def q_strip(values: Sequence[float | None], first_mistake: int | None = None) -> SafeString:
+    """A solution's Q-values as a row of small bars; the run's first mistake in the colour of mistakes."""
+    width, height = 9, 26
+    low = -1.0 if any(value is not None and value < 0 for value in values) else 0.0
+    bars = []
+    for place, value in enumerate(values):
+        share = 0.0 if value is None else (value - low) / (1 - low)
+        tall = round(2 + share * (height - 2), 1)
+        css = "strip-none" if value is None else "strip-bad" if place == first_mistake else "strip-good"
+        bars.append((place * width, round(height - tall, 1), width - 2, tall, css))
+    words = ", ".join(q(value) for value in values)
+    return format_html(
+        '<svg class="strip" width="{}" height="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>',
+        max(len(values) * width, 1), height, max(len(values) * width, 1), height, f"Q {words}",
+        format_html_join("", '<rect x="{}" y="{}" width="{}" height="{}" class="{}"/>', bars),
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""Which tasks to look at again, and both opinions on one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+from labelsite.annotations.models import Annotation
+from labelsite.autolabels.models import EstimateRun, SolutionEstimate
+from labelsite.campaigns.models import Campaign, Task
+from labelsite.comparison.evidence import EVERYBODY, Against
+
+PAGE = 40
+
+
+class Kind(TextChoices):
+    """How people and the run differ on a task."""
+
+    ANY = "any", _("every disagreement")
+    EARLIER = "earlier", _("the run is earlier")
+    LATER = "later", _("the run is later")
+    MISSES = "misses", _("the run misses it")
+    INVENTS = "invents", _("the run finds what nobody marked")
+    UNMARKED = "unmarked", _("wrong answer, no mistake marked")
+
+
+# `a.first` is a person's first mistake (-1: none), `e.first_mistake` the run's (null: none).
+CONDITIONS = {
+    Kind.ANY: "e.id IS NOT NULL AND a.first <> COALESCE(e.first_mistake, -1)",
+    Kind.EARLIER: "a.first >= 0 AND e.first_mistake < a.first",
+    Kind.LATER: "a.first >= 0 AND e.first_mistake > a.first",
+    Kind.MISSES: "a.first >= 0 AND e.id IS NOT NULL AND e.first_mistake IS NULL",
+    Kind.INVENTS: "a.first < 0 AND e.first_mistake IS NOT NULL",
+    Kind.UNMARKED: "s.is_correct IS FALSE",
+}
+EXISTS = "EXISTS (SELECT 1 FROM ({looks}) a WHERE a.task_id = t.id AND {condition})"
+# Here nobody may have marked a mistake: one person who did settles the case.
+NOBODY = (
+    "EXISTS (SELECT 1 FROM ({looks}) a WHERE a.task_id = t.id) AND"
+    " NOT EXISTS (SELECT 1 FROM ({looks}) a WHERE a.task_id = t.id AND a.first >= 0) AND {condition}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One task of the list: what people said, what the run said."""
+
+    task: Task
+    people: Sequence[int | None]
+    machine: int | None
+    has_estimate: bool
+    q_values: Sequence[float | None]
+
+
+def task_ids(
+    campaign: Campaign,
+    run: EstimateRun | None,
+    kind: Kind,
+    after: int = 0,
+    limit: int = PAGE + 1,
+    against: Against = EVERYBODY,
+    backwards: bool = False,
+) -> list[int]:
+    """The next tasks of one kind after the task `after`, in order of their ids (or before it, backwards)."""
+    pattern = NOBODY if kind == Kind.UNMARKED else EXISTS
+    wanted = pattern.format(looks=against.looks, condition=CONDITIONS[kind])
+    order, beyond = ("DESC", "<") if backwards else ("ASC", ">")
+    query = f"""
+        SELECT t.id FROM campaigns_task t JOIN problems_solution s ON s.id = t.solution_id
+        LEFT JOIN autolabels_solutionestimate e ON e.solution_id = t.solution_id AND e.run_id = %(run)s
+        WHERE t.campaign_id = %(campaign)s AND t.id {beyond} %(after)s AND {wanted}
+        ORDER BY t.id {order} LIMIT %(limit)s
+    """
+    parameters: dict[str, Any] = {
+        "campaign": campaign.pk, "run": run.pk if run else None, "after": after, "limit": limit,
+        "annotators": list(against.annotators),
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        return [identity for (identity,) in cursor.fetchall()]
+
+
+def rows(task_numbers: Sequence[int], run: EstimateRun | None, against: Against = EVERYBODY) -> list[Row]:
+    """The tasks with both opinions, in three queries whatever their number."""
+    tasks = Task.objects.select_related("solution__problem").in_bulk(task_numbers)
+    estimates = {
+        estimate.solution_id: estimate
+        for estimate in SolutionEstimate.objects.filter(
+            run=run, solution__in=[task.solution_id for task in tasks.values()]
+        )
+    }
+    people = _people(tasks, against)
+    found = []
+    for number in task_numbers:
+        task = tasks[number]
+        estimate = estimates.get(task.solution_id)
+        found.append(
+            Row(
+                task=task,
+                people=people.get(number, []),
+                machine=estimate.first_mistake if estimate else None,
+                has_estimate=estimate is not None,
+                q_values=estimate.q_values if estimate else [],
+            )
+        )
+    return found
+
+
+def _people(tasks: dict[int, Task], against: Against) -> dict[int, list[int | None]]:
+    """The first mistakes that were named for each task: by people, or by gold."""
+    if against.is_gold:
+        return {
+            number: [position if position >= 0 else None for position in task.gold or []]
+            for number, task in tasks.items()
+        }
+    annotations = Annotation.objects.filter(task__in=tasks, is_live=True, broken_rule="").order_by("pk")
+    if against.annotators:
+        annotations = annotations.filter(annotator__in=against.annotators)
+    found: dict[int, list[int | None]] = {}
+    for annotation in annotations.only("task_id", "trajectory", "finish_reason"):
+        if annotation.finish_reason in ("found_error", "solution"):
+            found.setdefault(annotation.task_id, []).append(annotation.first_mistake)
+    return found

@@ -1,0 +1,28 @@
+"""What a reviewer or admin may send to these pages."""
+
+from __future__ import annotations
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from labelsite.comparison.evidence import NONE
+
+
+class AdjudicationForm(forms.Form):
+    """Acceptable first-mistake positions (0-based, -1 for none), and why."""
+
+    positions = forms.TypedMultipleChoiceField(coerce=int, required=False)
+    note = forms.CharField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    make_gold = forms.BooleanField(required=False)
+
+    def __init__(self, *args: object, step_count: int, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        field = self.fields["positions"]
+        assert isinstance(field, forms.TypedMultipleChoiceField)
+        field.choices = [(NONE, _("no mistake")), *((place, place + 1) for place in range(step_count))]
+
+    def clean_positions(self) -> list[int]:
+        positions: list[int] = self.cleaned_data["positions"]
+        if not positions:
+            raise forms.ValidationError(_("Mark at least one step, or “no mistake”."))
+        return positions

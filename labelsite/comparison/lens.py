@@ -1,0 +1,62 @@
+"""What a comparison page looks at and through: a campaign, a run, and whose labels to compare it with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, QueryDict
+from django.shortcuts import get_object_or_404
+
+from labelsite.autolabels.models import EstimateRun
+from labelsite.campaigns.models import Campaign
+from labelsite.comparison.evidence import Against
+
+
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """The chosen view; `query` keeps it in links."""
+
+    campaign: Campaign
+    run: EstimateRun | None
+    labeler: str
+    is_blind: bool
+    asked_run: int | None
+
+    @property
+    def against(self) -> Against:
+        if self.labeler == "gold":
+            return Against(is_gold=True)
+        chosen = (int(self.labeler),) if self.labeler.isdigit() else ()
+        return Against(annotators=chosen, is_blind=self.is_blind)
+
+    @property
+    def query(self) -> str:
+        """The view as the part of an address after "?"; empty for the usual view."""
+        parts: dict[str, object] = {}
+        if self.asked_run:
+            parts["run"] = self.asked_run
+        if self.labeler:
+            parts["of"] = self.labeler
+        if self.is_blind:
+            parts["blind"] = 1
+        return urlencode(parts)
+
+
+def lens_for(request: HttpRequest, campaign_id: int) -> Lens:
+    """The view that a request asks for; 404 for a campaign or run that is not there.
+
+    Without a word on whose labels: people's, or gold where nobody has labeled yet.
+    """
+    campaign = get_object_or_404(Campaign.objects.select_related("estimate_run", "score_run"), pk=campaign_id)
+    asked = _number(request.GET, "run")
+    run = get_object_or_404(EstimateRun, pk=asked) if asked else campaign.estimate_run
+    labeler = request.GET.get("of", "")
+    if not (labeler == "gold" or labeler.isdigit()):
+        labeler = ""
+    return Lens(campaign, run, labeler[:18], request.GET.get("blind") == "1", asked)
+
+
+def _number(parameters: QueryDict, name: str) -> int | None:
+    value = parameters.get(name, "")
+    return int(value) if value.isdigit() and len(value) < 18 else None

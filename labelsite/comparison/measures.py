@@ -1,0 +1,217 @@
+"""From evidence to figures, through `ml.agreement`. Nothing here touches the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+
+from labelsite.comparison.evidence import NO_BIAS, NONE, UNKNOWN, Integers, Judgements, RatedSteps
+from ml.agreement import (
+    FirstMistakeAgreement,
+    Reliability,
+    RocCurve,
+    auc,
+    cohen_kappa,
+    compare_first_mistakes,
+    first_mistake_confusion,
+    krippendorff_alpha,
+    percent_agreement,
+    reliability,
+    roc_curve,
+    wilson_interval,
+)
+
+# Columns of the heatmap: positions from here on are shown together.
+POSITIONS_SHOWN = 12
+# Pairs of people with fewer common solutions say nothing yet.
+FEWEST_COMMON = 5
+PAIRS_SHOWN = 60
+MOST_STEPS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """How many looks there are of each kind, people against the run."""
+
+    agree: int
+    earlier: int
+    later: int
+    misses: int
+    invents: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepFigures:
+    """Rollouts against ratings, step by step. Each measure is None where the data leave it undefined."""
+
+    count: int
+    kappa: float | None
+    auc: float | None
+    roc: RocCurve | None
+    reliability: Reliability | None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFigures:
+    """One annotator's row. Shares are in [0, 1]; bias in steps, positive is late; seconds is the median."""
+
+    annotator: int
+    looks: int
+    steps: int
+    mistakes: int
+    gold_seen: int
+    gold_accuracy: float | None
+    gold_interval: tuple[float, float]
+    gold_bias: float | None
+    seconds: float | None
+    machine_agreement: float | None
+    machine_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two people on the solutions that both looked at."""
+
+    first: int
+    second: int
+    common: int
+    exact: float
+    kappa: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleFigures:
+    """People against people: nominal alpha over first mistakes, and the pairs with most in common."""
+
+    solutions_shared: int
+    alpha: float | None
+    percent: float | None
+    pairs: list[Pair] = field(default_factory=list)
+
+
+def compared(looks: Judgements) -> Judgements:
+    """The looks at solutions that the run estimated."""
+    return looks.where(looks.machine != UNKNOWN)
+
+
+def first_mistakes(looks: Judgements) -> FirstMistakeAgreement | None:
+    """People's first mistakes against the run's."""
+    return compare_first_mistakes(looks.first, looks.machine)
+
+
+def confusion(looks: Judgements) -> Integers:
+    """Counts, rows people, columns the run; the last of each is "none", the one before it "further on"."""
+    width = min(POSITIONS_SHOWN, int(max(looks.first.max(initial=-1), looks.machine.max(initial=-1))) + 1)
+    return first_mistake_confusion(
+        np.minimum(looks.first, width - 1), np.minimum(looks.machine, width - 1), positions=width
+    )
+
+
+def kinds(looks: Judgements) -> Kinds:
+    """How people and the run differ."""
+    person, machine = looks.first, looks.machine
+    both = (person != NONE) & (machine != NONE)
+    return Kinds(
+        agree=int((person == machine).sum()),
+        earlier=int((both & (machine < person)).sum()),
+        later=int((both & (machine > person)).sum()),
+        misses=int(((person != NONE) & (machine == NONE)).sum()),
+        invents=int(((person == NONE) & (machine != NONE)).sum()),
+    )
+
+
+def offsets(looks: Judgements) -> list[tuple[str, int]]:
+    """How many steps the run is early (-) or late (+), where both found a mistake; the ends are open."""
+    both = (looks.first != NONE) & (looks.machine != NONE)
+    away = np.clip((looks.machine - looks.first)[both], -MOST_STEPS, MOST_STEPS)
+    counts = np.bincount(away + MOST_STEPS, minlength=2 * MOST_STEPS + 1)
+    used = np.flatnonzero(counts)
+    if not len(used):
+        return []
+    reach = int(max(abs(used - MOST_STEPS).max(), 2))
+    names = [f"{step:+d}" if step else "0" for step in range(-reach, reach + 1)]
+    return list(zip(names, counts[MOST_STEPS - reach : MOST_STEPS + reach + 1].tolist(), strict=True))
+
+
+def step_figures(steps: RatedSteps, threshold: float = 0.0) -> StepFigures:
+    """Kappa of right against wrong, ROC of Q, and how literally the share of right rollouts can be taken.
+
+    A step counts as wrong for the run when the share of right rollouts through it is not above `threshold`.
+    """
+    if not steps.total:
+        return StepFigures(0, None, None, None, None)
+    is_right = np.repeat(steps.is_right, steps.count)
+    q_value = np.repeat(steps.q_value, steps.count)
+    has_soft = ~np.isnan(steps.soft)
+    soft_count = steps.count[has_soft]
+    soft, soft_right = (
+        np.repeat(steps.soft[has_soft], soft_count),
+        np.repeat(steps.is_right[has_soft], soft_count),
+    )
+    return StepFigures(
+        count=steps.total,
+        kappa=cohen_kappa(soft_right, soft > threshold),
+        auc=auc(q_value, is_right),
+        roc=roc_curve(q_value, is_right),
+        reliability=reliability(soft, soft_right),
+    )
+
+
+def by_person(looks: Judgements) -> list[PersonFigures]:
+    """One row an annotator, the busiest first."""
+    people, counts = np.unique(looks.annotator, return_counts=True)
+    order = np.argsort(looks.annotator, kind="stable")
+    ends = np.cumsum(counts)
+    rows = [
+        _person(int(person), looks.where(order[end - count : end]))
+        for person, count, end in zip(people, counts, ends, strict=True)
+    ]
+    return sorted(rows, key=lambda row: -row.looks)
+
+
+def _person(annotator: int, looks: Judgements) -> PersonFigures:
+    gold = looks.in_gold[looks.in_gold >= 0]
+    bias = looks.gold_bias[looks.gold_bias != NO_BIAS]
+    times = looks.milliseconds[looks.milliseconds >= 0]
+    both = compared(looks)
+    return PersonFigures(
+        annotator=annotator,
+        looks=len(looks),
+        steps=int(looks.length.sum()),
+        mistakes=int((looks.first != NONE).sum()),
+        gold_seen=len(gold),
+        gold_accuracy=float(gold.mean()) if len(gold) else None,
+        gold_interval=wilson_interval(int(gold.sum()), len(gold)),
+        gold_bias=float(bias.mean()) if len(bias) else None,
+        seconds=float(np.median(times)) / 1000 if len(times) else None,
+        machine_agreement=float((both.first == both.machine).mean()) if len(both) else None,
+        machine_count=len(both),
+    )
+
+
+def between_people(looks: Judgements) -> PeopleFigures:
+    """Alpha over every solution with at least two looks, and each pair with enough in common."""
+    _, codes, counts = np.unique(looks.task, return_inverse=True, return_counts=True)
+    shared = looks.where(counts[codes] >= 2)
+    pairs = sorted(_pairs(shared), key=lambda pair: -pair.common)[:PAIRS_SHOWN]
+    return PeopleFigures(
+        solutions_shared=int((counts >= 2).sum()),
+        alpha=krippendorff_alpha(shared.task, shared.first) if len(shared) else None,
+        percent=percent_agreement(shared.task, shared.first) if len(shared) else None,
+        pairs=pairs,
+    )
+
+
+def _pairs(shared: Judgements) -> Iterator[Pair]:
+    people = np.unique(shared.annotator)
+    looks = {int(person): shared.where(shared.annotator == person) for person in people}
+    for first, second in combinations(looks, 2):
+        one, other = looks[first], looks[second]
+        _, at_one, at_other = np.intersect1d(one.task, other.task, assume_unique=True, return_indices=True)
+        if len(at_one) < FEWEST_COMMON:
+            continue
+        a, b = one.first[at_one], other.first[at_other]
+        yield Pair(first, second, len(a), float((a == b).mean()), cohen_kappa(a, b))

@@ -1,0 +1,138 @@
+"""Everything that was said of one solution, step by step, side by side: by people, rollouts and a PRM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from labelsite.accounts.models import User
+from labelsite.annotations.models import Annotation, FinishReason, StepRating
+from labelsite.autolabels.models import EstimateRun, ScoreRun, SolutionEstimate, StepEstimate, StepScore
+from labelsite.campaigns.models import Task
+from labelsite.comparison.models import Adjudication
+from labelsite.problems.models import Step
+from ml.agreement import wilson_interval
+from ml.segmentation import split_code
+
+# Below this many tenths a step's share is drawn in the colour of mistakes; see plots.css, tint-0 to tint-9.
+TINTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """An estimate as a row shows it: with the interval that its few rollouts leave."""
+
+    row: StepEstimate
+    low: float
+    high: float
+
+    @property
+    def bar(self) -> float | None:
+        """Q as a share of its range, for a bar: rStar's begins at -1, the others' at 0."""
+        if self.row.soft is None or self.row.q_value is None:
+            return None
+        is_signed = abs(self.row.q_value - self.row.soft) > 1e-6
+        return (self.row.q_value + 1) / 2 if is_signed else self.row.q_value
+
+
+@dataclass(slots=True)
+class StepOpinions:
+    """One step of the trajectory. `ratings` has one entry per person, in the order of the page's columns."""
+
+    step: Step
+    sentence: str
+    code: str | None
+    ratings: list[StepRating | None] = field(default_factory=list)
+    estimate: Estimated | None = None
+    score: float | None = None
+    options: list[Step] = field(default_factory=list)
+    is_run_first: bool = False
+
+    @property
+    def tint(self) -> int | None:
+        """Which of ten shades the PRM's score gives the step, from mistake to right."""
+        return None if self.score is None else min(TINTS - 1, int(self.score * TINTS))
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One column of people's ratings."""
+
+    annotation: Annotation
+    name: str
+    is_machine: bool
+
+    @property
+    def first_mistake(self) -> int | None:
+        return self.annotation.first_mistake
+
+    @property
+    def judged(self) -> bool:
+        """Whether the look says where the first mistake is, or that there is none."""
+        return self.annotation.finish_reason in (FinishReason.FOUND_ERROR, FinishReason.SOLUTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Opinions:
+    """All that is known of one task's solution."""
+
+    task: Task
+    people: Sequence[Person]
+    steps: Sequence[StepOpinions]
+    solution_estimate: SolutionEstimate | None
+    adjudication: Adjudication | None
+
+
+def opinions_on(task: Task, run: EstimateRun | None, scores: ScoreRun | None) -> Opinions:
+    """Both opinions on a task, in eight queries at most."""
+    rows = list(Step.objects.filter(solution=task.solution_id).order_by("position", "option"))
+    people = _people(task)
+    steps = _steps(rows)
+    by_step = {opinion.step.pk: opinion for opinion in steps}
+    _add_ratings(by_step, people)
+    for estimate in StepEstimate.objects.filter(run=run, step__in=by_step):
+        low, high = wilson_interval(estimate.correct, estimate.visits)
+        by_step[estimate.step_id].estimate = Estimated(estimate, low, high)
+    for score in StepScore.objects.filter(run=scores, step__in=by_step):
+        by_step[score.step_id].score = score.score
+    whole = SolutionEstimate.objects.filter(run=run, solution=task.solution_id).first()
+    if whole and whole.first_mistake is not None and whole.first_mistake < len(steps):
+        steps[whole.first_mistake].is_run_first = True
+    decided = Adjudication.objects.filter(task=task, is_live=True).select_related("reviewer").first()
+    return Opinions(task, people, steps, whole, decided)
+
+
+def _people(task: Task) -> list[Person]:
+    annotations = list(Annotation.objects.filter(task=task, is_live=True).order_by("pk"))
+    users = User.objects.in_bulk([annotation.annotator_id for annotation in annotations])
+    return [
+        Person(
+            annotation,
+            users[annotation.annotator_id].username,
+            users[annotation.annotator_id].is_machine,
+        )
+        for annotation in annotations
+    ]
+
+
+def _steps(rows: Iterable[Step]) -> list[StepOpinions]:
+    """The trajectory; at a position where nothing was chosen, its first option stands for it."""
+    positions: dict[int, list[Step]] = {}
+    for row in rows:
+        positions.setdefault(row.position, []).append(row)
+    found = []
+    for options in positions.values():
+        shown = next((option for option in options if option.is_chosen), options[0])
+        sentence, code = split_code(shown.text)
+        others = [option for option in options if option.pk != shown.pk]
+        found.append(StepOpinions(shown, sentence, code, options=others))
+    return found
+
+
+def _add_ratings(by_step: dict[int, StepOpinions], people: Sequence[Person]) -> None:
+    column = {person.annotation.pk: place for place, person in enumerate(people)}
+    for opinion in by_step.values():
+        opinion.ratings = [None] * len(people)
+    ratings = StepRating.objects.filter(annotation__in=column, step__in=by_step)
+    for rating in ratings:
+        by_step[rating.step_id].ratings[column[rating.annotation_id]] = rating

@@ -1,0 +1,78 @@
+"""Writes of this app: a reviewer's decisions. What becomes of the campaign is done by its own services."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from labelsite.accounts.models import User
+from labelsite.autolabels.models import EstimateRun
+from labelsite.autolabels.services import start_estimates
+from labelsite.campaigns.models import Campaign, Task, TaskKind
+from labelsite.campaigns.services import reorder, set_kind, update_campaign
+from labelsite.comparison.evidence import NONE
+from labelsite.comparison.models import Adjudication
+from labelsite.problems.models import Solution
+from ml.errors import MisstepError
+
+ESTIMATE_TASK = "labelsite.comparison.tasks.run_campaign_estimates"
+
+
+def adjudicate(
+    task: Task, reviewer: User, positions: Sequence[int], note: str = "", make_gold: bool = False
+) -> Adjudication:
+    """Decide where the first mistake is: one position or several acceptable ones, -1 for no mistake.
+
+    With `make_gold` the task also becomes gold, served unmarked to everybody. Raises ValidationError.
+    """
+    chosen = sorted(set(positions))
+    last = task.solution.position_count - 1
+    if not chosen:
+        raise ValidationError(_("Mark at least one step, or “no mistake”."))
+    if chosen[0] < NONE or chosen[-1] > last:
+        raise ValidationError(_("The solution has steps 1 to %(last)s.") % {"last": last + 1})
+    with transaction.atomic():
+        # The task's lock makes two reviewers take turns; the second one's word is then the live one.
+        Task.objects.select_for_update().get(pk=task.pk)
+        Adjudication.objects.filter(task=task, is_live=True).update(is_live=False)
+        if make_gold:
+            set_kind(task, TaskKind.GOLD, chosen, source=f"adjudicated by {reviewer.username}"[:40])
+        return Adjudication.objects.create(
+            task=task, reviewer=reviewer, positions=chosen, note=note, made_gold=make_gold
+        )
+
+
+def start_campaign_estimates(
+    campaign: Campaign,
+    created_by: User | None,
+    method: str,
+    policy: str,
+    rollouts: int,
+    seed: int,
+) -> EstimateRun:
+    """Let rollouts judge the campaign's solutions; once loaded, the run becomes the campaign's own.
+
+    Raises MisstepError when there is nothing to judge.
+    """
+    solutions = Solution.objects.filter(tasks__campaign=campaign)
+    return start_estimates(
+        solutions,
+        method=method,
+        policy=policy,
+        rollouts=rollouts,
+        seed=seed,
+        created_by=created_by,
+        name=f"{campaign.name} · {method}",
+        task_name=ESTIMATE_TASK,
+        spec={"campaign": campaign.pk},
+    )
+
+
+def use_run(campaign: Campaign, run: EstimateRun) -> None:
+    """Let a loaded run stand beside the campaign's steps, and order the queue by it where that is wanted."""
+    if run.loaded_at is None:
+        raise MisstepError(f"run {run.name} has no estimates yet, expected one that is loaded")
+    reorder(update_campaign(campaign, {"estimate_run": run}))

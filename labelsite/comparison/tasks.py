@@ -1,0 +1,28 @@
+"""A run over a campaign's solutions: what it finds is loaded, and becomes the campaign's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from labelsite.autolabels.services import load_shard, prepare_input
+from labelsite.campaigns.models import Campaign
+from labelsite.celery import application
+from labelsite.comparison import services
+from labelsite.jobs.models import Job
+from labelsite.jobs.services import perform
+
+
+@application.task(name=services.ESTIMATE_TASK)
+def run_campaign_estimates(job_id: int) -> None:
+    perform(job_id, prepare=prepare_input, load=load_for_campaign)
+
+
+def load_for_campaign(job: Job, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
+    counts = load_shard(job.shard, folder, check)
+    run = job.shard.run
+    campaign = Campaign.objects.filter(pk=job.spec["campaign"]).first()
+    if campaign and run.loaded_at:
+        services.use_run(campaign, run)
+    return counts

@@ -1,0 +1,204 @@
+"""People against machines, for reviewers and admins: the figures, the disagreements, and one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.accounts.models import User
+from labelsite.autolabels.models import EstimateRun
+from labelsite.campaigns.models import Campaign, Task
+from labelsite.comparison import disagreements, measures, plots, services
+from labelsite.comparison.disagreements import PAGE, Kind
+from labelsite.comparison.evidence import Against, Judgements, judgements, rated_steps
+from labelsite.comparison.forms import AdjudicationForm
+from labelsite.comparison.lens import Lens, lens_for
+from labelsite.comparison.opinions import opinions_on
+from ml.errors import MisstepError
+
+
+@dataclass(frozen=True, slots=True)
+class KindLink:
+    """A way to disagree, how often it happens, and where its list is."""
+
+    kind: Kind
+    count: int | None
+    url: str
+
+
+@reviewer_required
+def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """The figures of one campaign: people against the run, step by step, and people against people."""
+    lens = lens_for(request, campaign_id)
+    everybody = judgements(lens.campaign, lens.run)
+    labelers = _labelers(everybody)
+    has_gold = Task.objects.filter(campaign=lens.campaign, gold__isnull=False).exists()
+    against, looks = _chosen(lens, everybody, has_gold)
+    both = measures.compared(looks)
+    people_name = _("gold") if against.is_gold else _("people")
+    run_name = lens.run.method if lens.run else _("search")
+    between = measures.between_people(everybody)
+    context: dict[str, Any] = {
+        "lens": lens,
+        "against": against,
+        "labelers": labelers,
+        "has_gold": has_gold,
+        "looks": len(looks),
+        "both": len(both),
+        "runs": _runs(lens.campaign),
+        "persons": [(row, labelers.get(row.annotator)) for row in measures.by_person(everybody)],
+        "between": between,
+        "pairs": [(labelers.get(pair.first), labelers.get(pair.second), pair) for pair in between.pairs],
+    }
+    if len(both) and lens.run:
+        threshold = float(lens.run.parameters.get("threshold") or 0.0)
+        steps = measures.step_figures(rated_steps(lens.campaign, lens.run, against), threshold)
+        charts = [
+            plots.heatmap(measures.confusion(both), people_name, run_name),
+            plots.roc(steps),
+            plots.calibration(steps),
+            plots.bias(measures.offsets(both)),
+        ]
+        context |= {
+            "agreement": measures.first_mistakes(both),
+            "steps": steps,
+            "charts": [chart for chart in charts if chart],
+            "kinds": _kind_links(lens, measures.kinds(both)),
+        }
+    return render(request, "comparison/campaign.html", context)
+
+
+@reviewer_required
+def disagreement_list(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """The tasks on which people and the run differ, one kind at a time."""
+    lens = lens_for(request, campaign_id)
+    kind = _kind(request)
+    after = int(request.GET["after"]) if request.GET.get("after", "").isdigit() else 0
+    against = _against(lens)
+    numbers = disagreements.task_ids(lens.campaign, lens.run, kind, after, against=against)
+    context = {
+        "lens": lens,
+        "kind": kind,
+        "kinds": _kind_links(lens, None),
+        "rows": disagreements.rows(numbers[:PAGE], lens.run, against),
+        "next_after": numbers[PAGE - 1] if len(numbers) > PAGE else None,
+        "is_first_page": not after,
+    }
+    return render(request, "comparison/disagreements.html", context)
+
+
+@reviewer_required
+def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
+    """One solution with every opinion on its steps side by side, and the reviewer's decision."""
+    lens = lens_for(request, campaign_id)
+    form = None
+    shown = _task(lens.campaign, task_id)
+    if request.method == "POST":
+        form = AdjudicationForm(request.POST, step_count=shown.solution.position_count)
+        if form.is_valid():
+            chosen = form.cleaned_data
+            services.adjudicate(
+                shown, person(request), chosen["positions"], chosen["note"], chosen["make_gold"]
+            )
+            messages.success(request, _("Your decision is kept."))
+            return redirect(f"{_task_url(lens, task_id)}?{request.GET.urlencode()}")
+    kind, against = _kind(request), _against(lens)
+    neighbours = [
+        next(iter(disagreements.task_ids(lens.campaign, lens.run, kind, task_id, 1, against, back)), None)
+        for back in (True, False)
+    ]
+    context = {
+        "lens": lens,
+        "kind": kind,
+        "opinions": opinions_on(shown, lens.run, lens.campaign.score_run),
+        "previous": neighbours[0],
+        "following": neighbours[1],
+        "form": form or AdjudicationForm(step_count=shown.solution.position_count),
+        "is_coloured": request.GET.get("colour") == "1",
+    }
+    return render(request, "comparison/task.html", context)
+
+
+@admin_required
+@require_POST
+def use_run(request: HttpRequest, campaign_id: int, run_id: int) -> HttpResponse:
+    """Let another run stand beside the campaign's steps."""
+    campaign = get_object_or_404(Campaign, pk=campaign_id)
+    run = get_object_or_404(EstimateRun, pk=run_id)
+    try:
+        services.use_run(campaign, run)
+        messages.success(request, _("“%(run)s” now stands beside the steps.") % {"run": run.name})
+    except MisstepError as refusal:
+        messages.error(request, str(refusal))
+    return redirect("comparison:campaign", campaign_id)
+
+
+def _task(campaign: Campaign, task_id: int) -> Task:
+    return get_object_or_404(
+        Task.objects.select_related("solution__problem").filter(campaign=campaign), pk=task_id
+    )
+
+
+def _task_url(lens: Lens, task_id: int) -> str:
+    return reverse("comparison:task", args=[lens.campaign.pk, task_id])
+
+
+def _kind(request: HttpRequest) -> Kind:
+    name = request.GET.get("kind", "")
+    return Kind(name) if name in Kind.values else Kind.ANY
+
+
+def _labelers(looks: Judgements) -> dict[int, User]:
+    return User.objects.in_bulk({int(number) for number in looks.annotator})
+
+
+def _chosen(lens: Lens, everybody: Judgements, has_gold: bool) -> tuple[Against, Judgements]:
+    """Whose looks the page compares. Where nobody has labeled yet, gold stands in for people."""
+    against = lens.against
+    if against.is_gold or (not len(everybody) and has_gold):
+        return Against(is_gold=True), judgements(lens.campaign, lens.run, Against(is_gold=True))
+    if against.annotators:
+        everybody = everybody.where(everybody.annotator == against.annotators[0])
+    return against, everybody.where(everybody.is_blind == 1) if against.is_blind else everybody
+
+
+def _against(lens: Lens) -> Against:
+    """As `_chosen`, for pages that need no figures."""
+    if lens.labeler or Task.objects.filter(campaign=lens.campaign, annotations__is_live=True).exists():
+        return lens.against
+    return Against(is_gold=True)
+
+
+def _runs(campaign: Campaign) -> list[EstimateRun]:
+    """Loaded runs that estimated solutions of this campaign, the newest first."""
+    runs = EstimateRun.objects.filter(
+        loaded_at__isnull=False, solution_estimates__solution__tasks__campaign=campaign
+    )
+    return list(runs.distinct().order_by("-pk")[:20])
+
+
+def _kind_links(lens: Lens, counts: measures.Kinds | None) -> list[KindLink]:
+    base = reverse("comparison:disagreements", args=[lens.campaign.pk])
+    known = {}
+    if counts:
+        known = {
+            Kind.ANY: counts.earlier + counts.later + counts.misses + counts.invents,
+            Kind.EARLIER: counts.earlier,
+            Kind.LATER: counts.later,
+            Kind.MISSES: counts.misses,
+            Kind.INVENTS: counts.invents,
+        }
+    return [
+        KindLink(
+            kind, known.get(kind), f"{base}?kind={kind.value}" + (f"&{lens.query}" if lens.query else "")
+        )
+        for kind in Kind
+    ]

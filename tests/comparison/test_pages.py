@@ -1,0 +1,139 @@
+"""Who may open the comparison, and what it shows."""
+
+import pytest
+from django.urls import reverse
+
+from labelsite.comparison.models import Adjudication
+from tests.factories import (
+    PASSWORD,
+    make_annotation,
+    make_campaign,
+    make_estimate_run,
+    make_estimates,
+    make_solution,
+    make_task,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+STEPS = ["one", "two", "three"]
+
+
+@pytest.fixture
+def reviewer(client):
+    user = make_user("reviewer")
+    client.login(username=user.username, password=PASSWORD)
+    return user
+
+
+@pytest.fixture
+def campaign():
+    """Three solutions: both agree, the run is earlier, the run finds what nobody marked."""
+    run = make_estimate_run()
+    campaign = make_campaign(estimate_run=run)
+    annotator = make_user("annotator", username="ann")
+    cases = [([1, -1], 1, True), ([1, 1, -1], 1, False), ([1, 1, 1], 2, False)]
+    for trajectory, first_mistake, is_correct in cases:
+        solution = make_solution(steps=STEPS, is_correct=is_correct)
+        q_values = [1.0 if place < first_mistake else 0.0 for place in range(3)]
+        make_estimates(solution, q_values, run, first_mistake)
+        solution.estimates.update(q_values=q_values, soft_values=q_values)
+        make_annotation(make_task(campaign, solution), annotator, trajectory)
+    return campaign
+
+
+def test_the_figures_say_how_often_both_name_the_same_step(client, reviewer, campaign):
+    page = client.get(reverse("comparison:campaign", args=[campaign.pk]))
+    assert page.context["agreement"].exact == pytest.approx(1 / 3)
+    assert page.context["agreement"].within_one == pytest.approx(2 / 3)
+    assert page.context["agreement"].bias == pytest.approx(-0.5)
+    assert "33.3 %" in page.content.decode()
+
+
+def test_each_kind_of_disagreement_leads_to_its_tasks(client, reviewer, campaign):
+    address = reverse("comparison:disagreements", args=[campaign.pk])
+    counts = {
+        kind: len(client.get(address, {"kind": kind}).context["rows"])
+        for kind in ("any", "earlier", "later", "misses", "invents", "unmarked")
+    }
+    assert counts == {"any": 2, "earlier": 1, "later": 0, "misses": 0, "invents": 1, "unmarked": 1}
+
+
+def test_a_solution_stands_with_both_opinions_side_by_side(client, reviewer, campaign):
+    task = campaign.tasks.order_by("pk")[1]
+    page = client.get(reverse("comparison:task", args=[campaign.pk, task.pk]))
+    steps = page.context["opinions"].steps
+    assert [opinion.ratings[0].rating for opinion in steps] == [1, 1, -1]
+    assert [opinion.estimate.row.q_value for opinion in steps] == [1.0, 0.0, 0.0]
+    assert [opinion.is_run_first for opinion in steps] == [False, True, False]
+
+
+def test_text_that_a_model_wrote_is_escaped(client, reviewer):
+    campaign = make_campaign()
+    task = make_task(campaign, make_solution(steps=["<script>alert(1)</script>"]))
+    page = client.get(reverse("comparison:task", args=[campaign.pk, task.pk])).content.decode()
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_a_reviewer_decides_and_the_earlier_word_stays_on_record(client, reviewer, campaign):
+    task = campaign.tasks.order_by("pk")[1]
+    address = reverse("comparison:task", args=[campaign.pk, task.pk])
+    client.post(address, {"positions": ["1"], "note": "step two drops the sign"})
+    client.post(address, {"positions": ["1", "2"], "make_gold": "on"})
+    assert list(Adjudication.objects.order_by("pk").values_list("positions", "is_live")) == [
+        ([1], False),
+        ([1, 2], True),
+    ]
+    task.refresh_from_db()
+    assert (task.kind, task.gold) == ("gold", [1, 2])
+
+
+def test_a_decision_without_a_position_is_refused(client, reviewer, campaign):
+    task = campaign.tasks.first()
+    page = client.post(reverse("comparison:task", args=[campaign.pk, task.pk]), {"note": "hm"})
+    assert page.status_code == 200
+    assert page.context["form"].errors["positions"]
+    assert not Adjudication.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["campaign", "disagreements", "task"])
+def test_an_annotator_and_an_outsider_see_nothing(client, campaign, name):
+    arguments = [campaign.pk, campaign.tasks.first().pk] if name == "task" else [campaign.pk]
+    address = reverse(f"comparison:{name}", args=arguments)
+    assert client.get(address).status_code == 302
+    client.login(username="ann", password=PASSWORD)
+    assert client.get(address).status_code == 403
+
+
+def test_a_task_of_another_campaign_is_not_found(client, reviewer, campaign):
+    other = make_task(make_campaign())
+    assert client.get(reverse("comparison:task", args=[campaign.pk, other.pk])).status_code == 404
+
+
+def test_the_pages_need_few_queries(client, reviewer, campaign, django_assert_max_num_queries):
+    client.get(reverse("comparison:campaign", args=[campaign.pk]))
+    with django_assert_max_num_queries(12):
+        client.get(reverse("comparison:campaign", args=[campaign.pk]))
+    with django_assert_max_num_queries(10):
+        client.get(reverse("comparison:disagreements", args=[campaign.pk]))
+    with django_assert_max_num_queries(18):
+        client.get(reverse("comparison:task", args=[campaign.pk, campaign.tasks.first().pk]))
+
+
+def test_where_nobody_labeled_gold_stands_in_for_people(client, reviewer):
+    run = make_estimate_run()
+    campaign = make_campaign(estimate_run=run)
+    solution = make_solution(steps=STEPS)
+    make_estimates(solution, [1.0, 0.0, 0.0], run, 1)
+    make_task(campaign, solution, gold=[1], gold_source="checker")
+    page = client.get(reverse("comparison:campaign", args=[campaign.pk]))
+    assert page.context["agreement"].exact == 1.0
+    assert "gold answers stand in for people" in page.content.decode()
+
+
+def test_a_campaign_without_a_run_says_so(client, reviewer):
+    campaign = make_campaign()
+    make_annotation(make_task(campaign), make_user())
+    page = client.get(reverse("comparison:campaign", args=[campaign.pk])).content.decode()
+    assert "No run has judged this campaign" in page
