@@ -1,0 +1,112 @@
+"""What the pocket policy learns from: token sequences of a careless solver's work, and short drills."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer
+
+from ml.pocket import writer
+from ml.pocket.problems import draw_expression, question
+from ml.pocket.reduction import Manner, chain
+from ml.pocket.slips import CAREFUL, Hand
+from ml.pocket.tokenizer import BEGIN, CODE, DRILL, END, PROSE, STEP
+from ml.pocket.writer import Written
+
+LONGEST_LESSON = 640
+DRILLS = 30
+# The shapes of SHAPES, those with eight groups more often: they are the hardest to copy.
+_LEARNED_SHAPES = ((2, 4, 60), (1, 4, 40), (2, 3, 25), (3, 2, 22), (2, 2, 7))
+# (style, who writes it, how often of 100)
+_KINDS = (
+    ("prose", writer.write_prose, 34),
+    ("prose", writer.continue_prose, 14),
+    ("code", writer.write_code, 11),
+    ("code", writer.continue_in_code, 16),
+    ("drill", None, 25),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """Token ids, and which of them are learned (the others are given)."""
+
+    tokens: list[int]
+    learned: list[bool]
+
+
+def prompt_text(problem: str, style: str) -> str:
+    """How a problem and the wanted style are put to the policy."""
+    return f"{BEGIN}{problem}{PROSE if style == 'prose' else CODE}"
+
+
+def steps_text(steps: tuple[str, ...]) -> str:
+    """Finished steps, each closed by the step token."""
+    return "".join(f"{step}{STEP}" for step in steps)
+
+
+def solution_lesson(tokenizer: Tokenizer, problem: str, style: str, written: Written) -> Lesson:
+    """A solution as a lesson: the problem and a stranger's prefix are given, the rest is learned."""
+    given = prompt_text(problem, style) + steps_text(written.steps[: written.prefix])
+    learned = STEP.join(written.steps[written.prefix :]) + END
+    return _lesson(tokenizer, [(given, False), (learned, True)])
+
+
+def drill_lesson(tokenizer: Tokenizer, rng: random.Random) -> Lesson:
+    """A page of sums and products of the sizes that turn up in chains; only the results are learned."""
+    pieces = [(f"{BEGIN}{DRILL}", False)]
+    for task, result in _atoms(rng):
+        pieces += [(f"{task} = ", False), (f"{result}", True), (", ", False)]
+    return _lesson(tokenizer, pieces)
+
+
+def _lesson(tokenizer: Tokenizer, pieces: list[tuple[str, bool]]) -> Lesson:
+    """Texts joined to one sequence; the flags say which are learned."""
+    tokens: list[int] = []
+    flags: list[bool] = []
+    for text, learned in pieces:
+        ids = tokenizer.encode(text).ids
+        tokens += ids
+        flags += [learned] * len(ids)
+    return Lesson(tokens, flags)
+
+
+def _atoms(rng: random.Random) -> list[tuple[str, int]]:
+    """The single operations with their results that some random problems take, shuffled."""
+    hand = _Recorder(rng)
+    while len(hand.atoms) < 2 * DRILLS:
+        chain(draw_expression(rng, _LEARNED_SHAPES), hand, Manner())
+    return rng.sample(hand.atoms, DRILLS)
+
+
+class _Recorder(Hand):
+    """A careful hand that notes what it does."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__(rng, CAREFUL)
+        self.atoms: list[tuple[str, int]] = []
+
+    def multiply(self, left: int, right: int) -> int:
+        self.atoms.append((f"{left} * {right}", left * right))
+        return left * right
+
+    def add(self, left: int, right: int) -> int:
+        sign = "-" if right < 0 else "+"
+        self.atoms.append((f"{left} {sign} {abs(right)}", left + right))
+        return left + right
+
+
+def lessons(tokenizer: Tokenizer, seed: int) -> Iterator[Lesson]:
+    """An endless mixture, the same for the same seed: whole solutions, continued prefixes, drills."""
+    rng = random.Random(f"pocket lessons {seed}")
+    while True:
+        style, write, _ = rng.choices(_KINDS, weights=[kind[2] for kind in _KINDS])[0]
+        if write is None:
+            lesson = drill_lesson(tokenizer, rng)
+        else:
+            expression = draw_expression(rng, _LEARNED_SHAPES)
+            lesson = solution_lesson(tokenizer, question(expression), style, write(expression, rng))
+        if len(lesson.tokens) <= LONGEST_LESSON:
+            yield lesson

@@ -1,0 +1,102 @@
+"""How a solver cuts an expression into lettered parts: `(A - B) * (C + D)`, where A is the first group, ..."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ml.pocket.expression import Factor, Sum, Term
+
+_NAMES = "ABCDEFGH"
+# By levels of pairing: how deep the left and the right half are cut, and how often.
+_CUTS = {
+    1: (((0, 0), 1),),
+    2: (((1, 1), 16), ((0, 0), 3), ((1, 0), 2)),
+    3: (((0, 0), 8), ((1, 1), 8), ((1, 2), 1)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A formula over letters, and what each letter stands for (in order, with the group's own brackets)."""
+
+    formula: Sum
+    definitions: dict[str, Sum]
+
+
+def make_plan(expression: Sum, rng: random.Random) -> Plan:
+    """Cut the expression of a pocket problem; mostly at its groups, now and then higher up."""
+    root = strip_brackets(expression)
+    depth = levels(root)
+    cuts, weights = zip(*_CUTS[depth], strict=True)
+    definitions: dict[str, Sum] = {}
+    cut = rng.choices(cuts, weights)[0]
+    formula = _cut(root, cut, iter(_NAMES), definitions)
+    if depth > 1 and rng.random() < 0.2:
+        definitions = {name: _bare(part) for name, part in definitions.items()}
+    if cut[0] == cut[1] and rng.random() < 0.2:
+        formula = flattened(formula)
+    elif depth == 1 and rng.random() < 0.5:
+        formula = Sum((Term(1, (formula,)),))
+    return Plan(formula, definitions)
+
+
+def strip_brackets(expression: Sum) -> Sum:
+    """The expression without brackets around the whole of it."""
+    while (
+        len(expression.terms) == 1 and expression.terms[0].sign > 0 and len(expression.terms[0].factors) == 1
+    ):
+        inner = expression.terms[0].factors[0]
+        if not isinstance(inner, Sum):
+            break
+        expression = inner
+    return expression
+
+
+def levels(root: Sum) -> int:
+    """How many levels of pairing stand above the groups; 0 for a group."""
+    inner = [factor for term in root.terms for factor in term.factors if isinstance(factor, Sum)]
+    return 1 + max(levels(factor) for factor in inner) if inner else 0
+
+
+def _bare(part: Sum) -> Sum:
+    """A part that joins groups, without the brackets around the whole of it; a group as it is."""
+    return strip_brackets(part) if levels(strip_brackets(part)) else part
+
+
+def _cut(root: Sum, depths: tuple[int, int], names: Iterator[str], definitions: dict[str, Sum]) -> Sum:
+    """Replace the two halves of `root` by letters, or by cut halves where the depth says so."""
+    remaining = iter(depths)
+    terms = []
+    for term in root.terms:
+        factors: list[Factor] = []
+        for factor in term.factors:
+            assert isinstance(factor, Sum)
+            depth = next(remaining)
+            if depth > 0:
+                factors.append(_cut(factor, (depth - 1, depth - 1), names, definitions))
+            else:
+                name = next(names)
+                definitions[name] = Sum((Term(1, (factor,)),))
+                factors.append(name)
+        terms.append(Term(term.sign, tuple(factors)))
+    return Sum(tuple(terms))
+
+
+def flattened(expression: Sum) -> Sum:
+    """The same value without the brackets that change nothing: `(A - B) - (C - D)` as `A - B - C + D`."""
+    terms: list[Term] = []
+    for term in expression.terms:
+        inner = term.factors[0]
+        if len(term.factors) == 1 and isinstance(inner, Sum):
+            terms += [Term(term.sign * t.sign, t.factors) for t in flattened(inner).terms]
+            continue
+        factors: list[Factor] = []
+        for factor in term.factors:
+            if isinstance(factor, Sum) and len(factor.terms) == 1 and factor.terms[0].sign > 0:
+                factors += factor.terms[0].factors
+            else:
+                factors.append(factor)
+        terms.append(Term(term.sign, tuple(factors)))
+    return Sum(tuple(terms))

@@ -1,0 +1,121 @@
+"""Where a careless solver slips, and how: the atoms of arithmetic and copying, each wrong now and then."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+from ml.pocket.expression import Factor, Sum, Term, parse, show
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """How often each atom goes wrong, as a probability per atom."""
+
+    sign: float = 0.0  # `- -4` read as `- 4`, a product's sign lost
+    product: float = 0.0  # a multiplication-table neighbour
+    carry: float = 0.0  # ten or one too many, or magnitudes added where they should be subtracted
+    copying: float = 0.0  # a term dropped, a digit or an operator miscopied (per copied line)
+    double_sign: float = 0.0  # `- -4` copied as `- 4` (per double sign)
+    brackets: float = 0.0  # `(A - B) * (C + D)` written as `A - B * C + D`
+
+
+CAREFUL = Care()
+CARELESS_PROSE = Care(sign=0.02, product=0.015, carry=0.01, copying=0.003, brackets=0.02)
+CARELESS_CODE = Care(double_sign=0.12, copying=0.09, brackets=0.12)
+TAKING_OVER = Care(copying=0.02)
+
+
+class Hand:
+    """A solver's hand: does the atoms, and slips at random with the rates of its `Care`."""
+
+    def __init__(self, rng: random.Random, care: Care) -> None:
+        self.rng, self.care = rng, care
+
+    def slips(self, rate: float) -> bool:
+        """Whether this atom goes wrong. Draws nothing when the rate is zero."""
+        return rate > 0 and self.rng.random() < rate
+
+    def multiply(self, left: int, right: int) -> int:
+        """left * right, or a careless neighbour of it."""
+        value = left * right
+        if value and self.slips(self.care.sign):
+            return -value
+        if self.slips(self.care.product):
+            magnitude, sign = abs(value), -1 if value < 0 else 1
+            return sign * max(0, magnitude + self.rng.choice((-10, -2, -1, 1, 2, 10, abs(left), -abs(left))))
+        return value
+
+    def add(self, left: int, right: int) -> int:
+        """left + right, or what a lost carry or a mistaken sign makes of it."""
+        value = left + right
+        if not self.slips(self.care.carry):
+            return value
+        choices = [value - 10, value + 10, value - 1, value + 1]
+        if left * right < 0:
+            choices += [left - right, -value, -(abs(left) + abs(right))]
+        return self.rng.choice([choice for choice in choices if choice != value])
+
+    def simplify(self, sign: int, value: int) -> tuple[int, int]:
+        """A sign before a negative number and the number, as a sign and a magnitude."""
+        if self.slips(self.care.sign):
+            return -1 if sign < 0 else self.rng.choice((1, -1)), abs(value)
+        return -sign, -value
+
+    def copy(self, expression: Sum) -> Sum:
+        """The expression, or a miscopy of it."""
+        written = self._misread(expression) if self.care.double_sign else expression
+        return self._miscopied(written) if self.slips(self.care.copying) else written
+
+    def formula(self, expression: Sum) -> Sum:
+        """A formula over letters, or the same without its brackets."""
+        if self.slips(self.care.brackets):
+            expression = parse(show(expression).replace("(", "").replace(")", ""))
+        return self.copy(expression)
+
+    def _misread(self, expression: Sum) -> Sum:
+        """Every `- -4` may lose a sign; `+ -4` is harder to misread."""
+        terms = []
+        for place, term in enumerate(expression.terms):
+            factors = [self._misread(f) if isinstance(f, Sum) else f for f in term.factors]
+            first = factors[0]
+            rate = self.care.double_sign if term.sign < 0 else self.care.double_sign / 4
+            if place > 0 and isinstance(first, int) and first < 0 and self.slips(rate):
+                factors[0] = -first
+            terms.append(Term(term.sign, tuple(factors)))
+        return Sum(tuple(terms))
+
+    def _miscopied(self, expression: Sum) -> Sum:
+        """One slip somewhere in the expression: bracketed parts are entered at random."""
+        place = self.rng.randrange(len(expression.terms))
+        term = expression.terms[place]
+        spot = self.rng.randrange(len(term.factors))
+        inner = term.factors[spot]
+        if isinstance(inner, Sum):
+            changed: Factor = self._miscopied(inner)
+            return _with_term(expression, place, _with_factor(term, spot, changed))
+        slip = self.rng.choice(("sign", "sign", "digit", "drop", "operator"))
+        if slip == "drop" and len(expression.terms) > 1:
+            return Sum(expression.terms[:place] + expression.terms[place + 1 :])
+        if slip == "operator" and place > 0:
+            return _with_term(expression, place, replace(term, sign=-term.sign))
+        if isinstance(inner, int):
+            changed = self._wrong_digit(inner) if slip == "digit" else -inner
+            return _with_term(expression, place, _with_factor(term, spot, changed))
+        if place > 0:
+            return _with_term(expression, place, replace(term, sign=-term.sign))
+        return expression
+
+    def _wrong_digit(self, value: int) -> int:
+        digits = list(str(abs(value)))
+        place = self.rng.randrange(len(digits))
+        digits[place] = str((int(digits[place]) + self.rng.choice((-1, 1))) % 10)
+        return (-1 if value < 0 else 1) * int("".join(digits))
+
+
+def _with_term(expression: Sum, place: int, term: Term) -> Sum:
+    return Sum((*expression.terms[:place], term, *expression.terms[place + 1 :]))
+
+
+def _with_factor(term: Term, spot: int, factor: Factor) -> Term:
+    return Term(term.sign, (*term.factors[:spot], factor, *term.factors[spot + 1 :]))

@@ -1,0 +1,200 @@
+"""A careless person who solves pocket problems in prose or in code, and carries each slip on to the end.
+
+Prose is written as in BIG-Bench Mistake's traces. A code step is a sentence and a fenced line of Python.
+What a prefix claims is taken over as it stands, right or wrong: rollouts can judge a step only if nobody
+mends it silently.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ml.pocket.expression import Factor, Sum, Term, evaluate, number, show
+from ml.pocket.plan import Plan, make_plan, strip_brackets
+from ml.pocket.reduction import Manner, chain
+from ml.pocket.slips import CARELESS_CODE, CARELESS_PROSE, TAKING_OVER, Care, Hand
+
+TAKE_OVER = "From the steps above."
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A solution by the writer: its steps, the answer it ends in, and the step of its first slip, if any.
+
+    `prefix` counts the leading steps that somebody else wrote (prose, where a code solution goes on from it).
+    """
+
+    steps: tuple[str, ...]
+    answer: int
+    first_slip: int | None
+    prefix: int = 0
+
+
+def fenced(sentence: str, code: str) -> str:
+    """A code step: the sentence and the Python under it."""
+    return f"{sentence}\n```python\n{code}\n```"
+
+
+def write_prose(expression: Sum, rng: random.Random, care: Care = CARELESS_PROSE) -> Written:
+    """A whole prose solution of a pocket problem's expression."""
+    return _Prose(expression, rng, care, _manner(rng)).solution()
+
+
+def write_code(expression: Sum, rng: random.Random, care: Care = CARELESS_CODE) -> Written:
+    """A whole code solution: one lettered part a step, then the answer printed."""
+    plan = make_plan(expression, rng)
+    hand = Hand(rng, care)
+    steps: list[str] = []
+    values: dict[str, int] = {}
+    first_slip: int | None = None
+    for place, (name, definition) in enumerate(plan.definitions.items()):
+        step, values[name] = _code_part(name, definition, hand)
+        if place == 0:
+            step = f'This equation can be written as "{show(plan.formula)}". {step}'
+        if values[name] != evaluate(definition) and first_slip is None:
+            first_slip = place
+        steps.append(step)
+    step, answer = _code_answer(plan.formula, values, hand)
+    if answer != evaluate(plan.formula, values) and first_slip is None:
+        first_slip = len(steps)
+    return Written((*steps, step), answer, first_slip)
+
+
+def continue_prose(expression: Sum, rng: random.Random, care: Care = CARELESS_PROSE) -> Written:
+    """A prose solution whose first steps were written by a stranger with other habits and more mistakes."""
+    prose = _Prose(expression, rng, care, _manner(rng))
+    prefix = rng.randint(1, len(prose.plan.definitions) + 1)
+    return prose.solution(prefix)
+
+
+def continue_in_code(expression: Sum, rng: random.Random, care: Care = CARELESS_CODE) -> Written:
+    """A stranger's prose prefix, then code that takes over what the prefix claims."""
+    stranger = _Prose(expression, rng, _STRANGER, _manner(rng))
+    prefix = rng.randint(1, len(stranger.plan.definitions) + 1)
+    opening = stranger.solution(prefix)
+    hand = Hand(rng, care)
+    steps = list(opening.steps[:prefix])
+    values = dict(list(stranger.values.items())[: prefix - 1])
+    if values:
+        taking = Hand(rng, TAKING_OVER)
+        lines = {name: taking.copy(number(value)) for name, value in values.items()}
+        steps.append(fenced(TAKE_OVER, "\n".join(f"{name} = {show(line)}" for name, line in lines.items())))
+        values = {name: evaluate(line) for name, line in lines.items()}
+    for name, definition in list(stranger.written_definitions.items())[prefix - 1 :]:
+        step, values[name] = _code_part(name, definition, hand)
+        steps.append(step)
+    step, answer = _code_answer(stranger.plan.formula, values, hand)
+    return Written((*steps, step), answer, None, prefix)
+
+
+def _code_part(name: str, definition: Sum, hand: Hand) -> tuple[str, int]:
+    written = hand.copy(strip_brackets(definition))
+    return fenced(f"Let's calculate {name}.", f"{name} = {show(written)}"), evaluate(written)
+
+
+def _code_answer(formula: Sum, values: dict[str, int], hand: Hand) -> tuple[str, int]:
+    written = hand.formula(formula)
+    sentence = f"Then, the final equation is {show(formula)}."
+    return fenced(sentence, f"print({show(strip_brackets(written))})"), evaluate(written, values)
+
+
+_STRANGER = Care(sign=0.06, product=0.06, carry=0.06, copying=0.02)
+
+
+def _manner(rng: random.Random) -> Manner:
+    """One person's habits, drawn."""
+    return Manner(bracket_products=rng.random() < 0.12, keep_brackets=rng.random() < 0.2)
+
+
+def _stranger_manner(rng: random.Random) -> Manner:
+    """Habits of the strangers whose prefixes have to be read: they skip hops, and bracket more."""
+    return Manner(rng.random() < 0.4, rng.random() < 0.4, skip=rng.choice((0.0, 0.5, 0.9)))
+
+
+class _Prose:
+    """One prose solution in the making."""
+
+    def __init__(self, expression: Sum, rng: random.Random, care: Care, manner: Manner) -> None:
+        self.rng, self.care, self.manner = rng, care, manner
+        self.plan: Plan = make_plan(expression, rng)
+        self.expression = expression
+        self.values: dict[str, int] = {}
+        self.written_definitions: dict[str, Sum] = {}
+        self.slips: list[bool] = []
+
+    def solution(self, prefix: int = 0) -> Written:
+        """All steps; the first `prefix` in a stranger's hand."""
+        steps = []
+        own = (Hand(self.rng, self.care), self.manner)
+        stranger = (Hand(self.rng, _STRANGER), _stranger_manner(self.rng))
+        for place in range(len(self.plan.definitions) + 2):
+            hand, manner = own if place >= prefix else stranger
+            if place == 0:
+                steps.append(self._opening(hand))
+            elif place <= len(self.plan.definitions):
+                steps.append(self._part(list(self.plan.definitions)[place - 1], hand, manner, place < prefix))
+            else:
+                step, answer = self._ending(hand, manner)
+                steps.append(step)
+        first_slip = self.slips.index(True) if True in self.slips else None
+        return Written(tuple(steps), answer, first_slip, prefix)
+
+    def _opening(self, hand: Hand) -> str:
+        """Step 0: the formula, and what the letters stand for."""
+        self.written_definitions = {
+            name: hand.copy(definition) if self.rng.random() < 0.2 else definition
+            for name, definition in self.plan.definitions.items()
+        }
+        values = {name: evaluate(part) for name, part in self.written_definitions.items()}
+        self.slips.append(evaluate(self.plan.formula, values) != evaluate(self.expression))
+        parts = [f"{name} = {show(part)}" for name, part in self.written_definitions.items()]
+        return f'This equation can be written as "{show(self.plan.formula)}", where {self._list(parts)}.'
+
+    def _list(self, parts: Sequence[str]) -> str:
+        if len(parts) == 2 or self.rng.random() < 0.4:
+            return " and ".join(parts)
+        return ", ".join(parts[:-1]) + f", and {parts[-1]}"
+
+    def _part(self, name: str, hand: Hand, manner: Manner, strange: bool) -> str:
+        """One lettered part worked out in a chain of equal signs."""
+        definition = self.written_definitions[name]
+        hops, slipped = chain(definition, hand, manner)
+        shown = [hop for hop in hops[:-1] if self.rng.random() >= manner.skip]
+        value = evaluate(hops[-1])
+        if strange and self.rng.random() < 0.2:
+            value, slipped = value + self.rng.randint(-12, 12), True
+        self.values[name] = value
+        self.slips.append(slipped)
+        last = f"({value})" if strange and self.rng.random() < 0.25 else str(value)
+        return f"Let's calculate {' = '.join([name, *map(show, (definition, *shown)), last])}."
+
+    def _ending(self, hand: Hand, manner: Manner) -> tuple[str, int]:
+        """The formula with the values put in, worked out."""
+        values = {name: evaluate(hand.copy(number(value))) for name, value in self.values.items()}
+        filled = _filled(hand.formula(self.plan.formula), values, manner.keep_brackets)
+        hops, slipped = chain(filled, hand, manner)
+        wrong = evaluate(filled) != evaluate(self.plan.formula, self.values)
+        self.slips.append(slipped or wrong)
+        answer = evaluate((filled, *hops)[-1])
+        steps = " = ".join(map(show, (self.plan.formula, filled, *hops)))
+        return f"Then, the final equation is {steps}. So the answer is {answer}", answer
+
+
+def _filled(formula: Sum, values: dict[str, int], bracket_negatives: bool) -> Sum:
+    """The formula with numbers for letters."""
+    terms: list[Term] = []
+    for place, term in enumerate(formula.terms):
+        factors: list[Factor] = []
+        for factor in term.factors:
+            if isinstance(factor, Sum):
+                factors.append(_filled(factor, values, bracket_negatives))
+            elif isinstance(factor, str):
+                value = values[factor]
+                bracketed = bracket_negatives and value < 0 and (place > 0 or factors)
+                factors.append(number(value) if bracketed else value)
+            else:
+                factors.append(factor)
+        terms.append(Term(term.sign, tuple(factors)))
+    return Sum(tuple(terms))
