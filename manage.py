@@ -17,6 +17,8 @@ WITHOUT_SERVERS = {"", "help", "--help", "-h", "version", "--version", "collects
 def main() -> int:
     """Run one management command; return its exit status."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labelsite.settings")
+    # A command opens one connection and is done; a pool would only slow its start.
+    os.environ.setdefault("DATABASE_POOL", "0")
     from django.core.management import execute_from_command_line
 
     from labelsite.embedded.errors import EmbeddedError
@@ -28,8 +30,11 @@ def main() -> int:
         if command not in WITHOUT_SERVERS and not {"--help", "-h"} & set(sys.argv):
             hold = ensure()
     except EmbeddedError as refusal:
-        print(f"manage.py {command}: {refusal}", file=sys.stderr)
-        return 1
+        if command != "doctor":
+            print(f"manage.py {command}: {refusal}", file=sys.stderr)
+            return 1
+        # The doctor is there to say what is wrong, this too.
+        os.environ["MISSTEP_EMBEDDED_PROBLEM"] = str(refusal)
     try:
         execute_from_command_line(sys.argv)
     finally:

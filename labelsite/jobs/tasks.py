@@ -29,6 +29,8 @@ def _worker_is_leaving(**_: object) -> None:
 
 def run_here(job: Job) -> None:
     """Run the job's own Celery task in this process, without any broker."""
-    # Celery registers a task when its module is imported.
-    importlib.import_module(job.task_name.rpartition(".")[0])
+    application.loader.import_default_modules()
+    if job.task_name not in application.tasks:
+        # Not in an app's tasks.py: Celery registers a task when its module is imported.
+        importlib.import_module(job.task_name.rpartition(".")[0])
     application.tasks[job.task_name](job.pk)

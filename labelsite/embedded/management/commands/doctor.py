@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count
+
+from labelsite.jobs.models import Job, Worker
+from labelsite.jobs.workers import queues_served
+
+GOOD, WEAK, BAD = "good", "weak", "bad"
+MARKS = {GOOD: "ok  ", WEAK: "weak", BAD: "BAD "}
+# What each of these costs when it is off, on a machine that loses power.
+DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
+PACKAGES = ("Django", "psycopg", "celery", "torch", "transformers", "pydantic-monty", "playwright")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Asked in a process of its own: this one must not load torch.
+ASK_FOR_GPU = (
+    "import json, torch; cuda = torch.cuda.is_available(); "
+    "print(json.dumps([torch.cuda.get_device_name(0), torch.cuda.mem_get_info(0)[1]] if cuda else None))"
+)
+ASK_SANDBOX = (
+    "import json; from ml.execution import sandbox; box = sandbox(); run = box.execute(['print(6 * 7)']);"
+    "print(json.dumps([box.level, run.verdict, run.output])); box.close()"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: how it is, what was found, and how to mend it when it is not good."""
+
+    name: str
+    state: str
+    found: str
+    mend: str = ""
+
+
+class Command(BaseCommand):
+    help = "Say in one page what works here, and how to mend what does not. Ends with 1 if something is BAD."
+    # The database may be the very thing that is broken.
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print one JSON object instead of a page")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        findings = [finding for look in LOOKS for finding in look()]
+        is_well = all(finding.state != BAD for finding in findings)
+        if options["json"]:
+            body = {"ok": is_well, "findings": [asdict(finding) for finding in findings]}
+            self.stdout.write(json.dumps(body, ensure_ascii=False))
+        else:
+            for finding in findings:
+                self.stdout.write(f"{MARKS[finding.state]} {finding.name:<12} {finding.found}")
+                if finding.mend:
+                    self.stdout.write(f"{'':<18}to mend: {finding.mend}")
+        if not is_well:
+            sys.exit(1)
+
+
+def versions() -> Iterator[Finding]:
+    known = []
+    for package in PACKAGES:
+        try:
+            known.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            known.append(f"no {package}")
+    yield Finding("versions", GOOD, f"Python {platform.python_version()}, {', '.join(known)}")
+
+
+def database() -> Iterator[Finding]:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW server_version")
+            number = cursor.fetchone()[0]
+            values = {}
+            for setting in DURABILITY:
+                cursor.execute(f"SHOW {setting}")
+                values[setting] = cursor.fetchone()[0]
+        waiting = MigrationExecutor(connection).migration_plan(
+            MigrationExecutor(connection).loader.graph.leaf_nodes()
+        )
+    except DatabaseError as problem:
+        reason = os.environ.get("MISSTEP_EMBEDDED_PROBLEM") or str(problem).strip().splitlines()[0]
+        yield Finding("database", BAD, reason, "set DATABASE_URL to a PostgreSQL that answers, or unset it")
+        return
+    kind = "embedded" if str(settings.VAR) in str(connection.settings_dict["HOST"]) else "own server"
+    yield Finding("database", GOOD, f"PostgreSQL {number} ({kind})")
+    off = [name for name, value in values.items() if value != "on"]
+    shown = ", ".join(f"{name} {value}" for name, value in values.items())
+    mend = (
+        f"set {', '.join(off)} to on: a power cut could take back labels that were acknowledged"
+        if off
+        else ""
+    )
+    yield Finding("durability", BAD if off else GOOD, shown, mend)
+    if waiting:
+        yield Finding("tables", BAD, f"{len(waiting)} migrations are missing", "python manage.py migrate")
+
+
+def broker() -> Iterator[Finding]:
+    url = settings.BROKER_URL
+    if not url.startswith(("redis", "rediss")):
+        state = WEAK if not url else GOOD
+        mend = "unset BROKER_URL for the embedded broker, or set it; until then jobs start seconds late"
+        yield Finding("broker", state, url.partition(":")[0] or "none", mend if state == WEAK else "")
+        return
+    try:
+        plain = url.replace("redis+socket://", "unix://")
+        client = redis.Redis.from_url(plain, socket_timeout=5, socket_connect_timeout=5)
+        facts = client.info("server")
+        kept = client.config_get("appendonly").get("appendonly")
+        client.close()
+    except redis.RedisError as problem:
+        yield Finding(
+            "broker", WEAK, str(problem), "start the server of BROKER_URL; until then jobs start late"
+        )
+        return
+    name = facts.get("server_name", "redis")
+    number = facts.get(f"{name}_version", facts.get("redis_version", "?"))
+    yield Finding("broker", GOOD, f"{name} {number}, append-only file {'on' if kept == 'yes' else 'off'}")
+
+
+def workers() -> Iterator[Finding]:
+    try:
+        alive = [str(worker) for worker in Worker.objects.alive().order_by("name")]
+        missing = sorted(set(settings.JOB_QUEUES) - queues_served())
+        states = dict(Job.objects.values_list("state").annotate(Count("pk")).order_by())
+    except DatabaseError:
+        yield Finding("workers", BAD, "unknown, for the database or its tables are missing", "see above")
+        return
+    mend = f"start one: celery -A labelsite worker -Q {missing[0]} (make demo starts all)" if missing else ""
+    found = "; ".join(alive) or "none is running"
+    yield Finding("workers", WEAK if missing else GOOD, found, mend)
+    counted = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+    yield Finding("jobs", GOOD, counted or "none yet")
+
+
+def sandbox() -> Iterator[Finding]:
+    answer = _ask(ASK_SANDBOX)
+    mend = "without it steps with code are not judged; pip install pydantic-monty, Linux 5.13 or newer"
+    if isinstance(answer, str):
+        yield Finding("sandbox", BAD, answer, mend)
+        return
+    level, verdict, output = answer
+    works = verdict == "ok" and str(output).strip() == "42"
+    yield Finding(
+        "sandbox", GOOD if works else BAD, f"level {level}, trial run {verdict}", "" if works else mend
+    )
+
+
+def gpu() -> Iterator[Finding]:
+    answer = _ask(ASK_FOR_GPU)
+    if isinstance(answer, str):
+        yield Finding(
+            "gpu", WEAK, f"unknown: {answer}", "pip install 'misstep[ml]' for training on this machine"
+        )
+    elif answer is None:
+        yield Finding("gpu", GOOD, "none; the gpu queue computes on the CPU")
+    else:
+        yield Finding("gpu", GOOD, f"{answer[0]}, {answer[1] / 2**30:.0f} GiB")
+
+
+def browser() -> Iterator[Finding]:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    mend = "" if found else "for the browser tests only; on Debian: apt-get install chromium"
+    yield Finding("chromium", GOOD if found else WEAK, found or "not found", mend)
+
+
+def disk() -> Iterator[Finding]:
+    free = shutil.disk_usage(settings.VAR).free / 1e9
+    state = GOOD if free >= 5 else WEAK if free >= 1 else BAD
+    yield Finding("disk", state, f"{free:.1f} GB free", "" if state == GOOD else "make room, or move VAR")
+
+
+def secrets() -> Iterator[Finding]:
+    kept = settings.VAR / "secret_key"
+    if settings.DEBUG:
+        yield Finding("debug", WEAK, "DEBUG=1 shows internals to visitors", "unset DEBUG where others come")
+    if kept.exists() and stat.S_IMODE(kept.stat().st_mode) & 0o077:
+        yield Finding("secret key", BAD, f"{kept} can be read by others", f"chmod 600 '{kept}'")
+
+
+def _ask(code: str) -> Any:
+    """What a child process printed as JSON, or (as text) why it could not say."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=settings.BASE_DIR,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "no answer within two minutes"
+    if done.returncode != 0:
+        return (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    versions,
+    database,
+    broker,
+    workers,
+    sandbox,
+    gpu,
+    browser,
+    disk,
+    secrets,
+)

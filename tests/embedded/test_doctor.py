@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from labelsite.jobs.workers import say_alive
+from tests.data import ROOT
+
+
+def examine(capsys) -> tuple[bool, dict[str, dict[str, str]]]:
+    try:
+        call_command("doctor", "--json")
+    except SystemExit as end:
+        assert end.code == 1
+    body = json.loads(capsys.readouterr().out)
+    return body["ok"], {finding["name"]: finding for finding in body["findings"]}
+
+
+@pytest.mark.django_db
+def test_it_says_what_works_and_calls_a_forgetful_database_bad(capsys, var_folder):
+    # The tests' own server does not wait for the disk: exactly what the doctor must not let pass.
+    is_well, findings = examine(capsys)
+    assert not is_well
+    assert findings["durability"]["state"] == "bad" and "fsync off" in findings["durability"]["found"]
+    assert "set fsync" in findings["durability"]["mend"]
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        assert cursor.fetchone()[0] in findings["database"]["found"]
+    assert findings["sandbox"]["state"] == "good" and findings["sandbox"]["found"].endswith("trial run ok")
+    for finding in findings.values():
+        assert finding["state"] == "good" or finding["mend"]
+
+
+@pytest.mark.django_db
+def test_a_queue_that_nobody_serves_is_named(capsys):
+    say_alive("here", ["default"])
+    _, findings = examine(capsys)
+    assert findings["workers"]["state"] == "weak"
+    assert findings["workers"]["found"] == "here (default)"
+    assert "worker -Q gpu" in findings["workers"]["mend"]
+    say_alive("there", ["gpu"])
+    assert examine(capsys)[1]["workers"]["state"] == "good"
+
+
+def test_a_database_that_does_not_answer_is_one_finding_and_not_a_traceback(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "manage.py", "doctor", "--json"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "VAR": str(tmp_path),
+            "DJANGO_SETTINGS_MODULE": "labelsite.settings",
+            "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
+            "BROKER_URL": "redis://127.0.0.1:1/0",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    findings = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert findings["database"]["state"] == "bad" and "refused" in findings["database"]["found"]
+    assert findings["broker"]["state"] == "weak"
