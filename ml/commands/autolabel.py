@@ -193,6 +193,7 @@ class AutolabelRun:
             "code_version": code_version(),
             "python": platform.python_version(),
             "sandbox_level": sandbox().level,
+            "sandbox_executions": dict(sandbox().executions),
             "cost": self.cost.as_json(),
             "counts": {
                 "items": count,

@@ -1,8 +1,8 @@
 """Runs a step's Python away from everything it could harm, and says one of three verdicts about it.
 
 Layer 1 is Monty (`monty.py`); what Monty lacks goes to layer 2, a fork server under rlimits, Landlock and
-seccomp (`process.py`), if this machine passes its self-test. A verdict that neither layer can vouch for is
-`infrastructure`: it is counted and shown, and never becomes evidence about a step.
+seccomp (`process.py`), if this machine passes its self-test (`self_test.py`). A verdict that neither layer
+can vouch for is `infrastructure`: it is counted and shown, and never becomes evidence about a step.
 """
 
 from __future__ import annotations

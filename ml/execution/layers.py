@@ -2,52 +2,104 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ml.execution.monty import LEVEL as MONTY_LEVEL
-from ml.execution.monty import MontyLayer
+from ml.execution.monty import Doubt, MontyLayer, path_keys
 from ml.execution.outcome import Execution, Verdict
+from ml.execution.process import ProcessLayer
+from ml.execution.self_test import broken_promises
 
 INFRASTRUCTURE_TRIES = 3
+VERDICTS_KEPT = 10_000
+# Set to 1 by an operator who accepts that a model's code may break out of the second layer.
+UNSAFE_SWITCH = "MISSTEP_ALLOW_UNSAFE_EXEC"
 
 
 class Sandbox:
-    """Executes paths of code steps. Thread-safe; counts executions and infrastructure verdicts for the run's
-    record.
+    """Executes paths of code steps. Thread-safe.
+
+    `executions` counts by the level that gave the verdict, `infrastructure` the verdicts that are ours.
     """
 
-    def __init__(self, processes: int = 2) -> None:
+    def __init__(self, processes: int = 2, use_processes: bool = True) -> None:
         self._monty = MontyLayer(processes)
+        self._process = ProcessLayer(processes) if use_processes else None
         self._lock = threading.Lock()
-        self.executions = 0
+        self._alone = threading.RLock()
+        self._checked: list[str] | None = None if use_processes else ["is switched off"]
+        self._known: OrderedDict[bytes, Execution] = OrderedDict()
+        self.executions: Counter[str] = Counter()
         self.infrastructure = 0
 
     @property
     def level(self) -> str:
-        """The layers that this machine gives, as stored with every run."""
-        return MONTY_LEVEL
+        """The layers used so far, as stored with every run."""
+        used = sorted(self.executions) or [MONTY_LEVEL]
+        return ", ".join(used)
 
     def execute(self, codes: Sequence[str], keep_states: bool = True) -> Execution:
-        """Run a path; infrastructure verdicts are retried before they are returned."""
-        result = Execution(Verdict.OK, "", self.level, 0)
-        for _ in range(INFRASTRUCTURE_TRIES if codes else 0):
-            result = self._once(codes, keep_states)
+        """Run a path; infrastructure verdicts are retried, the last time with nothing beside it."""
+        result = Execution(Verdict.OK, "", MONTY_LEVEL, 0)
+        for attempt in range(INFRASTRUCTURE_TRIES if codes else 0):
+            if attempt < INFRASTRUCTURE_TRIES - 1:
+                result = self._once(codes, keep_states)
+            else:
+                with self._alone:
+                    result = self._once(codes, keep_states)
             if result.verdict is not Verdict.INFRASTRUCTURE:
                 break
-        with self._lock:
-            self.executions += 1
-            self.infrastructure += result.verdict is Verdict.INFRASTRUCTURE
+        if codes:
+            with self._lock:
+                self.executions[result.level] += 1
+                self.infrastructure += result.verdict is Verdict.INFRASTRUCTURE
         return result
+
+    def broken_promises(self) -> list[str]:
+        """What the second layer fails to hold on this machine; tried once, at its first use."""
+        with self._alone:
+            if self._checked is None:
+                assert self._process is not None
+                self._checked = broken_promises(self._process.run, os.getpid())
+            return self._checked
 
     def close(self) -> None:
         """End every worker process."""
         self._monty.close()
+        if self._process is not None:
+            self._process.close()
 
     def _once(self, codes: Sequence[str], keep_states: bool) -> Execution:
+        key = path_keys(codes)[-1]
+        with self._lock:
+            known = self._known.get(key)
+        if known is not None:
+            return known
+        result = self._run(codes, keep_states)
+        if result.level != MONTY_LEVEL and result.verdict is not Verdict.INFRASTRUCTURE:
+            # A second layer's run starts from scratch and may take seconds; the same path is not run again.
+            with self._lock:
+                self._known[key] = result
+                while len(self._known) > VERDICTS_KEPT:
+                    self._known.popitem(last=False)
+        return result
+
+    def _run(self, codes: Sequence[str], keep_states: bool) -> Execution:
         run = self._monty.run(codes, keep_states)
-        if not run.unsupported:
+        if run.doubt is Doubt.NONE:
             return run.execution
-        # Without a second layer nobody can tell the program's fault from Monty's.
-        return replace(run.execution, verdict=Verdict.INFRASTRUCTURE)
+        broken = self.broken_promises()
+        if self._process is not None and (not broken or os.environ.get(UNSAFE_SWITCH) == "1"):
+            execution = self._process.run(codes)
+            if execution.error == "CPU time limit":
+                # Processor time grows a little under load too: only a second time is proof.
+                execution = self._process.run(codes)
+            return replace(execution, level=f"{execution.level} UNSAFE") if broken else execution
+        if run.doubt is Doubt.LIKELY_OURS:
+            reason = f"{run.execution.error} (no second layer: {', '.join(broken)})"
+            return replace(run.execution, verdict=Verdict.INFRASTRUCTURE, error=reason)
+        return run.execution

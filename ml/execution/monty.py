@@ -16,6 +16,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from pydantic_monty import (
     CollectString,
@@ -42,17 +43,28 @@ _LIMITS: ResourceLimits = {
 }
 _POLICY: OSPolicy = {"random_start": {"seed": 0}, "sleep": "zero"}
 
-# What Monty raises for parts of Python that it does not have. Real Python then has the last word (layer 2).
-_LACKS = (ImportError, NotImplementedError, AttributeError, TypeError, PermissionError, RuntimeError)
 _UNDEFINED = re.compile(r"name '(\w+)' is not defined")
+
+
+class Doubt(Enum):
+    """How far Monty's program_error may be Monty's own: then real Python has the last word, where it is
+    allowed.
+
+    LIKELY_OURS: a missing module or feature, a builtin name that Monty lacks, a time limit (Monty's clock is
+    the wall's). POSSIBLE: an error that a subset of Python may also raise where Python would not.
+    """
+
+    NONE = "none"
+    POSSIBLE = "possible"
+    LIKELY_OURS = "likely ours"
 
 
 @dataclass(frozen=True, slots=True)
 class MontyRun:
-    """One path's outcome. unsupported: Monty may lack something, so its program_error proves nothing yet."""
+    """One path's outcome, and how far to doubt it."""
 
     execution: Execution
-    unsupported: bool = False
+    doubt: Doubt = Doubt.NONE
 
 
 class MontyLayer:
@@ -139,15 +151,16 @@ def _failed(error: MontyError, printed: str, index: int, seconds: float) -> Mont
     cause = error.exception() if isinstance(error, MontyRuntimeError | MontySyntaxError) else error
     message = f"{type(cause).__name__}: {cause}"
     execution = Execution(Verdict.PROGRAM_ERROR, printed, LEVEL, index, message[:500], seconds)
-    return MontyRun(execution, unsupported=_may_be_monty(cause))
+    return MontyRun(execution, doubt=_doubt(cause))
 
 
-def _may_be_monty(cause: BaseException) -> bool:
-    """Whether the exception may come from what Monty lacks rather than from the program.
-
-    A time limit counts too: Monty's clock is the wall's, and a loaded machine is not the program's fault.
-    """
+def _doubt(cause: BaseException) -> Doubt:
+    """Whether the exception may come from what Monty lacks rather than from the program."""
     if isinstance(cause, NameError):
         missing = _UNDEFINED.search(str(cause))
-        return missing is not None and hasattr(builtins, missing[1])
-    return isinstance(cause, (*_LACKS, TimeoutError, SyntaxError))
+        return Doubt.LIKELY_OURS if missing is not None and hasattr(builtins, missing[1]) else Doubt.NONE
+    if isinstance(cause, ImportError | NotImplementedError | TimeoutError):
+        return Doubt.LIKELY_OURS
+    if isinstance(cause, AttributeError | TypeError | RuntimeError | OSError | SyntaxError | MemoryError):
+        return Doubt.POSSIBLE
+    return Doubt.NONE

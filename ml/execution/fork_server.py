@@ -1,0 +1,199 @@
+"""The fork server: a small process that has loaded the libraries, and forks a confined child for each run.
+
+Run by path with `python -I` and an empty environment; it never runs a model's code itself. On its standard
+input is a socket. A request is a JSON line with two file handles: where the child prints, and where it
+reports. The server answers with the child's wait status, and kills the child when the parent says so.
+"""
+
+from __future__ import annotations
+
+import array
+import builtins
+import contextlib
+import gc
+import importlib
+import io
+import json
+import os
+import random
+import select
+import signal
+import socket
+import sys
+import sysconfig
+import time
+import traceback
+from typing import Any
+
+LIBRARIES = ("sympy", "numpy", "mpmath", "fractions", "statistics", "heapq", "decimal", "itertools", "bisect")
+LONGEST_REQUEST = 4 * 1024 * 1024
+STEP_FAILED, NOT_CONFINED = 1, 77
+
+
+def load_libraries() -> list[str]:
+    """Import what steps like to use, once for all children; returns the folders that lazy imports may
+    read.
+    """
+    folders = [sysconfig.get_paths()["stdlib"]]
+    for name in LIBRARIES:
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            continue
+        folder = os.path.dirname(getattr(module, "__file__", None) or "")
+        if folder and not any(folder.startswith(known + os.sep) or folder == known for known in folders):
+            folders.append(folder)
+            if os.path.isdir(folder + ".libs"):
+                folders.append(folder + ".libs")
+    return folders
+
+
+def warm_up() -> None:
+    """Use the libraries once, so that children find their caches and lazily loaded parts in place."""
+    with contextlib.suppress(ImportError):
+        import numpy
+
+        numpy.random.seed(0)
+        numpy.linalg.inv(numpy.eye(2))
+    with contextlib.suppress(ImportError):
+        import sympy
+
+        x = sympy.symbols("x")
+        sympy.solve(x**2 - 2, x)
+        sympy.simplify(sympy.sin(x) ** 2 + sympy.cos(x) ** 2)
+        sympy.Rational(1, 3) + sympy.integrate(x, x) + sympy.factorint(12)[2]
+
+
+class Discard(io.TextIOBase):
+    """Takes what steps before the last one print; they printed it before."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def run_steps(codes: list[str], report: int) -> int:
+    """Run the steps in one namespace; returns the exit status. Only the last step's output counts."""
+    namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
+    printed: Any = sys.stdout
+    for index, code in enumerate(codes):
+        sys.stdout = printed if index == len(codes) - 1 else Discard()
+        try:
+            exec(compile(code, f"<step {index + 1}>", "exec"), namespace)
+        except SystemExit as end:
+            if end.code not in (0, None):
+                return _report(report, index, end)
+        except BaseException as error:
+            return _report(report, index, error)
+    with contextlib.suppress(OSError, ValueError):
+        printed.flush()
+    return 0
+
+
+def _report(report: int, index: int, error: BaseException) -> int:
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+    try:
+        message = "".join(traceback.format_exception_only(error)).strip()[-500:]
+    except BaseException:
+        message = type(error).__name__
+    missing = (getattr(error, "name", None) or "") if isinstance(error, ModuleNotFoundError) else ""
+    body = {"step": index, "error": message, "missing": str(missing)}
+    with contextlib.suppress(OSError):
+        os.write(report, json.dumps(body).encode()[:4000])
+    return STEP_FAILED
+
+
+def become_child(codes: list[str], output: int, report: int, folders: list[str]) -> None:
+    """In the forked child: confine, run, and leave without ever coming back to the server's code."""
+    status = NOT_CONFINED
+    try:
+        os.setsid()
+        devnull = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((devnull, 0), (output, 1), (output, 2), (report, 3)):
+            os.dup2(source, target)
+        os.closerange(4, 4096)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+        sys.stdout = sys.stderr = os.fdopen(1, "w", encoding="utf-8", errors="replace", closefd=False)
+        time.sleep = lambda seconds: None
+        random.seed(0)
+        if "numpy" in sys.modules:
+            sys.modules["numpy"].random.seed(0)
+        # What the server saw of folders that the child may not read would be found, and then refused.
+        sys.path_importer_cache.clear()
+        sys.setrecursionlimit(2_000)
+        from confinement import confine
+
+        os.chdir("/")
+        confine(folders)
+        status = run_steps(codes, 3)
+    except BaseException as error:
+        with contextlib.suppress(BaseException):
+            os.write(3, json.dumps({"step": -1, "error": repr(error)[:500], "missing": ""}).encode())
+    finally:
+        os._exit(status)
+
+
+def serve(connection: socket.socket, folders: list[str]) -> None:
+    """Fork a child for each request, one at a time, until the parent hangs up."""
+    while True:
+        request, handles = receive(connection)
+        if request is None:
+            return
+        child = os.fork()
+        if child == 0:
+            become_child(request["codes"], handles[0], handles[1], folders)
+        for handle in handles:
+            os.close(handle)
+        connection.sendall(json.dumps({"status": wait_for(child, connection)}).encode() + b"\n")
+
+
+def wait_for(child: int, connection: socket.socket) -> int:
+    """The child's wait status. A byte from the parent (or its end) means: kill it."""
+    handle = os.pidfd_open(child)
+    try:
+        watched = [handle, connection.fileno()]
+        while True:
+            ready, _, _ = select.select(watched, [], [])
+            if handle in ready:
+                return os.waitpid(child, 0)[1]
+            os.kill(child, signal.SIGKILL)
+            if not connection.recv(1):
+                watched = [handle]
+    finally:
+        os.close(handle)
+
+
+def receive(connection: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+    """One request line and its file handles; None when the parent has hung up."""
+    body, handles = b"", array.array("i")
+    while not body.endswith(b"\n"):
+        part, ancillary, _, _ = connection.recvmsg(65536, socket.CMSG_SPACE(2 * handles.itemsize))
+        for level, kind, data in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                handles.frombytes(data[: len(data) - len(data) % handles.itemsize])
+        if not part or len(body) > LONGEST_REQUEST:
+            return None, []
+        # A "kill" that came after its child had ended by itself is late, and means nothing now.
+        body = (body + part).lstrip(b"k")
+    return json.loads(body), list(handles)
+
+
+def main() -> None:
+    folder = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, folder)
+    import confinement  # noqa: F401 - loaded before the path is taken away again
+
+    sys.path.remove(folder)
+    folders = load_libraries()
+    warm_up()
+    gc.collect()
+    gc.freeze()
+    connection = socket.socket(fileno=0)
+    connection.sendall(b'{"ready": true}\n')
+    serve(connection, folders)
+
+
+if __name__ == "__main__":
+    main()
