@@ -25,6 +25,7 @@ from labelsite.problems.services import StoredSolution, store_batches
 from ml import formats
 from ml.errors import BadRecord, MisstepError
 from ml.formats import label_rules
+from ml.formats.lines import GZIP_MAGIC
 from ml.records import Annotation, FinishReason, LabelledSolution
 
 SHOWN_ERRORS = 20
@@ -109,6 +110,16 @@ def import_file(
             raise ImportRefused(log.first, log.count)
         transaction.set_rollback(dry_run)
     return summary
+
+
+def lines_in(path: Path) -> int | None:
+    """How many lines a plain file has; None where only unpacking it all would tell, or without a file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        if stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC:
+            return None
+        return sum(block.count(b"\n") for block in iter(lambda: stream.read(2**20), b""))
 
 
 def campaign_named(name: str, created_by: User | None = None) -> Campaign:

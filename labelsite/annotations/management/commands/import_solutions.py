@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from labelsite.annotations.importers import import_file
+from labelsite.annotations.importers import import_file, lines_in
 from ml import formats
 from ml.errors import MisstepError
 from ml.progress import Progress
@@ -36,11 +36,3 @@ class Command(BaseCommand):
         except MisstepError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(str(summary))
-
-
-def lines_in(path: Path) -> int | None:
-    """How many lines a plain file has; None where only reading it all would tell."""
-    if path.name.endswith(".gz") or not path.is_file():
-        return None
-    with path.open("rb") as stream:
-        return sum(block.count(b"\n") for block in iter(lambda: stream.read(2**20), b""))

@@ -1,0 +1,38 @@
+"""What a person says about a file to be imported."""
+
+from __future__ import annotations
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from ml import formats
+
+# What people call the formats, beside the names that commands use.
+FORMAT_TITLES = {
+    "processbench": "ProcessBench",
+    "prm800k": "PRM800K",
+    "big_bench_mistake": "BIG-Bench-Mistake",
+    "mr_gsm8k": "MR-GSM8K",
+    "gsm8k_solutions": _("GSM8K model solutions"),
+    "misstep": _("samples of this product (python -m ml sample)"),
+    "math_shepherd": "Math-Shepherd",
+    "math_aps": "MATH-APS",
+    "stepwise": _("stepwise rows (prompt, completions, labels)"),
+    "records": _("solutions without labels (one JSON object a line)"),
+}
+FORMAT_CHOICES = [(name, FORMAT_TITLES.get(name, name)) for name in formats.FORMATS]
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(
+        label=_("File"), help_text=_("JSON Lines, plain or .gz"), max_length=200, allow_empty_file=True
+    )
+
+
+class ImportForm(forms.Form):
+    format = forms.ChoiceField(label=_("Format"), choices=FORMAT_CHOICES)
+    campaign = forms.CharField(
+        label=_("Campaign"),
+        max_length=120,
+        help_text=_("An existing one, or the name of a new one, which every annotator may label in."),
+    )

@@ -1,0 +1,107 @@
+"""Importing a file from the browser: upload, look at the first ten, then a job with progress."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import PurePath
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from labelsite.accounts.access import admin_required, person
+from labelsite.annotations import uploads
+from labelsite.annotations.import_forms import ImportForm, UploadForm
+from labelsite.annotations.preview import preview
+from labelsite.annotations.uploads import Upload
+from labelsite.campaigns.models import Campaign
+from labelsite.jobs.models import Job
+from labelsite.jobs.workers import queues_served
+from ml import formats
+from ml.errors import MisstepError
+
+RECENT = 10
+
+
+def _get_upload(identity: uuid.UUID) -> Upload:
+    upload = uploads.find(identity)
+    if upload is None:
+        raise Http404("no such upload")
+    return upload
+
+
+@admin_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def upload_file(request: HttpRequest) -> HttpResponse:
+    form = UploadForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        file = form.cleaned_data["file"]
+        try:
+            upload = uploads.keep(
+                file.name, file.chunks(), person(request), request.GET.get("campaign", "")[:120]
+            )
+        except MisstepError as error:
+            form.add_error("file", str(error))
+        else:
+            return redirect("annotations:import_preview", identity=upload.id)
+    context = {
+        "form": form,
+        "jobs": Job.objects.filter(verb="import").select_related("created_by").order_by("-pk")[:RECENT],
+        "has_no_worker": "default" not in queues_served(),
+    }
+    return render(request, "annotations/import.html", context, status=400 if form.errors else 200)
+
+
+@admin_required
+@require_safe
+def import_preview(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
+    upload = _get_upload(identity)
+    guess = formats.guess(upload.path)
+    wanted = request.GET.get("format", "")
+    chosen = wanted if wanted in formats.FORMATS else guess or formats.FORMATS[0]
+    form = ImportForm(initial={"format": chosen, "campaign": _suggested_campaign(request, upload)})
+    return _preview_page(request, upload, form, chosen, guess)
+
+
+@admin_required
+@require_POST
+def start_import(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
+    upload = _get_upload(identity)
+    form = ImportForm(request.POST)
+    if not form.is_valid():
+        return _preview_page(request, upload, form, formats.FORMATS[0], None, status=400)
+    job = uploads.start_import(
+        upload, form.cleaned_data["format"], form.cleaned_data["campaign"], person(request)
+    )
+    return redirect("jobs:detail", pk=job.pk)
+
+
+@admin_required
+@require_POST
+def discard_upload(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
+    upload = _get_upload(identity)
+    uploads.discard(upload)
+    messages.info(request, _("“%(name)s” was discarded; nothing was imported.") % {"name": upload.name})
+    return redirect("annotations:import")
+
+
+def _preview_page(
+    request: HttpRequest, upload: Upload, form: ImportForm, chosen: str, guess: str | None, status: int = 200
+) -> HttpResponse:
+    context = {
+        "upload": upload,
+        "form": form,
+        "chosen": chosen,
+        "guess": guess,
+        "formats": form.fields["format"].choices,  # type: ignore[attr-defined]
+        "preview": preview(upload, chosen),
+        "campaigns": Campaign.objects.order_by("-pk").values_list("name", flat=True)[:100],
+        "has_no_worker": "default" not in queues_served(),
+    }
+    return render(request, "annotations/import_preview.html", context, status=status)
+
+
+def _suggested_campaign(request: HttpRequest, upload: Upload) -> str:
+    return request.GET.get("campaign", "")[:120] or upload.campaign or PurePath(upload.name).stem

@@ -1,0 +1,93 @@
+"""The first few solutions of an uploaded file as a page shows them, and the first lines that are wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+
+from labelsite.annotations.importers import ErrorLog
+from labelsite.annotations.uploads import Upload
+from ml import formats
+from ml.errors import BadRecord
+from ml.formats import label_rules
+from ml.records import LabelledSolution
+
+SHOWN = 10
+
+
+class _EnoughErrors(Exception):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewStep:
+    position: int
+    text: str
+    rating: int | None
+    alternatives: int
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewSolution:
+    """One solution as the page shows it."""
+
+    line: int
+    id: str
+    problem: str
+    answer: str | None
+    final_answer: str | None
+    is_correct: bool | None
+    steps: list[PreviewStep]
+    finish_reason: str
+    broken_rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    solutions: list[PreviewSolution]
+    errors: list[BadRecord]
+
+
+def preview(upload: Upload, format: str) -> Preview:
+    """Read until ten solutions or twenty bad lines were seen, so that it takes no longer for a large file."""
+    log = ErrorLog()
+
+    def note(error: BadRecord) -> None:
+        log.add(error)
+        if log.count == 20:
+            raise _EnoughErrors
+
+    solutions: list[PreviewSolution] = []
+    try:
+        records = formats.read(upload.path, format, on_error=note, name=upload.name)
+        solutions.extend(map(_shown, islice(records, SHOWN)))
+    except _EnoughErrors:
+        # Twenty say enough: most likely the file has another format.
+        pass
+    return Preview(solutions, log.first)
+
+
+def _shown(labelled: LabelledSolution) -> PreviewSolution:
+    solution, annotation = labelled.solution, labelled.annotation
+    ratings = label_rules.trajectory_ratings(solution, annotation) if annotation else []
+    steps = [
+        PreviewStep(
+            index,
+            position.options[position.chosen].text,
+            ratings[index] if ratings else None,
+            len(position.options) - 1,
+        )
+        for index, position in enumerate(solution.positions)
+        if position.chosen is not None
+    ]
+    return PreviewSolution(
+        labelled.line,
+        solution.id,
+        solution.problem.text,
+        solution.problem.answer,
+        solution.final_answer,
+        solution.is_correct,
+        steps,
+        str(annotation.finish_reason) if annotation else "",
+        labelled.broken_rule,
+    )

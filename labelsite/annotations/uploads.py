@@ -1,0 +1,141 @@
+"""Files that somebody uploaded to be imported: kept below VAR until they are, and never served back."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from labelsite.accounts.models import User
+from labelsite.annotations.importers import import_file, lines_in
+from labelsite.jobs.lease import Lease
+from labelsite.jobs.models import Job
+from labelsite.jobs.services import enqueue
+from ml.errors import MisstepError
+
+TASK = "labelsite.annotations.tasks.run_import"
+LARGEST_BYTES = 2 * 2**30
+FORGOTTEN_AFTER_SECONDS = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One uploaded file. Its name is only shown; on disk it goes by an id that nobody outside chose."""
+
+    id: str
+    name: str
+    size: int
+    uploaded_by: int | None
+    campaign: str = ""
+
+    @property
+    def path(self) -> Path:
+        return _folder() / f"{self.id}.data"
+
+
+def _folder() -> Path:
+    return Path(settings.MEDIA_ROOT)
+
+
+def keep(name: str, chunks: Iterable[bytes], uploaded_by: User | None = None, campaign: str = "") -> Upload:
+    """Write an upload to disk piece by piece. Raises MisstepError if it is too large or the disk is full."""
+    _folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+    forget_old()
+    identity = str(uuid.uuid4())
+    partial = _folder() / f"{identity}.partial"
+    try:
+        size = _write(partial, chunks)
+        upload = Upload(identity, name[:200], size, uploaded_by.pk if uploaded_by else None, campaign)
+        _facts(identity).write_text(json.dumps(asdict(upload)))
+        os.replace(partial, upload.path)
+    except OSError as error:
+        _facts(identity).unlink(missing_ok=True)
+        what = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
+        raise MisstepError(f"{name}: {what}, expected room for the upload in {_folder()}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return upload
+
+
+def _write(path: Path, chunks: Iterable[bytes]) -> int:
+    size = 0
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as stream:
+        for chunk in chunks:
+            size += len(chunk)
+            if size > LARGEST_BYTES:
+                raise MisstepError(
+                    f"a file of more than {LARGEST_BYTES // 2**30} GiB, expected a smaller one, or several;"
+                    " `manage.py import_solutions` on the server has no such limit"
+                )
+            stream.write(chunk)
+    return size
+
+
+def _facts(identity: str) -> Path:
+    return _folder() / f"{identity}.json"
+
+
+def find(identity: uuid.UUID | str) -> Upload | None:
+    """The upload of that id, or None when it was imported, discarded or forgotten."""
+    name = str(uuid.UUID(str(identity)))
+    try:
+        upload = Upload(**json.loads(_facts(name).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return upload if upload.path.exists() else None
+
+
+def discard(upload: Upload) -> None:
+    upload.path.unlink(missing_ok=True)
+    _facts(upload.id).unlink(missing_ok=True)
+
+
+def forget_old(older_than: float = FORGOTTEN_AFTER_SECONDS) -> None:
+    """Remove uploads that nobody imported for a week."""
+    limit = time.time() - older_than
+    for path in _folder().iterdir():
+        with suppress(FileNotFoundError):
+            if path.suffix in (".data", ".json", ".partial") and path.stat().st_mtime < limit:
+                path.unlink()
+
+
+def start_import(upload: Upload, format: str, campaign: str, created_by: User | None) -> Job:
+    """Queue the import of an upload into the campaign of that name."""
+    return enqueue(
+        "django",
+        "import",
+        {"upload": upload.id, "name": upload.name, "format": format, "campaign": campaign},
+        created_by=created_by,
+        task_name=TASK,
+        title=f"Import {upload.name}"[:200],
+    )
+
+
+def work(job: Job, lease: Lease) -> dict[str, Any]:
+    """Import what the job names; runs in the transaction that marks the job as done."""
+    upload = find(job.spec["upload"])
+    if upload is None:
+        raise MisstepError(f"the upload {job.spec['name']} is gone, expected it to be uploaded again")
+    total = lines_in(upload.path)
+
+    def report(line: int) -> None:
+        lease.report(line, total, "lines", message="importing")
+
+    summary = import_file(
+        upload.path,
+        job.spec["format"],
+        job.spec["campaign"],
+        name=upload.name,
+        created_by=job.created_by,
+        report=report,
+    )
+    return asdict(summary)

@@ -1,0 +1,164 @@
+"""Importing from the browser: upload, preview, job; for admins only, and with nothing served back."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from labelsite.accounts.models import Role, User
+from labelsite.annotations import uploads
+from labelsite.campaigns.models import Campaign, Task
+from labelsite.jobs.models import Job, JobState
+from labelsite.jobs.tasks import run_here
+from tests.annotations.test_import import processbench_line
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+URL = "/import/"
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings, tmp_path: Path) -> Path:
+    settings.MEDIA_ROOT = tmp_path / "uploads"
+    settings.VAR = tmp_path
+    return settings.MEDIA_ROOT
+
+
+@pytest.fixture
+def admin() -> User:
+    return make_user(Role.ADMIN)
+
+
+@pytest.fixture
+def browser(admin: User, client: Client) -> Client:
+    client.force_login(admin)
+    return client
+
+
+def content(lines: int = 12) -> bytes:
+    return "".join(processbench_line(index, index % 3 - 1) + "\n" for index in range(lines)).encode()
+
+
+def upload(browser: Client, body: bytes, name: str = "solutions.jsonl") -> str:
+    response = browser.post(URL, {"file": SimpleUploadedFile(name, body)})
+    assert response.status_code == 302, response.content
+    return str(response.url)
+
+
+def test_upload_preview_and_import_end_in_tasks(browser: Client):
+    preview_url = upload(browser, content())
+    page = browser.get(preview_url).content.decode()
+    assert "looks like processbench" in page
+    assert page.count("<article") == 10
+    assert '<span class="math">We add one.</span>' in page
+    assert 'value="solutions"' in page
+    response = browser.post(preview_url + "start/", {"format": "processbench", "campaign": "New one"})
+    job = Job.objects.get()
+    assert response.url == reverse("jobs:detail", args=[job.pk])
+    run_here(job)
+    job.refresh_from_db()
+    assert (job.state, job.result["new_solutions"]) == (JobState.DONE, 12)
+    assert Task.objects.filter(campaign__name="New one").count() == 12
+    assert list(uploads._folder().iterdir()) == []
+
+
+def test_a_refused_file_ends_in_a_failed_job_that_names_the_line(browser: Client):
+    body = content() + b'{"broken": \n'
+    preview_url = upload(browser, body)
+    assert "Lines that cannot be read" not in browser.get(preview_url).content.decode()
+    browser.post(preview_url + "start/", {"format": "processbench", "campaign": "New one"})
+    job = Job.objects.get()
+    run_here(job)
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED
+    assert job.error.startswith("solutions.jsonl:13: broken JSON")
+    assert not Campaign.objects.exists() and not Task.objects.exists()
+
+
+def test_the_format_can_be_corrected_and_errors_are_shown(browser: Client):
+    preview_url = upload(browser, content())
+    page = browser.get(preview_url + "?format=mr_gsm8k").content.decode()
+    assert "Lines that cannot be read" in page
+    assert page.count("<li><code>solutions.jsonl:") == 12
+    assert "Import the whole file" not in page
+
+
+def test_text_of_a_file_is_escaped(browser: Client):
+    line = json.loads(processbench_line(1))
+    line["problem"] = line["steps"][0] = line["generator"] = '<script>alert("x")</script>'
+    page = browser.get(upload(browser, json.dumps(line).encode(), "<b>.jsonl")).content.decode()
+    assert "<script>alert" not in page and "<b>.jsonl" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"[1, 2]\n", b"\x1f\x8bnot gzip"])
+def test_a_file_that_is_nothing_gets_a_page_that_says_so(browser: Client, body: bytes):
+    page = browser.get(upload(browser, body))
+    assert page.status_code == 200
+    assert "Lines that cannot be read" in page.content.decode()
+
+
+def test_no_worker_is_running_is_said(browser: Client):
+    assert "No worker is running" in browser.get(URL).content.decode()
+    assert "No worker is running" in browser.get(upload(browser, content())).content.decode()
+
+
+def test_an_upload_can_be_discarded(browser: Client):
+    preview_url = upload(browser, content())
+    browser.post(preview_url + "discard/")
+    assert list(uploads._folder().iterdir()) == []
+    assert browser.get(preview_url).status_code == 404
+
+
+def test_an_upload_lies_under_an_id_and_is_readable_by_the_owner_only(browser: Client):
+    upload(browser, content(), "../../escape.jsonl")
+    names = sorted(path.name for path in uploads._folder().iterdir())
+    assert len(names) == 2 and all(re.fullmatch(r"[0-9a-f-]{36}\.(data|json)", name) for name in names)
+    assert (uploads._folder() / names[0]).stat().st_mode & 0o077 == 0
+
+
+def test_an_upload_that_is_too_large_leaves_nothing(browser: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(uploads, "LARGEST_BYTES", 100)
+    response = browser.post(URL, {"file": SimpleUploadedFile("big.jsonl", content())})
+    assert response.status_code == 400
+    assert list(uploads._folder().iterdir()) == []
+
+
+def test_uploads_that_nobody_imported_are_forgotten(browser: Client):
+    upload(browser, content())
+    for path in uploads._folder().iterdir():
+        os.utime(path, (0, time.time() - uploads.FORGOTTEN_AFTER_SECONDS - 1))
+    uploads.forget_old()
+    assert list(uploads._folder().iterdir()) == []
+
+
+@pytest.mark.parametrize("role", [Role.ANNOTATOR, Role.REVIEWER])
+def test_only_admins_import(browser: Client, role: str):
+    preview_url = upload(browser, content())
+    outsider = Client()
+    outsider.force_login(make_user(role))
+    for method, url in [
+        ("get", URL),
+        ("post", URL),
+        ("get", preview_url),
+        ("post", preview_url + "start/"),
+        ("post", preview_url + "discard/"),
+    ]:
+        assert getattr(outsider, method)(url).status_code == 403
+    assert Client().get(URL).status_code == 302
+    assert not Job.objects.exists()
+
+
+def test_a_second_admin_may_go_on_with_an_upload(browser: Client):
+    preview_url = upload(browser, content())
+    colleague = Client()
+    colleague.force_login(make_user(Role.ADMIN))
+    assert colleague.get(preview_url).status_code == 200
