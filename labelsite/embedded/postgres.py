@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -44,16 +45,29 @@ def binaries() -> Path:
     )
 
 
+def why_other_user() -> str:
+    """Why PostgreSQL would refuse to run under our own user id; empty if it would not."""
+    if os.geteuid() == 0:
+        return "PostgreSQL refuses to run as root"
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        # Containers often run under a number that no account has.
+        return f"PostgreSQL refuses to run under user id {os.geteuid()}, which has no account"
+    return ""
+
+
 def as_other_user() -> list[str]:
-    """The prefix that lets root run PostgreSQL; empty for an ordinary user."""
-    if os.geteuid() != 0:
+    """The prefix that lets PostgreSQL run although `why_other_user`; empty where none is needed."""
+    reason = why_other_user()
+    if not reason:
         return []
     if not shutil.which("unshare"):
-        raise EmbeddedError(f"root needs the program unshare (package util-linux), {ADDRESS_HINT}")
+        raise EmbeddedError(f"{reason}: install the program unshare (package util-linux), {ADDRESS_HINT}")
     tried = subprocess.run([*OTHER_USER, "true"], capture_output=True, text=True, check=False)
     if tried.returncode != 0:
         raise EmbeddedError(
-            "PostgreSQL refuses to run as root, and this machine does not allow the user namespace that "
+            f"{reason}, and this machine does not allow the user namespace that "
             f"would give it another user id ({one_line(tried.stderr)}): run as an ordinary user, "
             f"{ADDRESS_HINT}"
         )
