@@ -215,10 +215,15 @@ def _lineage(campaign: Campaign, run: EstimateRun | None) -> dict[str, Any]:
 
 
 def _write_annotations(folder: Path, campaign: Campaign) -> dict[str, Any]:
-    """Keep every live annotation as a PRM800K line beside the labels that were made of them."""
+    """Keep every live annotation as a PRM800K line beside the labels that were made of them.
+
+    Its flags say what was screening or quality control, as in PRM800K itself; only the labels of people
+    whom an admin excluded are missing.
+    """
+    annotations = annotations_of(campaign).exclude(annotator__labels_excluded=True)
     digest, rows = hashlib.sha256(), 0
     with (folder / ANNOTATIONS_FILE).open("wb") as stream:
-        for record in prm800k_lines(annotations_of(campaign)):
+        for record in prm800k_lines(annotations):
             line = (json.dumps(record, ensure_ascii=False) + "\n").encode()
             stream.write(line)
             digest.update(line)

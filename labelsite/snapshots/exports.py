@@ -1,0 +1,147 @@
+"""A snapshot in the formats that others read, streamed from its frozen rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.snapshots.services import ANNOTATIONS_FILE, folder_of
+from ml.errors import MisstepError
+from ml.formats import prm800k, stepwise
+from ml.records import (
+    Annotation,
+    FinishReason,
+    LabelledSolution,
+    Option,
+    Position,
+    Problem,
+    Solution,
+    StepRating,
+)
+from ml.snapshot import SnapshotRow, read_snapshot
+
+NEUTRAL = ("positive", "negative", "drop")
+ALTERNATIVES = ("rows", "skip")
+
+
+@dataclass(frozen=True)
+class StepwiseChoices:
+    """What a rating of 0 counts as, and whether alternatives become rows of their own.
+
+    `neutral` None leaves the snapshot's own rule; it changes only labels that come from people's ratings.
+    """
+
+    neutral: str | None = None
+    alternatives: str = "rows"
+
+    def __post_init__(self) -> None:
+        if self.neutral not in (None, *NEUTRAL):
+            raise MisstepError(f"neutral={self.neutral!r}, expected one of {', '.join(NEUTRAL)}")
+        if self.alternatives not in ALTERNATIVES:
+            raise MisstepError(
+                f"alternatives={self.alternatives!r}, expected one of {', '.join(ALTERNATIVES)}"
+            )
+
+
+def as_lines(records: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Records as JSON Lines."""
+    for record in records:
+        yield json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def prm800k_lines(snapshot: Snapshot) -> Iterator[str]:
+    """PRM800K JSON Lines: people's annotations as they are, or the decided labels of other snapshots."""
+    if snapshot.labels == LabelSource.HUMAN:
+        with (folder_of(snapshot) / ANNOTATIONS_FILE).open(encoding="utf-8") as stream:
+            yield from stream
+        return
+    for row in read_snapshot(folder_of(snapshot)):
+        yield from as_lines([prm800k.write_record(_labelled(row, snapshot))])
+
+
+def stepwise_lines(snapshot: Snapshot, choices: StepwiseChoices) -> Iterator[str]:
+    """Rows `{prompt, completions, labels}` of the decided labels, and of rated alternatives if wanted."""
+    rule = snapshot.manifest.get("rule", {})
+    for row in read_snapshot(folder_of(snapshot)):
+        yield from as_lines(_stepwise_rows(row, choices, rule))
+
+
+def _stepwise_rows(
+    row: SnapshotRow, choices: StepwiseChoices, rule: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    labels = _with_neutral(row, choices.neutral)
+    whole = stepwise.label_row(row.problem, row.steps, _plain(labels))
+    if whole:
+        yield whole
+    if choices.alternatives == "skip":
+        return
+    neutral = choices.neutral or rule.get("neutral", "positive")
+    for option in row.options:
+        position, label = option["position"], _option_label(option, neutral, rule)
+        before = labels[:position]
+        # Behind a mistake there is nothing to choose between: the prefix itself is wrong.
+        if label is None or any(known is not None and known < 0.5 for known in before):
+            continue
+        found = stepwise.label_row(
+            row.problem, [*row.steps[:position], option["text"]], _plain([*before, label])
+        )
+        if found:
+            yield found
+
+
+def _with_neutral(row: SnapshotRow, neutral: str | None) -> list[float | None]:
+    """The row's labels, with people's neutral ratings counted as asked."""
+    ratings = (row.human or {}).get("ratings")
+    if neutral is None or not ratings:
+        return list(row.labels)
+    value = {"positive": 1.0, "negative": 0.0, "drop": None}[neutral]
+    return [
+        value if rating == 0 and source == "human" else label
+        for label, rating, source in zip(row.labels, ratings, row.label_source, strict=True)
+    ]
+
+
+def _option_label(option: dict[str, Any], neutral: str, rule: dict[str, Any]) -> float | None:
+    """The label of an alternative: a person's rating, else what rollouts found."""
+    rating, q_value = option["rating"], option["q_value"]
+    if rating is not None:
+        return {1: 1.0, -1: 0.0, 0: {"positive": 1.0, "negative": 0.0, "drop": None}[neutral]}[rating]
+    return None if q_value is None else float(q_value > rule.get("threshold", 0.0))
+
+
+def _plain(labels: Iterable[float | None]) -> list[bool | float | None]:
+    """Certain labels as booleans, which every reader of this format takes; probabilities stay numbers."""
+    listed = list(labels)
+    if all(label in (None, 0.0, 1.0) for label in listed):
+        return [None if label is None else label == 1.0 for label in listed]
+    return list(listed)
+
+
+def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:
+    """A row as an annotation: right or wrong up to the first mistake, by nobody in particular."""
+    positions = tuple(Position((Option(step),)) for step in row.steps)
+    last = len(row.steps) if row.first_mistake is None else row.first_mistake + 1
+    ratings = tuple(
+        StepRating(index, 0, None if label is None else 1 if label >= 0.5 else -1)
+        for index, label in enumerate(row.labels[:last])
+    )
+    solution = Solution(
+        id=row.id,
+        problem=Problem(row.problem_id, row.problem, row.answer),
+        positions=positions,
+        generator=row.generator,
+        final_answer=row.final_answer,
+        is_correct=row.is_correct,
+    )
+    annotation = Annotation(
+        labeler=f"misstep:{snapshot.labels}",
+        finish_reason=FinishReason.SOLUTION if row.first_mistake is None else FinishReason.FOUND_ERROR,
+        ratings=ratings,
+        first_mistake=row.first_mistake,
+        created_at=snapshot.manifest.get("created_at"),
+        extra={"generation": snapshot.manifest.get("lineage", {}).get("generation")},
+    )
+    return LabelledSolution(1, solution, annotation)

@@ -1,0 +1,57 @@
+"""What to freeze, and by which rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from labelsite.campaigns.models import Campaign
+from labelsite.snapshots.models import LabelSource
+from ml.targets import LabelRule
+
+
+class FreezeForm(forms.Form):
+    campaign = forms.ModelChoiceField(Campaign.objects.none(), label=_("Campaign"), empty_label=None)
+    labels = forms.ChoiceField(label=_("Labels"), choices=LabelSource.choices, initial=LabelSource.HUMAN)
+    name = forms.CharField(
+        label=_("Name"), max_length=110, required=False, help_text=_("Empty: the campaign, labels and time.")
+    )
+    neutral = forms.ChoiceField(
+        label=_("A neutral step counts as"),
+        choices=[("positive", _("correct")), ("negative", _("wrong")), ("drop", _("unlabeled"))],
+    )
+    target = forms.ChoiceField(
+        label=_("Rollouts give"),
+        choices=[
+            ("hard", _("right or wrong (hard estimation)")),
+            ("soft", _("the share of right rollouts (soft estimation)")),
+            ("quality_value", _("the quality value")),
+        ],
+    )
+    mixture = forms.ChoiceField(
+        label=_("Where people and rollouts both spoke"),
+        choices=[
+            ("people_override", _("people's word counts")),
+            ("consensus", _("only what they agree on")),
+            ("agreement_weighted", _("a weighted mean")),
+            ("fusion", _("both as noisy witnesses (fusion)")),
+        ],
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices: Any = self.fields["campaign"]
+        choices.queryset = Campaign.objects.order_by("-pk")
+        choices.label_from_instance = lambda campaign: campaign.name
+
+    def rule(self) -> LabelRule:
+        """The rule that the form describes."""
+        chosen = self.cleaned_data
+        return LabelRule(
+            labels=chosen["labels"],
+            neutral=chosen["neutral"],
+            target=chosen["target"],
+            mixture=chosen["mixture"],
+        )

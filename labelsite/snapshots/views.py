@@ -1,0 +1,168 @@
+"""Snapshots in the browser: freeze, look at what is in one, and take it away in other formats."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from django.contrib import messages
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.jobs.models import Job
+from labelsite.snapshots.exports import StepwiseChoices, prm800k_lines, stepwise_lines
+from labelsite.snapshots.forms import FreezeForm
+from labelsite.snapshots.freezing import freeze_or_queue
+from labelsite.snapshots.models import Snapshot
+from labelsite.snapshots.services import ANNOTATIONS_FILE, folder_of
+from ml.errors import MisstepError
+
+PAGE_SIZE = 50
+JSON_LINES = "application/x-ndjson"
+
+
+@reviewer_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def snapshot_list(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        return freeze_snapshot(request)
+    form = FreezeForm(initial={"campaign": request.GET.get("campaign")})
+    return _list_page(request, form)
+
+
+@admin_required
+def freeze_snapshot(request: HttpRequest) -> HttpResponse:
+    form = FreezeForm(request.POST)
+    if not form.is_valid():
+        return _list_page(request, form, status=400)
+    try:
+        frozen = freeze_or_queue(
+            form.cleaned_data["campaign"],
+            form.cleaned_data["labels"],
+            form.rule(),
+            form.cleaned_data["name"] or None,
+            person(request),
+        )
+    except MisstepError as error:
+        form.add_error(None, str(error))
+        return _list_page(request, form, status=400)
+    if isinstance(frozen, Job):
+        return redirect("jobs:detail", pk=frozen.pk)
+    messages.success(request, _("“%(name)s” is frozen.") % {"name": frozen.name})
+    return redirect("snapshots:detail", pk=frozen.pk)
+
+
+def _list_page(request: HttpRequest, form: FreezeForm, status: int = 200) -> HttpResponse:
+    snapshots = Snapshot.objects.select_related("campaign", "created_by").order_by("-pk")
+    before = request.GET.get("before", "")
+    if before.isdigit():
+        snapshots = snapshots.filter(pk__lt=int(before))
+    page = list(snapshots.defer("campaign__guideline")[: PAGE_SIZE + 1])
+    context = {
+        "form": form,
+        "snapshots": page[:PAGE_SIZE],
+        "older": page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None,
+    }
+    return render(request, "snapshots/list.html", context, status=status)
+
+
+def _get_snapshot(pk: int) -> Snapshot:
+    """A snapshot; every role that gets past the decorators may see every one."""
+    return get_object_or_404(Snapshot.objects.select_related("campaign", "created_by"), pk=pk)
+
+
+@reviewer_required
+@require_safe
+def snapshot_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    snapshot = _get_snapshot(pk)
+    manifest = snapshot.manifest
+    counts = manifest.get("counts", {})
+    context = {
+        "snapshot": snapshot,
+        "manifest": json.dumps(manifest, indent=2, ensure_ascii=False),
+        "counts": [(name.replace("_", " "), value) for name, value in counts.items()],
+        "dropped": [(name.replace("_", " "), value) for name, value in manifest.get("filters", {}).items()],
+        "rule": manifest.get("rule", {}),
+        "estimates": manifest.get("lineage", {}).get("estimates"),
+        "has_annotations": bool(manifest.get("files")),
+        "runs": snapshot.training_runs.order_by("-pk")[:20],
+    }
+    return render(request, "snapshots/detail.html", context)
+
+
+@reviewer_required
+@require_safe
+def download_manifest(request: HttpRequest, pk: int) -> HttpResponseBase:
+    snapshot = _get_snapshot(pk)
+    body = json.dumps(snapshot.manifest, indent=2, ensure_ascii=False) + "\n"
+    return _attached(HttpResponse(body, content_type="application/json"), snapshot, "manifest.json")
+
+
+@reviewer_required
+@require_safe
+def download_part(request: HttpRequest, pk: int, number: int) -> HttpResponseBase:
+    snapshot = _get_snapshot(pk)
+    return part_response(snapshot, number)
+
+
+@reviewer_required
+@require_safe
+def download_annotations(request: HttpRequest, pk: int) -> HttpResponseBase:
+    return annotations_response(_get_snapshot(pk))
+
+
+@reviewer_required
+@require_safe
+def download_prm800k(request: HttpRequest, pk: int) -> HttpResponseBase:
+    snapshot = _get_snapshot(pk)
+    return streamed(prm800k_lines(snapshot), snapshot, "prm800k.jsonl")
+
+
+@reviewer_required
+@require_safe
+def download_stepwise(request: HttpRequest, pk: int) -> HttpResponseBase:
+    snapshot = _get_snapshot(pk)
+    try:
+        choices = StepwiseChoices(
+            neutral=request.GET.get("neutral") or None, alternatives=request.GET.get("alternatives", "rows")
+        )
+    except MisstepError as error:
+        return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
+    return streamed(stepwise_lines(snapshot, choices), snapshot, "stepwise.jsonl")
+
+
+def part_response(snapshot: Snapshot, number: int) -> HttpResponseBase:
+    """One part file as it lies on disk; 404 for a part that the manifest does not name."""
+    parts = snapshot.manifest["parts"]
+    if number >= len(parts):
+        raise Http404("no such part")
+    file = (folder_of(snapshot) / parts[number]["file"]).open("rb")
+    return _attached(FileResponse(file, content_type=JSON_LINES), snapshot, f"part-{number:05d}.jsonl")
+
+
+def annotations_response(snapshot: Snapshot) -> HttpResponseBase:
+    """Each person's annotation as a PRM800K line; 404 for a snapshot without people's labels."""
+    if not snapshot.manifest.get("files"):
+        raise Http404("this snapshot holds no annotations")
+    file = (folder_of(snapshot) / ANNOTATIONS_FILE).open("rb")
+    return _attached(FileResponse(file, content_type=JSON_LINES), snapshot, ANNOTATIONS_FILE)
+
+
+def streamed(lines: Iterator[str], snapshot: Snapshot, name: str) -> HttpResponseBase:
+    """Lines sent as they are made, so that neither memory nor the first byte waits for the last."""
+    return _attached(StreamingHttpResponse(lines, content_type=JSON_LINES), snapshot, name)
+
+
+def _attached(response: HttpResponseBase, snapshot: Snapshot, name: str) -> HttpResponseBase:
+    """Downloads hold strangers' text, so a browser must store them and never show them."""
+    stem = slugify(snapshot.name) or f"snapshot-{snapshot.pk}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{stem}-{name}"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["ETag"] = f'"{snapshot.sha256}-{name}"'
+    return response
