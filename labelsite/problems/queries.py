@@ -75,7 +75,11 @@ def record_of(row: models.Solution, positions: tuple[Position, ...], identity: s
 
 
 def _positions(rows: list[_StepRow], count: int) -> tuple[Position, ...]:
-    """Rows of one solution, sorted, as positions; one without rows is PRM800K's open position."""
+    """Rows of one solution, sorted, as positions; one without rows is PRM800K's open position.
+
+    Steps that an annotator wrote may stand behind the last position that the solution came with.
+    """
+    count = max(count, rows[-1][1] + 1 if rows else 0)
     options: list[list[Option]] = [[] for _ in range(count)]
     chosen: list[int | None] = [None] * count
     for _, position, option, text, source, is_chosen in rows:

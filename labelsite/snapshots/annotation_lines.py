@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -44,10 +45,44 @@ def labelled_solutions(annotations: QuerySet[Annotation]) -> Iterator[records.La
         for annotation in chunk:
             line += 1
             row = annotation.task.solution
-            solution = record_of(row, positions[row.pk], row.external_id)
+            seen, given = own_view(positions[row.pk], ratings.get(annotation.pk, ()))
             yield records.LabelledSolution(
-                line, solution, _record(annotation, ratings.get(annotation.pk, ())), annotation.broken_rule
+                line,
+                record_of(row, seen, row.external_id),
+                _record(annotation, given),
+                annotation.broken_rule,
             )
+
+
+def own_view(
+    positions: Sequence[records.Position], ratings: Sequence[records.StepRating]
+) -> tuple[tuple[records.Position, ...], tuple[records.StepRating, ...]]:
+    """The solution as one person left it: without the steps that others wrote, going on through their own.
+
+    A written step is an unchosen option by a person; its author is who has a rating row (null) of it.
+    """
+    given = {(rating.position, rating.option): rating for rating in ratings}
+    seen: list[records.Position] = []
+    moved: list[records.StepRating] = []
+    for place, position in enumerate(positions):
+        kept = [
+            number
+            for number, option in enumerate(position.options)
+            if option.source != "human" or number == position.chosen or (place, number) in given
+        ]
+        chosen = next(
+            (number for number in kept if position.options[number].source == "human"), position.chosen
+        )
+        options = tuple(position.options[number] for number in kept)
+        seen.append(records.Position(options, None if chosen is None else kept.index(chosen)))
+        moved.extend(
+            replace(given[place, number], option=index)
+            for index, number in enumerate(kept)
+            if (place, number) in given
+        )
+    while seen and not seen[-1].options and len(seen) > 1:
+        seen.pop()
+    return tuple(seen), tuple(moved)
 
 
 def _ratings(annotations: Sequence[Annotation]) -> dict[int, tuple[records.StepRating, ...]]:
@@ -57,8 +92,8 @@ def _ratings(annotations: Sequence[Annotation]) -> dict[int, tuple[records.StepR
         .values_list("annotation_id", "step__position", "step__option", "rating", "flagged", "milliseconds")
     )
     found: dict[int, list[records.StepRating]] = defaultdict(list)
-    for annotation, *values in rows:
-        found[annotation].append(records.StepRating(*values))
+    for annotation, position, option, rating, flagged, milliseconds in rows:
+        found[annotation].append(records.StepRating(position, option, rating, flagged, milliseconds))
     return {annotation: tuple(ratings) for annotation, ratings in found.items()}
 
 

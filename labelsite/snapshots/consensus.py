@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 CHECKER = "imported:checker"
@@ -29,6 +29,11 @@ class Look:
     def says(self) -> int | None:
         """The first mistake that this person named; only for looks that end in a verdict."""
         return len(self.trajectory) - 1 if self.finish_reason == "found_error" else None
+
+    def stopped_at(self, position: int) -> Look:
+        """The same look by somebody for whom the solution's own step at `position` was the first mistake."""
+        trajectory = [*self.trajectory[:position], -1]
+        return replace(self, finish_reason="found_error", trajectory=trajectory)
 
     @property
     def is_verdict(self) -> bool:
@@ -79,11 +84,17 @@ def evidence_of(verdict: Verdict, step_count: int) -> dict[str, Any]:
     }
 
 
-def option_rating(verdict: Verdict | None, position: int, option: int) -> int | None:
-    """What those who agree with the verdict said of an alternative: their majority, the lower on a tie."""
+def option_rating(
+    verdict: Verdict | None, position: int, option: int, is_written: bool = False
+) -> int | None:
+    """What those who agree with the verdict said of an alternative: their majority, the lower on a tie.
+
+    A step that one of them wrote themselves (`is_written`) has no rating, and counts as right.
+    """
     if verdict is None:
         return None
-    return _most(look.options.get((position, option)) for look in verdict.looks)
+    said = [look.options[position, option] for look in verdict.looks if (position, option) in look.options]
+    return 1 if is_written and said == [None] else _most(said)
 
 
 def _place(position: int | None, step_count: int) -> int:

@@ -12,7 +12,7 @@ from labelsite.annotations.models import Annotation, StepRating
 from labelsite.autolabels.models import EstimateRun, StepEstimate
 from labelsite.campaigns.models import Campaign, Task, TaskKind, TaskState
 from labelsite.comparison.models import Adjudication
-from labelsite.problems.models import Solution
+from labelsite.problems.models import Solution, Step
 from labelsite.problems.queries import positions_of
 from labelsite.snapshots.consensus import Look, Verdict, people_first, verdict_of
 from ml.records import Position
@@ -106,19 +106,37 @@ def _looks(tasks: Iterable[Task], dropped: Counter[str]) -> dict[int, list[Look]
     )
     counted = [annotation for annotation in annotations if _counts(annotation, dropped)]
     options = _option_ratings(counted)
+    left_at = _where_they_left_the_trajectory(counted)
     looks: dict[int, list[Look]] = defaultdict(list)
     for annotation in counted:
         machine = annotation.annotator.is_machine
-        looks[annotation.task_id].append(
-            Look(
-                annotator=str(annotation.annotator_id),
-                labeler=annotation.annotator.username if machine else "annotator",
-                finish_reason=annotation.finish_reason,
-                trajectory=annotation.trajectory,
-                options=options.get(annotation.pk, {}),
-            )
+        look = Look(
+            annotator=str(annotation.annotator_id),
+            labeler=annotation.annotator.username if machine else "annotator",
+            finish_reason=annotation.finish_reason,
+            trajectory=annotation.trajectory,
+            options=options.get(annotation.pk, {}),
         )
+        if annotation.pk in left_at:
+            look = look.stopped_at(left_at[annotation.pk])
+        looks[annotation.task_id].append(look)
     return looks
+
+
+def _where_they_left_the_trajectory(annotations: Sequence[Annotation]) -> dict[int, int]:
+    """The position at which a person wrote a step of their own, by annotation.
+
+    Their ratings from there on are of their own steps: of the solution they said that it went wrong there.
+    """
+    written = {
+        min(annotation.extra["written"]): annotation.pk
+        for annotation in annotations
+        if annotation.extra.get("written")
+    }
+    if not written:
+        return {}
+    places = Step.objects.filter(pk__in=written).values_list("pk", "position")
+    return {written[step]: position for step, position in places}
 
 
 def _counts(annotation: Annotation, dropped: Counter[str]) -> bool:

@@ -112,7 +112,9 @@ def _options(item: Evidence, with_ratings: bool, with_estimates: bool) -> Iterat
         for number, option in enumerate(position.options):
             if number == position.chosen:
                 continue
-            rating = option_rating(item.verdict, index, number) if with_ratings else None
+            rating = None
+            if with_ratings:
+                rating = option_rating(item.verdict, index, number, option.source == "human")
             q_value = _q_value(item, (index, number)) if with_estimates else None
             if rating is not None or q_value is not None:
                 yield {"position": index, "text": option.text, "rating": rating, "q_value": q_value}

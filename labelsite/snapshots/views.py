@@ -28,7 +28,7 @@ JSON_LINES = "application/x-ndjson"
 
 @reviewer_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def snapshot_list(request: HttpRequest) -> HttpResponse:
+def snapshot_list(request: HttpRequest) -> HttpResponseBase:
     if request.method == "POST":
         return freeze_snapshot(request)
     form = FreezeForm(initial={"campaign": request.GET.get("campaign")})

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from labelsite.annotations.models import Origin
-from labelsite.campaigns.models import Campaign, TaskKind, TaskState
+from labelsite.annotations.models import Annotation, Origin
+from labelsite.campaigns.models import Campaign, Task, TaskKind, TaskState
 from labelsite.comparison.models import Adjudication
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import folder_of, freeze, snapshots_folder
@@ -234,3 +234,44 @@ def test_export_writes_a_folder_that_reads_back(campaign: Campaign, tmp_path: Pa
         call_command("export_snapshot", campaign="Arithmetic", labels="human", out=str(out))
     with pytest.raises(CommandError, match="no campaign 'Algebra', expected one of 'Arithmetic'"):
         call_command("export_snapshot", campaign="Algebra", labels="human", out=str(tmp_path / "other"))
+
+
+def write_step(task: Task, annotation: Annotation, position: int, text: str) -> None:
+    """What the annotator's page leaves of a step that the person wrote at `position`."""
+    option = task.solution.step_rows.filter(position=position).count()
+    step = task.solution.step_rows.create(
+        position=position, option=option, text=text, source="human", is_chosen=False
+    )
+    annotation.ratings.create(step=step, rating=None)
+    annotation.extra = {"written": [*annotation.extra.get("written", []), step.pk]}
+    annotation.save()
+
+
+def test_a_step_that_a_person_wrote_says_that_the_solutions_own_was_wrong(campaign: Campaign):
+    task = make_task(campaign, make_solution(["a", "b"]), overlap=2)
+    first = make_annotation(task, make_user(), [1, -1], finish_reason="found_error")
+    Annotation.objects.filter(pk=first.pk).update(trajectory=[1, 1, 1], finish_reason="solution")
+    first.refresh_from_db()
+    write_step(task, first, 1, "my own b")
+    write_step(task, first, 2, "my own c")
+    (row,) = rows_of(freeze(campaign, "human"))
+    assert row.steps == ["a", "b"]
+    assert row.human is not None and row.human["ratings"] == [1, -1]
+    assert {"position": 1, "text": "my own b", "rating": 1, "q_value": None} in row.options
+
+
+def test_a_written_step_stands_in_its_authors_prm800k_line_and_in_no_other(campaign: Campaign):
+    task = make_task(campaign, make_solution(["a", "b"]), overlap=3)
+    authors = [make_annotation(task, make_user(), [1, -1]) for _ in range(2)]
+    make_annotation(task, make_user(username="reader"), [1, 1])
+    for number, annotation in enumerate(authors):
+        Annotation.objects.filter(pk=annotation.pk).update(trajectory=[1, 1], finish_reason="solution")
+        annotation.refresh_from_db()
+        write_step(task, annotation, 1, f"own {number}")
+    snapshot = freeze(campaign, "human")
+    written = (folder_of(snapshot) / "annotations.jsonl").read_text().splitlines()
+    last_steps = [json.loads(line)["label"]["steps"][-1] for line in written]
+    humans = [step["human_completion"] and step["human_completion"]["text"] for step in last_steps]
+    assert humans == ["own 0", "own 1", None]
+    assert [step["chosen_completion"] for step in last_steps] == [None, None, 0]
+    assert [len(step["completions"]) for step in last_steps] == [1, 1, 1]
