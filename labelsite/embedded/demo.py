@@ -134,6 +134,8 @@ class Demo:
     def _web_command(self) -> list[str]:
         options = ["--worker-class", "gthread", "--workers", "2", "--threads", "4", "--access-logfile", "-"]
         address = ["--bind", f"{self.host}:{self.port}", "--timeout", "120", "--graceful-timeout", "5"]
+        # Its control socket would lie in the user's home, outside VAR.
+        options.append("--no-control-socket")
         return [sys.executable, "-m", "gunicorn", "labelsite.wsgi:application", *options, *address]
 
     def _build(self) -> None:
@@ -204,6 +206,8 @@ class Demo:
         print(f"\nEverything it writes is in {self.var}. Ctrl-C stops all of it.", flush=True)
 
     def _stop(self) -> None:
+        if self.hold is None and not self.group.members:
+            return
         print("\nStopping ...", flush=True)
         # A second Ctrl-C must not leave half of it running.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
