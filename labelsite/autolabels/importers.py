@@ -18,10 +18,10 @@ NODE_KEYS = ("id", "parent", "depth", "text", "visits", "q_value")
 
 @dataclass(frozen=True, slots=True)
 class SolutionScores:
-    """One line of a score file: the probability that each step is correct."""
+    """One line of a score file: each step's probability of being right, None beyond the model's context."""
 
     id: str
-    scores: tuple[float, ...]
+    scores: tuple[float | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def read_scores(path: Path) -> Iterator[SolutionScores]:
     for number, record in _lines(path):
         refusal = _Refusal(path, number)
         values = refusal.listed(record, "scores")
-        scores = tuple(refusal.number({"score": value}, "score", 0.0, 1.0) for value in values)
+        scores = tuple(refusal.optional_number({"score": value}, "score", 0.0, 1.0) for value in values)
         yield SolutionScores(refusal.identity(record), scores)
 
 

@@ -69,6 +69,7 @@ def load_scores(run: ScoreRun, path: Path, check: Check = lambda: None) -> dict[
                 for step_id, score in zip(
                     _matching(step_ids, line.id, len(line.scores)), line.scores, strict=True
                 )
+                if score is not None
             ]
             _copy("autolabels_stepscore", ("run_id", "step_id", "score"), rows)
             solutions, steps = solutions + len(batch), steps + len(rows)

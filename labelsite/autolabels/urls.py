@@ -1,4 +1,15 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+
+from labelsite.autolabels import views
 
 app_name = "autolabels"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("", views.run_list, name="list"),
+    path("search/", views.search, name="search"),
+    path("<int:pk>/", views.run_detail, name="run"),
+    path("<int:pk>/cancel/", views.cancel, name="cancel"),
+    path("<int:pk>/resume/", views.resume, name="resume"),
+    path("trees/<int:pk>/", views.tree, name="tree"),
+    path("trees/<int:pk>/nodes/<int:number>/", views.node, name="node"),
+    path("trees/<int:pk>/math-aps/", views.export_tree, name="export_tree"),
+]

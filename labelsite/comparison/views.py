@@ -14,6 +14,8 @@ from django.views.decorators.http import require_POST
 
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.models import User
+from labelsite.autolabels.budget import budget_for
+from labelsite.autolabels.forms import SearchForm
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.comparison import disagreements, measures, plots, services
@@ -22,6 +24,7 @@ from labelsite.comparison.evidence import Against, Judgements, judgements, rated
 from labelsite.comparison.forms import AdjudicationForm
 from labelsite.comparison.lens import Lens, lens_for
 from labelsite.comparison.opinions import opinions_on
+from labelsite.problems.models import Solution
 from ml.errors import MisstepError
 
 
@@ -125,6 +128,26 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
         "is_coloured": request.GET.get("colour") == "1",
     }
     return render(request, "comparison/task.html", context)
+
+
+@admin_required
+def estimate(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Start a run over the campaign's solutions, with what it should cost told before."""
+    campaign = get_object_or_404(Campaign, pk=campaign_id)
+    form = SearchForm(request.POST or request.GET or None)
+    is_valid = form.is_bound and form.is_valid()
+    if request.method == "POST" and is_valid:
+        try:
+            run = services.start_campaign_estimates(campaign, person(request), **form.cleaned_data)
+            return redirect("autolabels:run", run.pk)
+        except MisstepError as refusal:
+            form.add_error(None, str(refusal))
+    chosen = form.cleaned_data if is_valid else {name: form[name].initial for name in form.fields}
+    solutions = Solution.objects.filter(tasks__campaign=campaign)
+    budget = budget_for(solutions, chosen["method"], chosen["policy"], chosen["rollouts"])
+    context = {"campaign": campaign, "form": form, "budget": budget}
+    name = "comparison/budget.html" if getattr(request, "htmx", False) else "comparison/estimate_form.html"
+    return render(request, name, context)
 
 
 @admin_required

@@ -1,0 +1,121 @@
+"""How far a run is, summed over its shards: from the job rows while they work, from the run once loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from labelsite.autolabels.models import EstimateRun, Shard
+from labelsite.jobs.models import Job, JobState
+
+BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """done, total: items. histogram: counts of Q in ten bins over the method's range, low first."""
+
+    state: str
+    done: int
+    total: int
+    jobs: Sequence[Job] = ()
+    tokens: int = 0
+    executions: int = 0
+    seconds_left: float | None = None
+    histogram: Sequence[int] = field(default_factory=lambda: [0] * BINS)
+    errors: Sequence[str] = ()
+
+    @property
+    def is_moving(self) -> bool:
+        return self.state in (JobState.QUEUED, JobState.RUNNING)
+
+    @property
+    def can_resume(self) -> bool:
+        return self.state in (JobState.FAILED, JobState.CANCELLED)
+
+    @property
+    def state_name(self) -> str:
+        return str(JobState(self.state).label)
+
+
+def progress_of(run: EstimateRun, shards: Iterable[Shard]) -> RunProgress:
+    """The state of all shards as one. `shards` come with their jobs."""
+    shards = list(shards)
+    jobs = [shard.job for shard in shards] or ([run.job] if run.job else [])
+    total = sum(shard.size for shard in shards)
+    done, histogram, tokens, executions = 0, [0] * BINS, 0, 0
+    for shard in shards:
+        reported = shard.job.progress or {}
+        metrics = reported.get("metrics") or {}
+        done += shard.size if shard.loaded_at else min(_whole(reported.get("done")), shard.size)
+        tokens += _whole(metrics.get("tokens"))
+        executions += _whole(metrics.get("executions"))
+        histogram = _added(histogram, metrics.get("q_histogram"))
+    return RunProgress(
+        state=_state(run, jobs),
+        done=done,
+        total=total,
+        jobs=jobs,
+        tokens=tokens,
+        executions=executions,
+        seconds_left=_seconds_left(jobs, done, total),
+        histogram=histogram,
+        errors=[job.error for job in jobs if job.error],
+    )
+
+
+def loaded_histogram(run: EstimateRun, low: float) -> list[int]:
+    """Counts of the run's step estimates in ten bins from `low` to 1."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT LEAST(%(last)s, floor((q_value - %(low)s) / (1 - %(low)s) * %(bins)s)::int) AS bin,"
+            " count(*) FROM autolabels_stepestimate"
+            " WHERE run_id = %(run)s AND q_value IS NOT NULL GROUP BY bin",
+            {"run": run.pk, "low": low, "bins": BINS, "last": BINS - 1},
+        )
+        counts = dict(cursor.fetchall())
+    return [counts.get(place, 0) for place in range(BINS)]
+
+
+def lowest_q(run: EstimateRun) -> float:
+    """Where the method's Q-values begin: rStar rewards a wrong end with -1."""
+    return -1.0 if run.method == "rstar" else 0.0
+
+
+def bin_names(low: float) -> list[str]:
+    """The ten bins by their lower ends."""
+    return [f"{low + (1 - low) * place / BINS:.1f}".replace("-", "−") for place in range(BINS)]
+
+
+def _state(run: EstimateRun, jobs: Sequence[Job]) -> str:
+    """The worst of the jobs' states, unless all is loaded."""
+    states = {job.state for job in jobs}
+    if run.loaded_at or not states:
+        return JobState.DONE
+    for state in (JobState.RUNNING, JobState.QUEUED, JobState.FAILED, JobState.CANCELLED):
+        if state in states:
+            return state
+    return JobState.DONE
+
+
+def _seconds_left(jobs: Sequence[Job], done: int, total: int) -> float | None:
+    """From the pace so far; None until something is done."""
+    started = [job.started_at for job in jobs if job.started_at]
+    if not started or not done or done >= total:
+        return None
+    elapsed = (timezone.now() - min(started)).total_seconds()
+    return elapsed / done * (total - done)
+
+
+def _whole(value: Any) -> int:
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0
+
+
+def _added(before: list[int], more: Any) -> list[int]:
+    if not isinstance(more, list) or len(more) != len(before):
+        return before
+    return [old + _whole(new) for old, new in zip(before, more, strict=True)]

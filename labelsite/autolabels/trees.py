@@ -1,0 +1,167 @@
+"""A stored search tree as a page walks it: what is shown, where it stands, and the way to the answer."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ml.segmentation import split_code
+
+# Up to here everything is open at first; beyond, the most visited nodes are until about this many are shown.
+COMFORTABLE = 250
+SHOWN_AT_FIRST = 160
+
+
+@dataclass(slots=True)
+class TreeNode:
+    """A node of trees.jsonl with its place in the drawing: `column` is its depth, `row` its height."""
+
+    id: int
+    parent: int | None
+    facts: Mapping[str, Any]
+    children: list[int] = field(default_factory=list)
+    size: int = 1
+    column: int = 0
+    row: float = 0.0
+    is_open: bool = False
+    on_best_path: bool = False
+    leads_to_answer: bool = False
+
+    @property
+    def sentence(self) -> str:
+        return split_code(str(self.facts.get("text") or ""))[0]
+
+    @property
+    def code(self) -> str | None:
+        return self.facts.get("code") or split_code(str(self.facts.get("text") or ""))[1]
+
+    @property
+    def hidden(self) -> int:
+        """How many nodes hang below a closed one."""
+        return 0 if self.is_open else self.size - 1
+
+
+class TreeView:
+    """The tree with some nodes open. `toggled` are those that differ from what is open at first."""
+
+    def __init__(
+        self, data: Mapping[str, Any], toggled: Collection[int] = (), is_all_open: bool = False
+    ) -> None:
+        self.data = data
+        self.nodes = [TreeNode(fact["id"], fact["parent"], fact, column=0) for fact in data["nodes"]]
+        for node in self.nodes[1:]:
+            parent = self.nodes[node.parent or 0]
+            parent.children.append(node.id)
+            node.column = parent.column + 1
+        for node in reversed(self.nodes[1:]):
+            self.nodes[node.parent or 0].size += node.size
+        self._mark_answers()
+        self._open(toggled, is_all_open)
+        self.shown = self._placed()
+
+    @property
+    def root(self) -> TreeNode:
+        return self.nodes[0]
+
+    @property
+    def lowest_q(self) -> float:
+        """Where the method's Q-values begin: rStar rewards a wrong end with -1."""
+        return -1.0 if self.data.get("method") == "rstar" else 0.0
+
+    @property
+    def columns(self) -> int:
+        return 1 + max(node.column for node in self.shown)
+
+    @property
+    def rows(self) -> float:
+        return 1 + max(node.row for node in self.shown)
+
+    def path(self, node: TreeNode) -> list[TreeNode]:
+        """From the first step to `node`; the root, which is the bare problem, is left out."""
+        path: list[TreeNode] = []
+        while node.parent is not None:
+            path.append(node)
+            node = self.nodes[node.parent]
+        return path[::-1]
+
+    def counts(self) -> dict[str, int]:
+        """What the tree's ends are, and how much was pruned."""
+        ends = [node.facts.get("terminal") for node in self.nodes]
+        return {
+            "nodes": len(self.nodes),
+            "correct": ends.count("correct"),
+            "wrong": ends.count("wrong"),
+            "invalid": ends.count("invalid"),
+            "pruned": sum(bool(node.facts.get("pruned")) for node in self.nodes),
+        }
+
+    def _mark_answers(self) -> None:
+        answers = [node for node in self.nodes if node.facts.get("terminal") == "correct"]
+        for answer in answers:
+            for node in self.path(answer):
+                node.leads_to_answer = True
+        best = max(answers, key=_worth, default=None)
+        if best is not None:
+            for node in [self.root, *self.path(best)]:
+                node.on_best_path = True
+
+    def _open(self, toggled: Collection[int], is_all_open: bool) -> None:
+        if is_all_open or len(self.nodes) <= COMFORTABLE:
+            for node in self.nodes:
+                node.is_open = bool(node.children)
+        else:
+            self._open_most_visited()
+        for number in toggled:
+            if 0 <= number < len(self.nodes) and self.nodes[number].children:
+                self.nodes[number].is_open = not self.nodes[number].is_open
+
+    def _open_most_visited(self) -> None:
+        """The way to the answer, then whatever was visited most, until the drawing is full."""
+        shown = 1
+        waiting = [(0, 0)]
+        while waiting and shown < SHOWN_AT_FIRST:
+            _, number = heapq.heappop(waiting)
+            node = self.nodes[number]
+            node.is_open = bool(node.children)
+            shown += len(node.children)
+            for child in node.children:
+                visits = int(self.nodes[child].facts.get("visits") or 0)
+                urgency = -visits - (10**9 if self.nodes[child].on_best_path else 0)
+                heapq.heappush(waiting, (urgency, child))
+
+    def _placed(self) -> list[TreeNode]:
+        """Depth first: every leaf of the drawing has its own row, a parent stands beside its children."""
+        shown: list[TreeNode] = []
+        next_row = 0
+        waiting: list[tuple[int, bool]] = [(0, False)]
+        while waiting:
+            number, is_done = waiting.pop()
+            node = self.nodes[number]
+            if is_done:
+                node.row = (self.nodes[node.children[0]].row + self.nodes[node.children[-1]].row) / 2
+                continue
+            shown.append(node)
+            if node.is_open and node.children:
+                waiting.append((number, True))
+                waiting.extend((child, False) for child in reversed(node.children))
+            else:
+                node.row = float(next_row)
+                next_row += 1
+        return shown
+
+
+def parse_toggled(text: str, most: int = 500) -> list[int]:
+    """The numbers in "3,17,40"; what is no number is passed over."""
+    return [int(part) for part in text.split(",")[:most] if part.isdigit() and len(part) < 9]
+
+
+def with_toggled(toggled: Sequence[int], number: int) -> str:
+    """The list with one more change, or one less."""
+    changed = [other for other in toggled if other != number] if number in toggled else [*toggled, number]
+    return ",".join(map(str, changed))
+
+
+def _worth(node: TreeNode) -> tuple[float, int]:
+    return float(node.facts.get("q_value") or 0.0), int(node.facts.get("visits") or 0)

@@ -1,0 +1,205 @@
+"""Searches: the runs, one run while it works and after, and its trees."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.autolabels import services
+from labelsite.autolabels.forms import ProblemSearchForm
+from labelsite.autolabels.models import EstimateRun, SearchTree, SolutionEstimate
+from labelsite.autolabels.plots import bar_chart
+from labelsite.autolabels.plots.tree import tree_svg
+from labelsite.autolabels.progress import (
+    RunProgress,
+    bin_names,
+    loaded_histogram,
+    lowest_q,
+    progress_of,
+)
+from labelsite.autolabels.trees import TreeView, parse_toggled
+from labelsite.jobs.services import retry
+from labelsite.problems.models import Problem
+from ml.errors import MisstepError
+from ml.formats.math_aps import write_record
+
+PAGE = 50
+
+
+def _runs() -> QuerySet[EstimateRun]:
+    return EstimateRun.objects.select_related("job").prefetch_related("shards__job").order_by("-pk")
+
+
+@reviewer_required
+def run_list(request: HttpRequest) -> HttpResponse:
+    """Every run, the newest first, with its progress while it works."""
+    before = request.GET.get("before", "")
+    runs = _runs().filter(pk__lt=int(before)) if before.isdigit() else _runs()
+    rows = [(run, progress_of(run, run.shards.all())) for run in runs[: PAGE + 1]]
+    context = {
+        "rows": rows[:PAGE],
+        "next_before": rows[PAGE - 1][0].pk if len(rows) > PAGE else None,
+        "is_moving": any(progress.is_moving for _run, progress in rows),
+    }
+    name = "autolabels/list_live.html" if _is_htmx(request) else "autolabels/list.html"
+    return render(request, name, context)
+
+
+@reviewer_required
+def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """One run: live while it works; its solutions or trees once they are loaded."""
+    run = get_object_or_404(_runs(), pk=pk)
+    progress = progress_of(run, run.shards.all())
+    context: dict[str, Any] = {"run": run, "progress": progress, "chart": _histogram(run, progress)}
+    if _is_htmx(request) and progress.is_moving:
+        return render(request, "autolabels/run_live.html", context)
+    context |= _page_of_results(run, request.GET.get("after", ""))
+    if _is_htmx(request):
+        # The last live answer brings the whole page's end: reload it once.
+        response = HttpResponse()
+        response["HX-Refresh"] = "true"
+        return response
+    return render(request, "autolabels/run.html", context)
+
+
+@admin_required
+def search(request: HttpRequest) -> HttpResponse:
+    """Start a search of fresh problems."""
+    counts = Problem.objects.filter(answer__isnull=False).values_list("source").annotate(n=Count("pk"))
+    form = ProblemSearchForm(request.POST or None, sources=list(counts.order_by("source")))
+    if request.method == "POST" and form.is_valid():
+        chosen = form.cleaned_data
+        problems = Problem.objects.filter(source=chosen["source"], answer__isnull=False).order_by("pk")
+        first = problems.values("pk")[: chosen["limit"]]
+        try:
+            run = services.start_search(
+                Problem.objects.filter(pk__in=first),
+                method=chosen["method"],
+                policy=chosen["policy"],
+                rollouts=chosen["rollouts"],
+                seed=chosen["seed"],
+                created_by=person(request),
+            )
+            return redirect("autolabels:run", run.pk)
+        except MisstepError as refusal:
+            form.add_error(None, str(refusal))
+    return render(request, "autolabels/search.html", {"form": form})
+
+
+@admin_required
+@require_POST
+def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask every job of the run to end; finished trees stay in its folder for a later resume."""
+    services.cancel_run(get_object_or_404(EstimateRun, pk=pk))
+    messages.info(request, _("The run is asked to end."))
+    return redirect("autolabels:run", pk)
+
+
+@admin_required
+@require_POST
+def resume(request: HttpRequest, pk: int) -> HttpResponse:
+    """Queue what failed or was cancelled again; it goes on after the trees that are done."""
+    run = get_object_or_404(_runs(), pk=pk)
+    queued = sum(retry(shard.job) for shard in run.shards.all() if shard.loaded_at is None)
+    if queued:
+        messages.success(request, _("The run goes on where it stopped."))
+    else:
+        messages.error(request, _("Nothing of this run has stopped."))
+    return redirect("autolabels:run", pk)
+
+
+@reviewer_required
+def tree(request: HttpRequest, pk: int) -> HttpResponse:
+    """One search tree as a drawing to read and walk."""
+    found = get_object_or_404(SearchTree.objects.select_related("run", "problem"), pk=pk)
+    toggled = parse_toggled(request.GET.get("toggled", ""))
+    selected = request.GET.get("node", "")
+    view = TreeView(found.data, toggled, is_all_open=request.GET.get("all") == "1")
+    number = int(selected) if selected.isdigit() and int(selected) < len(view.nodes) else None
+    address = reverse("autolabels:tree", args=[pk])
+    context: dict[str, Any] = {
+        "tree": found,
+        "view": view,
+        "counts": view.counts(),
+        "drawing": tree_svg(view, address, reverse("autolabels:node", args=[pk, 0]), toggled, number),
+    }
+    if _is_htmx(request):
+        return render(request, "autolabels/tree_pane.html", context)
+    if number is not None:
+        context |= _node_context(view, number)
+    return render(request, "autolabels/tree.html", context)
+
+
+@reviewer_required
+def node(request: HttpRequest, pk: int, number: int) -> HttpResponse:
+    """What the tree page shows beside the drawing: one step, the way to it, and what follows it."""
+    found = get_object_or_404(SearchTree.objects.select_related("problem"), pk=pk)
+    view = TreeView(found.data)
+    if number >= len(view.nodes):
+        return HttpResponse(status=404)
+    return render(request, "autolabels/node.html", {"tree": found, **_node_context(view, number)})
+
+
+@reviewer_required
+def export_tree(request: HttpRequest, pk: int) -> HttpResponse:
+    """The tree as one line of MATH-APS JSON."""
+    found = get_object_or_404(SearchTree, pk=pk)
+    response = HttpResponse(
+        json.dumps(write_record(found.data), ensure_ascii=False) + "\n", content_type="application/jsonl"
+    )
+    response["Content-Disposition"] = f'attachment; filename="tree-{pk}.jsonl"'
+    return response
+
+
+def _node_context(view: TreeView, number: int) -> dict[str, Any]:
+    chosen = view.nodes[number]
+    children = [view.nodes[child] for child in chosen.children]
+    children.sort(key=lambda child: -float(child.facts.get("q_value") or -2))
+    return {"node": chosen, "path": view.path(chosen), "children": children}
+
+
+def _histogram(run: EstimateRun, progress: RunProgress) -> Any:
+    low = lowest_q(run)
+    counts = loaded_histogram(run, low) if run.loaded_at else list(progress.histogram)
+    if not any(counts):
+        return None
+    return bar_chart(
+        "q-histogram",
+        _("Q-values"),
+        _("How many steps have which Q-value, in ten bins named by their lower ends."),
+        list(zip(bin_names(low), counts, strict=True)),
+        _("Q-value, from"),
+        _("steps"),
+    )
+
+
+def _page_of_results(run: EstimateRun, after: str) -> dict[str, Any]:
+    start = int(after) if after.isdigit() and len(after) < 18 else 0
+    trees = list(
+        run.trees.filter(pk__gt=start).select_related("problem").defer("data").order_by("pk")[: PAGE + 1]
+    )
+    estimates = list(
+        SolutionEstimate.objects.filter(run=run, pk__gt=start)
+        .select_related("solution__problem")
+        .order_by("pk")[: PAGE + 1]
+    )
+    numbers = [tree.pk for tree in trees] or [estimate.pk for estimate in estimates]
+    return {
+        "trees": trees[:PAGE],
+        "estimates": estimates[:PAGE],
+        "next_after": numbers[PAGE - 1] if len(numbers) > PAGE else None,
+        "is_first_page": not start,
+    }
+
+
+def _is_htmx(request: HttpRequest) -> bool:
+    return bool(getattr(request, "htmx", False))

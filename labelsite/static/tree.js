@@ -1,0 +1,36 @@
+// The arrow keys on a search tree: right to a step's first continuation, left back, up and down among the drawn.
+// Without this file every step is still a link that Tab reaches.
+
+const nodeOf = (id) => document.getElementById(`node-${id}`);
+
+function neighbour(node, key) {
+  const children = node.dataset.children ? node.dataset.children.split(",") : [];
+  if (key === "ArrowRight") return children.length ? nodeOf(children[0]) : null;
+  if (key === "ArrowLeft") return node.dataset.parent ? nodeOf(node.dataset.parent) : null;
+  if (key === "Home") return nodeOf(0);
+  const all = [...node.ownerSVGElement.querySelectorAll(".tree-node")];
+  const box = (element) => element.querySelector("rect");
+  const [x, y] = [Number(box(node).getAttribute("x")), Number(box(node).getAttribute("y"))];
+  const column = all.filter((other) => other !== node && Number(box(other).getAttribute("x")) === x);
+  const beyond = column.filter((other) => (Number(box(other).getAttribute("y")) - y) * (key === "ArrowDown" ? 1 : -1) > 0);
+  beyond.sort((a, b) => Math.abs(Number(box(a).getAttribute("y")) - y) - Math.abs(Number(box(b).getAttribute("y")) - y));
+  return beyond[0] ?? null;
+}
+
+document.addEventListener("keydown", (event) => {
+  const node = event.target.closest?.(".tree-node");
+  if (!node || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === " " || (event.key === "ArrowRight" && !node.dataset.children)) {
+    const fold = document.getElementById(node.id.replace("node", "fold"));
+    if (fold) {
+      event.preventDefault();
+      fold.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
+    }
+    return;
+  }
+  if (!["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "Home"].includes(event.key)) return;
+  event.preventDefault();
+  const next = neighbour(node, event.key);
+  next?.focus();
+  next?.scrollIntoView({ block: "nearest", inline: "nearest" });
+});

@@ -1,0 +1,126 @@
+"""The pages of search runs: who may see and start them, and what they show."""
+
+import json
+
+import pytest
+from django.urls import reverse
+
+from labelsite.autolabels.models import EstimateRun, SearchTree
+from labelsite.jobs.models import Job
+from tests.autolabels.files import small_tree
+from tests.factories import (
+    PASSWORD,
+    make_estimate_run,
+    make_estimates,
+    make_problem,
+    make_solution,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def log_in(client, role):
+    user = make_user(role)
+    client.login(username=user.username, password=PASSWORD)
+    return user
+
+
+@pytest.fixture
+def tree():
+    problem = make_problem("2 + 2 =")
+    return SearchTree.objects.create(
+        run=make_estimate_run(method="rstar"), problem=problem, node_count=5, data=small_tree(problem.pk)
+    )
+
+
+def test_an_admin_starts_a_search_and_sees_its_run(client):
+    log_in(client, "admin")
+    problems = [make_problem(f"{number} + 2 =", source="pocket") for number in range(3)]
+    form = {"source": "pocket", "limit": 2, "method": "rstar", "policy": "pocket", "rollouts": 4, "seed": 7}
+    answer = client.post(reverse("autolabels:search"), form)
+    run = EstimateRun.objects.get()
+    assert answer.url == reverse("autolabels:run", args=[run.pk])
+    job = run.shards.get().job
+    assert job.spec["problems"] == [problem.pk for problem in problems[:2]]
+    assert job.spec["arguments"][2:6] == ["--method", "rstar", "--policy", "pocket"]
+    page = client.get(answer.url)
+    assert page.context["progress"].total == 2
+    assert "hx-trigger" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    "bad", [{"rollouts": 0}, {"method": "guess"}, {"policy": "http://me:secret@host"}, {"policy": "--out"}]
+)
+def test_a_search_that_cannot_be_is_refused_at_the_form(client, bad):
+    log_in(client, "admin")
+    make_problem("1 + 2 =", source="pocket")
+    form = {"source": "pocket", "limit": 2, "method": "rstar", "policy": "pocket", "rollouts": 4, "seed": 7}
+    page = client.post(reverse("autolabels:search"), {**form, **bad})
+    assert page.status_code == 200
+    assert page.context["form"].errors
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [
+        ("admin", {"list": 200, "search": 200, "run": 200, "tree": 200, "node": 200}),
+        ("reviewer", {"list": 200, "search": 403, "run": 200, "tree": 200, "node": 200}),
+        ("annotator", {"list": 403, "search": 403, "run": 403, "tree": 403, "node": 403}),
+        (None, {"list": 302, "search": 302, "run": 302, "tree": 302, "node": 302}),
+    ],
+)
+def test_who_may_open_which_page(client, tree, role, expected):
+    if role:
+        log_in(client, role)
+    arguments = {"list": [], "search": [], "run": [tree.run.pk], "tree": [tree.pk], "node": [tree.pk, 1]}
+    answers = {
+        name: client.get(reverse(f"autolabels:{name}", args=arguments[name])).status_code for name in expected
+    }
+    assert answers == expected
+
+
+@pytest.mark.parametrize("name", ["cancel", "resume"])
+def test_only_an_admin_stops_and_resumes_a_run(client, tree, name):
+    log_in(client, "reviewer")
+    assert client.post(reverse(f"autolabels:{name}", args=[tree.run.pk])).status_code == 403
+
+
+def test_a_cancelled_run_goes_on_where_it_stopped(client):
+    log_in(client, "admin")
+    make_problem("1 + 2 =", source="pocket")
+    form = {"source": "pocket", "limit": 1, "method": "rstar", "policy": "pocket", "rollouts": 4, "seed": 0}
+    client.post(reverse("autolabels:search"), form)
+    run = EstimateRun.objects.get()
+    client.post(reverse("autolabels:cancel", args=[run.pk]))
+    assert Job.objects.get().state == "cancelled"
+    assert client.get(reverse("autolabels:run", args=[run.pk])).context["progress"].can_resume
+    client.post(reverse("autolabels:resume", args=[run.pk]))
+    assert Job.objects.get().state == "queued"
+
+
+def test_a_tree_is_saved_as_math_aps(client, tree):
+    log_in(client, "reviewer")
+    answer = client.get(reverse("autolabels:export_tree", args=[tree.pk]))
+    saved = json.loads(answer.content)
+    assert saved["question"] == "2 + 2 ="
+    assert [child["text"] for child in saved["reasoning_steps"]["children"]] == ["Add 2 and 2.", "Guess 5."]
+
+
+def test_a_run_shows_its_solutions_and_how_its_q_values_lie(client):
+    log_in(client, "reviewer")
+    solution = make_solution(steps=["one", "two"])
+    run = make_estimates(solution, [1.0, 0.0], first_mistake=1)
+    page = client.get(reverse("autolabels:run", args=[run.pk]))
+    assert [estimate.solution_id for estimate in page.context["estimates"]] == [solution.pk]
+    counts = [count for _name, count in page.context["chart"].rows]
+    assert counts == [1, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+
+
+def test_the_list_needs_few_queries(client, django_assert_max_num_queries):
+    log_in(client, "reviewer")
+    for _ in range(5):
+        make_estimate_run()
+    with django_assert_max_num_queries(6):
+        client.get(reverse("autolabels:list"))

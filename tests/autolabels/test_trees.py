@@ -1,0 +1,69 @@
+"""A search tree is drawn so that it can be read, folded and walked."""
+
+import pytest
+
+from labelsite.autolabels.plots.tree import tree_svg
+from labelsite.autolabels.trees import COMFORTABLE, TreeView, parse_toggled, with_toggled
+from tests.autolabels.files import node, small_tree, tree_line
+
+
+def chain_of_fans(fans: int, width: int):
+    """A root with `width` children, the first of which has as many, and so on; visits fall with depth."""
+    nodes, parent = [node(0, None, "", visits=1000)], 0
+    for depth in range(1, fans + 1):
+        first = len(nodes)
+        nodes += [
+            node(first + place, parent, f"step {depth}.{place}", visits=100 - depth) for place in range(width)
+        ]
+        parent = first
+    nodes[-1]["terminal"] = "correct"
+    return tree_line(1, nodes)
+
+
+def test_every_leaf_has_a_row_of_its_own_and_a_parent_stands_between_its_children():
+    view = TreeView(small_tree())
+    rows = {shown.id: shown.row for shown in view.shown}
+    assert sorted(rows[leaf] for leaf in (2, 3, 4)) == [0, 1, 2]
+    assert rows[0] == pytest.approx((rows[1] + rows[4]) / 2)
+
+
+def test_the_way_to_the_answer_is_marked():
+    view = TreeView(small_tree())
+    assert [shown.id for shown in view.nodes if shown.on_best_path] == [0, 1, 2]
+    assert view.counts() == {"nodes": 5, "correct": 1, "wrong": 1, "invalid": 0, "pruned": 1}
+
+
+def test_a_folded_node_hides_everything_below_it():
+    view = TreeView(small_tree(), toggled=[1])
+    assert [shown.id for shown in view.shown] == [0, 1, 3, 4]
+    assert view.nodes[1].hidden == 1
+
+
+def test_a_large_tree_opens_only_in_part_and_keeps_the_way_to_the_answer_open():
+    data = chain_of_fans(fans=100, width=20)
+    view = TreeView(data)
+    assert len(view.nodes) == 2001 > COMFORTABLE
+    assert 100 <= len(view.shown) <= 250
+    assert len(TreeView(data, is_all_open=True).shown) == 2001
+
+
+def test_a_tree_a_thousand_steps_deep_is_drawn_without_recursion():
+    nodes = [node(0, None, "")] + [node(number, number - 1, "go on") for number in range(1, 1200)]
+    view = TreeView(tree_line(1, nodes), is_all_open=True)
+    assert view.columns == 1200
+
+
+def test_the_drawing_escapes_what_a_model_wrote_and_says_why_a_step_was_pruned():
+    data = small_tree()
+    data["nodes"][3]["text"] = '<script>alert("x")</script>'
+    drawing = tree_svg(TreeView(data), "/trees/1/", "/trees/1/nodes/0/", [], None)
+    assert "<script>" not in drawing
+    assert "&lt;script&gt;" in drawing
+    assert "its code failed" in drawing
+    assert 'data-parent="1"' in drawing
+
+
+def test_the_list_of_folded_nodes_survives_nonsense():
+    assert parse_toggled("3,x,17,,-1,99999999999") == [3, 17]
+    assert with_toggled([3, 17], 3) == "17"
+    assert with_toggled([3], 17) == "3,17"
