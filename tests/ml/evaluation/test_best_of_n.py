@@ -1,0 +1,113 @@
+"""Best-of-n rules on a hand-worked pool and against exhaustive counting, and the real pool's own figures."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+
+from ml.commands.evaluate import main
+from ml.errors import BadRecord
+from ml.evaluation.best_of_n import Pool, aggregate, table
+from ml.evaluation.pools import group_answers, read_pools
+from tests.data import real_data
+
+
+def pool(name="p", right=(1, 0, 0), groups=(0, 1, 1), scores=((0.9, 0.8), (0.5,), (0.6, 0.7))) -> Pool:
+    return Pool(name, np.array(groups), np.array(right, dtype=bool), {"prm": [list(s) for s in scores]})
+
+
+def figures(pools, size, **options):
+    rows = table(pools, [size], resamples=50, **options)
+    return {(row["source"], row["rule"]): row["accuracy"] for row in rows}
+
+
+def test_aggregations():
+    steps = [0.5, 0.9, 0.8]
+    assert aggregate(steps, "product") == pytest.approx(math.log(0.36))
+    assert aggregate(steps, "minimum") == 0.5 and aggregate(steps, "maximum") == 0.9
+    assert aggregate(steps, "mean") == pytest.approx(2.2 / 3) and aggregate(steps, "last") == 0.8
+
+
+def test_a_product_over_a_thousand_steps_does_not_vanish():
+    assert aggregate([0.4] * 1000, "product") < aggregate([0.41] * 1000, "product") < 0
+
+
+def test_each_rule_on_one_hand_worked_problem():
+    found = figures([pool()], 3)
+    assert found[None, "pass@1"] == pytest.approx(1 / 3)
+    assert found[None, "majority"] == 0.0  # Two wrong ones agree.
+    assert found[None, "oracle"] == 1.0
+    assert found["prm", "product"] == 1.0  # 0.72 against 0.5 and 0.42.
+    assert found["prm", "vote product"] == 0.0  # 0.72 against 0.5 + 0.42.
+    assert found["prm", "vote minimum"] == 0.0  # 0.8 against 0.5 + 0.6.
+
+
+def test_ties_share_instead_of_favouring_the_first():
+    tied = pool(right=(1, 0), groups=(0, 1), scores=((0.5,), (0.5,)))
+    found = figures([tied], 2)
+    assert found["prm", "last"] == 0.5 and found[None, "majority"] == 0.5
+
+
+def test_a_candidate_without_an_answer_has_no_vote():
+    silent = pool(right=(0, 0, 1), groups=(-1, -1, 0))
+    assert figures([silent], 3)[None, "majority"] == 1.0
+
+
+def test_subsamples_agree_with_counting_all_subsets():
+    whole = pool(right=(1, 0, 0, 1), groups=(0, 1, 1, 0), scores=((0.2,), (0.5,), (0.6,), (0.4,)))
+    found = figures([whole], 2, subsamples=3000)
+    subsets = list(itertools.combinations(range(4), 2))
+    scores = [0.2, 0.5, 0.6, 0.4]
+    best = np.mean([whole.right[max(subset, key=lambda k: scores[k])] for subset in subsets])
+    oracle = np.mean([any(whole.right[k] for k in subset) for subset in subsets])
+    assert found["prm", "last"] == pytest.approx(best, abs=0.03)
+    assert found[None, "oracle"] == pytest.approx(oracle, abs=0.03)
+    assert found[None, "pass@1"] == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_interval_narrows_with_more_problems_and_holds_the_figure():
+    few = table([pool(str(k), right=(k % 2, 0, 0)) for k in range(10)], [3])
+    many = table([pool(str(k), right=(k % 2, 0, 0)) for k in range(160)], [3])
+    for rows in (few, many):
+        assert all(row["low"] <= row["accuracy"] <= row["high"] for row in rows)
+    oracle = [next(r for r in rows if r["rule"] == "oracle") for rows in (few, many)]
+    widths = [row["high"] - row["low"] for row in oracle]
+    assert widths[1] < widths[0] / 2
+    # 160 coin flips: the normal interval is 2 * 1.96 * sqrt(0.25 / 160).
+    assert widths[1] == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 160), rel=0.2)
+
+
+def test_answers_are_grouped_by_the_grader_and_not_by_string():
+    assert group_answers(["18", "18.0", "$18$", "19", None, ""]) == [0, 0, 0, 1, -1, -1]
+
+
+def test_a_pool_without_candidates_or_scores_is_refused_by_line(tmp_path):
+    path = tmp_path / "pool.jsonl"
+    path.write_text('{"id": "a", "candidates": []}\n')
+    with pytest.raises(BadRecord, match=r"pool.jsonl:1: no candidates"):
+        list(read_pools(path))
+    candidate = {"steps": ["x"], "final_answer": "1", "is_correct": True}
+    path.write_text(json.dumps({"id": "a", "solutions": [candidate]}) + "\n")
+    assert len(list(read_pools(path))) == 1
+    with pytest.raises(BadRecord, match="no scores for a/0"):
+        list(read_pools(path, extra={"b/0": [1.0]}))
+
+
+def test_the_real_pool_shows_both_reward_models_between_majority_and_oracle(capsys):
+    path = real_data("best_of_n/gsm8k_pools.jsonl")
+    main(["best-of-n", "--pool", str(path), "--subsamples", "1"])
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["problems"] == 254 and result["candidates"] == 254 * 32
+    rows = {(r["source"], r["rule"]): r["accuracy"] for r in result["rows"] if r["n"] == 32}
+    candidates = [json.loads(line)["candidates"] for line in path.open()]
+    right = np.array([[c["is_correct"] for c in group] for group in candidates])
+    assert rows[None, "pass@1"] == pytest.approx(right.mean())
+    assert rows[None, "oracle"] == pytest.approx(right.any(1).mean())
+    assert rows[None, "majority"] < rows["qwen_prm", "product"] < rows[None, "oracle"]
+    last = np.array([[c["step_scores"]["qwen_prm"][-1] for c in group] for group in candidates])
+    best = [r[s == s.max()].mean() for r, s in zip(right, last, strict=True)]
+    assert rows["qwen_prm", "last"] == pytest.approx(np.mean(best))

@@ -1,0 +1,129 @@
+"""ProcessBench's metric on hand-worked cases, and the threshold against trying every one."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from ml.commands.evaluate import main
+from ml.errors import MisstepError
+from ml.evaluation.first_mistake import (
+    MISSING,
+    best_threshold,
+    first_mistake_report,
+    harmonic,
+    metric,
+    predict,
+)
+
+
+def test_the_first_step_below_the_threshold_is_the_prediction():
+    assert predict([0.9, 0.4, 0.1], 0.5) == 1
+    assert predict([0.9, 0.5], 0.5) is None
+    assert predict([0.9, None, 0.1], 0.5) == MISSING
+    assert predict([0.1, None], 0.5) == 0  # What decided came before the gap.
+
+
+def test_f1_of_the_reference_vector():
+    assert harmonic(0.6, 0.9) == pytest.approx(0.72)
+    assert harmonic(0.0, 0.0) == 0.0
+
+
+def test_the_metric_counts_exact_answers_in_both_kinds():
+    said, truth = [0, 1, None, None, MISSING, 2], [0, 2, None, 1, None, None]
+    found = metric(said, truth)
+    assert found["accuracy_wrong"] == pytest.approx(1 / 3)
+    assert found["accuracy_right"] == pytest.approx(1 / 3)
+    assert found["exact"] == pytest.approx(2 / 6)
+    assert (found["count_wrong"], found["count_right"]) == (3, 3)
+
+
+def drawn(seed: int, count: int = 60):
+    """Scores that know something about the truth, on a coarse grid so that ties happen."""
+    generator = random.Random(seed)
+    scores, truths = [], []
+    for _ in range(count):
+        length = generator.randint(1, 6)
+        truth = generator.randrange(length) if generator.random() < 0.5 else None
+        values = [generator.randint(3, 10) / 10 for _ in range(length)]
+        if truth is not None:
+            values[truth] = generator.randint(0, 7) / 10
+        scores.append(values)
+        truths.append(truth)
+    return scores, truths
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_chosen_threshold_is_the_best_of_all(seed):
+    scores, truths = drawn(seed)
+    tried = [k / 200 for k in range(0, 221)]
+    best = max(metric([predict(v, t) for v in scores], truths)["f1"] for t in tried)
+    assert first_mistake_report(scores, truths)["f1"] == pytest.approx(best)
+
+
+def test_a_threshold_is_found_where_only_one_kind_of_solution_exists():
+    scores = [[0.9, 0.2], [0.8, 0.7]]
+    right = best_threshold(scores, [None, None])
+    assert [predict(values, right) for values in scores] == [None, None]
+    wrong = best_threshold(scores, [1, 1])
+    assert [predict(values, wrong) for values in scores] == [1, 1]
+
+
+def files(tmp_path, scores, truths):
+    solutions, scores_path = tmp_path / "solutions.jsonl", tmp_path / "scores.jsonl"
+    with solutions.open("w") as one, scores_path.open("w") as two:
+        for index, (values, truth) in enumerate(zip(scores, truths, strict=True)):
+            record = {
+                "id": f"s{index}", "generator": "toy", "problem": f"problem {index}",
+                "steps": [f"step {k}" for k in range(len(values))], "final_answer_correct": truth is None,
+                "label": -1 if truth is None else truth,
+            }  # fmt: skip
+            one.write(json.dumps(record) + "\n")
+            two.write(json.dumps({"id": f"s{index}", "scores": values}) + "\n")
+    return solutions, scores_path
+
+
+def evaluated(capsys, solutions, scores, *further):
+    arguments = ["first-mistake", "--scores", str(scores), "--solutions", str(solutions)]
+    main([*arguments, "--format", "processbench", *further])
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_the_command_reports_the_metric_and_where_the_threshold_came_from(tmp_path, capsys):
+    scores, truths = drawn(1)
+    solutions, path = files(tmp_path, scores, truths)
+    given = evaluated(capsys, solutions, path, "--threshold", "0.45")
+    expected = metric([predict(values, 0.45) for values in scores], truths)
+    assert {name: given[name] for name in expected} == pytest.approx(expected)
+    assert given["threshold_chosen_on"] == "given"
+    own = evaluated(capsys, solutions, path)
+    assert own["threshold_chosen_on"] == "solutions.jsonl itself" and own["f1"] >= given["f1"]
+    assert own["held_out"]["threshold_chosen_on"] == "the other half of the problems"
+    (tmp_path / "other").mkdir()
+    other, other_scores = files(tmp_path / "other", *drawn(2))
+    moved = evaluated(
+        capsys, solutions, path, "--threshold-solutions", str(other), "--threshold-scores", str(other_scores)
+    )
+    assert moved["threshold"] == best_threshold(*drawn(2))
+
+
+def test_a_missing_prediction_counts_as_wrong(tmp_path, capsys):
+    solutions, path = files(tmp_path, [[0.9], [0.1]], [None, 0])
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    report = evaluated(capsys, solutions, path, "--threshold", "0.5")
+    assert report["accuracy_wrong"] == 0.0 and report["accuracy_right"] == 1.0 and report["missing"] == 1
+
+
+def test_scores_of_another_length_or_of_other_solutions_are_refused(tmp_path, capsys):
+    solutions, path = files(tmp_path, [[0.9, 0.8]], [None])
+    path.write_text(json.dumps({"id": "s0", "scores": [0.9]}) + "\n")
+    with pytest.raises(MisstepError, match="record s0: 1 scores for 2 steps"):
+        evaluated(capsys, solutions, path)
+    path.write_text(json.dumps({"id": "other", "scores": [0.9]}) + "\n")
+    with pytest.raises(MisstepError, match="none of its ids"):
+        evaluated(capsys, solutions, path)
+    path.write_text('{"id": "s0", "scores": [NaN, 1]}\n')
+    with pytest.raises(MisstepError, match=r"scores.jsonl:1: scores"):
+        evaluated(capsys, solutions, path)

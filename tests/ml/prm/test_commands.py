@@ -1,0 +1,218 @@
+"""`python -m ml train` and `score` from a snapshot to scores, and what they refuse before they begin."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+from ml.commands import score as score_command
+from ml.commands import train as train_command
+from ml.errors import MisstepError, NotAvailable
+from ml.prm import load_scorer
+from ml.prm.model import build, small_config
+from ml.prm.tokenization import learned_tokenizer
+from ml.snapshot import write_snapshot
+from tests.data import ROOT
+from tests.ml.prm.toys import sums
+
+QUICK = ["--base", "small", "--steps", "3", "--batch-size", "8"]
+
+
+def snapshot_of(tmp_path, rows=None, name="snapshot"):
+    rows = rows or [*sums(20), *sums(6, seed=1, split="validation")]
+    write_snapshot(tmp_path / name, rows, name="sums", labels="human")
+    return tmp_path / name
+
+
+def trained(tmp_path, capsys, *arguments, snapshot=None, out="checkpoint"):
+    folder = snapshot or snapshot_of(tmp_path)
+    given = ["--snapshot", str(folder), "--out", str(tmp_path / out), *QUICK, *arguments]
+    assert train_command.main(given) == 0
+    return tmp_path / out, json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def processbench_file(tmp_path, rows):
+    path = tmp_path / "solutions.jsonl"
+    lines = [
+        {
+            "id": row.id, "generator": "toy", "problem": row.problem, "steps": row.steps,
+            "final_answer_correct": row.is_correct,
+            "label": -1 if row.first_mistake is None else row.first_mistake,
+        }
+        for row in rows
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def scored(tmp_path, capsys, checkpoint, rows):
+    out = tmp_path / "scores.jsonl"
+    arguments = ["--checkpoint", str(checkpoint), "--solutions", str(processbench_file(tmp_path, rows))]
+    assert score_command.main([*arguments, "--format", "processbench", "--out", str(out)]) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return [json.loads(line) for line in out.read_text().splitlines()], summary
+
+
+@pytest.mark.parametrize("objective", ["classifier", "value", "preference", "outcome"])
+def test_every_objective_trains_to_a_checkpoint_that_scores_each_step(tmp_path, capsys, objective):
+    checkpoint, result = trained(tmp_path, capsys, "--objective", objective)
+    assert result["objective"] == objective and result["metrics"]["validation"]["count"] == 6
+    rows = sums(6, seed=1)
+    lines, summary = scored(tmp_path, capsys, checkpoint, rows)
+    assert [line["id"] for line in lines] == [row.id for row in rows]
+    assert all(len(line["scores"]) == 3 and all(0 <= s <= 1 for s in line["scores"]) for line in lines)
+    assert summary["solutions_of_training_problems"] == 0
+
+
+def test_the_card_says_what_a_rerun_needs(tmp_path, capsys):
+    checkpoint, _ = trained(tmp_path, capsys, "--seed", "7", "--neutral", "drop")
+    card = json.loads((checkpoint / "card.json").read_text())
+    manifest = json.loads((tmp_path / "snapshot" / "manifest.json").read_text())
+    assert card["snapshot"]["sha256"] == manifest["sha256"]
+    assert card["seed"] == 7 and card["label_rule"]["neutral"] == "drop"
+    assert card["config"]["steps"] == 3 and not card["config"]["frozen_labels"]
+    assert card["counts"]["train_rows"] == 20 and "torch" in card["dependencies"]
+    assert str(tmp_path) not in (checkpoint / "card.json").read_text()
+    assert not (tmp_path / "checkpoint.state").exists()
+
+
+def test_the_checkpoint_loads_in_plain_transformers_and_gives_the_same_scores(tmp_path, capsys):
+    checkpoint, _ = trained(tmp_path, capsys)
+    row = sums(1)[0]
+    ours = load_scorer(checkpoint).score(row.problem, row.steps)
+    model = AutoModelForTokenClassification.from_pretrained(checkpoint).eval()
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    assert model.config._attn_implementation == "sdpa"
+    ids, ends = tokenizer.encode(row.problem + "\n", add_special_tokens=False), []
+    for step in row.steps:
+        ids += tokenizer.encode(step, add_special_tokens=False) + tokenizer.encode("\n")
+        ends.append(len(ids) - 1)
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([ids])).logits[0, ends]
+    assert logits.softmax(1)[:, 1].tolist() == pytest.approx(ours, abs=1e-6)
+
+
+def test_the_same_command_gives_the_same_weights(tmp_path, capsys):
+    snapshot = snapshot_of(tmp_path)
+    one, _ = trained(tmp_path, capsys, snapshot=snapshot, out="one")
+    two, _ = trained(tmp_path, capsys, snapshot=snapshot, out="two")
+    assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
+    assert (one / "metrics.jsonl").read_bytes() == (two / "metrics.jsonl").read_bytes()
+
+
+def test_a_given_base_is_trained_with_lora_and_published_merged(tmp_path, capsys):
+    base = tmp_path / "base"
+    tokenizer = learned_tokenizer([text for row in sums(4) for text in (row.problem, *row.steps)], 300)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    build(small_config(len(tokenizer), 2, **sizes)).save_pretrained(str(base))
+    tokenizer.save_pretrained(str(base))
+    checkpoint, result = trained(tmp_path, capsys, "--base", str(base), "--lora", "2")
+    assert (checkpoint / "adapter" / "adapter_model.safetensors").exists()
+    assert result["base"]["name"] == "base" and result["base"]["weights"] == "given"
+    names = AutoModelForTokenClassification.from_pretrained(checkpoint).state_dict()
+    assert not any("lora" in name for name in names)
+
+
+def test_frozen_labels_serve_unless_the_rule_is_asked_to_change(tmp_path, capsys):
+    silent = [replace(row, labels=[None] * 3, label_source=[None] * 3) for row in sums(8)]
+    with_search = {"visits": [4] * 3, "correct": [4, 2, 0]}
+    rows = [replace(row, automatic=with_search, options=[]) for row in silent]
+    snapshot = snapshot_of(tmp_path, rows)
+    with pytest.raises(MisstepError, match="no example has a target"):
+        trained(tmp_path, capsys, snapshot=snapshot)
+    _, result = trained(tmp_path, capsys, "--labels", "automatic", snapshot=snapshot)
+    assert result["counts"]["labelled_steps"] == 24
+    soft = ("--labels", "automatic", "--target", "soft")
+    _, result = trained(tmp_path, capsys, *soft, snapshot=snapshot, out="soft")
+    assert result["label_rule"]["target"] == "soft"
+
+
+def refusal(tmp_path, capsys, *arguments, snapshot):
+    with pytest.raises(MisstepError) as error:
+        trained(tmp_path, capsys, *arguments, snapshot=snapshot)
+    assert not (tmp_path / "checkpoint").exists()
+    return str(error.value)
+
+
+def test_a_changed_snapshot_is_refused(tmp_path, capsys):
+    snapshot = snapshot_of(tmp_path)
+    part = snapshot / "parts" / "part-00000.jsonl"
+    part.write_text(part.read_text().replace('"train"', '"test"', 1))
+    assert "sha256" in refusal(tmp_path, capsys, snapshot=snapshot)
+
+
+def test_a_step_longer_than_the_context_is_refused_with_its_record(tmp_path, capsys):
+    long = replace(sums(1)[0], id="windy", steps=["1 + 1 = 2 " * 100, "b", "c"])
+    snapshot = snapshot_of(tmp_path, [*sums(8), long])
+    message = refusal(tmp_path, capsys, "--maximum-length", "120", snapshot=snapshot)
+    assert "record windy: step 0" in message and "expected at most the context of 120" in message
+
+
+def test_a_problem_in_two_splits_is_refused(tmp_path, capsys):
+    leaking = replace(sums(1)[0], id="again", split="validation")
+    message = refusal(tmp_path, capsys, snapshot=snapshot_of(tmp_path, [*sums(8), leaking]))
+    assert "1 problems stand in more than one split" in message
+
+
+def test_a_snapshot_without_training_rows_is_refused(tmp_path, capsys):
+    rows = [replace(row, split="test") for row in sums(4)]
+    assert "no rows in split train" in refusal(tmp_path, capsys, snapshot=snapshot_of(tmp_path, rows))
+
+
+def test_a_finished_checkpoint_is_not_written_over(tmp_path, capsys):
+    checkpoint, _ = trained(tmp_path, capsys)
+    before = (checkpoint / "card.json").read_bytes()
+    with pytest.raises(MisstepError, match="already holds a checkpoint"):
+        trained(tmp_path, capsys, snapshot=tmp_path / "snapshot")
+    assert (checkpoint / "card.json").read_bytes() == before
+
+
+def test_an_unknown_objective_is_not_available(tmp_path):
+    with pytest.raises(NotAvailable, match="objective 'rank'"):
+        train_command.main(["--snapshot", "x", "--out", "y", "--objective", "rank"])
+
+
+def test_a_problem_seen_in_training_is_reported_when_it_is_scored(tmp_path, capsys):
+    checkpoint, _ = trained(tmp_path, capsys)
+    _, summary = scored(tmp_path, capsys, checkpoint, [*sums(2), *sums(2, seed=9)])
+    assert summary["solutions_of_training_problems"] == 2
+
+
+def test_scoring_from_a_torn_checkpoint_writes_nothing(tmp_path, capsys):
+    checkpoint, _ = trained(tmp_path, capsys)
+    weights = checkpoint / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(MisstepError, match="differ from manifest"):
+        scored(tmp_path, capsys, checkpoint, sums(2))
+    assert not list(tmp_path.glob("scores.jsonl*"))
+
+
+def test_two_processes_train_what_one_trains(tmp_path, capsys):
+    snapshot = snapshot_of(tmp_path)
+    alone, _ = trained(tmp_path, capsys, snapshot=snapshot, out="alone")
+    together = ["train", "--snapshot", str(snapshot), "--out", str(tmp_path / "together"), *QUICK]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "ml",
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, *together], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    one = AutoModelForTokenClassification.from_pretrained(alone).state_dict()
+    two = AutoModelForTokenClassification.from_pretrained(tmp_path / "together").state_dict()
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-4
