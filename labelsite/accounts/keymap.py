@@ -33,11 +33,13 @@ ACTIONS: dict[str, Action] = {
     "no_mistake": Action(gettext_lazy("no mistake in the solution"), "c"),
     "write": Action(gettext_lazy("write a step of your own"), "w"),
     "undo": Action(gettext_lazy("undo"), "u"),
+    "second_look": Action(gettext_lazy("second look at what was just submitted"), "v"),
     "submit": Action(gettext_lazy("submit and next"), "Enter"),
     "bad_problem": Action(gettext_lazy("report a bad problem"), "b"),
     "give_up": Action(gettext_lazy("give up"), "g"),
     "notes": Action(gettext_lazy("note on this step"), "/"),
     "calculator": Action(gettext_lazy("calculator"), "q"),
+    "find": Action(gettext_lazy("light up a word everywhere"), "f"),
     "guideline": Action(gettext_lazy("guideline and decision chart"), "i"),
     "help": Action(gettext_lazy("show the keys"), "?"),
 }

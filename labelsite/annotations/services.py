@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
@@ -58,10 +59,13 @@ def save_draft(
         raise Unlawful("malformed", _("This is not a draft."))
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE campaigns_assignment SET draft = %s::jsonb, draft_version = draft_version + 1"
+            # Work that arrives is a sign of life too.
+            "UPDATE campaigns_assignment SET draft = %s::jsonb, draft_version = draft_version + 1,"
+            " leased_until = CASE WHEN state = 'leased' AND token = %s"
+            " THEN now() + %s * interval '1 second' ELSE leased_until END"
             " WHERE id = %s AND annotator_id = %s AND draft_version = %s AND state <> 'submitted'"
             " RETURNING draft_version, state = 'leased' AND token = %s",
-            [text, assignment, annotator.pk, version, token],
+            [text, token, settings.LEASE_SECONDS, assignment, annotator.pk, version, token],
         )
         if row := cursor.fetchone():
             return row[0], row[1]

@@ -1,6 +1,18 @@
 from django.urls import URLPattern, URLResolver, include, path
 
+from labelsite.annotations import history_views, views
+
 app_name = "annotations"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("import/", include("labelsite.annotations.import_urls")),
+    path("annotate/<int:campaign_id>/", views.annotate, name="annotate"),
+    path("annotate/<int:campaign_id>/next/", views.next_task, name="next"),
+    path("annotate/task/<int:assignment_id>/draft/", views.draft, name="draft"),
+    path("annotate/task/<int:assignment_id>/heartbeat/", views.heartbeat, name="heartbeat"),
+    path("annotate/task/<int:assignment_id>/submit/", views.submit, name="submit"),
+    path("annotate/annotation/<int:pk>/", history_views.edit, name="edit"),
+    path("annotate/annotation/<int:pk>/undo/", history_views.undo, name="undo"),
+    path("annotate/annotation/<int:pk>/revise/", history_views.revise, name="revise"),
+    path("annotate/annotation/<int:pk>/second-look/", history_views.second_look, name="second_look"),
+    path("my-day/", history_views.my_day, name="my_day"),
 ]

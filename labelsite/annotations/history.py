@@ -1,0 +1,188 @@
+"""What a person did: reads for "my day". Gold is told only once the person can no longer change the label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from statistics import median
+from typing import Any
+
+from django.db import connection
+from django.db.models import Avg, Count, F, Q, QuerySet
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from labelsite.accounts.models import User
+from labelsite.annotations.models import Annotation, FinishReason
+from labelsite.annotations.services import verdict_of
+from labelsite.campaigns.models import Campaign, TaskKind
+
+PAGE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    day: date
+    count: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the history."""
+
+    annotation: Annotation
+    verdict: str
+    gold: str
+    gold_agrees: bool | None
+    can_edit: bool
+    can_look: bool
+
+
+def mine(user: User) -> QuerySet[Annotation]:
+    return Annotation.objects.filter(annotator=user, is_live=True)
+
+
+def days(user: User, limit: int = 14) -> list[Day]:
+    """The person's last days with work, newest first: how many, and the mean seconds for one."""
+    rows = (
+        mine(user)
+        .annotate(day=TruncDate("created_at"))
+        .values("day")
+        .annotate(count=Count("id"), mean=Avg("total_time_ms"))
+        .order_by("-day")[:limit]
+    )
+    return [
+        Day(row["day"], row["count"], None if row["mean"] is None else row["mean"] / 1000) for row in rows
+    ]
+
+
+def today(user: User) -> dict[str, Any]:
+    """Today's count, and the median seconds of the last fifty annotations."""
+    times = (
+        mine(user).exclude(total_time_ms=None).order_by("-id").values_list("total_time_ms", flat=True)[:50]
+    )
+    start = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    return {
+        "count": mine(user).filter(created_at__gte=start).count(),
+        "median_seconds": median(times) / 1000 if times else None,
+        "total": mine(user).count(),
+    }
+
+
+def entries(user: User, before: int | None) -> tuple[list[Entry], int | None]:
+    """A page of the history, newest first, and the id that the next page starts below."""
+    rows = mine(user).select_related("task__campaign", "task__solution__problem").order_by("-id")
+    page = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
+    newest = newest_by_campaign(user, {row.task.campaign_id for row in page})
+    shown = [_entry(row, is_newest=newest[row.task.campaign_id] == row.task_id) for row in page[:PAGE]]
+    return shown, page[PAGE - 1].pk if len(page) > PAGE else None
+
+
+def newest_by_campaign(user: User, campaigns: set[int]) -> dict[int, int]:
+    """The task of the person's last submission in each campaign: the one that `undo` still reaches."""
+    rows = (
+        Annotation.objects.filter(annotator=user, revision=1, task__campaign__in=campaigns)
+        .order_by("task__campaign", "-id")
+        .distinct("task__campaign")
+    )
+    return dict(rows.values_list("task__campaign_id", "task_id"))
+
+
+def _entry(annotation: Annotation, is_newest: bool) -> Entry:
+    task, campaign = annotation.task, annotation.task.campaign
+    told = task.kind != TaskKind.WORK and task.gold is not None and not is_newest
+    return Entry(
+        annotation=annotation,
+        verdict=verdict_text(annotation),
+        gold=gold_text(task.gold) if told and task.gold else "",
+        gold_agrees=verdict_of(annotation) in task.gold if told and task.gold else None,
+        can_edit=is_newest or (campaign.allows_editing and task.kind == TaskKind.WORK),
+        can_look=annotation.exposure == "after" and task.kind == TaskKind.WORK,
+    )
+
+
+def verdict_text(annotation: Annotation) -> str:
+    if annotation.first_mistake is not None:
+        return _("first mistake: step %(number)s") % {"number": annotation.first_mistake + 1}
+    return str(FinishReason(annotation.finish_reason).label)
+
+
+def gold_text(gold: Sequence[int]) -> str:
+    """ "reasonable to mark step 3 or 4", from the acceptable positions (-1: no mistake)."""
+    steps = [str(position + 1) for position in sorted(gold) if position >= 0]
+    parts = []
+    if steps:
+        named = _(" or ").join(steps)
+        parts.append(
+            ngettext("reasonable to mark step %(steps)s", "reasonable to mark step %(steps)s", len(steps))
+            % {"steps": named}
+        )
+    if -1 in gold:
+        parts.append(_("reasonable to find no mistake"))
+    return _(" or ").join(parts)
+
+
+def gold_standing(user: User) -> dict[str, Any]:
+    """How often the person was within the gold set; only items that are closed count."""
+    rows = (
+        mine(user)
+        .exclude(task__kind=TaskKind.WORK)
+        .exclude(task__gold=None)
+        .select_related("task")
+        .only("finish_reason", "trajectory", "task__gold", "task__campaign_id")
+        .order_by("-id")[:200]
+    )
+    right = [verdict_of(row) in (row.task.gold or []) for row in rows]
+    return {"count": len(right), "right": sum(right), "share": sum(right) / len(right) if right else None}
+
+
+_WITH_OTHERS = """
+SELECT count(*), count(*) FILTER (WHERE mine.finish_reason = other.finish_reason
+       AND (mine.finish_reason <> 'found_error' OR cardinality(mine.trajectory) = cardinality(other.trajectory)))
+FROM annotations_annotation AS mine
+JOIN campaigns_task AS task ON task.id = mine.task_id
+JOIN campaigns_campaign AS campaign ON campaign.id = task.campaign_id AND campaign.shows_agreement
+JOIN annotations_annotation AS other ON other.task_id = mine.task_id AND other.annotator_id <> mine.annotator_id
+     AND other.is_live AND other.origin = 'annotator'
+WHERE mine.annotator_id = %s AND mine.is_live AND mine.origin = 'annotator'
+"""
+
+
+def agreement_with_others(user: User) -> dict[str, Any]:
+    """Pairs of looks at the same task and how many say the same, where the campaign shows it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WITH_OTHERS, [user.pk])
+        pairs, same = cursor.fetchone()
+    return {"pairs": pairs, "share": same / pairs if pairs else None}
+
+
+def gold_accuracy(campaign: Campaign, last: int = 20) -> dict[int, tuple[int, int, float]]:
+    """For each person: gold items done, right among the last ones, and the early/late bias in steps."""
+    rows = (
+        Annotation.objects.filter(task__campaign=campaign, task__kind=TaskKind.GOLD, is_live=True)
+        .exclude(task__gold=None)
+        .select_related("task")
+        .order_by("-id")
+    )
+    seen: dict[int, list[tuple[bool, int]]] = {}
+    for row in rows.filter(Q(annotator__is_machine=False)).annotate(campaign_id=F("task__campaign_id"))[
+        :5000
+    ]:
+        said, gold = verdict_of(row), row.task.gold or []
+        steps = [position for position in gold if position >= 0]
+        bias = (
+            min((said - step for step in steps), key=abs)
+            if isinstance(said, int) and said >= 0 and steps
+            else 0
+        )
+        kept = seen.setdefault(row.annotator_id, [])
+        if len(kept) < last:
+            kept.append((said in gold, bias))
+    return {
+        person: (len(kept), sum(right for right, _ in kept), sum(bias for _, bias in kept) / len(kept))
+        for person, kept in seen.items()
+    }

@@ -1,0 +1,119 @@
+"""Looking back: undo, corrections, the second look, and "my day"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import ensure_csrf_cookie
+
+from labelsite.accounts.access import person
+from labelsite.annotations import history, services
+from labelsite.annotations.json_requests import Body, json_post, uuid_in, whole_in
+from labelsite.annotations.models import Annotation
+from labelsite.annotations.page import page_configuration
+from labelsite.annotations.payload import machine_labels, revision_payload
+from labelsite.problems.models import Step
+
+
+def own_annotation_or_404(request: HttpRequest, pk: int) -> Annotation:
+    """The person's own live annotation that `pk` stands for; a later revision answers for an earlier one."""
+    asked = Annotation.objects.filter(pk=pk, annotator=person(request)).first()
+    if asked is None:
+        raise Http404
+    live = Annotation.objects.select_related("task__campaign", "task__solution__problem")
+    return live.get(task=asked.task_id, annotator=asked.annotator_id, is_live=True)
+
+
+@json_post
+def undo(request: HttpRequest, body: Body, pk: int) -> dict[str, Any]:
+    """Opens the last submission again; it stands until it is submitted anew."""
+    annotation = own_annotation_or_404(request, pk)
+    services.undo(annotation)
+    return revision_payload(annotation.task.campaign, annotation)
+
+
+@json_post
+def revise(request: HttpRequest, body: Body, pk: int) -> dict[str, Any]:
+    annotation = own_annotation_or_404(request, pk)
+    new = services.revise(
+        annotation, whole_in(body, "revision"), uuid_in(body, "key"), body.get("judgement", {})
+    )
+    return {"annotation": new.pk, "revision": new.revision, "second_look": new.exposure == "after"}
+
+
+@never_cache
+@login_required
+@ensure_csrf_cookie
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """The annotation page with one of the person's own finished annotations in it."""
+    annotation = own_annotation_or_404(request, pk)
+    campaign = annotation.task.campaign
+    if not services.may_revise(annotation):
+        return render(request, "annotations/closed.html", {"annotation": annotation}, status=409)
+    context = {
+        "campaign": campaign,
+        "payload": revision_payload(campaign, annotation),
+        "configuration": page_configuration(person(request), campaign),
+    }
+    return render(request, "annotations/annotate.html", context)
+
+
+@never_cache
+@login_required
+def second_look(request: HttpRequest, pk: int) -> HttpResponse:
+    """The person's ratings beside the machines', after the judgement is in. Asking for it is noted by a POST.
+
+    The first request shows what will happen; the button on it reveals. So a link that a browser fetches in
+    advance never spoils a blind label.
+    """
+    annotation = own_annotation_or_404(request, pk)
+    if request.method == "POST" and not services.reveal(annotation):
+        raise Http404
+    annotation.refresh_from_db(fields=["changed_after_reveal"])
+    seen = annotation.exposure == "before" or annotation.changed_after_reveal is not None
+    context: dict[str, Any] = {
+        "annotation": annotation,
+        "seen": seen,
+        "verdict": history.verdict_text(annotation),
+    }
+    if annotation.exposure == "never":
+        raise Http404
+    if seen:
+        context |= {"rows": _rows(annotation), "can_edit": services.may_revise(annotation)}
+    return render(request, "annotations/second_look.html", context)
+
+
+def _rows(annotation: Annotation) -> list[dict[str, Any]]:
+    """The trajectory's steps with both opinions."""
+    task = annotation.task
+    labels = machine_labels(task.campaign, task.solution_id)
+    steps = Step.objects.filter(solution=task.solution_id, is_chosen=True).order_by("position")
+    return [
+        {
+            "step": step,
+            "rating": annotation.trajectory[index] if index < len(annotation.trajectory) else None,
+            "machine": labels.get(step.pk),
+        }
+        for index, step in enumerate(steps)
+    ]
+
+
+@login_required
+def my_day(request: HttpRequest) -> HttpResponse:
+    """What I did, how fast, and how gold items and others saw it."""
+    user = person(request)
+    before = request.GET.get("before", "")
+    entries, further = history.entries(user, int(before) if before.isdigit() else None)
+    context = {
+        "today": history.today(user),
+        "days": history.days(user),
+        "gold": history.gold_standing(user),
+        "others": history.agreement_with_others(user),
+        "entries": entries,
+        "further": further,
+    }
+    return render(request, "annotations/my_day.html", context)

@@ -1,0 +1,91 @@
+"""JSON in, JSON out: what the annotation page's small requests share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+
+from labelsite.annotations.services import AlreadySubmitted, Closed, KeyReused, StaleDraft
+from labelsite.annotations.services import LeaseLost, Unlawful
+from labelsite.campaigns.models import Assignment
+
+Rest = ParamSpec("Rest")
+Body = dict[str, Any]
+JsonView = Callable[Concatenate[HttpRequest, Body, Rest], dict[str, Any]]
+
+
+def problem(status: int, code: str, message: str, **more: Any) -> JsonResponse:
+    return JsonResponse({"code": code, "message": message, **more}, status=status)
+
+
+def json_post(view: JsonView[Rest]) -> Callable[Concatenate[HttpRequest, Rest], HttpResponse]:
+    """A POST whose body is one JSON object; every refusal of the services becomes a status and a code.
+
+    Anonymous callers get 401 as JSON, because a script cannot follow a redirect to a login page.
+    """
+
+    @never_cache
+    @require_POST
+    @wraps(view)
+    def handle(request: HttpRequest, *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return problem(
+                401, "logged_out", _("You are logged out. Log in again in another tab; nothing is lost.")
+            )
+        try:
+            body = json.loads(request.body or b"{}")
+            if not isinstance(body, dict):
+                raise ValueError("not an object")
+        except ValueError:
+            return problem(400, "malformed", _("The request was no JSON object."))
+        try:
+            return JsonResponse(view(request, body, *args, **kwargs))
+        except Exception as error:
+            if (answer := _refusal(error)) is None:
+                raise
+            return answer
+
+    return handle
+
+
+def _refusal(error: Exception) -> HttpResponse | None:
+    match error:
+        case Unlawful():
+            return problem(422, error.code, str(error))
+        case LeaseLost():
+            text = _("Your hold on this task ended and somebody else has it now. Your draft is kept.")
+            return problem(409, "lease_lost", text)
+        case StaleDraft():
+            return problem(409, "stale_draft", str(error), draft=error.draft, version=error.version)
+        case AlreadySubmitted():
+            return problem(409, "already_submitted", _("You submitted this task already, from another page."))
+        case KeyReused():
+            return problem(409, "key_reused", _("This key belongs to another submission."))
+        case Closed():
+            return problem(409, "closed", str(error))
+        case Assignment.DoesNotExist():
+            return problem(404, "not_found", _("There is no such task of yours."))
+    return None
+
+
+def uuid_in(body: Body, name: str) -> str:
+    """A UUID field of the body; raises Unlawful when it is none."""
+    try:
+        return str(UUID(str(body.get(name))))
+    except ValueError as error:
+        raise Unlawful("malformed", _("“%(name)s” must be a UUID.") % {"name": name}) from error
+
+
+def whole_in(body: Body, name: str) -> int:
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+        raise Unlawful("malformed", _("“%(name)s” must be a whole number.") % {"name": name})
+    return value

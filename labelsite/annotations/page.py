@@ -1,0 +1,88 @@
+"""What the annotation page needs besides the task: addresses, keys, and every word that its scripts say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from labelsite.accounts.keymap import ACTIONS, bindings, keys_of
+from labelsite.accounts.models import User
+from labelsite.campaigns.models import Campaign
+
+HEARTBEAT_SECONDS = 60
+
+
+def page_configuration(user: User, campaign: Campaign) -> dict[str, Any]:
+    """Everything of the page that does not change from task to task."""
+    return {
+        "protocol": campaign.protocol,
+        "asksReason": campaign.asks_reason,
+        "heartbeatSeconds": HEARTBEAT_SECONDS,
+        "bindings": bindings(user),
+        "keys": keys_of(user),
+        "actions": [{"name": name, "label": str(action.label)} for name, action in ACTIONS.items()],
+        "urls": {
+            "next": reverse("annotations:next", args=[campaign.pk]),
+            "draft": reverse("annotations:draft", args=[0]),
+            "heartbeat": reverse("annotations:heartbeat", args=[0]),
+            "submit": reverse("annotations:submit", args=[0]),
+            "undo": reverse("annotations:undo", args=[0]),
+            "revise": reverse("annotations:revise", args=[0]),
+            "secondLook": reverse("annotations:second_look", args=[0]),
+            "login": reverse("accounts:login"),
+            "myDay": reverse("annotations:my_day"),
+        },
+        "words": words(),
+    }
+
+
+def words() -> dict[str, str]:
+    """The scripts' words; `{n}` and the like are filled in by the page."""
+    return {
+        "step": _("Step {n}"),
+        "rateStep": _("Rate step {n}"),
+        "rateAlternative": _("Rate alternative {n}"),
+        "alternative": _("Alternative {n}"),
+        "bad": _("wrong"),
+        "neutral": _("okay"),
+        "good": _("great"),
+        "unsure": _("cannot say"),
+        "markHere": _("First mistake is here"),
+        "ratedAs": _("Step {n}: {rating}"),
+        "nowStep": _("Step {n} of {total}"),
+        "nowAlternative": _("Alternative {n} of step {step}"),
+        "needAll": _("Find the first mistake, or rate all steps."),
+        "needIndex": _("Mark the first wrong step, or say that there is no mistake."),
+        "needAlternatives": _("Rate the alternatives too."),
+        "needOptions": _("Rate every option of step {n}."),
+        "needReason": _("Say in a few words what is wrong with the step."),
+        "ready": _("Ready: no mistake."),
+        "readyMistake": _("Ready: first mistake at step {n}."),
+        "readyWritten": _("Ready: ends with your own step."),
+        "saved": _("Saved"),
+        "saving": _("Saving…"),
+        "offline": _("Not connected. Your work is kept in this browser; trying again in {n} s."),
+        "sending": _("Submitting…"),
+        "submitted": _("Submitted."),
+        "secondLook": _("Second look"),
+        "changedElsewhere": _("This task was changed on another device, so that version is shown now."),
+        "leaseLost": _("Your hold on this task ended and somebody else has it now. Your draft is kept."),
+        "loggedOut": _("You are logged out. Log in again in another tab; nothing is lost."),
+        "alreadySubmitted": _("You submitted this task already, from another page."),
+        "nothingToUndo": _("There is nothing to undo."),
+        "undone": _("Undone."),
+        "revising": _("You are changing a judgement that stands. It stays until you submit again."),
+        "codePrinted": _("This step printed"),
+        "codeFailed": _("The code of this step failed"),
+        "codeNotRun": _("The code of this step was not run"),
+        "writtenStep": _("Your own step {n}"),
+        "machineNone": _("no machine label"),
+        "visits": _("{n} visits"),
+        "score": _("PRM {n}"),
+        "lit": _("“{term}” stands {n} times in this task."),
+        "calculatorError": _("This cannot be worked out."),
+        "keptDraft": _("Your draft from before is open again."),
+        "minutes": _("{n} min"),
+    }

@@ -1,0 +1,98 @@
+"""A task as the annotation page receives it: one query, and nothing in it that its reader may not see yet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import connection
+
+from labelsite.annotations.models import Annotation
+from labelsite.annotations.services import draft_of
+from labelsite.campaigns.models import Campaign, Exposure, Ordering
+from labelsite.campaigns.queue import NothingLeft
+
+# Steps that other annotators wrote stay out; so do gold, kind and whether the answer is right.
+_TASK = """
+SELECT lease.id, lease.token::text, lease.draft::text, lease.draft_version, lease.exposure, lease.attempt,
+       task.priority_reason, solution.id, problem.text, problem.answer, problem.reference_solution,
+       (SELECT COALESCE(json_agg(json_build_object('id', step.id, 'position', step.position, 'text', step.text,
+                'chosen', step.is_chosen, 'output', step.output, 'verdict', step.verdict)
+               ORDER BY step.position, step.option), '[]')::text
+        FROM problems_step AS step
+        WHERE step.solution_id = solution.id AND (step.source <> 'human' OR step.is_chosen))
+FROM campaigns_assignment AS lease
+JOIN campaigns_task AS task ON task.id = lease.task_id
+JOIN problems_solution AS solution ON solution.id = task.solution_id
+JOIN problems_problem AS problem ON problem.id = solution.problem_id
+WHERE lease.annotator_id = %s AND
+"""
+
+_MACHINE = """
+SELECT step.id, estimate.q_value, estimate.visits, estimate.correct, score.score
+FROM problems_step AS step
+LEFT JOIN autolabels_stepestimate AS estimate ON estimate.step_id = step.id AND estimate.run_id = %s
+LEFT JOIN autolabels_stepscore AS score ON score.step_id = step.id AND score.run_id = %s
+WHERE step.solution_id = %s AND (estimate.id IS NOT NULL OR score.id IS NOT NULL)
+"""
+
+
+def machine_labels(campaign: Campaign, solution: int) -> dict[int, dict[str, Any]]:
+    """What machines say of each step. Callers must have made sure that the reader may see it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MACHINE, [campaign.estimate_run_id, campaign.score_run_id, solution])
+        return {
+            step: {"q_value": q_value, "visits": visits, "correct": correct, "score": score}
+            for step, q_value, visits, correct, score in cursor.fetchall()
+        }
+
+
+def task_payload(campaign: Campaign, annotator: int, assignment: int) -> dict[str, Any]:
+    """The person's leased task. Machine labels are in it only in an assisted arm."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TASK + "lease.id = %s", [annotator, assignment])
+        row = cursor.fetchone()
+    return _payload(campaign, row, sees_machine=row[4] == Exposure.BEFORE)
+
+
+def revision_payload(campaign: Campaign, annotation: Annotation) -> dict[str, Any]:
+    """A finished annotation opened again; machine labels only if the person has seen them already."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TASK + "task.id = %s", [annotation.annotator_id, annotation.task_id])
+        row = cursor.fetchone()
+    seen = annotation.exposure == Exposure.BEFORE or annotation.changed_after_reveal is not None
+    payload = _payload(campaign, row, sees_machine=seen)
+    return payload | {
+        "draft": draft_of(annotation),
+        "annotation": annotation.pk,
+        "revision": annotation.revision,
+    }
+
+
+def _payload(campaign: Campaign, row: tuple[Any, ...], *, sees_machine: bool) -> dict[str, Any]:
+    (pk, token, draft, version, exposure, attempt, reason, solution, text, answer, reference, steps) = row
+    options: list[dict[str, Any]] = json.loads(steps)
+    if sees_machine:
+        labels: Mapping[int, Any] = machine_labels(campaign, solution)
+        for option in options:
+            option["machine"] = labels.get(option["id"])
+    # An ordering's reason can speak of scores and of the answer, so it waits until machine labels may be seen.
+    tells_nothing = campaign.ordering in (Ordering.IMPORT_ORDER, Ordering.RANDOM)
+    return {
+        "assignment": pk,
+        "token": token,
+        "draft": json.loads(draft),
+        "version": version,
+        "assisted": sees_machine,
+        "attempt": attempt,
+        "why": reason if sees_machine or tells_nothing else "",
+        "problem": text,
+        "answer": answer,
+        "reference": reference if campaign.shows_reference_solution else None,
+        "options": options,
+    }
+
+
+def nothing_payload(nothing: NothingLeft) -> dict[str, Any]:
+    return {"nothing": {"reason": nothing.reason.value, "text": str(nothing)}}

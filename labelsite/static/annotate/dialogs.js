@@ -1,0 +1,56 @@
+// Small windows: why somebody leaves a task, notes, keys. Each is a native <dialog>, so focus comes back by itself.
+import { byId, keyName, make } from "./elements.js";
+
+/** Opens a dialog and resolves with true when it was confirmed. Enter confirms, Shift+Enter is a new line. */
+function ask(dialog, field) {
+  return new Promise((resolve) => {
+    const onKey = (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      const confirm = dialog.querySelector("button[value=ok]");
+      if (field.form.reportValidity()) confirm.click();
+    };
+    field?.addEventListener("keydown", onKey);
+    dialog.addEventListener("close", () => {
+      field?.removeEventListener("keydown", onKey);
+      resolve(dialog.returnValue === "ok");
+    }, { once: true });
+    dialog.returnValue = "";
+    dialog.showModal();
+    field?.focus();
+  });
+}
+
+/** Asks why a task is left; resolves with the reason or null. */
+export async function askExit(kind) {
+  for (const id of ["exit-title", "exit-help"]) byId(id).textContent = byId(id).dataset[kind === "bad_problem" ? "bad" : "give"];
+  const field = byId("exit-reason");
+  field.value = "";
+  const confirmed = await ask(byId("exit-dialog"), field);
+  return confirmed && field.value.trim() ? field.value.trim() : null;
+}
+
+/** Asks for the note of a step; resolves with the text or null. */
+export async function askNote(text) {
+  const field = byId("note-text");
+  field.value = text;
+  return (await ask(byId("note-dialog"), field)) ? field.value.trim() : null;
+}
+
+/** Asks for a word to light up; resolves with it or null. */
+export async function askWord() {
+  const field = byId("find-text");
+  return (await ask(byId("find-dialog"), field)) ? field.value : null;
+}
+
+export function showHelp(actions) {
+  byId("help-keys").replaceChildren(...actions.flatMap(({ label, keys }) =>
+    [make("dt", {}, ...keys.flatMap((key) => [make("kbd", {}, keyName(key)), " "])), make("dd", {}, label)]));
+  byId("help-dialog").showModal();
+}
+
+export function showCalculator() {
+  byId("calculator-dialog").showModal();
+  byId("calculator-input").focus();
+  byId("calculator-input").select();
+}

@@ -1,0 +1,285 @@
+// The annotation page: opens tasks, turns keys and clicks into changes of the work, and submits.
+import { startCalculator } from "./calculator.js";
+import { askExit, askNote, askWord, showCalculator, showHelp } from "./dialogs.js";
+import { byId, fill, show } from "./elements.js";
+import { listen } from "./keys.js";
+import { clear, lightUp, startLightUp } from "./lightup.js";
+import { Saver, forget, unsentDraft } from "./saver.js";
+import { Submission } from "./submission.js";
+import { Timer } from "./timer.js";
+import { Refused, Unreachable, address, post } from "./transport.js";
+import { RATINGS, View } from "./view.js";
+import { Work } from "./work.js";
+
+const configuration = JSON.parse(byId("annotate-configuration").textContent);
+const { words, urls } = configuration;
+const view = new View(configuration);
+const timer = new Timer();
+const saver = new Saver(urls, { state: showState, stale: onStale, refused: onRefused });
+const submission = new Submission(urls, showState);
+const LEFT_ALONE = 10 * 60 * 1000;
+
+let task = null; // {payload, work}: what is on the page
+let prepared = null; // the promise of the next task's payload
+let resumed = null; // the task in hand while an earlier one is open again
+let last = null; // {annotation, secondLook} of the last submission
+let isBusy = false;
+let isLost = false;
+
+function showState(state, seconds) {
+  byId("save-state").dataset.state = state;
+  byId("save-state").firstElementChild.textContent = fill(words[state], { n: seconds });
+}
+
+function say(text) {
+  byId("announcer").textContent = text;
+}
+
+function toast(text, ...nodes) {
+  byId("toast").replaceChildren(text, ...nodes);
+  show(byId("toast"), Boolean(text));
+}
+
+function open(payload) {
+  clear();
+  isLost = false;
+  if (payload.nothing) return showNothing(payload.nothing);
+  const unsent = payload.annotation ? null : unsentDraft(payload);
+  task = { payload, work: new Work(unsent ? { ...payload, draft: unsent } : payload, configuration) };
+  show(byId("revising"), Boolean(payload.annotation));
+  byId("revising").textContent = payload.annotation ? words.revising : "";
+  view.draw(task.work);
+  timer.lap();
+  refresh(false);
+  scrollTo({ top: 0, behavior: "instant" });
+  if (unsent) saver.save(task);
+  // The next task is leased and fetched while the person works on this one.
+  if (!payload.annotation) prepared ??= post(urls.next, { besides: payload.assignment }).catch(() => null);
+}
+
+function showNothing(nothing) {
+  task = null;
+  byId("nothing-text").textContent = nothing.text;
+  show(byId("nothing"), true);
+  show(byId("task"), false);
+  show(byId("actions"), false);
+  show(byId("revising"), false);
+}
+
+function refresh(isSaved = true) {
+  view.update(task.work);
+  view.reveal(task.work);
+  say(byId("state").textContent);
+  if (isSaved) saver.save(task);
+}
+
+/** Adds the time since the last look to the task, and returns it for the step. */
+function spend() {
+  const lap = timer.lap();
+  task.work.elapsed += lap;
+  return lap;
+}
+
+async function submit(exit = null, reason = "") {
+  if (isLost) return advance();
+  const missing = exit ? null : task.work.missing();
+  if (missing) {
+    say(byId("state").textContent);
+    if (missing[0] === "needReason") byId("error-reason").focus();
+    return undefined;
+  }
+  spend();
+  isBusy = true;
+  byId("submit").setAttribute("aria-busy", "true");
+  saver.cancel(task);
+  try {
+    const answer = await submission.send(task.payload, task.work.judgement(exit, reason));
+    forget(task.payload.assignment);
+    last = { annotation: answer.annotation, secondLook: answer.second_look };
+    tellSubmitted();
+    await advance();
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    onRefused(task, error);
+  } finally {
+    isBusy = false;
+    byId("submit").removeAttribute("aria-busy");
+  }
+  return undefined;
+}
+
+function tellSubmitted() {
+  if (!last.secondLook) return toast(words.submitted);
+  const link = Object.assign(document.createElement("a"), { href: address(urls.secondLook, last.annotation), textContent: words.secondLook });
+  const key = Object.assign(document.createElement("kbd"), { textContent: configuration.keys.second_look });
+  return toast(`${words.submitted} `, link, " ", key);
+}
+
+/** Goes to the task in hand, the prepared one, or asks for one. */
+async function advance() {
+  showState("saved");
+  if (resumed) {
+    const { payload, work } = resumed;
+    resumed = null;
+    return open({ ...payload, draft: work.draft() });
+  }
+  const ready = await prepared;
+  prepared = null;
+  if (ready?.assignment) return open(ready);
+  for (;;) {
+    try {
+      return open(await post(urls.next, {}));
+    } catch (error) {
+      if (error instanceof Refused) return onRefused(task, error);
+      await submission.wait();
+    }
+  }
+}
+
+async function undo() {
+  spend();
+  if (task?.work.undo()) {
+    say(words.undone);
+    return refresh();
+  }
+  if (!last || task?.payload.annotation) return toast(words.nothingToUndo);
+  try {
+    const payload = await post(address(urls.undo, last.annotation), {});
+    if (task) await saver.settled();
+    resumed = task;
+    return open(payload);
+  } catch (error) {
+    return toast(error instanceof Unreachable ? fill(words.offline, { n: 0 }) : error.message);
+  }
+}
+
+function onStale(changed, answer) {
+  if (changed !== task) return;
+  task.work.load(answer.draft);
+  toast(words.changedElsewhere);
+  refresh(false);
+}
+
+function onRefused(changed, error) {
+  if (changed !== task) return;
+  isLost = ["lease_lost", "already_submitted", "not_found", "closed"].includes(error.code);
+  showState(error.status === 401 ? "loggedOut" : "saved");
+  toast(error.message);
+  say(error.message);
+}
+
+function rate(action, id) {
+  const value = RATINGS.find((rating) => rating.action === action)?.value ?? null;
+  const option = id ?? task.work.cursor;
+  if (task.work.rate(option, value, spend())) refresh();
+}
+
+function mark(id) {
+  const option = task.work.chosen.find((step) => step.id === (id ?? task.work.cursor));
+  if (option && task.work.mark(option.position, spend())) refresh();
+}
+
+async function exit(kind) {
+  byId("more").open = false;
+  const reason = await askExit(kind);
+  if (reason) await submit(kind, reason);
+}
+
+async function note() {
+  const id = task.work.cursor;
+  if (id === null) return;
+  const text = await askNote(task.work.entry(id).note);
+  if (text === null) return;
+  task.work.note(id, text);
+  refresh();
+}
+
+function write() {
+  if (task.work.mayWrite()) byId("write-text").focus();
+}
+
+function addWritten() {
+  const text = byId("write-text").value.trim();
+  if (!text || !task.work.mayWrite()) return;
+  task.work.write(text);
+  byId("write-text").value = "";
+  refresh();
+}
+
+async function find() {
+  const word = await askWord();
+  if (word) tellLit(word, lightUp(word));
+}
+
+function tellLit(term, count) {
+  say(fill(words.lit, { term, n: count }));
+}
+
+function toggleGuideline() {
+  const isShown = byId("workplace").classList.toggle("guideline-shown");
+  byId("more").open = false;
+  if (isShown) byId("guideline").focus();
+}
+
+function help() {
+  const second = new Map();
+  for (const [key, action] of Object.entries(configuration.bindings)) second.set(action, [...(second.get(action) ?? []), key]);
+  showHelp(configuration.actions.map(({ name, label }) => ({ label, keys: second.get(name) ?? [] })));
+}
+
+const ACTIONS = {
+  next: () => { task.work.move(1); refresh(false); },
+  previous: () => { task.work.move(-1); refresh(false); },
+  unsure: (id) => rate("unsure", id),
+  mark,
+  no_mistake: () => task.work.mark(-1, spend()) && refresh(),
+  write,
+  submit: () => submit(),
+  bad_problem: () => exit("bad_problem"),
+  give_up: () => exit("give_up"),
+  notes: note,
+  ...Object.fromEntries(RATINGS.map(({ action }) => [action, (id) => (configuration.protocol === "index_only" ? action === "bad" && mark(id) : rate(action, id))])),
+};
+// These work without a task on the page too.
+const ALWAYS = {
+  undo,
+  help,
+  find,
+  calculator: showCalculator,
+  guideline: toggleGuideline,
+  escape: () => { clear(); byId("more").open = false; },
+  second_look: () => { if (last?.secondLook) location.assign(address(urls.secondLook, last.annotation)); },
+};
+
+function act(action, id) {
+  if (isBusy) return;
+  if (ALWAYS[action]) ALWAYS[action]();
+  else if (task && (!isLost || action === "submit")) ACTIONS[action]?.(id);
+}
+
+async function heartbeat() {
+  if (!task || task.payload.annotation || timer.isIdleFor(LEFT_ALONE)) return;
+  const ready = await prepared;
+  for (const held of [task.payload, ready?.assignment ? ready : null, resumed?.payload]) {
+    if (held) await post(address(urls.heartbeat, held.assignment), { token: held.token }).catch(() => null);
+  }
+}
+
+listen(configuration.bindings, (action) => act(action));
+byId("workplace").addEventListener("click", (event) => {
+  const button = event.target.closest("[data-action]");
+  if (!button) return;
+  const id = button.dataset.option ? Number(button.dataset.option) : undefined;
+  if (event.detail > 0) button.blur(); // After a mouse click, Enter means "submit" again.
+  act(button.dataset.action, id);
+});
+byId("write-add").addEventListener("click", addWritten);
+byId("write-reached").addEventListener("change", (event) => { task.work.reached = event.target.checked; refresh(); });
+byId("error-reason").addEventListener("input", (event) => { task.work.reason = event.target.value; view.update(task.work); });
+byId("error-reason").addEventListener("change", () => saver.save(task));
+addEventListener("beforeunload", (event) => { if (isBusy) event.preventDefault(); });
+setInterval(heartbeat, configuration.heartbeatSeconds * 1000);
+startCalculator(words);
+startLightUp(tellLit);
+open(JSON.parse(byId("annotate-task").textContent));
+document.body.dataset.ready = "yes";

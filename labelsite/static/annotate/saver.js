@@ -1,0 +1,90 @@
+// Keeps the draft: on the server after every change, in the browser until the server has it.
+import { Refused, address, pause, post } from "./transport.js";
+
+const storageKey = (assignment) => `misstep-draft-${assignment}`;
+
+function keepHere(assignment, kept) {
+  try {
+    if (kept) localStorage.setItem(storageKey(assignment), JSON.stringify(kept));
+    else localStorage.removeItem(storageKey(assignment));
+  } catch {
+    // A full or forbidden storage only means that the server's copy is the only one.
+  }
+}
+
+/** A draft that this browser has and the server has not, or null. */
+export function unsentDraft(payload) {
+  try {
+    const kept = JSON.parse(localStorage.getItem(storageKey(payload.assignment)));
+    return kept && kept.version === payload.version ? kept.draft : null;
+  } catch {
+    return null;
+  }
+}
+
+export function forget(assignment) {
+  keepHere(assignment, null);
+}
+
+export class Saver {
+  /** `on` hears: state(name, seconds), stale(task, answer), refused(task, error). */
+  constructor(urls, on) {
+    this.urls = urls;
+    this.on = on;
+    this.waiting = new Map();
+    this.running = null;
+  }
+
+  /** Saves the draft of `task` ({payload, work}) as soon as the one before it is through. */
+  save(task) {
+    if (task.payload.annotation) return; // A revision is kept by its submission; the old one stands until then.
+    keepHere(task.payload.assignment, { version: task.payload.version, draft: task.work.draft() });
+    this.waiting.set(task.payload.assignment, task);
+    this.running ??= this.run().finally(() => { this.running = null; });
+  }
+
+  /** Resolves when nothing waits any more. */
+  async settled() {
+    await this.running;
+  }
+
+  cancel(task) {
+    this.waiting.delete(task.payload.assignment);
+    forget(task.payload.assignment);
+  }
+
+  async run() {
+    let failures = 0;
+    while (this.waiting.size) {
+      const [id, task] = this.waiting.entries().next().value;
+      const draft = task.work.draft();
+      this.waiting.delete(id);
+      this.on.state("saving");
+      try {
+        const answer = await post(address(this.urls.draft, id), { token: task.payload.token, version: task.payload.version, draft });
+        task.payload.version = answer.version;
+        if (!this.waiting.has(id)) forget(id);
+        failures = 0;
+        this.on.state("saved");
+      } catch (error) {
+        if (error instanceof Refused && error.status !== 401) {
+          this.refused(id, task, error);
+          continue;
+        }
+        // Not connected, or logged out: the work waits here, and the newest draft wins.
+        if (!this.waiting.has(id)) this.waiting.set(id, task);
+        failures += 1;
+        await pause(failures, (seconds) => this.on.state(error instanceof Refused ? "loggedOut" : "offline", seconds));
+      }
+    }
+  }
+
+  refused(id, task, error) {
+    if (error.code === "stale_draft") {
+      task.payload.version = error.answer.version;
+      forget(id);
+      this.on.stale(task, error.answer);
+      this.on.state("saved");
+    } else this.on.refused(task, error);
+  }
+}

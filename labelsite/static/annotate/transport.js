@@ -1,0 +1,62 @@
+// Requests of the page: JSON out, JSON in, a time limit, and one kind of error for each kind of trouble.
+
+/** The server could not be reached or failed; trying again is right. */
+export class Unreachable extends Error {}
+
+/** The server understood and refused; `status`, `code` and the rest of its answer say why. */
+export class Refused extends Error {
+  constructor(status, answer) {
+    super(answer.message ?? `HTTP ${status}`);
+    this.status = status;
+    this.code = answer.code ?? "";
+    this.answer = answer;
+  }
+}
+
+const TIME_LIMIT = 15000;
+
+function csrfToken() {
+  return document.cookie.match(/(?:^|; )csrftoken=([^;]*)/)?.[1] ?? "";
+}
+
+/** POSTs `body` and returns the answer's JSON; throws Unreachable or Refused. */
+export async function post(url, body, { keepalive = false } = {}) {
+  let response;
+  try {
+    response = await fetch(url, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
+      body: JSON.stringify(body),
+      credentials: "same-origin",
+      keepalive,
+      signal: AbortSignal.timeout(TIME_LIMIT),
+    });
+  } catch (error) {
+    throw new Unreachable(String(error));
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (response.ok) return answer;
+  // A restarting proxy answers 502 to 504, an overloaded one 429; the work itself was not refused.
+  if (response.status >= 500 || response.status === 429 || response.status === 408) throw new Unreachable(`HTTP ${response.status}`);
+  throw new Refused(response.status, answer);
+}
+
+/** Waits 1, 2, 4 … up to 30 seconds, or until the browser says it is online again. */
+export function pause(attempt, onTick) {
+  const seconds = Math.min(30, 2 ** Math.min(attempt, 5));
+  onTick?.(seconds);
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, seconds * 1000);
+    function done() {
+      clearTimeout(timer);
+      removeEventListener("online", done);
+      resolve();
+    }
+    addEventListener("online", done);
+  });
+}
+
+/** An address with its placeholder 0 replaced by `id`. */
+export function address(template, id) {
+  return template.replace("/0/", `/${id}/`);
+}

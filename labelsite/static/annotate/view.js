@@ -1,0 +1,219 @@
+// Draws a task once, and after each change only toggles what changed.
+import { render } from "../math.js";
+import { codeBlock, splitCode } from "./code.js";
+import { byId, fill, keyName, make, show } from "./elements.js";
+
+export const RATINGS = [
+  { action: "bad", value: -1, sign: "−1", word: "bad" },
+  { action: "neutral", value: 0, sign: "0", word: "neutral" },
+  { action: "good", value: 1, sign: "+1", word: "good" },
+];
+const UNSURE = { action: "unsure", value: null, sign: "?", word: "unsure" };
+
+export class View {
+  constructor(configuration) {
+    this.words = configuration.words;
+    this.keys = configuration.keys;
+    this.protocol = configuration.protocol;
+    this.rows = new Map();
+    for (const hint of document.querySelectorAll("kbd[data-key]")) hint.textContent = keyName(this.keys[hint.dataset.key]);
+    byId("thumbs").replaceChildren(...this.thumbs());
+  }
+
+  thumbs() {
+    if (this.protocol === "index_only") {
+      return [make("button", { type: "button", className: "button rate mark", "data-action": "mark" }, this.words.markHere)];
+    }
+    return [...RATINGS, UNSURE].map((rating) => this.rateButton(rating, null));
+  }
+
+  rateButton(rating, id) {
+    return make("button", {
+      type: "button", className: `rate ${rating.word}`, "data-action": rating.action, "data-option": id,
+      "aria-pressed": "false", "aria-label": `${rating.sign} ${this.words[rating.word]}`,
+    }, make("span", { className: "sign", "aria-hidden": "true" }, rating.sign),
+    make("kbd", { "aria-hidden": "true" }, keyName(this.keys[rating.action])));
+  }
+
+  /** Puts text with formulas into `element`. */
+  text(element, text) {
+    element.replaceChildren(make("div", { className: "math" }, text));
+    try {
+      render(element.firstChild);
+    } catch (error) {
+      console.warn("A formula could not be set.", error);
+    }
+  }
+
+  draw(work) {
+    const { payload } = work;
+    this.rows.clear();
+    byId("why").textContent = payload.why;
+    this.text(byId("problem"), payload.problem);
+    show(byId("answer-line"), payload.answer !== null);
+    this.text(byId("answer"), payload.answer ?? "");
+    show(byId("reference-line"), Boolean(payload.reference));
+    if (payload.reference) this.text(byId("reference"), payload.reference);
+    byId("steps").classList.toggle("assisted", payload.assisted);
+    byId("steps").replaceChildren(...work.chosen.map((step) => this.stepRow(work, step)));
+    byId("write-text").value = "";
+    byId("error-reason").value = work.reason;
+    byId("write-reached").checked = work.reached;
+    show(byId("nothing"), false);
+    show(byId("task"), true);
+    show(byId("actions"), true);
+  }
+
+  stepRow(work, step) {
+    const alternatives = this.protocol === "index_only" ? [] : work.alternatives(step.position);
+    const list = make("ol", { className: "alternatives", hidden: true });
+    list.append(...alternatives.map((option, index) => this.row(option, index, true)));
+    const row = this.row(step, step.position, false);
+    if (alternatives.length) row.append(list);
+    return row;
+  }
+
+  row(option, index, isAlternative) {
+    const name = fill(isAlternative ? this.words.alternative : this.words.step, { n: index + 1 });
+    const label = fill(isAlternative ? this.words.rateAlternative : this.words.rateStep, { n: index + 1 });
+    const choices = isAlternative && this.protocol === "first_mistake" ? [...RATINGS, UNSURE] : RATINGS;
+    const buttons = this.protocol === "index_only"
+      ? [make("button", { type: "button", className: "rate mark", "data-action": "mark", "data-option": option.id, "aria-pressed": "false",
+        "aria-label": `${name}: ${this.words.markHere}` }, make("span", { className: "sign", "aria-hidden": "true" }, "✕"),
+      make("kbd", { "aria-hidden": "true" }, keyName(this.keys.mark)))]
+      : choices.map((rating) => this.rateButton(rating, option.id));
+    const row = make("li", { className: isAlternative ? "step alternative" : "step", id: `option-${option.id}`, "data-option": option.id },
+      make("span", { className: "step-number" }, make("span", { className: "visually-hidden" }, name), make("span", { "aria-hidden": "true" }, String(index + 1))),
+      make("div", { className: "step-body" }, ...this.body(option)),
+      make("div", { className: "step-rate", role: "group", "aria-label": label }, ...buttons));
+    if (option.machine !== undefined) row.append(this.machine(option.machine));
+    this.rows.set(option.id, row);
+    return row;
+  }
+
+  body(option) {
+    const parts = splitCode(option.text);
+    const nodes = [];
+    const prose = (text) => {
+      const holder = make("div", { className: "step-text" });
+      this.text(holder, text);
+      nodes.push(holder);
+    };
+    if (!parts) prose(option.text);
+    else {
+      if (parts.before.trim()) prose(parts.before.trim());
+      nodes.push(codeBlock(parts.code, "Python"), ...this.output(option));
+      if (parts.after.trim()) prose(parts.after.trim());
+    }
+    nodes.push(make("p", { className: "step-note muted small", hidden: true }));
+    return nodes;
+  }
+
+  output({ output, verdict }) {
+    if (verdict === null && output === null) return [];
+    const failed = verdict === "program_error";
+    const label = failed ? this.words.codeFailed : verdict === "infrastructure" ? this.words.codeNotRun : this.words.codePrinted;
+    return [make("div", { className: failed ? "code-output failed" : "code-output" },
+      make("span", { className: "overline" }, label), make("samp", {}, (output ?? "").slice(0, 4000)))];
+  }
+
+  machine(machine) {
+    const holder = make("div", { className: "machine" });
+    if (!machine) {
+      holder.append(make("span", { className: "muted" }, this.words.machineNone));
+      return holder;
+    }
+    const { q_value: q, visits, score } = machine;
+    if (q !== null) {
+      holder.append(make("span", {}, `Q ${q.toFixed(2)}`), make("meter", { min: Math.min(0, q < 0 ? -1 : 0), max: 1, value: q, "aria-label": `Q ${q.toFixed(2)}` }));
+      holder.append(make("span", { className: "muted" }, fill(this.words.visits, { n: visits })));
+    }
+    if (score !== null) {
+      holder.append(make("span", {}, fill(this.words.score, { n: score.toFixed(2) })), make("meter", { min: 0, max: 1, value: score, "aria-label": fill(this.words.score, { n: score.toFixed(2) }) }));
+    }
+    return holder;
+  }
+
+  /** Brings every row, the action bar and the status line in step with the work. */
+  update(work) {
+    const open = new Set(work.open().map((option) => option.id));
+    const mistake = work.mistake();
+    for (const option of work.options) {
+      const row = this.rows.get(option.id);
+      if (row) this.updateRow(work, option, row, open.has(option.id), mistake);
+    }
+    this.updateThumbs(work);
+    const missing = work.missing();
+    byId("submit").setAttribute("aria-disabled", String(Boolean(missing)));
+    byId("state").textContent = this.stateLine(work, missing);
+    byId("no-mistake").setAttribute("aria-pressed", String(work.first === -1));
+    show(byId("no-mistake-line"), this.protocol === "index_only");
+    show(byId("reason-line"), work.asksReason && mistake !== null);
+    show(byId("write-box"), work.mayWrite());
+    this.updateWritten(work);
+  }
+
+  updateRow(work, option, row, isOpen, mistake) {
+    const entry = work.entry(option.id);
+    const isMark = this.protocol === "index_only" && option.chosen && work.first === option.position;
+    row.dataset.rating = isMark ? "-1" : isOpen && work.isRated(option) ? String(entry.rating ?? "?") : "";
+    row.classList.toggle("later", !isOpen);
+    row.classList.toggle("current", work.cursor === option.id);
+    if (work.cursor === option.id) row.setAttribute("aria-current", "step");
+    else row.removeAttribute("aria-current");
+    for (const button of row.querySelectorAll(":scope > .step-rate > button")) {
+      const rating = [...RATINGS, UNSURE].find((candidate) => candidate.action === button.dataset.action);
+      const pressed = rating ? isOpen && (rating.value === null ? entry.flagged : entry.rating === rating.value) : isMark;
+      button.setAttribute("aria-pressed", String(pressed));
+      button.disabled = !isOpen;
+    }
+    const list = row.querySelector(":scope > .alternatives");
+    if (list) show(list, this.protocol === "every_option" ? isOpen : mistake === option.position);
+    const note = row.querySelector(":scope > .step-body > .step-note");
+    note.textContent = entry.note;
+    show(note, Boolean(entry.note));
+  }
+
+  updateThumbs(work) {
+    const current = work.current();
+    const entry = current ? work.entry(current.id) : null;
+    for (const button of byId("thumbs").children) {
+      const rating = [...RATINGS, UNSURE].find((candidate) => candidate.action === button.dataset.action);
+      if (rating) button.setAttribute("aria-pressed", String(Boolean(entry) && (rating.value === null ? entry.flagged : entry.rating === rating.value)));
+      if (rating?.value === null) show(button, Boolean(current) && !current.chosen && this.protocol === "first_mistake");
+    }
+  }
+
+  updateWritten(work) {
+    show(byId("written"), work.written.length > 0);
+    byId("written").replaceChildren(...work.written.map((text, index) => {
+      const holder = make("div", { className: "step own" }, make("span", { className: "overline" }, fill(this.words.writtenStep, { n: index + 1 })));
+      const body = make("div", { className: "step-text" });
+      this.text(body, text);
+      holder.append(body);
+      return holder;
+    }));
+  }
+
+  stateLine(work, missing) {
+    const current = work.current();
+    if (missing) {
+      const where = current && this.protocol !== "index_only" ? `${this.name(work, current)}. ` : "";
+      return where + fill(this.words[missing[0]], { n: missing[1] });
+    }
+    if (work.written.length) return this.words.readyWritten;
+    const mistake = work.mistake();
+    return mistake === null ? this.words.ready : fill(this.words.readyMistake, { n: mistake + 1 });
+  }
+
+  name(work, option) {
+    if (option.chosen) return fill(this.words.nowStep, { n: option.position + 1, total: work.chosen.length });
+    const number = work.alternatives(option.position).indexOf(option) + 1;
+    return fill(this.words.nowAlternative, { n: number, step: option.position + 1 });
+  }
+
+  /** Keeps the current step in sight, above the action bar. */
+  reveal(work) {
+    this.rows.get(work.cursor)?.scrollIntoView({ block: "nearest", behavior: "instant" });
+  }
+}

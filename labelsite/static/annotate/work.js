@@ -1,0 +1,201 @@
+// The judgement in the making: ratings, the cursor, undo, and what is still missing. No DOM in here.
+
+const UNTOUCHED = Object.freeze({ rating: null, flagged: false, ms: 0, note: "" });
+
+export class Work {
+  /** `payload` is the task as the server sent it; `configuration` tells protocol and whether a reason is asked. */
+  constructor(payload, configuration) {
+    this.payload = payload;
+    this.protocol = configuration.protocol;
+    this.asksReason = configuration.asksReason;
+    this.options = payload.options;
+    this.chosen = this.trajectory();
+    this.history = [];
+    this.load(payload.draft ?? {});
+  }
+
+  load(draft) {
+    const known = new Set(this.options.map((option) => option.id));
+    this.entries = new Map();
+    for (const [id, entry] of Object.entries(draft.ratings ?? {})) {
+      if (known.has(Number(id))) this.entries.set(Number(id), { ...UNTOUCHED, ...entry });
+    }
+    this.first = draft.finish === "solution" && this.protocol === "index_only" ? -1 : (draft.first ?? null);
+    this.written = [...(draft.written ?? [])];
+    this.reached = draft.reached ?? false;
+    this.reason = draft.reason ?? "";
+    this.elapsed = draft.elapsed ?? 0;
+    this.cursor = known.has(draft.cursor) ? draft.cursor : null;
+    this.toNextOpen();
+  }
+
+  /** What the server keeps as the draft, and `load` reads back. */
+  draft() {
+    return {
+      ratings: Object.fromEntries(this.entries), first: this.first, written: this.written,
+      reached: this.reached, reason: this.reason, elapsed: Math.round(this.elapsed), cursor: this.cursor,
+      finish: this.first === -1 ? "solution" : null,
+    };
+  }
+
+  trajectory() {
+    const chosen = [];
+    for (const option of this.options) if (option.chosen && option.position === chosen.length) chosen.push(option);
+    return chosen;
+  }
+
+  at(position) {
+    return this.options.filter((option) => option.position === position);
+  }
+
+  alternatives(position) {
+    return this.at(position).filter((option) => !option.chosen);
+  }
+
+  entry(id) {
+    return this.entries.get(id) ?? UNTOUCHED;
+  }
+
+  isRated(option) {
+    const entry = this.entry(option.id);
+    return entry.rating !== null || (entry.flagged && !option.chosen);
+  }
+
+  /** The options that are open now, in order: what is rated so far and what comes next. */
+  open() {
+    if (this.protocol === "index_only") return this.chosen;
+    const open = [];
+    for (const step of this.chosen) {
+      const here = this.protocol === "every_option" ? this.at(step.position) : [step];
+      open.push(...here);
+      const rating = this.entry(step.id).rating;
+      if (rating === -1 && this.protocol === "first_mistake") open.push(...this.alternatives(step.position));
+      if (rating === -1 || here.some((option) => !this.isRated(option))) break;
+    }
+    return open;
+  }
+
+  /** The position of the first -1 on the trajectory as far as it is open, or null. */
+  mistake() {
+    if (this.protocol === "index_only") return this.first !== null && this.first >= 0 ? this.first : null;
+    const found = this.open().find((option) => option.chosen && this.entry(option.id).rating === -1);
+    return found ? found.position : null;
+  }
+
+  current() {
+    return this.open().find((option) => option.id === this.cursor) ?? null;
+  }
+
+  toNextOpen() {
+    const open = this.open();
+    if (this.protocol === "index_only") {
+      this.cursor ??= open[0]?.id ?? null;
+      return;
+    }
+    const next = open.find((option) => !this.isRated(option)) ?? open.find((option) => option.id === this.cursor) ?? open.at(-1);
+    this.cursor = next?.id ?? null;
+  }
+
+  move(by) {
+    const open = this.open();
+    const index = open.findIndex((option) => option.id === this.cursor);
+    const next = open[Math.max(0, Math.min(open.length - 1, index + by))];
+    if (next) this.cursor = next.id;
+  }
+
+  remember() {
+    const kept = structuredClone({ entries: this.entries, first: this.first, written: this.written, cursor: this.cursor });
+    this.history.push(kept);
+  }
+
+  /** Rates one option (-1, 0, 1, or null for "cannot say") and goes on; false where that is not possible. */
+  rate(id, rating, ms) {
+    const option = this.open().find((candidate) => candidate.id === id);
+    if (!option || this.protocol === "index_only") return false;
+    if (rating === null && (option.chosen || this.protocol === "every_option")) return false;
+    this.remember();
+    const entry = this.entry(id);
+    this.entries.set(id, { ...entry, rating, flagged: rating === null, ms: entry.ms + ms });
+    if (rating !== -1 && option.chosen) this.written = [];
+    this.cursor = id;
+    this.toNextOpen();
+    return true;
+  }
+
+  /** Index only: marks the first mistake (a position), or -1 for "no mistake"; the same again takes it back. */
+  mark(position, ms) {
+    if (this.protocol !== "index_only") return false;
+    this.remember();
+    this.first = this.first === position ? null : position;
+    const option = this.chosen[position];
+    if (option) {
+      this.cursor = option.id;
+      this.addTime(option.id, ms);
+    }
+    return true;
+  }
+
+  addTime(id, ms) {
+    const entry = this.entry(id);
+    this.entries.set(id, { ...entry, ms: entry.ms + ms });
+  }
+
+  note(id, text) {
+    this.remember();
+    this.entries.set(id, { ...this.entry(id), note: text });
+  }
+
+  /** Every option: a step of one's own is possible where every option of the mistake's position is bad. */
+  mayWrite() {
+    const mistake = this.mistake();
+    return this.protocol === "every_option" && mistake !== null
+      && this.at(mistake).every((option) => this.entry(option.id).rating === -1);
+  }
+
+  write(text) {
+    this.remember();
+    this.written.push(text);
+  }
+
+  undo() {
+    const kept = this.history.pop();
+    if (!kept) return false;
+    Object.assign(this, kept);
+    return true;
+  }
+
+  /** What is missing, as the name of a phrase and its filling, or null. */
+  missing() {
+    if (this.protocol === "index_only") {
+      if (this.first === null) return ["needIndex"];
+    } else {
+      const unrated = this.open().filter((option) => !this.isRated(option));
+      if (unrated.some((option) => !option.chosen)) {
+        return this.protocol === "every_option" ? ["needOptions", unrated[0].position + 1] : ["needAlternatives"];
+      }
+      if (this.mistake() === null && (unrated.length || this.open().length === 0)) return ["needAll"];
+    }
+    if (this.asksReason && this.mistake() !== null && !this.written.length && !this.reason.trim()) return ["needReason"];
+    return null;
+  }
+
+  /** The judgement to submit; an exit (bad problem, give up) sends the ratings before any mistake. */
+  judgement(exit = null, exitReason = "") {
+    const mistake = this.mistake();
+    const open = this.open().filter((option) => this.protocol === "index_only" || this.isRated(option));
+    const kept = exit && mistake !== null ? open.filter((option) => option.position < mistake) : open;
+    // Steps of one's own turn the mistake into a solution only when they reach the final answer.
+    const found = mistake !== null && !(this.written.length && this.reached);
+    return {
+      finish_reason: exit ?? (found ? "found_error" : "solution"),
+      reason: exit ? exitReason : this.reason.trim(),
+      first_mistake: this.protocol === "index_only" && !exit ? mistake : null,
+      ratings: kept.map((option) => {
+        const entry = this.entry(option.id);
+        return { step: option.id, rating: entry.rating, flagged: entry.flagged, milliseconds: Math.round(entry.ms), note: entry.note };
+      }),
+      written: exit ? [] : this.written,
+      total_time_ms: Math.round(this.elapsed),
+    };
+  }
+}

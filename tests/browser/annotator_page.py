@@ -1,0 +1,98 @@
+"""A real Chromium before a real server, and the few moves that every browser test of the annotation page makes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.factories import PASSWORD
+
+# Playwright keeps an event loop running in the test's thread, which Django would take for asynchronous code.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+def chromium_path() -> str:
+    """Where Chromium is; skips the test, and says so, on a machine without one."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if not path:
+        pytest.skip("no Chromium found: browser tests did not run (install the package chromium)")
+    return path
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium_path(), headless=True, chromium_sandbox=False
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Watched:
+    """A page that collects what must not happen: script errors and breaches of the security policy."""
+
+    def __init__(self, context: BrowserContext, base: str) -> None:
+        self.page: Page = context.new_page()
+        self.base = base
+        self.breaches: list[str] = []
+        self.errors: list[str] = []
+        self.outside: list[str] = []
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._requested)
+
+    def _heard(self, message: Any) -> None:
+        if "Content Security Policy" in message.text:
+            self.breaches.append(message.text)
+
+    def _requested(self, request: Any) -> None:
+        if not request.url.startswith((self.base, "data:", "blob:")):
+            self.outside.append(request.url)
+
+    def go(self, path: str) -> None:
+        self.page.goto(self.base + path)
+
+    def log_in(self, username: str) -> None:
+        """By keyboard alone: the name field has the focus when the page opens."""
+        self.go("/login/")
+        self.page.keyboard.type(username)
+        self.page.keyboard.press("Tab")
+        self.page.keyboard.type(PASSWORD)
+        self.page.keyboard.press("Enter")
+        self.page.wait_for_url(self.base + "/")
+
+    def annotate(self, campaign: Any) -> None:
+        self.go(f"/annotate/{campaign.pk}/")
+        self.ready()
+
+    def ready(self) -> None:
+        self.page.wait_for_selector("body[data-ready=yes]")
+
+    def press(self, keys: str) -> None:
+        for key in keys.split():
+            self.page.keyboard.press(key)
+
+    def state(self) -> str:
+        return self.page.inner_text("#state")
+
+    def saved(self) -> None:
+        self.page.wait_for_selector("#save-state[data-state=saved]")
+
+    def submitted(self, count: int) -> None:
+        """Waits until the database holds `count` live annotations."""
+        from labelsite.annotations.models import Annotation
+
+        for _ in range(100):
+            if Annotation.objects.filter(is_live=True).count() >= count:
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"expected {count} annotations, there are {Annotation.objects.count()}")
