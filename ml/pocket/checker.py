@@ -31,8 +31,8 @@ class _Unreadable(MisstepError):
 def first_mistake(problem: str, steps: Sequence[str], finished: bool = True) -> int | None:
     """The 0-based position of the first false step, or None.
 
-    A finished solution that never names an answer has its mistake in its last step. Raises MisstepError if the
-    problem is not an expression of this family.
+    A finished solution that never names an answer has its mistake in its last step. Raises MisstepError if
+    the problem is not an expression of this family.
     """
     checker = _Checker(strip_brackets(expression_of(problem)))
     for place, step in enumerate(steps):
@@ -94,7 +94,7 @@ class _Checker:
         ]
         if not cuts:
             raise _Unreadable(f"no cut of the problem has {len(names)} parts")
-        # A formula without brackets may fit several cuts: the one that it fits to the letter, else an even one.
+        # A formula without brackets may fit several cuts: take the one it fits to the letter, else an even one.
         stated = strip_brackets(formula)
         cuts.sort(key=lambda cut: (_lettered(self.root, cut) != stated, len(set(map(levels, cut.values())))))
         wanted = _without_idle_brackets(formula)
@@ -121,8 +121,11 @@ class _Checker:
 
 
 def _cuts(root: Sum) -> Iterator[list[Sum]]:
-    """The ways to cut the problem into parts: both halves, or cuts of the halves wherever they join groups."""
-    left, right = _halves(root)
+    """The ways to cut the problem into parts: both halves, or cuts of halves that join groups."""
+    halves = _halves(root)
+    if len(halves) != 2:
+        return
+    left, right = halves
     for first in ([left], *(_cuts(left) if levels(left) else ())):
         for second in ([right], *(_cuts(right) if levels(right) else ())):
             yield [*first, *second]

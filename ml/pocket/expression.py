@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from ml.errors import MisstepError
 
-_TOKEN = re.compile(r"\s*(?:(\d+)|([A-Z])|([-+*()]))")
+# Nothing of the family comes near these; they keep hostile text from costing time or stack.
+_MOST_DIGITS, _DEEPEST = 18, 60
+_TOKEN = re.compile(r"\s*(?:([0-9]+)|([A-Z])|([-+*()]))")
 
 
 class NotAnExpression(MisstepError):
@@ -95,7 +97,7 @@ def letters(expression: Sum) -> tuple[str, ...]:
 
 
 def parse(text: str, lenient: bool = False) -> Sum:
-    """Parse an expression. `lenient` mends unbalanced brackets, which real traces have, instead of refusing."""
+    """Parse an expression. `lenient` mends unbalanced brackets, which real traces have."""
     tokens = _tokens(text)
     if lenient:
         tokens = _balanced(tokens)
@@ -114,6 +116,8 @@ def _tokens(text: str) -> list[str]:
             raise NotAnExpression(
                 f"{text!r} is not an expression: {text[place : place + 10]!r} is no part of one"
             )
+        if len(match.group(1) or "") > _MOST_DIGITS:
+            raise NotAnExpression(f"a number of more than {_MOST_DIGITS} digits")
         tokens.append(match.group(1) or match.group(2) or match.group(3))
         place = match.end()
     return tokens
@@ -134,7 +138,7 @@ class _Reader:
     """Recursive descent over the tokens of one expression."""
 
     def __init__(self, tokens: list[str], text: str) -> None:
-        self.tokens, self.text, self.place = tokens, text, 0
+        self.tokens, self.text, self.place, self.depth = tokens, text, 0, 0
 
     def peek(self) -> str:
         return self.tokens[self.place] if self.place < len(self.tokens) else ""
@@ -162,6 +166,14 @@ class _Reader:
         return Term(sign, tuple(factors))
 
     def factor(self) -> Factor:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise NotAnExpression(f"brackets deeper than {_DEEPEST}")
+        found = self._factor()
+        self.depth -= 1
+        return found
+
+    def _factor(self) -> Factor:
         token = self.take()
         if token.isdigit():
             return int(token)

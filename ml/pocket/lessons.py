@@ -21,11 +21,11 @@ DRILLS = 30
 _LEARNED_SHAPES = ((2, 4, 60), (1, 4, 40), (2, 3, 25), (3, 2, 22), (2, 2, 7))
 # (style, who writes it, how often of 100)
 _KINDS = (
-    ("prose", writer.write_prose, 34),
-    ("prose", writer.continue_prose, 14),
-    ("code", writer.write_code, 11),
-    ("code", writer.continue_in_code, 16),
-    ("drill", None, 25),
+    ("prose", writer.write_prose, 36),
+    ("prose", writer.continue_prose, 8),
+    ("code", writer.write_code, 9),
+    ("code", writer.continue_in_code, 14),
+    ("drill", None, 33),
 )
 
 

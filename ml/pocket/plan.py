@@ -1,4 +1,4 @@
-"""How a solver cuts an expression into lettered parts: `(A - B) * (C + D)`, where A is the first group, ..."""
+"""How a solver cuts an expression into lettered parts: `(A - B) * (C + D)`, A being the first group."""
 
 from __future__ import annotations
 

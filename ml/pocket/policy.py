@@ -1,4 +1,4 @@
-"""The pocket policy: writes the steps of pocket problems, in prose or in code, after its own or others' steps."""
+"""The pocket policy: writes the steps of pocket problems, in prose or code, after its own or others' steps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ml.errors import MisstepError
-from ml.pocket.policy_engine import Engine, Request
+from ml.pocket.policy_engine import Engine, Sampling
 from ml.pocket.tokenizer import BEGIN, CODE, DRILL, END, PAD, PROSE, STEP, UNKNOWN, load_tokenizer
 from ml.policies.protocol import Continuation, Prefix
 
@@ -34,8 +34,14 @@ class PocketPolicy:
         self.tokenizer.encode_special_tokens = True
         digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:8]
         self.name = f"pocket-{digest}"
-        self._ids = {token: self.tokenizer.token_to_id(token) for token in (BEGIN, STEP, END, PROSE, CODE)}
-        self._forbidden = [self.tokenizer.token_to_id(t) for t in (PAD, BEGIN, PROSE, CODE, UNKNOWN, DRILL)]
+        self._ids = {token: self._id(token) for token in (BEGIN, STEP, END, PROSE, CODE)}
+        self._forbidden = tuple(map(self._id, (PAD, BEGIN, PROSE, CODE, UNKNOWN, DRILL)))
+
+    def _id(self, token: str) -> int:
+        found = self.tokenizer.token_to_id(token)
+        if found is None:
+            raise MisstepError(f"the policy's tokenizer has no token {token}")
+        return found
 
     def next_steps(
         self, prefixes: Sequence[Prefix], count: int, temperature: float, seed: int
@@ -54,16 +60,10 @@ class PocketPolicy:
         longest: int,
     ) -> list[list[Continuation]]:  # fmt: skip
         encoded = [self._encode(prefix, longest) for prefix in prefixes]
-        requests = [
-            Request(place, _key(ids, seed, draw))
-            for place, ids in enumerate(encoded)
-            for draw in range(count)
-        ]
-        generated = self.engine.sample(
-            encoded, requests, frozenset(self._ids[s] for s in stops), self._forbidden, temperature, longest
-        )
-        continuations = [self._decode(g.tokens, g.log_probability) for g in generated]
-        return [continuations[i * count : (i + 1) * count] for i in range(len(prefixes))]
+        keys = [[_key(ids, seed, draw) for draw in range(count)] for ids in encoded]
+        sampling = Sampling(frozenset(self._ids[s] for s in stops), self._forbidden, temperature, longest)
+        generated = self.engine.sample(encoded, keys, sampling)
+        return [[self._decode(g.tokens, g.log_probability) for g in row] for row in generated]
 
     def _encode(self, prefix: Prefix, longest: int) -> list[int]:
         """The prefix's token ids. One that leaves no room loses its oldest steps, with a warning."""
@@ -80,8 +80,8 @@ class PocketPolicy:
             dropped += 1
         if dropped:
             warnings.warn(
-                f"problem {prefix.problem.id!r}: the first {dropped} steps of the prefix do not fit the policy's "
-                f"{self.engine.longest} tokens and were left out",
+                f"problem {prefix.problem.id!r}: the first {dropped} steps of the prefix do not fit "
+                f"the policy's {self.engine.longest} tokens and were left out",
                 stacklevel=4,
             )
         return head + [token for step in steps[dropped:] for token in step]

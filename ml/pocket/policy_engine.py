@@ -1,8 +1,8 @@
 """The pocket policy's forward pass and sampling loop, written out for one core.
 
-A decoder of Llama's form needs some sixty lines; ours keeps one key-value cache for all rows, lets each row
-stand at its own length, runs a prefix once for all its samples and drops finished rows from the batch.
-A test holds it against transformers' implementation.
+A decoder of Llama's form needs some sixty lines. Ours reads a prefix once for all its samples: the samples
+of a prefix stand in one row of a grid [prefixes, samples], attend together to the prefix's keys, and each
+keeps keys of its own only for what it wrote. A test holds it against transformers' implementation.
 """
 
 from __future__ import annotations
@@ -17,15 +17,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
 
-ROWS_AT_ONCE = 192
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A prefix to be continued once: its index among the prefixes, and the key of its random draws."""
-
-    prefix: int
-    key: int
+ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +26,16 @@ class Generated:
 
     tokens: list[int]
     log_probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to continue: where to stop, what never to write, how warm, and at most how many tokens."""
+
+    stops: frozenset[int]
+    forbidden: tuple[int, ...]
+    temperature: float
+    longest: int
 
 
 class Engine:
@@ -47,7 +49,7 @@ class Engine:
         self.width: int = shape["hidden_size"] // self.heads
         self.epsilon: float = shape["rms_norm_eps"]
         self.longest: int = shape["max_position_embeddings"]
-        base = (shape.get("rope_parameters") or shape).get("rope_theta", 10000.0)
+        base: float = shape["rope_parameters"]["rope_theta"]
         frequencies = base ** (-torch.arange(0, self.width, 2).float() / self.width)
         angles = torch.outer(torch.arange(self.longest).float(), frequencies).repeat(1, 2)
         self.cosine, self.sine = angles.cos(), angles.sin()
@@ -57,12 +59,11 @@ class Engine:
         """How many numbers the policy has learned."""
         return sum(weight.numel() for weight in self.weights.values())
 
-    def forward(self, ids: torch.Tensor, positions: torch.Tensor, cache: Cache) -> torch.Tensor:
-        """Logits [rows, length, vocabulary] for ids [rows, length] at their positions; the cache grows."""
+    def forward(self, ids: torch.Tensor, positions: torch.Tensor, memory: Memory) -> torch.Tensor:
+        """Logits [rows, length, vocabulary] for ids [rows, length] at their positions; the memory grows."""
         rows, length = ids.shape
         hidden = self.embedding[ids]
         cosine, sine = self.cosine[positions].unsqueeze(1), self.sine[positions].unsqueeze(1)
-        mask = cache.mask(positions)
         for layer in range(self.layers):
             prefix = f"model.layers.{layer}."
             normed = self._norm(hidden, prefix + "input_layernorm.weight")
@@ -72,8 +73,7 @@ class Engine:
                 .transpose(1, 2)
                 for name in "qkv"
             )
-            keys, values = cache.extend(layer, _rotated(key, cosine, sine), value, positions)
-            mixed = scaled_dot_product_attention(_rotated(query, cosine, sine), keys, values, attn_mask=mask)
+            mixed = memory.attend(layer, _rotated(query, cosine, sine), _rotated(key, cosine, sine), value)
             mixed = mixed.transpose(1, 2).reshape(rows, length, -1)
             hidden = hidden + linear(mixed, self.weights[prefix + "self_attn.o_proj.weight"])
             normed = self._norm(hidden, prefix + "post_attention_layernorm.weight")
@@ -87,26 +87,19 @@ class Engine:
 
     @torch.inference_mode()
     def sample(
-        self,
-        prefixes: Sequence[Sequence[int]],
-        requests: Sequence[Request],
-        stops: frozenset[int],
-        forbidden: Sequence[int],
-        temperature: float,
-        longest: int,
-    ) -> list[Generated]:
-        """Continue each request's prefix up to a stop token, or by at most `longest` tokens."""
-        results: list[Generated | None] = [None] * len(requests)
-        # Rows of like length share a batch, so that little of the cache is padding.
-        order = sorted(
-            range(len(requests)), key=lambda i: (len(prefixes[requests[i].prefix]), requests[i].prefix)
-        )
-        for begin in range(0, len(order), ROWS_AT_ONCE):
-            chosen = order[begin : begin + ROWS_AT_ONCE]
-            batch = _Batch(self, prefixes, [requests[i] for i in chosen], forbidden, temperature)
-            for i, generated in zip(chosen, batch.run(stops, longest), strict=True):
+        self, prefixes: Sequence[Sequence[int]], keys: Sequence[Sequence[int]], sampling: Sampling
+    ) -> list[list[Generated]]:
+        """Continue prefix i once for each of keys[i], the seeds of its draws; all have as many keys."""
+        results: list[list[Generated]] = [[] for _ in prefixes]
+        # Prefixes of like length share a batch, so that little of the memory is padding.
+        order = sorted(range(len(prefixes)), key=lambda i: len(prefixes[i]))
+        at_once = max(1, ROWS_AT_ONCE // max(1, len(keys[0]) if keys else 1))
+        for begin in range(0, len(order), at_once):
+            chosen = order[begin : begin + at_once]
+            batch = _Batch(self, [prefixes[i] for i in chosen], [keys[i] for i in chosen], sampling)
+            for i, generated in zip(chosen, batch.run(), strict=True):
                 results[i] = generated
-        return [result for result in results if result is not None]
+        return results
 
 
 def _rotated(states: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
@@ -114,100 +107,137 @@ def _rotated(states: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> 
     return states * cosine + torch.cat((-second, first), dim=-1) * sine
 
 
-class Cache:
-    """Keys and values of every row so far: [layers, rows, heads, capacity, width] each."""
+class Memory:
+    """Keys and values of the prefixes [groups, heads, length, width] and of each sample's own tokens.
 
-    def __init__(self, engine: Engine, rows: int, capacity: int) -> None:
-        shape = (engine.layers, rows, engine.heads, capacity, engine.width)
-        self.keys, self.values = torch.zeros(shape), torch.zeros(shape)
-        self.used = 0
+    While `reading`, the prefixes (padded at their ends) are read with a causal mask. After that every forward
+    pass brings one token for each place of the grid; own keys are [rows, heads, capacity, width], rows in the
+    grid's order.
+    """
 
-    def mask(self, positions: torch.Tensor) -> torch.Tensor:
-        """Which columns each query may see: those up to its own position. [rows, 1, length, used]."""
-        self.used = max(self.used, int(positions.max()) + 1)
-        return (torch.arange(self.used) <= positions.unsqueeze(-1)).unsqueeze(1)
+    def __init__(self, lengths: torch.Tensor) -> None:
+        self.prefix: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.own: list[tuple[torch.Tensor, torch.Tensor]] = []
+        padding = torch.arange(int(lengths.max())) >= lengths.unsqueeze(1)
+        self.padding = torch.zeros(padding.shape).masked_fill(padding, -torch.inf)[:, None, None, :]
+        self.reading, self.written = True, 0
 
-    def extend(
-        self, layer: int, key: torch.Tensor, value: torch.Tensor, positions: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write key and value [rows, heads, length, width] at their positions; return all used columns."""
-        rows = torch.arange(len(positions)).unsqueeze(1)
-        self.keys[layer][rows, :, positions] = key.transpose(1, 2)
-        self.values[layer][rows, :, positions] = value.transpose(1, 2)
-        return self.keys[layer, :, :, : self.used], self.values[layer, :, :, : self.used]
+    def grow(self, rows: int, engine: Engine, by: int = 64) -> None:
+        """Make room for the next tokens of every row."""
+        self.reading = False
+        if not self.own:
+            empty = torch.zeros(rows, engine.heads, 0, engine.width)
+            self.own = [(empty, empty)] * engine.layers
+        if self.written == self.own[0][0].shape[2]:
+            self.own = [(_longer(keys, by), _longer(values, by)) for keys, values in self.own]
 
-    def take(self, rows: torch.Tensor, capacity: int) -> None:
-        """Keep (or repeat) these rows, with room for `capacity` columns."""
-        for name in ("keys", "values"):
-            old = getattr(self, name)
-            new = torch.zeros((old.shape[0], len(rows), old.shape[2], capacity, old.shape[4]))
-            used = min(self.used, capacity)
-            new[:, :, :, :used] = old[:, rows, :, :used]
-            setattr(self, name, new)
+    def keep(self, groups: torch.Tensor, rows: torch.Tensor) -> None:
+        """Keep these prefixes, and these rows of the samples."""
+        self.padding = self.padding[groups]
+        self.prefix = [(keys[groups], values[groups]) for keys, values in self.prefix]
+        self.own = [(keys[rows], values[rows]) for keys, values in self.own]
+
+    def attend(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """Attention's result, in the query's shape [rows, heads, length, width]."""
+        if self.reading:
+            self.prefix.append((key, value))
+            return scaled_dot_product_attention(query, key, value, is_causal=True)
+        keys, values = self.own[layer]
+        keys[:, :, self.written], values[:, :, self.written] = key[:, :, 0], value[:, :, 0]
+        keys, values = keys[:, :, : self.written + 1], values[:, :, : self.written + 1]
+        shared_keys, shared_values = self.prefix[layer]
+        groups, heads, _, width = shared_keys.shape
+        samples = len(query) // groups
+        query = query * width**-0.5
+        together = query.view(groups, samples, heads, width).transpose(1, 2)
+        shared = together @ shared_keys.transpose(2, 3) + self.padding
+        alone = (query @ keys.transpose(2, 3)).view(groups, samples, heads, -1).transpose(1, 2)
+        weights = torch.cat((shared, alone), dim=-1).softmax(-1)
+        shared, alone = weights.split((shared.shape[-1], alone.shape[-1]), dim=-1)
+        mixed = (shared @ shared_values).transpose(1, 2).reshape(query.shape)
+        return mixed + alone.transpose(1, 2).reshape(len(query), heads, 1, -1) @ values
+
+
+def _longer(states: torch.Tensor, by: int) -> torch.Tensor:
+    return torch.cat((states, states.new_zeros(*states.shape[:2], by, states.shape[3])), dim=2)
 
 
 class _Batch:
-    """Some requests sampled together."""
+    """Some prefixes sampled together. The grid's places name the results they serve, -1 for idle ones."""
 
     def __init__(
         self,
         engine: Engine,
         prefixes: Sequence[Sequence[int]],
-        requests: Sequence[Request],
-        forbidden: Sequence[int],
-        temperature: float,
+        keys: Sequence[Sequence[int]],
+        sampling: Sampling,
     ) -> None:
-        self.engine, self.temperature, self.forbidden = engine, temperature, list(forbidden)
-        distinct = list(dict.fromkeys(request.prefix for request in requests))
-        self.rows = torch.tensor([distinct.index(request.prefix) for request in requests])
-        self.keys = np.array([request.key for request in requests], dtype=np.uint64)
-        self.lengths = torch.tensor([len(prefixes[p]) for p in distinct])
-        self.ids = torch.zeros((len(distinct), int(self.lengths.max())), dtype=torch.long)
-        for row, prefix in enumerate(distinct):
-            self.ids[row, : len(prefixes[prefix])] = torch.tensor(list(prefixes[prefix]))
+        self.engine, self.sampling = engine, sampling
+        self.keys = np.array(keys, dtype=np.uint64)
+        self.results = [[Generated([], 0.0)] * len(row) for row in keys]
+        self.lengths = torch.tensor([len(prefix) for prefix in prefixes])
+        self.ids = torch.zeros((len(prefixes), int(self.lengths.max())), dtype=torch.long)
+        for row, prefix in enumerate(prefixes):
+            self.ids[row, : len(prefix)] = torch.tensor(list(prefix))
+        self.tokens: list[list[int]] = [[] for _ in range(self.keys.size)]
+        self.scores = np.zeros(self.keys.size)
 
-    def run(self, stops: frozenset[int], longest: int) -> list[Generated]:
+    def run(self) -> list[list[Generated]]:
         """Sample until every row has stopped."""
-        capacity = min(int(self.lengths.max()) + longest, self.engine.longest)
-        cache = Cache(self.engine, len(self.ids), int(self.lengths.max()))
-        # Padding behind a short prefix is written to the cache too; the row's own tokens overwrite it.
+        groups, samples = self.keys.shape
+        memory = Memory(self.lengths)
         positions = torch.arange(self.ids.shape[1]).expand_as(self.ids)
-        last = self.engine.forward(self.ids, positions, cache)[torch.arange(len(self.ids)), self.lengths - 1]
-        cache.take(self.rows, capacity)
-        logits, places = last[self.rows], self.lengths[self.rows]
-        owners = np.arange(len(self.rows))  # which request each row of the batch serves
-        going = np.ones(len(owners), dtype=bool)
-        tokens: list[list[int]] = [[] for _ in owners]
-        scores = np.zeros(len(owners))
+        read = self.engine.forward(self.ids, positions, memory)[torch.arange(groups), self.lengths - 1]
+        logits = read.repeat_interleave(samples, 0)
+        places = self.lengths.repeat_interleave(samples)
+        longest = min(self.sampling.longest, self.engine.longest - int(self.lengths.max()))
+        grid = np.arange(self.keys.size).reshape(groups, samples)
         for step in range(longest):
-            drawn, log_probabilities = self._draw(logits, self.keys[owners], step)
-            scores[owners[going]] += log_probabilities[going]
-            for row, token in enumerate(drawn.tolist()):
-                if going[row]:
-                    tokens[owners[row]].append(token)
-                    going[row] = token not in stops and int(places[row]) + 1 < capacity
-            if not going.any():
+            drawn = self._draw(logits, grid.ravel(), step)
+            grid = np.where(self._stopped(grid.ravel(), drawn).reshape(grid.shape), -1, grid)
+            busy = (grid >= 0).sum(1)
+            if not busy.any():
                 break
-            # Rows that have stopped idle in the batch until a quarter can go: each move copies the cache.
-            if going.mean() < 0.75:
-                kept = torch.from_numpy(np.flatnonzero(going))
-                owners, drawn, places, going = owners[going], drawn[kept], places[kept], going[going]
-                cache.take(kept, capacity)
-            places = places.clamp(max=capacity - 1)
-            logits = self.engine.forward(drawn.unsqueeze(1), places.unsqueeze(1), cache)[:, 0]
+            # Stopped rows idle until a quarter of the grid can go: each move copies the memory.
+            if np.count_nonzero(busy) * busy.max() < 0.75 * grid.size:
+                grid, kept_groups, kept = _packed(grid, busy)
+                drawn, places = drawn[kept], places[kept]
+                memory.keep(kept_groups, kept)
+            memory.grow(grid.size, self.engine)
+            logits = self.engine.forward(drawn.unsqueeze(1), places.unsqueeze(1), memory)[:, 0]
+            memory.written += 1
             places = places + 1
-        return [Generated(t, float(s)) for t, s in zip(tokens, scores, strict=True)]
+        finished = [Generated(t, float(s)) for t, s in zip(self.tokens, self.scores, strict=True)]
+        return [finished[group * samples : (group + 1) * samples] for group in range(groups)]
 
-    def _draw(self, logits: torch.Tensor, keys: np.ndarray, step: int) -> tuple[torch.Tensor, np.ndarray]:
-        """One token a row by the Gumbel trick, and its log probability under the model as it is."""
-        logits[:, self.forbidden] = -torch.inf
+    def _draw(self, logits: torch.Tensor, owners: np.ndarray, step: int) -> torch.Tensor:
+        """One token a row by the Gumbel trick; its log probability is the model's own, at temperature 1."""
+        logits[:, list(self.sampling.forbidden)] = -torch.inf
         scaled = logits
-        if self.temperature > 0:
+        if self.sampling.temperature > 0:
+            keys = self.keys.ravel()[np.maximum(owners, 0)]
             noise = torch.from_numpy(gumbel_noise(keys, step, logits.shape[1])).to(logits.dtype)
-            scaled = logits / self.temperature + noise
+            scaled = logits / self.sampling.temperature + noise
         drawn = scaled.argmax(-1)
         chosen = torch.log_softmax(logits, -1).gather(1, drawn.unsqueeze(1)).squeeze(1)
-        return drawn, chosen.double().numpy()
+        self.scores[owners[owners >= 0]] += chosen.double().numpy()[owners >= 0]
+        return drawn
+
+    def _stopped(self, owners: np.ndarray, drawn: torch.Tensor) -> np.ndarray:
+        """Hand the drawn tokens to their results; say which rows have nothing more to do."""
+        tokens = drawn.numpy()
+        for owner, token in zip(owners.tolist(), tokens.tolist(), strict=True):
+            if owner >= 0:
+                self.tokens[owner].append(token)
+        return (owners < 0) | np.isin(tokens, list(self.sampling.stops))
+
+
+def _packed(grid: np.ndarray, busy: np.ndarray) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
+    """The grid without its idle rows and columns; the groups and the flat rows that stay, in its order."""
+    groups = np.flatnonzero(busy)
+    order = np.argsort(grid[groups] < 0, axis=1, kind="stable")[:, : busy.max()]
+    flat = groups[:, None] * grid.shape[1] + order
+    return grid.ravel()[flat], torch.from_numpy(groups), torch.from_numpy(flat.ravel())
 
 
 def gumbel_noise(keys: np.ndarray, step: int, size: int) -> np.ndarray:

@@ -1,7 +1,8 @@
 """The pocket problem family: BIG-Bench's multistep arithmetic, made by seed, with exact answers.
 
-An expression joins two or four groups, as in `((-1 * 9 + 1 + -1) - (8 + -2 * 7 + 5)) =`. Shapes are drawn with
-the frequencies of the 152 expressions of BIG-Bench Mistake; numbers and operators are uniform, as they are there.
+An expression joins two or four groups, as in `((-1 * 9 + 1 + -1) - (8 + -2 * 7 + 5)) =`. Shapes are
+drawn with the frequencies of the 152 expressions of BIG-Bench Mistake; numbers and operators are uniform, as
+they are there.
 """
 
 from __future__ import annotations
@@ -56,21 +57,22 @@ def question(expression: Sum) -> str:
 
 
 def expression_of(text: str) -> Sum:
-    """The expression of a problem's text, with or without the closing `=`. Raises MisstepError for anything else."""
+    """The expression of a problem's text, with or without the closing `=`; else MisstepError."""
     return parse(text.strip().removesuffix("="))
 
 
 def is_pocket_problem(text: str) -> bool:
     """Whether a problem's text is an expression of this family."""
     try:
-        expression_of(text)
+        expression = expression_of(text)
+        evaluate(expression)
     except MisstepError:
         return False
-    return True
+    return any(isinstance(factor, Sum) for term in expression.terms for factor in term.factors)
 
 
 def generate(count: int, seed: int = 0) -> list[Problem]:
-    """`count` different problems; the same seed gives the same problems, and a longer list begins with a shorter."""
+    """`count` different problems by seed; a longer list begins with the shorter one."""
     rng = random.Random(f"pocket problems {seed}")
     problems: list[Problem] = []
     seen: set[str] = set()

@@ -1,7 +1,7 @@
 """Working an expression out in small hops, as `(8 + -2 * 7 + 5) = (8 - 14 + 5) = (-6 + 5) = -1` does.
 
-Each hop does one atom in every innermost bracket, so that a very small model can learn it: all products of two
-numbers (long ones become partial products), then the double signs, then one addition at a time.
+Each hop does one atom in every innermost bracket, so that a very small model can learn it: all products of
+two numbers (long ones become partial products), then the double signs, then one addition at a time.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ class Care:
 
 
 CAREFUL = Care()
-CARELESS_PROSE = Care(sign=0.02, product=0.015, carry=0.01, copying=0.003, brackets=0.02)
-CARELESS_CODE = Care(double_sign=0.12, copying=0.09, brackets=0.12)
+CARELESS_PROSE = Care(sign=0.01, product=0.005, carry=0.004, copying=0.002, brackets=0.01)
+CARELESS_CODE = Care(double_sign=0.15, copying=0.10, brackets=0.14)
 TAKING_OVER = Care(copying=0.02)
 
 

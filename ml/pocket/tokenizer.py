@@ -14,8 +14,9 @@ SPECIAL = (PAD, BEGIN, STEP, END, PROSE, CODE, UNKNOWN, DRILL)
 # Phrases that always stand together are one token each: it makes sequences a third shorter. A minus sign
 # that belongs to a number is part of its first digit, so that a model never confuses it with subtraction.
 _PHRASES = (
-    'This equation can be written as "', '", where ', '". ', "Let's calculate ", "Then, the final equation is ",
-    "So the answer is ", "From the steps above", ". ", "\n```python\n", "\n```", "print(", ", and ", " and ", ", ",
+    'This equation can be written as "', '", where ', '". ', "Let's calculate ",
+    "Then, the final equation is ", "So the answer is ", "From the steps above", ". ", "\n```python\n", "\n```", "print(",
+    ", and ", " and ", ", ",
     " = ", " =", " + ", " - ", " * ",
 )  # fmt: skip
 _CHARACTERS = tuple("()\".,-+*=\n '`")

@@ -1,0 +1,119 @@
+"""`python -m ml sample`: write solutions to problems with a policy, grade them, and save them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml.errors import MisstepError
+from ml.execution import sandbox
+from ml.pocket.checker import first_mistake
+from ml.pocket.problems import is_pocket_problem
+from ml.policies import load_policy
+from ml.policies.protocol import Continuation, Policy, Prefix
+from ml.progress import Progress, print_result
+from ml.records import Problem
+from ml.search.grading import grade
+from ml.search.problems import read_problems
+
+# Problems are sampled in blocks, so that a policy can batch them and a long run shows progress.
+COMPLETIONS_AT_ONCE = 512
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    arguments = argparse.ArgumentParser(prog="python -m ml sample", description=__doc__)
+    arguments.add_argument(
+        "--problems", required=True, metavar="pocket:N|FILE", help="pocket:N[:seed=S], or JSONL with answers"
+    )
+    arguments.add_argument(
+        "--policy", default="pocket", help="pocket, a model's folder, or an http(s) address"
+    )
+    arguments.add_argument("--style", choices=("prose", "code"), default="code")
+    arguments.add_argument("--n", type=int, default=32, help="solutions to each problem")
+    arguments.add_argument("--temperature", type=float, default=0.8)
+    arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--out", required=True, type=Path, metavar="FILE")
+    return arguments
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    arguments = parser().parse_args(argv)
+    if arguments.n < 1 or arguments.temperature < 0:
+        raise MisstepError(
+            f"--n {arguments.n} --temperature {arguments.temperature}, expected 1 or more, and 0 or more"
+        )
+    print_result(run(arguments))
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Sample, grade and write; the file appears under its name only when it is whole."""
+    problems = list(read_problems(arguments.problems))
+    if not problems:
+        raise MisstepError(f"{arguments.problems}: no problems, expected at least one")
+    policy = load_policy(arguments.policy)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    partial = arguments.out.with_name(arguments.out.name + ".partial")
+    correct = solved = tokens = 0
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            for line, spent in sampled_lines(problems, policy, arguments):
+                right = [solution["is_correct"] for solution in line["solutions"]]
+                correct, solved, tokens = correct + sum(right), solved + any(right), tokens + spent
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        os.replace(partial, arguments.out)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return {
+        "out": str(arguments.out),
+        "policy": policy.name,
+        "problems": len(problems),
+        "solutions": len(problems) * arguments.n,
+        "pass_at_1": round(correct / (len(problems) * arguments.n), 4),
+        "solved": round(solved / len(problems), 4),
+        "tokens": tokens,
+    }
+
+
+def sampled_lines(
+    problems: Sequence[Problem], policy: Policy, arguments: argparse.Namespace
+) -> Iterator[tuple[dict[str, Any], int]]:
+    """One output line for each problem, and the tokens that it took."""
+    progress = Progress("problems", len(problems))
+    at_once = max(1, COMPLETIONS_AT_ONCE // arguments.n)
+    for begin in range(0, len(problems), at_once):
+        block = problems[begin : begin + at_once]
+        prefixes = [Prefix(problem, (), arguments.style) for problem in block]
+        written = policy.complete(prefixes, arguments.n, arguments.temperature, arguments.seed)
+        for problem, continuations in zip(block, written, strict=True):
+            solutions = [solution_record(problem, one, arguments.style) for one in continuations]
+            line = {
+                "id": problem.id,
+                "problem": problem.text,
+                "answer": problem.answer,
+                "generator": policy.name,
+                "solutions": solutions,
+            }
+            yield line, sum(one.tokens for one in continuations)
+        progress.report(min(begin + at_once, len(problems)))
+
+
+def solution_record(problem: Problem, written: Continuation, style: str) -> dict[str, Any]:
+    """One solution as it is saved; pocket problems also carry the checker's first mistake."""
+    graded = grade(problem, written.steps, sandbox())
+    record: dict[str, Any] = {
+        "steps": list(written.steps),
+        "final_answer": graded.answer if written.finished else None,
+        "is_correct": graded.is_correct and written.finished,
+        "style": style,
+    }
+    if is_pocket_problem(problem.text):
+        record["first_mistake"] = first_mistake(problem.text, written.steps)
+    return record
