@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
-from labelsite.autolabels.loading import load_estimates, load_scores, load_shard
+from labelsite.autolabels.loading import Check, load_estimates, load_scores, load_shard
 from labelsite.autolabels.models import EstimateRun, ScoreRun, Shard
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import cancel, enqueue
@@ -26,6 +26,7 @@ from labelsite.problems.queries import as_records
 from ml.errors import MisstepError
 
 __all__ = [
+    "Check",
     "Request",
     "cancel_run",
     "load_estimates",

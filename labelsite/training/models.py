@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 
 from labelsite.autolabels.models import ScoreRun
-from labelsite.jobs.models import Job
+from labelsite.jobs.models import Job, JobState
 from labelsite.snapshots.models import Snapshot
 
 
@@ -40,5 +42,13 @@ class Evaluation(models.Model):
     job = models.OneToOneField(Job, on_delete=models.PROTECT, null=True, related_name="evaluation")
     kind = models.CharField(max_length=40)
     data = models.CharField(max_length=200)
+    # Null while its job has it: what the command printed is the job's result.
     result = models.JSONField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    @property
+    def figures(self) -> dict[str, Any] | None:
+        """What was measured; None until the job is done."""
+        if self.result is not None or self.job is None:
+            return self.result
+        return self.job.result if self.job.state == JobState.DONE else None

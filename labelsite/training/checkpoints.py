@@ -1,0 +1,92 @@
+"""Checkpoint folders: verified file by file, and kept under the hash of their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from ml.errors import MisstepError
+
+MANIFEST, CARD = "manifest.json", "card.json"
+CARD_FORMAT = "misstep-checkpoint"
+
+
+def checkpoints_folder() -> Path:
+    return Path(settings.VAR) / "checkpoints"
+
+
+def verified(folder: Path) -> tuple[str, dict[str, Any]]:
+    """The checkpoint's sha256 and card, once every file has been compared with its manifest.
+
+    The hash is that of the manifest, which has each file's. Raises MisstepError for what is missing, changed,
+    or no checkpoint.
+    """
+    manifest = _json(folder / MANIFEST)
+    for name, expected in manifest.items():
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise MisstepError(f"{folder / MANIFEST} names {name!r}, expected files of the folder itself")
+        if not path.is_file():
+            raise MisstepError(f"{path} is missing, expected every file of {MANIFEST}")
+        if (found := _sha256(path)) != expected:
+            raise MisstepError(f"{path} has sha256 {found}, expected {expected}")
+    if CARD not in manifest:
+        raise MisstepError(f"{folder} has no {CARD}, expected a checkpoint of python -m ml train")
+    card = _json(folder / CARD)
+    if card.get("format") != CARD_FORMAT:
+        raise MisstepError(f"{folder / CARD} has format {card.get('format')!r}, expected {CARD_FORMAT!r}")
+    return _sha256(folder / MANIFEST), card
+
+
+def keep(folder: Path, sha256: str) -> Path:
+    """Give the folder's files a second name under VAR/checkpoints/<sha256>; return it.
+
+    The files stay where the job left them too, so that a load that is rolled back can be done again. A folder
+    that is there already holds the same bytes: its name says so.
+    """
+    target = checkpoints_folder() / sha256
+    if target.exists():
+        return target
+    beside = checkpoints_folder() / f".{uuid.uuid4().hex}"
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        shutil.copytree(folder, beside, copy_function=_link_or_copy)
+        os.replace(beside, target)
+    except OSError:
+        # Another runner may have been faster; otherwise the disk has something to say.
+        if not target.exists():
+            raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return target
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MisstepError(f"{path} is missing, expected a whole checkpoint") from None
+    except ValueError as problem:
+        raise MisstepError(f"{path}: {problem}, expected one JSON object") from None
+    if not isinstance(body, dict):
+        raise MisstepError(f"{path}: {type(body).__name__}, expected one JSON object")
+    return body
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

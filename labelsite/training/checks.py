@@ -1,0 +1,107 @@
+"""What would go wrong with a training run, or surprise its owner, told before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.training.models import TrainingRun
+
+# Which labels a snapshot has evidence for: a mixed one holds both witnesses' words.
+EVIDENCE = {
+    LabelSource.HUMAN: (LabelSource.HUMAN,),
+    LabelSource.AUTOMATIC: (LabelSource.AUTOMATIC,),
+    LabelSource.MIXED: (LabelSource.HUMAN, LabelSource.AUTOMATIC, LabelSource.MIXED),
+}
+FEW_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. `is_fatal`: the run would fail, so it is not started."""
+
+    text: str
+    is_good: bool
+    is_fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The checks, and what the run will take. updates, seconds: None where they are not known."""
+
+    checks: list[Check]
+    updates: int | None
+    seconds: float | None
+
+    @property
+    def can_start(self) -> bool:
+        return not any(check.is_fatal for check in self.checks)
+
+
+def plan_for(snapshot: Snapshot, chosen: Mapping[str, Any]) -> Plan:
+    """Look at a snapshot and what the form asks of it."""
+    counts = snapshot.manifest.get("counts", {})
+    rows = int(counts.get("train", 0))
+    updates = _updates(rows, chosen)
+    return Plan(
+        checks=[_rows(counts), _labels(snapshot, chosen), _steps(counts), _held_out(counts)],
+        updates=updates,
+        seconds=_seconds(updates, str(chosen.get("base", ""))),
+    )
+
+
+def _rows(counts: Mapping[str, Any]) -> Check:
+    rows = int(counts.get("train", 0))
+    text = ngettext("%(rows)s solution to train on", "%(rows)s solutions to train on", rows) % {"rows": rows}
+    return Check(text, is_good=rows >= FEW_ROWS, is_fatal=not rows)
+
+
+def _labels(snapshot: Snapshot, chosen: Mapping[str, Any]) -> Check:
+    wanted = chosen.get("labels", snapshot.labels)
+    has = wanted in EVIDENCE[LabelSource(snapshot.labels)]
+    names = {"wanted": LabelSource(wanted).label, "has": LabelSource(snapshot.labels).label}
+    if has:
+        return Check(_("the snapshot has %(wanted)s") % names, is_good=True)
+    return Check(_("it holds %(has)s, not %(wanted)s") % names, is_good=False, is_fatal=True)
+
+
+def _steps(counts: Mapping[str, Any]) -> Check:
+    steps = int(counts.get("labelled_steps", 0))
+    text = ngettext("%(steps)s labelled step", "%(steps)s labelled steps", steps) % {"steps": steps}
+    return Check(text, is_good=steps > 0, is_fatal=not steps)
+
+
+def _held_out(counts: Mapping[str, Any]) -> Check:
+    held_out = int(counts.get("validation", 0))
+    if held_out:
+        return Check(
+            _("%(rows)s solutions of other problems to validate on") % {"rows": held_out}, is_good=True
+        )
+    return Check(_("nothing to validate on: no problem fell into that split"), is_good=False)
+
+
+def _updates(rows: int, chosen: Mapping[str, Any]) -> int | None:
+    if chosen.get("steps"):
+        return int(chosen["steps"])
+    batch = int(chosen.get("batch_size") or 32)
+    epochs = float(chosen.get("epochs") or 3)
+    return max(1, round(epochs * rows / min(batch, rows))) if rows else None
+
+
+def _seconds(updates: int | None, base: str) -> float | None:
+    """From the pace of earlier runs of the same base, by their cards."""
+    earlier = (
+        TrainingRun.objects.filter(base=base, checkpoint__isnull=False)
+        .select_related("checkpoint")
+        .order_by("-pk")[:5]
+    )
+    took = steps = 0.0
+    for run in earlier:
+        took += float(run.checkpoint.card.get("seconds") or 0)
+        steps += float((run.checkpoint.card.get("config") or {}).get("steps") or 0)
+    return updates * took / steps if updates and steps else None

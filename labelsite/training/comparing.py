@@ -1,0 +1,63 @@
+"""Runs side by side: what differs in what was asked of them, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from labelsite.training.models import TrainingRun
+
+Row = tuple[str, Sequence[object], bool]
+
+
+def differences(runs: Sequence[TrainingRun]) -> list[Row]:
+    """One row a setting: its name, each run's value, and whether they differ; what differs stands first."""
+    settings = [_settings(run) for run in runs]
+    names = dict.fromkeys(name for each in settings for name in each)
+    rows = [(name, [each.get(name) for each in settings]) for name in names]
+    marked: list[Row] = [(name, values, len({repr(value) for value in values}) > 1) for name, values in rows]
+    return sorted(marked, key=lambda row: not row[2])
+
+
+def results(runs: Sequence[TrainingRun]) -> list[Row]:
+    """What each run's card measured; the last entry says whether the values differ."""
+    measured = [_results(run) for run in runs]
+    names = dict.fromkeys(name for each in measured for name in each)
+    return [(name, [each.get(name) for each in measured], False) for name in names]
+
+
+def _settings(run: TrainingRun) -> dict[str, object]:
+    card = _card(run)
+    given = {
+        _("snapshot"): run.snapshot.name,
+        _("labels"): run.get_labels_display() if hasattr(run, "get_labels_display") else run.labels,
+        _("objective"): run.objective,
+        _("base"): run.base,
+        _("seed"): run.seed,
+    }
+    # The card knows every setting, the defaults included; a run without one knows what was asked.
+    return {**given, **flat(card.get("config") or run.configuration), **flat(card.get("label_rule") or {})}
+
+
+def _results(run: TrainingRun) -> dict[str, object]:
+    card = _card(run)
+    return {**flat(card.get("metrics") or {}), _("seconds"): card.get("seconds")} if card else {}
+
+
+def _card(run: TrainingRun) -> Mapping[str, Any]:
+    checkpoint = getattr(run, "checkpoint", None)
+    return checkpoint.card if checkpoint else {}
+
+
+def flat(values: Mapping[str, Any], before: str = "") -> dict[str, object]:
+    """Nested mappings as one, their names joined by spaces."""
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        words = f"{before} {name}".strip().replace("_", " ")
+        if isinstance(value, Mapping):
+            found |= flat(value, words)
+        else:
+            found[words] = value
+    return found

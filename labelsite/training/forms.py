@@ -1,0 +1,76 @@
+"""What an admin asks of a training run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from labelsite.snapshots.models import LabelSource, Snapshot
+from ml.commands.train import OBJECTIVES
+
+OBJECTIVE_NAMES = {
+    "classifier": _("step classifier: is each step right?"),
+    "value": _("value regression: how far along is it?"),
+    "preference": _("preference model: which step is better?"),
+    "outcome": _("outcome only: is the answer right? (a baseline)"),
+}
+# A run longer than this belongs on the command line, where one sees what it does to the machine.
+MOST_UPDATES = 1_000_000
+
+
+class SnapshotChoice(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.name} · {obj.get_labels_display()} · {obj.manifest.get('counts', {}).get('rows', 0)}"
+
+
+class TrainingForm(forms.Form):
+    """Snapshot, labels, objective, base and budget."""
+
+    snapshot = SnapshotChoice(
+        label=_("Snapshot"), queryset=Snapshot.objects.order_by("-pk"), empty_label=None
+    )
+    labels = forms.ChoiceField(label=_("Labels"), choices=LabelSource.choices)
+    objective = forms.ChoiceField(
+        label=_("Objective"), choices=[(name, OBJECTIVE_NAMES.get(name, name)) for name in OBJECTIVES]
+    )
+    base = forms.CharField(
+        label=_("Base model"),
+        initial="pocket",
+        max_length=200,
+        help_text=_("pocket, small, or a transformers model's folder on the worker"),
+    )
+    epochs = forms.FloatField(label=_("Passes over the data"), initial=3, min_value=0.01, max_value=1000)
+    steps = forms.IntegerField(
+        label=_("Updates"),
+        required=False,
+        min_value=1,
+        max_value=MOST_UPDATES,
+        help_text=_("instead of passes"),
+    )
+    batch_size = forms.IntegerField(
+        label=_("Solutions in an update"), initial=32, min_value=1, max_value=65536
+    )
+    learning_rate = forms.FloatField(label=_("Learning rate"), initial=1e-3, min_value=1e-9, max_value=1)
+    lora = forms.IntegerField(
+        label=_("LoRA rank"),
+        initial=0,
+        min_value=0,
+        max_value=1024,
+        help_text=_("0 trains every weight"),
+    )
+    seed = forms.IntegerField(label=_("Seed"), initial=0, min_value=0, max_value=2**31 - 1)
+
+    def clean_base(self) -> str:
+        base = str(self.cleaned_data["base"]).strip()
+        if base.startswith("-"):
+            raise forms.ValidationError(_("A base model cannot begin with a dash."))
+        return base
+
+    def configuration(self) -> dict[str, Any]:
+        """The options that go to the command as they are."""
+        chosen = self.cleaned_data
+        names = ("steps", "batch_size", "learning_rate", "lora")
+        options = {name: chosen[name] for name in names if chosen.get(name)}
+        return options if chosen.get("steps") else {**options, "epochs": chosen["epochs"]}

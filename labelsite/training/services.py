@@ -1,0 +1,198 @@
+"""Starts training, scoring and evaluation, and loads what they leave. The only writer of these tables."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from labelsite.accounts.models import User
+from labelsite.autolabels.models import ScoreRun
+from labelsite.autolabels.services import Check, load_scores, start_scores
+from labelsite.campaigns.models import Campaign, Ordering, Task, TaskKind, TaskState
+from labelsite.campaigns.services import reorder, update_campaign
+from labelsite.jobs.models import Job
+from labelsite.jobs.services import enqueue
+from labelsite.problems.models import Solution
+from labelsite.snapshots.models import Snapshot
+from labelsite.snapshots.services import folder_of
+from labelsite.training import checkpoints, evidence
+from labelsite.training.models import Checkpoint, Evaluation, TrainingRun
+from ml.errors import MisstepError
+
+TRAIN_TASK = "labelsite.training.tasks.run_training"
+SCORE_TASK = "labelsite.training.tasks.run_campaign_scores"
+EVALUATE_TASK = "labelsite.training.tasks.run_evaluation"
+# What a form or a script may set besides snapshot, labels, objective, base and seed.
+OPTIONS = (
+    "steps", "epochs", "learning_rate", "batch_size", "lora", "classes", "target", "threshold",
+    "label_rule", "neutral", "maximum_length", "limit",
+)  # fmt: skip
+FLAGS = ("from_scratch", "bf16", "gradient_checkpointing", "no_alternatives")
+TOP = 10
+
+
+def start_training(
+    snapshot: Snapshot,
+    labels: str,
+    objective: str = "classifier",
+    base: str = "pocket",
+    seed: int = 0,
+    configuration: Mapping[str, Any] | None = None,
+    created_by: User | None = None,
+    name: str = "",
+) -> TrainingRun:
+    """Queue a run on the snapshot. Raises MisstepError for an option that the command does not have."""
+    chosen = {key: value for key, value in (configuration or {}).items() if value not in (None, "", False)}
+    unknown = sorted(set(chosen) - {*OPTIONS, *FLAGS})
+    if unknown:
+        raise MisstepError(
+            f"configuration {', '.join(unknown)}, expected some of {', '.join(OPTIONS + FLAGS)}"
+        )
+    title = name or f"{objective} · {labels} · {snapshot.name}"
+    arguments = [
+        "--snapshot", str(folder_of(snapshot)), "--labels", labels, "--objective", objective,
+        "--base", base, "--seed", str(seed), "--keep-state", *_options(chosen), "--out", "{out}/checkpoint",
+    ]  # fmt: skip
+    with transaction.atomic():
+        job = enqueue(
+            kind="ml",
+            verb="train",
+            spec={"arguments": arguments},
+            queue="gpu",
+            created_by=created_by,
+            task_name=TRAIN_TASK,
+            title=title[:200],
+        )
+        return TrainingRun.objects.create(
+            name=title[:120],
+            snapshot=snapshot,
+            job=job,
+            objective=objective,
+            labels=labels,
+            base=base,
+            configuration=chosen,
+            seed=seed,
+            created_by=created_by,
+        )
+
+
+def prepare_training(job: Job, folder: Path) -> None:
+    """Clear a checkpoint that an earlier attempt finished but nobody loaded.
+
+    The command writes over no checkpoint; its kept state makes the same one again within seconds.
+    """
+    shutil.rmtree(job.outputs / "checkpoint", ignore_errors=True)
+
+
+def load_checkpoint(run: TrainingRun, folder: Path) -> Checkpoint:
+    """Verify the checkpoint in `folder`, keep it under its hash, and write its row.
+
+    Raises MisstepError when it is not whole, or was trained on another snapshot than the run says.
+    """
+    sha256, card = checkpoints.verified(folder)
+    trained_on = (card.get("snapshot") or {}).get("sha256")
+    if trained_on != run.snapshot.sha256:
+        raise MisstepError(f"{folder} was trained on snapshot {trained_on}, expected {run.snapshot.sha256}")
+    kept = checkpoints.keep(folder, sha256)
+    checkpoint, _made = Checkpoint.objects.update_or_create(
+        run=run, defaults={"folder": kept.name, "sha256": sha256, "card": card}
+    )
+    return checkpoint
+
+
+def checkpoint_path(checkpoint: Checkpoint) -> Path:
+    """Where a checkpoint's files lie."""
+    return checkpoints.checkpoints_folder() / checkpoint.folder
+
+
+def score_campaign(checkpoint: Checkpoint, campaign: Campaign, created_by: User | None = None) -> ScoreRun:
+    """Let the checkpoint score every solution of a campaign; its queue is then ordered by the scores.
+
+    Raises MisstepError for a campaign without solutions.
+    """
+    with transaction.atomic():
+        run = start_scores(
+            Solution.objects.filter(tasks__campaign=campaign),
+            checkpoint_path(checkpoint),
+            checkpoint.sha256,
+            created_by=created_by,
+            name=_("%(campaign)s by %(checkpoint)s")
+            % {"campaign": campaign.name, "checkpoint": checkpoint.run.name},
+            task_name=SCORE_TASK,
+            spec={"campaign": campaign.pk, "checkpoint": checkpoint.pk},
+        )
+        checkpoint.score_runs.add(run)
+    return run
+
+
+def load_campaign_scores(job: Job, folder: Path, check: Check) -> dict[str, Any]:
+    """Load the scores, let them stand in the campaign, and serve convincing wrong answers first.
+
+    The result has the first tasks of the queue before and after, so that a page can show what changed.
+    """
+    run = job.score_run
+    counts = load_scores(run, folder / "scores.jsonl", check)
+    campaign = Campaign.objects.filter(pk=job.spec["campaign"]).first()
+    if campaign is None:
+        return counts
+    before = top_of_queue(campaign)
+    fresh = update_campaign(campaign, {"score_run": run, "ordering": Ordering.CONVINCING_WRONG})
+    reorder(fresh)
+    return {**counts, "before": before, "after": top_of_queue(fresh)}
+
+
+def top_of_queue(campaign: Campaign, count: int = TOP) -> list[int]:
+    """The ids of the tasks that people would be given next, in order."""
+    queue = Task.objects.filter(
+        campaign=campaign, kind=TaskKind.WORK, state=TaskState.OPEN, remaining__gt=0
+    ).order_by("-priority", "pk")
+    return list(queue.values_list("pk", flat=True)[:count])
+
+
+def start_evaluation(
+    checkpoint: Checkpoint, campaign: Campaign, created_by: User | None = None
+) -> Evaluation:
+    """Measure the checkpoint's scores of a campaign against its gold, decided and people's labels.
+
+    Raises MisstepError when the checkpoint has not scored the campaign, or nothing in it has a label.
+    """
+    run = checkpoint.score_runs.filter(
+        loaded_at__isnull=False, step_scores__step__solution__tasks__campaign=campaign
+    ).last()
+    if run is None:
+        raise MisstepError(f"the checkpoint has no scores of {campaign.name}, expected it to score it first")
+    if not evidence.first_mistakes(campaign):
+        raise MisstepError(f"nothing in {campaign.name} has a label, expected people's labels or gold")
+    with transaction.atomic():
+        job = enqueue(
+            kind="ml",
+            verb="evaluate",
+            spec={
+                "campaign": campaign.pk,
+                "score_run": run.pk,
+                "arguments": [
+                    "first-mistake", "--scores", "{in}/scores.jsonl",
+                    "--solutions", "{in}/solutions.jsonl", "--format", "processbench",
+                ],
+            },
+            queue="default",
+            created_by=created_by,
+            task_name=EVALUATE_TASK,
+            title=_("evaluation on %(campaign)s") % {"campaign": campaign.name},
+        )  # fmt: skip
+        return Evaluation.objects.create(
+            checkpoint=checkpoint, job=job, kind="first-mistake", data=campaign.name[:200]
+        )
+
+
+def _options(chosen: Mapping[str, Any]) -> list[str]:
+    parts: list[str] = []
+    for key, value in chosen.items():
+        flag = "--" + key.replace("_", "-")
+        parts += [flag] if key in FLAGS else [flag, str(value)]
+    return parts

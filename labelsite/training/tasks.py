@@ -1,0 +1,46 @@
+"""The Celery tasks of this app: they only join a job to what it reads and what it leaves."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from labelsite.autolabels.models import ScoreRun
+from labelsite.autolabels.services import Check, prepare_input
+from labelsite.campaigns.models import Campaign
+from labelsite.celery import application
+from labelsite.jobs.models import Job
+from labelsite.jobs.services import perform
+from labelsite.training import evidence, services
+
+
+@application.task(name=services.TRAIN_TASK)
+def run_training(job_id: int) -> None:
+    perform(job_id, prepare=services.prepare_training, load=load_checkpoint)
+
+
+@application.task(name=services.SCORE_TASK)
+def run_campaign_scores(job_id: int) -> None:
+    perform(job_id, prepare=prepare_input, load=services.load_campaign_scores)
+
+
+@application.task(name=services.EVALUATE_TASK)
+def run_evaluation(job_id: int) -> None:
+    # What the command prints is the job's result, and that is the evaluation's.
+    perform(job_id, prepare=prepare_evaluation)
+
+
+def load_checkpoint(job: Job, folder: Path, check: Check) -> dict[str, Any]:
+    checkpoint = services.load_checkpoint(job.training_run, folder / "checkpoint")
+    # The states serve a resume; once the checkpoint's row is committed, nothing can resume any more.
+    transaction.on_commit(partial(shutil.rmtree, folder / "checkpoint.state", ignore_errors=True))
+    return {"checkpoint_id": checkpoint.pk, "sha256": checkpoint.sha256}
+
+
+def prepare_evaluation(job: Job, folder: Path) -> None:
+    campaign = Campaign.objects.get(pk=job.spec["campaign"])
+    evidence.write_files(campaign, ScoreRun.objects.get(pk=job.spec["score_run"]), folder)

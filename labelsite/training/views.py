@@ -1,0 +1,207 @@
+"""Training: the runs, one run while it works and after, runs side by side, and their checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.autolabels.models import ScoreRun
+from labelsite.campaigns.models import Campaign, Task
+from labelsite.jobs.models import Job
+from labelsite.jobs.series import tail
+from labelsite.jobs.workers import queues_served
+from labelsite.snapshots.models import Snapshot
+from labelsite.training import plots, services
+from labelsite.training.checks import plan_for
+from labelsite.training.comparing import differences, results
+from labelsite.training.curves import RunCurves, charts, read_curves
+from labelsite.training.forms import TrainingForm
+from labelsite.training.lineage import lineage_of
+from labelsite.training.models import Checkpoint, TrainingRun
+from ml.errors import MisstepError
+
+PAGE = 50
+MOST_COMPARED = 5
+
+
+def _runs() -> QuerySet[TrainingRun]:
+    return TrainingRun.objects.select_related("job", "snapshot", "checkpoint", "created_by").order_by("-pk")
+
+
+@reviewer_required
+def run_list(request: HttpRequest) -> HttpResponse:
+    """Every training run, the newest first."""
+    before = request.GET.get("before", "")
+    runs = list((_runs().filter(pk__lt=int(before)) if before.isdigit() else _runs())[: PAGE + 1])
+    context = {
+        "runs": runs[:PAGE],
+        "next_before": runs[PAGE - 1].pk if len(runs) > PAGE else None,
+        "is_moving": any(not run.job.is_finished for run in runs),
+        "has_snapshots": Snapshot.objects.exists(),
+    }
+    name = "training/list_live.html" if _is_htmx(request) else "training/list.html"
+    return render(request, name, context)
+
+
+@admin_required
+def start(request: HttpRequest) -> HttpResponse:
+    """The form, checked against the chosen snapshot before anything starts."""
+    data = request.POST or request.GET or None
+    form = TrainingForm(data if data and "objective" in data else None, initial=_initial(request))
+    plan = None
+    if form.is_bound and form.is_valid():
+        plan = plan_for(form.cleaned_data["snapshot"], form.cleaned_data)
+        if request.method == "POST" and plan.can_start:
+            return _start(request, form)
+    elif not form.is_bound and (snapshot := form.get_initial_for_field(form.fields["snapshot"], "snapshot")):
+        plan = plan_for(snapshot, {"labels": snapshot.labels, "base": "pocket"})
+    name = "training/plan.html" if _is_htmx(request) else "training/start.html"
+    return render(request, name, {"form": form, "plan": plan})
+
+
+def _start(request: HttpRequest, form: TrainingForm) -> HttpResponse:
+    chosen = form.cleaned_data
+    run = services.start_training(
+        chosen["snapshot"],
+        labels=chosen["labels"],
+        objective=chosen["objective"],
+        base=chosen["base"],
+        seed=chosen["seed"],
+        configuration=form.configuration(),
+        created_by=person(request),
+    )
+    return redirect("training:run", run.pk)
+
+
+@reviewer_required
+def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """One run: its curves as they grow, its log, and the checkpoint that it left."""
+    run = get_object_or_404(_runs(), pk=pk)
+    context = {
+        "run": run,
+        "job": run.job,
+        "checkpoint": getattr(run, "checkpoint", None),
+        "charts": charts([RunCurves(run.name, read_curves(run.job.folder / "progress.jsonl"))]),
+        "seconds_left": _seconds_left(run.job),
+        "log": tail(run.job.attempt_folder / "log.txt", lines=60),
+        "has_no_worker": run.job.state == "queued" and run.job.queue not in queues_served(),
+    }
+    return render(request, "training/run_live.html" if _is_htmx(request) else "training/run.html", context)
+
+
+@reviewer_required
+def compare(request: HttpRequest) -> HttpResponse:
+    """Up to five runs side by side: what differs in their configurations, their curves, their results."""
+    asked = [int(number) for number in request.GET.getlist("run") if number.isdigit()][:MOST_COMPARED]
+    runs = list(_runs().filter(pk__in=asked))
+    curves = [
+        RunCurves(f"{run.pk} · {run.name}", read_curves(run.job.folder / "progress.jsonl")) for run in runs
+    ]
+    context = {
+        "runs": runs,
+        "charts": charts(curves),
+        "differences": differences(runs),
+        "results": results(runs),
+    }
+    return render(request, "training/compare.html", context)
+
+
+@reviewer_required
+def checkpoint(request: HttpRequest, pk: int) -> HttpResponse:
+    """A checkpoint's card, where it comes from, where it went, and what was measured of it."""
+    found = get_object_or_404(Checkpoint.objects.select_related("run__snapshot__campaign"), pk=pk)
+    evaluations = list(found.evaluations.select_related("job").order_by("-pk"))
+    lineage = lineage_of(found)
+    context = {
+        "checkpoint": found,
+        "lineage": lineage,
+        "evaluations": [(each, plots.evaluation_charts(each)) for each in evaluations],
+        "campaigns": Campaign.objects.order_by("name"),
+        "is_moving": any(each.job and not each.job.is_finished for each in evaluations)
+        or any(scored.run.job and not scored.run.job.is_finished for scored in lineage.scored),
+    }
+    name = "training/checkpoint_live.html" if _is_htmx(request) else "training/checkpoint.html"
+    return render(request, name, context)
+
+
+@admin_required
+@require_POST
+def score(request: HttpRequest, pk: int) -> HttpResponse:
+    """Score a campaign; its queue is ordered anew when the scores are there."""
+    found = get_object_or_404(Checkpoint, pk=pk)
+    campaign = get_object_or_404(Campaign, pk=_number(request.POST.get("campaign", "")))
+    try:
+        run = services.score_campaign(found, campaign, person(request))
+        return redirect("training:scores", run.pk)
+    except MisstepError as refusal:
+        messages.error(request, str(refusal))
+    return redirect("training:checkpoint", pk)
+
+
+@admin_required
+@require_POST
+def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
+    """Measure the checkpoint on a campaign that it has scored."""
+    found = get_object_or_404(Checkpoint, pk=pk)
+    campaign = get_object_or_404(Campaign, pk=_number(request.POST.get("campaign", "")))
+    try:
+        services.start_evaluation(found, campaign, person(request))
+        messages.success(request, _("The evaluation is on its way."))
+    except MisstepError as refusal:
+        messages.error(request, str(refusal))
+    return redirect("training:checkpoint", pk)
+
+
+@reviewer_required
+def scores(request: HttpRequest, pk: int) -> HttpResponse:
+    """A scoring while it works, and then what it did to the campaign's queue."""
+    run = get_object_or_404(ScoreRun.objects.select_related("job"), pk=pk)
+    result = (run.job.result if run.job else None) or {}
+    before, after = result.get("before", []), result.get("after", [])
+    tasks = Task.objects.select_related("solution__problem", "campaign").in_bulk([*before, *after])
+    campaign_id = run.job.spec.get("campaign") if run.job else None
+    context: dict[str, Any] = {
+        "run": run,
+        "job": run.job,
+        "campaign": Campaign.objects.filter(pk=campaign_id).first(),
+        "checkpoint": run.checkpoints.select_related("run").first(),
+        "places": [
+            (tasks.get(old), tasks.get(new), before.index(new) + 1 if new in before else None)
+            for old, new in zip(before, after, strict=False)
+        ],
+    }
+    return render(
+        request, "training/scores_live.html" if _is_htmx(request) else "training/scores.html", context
+    )
+
+
+def _initial(request: HttpRequest) -> dict[str, Any]:
+    """The snapshot that a link names, or else the newest, with its own labels."""
+    asked = _number(request.GET.get("snapshot", ""))
+    snapshot = (
+        Snapshot.objects.filter(pk=asked).first() if asked else Snapshot.objects.order_by("-pk").first()
+    )
+    return {"snapshot": snapshot, "labels": snapshot.labels} if snapshot else {}
+
+
+def _seconds_left(job: Job) -> float | None:
+    progress = job.progress or {}
+    done, total, spent = progress.get("done"), progress.get("total"), progress.get("seconds")
+    if job.is_finished or not done or not total or not spent:
+        return None
+    return float(spent) / done * (total - done)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() and len(text) < 18 else 0
+
+
+def _is_htmx(request: HttpRequest) -> bool:
+    return bool(getattr(request, "htmx", False))
