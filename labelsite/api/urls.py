@@ -1,4 +1,31 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+
+from labelsite.api import campaigns, schema, snapshots, work
 
 app_name = "api"
-urlpatterns: list[URLPattern | URLResolver] = []
+version_1 = [
+    path("campaigns/", campaigns.CampaignList.as_view(), name="campaigns"),
+    path("campaigns/<int:pk>/", campaigns.CampaignDetail.as_view(), name="campaign"),
+    path("campaigns/<int:pk>/next/", campaigns.NextTask.as_view(), name="next_task"),
+    path("campaigns/<int:pk>/annotations/", campaigns.AnnotationLines.as_view(), name="annotation_lines"),
+    path("assignments/<int:pk>/heartbeat/", campaigns.Heartbeat.as_view(), name="heartbeat"),
+    path("assignments/<int:pk>/draft/", campaigns.Draft.as_view(), name="draft"),
+    path("annotations/", campaigns.Annotations.as_view(), name="annotations"),
+    path("imports/", work.Imports.as_view(), name="imports"),
+    path("jobs/", work.JobList.as_view(), name="jobs"),
+    path("jobs/<int:pk>/", work.JobDetail.as_view(), name="job"),
+    path("jobs/<int:pk>/cancel/", work.JobCancel.as_view(), name="job_cancel"),
+    path("jobs/<int:pk>/retry/", work.JobRetry.as_view(), name="job_retry"),
+    path("snapshots/", snapshots.SnapshotList.as_view(), name="snapshots"),
+    path("snapshots/<int:pk>/", snapshots.SnapshotDetail.as_view(), name="snapshot"),
+    path("snapshots/<int:pk>/manifest/", snapshots.SnapshotManifest.as_view(), name="snapshot_manifest"),
+    path("snapshots/<int:pk>/parts/<int:number>/", snapshots.SnapshotPart.as_view(), name="snapshot_part"),
+    path("snapshots/<int:pk>/prm800k/", snapshots.SnapshotPrm800k.as_view(), name="snapshot_prm800k"),
+    path("snapshots/<int:pk>/stepwise/", snapshots.SnapshotStepwise.as_view(), name="snapshot_stepwise"),
+]
+urlpatterns = [
+    path("v1/", include(version_1)),
+    path("schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
+    path("docs/", schema.documentation, name="documentation"),
+]

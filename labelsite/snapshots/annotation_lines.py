@@ -30,11 +30,13 @@ def annotations_of(campaign: Campaign) -> QuerySet[Annotation]:
 
 def prm800k_lines(annotations: QuerySet[Annotation]) -> Iterator[dict[str, Any]]:
     """One PRM800K record for each annotation, streamed."""
-    for labelled in labelled_solutions(annotations):
+    for _, labelled in labelled_rows(annotations):
         yield prm800k.write_record(labelled)
 
 
-def labelled_solutions(annotations: QuerySet[Annotation]) -> Iterator[records.LabelledSolution]:
+def labelled_rows(
+    annotations: QuerySet[Annotation],
+) -> Iterator[tuple[Annotation, records.LabelledSolution]]:
     """Each annotation with its solution, as the records that formats are written from; `line` counts up."""
     related = annotations.select_related("annotator", "task__campaign", "task__solution__problem")
     rows = iter(related.iterator(chunk_size=CHUNK))
@@ -46,12 +48,9 @@ def labelled_solutions(annotations: QuerySet[Annotation]) -> Iterator[records.La
             line += 1
             row = annotation.task.solution
             seen, given = own_view(positions[row.pk], ratings.get(annotation.pk, ()))
-            yield records.LabelledSolution(
-                line,
-                record_of(row, seen, row.external_id),
-                _record(annotation, given),
-                annotation.broken_rule,
-            )
+            solution = record_of(row, seen, row.external_id)
+            said = _record(annotation, given)
+            yield annotation, records.LabelledSolution(line, solution, said, annotation.broken_rule)
 
 
 def own_view(

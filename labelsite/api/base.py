@@ -1,0 +1,64 @@
+"""What every endpoint shares: problems for errors, pages by cursor, roles, the person behind the token."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from rest_framework.pagination import CursorPagination
+from rest_framework.parsers import JSONParser
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from labelsite.accounts.models import User
+from labelsite.api import problems
+
+
+class IsReviewer(BasePermission):
+    """Reviewers and admins: whoever may see everyone's labels."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return bool(request.user.is_authenticated and cast(User, request.user).is_reviewer)
+
+
+class IsAdmin(BasePermission):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return bool(request.user.is_authenticated and cast(User, request.user).is_admin)
+
+
+class AdminWrites(BasePermission):
+    """Everyone who may look may look; only admins change anything."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        reads = request.method in ("GET", "HEAD", "OPTIONS")
+        return reads or bool(request.user.is_authenticated and cast(User, request.user).is_admin)
+
+
+class Endpoint(APIView):
+    """A view whose refusals are problems. `needs` are permissions on top of being logged in."""
+
+    needs: Sequence[type[BasePermission]] = ()
+    parser_classes = (JSONParser,)
+    renderer_classes = (JSONRenderer,)
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [permission() for permission in (IsAuthenticated, *self.needs)]  # type: ignore[misc]
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Any]:
+        return problems.handle
+
+    @functools.cached_property
+    def person(self) -> User:
+        return cast(User, self.request.user)
+
+
+class NewestFirst(CursorPagination):
+    """Pages by id, so that page 1,000 costs what page 1 does."""
+
+    ordering = "-id"
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 500

@@ -1,0 +1,198 @@
+"""Campaigns, the next task, and everything that an annotator does to it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labelsite.annotations import services as annotations
+from labelsite.annotations.models import Annotation
+from labelsite.annotations.payload import nothing_payload, task_payload
+from labelsite.api import lines
+from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, NewestFirst
+from labelsite.api.problems import BadRequest
+from labelsite.api.serializers import (
+    AnnotationRequest,
+    AnnotationSerializer,
+    CampaignForAnnotators,
+    CampaignSerializer,
+    DraftRequest,
+    DraftSerializer,
+    HeldRequest,
+    HeldSerializer,
+    NextTaskSerializer,
+    ProblemSerializer,
+    campaigns_visible_to,
+)
+from labelsite.campaigns import services as campaigns
+from labelsite.campaigns.access import campaign_or_404
+from labelsite.campaigns.models import Campaign
+from labelsite.campaigns.services import NothingLeft
+
+KEY_HEADER = "Idempotency-Key"
+
+
+def campaign_serializer(request: Request) -> type[CampaignSerializer] | type[CampaignForAnnotators]:
+    return CampaignSerializer if getattr(request.user, "is_reviewer", False) else CampaignForAnnotators
+
+
+class CampaignList(Endpoint, ListAPIView[Campaign]):
+    """Your campaigns, newest first. Admins make new ones here."""
+
+    needs = (AdminWrites,)
+    pagination_class = NewestFirst
+
+    def get_queryset(self) -> Any:
+        return campaigns_visible_to(self.person)
+
+    def get_serializer_class(self) -> Any:
+        if getattr(self, "swagger_fake_view", False):
+            return CampaignSerializer
+        return campaign_serializer(self.request)
+
+    @extend_schema(request=CampaignSerializer, responses={201: CampaignSerializer, 400: ProblemSerializer})
+    def post(self, request: Request) -> Response:
+        wanted = CampaignSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        fields = dict(wanted.validated_data)
+        members = fields.pop("members", [])
+        campaign = campaigns.create_campaign(
+            fields.pop("name"), created_by=self.person, members=members, **fields
+        )
+        return Response(CampaignSerializer(campaign).data, status=201)
+
+
+class CampaignDetail(Endpoint):
+    """One campaign; admins change its settings."""
+
+    needs = (AdminWrites,)
+
+    @extend_schema(responses={200: CampaignSerializer, 404: ProblemSerializer})
+    def get(self, request: Request, pk: int) -> Response:
+        campaign = campaign_or_404(self.person, pk)
+        return Response(campaign_serializer(request)(campaign).data)
+
+    @extend_schema(
+        request=CampaignSerializer(partial=True),
+        responses={200: CampaignSerializer, 400: ProblemSerializer, 404: ProblemSerializer},
+    )
+    def patch(self, request: Request, pk: int) -> Response:
+        campaign = campaign_or_404(self.person, pk)
+        wanted = CampaignSerializer(campaign, data=request.data, partial=True)
+        wanted.is_valid(raise_exception=True)
+        changes = dict(wanted.validated_data)
+        members = changes.pop("members", None)
+        campaign = campaigns.update_campaign(campaign, changes)
+        if members is not None:
+            campaigns.set_members(campaign, {user.pk for user in members})
+        return Response(CampaignSerializer(campaign).data)
+
+
+class NextTask(Endpoint):
+    """The task in your hand, else the next of the queue, else why there is none."""
+
+    @extend_schema(request=None, responses={200: NextTaskSerializer, 404: ProblemSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        campaign = campaign_or_404(self.person, pk)
+        found = campaigns.claim_id(campaign, self.person)
+        if isinstance(found, NothingLeft):
+            return Response(nothing_payload(found))
+        return Response(task_payload(campaign, self.person.pk, found))
+
+
+class Heartbeat(Endpoint):
+    """Keep the task for another while; `held` false says that somebody else may have it now."""
+
+    @extend_schema(request=HeldRequest, responses={200: HeldSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        wanted = HeldRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        until = campaigns.heartbeat(pk, self.person, str(wanted.validated_data["token"]))
+        return Response({"held": until is not None})
+
+
+class Draft(Endpoint):
+    """Keep unfinished work. A draft outlives the hold on its task."""
+
+    @extend_schema(
+        request=DraftRequest,
+        responses={200: DraftSerializer, 404: ProblemSerializer, 409: ProblemSerializer},
+    )
+    def put(self, request: Request, pk: int) -> Response:
+        wanted = DraftRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        given = wanted.validated_data
+        version, held = annotations.save_draft(
+            pk, self.person, str(given["token"]), given["version"], request.data["draft"]
+        )
+        return Response({"version": version, "held": held})
+
+
+class Annotations(Endpoint):
+    """Submit a finished look. Repeating the request with the same key gives the same answer."""
+
+    @extend_schema(
+        request=AnnotationRequest,
+        parameters=[OpenApiParameter(KEY_HEADER, OpenApiTypes.UUID, OpenApiParameter.HEADER)],
+        responses={
+            201: AnnotationSerializer,
+            400: ProblemSerializer,
+            404: ProblemSerializer,
+            409: ProblemSerializer,
+            422: ProblemSerializer,
+        },
+    )
+    def post(self, request: Request) -> Response:
+        wanted = AnnotationRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        given = wanted.validated_data
+        annotation = annotations.submit(
+            given["assignment"],
+            str(given["token"]),
+            _idempotency_key(request, given.get("idempotency_key")),
+            given["judgement"],
+            annotator=self.person.pk,
+        )
+        return Response(AnnotationSerializer(annotation).data, status=201)
+
+
+def _idempotency_key(request: Request, in_body: UUID | None) -> str:
+    header = request.headers.get(KEY_HEADER)
+    try:
+        key = UUID(header) if header else in_body
+    except ValueError as error:
+        raise BadRequest(f"{KEY_HEADER} is {header!r}, expected a UUID") from error
+    if key is None:
+        raise BadRequest(f"no idempotency key, expected a UUID in the header {KEY_HEADER} or in the body")
+    return str(key)
+
+
+class AnnotationLines(Endpoint):
+    """Every live annotation of a campaign as JSON Lines, streamed; admins only.
+
+    `after` continues behind the annotation of that id, so that a pull can go on where it stopped.
+    """
+
+    needs = (IsAdmin,)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("shape", str, enum=list(lines.SHAPES), default="misstep"),
+            OpenApiParameter("after", int, description="an annotation's id"),
+        ],
+        responses={(200, lines.CONTENT_TYPE): OpenApiTypes.STR, 400: ProblemSerializer},
+    )
+    def get(self, request: Request, pk: int) -> StreamingHttpResponse:
+        campaign = campaign_or_404(self.person, pk)
+        shape, after = request.query_params.get("shape", "misstep"), request.query_params.get("after", "0")
+        if shape not in lines.SHAPES or not after.isdigit():
+            raise BadRequest(f"shape={shape!r} and after={after!r}, expected {lines.SHAPES} and an id")
+        rows = Annotation.objects.filter(task__campaign=campaign, is_live=True, pk__gt=int(after))
+        return lines.response(rows.order_by("pk"), shape, f"campaign-{pk}-annotations.jsonl")

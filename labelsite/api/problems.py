@@ -1,0 +1,86 @@
+"""Errors as `application/problem+json` (RFC 9457): what happened, in words and with a code for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.utils.translation import gettext as _
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+
+from labelsite.annotations.services import (
+    AlreadySubmitted,
+    Closed,
+    KeyReused,
+    LeaseLost,
+    StaleDraft,
+    Unlawful,
+)
+from labelsite.campaigns.models import Assignment
+from ml.errors import MisstepError
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class BadRequest(exceptions.APIException):
+    """Something in the request is not what the documentation says."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "malformed"
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: a problem for every refusal; None (a 500) for what nobody foresaw."""
+    refusal = _of_the_services(error) or _of_the_framework(error)
+    if refusal is None:
+        return None
+    response = Response(refusal, status=refusal["status"], content_type=CONTENT_TYPE)
+    if header := getattr(error, "auth_header", None):
+        response["WWW-Authenticate"] = header
+    if wait := getattr(error, "wait", None):
+        response["Retry-After"] = str(int(wait))
+    return response
+
+
+def problem(status_code: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
+    return {"type": "about:blank", "status": status_code, "code": code, "detail": detail, **more}
+
+
+def _of_the_services(error: Exception) -> dict[str, Any] | None:
+    match error:
+        case Unlawful():
+            return problem(422, error.code, str(error))
+        case LeaseLost():
+            text = _("Your hold on this task ended and somebody else has it now. Your draft is kept.")
+            return problem(409, "lease_lost", text)
+        case StaleDraft():
+            return problem(409, "stale_draft", str(error), draft=error.draft, version=error.version)
+        case AlreadySubmitted():
+            text = _("You submitted this task already, with another key.")
+            return problem(409, "already_submitted", text)
+        case KeyReused():
+            return problem(409, "key_reused", _("This idempotency key belongs to another submission."))
+        case Closed():
+            return problem(409, "closed", str(error))
+        case Assignment.DoesNotExist():
+            return problem(404, "not_found", _("There is no such assignment of yours."))
+        case MisstepError():
+            return problem(422, "refused", str(error))
+    return None
+
+
+def _of_the_framework(error: Exception) -> dict[str, Any] | None:
+    match error:
+        case exceptions.ValidationError():
+            text = _("Some fields are missing or wrong.")
+            return problem(400, "invalid", text, errors=error.detail)
+        case exceptions.APIException():
+            code = error.get_codes()
+            return problem(error.status_code, code if isinstance(code, str) else "error", str(error.detail))
+        case Http404():
+            return problem(404, "not_found", _("There is no such thing, or it is not yours to see."))
+        case PermissionDenied():
+            return problem(403, "permission_denied", _("Your role does not allow this."))
+    return None

@@ -1,0 +1,98 @@
+"""The OpenAPI schema's own concerns, and a page of it that asks no other server for anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    """Tells the schema about `Authorization: Token ...`; found by drf-spectacular by its target."""
+
+    target_class = "labelsite.accounts.tokens.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": "Token <token>"}
+
+
+@login_required
+def documentation(request: HttpRequest) -> HttpResponse:
+    """Every endpoint on one plain page."""
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    return render(request, "api/documentation.html", {"operations": list(_operations(schema))})
+
+
+def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path, methods in schema["paths"].items():
+        for method in METHODS:
+            if method in methods:
+                yield _operation(path, method, methods[method], schema)
+
+
+def _operation(path: str, method: str, found: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    bodies = found.get("requestBody", {}).get("content", {})
+    return {
+        "path": path,
+        "method": method.upper(),
+        "text": found.get("description", ""),
+        "parameters": [
+            {
+                "name": given["name"],
+                "place": given["in"],
+                "values": ", ".join(map(str, given["schema"].get("enum", []))) or given["schema"].get("type"),
+                "text": given.get("description", ""),
+            }
+            for given in found.get("parameters", [])
+        ],
+        "body": list(_fields(next(iter(bodies.values()))["schema"], schema)) if bodies else [],
+        "content_type": next(iter(bodies), ""),
+        "responses": [
+            {"status": status, "shape": _shape(answer)} for status, answer in found["responses"].items()
+        ],
+    }
+
+
+def _fields(shape: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    known = _resolved(shape, schema)
+    required = known.get("required", [])
+    for name, field in known.get("properties", {}).items():
+        target = _resolved(field, schema)
+        yield {
+            "name": name,
+            "is_required": name in required,
+            "type": ", ".join(map(str, target.get("enum", []))) or target.get("type", _name(field)),
+            "text": field.get("description", ""),
+        }
+
+
+def _resolved(shape: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The shape behind a `$ref`, also where it stands alone in an `allOf`."""
+    if "allOf" in shape and len(shape["allOf"]) == 1:
+        shape = shape["allOf"][0]
+    if "$ref" not in shape:
+        return shape
+    target: dict[str, Any] = schema["components"]["schemas"][shape["$ref"].rpartition("/")[2]]
+    return target
+
+
+def _name(shape: dict[str, Any]) -> str:
+    reference = shape.get("$ref") or next((part.get("$ref", "") for part in shape.get("allOf", [])), "")
+    return str(reference).rpartition("/")[2] or str(shape.get("type", ""))
+
+
+def _shape(answer: dict[str, Any]) -> str:
+    content = answer.get("content", {})
+    if not content:
+        return ""
+    kind, body = next(iter(content.items()))
+    name = _name(body.get("schema", {}))
+    return name if kind == "application/json" else f"{name} ({kind})"

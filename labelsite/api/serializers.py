@@ -1,0 +1,267 @@
+"""The shapes that go in and out of the API."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+
+from labelsite.accounts.models import User
+from labelsite.annotations.import_forms import FORMAT_CHOICES
+from labelsite.annotations.models import FinishReason
+from labelsite.campaigns.models import Campaign
+from labelsite.jobs.models import Job
+from labelsite.snapshots.models import LabelSource, Snapshot
+from ml.targets import LabelRule
+
+ANNOTATOR_FIELDS = (
+    "id",
+    "name",
+    "protocol",
+    "exposure",
+    "guideline",
+    "guideline_version",
+    "asks_reason",
+    "allows_editing",
+    "shows_reference_solution",
+    "is_paused",
+    "created_at",
+)
+SETTINGS = (
+    "name",
+    "protocol",
+    "exposure",
+    "ordering",
+    "guideline",
+    "overlap",
+    "adaptive_overlap",
+    "shows_reference_solution",
+    "shows_agreement",
+    "asks_reason",
+    "allows_editing",
+    "gold_rate",
+    "screening_size",
+    "screening_threshold",
+    "generation",
+    "is_paused",
+)
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """An error."""
+
+    type = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField(help_text="for programs")
+    detail = serializers.CharField(help_text="for people")
+    errors = serializers.DictField(required=False, help_text="what is wrong with each field")
+
+
+class CampaignForAnnotators(serializers.ModelSerializer[Campaign]):
+    """What an annotator may know: nothing of gold, of screening, or of machines."""
+
+    class Meta:
+        model = Campaign
+        fields = ANNOTATOR_FIELDS
+        read_only_fields = ANNOTATOR_FIELDS
+
+
+class CampaignSerializer(serializers.ModelSerializer[Campaign]):
+    """A campaign with all its settings. `members` are usernames."""
+
+    overlap = serializers.IntegerField(min_value=1, max_value=100, required=False)
+    gold_rate = serializers.FloatField(min_value=0, max_value=1, required=False)
+    screening_threshold = serializers.FloatField(min_value=0, max_value=1, required=False)
+    members = serializers.SlugRelatedField(
+        slug_field="username",
+        queryset=User.objects.filter(is_machine=False, is_active=True),
+        many=True,
+        write_only=True,
+        required=False,
+    )
+
+    class Meta:
+        model = Campaign
+        fields = ("id", *SETTINGS, "guideline_version", "estimate_run", "score_run", "created_at", "members")
+        read_only_fields = ("id", "guideline_version", "estimate_run", "score_run", "created_at")
+
+
+class JobSerializer(serializers.ModelSerializer[Job]):
+    """A piece of long work; poll it until `state` is done, failed or cancelled."""
+
+    created_by = serializers.CharField(source="created_by.username", default=None)
+
+    class Meta:
+        model = Job
+        fields = (
+            "id",
+            "title",
+            "verb",
+            "queue",
+            "state",
+            "attempt",
+            "progress",
+            "result",
+            "error",
+            "created_by",
+            "created_at",
+            "started_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+
+class ImportRequest(serializers.Serializer[Any]):
+    file = serializers.FileField(help_text="JSON Lines, plain or gzip", allow_empty_file=True)
+    campaign = serializers.CharField(max_length=120, help_text="made when there is none of that name")
+    format = serializers.ChoiceField(
+        choices=[name for name, _ in FORMAT_CHOICES], required=False, help_text="guessed when missing"
+    )
+
+
+class RuleField(serializers.DictField):
+    """The choices of a label rule; missing ones have their defaults."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        given = super().to_internal_value(data)
+        unknown = sorted(set(given) - set(LabelRule.__dataclass_fields__))
+        if unknown:
+            known = ", ".join(LabelRule.__dataclass_fields__)
+            raise serializers.ValidationError(f"{', '.join(unknown)}: expected some of {known}")
+        try:
+            return asdict(LabelRule(**given))
+        except Exception as error:
+            raise serializers.ValidationError(str(error)) from error
+
+
+class SnapshotRequest(serializers.Serializer[Any]):
+    campaign = serializers.PrimaryKeyRelatedField[Campaign](queryset=Campaign.objects.all())
+    labels = serializers.ChoiceField(choices=LabelSource.choices)
+    name = serializers.CharField(max_length=110, required=False)
+    rule = RuleField(required=False, default=dict)
+
+
+class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):
+    """A frozen body of labels. `parts` counts the files that `parts/N/` gives."""
+
+    campaign = serializers.IntegerField(source="campaign_id")
+    counts = serializers.DictField(source="manifest.counts")
+    filters = serializers.DictField(source="manifest.filters")
+    rule = serializers.DictField(source="manifest.rule")
+    parts = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Snapshot
+        fields = (
+            "id",
+            "name",
+            "campaign",
+            "labels",
+            "sha256",
+            "counts",
+            "filters",
+            "rule",
+            "parts",
+            "created_at",
+        )
+        read_only_fields = fields
+
+    def get_parts(self, snapshot: Snapshot) -> int:
+        return len(snapshot.manifest["parts"])
+
+
+class OptionSerializer(serializers.Serializer[Any]):
+    """One candidate step. `machine` is there only in an assisted task."""
+
+    id = serializers.IntegerField()
+    position = serializers.IntegerField()
+    text = serializers.CharField()
+    chosen = serializers.BooleanField(help_text="whether the solution goes through it")
+    output = serializers.CharField(allow_null=True, help_text="what its code printed")
+    verdict = serializers.CharField(allow_null=True)
+    machine = serializers.DictField(required=False, allow_null=True)
+
+
+class TaskSerializer(serializers.Serializer[Any]):
+    """A task in your hand. Send `token` with everything that you do to it."""
+
+    assignment = serializers.IntegerField()
+    token = serializers.UUIDField()
+    draft = serializers.DictField()
+    version = serializers.IntegerField(help_text="of the draft")
+    assisted = serializers.BooleanField()
+    problem = serializers.CharField()
+    answer = serializers.CharField(allow_null=True)
+    reference = serializers.CharField(allow_null=True)
+    options = OptionSerializer(many=True)
+
+
+class NothingSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField()
+    text = serializers.CharField()
+
+
+class NextTaskSerializer(TaskSerializer):
+    """Either a task, or `nothing` with the reason why there is none."""
+
+    nothing = NothingSerializer(required=False)
+
+
+class HeldRequest(serializers.Serializer[Any]):
+    token = serializers.UUIDField()
+
+
+class HeldSerializer(serializers.Serializer[Any]):
+    held = serializers.BooleanField()
+
+
+class DraftRequest(HeldRequest):
+    version = serializers.IntegerField(min_value=0, help_text="the version that you have seen")
+    draft = serializers.DictField()
+
+
+class DraftSerializer(HeldSerializer):
+    version = serializers.IntegerField()
+
+
+class RatingRequest(serializers.Serializer[Any]):
+    step = serializers.IntegerField(help_text="an option's id")
+    rating = serializers.IntegerField(min_value=-1, max_value=1, allow_null=True)
+    flagged = serializers.BooleanField(required=False)
+    milliseconds = serializers.IntegerField(min_value=0, required=False, allow_null=True)
+    note = serializers.CharField(required=False, allow_blank=True)
+
+
+class JudgementRequest(serializers.Serializer[Any]):
+    finish_reason = serializers.ChoiceField(choices=FinishReason.choices)
+    reason = serializers.CharField(required=False, allow_blank=True)
+    ratings = RatingRequest(many=True, required=False)
+    first_mistake = serializers.IntegerField(required=False, allow_null=True)
+    written = serializers.ListField(child=serializers.CharField(), required=False)
+    total_time_ms = serializers.IntegerField(min_value=0, required=False, allow_null=True)
+
+
+class AnnotationRequest(HeldRequest):
+    """The key may stand in the header `Idempotency-Key` instead. Sending it again changes nothing."""
+
+    assignment = serializers.IntegerField()
+    idempotency_key = serializers.UUIDField(required=False)
+    judgement = JudgementRequest()
+
+
+class AnnotationSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    revision = serializers.IntegerField()
+    finish_reason = serializers.CharField()
+    first_mistake = serializers.IntegerField(allow_null=True)
+    trajectory = serializers.ListField(child=serializers.IntegerField())
+    created_at = serializers.DateTimeField()
+
+
+def campaigns_visible_to(user: User) -> QuerySet[Campaign]:
+    """Every campaign for reviewers and admins; for annotators those in which they may label."""
+    if user.is_reviewer:
+        return Campaign.objects.all()
+    return Campaign.objects.filter(memberships__user=user)

@@ -1,0 +1,130 @@
+"""Snapshots: freeze, look, download."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labelsite.api.base import AdminWrites, Endpoint, IsReviewer, NewestFirst
+from labelsite.api.lines import CONTENT_TYPE
+from labelsite.api.serializers import JobSerializer, ProblemSerializer, SnapshotRequest, SnapshotSerializer
+from labelsite.jobs.models import Job
+from labelsite.snapshots import views as pages
+from labelsite.snapshots.exports import (
+    ALTERNATIVES,
+    NEUTRAL,
+    StepwiseChoices,
+    prm800k_lines,
+    stepwise_lines,
+)
+from labelsite.snapshots.freezing import freeze_or_queue
+from labelsite.snapshots.models import Snapshot
+from ml.targets import LabelRule
+
+LINES = {(200, CONTENT_TYPE): OpenApiTypes.STR, 404: ProblemSerializer}
+
+
+def _get_snapshot(pk: int) -> Snapshot:
+    """A snapshot; reviewers and admins, whom alone the endpoints below let in, may see every one."""
+    return get_object_or_404(Snapshot, pk=pk)
+
+
+class SnapshotList(Endpoint, ListAPIView[Snapshot]):
+    """Snapshots, newest first. Admins freeze new ones here.
+
+    A large campaign is frozen by a job: then the answer is 202 and the job, whose `result` has the id.
+    """
+
+    needs = (IsReviewer, AdminWrites)
+    pagination_class = NewestFirst
+    serializer_class = SnapshotSerializer
+    queryset = Snapshot.objects.all()
+
+    @extend_schema(
+        request=SnapshotRequest,
+        responses={
+            201: SnapshotSerializer,
+            202: JobSerializer,
+            400: ProblemSerializer,
+            422: ProblemSerializer,
+        },
+    )
+    def post(self, request: Request) -> Response:
+        wanted = SnapshotRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        given: dict[str, Any] = wanted.validated_data
+        frozen = freeze_or_queue(
+            given["campaign"], given["labels"], LabelRule(**given["rule"]), given.get("name"), self.person
+        )
+        if isinstance(frozen, Job):
+            return Response(JobSerializer(frozen).data, status=202)
+        return Response(SnapshotSerializer(frozen).data, status=201)
+
+
+class SnapshotDetail(Endpoint):
+    """One snapshot."""
+
+    needs = (IsReviewer,)
+
+    @extend_schema(responses={200: SnapshotSerializer, 404: ProblemSerializer})
+    def get(self, request: Request, pk: int) -> Response:
+        return Response(SnapshotSerializer(_get_snapshot(pk)).data)
+
+
+class SnapshotManifest(Endpoint):
+    """The manifest: rule, counts, filters, lineage, and the sha256 of every part."""
+
+    needs = (IsReviewer,)
+
+    @extend_schema(responses={200: OpenApiTypes.OBJECT, 404: ProblemSerializer})
+    def get(self, request: Request, pk: int) -> Response:
+        return Response(_get_snapshot(pk).manifest)
+
+
+class SnapshotPart(Endpoint):
+    """One part of the frozen rows, byte for byte."""
+
+    needs = (IsReviewer,)
+
+    @extend_schema(responses=LINES)
+    def get(self, request: Request, pk: int, number: int) -> HttpResponseBase:
+        return pages.part_response(_get_snapshot(pk), number)
+
+
+class SnapshotPrm800k(Endpoint):
+    """PRM800K JSON Lines."""
+
+    needs = (IsReviewer,)
+
+    @extend_schema(responses=LINES)
+    def get(self, request: Request, pk: int) -> HttpResponseBase:
+        snapshot = _get_snapshot(pk)
+        return pages.streamed(prm800k_lines(snapshot), snapshot, "prm800k.jsonl")
+
+
+class SnapshotStepwise(Endpoint):
+    """Rows `{prompt, completions, labels}`."""
+
+    needs = (IsReviewer,)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("neutral", str, enum=list(NEUTRAL)),
+            OpenApiParameter("alternatives", str, enum=list(ALTERNATIVES), default="rows"),
+        ],
+        responses={**LINES, 422: ProblemSerializer},
+    )
+    def get(self, request: Request, pk: int) -> HttpResponseBase:
+        snapshot = _get_snapshot(pk)
+        choices = StepwiseChoices(
+            neutral=request.query_params.get("neutral"),
+            alternatives=request.query_params.get("alternatives", "rows"),
+        )
+        return pages.streamed(stepwise_lines(snapshot, choices), snapshot, "stepwise.jsonl")

@@ -1,0 +1,95 @@
+"""Imports and jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.generics import ListAPIView
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labelsite.annotations import uploads
+from labelsite.api.base import Endpoint, IsAdmin, NewestFirst
+from labelsite.api.serializers import ImportRequest, JobSerializer, ProblemSerializer
+from labelsite.jobs import services
+from labelsite.jobs.models import Job, JobState
+from ml import formats
+from ml.errors import MisstepError
+
+
+class Imports(Endpoint):
+    """Upload a file of solutions; the answer is the job that imports it, whole or not at all."""
+
+    needs = (IsAdmin,)
+    parser_classes = (MultiPartParser,)
+
+    @extend_schema(
+        request={"multipart/form-data": ImportRequest},
+        responses={202: JobSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        wanted = ImportRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        given = wanted.validated_data
+        upload = uploads.keep(given["file"].name, given["file"].chunks(), self.person, given["campaign"])
+        format = given.get("format") or formats.guess(upload.path)
+        if format is None:
+            uploads.discard(upload)
+            known = ", ".join(formats.FORMATS)
+            raise MisstepError(f"{upload.name}: no format that could be guessed, expected one of {known}")
+        job = uploads.start_import(upload, format, given["campaign"], self.person)
+        return Response(JobSerializer(job).data, status=202)
+
+
+class JobList(Endpoint, ListAPIView[Job]):
+    """Jobs, newest first: every one for reviewers and admins, your own otherwise."""
+
+    pagination_class = NewestFirst
+    serializer_class = JobSerializer
+
+    @extend_schema(parameters=[OpenApiParameter("state", str, enum=JobState.values)])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> Any:
+        jobs = Job.objects.visible_to(self.person).select_related("created_by")
+        state = self.request.query_params.get("state")
+        # Only known states reach the query; a filter is never made from a name that a stranger chose.
+        return jobs.filter(state=state) if state in JobState.values else jobs
+
+
+def _get_job(request: Request, pk: int) -> Job:
+    """The job, if this person may see it; a 404 otherwise, as if there were none."""
+    return get_object_or_404(Job.objects.visible_to(request.user).select_related("created_by"), pk=pk)
+
+
+class JobDetail(Endpoint):
+    """One job. `result` has what it made: the id of a snapshot, counts of an import."""
+
+    @extend_schema(responses={200: JobSerializer, 404: ProblemSerializer})
+    def get(self, request: Request, pk: int) -> Response:
+        return Response(JobSerializer(_get_job(request, pk)).data)
+
+
+class JobCancel(Endpoint):
+    """Ask a job to end. One that runs ends when its runner next looks, within seconds."""
+
+    @extend_schema(request=None, responses={200: JobSerializer, 404: ProblemSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        services.cancel(_get_job(request, pk))
+        return Response(JobSerializer(_get_job(request, pk)).data)
+
+
+class JobRetry(Endpoint):
+    """Queue a failed or cancelled job again."""
+
+    @extend_schema(
+        request=None, responses={200: JobSerializer, 404: ProblemSerializer, 422: ProblemSerializer}
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        if not services.retry(_get_job(request, pk)):
+            raise MisstepError("this job is neither failed nor cancelled, expected one of these")
+        return Response(JobSerializer(_get_job(request, pk)).data)

@@ -1,0 +1,92 @@
+"""Errors are problems in clear words, and the schema and its page say what there is."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.urls import URLPattern
+from rest_framework.test import APIClient
+
+from labelsite.accounts.models import User
+from labelsite.api.urls import version_1
+from tests.factories import make_campaign, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def documented(route: URLPattern) -> str:
+    """A route as the schema writes it; its generator calls a primary key `id`."""
+    return re.sub(r"<int:(\w+)>", r"{\1}", str(route.pattern)).replace("{pk}", "{id}")
+
+
+def test_no_token_and_an_unknown_token_are_told_apart():
+    client = APIClient()
+    assert client.get("/api/v1/campaigns/").json()["code"] == "not_authenticated"
+    client.credentials(HTTP_AUTHORIZATION="Token wrong")
+    response = client.get("/api/v1/campaigns/")
+    assert (response.status_code, response.json()["code"]) == (401, "authentication_failed")
+    assert response.headers["WWW-Authenticate"] == "Token"
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_token_in_the_address_opens_nothing(ann: User):
+    assert APIClient().get("/api/v1/campaigns/?token=token-1-ann").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "code"),
+    [
+        (b"{", "application/json", 400, "parse_error"),
+        (b"<a/>", "application/xml", 415, "unsupported_media_type"),
+        (b"[]", "application/json", 400, "invalid"),
+    ],
+)
+def test_a_body_that_is_no_json_object_is_refused(
+    admin: APIClient, body: bytes, content_type: str, status: int, code: str
+):
+    response = admin.generic("POST", "/api/v1/campaigns/", body, content_type)
+    assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+def test_a_wrong_method_is_a_problem_too(admin: APIClient):
+    response = admin.delete("/api/v1/campaigns/")
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+
+
+def test_a_page_of_the_browser_needs_its_csrf_token():
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(make_user("admin"))
+    assert client.post("/api/v1/campaigns/", {"name": "x"}, format="json").status_code == 403
+    assert client.get("/api/v1/campaigns/").status_code == 200
+
+
+def test_pages_follow_each_other_and_their_size_is_bounded(admin: APIClient):
+    names = [make_campaign().name for _ in range(5)]
+    seen = []
+    url = "/api/v1/campaigns/?page_size=2"
+    while url:
+        page = admin.get(url).json()
+        seen += [campaign["name"] for campaign in page["results"]]
+        url = page["next"]
+    assert seen == names[::-1]
+
+
+def test_the_schema_is_valid_and_names_every_endpoint(tmp_path):
+    path = tmp_path / "schema.yml"
+    call_command("spectacular", validate=True, fail_on_warn=True, file=str(path))
+    written = re.findall(r"^  (/api/v1/\S+):$", path.read_text(), re.MULTILINE)
+    assert set(written) == {"/api/v1/" + documented(route) for route in version_1}
+
+
+def test_the_schema_is_served_and_its_page_asks_no_other_server(client: Client):
+    assert b"openapi" in client.get("/api/schema/").content
+    assert client.get("/api/docs/").status_code == 302
+    client.force_login(make_user())
+    page = client.get("/api/docs/").content.decode()
+    for route in version_1:
+        assert documented(route) in page
+    assert re.findall(r'(?:src|href)="(?:https?:)?//', page) == []
+    assert "idempotency_key" in page and "AnnotationRequest" not in page
