@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from rest_framework.pagination import CursorPagination
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -21,12 +21,12 @@ class IsReviewer(BasePermission):
     """Reviewers and admins: whoever may see everyone's labels."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return bool(request.user.is_authenticated and cast(User, request.user).is_reviewer)
+        return bool(request.user.is_authenticated and request.user.is_reviewer)
 
 
 class IsAdmin(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return bool(request.user.is_authenticated and cast(User, request.user).is_admin)
+        return bool(request.user.is_authenticated and request.user.is_admin)
 
 
 class AdminWrites(BasePermission):
@@ -34,18 +34,19 @@ class AdminWrites(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         reads = request.method in ("GET", "HEAD", "OPTIONS")
-        return reads or bool(request.user.is_authenticated and cast(User, request.user).is_admin)
+        return reads or bool(request.user.is_authenticated and request.user.is_admin)
 
 
 class Endpoint(APIView):
     """A view whose refusals are problems. `needs` are permissions on top of being logged in."""
 
     needs: Sequence[type[BasePermission]] = ()
-    parser_classes = (JSONParser,)
+    parser_classes: Sequence[type[BaseParser]] = (JSONParser,)
     renderer_classes = (JSONRenderer,)
 
-    def get_permissions(self) -> list[BasePermission]:
-        return [permission() for permission in (IsAuthenticated, *self.needs)]  # type: ignore[misc]
+    def get_permissions(self) -> list[Any]:
+        needed: tuple[type[BasePermission], ...] = (IsAuthenticated, *self.needs)
+        return [permission() for permission in needed]
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Any]:
         return problems.handle

@@ -12,7 +12,7 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labelsite.annotations import services as annotations
+from labelsite.annotations import services as labeling
 from labelsite.annotations.models import Annotation
 from labelsite.annotations.payload import nothing_payload, task_payload
 from labelsite.api import lines
@@ -129,8 +129,8 @@ class Draft(Endpoint):
         wanted = DraftRequest(data=request.data)
         wanted.is_valid(raise_exception=True)
         given = wanted.validated_data
-        version, held = annotations.save_draft(
-            pk, self.person, str(given["token"]), given["version"], request.data["draft"]
+        version, held = labeling.save_draft(
+            pk, self.person, str(given["token"]), given["version"], given["draft"]
         )
         return Response({"version": version, "held": held})
 
@@ -153,7 +153,7 @@ class Annotations(Endpoint):
         wanted = AnnotationRequest(data=request.data)
         wanted.is_valid(raise_exception=True)
         given = wanted.validated_data
-        annotation = annotations.submit(
+        annotation = labeling.submit(
             given["assignment"],
             str(given["token"]),
             _idempotency_key(request, given.get("idempotency_key")),

@@ -56,7 +56,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     code = serializers.CharField(help_text="for programs")
     detail = serializers.CharField(help_text="for people")
-    errors = serializers.DictField(required=False, help_text="what is wrong with each field")
+    errors = serializers.DictField(  # type: ignore[assignment]
+        required=False, help_text="what is wrong with each field"
+    )
 
 
 class CampaignForAnnotators(serializers.ModelSerializer[Campaign]):

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from labelsite.annotations.models import Annotation, Origin
 from labelsite.campaigns.models import Campaign, Task, TaskKind, TaskState
 from labelsite.comparison.models import Adjudication
+from labelsite.snapshots.annotation_lines import annotations_of, prm800k_lines
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import folder_of, freeze, snapshots_folder
 from ml.errors import MisstepError
@@ -214,15 +215,26 @@ def test_freezing_takes_a_fixed_number_of_queries(campaign: Campaign, django_ass
         freeze(campaign, "human")
 
 
-def test_prm800k_lines_of_real_files_come_back_field_for_field(campaign: Campaign):
-    for name in ("prm800k/samples_raw.jsonl", "prm800k/phase1_train.jsonl"):
-        path = real_data(name)
-        call_command("import_solutions", str(path), format="prm800k", campaign=name)
-        snapshot = freeze(Campaign.objects.get(name=name), "human")
-        written = (folder_of(snapshot) / "annotations.jsonl").read_text().splitlines()
-        assert [json.loads(line) for line in written] == [
-            json.loads(line) for line in path.read_text().splitlines()
-        ]
+@pytest.mark.parametrize("name", ["samples_raw", "phase1_train"])
+def test_prm800k_lines_of_real_files_come_back_field_for_field(name: str):
+    path = real_data(f"prm800k/{name}.jsonl")
+    call_command("import_solutions", str(path), format="prm800k", campaign=name)
+    written = prm800k_lines(annotations_of(Campaign.objects.get(name=name)))
+    lines = path.read_text().splitlines()
+    assert [json.loads(json.dumps(record)) for record in written] == [json.loads(line) for line in lines]
+
+
+def test_a_snapshot_of_a_real_file_trains_on_what_people_finished():
+    path = real_data("prm800k/samples_raw.jsonl")
+    call_command("import_solutions", str(path), format="prm800k", campaign="Real")
+    snapshot = freeze(Campaign.objects.get(name="Real"), "human")
+    # Six lines: one was given up, and one was for screening.
+    assert snapshot.manifest["filters"] == {
+        "annotations_for_quality_control": 1,
+        "annotations_unfinished": 1,
+        "solutions_without_evidence": 2,
+    }
+    assert [row.first_mistake for row in rows_of(snapshot)] == [None, 6, None, None]
 
 
 def test_export_writes_a_folder_that_reads_back(campaign: Campaign, tmp_path: Path):
