@@ -1,0 +1,180 @@
+"""Builds the demo campaigns: pocket problems, with solutions sampled and searched on this machine.
+
+Every stage looks for its own result first, so that an interrupted build goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from labelsite.annotations.importers import import_file
+from labelsite.autolabels.models import EstimateRun
+from labelsite.autolabels.services import start_estimates, start_search
+from labelsite.campaigns.models import Campaign, Exposure
+from labelsite.campaigns.services import add_everyone, update_campaign
+from labelsite.jobs.models import Job, JobState
+from labelsite.jobs.tasks import run_here
+from labelsite.problems.models import Problem, Solution
+from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.snapshots.services import freeze
+from labelsite.training.models import Checkpoint, TrainingRun
+from labelsite.training.services import score_campaign, start_training
+from ml.errors import MisstepError
+
+Say = Callable[[str], None]
+
+PROBLEMS = 60
+SOLUTIONS = 4
+ROLLOUTS = 8
+TREES = 12
+# Two workers share the rollouts.
+SHARD = PROBLEMS * SOLUTIONS // 2
+BLIND, ASSISTED = "Pocket arithmetic, blind", "Pocket arithmetic, assisted"
+EXPOSURES = {BLIND: Exposure.AFTER, ASSISTED: Exposure.BEFORE}
+GUIDELINE = (
+    "Each solution works out one expression. Find the first step with a wrong value, a miscopied number "
+    "or wrong code. What builds correctly on an earlier mistake is never reached: stop at the first mistake."
+)
+RUN_NAME = "Pocket solutions, rollouts from every step"
+SEARCH_NAME = "Pocket problems, searched from scratch"
+SNAPSHOT_NAME = "Pocket arithmetic, mixed labels"
+
+
+def build(say: Say) -> None:
+    """Make whatever of the demo is not there yet. Raises MisstepError when a stage fails."""
+    samples = _sample(say)
+    campaigns = [_campaign(name, samples, say) for name in EXPOSURES]
+    run = _estimates(say)
+    for campaign in campaigns:
+        if campaign.estimate_run_id != run.pk:
+            update_campaign(campaign, {"estimate_run": run})
+    _search(say)
+    checkpoint = _train(campaigns[0], say)
+    for campaign in campaigns:
+        _order(campaign, checkpoint, say)
+
+
+def _sample(say: Say) -> Path:
+    """Solutions of the pocket policy in code steps, as one file."""
+    folder = Path(settings.VAR) / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "samples.jsonl"
+    if not path.exists():
+        say(f"sampling {SOLUTIONS} solutions to each of {PROBLEMS} pocket problems")
+        partial = path.with_suffix(".partial")
+        command = [
+            sys.executable,
+            "-m",
+            "ml",
+            "sample",
+            "--problems",
+            f"pocket:{PROBLEMS}",
+            "--policy",
+            "pocket",
+        ]
+        command += ["--style", "code", "--n", str(SOLUTIONS), "--temperature", "0.8", "--seed", "0"]
+        done = subprocess.run(
+            [*command, "--out", str(partial)], cwd=settings.BASE_DIR, stdout=subprocess.DEVNULL
+        )
+        if done.returncode:
+            raise MisstepError(f"{' '.join(command[1:])} ended with {done.returncode}, expected 0")
+        os.replace(partial, path)
+    return path
+
+
+def _campaign(name: str, samples: Path, say: Say) -> Campaign:
+    campaign = Campaign.objects.filter(name=name).first()
+    if campaign is None:
+        say(f"campaign: {name}")
+        import_file(samples, "misstep", name)
+        campaign = Campaign.objects.get(name=name)
+        update_campaign(campaign, {"exposure": EXPOSURES[name], "guideline": GUIDELINE})
+    add_everyone(campaign)
+    return Campaign.objects.get(pk=campaign.pk)
+
+
+def _solutions() -> QuerySet[Solution]:
+    return Solution.objects.filter(tasks__campaign__name=BLIND)
+
+
+def _estimates(say: Say) -> EstimateRun:
+    run = EstimateRun.objects.filter(name=RUN_NAME).first()
+    if run is None:
+        run = start_estimates(_solutions(), rollouts=ROLLOUTS, name=RUN_NAME, shard_size=SHARD)
+    _finish([shard.job for shard in run.shards.select_related("job")], say, "rollouts from every step")
+    return run
+
+
+def _search(say: Say) -> None:
+    run = EstimateRun.objects.filter(name=SEARCH_NAME).first()
+    if run is None:
+        chosen = Problem.objects.filter(solutions__in=_solutions()).order_by("pk").distinct()
+        ids = list(chosen.values_list("pk", flat=True)[:TREES])
+        problems = Problem.objects.filter(pk__in=ids)
+        run = start_search(problems, rollouts=16, parameters={"style": "code"}, name=SEARCH_NAME)
+    _finish([shard.job for shard in run.shards.select_related("job")], say, "search trees")
+
+
+def _train(campaign: Campaign, say: Say) -> Checkpoint:
+    run = TrainingRun.objects.filter(name=SNAPSHOT_NAME).select_related("job").first()
+    if run is None:
+        snapshot = Snapshot.objects.filter(name=SNAPSHOT_NAME).first()
+        snapshot = snapshot or freeze(campaign, LabelSource.MIXED, name=SNAPSHOT_NAME)
+        run = start_training(
+            snapshot, labels="mixed", objective="classifier", base="pocket", name=SNAPSHOT_NAME
+        )
+    _finish([run.job], say, "a process reward model")
+    return Checkpoint.objects.get(run=run)
+
+
+def _order(campaign: Campaign, checkpoint: Checkpoint, say: Say) -> None:
+    if campaign.score_run_id is None:
+        run = score_campaign(checkpoint, campaign)
+        _finish([run.job], say, f"scores for {campaign.name}")
+
+
+def _finish(jobs: list[Job], say: Say, what: str) -> None:
+    """See the jobs through, telling how far they are: a waiting one is run here, others a worker has."""
+    with _telling(jobs, say, what):
+        for job in jobs:
+            while job.state in (JobState.QUEUED, JobState.RUNNING):
+                run_here(job)
+                job.refresh_from_db()
+                if job.state == JobState.RUNNING:
+                    time.sleep(0.5)
+            if job.state != JobState.DONE:
+                raise MisstepError(f"{what}: job {job.pk} is {job.state}: {job.error}")
+
+
+@contextmanager
+def _telling(jobs: list[Job], say: Say, what: str) -> Iterator[None]:
+    """Say every few seconds how much of the jobs' work is done while the block runs."""
+    ended = threading.Event()
+
+    def tell() -> None:
+        while not ended.wait(5):
+            reports = Job.objects.filter(pk__in=[job.pk for job in jobs]).values_list("progress", flat=True)
+            done = sum(report.get("done") or 0 for report in reports)
+            if unit := next((report["unit"] for report in reports if "unit" in report), ""):
+                say(f"{what}: {done} {unit} done")
+
+    thread = threading.Thread(target=tell, daemon=True)
+    if any(job.state != JobState.DONE for job in jobs):
+        say(what)
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if thread.is_alive():
+            thread.join()

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from labelsite.training.demo import build
+from ml.errors import MisstepError
+
+
+class Command(BaseCommand):
+    help = "Build the two demo campaigns of pocket problems; what is already there is kept."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            build(lambda line: self.stdout.write(line))
+        except MisstepError as refusal:
+            raise CommandError(str(refusal)) from refusal
