@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -113,10 +114,9 @@ def perform(
     except (ChildFailed, MisstepError, ValidationError) as refusal:
         words = "; ".join(refusal.messages) if isinstance(refusal, ValidationError) else str(refusal)
         _end(job, JobState.FAILED, words)
-    except DatabaseError as problem:
-        if _is_passing(problem):
-            raise  # The database is away; when it is back, the expired lease queues the job again.
-        _end_by_surprise(job, problem)
+    except (OperationalError, InterfaceError) as problem:
+        # If the database is still away this raises too; its lease then queues the job again.
+        _retry_or_fail(job, f"the database: {problem}")
     except Exception as surprise:
         _end_by_surprise(job, surprise)
     except BaseException:
@@ -132,17 +132,48 @@ def _attempt(job: Job, lease: Lease, prepare: Prepare | None, load: Load | None,
             job.inputs.mkdir(parents=True, exist_ok=True)
             prepare(job, job.inputs)
         result = child.run(job, lease)
-    with transaction.atomic():
-        if work is not None:
-            result.update(work(job, lease) or {})
-        elif load is not None:
-            result.update(load(job, job.outputs, lease.check) or {})
-        # The row is locked last, so that the lease could be renewed meanwhile; losing it undoes all that.
-        hold_row(job)
+    while not _finish(job, lease, result, load, work):
+        # The child's work is done and lies in files: wait for the database instead of throwing it away.
+        time.sleep(1.0)
         lease.check()
-        Job.objects.filter(pk=job.pk, attempt=job.attempt).update(
-            state=JobState.DONE, result=result, finished_at=Now(), holder="", expires_at=None
-        )
+
+
+def _finish(job: Job, lease: Lease, result: dict[str, Any], load: Load | None, work: Work | None) -> bool:
+    """Write everything and "done", together; False when the connection broke: then it is worth another try.
+
+    A commit whose answer got lost may have happened; the next try then finds the job done: LostLease.
+    """
+    try:
+        with transaction.atomic():
+            if work is not None:
+                result = {**result, **(work(job, lease) or {})}
+            elif load is not None:
+                result = {**result, **(load(job, job.outputs, lease.check) or {})}
+            # The row is locked last, so that the lease could be renewed meanwhile; losing it undoes all that.
+            hold_row(job)
+            lease.check()
+            Job.objects.filter(pk=job.pk, attempt=job.attempt).update(
+                state=JobState.DONE, result=result, finished_at=Now(), holder="", expires_at=None
+            )
+    except (OperationalError, InterfaceError) as problem:
+        if connection.in_atomic_block or not _lost_connection(problem):
+            raise
+        connection.close()
+        return False
+    return True
+
+
+def _lost_connection(problem: Exception) -> bool:
+    """Whether the server went away (class 08, 57P, or no code at all) and did not refuse something."""
+    code = getattr(problem.__cause__, "sqlstate", None)
+    return code is None or code.startswith(("08", "57P"))
+
+
+def give_up(job: Job, why: str) -> None:
+    """Fail a waiting job that nothing here can run, so that it does not stand in the way of the next."""
+    taken = claim(job.pk)
+    if taken is not None:
+        _end(taken, JobState.FAILED, why)
 
 
 def cancel(job: Job) -> None:
@@ -231,8 +262,3 @@ def _end_by_surprise(job: Job, surprise: Exception) -> None:
     with open(job.attempt_folder / "log.txt", "a") as file:
         file.write("".join(traceback.format_exception(surprise)))
     _end(job, JobState.FAILED, f"{type(surprise).__name__}: {surprise}")
-
-
-def _is_passing(problem: DatabaseError) -> bool:
-    """Whether the database went away, as opposed to having refused what was written."""
-    return isinstance(problem, OperationalError | InterfaceError)

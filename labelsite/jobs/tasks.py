@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutdown
 
 from labelsite.celery import application
+from labelsite.jobs import services
 from labelsite.jobs.models import Job
 from labelsite.jobs.workers import Presence
 
@@ -28,9 +30,13 @@ def _worker_is_leaving(**_: object) -> None:
 
 
 def run_here(job: Job) -> None:
-    """Run the job's own Celery task in this process, without any broker."""
+    """Run the job's own Celery task in this process, without a broker; fail the job if there is none."""
     application.loader.import_default_modules()
     if job.task_name not in application.tasks:
         # Not in an app's tasks.py: Celery registers a task when its module is imported.
-        importlib.import_module(job.task_name.rpartition(".")[0])
-    application.tasks[job.task_name](job.pk)
+        with contextlib.suppress(ImportError, ValueError):
+            importlib.import_module(job.task_name.rpartition(".")[0])
+    if job.task_name in application.tasks:
+        application.tasks[job.task_name](job.pk)
+    else:
+        services.give_up(job, f"there is no task {job.task_name!r} in this version")

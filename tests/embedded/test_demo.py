@@ -30,27 +30,39 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def environment(var: Path) -> dict[str, str]:
+    """Ours, without what the tests set for themselves."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("DATABASE_URL", "BROKER_URL", "SECRET_KEY") and not name.startswith("MISSTEP_TEST")
+    }
+    own = {"VAR": str(var), "DJANGO_SETTINGS_MODULE": "labelsite.settings", "PYTHONUNBUFFERED": "1"}
+    return {**kept, **own}
+
+
+def parent(line: str) -> int:
+    status = Path(f"/proc/{line.split()[0]}/stat").read_text()
+    return int(status.rpartition(")")[2].split()[1])
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/login/", timeout=5) as page:
+            return bool(page.status == 200)
+    except OSError:
+        return False
+
+
 @pytest.fixture
 def start_demo() -> Iterator[StartDemo]:
     started: list[subprocess.Popen[str]] = []
 
     def start(var: Path, port: int) -> subprocess.Popen[str]:
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in ("DATABASE_URL", "BROKER_URL", "SECRET_KEY")
-            and not name.startswith("MISSTEP_TEST")
-        }
         demo = subprocess.Popen(
             [sys.executable, "-m", "labelsite.embedded.demo", "--empty"],
             cwd=ROOT,
-            env={
-                **inherited,
-                "VAR": str(var),
-                "PORT": str(port),
-                "DJANGO_SETTINGS_MODULE": "labelsite.settings",
-                "PYTHONUNBUFFERED": "1",
-            },
+            env={**environment(var), "PORT": str(port)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -80,8 +92,7 @@ def test_it_starts_answers_stops_and_starts_again_with_the_same_passwords(var, s
     port = free_port()
     demo = start_demo(var, port)
     first = read_until(demo, "Ctrl-C stops")
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/login/") as page:
-        assert page.status == 200 and b"Misstep" in page.read()
+    assert answers(port)
     with psycopg.connect(f"postgresql://postgres@/misstep?host={var}/run") as connection:
         wait_until(
             lambda: connection.execute("SELECT count(*) FROM jobs_worker").fetchone() == (3,),
@@ -103,6 +114,18 @@ def test_it_starts_answers_stops_and_starts_again_with_the_same_passwords(var, s
     # Ten seconds on an idle machine; the rest is for one that runs other tests beside this one.
     assert time.monotonic() - started < 30
     assert second.partition("Misstep is at")[2] == first.partition("Misstep is at")[2]
+
+    # A command beside it uses its servers, and leaves them running.
+    command = [sys.executable, "manage.py", "showmigrations", "jobs"]
+    beside = subprocess.run(
+        command, cwd=ROOT, env=environment(var), capture_output=True, text=True, check=False
+    )
+    assert "[X] 0001_initial" in beside.stdout
+
+    # A program that dies is started again.
+    (web,) = [line for line in processes_of(var) if "gunicorn" in line and parent(line) == demo.pid]
+    os.kill(int(web.split()[0]), signal.SIGKILL)
+    wait_until(lambda: "gunicorn" in " ".join(processes_of(var)) and answers(port), 40, "the new web server")
 
     # Killed without a chance to tidy up, it still leaves nothing behind.
     demo.kill()

@@ -240,3 +240,47 @@ def test_a_job_whose_worker_vanishes_each_time_fails_at_the_cap():
 def test_an_unknown_queue_is_refused_by_name():
     with pytest.raises(ValueError, match="expected one of default, gpu"):
         make_job("", queue="fast")
+
+
+@pytest.mark.django_db
+def test_a_job_without_a_task_fails_instead_of_waiting_for_ever():
+    from labelsite.jobs.tasks import run_here
+
+    job = make_job("", task_name="labelsite.nowhere.tasks.run")
+    run_here(job)
+    job = fresh(job)
+    assert (job.state, job.error) == (
+        JobState.FAILED,
+        "there is no task 'labelsite.nowhere.tasks.run' in this version",
+    )
+
+
+@pytest.mark.django_db
+def test_a_child_that_floods_fills_neither_the_disk_nor_the_memory():
+    job = make_job(
+        "import json, sys\n"
+        "for _ in range(400): sys.stderr.write('x' * 9999 + '\\n')\n"
+        "for _ in range(100): sys.stdout.write('y' * 99999)\n"
+        "print(); print(json.dumps({'answer': 1}))\n"
+    )
+    run_and_load(job.pk)
+    job = fresh(job)
+    assert job.state == JobState.DONE and job.result["answer"] == 1
+    log = job.attempt_folder / "log.txt"
+    assert log.stat().st_size < 2.2 * 2**20 and log.read_text().endswith("[the log is full]\n")
+
+
+@pytest.mark.django_db
+def test_a_job_that_leaves_a_process_behind_ends_and_takes_it_along():
+    job = make_job(
+        "import json, subprocess, sys\n"
+        "left = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(json.dumps({'left': left.pid}))\n"
+    )
+    begun = time.monotonic()
+    run_and_load(job.pk)
+    assert time.monotonic() - begun < 30
+    assert fresh(job).state == JobState.DONE
+    from labelsite.embedded.process import is_alive
+
+    wait_until(lambda: not is_alive(fresh(job).result["left"]), what="the end of what was left")
