@@ -113,7 +113,7 @@ def shared_trees(
     parents: list[int] = []
     problem: str | None = None
     for solution in solutions:
-        nodes, _ = tokenizer.solution(solution.id, solution.problem, solution.steps)
+        nodes, _ = tokenizer.solution(solution.id, solution.problem, solution.steps, lenient=True)
         if solution.problem != problem:
             problem, known, tokens, parents = solution.problem, {}, [nodes[0]], [-1]
             trees.append(TokenTree(tokens, parents))

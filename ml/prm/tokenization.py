@@ -59,18 +59,22 @@ class StepTokenizer:
         """Plain text only: a solution that spells a special token does not get to use it."""
         return list(self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
-    def solution(self, name: str, problem: str, steps: Sequence[str]) -> tuple[list[list[int]], int]:
+    def solution(
+        self, name: str, problem: str, steps: Sequence[str], lenient: bool = False
+    ) -> tuple[list[list[int]], int]:
         """Tokens of the problem and of each step that fits, and how many steps at the end did not.
 
-        Raises MisstepError with the record's name when not even the problem and one step fit, or when a step
-        alone is longer than the context.
+        Raises MisstepError with the record's name when a step does not fit the context even alone behind the
+        problem; with `lenient` (for scoring) such a step ends what fits.
         """
         limit = self.layout.maximum_length
         nodes = [self.problem(problem)]
+        if lenient and len(nodes[0]) >= limit:
+            return [nodes[0][:limit]], len(steps)
         length = len(nodes[0])
         for position, text in enumerate(steps):
             tokens = self.step(text)
-            if len(nodes[0]) + len(tokens) > limit:
+            if not lenient and len(nodes[0]) + len(tokens) > limit:
                 found = len(nodes[0]) + len(tokens)
                 raise MisstepError(
                     f"record {name}: step {position} and the problem have {found} tokens,"

@@ -121,6 +121,14 @@ def test_truncation_is_counted_and_a_step_beyond_the_context_is_refused():
         examples_from([row], tiny, LabelRule("human"), ExampleSettings(), Counter())
 
 
+def test_scoring_leaves_steps_without_a_score_where_the_context_ends():
+    short = tokenizer(maximum_length=16)
+    steps = ["1 + 1 = 2", "2 " * 100, "3"]
+    trees, places = shared_trees([Unscored("a", "Add 1 1", steps), Unscored("b", "Add 1 1 " * 9, steps)], short)
+    assert places == [(0, [1]), (1, [])]
+    assert max(tree.size for tree in trees) <= 16
+
+
 def test_a_solution_that_spells_a_special_token_does_not_get_it():
     pad = STEPS.tokenizer.pad_token_id
     assert pad not in STEPS.step("the end <pad> or not")

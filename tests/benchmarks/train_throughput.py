@@ -1,0 +1,196 @@
+"""Labelled steps per second of training, against trl 1.13's PRMTrainer.
+
+    python -m tests.benchmarks.train_throughput --out docs/results/train_throughput.json
+
+Same model, same tokens, same precision (float32), one thread each, alternating, median of three. trl stands
+in an environment of its own (`--trl-python`, by default `var/bench/trl/bin/python`, made with
+`python3 -m venv var/bench/trl && var/bench/trl/bin/pip install torch==2.13.0 'trl==1.13.*'`), because later
+releases no longer have the trainer. One run is one epoch over the same records; speed counts every distinct
+labelled step once, however often a trainer repeats it. trl's rows for alternatives are its own recipe's:
+one row per option, with the prefix's labels repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ml.formats import read
+from ml.records import LabelledSolution
+from ml.snapshot import SnapshotRow, problem_hash
+from tests.data import ROOT
+
+DATA = Path(os.environ.get("MISSTEP_DATA", ROOT / ".." / "shared" / "data"))
+HELD_OUT_TENTHS = (0, 1)
+CASES = {
+    "processbench": (
+        ("processbench/gsm8k.jsonl", "processbench"),
+        ("processbench/math.jsonl", "processbench"),
+    ),
+    "prm800k": (("prm800k/phase1_train.jsonl", "prm800k"),),
+}
+VARIANTS = ("ours", "trl default", "trl tuned")
+
+
+def main() -> None:
+    """Run all cases and write the raw figures with their medians."""
+    options = _options()
+    results = {}
+    for case in options.cases:
+        with tempfile.TemporaryDirectory() as folder:
+            results[case] = run_case(case, Path(folder), options)
+    body = {
+        "settings": {k: str(v) for k, v in vars(options).items() if k not in ("out", "trl_python")},
+        **results,
+    }
+    options.out.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+    for case, result in results.items():
+        print(case, json.dumps(result["summary"], indent=1))
+
+
+def run_case(case: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Prepare one data set and model, then let the trainers take turns."""
+    train_rows, held_out = split_rows(case, options)
+    write_data(folder, train_rows, held_out)
+    subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.train_worker", "base", str(folder)], check=True, cwd=ROOT
+    )
+    raw: dict[str, list[dict[str, Any]]] = {name: [] for name in VARIANTS}
+    for repeat in range(options.repeats):
+        # The order turns with every repeat, so that a machine that grows busier is unfair to nobody.
+        for name in VARIANTS[repeat % 3 :] + VARIANTS[: repeat % 3]:
+            raw[name].append(run_worker(name, folder, options))
+            print(case, name, raw[name][-1], file=sys.stderr, flush=True)
+    medians = {name: statistics.median(run["seconds"] for run in runs) for name, runs in raw.items()}
+    ours = medians["ours"]
+    labelled = raw["ours"][0]["labelled_steps"]
+    summary = {
+        "train_records": len(train_rows),
+        "labelled_steps": labelled,
+        "labelled_steps_per_second": {name: labelled / seconds for name, seconds in medians.items()},
+        "times_faster_than": {name: seconds / ours for name, seconds in medians.items() if name != "ours"},
+        "peak_memory_mib": {name: max(run["peak_mib"] for run in runs) for name, runs in raw.items()},
+        "held_out": {name: runs[0]["held_out"] for name, runs in raw.items()},
+        "updates": {name: runs[0]["updates"] for name, runs in raw.items()},
+    }
+    if case == "prm800k":
+        # One epoch is far fewer updates for us: what do we reach in the time that trl needs for its epoch?
+        epochs = max(1, int(medians["trl tuned"] / ours))
+        summary["ours_in_trl_tuned_time"] = run_worker("ours", folder, options, epochs)
+    return {"summary": summary, "raw": raw}
+
+
+def split_rows(case: str, options: argparse.Namespace) -> tuple[list[SnapshotRow], list[SnapshotRow]]:
+    """Whole records by hash of the problem: a fixed sample to train on, and held-out ones."""
+    rows = []
+    for name, format in CASES[case]:
+        rows += [row for row in map(snapshot_row, read(DATA / name, format)) if row is not None]
+    rows.sort(key=lambda row: problem_hash(row.problem + row.id))
+    held_out = [row for row in rows if int(problem_hash(row.problem), 16) % 10 in HELD_OUT_TENTHS]
+    train_rows = [row for row in rows if int(problem_hash(row.problem), 16) % 10 not in HELD_OUT_TENTHS]
+    count = options.processbench_records if case == "processbench" else options.prm800k_records
+    return train_rows[:count], held_out[: max(60, count // 4)]
+
+
+def snapshot_row(labelled: LabelledSolution) -> SnapshotRow | None:
+    """A labelled solution as a row that both sides train on alike: every rated step, alternatives as options.
+
+    As in trl's recipe, steps that a person wrote count as right, and labels behind a mistake are kept.
+    """
+    solution, annotation = labelled.solution, labelled.annotation
+    steps = list(solution.steps)
+    if annotation is None or not steps:
+        return None
+    rated = {(r.position, r.option): r.rating for r in annotation.ratings}
+    ratings = [rated.get((p, solution.positions[p].chosen or 0)) for p in range(len(steps))]
+    for position, step in enumerate(solution.positions[: len(steps)]):
+        if step.options[step.chosen or 0].source == "human":
+            ratings[position] = 1
+    options = [
+        {"position": p, "text": step.options[o].text, "rating": rating, "q_value": None}
+        for p, step in enumerate(solution.positions[: len(steps) + 1])
+        for o in range(len(step.options))
+        if o != step.chosen and (rating := rated.get((p, o))) is not None and step.options[o].text.strip()
+    ]
+    labels = [None if rating is None else float(rating >= 0) for rating in ratings]
+    return SnapshotRow(
+        id=solution.id,
+        problem_id=solution.problem.id,
+        problem=solution.problem.text,
+        steps=steps,
+        split="train",
+        labels=labels,
+        label_source=["human" if label is not None else None for label in labels],
+        human={"ratings": ratings, "first_mistake": annotation.first_mistake},
+        options=options,
+    )
+
+
+def trl_rows(row: SnapshotRow) -> list[dict[str, Any]]:
+    """trl's recipe for PRM800K: each alternative is a row behind its prefix, and the trajectory is one more.
+
+    A row ends before the first step without a label, because trl's rows have one for each step.
+    """
+    end = next((k for k, label in enumerate(row.labels) if label is None), len(row.steps))
+    labels = [label == 1.0 for label in row.labels]
+    rows = [
+        {
+            "prompt": row.problem,
+            "completions": [*row.steps[: option["position"]], option["text"]],
+            "labels": [*labels[: option["position"]], option["rating"] >= 0],
+        }
+        for option in row.options
+        if option["position"] <= end
+    ]
+    return [*rows, {"prompt": row.problem, "completions": row.steps[:end], "labels": labels[:end]}]
+
+
+def write_data(folder: Path, train_rows: list[SnapshotRow], held_out: list[SnapshotRow]) -> None:
+    """The same records for both: snapshot rows for us, trl's rows for trl."""
+    for name, rows in (("train", train_rows), ("held_out", held_out)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
+    flat = [flat_row for row in train_rows for flat_row in trl_rows(row)]
+    (folder / "trl.jsonl").write_text("".join(json.dumps(row) + "\n" for row in flat))
+
+
+def run_worker(name: str, folder: Path, options: argparse.Namespace, epochs: int = 1) -> dict[str, Any]:
+    """One training run in a process of its own; scoring of the held-out rows is the same code for all."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    if name == "ours":
+        command = [sys.executable, "-m", "tests.benchmarks.train_worker", "ours", str(folder), str(epochs)]
+    else:
+        worker = ROOT / "tests" / "benchmarks" / "trl_worker.py"
+        command = [str(options.trl_python), str(worker), str(folder), name.removeprefix("trl ")]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{name}: {done.stderr[-3000:]}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    judge = [sys.executable, "-m", "tests.benchmarks.train_worker", "judge", str(folder)]
+    judged = subprocess.run(judge, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    result["held_out"] = json.loads(judged.stdout.splitlines()[-1])
+    return result
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--processbench-records", type=int, default=240)
+    parser.add_argument("--prm800k-records", type=int, default=24)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--trl-python", type=Path, default=ROOT / "var" / "bench" / "trl" / "bin" / "python")
+    parser.add_argument("--out", type=Path, default=Path("train_throughput.json"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""One process of the training benchmark on our side: makes the base, trains, or judges a trained model."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import torch
+
+from ml.evaluation.first_mistake import first_mistake_report
+from ml.evaluation.step_curves import judged_steps, roc_auc
+from ml.prm.examples import ExampleSettings, examples_from
+from ml.prm.model import ProcessRewardModel, build, load, small_config
+from ml.prm.score import Scorer, Unscored
+from ml.prm.tokenization import Layout, StepTokenizer, learned_tokenizer, load_step_tokenizer
+from ml.prm.train import TrainingSettings, train
+from ml.snapshot import SnapshotRow
+from ml.targets import LabelRule
+
+BATCH, RATE, CONTEXT = 8, 5e-4, 1024
+
+
+def rows_of(folder: Path, name: str) -> list[SnapshotRow]:
+    """The rows that the benchmark wrote."""
+    return [SnapshotRow(**json.loads(line)) for line in (folder / f"{name}.jsonl").open()]
+
+
+def make_base(folder: Path) -> None:
+    """A random Llama and a tokenizer learned from the training text; trl's layout of steps."""
+    rows = rows_of(folder, "train")
+    tokenizer = learned_tokenizer([text for row in rows for text in (row.problem, *row.steps)])
+    torch.manual_seed(0)
+    build(small_config(len(tokenizer), 2)).save_pretrained(str(folder / "base"))
+    StepTokenizer(tokenizer, Layout(problem_end="", maximum_length=CONTEXT)).save(folder / "base")
+
+
+def train_ours(folder: Path, epochs: int) -> None:
+    """One epoch (or more) in packed rows and trees."""
+    torch.set_num_threads(1)
+    tokenizer = load_step_tokenizer(folder / "base")
+    counts: Counter[str] = Counter()
+    rows = rows_of(folder, "train")
+    examples = examples_from(rows, tokenizer, LabelRule("human"), ExampleSettings(), counts)
+    model = ProcessRewardModel(load(folder / "base", 2))
+    # A record with its alternatives is a batch by itself: about as many labels as eight of trl's rows.
+    batch = 1 if any(row.options for row in rows) else BATCH
+    steps = -(-len(examples) * epochs // batch)
+    settings = TrainingSettings("classifier", steps, learning_rate=RATE, batch_size=batch, weight_decay=0.0)
+    started = time.perf_counter()
+    train(model, examples, settings)
+    seconds = time.perf_counter() - started
+    model.model.save_pretrained(str(folder / "trained"))
+    labelled = sum(len(example.reads) for example in examples)
+    report(seconds, steps, labelled_steps=labelled, epochs=epochs, **counts)
+
+
+def report(seconds: float, updates: int, **further: object) -> None:
+    """The run's line: time, updates and the process's peak memory."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "updates": updates, "peak_mib": round(peak), **further}))
+
+
+def judge(folder: Path) -> None:
+    """Held-out loss, step AUC and ProcessBench F1 of whatever was trained last."""
+    tokenizer = load_step_tokenizer(folder / "base")
+    card = {"objective": "classifier", "label_rule": {"neutral": "positive"}}
+    scorer = Scorer(ProcessRewardModel(load(folder / "trained")), tokenizer, card)
+    rows = [row for row in rows_of(folder, "held_out") if any(label is not None for label in row.labels)]
+    scores = [found for _, found in scorer.score_all(Unscored(r.id, r.problem, r.steps) for r in rows)]
+    truths = [(row.human or {}).get("first_mistake") for row in rows]
+    flat, correct, _ = judged_steps(scores, truths)
+    chances = torch.tensor(flat).clamp(1e-6, 1 - 1e-6)
+    loss = -torch.where(torch.tensor(correct), chances.log(), (1 - chances).log()).mean()
+    auc = roc_auc(flat, correct)
+    figures = {"loss": float(loss), "step_auc": auc, "f1": first_mistake_report(scores, truths)["f1"]}
+    print(json.dumps({**figures, "steps": len(flat)}))
+
+
+if __name__ == "__main__":
+    verb, where = sys.argv[1], Path(sys.argv[2])
+    if verb == "base":
+        make_base(where)
+    elif verb == "ours":
+        train_ours(where, int(sys.argv[3]))
+    else:
+        judge(where)
