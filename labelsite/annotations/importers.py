@@ -14,7 +14,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Origin
@@ -126,10 +126,16 @@ def campaign_named(name: str, created_by: User | None = None) -> Campaign:
     """The campaign of that name; a missing one is made with the default settings, open to every annotator."""
     if not name.strip() or len(name) > 120:
         raise MisstepError(f"campaign name {name[:20]!r}..., expected 1 to 120 characters")
-    campaign = Campaign.objects.filter(name=name).first()
-    if campaign is None:
-        campaign = create_campaign(name, created_by=created_by)
-        add_everyone(campaign)
+    known = Campaign.objects.filter(name=name)
+    if campaign := known.first():
+        return campaign
+    try:
+        with transaction.atomic():
+            campaign = create_campaign(name, created_by=created_by)
+            add_everyone(campaign)
+    except IntegrityError:
+        # Another import made it in the same moment; by now it is committed.
+        return known.get()
     return campaign
 
 
