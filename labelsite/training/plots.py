@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -12,46 +13,45 @@ from labelsite.training.models import Evaluation
 
 def evaluation_charts(evaluation: Evaluation) -> list[Chart]:
     """What an evaluation's figures can be drawn as; [] while it works."""
-    figures = evaluation.figures
-    if not figures:
-        return []
+    figures = evaluation.figures or {}
     steps = figures.get("steps") or {}
     found = [
-        _roc(evaluation.pk, steps),
-        _reliability(evaluation.pk, steps),
-        _positions(evaluation.pk, figures),
+        _mistakes_found(evaluation.pk, steps.get("curve") or []),
+        _calibration(evaluation.pk, (steps.get("calibration") or {}).get("bins") or []),
+        _by_position(evaluation.pk, figures.get("by_position") or []),
     ]
     return [chart for chart in found if chart]
 
 
-def _roc(number: int, steps: dict[str, Any]) -> Chart | None:
-    curve = steps.get("roc_curve") or steps.get("roc")
-    points = _points(curve, "false_positive_rate", "true_positive_rate")
-    if not points:
+def _mistakes_found(number: int, rows: Sequence[dict[str, Any]]) -> Chart | None:
+    """Recall and precision over the thresholds, each point one that could have been chosen."""
+    if not rows:
         return None
+    alarms = sorted((row["false_alarms"], row["recall"]) for row in rows)
+    precise = sorted((row["recall"], row["precision"]) for row in rows if row["recall"])
     return line_chart(
-        f"evaluation-roc-{number}",
-        _("Scores against labels"),
-        _("ROC curve of the step scores."),
-        [Series(_("score"), points)],
-        _("wrong steps passed as right"),
-        _("right steps passed"),
+        f"evaluation-found-{number}",
+        _("Finding wrong steps"),
+        _("Share of wrong steps found, by share of right steps called wrong (ROC); and precision by recall."),
+        [
+            Series(_("found, by false alarms"), [(0.0, 0.0), *alarms, (1.0, 1.0)], "plot-a"),
+            Series(_("precision, by share found"), precise, "plot-b"),
+        ],
+        _("false alarms, or share found"),
+        _("found, or precision"),
         x_range=(0, 1),
         y_range=(0, 1),
-        has_diagonal=True,
     )
 
 
-def _reliability(number: int, steps: dict[str, Any]) -> Chart | None:
-    curve = steps.get("calibration") or steps.get("reliability")
-    points = _points(curve, "mean_probability", "share_positive")
-    if not points:
+def _calibration(number: int, rows: Sequence[dict[str, Any]]) -> Chart | None:
+    if not rows:
         return None
     return line_chart(
         f"evaluation-calibration-{number}",
         _("Calibration"),
-        _("Share of steps that are right, by score."),
-        [Series(_("right"), points, has_dots=True)],
+        _("Share of steps that are right, by the score that they were given."),
+        [Series(_("right"), [(row["score"], row["correct"]) for row in rows], has_dots=True)],
         _("score"),
         _("share of right steps"),
         x_range=(0, 1),
@@ -60,29 +60,18 @@ def _reliability(number: int, steps: dict[str, Any]) -> Chart | None:
     )
 
 
-def _positions(number: int, figures: dict[str, Any]) -> Chart | None:
-    by_position = figures.get("by_position")
-    if not isinstance(by_position, list) or not by_position:
+def _by_position(number: int, rows: Sequence[dict[str, Any]]) -> Chart | None:
+    if not rows:
         return None
     bars = [
-        (str(row.get("position", place) + 1), int(row.get("count", 0)))
-        for place, row in enumerate(by_position)
+        (_("none") if row["position"] is None else str(row["position"] + 1), round(100 * row["exact"]))
+        for row in rows
     ]
     return bar_chart(
         f"evaluation-positions-{number}",
-        _("First mistakes by position"),
-        _("How many solutions have their first mistake at which step."),
+        _("Exact, by where the first mistake is"),
+        _("Per cent of solutions whose first mistake is named exactly, by its step."),
         bars,
-        _("step"),
-        _("solutions"),
+        _("first mistake"),
+        _("per cent exact"),
     )
-
-
-def _points(curve: Any, across: str, up: str) -> list[tuple[float, float]]:
-    """Two lists of a mapping as points; [] where they are not what is expected, or have gaps only."""
-    if not isinstance(curve, dict):
-        return []
-    xs, ys = curve.get(across), curve.get(up)
-    if not isinstance(xs, list) or not isinstance(ys, list) or len(xs) != len(ys):
-        return []
-    return [(float(x), float(y)) for x, y in zip(xs, ys, strict=True) if x is not None and y is not None]

@@ -166,7 +166,7 @@ def scores(request: HttpRequest, pk: int) -> HttpResponse:
     result = (run.job.result if run.job else None) or {}
     before, after = result.get("before", []), result.get("after", [])
     tasks = Task.objects.select_related("solution__problem", "campaign").in_bulk([*before, *after])
-    campaign_id = run.job.spec.get("campaign") if run.job else None
+    campaign_id = run.job.spec.get("campaign", 0) if run.job else 0
     context: dict[str, Any] = {
         "run": run,
         "job": run.job,

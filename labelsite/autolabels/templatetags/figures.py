@@ -91,3 +91,15 @@ def q_strip(values: Sequence[float | None], first_mistake: int | None = None) ->
         max(len(values) * width, 1), height, max(len(values) * width, 1), height, f"Q {words}",
         format_html_join("", '<rect x="{}" y="{}" width="{}" height="{}" class="{}"/>', bars),
     )  # fmt: skip
+
+
+@register.filter
+def setting(value: object) -> str:
+    """A setting or figure of unknown kind, as a table shows it."""
+    if value is None or value == "":
+        return UNKNOWN
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
