@@ -5,6 +5,7 @@ Every stage looks for its own result first, so that an interrupted build goes on
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -65,31 +66,30 @@ def build(say: Say) -> None:
 
 
 def _sample(say: Say) -> Path:
-    """Solutions of the pocket policy in code steps, as one file."""
+    """Solutions of the pocket policy, half in prose and half in code steps, as one file."""
     folder = Path(settings.VAR) / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "samples.jsonl"
     if not path.exists():
         say(f"sampling {SOLUTIONS} solutions to each of {PROBLEMS} pocket problems")
+        parts = [_sample_style(style, folder / f"{style}.jsonl") for style in ("prose", "code")]
         partial = path.with_suffix(".partial")
-        command = [
-            sys.executable,
-            "-m",
-            "ml",
-            "sample",
-            "--problems",
-            f"pocket:{PROBLEMS}",
-            "--policy",
-            "pocket",
-        ]
-        command += ["--style", "code", "--n", str(SOLUTIONS), "--temperature", "0.8", "--seed", "0"]
-        done = subprocess.run(
-            [*command, "--out", str(partial)], cwd=settings.BASE_DIR, stdout=subprocess.DEVNULL
-        )
-        if done.returncode:
-            raise MisstepError(f"{' '.join(command[1:])} ended with {done.returncode}, expected 0")
+        with open(partial, "w", encoding="utf-8") as file:
+            for lines in zip(*parts, strict=True):
+                records = [json.loads(line) for line in lines]
+                solutions = [solution for record in records for solution in record["solutions"]]
+                print(json.dumps({**records[0], "solutions": solutions}), file=file)
         os.replace(partial, path)
     return path
+
+
+def _sample_style(style: str, path: Path) -> list[str]:
+    command = [sys.executable, "-m", "ml", "sample", "--problems", f"pocket:{PROBLEMS}", "--policy", "pocket"]
+    command += ["--style", style, "--n", str(SOLUTIONS // 2), "--temperature", "0.8", "--seed", "0"]
+    done = subprocess.run([*command, "--out", str(path)], cwd=settings.BASE_DIR, stdout=subprocess.DEVNULL)
+    if done.returncode:
+        raise MisstepError(f"{' '.join(command[1:])} ended with {done.returncode}, expected 0")
+    return path.read_text(encoding="utf-8").splitlines()
 
 
 def _campaign(name: str, samples: Path, say: Say) -> Campaign:
