@@ -1,0 +1,73 @@
+"""A checkpoint is taken over whole and unchanged, or not at all."""
+
+import hashlib
+import json
+
+import pytest
+
+from labelsite.training import checkpoints
+from labelsite.training.models import Checkpoint
+from labelsite.training.services import load_checkpoint, start_training
+from ml.errors import MisstepError
+from tests.training.test_pages import make_snapshot
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings, tmp_path):
+    settings.VAR = tmp_path / "var"
+
+
+def write_checkpoint(folder, snapshot="0" * 64, **card):
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    body = {"format": "misstep-checkpoint", "snapshot": {"sha256": snapshot}, **card}
+    (folder / "card.json").write_text(json.dumps(body))
+    names = ("model.safetensors", "card.json")
+    hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    (folder / "manifest.json").write_text(json.dumps(hashes))
+    return folder
+
+
+def test_a_checkpoint_is_kept_under_its_hash_and_loading_again_changes_nothing(tmp_path):
+    run = start_training(make_snapshot(), "mixed")
+    folder = write_checkpoint(tmp_path / "out")
+    first = load_checkpoint(run, folder)
+    second = load_checkpoint(run, folder)
+    assert first.pk == second.pk
+    kept = checkpoints.checkpoints_folder() / first.sha256
+    assert (kept / "model.safetensors").read_bytes() == b"weights"
+    assert [path.name for path in checkpoints.checkpoints_folder().iterdir()] == [first.sha256]
+
+
+def test_a_changed_file_is_refused(tmp_path):
+    run = start_training(make_snapshot(), "mixed")
+    folder = write_checkpoint(tmp_path / "out")
+    (folder / "model.safetensors").write_bytes(b"other weights")
+    with pytest.raises(MisstepError, match=r"model\.safetensors has sha256"):
+        load_checkpoint(run, folder)
+    assert not Checkpoint.objects.exists()
+
+
+def test_a_torn_checkpoint_is_refused(tmp_path):
+    run = start_training(make_snapshot(), "mixed")
+    folder = write_checkpoint(tmp_path / "out")
+    (folder / "manifest.json").unlink()
+    with pytest.raises(MisstepError, match=r"manifest\.json is missing"):
+        load_checkpoint(run, folder)
+
+
+def test_a_checkpoint_of_another_snapshot_is_refused(tmp_path):
+    run = start_training(make_snapshot(), "mixed")
+    with pytest.raises(MisstepError, match="was trained on snapshot 9999"):
+        load_checkpoint(run, write_checkpoint(tmp_path / "out", snapshot="9999"))
+
+
+def test_a_manifest_cannot_name_files_elsewhere(tmp_path):
+    run = start_training(make_snapshot(), "mixed")
+    folder = write_checkpoint(tmp_path / "out")
+    (tmp_path / "secret").write_text("secret")
+    (folder / "manifest.json").write_text(json.dumps({"../secret": hashlib.sha256(b"secret").hexdigest()}))
+    with pytest.raises(MisstepError, match="expected files of the folder itself"):
+        load_checkpoint(run, folder)

@@ -1,0 +1,182 @@
+"""The pages of training runs and checkpoints: who may see and start them, and what they show."""
+
+import json
+
+import pytest
+from django.urls import reverse
+
+from labelsite.jobs.models import Job
+from labelsite.snapshots.models import Snapshot
+from labelsite.training.models import Checkpoint, TrainingRun
+from labelsite.training.services import start_training
+from tests.factories import (
+    PASSWORD,
+    make_annotation,
+    make_campaign,
+    make_solution,
+    make_task,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+COUNTS = {"rows": 100, "train": 80, "validation": 10, "test": 10, "steps": 400, "labelled_steps": 300}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings, tmp_path):
+    settings.VAR = tmp_path / "var"
+
+
+def log_in(client, role):
+    user = make_user(role)
+    client.login(username=user.username, password=PASSWORD)
+    return user
+
+
+def make_snapshot(labels="mixed", counts=None, campaign=None):
+    return Snapshot.objects.create(
+        name=f"{labels} {Snapshot.objects.count()}",
+        campaign=campaign or make_campaign(),
+        labels=labels,
+        folder="0" * 64,
+        sha256="0" * 64,
+        manifest={"counts": counts or COUNTS},
+    )
+
+
+def make_checkpoint(run, **card):
+    defaults = {
+        "objective": run.objective,
+        "config": {"steps": 100, "learning_rate": 0.001},
+        "metrics": {"train_loss": 0.5, "validation": {"f1": 0.7, "exact": 0.6, "count": 10}},
+        "label_rule": {"labels": "mixed"},
+        "counts": {"train_rows": 80},
+        "seconds": 50,
+    }
+    return Checkpoint.objects.create(run=run, folder="1" * 64, sha256="1" * 64, card={**defaults, **card})
+
+
+def asked(snapshot, **changes):
+    form = {
+        "snapshot": snapshot.pk, "labels": "mixed", "objective": "classifier", "base": "pocket", "epochs": 2,
+        "batch_size": 16, "learning_rate": 0.001, "lora": 0, "seed": 3,
+    }  # fmt: skip
+    return {**form, **changes}
+
+
+def test_an_admin_starts_a_run_and_is_told_before_what_it_takes(client):
+    log_in(client, "admin")
+    snapshot = make_snapshot()
+    plan = client.get(reverse("training:start"), asked(snapshot)).context["plan"]
+    assert plan.can_start and plan.updates == 10
+    client.post(reverse("training:start"), asked(snapshot))
+    run = TrainingRun.objects.get()
+    assert run.job.queue == "gpu"
+    arguments = run.job.spec["arguments"]
+    assert arguments[arguments.index("--epochs") + 1] == "2.0"
+    assert arguments[arguments.index("--out") + 1] == "{out}/checkpoint"
+    assert "--lora" not in arguments
+
+
+@pytest.mark.parametrize(
+    ("labels", "counts", "wanted"),
+    [("human", COUNTS, "automatic"), ("mixed", {**COUNTS, "train": 0}, "mixed"),
+     ("mixed", {**COUNTS, "labelled_steps": 0}, "mixed")],
+)  # fmt: skip
+def test_a_run_that_would_fail_is_not_started(client, labels, counts, wanted):
+    log_in(client, "admin")
+    page = client.post(reverse("training:start"), asked(make_snapshot(labels, counts), labels=wanted))
+    assert page.status_code == 200
+    assert not page.context["plan"].can_start
+    assert not TrainingRun.objects.exists() and not Job.objects.exists()
+
+
+def test_a_base_that_looks_like_an_option_is_refused(client):
+    log_in(client, "admin")
+    page = client.post(reverse("training:start"), asked(make_snapshot(), base="--out=/etc"))
+    assert page.context["form"].errors["base"]
+
+
+def test_an_unknown_option_is_refused_by_the_service():
+    with pytest.raises(Exception, match="configuration out, expected some of"):
+        start_training(make_snapshot(), "mixed", configuration={"out": "/etc"})
+
+
+def test_the_curve_is_drawn_from_what_the_job_reported_so_far(client):
+    log_in(client, "reviewer")
+    run = start_training(make_snapshot(), "mixed")
+    run.job.folder.mkdir(parents=True)
+    lines = [{"done": step, "metrics": {"loss": 1 / step, "accuracy": 0.5}} for step in (1, 2, 3, 2)]
+    (run.job.folder / "progress.jsonl").write_text("\n".join(map(json.dumps, lines)) + '\n{"done": 4, "met')
+    page = client.get(reverse("training:run", args=[run.pk]))
+    loss = page.context["charts"][0]
+    assert [row[1:] for row in loss.rows] == [("1", "1"), ("2", "0.5"), ("3", "0.3333")]
+    assert "hx-trigger" in page.content.decode()
+
+
+def test_runs_stand_side_by_side_and_what_differs_comes_first(client):
+    log_in(client, "reviewer")
+    snapshot = make_snapshot()
+    runs = [start_training(snapshot, "mixed", seed=seed) for seed in (1, 2)]
+    for run, f1 in zip(runs, (0.7, 0.8), strict=True):
+        make_checkpoint(run, metrics={"validation": {"f1": f1}})
+    page = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]})
+    assert page.context["differences"][0][:2] == ("seed", [2, 1])
+    assert ("validation f1", [0.8, 0.7], False) in page.context["results"]
+
+
+def test_a_checkpoint_tells_where_it_comes_from(client):
+    log_in(client, "reviewer")
+    campaign = make_campaign("Arithmetic")
+    annotator = make_user("annotator", username="ann")
+    make_annotation(make_task(campaign, make_solution()), annotator)
+    checkpoint = make_checkpoint(start_training(make_snapshot(campaign=campaign), "mixed"))
+    page = client.get(reverse("training:checkpoint", args=[checkpoint.pk]))
+    assert page.context["lineage"].people == [(annotator, 1)]
+    assert "Arithmetic" in page.content.decode()
+    assert "Score this campaign" not in page.content.decode()
+
+
+def test_scoring_is_asked_for_by_an_admin_only(client):
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    campaign = make_campaign()
+    make_task(campaign)
+    address = reverse("training:score", args=[checkpoint.pk])
+    log_in(client, "reviewer")
+    assert client.post(address, {"campaign": campaign.pk}).status_code == 403
+    log_in(client, "admin")
+    answer = client.post(address, {"campaign": campaign.pk})
+    run = checkpoint.score_runs.get()
+    assert answer.url == reverse("training:scores", args=[run.pk])
+    assert client.get(answer.url).status_code == 200
+
+
+def test_an_evaluation_without_scores_says_what_is_missing(client):
+    log_in(client, "admin")
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    campaign = make_campaign()
+    page = client.post(
+        reverse("training:evaluate", args=[checkpoint.pk]), {"campaign": campaign.pk}, follow=True
+    )
+    assert "has no scores of" in page.content.decode()
+
+
+@pytest.mark.parametrize(("role", "expected"), [("annotator", 403), (None, 302)])
+def test_annotators_and_outsiders_see_no_training(client, role, expected):
+    run = start_training(make_snapshot(), "mixed")
+    checkpoint = make_checkpoint(run)
+    if role:
+        log_in(client, role)
+    names = [("list", []), ("start", []), ("compare", []), ("run", [run.pk]), ("checkpoint", [checkpoint.pk])]
+    assert {client.get(reverse(f"training:{name}", args=args)).status_code for name, args in names} == {
+        expected
+    }
+
+
+def test_the_list_needs_few_queries(client, django_assert_max_num_queries):
+    log_in(client, "reviewer")
+    snapshot = make_snapshot()
+    for _ in range(5):
+        start_training(snapshot, "mixed")
+    with django_assert_max_num_queries(6):
+        client.get(reverse("training:list"))
