@@ -1,7 +1,7 @@
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from labelsite.api import campaigns, schema, snapshots, work
+from labelsite.api import campaigns, machines, schema, snapshots, work
 
 app_name = "api"
 version_1 = [
@@ -9,6 +9,9 @@ version_1 = [
     path("campaigns/<int:pk>/", campaigns.CampaignDetail.as_view(), name="campaign"),
     path("campaigns/<int:pk>/next/", campaigns.NextTask.as_view(), name="next_task"),
     path("campaigns/<int:pk>/annotations/", campaigns.AnnotationLines.as_view(), name="annotation_lines"),
+    path("campaigns/<int:pk>/queue/", machines.Queue.as_view(), name="queue"),
+    path("campaigns/<int:pk>/estimates/", machines.CampaignEstimates.as_view(), name="campaign_estimates"),
+    path("campaigns/<int:pk>/scores/", machines.CampaignScores.as_view(), name="campaign_scores"),
     path("assignments/<int:pk>/heartbeat/", campaigns.Heartbeat.as_view(), name="heartbeat"),
     path("assignments/<int:pk>/draft/", campaigns.Draft.as_view(), name="draft"),
     path("annotations/", campaigns.Annotations.as_view(), name="annotations"),
@@ -17,6 +20,9 @@ version_1 = [
     path("jobs/<int:pk>/", work.JobDetail.as_view(), name="job"),
     path("jobs/<int:pk>/cancel/", work.JobCancel.as_view(), name="job_cancel"),
     path("jobs/<int:pk>/retry/", work.JobRetry.as_view(), name="job_retry"),
+    path("estimates/<int:pk>/", machines.Estimates.as_view(), name="estimates"),
+    path("trainings/", machines.Trainings.as_view(), name="trainings"),
+    path("trainings/<int:pk>/", machines.Training.as_view(), name="training"),
     path("snapshots/", snapshots.SnapshotList.as_view(), name="snapshots"),
     path("snapshots/<int:pk>/", snapshots.SnapshotDetail.as_view(), name="snapshot"),
     path("snapshots/<int:pk>/manifest/", snapshots.SnapshotManifest.as_view(), name="snapshot_manifest"),

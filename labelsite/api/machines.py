@@ -1,0 +1,207 @@
+"""What machines do for a campaign: estimates from rollouts, training, scores, and the queue they give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labelsite.api.base import Endpoint, IsAdmin, IsReviewer
+from labelsite.api.problems import BadRequest
+from labelsite.api.serializers import ProblemSerializer
+from labelsite.autolabels.models import EstimateRun
+from labelsite.autolabels.progress import progress_of
+from labelsite.campaigns.access import campaign_or_404
+from labelsite.campaigns.models import Task, TaskKind, TaskState
+from labelsite.comparison.services import start_campaign_estimates
+from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.training.forms import OBJECTIVE_NAMES
+from labelsite.training.models import Checkpoint, TrainingRun
+from labelsite.training.services import score_campaign, start_training
+from ml.search.recipes import RECIPES
+
+LONGEST_QUEUE = 1_000
+
+
+def no_option(value: str) -> None:
+    """A value that begins with a dash would be taken for an option of the command."""
+    if value.startswith("-"):
+        raise serializers.ValidationError(f"{value!r} begins with a dash, expected a name, path or URL")
+
+
+class EstimatesRequest(serializers.Serializer[Any]):
+    method = serializers.ChoiceField(choices=list(RECIPES), default="math-shepherd")
+    policy = serializers.CharField(max_length=200, default="pocket", validators=[no_option])
+    rollouts = serializers.IntegerField(min_value=1, max_value=100_000, default=16)
+    seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
+
+
+class EstimatesSerializer(serializers.Serializer[Any]):
+    """A run of estimates; it stands in its campaign once `loaded_at` is set."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    method = serializers.CharField()
+    policy = serializers.CharField()
+    seed = serializers.IntegerField()
+    state = serializers.CharField()
+    done = serializers.IntegerField()
+    total = serializers.IntegerField()
+    jobs = serializers.ListField(child=serializers.IntegerField())
+    loaded_at = serializers.DateTimeField(allow_null=True)
+
+
+class TrainingRequest(serializers.Serializer[Any]):
+    snapshot = serializers.PrimaryKeyRelatedField[Snapshot](queryset=Snapshot.objects.all())
+    labels = serializers.ChoiceField(choices=LabelSource.choices)
+    objective = serializers.ChoiceField(choices=list(OBJECTIVE_NAMES), default="classifier")
+    base = serializers.CharField(max_length=200, default="pocket", validators=[no_option])
+    seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
+    configuration = serializers.DictField(
+        required=False, default=dict, help_text="steps, epochs, learning_rate, batch_size, lora, ..."
+    )
+
+
+class TrainingSerializer(serializers.Serializer[Any]):
+    """A training run; `checkpoint` is its id once the job is done."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    snapshot = serializers.IntegerField(source="snapshot_id")
+    objective = serializers.CharField()
+    labels = serializers.CharField()
+    job = serializers.IntegerField(source="job_id")
+    checkpoint = serializers.IntegerField(allow_null=True, source="checkpoint.pk", default=None)
+    sha256 = serializers.CharField(allow_null=True, source="checkpoint.sha256", default=None)
+
+
+class ScoresRequest(serializers.Serializer[Any]):
+    checkpoint = serializers.PrimaryKeyRelatedField[Checkpoint](queryset=Checkpoint.objects.all())
+
+
+class ScoresSerializer(serializers.Serializer[Any]):
+    """A run of scores; the campaign's queue follows them once the job is done."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    job = serializers.IntegerField(source="job_id")
+
+
+class QueuedTaskSerializer(serializers.Serializer[Any]):
+    task = serializers.IntegerField(source="pk")
+    solution = serializers.IntegerField(source="solution_id")
+    priority = serializers.FloatField()
+    priority_reason = serializers.CharField()
+
+
+class CampaignEstimates(Endpoint):
+    """Let rollouts judge every step of the campaign's solutions."""
+
+    needs = (IsAdmin,)
+
+    @extend_schema(
+        request=EstimatesRequest,
+        responses={202: EstimatesSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        campaign = campaign_or_404(self.person, pk)
+        wanted = EstimatesRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        run = start_campaign_estimates(campaign, self.person, **wanted.validated_data)
+        return Response(_estimates(run), status=202)
+
+
+class Estimates(Endpoint):
+    """One run of estimates and how far it is."""
+
+    needs = (IsReviewer,)
+
+    @extend_schema(responses={200: EstimatesSerializer, 404: ProblemSerializer})
+    def get(self, request: Request, pk: int) -> Response:
+        return Response(_estimates(get_object_or_404(EstimateRun, pk=pk)))
+
+
+def _estimates(run: EstimateRun) -> dict[str, Any]:
+    progress = progress_of(run, run.shards.select_related("job"))
+    return EstimatesSerializer(
+        {
+            "id": run.pk,
+            "name": run.name,
+            "method": run.method,
+            "policy": run.policy,
+            "seed": run.seed,
+            "state": progress.state,
+            "done": progress.done,
+            "total": progress.total,
+            "jobs": [job.pk for job in progress.jobs],
+            "loaded_at": run.loaded_at,
+        }
+    ).data
+
+
+class Trainings(Endpoint):
+    """Train a process reward model on a snapshot."""
+
+    needs = (IsAdmin,)
+
+    @extend_schema(
+        request=TrainingRequest,
+        responses={202: TrainingSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        wanted = TrainingRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        run = start_training(**wanted.validated_data, created_by=self.person)
+        return Response(TrainingSerializer(run).data, status=202)
+
+
+class Training(Endpoint):
+    """One training run, and the checkpoint that it left."""
+
+    needs = (IsReviewer,)
+
+    @extend_schema(responses={200: TrainingSerializer, 404: ProblemSerializer})
+    def get(self, request: Request, pk: int) -> Response:
+        run = get_object_or_404(TrainingRun.objects.select_related("checkpoint"), pk=pk)
+        return Response(TrainingSerializer(run).data)
+
+
+class CampaignScores(Endpoint):
+    """Let a checkpoint score the campaign; convincing wrong answers then come first."""
+
+    needs = (IsAdmin,)
+
+    @extend_schema(
+        request=ScoresRequest,
+        responses={202: ScoresSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        campaign = campaign_or_404(self.person, pk)
+        wanted = ScoresRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        run = score_campaign(wanted.validated_data["checkpoint"], campaign, self.person)
+        return Response(ScoresSerializer(run).data, status=202)
+
+
+class Queue(Endpoint):
+    """The tasks that people would be given next, in order, and why."""
+
+    needs = (IsReviewer,)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("limit", int, default=50)],
+        responses={200: QueuedTaskSerializer(many=True), 400: ProblemSerializer, 404: ProblemSerializer},
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        campaign = campaign_or_404(self.person, pk)
+        limit = request.query_params.get("limit", "50")
+        if not limit.isdigit() or not 1 <= int(limit) <= LONGEST_QUEUE:
+            raise BadRequest(f"limit is {limit!r}, expected a number from 1 to {LONGEST_QUEUE}")
+        queue = Task.objects.filter(
+            campaign=campaign, kind=TaskKind.WORK, state=TaskState.OPEN, remaining__gt=0
+        ).order_by("-priority", "pk")
+        return Response(QueuedTaskSerializer(queue[: int(limit)], many=True).data)

@@ -1,0 +1,101 @@
+"""A script lets machines work: estimates, training, scores, and the queue's order."""
+
+from __future__ import annotations
+
+import pytest
+from rest_framework.test import APIClient
+
+from labelsite.accounts.models import User
+from labelsite.autolabels.models import EstimateRun
+from labelsite.campaigns.models import Campaign
+from labelsite.jobs.models import Job
+from labelsite.snapshots.services import freeze
+from labelsite.training.models import TrainingRun
+from tests.factories import make_annotation, make_campaign, make_task, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def campaign(ann: User) -> Campaign:
+    return make_campaign("C", members=[ann])
+
+
+def test_estimates_are_started_and_watched(admin: APIClient, reviewer: APIClient, campaign: Campaign):
+    make_task(campaign)
+    wanted = {"method": "math-shepherd", "rollouts": 4, "seed": 7}
+    started = admin.post(f"/api/v1/campaigns/{campaign.pk}/estimates/", wanted, format="json")
+    assert started.status_code == 202, started.content
+    run = EstimateRun.objects.get()
+    assert (run.seed, run.parameters["rollouts"]) == (7, 4)
+    found = reviewer.get(f"/api/v1/estimates/{run.pk}/").json()
+    assert (found["state"], found["total"], found["loaded_at"]) == ("queued", 1, None)
+    assert found["jobs"] == [Job.objects.get().pk]
+
+
+def test_training_is_started_on_a_snapshot(admin: APIClient, reviewer: APIClient, campaign: Campaign):
+    make_annotation(make_task(campaign), make_user())
+    snapshot = freeze(campaign, "human")
+    wanted = {"snapshot": snapshot.pk, "labels": "human", "configuration": {"steps": 3}}
+    started = admin.post("/api/v1/trainings/", wanted, format="json")
+    assert started.status_code == 202, started.content
+    run = TrainingRun.objects.get()
+    assert "--steps" in run.job.spec["arguments"]
+    found = reviewer.get(f"/api/v1/trainings/{run.pk}/").json()
+    assert (found["snapshot"], found["job"], found["checkpoint"]) == (snapshot.pk, run.job_id, None)
+
+
+def test_the_queue_is_listed_in_its_order(reviewer: APIClient, campaign: Campaign):
+    last, first = make_task(campaign), make_task(campaign, priority=2, priority_reason="sure but wrong")
+    make_task(campaign, remaining=0)
+    make_task(campaign, kind="gold", gold=[0], priority=9)
+    queue = reviewer.get(f"/api/v1/campaigns/{campaign.pk}/queue/").json()
+    assert [(row["task"], row["priority_reason"]) for row in queue] == [
+        (first.pk, "sure but wrong"),
+        (last.pk, ""),
+    ]
+    assert len(reviewer.get(f"/api/v1/campaigns/{campaign.pk}/queue/?limit=1").json()) == 1
+    assert reviewer.get(f"/api/v1/campaigns/{campaign.pk}/queue/?limit=all").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "status"),
+    [
+        ("campaigns/{campaign}/estimates/", {"policy": "--config=/etc/passwd"}, 400),
+        ("campaigns/{campaign}/estimates/", {"method": "guessing"}, 400),
+        ("campaigns/{campaign}/estimates/", {"rollouts": 0}, 400),
+        ("campaigns/{campaign}/estimates/", {}, 422),
+        ("campaigns/{campaign}/scores/", {"checkpoint": 10**9}, 400),
+        ("trainings/", {"snapshot": 10**9, "labels": "human"}, 400),
+        ("trainings/", {"labels": "human", "base": "--out=/"}, 400),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_starts_no_job(
+    admin: APIClient, campaign: Campaign, url: str, body: dict, status: int
+):
+    response = admin.post("/api/v1/" + url.format(campaign=campaign.pk), body, format="json")
+    assert response.status_code == status, response.content
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert not Job.objects.exists()
+
+
+def test_machines_obey_admins_and_show_themselves_to_reviewers(
+    admin: APIClient, reviewer: APIClient, annotator: APIClient, outsider: APIClient, campaign: Campaign
+):
+    make_annotation(make_task(campaign, overlap=2), make_user())
+    one = f"/api/v1/campaigns/{campaign.pk}/"
+    admin.post(f"{one}estimates/", {}, format="json")
+    wanted = {"snapshot": freeze(campaign, "human").pk, "labels": "human"}
+    admin.post("/api/v1/trainings/", wanted, format="json")
+    table = [
+        ("post", f"{one}estimates/", {}, [202, 403, 403, 403]),
+        ("post", f"{one}scores/", {}, [400, 403, 403, 403]),
+        ("post", "/api/v1/trainings/", wanted, [202, 403, 403, 403]),
+        ("get", f"{one}queue/", None, [200, 200, 403, 403]),
+        ("get", f"/api/v1/estimates/{EstimateRun.objects.get().pk}/", None, [200, 200, 403, 403]),
+        ("get", f"/api/v1/trainings/{TrainingRun.objects.get().pk}/", None, [200, 200, 403, 403]),
+    ]
+    for method, url, body, expected in table:
+        scripts = (admin, reviewer, annotator, outsider)
+        got = [getattr(script, method)(url, body, format="json").status_code for script in scripts]
+        assert got == expected, f"{method} {url}"
