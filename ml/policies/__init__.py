@@ -4,6 +4,8 @@ server.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ml.errors import MisstepError
 from ml.policies.protocol import Policy
 
@@ -19,4 +21,12 @@ def load_policy(spec: str) -> Policy:
         from ml.pocket.policy import load_pocket_policy
 
         return load_pocket_policy()
+    if spec.startswith(("http://", "https://")):
+        from ml.policies.openai_server import ServerPolicy
+
+        return ServerPolicy(spec)
+    if Path(spec).is_dir():
+        from ml.policies.transformers_model import load_transformers_policy
+
+        return load_transformers_policy(Path(spec))
     raise MisstepError(f"policy {spec!r}, expected pocket, a folder with a model, or an http(s) address")

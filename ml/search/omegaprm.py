@@ -21,9 +21,10 @@ from ml.search.estimates import Evidence, Given, conclude, examine
 from ml.search.grading import code_of
 from ml.search.intervals import upper_bound
 from ml.search.math_shepherd import grade_completions
-from ml.search.requests import Completions, Graded, Search, generator_of, seed_of
+from ml.search.requests import Completions, Graded, Search
 from ml.search.selection import best, rollout_bonus, rollout_value
 from ml.search.tree import CORRECT, WRONG, Node, Tree
+from ml.seeds import generator_of, seed_of
 
 
 @dataclass(frozen=True, slots=True)

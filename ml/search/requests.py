@@ -6,8 +6,6 @@ together.
 
 from __future__ import annotations
 
-import hashlib
-import random
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -108,14 +106,3 @@ def _advance(
     except StopIteration as end:
         waiting.pop(index, None)
         results[index] = end.value
-
-
-def seed_of(*parts: object) -> int:
-    """A stable 63-bit seed from what names a tree; Python's own hash changes from run to run."""
-    text = "\x1f".join(str(part) for part in parts)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-def generator_of(*parts: object) -> random.Random:
-    """The tree's own random generator: no tree's result depends on which other trees run."""
-    return random.Random(seed_of(*parts))

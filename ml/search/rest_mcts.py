@@ -18,9 +18,10 @@ from ml.search.estimates import Evidence, conclude, examine
 from ml.search.expansion import expand
 from ml.search.math_shepherd import roll_out
 from ml.search.quality_value import next_value
-from ml.search.requests import NextSteps, Search, Value, gather, generator_of
+from ml.search.requests import NextSteps, Search, Value, gather
 from ml.search.selection import best, mcts_star
 from ml.search.tree import CORRECT, WRONG, Node, Tree
+from ml.seeds import generator_of
 
 
 @dataclass(frozen=True, slots=True)

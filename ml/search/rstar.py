@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.estimates import Evidence, conclude, examine
 from ml.search.expansion import expand
-from ml.search.requests import Search, Value, gather, generator_of
+from ml.search.requests import Search, Value, gather
 from ml.search.selection import best, uct
 from ml.search.tree import CORRECT, INVALID, Node, Tree
+from ml.seeds import generator_of
 
 
 @dataclass(frozen=True, slots=True)

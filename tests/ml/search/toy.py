@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from ml.policies.protocol import Continuation, Prefix
 from ml.records import Option, Position, Problem, Solution
-from ml.search.requests import seed_of
+from ml.seeds import seed_of
 
 
 def chain_problem(*numbers: int, name: str = "chain") -> Problem:

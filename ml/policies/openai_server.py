@@ -1,0 +1,208 @@
+"""Any OpenAI-compatible server as a policy: vLLM, SGLang, llama.cpp, `transformers serve`.
+
+`--policy "http://host:8000/v1?model=NAME&prompts=FAMILY&concurrency=32&max_tokens=1024"`; every part after
+the address is optional, and an API key is read from MISSTEP_POLICY_KEY (never from an argument, which others
+could see in the list of processes). Only the completions endpoint is used: the prompt is ours, no chat
+template is run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ml.errors import MisstepError
+from ml.policies.prompt import Prompt, prompt_for
+from ml.policies.protocol import Continuation, Prefix
+from ml.seeds import seed_of
+
+TRIES = 6
+LONGEST_STEP = 400
+_WORTH_RETRYING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_OPTIONS = {"model", "prompts", "concurrency", "max_tokens", "timeout"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One text a server wrote. stopped: at a stop string or by itself. ended: known to have ended by
+    itself.
+    """
+
+    text: str
+    tokens: int
+    stopped: bool
+    ended: bool
+
+
+class ServerPolicy:
+    """A policy at an address; see the module for the address's options."""
+
+    def __init__(self, address: str, retry_seconds: float = 0.5) -> None:
+        parts = urllib.parse.urlsplit(address)
+        options = dict(urllib.parse.parse_qsl(parts.query))
+        unknown = sorted(set(options) - _OPTIONS)
+        if unknown:
+            raise MisstepError(
+                f"{address}: options {', '.join(unknown)}, expected {', '.join(sorted(_OPTIONS))}"
+            )
+        self.address = urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+        self.family = options.get("prompts", "")
+        self.retry_seconds = retry_seconds
+        try:
+            self.concurrency = int(options.get("concurrency", 32))
+            self.max_tokens = int(options.get("max_tokens", 1024))
+            self.timeout = float(options.get("timeout", 300))
+        except ValueError as error:
+            raise MisstepError(f"{address}: {error}, expected numbers") from None
+        # A server on this machine is never asked by way of a proxy.
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        handlers = [urllib.request.ProxyHandler({})] if local else []
+        self._opener = urllib.request.build_opener(*handlers)
+        self._many = True
+        self.model = options.get("model") or self._first_model()
+        self.name = f"{parts.scheme}://{parts.hostname}:{parts.port or ''}/{self.model}"
+
+    def next_steps(
+        self, prefixes: Sequence[Prefix], count: int, temperature: float, seed: int
+    ) -> list[list[Continuation]]:
+        """`count` candidate next steps for each prefix, stopped at the step's boundary."""
+
+        def read(prompt: Prompt, choice: _Choice) -> Continuation:
+            return prompt.one_step(choice.text, choice.tokens, choice.stopped, choice.ended)
+
+        limit = min(self.max_tokens, LONGEST_STEP)
+        return self._ask_all(prefixes, count, temperature, seed, limit, read, whole=False)
+
+    def complete(
+        self, prefixes: Sequence[Prefix], count: int, temperature: float, seed: int
+    ) -> list[list[Continuation]]:
+        """`count` completions to the end for each prefix."""
+
+        def read(prompt: Prompt, choice: _Choice) -> Continuation:
+            return prompt.completion(choice.text, choice.tokens, choice.stopped)
+
+        return self._ask_all(prefixes, count, temperature, seed, self.max_tokens, read, whole=True)
+
+    def _ask_all(
+        self,
+        prefixes: Sequence[Prefix],
+        count: int,
+        temperature: float,
+        seed: int,
+        limit: int,
+        read: Any,
+        whole: bool,
+    ) -> list[list[Continuation]]:
+        def ask(prefix: Prefix) -> list[Continuation]:
+            prompt = prompt_for(prefix, self.family)
+            body = {
+                "model": self.model,
+                "prompt": prompt.render(prefix),
+                "temperature": temperature,
+                "max_tokens": limit,
+                "stop": [prompt.end] if whole else [prompt.separator, prompt.end],
+            }
+            own_seed = seed_of(seed, prefix.problem.text, prefix.style, *prefix.steps)
+            return [read(prompt, choice) for choice in self._choices(body, count, own_seed)]
+
+        if not prefixes:
+            return []
+        with ThreadPoolExecutor(min(self.concurrency, len(prefixes))) as pool:
+            return list(pool.map(ask, prefixes))
+
+    def _choices(self, body: dict[str, Any], count: int, seed: int) -> list[_Choice]:
+        """`count` texts: in one request where the server can, else one by one with a seed each."""
+        if self._many:
+            choices = _read_choices(self._post("completions", body | {"n": count, "seed": seed % 2**31}))
+            if len(choices) >= count:
+                return choices[:count]
+            # The server ignores `n` (transformers serve does): remembered, so that no work is thrown away
+            # twice.
+            self._many = False
+        found: list[_Choice] = []
+        for index in range(count):
+            one = body | {"seed": seed_of(seed, index) % 2**31}
+            found += _read_choices(self._post("completions", one))[:1]
+        if len(found) < count:
+            raise MisstepError(f"{self.address}: {len(found)} choices, expected {count}")
+        return found
+
+    def _first_model(self) -> str:
+        listed = self._send(urllib.request.Request(f"{self.address}/models", headers=self._headers()))
+        names = [entry.get("id") for entry in listed.get("data", []) if isinstance(entry, dict)]
+        if not names:
+            raise MisstepError(f"{self.address}/models lists no model, expected one, or ?model=NAME")
+        return str(names[0])
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        data = json.dumps(body).encode()
+        return self._send(urllib.request.Request(f"{self.address}/{path}", data, self._headers()))
+
+    def _headers(self) -> dict[str, str]:
+        key = os.environ.get("MISSTEP_POLICY_KEY")
+        headers = {"Content-Type": "application/json"}
+        return headers | ({"Authorization": f"Bearer {key}"} if key else {})
+
+    def _send(self, request: urllib.request.Request) -> dict[str, Any]:
+        """Send, and again after a pause where the fault may pass. Raises MisstepError where it does not."""
+        last = ""
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(self.retry_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
+            try:
+                with self._opener.open(request, timeout=self.timeout) as response:
+                    answer = json.load(response)
+                if isinstance(answer, dict):
+                    return answer
+                last = f"answered {type(answer).__name__}"
+            except urllib.error.HTTPError as error:
+                last = f"HTTP {error.code}: {error.read(500).decode('utf-8', 'replace')}"
+                if error.code not in _WORTH_RETRYING:
+                    break
+            except (OSError, ValueError) as error:
+                last = f"{type(error).__name__}: {error}"
+        raise MisstepError(
+            f"policy server {request.full_url}: {last}, expected an answer within {TRIES} tries"
+        )
+
+
+def _read_choices(answer: dict[str, Any]) -> list[_Choice]:
+    """The texts of a completions answer; the usage of several is shared out by length."""
+    choices = [choice for choice in answer.get("choices", []) if isinstance(choice, dict)]
+    texts = [str(choice.get("text") or "") for choice in choices]
+    total = int((answer.get("usage") or {}).get("completion_tokens") or 0)
+    return [
+        _Choice(text, tokens, choice.get("finish_reason") == "stop", _ended(choice))
+        for choice, text, tokens in zip(
+            choices, texts, _share(total, [len(text) for text in texts]), strict=True
+        )
+    ]
+
+
+def _ended(choice: dict[str, Any]) -> bool:
+    """Whether the server says that the model ended by itself: vLLM and SGLang name the stop string
+    otherwise.
+    """
+    return choice.get("finish_reason") == "stop" and "stop_reason" in choice and choice["stop_reason"] is None
+
+
+def _share(total: int, weights: Sequence[int]) -> list[int]:
+    """Whole parts of `total` in proportion to the weights, that sum to it."""
+    shares, given, seen, weight = [], 0, 0, sum(weights) or 1
+    for part in weights:
+        seen += part
+        upto = round(total * seen / weight)
+        shares.append(upto - given)
+        given = upto
+    if shares:
+        shares[-1] += total - given
+    return shares

@@ -1,0 +1,92 @@
+"""Prompt templates: files that say how a prefix becomes text, and how a model's text becomes steps again.
+
+The problem stands before the steps, and every step ends in the separator, so that a longer prefix begins with
+a shorter one's text: a server's prefix cache, and ours, then pay for each step once.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ml.answers import extract_final_answer
+from ml.errors import MisstepError
+from ml.policies.protocol import Continuation, Prefix
+from ml.segmentation import segment, split_code
+
+FOLDER = Path(__file__).with_name("prompts")
+_KEYS = {"separator", "end", "segmentation", "prompt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """separator: what ends a step. end: what a model writes after its last step. segmentation: how a whole
+    completion is cut: "separator", or a rule of `ml.segmentation`. template: text with {problem} and {steps}.
+    """
+
+    separator: str
+    end: str
+    segmentation: str
+    template: str
+
+    def render(self, prefix: Prefix) -> str:
+        """The text that a model continues."""
+        steps = "".join(step + self.separator for step in prefix.steps)
+        # Not str.format: problems and steps are full of braces.
+        before, _, rest = self.template.partition("{problem}")
+        middle, _, after = rest.partition("{steps}")
+        return before + prefix.problem.text + middle + steps + after
+
+    def one_step(self, text: str, tokens: int, stopped: bool, ended: bool) -> Continuation:
+        """A candidate next step from what a model wrote up to a stop.
+
+        stopped: it did not run out of tokens. ended: the engine knows that the model ended by itself. Engines
+        keep or drop the stop string, and few say which stop it was, so the text is looked at too.
+        """
+        body, marker, _ = text.partition(self.end)
+        finished = ended or bool(marker)
+        step = self._first_step(body)
+        if stopped and not finished:
+            finished = split_code(step)[1] is None and extract_final_answer(step) is not None
+        return Continuation((step,) if step else (), finished and bool(step), tokens)
+
+    def completion(self, text: str, tokens: int, stopped: bool) -> Continuation:
+        """A completion to the end; unfinished where the model ran out of tokens before its end."""
+        body, marker, _ = text.partition(self.end)
+        if self.segmentation == "separator":
+            steps = [step for step in body.split(self.separator) if step.strip()]
+        else:
+            steps = segment(body, self.segmentation)
+        return Continuation(tuple(steps), bool(steps) and (stopped or bool(marker)), tokens)
+
+    def _first_step(self, body: str) -> str:
+        if self.segmentation == "separator":
+            return body.split(self.separator)[0]
+        steps = segment(body, self.segmentation)
+        return steps[0] if steps else ""
+
+
+@lru_cache
+def load_prompt(name: str) -> Prompt:
+    """The template `name` of this package's folder, or of a path to a .toml file of one's own."""
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise MisstepError(
+            f"prompt {name!r}: {error}, expected a template like {FOLDER / 'prose.toml'}"
+        ) from None
+    template = content.get("prompt", "")
+    if set(content) != _KEYS or "{problem}" not in template or not template.endswith("{steps}"):
+        raise MisstepError(
+            f"{path}: keys {', '.join(sorted(content))}, expected {', '.join(sorted(_KEYS))}, "
+            "and a prompt with {problem} that ends in {steps}"
+        )
+    return Prompt(content["separator"], content["end"], content["segmentation"], template)
+
+
+def prompt_for(prefix: Prefix, family: str = "") -> Prompt:
+    """The template of a prefix's style; `family` "pocket" gives pocket_prose and pocket_code."""
+    return load_prompt(f"{family}_{prefix.style}" if family else prefix.style)

@@ -1,0 +1,116 @@
+"""Programs that try to get out, and programs that only want to compute: `python -m
+tests.ml.execution.attacks`.
+
+Each attack prints BROKEN when it gets what it must not get. None may, at any level; and every honest program
+must print what real Python prints, also with the machine four times oversubscribed (`--oversubscribe`). The
+last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ml.execution.monty import MontyLayer
+from ml.execution.outcome import Execution
+from ml.execution.process import ProcessLayer
+from tests.ml.execution.attack_programs import attack_programs
+from tests.ml.execution.honest_programs import honest_programs
+
+Run = Callable[[str], Execution]
+BROKEN = "BROKEN"
+
+
+def levels() -> dict[str, Run]:
+    """Every sandbox level of this machine, each alone."""
+    monty, process = MontyLayer(), ProcessLayer()
+    return {
+        "monty": lambda code: monty.run([code], keep_states=False).execution,
+        process.level: lambda code: process.run([code]),
+    }
+
+
+def attack(run: Run, folder: Path) -> list[str]:
+    """The names of the attacks that succeeded; also those that left a file, or ended a process of ours."""
+    secret = folder / "secret"
+    secret.write_text(f"{BROKEN} secret")
+    os.environ["MISSTEP_TEST_SECRET"] = f"{BROKEN} environment"
+    programs = attack_programs(os.getpid(), secret, folder)
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(lambda name: run(programs[name]), programs))
+    succeeded = [
+        f"{name}: {outcome.output[:100]}"
+        for name, outcome in zip(programs, outcomes, strict=True)
+        if BROKEN in outcome.output
+    ]
+    left = sorted(path.name for path in folder.iterdir() if path != secret)
+    return succeeded + [f"left the file {name}" for name in left]
+
+
+def compute(run: Run, programs: dict[str, tuple[str, str]]) -> list[str]:
+    """The names of the honest programs that did not print what they should."""
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(lambda name: run(programs[name][0]), programs))
+    return [
+        f"{name}: {outcome.verdict} {outcome.error[:200]} {outcome.output[:100]!r}"
+        for name, outcome in zip(programs, outcomes, strict=True)
+        if not outcome.ok or outcome.output.strip() != programs[name][1]
+    ]
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+def main() -> int:
+    """Run the attacks at every level, and the honest programs in the process sandbox."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--honest", type=int, default=1000, help="how many honest programs")
+    arguments.add_argument("--oversubscribe", action="store_true", help="four busy processes for each core")
+    options = arguments.parse_args()
+    busy = []
+    if options.oversubscribe:
+        busy = [multiprocessing.Process(target=_spin, daemon=True) for _ in range(4 * (os.cpu_count() or 1))]
+        for process in busy:
+            process.start()
+    failures: list[str] = []
+    table: dict[str, dict[str, float | int]] = {}
+    for name, run in levels().items():
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.monotonic()
+            count = len(attack_programs(os.getpid(), Path(folder) / "secret", Path(folder)))
+            broken = attack(run, Path(folder))
+        table[name] = {
+            "attacks": count,
+            "succeeded": len(broken),
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        failures += [f"{name}: {line}" for line in broken]
+        print(f"{name}: {count} attacks, {len(broken)} succeeded", file=sys.stderr)
+    started = time.monotonic()
+    failed = compute(run, honest_programs(options.honest))
+    failures += [f"honest: {line}" for line in failed]
+    table["honest"] = {
+        "programs": options.honest,
+        "failed": len(failed),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    for process in busy:
+        process.terminate()
+    for line in failures:
+        print(line, file=sys.stderr)
+    print(json.dumps({"oversubscribed": bool(busy), **table}))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
