@@ -60,6 +60,7 @@ def words() -> dict[str, str]:
         "needReason": _("Say in a few words what is wrong with the step."),
         "ready": _("Ready: no mistake."),
         "readyMistake": _("Ready: first mistake at step {n}."),
+        "mayWrite": _("Or write the step yourself."),
         "readyWritten": _("Ready: ends with your own step."),
         "saved": _("Saved"),
         "saving": _("Saving…"),

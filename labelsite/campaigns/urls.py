@@ -1,4 +1,18 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+
+from labelsite.campaigns import views
 
 app_name = "campaigns"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("", views.campaigns, name="list"),
+    path("mine/", views.mine, name="mine"),
+    path("new/", views.create, name="create"),
+    path("<int:pk>/", views.detail, name="detail"),
+    path("<int:pk>/settings/", views.change, name="settings"),
+    path("<int:pk>/pause/", views.pause, name="pause"),
+    path("<int:pk>/reorder/", views.reorder, name="reorder"),
+    path("<int:pk>/members/", views.members, name="members"),
+    path("<int:pk>/members/<int:user_id>/", views.member_state, name="member_state"),
+    path("<int:pk>/tasks/", views.tasks, name="tasks"),
+    path("<int:pk>/tasks/<int:task_id>/kind/", views.task_kind, name="task_kind"),
+]

@@ -1,4 +1,5 @@
 // What every page shares: formulas, the theme switch, and times in the reader's own zone.
+import { renderCode } from "./code.js";
 import { renderAll } from "./math.js";
 
 /** Switches the theme at once; the form's POST then keeps it for the next page and the next device. */
@@ -23,6 +24,7 @@ function localTimes(scope) {
 }
 
 function refresh(scope) {
+  scope.querySelectorAll(".math:not([data-math-done])").forEach(renderCode);
   renderAll(scope);
   localTimes(scope);
 }

@@ -84,7 +84,8 @@ export function render(element) {
   if (element.dataset.mathDone) return;
   element.dataset.mathDone = "1";
   const texts = [];
-  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT, (node) =>
+    (node.parentElement.closest("pre") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT));
   while (walker.nextNode()) texts.push(walker.currentNode);
   for (const node of texts) {
     if (!/\$|\\\(|\\\[/.test(node.data)) continue;

@@ -1,6 +1,6 @@
 // Draws a task once, and after each change only toggles what changed.
 import { render } from "../math.js";
-import { codeBlock, splitCode } from "./code.js";
+import { codeBlock, splitCode } from "../code.js";
 import { byId, fill, keyName, make, show } from "./elements.js";
 
 export const RATINGS = [
@@ -203,7 +203,8 @@ export class View {
     }
     if (work.written.length) return this.words.readyWritten;
     const mistake = work.mistake();
-    return mistake === null ? this.words.ready : fill(this.words.readyMistake, { n: mistake + 1 });
+    const more = work.mayWrite() ? ` ${this.words.mayWrite} (${keyName(this.keys.write)})` : "";
+    return mistake === null ? this.words.ready : fill(this.words.readyMistake, { n: mistake + 1 }) + more;
   }
 
   name(work, option) {

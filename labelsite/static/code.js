@@ -41,3 +41,11 @@ export function codeBlock(code, label) {
   pre.append(inner);
   return pre;
 }
+
+/** Turns the plain text of `element` into prose and highlighted code, where it holds a fenced block. */
+export function renderCode(element) {
+  if (element.children.length || !element.textContent.includes("```")) return;
+  const parts = splitCode(element.textContent);
+  if (!parts) return;
+  element.replaceChildren(...[parts.before.trim(), codeBlock(parts.code, "Python"), parts.after.trim()].filter(Boolean));
+}

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django import forms
+from django.db.models import Manager
+from django.utils.translation import gettext_lazy as _
+
+from labelsite.autolabels.models import EstimateRun, ScoreRun
+from labelsite.campaigns.models import Campaign
+
+
+class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Campaign
+        fields = [
+            "name", "protocol", "exposure", "ordering", "overlap", "adaptive_overlap", "guideline",
+            "asks_reason", "allows_editing", "shows_agreement", "shows_reference_solution",
+            "gold_rate", "screening_size", "screening_threshold", "estimate_run", "score_run",
+        ]  # fmt: skip
+        labels = {
+            "name": _("Name"),
+            "protocol": _("Protocol"),
+            "exposure": _("Machine labels are shown"),
+            "ordering": _("Order of the queue"),
+            "overlap": _("People per solution"),
+            "adaptive_overlap": _("Adaptive: 1, then 3, then 5 people, until three agree"),
+            "guideline": _("Guideline"),
+            "asks_reason": _("Ask what is wrong with the step"),
+            "allows_editing": _("People may change what they submitted"),
+            "shows_agreement": _("People see how often they agree with others"),
+            "shows_reference_solution": _("Show the reference solution"),
+            "gold_rate": _("Share of gold items mixed in (0 to 1)"),
+            "screening_size": _("Screening items before real work"),
+            "screening_threshold": _("Share right to be admitted (0 to 1)"),
+            "estimate_run": _("Estimates beside the steps"),
+            "score_run": _("Scores beside the steps and for the order"),
+        }
+        help_texts = {
+            "exposure": _("Blind labels are the ones to trust when people and machines are compared."),
+            "guideline": _("Shown beside every task, together with the decision chart. Formulas as $…$."),
+        }
+        widgets = {"guideline": forms.Textarea(attrs={"rows": 5})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["estimate_run"].required = self.fields["score_run"].required = False
+        # Only a person who changes settings reads these lists, and the newest runs are the ones they want.
+        for name, model in (("estimate_run", EstimateRun), ("score_run", ScoreRun)):
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField)
+            current = getattr(self.instance, f"{name}_id")
+            runs = cast("Manager[Any]", model._default_manager)
+            newest = list(runs.order_by("-pk").values_list("pk", flat=True)[:100])
+            field.queryset = runs.filter(pk__in=[*newest, current]).order_by("-pk")
+            field.label_from_instance = lambda run: run.name  # type: ignore[method-assign]
+
+    def _share(self, name: str) -> float:
+        value: float = self.cleaned_data[name]
+        if not 0 <= value <= 1:
+            raise forms.ValidationError(_("A share from 0 to 1."))
+        return value
+
+    def clean_gold_rate(self) -> float:
+        return self._share("gold_rate")
+
+    def clean_screening_threshold(self) -> float:
+        return self._share("screening_threshold")
+
+    def clean_overlap(self) -> int:
+        value: int = self.cleaned_data["overlap"]
+        if not 1 <= value <= 100:
+            raise forms.ValidationError(_("From 1 to 100 people."))
+        return value
+
+
+class GoldForm(forms.Form):
+    """Turns a task into gold, screening or work again. Positions are typed 1-based, as people count."""
+
+    kind = forms.ChoiceField(choices=[("work", "work"), ("gold", "gold"), ("screening", "screening")])
+    positions = forms.CharField(required=False, max_length=200)
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        data["gold"] = []
+        for part in data.get("positions", "").replace(",", " ").split():
+            if part in ("-", "0", "none"):
+                data["gold"].append(-1)
+            elif part.isdigit() and len(part) < 5:
+                data["gold"].append(int(part) - 1)
+            else:
+                raise forms.ValidationError(_("Steps are whole numbers; “none” stands for no mistake."))
+        if data.get("kind") != "work" and not data["gold"]:
+            raise forms.ValidationError(_("A gold item needs the steps that are reasonable to mark."))
+        return data

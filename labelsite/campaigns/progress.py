@@ -1,0 +1,121 @@
+"""How far a campaign is: counts for its page, each by one grouped query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Q, Sum
+from django.utils import timezone
+
+from labelsite.accounts.models import User
+from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, TaskKind, TaskState
+
+DAYS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One day of the plot; x, y, height in the plot's own units (a box of 560 by 120)."""
+
+    day: date
+    count: int
+    x: float
+    y: float
+    height: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    user: User
+    state: str
+    submitted: int
+    in_hand: int
+
+
+def counts(campaign: Campaign) -> dict[str, Any]:
+    """Tasks by state and looks wanted and done, work only; gold and screening beside."""
+    work = Q(kind=TaskKind.WORK)
+    found = campaign.tasks.aggregate(
+        tasks=Count("id", filter=work),
+        done=Count("id", filter=work & Q(state=TaskState.DONE)),
+        set_aside=Count("id", filter=work & Q(state=TaskState.SET_ASIDE)),
+        wanted=Sum("overlap", filter=work, default=0),
+        free=Sum("remaining", filter=work & Q(state=TaskState.OPEN), default=0),
+        gold=Count("id", filter=Q(kind=TaskKind.GOLD)),
+        screening=Count("id", filter=Q(kind=TaskKind.SCREENING)),
+    )
+    found["share"] = found["done"] / found["tasks"] if found["tasks"] else 0.0
+    return found
+
+
+def for_person(user: User, campaigns: Iterable[Campaign]) -> list[dict[str, Any]]:
+    """The person's campaigns with their own count and what is open, in two queries whatever their number."""
+    rows = list(campaigns)
+    done = dict(
+        Assignment.objects.filter(annotator=user, state=AssignmentState.SUBMITTED, task__campaign__in=rows)
+        .values_list("task__campaign")
+        .annotate(count=Count("id"))
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, (SELECT count(*) FROM (SELECT 1 FROM campaigns_task WHERE campaign_id = campaign.id"
+            " AND kind = 'work' AND state = 'open' AND remaining > 0 LIMIT 1000) AS first)"
+            " FROM campaigns_campaign AS campaign WHERE id = ANY(%s)",
+            [[campaign.pk for campaign in rows]],
+        )
+        open_tasks = dict(cursor.fetchall())
+    return [
+        {"campaign": campaign, "done": done.get(campaign.pk, 0), "open": open_tasks.get(campaign.pk, 0)}
+        for campaign in rows
+    ]
+
+
+_PER_DAY = """
+SELECT (annotation.created_at AT TIME ZONE %s)::date AS day, count(*)
+FROM annotations_annotation AS annotation JOIN campaigns_task AS task ON task.id = annotation.task_id
+WHERE task.campaign_id = %s AND annotation.revision = 1 AND annotation.origin = 'annotator'
+  AND annotation.created_at >= %s
+GROUP BY day
+"""
+
+
+def plot(campaign: Campaign) -> list[Bar]:
+    """Annotations a day over the last two weeks, as bars."""
+    today = timezone.localdate()
+    first = today - timedelta(days=DAYS - 1)
+    with connection.cursor() as cursor:
+        since = timezone.localtime() - timedelta(days=DAYS)
+        cursor.execute(_PER_DAY, [timezone.get_current_timezone_name(), campaign.pk, since])
+        per_day = dict(cursor.fetchall())
+    most = max(per_day.values(), default=0) or 1
+    width = 560 / DAYS
+    bars = []
+    for index in range(DAYS):
+        day = first + timedelta(days=index)
+        height = 100 * per_day.get(day, 0) / most
+        bars.append(Bar(day, per_day.get(day, 0), index * width + 4, 104 - height, height, width - 8))
+    return bars
+
+
+def members(campaign: Campaign) -> list[Member]:
+    rows = campaign.memberships.select_related("user").order_by("user__username")
+    looks = {
+        row["annotator"]: row
+        for row in Assignment.objects.filter(task__campaign=campaign)
+        .values("annotator")
+        .annotate(
+            submitted=Count("id", filter=Q(state=AssignmentState.SUBMITTED)),
+            in_hand=Count("id", filter=Q(state=AssignmentState.LEASED)),
+        )
+    }
+    nothing = {"submitted": 0, "in_hand": 0}
+    return [
+        Member(row.user, row.state, found["submitted"], found["in_hand"])
+        for row in rows
+        for found in [looks.get(row.user_id, nothing)]
+    ]

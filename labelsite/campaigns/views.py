@@ -1,0 +1,180 @@
+"""Campaigns: the list, one campaign's progress, its settings, members, queue and gold."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.accounts.forms import errors_of
+from labelsite.accounts.models import User
+from labelsite.campaigns import progress, services
+from labelsite.campaigns.access import campaign_or_404
+from labelsite.campaigns.forms import CampaignForm, GoldForm
+from labelsite.campaigns.models import Campaign, MemberState, Task
+
+PAGE = 50
+
+
+def visible_to(user: User) -> QuerySet[Campaign]:
+    """Every campaign for reviewers and admins, their own for annotators."""
+    rows = Campaign.objects.order_by("-id")
+    return rows if user.is_reviewer else rows.filter(memberships__user=user)
+
+
+@login_required
+def campaigns(request: HttpRequest) -> HttpResponse:
+    """Newest first, a page at a time by id."""
+    user = person(request)
+    rows = visible_to(user)
+    if (before := request.GET.get("before", "")).isdigit():
+        rows = rows.filter(pk__lt=int(before))
+    page = list(rows[: PAGE + 1])
+    member_of = set(user.memberships.values_list("campaign_id", flat=True))
+    context = {
+        "rows": progress.for_person(user, page[:PAGE]),
+        "member_of": member_of,
+        "further": page[PAGE - 1].pk if len(page) > PAGE else None,
+    }
+    return render(request, "campaigns/list.html", context)
+
+
+@login_required
+def mine(request: HttpRequest) -> HttpResponse:
+    """The fragment of the start page: where this person can go on labeling."""
+    user = person(request)
+    rows = Campaign.objects.filter(memberships__user=user, is_paused=False).order_by("-id")[:20]
+    return render(request, "campaigns/mine.html", {"rows": progress.for_person(user, rows)})
+
+
+@admin_required
+def create(request: HttpRequest) -> HttpResponse:
+    form = CampaignForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        campaign = services.create_campaign(created_by=person(request), **form.cleaned_data)
+        if "everyone" in request.POST:
+            services.add_everyone(campaign)
+        messages.success(request, _("The campaign is made. Bring in solutions next."))
+        return redirect("campaigns:detail", campaign.pk)
+    return render(request, "campaigns/form.html", {"form": form}, status=422 if form.is_bound else 200)
+
+
+@login_required
+def detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """Reviewers and admins see the campaign's progress; annotators see what concerns them."""
+    user = person(request)
+    campaign = campaign_or_404(user, pk)
+    membership = campaign.memberships.filter(user=user).first()
+    context: dict[str, object] = {"campaign": campaign, "membership": membership}
+    if user.is_reviewer:
+        context |= {"counts": progress.counts(campaign), "bars": progress.plot(campaign)}
+    else:
+        context |= {"mine": progress.for_person(user, [campaign])[0]}
+    return render(request, "campaigns/detail.html", context)
+
+
+@admin_required
+def change(request: HttpRequest, pk: int) -> HttpResponse:
+    campaign = get_object_or_404(Campaign, pk=pk)
+    form = CampaignForm(request.POST or None, instance=campaign)
+    if request.method == "POST" and form.is_valid():
+        services.update_campaign(campaign, form.cleaned_data)
+        messages.success(request, _("The settings are saved."))
+        return redirect("campaigns:detail", pk)
+    context = {"form": form, "campaign": Campaign.objects.get(pk=pk)}
+    return render(request, "campaigns/form.html", context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+@admin_required
+def pause(request: HttpRequest, pk: int) -> HttpResponse:
+    """Stops or restarts new tasks; what is in people's hands can still be submitted."""
+    campaign = get_object_or_404(Campaign, pk=pk)
+    services.update_campaign(campaign, {"is_paused": not campaign.is_paused})
+    return redirect("campaigns:detail", pk)
+
+
+@require_POST
+@admin_required
+def reorder(request: HttpRequest, pk: int) -> HttpResponse:
+    changed = services.reorder(get_object_or_404(Campaign, pk=pk))
+    text = ngettext("%(count)s task has a new place.", "%(count)s tasks have a new place.", changed)
+    messages.success(request, text % {"count": changed})
+    return redirect("campaigns:tasks", pk)
+
+
+@reviewer_required
+def members(request: HttpRequest, pk: int) -> HttpResponse:
+    campaign = get_object_or_404(Campaign, pk=pk)
+    if request.method == "POST" and person(request).is_admin:
+        chosen = {int(value) for value in request.POST.getlist("member") if value.isdigit()}
+        known = {user.pk for user in services.eligible_people()}
+        services.set_members(campaign, chosen & known)
+        messages.success(request, _("The members are saved."))
+        return redirect("campaigns:members", pk)
+    rows = progress.members(campaign)
+    member_ids = {row.user.pk for row in rows}
+    context = {
+        "campaign": campaign,
+        "rows": rows,
+        "states": MemberState.choices,
+        "others": [user for user in services.eligible_people() if user.pk not in member_ids],
+    }
+    return render(request, "campaigns/members.html", context)
+
+
+@require_POST
+@admin_required
+def member_state(request: HttpRequest, pk: int, user_id: int) -> HttpResponse:
+    campaign = get_object_or_404(Campaign, pk=pk)
+    state = request.POST.get("state", "")
+    if state in MemberState.values:
+        services.set_member_state(campaign, user_id, state)
+    return redirect("campaigns:members", pk)
+
+
+@reviewer_required
+def tasks(request: HttpRequest, pk: int) -> HttpResponse:
+    """The queue in its order, a page at a time: by priority and id, the same keys as the index."""
+    campaign = get_object_or_404(Campaign, pk=pk)
+    kind = request.GET.get("kind", "work")
+    rows = campaign.tasks.filter(kind=kind).select_related("solution__problem").order_by("-priority", "id")
+    rows = _after(rows, request.GET.get("after", ""))
+    page = list(rows[: PAGE + 1])
+    last = page[PAGE - 1] if len(page) > PAGE else None
+    context = {
+        "campaign": campaign,
+        "kind": kind,
+        "rows": page[:PAGE],
+        "further": f"{last.priority!r}_{last.pk}" if last else "",
+    }
+    return render(request, "campaigns/tasks.html", context)
+
+
+def _after(rows: QuerySet[Task], key: str) -> QuerySet[Task]:
+    """Rows behind the one that `key` ("priority_id") names; a broken key means the first page."""
+    try:
+        priority, pk = key.split("_")
+        return rows.filter(priority__lte=float(priority)).exclude(priority=float(priority), pk__lte=int(pk))
+    except ValueError:
+        return rows
+
+
+@require_POST
+@admin_required
+def task_kind(request: HttpRequest, pk: int, task_id: int) -> HttpResponse:
+    """Makes a task gold, a screening item, or ordinary work again."""
+    task = get_object_or_404(Task, pk=task_id, campaign=pk)
+    form = GoldForm(request.POST)
+    if form.is_valid():
+        services.set_kind(task, form.cleaned_data["kind"], form.cleaned_data["gold"])
+        messages.success(request, _("The task is saved."))
+    else:
+        messages.error(request, errors_of(form))
+    return redirect("campaigns:tasks", pk)

@@ -1,0 +1,114 @@
+"""The campaign pages: who may open which, and what they do."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelsite.campaigns.models import Campaign, Task
+from tests.factories import make_campaign, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    campaign = make_campaign(members=[make_user(username="owner")])
+    make_task(campaign, make_solution(problem="What is $1 + 1$?"))
+    return campaign
+
+
+@pytest.mark.parametrize(
+    ("page", "annotator", "reviewer", "admin"),
+    [
+        ("", 200, 200, 200),
+        ("{pk}/", 404, 200, 200),
+        ("{pk}/tasks/", 403, 200, 200),
+        ("{pk}/members/", 403, 200, 200),
+        ("{pk}/settings/", 403, 403, 200),
+        ("new/", 403, 403, 200),
+        ("mine/", 200, 200, 200),
+    ],
+)
+def test_each_role_opens_what_is_its_own(client, campaign, page, annotator, reviewer, admin) -> None:
+    for role, expected in [("annotator", annotator), ("reviewer", reviewer), ("admin", admin)]:
+        client.force_login(make_user(role))
+        response = client.get("/campaigns/" + page.format(pk=campaign.pk))
+        assert response.status_code == expected, (role, page)
+    client.logout()
+    response = client.get("/campaigns/" + page.format(pk=campaign.pk))
+    assert response.status_code == 302 and response.url.startswith("/login/")
+
+
+def test_a_member_opens_the_campaign_and_an_outsider_finds_nothing(client, campaign) -> None:
+    client.force_login(campaign.memberships.get().user)
+    assert client.get(f"/campaigns/{campaign.pk}/").status_code == 200
+    client.force_login(make_user())
+    assert client.get(f"/campaigns/{campaign.pk}/").status_code == 404
+    assert campaign.name not in client.get("/campaigns/").content.decode()
+
+
+@pytest.mark.parametrize("page", ["pause/", "reorder/", "members/1/", "tasks/1/kind/"])
+def test_only_an_admin_changes_a_campaign(client, campaign, page) -> None:
+    for role in ("annotator", "reviewer"):
+        client.force_login(make_user(role))
+        assert client.post(f"/campaigns/{campaign.pk}/{page}").status_code == 403
+
+
+def form_data(**changes) -> dict:
+    return {
+        "name": "New", "protocol": "index_only", "exposure": "after", "ordering": "random", "overlap": 2,
+        "gold_rate": 0.1, "screening_size": 0, "screening_threshold": 0.75, **changes,
+    }  # fmt: skip
+
+
+def test_an_admin_makes_a_campaign_with_every_annotator_in_it(client) -> None:
+    annotator = make_user()
+    client.force_login(make_user("admin"))
+    response = client.post("/campaigns/new/", form_data(everyone="on"))
+    assert response.status_code == 302
+    campaign = Campaign.objects.get(name="New")
+    assert campaign.protocol == "index_only" and campaign.overlap == 2
+    assert set(campaign.memberships.values_list("user", flat=True)) == {annotator.pk}
+
+
+@pytest.mark.parametrize("change", [{"overlap": 0}, {"gold_rate": 1.5}, {"name": ""}, {"protocol": "other"}])
+def test_a_bad_setting_is_refused_with_its_form(client, change) -> None:
+    client.force_login(make_user("admin"))
+    assert client.post("/campaigns/new/", form_data(**change)).status_code == 422
+    assert not Campaign.objects.exists()
+
+
+def test_a_higher_overlap_opens_places_and_a_lower_one_never_below_what_is_taken(client, campaign) -> None:
+    client.force_login(make_user("admin"))
+    client.post(f"/campaigns/{campaign.pk}/settings/", form_data(overlap=3))
+    task = Task.objects.get()
+    assert (task.overlap, task.remaining) == (3, 3)
+    Task.objects.update(remaining=1)
+    client.post(f"/campaigns/{campaign.pk}/settings/", form_data(overlap=1))
+    task.refresh_from_db()
+    assert (task.overlap, task.remaining, task.state) == (2, 0, "open")
+
+
+def test_gold_is_typed_as_people_count(client, campaign) -> None:
+    client.force_login(make_user("admin"))
+    task = Task.objects.get()
+    client.post(f"/campaigns/{campaign.pk}/tasks/{task.pk}/kind/", {"kind": "gold", "positions": "3, 4 none"})
+    task.refresh_from_db()
+    assert (task.kind, task.gold) == ("gold", [-1, 2, 3])
+    client.post(f"/campaigns/{campaign.pk}/tasks/{task.pk}/kind/", {"kind": "gold", "positions": ""})
+    task.refresh_from_db()
+    assert task.gold == [-1, 2, 3]
+    assert client.get(f"/campaigns/{campaign.pk}/tasks/?kind=gold").status_code == 200
+
+
+def test_the_queue_page_goes_on_after_fifty_and_costs_the_same(client, django_assert_max_num_queries) -> None:
+    campaign = make_campaign()
+    for number in range(60):
+        make_task(campaign, make_solution(problem=f"Problem {number:02}"), priority=number % 7)
+    client.force_login(make_user("reviewer"))
+    with django_assert_max_num_queries(8):
+        first = client.get(f"/campaigns/{campaign.pk}/tasks/")
+    second = client.get(f"/campaigns/{campaign.pk}/tasks/?after={first.context['further']}")
+    seen = [task.pk for task in [*first.context["rows"], *second.context["rows"]]]
+    assert len(seen) == len(set(seen)) == 60
+    assert second.context["further"] == ""
