@@ -20,14 +20,18 @@ from ml.answer_grading import GRADER, math_verify_verdict
 # nothing.
 LONGEST_ANSWER = 2_000
 
+# To the end of the sentence or of the line; a full stop inside a number ends nothing.
+_SENTENCE = r"(?P<answer>[^\n]+?)(?=\.[ \t]+[A-Z]|[ \t]*$)"
 _MARKED = (
     re.compile(r"####[ \t]*(?P<answer>[^\n]+)"),
     re.compile(
         r"^[ \t]*#[ \t]*answer[ \t]*:?[ \t]*\n+[ \t]*(?P<answer>[^\n]+)", re.IGNORECASE | re.MULTILINE
     ),
     re.compile(r"^[ \t]*A:[ \t]*(?P<answer>[^\n]+)", re.MULTILINE),
-    re.compile(r"\b(?:final[ \t]+)?answer[ \t]+(?:is|was)[ \t]*:?[ \t]*(?P<answer>[^\n]+)", re.IGNORECASE),
-    re.compile(r"\b(?:final[ \t]+)?answer[ \t]*[:=][ \t]*(?P<answer>[^\n]+)", re.IGNORECASE),
+    re.compile(
+        r"\b(?:final[ \t]+)?answer[ \t]+(?:is|was)[ \t]*:?[ \t]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE
+    ),
+    re.compile(r"\b(?:final[ \t]+)?answer[ \t]*[:=][ \t]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE),
 )
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:,\d{3})*|\d*)(?:\.\d+)?")
 _FRACTION = re.compile(r"([+-]?)\\?[dt]?frac\{([+-]?\d+)\}\{([+-]?\d+)\}")

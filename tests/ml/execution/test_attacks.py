@@ -1,0 +1,69 @@
+"""A quick part of `python -m tests.ml.execution.attacks`: all attacks that do not live from burning time."""
+
+import os
+
+import pytest
+
+from tests.ml.execution import attacks
+from tests.ml.execution.attack_programs import attack_programs
+from tests.ml.execution.honest_programs import honest_programs
+from tests.ml.execution.test_sandbox import needs_confinement
+
+SLOW = (
+    "loops for ever",
+    "counts for ever",
+    "raises a tower",
+    "loops past its own end",
+    "ignores the time signal",
+    "floods the report",
+    "backtracks",
+    "forks a bomb",
+    "nests a long sum",
+)
+
+
+@pytest.fixture(scope="module")
+def levels():
+    return attacks.levels()
+
+
+def quick(*arguments):
+    return {name: code for name, code in attack_programs(*arguments).items() if name not in SLOW}
+
+
+def test_there_are_at_least_120_different_attacks(tmp_path):
+    programs = attack_programs(os.getpid(), tmp_path / "secret", tmp_path)
+    assert len(set(programs.values())) >= 120
+    assert set(SLOW) < set(programs)
+
+
+@needs_confinement
+@pytest.mark.parametrize("index", [0, 1], ids=["monty", "process"])
+def test_no_attack_succeeds(levels, index, tmp_path, monkeypatch):
+    monkeypatch.setattr(attacks, "attack_programs", quick)
+    run = list(levels.values())[index]
+    assert attacks.attack(run, tmp_path) == []
+
+
+@needs_confinement
+def test_every_honest_program_prints_what_it_should(levels):
+    assert attacks.compute(list(levels.values())[1], honest_programs(60)) == []
+
+
+def test_an_attack_that_succeeds_is_reported(tmp_path):
+    """The suite itself must be able to fail: outside any sandbox, reading a file works."""
+    from ml.execution import Execution, Verdict
+
+    def unprotected(code):
+        lines = []
+        try:
+            exec(code, {"print": lambda *words: lines.append(" ".join(map(str, words)))})
+        except Exception as error:
+            return Execution(Verdict.PROGRAM_ERROR, "\n".join(lines), "none", 0, str(error))
+        return Execution(Verdict.OK, "\n".join(lines), "none", 1)
+
+    secret = tmp_path / "secret"
+    secret.write_text("BROKEN secret")
+    programs = attack_programs(os.getpid(), secret, tmp_path)
+    assert "BROKEN" in unprotected(programs["reads the secret's bytes"]).output
+    assert attacks.compute(unprotected, {"wrong": ("print(1)", "2")}) != []

@@ -1,0 +1,223 @@
+"""Running steps: states that are resumed, verdicts by exit status, layers in order, and failing closed."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from ml.execution import Execution, Sandbox, Verdict, execute
+from ml.execution.confinement import filter_program, landlock_version, machine
+from ml.execution.monty import Doubt, MontyLayer, path_keys
+from ml.execution.process import ProcessLayer
+from ml.execution.self_test import ATTACKS, broken_promises
+
+needs_confinement = pytest.mark.skipif(
+    landlock_version() == 0 or machine() not in ("x86_64", "aarch64"),
+    reason="this kernel has no Landlock, or this processor no table: the process sandbox refuses to run here",
+)
+
+
+@pytest.fixture(scope="module")
+def process():
+    layer = ProcessLayer(servers=1)
+    yield layer
+    layer.close()
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    made = Sandbox()
+    yield made
+    made.close()
+
+
+def test_steps_share_one_namespace_and_only_the_last_output_counts():
+    execution = execute(["x = 2\nprint('early')", "y = x + 1", "print(x * y)"])
+    assert (execution.verdict, execution.output, execution.ran) == (Verdict.OK, "6\n", 3)
+    assert execution.last_line == "6"
+
+
+def test_a_failing_step_is_named_and_later_steps_do_not_run():
+    execution = execute(["x = 1", "x = x / 0", "print(x)"])
+    assert execution.verdict is Verdict.PROGRAM_ERROR
+    assert execution.ran == 1 and execution.error.startswith("ZeroDivisionError")
+
+
+def test_the_word_error_in_the_output_is_no_verdict():
+    assert execute(["print('Error: this is a fine program, error')"]).ok
+
+
+def test_siblings_never_see_each_other_s_writes():
+    execute(["numbers = [1]", "numbers.append(2)"])
+    assert execute(["numbers = [1]", "print(numbers)"]).output == "[1]\n"
+
+
+def test_a_child_step_resumes_its_parent_s_state_instead_of_running_it_again():
+    layer = MontyLayer(processes=1)
+    slow = "x = 0\nwhile x < 300000:\n    x += 1"
+    first = layer.run([slow]).execution
+    child = layer.run([slow, "print(x)"]).execution
+    layer.close()
+    assert child.output == "300000\n"
+    assert child.seconds * 3 < first.seconds
+
+
+def test_the_cost_of_a_step_does_not_grow_with_its_depth():
+    layer = MontyLayer(processes=1)
+    codes = [f"x{i} = {i}\nfor _ in range(20000):\n    pass" for i in range(40)]
+    seconds = [layer.run(codes[: depth + 1]).execution.seconds for depth in range(len(codes))]
+    layer.close()
+    early, late = sorted(seconds[1:11])[5], sorted(seconds[-10:])[5]
+    # Run from the first step each time, the last steps would take some seven times as long as the early ones.
+    assert late < 3 * early
+
+
+def test_prefixes_have_keys_that_do_not_depend_on_how_code_is_cut():
+    assert path_keys(["ab", "c"]) != path_keys(["a", "bc"])
+    assert path_keys(["a", "b"])[0] == path_keys(["a"])[0]
+
+
+@pytest.mark.parametrize(
+    "code,doubt",
+    [
+        ("import sympy", Doubt.LIKELY_OURS),
+        ("def f():\n    yield 1", Doubt.LIKELY_OURS),
+        ("globals()", Doubt.LIKELY_OURS),
+        ("undefined_name", Doubt.NONE),
+        ("1 / 0", Doubt.NONE),
+        ("int('x')", Doubt.NONE),
+        ("(1).missing", Doubt.POSSIBLE),
+    ],
+)
+def test_monty_s_errors_are_doubted_only_where_monty_may_lack_something(code, doubt):
+    layer = MontyLayer(processes=1)
+    assert layer.run([code]).doubt is doubt
+    layer.close()
+
+
+def test_without_a_second_layer_what_monty_lacks_is_no_evidence():
+    alone = Sandbox(use_processes=False)
+    assert alone.execute(["import sympy"]).verdict is Verdict.INFRASTRUCTURE
+    assert alone.execute(["1 / 0"]).verdict is Verdict.PROGRAM_ERROR
+    assert alone.execute(["(1).missing"]).verdict is Verdict.PROGRAM_ERROR
+    assert alone.infrastructure == 1
+    alone.close()
+
+
+def test_an_incomplete_sandbox_refuses_unless_the_unsafe_switch_is_set(monkeypatch):
+    monkeypatch.setattr("ml.execution.layers.broken_promises", lambda run, pid: ["opens a socket"])
+    refusing = Sandbox()
+    refused = refusing.execute(["import fractions\nprint(1)"])
+    assert refused.verdict is Verdict.INFRASTRUCTURE and "opens a socket" in refused.error
+    monkeypatch.setenv("MISSTEP_ALLOW_UNSAFE_EXEC", "1")
+    allowed = refusing.execute(["import fractions\nprint(1)"])
+    assert allowed.ok and allowed.level.endswith("UNSAFE")
+    refusing.close()
+
+
+@needs_confinement
+def test_what_monty_lacks_runs_in_the_process_sandbox_and_says_so(sandbox):
+    execution = sandbox.execute(["from fractions import Fraction", "print(Fraction(1, 3) + 1)"])
+    assert (execution.output, execution.verdict) == ("4/3\n", Verdict.OK)
+    assert execution.level.startswith("process:landlock")
+    assert sandbox.execute(["print(1)"]).level == "monty"
+    assert sandbox.level == f"monty, {execution.level}"
+
+
+@needs_confinement
+def test_sympy_and_numpy_are_there(sandbox):
+    assert sandbox.execute(["import sympy\nprint(sympy.sqrt(8))"]).output == "2*sqrt(2)\n"
+    assert sandbox.execute(["import numpy as np\nprint(int(np.arange(5).sum()))"]).output == "10\n"
+
+
+@needs_confinement
+def test_the_self_test_finds_no_broken_promise_here(process):
+    assert broken_promises(process.run, os.getpid()) == []
+
+
+def test_the_self_test_notices_every_attack_that_succeeds_or_cannot_be_tried():
+    def careless(codes):
+        output = "16" if "comb" in codes[0] else "BROKEN"
+        return Execution(Verdict.OK, output, "none", 1)
+
+    assert broken_promises(careless, os.getpid()) == list(ATTACKS)
+
+    def absent(codes):
+        return Execution(Verdict.INFRASTRUCTURE, "", "none", 0, "no server")
+
+    assert broken_promises(absent, os.getpid()) == ["runs an honest program (infrastructure: no server)"]
+
+
+@needs_confinement
+@pytest.mark.parametrize(
+    "code,verdict",
+    [
+        ("print(1)", Verdict.OK),
+        ("raise SystemExit(0)", Verdict.OK),
+        ("raise SystemExit(2)", Verdict.PROGRAM_ERROR),
+        ("raise ValueError('x')", Verdict.PROGRAM_ERROR),
+        ("x = bytearray(2**34)", Verdict.PROGRAM_ERROR),
+        ("print('x' * 10**6)", Verdict.PROGRAM_ERROR),
+        ("import invented_module", Verdict.PROGRAM_ERROR),
+        ("import pandas", Verdict.INFRASTRUCTURE),
+        ("while True: pass", Verdict.PROGRAM_ERROR),
+    ],
+)
+def test_verdicts_come_from_how_the_process_ended(process, code, verdict):
+    assert process.run([code]).verdict is verdict
+
+
+@needs_confinement
+def test_a_run_that_the_wall_clock_stops_is_no_evidence():
+    layer = ProcessLayer(servers=1, wall_seconds=0.3)
+    layer.run(["print(1)"])
+    stuck = layer.run(["while True: pass"])
+    assert stuck.verdict is Verdict.INFRASTRUCTURE and "stopped after 0.3 s" in stuck.error
+    assert layer.run(["print(2)"]).output == "2\n"
+    layer.close()
+
+
+@needs_confinement
+def test_a_killed_fork_server_is_replaced(process):
+    process.run(["print(1)"])
+    server = process._idle.get()
+    process._idle.put(server)
+    os.kill(server.process.pid, signal.SIGKILL)
+    time.sleep(0.05)
+    assert process.run(["print(1)"]).verdict is Verdict.INFRASTRUCTURE
+    assert process.run(["print(1)"]).output == "1\n"
+
+
+@needs_confinement
+def test_a_forged_report_cannot_move_the_blame_out_of_the_path(process):
+    forged = 'import os\nos.write(3, b\'{"step": 99, "error": 5}\')\nos._exit(1)'
+    execution = process.run(["x = 1", forged])
+    assert execution.verdict is Verdict.PROGRAM_ERROR and execution.ran == 1
+    garbage = "import os\nos.write(3, b'[' * 4000)\nos._exit(1)"
+    assert process.run([garbage]).verdict is Verdict.PROGRAM_ERROR
+
+
+@needs_confinement
+def test_the_child_has_no_environment_of_ours(process, monkeypatch):
+    monkeypatch.setenv("MISSTEP_TEST_SECRET", "do not tell")
+    assert "MISSTEP_TEST_SECRET" not in process.run(["import os\nprint(os.environ)"]).output
+
+
+@pytest.mark.parametrize("name", ["x86_64", "aarch64"])
+def test_the_filter_of_each_processor_ends_in_refusal_and_jumps_inside_itself(name):
+    program = filter_program(name)
+    assert program[-1][0] == 0x06 and program[-1][3] == 0x00050001
+    for index, (_, yes, no, _) in enumerate(program):
+        assert index + 1 + max(yes, no) < len(program) + 1
+    allowed = {line[3] for line in program if line[0] == 0x15}
+    for name_of_call, number in {
+        "x86_64": {"socket": 41, "fork": 57, "execve": 59},
+        "aarch64": {"socket": 198, "clone": 220, "execve": 221},
+    }[name].items():
+        assert number not in allowed, name_of_call
+
+
+def test_a_processor_without_a_table_is_refused():
+    with pytest.raises(OSError, match="no table of system calls for riscv64"):
+        filter_program("riscv64")

@@ -1,0 +1,119 @@
+"""Final answers: found in every form the data has, compared fairly, and never waited for."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from ml.answer_grading import GradingProcess
+from ml.answers import extract_final_answer, is_equivalent, is_strictly_equal, judge
+from tests.data import real_data
+
+
+@pytest.mark.parametrize(
+    "text,answer",
+    [
+        (r"so \boxed{\frac{1}{2}} it is", r"\frac{1}{2}"),
+        (r"first \boxed{1}, no, \boxed{2}", "2"),
+        (r"\boxed{\{1, 2\}}", r"\{1, 2\}"),
+        (r"\fbox{7}", "7"),
+        ("5 + 5 = 10\n#### 10", "10"),
+        ("#### 1,234\n", "1,234"),
+        ("A: 42.", "42"),
+        ("# Answer\n\n7", "7"),
+        ("Then, the final equation is A - B = -9. So the answer is -9", "-9"),
+        ("The answer is: **12**.", "12"),
+        ("the answer is 3.5.", "3.5"),
+        ("The answer is 1. No, the answer is 2.", "2"),
+        ("Final answer: $x^2$", "x^2"),
+        (r"the answer is 3, in a box: \boxed{4}", "4"),
+        (r"\boxed{never closed", None),
+        ("nothing here", None),
+        ("", None),
+    ],
+)
+def test_final_answers_are_found_in_every_form(text, answer):
+    assert extract_final_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    "answer,reference,primary,strict",
+    [
+        ("1/2", "0.5", True, True),
+        (r"\frac12", r"\dfrac{1}{2}", True, True),
+        ("1,000", "1000", True, True),
+        ("$18", "18", True, True),
+        ("-9", "\u22129", True, True),
+        ("18.0", "18", True, True),
+        ("3", "13", False, False),
+        ("(1, 2)", "(1,2)", True, True),
+        ("2/4", "1/2", True, False),
+        ("1,-2", "-2,1", True, False),
+        ("x+1", "1+x", True, False),
+        (r"\sqrt{8}", r"2\sqrt{2}", True, False),
+        ("4343", "4343_6", True, False),
+        ("", "1", False, False),
+        ("1/0", "1", False, False),
+    ],
+)
+def test_two_opinions_on_one_answer(answer, reference, primary, strict):
+    verdict = judge(answer, reference)
+    assert (verdict.primary, verdict.strict) == (primary, strict)
+    assert verdict.agree == (primary == strict)
+
+
+def test_an_absent_answer_is_wrong_to_both_opinions():
+    assert judge(None, "1").agree and not judge(None, "1").primary
+    assert not is_equivalent(None, "1") and not is_equivalent("1", None)
+
+
+def test_numbers_are_compared_without_asking_the_slow_grader(monkeypatch):
+    monkeypatch.setattr("ml.answers.math_verify_verdict", lambda *pair: pytest.fail("asked"))
+    assert is_equivalent("7", "7.0") and not is_equivalent("123456789", "123456788")
+
+
+def test_the_grader_that_decided_is_named():
+    assert judge("7", "8").grader == "number"
+    assert judge("x+2", "2+x").grader.startswith("math-verify")
+
+
+def test_an_answer_that_hangs_the_grader_is_stopped_by_the_wall_clock_also_in_a_thread():
+    process = GradingProcess(seconds=0.5)
+    assert process.compare("x", "x")
+    found = []
+    hanging = "(" * 40 + "x^{9^{9^{9}}}" + ")" * 40 + "+".join(f"\\sin(x^{{{n}}})" for n in range(200))
+    started = time.monotonic()
+    thread = threading.Thread(
+        target=lambda: found.append(process.compare(f"\\int {hanging} dx", "9^{9^{9^9}}+1"))
+    )
+    thread.start()
+    thread.join(20)
+    assert found == [False]
+    assert time.monotonic() - started < 15
+    assert process.compare("x+1", "1+x") is True
+    process.close()
+
+
+def test_a_run_away_text_is_no_answer():
+    assert not is_equivalent("9" * 5000, "9" * 5001)
+
+
+def test_every_math500_answer_equals_itself_in_its_solution():
+    path = real_data("math/math500.jsonl")
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    found = [extract_final_answer(record["solution"]) for record in records]
+    assert (
+        sum(
+            is_strictly_equal(one or "", record["answer"]) for one, record in zip(found, records, strict=True)
+        )
+        >= 490
+    )
+    assert all(one is not None for one in found)
+
+
+def test_gsm8k_references_are_read_from_their_mark():
+    path = real_data("gsm8k/test.jsonl")
+    for line in path.read_text().splitlines()[:200]:
+        answer = extract_final_answer(json.loads(line)["answer"])
+        assert answer is not None and judge(answer, answer).primary
