@@ -123,10 +123,14 @@ class Demo:
         # A job that is cut short is taken up again, so a worker that is told to end need not finish it first.
         quick_end = {"DATABASE_POOL": "0", "REMAP_SIGTERM": "SIGQUIT"}
         name = f"{self.port}@{socket.gethostname()}"
+        # A worker that ends politely waits for its broker, which the same death has taken away.
+        at_once = signal.SIGKILL
         for member in (
             Member("web", self._web_command()),
-            Member("worker", [*worker, "-Q", "default", "-c", "2", "-n", f"default-{name}"], quick_end),
-            Member("gpu", [*worker, "-Q", "gpu", "-c", "1", "-n", f"gpu-{name}"], quick_end),
+            Member(
+                "worker", [*worker, "-Q", "default", "-c", "2", "-n", f"default-{name}"], quick_end, at_once
+            ),
+            Member("gpu", [*worker, "-Q", "gpu", "-c", "1", "-n", f"gpu-{name}"], quick_end, at_once),
             Member("poller", [sys.executable, "manage.py", "poll_jobs"], {"DATABASE_POOL": "0"}),
         ):
             self.group.start(member)

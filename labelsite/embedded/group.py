@@ -26,6 +26,8 @@ class Member:
     name: str
     command: list[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    # What it gets when the group's own process is killed and cannot stop it.
+    signal_of_death: int = signal.SIGTERM
     process: subprocess.Popen[bytes] | None = None
     restarts: int = 0
     start_again_at: float = 0.0
@@ -51,7 +53,7 @@ class ProcessGroup:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=die_with_parent(signal.SIGTERM),
+                preexec_fn=die_with_parent(member.signal_of_death),
             )
 
     def ended(self) -> list[Member]:

@@ -12,18 +12,21 @@ from collections.abc import Callable
 PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent(with_signal: int = signal.SIGTERM) -> Callable[[], None]:
-    """A `preexec_fn`: the kernel sends `with_signal` to the child when the thread that started it dies.
+def follow_parent(with_signal: int) -> None:
+    """Have the kernel send us `with_signal` when the thread that started us dies.
 
-    Only Linux has this; elsewhere the child relies on being stopped by its parent.
+    Only Linux has this; elsewhere a child relies on being stopped by its parent.
     """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(with_signal), 0, 0, 0)
+
+
+def die_with_parent(with_signal: int = signal.SIGTERM) -> Callable[[], None]:
+    """A `preexec_fn` that makes the child follow its parent into death."""
     parent = os.getpid()
-    library = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
     def ask_the_kernel() -> None:
-        if library is None:
-            return
-        library.prctl(PR_SET_PDEATHSIG, int(with_signal), 0, 0, 0)
+        follow_parent(with_signal)
         # The parent may have died between fork and prctl; then no signal would ever come.
         if os.getppid() != parent:
             os._exit(1)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import signal
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutdown
+from celery.signals import worker_process_init, worker_ready, worker_shutdown
 
 from labelsite.celery import application
+from labelsite.embedded.process import follow_parent
 from labelsite.jobs import services
 from labelsite.jobs.models import Job
 from labelsite.jobs.workers import Presence
@@ -21,6 +23,12 @@ def _worker_is_ready(sender: Any, **_: object) -> None:
     presence = Presence(str(sender.hostname), list(sender.app.amqp.queues.consume_from))
     presence.start()
     _presence.append(presence)
+
+
+@worker_process_init.connect
+def _pool_process_starts(**_: object) -> None:
+    # A pool process whose worker was killed would finish its job unseen; the next worker is to have it.
+    follow_parent(signal.SIGTERM)
 
 
 @worker_shutdown.connect
