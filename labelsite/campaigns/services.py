@@ -220,8 +220,9 @@ def use(lease: Assignment, token: str) -> None:
     Assignment.objects.filter(pk=lease.pk).update(state=AssignmentState.SUBMITTED)
 
 
+@transaction.atomic
 def complete(assignment: int, annotator: int, token: str) -> Assignment:
-    """Holds and uses a lease in one call, inside the caller's transaction."""
+    """Holds and uses a lease in one call."""
     lease = hold(assignment, annotator)
     if lease.state != AssignmentState.SUBMITTED:
         use(lease, token)

@@ -1,0 +1,313 @@
+"""The queue on a real PostgreSQL: overlap is never exceeded, and "nothing left" is said only when it is true."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from labelsite.accounts.models import User
+from labelsite.campaigns import queue, services
+from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, MemberState, Task, TaskKind
+from labelsite.campaigns.services import NothingLeft, Reason
+from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Expired leases come back only when a test's own claim asks for them."""
+    monkeypatch.setattr(queue._Throttle, "is_due", lambda self: False)
+
+
+def claim(campaign: Campaign, annotator: User, **how: int) -> Assignment | NothingLeft:
+    return services.claim_next(campaign, annotator, **how)
+
+
+def reason(campaign: Campaign, annotator: User, **how: int) -> Reason:
+    found = claim(campaign, annotator, **how)
+    assert isinstance(found, NothingLeft) and str(found)
+    return found.reason
+
+
+def expire(assignment: Assignment) -> None:
+    Assignment.objects.filter(pk=assignment.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+
+
+def finish(assignment: Assignment) -> None:
+    services.complete(assignment.pk, assignment.annotator_id, str(assignment.token))
+
+
+def in_threads(work: list[Callable[[], None]]) -> None:
+    """Runs every piece of work at once, each with a connection of its own; the first error is raised."""
+    errors: list[BaseException] = []
+    start = threading.Barrier(len(work))
+
+    def run(piece: Callable[[], None]) -> None:
+        try:
+            start.wait()
+            piece()
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(piece,)) for piece in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+@pytest.fixture
+def annotator() -> User:
+    return make_user()
+
+
+@pytest.fixture
+def campaign(annotator: User) -> Campaign:
+    return make_campaign(members=[annotator])
+
+
+def test_the_highest_priority_comes_first_and_equals_in_the_order_of_import(campaign, annotator) -> None:
+    low, first, second = make_task(campaign), make_task(campaign, priority=2), make_task(campaign, priority=2)
+    order = []
+    for _ in range(3):
+        lease = claim(campaign, annotator)
+        order.append(lease.task)
+        finish(lease)
+    assert order == [first, second, low]
+
+
+def test_a_reload_gives_the_same_task_and_the_same_token(campaign, annotator) -> None:
+    make_task(campaign), make_task(campaign)
+    once, again = claim(campaign, annotator), claim(campaign, annotator)
+    assert (once.pk, once.token) == (again.pk, again.token)
+    assert Task.objects.filter(remaining=0).count() == 1
+
+
+def test_the_page_may_prepare_one_task_besides_the_one_in_hand_and_no_more(campaign, annotator) -> None:
+    for _ in range(3):
+        make_task(campaign)
+    in_hand = claim(campaign, annotator)
+    prepared = claim(campaign, annotator, besides=in_hand.pk)
+    assert prepared.pk != in_hand.pk
+    assert claim(campaign, annotator, besides=in_hand.pk).pk == prepared.pk
+    finish(in_hand)
+    assert claim(campaign, annotator).pk == prepared.pk
+
+
+def test_two_people_share_a_task_only_where_its_overlap_says_so(campaign, annotator) -> None:
+    other = make_user()
+    make_member(campaign, other)
+    task = make_task(campaign, overlap=2)
+    assert claim(campaign, annotator).task == claim(campaign, other).task == task
+    third = make_user()
+    make_member(campaign, third)
+    assert reason(campaign, third) == Reason.LEASED
+
+
+def test_a_lapsed_lease_returns_to_the_queue_and_its_draft_stays(campaign, annotator) -> None:
+    other = make_user()
+    make_member(campaign, other)
+    make_task(campaign)
+    lease = claim(campaign, annotator)
+    Assignment.objects.update(draft={"ratings": {"1": {"rating": 1}}})
+    expire(lease)
+    taken = claim(campaign, other)
+    assert taken.task == lease.task
+    lease.refresh_from_db()
+    assert (lease.state, lease.draft) == (AssignmentState.LAPSED, {"ratings": {"1": {"rating": 1}}})
+    expire(taken)
+    back = claim(campaign, annotator)
+    assert (back.pk, back.attempt, back.draft) == (lease.pk, 2, lease.draft)
+    assert back.token != lease.token
+
+
+def test_an_expired_lease_that_nobody_took_is_renewed_for_its_holder(campaign, annotator) -> None:
+    make_task(campaign)
+    lease = claim(campaign, annotator)
+    expire(lease)
+    again = claim(campaign, annotator)
+    assert again.token == lease.token and again.leased_until > timezone.now()
+
+
+def test_a_heartbeat_renews_only_the_lease_that_its_token_names(campaign, annotator) -> None:
+    make_task(campaign)
+    lease = claim(campaign, annotator)
+    expire(lease)
+    assert services.heartbeat(lease.pk, annotator, "00000000-0000-0000-0000-000000000000") is None
+    assert services.heartbeat(lease.pk, make_user(), str(lease.token)) is None
+    assert services.heartbeat(lease.pk, annotator, str(lease.token)) > timezone.now()
+
+
+def test_each_reason_for_nothing_is_the_true_one(campaign, annotator) -> None:
+    outsider, paused, other = make_user(), make_user(is_paused=True), make_user()
+    make_member(campaign, paused)
+    make_member(campaign, other)
+    assert reason(campaign, annotator) == Reason.NO_TASKS
+    make_task(campaign)
+    assert reason(campaign, outsider) == Reason.NOT_ADMITTED
+    assert reason(campaign, paused) == Reason.YOU_ARE_PAUSED
+    lease = claim(campaign, annotator)
+    waiting = claim(campaign, other)
+    assert waiting.reason == Reason.LEASED and waiting.until == lease.leased_until
+    assert reason(campaign, annotator, besides=lease.pk) == Reason.YOUR_SHARE_IS_DONE
+    services.settle(services.complete(lease.pk, annotator.pk, str(lease.token)).task, [-1])
+    assert reason(campaign, annotator) == reason(campaign, other) == Reason.FINISHED
+    make_task(campaign, overlap=2)
+    finish(claim(campaign, annotator))
+    assert reason(campaign, annotator) == Reason.YOUR_SHARE_IS_DONE
+    Campaign.objects.update(is_paused=True)
+    campaign.refresh_from_db()
+    assert reason(campaign, other) == Reason.CAMPAIGN_PAUSED
+
+
+def test_screening_comes_before_work_and_admits_at_the_threshold(campaign) -> None:
+    campaign.screening_size, campaign.screening_threshold = 4, 0.75
+    campaign.save()
+    newcomer = make_user()
+    services.set_members(campaign, {newcomer.pk})
+    make_task(campaign)
+    for _ in range(4):
+        make_task(campaign, kind=TaskKind.SCREENING, gold=[-1], overlap=queue.EVERYBODY)
+    for _ in range(4):
+        lease = claim(campaign, newcomer)
+        assert lease.task.kind == TaskKind.SCREENING
+        finish(lease)
+    assert reason(campaign, newcomer) == Reason.SCREENING_WAITS
+    assert services.judge_screening(campaign, newcomer.pk, [True, True, True]) is None
+    assert services.judge_screening(campaign, newcomer.pk, [True, False, True, True]) == MemberState.ADMITTED
+    assert claim(campaign, newcomer).task.kind == TaskKind.WORK
+
+
+def test_whoever_fails_the_screening_is_not_admitted(campaign) -> None:
+    campaign.screening_size = 2
+    campaign.save()
+    newcomer = make_user()
+    services.set_members(campaign, {newcomer.pk})
+    assert services.judge_screening(campaign, newcomer.pk, [True, False]) == MemberState.REFUSED
+    assert reason(campaign, newcomer) == Reason.NOT_ADMITTED
+
+
+def test_gold_is_mixed_in_at_its_rate(campaign, annotator) -> None:
+    campaign.gold_rate = 0.3
+    campaign.save()
+    for _ in range(60):
+        make_task(campaign, make_solution(["One step."]))
+        make_task(campaign, make_solution(["One step."]), kind=TaskKind.GOLD, gold=[0], overlap=queue.EVERYBODY)
+    kinds = []
+    for _ in range(60):
+        lease = claim(campaign, annotator)
+        kinds.append(lease.task.kind)
+        finish(lease)
+    # 60 draws at 0.3: fewer than 5 or more than 33 happen less than once in 10,000 runs.
+    assert 5 <= Counter(kinds)[TaskKind.GOLD] <= 33
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "overlap", "state"),
+    [
+        ([2], 3, "open"),
+        ([2, 2, -1], 5, "open"),
+        ([2, 2, 2], 3, "done"),
+        ([2, 2, -1, 2], 5, "done"),
+        ([2, 3, -1, 2, -1], 5, "set_aside"),
+        (["give_up", "give_up", "give_up"], 3, "done"),
+    ],
+)
+def test_adaptive_overlap_grows_until_three_agree(campaign, verdicts, overlap, state) -> None:
+    campaign.adaptive_overlap = True
+    campaign.save()
+    task = make_task(campaign, overlap=1)
+    for number in range(len(verdicts)):
+        Task.objects.filter(pk=task.pk, remaining__gt=0).update(remaining=Task.objects.get().remaining - 1)
+        services.settle(Task.objects.select_related("campaign").get(), verdicts[: number + 1])
+    task.refresh_from_db()
+    assert (task.overlap, task.state) == (overlap, state)
+    assert (task.set_aside_reason != "") == (state == "set_aside")
+
+
+def test_adding_the_same_solutions_twice_makes_their_tasks_once(campaign) -> None:
+    solutions = [make_solution() for _ in range(5)]
+    assert services.add_tasks(campaign, solutions) == 5
+    assert services.add_tasks(campaign, [*solutions, make_solution()], batch=2) == 1
+    assert campaign.tasks.count() == 6
+
+
+def test_a_claim_costs_the_same_statements_however_full_the_campaign_is(campaign, annotator) -> None:
+    make_task(campaign)
+    with CaptureQueriesContext(connection) as small:
+        finish(claim(campaign, annotator))
+    for _ in range(30):
+        make_task(campaign)
+    with CaptureQueriesContext(connection) as large:
+        finish(claim(campaign, annotator))
+    assert len(small) == len(large)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twelve_people_at_once_never_exceed_the_overlap_and_miss_no_place() -> None:
+    people = [make_user() for _ in range(12)]
+    campaign = make_campaign(members=people, overlap=3)
+    for _ in range(12):
+        make_task(campaign, make_solution(["Only step."]))
+
+    def label(person: User) -> None:
+        while isinstance(lease := services.claim_next(campaign, person), Assignment):
+            held = Assignment.objects.filter(task=lease.task).exclude(state=AssignmentState.LAPSED).count()
+            assert held <= 3
+            finish(lease)
+
+    in_threads([lambda person=person: label(person) for person in people])
+    per_task = Counter(Assignment.objects.values_list("task", flat=True))
+    assert set(per_task.values()) == {3} and len(per_task) == 12
+    assert set(Task.objects.values_list("remaining", flat=True)) == {0}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_person_in_many_tabs_keeps_the_count_right() -> None:
+    person = make_user()
+    campaign = make_campaign(members=[person], overlap=2)
+    for _ in range(4):
+        make_task(campaign, make_solution(["Only step."]))
+    in_threads([lambda: services.claim_next(campaign, person)] * 8)
+    leased = Assignment.objects.filter(state=AssignmentState.LEASED).count()
+    assert sum(2 - remaining for remaining in Task.objects.values_list("remaining", flat=True)) == leased
+    assert Assignment.objects.count() == leased
+
+
+@pytest.mark.django_db(transaction=True)
+def test_releases_claims_and_submissions_at_once_keep_every_sum() -> None:
+    people = [make_user() for _ in range(8)]
+    campaign = make_campaign(members=people, overlap=2)
+    for _ in range(10):
+        make_task(campaign, make_solution(["Only step."]))
+
+    def disturb(person: User, number: int) -> None:
+        for turn in range(12):
+            lease = services.claim_next(campaign, person)
+            if isinstance(lease, NothingLeft):
+                queue.release_expired_leases()
+            elif (turn + number) % 3 == 0:
+                expire(lease)
+                queue.release_expired_leases()
+            else:
+                try:
+                    finish(lease)
+                except services.LeaseLost:
+                    pass
+
+    in_threads([lambda person=person, number=number: disturb(person, number) for number, person in enumerate(people)])
+    for task in Task.objects.all():
+        held = task.assignments.exclude(state=AssignmentState.LAPSED).count()
+        assert task.remaining == task.overlap - held >= 0
