@@ -27,8 +27,9 @@ def _worker_is_ready(sender: Any, **_: object) -> None:
 
 @worker_process_init.connect
 def _pool_process_starts(**_: object) -> None:
-    # A pool process whose worker was killed would finish its job unseen; the next worker is to have it.
-    follow_parent(signal.SIGTERM)
+    # A pool process whose worker was killed would finish its job unseen, or, idle, wait for ever. It cannot even
+    # end politely then (it would wait for its siblings' queue), and its job is safe in the row.
+    follow_parent(signal.SIGKILL)
 
 
 @worker_shutdown.connect

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+from pathlib import Path
 
 from labelsite.embedded.process import is_alive
 from labelsite.jobs import services
@@ -24,6 +26,17 @@ if not begun.exists():
 
 def child_of(job) -> int:
     return json.loads((job.folder / "child.json").read_text())["pid"]
+
+
+def members_of(group: int) -> list[int]:
+    """The living processes of a process group."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, member_of = path.read_text().rpartition(")")[2].split()[:3]
+            if int(member_of) == group and state != "Z":
+                found.append(int(path.parent.name))
+    return found
 
 
 def test_a_job_whose_worker_was_killed_is_finished_once_by_the_next(start: Start):
@@ -135,7 +148,7 @@ def test_a_real_worker_takes_a_job_from_a_real_broker_and_another_after_being_ki
 
     monkeypatch.setattr(application.conf, "broker_url", broker_url)
     settings.BROKER_URL = broker_url
-    worker_line = ("-m", "celery", "-A", "labelsite", "worker", "-Q", "gpu", "--concurrency", "1")
+    worker_line = ("-m", "celery", "-A", "labelsite", "worker", "-Q", "gpu", "--concurrency", "2")
     options = ("--include", "tests.jobs.work", "-l", "warning", "--hostname", "gpu@here")
     worker = start(*worker_line, *options, BROKER_URL=broker_url)
     wait_until(Worker.objects.alive().filter(queues="gpu").exists, 40, "the worker's first word")
@@ -144,7 +157,8 @@ def test_a_real_worker_takes_a_job_from_a_real_broker_and_another_after_being_ki
     # Only the worker itself is killed; its pool process and the child must follow.
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
-    wait_until(lambda: services.reap() or fresh(first).state == JobState.QUEUED, 10, "the job's return")
+    wait_until(services.reap, 10, "the reaper's notice")
+    wait_until(lambda: not members_of(worker.pid), 10, "the end of the whole pool")
     start(*worker_line, *options, BROKER_URL=broker_url)
     services.wake(first)
     wait_until(lambda: fresh(first).state == JobState.DONE, 40, "the job's end")
