@@ -113,15 +113,22 @@ def finish_reason_of(trajectory: Sequence[int]) -> str:
 
 
 def make_annotation(
-    task: Task, annotator: User, trajectory: Sequence[int] = (1, 1), **fields: Any
+    task: Task,
+    annotator: User,
+    trajectory: Sequence[int] = (1, 1),
+    rated: Sequence[int] | None = None,
+    **fields: Any,
 ) -> Annotation:
-    """A submitted annotation with its ratings and its assignment; `task.remaining` is counted down."""
+    """A submitted annotation with its ratings and its assignment; `task.remaining` is counted down.
+
+    `rated`: what the solution's own steps got, where that is not the trajectory.
+    """
     fields.setdefault("finish_reason", finish_reason_of(trajectory))
     annotation = Annotation.objects.create(
         task=task, annotator=annotator, trajectory=list(trajectory), **fields
     )
     chosen = {step.position: step for step in task.solution.step_rows.filter(is_chosen=True)}
-    for position, rating in enumerate(trajectory):
+    for position, rating in enumerate(trajectory if rated is None else rated):
         StepRating.objects.create(annotation=annotation, step=chosen[position], rating=rating)
     if not annotator.is_machine:
         Assignment.objects.create(

@@ -6,32 +6,24 @@ user, so they never use up the looks that the campaign wants from its own people
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, groupby
-from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from labelsite.accounts.models import User
-from labelsite.annotations.models import Origin
+from labelsite.annotations.import_labels import copy_ratings, insert_annotations
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.campaigns.services import add_everyone, add_tasks, create_campaign
-from labelsite.problems.models import Step
 from labelsite.problems.services import StoredSolution, store_batches
 from ml import formats
 from ml.errors import BadRecord, MisstepError
-from ml.formats import label_rules
 from ml.formats.lines import GZIP_MAGIC
-from ml.records import Annotation, FinishReason, LabelledSolution
+from ml.records import LabelledSolution
 
 SHOWN_ERRORS = 20
 CHECKER = "checker"
-# The key in `Annotation.extra` under which a file's own time of labelling is kept.
-LABELLED_AT_KEY = "labelled_at"
 Report = Callable[[int], None]
 
 
@@ -139,18 +131,6 @@ def campaign_named(name: str, created_by: User | None = None) -> Campaign:
     return campaign
 
 
-def machine_user(labeler: str) -> User:
-    """The user to whom imported labels belong: it has no password and can never log in."""
-    username = labeler if labeler.startswith("imported:") else f"imported:{labeler}"
-    user, created = User.objects.get_or_create(username=username, defaults={"is_machine": True})
-    if created:
-        user.set_unusable_password()
-        user.save(update_fields=["password"])
-    if not user.is_machine:
-        raise MisstepError(f"the user {username!r} is a person, expected a name that only imports use")
-    return user
-
-
 def _while_good(records: Iterable[LabelledSolution], log: ErrorLog) -> Iterator[LabelledSolution]:
     """Pass records on until the first bad line; from there on only read, to count the other bad lines."""
     for record in records:
@@ -161,13 +141,13 @@ def _while_good(records: Iterable[LabelledSolution], log: ErrorLog) -> Iterator[
 def _label_batch(campaign: Campaign, batch: Sequence[StoredSolution], summary: ImportSummary) -> None:
     tasks, new_tasks = _add_tasks(campaign, batch)
     labelled = [stored for stored in batch if stored.labelled.annotation]
-    inserted = _insert_annotations(tasks, labelled)
-    _copy_ratings(inserted)
+    inserted = insert_annotations(tasks, labelled)
+    copy_ratings(inserted)
     summary.solutions += len(batch)
     summary.new_solutions += sum(stored.is_new for stored in batch)
     summary.new_tasks += new_tasks
     summary.new_annotations += len(inserted)
-    summary.broken_rules += sum(bool(rule_broken_by(stored.labelled)) for _, stored in inserted)
+    summary.broken_rules += sum(annotation.breaks_a_rule for annotation in inserted)
 
 
 def _add_tasks(campaign: Campaign, batch: Sequence[StoredSolution]) -> tuple[dict[int, int], int]:
@@ -184,107 +164,3 @@ def _add_tasks(campaign: Campaign, batch: Sequence[StoredSolution]) -> tuple[dic
     new_tasks = add_tasks(campaign, solutions, gold=gold, gold_source=CHECKER)
     tasks = Task.objects.filter(campaign=campaign, solution__in=solutions)
     return dict(tasks.values_list("solution_id", "pk")), new_tasks
-
-
-def trajectory_of(labelled: LabelledSolution) -> list[int]:
-    """The ratings along the trajectory from step 0 up to the first step without one."""
-    assert labelled.annotation is not None
-    ratings = label_rules.trajectory_ratings(labelled.solution, labelled.annotation)
-    until = ratings.index(None) if None in ratings else len(ratings)
-    return [rating for rating in ratings[:until] if rating is not None]
-
-
-def rule_broken_by(labelled: LabelledSolution) -> str:
-    """The label rule that the file's labels break: the reader's verdict, or what the tables would refuse."""
-    assert labelled.annotation is not None
-    if labelled.broken_rule:
-        return labelled.broken_rule
-    trajectory, reason = trajectory_of(labelled), labelled.annotation.finish_reason
-    if -1 in trajectory[:-1]:
-        return "rated_after_the_first_mistake"
-    if (trajectory[-1:] == [-1]) != (reason == FinishReason.FOUND_ERROR):
-        return "found_error_without_mistake"
-    return "solution_not_finished" if reason == FinishReason.SOLUTION and not trajectory else ""
-
-
-def _insert_annotations(
-    tasks: dict[int, int], labelled: Sequence[StoredSolution]
-) -> list[tuple[int, StoredSolution]]:
-    """Insert the annotations that are not there yet; return (annotation id, what it says) of each."""
-    labelers = {stored.labelled.annotation.labeler for stored in labelled if stored.labelled.annotation}
-    users = {labeler: machine_user(labeler).pk for labeler in labelers}
-    by_place: dict[tuple[int, int], StoredSolution] = {}
-    for stored in labelled:
-        assert stored.labelled.annotation is not None
-        place = (tasks[stored.solution_id], users[stored.labelled.annotation.labeler])
-        by_place.setdefault(place, stored)
-    columns = [(*place, *_annotation_values(stored.labelled)) for place, stored in by_place.items()]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO annotations_annotation (task_id, annotator_id, finish_reason, reason, trajectory,"
-            " total_time_ms, broken_rule, extra, revision, is_live, origin, exposure, guideline_version,"
-            " idempotency_key, created_at)"
-            " SELECT task, annotator, finish_reason, reason, trajectory::smallint[], total_time_ms,"
-            " broken_rule, extra, 1, true, %s, 'never', 1, gen_random_uuid(), now()"
-            " FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::int[],"
-            " %s::text[], %s::jsonb[]) AS new (task, annotator, finish_reason, reason, trajectory,"
-            " total_time_ms, broken_rule, extra)"
-            " ON CONFLICT (task_id, annotator_id, revision) DO NOTHING RETURNING id, task_id, annotator_id",
-            [Origin.IMPORT.value, *[[row[index] for row in columns] for index in range(8)]],
-        )
-        return [(identity, by_place[task, user]) for identity, task, user in cursor.fetchall()]
-
-
-def _annotation_values(labelled: LabelledSolution) -> tuple[Any, ...]:
-    annotation = labelled.annotation
-    assert annotation is not None
-    extra = dict(annotation.extra)
-    if annotation.created_at is not None:
-        extra[LABELLED_AT_KEY] = annotation.created_at
-    trajectory = ",".join(map(str, trajectory_of(labelled)))
-    return (
-        str(annotation.finish_reason),
-        annotation.reason,
-        f"{{{trajectory}}}",
-        annotation.total_time_ms,
-        rule_broken_by(labelled),
-        json.dumps(extra, ensure_ascii=False),
-    )
-
-
-def _copy_ratings(annotations: Sequence[tuple[int, StoredSolution]]) -> None:
-    """Write the rating of every option that the file names, unrated ones (null) included."""
-    known = _find_step_ids([stored.solution_id for _, stored in annotations if stored.step_ids is None])
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(
-            "COPY annotations_steprating (annotation_id, step_id, rating, flagged, milliseconds, note)"
-            " FROM STDIN"
-        ) as copy,
-    ):
-        for identity, stored in annotations:
-            step_ids = known[stored.solution_id] if stored.step_ids is None else stored.step_ids
-            for row in _rating_rows(identity, stored.labelled, step_ids):
-                copy.write_row(row)
-
-
-def _rating_rows(
-    identity: int, labelled: LabelledSolution, step_ids: Sequence[int]
-) -> Iterator[tuple[Any, ...]]:
-    annotation: Annotation | None = labelled.annotation
-    assert annotation is not None
-    counts = [len(position.options) for position in labelled.solution.positions]
-    first = list(accumulate(counts, initial=0))
-    for rating in annotation.ratings:
-        step_id = step_ids[first[rating.position] + rating.option]
-        yield identity, step_id, rating.rating, rating.flagged, rating.milliseconds, ""
-
-
-def _find_step_ids(solutions: Sequence[int]) -> dict[int, list[int]]:
-    """The step ids of solutions that were there before, in the order of positions and options."""
-    rows = (
-        Step.objects.filter(solution__in=solutions)
-        .order_by("solution_id", "position", "option")
-        .values_list("solution_id", "id")
-    )
-    return {solution: [row[1] for row in group] for solution, group in groupby(rows, key=itemgetter(0))}

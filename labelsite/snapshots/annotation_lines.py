@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from labelsite.annotations.importers import LABELLED_AT_KEY
+from labelsite.annotations.import_labels import LABELLED_AT_KEY
 from labelsite.annotations.models import Annotation, Origin, StepRating
 from labelsite.campaigns.models import Campaign, TaskKind
 from labelsite.problems.queries import positions_of, record_of

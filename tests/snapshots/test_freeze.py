@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation, Origin
 from labelsite.campaigns.models import Campaign, Task, TaskKind, TaskState
 from labelsite.comparison.models import Adjudication
@@ -248,24 +249,35 @@ def test_export_writes_a_folder_that_reads_back(campaign: Campaign, tmp_path: Pa
         call_command("export_snapshot", campaign="Algebra", labels="human", out=str(tmp_path / "other"))
 
 
-def write_step(task: Task, annotation: Annotation, position: int, text: str) -> None:
-    """What the annotator's page leaves of a step that the person wrote at `position`."""
-    option = task.solution.step_rows.filter(position=position).count()
-    step = task.solution.step_rows.create(
-        position=position, option=option, text=text, source="human", is_chosen=False
+def make_written(task: Task, person: User, rated: list[int], written: dict[int, str]) -> Annotation:
+    """What the annotator's page leaves when somebody went on through steps of their own, by position."""
+    steps = [
+        task.solution.step_rows.create(
+            position=position,
+            option=task.solution.step_rows.filter(position=position).count(),
+            text=text,
+            source="human",
+            is_chosen=False,
+        )
+        for position, text in written.items()
+    ]
+    annotation = make_annotation(
+        task,
+        person,
+        [*rated[:-1], *(1 for _ in written)],
+        rated=rated,
+        finish_reason="solution",
+        extra={"written": [step.pk for step in steps]},
     )
-    annotation.ratings.create(step=step, rating=None)
-    annotation.extra = {"written": [*annotation.extra.get("written", []), step.pk]}
-    annotation.save()
+    for step in steps:
+        annotation.ratings.create(step=step, rating=None)
+    return annotation
 
 
 def test_a_step_that_a_person_wrote_says_that_the_solutions_own_was_wrong(campaign: Campaign):
     task = make_task(campaign, make_solution(["a", "b"]), overlap=2)
-    first = make_annotation(task, make_user(), [1, -1], finish_reason="found_error")
-    Annotation.objects.filter(pk=first.pk).update(trajectory=[1, 1, 1], finish_reason="solution")
-    first.refresh_from_db()
-    write_step(task, first, 1, "my own b")
-    write_step(task, first, 2, "my own c")
+    first = make_written(task, make_user(), [1, -1], {1: "my own b", 2: "my own c"})
+    assert first.trajectory == [1, 1, 1]
     (row,) = rows_of(freeze(campaign, "human"))
     assert row.steps == ["a", "b"]
     assert row.human is not None and row.human["ratings"] == [1, -1]
@@ -274,12 +286,9 @@ def test_a_step_that_a_person_wrote_says_that_the_solutions_own_was_wrong(campai
 
 def test_a_written_step_stands_in_its_authors_prm800k_line_and_in_no_other(campaign: Campaign):
     task = make_task(campaign, make_solution(["a", "b"]), overlap=3)
-    authors = [make_annotation(task, make_user(), [1, -1]) for _ in range(2)]
+    for number in range(2):
+        make_written(task, make_user(), [1, -1], {1: f"own {number}"})
     make_annotation(task, make_user(username="reader"), [1, 1])
-    for number, annotation in enumerate(authors):
-        Annotation.objects.filter(pk=annotation.pk).update(trajectory=[1, 1], finish_reason="solution")
-        annotation.refresh_from_db()
-        write_step(task, annotation, 1, f"own {number}")
     snapshot = freeze(campaign, "human")
     written = (folder_of(snapshot) / "annotations.jsonl").read_text().splitlines()
     last_steps = [json.loads(line)["label"]["steps"][-1] for line in written]

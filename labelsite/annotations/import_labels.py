@@ -1,0 +1,159 @@
+"""The labels of an imported file: annotations of machine users, and a rating row for every option named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+from operator import itemgetter
+from typing import Any
+
+from django.db import connection
+
+from labelsite.accounts.models import User
+from labelsite.annotations.models import Origin
+from labelsite.problems.models import Step
+from labelsite.problems.services import StoredSolution, copy_lines
+from ml.errors import MisstepError
+from ml.formats import label_rules
+from ml.records import FinishReason, LabelledSolution
+
+# The key in `Annotation.extra` under which a file's own time of labelling is kept.
+LABELLED_AT_KEY = "labelled_at"
+
+
+def machine_user(labeler: str) -> User:
+    """The user to whom imported labels belong: it has no password and can never log in."""
+    username = labeler if labeler.startswith("imported:") else f"imported:{labeler}"
+    user, created = User.objects.get_or_create(username=username, defaults={"is_machine": True})
+    if created:
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+    if not user.is_machine:
+        raise MisstepError(f"the user {username!r} is a person, expected a name that only imports use")
+    return user
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an imported annotation comes to: its ratings along the trajectory, and the rule that it breaks."""
+
+    trajectory: list[int]
+    broken_rule: str
+
+
+def said_in(labelled: LabelledSolution) -> Said:
+    """The ratings from step 0 up to the first step without one, and the first label rule that they break.
+
+    The rule is the reader's verdict, or else what the tables would refuse.
+    """
+    annotation = labelled.annotation
+    assert annotation is not None
+    ratings = label_rules.trajectory_ratings(labelled.solution, annotation)
+    until = ratings.index(None) if None in ratings else len(ratings)
+    trajectory = [rating for rating in ratings[:until] if rating is not None]
+    return Said(
+        trajectory, labelled.broken_rule or _refused_by_the_tables(trajectory, annotation.finish_reason)
+    )
+
+
+def _refused_by_the_tables(trajectory: list[int], reason: FinishReason) -> str:
+    if -1 in trajectory[:-1]:
+        return "rated_after_the_first_mistake"
+    if (trajectory[-1:] == [-1]) != (reason == FinishReason.FOUND_ERROR):
+        return "found_error_without_mistake"
+    return "solution_not_finished" if reason == FinishReason.SOLUTION and not trajectory else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """A new annotation's id, what it says, and whether that breaks a label rule."""
+
+    id: int
+    stored: StoredSolution
+    breaks_a_rule: bool
+
+
+def insert_annotations(tasks: dict[int, int], labelled: Sequence[StoredSolution]) -> list[Inserted]:
+    """Insert the annotations that are not there yet, and return those."""
+    labelers = {stored.labelled.annotation.labeler for stored in labelled if stored.labelled.annotation}
+    users = {labeler: machine_user(labeler).pk for labeler in labelers}
+    by_place: dict[tuple[int, int], StoredSolution] = {}
+    for stored in labelled:
+        assert stored.labelled.annotation is not None
+        place = (tasks[stored.solution_id], users[stored.labelled.annotation.labeler])
+        by_place.setdefault(place, stored)
+    columns = [(*place, *_annotation_values(stored.labelled)) for place, stored in by_place.items()]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO annotations_annotation (task_id, annotator_id, finish_reason, reason, trajectory,"
+            " total_time_ms, broken_rule, extra, revision, is_live, origin, exposure, guideline_version,"
+            " idempotency_key, created_at)"
+            " SELECT task, annotator, finish_reason, reason, trajectory::smallint[], total_time_ms,"
+            " broken_rule, extra, 1, true, %s, 'never', 1, gen_random_uuid(), now()"
+            " FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::int[],"
+            " %s::text[], %s::jsonb[]) AS new (task, annotator, finish_reason, reason, trajectory,"
+            " total_time_ms, broken_rule, extra)"
+            " ON CONFLICT (task_id, annotator_id, revision) DO NOTHING"
+            " RETURNING id, task_id, annotator_id, broken_rule <> ''",
+            [Origin.IMPORT.value, *[[row[index] for row in columns] for index in range(8)]],
+        )
+        return [
+            Inserted(identity, by_place[task, user], breaks_a_rule)
+            for identity, task, user, breaks_a_rule in cursor.fetchall()
+        ]
+
+
+def _annotation_values(labelled: LabelledSolution) -> tuple[Any, ...]:
+    annotation = labelled.annotation
+    assert annotation is not None
+    extra = dict(annotation.extra)
+    if annotation.created_at is not None:
+        extra[LABELLED_AT_KEY] = annotation.created_at
+    said = said_in(labelled)
+    trajectory = ",".join(map(str, said.trajectory))
+    return (
+        str(annotation.finish_reason),
+        annotation.reason,
+        f"{{{trajectory}}}",
+        annotation.total_time_ms,
+        said.broken_rule,
+        json.dumps(extra, ensure_ascii=False),
+    )
+
+
+def copy_ratings(annotations: Sequence[Inserted]) -> None:
+    """Write the rating of every option that the file names, unrated ones (null) included."""
+    known = _find_step_ids([new.stored.solution_id for new in annotations if new.stored.step_ids is None])
+    copy_lines(
+        "annotations_steprating (annotation_id, step_id, rating, flagged, milliseconds, note)",
+        (
+            line
+            for new in annotations
+            for line in _rating_lines(new, new.stored.step_ids or known[new.stored.solution_id])
+        ),
+    )
+
+
+def _rating_lines(new: Inserted, step_ids: Sequence[int]) -> Iterator[str]:
+    labelled = new.stored.labelled
+    assert labelled.annotation is not None
+    counts = [len(position.options) for position in labelled.solution.positions]
+    first = list(accumulate(counts, initial=0))
+    for given in labelled.annotation.ratings:
+        step_id = step_ids[first[given.position] + given.option]
+        rating, flagged, milliseconds = (
+            r"\N" if value is None else value for value in (given.rating, given.flagged, given.milliseconds)
+        )
+        yield f"{new.id}\t{step_id}\t{rating}\t{flagged}\t{milliseconds}\t\n"
+
+
+def _find_step_ids(solutions: Sequence[int]) -> dict[int, list[int]]:
+    """The step ids of solutions that were there before, in the order of positions and options."""
+    rows = (
+        Step.objects.filter(solution__in=solutions)
+        .order_by("solution_id", "position", "option")
+        .values_list("solution_id", "id")
+    )
+    return {solution: [row[1] for row in group] for solution, group in groupby(rows, key=itemgetter(0))}
