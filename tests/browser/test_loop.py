@@ -81,8 +81,8 @@ def test_three_people_walk_the_whole_loop(browser: Browser, site: Site, tmp_path
     import_file(admin, real_data("processbench/gsm8k.jsonl"), "GSM8K")
     gsm8k = campaign_id(admin, "GSM8K")
     admin.go(f"/campaigns/{gsm8k}/members/")
-    admin.page.check("text=annotator")
-    admin.page.click("button:has-text('Save')")
+    admin.page.get_by_label("annotator", exact=True).check()
+    admin.page.click("text=Save members")
 
     # The annotator judges three of them, by keyboard alone.
     annotator = log_in(browser, site, "annotator")
