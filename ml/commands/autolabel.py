@@ -14,7 +14,7 @@ from typing import Any
 
 from ml.errors import BadRecord, MisstepError, NotAvailable
 from ml.execution import sandbox
-from ml.policies import load_policy
+from ml.policies import load_policy, rollout_style
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem, Solution, SolutionEstimate
@@ -55,8 +55,8 @@ def parser() -> argparse.ArgumentParser:
     )
     arguments.add_argument(
         "--continuation-style",
-        choices=("prose", "code"),
-        help="of rollouts after given steps; default: as given",
+        choices=("prose", "code", "as-given"),
+        help="of rollouts after given steps; default: as given (pocket: code, also after prose)",
     )
     arguments.add_argument("--limit", type=_positive, help="only the first so many")
     arguments.add_argument("--parallel-trees", type=_positive, default=64)
@@ -91,7 +91,7 @@ class AutolabelRun:
     def execute(self) -> dict[str, Any]:
         """Read, search, write; returns the result line."""
         recipe = RECIPES[self.arguments.method]
-        options = recipe.with_options(vars(self.arguments) | {"style": self.arguments.continuation_style})
+        options = recipe.with_options(vars(self.arguments) | {"style": self._continuation_style()})
         items = self._items()
         policy = load_policy(self.arguments.policy)
         self.lowest_q = -1.0 if self.arguments.method == "rstar" else 0.0
@@ -151,6 +151,11 @@ class AutolabelRun:
                 expected = "one, because rollouts are graded against it"
                 raise BadRecord(str(path), labelled.line, "a problem without a reference answer", expected)
             yield labelled.solution
+
+    def _continuation_style(self) -> str | None:
+        """None where rollouts go on in the style of the steps before them."""
+        chosen = self.arguments.continuation_style or rollout_style(self.arguments.policy)
+        return None if chosen == "as-given" else chosen
 
     def _settings(self, options: Any, policy: str, items: list[Any]) -> dict[str, Any]:
         digest = hashlib.sha256()

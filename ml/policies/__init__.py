@@ -9,7 +9,15 @@ from pathlib import Path
 from ml.errors import MisstepError
 from ml.policies.protocol import Policy
 
-__all__ = ["load_policy"]
+__all__ = ["load_policy", "rollout_style"]
+
+# The pocket policy is surer in code, where Python does the arithmetic, and needs half the tokens.
+_ROLLOUT_STYLES = {"pocket": "code"}
+
+
+def rollout_style(spec: str) -> str | None:
+    """In which style a policy's rollouts are best written, None for the style of the steps before."""
+    return _ROLLOUT_STYLES.get(spec)
 
 
 def load_policy(spec: str) -> Policy:

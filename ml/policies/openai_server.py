@@ -1,8 +1,8 @@
 """Any OpenAI-compatible server as a policy: vLLM, SGLang, llama.cpp, `transformers serve`.
 
-`--policy "http://host:8000/v1?model=NAME&prompts=FAMILY&concurrency=32&max_tokens=1024"`; every part after
-the address is optional, and an API key is read from MISSTEP_POLICY_KEY (never from an argument, which others
-could see in the list of processes). Only the completions endpoint is used: the prompt is ours, no chat
+`--policy "http://host:8000/v1?model=NAME&prompts=FAMILY&concurrency=32&max_tokens=1024&stop=yes"`; every part
+after the address is optional, and an API key is read from MISSTEP_POLICY_KEY (never from an argument, which
+others could see in the list of processes). Only the completions endpoint is used: the prompt is ours, no chat
 template is run.
 """
 
@@ -28,7 +28,7 @@ from ml.seeds import seed_of
 TRIES = 6
 LONGEST_STEP = 400
 _WORTH_RETRYING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-_OPTIONS = {"model", "prompts", "concurrency", "max_tokens", "timeout"}
+_OPTIONS = {"model", "prompts", "concurrency", "max_tokens", "timeout", "stop"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,9 @@ class ServerPolicy:
             self.timeout = float(options.get("timeout", 300))
         except ValueError as error:
             raise MisstepError(f"{address}: {error}, expected numbers") from None
+        # Some servers fail at stop strings with some tokenizers; then texts are cut here, and more is paid
+        # for.
+        self.use_stop = options.get("stop", "yes") != "no"
         # A server on this machine is never asked by way of a proxy.
         local = parts.hostname in ("localhost", "127.0.0.1", "::1")
         handlers = [urllib.request.ProxyHandler({})] if local else []
@@ -109,8 +112,9 @@ class ServerPolicy:
                 "prompt": prompt.render(prefix),
                 "temperature": temperature,
                 "max_tokens": limit,
-                "stop": [prompt.end] if whole else [prompt.separator, prompt.end],
             }
+            if self.use_stop:
+                body["stop"] = [prompt.end] if whole else [prompt.separator, prompt.end]
             own_seed = seed_of(seed, prefix.problem.text, prefix.style, *prefix.steps)
             return [read(prompt, choice) for choice in self._choices(body, count, own_seed)]
 

@@ -46,26 +46,24 @@ class Prompt:
         keep or drop the stop string, and few say which stop it was, so the text is looked at too.
         """
         body, marker, _ = text.partition(self.end)
-        finished = ended or bool(marker)
-        step = self._first_step(body)
-        if stopped and not finished:
+        steps = self._cut(body)
+        step = steps[0] if steps else ""
+        # A text that was not stopped in time goes on after the step: then what follows says nothing of it.
+        finished = len(steps) == 1 and (ended or bool(marker))
+        if stopped and not finished and len(steps) == 1:
             finished = split_code(step)[1] is None and extract_final_answer(step) is not None
-        return Continuation((step,) if step else (), finished and bool(step), tokens)
+        return Continuation((step,) if step else (), finished, tokens)
 
     def completion(self, text: str, tokens: int, stopped: bool) -> Continuation:
         """A completion to the end; unfinished where the model ran out of tokens before its end."""
         body, marker, _ = text.partition(self.end)
-        if self.segmentation == "separator":
-            steps = [step for step in body.split(self.separator) if step.strip()]
-        else:
-            steps = segment(body, self.segmentation)
+        steps = self._cut(body)
         return Continuation(tuple(steps), bool(steps) and (stopped or bool(marker)), tokens)
 
-    def _first_step(self, body: str) -> str:
+    def _cut(self, body: str) -> list[str]:
         if self.segmentation == "separator":
-            return body.split(self.separator)[0]
-        steps = segment(body, self.segmentation)
-        return steps[0] if steps else ""
+            return [step for step in body.split(self.separator) if step.strip()]
+        return segment(body, self.segmentation)
 
 
 @lru_cache

@@ -42,6 +42,7 @@ class RStar:
     finished_candidates: str = "all"
     errors_threshold: int | None = None
     use_preference_model: bool = False
+    ends_by_model: bool = False
     threshold: float = 0.0
     style: str | None = None
 
@@ -103,7 +104,7 @@ def _rollout(tree: Tree, options: RStar, seed: int, generator: random.Random) ->
             return
         node = child
     if not options.grade_all_terminals:
-        _back_up_end(tree, node)
+        yield from _back_up_end(tree, node, options)
 
 
 def _select(tree: Tree, node: Node, options: RStar, generator: random.Random) -> Node | None:
@@ -121,14 +122,19 @@ def _select(tree: Tree, node: Node, options: RStar, generator: random.Random) ->
     return children[best(scores, generator, [child.drawn for child in children])]
 
 
-def _back_up_end(tree: Tree, node: Node) -> None:
-    """Back up a graded end; an invalid one is -1 on itself only. An end is never selected twice (as in the
-    code).
+def _back_up_end(tree: Tree, node: Node, options: RStar) -> Search[None]:
+    """Back up a graded end; an invalid one is -1 on itself only.
+
+    An end is never selected twice (as in the code).
     """
     if node.terminal == INVALID:
         node.visits, node.value_sum = node.visits + 1, node.value_sum - 1.0
     else:
-        tree.backup(node, 1.0 if node.terminal == CORRECT else -1.0, node.terminal == CORRECT)
+        is_correct = node.terminal == CORRECT
+        reward = 1.0 if is_correct else -1.0
+        if options.ends_by_model:
+            reward = (yield [Value(tree.prefix(node))])[0]
+        tree.backup(node, reward, is_correct)
     _exhaust(tree, node)
 
 
@@ -159,7 +165,7 @@ def _expand(tree: Tree, node: Node, options: RStar, seed: int) -> Search[None]:
     if options.grade_all_terminals:
         for child in children:
             if child.terminal is not None and child.pruned is None:
-                _back_up_end(tree, child)
+                yield from _back_up_end(tree, child, options)
 
 
 def _initial_values(tree: Tree, children: list[Node]) -> Search[None]:

@@ -1,0 +1,207 @@
+"""A local `transformers` causal model as a policy: one cache for a prefix and all its samples, seeded row by
+row.
+
+Loaded from a folder, safetensors only, never with code of the folder's own and never with its chat template:
+the prompt is ours (`prompts/`). What is drawn for a prefix depends on the seed, the prefix and the draw's
+number.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ml.errors import MisstepError
+from ml.policies.prompt import Prompt, prompt_for
+from ml.policies.protocol import Continuation, Prefix
+from ml.seeds import seed_of
+
+LONGEST_STEP = 300
+LONGEST_COMPLETION = 1024
+ROWS_AT_ONCE = 64
+# How many tokens at a row's end are read as text to look for a stop string.
+TAIL = 24
+
+
+@dataclass(slots=True)
+class _Row:
+    """One continuation being written."""
+
+    prefix: int
+    generator: torch.Generator
+    tokens: list[int] = field(default_factory=list)
+    log_probability: float = 0.0
+    stopped: bool = False
+    ended: bool = False
+
+
+class TransformersPolicy:
+    """A causal language model and its tokenizer; see `ml.policies.protocol.Policy` for the two methods."""
+
+    def __init__(self, model: Any, tokenizer: Any, name: str, family: str = "") -> None:
+        self.model, self.tokenizer, self.name, self.family = model.eval(), tokenizer, name, family
+        self.device = next(model.parameters()).device
+        ends = model.generation_config.eos_token_id
+        self._ends = {ends} if isinstance(ends, int) else set(ends or ())
+        self._longest = int(getattr(model.config, "max_position_embeddings", 4096))
+
+    def next_steps(
+        self, prefixes: Sequence[Prefix], count: int, temperature: float, seed: int
+    ) -> list[list[Continuation]]:
+        """`count` candidate next steps for each prefix, stopped at the step's boundary."""
+
+        def read(prompt: Prompt, row: _Row, text: str) -> Continuation:
+            return prompt.one_step(text, len(row.tokens), row.stopped, row.ended)
+
+        return self._write(prefixes, count, temperature, seed, LONGEST_STEP, read, whole=False)
+
+    def complete(
+        self, prefixes: Sequence[Prefix], count: int, temperature: float, seed: int
+    ) -> list[list[Continuation]]:
+        """`count` completions to the end for each prefix."""
+
+        def read(prompt: Prompt, row: _Row, text: str) -> Continuation:
+            return prompt.completion(text, len(row.tokens), row.stopped)
+
+        return self._write(prefixes, count, temperature, seed, LONGEST_COMPLETION, read, whole=True)
+
+    def _write(
+        self,
+        prefixes: Sequence[Prefix],
+        count: int,
+        temperature: float,
+        seed: int,
+        limit: int,
+        read: Any,
+        whole: bool,
+    ) -> list[list[Continuation]]:
+        result: list[list[Continuation]] = [[] for _ in prefixes]
+        at_once = max(1, ROWS_AT_ONCE // count)
+        # Prefixes of like length share a batch, so that little of it is padding.
+        order = sorted(range(len(prefixes)), key=lambda index: len("".join(prefixes[index].steps)))
+        for start in range(0, len(order), at_once):
+            chosen = order[start : start + at_once]
+            prompts = [prompt_for(prefixes[index], self.family) for index in chosen]
+            texts = [p.render(prefixes[i]) for p, i in zip(prompts, chosen, strict=True)]
+            stops = [
+                [prompt.end] if whole else [prompt.separator.rstrip(" "), prompt.end] for prompt in prompts
+            ]
+            rows = [
+                _Row(place, torch.Generator().manual_seed(seed_of(seed, text, draw)))
+                for place, text in enumerate(texts)
+                for draw in range(count)
+            ]
+            self._sample(texts, rows, stops, temperature, limit)
+            for row in rows:
+                text = self.tokenizer.decode(row.tokens, skip_special_tokens=False)
+                continuation = read(prompts[row.prefix], row, self._without_end(text))
+                index = chosen[row.prefix]
+                result[index].append(
+                    Continuation(
+                        continuation.steps, continuation.finished, continuation.tokens, row.log_probability
+                    )
+                )
+        return result
+
+    @torch.inference_mode()
+    def _sample(
+        self, texts: list[str], rows: list[_Row], stops: list[list[str]], temperature: float, limit: int
+    ) -> None:
+        """Write every row to its stop. The prompts run once; each sample of a prompt starts from its
+        cache.
+        """
+        ids, mask = self._encode(texts, limit)
+        output = self.model(input_ids=ids, attention_mask=mask, position_ids=_positions(mask), use_cache=True)
+        owners = torch.tensor([row.prefix for row in rows], device=self.device)
+        cache, mask = output.past_key_values, mask[owners]
+        cache.batch_select_indices(owners)
+        logits, alive = output.logits[:, -1][owners], list(rows)
+        for _ in range(min(limit, self._longest - ids.shape[1])):
+            drawn = self._draw(logits, alive, temperature)
+            keep = [index for index, row in enumerate(alive) if not self._is_done(row, stops[row.prefix])]
+            if not keep:
+                return
+            if len(keep) < len(alive):
+                kept = torch.tensor(keep, device=self.device)
+                alive, drawn, mask = [alive[index] for index in keep], drawn[kept], mask[kept]
+                cache.batch_select_indices(kept)
+            mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
+            output = self.model(
+                input_ids=drawn.unsqueeze(1),
+                attention_mask=mask,
+                position_ids=_positions(mask)[:, -1:],
+                past_key_values=cache,
+                use_cache=True,
+            )
+            logits = output.logits[:, -1]
+
+    def _encode(self, texts: list[str], limit: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Left-padded token ids and their mask. A prompt that leaves no room loses its beginning."""
+        rows = [self.tokenizer(text)["input_ids"][-max(1, self._longest - limit) :] for text in texts]
+        width = max(len(row) for row in rows)
+        ids = torch.zeros((len(rows), width), dtype=torch.long)
+        mask = torch.zeros((len(rows), width), dtype=torch.long)
+        for index, row in enumerate(rows):
+            ids[index, width - len(row) :] = torch.tensor(row)
+            mask[index, width - len(row) :] = 1
+        return ids.to(self.device), mask.to(self.device)
+
+    def _draw(self, logits: torch.Tensor, rows: list[_Row], temperature: float) -> torch.Tensor:
+        """One token a row, each from the row's own generator (the Gumbel trick); greedy at temperature 0."""
+        scores = torch.log_softmax(logits.float(), dim=-1).cpu()
+        if temperature > 0:
+            uniform = torch.stack(
+                [torch.rand(scores.shape[1], generator=row.generator).clamp_min(1e-20) for row in rows]
+            )
+            drawn = (scores / temperature - torch.log(-torch.log(uniform))).argmax(dim=-1)
+        else:
+            drawn = scores.argmax(dim=-1)
+        for index, (row, token) in enumerate(zip(rows, drawn.tolist(), strict=True)):
+            row.tokens.append(token)
+            row.log_probability += float(scores[index, token])
+        return drawn.to(self.device)
+
+    def _is_done(self, row: _Row, stops: list[str]) -> bool:
+        if row.tokens[-1] in self._ends:
+            row.ended = row.stopped = True
+            return True
+        tail = self.tokenizer.decode(row.tokens[-TAIL:], skip_special_tokens=False)
+        # A step does not begin with its separator: white space before the first word stops nothing.
+        row.stopped = any(stop in tail.lstrip() for stop in stops)
+        return row.stopped
+
+    def _without_end(self, text: str) -> str:
+        for token in self._ends:
+            text = text.replace(self.tokenizer.decode([token], skip_special_tokens=False), "")
+        return text
+
+
+def _positions(mask: torch.Tensor) -> torch.Tensor:
+    """Positions that count a row's own tokens only: left padding does not move it."""
+    return (mask.cumsum(dim=1) - 1).clamp_min(0)
+
+
+def load_transformers_policy(folder: Path, device: str | None = None) -> TransformersPolicy:
+    """The model in a folder; a file `policy.json` there may name a prompt family: {"prompts": "pocket"}.
+
+    Raises MisstepError where the folder holds no causal model in safetensors.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        settings = (
+            json.loads((folder / "policy.json").read_text()) if (folder / "policy.json").exists() else {}
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, trust_remote_code=False, use_safetensors=True, dtype="auto"
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise MisstepError(f"{folder}: {error}, expected a causal model with safetensors weights") from None
+    return TransformersPolicy(model.to(where), tokenizer, folder.resolve().name, settings.get("prompts", ""))

@@ -1,0 +1,67 @@
+"""MCTS at test time: several whole searches, the best answer of each, and a vote (rStar-Math, section 4;
+MCTS*).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ml.policies.protocol import Prefix
+from ml.records import Problem
+from ml.search import rest_mcts, rstar
+from ml.search.requests import Search, Value, gather
+from ml.search.tree import Node, Tree
+from ml.search.voting import Candidate, Chosen, vote
+from ml.seeds import seed_of
+
+
+def rstar_trajectories(
+    problem: Problem, options: rstar.RStar, trajectories: int, seed: int, style: str = "prose"
+) -> Search[Chosen]:
+    """`trajectories` searches by rStar with the preference model in place of the reference at the ends."""
+    chosen = replace(options, use_preference_model=True, ends_by_model=True)
+    trees = yield from gather(
+        [
+            rstar.search(problem, chosen, seed_of(seed, "trajectory", number), style=style)
+            for number in range(trajectories)
+        ]
+    )
+    return (yield from _vote_over(trees))
+
+
+def mcts_star_trajectories(
+    problem: Problem, options: rest_mcts.RestMcts, trajectories: int, seed: int, style: str = "prose"
+) -> Search[Chosen]:
+    """`trajectories` searches by MCTS*, each stopped at its first ended node that is good enough."""
+    chosen = replace(options, use_value_model=True, stop_at_answer=True)
+    trees = yield from gather(
+        [
+            rest_mcts.search(problem, chosen, seed_of(seed, "trajectory", number), style=style)
+            for number in range(trajectories)
+        ]
+    )
+    return (yield from _vote_over(trees))
+
+
+def _vote_over(trees: list[Tree]) -> Search[Chosen]:
+    """Each tree's best end by the model's own value there, then a vote weighted by that value."""
+    candidates = []
+    for tree in trees:
+        ends = [node for node in tree.terminals() if node.final_answer is not None]
+        if not ends:
+            continue
+        values = yield [Value(Prefix(tree.problem, tree.steps(end), tree.style)) for end in ends]
+        candidates.append(_best(tree, ends, values))
+    # Values of a preference model may be negative; shifted, they still rank and add up as weights.
+    lowest = min((candidate.step_scores[-1] for candidate in candidates), default=0.0)
+    shifted = [
+        replace(candidate, step_scores=(candidate.step_scores[-1] - min(lowest, 0.0) + 1e-6,))
+        for candidate in candidates
+    ]
+    return vote(shifted, "last", weighted=True)
+
+
+def _best(tree: Tree, ends: Sequence[Node], values: Sequence[float]) -> Candidate:
+    value, end = max(zip(values, ends, strict=True), key=lambda pair: (pair[0], -pair[1].id))
+    return Candidate(tree.steps(end), end.final_answer, (value,))

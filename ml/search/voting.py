@@ -1,0 +1,85 @@
+"""From scored solutions to one answer: aggregation of step scores, and votes over equal answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ml.answers import is_equivalent
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A finished solution. step_scores: what the reward model said after each step, empty where nobody
+    asked.
+    """
+
+    steps: tuple[str, ...]
+    answer: str | None
+    step_scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a test-time method answers, and what it chose from."""
+
+    answer: str | None
+    candidates: tuple[Candidate, ...]
+
+
+def product(scores: Sequence[float]) -> float:
+    """The product, as a sum of logarithms: long solutions would underflow. Biased against them all the
+    same.
+    """
+    return math.exp(sum(math.log(max(score, 1e-12)) for score in scores))
+
+
+def mean(scores: Sequence[float]) -> float:
+    """The arithmetic mean."""
+    return sum(scores) / len(scores)
+
+
+def last(scores: Sequence[float]) -> float:
+    """The last step's score."""
+    return scores[-1]
+
+
+AGGREGATIONS: dict[str, Callable[[Sequence[float]], float]] = {
+    "product": product,
+    "minimum": min,
+    "mean": mean,
+    "last": last,
+}
+
+
+def score_of(candidate: Candidate, aggregation: str) -> float:
+    """One score for a solution; a solution without step scores counts 1, so that a vote over it is plain."""
+    return AGGREGATIONS[aggregation](candidate.step_scores) if candidate.step_scores else 1.0
+
+
+def best_candidate(candidates: Sequence[Candidate], aggregation: str = "last") -> Chosen:
+    """The answer of the solution with the highest score (best-of-n)."""
+    answered = [candidate for candidate in candidates if candidate.answer is not None]
+    best = max(answered, key=lambda candidate: score_of(candidate, aggregation), default=None)
+    return Chosen(best.answer if best is not None else None, tuple(candidates))
+
+
+def vote(candidates: Sequence[Candidate], aggregation: str = "last", weighted: bool = False) -> Chosen:
+    """The answer with the most votes, or with the highest sum of scores where `weighted`.
+
+    Equal answers are grouped by the grader, not by their text; among equal sums the first seen wins.
+    """
+    groups: list[tuple[str, float]] = []
+    for candidate in candidates:
+        if candidate.answer is None:
+            continue
+        weight = score_of(candidate, aggregation) if weighted else 1.0
+        for index, (answer, total) in enumerate(groups):
+            if is_equivalent(candidate.answer, answer):
+                groups[index] = (answer, total + weight)
+                break
+        else:
+            groups.append((candidate.answer, weight))
+    best = max(groups, key=lambda group: group[1], default=(None, 0.0))
+    return Chosen(best[0], tuple(candidates))

@@ -1,0 +1,195 @@
+"""The client of OpenAI-compatible servers against a small server that behaves and misbehaves on demand."""
+
+import contextlib
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from ml.errors import MisstepError
+from ml.policies import load_policy
+from ml.policies.openai_server import ServerPolicy, _share
+from ml.policies.protocol import Prefix
+from ml.records import Problem
+
+PREFIX = Prefix(Problem("p", "What is 1 + 1?", "2"), ("Add them.",), "prose")
+
+
+class Server:
+    """Answers completions by `reply(body, number)`: (status, answer). Keeps every request."""
+
+    def __init__(self, reply):
+        self.requests, self.headers, self.busy, self.most_busy = [], [], 0, 0
+        lock = threading.Lock()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.answer(200, {"data": [{"id": "served-model"}]})
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with lock:
+                    outer.requests.append(body)
+                    outer.headers.append(dict(self.headers))
+                    number = len(outer.requests)
+                    outer.busy += 1
+                    outer.most_busy = max(outer.most_busy, outer.busy)
+                status, answer = reply(body, number)
+                with lock:
+                    outer.busy -= 1
+                self.answer(status, answer)
+
+            def answer(self, status, answer):
+                data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                with contextlib.suppress(BrokenPipeError):
+                    self.wfile.write(data)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.address = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(reply):
+        servers.append(Server(reply))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.server.shutdown()
+        server.server.server_close()
+
+
+def completions(body, number, text="The answer is 2.", **extra):
+    choices = [{"text": f"{text}", "finish_reason": "stop"} | extra for _ in range(body.get("n", 1))]
+    return 200, {"choices": choices, "usage": {"completion_tokens": 5 * len(choices)}}
+
+
+def test_the_model_is_the_server_s_first_and_names_the_policy(serve):
+    server = serve(completions)
+    policy = load_policy(server.address)
+    assert policy.name.endswith("/served-model")
+
+
+def test_a_step_is_asked_for_with_stops_at_its_boundary(serve):
+    server = serve(completions)
+    (steps,) = ServerPolicy(server.address).next_steps([PREFIX], 3, 0.7, 0)
+    body = server.requests[0]
+    assert len(server.requests) == 1 and len(steps) == 3
+    assert body["stop"] == ["\n\n", "<end of solution>"]
+    assert (body["n"], body["temperature"], body["model"]) == (3, 0.7, "served-model")
+    assert body["prompt"].endswith("Problem: What is 1 + 1?\n\nSolution:\n\nAdd them.\n\n")
+    assert steps[0].steps == ("The answer is 2.",) and steps[0].finished
+    assert sum(step.tokens for step in steps) == 15
+
+
+def test_a_server_that_says_what_stopped_it_is_believed(serve):
+    by_itself = serve(lambda body, n: completions(body, n, "Half done.", stop_reason=None))
+    at_boundary = serve(lambda body, n: completions(body, n, "Half done.", stop_reason="\n\n"))
+    assert ServerPolicy(by_itself.address).next_steps([PREFIX], 1, 0.7, 0)[0][0].finished
+    assert not ServerPolicy(at_boundary.address).next_steps([PREFIX], 1, 0.7, 0)[0][0].finished
+
+
+def test_a_server_that_ignores_n_is_asked_one_by_one_with_other_seeds(serve):
+    server = serve(lambda body, n: completions(body | {"n": 1}, n))
+    policy = ServerPolicy(server.address)
+    assert len(policy.complete([PREFIX], 4, 0.7, 0)[0]) == 4
+    assert len(server.requests) == 5
+    assert len({body["seed"] for body in server.requests[1:]}) == 4
+    policy.complete([PREFIX], 2, 0.7, 0)
+    assert len(server.requests) == 7
+
+
+def test_seeds_depend_on_the_prefix_and_not_on_its_company(serve):
+    server = serve(completions)
+    other = Prefix(PREFIX.problem, ("Something else.",), "prose")
+    policy = ServerPolicy(server.address + "?concurrency=1")
+    policy.complete([PREFIX], 2, 0.7, 5)
+    policy.complete([other, PREFIX], 2, 0.7, 5)
+    assert server.requests[0]["seed"] == server.requests[2]["seed"] != server.requests[1]["seed"]
+
+
+def test_faults_that_pass_are_retried(serve):
+    def shaky(body, number):
+        if number == 1:
+            return 503, {"error": "loading"}
+        if number == 2:
+            return 200, b"not json"
+        if number == 3:
+            return 429, {"error": "slow down"}
+        return completions(body, number)
+
+    server = serve(shaky)
+    policy = ServerPolicy(server.address, retry_seconds=0.01)
+    assert policy.complete([PREFIX], 1, 0.7, 0)[0][0].finished
+    assert len(server.requests) == 4
+
+
+def test_a_request_that_takes_too_long_is_sent_again(serve):
+    def slow_once(body, number):
+        if number == 1:
+            time.sleep(1.0)
+        return completions(body, number)
+
+    server = serve(slow_once)
+    policy = ServerPolicy(server.address + "?timeout=0.3", retry_seconds=0.01)
+    assert policy.complete([PREFIX], 1, 0.7, 0)[0][0].finished
+    assert len(server.requests) == 2
+
+
+def test_a_fault_that_stays_is_told_in_one_line(serve):
+    server = serve(lambda body, number: (400, {"error": "prompt too long"}))
+    with pytest.raises(MisstepError, match=r"completions: HTTP 400: .*prompt too long"):
+        ServerPolicy(server.address, retry_seconds=0.01).complete([PREFIX], 1, 0.7, 0)
+    assert len(server.requests) == 1
+
+
+def test_an_absent_server_is_told_in_one_line():
+    with pytest.raises(MisstepError, match=r"policy server http://127\.0\.0\.1:9/v1/models"):
+        ServerPolicy("http://127.0.0.1:9/v1", retry_seconds=0.001)
+
+
+def test_no_more_requests_are_under_way_than_allowed(serve):
+    def slow(body, number):
+        time.sleep(0.05)
+        return completions(body, number)
+
+    server = serve(slow)
+    prefixes = [Prefix(PREFIX.problem, (f"step {n}",), "prose") for n in range(9)]
+    ServerPolicy(server.address + "?concurrency=3").complete(prefixes, 1, 0.7, 0)
+    assert 2 <= server.most_busy <= 3
+
+
+def test_the_key_goes_in_a_header_and_never_into_the_name(serve, monkeypatch):
+    monkeypatch.setenv("MISSTEP_POLICY_KEY", "hush")
+    server = serve(completions)
+    policy = ServerPolicy(server.address)
+    policy.complete([PREFIX], 1, 0.7, 0)
+    assert server.headers[0]["Authorization"] == "Bearer hush"
+    assert "hush" not in policy.name
+
+
+def test_an_unknown_option_of_the_address_is_refused():
+    with pytest.raises(MisstepError, match="options modle, expected"):
+        ServerPolicy("http://127.0.0.1:9/v1?modle=x")
+
+
+def test_an_unknown_policy_is_refused():
+    with pytest.raises(MisstepError, match="policy 'pocked', expected pocket, a folder"):
+        load_policy("pocked")
+
+
+def test_tokens_are_shared_out_without_loss():
+    assert _share(10, [1, 1, 1]) == [3, 4, 3] and sum(_share(7, [0, 0])) == 7 and _share(5, []) == []

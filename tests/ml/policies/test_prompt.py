@@ -1,0 +1,76 @@
+"""Templates: prefixes that begin with shorter ones, texts cut into steps, and what is refused."""
+
+import itertools
+
+import pytest
+
+from ml.errors import MisstepError
+from ml.policies.prompt import FOLDER, load_prompt, prompt_for
+from ml.policies.protocol import Prefix
+from ml.records import Problem
+
+PROBLEM = Problem("p", r"What is {x} in \frac{1}{2}?", "1")
+CODE_STEP = "Add.\n```python\nx = 1 + 1\nprint(x)\n```"
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_longer_prefix_begins_with_a_shorter_one_s_text(path):
+    prompt = load_prompt(path.stem)
+    texts = [prompt.render(Prefix(PROBLEM, ("one", "two", "three")[:n], "prose")) for n in range(4)]
+    assert all(longer.startswith(shorter) for shorter, longer in itertools.pairwise(texts))
+    assert PROBLEM.text in texts[0]
+
+
+def test_a_step_is_what_stands_before_the_separator():
+    step = load_prompt("prose").one_step("First this.\n\nThen that.", 9, stopped=True, ended=False)
+    assert step.steps == ("First this.",) and not step.finished and step.tokens == 9
+
+
+def test_a_code_step_keeps_its_fence_whole():
+    step = load_prompt("code").one_step(CODE_STEP + "\n\nMore.", 9, stopped=True, ended=False)
+    assert step.steps == (CODE_STEP,) and not step.finished
+
+
+@pytest.mark.parametrize(
+    "text,ended,finished",
+    [
+        ("The answer is 3.\n\n<end of solution>", False, True),
+        ("The answer is 3.", False, True),
+        ("Half of it is 3.", True, True),
+        ("Half of it is 3.", False, False),
+        ("<end of solution>", False, False),
+    ],
+)
+def test_a_step_ends_the_solution_by_its_mark_by_its_answer_or_by_the_engine_s_word(text, ended, finished):
+    assert load_prompt("prose").one_step(text, 1, stopped=True, ended=ended).finished is finished
+
+
+def test_a_completion_is_cut_into_steps_and_is_unfinished_where_it_ran_out_of_tokens():
+    prompt = load_prompt("prose")
+    whole = prompt.completion(
+        "One.\n\nTwo.\n\nThe answer is 3.\n\n<end of solution>\n\nProblem: x", 9, stopped=False
+    )
+    assert whole.steps == ("One.", "Two.", "The answer is 3.") and whole.finished
+    assert not prompt.completion("One.\n\nTw", 9, stopped=False).finished
+
+
+def test_the_pocket_family_has_its_own_form():
+    prompt = prompt_for(Prefix(PROBLEM, (), "code"), "pocket")
+    assert prompt.render(Prefix(PROBLEM, ("a", "b"), "code")) == f"<begin>{PROBLEM.text}<code>a<step>b<step>"
+    assert prompt.completion("a<step>b<step>c<end>", 3, stopped=True).steps == ("a", "b", "c")
+
+
+def test_a_template_of_one_s_own_is_checked(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text('separator = "x"\nprompt = "{problem}"\n')
+    with pytest.raises(MisstepError, match="keys prompt, separator, expected end, prompt"):
+        load_prompt(str(path))
+    with pytest.raises(MisstepError, match="expected a template like"):
+        load_prompt("absent")
+
+
+def test_a_text_that_was_not_stopped_in_time_is_cut_after_its_first_step():
+    pocket = prompt_for(Prefix(PROBLEM, (), "code"), "pocket")
+    step = pocket.one_step("a<step>b<end>", 5, stopped=True, ended=True)
+    assert step.steps == ("a",) and not step.finished
+    assert pocket.one_step("b<end>", 5, stopped=True, ended=True).finished

@@ -1,0 +1,68 @@
+"""The local `transformers` policy, held against the pocket policy's own engine on the same weights."""
+
+import pytest
+
+pytest.importorskip("torch", reason="the extra `ml` is not installed")
+
+from ml.errors import MisstepError
+from ml.execution import sandbox
+from ml.pocket.problems import generate
+from ml.policies import load_policy
+from ml.policies.protocol import Prefix
+from ml.search import rstar
+from ml.search.walk import Walk
+from tests.ml.policies.pocket_folder import make_pocket_folder
+
+PROBLEMS = generate(3, seed=11)
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory):
+    return load_policy(str(make_pocket_folder(tmp_path_factory.mktemp("model") / "pocket")))
+
+
+@pytest.fixture(scope="module")
+def pocket():
+    return load_policy("pocket")
+
+
+@pytest.mark.parametrize("style", ["prose", "code"])
+def test_greedy_writing_is_that_of_the_pocket_engine(policy, pocket, style):
+    prefixes = [Prefix(problem, (), style) for problem in PROBLEMS]
+    for ours, theirs in zip(
+        policy.complete(prefixes, 1, 0.0, 0), pocket.complete(prefixes, 1, 0.0, 0), strict=True
+    ):
+        assert ours[0].steps == theirs[0].steps
+        assert ours[0].finished == theirs[0].finished
+        assert ours[0].tokens == theirs[0].tokens
+        assert ours[0].log_probability == pytest.approx(theirs[0].log_probability, abs=0.02)
+
+
+def test_a_next_step_stops_at_its_boundary_and_goes_on_from_a_prefix(policy, pocket):
+    first = policy.next_steps([Prefix(PROBLEMS[0], (), "code")], 1, 0.0, 0)[0][0]
+    assert len(first.steps) == 1 and not first.finished and first.steps[0].endswith("```")
+    grown = Prefix(PROBLEMS[0], first.steps, "code")
+    assert (
+        policy.next_steps([grown], 1, 0.0, 0)[0][0].steps == pocket.next_steps([grown], 1, 0.0, 0)[0][0].steps
+    )
+
+
+def test_what_is_drawn_does_not_depend_on_the_batch(policy):
+    prefixes = [Prefix(problem, (), "code") for problem in PROBLEMS]
+    together = policy.complete(prefixes, 3, 0.8, 7)
+    alone = [policy.complete([prefix], 3, 0.8, 7)[0] for prefix in prefixes]
+    assert [[c.steps for c in row] for row in together] == [[c.steps for c in row] for row in alone]
+    assert len({c.steps for row in policy.complete(prefixes, 6, 1.2, 7) for c in row}) > 3
+
+
+def test_a_tree_can_be_searched_with_it(policy):
+    walk = Walk(policy, sandbox())
+    options = rstar.RStar(rollouts=2, candidates=2)
+    tree = next(iter(walk.drive([("x", rstar.search(PROBLEMS[0], options, 0, style="code"))]))).result
+    assert any(end.final_answer for end in tree.terminals())
+    assert walk.cost.tokens > 0
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(MisstepError, match="expected a causal model with safetensors weights"):
+        load_policy(str(tmp_path))
