@@ -1,0 +1,190 @@
+"""People, their settings and their tokens: owner, colleague and outsider at every page."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from labelsite.accounts import services
+from labelsite.accounts.keymap import KeyClash, bindings, checked, keys_of
+from labelsite.accounts.models import ApiToken, Role, User
+from tests.factories import PASSWORD, make_machine, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_person_logs_in_and_brings_the_language_along(client) -> None:
+    user = make_user(preferences={"language": "ko"})
+    response = client.post("/login/", {"username": user.username, "password": PASSWORD})
+    assert (response.status_code, response.url) == (302, "/")
+    assert response.cookies["django_language"].value == "ko"
+
+
+def test_a_wrong_password_is_told_on_the_page(client) -> None:
+    user = make_user()
+    response = client.post("/login/", {"username": user.username, "password": "wrong"})
+    assert response.status_code == 200 and b'role="alert"' in response.content
+
+
+def test_nobody_can_sign_up_and_machines_cannot_log_in(client) -> None:
+    assert client.get("/signup/").status_code == 404
+    machine = make_machine()
+    assert client.post("/login/", {"username": machine.username, "password": ""}).status_code == 200
+    assert "_auth_user_id" not in client.session
+
+
+def test_login_never_leads_to_another_site(client) -> None:
+    user = make_user()
+    data = {"username": user.username, "password": PASSWORD, "next": "https://elsewhere.example/"}
+    assert client.post("/login/", data).url == "/"
+    for address in ("//elsewhere.example/", "https://elsewhere.example/", "javascript:alert(1)"):
+        assert client.post("/language/", {"language": "ko", "next": address}).url == "/"
+
+
+@pytest.mark.parametrize("page", ["/", "/settings/", "/people/", "/my-day/"])
+def test_the_unknown_are_sent_to_the_login_page(client, page) -> None:
+    response = client.get(page)
+    assert response.status_code == 302 and response.url.startswith("/login/?next=")
+
+
+@pytest.mark.parametrize("role", [Role.ANNOTATOR, Role.REVIEWER])
+def test_only_admins_open_and_change_people(client, role) -> None:
+    user = make_user(role)
+    client.force_login(user)
+    assert client.get("/people/").status_code == 403
+    assert client.post("/people/", {"username": "new", "role": "admin"}).status_code == 403
+    assert client.post(f"/people/{user.pk}/", {"role": "admin", "is_active": "on"}).status_code == 403
+    user.refresh_from_db()
+    assert user.role == role
+
+
+def test_an_admin_makes_a_person_whose_password_is_shown_once(client) -> None:
+    client.force_login(make_user(Role.ADMIN))
+    page = client.post("/people/", {"username": "newcomer", "role": "annotator"}).content.decode()
+    password = re.search(r"data-password>([^<]+)<", page)
+    assert password and User.objects.get(username="newcomer").check_password(password[1])
+    assert password[1] not in client.get("/people/").content.decode()
+
+
+def test_a_name_is_given_only_once_whatever_its_case(client) -> None:
+    client.force_login(make_user(Role.ADMIN, username="Ada"))
+    assert client.post("/people/", {"username": "ada", "role": "annotator"}).status_code == 422
+
+
+def test_one_switch_pauses_and_one_excludes(client) -> None:
+    user = make_user()
+    client.force_login(make_user(Role.ADMIN))
+    data = {"role": "annotator", "is_active": "on", "is_paused": "on", "labels_excluded": "on"}
+    client.post(f"/people/{user.pk}/", data)
+    user.refresh_from_db()
+    assert user.is_paused and user.labels_excluded
+    machine = make_machine()
+    client.post(f"/people/{machine.pk}/", {"labels_excluded": "on"})
+    machine.refresh_from_db()
+    assert machine.labels_excluded and machine.is_machine
+
+
+def test_the_last_admin_stays_an_admin(client) -> None:
+    admin = make_user(Role.ADMIN)
+    client.force_login(admin)
+    client.post(f"/people/{admin.pk}/", {"role": "annotator", "is_active": "on"})
+    client.post(f"/people/{admin.pk}/", {"role": "admin"})
+    admin.refresh_from_db()
+    assert admin.is_admin and admin.is_active
+    make_user(Role.ADMIN)
+    client.post(f"/people/{admin.pk}/", {"role": "annotator", "is_active": "on"})
+    admin.refresh_from_db()
+    assert not admin.is_admin
+
+
+def test_a_token_is_shown_once_and_kept_as_a_digest(client) -> None:
+    user = make_user()
+    client.force_login(user)
+    page = client.post("/settings/tokens/", {"name": "nightly <script>"}).content.decode()
+    shown = re.search(r"data-token>([^<]+)<", page)
+    assert shown and ApiToken.objects.get().digest == ApiToken.digest_of(shown[1])
+    assert shown[1] not in client.get("/settings/").content.decode()
+    assert "nightly <script>" not in page
+
+
+def test_a_colleague_cannot_revoke_a_token_and_its_owner_can(client) -> None:
+    owner, colleague = make_user(), make_user()
+    services.create_token(owner, "mine")
+    token = ApiToken.objects.get()
+    client.force_login(colleague)
+    client.post(f"/settings/tokens/{token.pk}/revoke/")
+    assert ApiToken.objects.count() == 1
+    client.force_login(owner)
+    client.post(f"/settings/tokens/{token.pk}/revoke/")
+    assert ApiToken.objects.count() == 0
+
+
+def test_theme_and_language_are_kept_for_the_person_and_for_the_device(client) -> None:
+    user = make_user()
+    client.force_login(user)
+    assert client.post("/theme/", {"theme": "dark"}).cookies["theme"].value == "dark"
+    assert client.post("/language/", {"language": "ko"}).cookies["django_language"].value == "ko"
+    user.refresh_from_db()
+    assert user.preferences == {"theme": "dark", "language": "ko"}
+    assert 'data-theme="dark"' in client.get("/").content.decode()
+    client.post("/theme/", {"theme": "system"})
+    user.refresh_from_db()
+    assert "theme" not in user.preferences
+    client.post("/language/", {"language": "xx"})
+    client.post("/theme/", {"theme": "<b>"})
+    user.refresh_from_db()
+    assert user.preferences == {"language": "ko"}
+
+
+def test_a_remapped_key_wins_over_a_second_key() -> None:
+    user = make_user()
+    services.set_keys(user, {"bad": "a", "neutral": "-"})
+    assert keys_of(user)["bad"] == "a"
+    table = bindings(user)
+    assert (table["a"], table["-"], table["0"]) == ("bad", "neutral", "neutral")
+    assert user.preferences["keys"] == {"bad": "a", "neutral": "-"}
+
+
+@pytest.mark.parametrize("chosen", [{"bad": "3"}, {"bad": "ab"}, {"submit": "Tab"}])
+def test_a_key_that_would_do_two_things_or_is_none_is_refused(chosen) -> None:
+    with pytest.raises(KeyClash):
+        checked(chosen)
+
+
+def test_keys_are_changed_on_the_settings_page_and_set_back(client) -> None:
+    user = make_user()
+    client.force_login(user)
+    client.post("/settings/keys/", {"key_submit": "Space", "key_mark": "m"})
+    user.refresh_from_db()
+    assert user.preferences["keys"] == {"submit": "Space", "mark": "m"}
+    assert bindings(user)[" "] == "submit"
+    client.post("/settings/keys/", {"reset": "1"})
+    user.refresh_from_db()
+    assert "keys" not in user.preferences
+
+
+def test_a_password_is_changed_with_the_old_one_and_the_session_goes_on(client) -> None:
+    user = make_user()
+    client.force_login(user)
+    new = "another long password"
+    bad = client.post("/settings/password/", {"old_password": "no", "new_password1": new, "new_password2": new})
+    assert bad.status_code == 422
+    data = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    assert client.post("/settings/password/", data).status_code == 302
+    assert client.get("/settings/").status_code == 200
+    user.refresh_from_db()
+    assert user.check_password(new)
+
+
+@pytest.mark.parametrize("role", Role.values)
+def test_every_role_has_a_start_page_with_what_to_do_next(client, role) -> None:
+    client.force_login(make_user(role))
+    page = client.get("/").content.decode()
+    assert ("New campaign" in page) == (role == Role.ADMIN)
+    assert "<h1>" in page and "style=" not in page
+
+
+def test_pages_carry_an_enforced_security_policy(client) -> None:
+    policy = client.get("/login/").headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy

@@ -1,0 +1,135 @@
+"""What machines say stays hidden until the person's own judgement is in, at every door that an annotator has."""
+
+from __future__ import annotations
+
+import json
+from uuid import uuid4
+
+import pytest
+
+from labelsite.annotations import services
+from labelsite.annotations.models import Annotation
+from labelsite.campaigns.models import Campaign, Exposure, Task
+from labelsite.campaigns.services import claim_next
+from tests.browser.scenes import blind_campaign
+from tests.factories import make_token, make_user
+
+pytestmark = pytest.mark.django_db
+# Values that stand nowhere else: a Q-value, a score, the words of the order, the gold's source.
+SECRETS = ["0.9375", "0.123456", "yet the PRM", "gold_source", "is_correct", "q_value", "screening"]
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    campaign = blind_campaign(make_user(username="annotator"), ordering="convincing_wrong", overlap=2)
+    Task.objects.update(priority_reason="wrong answer, yet the PRM gives it 0.93")
+    return campaign
+
+
+@pytest.fixture
+def client(client, campaign):
+    client.force_login(campaign.memberships.get().user)
+    return client
+
+
+def holds_a_secret(text: str) -> list[str]:
+    return [secret for secret in SECRETS if secret in text]
+
+
+def post(client, url: str, **body) -> str:
+    response = client.post(url, json.dumps(body), content_type="application/json")
+    assert response.status_code < 500
+    return response.content.decode()
+
+
+def test_no_page_and_no_answer_before_the_submission_holds_a_secret(client, campaign) -> None:
+    user = campaign.memberships.get().user
+    page = client.get(f"/annotate/{campaign.pk}/").content.decode()
+    lease = claim_next(campaign, user)
+    token = str(lease.token)
+    seen = [
+        page,
+        post(client, f"/annotate/{campaign.pk}/next/", besides=lease.pk),
+        post(client, f"/annotate/task/{lease.pk}/draft/", token=token, version=0, draft={}),
+        post(client, f"/annotate/task/{lease.pk}/heartbeat/", token=token),
+        post(client, f"/annotate/task/{lease.pk}/submit/", token=token, key=str(uuid4()), judgement={}),
+        client.get(f"/campaigns/{campaign.pk}/").content.decode(),
+        client.get("/campaigns/").content.decode(),
+        client.get("/campaigns/mine/").content.decode(),
+        client.get("/my-day/").content.decode(),
+        client.get("/").content.decode(),
+    ]
+    assert [holds_a_secret(text) for text in seen] == [[]] * len(seen)
+    assert '"machine"' not in page
+
+
+def test_an_annotators_token_reads_nothing_of_it_either(client, campaign) -> None:
+    user = campaign.memberships.get().user
+    client.logout()
+    headers = {"Authorization": f"Token {make_token(user)}"}
+    pages = ["", "queue/", "estimates/", "scores/", "annotations/"]
+    answers = [client.get(f"/api/v1/campaigns/{campaign.pk}/{page}", headers=headers) for page in pages]
+    answers += [
+        client.post(f"/api/v1/campaigns/{campaign.pk}/next/", headers=headers),
+        client.get(f"/api/v1/estimates/{campaign.estimate_run_id}/", headers=headers),
+        client.get(f"/campaigns/{campaign.pk}/comparison/", headers=headers),
+    ]
+    for answer in answers:
+        content = b"".join(answer) if answer.streaming else answer.content
+        assert not holds_a_secret(content.decode()), (answer.request["PATH_INFO"], content[:300])
+    assert answers[5].json()["options"]
+
+
+def test_an_assisted_campaign_shows_them_from_the_start(client, campaign) -> None:
+    Campaign.objects.update(exposure=Exposure.BEFORE)
+    payload = client.get(f"/annotate/{campaign.pk}/").context["payload"]
+    assert payload["assisted"] and payload["why"].startswith("wrong answer")
+    assert payload["options"][0]["machine"] == {"q_value": 0.9375, "visits": 16, "correct": 15, "score": 0.9}
+
+
+def submitted(campaign: Campaign) -> Annotation:
+    lease = claim_next(campaign, campaign.memberships.get().user)
+    said = {"finish_reason": "give_up", "reason": "for the test"}
+    return services.submit(lease, str(lease.token), uuid4(), said)
+
+
+def test_the_second_look_is_covered_until_it_is_asked_for(client, campaign) -> None:
+    annotation = submitted(campaign)
+    url = f"/annotate/annotation/{annotation.pk}/second-look/"
+    assert not holds_a_secret(client.get(url).content.decode())
+    assert not holds_a_secret(client.get(f"/annotate/annotation/{annotation.pk}/").content.decode())
+    annotation.refresh_from_db()
+    assert annotation.changed_after_reveal is None
+    assert "Q 0.94" in client.post(url).content.decode()
+    annotation.refresh_from_db()
+    assert annotation.changed_after_reveal is False
+    assert client.get(f"/annotate/annotation/{annotation.pk}/").context["payload"]["assisted"]
+
+
+def test_a_campaign_that_never_shows_them_has_no_second_look(client, campaign) -> None:
+    Campaign.objects.update(exposure=Exposure.NEVER)
+    campaign.refresh_from_db()
+    annotation = submitted(campaign)
+    url = f"/annotate/annotation/{annotation.pk}/second-look/"
+    assert client.get(url).status_code == client.post(url).status_code == 404
+
+
+def test_a_colleague_and_an_outsider_find_no_annotation_of_somebody_else(client, campaign) -> None:
+    annotation = submitted(campaign)
+    lease = annotation.task.assignments.get()
+    for role in ("annotator", "reviewer", "admin"):
+        client.force_login(make_user(role))
+        for page in ("", "second-look/"):
+            assert client.get(f"/annotate/annotation/{annotation.pk}/{page}").status_code == 404
+        assert "not_found" in post(client, f"/annotate/task/{lease.pk}/draft/", token=str(lease.token), version=0, draft={})
+    client.force_login(make_user())
+    assert client.get(f"/annotate/{campaign.pk}/").status_code == 404
+    assert "not_admitted" in post(client, f"/annotate/{campaign.pk}/next/")
+
+
+def test_each_arm_of_a_random_campaign_is_kept_with_its_annotation(campaign) -> None:
+    Campaign.objects.update(exposure=Exposure.RANDOM)
+    campaign.refresh_from_db()
+    annotation = submitted(campaign)
+    assert annotation.exposure in ("never", "after", "before")
+    assert annotation.exposure == annotation.task.assignments.get().exposure

@@ -1,0 +1,61 @@
+"""My day: figures, history, and gold told only when it can no longer be used."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from labelsite.annotations import services
+from labelsite.annotations.history import gold_text
+from labelsite.campaigns.models import TaskKind
+from labelsite.campaigns.queue import EVERYBODY
+from labelsite.campaigns.services import claim_next
+from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("gold", "text"),
+    [
+        ([2], "reasonable to mark step 3"),
+        ([3, 2], "reasonable to mark step 3 or 4"),
+        ([-1], "reasonable to find no mistake"),
+        ([-1, 4], "reasonable to mark step 5 or reasonable to find no mistake"),
+    ],
+)
+def test_gold_is_told_in_words(gold, text) -> None:
+    assert gold_text(gold) == text
+
+
+def test_gold_feedback_waits_until_the_label_is_closed(client) -> None:
+    user = make_user()
+    campaign = make_campaign(members=[user], gold_rate=1.0)
+    for gold in ([0], [1]):
+        make_task(campaign, make_solution(["Wrong.", "Right."]), kind=TaskKind.GOLD, gold=gold, overlap=EVERYBODY)
+    client.force_login(user)
+    for expected in (0, 1):
+        lease = claim_next(campaign, user)
+        step = lease.task.solution.step_rows.get(position=0)
+        said = {"finish_reason": "found_error", "ratings": [{"step": step.pk, "rating": -1}]}
+        services.submit(lease, str(lease.token), uuid4(), said)
+        assert client.get("/my-day/").content.decode().count("reasonable to mark step") == expected
+
+
+def test_the_history_goes_on_page_by_page_and_costs_the_same(client, django_assert_max_num_queries) -> None:
+    user = make_user()
+    campaign = make_campaign(members=[user], shows_agreement=True)
+    colleague = make_user()
+    for _ in range(30):
+        task = make_task(campaign, overlap=2)
+        make_annotation(task, user, total_time_ms=4000)
+        make_annotation(task, colleague, trajectory=(1, -1))
+    client.force_login(user)
+    with django_assert_max_num_queries(13):
+        page = client.get("/my-day/")
+    assert len(page.context["entries"]) == 25
+    rest = client.get(f"/my-day/?before={page.context['further']}")
+    assert len(rest.context["entries"]) == 5 and rest.context["further"] is None
+    assert page.context["others"] == {"pairs": 30, "share": 0.0}
+    assert page.context["today"]["median_seconds"] == 4.0
