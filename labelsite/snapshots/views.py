@@ -20,6 +20,7 @@ from labelsite.snapshots.forms import FreezeForm
 from labelsite.snapshots.freezing import freeze_or_queue
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import ANNOTATIONS_FILE, folder_of
+from labelsite.snapshots.words import in_words
 from ml.errors import MisstepError
 
 PAGE_SIZE = 50
@@ -81,12 +82,11 @@ def _get_snapshot(pk: int) -> Snapshot:
 def snapshot_detail(request: HttpRequest, pk: int) -> HttpResponse:
     snapshot = _get_snapshot(pk)
     manifest = snapshot.manifest
-    counts = manifest.get("counts", {})
     context = {
         "snapshot": snapshot,
         "manifest": json.dumps(manifest, indent=2, ensure_ascii=False),
-        "counts": [(name.replace("_", " "), value) for name, value in counts.items()],
-        "dropped": [(name.replace("_", " "), value) for name, value in manifest.get("filters", {}).items()],
+        "counts": in_words(manifest.get("counts", {})),
+        "dropped": in_words(manifest.get("filters", {})),
         "rule": manifest.get("rule", {}),
         "estimates": manifest.get("lineage", {}).get("estimates"),
         "has_annotations": bool(manifest.get("files")),
