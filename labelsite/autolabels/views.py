@@ -190,6 +190,7 @@ def _page_of_results(run: EstimateRun, after: str) -> dict[str, Any]:
     estimates = list(
         SolutionEstimate.objects.filter(run=run, pk__gt=start)
         .select_related("solution__problem")
+        .prefetch_related("solution__tasks")
         .order_by("pk")[: PAGE + 1]
     )
     numbers = [tree.pk for tree in trees] or [estimate.pk for estimate in estimates]

@@ -47,6 +47,7 @@ COLUMNS: Mapping[str, str] = {
     "machine": "CASE WHEN e.id IS NULL THEN -2 ELSE COALESCE(e.first_mistake, -1) END",
     "milliseconds": "a.milliseconds",
     "is_blind": "a.is_blind",
+    "is_correct": "COALESCE(s.is_correct::int, -1)",
     "in_gold": "COALESCE((a.first = ANY(a.gold))::int, -1)",
     "gold_bias": """CASE WHEN a.gold IS NULL OR a.first < 0 THEN -1000 ELSE COALESCE((SELECT a.first - g
         FROM unnest(a.gold) g WHERE g >= 0 ORDER BY abs(a.first - g) LIMIT 1), -1000) END""",
@@ -80,8 +81,9 @@ class Judgements:
     """One entry per finished look, shape [looks]; positions are 0-based, NONE for no mistake.
 
     machine: the run's first mistake, UNKNOWN where it did not estimate the solution. length: steps rated.
-    in_gold: 1, 0, or -1 for not gold. milliseconds: -1 for unknown. gold_bias: steps too early (negative) or
-    too late to the nearest acceptable mistake, NO_BIAS where there is none.
+    in_gold: 1, 0, or -1 for not gold. is_correct: of the answer, -1 for not graded. milliseconds: -1 for
+    unknown. gold_bias: steps too early (negative) or too late to the nearest acceptable mistake, NO_BIAS
+    where there is none.
     """
 
     annotator: Integers
@@ -91,6 +93,7 @@ class Judgements:
     machine: Integers
     milliseconds: Integers
     is_blind: Integers
+    is_correct: Integers
     in_gold: Integers
     gold_bias: Integers
 
@@ -123,7 +126,8 @@ class RatedSteps:
 def judgements(campaign: Campaign, run: EstimateRun | None, against: Against = EVERYBODY) -> Judgements:
     """Every finished look in the campaign, beside the run's opinion on the same solution."""
     source = (
-        f"({against.looks}) a LEFT JOIN autolabels_solutionestimate e"
+        f"({against.looks}) a JOIN problems_solution s ON s.id = a.solution_id"
+        " LEFT JOIN autolabels_solutionestimate e"
         " ON e.solution_id = a.solution_id AND e.run_id = %(run)s"
     )
     table = _integers(list(COLUMNS.values()), source, _parameters(campaign, run, against))

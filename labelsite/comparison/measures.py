@@ -123,6 +123,14 @@ def kinds(looks: Judgements) -> Kinds:
     )
 
 
+def unmarked(looks: Judgements) -> int:
+    """How many solutions have a wrong answer although nobody who looked marked a mistake."""
+    tasks, codes = np.unique(looks.task, return_inverse=True)
+    marked = np.bincount(codes, weights=looks.first != NONE, minlength=len(tasks))
+    wrong = np.bincount(codes, weights=looks.is_correct == 0, minlength=len(tasks))
+    return int(((marked == 0) & (wrong > 0)).sum())
+
+
 def offsets(looks: Judgements) -> list[tuple[str, int]]:
     """How many steps the run is early (-) or late (+), where both found a mistake; the ends are open."""
     both = (looks.first != NONE) & (looks.machine != NONE)
@@ -131,9 +139,10 @@ def offsets(looks: Judgements) -> list[tuple[str, int]]:
     used = np.flatnonzero(counts)
     if not len(used):
         return []
-    reach = int(max(abs(used - MOST_STEPS).max(), 2))
-    names = [f"{step:+d}" if step else "0" for step in range(-reach, reach + 1)]
-    return list(zip(names, counts[MOST_STEPS - reach : MOST_STEPS + reach + 1].tolist(), strict=True))
+    first = min(int(used[0]) - MOST_STEPS, -2)
+    last = max(int(used[-1]) - MOST_STEPS, 2)
+    names = [f"{step:+d}".replace("-", "−") if step else "0" for step in range(first, last + 1)]
+    return list(zip(names, counts[MOST_STEPS + first : MOST_STEPS + last + 1].tolist(), strict=True))
 
 
 def step_figures(steps: RatedSteps, threshold: float = 0.0) -> StepFigures:

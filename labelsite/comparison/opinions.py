@@ -43,10 +43,16 @@ class StepOpinions:
     sentence: str
     code: str | None
     ratings: list[StepRating | None] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
     estimate: Estimated | None = None
     score: float | None = None
     options: list[Step] = field(default_factory=list)
     is_run_first: bool = False
+
+    @property
+    def named_ratings(self) -> list[tuple[StepRating | None, str]]:
+        """Each person's rating with the person's name, for screens too narrow for columns."""
+        return list(zip(self.ratings, self.names, strict=True))
 
     @property
     def tint(self) -> int | None:
@@ -133,6 +139,7 @@ def _add_ratings(by_step: dict[int, StepOpinions], people: Sequence[Person]) -> 
     column = {person.annotation.pk: place for place, person in enumerate(people)}
     for opinion in by_step.values():
         opinion.ratings = [None] * len(people)
+        opinion.names = [person.name for person in people]
     ratings = StepRating.objects.filter(annotation__in=column, step__in=by_step)
     for rating in ratings:
         by_step[rating.step_id].ratings[column[rating.annotation_id]] = rating

@@ -74,7 +74,7 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
             "agreement": measures.first_mistakes(both),
             "steps": steps,
             "charts": [chart for chart in charts if chart],
-            "kinds": _kind_links(lens, measures.kinds(both)),
+            "kinds": _kind_links(lens, measures.kinds(both), measures.unmarked(looks)),
         }
     return render(request, "comparison/campaign.html", context)
 
@@ -114,6 +114,7 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
             messages.success(request, _("Your decision is kept."))
             return redirect(f"{_task_url(lens, task_id)}?{request.GET.urlencode()}")
     kind, against = _kind(request), _against(lens)
+    opinions = opinions_on(shown, lens.run, lens.campaign.score_run)
     neighbours = [
         next(iter(disagreements.task_ids(lens.campaign, lens.run, kind, task_id, 1, against, back)), None)
         for back in (True, False)
@@ -121,7 +122,8 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
     context = {
         "lens": lens,
         "kind": kind,
-        "opinions": opinions_on(shown, lens.run, lens.campaign.score_run),
+        "opinions": opinions,
+        "has_scores": any(opinion.score is not None for opinion in opinions.steps),
         "previous": neighbours[0],
         "following": neighbours[1],
         "form": form or AdjudicationForm(step_count=shown.solution.position_count),
@@ -208,9 +210,9 @@ def _runs(campaign: Campaign) -> list[EstimateRun]:
     return list(runs.distinct().order_by("-pk")[:20])
 
 
-def _kind_links(lens: Lens, counts: measures.Kinds | None) -> list[KindLink]:
+def _kind_links(lens: Lens, counts: measures.Kinds | None, unmarked: int | None = None) -> list[KindLink]:
     base = reverse("comparison:disagreements", args=[lens.campaign.pk])
-    known = {}
+    known: dict[Kind, int | None] = {}
     if counts:
         known = {
             Kind.ANY: counts.earlier + counts.later + counts.misses + counts.invents,
@@ -218,6 +220,7 @@ def _kind_links(lens: Lens, counts: measures.Kinds | None) -> list[KindLink]:
             Kind.LATER: counts.later,
             Kind.MISSES: counts.misses,
             Kind.INVENTS: counts.invents,
+            Kind.UNMARKED: unmarked,
         }
     return [
         KindLink(

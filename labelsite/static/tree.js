@@ -34,3 +34,32 @@ document.addEventListener("keydown", (event) => {
   next?.focus();
   next?.scrollIntoView({ block: "nearest", inline: "nearest" });
 });
+
+/** Brings the chosen step, or else the root, into the middle of its scrolling frame, without moving the page. */
+function centre(scope) {
+  const frame = scope.closest?.("#tree-pane") ?? scope.querySelector?.("#tree-pane");
+  const node = frame?.querySelector(".tree-selected") ?? frame?.querySelector("#node-0");
+  if (!node) return;
+  const [inner, outer] = [node.getBoundingClientRect(), frame.getBoundingClientRect()];
+  frame.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
+  frame.scrollLeft += Math.min(0, inner.left - outer.left - 12) || Math.max(0, inner.right - outer.right + 12);
+}
+
+// A fold is swapped in as a new drawing: what had the focus or was folded stays where the eye is.
+let kept = null;
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target.id === "tree-pane") kept = [event.detail.target.scrollLeft, event.detail.target.scrollTop];
+});
+document.addEventListener("htmx:afterSettle", () => {
+  const frame = document.getElementById("tree-pane");
+  if (!frame || !kept) return;
+  [frame.scrollLeft, frame.scrollTop] = kept;
+  kept = null;
+});
+document.addEventListener("click", (event) => {
+  const node = event.target.closest?.(".tree-node");
+  if (!node) return;
+  document.querySelectorAll(".tree-selected").forEach((other) => other.classList.remove("tree-selected"));
+  node.classList.add("tree-selected");
+});
+centre(document);

@@ -72,7 +72,7 @@ def charts(runs: Sequence[RunCurves]) -> list[Chart]:
                 _("%(metric)s by update. Last: %(last)s.") % {"metric": titles[metric], "last": last},
                 series,
                 _("updates"),
-                titles[metric],
+                "",
                 y_range=(0, 1) if metric == "accuracy" else None,
             )
         )

@@ -16,29 +16,43 @@ def evaluation_charts(evaluation: Evaluation) -> list[Chart]:
     figures = evaluation.figures or {}
     steps = figures.get("steps") or {}
     found = [
-        _mistakes_found(evaluation.pk, steps.get("curve") or []),
+        _roc(evaluation.pk, steps.get("curve") or []),
+        _precision(evaluation.pk, steps.get("curve") or []),
         _calibration(evaluation.pk, (steps.get("calibration") or {}).get("bins") or []),
         _by_position(evaluation.pk, figures.get("by_position") or []),
     ]
     return [chart for chart in found if chart]
 
 
-def _mistakes_found(number: int, rows: Sequence[dict[str, Any]]) -> Chart | None:
-    """Recall and precision over the thresholds, each point one that could have been chosen."""
+def _roc(number: int, rows: Sequence[dict[str, Any]]) -> Chart | None:
+    """Each point is a threshold that could have been chosen."""
     if not rows:
         return None
-    alarms = sorted((row["false_alarms"], row["recall"]) for row in rows)
-    precise = sorted((row["recall"], row["precision"]) for row in rows if row["recall"])
+    points = sorted((row["false_alarms"], row["recall"]) for row in rows)
     return line_chart(
-        f"evaluation-found-{number}",
-        _("Finding wrong steps"),
-        _("Share of wrong steps found, by share of right steps called wrong (ROC); and precision by recall."),
-        [
-            Series(_("found, by false alarms"), [(0.0, 0.0), *alarms, (1.0, 1.0)], "plot-a"),
-            Series(_("precision, by share found"), precise, "plot-b"),
-        ],
-        _("false alarms, or share found"),
-        _("found, or precision"),
+        f"evaluation-roc-{number}",
+        _("Wrong steps found, and at what price"),
+        _("ROC curve: share of wrong steps found, by share of right steps called wrong."),
+        [Series(_("found"), [(0.0, 0.0), *points, (1.0, 1.0)])],
+        _("right steps called wrong"),
+        _("wrong steps found"),
+        x_range=(0, 1),
+        y_range=(0, 1),
+        has_diagonal=True,
+    )
+
+
+def _precision(number: int, rows: Sequence[dict[str, Any]]) -> Chart | None:
+    points = sorted((row["recall"], row["precision"]) for row in rows if row["recall"])
+    if not points:
+        return None
+    return line_chart(
+        f"evaluation-precision-{number}",
+        _("Precision"),
+        _("Share of flagged steps that are wrong, by share of wrong steps found."),
+        [Series(_("precision"), points)],
+        _("wrong steps found"),
+        _("flagged steps that are wrong"),
         x_range=(0, 1),
         y_range=(0, 1),
     )

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from labelsite.autolabels.plots import svg
 from labelsite.autolabels.trees import TreeNode, TreeView, with_toggled
 
-COLUMN, ROW, WIDTH, HEIGHT, MARGIN = 236, 54, 190, 42, 14
+COLUMN, ROW, WIDTH, HEIGHT, MARGIN = 222, 54, 178, 42, 12
 SIGNS = {"correct": "✓", "wrong": "✗", "invalid": "⊘"}
 
 
@@ -88,7 +88,7 @@ def _box(
         detail=node_address.replace("/0/", f"/{node.id}/"),
         label=spoken(node),
         x=x, y=y, width=WIDTH, height=HEIGHT, bar=_bar(node, lowest_q, x, y), tx=x + 14, ty=y + 17, ny=y + 34,
-        words=Truncator(_title(node)).chars(25),
+        words=Truncator(_title(node)).chars(22),
         number=_numbers(node),
     )  # fmt: skip
     return svg.together([box, _toggle(node, address, toggled, x, y)]) if node.children else box
@@ -139,7 +139,8 @@ def _bar(node: TreeNode, lowest_q: float, x: float, y: float) -> SafeString:
 def _title(node: TreeNode) -> str:
     if node.parent is None:
         return _("the problem")
-    return " ".join(node.sentence.split()) or (node.code or "…")
+    # Sentences of siblings are often the same; what they compute is not.
+    return " ".join((node.code or node.sentence).split()) or "…"
 
 
 def _numbers(node: TreeNode) -> str:

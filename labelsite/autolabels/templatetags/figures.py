@@ -103,3 +103,9 @@ def setting(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)
+
+
+@register.filter
+def words(name: object) -> str:
+    """A setting's name as words: batch_size -> batch size."""
+    return str(name).replace("_", " ")
