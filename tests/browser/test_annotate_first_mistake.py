@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser
 
 from labelsite.annotations.models import Annotation
-from tests.browser.annotator_page import Watched, chromium
+from tests.browser.annotator_page import Watched
 from tests.factories import make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TEN = [f"Step number {n}: so $x_{n} = {n}$." for n in range(1, 11)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as launched:
-        yield launched
-
-
-@pytest.fixture
-def watched(browser: Browser, live_server) -> Iterator[Watched]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    yield Watched(context, live_server.url)
-    context.close()
 
 
 def test_seven_keys_and_one_awaited_response_from_start_to_next_task(watched: Watched) -> None:
@@ -49,4 +33,151 @@ def test_seven_keys_and_one_awaited_response_from_start_to_next_task(watched: Wa
     assert len(awaited) == 1
     annotation = Annotation.objects.get(task=first)
     assert (annotation.trajectory, annotation.finish_reason) == ([1, 1, 1, 1, 1, -1], "found_error")
-    assert not watched.errors and not watched.breaches and not watched.outside
+
+
+def test_alternatives_are_rated_after_the_mistake_with_a_key_for_cannot_say(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution(["Right.", ["Wrong.", "Better.", "Odd."], "Never read."]))
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("+ -")
+    assert "Alternative 1 of step 2" in watched.state()
+    watched.press("Enter")
+    assert not Annotation.objects.exists()
+    watched.press("3 4 Enter")
+    watched.submitted(1)
+    rows = Annotation.objects.get().ratings.order_by("step__position", "step__option")
+    assert list(rows.values_list("rating", "flagged")) == [(1, None), (-1, None), (1, None), (None, True)]
+    watched.page.wait_for_selector("text=Everything is labeled")
+
+
+def test_an_earlier_rating_is_corrected_in_place_and_time_and_notes_are_kept(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution(TEN[:3]))
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.page.wait_for_timeout(120)
+    watched.press("3 3 3 k k 2 ArrowUp ArrowUp /")
+    watched.page.keyboard.type("Check this")
+    watched.press("Enter Enter")
+    watched.submitted(1)
+    annotation = Annotation.objects.get()
+    assert annotation.trajectory == [0, 1, 1]
+    first = annotation.ratings.get(step__position=0)
+    assert first.note == "Check this" and first.milliseconds >= 100
+    assert annotation.total_time_ms >= first.milliseconds
+
+
+def test_leaving_a_task_asks_why_and_cannot_happen_with_one_key(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution(TEN)), make_task(campaign, make_solution(TEN))
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("3 1 b Escape g Enter")
+    assert not Annotation.objects.exists()
+    watched.page.keyboard.type("I am stuck")
+    watched.press("Enter")
+    watched.submitted(1)
+    annotation = Annotation.objects.get()
+    assert (annotation.finish_reason, annotation.reason, annotation.trajectory) == (
+        "give_up",
+        "I am stuck",
+        [1],
+    )
+    watched.press("b")
+    watched.page.keyboard.type("The picture is missing")
+    watched.press("Enter")
+    watched.submitted(2)
+    assert Annotation.objects.latest("id").finish_reason == "bad_problem"
+
+
+def test_from_login_to_logout_without_a_mouse_and_with_keys_of_ones_own(watched: Watched) -> None:
+    annotator = make_user(preferences={"keys": {"good": "f", "find": "3", "submit": "n"}})
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution(["Only step."]))
+    watched.log_in(annotator.username)
+    watched.page.wait_for_selector("text=Label")
+    tab_to(watched, "Label")
+    watched.press("Enter")
+    watched.ready()
+    assert (
+        watched.page.inner_text(
+            "#option-%d .rate.good kbd" % campaign.tasks.get().solution.step_rows.get().pk
+        )
+        == "f"
+    )
+    watched.press("f n")
+    watched.submitted(1)
+    tab_to(watched, "Log out")
+    watched.press("Enter")
+    watched.page.wait_for_url(watched.base + "/login/")
+
+
+def tab_to(watched: Watched, text: str) -> None:
+    """Presses Tab until the focus stands on the control with this text."""
+    for _ in range(40):
+        watched.press("Tab")
+        if watched.page.evaluate("document.activeElement.textContent").strip().startswith(text):
+            return
+    raise AssertionError(f"no control named {text} was reached by Tab")
+
+
+def test_a_broken_formula_in_one_step_leaves_the_others_whole(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    loop = "\\\\def\\\\a{\\\\a\\\\a}\\\\a".replace("\\\\", "\\")
+    steps = [
+        "Fine: $x^2$.",
+        f"Loop: ${loop}$ and $\\frac{{1}}{{$",
+        "\\(y_1\\) <img src=x onerror=alert(1)>",
+        "It costs $5 and $6.",
+    ]
+    make_task(campaign, make_solution(steps))
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    page = watched.page
+    assert page.locator("#steps .katex").count() == 2
+    assert page.locator("#steps .formula-error").count() == 1
+    assert page.locator("#steps img").count() == 0
+    assert "<img src=x onerror=alert(1)>" in page.inner_text("#steps")
+    assert "It costs $5 and $6." in page.inner_text("#steps")
+    assert page.locator("#steps math").count() == 2
+
+
+def test_a_clicked_number_lights_up_wherever_it_stands(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    make_task(
+        campaign,
+        make_solution(
+            ["We have 12 boxes.", "So $12 \\cdot 2 = 24$.", "Not 112."], problem="There are 12 boxes."
+        ),
+    )
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    box = watched.page.evaluate(
+        "() => { const node = document.querySelector('#problem .math').firstChild; const range = new Range();"
+        " range.setStart(node, 10); range.setEnd(node, 12); const box = range.getBoundingClientRect();"
+        " return [box.x + box.width / 2, box.y + box.height / 2]; }"
+    )
+    watched.page.mouse.click(*box)
+    assert watched.page.evaluate("CSS.highlights.get('lit').size") == 3
+    watched.press("Escape")
+    assert not watched.page.evaluate("CSS.highlights.has('lit')")
+
+
+def test_the_calculator_knows_what_an_annotator_needs(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign)
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("q")
+    sums = {"-2^2": "-4", "(3+4)^2/sqrt(2)": "34.6482322781", "2^3^2": "512", "17 % 5": "2", "15%": "0.15",
+            "5!": "120", "0.1+0.2": "0.3", "2pi": "6.28318530718", "1,200 * 3": "3600", "constructor": "…", "1/0": "…"}  # fmt: skip
+    for text, expected in sums.items():
+        watched.page.fill("#calculator-input", text)
+        assert watched.page.inner_text("#calculator-output") == expected, text

@@ -1,23 +1,38 @@
 // Small windows: why somebody leaves a task, notes, keys. Each is a native <dialog>, so focus comes back by itself.
 import { byId, keyName, make } from "./elements.js";
 
-/** Opens a dialog and resolves with true when it was confirmed. Enter confirms, Shift+Enter is a new line. */
+let answer = null; // answers the question that is open
+
+/** Closes the open question; a late event of an earlier dialog finds nothing to answer. */
+function settle(dialog, confirmed) {
+  const told = answer;
+  answer = null;
+  if (dialog.open) dialog.close();
+  told?.(confirmed);
+}
+
+for (const dialog of document.querySelectorAll("dialog[data-question]")) {
+  const field = dialog.querySelector("textarea, input");
+  const form = dialog.querySelector("form");
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    settle(dialog, event.submitter?.value !== "cancel");
+  });
+  dialog.addEventListener("cancel", () => settle(dialog, false));
+  // Enter confirms, Shift+Enter is a new line.
+  field.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    if (form.reportValidity()) settle(dialog, true);
+  });
+}
+
+/** Opens a dialog and resolves with true when it was confirmed. */
 function ask(dialog, field) {
   return new Promise((resolve) => {
-    const onKey = (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-      event.preventDefault();
-      const confirm = dialog.querySelector("button[value=ok]");
-      if (field.form.reportValidity()) confirm.click();
-    };
-    field?.addEventListener("keydown", onKey);
-    dialog.addEventListener("close", () => {
-      field?.removeEventListener("keydown", onKey);
-      resolve(dialog.returnValue === "ok");
-    }, { once: true });
-    dialog.returnValue = "";
+    answer = resolve;
     dialog.showModal();
-    field?.focus();
+    field.focus();
   });
 }
 

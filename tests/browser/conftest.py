@@ -1,0 +1,27 @@
+"""One Chromium a session, and a watched page a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.annotator_page import Watched, chromium
+
+
+@pytest.fixture(scope="session")
+def chromium_browser() -> Iterator[Browser]:
+    with chromium() as launched:
+        yield launched
+
+
+@pytest.fixture
+def watched(chromium_browser: Browser, live_server: Any) -> Iterator[Watched]:
+    """A page at 1280 by 900. A script error or a breach of the security policy fails the test that saw it."""
+    context = chromium_browser.new_context(viewport={"width": 1280, "height": 900})
+    page = Watched(context, live_server.url)
+    yield page
+    context.close()
+    assert not page.errors and not page.breaches and not page.outside

@@ -1,0 +1,103 @@
+"""How the pages stand: no accessibility fault, no sideways scrolling, nothing from outside, in both languages.
+
+Set MISSTEP_SCREENSHOTS to a folder to get a picture of every page that is looked at here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser
+
+from labelsite.annotations.models import Annotation
+from labelsite.campaigns.models import Protocol
+from tests.browser.annotator_page import Watched
+from tests.browser.scenes import assisted_campaign, blind_campaign
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+# Two of the four are enough to find a fault; the other two are for pictures.
+LOOKS = [(1280, "light", "en"), (390, "dark", "ko")]
+if os.environ.get("MISSTEP_SCREENSHOTS"):
+    LOOKS += [(390, "light", "en"), (1280, "dark", "ko")]
+
+
+@pytest.fixture(params=LOOKS, ids=str)
+def watched(request: Any, chromium_browser: Browser, live_server: Any) -> Iterator[Watched]:
+    width, theme, language = request.param
+    context = chromium_browser.new_context(
+        viewport={"width": width, "height": 844 if width < 500 else 900},
+        color_scheme=theme,
+        has_touch=width < 500,
+    )
+    context.add_cookies([{"name": "django_language", "value": language, "url": live_server.url}])
+    page = Watched(context, live_server.url)
+    page.name = f"{width}-{theme}-{language}"  # type: ignore[attr-defined]
+    yield page
+    context.close()
+
+
+def look(watched: Watched, name: str) -> None:
+    """Takes the picture, runs axe, and checks that nothing sticks out sideways or was refused."""
+    page = watched.page
+    page.wait_for_timeout(150)
+    if folder := os.environ.get("MISSTEP_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{folder}/{name}-{watched.name}.png")  # type: ignore[attr-defined]
+    width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert width[0] <= width[1], f"{name} is {width[0]} wide on a screen of {width[1]}"
+    found = Axe().run(page, options=RULES).response["violations"]
+    faults = [
+        (fault["id"], fault["nodes"][0]["html"][:160], fault["nodes"][0].get("failureSummary"))
+        for fault in found
+    ]
+    assert not faults, f"{name}: {faults}"
+    assert not watched.breaches and not watched.errors and not watched.outside
+
+
+def test_pages_of_an_annotator_look_right(watched: Watched) -> None:
+    annotator = make_user()
+    blind = blind_campaign(annotator, name="Shop problems")
+    assisted = assisted_campaign(annotator, name="Shop problems, assisted", alternatives=False)
+    index = blind_campaign(annotator, name="Only the index", protocol=Protocol.INDEX_ONLY, alternatives=False)
+    every = blind_campaign(annotator, name="Every option", protocol=Protocol.EVERY_OPTION)
+    watched.go("/login/")
+    look(watched, "login")
+    watched.log_in(annotator.username)
+    watched.page.wait_for_load_state("networkidle")
+    look(watched, "home")
+    watched.annotate(blind)
+    look(watched, "annotate-start")
+    watched.press("3 3 2 3 1")
+    look(watched, "annotate-mistake")
+    watched.press("?")
+    look(watched, "annotate-keys")
+    watched.press("Escape 3 1 4 Enter")
+    watched.submitted(1)
+    look(watched, "annotate-next")
+    watched.annotate(assisted)
+    watched.press("3 3")
+    look(watched, "annotate-assisted")
+    watched.annotate(index)
+    watched.press("j j x")
+    look(watched, "annotate-index")
+    watched.annotate(every)
+    watched.press("3 3 3 3 1 1 1 1")
+    look(watched, "annotate-every")
+    annotation = Annotation.objects.get()
+    watched.go(f"/annotate/annotation/{annotation.pk}/second-look/")
+    look(watched, "second-look-covered")
+    watched.page.click("main form button")
+    look(watched, "second-look")
+    watched.go("/my-day/")
+    look(watched, "my-day")
+    watched.go("/settings/")
+    look(watched, "settings")
