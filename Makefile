@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+BENCH := $(filter-out __init__ %_worker,$(basename $(notdir $(wildcard tests/benchmarks/*.py))))
 PIP := $(RUN) -m pip --disable-pip-version-check install --constraint constraints.txt
 
 .PHONY: help demo test lint install bench attack clean
@@ -24,11 +25,14 @@ lint: $(VENV)/.has-all ## ruff and mypy
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m mypy labelsite ml manage.py tests
 
-bench: $(VENV)/.has-all ## run the benchmarks of tests/benchmarks
-	@$(RUN) -m pytest tests/benchmarks -p no:randomly -s -o python_files='*.py'
+bench: $(VENV)/.has-all ## run the benchmarks of tests/benchmarks, or one: BENCH=search_trees
+	@failed=0; for name in $(BENCH); do \
+		echo "== $$name"; $(RUN) -m tests.benchmarks.$$name || failed=1; \
+	done; exit $$failed
 
-attack: $(VENV)/.has-all ## attack the sandbox with every program of its attack set
-	@$(RUN) -m pytest tests/ml/execution -s
+attack: $(VENV)/.has-all ## attack the sandbox, on an idle and on a crowded machine
+	@$(RUN) -m tests.ml.execution.attacks
+	@$(RUN) -m tests.ml.execution.attacks --oversubscribe
 
 clean: ## remove .venv and caches; the data in var/ stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist

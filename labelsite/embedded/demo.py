@@ -169,8 +169,9 @@ class Demo:
         with open(log_file(self.var, arguments[0]), "a") as log:
             for line in process.stdout:
                 log.write(line)
+                is_news = line.strip() != last
                 last = line.strip() or last
-                if not line.startswith((" ", "Traceback")):
+                if is_news and not line.startswith((" ", "Traceback")):
                     print(f"      {line.rstrip()}", flush=True)
         if process.wait() != 0 and not self.stopping.is_set():
             where = f"{self.var}/log/{arguments[0]}.log"
