@@ -2,12 +2,15 @@
 
     python -m tests.benchmarks.train_throughput --out docs/results/train_throughput.json
 
-Same model, same tokens, same precision (float32), one thread each, alternating, median of three. trl stands
-in an environment of its own (`--trl-python`, by default `var/bench/trl/bin/python`, made with
-`python3 -m venv var/bench/trl && var/bench/trl/bin/pip install torch==2.13.0 'trl==1.13.*'`), because later
-releases no longer have the trainer. One run is one epoch over the same records; speed counts every distinct
-labelled step once, however often a trainer repeats it. trl's rows for alternatives are its own recipe's:
-one row per option, with the prefix's labels repeated.
+Same model, same tokens, same precision (float32), alternating, median of three. Each has one thread, and
+seconds are the processor's, so that a busy machine is unfair to nobody (wall seconds stand beside them in
+the raw part). trl stands in an environment of its own (`--trl-python`, by default
+`var/bench/trl/bin/python`, made with `python3 -m venv var/bench/trl && var/bench/trl/bin/pip install
+torch==2.13.0 'trl==1.13.*'`), because later releases no longer have the trainer.
+
+One run is one epoch over the same records; speed counts every distinct labelled step once, however often a
+trainer repeats it. trl's rows for alternatives are its own recipe's: one row per option, with the prefix's
+labels repeated.
 """
 
 from __future__ import annotations

@@ -50,12 +50,12 @@ def train_ours(folder: Path, epochs: int) -> None:
     batch = 1 if any(row.options for row in rows) else BATCH
     steps = -(-len(examples) * epochs // batch)
     settings = TrainingSettings("classifier", steps, learning_rate=RATE, batch_size=batch, weight_decay=0.0)
-    started = time.perf_counter()
+    started, wall = time.process_time(), time.perf_counter()
     train(model, examples, settings)
-    seconds = time.perf_counter() - started
+    seconds, wall = time.process_time() - started, time.perf_counter() - wall
     model.model.save_pretrained(str(folder / "trained"))
     labelled = sum(len(example.reads) for example in examples)
-    report(seconds, steps, labelled_steps=labelled, epochs=epochs, **counts)
+    report(seconds, steps, wall_seconds=wall, labelled_steps=labelled, epochs=epochs, **counts)
 
 
 def report(seconds: float, updates: int, **further: object) -> None:
