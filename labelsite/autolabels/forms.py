@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from ml.search.recipes import RECIPES
 
+LARGEST_TREE_FILE = 20 * 2**20
+
 METHODS = {
     "math-shepherd": _("Math-Shepherd: completions from every prefix"),
     "omegaprm": _("OmegaPRM: binary search for the first mistake"),
@@ -72,3 +74,18 @@ class ProblemSearchForm(SearchForm):
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(name, f"{name} ({count})") for name, count in sources]
         self.fields["method"].initial = "rstar"
+
+
+class TreeFileForm(forms.Form):
+    """A file of MATH-APS trees. A larger one belongs to the import, which reads in a job."""
+
+    file = forms.FileField(label=_("MATH-APS trees"))
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > LARGEST_TREE_FILE:
+            raise forms.ValidationError(
+                _("The file has %(size)s MB, expected at most %(most)s.")
+                % {"size": file.size // 2**20, "most": LARGEST_TREE_FILE // 2**20}
+            )
+        return file

@@ -38,6 +38,11 @@ class TreeNode:
         return self.facts.get("code") or split_code(str(self.facts.get("text") or ""))[1]
 
     @property
+    def title(self) -> str:
+        """What tells the step from its siblings: their sentences are often the same, what they compute is not."""
+        return " ".join((self.code or self.sentence).split()) or "…"
+
+    @property
     def hidden(self) -> int:
         """How many nodes hang below a closed one."""
         return 0 if self.is_open else self.size - 1

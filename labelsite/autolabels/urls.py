@@ -6,6 +6,7 @@ app_name = "autolabels"
 urlpatterns = [
     path("", views.run_list, name="list"),
     path("search/", views.search, name="search"),
+    path("trees/", views.open_trees, name="open_trees"),
     path("<int:pk>/", views.run_detail, name="run"),
     path("<int:pk>/cancel/", views.cancel, name="cancel"),
     path("<int:pk>/resume/", views.resume, name="resume"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
@@ -15,7 +17,8 @@ from django.views.decorators.http import require_POST
 
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.autolabels import services
-from labelsite.autolabels.forms import ProblemSearchForm
+from labelsite.autolabels.forms import ProblemSearchForm, TreeFileForm
+from labelsite.autolabels.math_aps import import_trees
 from labelsite.autolabels.models import EstimateRun, SearchTree, SolutionEstimate
 from labelsite.autolabels.plots import bar_chart
 from labelsite.autolabels.plots.tree import tree_svg
@@ -93,6 +96,28 @@ def search(request: HttpRequest) -> HttpResponse:
         except MisstepError as refusal:
             form.add_error(None, str(refusal))
     return render(request, "autolabels/search.html", {"form": form})
+
+
+@admin_required
+@require_POST
+def open_trees(request: HttpRequest) -> HttpResponse:
+    """Take in a file of MATH-APS trees."""
+    form = TreeFileForm(request.POST, request.FILES)
+    if not form.is_valid():
+        messages.error(request, str(next(iter(form.errors.values()))[0]))
+        return redirect("autolabels:list")
+    file = form.cleaned_data["file"]
+    suffix = ".jsonl.gz" if file.name.endswith(".gz") else ".jsonl"
+    with tempfile.NamedTemporaryFile(suffix=suffix) as kept:
+        for chunk in file.chunks():
+            kept.write(chunk)
+        kept.flush()
+        try:
+            runs = import_trees(Path(kept.name), file.name)
+        except MisstepError as refusal:
+            messages.error(request, str(refusal))
+            return redirect("autolabels:list")
+    return redirect("autolabels:run", runs[0].pk)
 
 
 @admin_required

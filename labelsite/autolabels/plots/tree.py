@@ -103,12 +103,16 @@ def _toggle(node: TreeNode, address: str, toggled: Sequence[int], x: float, y: f
         if node.is_open
         else ngettext("Unfold %(count)s step", "Unfold %(count)s steps", count) % {"count": count}
     )
+    sign = "−" if node.is_open else f"+{count}"
+    # A hidden number needs room; the link to the next column starts behind the round handle of an open one.
+    wide = 22 if node.is_open else 14 + 7 * len(sign)
     return format_html(
         '<a id="fold-{id}" class="tree-fold" href="{href}#node-{id}" hx-get="{href}" hx-target="#tree-pane"'
         ' hx-swap="outerHTML" hx-push-url="true" tabindex="-1" aria-label="{label}">'
-        '<circle cx="{x}" cy="{y}" r="11"/><text x="{x}" y="{ty}">{sign}</text></a>',
-        id=node.id, href=f"{address}?{state}", label=label, x=x + WIDTH + 12, y=y + HEIGHT / 2,
-        ty=y + HEIGHT / 2 + 4, sign="−" if node.is_open else (f"+{count}" if count < 100 else "+…"),
+        '<rect x="{left}" y="{top}" width="{wide}" height="22" rx="11"/>'
+        '<text x="{x}" y="{ty}">{sign}</text></a>',
+        id=node.id, href=f"{address}?{state}", label=label, x=x + WIDTH + 1 + wide / 2,
+        left=x + WIDTH + 1, top=y + HEIGHT / 2 - 11, wide=wide, ty=y + HEIGHT / 2 + 4, sign=sign,
     )  # fmt: skip
 
 
@@ -137,10 +141,7 @@ def _bar(node: TreeNode, lowest_q: float, x: float, y: float) -> SafeString:
 
 
 def _title(node: TreeNode) -> str:
-    if node.parent is None:
-        return _("the problem")
-    # Sentences of siblings are often the same; what they compute is not.
-    return " ".join((node.code or node.sentence).split()) or "…"
+    return _("the problem") if node.parent is None else node.title
 
 
 def _numbers(node: TreeNode) -> str:

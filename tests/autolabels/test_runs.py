@@ -1,0 +1,95 @@
+"""A run spreads over jobs, each loads its part once, and the last one completes the run."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelsite.autolabels.importers import read_estimates
+from labelsite.autolabels.models import EstimateRun, Shard, SolutionEstimate
+from labelsite.autolabels.progress import progress_of
+from labelsite.autolabels.services import load_shard, start_estimates, start_search
+from labelsite.jobs.models import Job, JobState
+from labelsite.jobs.tasks import run_here
+from labelsite.problems.models import Problem, Solution
+from ml.errors import MisstepError
+from tests.autolabels.files import estimate_line, write_run
+from tests.factories import make_problem, make_solution
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings, tmp_path):
+    settings.VAR = tmp_path / "var"
+
+
+def two_shards() -> tuple[EstimateRun, list[Shard], list[Solution]]:
+    solutions = [make_solution() for _ in range(3)]
+    ids = [solution.pk for solution in solutions]
+    run = start_estimates(Solution.objects.filter(pk__in=ids), shard_size=2)
+    return run, list(run.shards.order_by("number")), solutions
+
+
+@pytest.mark.django_db
+def test_the_last_shard_completes_the_run_and_the_costs_add_up(tmp_path):
+    run, (first, second), solutions = two_shards()
+    assert [shard.job.spec["solutions"] for shard in (first, second)] == [
+        [solutions[0].pk, solutions[1].pk], [solutions[2].pk],
+    ]  # fmt: skip
+    folder = write_run(tmp_path / "1", [estimate_line(solution.pk, [4, 0]) for solution in solutions[:2]])
+    load_shard(first, folder)
+    run.refresh_from_db()
+    assert run.loaded_at is None
+    assert progress_of(run, run.shards.select_related("job")).done == 2
+    load_shard(second, write_run(tmp_path / "2", [estimate_line(solutions[2].pk, [4, 4])]))
+    run.refresh_from_db()
+    assert run.loaded_at is not None
+    assert run.cost["tokens"] == 200 and run.cost["solutions"] == 3
+
+
+@pytest.mark.django_db
+def test_a_shard_that_is_loaded_twice_counts_once(tmp_path):
+    run, (first, _second), solutions = two_shards()
+    folder = write_run(tmp_path / "1", [estimate_line(solution.pk, [4, 0]) for solution in solutions[:2]])
+    load_shard(first, folder)
+    load_shard(first, folder)
+    assert SolutionEstimate.objects.filter(run=run).count() == 2
+
+
+@pytest.mark.django_db
+def test_a_shard_with_too_few_results_is_refused(tmp_path):
+    run, (first, _second), solutions = two_shards()
+    folder = write_run(tmp_path / "1", [estimate_line(solutions[0].pk, [4, 0])])
+    with pytest.raises(MisstepError, match="results of 1 items, expected 2"):
+        load_shard(first, folder)
+    assert not SolutionEstimate.objects.filter(run=run).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_real_search_leaves_trees_that_can_be_walked():
+    problem = make_problem("((1 + 2) * (3 - 1)) =", answer="6")
+    run = start_search(Problem.objects.filter(pk=problem.pk), rollouts=3, parameters={"style": "code"})
+    run_here(run.job)
+    job = Job.objects.get(pk=run.job_id)
+    assert job.state == JobState.DONE, job.error
+    tree = run.trees.get()
+    assert tree.problem_id == problem.pk and tree.node_count > 1
+    assert {"text", "visits", "q_value", "verdict"} <= set(tree.data["nodes"][1])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_real_rollouts_judge_each_step_and_a_policy_that_is_not_there_is_one_clear_error():
+    steps = ["Let's calculate A.\n```python\nA = 1 + 2\n```", "So the answer is A.\n```python\nprint(A)\n```"]
+    solution = make_solution(steps=steps, problem=make_problem("((1 + 2) * (3 - 2)) =", answer="3"))
+    chosen = Solution.objects.filter(pk=solution.pk)
+    run = start_estimates(chosen, rollouts=2)
+    run_here(run.job)
+    run.refresh_from_db()
+    assert run.loaded_at is not None
+    assert len(SolutionEstimate.objects.get(run=run).q_values) == 2
+    assert [line.id for line in read_estimates(run.job.outputs / "estimates.jsonl")] == [str(solution.pk)]
+
+    lost = start_estimates(chosen, policy="no/such/folder")
+    run_here(lost.job)
+    job = Job.objects.get(pk=lost.job_id)
+    assert job.state == JobState.FAILED
+    assert "no/such/folder" in job.error and "Traceback" not in job.error
+    assert not SolutionEstimate.objects.filter(run=lost).exists()
