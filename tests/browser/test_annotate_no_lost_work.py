@@ -1,0 +1,200 @@
+"""Reload, another device, a killed server, a stolen lease, undo: work is never lost, and the page says what is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from playwright.sync_api import Browser
+
+from labelsite.accounts.models import User
+from labelsite.annotations.models import Annotation
+from labelsite.campaigns.models import Assignment, Campaign
+from labelsite.campaigns.queue import release_expired_leases
+from labelsite.campaigns.services import claim_next
+from tests.browser.annotator_page import Watched
+from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def annotator() -> User:
+    return make_user()
+
+
+@pytest.fixture
+def campaign(annotator: User) -> Campaign:
+    campaign = make_campaign(members=[annotator])
+    for number in range(3):
+        make_task(campaign, make_solution(["One.", "Two.", "Three."], problem=f"Problem {number}?"))
+    return campaign
+
+
+def ratings(watched: Watched) -> list[str]:
+    return watched.page.eval_on_selector_all("#steps > .step", "rows => rows.map(row => row.dataset.rating)")
+
+
+def drafted(count: int, watched: Watched) -> None:
+    """Waits until the database has a draft of `count` ratings."""
+    for _ in range(100):
+        if any(len(draft.get("ratings", {})) == count for draft in Assignment.objects.values_list("draft", flat=True)):
+            return
+        watched.page.wait_for_timeout(50)
+    raise AssertionError(f"no draft of {count} ratings in {list(Assignment.objects.values_list('draft', flat=True))}")
+
+
+def test_a_reload_shows_the_same_task_with_the_same_draft(watched, annotator, campaign) -> None:
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("3 2")
+    drafted(2, watched)
+    watched.page.reload()
+    watched.ready()
+    assert ratings(watched) == ["1", "0", ""]
+    assert "Step 3 of 3" in watched.state()
+
+
+def test_another_device_shows_the_draft_and_the_first_one_learns_of_the_change(
+    watched, annotator, campaign, chromium_browser: Browser
+) -> None:
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("3")
+    drafted(1, watched)
+    second = Watched(chromium_browser.new_context(), watched.base)
+    second.log_in(annotator.username)
+    second.annotate(campaign)
+    assert ratings(second) == ["1", "", ""]
+    second.press("2")
+    drafted(2, second)
+    watched.press("1")
+    watched.page.wait_for_selector("text=changed on another device")
+    assert ratings(watched) == ["1", "0", ""]
+    second.page.context.close()
+
+
+class Server:
+    """The site as a process of its own, so that it can be killed."""
+
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        database = connection.settings_dict
+        environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}",
+        }
+        command = [sys.executable, "-m", "gunicorn", "labelsite.wsgi", "--bind", f"127.0.0.1:{self.port}",
+                   "--worker-class", "gthread", "--threads", "4", "--log-level", "error", "--no-control-socket"]  # fmt: skip
+        self.process = subprocess.Popen(command, env=environment, start_new_session=True)
+        for _ in range(300):
+            with socket.socket() as attempt:
+                if attempt.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise AssertionError("the server did not start within 30 s")
+
+    def kill(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def server(transactional_db: Any) -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.kill()
+
+
+def test_a_killed_server_is_told_honestly_and_loses_nothing(server, annotator, campaign, chromium_browser) -> None:
+    context = chromium_browser.new_context()
+    watched = Watched(context, server.url)
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("3")
+    drafted(1, watched)
+    server.kill()
+    watched.press("3")
+    watched.page.wait_for_selector("#save-state[data-state=offline]")
+    assert "kept in this browser" in watched.page.inner_text("#save-state")
+    watched.press("3 Enter")
+    watched.page.wait_for_timeout(300)
+    assert not Annotation.objects.exists()
+    server.start()
+    watched.submitted(1)
+    watched.page.wait_for_selector("text=Problem 1?")
+    assert Annotation.objects.get().trajectory == [1, 1, 1]
+    context.close()
+
+
+def test_a_reload_while_the_server_was_away_brings_back_what_only_the_browser_had(
+    server, annotator, campaign, chromium_browser
+) -> None:
+    context = chromium_browser.new_context()
+    watched = Watched(context, server.url)
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    server.kill()
+    watched.press("3 2")
+    watched.page.wait_for_selector("#save-state[data-state=offline]")
+    server.start()
+    watched.page.reload()
+    watched.ready()
+    assert ratings(watched) == ["1", "0", ""]
+    drafted(2, watched)
+    context.close()
+
+
+def test_a_stolen_lease_is_told_and_the_draft_stays(watched, annotator, campaign) -> None:
+    watched.log_in(annotator.username)
+    with watched.page.expect_response(lambda response: response.url.endswith("/next/")):
+        watched.annotate(campaign)
+    watched.press("3 3 3")
+    drafted(3, watched)
+    Assignment.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    release_expired_leases()
+    thief = make_user()
+    make_member(campaign, thief)
+    stolen = claim_next(campaign, thief)
+    watched.press("Enter")
+    watched.page.wait_for_selector("text=somebody else has it now")
+    assert not Annotation.objects.exists()
+    lost = Assignment.objects.get(annotator=annotator, task=stolen.task)
+    assert len(lost.draft["ratings"]) == 3
+    watched.press("Enter")
+    watched.page.wait_for_selector("text=Problem 1?")
+
+
+def test_undo_goes_back_over_the_submission_until_the_next_one(watched, annotator, campaign) -> None:
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("3 3 3 Enter")
+    watched.page.wait_for_selector("text=Problem 1?")
+    watched.press("2")
+    drafted(1, watched)
+    watched.press("u u")
+    watched.page.wait_for_selector("#revising:not([hidden])")
+    assert "Problem 0?" in watched.page.inner_text("#problem")
+    assert ratings(watched) == ["1", "1", "1"]
+    watched.press("k 1 Enter")
+    watched.submitted(1)
+    watched.page.wait_for_selector("text=Problem 1?")
+    live = Annotation.objects.get(is_live=True)
+    assert (live.revision, live.trajectory) == (2, [1, -1])
+    assert Annotation.objects.get(is_live=False).trajectory == [1, 1, 1]

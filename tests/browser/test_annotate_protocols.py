@@ -1,0 +1,69 @@
+"""The other two protocols in a real browser, by keyboard alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelsite.annotations.models import Annotation
+from labelsite.campaigns.models import Protocol
+from labelsite.problems.models import Step
+from tests.browser.annotator_page import Watched
+from tests.factories import make_campaign, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_index_only_takes_one_mark_or_the_word_that_there_is_none(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator], protocol=Protocol.INDEX_ONLY, asks_reason=True)
+    for _ in range(2):
+        make_task(campaign, make_solution(["One.", "Two.", "Three."]))
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("Enter")
+    assert "Mark the first wrong step" in watched.state()
+    watched.press("j j x k x Enter")
+    assert "what is wrong" in watched.state()
+    watched.page.keyboard.type("It should be four.")
+    watched.press("Escape Enter")
+    watched.submitted(1)
+    first = Annotation.objects.get()
+    assert (first.trajectory, first.finish_reason, first.reason) == ([1, -1], "found_error", "It should be four.")
+    watched.press("c Enter")
+    watched.submitted(2)
+    assert Annotation.objects.latest("id").trajectory == [1, 1, 1]
+
+
+def test_every_option_is_rated_and_a_step_of_ones_own_may_end_it(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator], protocol=Protocol.EVERY_OPTION)
+    solution = make_solution([["Start.", "Other start."], ["Bad.", "Worse."], "Not reached."])
+    make_task(campaign, solution)
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    assert watched.page.is_visible("text=Other start.")
+    watched.press("3 2 1")
+    assert "Rate every option of step 2" in watched.state()
+    watched.press("1 w")
+    watched.page.keyboard.type("So $2 + 2 = 4$.")
+    watched.press("Tab Enter Tab Space")
+    watched.page.wait_for_selector(".own .katex")
+    watched.page.evaluate("document.activeElement.blur()")
+    watched.press("Enter")
+    watched.submitted(1)
+    annotation = Annotation.objects.get()
+    assert (annotation.finish_reason, annotation.trajectory) == ("solution", [1, 1])
+    assert annotation.ratings.count() == 5
+    own = Step.objects.get(source="human")
+    assert (own.text, own.position, own.option) == ("So $2 + 2 = 4$.", 1, 2)
+
+
+def test_every_option_ends_at_the_last_step_when_the_chosen_ones_hold(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator], protocol=Protocol.EVERY_OPTION)
+    make_task(campaign, make_solution([["Start.", "Other start."], "End."]))
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("3 1 2 Enter")
+    watched.submitted(1)
+    assert Annotation.objects.get().trajectory == [1, 0]
