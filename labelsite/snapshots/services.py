@@ -34,6 +34,7 @@ from ml.snapshot import SnapshotRow, write_snapshot
 from ml.targets import LabelRule
 
 ANNOTATIONS_FILE = "annotations.jsonl"
+REPORTED_ROWS = 500
 Report = Callable[[int], None]
 
 
@@ -179,7 +180,7 @@ def _write(
 def _reported(rows: Iterator[SnapshotRow], report: Report | None) -> Iterator[SnapshotRow]:
     for number, row in enumerate(rows, start=1):
         yield row
-        if report:
+        if report and number % REPORTED_ROWS == 0:
             report(number)
 
 
