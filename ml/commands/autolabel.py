@@ -18,7 +18,9 @@ from ml.policies import load_policy, rollout_style
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem, Solution, SolutionEstimate
+from ml.search.consensus import estimate_by_consensus
 from ml.search.cost import Cost
+from ml.search.grading import style_of
 from ml.search.problems import read_problems
 from ml.search.recipes import RECIPES, Recipe
 from ml.search.requests import Search
@@ -57,6 +59,15 @@ def parser() -> argparse.ArgumentParser:
         "--continuation-style",
         choices=("prose", "code", "as-given"),
         help="of rollouts after given steps; default: as given (pocket: code, also after prose)",
+    )
+    arguments.add_argument(
+        "--reference",
+        choices=("answer", "self-consistency"),
+        default="answer",
+        help="what given solutions' rollouts are graded against: the file's answer, or the policy's majority",
+    )
+    arguments.add_argument(
+        "--voters", type=_positive, default=32, help="solutions that vote, for self-consistency"
     )
     arguments.add_argument("--limit", type=_positive, help="only the first so many")
     arguments.add_argument("--parallel-trees", type=_positive, default=64)
@@ -129,7 +140,16 @@ class AutolabelRun:
     def _start(self, recipe: Recipe, options: Any, item: Item) -> Search[SolutionEstimate | Tree]:
         seed = self.arguments.seed
         if isinstance(item, Solution):
-            return recipe.estimate(item, options, seed)
+            if self.arguments.reference == "answer":
+                return recipe.estimate(item, options, seed)
+            return estimate_by_consensus(
+                item,
+                lambda blind: recipe.estimate(blind, options, seed),
+                self.arguments.voters,
+                seed,
+                options.style or style_of(item.steps),
+                self.arguments.temperature,
+            )
         return recipe.search(item, options, seed, self.arguments.style)
 
     def _items(self) -> list[Solution] | list[Problem]:
@@ -147,8 +167,8 @@ class AutolabelRun:
         if name is None:
             raise MisstepError(f"{path}: its format cannot be guessed, expected --format")
         for labelled in formats.read(path, name):
-            if labelled.solution.problem.answer is None:
-                expected = "one, because rollouts are graded against it"
+            if labelled.solution.problem.answer is None and self.arguments.reference == "answer":
+                expected = "one to grade rollouts against, or --reference self-consistency"
                 raise BadRecord(str(path), labelled.line, "a problem without a reference answer", expected)
             yield labelled.solution
 
@@ -156,6 +176,10 @@ class AutolabelRun:
         """None where rollouts go on in the style of the steps before them."""
         chosen = self.arguments.continuation_style or rollout_style(self.arguments.policy)
         return None if chosen == "as-given" else chosen
+
+    def _reference(self) -> str:
+        chosen: str = self.arguments.reference
+        return chosen if chosen == "answer" else f"{chosen} of {self.arguments.voters}"
 
     def _settings(self, options: Any, policy: str, items: list[Any]) -> dict[str, Any]:
         digest = hashlib.sha256()
@@ -165,6 +189,7 @@ class AutolabelRun:
             "method": self.arguments.method,
             "parameters": asdict(options),
             "style": self.arguments.style if self.arguments.problems else None,
+            "reference": self._reference(),
             "policy": policy,
             "seed": self.arguments.seed,
             "input": {"items": len(items), "sha256": digest.hexdigest()},
@@ -193,6 +218,7 @@ class AutolabelRun:
         return {
             "method": self.arguments.method,
             "parameters": settings["parameters"],
+            "reference": settings["reference"],
             "policy": settings["policy"],
             "seed": self.arguments.seed,
             "code_version": code_version(),

@@ -48,7 +48,7 @@ def lines(path):
 
 
 def label(files, *arguments, out="out"):
-    return autolabel.main([*arguments, "--out", str(files / out)])
+    return autolabel.main(["--policy", "chain", *arguments, "--out", str(files / out)])
 
 
 @pytest.mark.parametrize("method", RECIPES)
@@ -104,6 +104,16 @@ def test_a_finished_run_is_not_run_again(files, capsys):
     first, again = (line for line in capsys.readouterr().out.splitlines() if line.startswith("{"))
     assert first == again
     assert (files / "out" / "run.json").stat().st_mtime_ns == before
+
+
+def test_the_pocket_policy_s_rollouts_are_written_in_code_unless_told_otherwise(files):
+    arguments = ["--problems", str(files / "problems.jsonl"), "--limit", "1"]
+    styles = []
+    for more in (["--policy", "pocket"], ["--policy", "pocket", "--continuation-style", "as-given"], []):
+        label(files, *arguments, *more, out=f"style{len(styles)}")
+        run = json.loads((files / f"style{len(styles)}" / "run.json").read_text())
+        styles.append(run["parameters"]["style"])
+    assert styles == ["code", None, None]
 
 
 def test_limit_takes_the_first_ones(files):

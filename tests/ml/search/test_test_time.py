@@ -1,0 +1,113 @@
+"""Test-time methods: votes and aggregations by hand, and that each method pays off and pays honestly."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from ml.execution import sandbox
+from ml.search import beam, best_of_n, rest_mcts, rstar, trajectories
+from ml.search.voting import Candidate, best_candidate, product, score_of, vote
+from ml.search.walk import Walk
+from tests.ml.search.toy import ChainPolicy, chain_problem
+
+PROBLEMS = [chain_problem(*[(5 * i + 3 * j) % 9 + 1 for j in range(6)], name=f"p{i}") for i in range(20)]
+
+
+class TrueValues:
+    """A reward model that knows: 1 while every claimed total is right, else `low`."""
+
+    name = "true"
+
+    def __init__(self, low=0.0):
+        self.low = low
+        self.asked = 0
+
+    def values(self, prefixes):
+        self.asked += len(prefixes)
+        return [1.0 if self._is_right(prefix) else self.low for prefix in prefixes]
+
+    def _is_right(self, prefix):
+        numbers = [int(part) for part in prefix.problem.text.split(" + ")]
+        claims = [int(found[1]) for step in prefix.steps if (found := re.search(r"gives (-?\d+)", step))]
+        return claims == [sum(numbers[: k + 2]) for k in range(len(claims))]
+
+
+def answers(make, error=0.12, values=None):
+    """Which share of the problems is answered rightly, and the walk with its cost."""
+    walk = Walk(ChainPolicy(error), sandbox(), values or TrueValues())
+    right = 0
+    for done in walk.drive((p.id, make(p)) for p in PROBLEMS):
+        problem = next(p for p in PROBLEMS if p.id == done.key)
+        right += done.result.answer == problem.answer
+    return right / len(PROBLEMS), walk
+
+
+def test_aggregations_by_hand():
+    one = Candidate(("a", "b"), "1", (0.5, 0.8))
+    assert score_of(one, "product") == pytest.approx(0.4)
+    assert score_of(one, "minimum") == 0.5
+    assert score_of(one, "mean") == pytest.approx(0.65)
+    assert score_of(one, "last") == 0.8
+    assert product([1e-300, 1e-300]) == pytest.approx(1e-24)
+
+
+def test_a_vote_groups_equal_answers_and_weights_can_turn_it():
+    candidates = [
+        Candidate((), "0.5", (0.1,)),
+        Candidate((), "7", (0.9,)),
+        Candidate((), "1/2", (0.1,)),
+        Candidate((), None, (1.0,)),
+    ]
+    assert vote(candidates).answer == "0.5"
+    assert vote(candidates, weighted=True).answer == "7"
+    assert best_candidate(candidates).answer == "7"
+    assert vote([]).answer is None and best_candidate([]).answer is None
+
+
+def test_every_method_beats_a_single_sample():
+    alone, _ = answers(lambda p: best_of_n.search(p, best_of_n.BestOfN(n=1), 0))
+    methods = {
+        "best of n": lambda p: best_of_n.search(p, best_of_n.BestOfN(n=16, aggregation="minimum"), 0),
+        "self-consistency": lambda p: best_of_n.search(p, best_of_n.BestOfN(n=16, choice="vote"), 0),
+        "weighted": lambda p: best_of_n.search(p, best_of_n.BestOfN(n=16, choice="weighted"), 0),
+        "beam": lambda p: beam.search(p, beam.Beam(beams=8, width=4), 0),
+        "dvts": lambda p: beam.search(p, beam.Beam(beams=8, width=4, diverse=True), 0),
+        "tree of thought": lambda p: beam.tree_of_thought(p, beam.TreeOfThought(candidates=4), 0),
+        "rstar": lambda p: trajectories.rstar_trajectories(p, rstar.RStar(rollouts=6, candidates=3), 2, 0),
+        "mcts*": lambda p: trajectories.mcts_star_trajectories(p, rest_mcts.RestMcts(rollouts=40), 2, 0),
+    }
+    for name, make in methods.items():
+        share, walk = answers(make)
+        assert share > alone, name
+        assert walk.cost.tokens > 0, name
+    assert alone < 0.75
+
+
+def test_self_consistency_never_asks_the_reward_model():
+    values = TrueValues()
+    answers(lambda p: best_of_n.search(p, best_of_n.BestOfN(n=4, choice="vote"), 0), values=values)
+    assert values.asked == 0
+
+
+def test_no_method_looks_at_the_reference_answer():
+    """The same problems with false references get the same answers."""
+    lied = [replace(problem, answer="-1") for problem in PROBLEMS[:6]]
+    makes = [
+        lambda p: best_of_n.search(p, best_of_n.BestOfN(n=4), 0),
+        lambda p: beam.search(p, beam.Beam(beams=4, width=2), 0),
+        lambda p: trajectories.rstar_trajectories(p, rstar.RStar(rollouts=4, candidates=3), 2, 0),
+        lambda p: trajectories.mcts_star_trajectories(p, rest_mcts.RestMcts(rollouts=20), 1, 0),
+    ]
+    for make in makes:
+        found = []
+        for problems in (PROBLEMS[:6], lied):
+            walk = Walk(ChainPolicy(0.25), sandbox(), TrueValues(low=0.2))
+            found.append({d.key: d.result.answer for d in walk.drive((p.id, make(p)) for p in problems)})
+        assert found[0] == found[1]
+
+
+def test_diverse_subtrees_start_from_different_draws():
+    _, walk = answers(lambda p: beam.search(p, beam.Beam(beams=4, width=2, diverse=True), 0))
+    _, plain = answers(lambda p: beam.search(p, beam.Beam(beams=4, width=2), 0))
+    assert walk.cost.model_calls > plain.cost.model_calls / 2
