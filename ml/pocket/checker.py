@@ -94,7 +94,7 @@ class _Checker:
         ]
         if not cuts:
             raise _Unreadable(f"no cut of the problem has {len(names)} parts")
-        # A formula without brackets may fit several cuts: take the one it fits to the letter, else an even one.
+        # Without brackets a formula may fit several cuts: the one it fits to the letter, else an even one.
         stated = strip_brackets(formula)
         cuts.sort(key=lambda cut: (_lettered(self.root, cut) != stated, len(set(map(levels, cut.values())))))
         wanted = _without_idle_brackets(formula)

@@ -21,11 +21,11 @@ DRILLS = 30
 _LEARNED_SHAPES = ((2, 4, 60), (1, 4, 40), (2, 3, 25), (3, 2, 22), (2, 2, 7))
 # (style, who writes it, how often of 100)
 _KINDS = (
-    ("prose", writer.write_prose, 36),
+    ("prose", writer.write_prose, 42),
     ("prose", writer.continue_prose, 8),
-    ("code", writer.write_code, 9),
-    ("code", writer.continue_in_code, 14),
-    ("drill", None, 33),
+    ("code", writer.write_code, 7),
+    ("code", writer.continue_in_code, 13),
+    ("drill", None, 30),
 )
 
 
@@ -58,7 +58,7 @@ def drill_lesson(tokenizer: Tokenizer, rng: random.Random) -> Lesson:
     """A page of sums and products of the sizes that turn up in chains; only the results are learned."""
     pieces = [(f"{BEGIN}{DRILL}", False)]
     for task, result in _atoms(rng):
-        pieces += [(f"{task} = ", False), (f"{result}", True), (", ", False)]
+        pieces += [(f"{task} = ", False), (result, True), (", ", False)]
     return _lesson(tokenizer, pieces)
 
 
@@ -73,7 +73,7 @@ def _lesson(tokenizer: Tokenizer, pieces: list[tuple[str, bool]]) -> Lesson:
     return Lesson(tokens, flags)
 
 
-def _atoms(rng: random.Random) -> list[tuple[str, int]]:
+def _atoms(rng: random.Random) -> list[tuple[str, str]]:
     """The single operations with their results that some random problems take, shuffled."""
     hand = _Recorder(rng)
     while len(hand.atoms) < 2 * DRILLS:
@@ -86,15 +86,21 @@ class _Recorder(Hand):
 
     def __init__(self, rng: random.Random) -> None:
         super().__init__(rng, CAREFUL)
-        self.atoms: list[tuple[str, int]] = []
+        self.atoms: list[tuple[str, str]] = []
 
     def multiply(self, left: int, right: int) -> int:
-        self.atoms.append((f"{left} * {right}", left * right))
+        self.atoms.append((f"{left} * {right}", str(left * right)))
         return left * right
+
+    def split(self, left: int, right: int) -> list[int]:
+        parts = super().split(left, right)
+        signs = "".join(f" {'-' if part < 0 else '+'} {abs(part)}" for part in parts[1:])
+        self.atoms.append((f"({left} * {right})", f"({parts[0]}{signs})"))
+        return parts
 
     def add(self, left: int, right: int) -> int:
         sign = "-" if right < 0 else "+"
-        self.atoms.append((f"{left} {sign} {abs(right)}", left + right))
+        self.atoms.append((f"{left} {sign} {abs(right)}", str(left + right)))
         return left + right
 
 

@@ -1,7 +1,8 @@
 """How good the pocket policy is: `python -m ml.pocket.measuring [--checkpoint DIR] [--traces FILE]`.
 
 On fresh problems: pass@1, majority vote, and how many problems any sample solves, in each style.
-On traces with people's labels: how often the first step after which no rollout succeeds is the step that people marked.
+On traces with people's labels: how often the first step after which no rollout succeeds is the step that
+people marked.
 """
 
 from __future__ import annotations

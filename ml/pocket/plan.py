@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from ml.pocket.expression import Factor, Sum, Term
 
 _NAMES = "ABCDEFGH"
-# By levels of pairing: how deep the left and the right half are cut, and how often.
+# By levels of pairing: how deep the left and the right half are cut, and how often; the usual cut first.
 _CUTS = {
     1: (((0, 0), 1),),
     2: (((1, 1), 16), ((0, 0), 3), ((1, 0), 2)),
-    3: (((0, 0), 8), ((1, 1), 8), ((1, 2), 1)),
+    3: (((1, 1), 8), ((0, 0), 8), ((1, 2), 1)),
 }
 
 
@@ -25,15 +25,18 @@ class Plan:
     definitions: dict[str, Sum]
 
 
-def make_plan(expression: Sum, rng: random.Random) -> Plan:
-    """Cut the expression of a pocket problem; mostly at its groups, now and then higher up."""
+def make_plan(expression: Sum, rng: random.Random, fine: bool = False) -> Plan:
+    """Cut the expression of a pocket problem; mostly at its groups, now and then higher up.
+
+    `fine` plans are never cut higher up than need be: their parts are short enough to be worked out in prose.
+    """
     root = strip_brackets(expression)
     depth = levels(root)
     cuts, weights = zip(*_CUTS[depth], strict=True)
     definitions: dict[str, Sum] = {}
-    cut = rng.choices(cuts, weights)[0]
+    cut = cuts[0] if fine else rng.choices(cuts, weights)[0]
     formula = _cut(root, cut, iter(_NAMES), definitions)
-    if depth > 1 and rng.random() < 0.2:
+    if depth > 1 and not fine and rng.random() < 0.2:
         definitions = {name: _bare(part) for name, part in definitions.items()}
     if cut[0] == cut[1] and rng.random() < 0.2:
         formula = flattened(formula)

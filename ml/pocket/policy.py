@@ -1,4 +1,4 @@
-"""The pocket policy: writes the steps of pocket problems, in prose or code, after its own or others' steps."""
+"""The pocket policy: writes the steps of pocket problems, in prose or code, after anyone's steps."""
 
 from __future__ import annotations
 

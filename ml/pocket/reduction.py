@@ -72,10 +72,7 @@ def _hop(expression: Sum, hand: Hand, manner: Manner) -> Sum:
         return Sum(tuple(_inner_hop(term, hand, manner) for term in flat.terms))
     if any(len(term.factors) > 1 for term in flat.terms):
         multiplied = Sum(tuple(_multiply_once(term, hand) for term in flat.terms))
-        done = all(len(t.factors) == 1 and isinstance(t.factors[0], int) for t in multiplied.terms)
-        if not done:
-            return multiplied
-        return _with_brackets(multiplied) if manner.keep_brackets else _simplified(multiplied, hand)
+        return _with_brackets(multiplied) if manner.keep_brackets else multiplied
     simple = _simplified(flat, hand)
     return simple if simple != flat else _add_once(flat, hand)
 
@@ -122,33 +119,15 @@ def _multiply_once(term: Term, hand: Hand) -> Term:
     left, right, *rest = term.factors
     assert isinstance(left, int) and isinstance(right, int)
     small, large = sorted((abs(left), abs(right)))
-    if large < 10 or (small < 10 and large < 100) or small in (0, 1):
+    if large < 10 or small in (0, 1):
         return Term(term.sign, (hand.multiply(left, right), *rest))
     return Term(term.sign, (_partial_products(left, right, hand), *rest))
 
 
 def _partial_products(left: int, right: int, hand: Hand) -> Sum:
-    """`-30 * 62` as the bracket `(-1800 - 60)`: one term for each pair of digits that are not zero."""
-    negative = (left < 0) != (right < 0)
-    if hand.slips(hand.care.sign):
-        negative = not negative
-    terms: list[Term] = []
-    for a in _places(abs(left)):
-        for b in _places(abs(right)):
-            value = a * b
-            if hand.slips(hand.care.product):
-                value += hand.rng.choice((-1, 1)) * 10 ** (len(str(value)) - 1)
-            if negative and not terms:
-                terms.append(Term(1, (-value,)))
-            else:
-                terms.append(Term(-1 if negative else 1, (value,)))
-    return Sum(tuple(terms))
-
-
-def _places(value: int) -> list[int]:
-    """405 as [400, 5]."""
-    digits = str(value)
-    return [int(d) * 10 ** (len(digits) - 1 - place) for place, d in enumerate(digits) if d != "0"]
+    """`-30 * 62` as the bracket `(-1800 - 60)`."""
+    first, *rest = hand.split(left, right)
+    return Sum((Term(1, (first,)), *(Term(-1 if value < 0 else 1, (abs(value),)) for value in rest)))
 
 
 def _simplified(expression: Sum, hand: Hand) -> Sum:
@@ -171,7 +150,7 @@ def _with_brackets(expression: Sum) -> Sum:
     terms = list(expression.terms)
     for place, term in enumerate(terms):
         value = term.factors[0]
-        if place > 0 and isinstance(value, int) and value < 0:
+        if place > 0 and len(term.factors) == 1 and isinstance(value, int) and value < 0:
             terms[place] = Term(term.sign, (number(value),))
     return Sum(tuple(terms))
 

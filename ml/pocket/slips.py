@@ -46,6 +46,17 @@ class Hand:
             return sign * max(0, magnitude + self.rng.choice((-10, -2, -1, 1, 2, 10, abs(left), -abs(left))))
         return value
 
+    def split(self, left: int, right: int) -> list[int]:
+        """The partial products of left * right: one for each pair of digits that are not zero."""
+        sign = -1 if (left < 0) != (right < 0) else 1
+        if self.slips(self.care.sign):
+            sign = -sign
+        values = [a * b for a in _places(abs(left)) for b in _places(abs(right))]
+        if self.slips(self.care.product):
+            spot = self.rng.randrange(len(values))
+            values[spot] += self.rng.choice((-1, 1)) * 10 ** (len(str(values[spot])) - 1)
+        return [sign * value for value in values]
+
     def add(self, left: int, right: int) -> int:
         """left + right, or what a lost carry or a mistaken sign makes of it."""
         value = left + right
@@ -119,3 +130,9 @@ def _with_term(expression: Sum, place: int, term: Term) -> Sum:
 
 def _with_factor(term: Term, spot: int, factor: Factor) -> Term:
     return Term(term.sign, (*term.factors[:spot], factor, *term.factors[spot + 1 :]))
+
+
+def _places(value: int) -> list[int]:
+    """405 as [400, 5]."""
+    digits = str(value)
+    return [int(d) * 10 ** (len(digits) - 1 - place) for place, d in enumerate(digits) if d != "0"]

@@ -14,11 +14,10 @@ SPECIAL = (PAD, BEGIN, STEP, END, PROSE, CODE, UNKNOWN, DRILL)
 # Phrases that always stand together are one token each: it makes sequences a third shorter. A minus sign
 # that belongs to a number is part of its first digit, so that a model never confuses it with subtraction.
 _PHRASES = (
-    'This equation can be written as "', '", where ', '". ', "Let's calculate ",
-    "Then, the final equation is ", "So the answer is ", "From the steps above", ". ", "\n```python\n", "\n```", "print(",
-    ", and ", " and ", ", ",
-    " = ", " =", " + ", " - ", " * ",
-)  # fmt: skip
+    *('This equation can be written as "', '", where ', '". ', ", and ", " and ", ", ", ". "),
+    *("Let's calculate ", "Then, the final equation is ", "So the answer is ", "From the steps above"),
+    *("\n```python\n", "\n```", "print(", " = ", " =", " + ", " - ", " * "),
+)
 _CHARACTERS = tuple("()\".,-+*=\n '`")
 _DIGITS = tuple("0123456789")
 _SIGNED = tuple(f"-{digit}" for digit in _DIGITS)

@@ -23,11 +23,13 @@ from ml.pocket.lessons import LONGEST_LESSON, Lesson, lessons
 from ml.pocket.measuring import HELD_OUT_SEED, Accuracy, measure_accuracy
 from ml.pocket.policy import load_pocket_policy
 from ml.pocket.problems import generate
-from ml.pocket.tokenizer import PAD, build_tokenizer
+from ml.pocket.tokenizer import PAD, build_tokenizer, load_tokenizer
 from ml.progress import Progress, print_result
 
 NOT_LEARNED = -100
 GATE = (0.35, 0.75)
+# Lessons of like length are batched from among so many; fewer would leave more padding.
+LESSONS_SORTED = 600
 
 
 def configuration(vocabulary: int, hidden: int, layers: int) -> LlamaConfig:
@@ -51,7 +53,7 @@ def batches(tokenizer: Tokenizer, seed: int, tokens: int) -> Iterator[tuple[torc
     order = torch.Generator().manual_seed(seed)
     padding = tokenizer.token_to_id(PAD) or 0
     while True:
-        pool = sorted((next(stream) for _ in range(600)), key=lambda lesson: len(lesson.tokens))
+        pool = sorted((next(stream) for _ in range(LESSONS_SORTED)), key=lambda lesson: len(lesson.tokens))
         groups: list[list[Lesson]] = [[]]
         for lesson in pool:
             if groups[-1] and (len(groups[-1]) + 1) * len(lesson.tokens) > tokens:
@@ -109,7 +111,7 @@ def train(
 ) -> None:
     """Train for `steps` batches of about `tokens` tokens; the folder `working` is saved now and then."""
     torch.manual_seed(seed)
-    tokenizer = build_tokenizer()
+    tokenizer = build_tokenizer() if resume is None else load_tokenizer(resume)
     model = LlamaForCausalLM(configuration(tokenizer.get_vocab_size(), hidden, layers))
     if resume is not None:
         model.load_state_dict(load_file(resume / "model.safetensors"), strict=False)

@@ -8,13 +8,15 @@ mends it silently.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ml.pocket.expression import Factor, Sum, Term, evaluate, number, show
 from ml.pocket.plan import Plan, make_plan, strip_brackets
 from ml.pocket.reduction import Manner, chain
 from ml.pocket.slips import CARELESS_CODE, CARELESS_PROSE, TAKING_OVER, Care, Hand
+
+Write = Callable[[Sum, random.Random, Care], "Written"]
 
 TAKE_OVER = "From the steps above."
 
@@ -39,7 +41,7 @@ def fenced(sentence: str, code: str) -> str:
 
 def write_prose(expression: Sum, rng: random.Random, care: Care = CARELESS_PROSE) -> Written:
     """A whole prose solution of a pocket problem's expression."""
-    return _Prose(expression, rng, care, _manner(rng)).solution()
+    return _Prose(expression, rng, care, _manner(rng), fine=True).solution()
 
 
 def write_code(expression: Sum, rng: random.Random, care: Care = CARELESS_CODE) -> Written:
@@ -116,9 +118,11 @@ def _stranger_manner(rng: random.Random) -> Manner:
 class _Prose:
     """One prose solution in the making."""
 
-    def __init__(self, expression: Sum, rng: random.Random, care: Care, manner: Manner) -> None:
+    def __init__(
+        self, expression: Sum, rng: random.Random, care: Care, manner: Manner, fine: bool = False
+    ) -> None:
         self.rng, self.care, self.manner = rng, care, manner
-        self.plan: Plan = make_plan(expression, rng)
+        self.plan: Plan = make_plan(expression, rng, fine)
         self.expression = expression
         self.values: dict[str, int] = {}
         self.written_definitions: dict[str, Sum] = {}

@@ -1,0 +1,52 @@
+"""Training and its gate, on a model so small that it learns nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from ml.errors import MisstepError  # noqa: E402
+from ml.pocket import training  # noqa: E402
+from ml.pocket.policy import load_pocket_policy  # noqa: E402
+from ml.pocket.tokenizer import build_tokenizer  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def a_small_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    monkeypatch.setattr(training, "LESSONS_SORTED", 40)
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    training.train(3, tmp_path / "policy", 0, hidden=32, layers=1, tokens=1024, rate=3e-3, resume=None)
+    return tmp_path / "policy"
+
+
+def test_training_writes_a_folder_that_loads_and_can_be_resumed(trained: Path, tmp_path: Path) -> None:
+    first = load_pocket_policy(trained)
+    again = tmp_path / "again"
+    training.train(1, again, 1, hidden=32, layers=1, tokens=1024, rate=0.0, resume=trained)
+    assert load_pocket_policy(again).name == first.name
+
+
+def test_the_gate_refuses_a_policy_that_has_learned_nothing(trained: Path) -> None:
+    with pytest.raises(MisstepError, match="nothing was written"):
+        training.check_gate(trained, problems=2, samples=1)
+
+
+def test_targets_are_the_learned_tokens_and_nothing_else() -> None:
+    tokenizer = build_tokenizer()
+    ids, targets = next(training.batches(tokenizer, 0, 2048))
+    assert ids.shape == targets.shape and ids.numel() <= 2048
+    learned = targets != training.NOT_LEARNED
+    assert (targets[learned] == ids[learned]).all()
+    assert 0.2 < learned.float().mean() < 0.95
+
+
+def test_the_rate_warms_up_stays_and_falls_to_nothing() -> None:
+    rates = [training.rate_at(step, 3000) for step in (0, 99, 900, 2000, 2999)]
+    assert rates == pytest.approx([0.01, 1.0, 1.0, 0.5, 0.0005])
