@@ -200,7 +200,10 @@ def verdict_of(annotation: Annotation) -> int | str:
 
 
 def _after_submission(task: Task, annotation: Annotation) -> None:
-    if task.kind == TaskKind.WORK:
+    if task.kind == TaskKind.WORK and task.overlap == 1:
+        # The only look there is; asking the table for it would be a query for each submission.
+        campaigns.settle(task, [verdict_of(annotation)])
+    elif task.kind == TaskKind.WORK:
         live = Annotation.objects.filter(task=task, is_live=True, annotator__is_machine=False)
         campaigns.settle(task, [verdict_of(each) for each in live.only("finish_reason", "trajectory")])
     elif task.kind == TaskKind.SCREENING:

@@ -47,21 +47,21 @@ WITH picked AS (
                       WHERE mine.task_id = task.id AND mine.annotator_id = %(annotator)s AND mine.state <> 'lapsed')
     ORDER BY task.priority DESC, task.id
     FOR UPDATE OF task SKIP LOCKED LIMIT 1
-), taken AS (
-    UPDATE campaigns_task AS task SET remaining = remaining - 1 FROM picked
-    WHERE task.id = picked.id RETURNING task.id
 ), given AS (
     INSERT INTO campaigns_assignment AS lease (task_id, annotator_id, state, token, attempt, leased_until,
                                                heartbeat_at, exposure, draft, draft_version, created_at)
     SELECT id, %(annotator)s, 'leased', gen_random_uuid(), 1, now() + %(seconds)s * interval '1 second', now(),
-           %(exposure)s, '{}', 0, now() FROM taken
+           %(exposure)s, '{}', 0, now() FROM picked
     ON CONFLICT (task_id, annotator_id) DO UPDATE
        SET state = 'leased', token = excluded.token, attempt = lease.attempt + 1,
            leased_until = excluded.leased_until, heartbeat_at = excluded.heartbeat_at
      WHERE lease.state = 'lapsed'
-    RETURNING id
+    RETURNING id, task_id
+), taken AS (
+    UPDATE campaigns_task AS task SET remaining = remaining - 1 FROM given
+    WHERE task.id = given.task_id
 )
-SELECT (SELECT count(*) FROM taken), (SELECT id FROM given)
+SELECT (SELECT id FROM picked), (SELECT id FROM given)
 """
 
 _RELEASE = """
@@ -178,14 +178,13 @@ def _claim(campaign: Campaign, annotator: User, kind: TaskKind) -> int | None:
         "exposure": random.choice(_ARMS).value if exposure == Exposure.RANDOM else exposure,
     }
     for _attempt in range(3):
-        with transaction.atomic(), connection.cursor() as cursor:
+        # One statement is one transaction, so a claim needs no round trips to open and close one.
+        with connection.cursor() as cursor:
             cursor.execute(_CLAIM, parameters)
-            taken, assignment = cursor.fetchone()
-            if assignment is None and taken:
-                # The same person claimed this task from another tab in the same moment: give the slot back.
-                transaction.set_rollback(True)
-                continue
-        return assignment
+            picked, assignment = cursor.fetchone()
+        # Picked but not given: the same person took this task from another tab in the same moment.
+        if picked is None or assignment is not None:
+            return assignment
     return None
 
 

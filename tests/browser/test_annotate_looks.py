@@ -18,7 +18,7 @@ from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Protocol
 from tests.browser.annotator_page import Watched
 from tests.browser.scenes import assisted_campaign, blind_campaign
-from tests.factories import make_user
+from tests.factories import make_annotation, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -101,3 +101,21 @@ def test_pages_of_an_annotator_look_right(watched: Watched) -> None:
     look(watched, "my-day")
     watched.go("/settings/")
     look(watched, "settings")
+
+
+def test_pages_of_an_admin_look_right(watched: Watched) -> None:
+    admin, annotator = make_user("admin"), make_user()
+    campaign = blind_campaign(annotator, name="Shop problems", ordering="convincing_wrong")
+    campaign.memberships.create(user=admin)
+    make_annotation(campaign.tasks.order_by("id").first(), annotator, trajectory=(1, 1, 0, 1, -1))
+    watched.log_in(admin.username)
+    watched.page.wait_for_load_state("networkidle")
+    look(watched, "admin-home")
+    pages = {
+        "campaigns": "/campaigns/", "campaign": f"/campaigns/{campaign.pk}/", "queue": f"/campaigns/{campaign.pk}/tasks/",
+        "members": f"/campaigns/{campaign.pk}/members/", "campaign-settings": f"/campaigns/{campaign.pk}/settings/",
+        "campaign-new": "/campaigns/new/", "people": "/people/",
+    }  # fmt: skip
+    for name, path in pages.items():
+        watched.go(path)
+        look(watched, name)
