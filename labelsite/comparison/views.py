@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -16,14 +15,15 @@ from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.models import User
 from labelsite.autolabels.budget import budget_for
 from labelsite.autolabels.forms import SearchForm
-from labelsite.autolabels.models import EstimateRun
+from labelsite.autolabels.models import EstimateRun, SolutionEstimate
 from labelsite.campaigns.models import Campaign, Task
-from labelsite.comparison import disagreements, measures, plots, services
+from labelsite.comparison import disagreements, measures, services
 from labelsite.comparison.disagreements import PAGE, Kind
-from labelsite.comparison.evidence import Against, Judgements, judgements, rated_steps
+from labelsite.comparison.evidence import Against
 from labelsite.comparison.forms import AdjudicationForm
 from labelsite.comparison.lens import Lens, lens_for
 from labelsite.comparison.opinions import opinions_on
+from labelsite.comparison.overview import overview
 from labelsite.problems.models import Solution
 from ml.errors import MisstepError
 
@@ -41,41 +41,20 @@ class KindLink:
 def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """The figures of one campaign: people against the run, step by step, and people against people."""
     lens = lens_for(request, campaign_id)
-    everybody = judgements(lens.campaign, lens.run)
-    labelers = _labelers(everybody)
     has_gold = Task.objects.filter(campaign=lens.campaign, gold__isnull=False).exists()
-    against, looks = _chosen(lens, everybody, has_gold)
-    both = measures.compared(looks)
-    people_name = _("gold") if against.is_gold else _("people")
-    run_name = lens.run.method if lens.run else _("search")
-    between = measures.between_people(everybody)
-    context: dict[str, Any] = {
+    found = overview(lens.campaign, lens.run, lens.against, has_gold)
+    labelers = User.objects.in_bulk([row.annotator for row in found.persons])
+    pairs = found.between.pairs
+    context = {
         "lens": lens,
-        "against": against,
+        "found": found,
         "labelers": labelers,
         "has_gold": has_gold,
-        "looks": len(looks),
-        "both": len(both),
         "runs": _runs(lens.campaign),
-        "persons": [(row, labelers.get(row.annotator)) for row in measures.by_person(everybody)],
-        "between": between,
-        "pairs": [(labelers.get(pair.first), labelers.get(pair.second), pair) for pair in between.pairs],
+        "kinds": _kind_links(lens, found.kinds, found.unmarked),
+        "persons": [(row, labelers.get(row.annotator)) for row in found.persons],
+        "pairs": [(labelers.get(pair.first), labelers.get(pair.second), pair) for pair in pairs],
     }
-    if len(both) and lens.run:
-        threshold = float(lens.run.parameters.get("threshold") or 0.0)
-        steps = measures.step_figures(rated_steps(lens.campaign, lens.run, against), threshold)
-        charts = [
-            plots.heatmap(measures.confusion(both), people_name, run_name),
-            plots.roc(steps),
-            plots.calibration(steps),
-            plots.bias(measures.offsets(both)),
-        ]
-        context |= {
-            "agreement": measures.first_mistakes(both),
-            "steps": steps,
-            "charts": [chart for chart in charts if chart],
-            "kinds": _kind_links(lens, measures.kinds(both), measures.unmarked(looks)),
-        }
     return render(request, "comparison/campaign.html", context)
 
 
@@ -181,33 +160,22 @@ def _kind(request: HttpRequest) -> Kind:
     return Kind(name) if name in Kind.values else Kind.ANY
 
 
-def _labelers(looks: Judgements) -> dict[int, User]:
-    return User.objects.in_bulk({int(number) for number in looks.annotator})
-
-
-def _chosen(lens: Lens, everybody: Judgements, has_gold: bool) -> tuple[Against, Judgements]:
-    """Whose looks the page compares. Where nobody has labeled yet, gold stands in for people."""
-    against = lens.against
-    if against.is_gold or (not len(everybody) and has_gold):
-        return Against(is_gold=True), judgements(lens.campaign, lens.run, Against(is_gold=True))
-    if against.annotators:
-        everybody = everybody.where(everybody.annotator == against.annotators[0])
-    return against, everybody.where(everybody.is_blind == 1) if against.is_blind else everybody
-
-
 def _against(lens: Lens) -> Against:
-    """As `_chosen`, for pages that need no figures."""
+    """Whose looks a list shows: where nobody has labeled yet, gold stands in for people."""
     if lens.labeler or Task.objects.filter(campaign=lens.campaign, annotations__is_live=True).exists():
         return lens.against
     return Against(is_gold=True)
 
 
 def _runs(campaign: Campaign) -> list[EstimateRun]:
-    """Loaded runs that estimated solutions of this campaign, the newest first."""
-    runs = EstimateRun.objects.filter(
-        loaded_at__isnull=False, solution_estimates__solution__tasks__campaign=campaign
-    )
-    return list(runs.distinct().order_by("-pk")[:20])
+    """Loaded runs that estimated solutions of this campaign, the newest first.
+
+    A run judges a campaign's solutions together, so a look at some of them finds it.
+    """
+    some = Task.objects.filter(campaign=campaign).order_by("pk").values("solution")[:200]
+    runs = SolutionEstimate.objects.filter(solution__in=list(some.values_list("solution", flat=True)))
+    found = EstimateRun.objects.filter(pk__in=runs.values("run"), loaded_at__isnull=False)
+    return list(found.order_by("-pk")[:20])
 
 
 def _kind_links(lens: Lens, counts: measures.Kinds | None, unmarked: int | None = None) -> list[KindLink]:

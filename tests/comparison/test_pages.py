@@ -44,9 +44,9 @@ def campaign():
 
 def test_the_figures_say_how_often_both_name_the_same_step(client, reviewer, campaign):
     page = client.get(reverse("comparison:campaign", args=[campaign.pk]))
-    assert page.context["agreement"].exact == pytest.approx(1 / 3)
-    assert page.context["agreement"].within_one == pytest.approx(2 / 3)
-    assert page.context["agreement"].bias == pytest.approx(-0.5)
+    assert page.context["found"].agreement.exact == pytest.approx(1 / 3)
+    assert page.context["found"].agreement.within_one == pytest.approx(2 / 3)
+    assert page.context["found"].agreement.bias == pytest.approx(-0.5)
     assert "33.3 %" in page.content.decode()
 
 
@@ -128,7 +128,7 @@ def test_where_nobody_labeled_gold_stands_in_for_people(client, reviewer):
     make_estimates(solution, [1.0, 0.0, 0.0], run, 1)
     make_task(campaign, solution, gold=[1], gold_source="checker")
     page = client.get(reverse("comparison:campaign", args=[campaign.pk]))
-    assert page.context["agreement"].exact == 1.0
+    assert page.context["found"].agreement.exact == 1.0
     assert "gold answers stand in for people" in page.content.decode()
 
 

@@ -1,0 +1,105 @@
+"""All figures of a campaign's comparison page, computed once for each state of its labels."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.cache import cache
+from django.db import connection
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from labelsite.autolabels.models import EstimateRun
+from labelsite.autolabels.plots import Chart
+from labelsite.campaigns.models import Campaign
+from labelsite.comparison import measures, plots
+from labelsite.comparison.evidence import Against, Judgements, judgements, rated_steps
+from ml.agreement import FirstMistakeAgreement
+
+KEPT_SECONDS = 3600
+# What the figures are computed from. Labels are never changed in place: a correction is another row.
+STATE = """
+    SELECT count(*), max(a.id), sum(a.is_live::int), sum(COALESCE(cardinality(t.gold), 0)), sum(t.gold[1])
+    FROM campaigns_task t LEFT JOIN annotations_annotation a ON a.task_id = t.id WHERE t.campaign_id = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """looks, both: finished looks, and those at solutions that the run estimated. The rest: see `measures`."""
+
+    looks: int
+    both: int
+    is_gold: bool
+    unmarked: int
+    persons: list[measures.PersonFigures]
+    between: measures.PeopleFigures
+    agreement: FirstMistakeAgreement | None = None
+    steps: measures.StepFigures | None = None
+    kinds: measures.Kinds | None = None
+    charts: tuple[Chart, ...] = ()
+
+
+def overview(campaign: Campaign, run: EstimateRun | None, against: Against, has_gold: bool) -> Overview:
+    """The figures; from the cache where no label, gold answer or run has changed since."""
+    key = _key(campaign, run, against)
+    found: Overview | None = cache.get(key)
+    if found is None:
+        found = _computed(campaign, run, against, has_gold)
+        cache.set(key, found, KEPT_SECONDS)
+    return found
+
+
+def _key(campaign: Campaign, run: EstimateRun | None, against: Against) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(STATE, [campaign.pk])
+        state: Any = cursor.fetchone()
+    loaded = (run.pk, run.loaded_at, run.parameters) if run else None
+    words = repr((campaign.pk, state, loaded, against, get_language()))
+    return f"comparison:{hashlib.sha256(words.encode()).hexdigest()}"
+
+
+def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has_gold: bool) -> Overview:
+    everybody = judgements(campaign, run)
+    against, looks = _chosen(campaign, run, against, everybody, has_gold)
+    both = measures.compared(looks)
+    base: dict[str, Any] = {
+        "looks": len(looks),
+        "both": len(both),
+        "is_gold": against.is_gold,
+        "unmarked": measures.unmarked(looks),
+        "persons": measures.by_person(everybody),
+        "between": measures.between_people(everybody),
+    }
+    if run is None or not len(both):
+        return Overview(**base)
+    steps = measures.step_figures(
+        rated_steps(campaign, run, against), float(run.parameters.get("threshold") or 0.0)
+    )
+    people_name = _("gold") if against.is_gold else _("people")
+    charts = [
+        plots.heatmap(measures.confusion(both), people_name, run.method),
+        plots.roc(steps),
+        plots.calibration(steps),
+        plots.bias(measures.offsets(both)),
+    ]
+    return Overview(
+        **base,
+        agreement=measures.first_mistakes(both),
+        steps=steps,
+        kinds=measures.kinds(both),
+        charts=tuple(chart for chart in charts if chart),
+    )
+
+
+def _chosen(
+    campaign: Campaign, run: EstimateRun | None, against: Against, everybody: Judgements, has_gold: bool
+) -> tuple[Against, Judgements]:
+    """Whose looks the page compares. Where nobody has labeled yet, gold stands in for people."""
+    if against.is_gold or (not len(everybody) and has_gold):
+        return Against(is_gold=True), judgements(campaign, run, Against(is_gold=True))
+    if against.annotators:
+        everybody = everybody.where(everybody.annotator == against.annotators[0])
+    return against, everybody.where(everybody.is_blind == 1) if against.is_blind else everybody
