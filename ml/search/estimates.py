@@ -10,6 +10,9 @@ from ml.search.grading import codes_of, final_answer, style_of
 from ml.search.quality_value import quality_values
 from ml.search.requests import Grade, Graded, Run, Search
 
+# See `mistakes`. One right rollout of 16 is luck where at least 10 of 16 were right before.
+LUCK = 0.1
+
 
 @dataclass(slots=True)
 class Evidence:
@@ -39,6 +42,11 @@ class Evidence:
         if self.visits:
             return self.correct <= threshold * self.visits
         return None if self.assumed is None else not self.assumed
+
+    @property
+    def share(self) -> float:
+        """The share of right rollouts, 0 without any."""
+        return self.correct / self.visits if self.visits else 0.0
 
 
 @dataclass(slots=True)
@@ -91,7 +99,7 @@ def examine(solution: Solution, style: str | None = None) -> Search[Given]:
 
 
 def conclude(
-    given: Given, rollouts: int, threshold: float = 0.0, wrong_outcome: float = 0.0
+    given: Given, rollouts: int, threshold: float = 0.0, wrong_outcome: float = 0.0, luck: float = LUCK
 ) -> SolutionEstimate:
     """The estimates of a given solution.
 
@@ -105,7 +113,7 @@ def conclude(
             given.evidence[position] = settled(False, rollouts, wrong_outcome)
     if given.graded is not None and given.graded.is_evidence:
         given.evidence[-1] = settled(given.graded.is_correct, rollouts, wrong_outcome)
-    return to_estimate(given.solution.id, given.evidence, threshold)
+    return to_estimate(given.solution.id, given.evidence, threshold, luck)
 
 
 def settled(is_correct: bool, rollouts: int, wrong_outcome: float = 0.0) -> Evidence:
@@ -116,12 +124,14 @@ def settled(is_correct: bool, rollouts: int, wrong_outcome: float = 0.0) -> Evid
     return evidence
 
 
-def to_estimate(name: str, evidence: Sequence[Evidence], threshold: float = 0.0) -> SolutionEstimate:
+def to_estimate(
+    name: str, evidence: Sequence[Evidence], threshold: float = 0.0, luck: float = 0.0
+) -> SolutionEstimate:
     """One line of `estimates.jsonl` from the evidence at each step.
 
     A step without evidence counts as neither: it is no first mistake, and has no quality value.
     """
-    mistaken = [step.is_mistaken(threshold) for step in evidence]
+    mistaken = mistakes(evidence, threshold, luck)
     first_mistake = next((index for index, wrong in enumerate(mistaken) if wrong), None)
     # The bare problem's own distance only matters where the first step is wrong, and there v is 0 whatever it
     # is.
@@ -136,6 +146,25 @@ def to_estimate(name: str, evidence: Sequence[Evidence], threshold: float = 0.0)
         for step, wrong, value in zip(evidence, mistaken, values, strict=True)
     ]
     return SolutionEstimate(name, first_mistake, tuple(steps))
+
+
+def mistakes(evidence: Sequence[Evidence], threshold: float, luck: float) -> list[bool | None]:
+    """Which steps are mistaken; None without evidence.
+
+    A rollout that goes on from a mistake and errs once more may land on the right answer. So a step is
+    mistaken too when its share of right rollouts is at most `luck` times the best share of the steps before
+    it: had the step been right, the share would not have fallen so far. The hard estimate stays
+    Math-Shepherd's, any right rollout.
+    """
+    best = 0.0
+    found: list[bool | None] = []
+    for step in evidence:
+        wrong = step.is_mistaken(threshold)
+        if wrong is False and step.visits and step.share <= luck * best:
+            wrong = True
+        best = max(best, step.share)
+        found.append(wrong)
+    return found
 
 
 def _step_estimate(evidence: Evidence, quality_value: float | None) -> StepEstimate:

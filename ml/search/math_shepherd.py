@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem, Solution, SolutionEstimate
-from ml.search.estimates import Evidence, conclude, examine
+from ml.search.estimates import LUCK, Evidence, conclude, examine
 from ml.search.grading import code_of
 from ml.search.requests import Completions, Grade, Graded, Search
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
@@ -19,6 +19,7 @@ from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
 @dataclass(frozen=True, slots=True)
 class MathShepherd:
     """rollouts: N. threshold: a step is mistaken when correct / visits is not above it (0: hard estimation).
+    luck: see `estimates.mistakes`; 0 takes every right rollout for proof, as the paper does.
 
     stop_at_first_mistake: go step by step and leave what follows the first mistake without an estimate;
     cheaper, but one call after another. style: in which style to continue, None for the solution's own.
@@ -29,6 +30,7 @@ class MathShepherd:
     candidates: int = 15
     temperature: float = 0.8
     threshold: float = 0.0
+    luck: float = LUCK
     stop_at_first_mistake: bool = False
     style: str | None = None
 
@@ -45,8 +47,8 @@ def estimate(solution: Solution, options: MathShepherd, seed: int) -> Search[Sol
             given.evidence[position] = found
         if options.stop_at_first_mistake and evidence[0].is_mistaken(options.threshold):
             given.graded = None
-            return conclude(given, options.rollouts, options.threshold)
-    return conclude(given, options.rollouts, options.threshold)
+            return conclude(given, options.rollouts, options.threshold, luck=options.luck)
+    return conclude(given, options.rollouts, options.threshold, luck=options.luck)
 
 
 def roll_out(prefixes: Sequence[Prefix], count: int, temperature: float, seed: int) -> Search[list[Evidence]]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem, Solution, SolutionEstimate
-from ml.search.estimates import Evidence, Given, conclude, examine
+from ml.search.estimates import LUCK, Evidence, Given, conclude, examine
 from ml.search.grading import code_of
 from ml.search.intervals import upper_bound
 from ml.search.math_shepherd import grade_completions
@@ -50,9 +50,11 @@ class OmegaPrm:
     hopeless: float = 0.25
     confidence: float = 0.95
     first_draw: int = 2
+    needed_right: int = 2
     verify: bool = False
     search_correct: bool = False
     threshold: float = 0.0
+    luck: float = LUCK
     style: str | None = None
 
 
@@ -176,10 +178,10 @@ def estimate(solution: Solution, options: OmegaPrm, seed: int) -> Search[Solutio
     latest = len(open_positions)
     if given.graded is not None and given.graded.is_correct and not options.search_correct:
         _assume(given, len(given.steps))
-        return conclude(given, options.rollouts, options.threshold)
+        return conclude(given, options.rollouts, options.threshold, luck=options.luck)
     first = yield from _first_mistake(given, latest, options, seed)
     _assume(given, first)
-    return conclude(given, options.rollouts, options.threshold)
+    return conclude(given, options.rollouts, options.threshold, luck=options.luck)
 
 
 def _first_mistake(given: Given, latest: int, options: OmegaPrm, seed: int) -> Search[int]:
@@ -214,16 +216,16 @@ def _is_mistaken(given: Given, position: int, options: OmegaPrm, seed: int, adap
             break
         for continuation, verdict in graded:
             evidence.count(verdict.is_correct, len(continuation.steps))
-    return bool(evidence.is_mistaken(options.threshold))
+    needed = min(options.needed_right, options.rollouts)
+    return evidence.correct < needed or bool(evidence.is_mistaken(options.threshold))
 
 
 def _is_settled(evidence: Evidence, options: OmegaPrm) -> bool:
-    """Whether more rollouts would hardly change the hard label."""
-    if not evidence.visits:
-        return False
-    if evidence.correct:
+    """Whether more rollouts would hardly change what the step is taken for."""
+    if evidence.correct >= options.needed_right:
         return options.threshold == 0.0
-    return upper_bound(0, evidence.visits, options.confidence) < options.hopeless
+    highest = upper_bound(evidence.correct, evidence.visits, options.confidence) if evidence.visits else 1.0
+    return highest < options.hopeless
 
 
 def _assume(given: Given, first: int) -> None:

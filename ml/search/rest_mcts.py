@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ml.policies.protocol import Continuation
 from ml.records import Problem, Solution, SolutionEstimate
-from ml.search.estimates import Evidence, conclude, examine
+from ml.search.estimates import LUCK, Evidence, conclude, examine
 from ml.search.expansion import expand
 from ml.search.math_shepherd import roll_out
 from ml.search.quality_value import next_value
@@ -49,6 +49,7 @@ class RestMcts:
     look_ahead_weight: float = 0.5
     stop_at_answer: bool = False
     threshold: float = 0.0
+    luck: float = LUCK
     style: str | None = None
 
 
@@ -88,7 +89,7 @@ def estimate(solution: Solution, options: RestMcts, seed: int) -> Search[Solutio
     )
     for position, tree in zip(given.open_positions, trees, strict=True):
         given.evidence[position] = root_evidence(tree)
-    return conclude(given, options.rollouts, options.threshold)
+    return conclude(given, options.rollouts, options.threshold, luck=options.luck)
 
 
 def root_evidence(tree: Tree) -> Evidence:

@@ -12,7 +12,7 @@ import random
 from dataclasses import dataclass
 
 from ml.records import Problem, Solution, SolutionEstimate
-from ml.search.estimates import Evidence, conclude, examine
+from ml.search.estimates import LUCK, Evidence, conclude, examine
 from ml.search.expansion import expand
 from ml.search.requests import Search, Value, gather
 from ml.search.selection import best, uct
@@ -44,6 +44,7 @@ class RStar:
     use_preference_model: bool = False
     ends_by_model: bool = False
     threshold: float = 0.0
+    luck: float = LUCK
     style: str | None = None
 
 
@@ -77,7 +78,7 @@ def estimate(solution: Solution, options: RStar, seed: int) -> Search[SolutionEs
     )
     for position, tree in zip(given.open_positions, trees, strict=True):
         given.evidence[position] = root_evidence(tree)
-    return conclude(given, options.rollouts, options.threshold, wrong_outcome=-1.0)
+    return conclude(given, options.rollouts, options.threshold, -1.0, options.luck)
 
 
 def root_evidence(tree: Tree) -> Evidence:

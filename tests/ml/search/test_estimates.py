@@ -4,6 +4,7 @@ import pytest
 
 from ml.execution import Execution, Verdict
 from ml.search import math_shepherd, omegaprm, rest_mcts, rstar
+from ml.search.estimates import Evidence, mistakes
 from ml.search.intervals import lower_bound, rollouts_to_refute, upper_bound
 from ml.search.recipes import RECIPES
 from tests.ml.search.toy import ChainPolicy, chain_problem, prose_solution, run, solution_of
@@ -152,3 +153,15 @@ def test_a_searched_tree_never_selects_what_does_not_run(module):
     assert broken and all("does not run: NameError" in node.pruned for node in broken)
     assert all(node.visits == 0 and not node.children for node in broken)
     assert any(end.terminal == "correct" for end in tree.terminals())
+
+
+def evidence(*counts, visits=16):
+    return [Evidence(visits, correct, float(correct)) for correct in counts]
+
+
+def test_one_lucky_rollout_after_a_mistake_does_not_move_the_first_mistake():
+    assert mistakes(evidence(13, 1, 0), 0.0, luck=0.1) == [False, True, True]
+    assert mistakes(evidence(13, 1, 0), 0.0, luck=0.0) == [False, False, True]
+    # Where hardly any rollout was right before, one right rollout is all that can be asked.
+    assert mistakes(evidence(2, 1, 1), 0.0, luck=0.1) == [False, False, False]
+    assert mistakes([Evidence(), *evidence(5)], 0.0, luck=0.1) == [None, False]
