@@ -39,7 +39,7 @@ def aggregate(scores: Sequence[float], how: str) -> float:
         return float(np.log(np.clip(values, 1e-12, None)).sum())
     if how == "last":
         return float(values[-1])
-    return float({"minimum": np.min, "mean": np.mean, "maximum": np.max}[how](values))
+    return {"minimum": float(values.min()), "mean": float(values.mean()), "maximum": float(values.max())}[how]
 
 
 def vote_weight(aggregated: float, how: str) -> float:

@@ -31,7 +31,7 @@ class ProcessRewardModel(nn.Module):
         self.model = model
 
     @property
-    def plain(self) -> nn.Module:
+    def plain(self) -> Any:
         """The token-classification model itself, also under a LoRA wrapper."""
         wrapped = getattr(self.model, "get_base_model", None)
         return wrapped() if wrapped else self.model
@@ -53,7 +53,7 @@ class ProcessRewardModel(nn.Module):
         return head_of(plain)(plain.dropout(hidden)).index_select(0, packed.order)
 
 
-def head_of(model: nn.Module) -> nn.Module:
+def head_of(model: Any) -> nn.Module:
     """The linear head: `score` in most causal families, `classifier` in the others."""
     head = getattr(model, "score", None)
     return head if head is not None else model.classifier
@@ -61,19 +61,19 @@ def head_of(model: nn.Module) -> nn.Module:
 
 def small_config(vocabulary: int, outputs: int, **sizes: int) -> LlamaConfig:
     """A Llama of under a million parameters, for the pocket family and for trying things out."""
-    chosen = {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, **sizes}
+    chosen: dict[str, Any] = {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, **sizes}
+    chosen.setdefault("intermediate_size", chosen["hidden_size"] * 8 // 3 // 8 * 8)
+    chosen.setdefault("max_position_embeddings", 2048)
+    fixed: dict[str, Any] = {
+        "num_labels": outputs,
+        "classifier_dropout": 0.0,
+        "pad_token_id": 0,
+        "bos_token_id": None,
+        "eos_token_id": None,
+        "tie_word_embeddings": False,
+    }
     return LlamaConfig(
-        vocab_size=vocabulary,
-        intermediate_size=chosen.pop("intermediate_size", chosen["hidden_size"] * 8 // 3 // 8 * 8),
-        num_key_value_heads=chosen["num_attention_heads"],
-        max_position_embeddings=chosen.pop("max_position_embeddings", 2048),
-        num_labels=outputs,
-        classifier_dropout=0.0,
-        pad_token_id=0,
-        bos_token_id=None,
-        eos_token_id=None,
-        tie_word_embeddings=False,
-        **chosen,
+        vocab_size=vocabulary, num_key_value_heads=chosen["num_attention_heads"], **fixed, **chosen
     )
 
 
@@ -121,18 +121,19 @@ def with_lora(model: PreTrainedModel, rank: int, seed: int) -> nn.Module:
     return get_peft_model(model, config)
 
 
-def recompute_activations(model: nn.Module) -> None:
+def recompute_activations(model: Any) -> None:
     """Gradient checkpointing: activations are computed again on the way back instead of being kept."""
     enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
 
 
 def _head_without_dropout(model: nn.Module) -> None:
-    if isinstance(getattr(model, "dropout", None), nn.Dropout):
-        model.dropout.p = 0.0
+    dropout = getattr(model, "dropout", None)
+    if isinstance(dropout, nn.Dropout):
+        dropout.p = 0.0
 
 
-def _read_llama(backbone: nn.Module, packed: Packed) -> torch.Tensor:
+def _read_llama(backbone: Any, packed: Packed) -> torch.Tensor:
     """Hidden states of the read tokens, shape [M, hidden]: all layers but the last run on the whole row."""
     hidden = backbone.embed_tokens(packed.input_ids)
     position_embeddings = backbone.rotary_emb(hidden, position_ids=packed.position_ids)
@@ -150,7 +151,7 @@ def _read_llama(backbone: nn.Module, packed: Packed) -> torch.Tensor:
 
 
 def _last_layer(
-    layer: nn.Module,
+    layer: Any,
     hidden: torch.Tensor,
     position_embeddings: tuple[torch.Tensor, torch.Tensor],
     packed: Packed,
@@ -161,7 +162,7 @@ def _last_layer(
     cosine, sine = position_embeddings
     query = _heads(attention, "q", normed.index_select(1, packed.reads))
     key, value = _heads(attention, "k", normed), _heads(attention, "v", normed)
-    rotate = sys.modules[type(attention).__module__].apply_rotary_pos_emb  # type: ignore[attr-defined]
+    rotate = sys.modules[type(attention).__module__].apply_rotary_pos_emb
     read_cosine, read_sine = cosine.index_select(1, packed.reads), sine.index_select(1, packed.reads)
     query, _ = rotate(query, query, read_cosine, read_sine)
     key, _ = rotate(key, key, cosine, sine)
@@ -176,7 +177,7 @@ def _last_layer(
     return residual + layer.mlp(layer.post_attention_layernorm(residual))
 
 
-def _heads(attention: nn.Module, name: str, hidden: torch.Tensor) -> torch.Tensor:
+def _heads(attention: Any, name: str, hidden: torch.Tensor) -> torch.Tensor:
     """One projection, split into heads: [1, heads, length, head dimension]; Qwen3 norms queries and keys."""
     projected = getattr(attention, f"{name}_proj")(hidden)
     projected = projected.view(1, hidden.shape[1], -1, attention.head_dim)

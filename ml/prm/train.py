@@ -167,7 +167,7 @@ def _update(
     weights = settings.class_weights if settings.objective == "classifier" else None
     normaliser = normaliser_of(settings.objective, batch, weights)
     mine = group.share(batch)
-    loss_sum, right, asked = 0.0, 0.0, 0
+    loss_sum, right, asked = 0.0, 0.0, 0.0
     for indices in batches_within([example.tree.size for example in mine], settings.tokens_per_row):
         row = [mine[index] for index in indices]
         packed = pack([e.tree for e in row], [e.reads for e in row]).to(device)
@@ -186,10 +186,10 @@ def _update(
 def _hits(objective: str, outputs: torch.Tensor, examples: Sequence[Example]) -> tuple[float, int]:
     """How many readings (or pairs) came out on the right side, and how many there were."""
     if objective == "preference":
-        offset, right, count = 0, 0, 0
+        offset, right, count = 0, 0.0, 0
         for example in examples:
             scores = outputs[offset : offset + len(example.reads), 0]
-            right += sum(float(scores[a] > scores[b]) for a, b, _ in example.pairs)  # type: ignore[misc]
+            right += sum(float(scores[a] > scores[b]) for a, b, _ in example.pairs)
             count += len(example.pairs)
             offset += len(example.reads)
         return right, count
