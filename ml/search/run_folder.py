@@ -63,9 +63,7 @@ class RunFolder:
 
     def add(self, position: int, line: Mapping[str, Any]) -> None:
         """Keep one finished item; what is not a whole line when the process dies is done again."""
-        body = (
-            json.dumps({"position": position, **line}, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-        )
+        body = _as_line({"position": position, **line})
         start = self._file.tell()
         self._file.write(body)
         self._file.flush()
@@ -89,10 +87,10 @@ class RunFolder:
 
     def _write_part(self, source: Any, key: str, target: Path) -> None:
         beside = target.with_name(target.name + ".partial")
-        with beside.open("w", encoding="utf-8") as file:
+        with beside.open("wb") as file:
             for _, (start, length) in sorted(self.offsets.items()):
                 source.seek(start)
-                file.write(json.dumps(json.loads(source.read(length))[key], ensure_ascii=False) + "\n")
+                file.write(_as_line(json.loads(source.read(length))[key]))
         os.replace(beside, target)
 
     def _recover(self) -> Iterator[dict[str, Any]]:
@@ -110,6 +108,14 @@ class RunFolder:
                 whole += len(body)
                 yield line
         os.truncate(path, whole)
+
+
+def _as_line(content: Any) -> bytes:
+    """One JSON line in UTF-8; half of a surrogate pair, which a model may write, is kept as an escape."""
+    try:
+        return json.dumps(content, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(content, allow_nan=False).encode() + b"\n"
 
 
 def write_whole(path: Path, text: str) -> None:

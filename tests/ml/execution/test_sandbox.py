@@ -73,6 +73,16 @@ def test_the_cost_of_a_step_does_not_grow_with_its_depth():
     assert late < 3 * early
 
 
+@pytest.mark.parametrize(
+    "code",
+    ["x = '\ud800'", "print('a\0b')", "(" * 5000, "x = 1\n" * 100_000, "x = []\nx.append(x)\nx", "", "1 \\"],
+    ids=["surrogate", "null", "brackets", "long", "cycle", "empty", "backslash"],
+)
+@needs_confinement
+def test_odd_programs_get_a_verdict_like_any_other(sandbox, code):
+    assert sandbox.execute([code]).verdict in (Verdict.OK, Verdict.PROGRAM_ERROR)
+
+
 def test_prefixes_have_keys_that_do_not_depend_on_how_code_is_cut():
     assert path_keys(["ab", "c"]) != path_keys(["a", "bc"])
     assert path_keys(["a", "b"])[0] == path_keys(["a"])[0]

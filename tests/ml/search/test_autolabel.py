@@ -116,6 +116,17 @@ def test_the_pocket_policy_s_rollouts_are_written_in_code_unless_told_otherwise(
     assert styles == ["code", None, None]
 
 
+def test_half_a_surrogate_pair_from_a_model_does_not_end_the_run(files, monkeypatch):
+    class Odd(ChainPolicy):
+        def _code_step(self, numbers, before, slip):
+            text, done = super()._code_step(numbers, before, slip)
+            return "\ud83d " + text, done
+
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec: Odd(0.2))
+    label(files, "--problems", str(files / "problems.jsonl"), "--limit", "2", "--method", "rstar")
+    assert lines(files / "out" / "trees.jsonl")[0]["nodes"][1]["text"].startswith("\ud83d ")
+
+
 def test_limit_takes_the_first_ones(files):
     label(files, "--problems", str(files / "problems.jsonl"), "--limit", "3")
     assert len(lines(files / "out" / "trees.jsonl")) == 3
