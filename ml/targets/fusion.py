@@ -6,6 +6,11 @@ A witness has three error rates: `false_alarm` (names a step although none is wr
 any other step alike). Expectation-maximisation finds the rates without gold; gold items, where there are any,
 hold their truth fixed. Whether the final answer was right is evidence as well: correct steps cannot end in a
 wrong answer, and a wrong process ends right only with the probability `lucky`, which is estimated too.
+
+The search testifies step by step: the share of its rollouts that end right falls into one of five classes,
+and each class has a probability behind a right prefix and behind a wrong one, both estimated. A verdict
+alone would not do: of two witnesses who name different steps, nothing says who is right, but a share that
+falls to nothing and stays there says where.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ class Witnessed:
 
     answer_correct: whether its final answer was right, None if unknown or if it should not count.
     truth, has_truth: a gold item's known first mistake.
+    shares: per step the share of right rollouts behind it, None where there is no estimate.
     """
 
     step_count: int
@@ -32,6 +38,7 @@ class Witnessed:
     answer_correct: bool | None = None
     truth: int | None = None
     has_truth: bool = False
+    shares: Sequence[float | None] = ()
 
 
 @dataclass(frozen=True)
@@ -45,12 +52,16 @@ class WitnessRates:
 
 @dataclass(frozen=True)
 class Fusion:
-    """The fitted model. `places[i]` has shape [K_i + 1]: P(first mistake at k), last entry P(none)."""
+    """The fitted model. `places[i]` has shape [K_i + 1]: P(first mistake at k), last entry P(none).
+
+    share_table: P(class of share | prefix right, prefix wrong), shape [2, SHARE_CLASSES].
+    """
 
     places: list[Array]
     rates: dict[str, WitnessRates]
     mistake_rate: float
     lucky: float
+    share_table: Array
     log_likelihood: list[float]
 
     def correct_through(self, index: int) -> list[float]:
@@ -62,6 +73,11 @@ class Fusion:
 # prior, two witnesses can swap the meaning of "mistake" and "none".
 PRIOR = {"false_alarm": (1.0, 4.0), "miss": (1.0, 4.0), "exact": (4.0, 1.0)}
 ANSWER_NOISE = 1e-3
+# Classes of the share of right rollouts: none, up to a quarter, a half, three quarters, and above.
+SHARE_EDGES = (0.0, 0.25, 0.5, 0.75)
+SHARE_CLASSES = len(SHARE_EDGES) + 1
+# Behind a right prefix any share is possible, behind a wrong one few rollouts come right.
+SHARE_PRIOR = np.array([[1.0, 1.0, 1.0, 1.0, 1.0], [8.0, 1.0, 0.5, 0.25, 0.25]])
 
 
 def fuse(items: Sequence[Witnessed], iterations: int = 100, tolerance: float = 1e-7) -> Fusion:
@@ -69,18 +85,20 @@ def fuse(items: Sequence[Witnessed], iterations: int = 100, tolerance: float = 1
     names = sorted({name for item in items for name in item.verdicts})
     rates = {name: WitnessRates(0.2, 0.2, 0.8) for name in names}
     mistake_rate, lucky = 0.5, 0.1
+    table = SHARE_PRIOR / SHARE_PRIOR.sum(1, keepdims=True)
     trace: list[float] = []
     places: list[Array] = []
     for _ in range(iterations):
-        places, log_likelihood = _expect(items, rates, mistake_rate, lucky)
+        places, log_likelihood = _expect(items, rates, mistake_rate, lucky, table)
         trace.append(log_likelihood)
         rates = {name: _witness_rates(name, items, places) for name in names}
         wrong = sum(1.0 - float(place[-1]) for place in places)
         mistake_rate = (wrong + 1.0) / (len(items) + 2.0)
         lucky = _lucky(items, places)
+        table = _share_table(items, places)
         if len(trace) > 1 and abs(trace[-1] - trace[-2]) < tolerance * max(1.0, abs(trace[-1])):
             break
-    return Fusion(places, rates, mistake_rate, lucky, trace)
+    return Fusion(places, rates, mistake_rate, lucky, table, trace)
 
 
 def verdict_likelihood(verdict: int | None, step_count: int, rates: WitnessRates) -> Array:
@@ -98,8 +116,43 @@ def verdict_likelihood(verdict: int | None, step_count: int, rates: WitnessRates
     return chances
 
 
+def share_class(share: float) -> int:
+    """0 for no right rollout at all, then by quarters."""
+    return int(np.searchsorted(SHARE_EDGES, share, side="left"))
+
+
+def shares_likelihood(shares: Sequence[float | None], step_count: int, table: Array) -> Array:
+    """P(all shares | truth), scaled to a largest entry of 1, for each of the K + 1 places: shape [K + 1].
+
+    With the first mistake at t, the prefixes through steps 0 .. t-1 are right and those from t on are wrong.
+    """
+    logs = np.zeros((2, step_count))
+    for k, share in enumerate(shares[:step_count]):
+        if share is not None:
+            logs[:, k] = np.log(table[:, share_class(share)])
+    right = np.concatenate([[0.0], np.cumsum(logs[0])])
+    wrong = np.concatenate([np.cumsum(logs[1][::-1])[::-1], [0.0]])
+    both = right + wrong
+    return np.asarray(np.exp(both - both.max()), dtype=np.float64)
+
+
+def _share_table(items: Sequence[Witnessed], places: Sequence[Array]) -> Array:
+    """Expected counts of the classes behind right and wrong prefixes, with the prior's pseudo-counts."""
+    counts = SHARE_PRIOR.copy()
+    for item, place in zip(items, places, strict=True):
+        wrong = np.cumsum(place[:-1])
+        for k, share in enumerate(item.shares[: item.step_count]):
+            if share is not None:
+                counts[:, share_class(share)] += (1.0 - wrong[k], wrong[k])
+    return np.asarray(counts / counts.sum(1, keepdims=True), dtype=np.float64)
+
+
 def _expect(
-    items: Sequence[Witnessed], rates: Mapping[str, WitnessRates], mistake_rate: float, lucky: float
+    items: Sequence[Witnessed],
+    rates: Mapping[str, WitnessRates],
+    mistake_rate: float,
+    lucky: float,
+    table: Array,
 ) -> tuple[list[Array], float]:
     places, log_likelihood = [], 0.0
     for item in items:
@@ -108,6 +161,7 @@ def _expect(
         weights[-1] = 1.0 - mistake_rate
         for name, verdict in item.verdicts.items():
             weights *= verdict_likelihood(verdict, count, rates[name])
+        weights *= shares_likelihood(item.shares, count, table)
         if item.answer_correct is not None:
             right = item.answer_correct
             weights[:-1] *= lucky if right else 1.0 - lucky

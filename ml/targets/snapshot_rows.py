@@ -10,8 +10,6 @@ from ml.snapshot import SnapshotRow
 from ml.targets.fusion import Fusion, Witnessed, fuse
 from ml.targets.rules import LabelRule, decide_labels
 
-SEARCH = "search"
-
 
 def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow]:
     """The rows with labels, sources and first mistake decided anew by `rule`."""
@@ -35,14 +33,15 @@ def with_posteriors(rows: Sequence[SnapshotRow], rule: LabelRule) -> tuple[list[
 
 
 def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
-    """A row as fusion sees it: each annotator in `human["witnesses"]` (else "people"), and the search."""
+    """A row as fusion sees it: each annotator in `human["witnesses"]` (else "people"), and the rollouts."""
     verdicts: dict[str, int | None] = {}
     if row.human and row.human.get("finish_reason") != "bad_problem":
         verdicts.update(_people(row, rule))
+    shares: list[float | None] = []
     if row.automatic:
-        hard = LabelRule(labels="automatic", threshold=rule.threshold, minimum_visits=rule.minimum_visits)
-        verdicts[SEARCH] = decide_labels(None, row.automatic, hard, len(row.steps)).first_mistake
-    return Witnessed(len(row.steps), verdicts, row.is_correct)
+        soft = LabelRule("automatic", target="soft", minimum_visits=rule.minimum_visits, after_mistake="keep")
+        shares = decide_labels(None, row.automatic, soft, len(row.steps)).labels
+    return Witnessed(len(row.steps), verdicts, row.is_correct, shares=shares)
 
 
 def _people(row: SnapshotRow, rule: LabelRule) -> Mapping[str, int | None]:

@@ -12,7 +12,7 @@ import pytest
 from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, Witnessed, WitnessRates, decide_labels, fuse, label_rows, quality_values
-from ml.targets.fusion import verdict_likelihood
+from ml.targets.fusion import share_class, shares_likelihood, verdict_likelihood
 from ml.targets.values import values_from_labels
 
 PEOPLE = {"ratings": [1, 0, -1, None], "first_mistake": 2, "finish_reason": "found_error", "annotators": 1}
@@ -210,3 +210,46 @@ def test_fusion_labels_a_snapshots_rows():
     assert all(row.label_source[0] == "fused" for row in labelled)
     assert labelled == label_rows(rows, LabelRule("mixed", mixture="fusion"))
     assert labelled[0] != replace(labelled[0], labels=rows[0].labels)
+
+
+def test_a_share_of_rollouts_falls_into_its_class():
+    assert [share_class(share) for share in (0.0, 0.125, 0.25, 0.3, 0.75, 0.76, 1.0)] == [0, 1, 1, 2, 3, 4, 4]
+
+
+def test_shares_testify_for_the_place_where_they_fall_to_nothing():
+    table = np.array([[0.1, 0.2, 0.2, 0.2, 0.3], [0.9, 0.04, 0.02, 0.02, 0.02]])
+    found = shares_likelihood([1.0, 0.5, 0.0, None], 4, table)
+    right, wrong = [0.3, 0.2, 0.1], [0.02, 0.02, 0.9]
+    plain = [
+        wrong[0] * wrong[1] * wrong[2],
+        right[0] * wrong[1] * wrong[2],
+        right[0] * right[1] * wrong[2],
+        right[0] * right[1] * right[2],
+        right[0] * right[1] * right[2],
+    ]
+    assert found == pytest.approx(np.array(plain) / max(plain))
+
+
+def test_fusion_is_as_good_as_each_source_when_a_third_of_the_people_err():
+    generator = random.Random(7)
+    items, truths, people, searched = [], [], [], []
+    for _ in range(400):
+        steps = generator.randint(3, 8)
+        truth = generator.randrange(steps) if generator.random() < 0.6 else None
+        others = [place for place in (None, *range(steps)) if place != truth]
+        said = generator.choice(others) if generator.random() < 1 / 3 else truth
+        # Eight rollouts behind each step: a right prefix leads to the answer half of the time, a wrong one rarely.
+        wrong = [truth is not None and k >= truth for k in range(steps)]
+        shares = [sum(generator.random() < (0.04 if w else 0.45) for _ in range(8)) / 8 for w in wrong]
+        items.append(Witnessed(steps, {"person": said}, shares=shares))
+        truths.append(truth)
+        people.append(said)
+        searched.append(next((k for k, share in enumerate(shares) if share == 0.0), None))
+    fusion = fuse(items)
+    best = [int(np.argmax(place)) for place in fusion.places]
+    fused = [None if k == item.step_count else k for k, item in zip(best, items, strict=True)]
+
+    def right(verdicts):
+        return np.mean([said == truth for said, truth in zip(verdicts, truths, strict=True)])
+
+    assert right(fused) > max(right(people), right(searched)) + 0.05
