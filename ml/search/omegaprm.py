@@ -19,7 +19,7 @@ from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.estimates import LUCK, Evidence, Given, conclude, examine
 from ml.search.grading import code_of
-from ml.search.intervals import upper_bound
+from ml.search.intervals import lower_bound, rollouts_to_refute, upper_bound
 from ml.search.math_shepherd import grade_completions
 from ml.search.requests import Completions, Graded, Search
 from ml.search.selection import best, rollout_bonus, rollout_value
@@ -180,20 +180,23 @@ def estimate(solution: Solution, options: OmegaPrm, seed: int) -> Search[Solutio
         _assume(given, len(given.steps))
         return conclude(given, options.rollouts, options.threshold, luck=options.luck)
     first = yield from _first_mistake(given, latest, options, seed)
-    _assume(given, first)
+    if first is not None:
+        _assume(given, first)
     return conclude(given, options.rollouts, options.threshold, luck=options.luck)
 
 
-def _first_mistake(given: Given, latest: int, options: OmegaPrm, seed: int) -> Search[int]:
-    """The first open position without a right rollout; `latest` where all have one."""
+def _first_mistake(given: Given, latest: int, options: OmegaPrm, seed: int) -> Search[int | None]:
+    """The first open position that is mistaken; `latest` where none is, None where a probe could not be
+    graded.
+    """
     low, high = 0, latest
     while True:
         while low < high:
             middle = (low + high) // 2
-            if (yield from _is_mistaken(given, middle, options, seed, options.adaptive)):
-                high = middle
-            else:
-                low = middle + 1
+            mistaken = yield from _is_mistaken(given, middle, options, seed, options.adaptive)
+            if mistaken is None:
+                return None
+            low, high = (low, middle) if mistaken else (middle + 1, high)
         if not options.verify or low >= latest:
             return low
         if (yield from _is_mistaken(given, low, options, seed, adaptive=False)):
@@ -201,13 +204,16 @@ def _first_mistake(given: Given, latest: int, options: OmegaPrm, seed: int) -> S
         low, high = low + 1, latest
 
 
-def _is_mistaken(given: Given, position: int, options: OmegaPrm, seed: int, adaptive: bool) -> Search[bool]:
-    """Sample from a prefix until its hard label is settled."""
+def _is_mistaken(
+    given: Given, position: int, options: OmegaPrm, seed: int, adaptive: bool
+) -> Search[bool | None]:
+    """Sample from a prefix until it is settled; None where the sandbox failed on every rollout."""
     prefix = Prefix(given.solution.problem, given.steps[: position + 1], given.style)
     evidence = given.evidence[position]
-    while evidence.visits < options.rollouts and not (adaptive and _is_settled(evidence, options)):
+    hopeless = _hopeless(given.evidence[:position], options) if adaptive else 0.0
+    while evidence.visits < options.rollouts and not (adaptive and _is_settled(evidence, hopeless, options)):
         missing = options.rollouts - evidence.visits
-        count = min(missing, max(options.first_draw, evidence.visits)) if adaptive else missing
+        count = min(missing, _next_draw(evidence, hopeless, options)) if adaptive else missing
         # Each draw has a seed of its own: the same prefix must not be answered with the same rollouts.
         request = Completions(prefix, count, options.temperature, seed_of(seed, "draw", evidence.visits))
         graded = (yield from grade_completions([prefix], (yield [request])))[0]
@@ -216,16 +222,37 @@ def _is_mistaken(given: Given, position: int, options: OmegaPrm, seed: int, adap
             break
         for continuation, verdict in graded:
             evidence.count(verdict.is_correct, len(continuation.steps))
+    if not evidence.visits:
+        return None
     needed = min(options.needed_right, options.rollouts)
     return evidence.correct < needed or bool(evidence.is_mistaken(options.threshold))
 
 
-def _is_settled(evidence: Evidence, options: OmegaPrm) -> bool:
+def _hopeless(before: Sequence[Evidence], options: OmegaPrm) -> float:
+    """The success rate below which a prefix is given up.
+
+    A right step does not make its solution less likely to succeed. So half of what an earlier prefix surely
+    has is asked of a later one, and a good policy's mistakes are known after a handful of failures.
+    """
+    sure = [lower_bound(step.correct, step.visits, options.confidence) for step in before if step.visits]
+    return max([options.hopeless, *(0.5 * rate for rate in sure)])
+
+
+def _is_settled(evidence: Evidence, hopeless: float, options: OmegaPrm) -> bool:
     """Whether more rollouts would hardly change what the step is taken for."""
     if evidence.correct >= options.needed_right:
         return options.threshold == 0.0
     highest = upper_bound(evidence.correct, evidence.visits, options.confidence) if evidence.visits else 1.0
-    return highest < options.hopeless
+    return highest < hopeless
+
+
+def _next_draw(evidence: Evidence, hopeless: float, options: OmegaPrm) -> int:
+    """How many rollouts to ask for next: half of what would settle a hopeless prefix, so that none is
+    overshot.
+    """
+    if not evidence.visits or evidence.correct:
+        return options.first_draw
+    return max(1, (rollouts_to_refute(hopeless, options.confidence) - evidence.visits + 1) // 2)
 
 
 def _assume(given: Given, first: int) -> None:

@@ -78,6 +78,23 @@ def test_a_step_that_does_not_run_has_no_right_rollouts():
     assert [(step.visits, step.correct) for step in found.steps] == [(16, 16), (16, 0), (16, 0)]
 
 
+@pytest.mark.parametrize("method", RECIPES)
+def test_rollouts_that_the_sandbox_failed_on_are_no_evidence(method):
+    class Broken:
+        level = "broken"
+
+        def execute(self, codes, keep_states=True):
+            return Execution(Verdict.INFRASTRUCTURE, "", self.level, 0, "no worker")
+
+    recipe = RECIPES[method]
+    options = recipe.with_options({"rollouts": 4, "style": "code"})
+    found = run(recipe.estimate(WRONG_AT_ONE, options, 0), ChainPolicy(0.0), Broken())
+    # Only the prose end, which needs no sandbox, is judged.
+    assert [step.visits for step in found.steps[:-1]] == [0, 0, 0]
+    assert [step.hard for step in found.steps[:-1]] == [None, None, None]
+    assert found.steps[-1].hard == 0
+
+
 def test_an_infrastructure_verdict_never_becomes_an_estimate():
     class Broken:
         level = "broken"
