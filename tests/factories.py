@@ -148,7 +148,15 @@ def make_estimates(
 ) -> EstimateRun:
     """Monte Carlo estimates of the chosen steps, from rollouts of which the share q was correct."""
     run = run or make_estimate_run()
-    SolutionEstimate.objects.create(run=run, solution=solution, first_mistake=first_mistake)
+    # The shares of right rollouts as whole counts give them, as a run's own files would.
+    shares = [round(q_value * visits) / visits for q_value in q_values]
+    SolutionEstimate.objects.create(
+        run=run,
+        solution=solution,
+        first_mistake=first_mistake,
+        q_values=list(q_values),
+        soft_values=shares,
+    )
     steps = solution.step_rows.filter(is_chosen=True).order_by("position")
     for step, q_value in zip(steps, q_values, strict=True):
         correct = round(q_value * visits)

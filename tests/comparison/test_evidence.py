@@ -41,9 +41,6 @@ def world():
             q_values = [rng.randrange(5) / 4 for _ in range(length)]
             first = next((place for place, q in enumerate(q_values) if q == 0), None)
             make_estimates(solution, q_values, run, first, visits=4)
-            SolutionEstimate.objects.filter(run=run, solution=solution).update(
-                q_values=q_values, soft_values=q_values
-            )
         for labeler in rng.sample(labelers, rng.randint(0, 3)):
             mistake = rng.choice([None, *range(length)])
             trajectory = [rng.choice([0, 1])] * (length if mistake is None else mistake)
@@ -123,7 +120,6 @@ def test_gold_reads_like_one_labeler_who_stops_at_the_first_mistake():
         solution = make_solution(steps=["one", "two", "three"])
         make_task(campaign, solution, gold=gold)
         make_estimates(solution, q_values, run, 1 if 0.0 in q_values else None)
-        solution.estimates.update(q_values=q_values, soft_values=q_values)
     looks = judgements(campaign, run, Against(is_gold=True))
     assert sorted(zip(looks.first, looks.length, looks.machine, strict=True)) == [(-1, 3, -1), (1, 2, 1)]
     assert rated_steps(campaign, run, Against(is_gold=True)).total == 5

@@ -37,7 +37,6 @@ def campaign():
         solution = make_solution(steps=STEPS, is_correct=is_correct)
         q_values = [1.0 if place < first_mistake else 0.0 for place in range(3)]
         make_estimates(solution, q_values, run, first_mistake)
-        solution.estimates.update(q_values=q_values, soft_values=q_values)
         make_annotation(make_task(campaign, solution), annotator, trajectory)
     return campaign
 

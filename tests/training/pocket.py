@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from labelsite.accounts.models import User
 from labelsite.campaigns.models import Campaign
@@ -31,7 +32,7 @@ def pocket_solutions(count: int, seed: int = 0) -> list[tuple[Solution, int | No
     return made
 
 
-def pocket_campaign(count: int, annotator: User, labeled: int | None = None, **fields: object) -> Campaign:
+def pocket_campaign(count: int, annotator: User, labeled: int | None = None, **fields: Any) -> Campaign:
     """A campaign in which `annotator` has found the first slip of the first `labeled` solutions."""
     campaign = make_campaign(**fields)
     for number, (solution, slip) in enumerate(pocket_solutions(count)):
