@@ -14,7 +14,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -206,7 +206,8 @@ def _write_parts(
         complaint = complaint_about(row)
         if complaint:
             raise BadRecord("snapshot row", number, f"record {row.id}: {complaint[0]}", complaint[1])
-        pending.append(json.dumps(asdict(row), ensure_ascii=False, allow_nan=False))
+        # `asdict` would copy every list of the row first, which takes longer than writing it.
+        pending.append(json.dumps(vars(row), ensure_ascii=False, allow_nan=False))
         counts["rows"] += 1
         counts["steps"] += len(row.steps)
         counts["labelled_steps"] += sum(label is not None for label in row.labels)

@@ -6,9 +6,7 @@ user, so they never use up the looks that the campaign wants from its own people
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from labelsite.annotations.import_labels import copy_ratings, insert_annotations
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.campaigns.services import add_everyone, add_tasks, create_campaign
 from labelsite.problems.services import StoredSolution, store_batches
+from labelsite.problems.streaming import rare_collections
 from ml import formats
 from ml.errors import BadRecord, MisstepError
 from ml.formats.lines import GZIP_MAGIC
@@ -94,7 +93,7 @@ def import_file(
     log = ErrorLog()
     summary = ImportSummary(campaign_name, format, dry_run=dry_run)
     records = formats.read(path, format, on_error=log.add, name=name)
-    with _rare_collections(), transaction.atomic():
+    with rare_collections(), transaction.atomic():
         campaign = campaign_named(campaign_name, created_by)
         for batch in store_batches(_while_good(records, log), source=format):
             _label_batch(campaign, batch, summary)
@@ -104,21 +103,6 @@ def import_file(
             raise ImportRefused(log.first, log.count)
         transaction.set_rollback(dry_run)
     return summary
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Let Python look for reference cycles a hundred times less often.
-
-    A batch holds many small records and no cycles; looking through them again and again took a third of the
-    processor time of an import.
-    """
-    usual = gc.get_threshold()
-    gc.set_threshold(usual[0] * 100, *usual[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 def lines_in(path: Path) -> int | None:

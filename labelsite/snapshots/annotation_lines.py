@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from labelsite.accounts.models import User
 from labelsite.annotations.import_labels import LABELLED_AT_KEY
 from labelsite.annotations.models import Annotation, Origin, StepRating
 from labelsite.campaigns.models import Campaign, TaskKind
@@ -38,10 +39,14 @@ def labelled_rows(
     annotations: QuerySet[Annotation],
 ) -> Iterator[tuple[Annotation, records.LabelledSolution]]:
     """Each annotation with its solution, as the records that formats are written from; `line` counts up."""
-    related = annotations.select_related("annotator", "task__campaign", "task__solution__problem")
-    rows = iter(related.iterator(chunk_size=CHUNK))
+    # People and campaigns are few, so they are fetched once and not with every row.
+    people, campaigns = User.objects.in_bulk(), Campaign.objects.defer("guideline").in_bulk()
+    rows = iter(annotations.select_related("task__solution__problem").iterator(chunk_size=CHUNK))
     line = 0
     while chunk := list(islice(rows, CHUNK)):
+        for annotation in chunk:
+            annotation.annotator = people[annotation.annotator_id]
+            annotation.task.campaign = campaigns[annotation.task.campaign_id]
         positions = positions_of([annotation.task.solution for annotation in chunk])
         ratings = _ratings(chunk)
         for annotation in chunk:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.autolabels.models import EstimateRun, StepEstimate
 from labelsite.campaigns.models import Campaign, Task, TaskKind, TaskState
@@ -99,11 +100,14 @@ def _verdict(
 
 def _looks(tasks: Iterable[Task], dropped: Counter[str]) -> dict[int, list[Look]]:
     """The live annotations that count, by task, in the order of annotators."""
-    annotations = (
+    annotations = list(
         Annotation.objects.filter(task__in=list(tasks), is_live=True)
-        .select_related("annotator")
+        .only("task", "annotator", "finish_reason", "trajectory", "broken_rule", "extra")
         .order_by("task_id", "annotator_id")
     )
+    people = User.objects.in_bulk({annotation.annotator_id for annotation in annotations})
+    for annotation in annotations:
+        annotation.annotator = people[annotation.annotator_id]
     counted = [annotation for annotation in annotations if _counts(annotation, dropped)]
     options = _option_ratings(counted)
     left_at = _where_they_left_the_trajectory(counted)

@@ -25,6 +25,7 @@ from django.utils import timezone
 from labelsite.accounts.models import User
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
+from labelsite.problems.streaming import rare_collections
 from labelsite.snapshots.annotation_lines import annotations_of, prm800k_lines
 from labelsite.snapshots.evidence import read_evidence
 from labelsite.snapshots.models import LabelSource, Snapshot
@@ -66,7 +67,7 @@ def freeze(
             f"campaign {campaign.name} has no loaded estimates, expected a finished search before freezing"
         )
     name = free_name(name or f"{campaign.name} {labels} {timezone.now():%Y-%m-%d %H:%M}")
-    with _one_moment():
+    with rare_collections(), _one_moment():
         beside = snapshots_folder() / f".{uuid.uuid4().hex}"
         try:
             manifest = _write(beside, campaign, rule, run, name, report)
