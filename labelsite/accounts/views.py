@@ -101,7 +101,7 @@ def _settings_page(
     request: HttpRequest,
     *,
     token: str = "",
-    password_form: PasswordChangeForm[User] | None = None,
+    password_form: PasswordChangeForm | None = None,
     token_form: TokenForm | None = None,
     status: int = 200,
 ) -> HttpResponse:

@@ -13,8 +13,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from labelsite.annotations.services import AlreadySubmitted, Closed, KeyReused, StaleDraft
-from labelsite.annotations.services import LeaseLost, Unlawful
+from labelsite.annotations.services import (
+    AlreadySubmitted,
+    Closed,
+    KeyReused,
+    LeaseLost,
+    StaleDraft,
+    Unlawful,
+)
 from labelsite.campaigns.models import Assignment
 
 Rest = ParamSpec("Rest")

@@ -71,7 +71,7 @@ def revision_payload(campaign: Campaign, annotation: Annotation) -> dict[str, An
 
 
 def _payload(campaign: Campaign, row: tuple[Any, ...], *, sees_machine: bool) -> dict[str, Any]:
-    (pk, token, draft, version, exposure, attempt, reason, solution, text, answer, reference, steps) = row
+    (pk, token, draft, version, _exposure, attempt, reason, solution, text, answer, reference, steps) = row
     options: list[dict[str, Any]] = json.loads(steps)
     if sees_machine:
         labels: Mapping[int, Any] = machine_labels(campaign, solution)

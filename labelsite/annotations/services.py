@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
 from labelsite.annotations import judgement as rules
+from labelsite.annotations import quick
 from labelsite.annotations.judgement import Judgement, Lawful, Option, Unlawful
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns import services as campaigns
@@ -90,6 +92,10 @@ def submit(
     pk, owner = _owned(assignment, annotator)
     said = judgement if isinstance(judgement, Judgement) else rules.parse(judgement)
     try:
+        # The savepoint matters only inside a caller's transaction, which a refused key must leave usable.
+        with transaction.atomic() if connection.in_atomic_block else nullcontext():
+            if usual := quick.submit(pk, owner, str(token), idempotency_key, said):
+                return usual
         with transaction.atomic():
             lease = campaigns.hold(pk, owner)
             if lease.state == AssignmentState.SUBMITTED:

@@ -10,7 +10,11 @@ from labelsite.autolabels.models import EstimateRun, ScoreRun
 from labelsite.campaigns.models import Campaign
 
 
-class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
+def _name(run: Any) -> str:
+    return str(run.name)
+
+
+class CampaignForm(forms.ModelForm):
     class Meta:
         model = Campaign
         fields = [
@@ -53,7 +57,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
             runs = cast("Manager[Any]", model._default_manager)
             newest = list(runs.order_by("-pk").values_list("pk", flat=True)[:100])
             field.queryset = runs.filter(pk__in=[*newest, current]).order_by("-pk")
-            field.label_from_instance = lambda run: run.name  # type: ignore[method-assign]
+            field.label_from_instance = _name  # type: ignore[method-assign]
 
     def _share(self, name: str) -> float:
         value: float = self.cleaned_data[name]

@@ -161,7 +161,7 @@ def add_tasks(
                 remaining=overlap,
                 gold=known,
                 gold_source=gold_source if known is not None else "",
-            )  # fmt: skip
+            )
         )
         if len(waiting) >= batch:
             made += _insert_tasks(campaign, waiting)

@@ -168,7 +168,9 @@ def test_a_password_is_changed_with_the_old_one_and_the_session_goes_on(client) 
     user = make_user()
     client.force_login(user)
     new = "another long password"
-    bad = client.post("/settings/password/", {"old_password": "no", "new_password1": new, "new_password2": new})
+    bad = client.post(
+        "/settings/password/", {"old_password": "no", "new_password1": new, "new_password2": new}
+    )
     assert bad.status_code == 422
     data = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
     assert client.post("/settings/password/", data).status_code == 302

@@ -21,7 +21,10 @@ IN_TEMPLATE = re.compile(rf"\b(?:n?gettext|_)\({LITERAL}")
 
 def catalogue() -> dict:
     with CATALOGUE.open("rb") as file:
-        return {key[0] if isinstance(key, tuple) else key: text for key, text in gettext.GNUTranslations(file)._catalog.items()}  # type: ignore[attr-defined]
+        return {
+            key[0] if isinstance(key, tuple) else key: text
+            for key, text in gettext.GNUTranslations(file)._catalog.items()
+        }  # type: ignore[attr-defined]
 
 
 def in_templates() -> Iterator[tuple[str, str]]:
@@ -33,7 +36,12 @@ def in_templates() -> Iterator[tuple[str, str]]:
 def in_python() -> Iterator[tuple[str, str]]:
     for path in sorted((ROOT / "labelsite").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKERS and node.args:
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in MARKERS
+                and node.args
+            ):
                 place = f"{path.relative_to(ROOT)}:{node.lineno}"
                 text = node.args[1 if node.func.id.startswith("pgettext") else 0]
                 if isinstance(text, ast.Constant) and isinstance(text.value, str):

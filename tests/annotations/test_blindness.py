@@ -121,7 +121,8 @@ def test_a_colleague_and_an_outsider_find_no_annotation_of_somebody_else(client,
         client.force_login(make_user(role))
         for page in ("", "second-look/"):
             assert client.get(f"/annotate/annotation/{annotation.pk}/{page}").status_code == 404
-        assert "not_found" in post(client, f"/annotate/task/{lease.pk}/draft/", token=str(lease.token), version=0, draft={})
+        draft = post(client, f"/annotate/task/{lease.pk}/draft/", token=str(lease.token), version=0, draft={})
+        assert "not_found" in draft
     client.force_login(make_user())
     assert client.get(f"/annotate/{campaign.pk}/").status_code == 404
     assert "not_admitted" in post(client, f"/annotate/{campaign.pk}/next/")

@@ -23,7 +23,9 @@ LENGTH = 3
 FINISH = some.sampled_from(["found_error", "solution", "bad_problem", "give_up"])
 RATING = some.sampled_from([-1, 0, 1])
 quick = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
@@ -45,7 +47,11 @@ def task() -> Task:
 
 
 @quick
-@given(finish=FINISH, trajectory=some.lists(some.integers(-2, 2), max_size=5), reason=some.sampled_from(["", "why"]))
+@given(
+    finish=FINISH,
+    trajectory=some.lists(some.integers(-2, 2), max_size=5),
+    reason=some.sampled_from(["", "why"]),
+)
 def test_the_tables_refuse_what_is_not_lawful(task, finish, trajectory, reason) -> None:
     """The database itself, reached past every service."""
     annotator = task.campaign.memberships.get().user
@@ -60,7 +66,9 @@ def test_the_tables_refuse_what_is_not_lawful(task, finish, trajectory, reason) 
             stored = False
         transaction.set_rollback(True)
     # Here a trajectory may be longer than the solution; its ratings cannot be stored then (the test below).
-    assert stored == is_lawful(finish, trajectory, reason, max(LENGTH, len(trajectory) * (finish == "found_error")))
+    assert stored == is_lawful(
+        finish, trajectory, reason, max(LENGTH, len(trajectory) * (finish == "found_error"))
+    )
 
 
 @quick
@@ -76,7 +84,10 @@ def test_the_tables_refuse_ratings_that_do_not_fit_their_trajectory(task, trajec
         annotation = Annotation.objects.create(
             task=task, annotator=annotator, finish_reason="found_error", trajectory=full
         )
-        rows = [StepRating(annotation=annotation, step=step, rating=rating) for step, rating in zip(steps, ratings, strict=False)]
+        rows = [
+            StepRating(annotation=annotation, step=step, rating=rating)
+            for step, rating in zip(steps, ratings, strict=False)
+        ]
         try:
             with transaction.atomic():
                 StepRating.objects.bulk_create(rows)
@@ -89,7 +100,9 @@ def test_the_tables_refuse_ratings_that_do_not_fit_their_trajectory(task, trajec
 
 def test_a_rating_of_another_solutions_step_is_refused(task) -> None:
     annotator = task.campaign.memberships.get().user
-    annotation = Annotation.objects.create(task=task, annotator=annotator, finish_reason="found_error", trajectory=[-1])
+    annotation = Annotation.objects.create(
+        task=task, annotator=annotator, finish_reason="found_error", trajectory=[-1]
+    )
     stranger = make_solution(["Elsewhere."]).step_rows.get()
     with pytest.raises(IntegrityError), transaction.atomic():
         StepRating.objects.create(annotation=annotation, step=stranger, rating=-1)
@@ -97,7 +110,9 @@ def test_a_rating_of_another_solutions_step_is_refused(task) -> None:
 
 def test_a_judgement_cannot_be_overwritten_nor_doubled(task) -> None:
     annotator = task.campaign.memberships.get().user
-    annotation = Annotation.objects.create(task=task, annotator=annotator, finish_reason="found_error", trajectory=[-1])
+    annotation = Annotation.objects.create(
+        task=task, annotator=annotator, finish_reason="found_error", trajectory=[-1]
+    )
     with pytest.raises(IntegrityError), transaction.atomic():
         Annotation.objects.filter(pk=annotation.pk).update(trajectory=[1, -1])
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -106,14 +121,22 @@ def test_a_judgement_cannot_be_overwritten_nor_doubled(task) -> None:
         )
     with pytest.raises(IntegrityError), transaction.atomic():
         Annotation.objects.create(
-            task=task, annotator=make_user(), finish_reason="solution", trajectory=[-1], broken_rule="an excuse"
+            task=task,
+            annotator=make_user(),
+            finish_reason="solution",
+            trajectory=[-1],
+            broken_rule="an excuse",
         )
 
 
 def random_judgement() -> some.SearchStrategy[dict]:
     """Ratings of any step of the task and of one that is not there, in any protocol's form."""
     rating = some.fixed_dictionaries(
-        {"step": some.integers(0, LENGTH), "rating": some.sampled_from([-1, 0, 1, 1, 1, None]), "flagged": some.booleans()}
+        {
+            "step": some.integers(0, LENGTH),
+            "rating": some.sampled_from([-1, 0, 1, 1, 1, None]),
+            "flagged": some.booleans(),
+        }
     )
     return some.fixed_dictionaries(
         {
@@ -126,7 +149,11 @@ def random_judgement() -> some.SearchStrategy[dict]:
 
 
 @quick
-@given(said=random_judgement(), protocol=some.sampled_from(Protocol.values), door=some.sampled_from(["page", "api"]))
+@given(
+    said=random_judgement(),
+    protocol=some.sampled_from(Protocol.values),
+    door=some.sampled_from(["page", "api"]),
+)
 def test_the_page_and_the_api_store_only_what_is_lawful(client, task, said, protocol, door) -> None:
     annotator = make_user()
     with transaction.atomic():

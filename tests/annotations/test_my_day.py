@@ -33,7 +33,9 @@ def test_gold_feedback_waits_until_the_label_is_closed(client) -> None:
     user = make_user()
     campaign = make_campaign(members=[user], gold_rate=1.0)
     for gold in ([0], [1]):
-        make_task(campaign, make_solution(["Wrong.", "Right."]), kind=TaskKind.GOLD, gold=gold, overlap=EVERYBODY)
+        make_task(
+            campaign, make_solution(["Wrong.", "Right."]), kind=TaskKind.GOLD, gold=gold, overlap=EVERYBODY
+        )
     client.force_login(user)
     for expected in (0, 1):
         lease = claim_next(campaign, user)

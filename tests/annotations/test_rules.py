@@ -82,7 +82,9 @@ def test_the_index_stands_for_right_steps_before_it() -> None:
     assert judge("index_only", "solution", {}).trajectory == [1, 1, 1]
 
 
-@pytest.mark.parametrize(("finish", "first"), [("found_error", None), ("found_error", 3), ("found_error", -1), ("solution", 1)])
+@pytest.mark.parametrize(
+    ("finish", "first"), [("found_error", None), ("found_error", 3), ("found_error", -1), ("solution", 1)]
+)
 def test_an_index_outside_the_solution_is_refused(finish, first) -> None:
     assert refused("index_only", finish, {}, first_mistake=first) == "incomplete"
 

@@ -14,7 +14,14 @@ from django.utils import timezone
 from labelsite.accounts.models import User
 from labelsite.annotations import services
 from labelsite.annotations.models import Annotation
-from labelsite.annotations.services import AlreadySubmitted, Closed, KeyReused, LeaseLost, StaleDraft, Unlawful
+from labelsite.annotations.services import (
+    AlreadySubmitted,
+    Closed,
+    KeyReused,
+    LeaseLost,
+    StaleDraft,
+    Unlawful,
+)
 from labelsite.campaigns import queue
 from labelsite.campaigns.models import Assignment, Campaign, MemberState, Protocol, Task, TaskKind
 from labelsite.campaigns.services import claim_next
@@ -22,7 +29,11 @@ from labelsite.problems.models import Step
 from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
-STEPS = ["One and one is two.", ["Two and two is five.", "Two and two is four.", "Hm."], "So the answer is five."]
+STEPS = [
+    "One and one is two.",
+    ["Two and two is five.", "Two and two is four.", "Hm."],
+    "So the answer is five.",
+]
 
 
 @pytest.fixture
@@ -53,7 +64,9 @@ def judgement(task: Task, *ratings: int, alternatives: tuple[int | None, ...] = 
 
 
 def submit(lease: Assignment, *ratings: int, key: object = None, **more) -> Annotation:
-    return services.submit(lease, str(lease.token), str(key or uuid4()), judgement(lease.task, *ratings, **more))
+    return services.submit(
+        lease, str(lease.token), str(key or uuid4()), judgement(lease.task, *ratings, **more)
+    )
 
 
 def expire(lease: Assignment) -> None:
@@ -63,7 +76,11 @@ def expire(lease: Assignment) -> None:
 
 def test_a_submission_stores_every_rating_and_closes_the_task(lease) -> None:
     annotation = submit(lease, 1, -1, alternatives=(1, None))
-    assert (annotation.trajectory, annotation.finish_reason, annotation.total_time_ms) == ([1, -1], "found_error", 1234)
+    assert (annotation.trajectory, annotation.finish_reason, annotation.total_time_ms) == (
+        [1, -1],
+        "found_error",
+        1234,
+    )
     rows = annotation.ratings.order_by("step__position", "step__option").values_list("rating", "flagged")
     assert list(rows) == [(1, None), (-1, None), (1, None), (None, True)]
     lease.task.refresh_from_db()
@@ -138,7 +155,9 @@ def test_somebody_elses_assignment_does_not_exist(lease) -> None:
     with pytest.raises(Assignment.DoesNotExist):
         services.save_draft(lease.pk, stranger, str(lease.token), 0, {})
     with pytest.raises(Assignment.DoesNotExist):
-        services.submit(lease.pk, str(lease.token), uuid4(), judgement(lease.task, 1, 1, 1), annotator=stranger.pk)
+        services.submit(
+            lease.pk, str(lease.token), uuid4(), judgement(lease.task, 1, 1, 1), annotator=stranger.pk
+        )
 
 
 def test_an_unlawful_judgement_leaves_the_lease_as_it_was(lease) -> None:
@@ -231,7 +250,10 @@ def test_a_step_that_a_person_wrote_is_kept_beside_the_models_own(campaign, anno
     campaign.save()
     task = make_task(campaign, make_solution(STEPS))
     lease = claim_next(campaign, annotator)
-    said = judgement(task, 1, -1, alternatives=(-1, -1)) | {"finish_reason": "solution", "written": ["It is four."]}
+    said = judgement(task, 1, -1, alternatives=(-1, -1)) | {
+        "finish_reason": "solution",
+        "written": ["It is four."],
+    }
     annotation = services.submit(lease, str(lease.token), uuid4(), said)
     assert annotation.trajectory == [1, 1]
     own = Step.objects.get(source="human")
@@ -259,3 +281,27 @@ def test_ten_copies_of_one_submission_at_once_store_one() -> None:
     for thread in threads:
         thread.join()
     assert len(got) == 10 and len(set(got)) == 1
+
+
+def stored(annotation: Annotation) -> tuple:
+    """Everything that was written for an annotation but ids, keys and times of day."""
+    annotation = Annotation.objects.get(pk=annotation.pk)
+    fields = {
+        field.name: getattr(annotation, field.name)
+        for field in Annotation._meta.concrete_fields
+        if field.name not in ("id", "task", "idempotency_key", "created_at")
+    }
+    rows = annotation.ratings.order_by("step__position", "step__option")
+    lease = annotation.task.assignments.get()
+    task = Task.objects.values("state", "remaining", "overlap").get(pk=annotation.task_id)
+    return fields, list(rows.values_list("rating", "flagged", "milliseconds", "note")), lease.state, task
+
+
+@pytest.mark.parametrize("ratings", [(1, 0, 1), (1, -1), (-1,)])
+def test_the_quick_way_and_the_long_way_store_the_same(campaign, annotator, monkeypatch, ratings) -> None:
+    for _ in range(2):
+        make_task(campaign, make_solution(STEPS))
+    quick = submit(claim_next(campaign, annotator), *ratings, alternatives=(1, None))
+    monkeypatch.setattr(services.quick, "submit", lambda *arguments: None)
+    long = submit(claim_next(campaign, annotator), *ratings, alternatives=(1, None))
+    assert quick.task_id != long.task_id and stored(quick) == stored(long)

@@ -78,8 +78,18 @@ def database() -> Iterator[None]:
 @contextmanager
 def server() -> Iterator[None]:
     """The site as it runs in production: two processes on two cores."""
-    command = [sys.executable, "-m", "gunicorn", "labelsite.wsgi", "--bind", f"127.0.0.1:{PORT}", "--workers", "2",
-               "--worker-class", "gthread", "--threads", "8", "--keep-alive", "60", "--log-level", "error"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "labelsite.wsgi",
+        "--bind",
+        f"127.0.0.1:{PORT}",
+        "--workers",
+        "2",
+    ]
+    command += ["--worker-class", "gthread", "--threads", "8", "--keep-alive", "60", "--log-level", "error"]
+    command.append("--no-control-socket")
     process = subprocess.Popen(command, env=os.environ | {"DATABASE_POOL": "8"})
     try:
         for _ in range(300):
@@ -264,8 +274,8 @@ def sprint(tasks: int, seconds: float) -> dict[str, Any]:
 def claims(small: int, large: int) -> dict[str, Any]:
     """The time of one claim, from a service call, at two sizes of the campaign."""
     from labelsite.accounts.models import User
-    from labelsite.campaigns.services import claim_id, complete
     from labelsite.campaigns.models import Assignment
+    from labelsite.campaigns.services import claim_id, complete
 
     found: dict[str, Any] = {}
     for name, size in (("small", small), ("large", large)):

@@ -9,12 +9,14 @@ from tests.factories import make_campaign, make_estimates, make_scores, make_sol
 
 PROBLEM = (
     "Let $f(x) = \\frac{x^2 - 4}{x - 2}$ for $x \\ne 2$, and let $a$ be the number for which $f$ becomes "
-    "continuous. A shop sells $a$ pens for \\$3 each. What do $12$ boxes of pens cost? \\[ \\lim_{x \\to 2} f(x) = a \\]"
+    "continuous. A shop sells $a$ pens for \\$3 each. What do $12$ boxes of pens cost? "
+    "\\[ \\lim_{x \\to 2} f(x) = a \\]"
 )
 STEPS = [
     "We factor the numerator: $x^2 - 4 = (x - 2)(x + 2)$, so $f(x) = x + 2$ for $x \\ne 2$.",
     "Therefore $a = \\lim_{x \\to 2} (x + 2) = 4$. A box holds 4 pens.",
-    "Let us compute the price of one box in Python.\n```python\nprice = 3  # dollars for one pen\nbox = 4 * price\nprint(f'one box: {box}')\n```",
+    "Let us compute the price of one box in Python.\n"
+    "```python\nprice = 3  # dollars for one pen\nbox = 4 * price\nprint(f'one box: {box}')\n```",
     "One box costs $4 \\cdot 3 = 12$ dollars. <script>alert(1)</script> \\frac{1}{ is broken: $\\frac{1}{$",
     "Twelve boxes cost $12 \\cdot 12 = 124$ dollars.",
     "The answer is $\\boxed{124}$.",

@@ -103,12 +103,8 @@ def test_from_login_to_logout_without_a_mouse_and_with_keys_of_ones_own(watched:
     tab_to(watched, "Label")
     watched.press("Enter")
     watched.ready()
-    assert (
-        watched.page.inner_text(
-            "#option-%d .rate.good kbd" % campaign.tasks.get().solution.step_rows.get().pk
-        )
-        == "f"
-    )
+    step = campaign.tasks.get().solution.step_rows.get()
+    assert watched.page.inner_text(f"#option-{step.pk} .rate.good kbd") == "f"
     watched.press("f n")
     watched.submitted(1)
     tab_to(watched, "Log out")
@@ -176,8 +172,19 @@ def test_the_calculator_knows_what_an_annotator_needs(watched: Watched) -> None:
     watched.log_in(annotator.username)
     watched.annotate(campaign)
     watched.press("q")
-    sums = {"-2^2": "-4", "(3+4)^2/sqrt(2)": "34.6482322781", "2^3^2": "512", "17 % 5": "2", "15%": "0.15",
-            "5!": "120", "0.1+0.2": "0.3", "2pi": "6.28318530718", "1,200 * 3": "3600", "constructor": "…", "1/0": "…"}  # fmt: skip
+    sums = {
+        "-2^2": "-4",
+        "(3+4)^2/sqrt(2)": "34.6482322781",
+        "2^3^2": "512",
+        "17 % 5": "2",
+        "15%": "0.15",
+        "5!": "120",
+        "0.1+0.2": "0.3",
+        "2pi": "6.28318530718",
+        "1,200 * 3": "3600",
+        "constructor": "…",
+        "1/0": "…",
+    }
     for text, expected in sums.items():
         watched.page.fill("#calculator-input", text)
         assert watched.page.inner_text("#calculator-output") == expected, text

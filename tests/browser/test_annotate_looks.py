@@ -111,11 +111,16 @@ def test_pages_of_an_admin_look_right(watched: Watched) -> None:
     watched.log_in(admin.username)
     watched.page.wait_for_load_state("networkidle")
     look(watched, "admin-home")
+    own = f"/campaigns/{campaign.pk}/"
     pages = {
-        "campaigns": "/campaigns/", "campaign": f"/campaigns/{campaign.pk}/", "queue": f"/campaigns/{campaign.pk}/tasks/",
-        "members": f"/campaigns/{campaign.pk}/members/", "campaign-settings": f"/campaigns/{campaign.pk}/settings/",
-        "campaign-new": "/campaigns/new/", "people": "/people/",
-    }  # fmt: skip
+        "campaigns": "/campaigns/",
+        "campaign": own,
+        "queue": f"{own}tasks/",
+        "members": f"{own}members/",
+        "campaign-settings": f"{own}settings/",
+        "campaign-new": "/campaigns/new/",
+        "people": "/people/",
+    }
     for name, path in pages.items():
         watched.go(path)
         look(watched, name)

@@ -48,10 +48,15 @@ def ratings(watched: Watched) -> list[str]:
 def drafted(count: int, watched: Watched) -> None:
     """Waits until the database has a draft of `count` ratings."""
     for _ in range(100):
-        if any(len(draft.get("ratings", {})) == count for draft in Assignment.objects.values_list("draft", flat=True)):
+        if any(
+            len(draft.get("ratings", {})) == count
+            for draft in Assignment.objects.values_list("draft", flat=True)
+        ):
             return
         watched.page.wait_for_timeout(50)
-    raise AssertionError(f"no draft of {count} ratings in {list(Assignment.objects.values_list('draft', flat=True))}")
+    raise AssertionError(
+        f"no draft of {count} ratings in {list(Assignment.objects.values_list('draft', flat=True))}"
+    )
 
 
 def test_a_reload_shows_the_same_task_with_the_same_draft(watched, annotator, campaign) -> None:
@@ -100,8 +105,16 @@ class Server:
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}",
         }
-        command = [sys.executable, "-m", "gunicorn", "labelsite.wsgi", "--bind", f"127.0.0.1:{self.port}",
-                   "--worker-class", "gthread", "--threads", "4", "--log-level", "error", "--no-control-socket"]  # fmt: skip
+        command = [sys.executable, "-m", "gunicorn", "labelsite.wsgi", "--bind", f"127.0.0.1:{self.port}"]
+        command += [
+            "--worker-class",
+            "gthread",
+            "--threads",
+            "4",
+            "--log-level",
+            "error",
+            "--no-control-socket",
+        ]
         self.process = subprocess.Popen(command, env=environment, start_new_session=True)
         for _ in range(300):
             with socket.socket() as attempt:
@@ -122,7 +135,9 @@ def server(transactional_db: Any) -> Iterator[Server]:
     server.kill()
 
 
-def test_a_killed_server_is_told_honestly_and_loses_nothing(server, annotator, campaign, chromium_browser) -> None:
+def test_a_killed_server_is_told_honestly_and_loses_nothing(
+    server, annotator, campaign, chromium_browser
+) -> None:
     context = chromium_browser.new_context()
     watched = Watched(context, server.url)
     watched.log_in(annotator.username)

@@ -28,7 +28,11 @@ def test_index_only_takes_one_mark_or_the_word_that_there_is_none(watched: Watch
     watched.press("Escape Enter")
     watched.submitted(1)
     first = Annotation.objects.get()
-    assert (first.trajectory, first.finish_reason, first.reason) == ([1, -1], "found_error", "It should be four.")
+    assert (first.trajectory, first.finish_reason, first.reason) == (
+        [1, -1],
+        "found_error",
+        "It should be four.",
+    )
     watched.press("c Enter")
     watched.submitted(2)
     assert Annotation.objects.latest("id").trajectory == [1, 1, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -204,7 +205,9 @@ def test_gold_is_mixed_in_at_its_rate(campaign, annotator) -> None:
     campaign.save()
     for _ in range(60):
         make_task(campaign, make_solution(["One step."]))
-        make_task(campaign, make_solution(["One step."]), kind=TaskKind.GOLD, gold=[0], overlap=queue.EVERYBODY)
+        make_task(
+            campaign, make_solution(["One step."]), kind=TaskKind.GOLD, gold=[0], overlap=queue.EVERYBODY
+        )
     kinds = []
     for _ in range(60):
         lease = claim(campaign, annotator)
@@ -302,12 +305,12 @@ def test_releases_claims_and_submissions_at_once_keep_every_sum() -> None:
                 expire(lease)
                 queue.release_expired_leases()
             else:
-                try:
+                with contextlib.suppress(services.LeaseLost):
                     finish(lease)
-                except services.LeaseLost:
-                    pass
 
-    in_threads([lambda person=person, number=number: disturb(person, number) for number, person in enumerate(people)])
+    in_threads(
+        [lambda person=person, number=number: disturb(person, number) for number, person in enumerate(people)]
+    )
     for task in Task.objects.all():
         held = task.assignments.exclude(state=AssignmentState.LAPSED).count()
         assert task.remaining == task.overlap - held >= 0
