@@ -1,0 +1,57 @@
+"""What training starts from: the policy's weights for its own family, a small model for any other text."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ml.errors import MisstepError
+from ml.prm.bases import open_base, pocket_policy_folder
+from ml.prm.model import ProcessRewardModel
+from ml.prm.packing import chain, pack
+
+POCKET = ["((1 + 2) - (3 * 4)) =", 'This equation can be written as "A - B", where A = (1 + 2) and B = (3 * 4).']
+
+
+def opened(name="pocket", texts=POCKET, from_scratch=False, maximum_length=None, seed=0):
+    return open_base(name, texts, 2, seed, maximum_length, from_scratch)
+
+
+def test_a_pocket_model_starts_from_the_shipped_policy():
+    base = opened()
+    assert base.origin["weights"] == "pocket policy"
+    shipped = load_file(pocket_policy_folder() / "model.safetensors")
+    layer = "model.layers.0.self_attn.q_proj.weight"
+    assert torch.equal(base.model.state_dict()[layer], shipped[layer].float())
+
+
+def test_the_pocket_model_reads_steps_as_its_policy_wrote_them():
+    base = opened()
+    nodes, _ = base.tokenizer.solution("a", POCKET[0], [POCKET[1]])
+    words = base.tokenizer.tokenizer.convert_ids_to_tokens(nodes[0]), nodes[1]
+    assert words[0][0] == "<begin>" and words[0][-1] == "<prose>"
+    assert base.tokenizer.tokenizer.convert_ids_to_tokens(nodes[1])[-1] == "<step>"
+    logits = ProcessRewardModel(base.model)(pack([chain(nodes)], [[1]]))
+    assert logits.shape == (1, 2) and bool(torch.isfinite(logits).all())
+
+
+def test_from_scratch_draws_weights_from_the_seed():
+    one, again, other = (opened(from_scratch=True, seed=seed) for seed in (1, 1, 2))
+    assert one.origin["weights"] == "random"
+    first = [base.model.state_dict()["model.embed_tokens.weight"] for base in (one, again, other)]
+    assert torch.equal(first[0], first[1]) and not torch.equal(first[0], first[2])
+
+
+def test_text_that_the_pocket_family_cannot_say_gets_a_tokenizer_of_its_own():
+    prose = ["Janet’s ducks lay 16 eggs per day.", "She sells the remainder for $2 per fresh duck egg."]
+    base = opened(texts=prose)
+    assert base.origin["name"] == "small"
+    assert base.tokenizer.unknown_share(["何か else, entirely: ∑"]) == 0.0
+
+
+def test_a_base_that_is_no_model_is_refused(tmp_path):
+    with pytest.raises(MisstepError, match="is no folder"):
+        opened(str(tmp_path / "nowhere"))
+    with pytest.raises(MisstepError, match="expected a transformers model in safetensors"):
+        opened(str(tmp_path))
