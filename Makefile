@@ -23,7 +23,7 @@ test: $(VENV)/.has-all lint ## check the style, then run all tests
 lint: $(VENV)/.has-all ## ruff and mypy
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
-	@$(RUN) -m mypy labelsite ml manage.py tests
+	@$(RUN) -m mypy labelsite ml manage.py
 
 bench: $(VENV)/.has-all ## run the benchmarks of tests/benchmarks, or one: BENCH=search_trees
 	@failed=0; for name in $(BENCH); do \

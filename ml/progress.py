@@ -31,20 +31,21 @@ class Progress:
         if now - self._last < self.minimum_interval and done != self.total:
             return
         self._last = now
+        numbers = dict(metrics or {})
         body = {
             "done": done,
             "total": self.total,
             "unit": self.unit,
             "message": message,
             "seconds": round(now - self._started, 2),
-            "metrics": dict(metrics or {}),
+            "metrics": numbers,
         }
         if os.environ.get("MISSTEP_PROGRESS") == "json":
             print(json.dumps({"progress": body}), flush=True)
         else:
             of = f"/{self.total}" if self.total is not None else ""
-            numbers = " ".join(f"{name} {value}" for name, value in body["metrics"].items())
-            print(f"{done}{of} {self.unit} {numbers} {message}".rstrip(), file=sys.stderr, flush=True)
+            figures = " ".join(f"{name} {value}" for name, value in numbers.items())
+            print(f"{done}{of} {self.unit} {figures} {message}".rstrip(), file=sys.stderr, flush=True)
 
 
 def print_result(result: Mapping[str, Any]) -> None:

@@ -140,7 +140,7 @@ def _train(campaign: Campaign, say: Say) -> Checkpoint:
 def _order(campaign: Campaign, checkpoint: Checkpoint, say: Say) -> None:
     if campaign.score_run_id is None:
         run = score_campaign(checkpoint, campaign)
-        _finish([run.job], say, f"scores for {campaign.name}")
+        _finish([Job.objects.get(score_run=run)], say, f"scores for {campaign.name}")
 
 
 def _finish(jobs: list[Job], say: Say, what: str) -> None:
