@@ -158,9 +158,10 @@ STATICFILES_DIRS = [BASE_DIR / "labelsite" / "static"]
 STATIC_ROOT = VAR / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
-WHITENOISE_USE_FINDERS = True
+# What collectstatic has gathered comes with a compressed copy; without it (tests) the sources are served.
+WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "app.css").exists()
 MEDIA_ROOT = VAR / "uploads"
 FILE_UPLOAD_TEMP_DIR = None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20
