@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from django.db import connection
-from django.db.models import Avg, Count, F, Q, QuerySet
+from django.db.models import Avg, Count, QuerySet
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation, FinishReason
 from labelsite.annotations.services import verdict_of
-from labelsite.campaigns.models import Campaign, TaskKind
+from labelsite.campaigns.models import TaskKind
 
 PAGE = 25
 
@@ -62,9 +62,8 @@ def days(user: User, limit: int = 14) -> list[Day]:
 
 def today(user: User) -> dict[str, Any]:
     """Today's count, and the median seconds of the last fifty annotations."""
-    times = (
-        mine(user).exclude(total_time_ms=None).order_by("-id").values_list("total_time_ms", flat=True)[:50]
-    )
+    newest = mine(user).order_by("-id").values_list("total_time_ms", flat=True)[:50]
+    times = [milliseconds for milliseconds in newest if milliseconds is not None]
     start = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     return {
         "count": mine(user).filter(created_at__gte=start).count(),
@@ -158,31 +157,3 @@ def agreement_with_others(user: User) -> dict[str, Any]:
         cursor.execute(_WITH_OTHERS, [user.pk])
         pairs, same = cursor.fetchone()
     return {"pairs": pairs, "share": same / pairs if pairs else None}
-
-
-def gold_accuracy(campaign: Campaign, last: int = 20) -> dict[int, tuple[int, int, float]]:
-    """For each person: gold items done, right among the last ones, and the early/late bias in steps."""
-    rows = (
-        Annotation.objects.filter(task__campaign=campaign, task__kind=TaskKind.GOLD, is_live=True)
-        .exclude(task__gold=None)
-        .select_related("task")
-        .order_by("-id")
-    )
-    seen: dict[int, list[tuple[bool, int]]] = {}
-    for row in rows.filter(Q(annotator__is_machine=False)).annotate(campaign_id=F("task__campaign_id"))[
-        :5000
-    ]:
-        said, gold = verdict_of(row), row.task.gold or []
-        steps = [position for position in gold if position >= 0]
-        bias = (
-            min((said - step for step in steps), key=abs)
-            if isinstance(said, int) and said >= 0 and steps
-            else 0
-        )
-        kept = seen.setdefault(row.annotator_id, [])
-        if len(kept) < last:
-            kept.append((said in gold, bias))
-    return {
-        person: (len(kept), sum(right for right, _ in kept), sum(bias for _, bias in kept) / len(kept))
-        for person, kept in seen.items()
-    }

@@ -6,16 +6,18 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
-from labelsite.accounts.access import person
+from labelsite.accounts.access import person, reviewer_required
 from labelsite.annotations import history, services
+from labelsite.annotations import quality as gold_quality
 from labelsite.annotations.json_requests import Body, json_post, uuid_in, whole_in
 from labelsite.annotations.models import Annotation
 from labelsite.annotations.page import page_configuration
 from labelsite.annotations.payload import machine_labels, revision_payload
+from labelsite.campaigns.models import Campaign
 from labelsite.problems.models import Step
 
 
@@ -117,3 +119,11 @@ def my_day(request: HttpRequest) -> HttpResponse:
         "further": further,
     }
     return render(request, "annotations/my_day.html", context)
+
+
+@reviewer_required
+def quality(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """How each person does on gold lately, with an alarm where somebody drifts."""
+    campaign = get_object_or_404(Campaign, pk=campaign_id)
+    context = {"campaign": campaign, "standings": gold_quality.standings(campaign), "last": gold_quality.LAST}
+    return render(request, "annotations/quality.html", context)

@@ -14,5 +14,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("annotate/annotation/<int:pk>/undo/", history_views.undo, name="undo"),
     path("annotate/annotation/<int:pk>/revise/", history_views.revise, name="revise"),
     path("annotate/annotation/<int:pk>/second-look/", history_views.second_look, name="second_look"),
+    path("annotate/<int:campaign_id>/quality/", history_views.quality, name="quality"),
     path("my-day/", history_views.my_day, name="my_day"),
 ]

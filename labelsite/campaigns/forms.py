@@ -10,8 +10,8 @@ from labelsite.autolabels.models import EstimateRun, ScoreRun
 from labelsite.campaigns.models import Campaign
 
 
-def _name(run: Any) -> str:
-    return str(run.name)
+def _name(obj: Any) -> str:
+    return str(obj.name)
 
 
 class CampaignForm(forms.ModelForm):

@@ -118,6 +118,7 @@ def test_pages_of_an_admin_look_right(watched: Watched) -> None:
         "queue": f"{own}tasks/",
         "members": f"{own}members/",
         "campaign-settings": f"{own}settings/",
+        "quality": f"/annotate/{campaign.pk}/quality/",
         "campaign-new": "/campaigns/new/",
         "people": "/people/",
     }

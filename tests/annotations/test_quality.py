@@ -1,0 +1,31 @@
+"""Quality on gold: an item counts as right within its set, and whoever drifts is shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelsite.annotations.quality import standings
+from labelsite.campaigns.models import TaskKind
+from labelsite.campaigns.queue import EVERYBODY
+from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def test_standings_count_sets_bias_and_drift(client) -> None:
+    careful, careless = make_user(username="careful"), make_user(username="careless")
+    campaign = make_campaign(members=[careful, careless])
+    for _ in range(8):
+        solution = make_solution(["One.", "Two.", "Three.", "Four."])
+        task = make_task(campaign, solution, kind=TaskKind.GOLD, gold=[0, 1], overlap=EVERYBODY)
+        make_annotation(task, careful, trajectory=(1, -1))
+        make_annotation(task, careless, trajectory=(1, 1, 1, -1))
+    make_annotation(make_task(campaign), careful)
+    worst, best = standings(campaign)
+    assert (worst.user, worst.right, worst.items, worst.bias, worst.drifts) == (careless, 0, 8, 2.0, True)
+    assert (best.user, best.right, best.items, best.bias, best.drifts) == (careful, 8, 8, 0.0, False)
+    client.force_login(careful)
+    assert client.get(f"/annotate/{campaign.pk}/quality/").status_code == 403
+    client.force_login(make_user("reviewer"))
+    page = client.get(f"/annotate/{campaign.pk}/quality/").content.decode()
+    assert page.count("badge bad") == 1 and "careless" in page
