@@ -7,6 +7,7 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -48,7 +49,7 @@ def content(lines: int = 12) -> bytes:
 
 
 def upload(browser: Client, body: bytes, name: str = "solutions.jsonl") -> str:
-    response = browser.post(URL, {"file": SimpleUploadedFile(name, body)})
+    response: Any = browser.post(URL, {"file": SimpleUploadedFile(name, body)})
     assert response.status_code == 302, response.content
     return str(response.url)
 
@@ -60,11 +61,12 @@ def test_upload_preview_and_import_end_in_tasks(browser: Client):
     assert page.count("<article") == 10
     assert '<span class="math">We add one.</span>' in page
     assert 'value="solutions"' in page
-    response = browser.post(preview_url + "start/", {"format": "processbench", "campaign": "New one"})
+    response: Any = browser.post(preview_url + "start/", {"format": "processbench", "campaign": "New one"})
     job = Job.objects.get()
     assert response.url == reverse("jobs:detail", args=[job.pk])
     run_here(job)
     job.refresh_from_db()
+    assert job.result
     assert (job.state, job.result["new_solutions"]) == (JobState.DONE, 12)
     assert Task.objects.filter(campaign__name="New one").count() == 12
     assert list(uploads._folder().iterdir()) == []
@@ -127,7 +129,7 @@ def test_an_upload_lies_under_an_id_and_is_readable_by_the_owner_only(browser: C
 
 def test_an_upload_that_is_too_large_leaves_nothing(browser: Client, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(uploads, "LARGEST_BYTES", 100)
-    response = browser.post(URL, {"file": SimpleUploadedFile("big.jsonl", content())})
+    response: Any = browser.post(URL, {"file": SimpleUploadedFile("big.jsonl", content())})
     assert response.status_code == 400
     assert list(uploads._folder().iterdir()) == []
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 from django.db import transaction
-from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -94,7 +93,7 @@ def test_storing_never_commits_by_itself():
 
 
 @pytest.mark.django_db
-def test_reading_back_takes_a_fixed_number_of_queries(django_assert_num_queries: CaptureQueriesContext):
+def test_reading_back_takes_a_fixed_number_of_queries(django_assert_num_queries):
     list(store((labelled(simple(str(number), "a", "b")) for number in range(30)), "s"))
     with django_assert_num_queries(2):
         records = list(as_records(SolutionRow.objects.order_by("pk")))

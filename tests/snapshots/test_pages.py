@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -52,14 +53,14 @@ def campaign() -> Campaign:
 
 
 def lines(browser: Client, url: str) -> list[dict]:
-    response = browser.get(url)
+    response: Any = browser.get(url)
     assert response.status_code == 200
     body = b"".join(response.streaming_content) if response.streaming else response.content
     return [json.loads(line) for line in body.decode().splitlines()]
 
 
 def test_freezing_from_the_page_leads_to_the_snapshot(browser: Client, campaign: Campaign):
-    response = browser.post(URL, {"campaign": campaign.pk, "labels": "human", "name": "First", **RULE})
+    response: Any = browser.post(URL, {"campaign": campaign.pk, "labels": "human", "name": "First", **RULE})
     snapshot = Snapshot.objects.get()
     assert response.url == f"{URL}{snapshot.pk}/"
     page = browser.get(response.url).content.decode()
@@ -68,7 +69,7 @@ def test_freezing_from_the_page_leads_to_the_snapshot(browser: Client, campaign:
 
 
 def test_nothing_to_freeze_is_said_on_the_page(browser: Client, campaign: Campaign):
-    response = browser.post(URL, {"campaign": campaign.pk, "labels": "automatic", **RULE})
+    response: Any = browser.post(URL, {"campaign": campaign.pk, "labels": "automatic", **RULE})
     assert response.status_code == 400
     assert "no loaded estimates" in response.content.decode()
 
@@ -77,13 +78,13 @@ def test_a_large_campaign_is_frozen_by_a_job(
     browser: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(freezing, "TASKS_AT_ONCE", 0)
-    response = browser.post(URL, {"campaign": campaign.pk, "labels": "human", **RULE})
+    response: Any = browser.post(URL, {"campaign": campaign.pk, "labels": "human", **RULE})
     job = Job.objects.get()
     assert response.url == f"/jobs/{job.pk}/"
     run_here(job)
     job.refresh_from_db()
     assert job.state == JobState.DONE
-    assert job.result["snapshot"] == Snapshot.objects.get().pk
+    assert job.result and job.result["snapshot"] == Snapshot.objects.get().pk
 
 
 def test_the_download_as_prm800k_reads_back_as_the_same_labels(
