@@ -31,7 +31,7 @@ WHERE lease.id = %s AND lease.annotator_id = %s AND lease.token = %s AND lease.s
 # Each part feeds the next, so a lease that is no longer there stores nothing at all.
 _STORE = """
 WITH lease AS (
-    UPDATE campaigns_assignment SET state = 'submitted'
+    UPDATE campaigns_assignment SET state = 'submitted', heartbeat_at = now()
     WHERE id = %(assignment)s AND annotator_id = %(annotator)s AND token = %(token)s AND state = 'leased'
     RETURNING task_id, annotator_id, exposure
 ), annotation AS (

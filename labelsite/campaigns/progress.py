@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Q, Sum
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from labelsite.accounts.models import User
@@ -75,23 +76,18 @@ def for_person(user: User, campaigns: Iterable[Campaign]) -> list[dict[str, Any]
     ]
 
 
-_PER_DAY = """
-SELECT (annotation.created_at AT TIME ZONE %s)::date AS day, count(*)
-FROM annotations_annotation AS annotation JOIN campaigns_task AS task ON task.id = annotation.task_id
-WHERE task.campaign_id = %s AND annotation.revision = 1 AND annotation.origin = 'annotator'
-  AND annotation.created_at >= %s
-GROUP BY day
-"""
-
-
 def plot(campaign: Campaign) -> list[Bar]:
     """Annotations a day over the last two weeks, as bars."""
     today = timezone.localdate()
     first = today - timedelta(days=DAYS - 1)
-    with connection.cursor() as cursor:
-        since = timezone.localtime() - timedelta(days=DAYS)
-        cursor.execute(_PER_DAY, [timezone.get_current_timezone_name(), campaign.pk, since])
-        per_day = dict(cursor.fetchall())
+    submitted = Assignment.objects.filter(
+        task__campaign=campaign,
+        state=AssignmentState.SUBMITTED,
+        heartbeat_at__gte=timezone.localtime() - timedelta(days=DAYS),
+    )
+    per_day = dict(
+        submitted.annotate(day=TruncDate("heartbeat_at")).values_list("day").annotate(count=Count("id"))
+    )
     most = max(per_day.values(), default=0) or 1
     width = 560 / DAYS
     bars = []

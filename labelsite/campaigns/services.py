@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
+from django.utils import timezone
 
 from labelsite.accounts.models import Role, User
 from labelsite.campaigns.models import (
@@ -230,7 +231,10 @@ def use(lease: Assignment, token: str) -> None:
     if lease.state == AssignmentState.LAPSED and not reclaim(lease):
         raise LeaseLost
     lease.state = AssignmentState.SUBMITTED
-    Assignment.objects.filter(pk=lease.pk).update(state=AssignmentState.SUBMITTED)
+    # The last sign of life of a finished assignment is its submission.
+    Assignment.objects.filter(pk=lease.pk).update(
+        state=AssignmentState.SUBMITTED, heartbeat_at=timezone.now()
+    )
 
 
 @transaction.atomic

@@ -104,8 +104,8 @@ def server() -> Iterator[None]:
         process.wait()
 
 
-def make_tasks(tasks: int, overlap: int) -> Any:
-    """A campaign with `tasks` solutions of six steps, written with SQL."""
+def make_tasks(tasks: int, overlap: int, steps: int = STEPS) -> Any:
+    """A campaign with `tasks` solutions of `steps` steps, written with SQL."""
     from django.db import connection
 
     from labelsite.campaigns.services import create_campaign
@@ -123,13 +123,13 @@ def make_tasks(tasks: int, overlap: int) -> Any:
         cursor.execute(
             "INSERT INTO problems_solution (problem_id, external_id, digest, position_count, extra, created_at)"
             " SELECT %s, n::text, n::text, %s, '{}', now() FROM generate_series(1, %s) AS n",
-            [problem.pk, STEPS, tasks],
+            [problem.pk, steps, tasks],
         )
         cursor.execute(
             "INSERT INTO problems_step (solution_id, position, option, text, source, is_chosen)"
             " SELECT id, position, 0, 'Then $2 + ' || position || ' = ' || position + 2 || '$, as we wanted.', 'model',"
             " true FROM problems_solution, generate_series(0, %s) AS position WHERE problem_id = %s",
-            [STEPS - 1, problem.pk],
+            [steps - 1, problem.pk],
         )
         cursor.execute(
             "INSERT INTO campaigns_task (campaign_id, solution_id, kind, state, overlap, remaining, priority,"
@@ -279,7 +279,7 @@ def claims(small: int, large: int) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     for name, size in (("small", small), ("large", large)):
-        campaign = make_tasks(size, overlap=1)
+        campaign = make_tasks(size, overlap=1, steps=1)
         make_people(campaign, 1)
         user = User.objects.get(username=f"{campaign.pk}-0")
         times = []
