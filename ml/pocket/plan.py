@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
-from ml.pocket.expression import Factor, Sum, Term
+from ml.pocket.expression import Factor, Sum, Term, number
 
 _NAMES = "ABCDEFGH"
+Habit = Literal["fine", "usual", "strange"]
 # By levels of pairing: how deep the left and the right half are cut, and how often; the usual cut first.
 _CUTS = {
     1: (((0, 0), 1),),
@@ -25,24 +27,58 @@ class Plan:
     definitions: dict[str, Sum]
 
 
-def make_plan(expression: Sum, rng: random.Random, fine: bool = False) -> Plan:
+def make_plan(expression: Sum, rng: random.Random, habit: Habit = "usual") -> Plan:
     """Cut the expression of a pocket problem; mostly at its groups, now and then higher up.
 
-    `fine` plans are never cut higher up than need be: their parts are short enough to be worked out in prose.
+    A fine plan is always cut at the groups: its parts are short enough to be worked out in prose. A strange plan
+    may have a letter to spare.
     """
     root = strip_brackets(expression)
     depth = levels(root)
     cuts, weights = zip(*_CUTS[depth], strict=True)
     definitions: dict[str, Sum] = {}
-    cut = cuts[0] if fine else rng.choices(cuts, weights)[0]
+    cut = cuts[0] if habit == "fine" else rng.choices(cuts, weights)[0]
     formula = _cut(root, cut, iter(_NAMES), definitions)
-    if depth > 1 and not fine and rng.random() < 0.2:
+    if depth > 1 and habit != "fine" and rng.random() < 0.2:
         definitions = {name: _bare(part) for name, part in definitions.items()}
+    if habit == "strange" and rng.random() < 0.08:
+        return _with_spare_letter(Plan(formula, definitions), rng)
     if cut[0] == cut[1] and rng.random() < 0.2:
         formula = flattened(formula)
     elif depth == 1 and rng.random() < 0.5:
         formula = Sum((Term(1, (formula,)),))
     return Plan(formula, definitions)
+
+
+def _with_spare_letter(plan: Plan, rng: random.Random) -> Plan:
+    """One part becomes two, the second a mere number, as some people's plans have it: `(A + B) * C`, B = 0."""
+    split = rng.choice(list(plan.definitions))
+    names = iter(_NAMES)
+    renamed: dict[str, Factor] = {}
+    definitions: dict[str, Sum] = {}
+    for old, part in plan.definitions.items():
+        name = next(names)
+        renamed[old], definitions[name] = name, part
+        if old == split:
+            spare = next(names)
+            group = strip_brackets(part)
+            last = group.terms[-1]
+            if len(group.terms) > 2 and len(last.factors) == 1 and not isinstance(last.factors[0], Sum):
+                definitions[name] = Sum((Term(1, (Sum(group.terms[:-1]),)),))
+                definitions[spare] = Sum((Term(1, last.factors),))
+                renamed[old] = Sum((Term(1, (name,)), Term(last.sign, (spare,))))
+            else:
+                definitions[spare] = number(0)
+                renamed[old] = Sum((Term(1, (name,)), Term(1, (spare,))))
+    return Plan(_renamed(plan.formula, renamed), definitions)
+
+
+def _renamed(formula: Sum, names: dict[str, Factor]) -> Sum:
+    terms = []
+    for term in formula.terms:
+        factors = [_renamed(f, names) if isinstance(f, Sum) else names[str(f)] for f in term.factors]
+        terms.append(Term(term.sign, tuple(factors)))
+    return Sum(tuple(terms))
 
 
 def strip_brackets(expression: Sum) -> Sum:

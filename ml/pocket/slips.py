@@ -22,8 +22,10 @@ class Care:
 
 CAREFUL = Care()
 CARELESS_PROSE = Care(sign=0.01, product=0.005, carry=0.004, copying=0.002, brackets=0.01)
-CARELESS_CODE = Care(double_sign=0.15, copying=0.10, brackets=0.14)
-TAKING_OVER = Care(copying=0.02)
+CARELESS_CODE = Care(double_sign=0.18, copying=0.13, brackets=0.18)
+# Who goes on from somebody's prose is more careful: rollouts that judge a prefix should fail for its reasons.
+CARELESS_AFTER_PROSE = Care(double_sign=0.08, copying=0.06, brackets=0.07)
+TAKING_OVER = Care(copying=0.01)
 
 
 class Hand:

@@ -11,10 +11,10 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ml.pocket.expression import Factor, Sum, Term, evaluate, number, show
+from ml.pocket.expression import Factor, Sum, Term, as_number, evaluate, number, show
 from ml.pocket.plan import Plan, make_plan, strip_brackets
 from ml.pocket.reduction import Manner, chain
-from ml.pocket.slips import CARELESS_CODE, CARELESS_PROSE, TAKING_OVER, Care, Hand
+from ml.pocket.slips import CARELESS_AFTER_PROSE, CARELESS_CODE, CARELESS_PROSE, TAKING_OVER, Care, Hand
 
 Write = Callable[[Sum, random.Random, Care], "Written"]
 
@@ -67,24 +67,25 @@ def write_code(expression: Sum, rng: random.Random, care: Care = CARELESS_CODE) 
 def continue_prose(expression: Sum, rng: random.Random, care: Care = CARELESS_PROSE) -> Written:
     """A prose solution whose first steps were written by a stranger with other habits and more mistakes."""
     prose = _Prose(expression, rng, care, _manner(rng))
-    prefix = rng.randint(1, len(prose.plan.definitions) + 1)
+    prefix = rng.randint(1, len(prose.worked_out) + 1)
     return prose.solution(prefix)
 
 
-def continue_in_code(expression: Sum, rng: random.Random, care: Care = CARELESS_CODE) -> Written:
+def continue_in_code(expression: Sum, rng: random.Random, care: Care = CARELESS_AFTER_PROSE) -> Written:
     """A stranger's prose prefix, then code that takes over what the prefix claims."""
     stranger = _Prose(expression, rng, _STRANGER, _manner(rng))
-    prefix = rng.randint(1, len(stranger.plan.definitions) + 1)
+    prefix = rng.randint(1, len(stranger.worked_out) + 1)
     opening = stranger.solution(prefix)
     hand = Hand(rng, care)
     steps = list(opening.steps[:prefix])
-    values = dict(list(stranger.values.items())[: prefix - 1])
+    values = {name: stranger.values[name] for name in stranger.worked_out[: prefix - 1]}
     if values:
         taking = Hand(rng, TAKING_OVER)
         lines = {name: taking.copy(number(value)) for name, value in values.items()}
         steps.append(fenced(TAKE_OVER, "\n".join(f"{name} = {show(line)}" for name, line in lines.items())))
         values = {name: evaluate(line) for name, line in lines.items()}
-    for name, definition in list(stranger.written_definitions.items())[prefix - 1 :]:
+    for name in [name for name in stranger.written_definitions if name not in values]:
+        definition = stranger.written_definitions[name]
         step, values[name] = _code_part(name, definition, hand)
         steps.append(step)
     step, answer = _code_answer(stranger.plan.formula, values, hand)
@@ -122,7 +123,10 @@ class _Prose:
         self, expression: Sum, rng: random.Random, care: Care, manner: Manner, fine: bool = False
     ) -> None:
         self.rng, self.care, self.manner = rng, care, manner
-        self.plan: Plan = make_plan(expression, rng, fine)
+        self.plan: Plan = make_plan(expression, rng, "fine" if fine else "strange")
+        self.worked_out = [
+            name for name, part in self.plan.definitions.items() if not self._is_left_out(part)
+        ]
         self.expression = expression
         self.values: dict[str, int] = {}
         self.written_definitions: dict[str, Sum] = {}
@@ -133,17 +137,21 @@ class _Prose:
         steps = []
         own = (Hand(self.rng, self.care), self.manner)
         stranger = (Hand(self.rng, _STRANGER), _stranger_manner(self.rng))
-        for place in range(len(self.plan.definitions) + 2):
+        for place in range(len(self.worked_out) + 2):
             hand, manner = own if place >= prefix else stranger
             if place == 0:
                 steps.append(self._opening(hand))
-            elif place <= len(self.plan.definitions):
-                steps.append(self._part(list(self.plan.definitions)[place - 1], hand, manner, place < prefix))
+            elif place <= len(self.worked_out):
+                steps.append(self._part(self.worked_out[place - 1], hand, manner, place < prefix))
             else:
                 step, answer = self._ending(hand, manner)
                 steps.append(step)
         first_slip = self.slips.index(True) if True in self.slips else None
         return Written(tuple(steps), answer, first_slip, prefix)
+
+    def _is_left_out(self, part: Sum) -> bool:
+        """Some people do not work out a part that is a mere number."""
+        return as_number(part) is not None and self.rng.random() < 0.5
 
     def _opening(self, hand: Hand) -> str:
         """Step 0: the formula, and what the letters stand for."""
@@ -153,6 +161,7 @@ class _Prose:
         }
         values = {name: evaluate(part) for name, part in self.written_definitions.items()}
         self.slips.append(evaluate(self.plan.formula, values) != evaluate(self.expression))
+        self.values = {name: value for name, value in values.items() if name not in self.worked_out}
         parts = [f"{name} = {show(part)}" for name, part in self.written_definitions.items()]
         return f'This equation can be written as "{show(self.plan.formula)}", where {self._list(parts)}.'
 
@@ -164,6 +173,10 @@ class _Prose:
     def _part(self, name: str, hand: Hand, manner: Manner, strange: bool) -> str:
         """One lettered part worked out in a chain of equal signs."""
         definition = self.written_definitions[name]
+        if as_number(definition) is not None:
+            self.values[name] = evaluate(definition)
+            self.slips.append(False)
+            return f"Let's calculate {name} = {show(definition)}."
         hops, slipped = chain(definition, hand, manner)
         shown = [hop for hop in hops[:-1] if self.rng.random() >= manner.skip]
         value = evaluate(hops[-1])
