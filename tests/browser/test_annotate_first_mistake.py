@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from labelsite.annotations.models import Annotation
@@ -188,3 +190,21 @@ def test_the_calculator_knows_what_an_annotator_needs(watched: Watched) -> None:
     for text, expected in sums.items():
         watched.page.fill("#calculator-input", text)
         assert watched.page.inner_text("#calculator-output") == expected, text
+
+
+def test_the_first_page_weighs_less_than_200_kilobytes_compressed(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution(TEN))
+    watched.log_in(annotator.username)
+    watched.page.wait_for_load_state("networkidle")
+    weights: dict[str, int] = {}
+    loaded: list = []
+    watched.page.on("requestfinished", lambda request: loaded.append(request))
+    watched.annotate(campaign)
+    watched.page.wait_for_load_state("networkidle")
+    for request in loaded:
+        # Fonts are compressed by themselves already; everything else is as it leaves collectstatic.
+        body = request.response().body()
+        weights[request.url] = len(body) if request.url.endswith(".woff2") else len(gzip.compress(body))
+    assert len(weights) > 10 and sum(weights.values()) < 200_000, weights
