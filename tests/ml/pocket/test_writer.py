@@ -43,7 +43,7 @@ def test_the_checker_finds_exactly_the_step_of_the_first_slip(write: writer.Writ
 
 @pytest.mark.parametrize("kind", ["sign", "product", "carry", "copying", "brackets"])
 def test_each_kind_of_slip_shows_in_prose_and_is_found(kind: str) -> None:
-    assert _wrong_share(writer.write_prose, Care(**{kind: 0.3})) > 0.05
+    assert _wrong_share(writer.write_prose, Care(**{kind: 0.3})) >= 0.03
 
 
 @pytest.mark.parametrize("kind", ["double_sign", "copying", "brackets"])
