@@ -5,8 +5,11 @@ They bind labels made here; imported rows are checked by their reader and flagge
 
 from django.db import migrations
 
+# A large import arrives in one transaction, before anything is known of the tables' new sizes: the planner would
+# then compare every rating with every step. Only look-ups by index are sure to stay cheap.
 FORWARD = """
-CREATE FUNCTION misstep_ratings_fit() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION misstep_ratings_fit() RETURNS trigger LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off AS $$
 BEGIN
     -- A rating belongs to the task's own solution; on the trajectory it is what the trajectory says; and behind
     -- the trajectory's end there is none. Steps that the person wrote replace the rest of the trajectory.
