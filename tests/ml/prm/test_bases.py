@@ -11,7 +11,10 @@ from ml.prm.bases import open_base, pocket_policy_folder
 from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import chain, pack
 
-POCKET = ["((1 + 2) - (3 * 4)) =", 'This equation can be written as "A - B", where A = (1 + 2) and B = (3 * 4).']
+POCKET = [
+    "((1 + 2) - (3 * 4)) =",
+    'This equation can be written as "A - B", where A = (1 + 2) and B = (3 * 4).',
+]
 
 
 def opened(name="pocket", texts=POCKET, from_scratch=False, maximum_length=None, seed=0):

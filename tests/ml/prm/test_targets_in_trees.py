@@ -124,7 +124,9 @@ def test_truncation_is_counted_and_a_step_beyond_the_context_is_refused():
 def test_scoring_leaves_steps_without_a_score_where_the_context_ends():
     short = tokenizer(maximum_length=16)
     steps = ["1 + 1 = 2", "2 " * 100, "3"]
-    trees, places = shared_trees([Unscored("a", "Add 1 1", steps), Unscored("b", "Add 1 1 " * 9, steps)], short)
+    trees, places = shared_trees(
+        [Unscored("a", "Add 1 1", steps), Unscored("b", "Add 1 1 " * 9, steps)], short
+    )
     assert places == [(0, [1]), (1, [])]
     assert max(tree.size for tree in trees) <= 16
 
