@@ -53,6 +53,9 @@ def parser() -> argparse.ArgumentParser:
         "--threshold", type=float, default=0.0, help="mistaken: share of right rollouts <= this"
     )
     arguments.add_argument(
+        "--luck", type=float, help="mistaken too: share <= this times the best share before it (default 0.1)"
+    )
+    arguments.add_argument(
         "--style", choices=("prose", "code"), default="code", help="of fresh problems' solutions"
     )
     arguments.add_argument(
