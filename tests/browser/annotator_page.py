@@ -64,6 +64,7 @@ class Watched:
     def log_in(self, username: str) -> None:
         """By keyboard alone: the name field has the focus when the page opens."""
         self.go("/login/")
+        self.page.wait_for_selector("input[name=username]:focus")
         self.page.keyboard.type(username)
         self.page.keyboard.press("Tab")
         self.page.keyboard.type(PASSWORD)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.annotator_page import Watched, chromium
+from tests.browser.annotator_page import Watched
 from tests.browser.whole_site import JOB_SECONDS, Site, pocket_samples, running_site
 from tests.data import real_data
 
@@ -21,20 +21,15 @@ PATIENCE = JOB_SECONDS * 1000
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as launched:
-        yield launched
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, chromium_browser: Browser) -> Iterator[Site]:
     with running_site(tmp_path_factory.mktemp("site")) as running:
         yield running
 
 
-def log_in(browser: Browser, site: Site, name: str) -> Watched:
-    person = Watched(browser.new_context(viewport={"width": 1280, "height": 900}), site.address)
+def log_in(chromium_browser: Browser, site: Site, name: str) -> Watched:
+    person = Watched(chromium_browser.new_context(viewport={"width": 1280, "height": 900}), site.address)
     person.go("/login/")
+    person.page.wait_for_selector("input[name=username]:focus")
     person.page.keyboard.type(name)
     person.press("Tab")
     person.page.keyboard.type(site.passwords[name])
@@ -75,8 +70,8 @@ def queue_of(page: Page) -> tuple[list[str], list[str]]:
     return before, after
 
 
-def test_three_people_walk_the_whole_loop(browser: Browser, site: Site, tmp_path: Path) -> None:
-    admin = log_in(browser, site, "admin")
+def test_three_people_walk_the_whole_loop(chromium_browser: Browser, site: Site, tmp_path: Path) -> None:
+    admin = log_in(chromium_browser, site, "admin")
     # Real solutions, with people's labels, come in from a file.
     import_file(admin, real_data("processbench/gsm8k.jsonl"), "GSM8K")
     gsm8k = campaign_id(admin, "GSM8K")
@@ -85,7 +80,7 @@ def test_three_people_walk_the_whole_loop(browser: Browser, site: Site, tmp_path
     admin.page.click("text=Save members")
 
     # The annotator judges three of them, by keyboard alone.
-    annotator = log_in(browser, site, "annotator")
+    annotator = log_in(chromium_browser, site, "annotator")
     annotator.go(f"/annotate/{gsm8k}/")
     for keys in ("1", "3 1", "2 3 1"):
         annotator.ready()
@@ -108,7 +103,7 @@ def test_three_people_walk_the_whole_loop(browser: Browser, site: Site, tmp_path
     job_is_done(admin.page)
 
     # The reviewer compares them with the checker, whose labels came with the file.
-    reviewer = log_in(browser, site, "reviewer")
+    reviewer = log_in(chromium_browser, site, "reviewer")
     reviewer.go(f"/campaigns/{pocket}/comparison/")
     expect(reviewer.page.locator("main")).to_contain_text("same first mistake")
     expect(reviewer.page.locator("main")).to_contain_text("imported:checker")

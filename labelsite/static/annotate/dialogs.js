@@ -8,6 +8,8 @@ function settle(dialog, confirmed) {
   const told = answer;
   answer = null;
   if (dialog.open) dialog.close();
+  // A closed window keeps the focus until the next frame; a quick second key would be lost in its text field.
+  if (dialog.contains(document.activeElement)) document.activeElement.blur();
   told?.(confirmed);
 }
 
