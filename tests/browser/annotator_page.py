@@ -89,11 +89,13 @@ class Watched:
         self.page.wait_for_selector("#save-state[data-state=saved]")
 
     def submitted(self, count: int) -> None:
-        """Waits until the database holds `count` live annotations."""
+        """Waits until the database holds `count` live annotations and the page has gone on."""
         from labelsite.annotations.models import Annotation
 
         for _ in range(100):
             if Annotation.objects.filter(is_live=True).count() >= count:
+                # The page may still be on its way to the next task, and takes no key meanwhile.
+                self.page.wait_for_selector("#submit:not([aria-busy])", state="attached")
                 return
             self.page.wait_for_timeout(50)
         raise AssertionError(f"expected {count} annotations, there are {Annotation.objects.count()}")
