@@ -21,8 +21,9 @@ from urllib.parse import quote
 import psycopg
 
 from labelsite.embedded.errors import ADDRESS_HINT, EmbeddedError, one_line
-from labelsite.embedded.folders import assert_private, log_file, private_folder, socket_folder
-from labelsite.embedded.process import die_with_parent, is_alive
+from labelsite.embedded.folders import assert_private, private_folder
+from labelsite.embedded.process import is_alive
+from labelsite.embedded.server import EmbeddedServer
 
 DATABASE = "misstep"
 USER = "postgres"
@@ -74,24 +75,22 @@ def as_other_user() -> list[str]:
     return OTHER_USER
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedServer):
     """One PostgreSQL server below `var`. `start` and `stop` may be called again and again."""
 
+    name = "postgres"
+    # A fast shutdown cuts open connections; the next signal gives up the clean end, the last one everything.
+    ways_to_stop = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)
+    stop_seconds = 30.0
+
     def __init__(self, var: Path, durable: bool = True) -> None:
-        self.var = var
+        super().__init__(var)
         self.durable = durable
-        self.data = var / "postgres"
-        self.sockets = socket_folder(var)
-        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """What DATABASE_URL is for this server."""
         return f"postgresql://{USER}@/{DATABASE}?host={quote(str(self.sockets), safe='/')}"
-
-    def is_running(self) -> bool:
-        """Whether the server that this object started is still alive."""
-        return self.process is not None and self.process.poll() is None
 
     def start(self, timeout: float = 60.0) -> None:
         """Start the server, making its data folder first if needed; return when it answers.
@@ -109,21 +108,9 @@ class EmbeddedPostgres:
         while not self._launch(prefix, folder, deadline):
             # After a kill -9 the old server's children need a moment to notice; only then may we start.
             if time.monotonic() > deadline:
-                raise EmbeddedError(f"PostgreSQL does not start: {self._last_words()}")
+                raise EmbeddedError(f"PostgreSQL does not start: {_reason(self.log_text())}")
             time.sleep(0.3)
         self._make_database()
-
-    def stop(self, timeout: float = 30.0) -> None:
-        """Stop the server cleanly (open connections are cut), or roughly when it needs longer than that."""
-        if self.process is None:
-            return
-        for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-            if self.process.poll() is not None:
-                break
-            self.process.send_signal(how)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(timeout)
-        self.process = None
 
     def _make_data_folder(self, prefix: list[str], folder: Path) -> None:
         # A first start that was interrupted leaves only the `.partial` folder, which the next start clears.
@@ -141,7 +128,7 @@ class EmbeddedPostgres:
             ],
             capture_output=True,
             text=True,
-            env=self._environment(),
+            env=self.environment(),
             check=False,
         )
         if made.returncode != 0:
@@ -162,17 +149,8 @@ class EmbeddedPostgres:
             **(DURABLE if self.durable else FORGETFUL),
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with open(log_file(self.var, "postgres"), "ab") as log:
-            self.process = subprocess.Popen(
-                [*prefix, str(folder / "postgres"), "-D", str(self.data), *options],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self._environment(),
-                start_new_session=True,
-                preexec_fn=die_with_parent(signal.SIGINT),
-            )
-        while self.process.poll() is None:
+        process = self.spawn([*prefix, str(folder / "postgres"), "-D", str(self.data), *options])
+        while process.poll() is None:
             with contextlib.suppress(psycopg.OperationalError), self._connect():
                 return True
             if time.monotonic() > deadline:
@@ -211,13 +189,6 @@ class EmbeddedPostgres:
         return psycopg.connect(
             host=str(self.sockets), user=USER, dbname="postgres", connect_timeout=5, autocommit=True
         )
-
-    def _environment(self) -> dict[str, str]:
-        # The server needs none of our variables, and secrets must not lie in another program's memory.
-        return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
-
-    def _last_words(self) -> str:
-        return _reason(log_file(self.var, "postgres").read_text(errors="replace")[-4000:])
 
 
 def _is_server_of(pid: int, data: Path) -> bool:
