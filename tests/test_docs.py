@@ -86,6 +86,17 @@ def test_every_verb_of_ml_is_documented() -> None:
     assert not missing, f"the docs do not name {missing}"
 
 
+def test_every_promise_names_a_test_that_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", (ROOT / "docs" / "promises.md").read_text())
+    assert named
+    missing = [
+        f"{path}::{name}"
+        for path, name in named
+        if not (ROOT / path).exists() or f"def {name}(" not in (ROOT / path).read_text()
+    ]
+    assert not missing, f"docs/promises.md counts on tests that are gone: {missing}"
+
+
 def test_files_that_the_readme_links_to_exist() -> None:
     for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text()):
