@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from labelsite.campaigns.models import SECTION_LENGTH
 from ml import formats
 
 # What people call the formats, beside the names that commands use.
@@ -35,4 +36,12 @@ class ImportForm(forms.Form):
         label=_("Campaign"),
         max_length=120,
         help_text=_("An existing one, or the name of a new one, which every annotator may label in."),
+    )
+    section = forms.CharField(
+        label=_("Section"),
+        max_length=SECTION_LENGTH,
+        required=False,
+        help_text=_(
+            "A part of the campaign, such as this file or a subject. People can be kept to a section."
+        ),
     )

@@ -72,8 +72,9 @@ def start_import(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
     form = ImportForm(request.POST)
     if not form.is_valid():
         return _preview_page(request, upload, form, formats.FORMATS[0], None, status=400)
+    wanted = form.cleaned_data
     job = uploads.start_import(
-        upload, form.cleaned_data["format"], form.cleaned_data["campaign"], person(request)
+        upload, wanted["format"], wanted["campaign"], person(request), wanted["section"]
     )
     return redirect("jobs:detail", pk=job.pk)
 

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 
 from labelsite.accounts.models import User
 from labelsite.annotations.import_labels import copy_ratings, insert_annotations
-from labelsite.campaigns.models import Campaign, Task
+from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Task
 from labelsite.campaigns.services import add_everyone, add_tasks, create_campaign
 from labelsite.problems.services import StoredSolution, store_batches
 from labelsite.problems.streaming import rare_collections
@@ -80,6 +80,7 @@ def import_file(
     format: str,
     campaign_name: str,
     *,
+    section: str = "",
     dry_run: bool = False,
     name: str | None = None,
     created_by: User | None = None,
@@ -87,16 +88,19 @@ def import_file(
 ) -> ImportSummary:
     """Import `path` into the campaign, which is made when there is none of that name.
 
-    `name` stands in messages in place of the path; `report` is called with the line that was reached. Raises
-    ImportRefused, with nothing stored, when any line is bad. A dry run does everything and takes it back.
+    New tasks belong to `section`, if one is named. `name` stands in messages in place of the path; `report` is
+    called with the line that was reached. Raises ImportRefused, with nothing stored, when any line is bad. A dry
+    run does everything and takes it back.
     """
+    if len(section) > SECTION_LENGTH:
+        raise MisstepError(f"section {section[:20]!r}..., expected at most {SECTION_LENGTH} characters")
     log = ErrorLog()
     summary = ImportSummary(campaign_name, format, dry_run=dry_run)
     records = formats.read(path, format, on_error=log.add, name=name)
     with rare_collections(), transaction.atomic():
         campaign = campaign_named(campaign_name, created_by)
         for batch in store_batches(_while_good(records, log), source=format):
-            _label_batch(campaign, batch, summary)
+            _label_batch(campaign, batch, section, summary)
             if report:
                 report(batch[-1].labelled.line)
         if log.count:
@@ -139,8 +143,10 @@ def _while_good(records: Iterable[LabelledSolution], log: ErrorLog) -> Iterator[
             yield record
 
 
-def _label_batch(campaign: Campaign, batch: Sequence[StoredSolution], summary: ImportSummary) -> None:
-    tasks, new_tasks = _add_tasks(campaign, batch)
+def _label_batch(
+    campaign: Campaign, batch: Sequence[StoredSolution], section: str, summary: ImportSummary
+) -> None:
+    tasks, new_tasks = _add_tasks(campaign, batch, section)
     labelled = [stored for stored in batch if stored.labelled.annotation]
     inserted = insert_annotations(tasks, labelled)
     copy_ratings(inserted)
@@ -151,7 +157,9 @@ def _label_batch(campaign: Campaign, batch: Sequence[StoredSolution], summary: I
     summary.broken_rules += sum(annotation.breaks_a_rule for annotation in inserted)
 
 
-def _add_tasks(campaign: Campaign, batch: Sequence[StoredSolution]) -> tuple[dict[int, int], int]:
+def _add_tasks(
+    campaign: Campaign, batch: Sequence[StoredSolution], section: str
+) -> tuple[dict[int, int], int]:
     """Make the missing tasks; return each solution's task, and how many are new.
 
     A checker's verdict is known truth, so it also stands as the task's gold, marked as the checker's.
@@ -162,6 +170,6 @@ def _add_tasks(campaign: Campaign, batch: Sequence[StoredSolution]) -> tuple[dic
         for stored in batch
         if (annotation := stored.labelled.annotation) and annotation.labeler == CHECKER
     }
-    new_tasks = add_tasks(campaign, solutions, gold=gold, gold_source=CHECKER)
+    new_tasks = add_tasks(campaign, solutions, gold=gold, gold_source=CHECKER, section=section)
     tasks = Task.objects.filter(campaign=campaign, solution__in=solutions)
     return dict(tasks.values_list("solution_id", "pk")), new_tasks

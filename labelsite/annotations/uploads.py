@@ -108,12 +108,20 @@ def forget_old(older_than: float = FORGOTTEN_AFTER_SECONDS) -> None:
                 path.unlink()
 
 
-def start_import(upload: Upload, format: str, campaign: str, created_by: User | None) -> Job:
-    """Queue the import of an upload into the campaign of that name."""
+def start_import(
+    upload: Upload, format: str, campaign: str, created_by: User | None, section: str = ""
+) -> Job:
+    """Queue the import of an upload into the campaign of that name, and into a section of it if one is named."""
     return enqueue(
         "django",
         "import",
-        {"upload": upload.id, "name": upload.name, "format": format, "campaign": campaign},
+        {
+            "upload": upload.id,
+            "name": upload.name,
+            "format": format,
+            "campaign": campaign,
+            "section": section,
+        },
         created_by=created_by,
         task_name=TASK,
         title=f"Import {upload.name}"[:200],
@@ -134,6 +142,7 @@ def work(job: Job, lease: Lease) -> dict[str, Any]:
         upload.path,
         job.spec["format"],
         job.spec["campaign"],
+        section=job.spec.get("section", ""),
         name=upload.name,
         created_by=job.created_by,
         report=report,

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from labelsite.accounts.models import User
 from labelsite.annotations.import_forms import FORMAT_CHOICES
 from labelsite.annotations.models import FinishReason
-from labelsite.campaigns.models import Campaign
+from labelsite.campaigns.models import SECTION_LENGTH, Campaign
 from labelsite.jobs.models import Job
 from labelsite.snapshots.models import LabelSource, Snapshot
 from ml.targets import LabelRule
@@ -118,6 +118,12 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 class ImportRequest(serializers.Serializer[Any]):
     file = serializers.FileField(help_text="JSON Lines, plain or gzip", allow_empty_file=True)
     campaign = serializers.CharField(max_length=120, help_text="made when there is none of that name")
+    section = serializers.CharField(
+        max_length=SECTION_LENGTH,
+        default="",
+        allow_blank=True,
+        help_text="the part of the campaign for new tasks",
+    )
     format = serializers.ChoiceField(
         choices=[name for name, _ in FORMAT_CHOICES], required=False, help_text="guessed when missing"
     )

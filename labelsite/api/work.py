@@ -40,7 +40,7 @@ class Imports(Endpoint):
             uploads.discard(upload)
             known = ", ".join(formats.FORMATS)
             raise MisstepError(f"{upload.name}: no format that could be guessed, expected one of {known}")
-        job = uploads.start_import(upload, format, given["campaign"], self.person)
+        job = uploads.start_import(upload, format, given["campaign"], self.person, given["section"])
         return Response(JobSerializer(job).data, status=202)
 
 

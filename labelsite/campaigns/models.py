@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from labelsite.autolabels.models import EstimateRun, ScoreRun
 from labelsite.problems.models import Solution
 
+SECTION_LENGTH = 60
+
 
 class Protocol(models.TextChoices):
     FIRST_MISTAKE = "first_mistake", _("first mistake")
@@ -75,11 +77,15 @@ class MemberState(models.TextChoices):
 
 
 class Membership(models.Model):
-    """Who may label in a campaign."""
+    """Who may label in a campaign, and in which of its sections."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     state = models.CharField(max_length=12, choices=MemberState.choices, default=MemberState.ADMITTED)
+    # The sections that an admin gave this person, worked through in this order; none means all of them.
+    sections = ArrayField(models.CharField(max_length=SECTION_LENGTH), default=list, blank=True)
+    # The section that the person chose to work in for now; empty means whatever comes.
+    chosen_section = models.CharField(max_length=SECTION_LENGTH, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["campaign", "user"], name="membership_once")]
@@ -103,6 +109,8 @@ class Task(models.Model):
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="tasks")
     solution = models.ForeignKey(Solution, on_delete=models.PROTECT, related_name="tasks")
     kind = models.CharField(max_length=10, choices=TaskKind.choices, default=TaskKind.WORK)
+    # A named part of the campaign, such as an import or a subject; empty outside of any.
+    section = models.CharField(max_length=SECTION_LENGTH, blank=True, default="", db_default="")
     state = models.CharField(max_length=10, choices=TaskState.choices, default=TaskState.OPEN)
     overlap = models.PositiveSmallIntegerField(default=1)
     remaining = models.PositiveSmallIntegerField(default=1)
@@ -131,7 +139,17 @@ class Task(models.Model):
                 models.F("id"),
                 condition=models.Q(remaining__gt=0, state="open"),
                 name="task_queue",
-            )
+            ),
+            # The same order inside each section. Tasks outside of any are not in it, so they cost nothing here.
+            models.Index(
+                models.F("campaign"),
+                models.F("section"),
+                models.F("kind"),
+                models.F("priority").desc(),
+                models.F("id"),
+                condition=models.Q(remaining__gt=0, state="open") & ~models.Q(section=""),
+                name="task_section_queue",
+            ),
         ]
 
 

@@ -34,6 +34,7 @@ class Bar:
 class Member:
     user: User
     state: str
+    sections: list[str]
     submitted: int
     in_hand: int
 
@@ -111,7 +112,7 @@ def members(campaign: Campaign) -> list[Member]:
     }
     nothing = {"submitted": 0, "in_hand": 0}
     return [
-        Member(row.user, row.state, found["submitted"], found["in_hand"])
+        Member(row.user, row.state, row.sections, found["submitted"], found["in_hand"])
         for row in rows
         for found in [looks.get(row.user_id, nothing)]
     ]

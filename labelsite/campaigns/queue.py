@@ -64,6 +64,12 @@ WITH picked AS (
 SELECT (SELECT id FROM picked), (SELECT id FROM given)
 """
 
+# The same claim inside one section, which has an index of its own.
+_CLAIM_IN_SECTION = _CLAIM.replace(
+    "WHERE task.campaign_id = %(campaign)s",
+    "WHERE task.campaign_id = %(campaign)s AND task.section = %(section)s AND task.section <> ''",
+)
+
 _RELEASE = """
 WITH expired AS (
     SELECT lease.id, lease.task_id FROM campaigns_assignment AS lease
@@ -81,8 +87,8 @@ SELECT count(*) FROM lapsed
 """
 
 _HOLDINGS = """
-SELECT COALESCE((SELECT state FROM campaigns_membership
-                 WHERE campaign_id = %(campaign)s AND user_id = %(annotator)s), ''),
+SELECT (SELECT ARRAY[state] || CASE WHEN chosen_section <> '' THEN ARRAY[chosen_section] ELSE sections END
+        FROM campaigns_membership WHERE campaign_id = %(campaign)s AND user_id = %(annotator)s),
        ARRAY(SELECT lease.id FROM campaigns_assignment AS lease
              JOIN campaigns_task AS task ON task.id = lease.task_id
              WHERE lease.annotator_id = %(annotator)s AND lease.state = 'leased'
@@ -124,7 +130,8 @@ def claim_id(campaign: Campaign, annotator: User, *, besides: int | None = None)
     parameters = {"campaign": campaign.pk, "annotator": annotator.pk}
     with connection.cursor() as cursor:
         cursor.execute(_HOLDINGS, parameters)
-        member_state, held = cursor.fetchone()
+        membership, held = cursor.fetchone()
+    member_state, *sections = membership or [""]
     if refusal := _refusal(campaign, annotator, member_state):
         return refusal
     others = [lease for lease in held if lease != besides]
@@ -136,10 +143,10 @@ def claim_id(campaign: Campaign, annotator: User, *, besides: int | None = None)
     if _sweep.is_due():
         release_expired_leases()
     kinds = _kinds(campaign, member_state)
-    claimed = _claim_any(campaign, annotator, kinds)
+    claimed = _claim_any(campaign, annotator, kinds, sections)
     if claimed is None and release_expired_leases():
-        claimed = _claim_any(campaign, annotator, kinds)
-    return claimed or why_nothing_is_left(campaign, annotator, member_state)
+        claimed = _claim_any(campaign, annotator, kinds, sections)
+    return claimed or why_nothing_is_left(campaign, annotator, member_state, sections)
 
 
 def _refusal(campaign: Campaign, annotator: User, member_state: str) -> NothingLeft | None:
@@ -161,26 +168,29 @@ def _kinds(campaign: Campaign, member_state: str) -> list[TaskKind]:
     return [TaskKind.WORK]
 
 
-def _claim_any(campaign: Campaign, annotator: User, kinds: list[TaskKind]) -> int | None:
+def _claim_any(campaign: Campaign, annotator: User, kinds: list[TaskKind], sections: list[str]) -> int | None:
+    """Tries each kind in turn, and inside it each of the person's sections. Screening is the same for everybody."""
     for kind in kinds:
-        if claimed := _claim(campaign, annotator, kind):
-            return claimed
+        for section in sections if kind != TaskKind.SCREENING and sections else [""]:
+            if claimed := _claim(campaign, annotator, kind, section):
+                return claimed
     return None
 
 
-def _claim(campaign: Campaign, annotator: User, kind: TaskKind) -> int | None:
+def _claim(campaign: Campaign, annotator: User, kind: TaskKind, section: str) -> int | None:
     exposure = campaign.exposure
     parameters: dict[str, Any] = {
         "campaign": campaign.pk,
         "annotator": annotator.pk,
         "kind": kind.value,
+        "section": section,
         "seconds": settings.LEASE_SECONDS,
         "exposure": random.choice(_ARMS).value if exposure == Exposure.RANDOM else exposure,
     }
     for _attempt in range(3):
         # One statement is one transaction, so a claim needs no round trips to open and close one.
         with connection.cursor() as cursor:
-            cursor.execute(_CLAIM, parameters)
+            cursor.execute(_CLAIM_IN_SECTION if section else _CLAIM, parameters)
             picked, assignment = cursor.fetchone()
         # Picked but not given: the same person took this task from another tab in the same moment.
         if picked is None or assignment is not None:

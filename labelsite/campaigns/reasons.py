@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -32,6 +33,7 @@ class Reason(StrEnum):
     YOUR_SHARE_IS_DONE = "your_share_is_done"
     FINISHED = "finished"
     ENOUGH_IN_HAND = "enough_in_hand"
+    SECTION_IS_DONE = "section_is_done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +57,22 @@ class NothingLeft:
             ),
             Reason.FINISHED: _("Everything is labeled. Thank you!"),
             Reason.ENOUGH_IN_HAND: _("You already hold a task and the one after it."),
+            Reason.SECTION_IS_DONE: _(
+                "Nothing is left for you in your section; others still have open tasks."
+            ),
         }
         return str(texts[self.reason])
 
 
-def why_nothing_is_left(campaign: Campaign, annotator: User, member_state: str) -> NothingLeft:
-    """Looks for the reason after a claim found nothing; a handful of indexed questions."""
+def why_nothing_is_left(
+    campaign: Campaign, annotator: User, member_state: str, sections: Sequence[str] = ()
+) -> NothingLeft:
+    """Looks for the reason after a claim found nothing in `sections`; a handful of indexed questions."""
     if member_state == MemberState.SCREENING:
         return NothingLeft(Reason.SCREENING_WAITS)
     work = Task.objects.filter(campaign=campaign, kind=TaskKind.WORK)
+    if sections and work.exclude(section__in=sections).filter(state=TaskState.OPEN, remaining__gt=0).exists():
+        return NothingLeft(Reason.SECTION_IS_DONE)
     if not work.exists():
         return NothingLeft(Reason.NO_TASKS)
     if work.filter(state=TaskState.OPEN, remaining__gt=0).exists():

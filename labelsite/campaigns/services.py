@@ -141,6 +141,7 @@ def add_tasks(
     kind: str = TaskKind.WORK,
     gold: Mapping[int, Sequence[int]] | None = None,
     gold_source: str = "",
+    section: str = "",
     batch: int = 2000,
 ) -> int:
     """Makes a task of each solution that has none here yet; returns how many are new. Streams.
@@ -158,6 +159,7 @@ def add_tasks(
                 campaign=campaign,
                 solution_id=pk,
                 kind=kind,
+                section=section,
                 overlap=overlap,
                 remaining=overlap,
                 gold=known,
@@ -175,10 +177,10 @@ def _insert_tasks(campaign: Campaign, tasks: list[Task]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO campaigns_task (campaign_id, solution_id, kind, state, overlap, remaining, priority,"
-            " priority_reason, set_aside_reason, gold, gold_source, created_at)"
-            " SELECT %s, solution, kind, 'open', places, places, 0, '', '', gold::smallint[], source, now()"
-            " FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::text[], %s::text[]) WITH ORDINALITY"
-            " AS new (solution, kind, places, gold, source, place)"
+            " priority_reason, set_aside_reason, gold, gold_source, section, created_at)"
+            " SELECT %s, solution, kind, 'open', places, places, 0, '', '', gold::smallint[], source, section, now()"
+            " FROM unnest(%s::bigint[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[]) WITH ORDINALITY"
+            " AS new (solution, kind, places, gold, source, section, place)"
             " ORDER BY place ON CONFLICT (campaign_id, solution_id) DO NOTHING",
             [
                 campaign.pk,
@@ -187,6 +189,7 @@ def _insert_tasks(campaign: Campaign, tasks: list[Task]) -> int:
                 [task.overlap for task in tasks],
                 [None if task.gold is None else f"{{{','.join(map(str, task.gold))}}}" for task in tasks],
                 [task.gold_source for task in tasks],
+                [task.section for task in tasks],
             ],
         )
         return cursor.rowcount

@@ -13,6 +13,8 @@ urlpatterns = [
     path("<int:pk>/reorder/", views.reorder, name="reorder"),
     path("<int:pk>/members/", views.members, name="members"),
     path("<int:pk>/members/<int:user_id>/", views.member_state, name="member_state"),
+    path("<int:pk>/members/<int:user_id>/sections/", views.member_sections, name="member_sections"),
+    path("<int:pk>/section/", views.choose_section, name="choose_section"),
     path("<int:pk>/tasks/", views.tasks, name="tasks"),
     path("<int:pk>/tasks/<int:task_id>/kind/", views.task_kind, name="task_kind"),
 ]

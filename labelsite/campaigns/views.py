@@ -14,10 +14,10 @@ from django.views.decorators.http import require_POST
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.forms import errors_of
 from labelsite.accounts.models import User
-from labelsite.campaigns import progress, services
+from labelsite.campaigns import progress, sections, services
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.forms import CampaignForm, GoldForm
-from labelsite.campaigns.models import Campaign, MemberState, Task
+from labelsite.campaigns.models import SECTION_LENGTH, Campaign, MemberState, Task
 
 PAGE = 50
 
@@ -76,6 +76,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         context |= {"counts": progress.counts(campaign), "bars": progress.plot(campaign)}
     else:
         context |= {"mine": progress.for_person(user, [campaign])[0]}
+    context["sections"] = sections.choices_for(campaign, membership)
     return render(request, "campaigns/detail.html", context)
 
 
@@ -120,7 +121,9 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("campaigns:members", pk)
     rows = progress.members(campaign)
     member_ids = {row.user.pk for row in rows}
+    named = {section for row in rows for section in row.sections}
     context = {
+        "sections": sorted(named.union(sections.open_sections(campaign))),
         "campaign": campaign,
         "rows": rows,
         "states": MemberState.choices,
@@ -139,18 +142,44 @@ def member_state(request: HttpRequest, pk: int, user_id: int) -> HttpResponse:
     return redirect("campaigns:members", pk)
 
 
+@require_POST
+@admin_required
+def member_sections(request: HttpRequest, pk: int, user_id: int) -> HttpResponse:
+    """Which sections a member may label; none chosen means all of them."""
+    campaign = get_object_or_404(Campaign, pk=pk)
+    sections.restrict(campaign, user_id, request.POST.getlist("section"))
+    messages.success(request, _("The sections are saved."))
+    return redirect("campaigns:members", pk)
+
+
+@require_POST
+@login_required
+def choose_section(request: HttpRequest, pk: int) -> HttpResponse:
+    """A member's own choice of where to work, and on to the task."""
+    user = person(request)
+    campaign = campaign_or_404(user, pk)
+    if not sections.choose(campaign, user, request.POST.get("section", "")[:SECTION_LENGTH]):
+        messages.error(request, _("You may not label in that section."))
+        return redirect("campaigns:detail", pk)
+    return redirect("annotations:annotate", pk)
+
+
 @reviewer_required
 def tasks(request: HttpRequest, pk: int) -> HttpResponse:
     """The queue in its order, a page at a time: by priority and id, the same keys as the index."""
     campaign = get_object_or_404(Campaign, pk=pk)
     kind = request.GET.get("kind", "work")
-    rows = campaign.tasks.filter(kind=kind).select_related("solution__problem").order_by("-priority", "id")
+    section = request.GET.get("section", "")
+    rows = campaign.tasks.filter(kind=kind, **({"section": section} if section else {}))
+    rows = rows.select_related("solution__problem").order_by("-priority", "id")
     rows = _after(rows, request.GET.get("after", ""))
     page = list(rows[: PAGE + 1])
     last = page[PAGE - 1] if len(page) > PAGE else None
     context = {
         "campaign": campaign,
         "kind": kind,
+        "section": section,
+        "sections": sections.open_sections(campaign),
         "rows": page[:PAGE],
         "further": f"{last.priority!r}_{last.pk}" if last else "",
     }

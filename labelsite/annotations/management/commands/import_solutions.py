@@ -1,4 +1,4 @@
-"""`manage.py import_solutions FILE --format F --campaign C [--dry-run]`."""
+"""`manage.py import_solutions FILE --format F --campaign C [--section S] [--dry-run]`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, help="JSON Lines, plain or .gz")
         parser.add_argument("--format", required=True, choices=formats.FORMATS)
         parser.add_argument("--campaign", required=True, help="name; made when there is none of that name")
+        parser.add_argument(
+            "--section", default="", help="the part of the campaign that the new tasks belong to"
+        )
         parser.add_argument("--dry-run", action="store_true", help="read and check everything, keep nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -30,6 +33,7 @@ class Command(BaseCommand):
                 path,
                 options["format"],
                 options["campaign"],
+                section=options["section"].strip(),
                 dry_run=options["dry_run"],
                 report=progress.report,
             )

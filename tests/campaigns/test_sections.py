@@ -1,0 +1,133 @@
+"""Sections of a campaign: who labels which, and a claim that costs the same however full the other ones are."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+
+from labelsite.accounts.models import User
+from labelsite.campaigns import queue, sections, services
+from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Task, TaskKind
+from labelsite.campaigns.services import NothingLeft, Reason
+from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def annotator() -> User:
+    return make_user()
+
+
+@pytest.fixture
+def campaign(annotator: User) -> Campaign:
+    """Two tasks outside of any section, which come first, and two in each of algebra and geometry."""
+    campaign = make_campaign(members=[annotator])
+    for section, priority in (("", 5), ("algebra", 3), ("geometry", 4)):
+        for _ in range(2):
+            make_task(campaign, make_solution(["One step."]), section=section, priority=priority)
+    return campaign
+
+
+def labeled_sections(campaign: Campaign, person: User) -> list[str]:
+    """Works until nothing is left; the sections in the order in which they came."""
+    found = []
+    while isinstance(lease := services.claim_next(campaign, person), Assignment):
+        found.append(lease.task.section)
+        services.complete(lease.pk, person.pk, str(lease.token))
+    assert isinstance(lease, NothingLeft)
+    return [*found, lease.reason.value]
+
+
+def test_without_a_restriction_sections_do_not_matter(campaign, annotator) -> None:
+    assert labeled_sections(campaign, annotator)[:6] == ["", "", "geometry", "geometry", "algebra", "algebra"]
+
+
+def test_a_member_works_only_in_the_sections_given_in_their_order(campaign, annotator) -> None:
+    sections.restrict(campaign, annotator.pk, ["algebra", "geometry"])
+    found = labeled_sections(campaign, annotator)
+    assert found == ["algebra", "algebra", "geometry", "geometry", Reason.SECTION_IS_DONE]
+
+
+def test_a_person_chooses_one_of_their_sections_and_no_other(campaign, annotator) -> None:
+    sections.restrict(campaign, annotator.pk, ["algebra", "geometry"])
+    assert sections.choose(campaign, annotator, "geometry")
+    assert not sections.choose(campaign, annotator, "number theory")
+    assert not sections.choose(campaign, make_user(), "geometry")
+    assert labeled_sections(campaign, annotator) == ["geometry", "geometry", Reason.SECTION_IS_DONE]
+    assert sections.choose(campaign, annotator, "")
+    assert labeled_sections(campaign, annotator)[:2] == ["algebra", "algebra"]
+
+
+def test_a_choice_that_an_admin_took_away_is_forgotten(campaign, annotator) -> None:
+    sections.choose(campaign, annotator, "geometry")
+    sections.restrict(campaign, annotator.pk, ["algebra"])
+    assert labeled_sections(campaign, annotator)[0] == "algebra"
+
+
+def test_choosing_gives_back_what_is_not_begun_and_keeps_what_is(campaign, annotator) -> None:
+    begun = services.claim_next(campaign, annotator)
+    assert isinstance(begun, Assignment)
+    Assignment.objects.update(draft={"ratings": {"1": {"rating": 1}}})
+    prepared = services.claim_next(campaign, annotator, besides=begun.pk)
+    sections.choose(campaign, annotator, "algebra")
+    states = dict(Assignment.objects.values_list("pk", "state"))
+    assert states == {begun.pk: AssignmentState.LEASED, prepared.pk: AssignmentState.LAPSED}
+    assert Task.objects.get(pk=prepared.task_id).remaining == 1
+    services.complete(begun.pk, annotator.pk, str(begun.token))
+    assert labeled_sections(campaign, annotator)[0] == "algebra"
+
+
+def test_screening_is_the_same_for_everybody(campaign) -> None:
+    campaign.screening_size = 1
+    campaign.save()
+    make_task(campaign, kind=TaskKind.SCREENING, gold=[-1], overlap=queue.EVERYBODY)
+    newcomer = make_user()
+    make_member(campaign, newcomer, state="screening", sections=["geometry"])
+    found = services.claim_next(campaign, newcomer)
+    assert isinstance(found, Assignment) and found.task.kind == TaskKind.SCREENING
+
+
+def test_a_finished_campaign_is_finished_for_a_restricted_member_too(campaign, annotator) -> None:
+    sections.restrict(campaign, annotator.pk, ["algebra"])
+    Task.objects.exclude(section="algebra").update(state="done", remaining=0)
+    Task.objects.filter(section="algebra").update(state="done", remaining=0)
+    assert labeled_sections(campaign, annotator) == [Reason.FINISHED]
+
+
+def test_a_claim_in_a_section_walks_its_own_index(campaign, annotator) -> None:
+    """A hundred thousand open tasks of other sections would stand before it in the index of the whole queue."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        parameters = {
+            "campaign": campaign.pk,
+            "annotator": annotator.pk,
+            "kind": "work",
+            "section": "algebra",
+        }
+        claim = queue._CLAIM_IN_SECTION
+        cursor.execute("EXPLAIN " + claim, parameters | {"seconds": 60, "exposure": "after"})
+        plan = "\n".join(row for (row,) in cursor.fetchall())
+    assert "task_section_queue" in plan and "Sort" not in plan, plan
+
+
+def test_the_sections_with_open_tasks_are_listed_without_reading_every_task(campaign) -> None:
+    assert sections.open_sections(campaign) == ["algebra", "geometry"]
+    Task.objects.filter(section="algebra").update(remaining=0)
+    assert sections.open_sections(campaign) == ["geometry"]
+    assert sections.open_sections(make_campaign()) == []
+
+
+def test_people_choose_and_admins_restrict_on_the_pages(client, campaign, annotator) -> None:
+    client.force_login(annotator)
+    assert "Whatever comes" in client.get(f"/campaigns/{campaign.pk}/").content.decode()
+    page = client.post(f"/campaigns/{campaign.pk}/section/", {"section": "algebra"}, follow=True)
+    assert page.redirect_chain[-1][0] == f"/annotate/{campaign.pk}/"
+    assert Assignment.objects.get(state=AssignmentState.LEASED).task.section == "algebra"
+    client.force_login(make_user("admin"))
+    url = f"/campaigns/{campaign.pk}/members/{annotator.pk}/sections/"
+    assert client.post(url, {"section": ["geometry"]}, follow=True).status_code == 200
+    assert campaign.memberships.get().sections == ["geometry"]
+    assert campaign.memberships.get().chosen_section == ""
+    queue_page = client.get(f"/campaigns/{campaign.pk}/tasks/?section=geometry")
+    assert {task.section for task in queue_page.context["rows"]} == {"geometry"}
