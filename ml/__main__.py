@@ -10,6 +10,7 @@ from ml.errors import MisstepError, NotAvailable
 
 VERBS = {
     "sample": "write solutions to problems with a policy",
+    "execute": "run the code of solutions in the sandbox",
     "autolabel": "estimate steps by rollouts or tree search",
     "train": "train a process reward model from a snapshot",
     "score": "score the steps of solutions with a checkpoint",

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 
 from labelsite.accounts.models import User
 from labelsite.annotations.import_labels import copy_ratings, insert_annotations
+from labelsite.autolabels.executions import FENCE, start_executions
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Task
 from labelsite.campaigns.services import add_everyone, add_tasks, create_campaign
 from labelsite.problems.services import StoredSolution, store_batches
@@ -100,7 +101,7 @@ def import_file(
     with rare_collections(), transaction.atomic():
         campaign = campaign_named(campaign_name, created_by)
         for batch in store_batches(_while_good(records, log), source=format):
-            _label_batch(campaign, batch, section, summary)
+            _label_batch(campaign, batch, section, created_by, summary)
             if report:
                 report(batch[-1].labelled.line)
         if log.count:
@@ -144,17 +145,30 @@ def _while_good(records: Iterable[LabelledSolution], log: ErrorLog) -> Iterator[
 
 
 def _label_batch(
-    campaign: Campaign, batch: Sequence[StoredSolution], section: str, summary: ImportSummary
+    campaign: Campaign,
+    batch: Sequence[StoredSolution],
+    section: str,
+    created_by: User | None,
+    summary: ImportSummary,
 ) -> None:
     tasks, new_tasks = _add_tasks(campaign, batch, section)
     labelled = [stored for stored in batch if stored.labelled.annotation]
     inserted = insert_annotations(tasks, labelled)
     copy_ratings(inserted)
+    # Their code is run beside the import, so that people see what each step printed.
+    start_executions(
+        [stored.solution_id for stored in batch if stored.is_new and _has_code(stored)], created_by
+    )
     summary.solutions += len(batch)
     summary.new_solutions += sum(stored.is_new for stored in batch)
     summary.new_tasks += new_tasks
     summary.new_annotations += len(inserted)
     summary.broken_rules += sum(annotation.breaks_a_rule for annotation in inserted)
+
+
+def _has_code(stored: StoredSolution) -> bool:
+    positions = stored.labelled.solution.positions
+    return any(FENCE in option.text for position in positions for option in position.options)
 
 
 def _add_tasks(

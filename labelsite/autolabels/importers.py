@@ -1,4 +1,4 @@
-"""Reads what `python -m ml autolabel` and `score` leave: every line is checked before it is used."""
+"""Reads what `python -m ml autolabel`, `score` and `execute` leave: every line is checked before it is used."""
 
 from __future__ import annotations
 
@@ -10,10 +10,19 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ml.errors import BadRecord, MisstepError
+from ml.execution.outcome import Verdict
 from ml.records import SolutionEstimate, StepEstimate
 
 # What a search tree's node must tell; see the README's description of trees.jsonl.
 NODE_KEYS = ("id", "parent", "depth", "text", "visits", "q_value")
+
+
+@dataclass(frozen=True, slots=True)
+class PathOutcomes:
+    """The verdict and the output of each step with code; None for the others."""
+
+    id: str
+    outcomes: tuple[tuple[str, str] | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,14 @@ def read_scores(path: Path) -> Iterator[SolutionScores]:
         values = refusal.listed(record, "scores")
         scores = tuple(refusal.optional_number({"score": value}, "score", 0.0, 1.0) for value in values)
         yield SolutionScores(refusal.identity(record), scores)
+
+
+def read_executions(path: Path) -> Iterator[PathOutcomes]:
+    """The lines of an execution file; raises BadRecord naming file and line."""
+    for number, record in _lines(path):
+        refusal = _Refusal(path, number)
+        outcomes = tuple(refusal.outcome(step) for step in refusal.listed(record, "steps"))
+        yield PathOutcomes(refusal.identity(record), outcomes)
 
 
 def read_trees(path: Path) -> Iterator[TreeLine]:
@@ -138,6 +155,13 @@ class _Refusal:
         if not low <= value <= high:
             self(f"{key} {value!r}", f"a number between {low:g} and {high:g}")
         return float(value)
+
+    def outcome(self, step: Any) -> tuple[str, str] | None:
+        if step is None:
+            return None
+        if not isinstance(step, dict) or step.get("verdict") not in list(Verdict):
+            self(f"the outcome {step!r}"[:200], "null, or a verdict and an output")
+        return step["verdict"], str(step.get("output", "")).replace("\0", "\N{REPLACEMENT CHARACTER}")
 
     def optional_number(self, record: Mapping[str, Any], key: str, low: float, high: float) -> float | None:
         return None if record.get(key) is None else self.number(record, key, low, high)

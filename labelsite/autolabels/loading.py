@@ -62,7 +62,7 @@ def load_scores(run: ScoreRun, path: Path, check: Check = lambda: None) -> dict[
         run.step_scores.all().delete()
         for batch in _batches(read_scores(path)):
             check()
-            step_ids = _trajectories([_identity(line.id) for line in batch])
+            step_ids = _trajectories([identity_of(line.id) for line in batch])
             rows = [
                 (run.pk, step_id, score)
                 for line in batch
@@ -105,7 +105,7 @@ def _load_solutions(run: EstimateRun, path: Path, check: Check) -> dict[str, int
 
 
 def _copy_estimates(run: EstimateRun, batch: Sequence[SolutionEstimate]) -> int:
-    step_ids = _trajectories([_identity(line.id) for line in batch])
+    step_ids = _trajectories([identity_of(line.id) for line in batch])
     step_rows = [
         (run.pk, step_id, step.visits, step.correct, step.q_value, step.hard, step.soft, step.quality_value)
         for line in batch
@@ -138,7 +138,9 @@ def _load_trees(run: EstimateRun, path: Path, check: Check) -> dict[str, int]:
     for batch in _batches(read_trees(path), size=50):
         check()
         known = set(
-            Problem.objects.filter(pk__in=[_identity(line.id) for line in batch]).values_list("pk", flat=True)
+            Problem.objects.filter(pk__in=[identity_of(line.id) for line in batch]).values_list(
+                "pk", flat=True
+            )
         )
         for line in batch:
             if int(line.id) not in known:
@@ -182,7 +184,7 @@ def _matching(step_ids: dict[int, list[int]], identity: str, count: int) -> list
     return steps
 
 
-def _identity(value: str) -> int:
+def identity_of(value: str) -> int:
     if not value.isdigit():
         raise MisstepError(f"the output names {value!r}, expected the id of a solution or problem")
     return int(value)

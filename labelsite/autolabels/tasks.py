@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from labelsite.autolabels import services
+from labelsite.autolabels import executions, services
 from labelsite.celery import application
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import perform
@@ -20,6 +20,15 @@ def run_estimates(job_id: int) -> None:
 @application.task(name=services.SCORE_TASK)
 def run_scores(job_id: int) -> None:
     perform(job_id, prepare=services.prepare_input, load=load_scores)
+
+
+@application.task(name=executions.TASK)
+def run_executions(job_id: int) -> None:
+    perform(job_id, prepare=executions.prepare_paths, load=load_executions)
+
+
+def load_executions(job: Job, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
+    return executions.load_executions(folder / "executions.jsonl", check)
 
 
 def load_estimates(job: Job, folder: Path, check: Callable[[], None]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -224,6 +224,18 @@ def _step_lines(identity: int, solution: SolutionRecord, step_ids: Sequence[int]
             is_chosen = "t" if number == position.chosen else "f"
             text = option.text.translate(COPY_ESCAPES)
             yield f"{next(ids)}\t{identity}\t{place}\t{number}\t{text}\t{option.source}\t{is_chosen}\n"
+
+
+def store_outcomes(outcomes: Mapping[int, tuple[str, str]]) -> int:
+    """Keep verdict and output of executed steps, by the step's id; returns how many steps there were."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE problems_step AS step SET verdict = told.verdict, output = told.output"
+            " FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS told (id, verdict, output)"
+            " WHERE step.id = told.id",
+            [list(outcomes), *_columns(list(outcomes.values()), 2)],
+        )
+        return cursor.rowcount
 
 
 def copy_lines(target: str, lines: Iterable[str]) -> None:

@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from labelsite.annotations.importers import import_file
+from labelsite.autolabels.executions import start_executions, without_outcome
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.services import start_estimates, start_search
 from labelsite.campaigns.models import Campaign, Exposure
@@ -55,6 +56,7 @@ def build(say: Say) -> None:
     """Make whatever of the demo is not there yet. Raises MisstepError when a stage fails."""
     samples = _sample(say)
     campaigns = [_campaign(name, samples, say) for name in EXPOSURES]
+    _execute(say)
     run = _estimates(say)
     for campaign in campaigns:
         if campaign.estimate_run_id != run.pk:
@@ -105,6 +107,12 @@ def _campaign(name: str, samples: Path, say: Say) -> Campaign:
 
 def _solutions() -> QuerySet[Solution]:
     return Solution.objects.filter(tasks__campaign__name=BLIND)
+
+
+def _execute(say: Say) -> None:
+    """The import queued this; a folder of an earlier version has solutions whose code nobody ran."""
+    jobs = list(Job.objects.filter(verb="execute")) or start_executions(without_outcome(BLIND))
+    _finish(jobs, say, "running the code of the steps")
 
 
 def _estimates(say: Say) -> EstimateRun:

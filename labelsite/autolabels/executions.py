@@ -1,0 +1,110 @@
+"""Runs the code of solutions' steps in the sandbox, as a job, so that people see what each step printed.
+
+A job's input names each path by its last step: the trajectory of a solution by its last chosen step, and an
+alternative with code by itself, behind the chosen steps before it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from labelsite.accounts.models import User
+from labelsite.autolabels.importers import read_executions
+from labelsite.autolabels.loading import Check, identity_of
+from labelsite.jobs.models import Job
+from labelsite.jobs.services import enqueue
+from labelsite.problems.models import Step
+from labelsite.problems.services import store_outcomes
+from ml.errors import MisstepError
+from ml.segmentation import split_code
+
+TASK = "labelsite.autolabels.tasks.run_executions"
+JOB_SIZE = 2000
+FENCE = "```"
+
+
+def start_executions(solutions: Sequence[int], created_by: User | None = None) -> list[Job]:
+    """Queue the execution of these solutions' code, in jobs of bounded size."""
+    return [
+        enqueue(
+            kind="ml",
+            verb="execute",
+            spec={
+                "solutions": part,
+                "arguments": [
+                    *("--solutions", "{in}/paths.jsonl", "--format", "records"),
+                    *("--out", "{out}/executions.jsonl"),
+                ],
+            },
+            created_by=created_by,
+            task_name=TASK,
+            title=f"Run the code of {len(part)} solutions",
+        )
+        for start in range(0, len(solutions), JOB_SIZE)
+        if (part := list(solutions[start : start + JOB_SIZE]))
+    ]
+
+
+def without_outcome(campaign: str) -> list[int]:
+    """The solutions of the campaign of that name with code that nobody has run yet."""
+    steps = Step.objects.filter(solution__tasks__campaign__name=campaign, text__contains=FENCE, verdict=None)
+    return list(steps.order_by("solution_id").distinct("solution_id").values_list("solution_id", flat=True))
+
+
+def prepare_paths(job: Job, folder: Path) -> None:
+    """Write the paths for the child to run."""
+    beside = folder / "paths.partial"
+    with beside.open("w", encoding="utf-8") as file:
+        for last, texts in _paths(job.spec["solutions"]):
+            file.write(
+                json.dumps({"id": str(last), "problem": "-", "steps": texts}, ensure_ascii=False) + "\n"
+            )
+    beside.replace(folder / "paths.jsonl")
+
+
+def load_executions(path: Path, check: Check = lambda: None) -> dict[str, Any]:
+    """Store what each step printed, and how it ended."""
+    paths = {identity_of(line.id): line.outcomes for line in read_executions(path)}
+    check()
+    told: dict[int, tuple[str, str]] = {}
+    for last, ids in _step_ids(list(paths)).items():
+        if len(ids) != len(paths[last]):
+            raise MisstepError(f"the output has {len(paths[last])} steps up to {last}, expected {len(ids)}")
+        told |= {step: outcome for step, outcome in zip(ids, paths[last], strict=True) if outcome}
+    return {"paths": len(paths), "steps": store_outcomes(told)}
+
+
+def _rows(solutions: Iterable[int]) -> Iterator[tuple[list[Step], list[Step]]]:
+    """Each solution's trajectory and its alternatives."""
+    steps = Step.objects.filter(solution__in=list(solutions)).order_by("solution_id", "position", "option")
+    for _, group in groupby(steps, key=lambda step: step.solution_id):
+        rows = list(group)
+        chosen = [step for step in rows if step.is_chosen]
+        trajectory = [step for place, step in enumerate(chosen) if step.position == place]
+        yield trajectory, [step for step in rows if not step.is_chosen]
+
+
+def _paths(solutions: Iterable[int]) -> Iterator[tuple[int, list[str]]]:
+    for trajectory, alternatives in _rows(solutions):
+        texts = [step.text for step in trajectory]
+        if any(FENCE in text for text in texts):
+            yield trajectory[-1].pk, texts
+        for step in alternatives:
+            if step.position <= len(texts) and split_code(step.text)[1] is not None:
+                yield step.pk, [*texts[: step.position], step.text]
+
+
+def _step_ids(ends: Sequence[int]) -> Mapping[int, list[int]]:
+    """The steps of each path, found again by its end."""
+    solutions = Step.objects.filter(pk__in=ends).values_list("solution_id", flat=True).distinct()
+    wanted, found = set(ends), {}
+    for trajectory, alternatives in _rows(solutions):
+        ids = [step.pk for step in trajectory]
+        for step in [*trajectory[-1:], *alternatives]:
+            if step.pk in wanted:
+                found[step.pk] = [*ids[: step.position], step.pk]
+    return found

@@ -1,0 +1,83 @@
+"""`python -m ml execute`: run the code of solutions in the sandbox; what each code step printed, and how it ended."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ml.errors import MisstepError
+from ml.execution import Sandbox, Verdict, sandbox
+from ml.formats import FORMATS, guess, read
+from ml.progress import Progress, print_result
+from ml.search.grading import code_of
+
+LONGEST_OUTPUT = 4000
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    arguments = argparse.ArgumentParser(prog="python -m ml execute", description=__doc__)
+    arguments.add_argument("--solutions", required=True, type=Path, metavar="FILE")
+    arguments.add_argument("--format", choices=FORMATS, help="of --solutions; guessed if left out")
+    arguments.add_argument("--out", required=True, type=Path, metavar="FILE")
+    return arguments
+
+
+def main(argv: list[str]) -> int:
+    """Write one line `{"id", "steps": [null | {"verdict", "output"}]}` per solution with code, whole or not at all."""
+    options = parser().parse_args(argv)
+    format = options.format or guess(options.solutions)
+    if format is None:
+        raise MisstepError(f"{options.solutions}: its format is not known, expected --format")
+    progress, partial = Progress("solutions"), options.out.with_name(options.out.name + ".partial")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    count, verdicts, box = 0, Counter[str](), sandbox()
+    try:
+        with partial.open("w", encoding="utf-8") as stream:
+            for labelled in read(options.solutions, format):
+                outcomes = outcomes_of(labelled.solution.steps, box)
+                if any(outcomes):
+                    line = {"id": labelled.solution.id, "steps": outcomes}
+                    stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+                count += 1
+                verdicts.update(outcome["verdict"] for outcome in outcomes if outcome)
+                progress.report(count)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, options.out)
+    finally:
+        partial.unlink(missing_ok=True)
+    print_result(
+        {
+            "executions": str(options.out),
+            "solutions": count,
+            "sandbox": box.level,
+            "verdicts": {verdict.value: verdicts[verdict.value] for verdict in Verdict},
+        }
+    )
+    return 0
+
+
+def outcomes_of(steps: Sequence[str], box: Sandbox) -> list[dict[str, Any] | None]:
+    """What became of each step's code, run in order in one namespace; None for prose and behind a failed step.
+
+    A failed step's output ends with its exception. The sandbox keeps the state of each path, so a step costs
+    only itself.
+    """
+    outcomes: list[dict[str, Any] | None] = []
+    codes: list[str] = []
+    for step in steps:
+        code = code_of(step)
+        if code is None or any(outcome and outcome["verdict"] != Verdict.OK for outcome in outcomes):
+            outcomes.append(None)
+            continue
+        codes.append(code)
+        execution = box.execute(codes)
+        told = "\n".join(part for part in (execution.output.strip("\n"), execution.error) if part)
+        outcomes.append({"verdict": execution.verdict.value, "output": told[:LONGEST_OUTPUT]})
+    return outcomes
