@@ -9,23 +9,16 @@ counts the looks at every task all the while. `sprint`: 20 people without think 
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
-import os
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-CSRF = "a" * 32
-STEPS = 6
-PORT = 18461
+from tests.benchmarks.annotators import crowd as people_at_work
+from tests.benchmarks.annotators.cpu import Meter
+from tests.benchmarks.annotators.site import ADDRESS, CSRF, database, make_people, make_tasks, server
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,215 +31,76 @@ def main(arguments: list[str] | None = None) -> int:
     )
     chosen = parser.parse_args(arguments)
     parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "crowd": lambda: crowd(chosen.tasks, chosen.seconds),
-        "sprint": lambda: sprint(chosen.tasks, chosen.seconds),
+        "crowd": lambda: crowd(chosen.tasks, chosen.seconds, keeper),
+        "sprint": lambda: sprint(chosen.tasks, chosen.seconds, keeper),
         "claim": lambda: claims(chosen.tasks, chosen.million),
     }
-    with database():
+    with database() as keeper:
         for name in parts if chosen.part == "all" else [chosen.part]:
             print(json.dumps({"benchmark": f"web_annotators/{name}"} | parts[name]()), flush=True)
     return 0
-
-
-@contextmanager
-def database() -> Iterator[None]:
-    """A PostgreSQL of its own, durable as in production, with the tables in it."""
-    with tempfile.TemporaryDirectory(prefix="misstep-bench-") as folder:
-        os.environ |= {
-            "VAR": folder,
-            "DJANGO_SETTINGS_MODULE": "labelsite.settings",
-            "BROKER_URL": "memory://",
-        }
-        from labelsite.embedded.supervisor import hold_servers
-
-        hold = hold_servers(Path(folder), ["postgres"])
-        os.environ["DATABASE_URL"] = hold.urls["postgres"]
-        try:
-            import django
-            from django.core.management import call_command
-
-            django.setup()
-            call_command("migrate", verbosity=0)
-            yield
-        finally:
-            from django.db import connections
-
-            connections.close_all()
-            hold.release()
-
-
-@contextmanager
-def server() -> Iterator[None]:
-    """The site as it runs in production: two processes on two cores."""
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "labelsite.wsgi",
-        "--bind",
-        f"127.0.0.1:{PORT}",
-        "--workers",
-        "2",
-    ]
-    command += ["--worker-class", "gthread", "--threads", "8", "--keep-alive", "60", "--log-level", "error"]
-    command.append("--no-control-socket")
-    process = subprocess.Popen(command, env=os.environ | {"DATABASE_POOL": "8"})
-    try:
-        for _ in range(300):
-            try:
-                http.client.HTTPConnection("127.0.0.1", PORT, timeout=1).connect()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def make_tasks(tasks: int, overlap: int, steps: int = STEPS) -> Any:
-    """A campaign with `tasks` solutions of `steps` steps, written with SQL."""
-    from django.db import connection
-
-    from labelsite.campaigns.services import create_campaign
-    from labelsite.problems.models import Problem
-
-    campaign = create_campaign(f"Bench {uuid4()}", overlap=overlap)
-    problem = Problem.objects.create(
-        source="bench",
-        external_id=str(campaign.pk),
-        digest=str(campaign.pk),
-        text="What is $2 + 2$?",
-        answer="4",
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO problems_solution (problem_id, external_id, digest, position_count, extra, created_at)"
-            " SELECT %s, n::text, n::text, %s, '{}', now() FROM generate_series(1, %s) AS n",
-            [problem.pk, steps, tasks],
-        )
-        cursor.execute(
-            "INSERT INTO problems_step (solution_id, position, option, text, source, is_chosen)"
-            " SELECT id, position, 0, 'Then $2 + ' || position || ' = ' || position + 2 || '$, as we wanted.', 'model',"
-            " true FROM problems_solution, generate_series(0, %s) AS position WHERE problem_id = %s",
-            [steps - 1, problem.pk],
-        )
-        cursor.execute(
-            "INSERT INTO campaigns_task (campaign_id, solution_id, kind, state, overlap, remaining, priority,"
-            " priority_reason, set_aside_reason, gold_source, created_at) SELECT %s, id, 'work', 'open', %s, %s,"
-            " random(), '', '', '', now() FROM problems_solution WHERE problem_id = %s ORDER BY id",
-            [campaign.pk, overlap, overlap, problem.pk],
-        )
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
-    return campaign
-
-
-def make_people(campaign: Any, count: int) -> list[str]:
-    """`count` members; returns the session cookie of each."""
-    from importlib import import_module
-
-    from django.conf import settings
-    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-
-    from labelsite.accounts.models import User
-    from labelsite.campaigns.models import Membership
-
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    cookies = []
-    for number in range(count):
-        user = User.objects.create(username=f"{campaign.pk}-{number}", password="!")
-        Membership.objects.create(campaign=campaign, user=user)
-        session = store()
-        session[SESSION_KEY] = str(user.pk)
-        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-        session.save()
-        cookies.append(f"{settings.SESSION_COOKIE_NAME}={session.session_key}; csrftoken={CSRF}")
-    return cookies
-
-
-class Person(threading.Thread):
-    """One annotator: next, judge at once, submit, until the time is up or nothing is left."""
-
-    def __init__(self, campaign: int, cookie: str, until: float, think: float) -> None:
-        super().__init__()
-        self.campaign, self.until, self.think = campaign, until, think
-        self.headers = {"Cookie": cookie, "X-CSRFToken": CSRF, "Content-Type": "application/json"}
-        self.connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
-        self.next_times: list[float] = []
-        self.submit_times: list[float] = []
-        self.acknowledged: list[int] = []
-        self.failures: list[str] = []
-
-    def post(self, path: str, body: dict[str, Any], times: list[float]) -> dict[str, Any]:
-        started = time.perf_counter()
-        self.connection.request("POST", path, json.dumps(body), self.headers)
-        response = self.connection.getresponse()
-        content = response.read()
-        times.append(time.perf_counter() - started)
-        if response.status != 200:
-            self.failures.append(f"{path}: {response.status} {content[:200]!r}")
-        return json.loads(content) if response.status == 200 else {}
-
-    def run(self) -> None:
-        while time.perf_counter() < self.until:
-            task = self.post(f"/annotate/{self.campaign}/next/", {}, self.next_times)
-            if "assignment" not in task:
-                return
-            if self.think:
-                time.sleep(self.think)
-            ratings = [{"step": option["id"], "rating": 1, "milliseconds": 5} for option in task["options"]]
-            judgement = {"finish_reason": "solution", "ratings": ratings, "total_time_ms": 30}
-            body = {"token": task["token"], "key": str(uuid4()), "judgement": judgement}
-            done = self.post(f"/annotate/task/{task['assignment']}/submit/", body, self.submit_times)
-            if "annotation" in done:
-                self.acknowledged.append(done["annotation"])
 
 
 def percentile(times: list[float], share: float) -> float:
     return round(1000 * sorted(times)[int(len(times) * share)], 1) if times else 0.0
 
 
-def label(campaign: Any, people: int, seconds: float, think: float, watch: bool) -> dict[str, Any]:
+def label(
+    campaign: Any, people: int, seconds: float, think: float, keeper: int, *, watch: bool
+) -> dict[str, Any]:
     """Lets everybody label for `seconds`, then checks what the database holds against what was acknowledged."""
     from labelsite.annotations.models import Annotation
 
     cookies = make_people(campaign, people)
-    over: list[tuple[int, int]] = []
-    with server():
-        warm = Person(campaign.pk, cookies[0], time.perf_counter() + 2, 0)
-        warm.run()
+    with server() as web, watcher(campaign.pk if watch else None) as over:
+        warm = people_at_work.label(meet(campaign, cookies), time.perf_counter() + 2, think)
+        everybody = meet(campaign, cookies)
+        meter = Meter({"web": web, "postgres": keeper})
         started = time.perf_counter()
-        crowd = [Person(campaign.pk, cookie, started + seconds, think) for cookie in cookies]
-        for person in crowd:
-            person.start()
-        while any(person.is_alive() for person in crowd):
-            if watch:
-                over += over_assigned(campaign.pk)
-            time.sleep(0.25)
-        for person in crowd:
-            person.join()
+        seen = people_at_work.label(everybody, started + seconds, think)
         took = time.perf_counter() - started
-    acknowledged = [pk for person in [warm, *crowd] for pk in person.acknowledged]
+        spent = meter.report(len(seen.next) + len(seen.submit))
     stored = set(Annotation.objects.filter(task__campaign=campaign).values_list("pk", flat=True))
-    nexts = [each for person in crowd for each in person.next_times]
-    submits = [each for person in crowd for each in person.submit_times]
-    failures = [failure for person in crowd for failure in person.failures]
     return {
         "people": people,
         "seconds": round(took, 1),
-        "annotations": len(acknowledged) - len(warm.acknowledged),
-        "annotations_per_second": round((len(acknowledged) - len(warm.acknowledged)) / took, 1),
-        "next_p50_ms": percentile(nexts, 0.5),
-        "next_p95_ms": percentile(nexts, 0.95),
-        "submit_p50_ms": percentile(submits, 0.5),
-        "submit_p95_ms": percentile(submits, 0.95),
-        "acknowledged_and_lost": len(set(acknowledged) - stored),
+        "annotations": len(seen.acknowledged),
+        "annotations_per_second": round(len(seen.acknowledged) / took, 1),
+        "next_p50_ms": percentile(seen.next, 0.5),
+        "next_p95_ms": percentile(seen.next, 0.95),
+        "next_p99_ms": percentile(seen.next, 0.99),
+        "submit_p50_ms": percentile(seen.submit, 0.5),
+        "submit_p95_ms": percentile(seen.submit, 0.95),
+        "submit_p99_ms": percentile(seen.submit, 0.99),
+        "acknowledged_and_lost": len(set(warm.acknowledged + seen.acknowledged) - stored),
         "tasks_over_overlap": len(over) + len(over_assigned(campaign.pk)),
-        "failed_requests": len(failures),
-        "first_failures": failures[:3],
+        "failed_requests": len(seen.failures),
+        "first_failures": seen.failures[:3],
+        **spent,
     }
+
+
+def meet(campaign: Any, cookies: list[str]) -> list[people_at_work.Person]:
+    return [people_at_work.Person(ADDRESS, campaign.pk, cookie, CSRF) for cookie in cookies]
+
+
+@contextmanager
+def watcher(campaign: int | None) -> Iterator[list[tuple[int, int]]]:
+    """Counts the looks at every task of the campaign all the while; yields what it finds above the overlap."""
+    over: list[tuple[int, int]] = []
+    stop = threading.Event()
+
+    def watch(campaign: int) -> None:
+        while not stop.wait(0.25):
+            over.extend(over_assigned(campaign))
+
+    thread = threading.Thread(target=watch, args=[campaign], daemon=True)
+    if campaign is not None:
+        thread.start()
+    yield over
+    stop.set()
+    if thread.is_alive():
+        thread.join()
 
 
 def over_assigned(campaign: int) -> list[tuple[int, int]]:
@@ -263,12 +117,12 @@ def over_assigned(campaign: int) -> list[tuple[int, int]]:
         return cursor.fetchall()
 
 
-def crowd(tasks: int, seconds: float) -> dict[str, Any]:
-    return label(make_tasks(tasks, overlap=3), people=50, seconds=seconds, think=0.2, watch=True)
+def crowd(tasks: int, seconds: float, keeper: int) -> dict[str, Any]:
+    return label(make_tasks(tasks, overlap=3), 50, seconds, think=0.2, keeper=keeper, watch=True)
 
 
-def sprint(tasks: int, seconds: float) -> dict[str, Any]:
-    return label(make_tasks(tasks, overlap=1), people=20, seconds=seconds, think=0, watch=False)
+def sprint(tasks: int, seconds: float, keeper: int) -> dict[str, Any]:
+    return label(make_tasks(tasks, overlap=1), 20, seconds, think=0, keeper=keeper, watch=False)
 
 
 def claims(small: int, large: int) -> dict[str, Any]:
