@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.metadata
 import itertools
 import platform
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ml.code_version import code_version
 from ml.errors import BadRecord, MisstepError, NotAvailable
 from ml.execution import sandbox
 from ml.policies import load_policy, rollout_style
@@ -27,9 +27,11 @@ from ml.search.requests import Search
 from ml.search.run_folder import RunFolder
 from ml.search.trajectory import best_trajectory
 from ml.search.tree import Tree
-from ml.search.walk import Walk
+from ml.search.walk import ValueModel, Walk
 
 Item = Solution | Problem
+# The option by which each method follows a value model.
+GUIDED = {"rstar": "use_preference_model", "rest-mcts": "use_value_model"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,6 +44,11 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--method", default="math-shepherd", help=", ".join(RECIPES))
     arguments.add_argument(
         "--policy", default="pocket", help="pocket, a model's folder, or an http(s) address"
+    )
+    arguments.add_argument(
+        "--value-model",
+        metavar="CHECKPOINT",
+        help="guides the search: rstar's preference model (rounds 3-4), rest-mcts's value model",
     )
     arguments.add_argument("--rollouts", type=_positive, default=16, help="from each prefix, or per tree")
     arguments.add_argument(
@@ -101,13 +108,16 @@ class AutolabelRun:
     q_histogram: list[int] = field(default_factory=lambda: [0] * 10)
     first_mistakes: int = 0
     lowest_q: float = 0.0
+    value_model: ValueModel | None = None
 
     def execute(self) -> dict[str, Any]:
         """Read, search, write; returns the result line."""
         recipe = RECIPES[self.arguments.method]
-        options = recipe.with_options(vars(self.arguments) | {"style": self._continuation_style()})
+        guided = self._guidance()
+        options = recipe.with_options(vars(self.arguments) | {"style": self._continuation_style()} | guided)
         items = self._items()
         policy = load_policy(self.arguments.policy)
+        self.value_model = self._load_value_model()
         self.lowest_q = -1.0 if self.arguments.method == "rstar" else 0.0
         folder = RunFolder(Path(self.arguments.out), self._settings(options, policy.name, items))
         earlier = folder.finished_run()
@@ -129,7 +139,7 @@ class AutolabelRun:
         self, recipe: Recipe, options: Any, policy: Policy, items: Sequence[Item], folder: RunFolder
     ) -> None:
         progress = Progress("solutions" if self.arguments.solutions else "problems", len(items))
-        walk = Walk(policy, sandbox(), parallel=self.arguments.parallel_trees)
+        walk = Walk(policy, sandbox(), self.value_model, parallel=self.arguments.parallel_trees)
         missing = ((index, item) for index, item in enumerate(items) if index not in folder.offsets)
         spent = Cost()
         progress.report(len(folder.offsets), metrics=self._metrics())
@@ -175,6 +185,23 @@ class AutolabelRun:
                 raise BadRecord(str(path), labelled.line, "a problem without a reference answer", expected)
             yield labelled.solution
 
+    def _guidance(self) -> dict[str, bool]:
+        """Which of the method's options a value model switches on."""
+        if self.arguments.value_model is None:
+            return {}
+        if self.arguments.method not in GUIDED:
+            expected = f"--method {' or '.join(GUIDED)}"
+            raise MisstepError(f"--value-model with {self.arguments.method}, expected {expected}")
+        return {GUIDED[self.arguments.method]: True}
+
+    def _load_value_model(self) -> ValueModel | None:
+        if self.arguments.value_model is None:
+            return None
+        # torch is imported only where a checkpoint is asked for.
+        from ml.prm.value_model import load_value_model
+
+        return load_value_model(self.arguments.value_model, signed=self.arguments.method == "rstar")
+
     def _continuation_style(self) -> str | None:
         """None where rollouts go on in the style of the steps before them."""
         chosen = self.arguments.continuation_style or rollout_style(self.arguments.policy)
@@ -194,6 +221,7 @@ class AutolabelRun:
             "style": self.arguments.style if self.arguments.problems else None,
             "reference": self._reference(),
             "policy": policy,
+            "value_model": self.value_model.name if self.value_model else None,
             "seed": self.arguments.seed,
             "input": {"items": len(items), "sha256": digest.hexdigest()},
         }
@@ -223,6 +251,7 @@ class AutolabelRun:
             "parameters": settings["parameters"],
             "reference": settings["reference"],
             "policy": settings["policy"],
+            "value_model": settings["value_model"],
             "seed": self.arguments.seed,
             "code_version": code_version(),
             "python": platform.python_version(),
@@ -256,21 +285,6 @@ def _difference(walk: Walk, before: Cost) -> tuple[dict[str, float], Cost]:
 
 def _result(run: dict[str, Any], out: str) -> dict[str, Any]:
     return {"out": out, **{key: run[key] for key in ("method", "policy", "seed", "counts", "cost", "mean_q")}}
-
-
-def code_version() -> str:
-    """The package's version and a hash of its own source, so that a changed copy is not taken for a
-    release.
-    """
-    try:
-        version = importlib.metadata.version("misstep")
-    except importlib.metadata.PackageNotFoundError:
-        version = "0"
-    digest = hashlib.sha256()
-    root = Path(__file__).resolve().parent.parent
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return f"{version}+{digest.hexdigest()[:12]}"
 
 
 def _positive(text: str) -> int:

@@ -1,0 +1,48 @@
+"""A checkpoint as what guides a search: MCTS*'s value model, or rStar's process preference model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ml.policies.protocol import Prefix
+from ml.prm.checkpoint import sha256_of
+from ml.prm.score import Scorer, Unscored, load_scorer
+
+# Neighbours in one packed row change a score in its last bits. Rounded, a tree is the same in any company.
+DECIMALS = 5
+AT_ONCE = 128
+
+
+class CheckpointValues:
+    """Values of prefixes by a process reward model: what it says of the prefix's last step.
+
+    signed: from -1 to 1, as rStar's rewards are, with a preference model's tanh as it stands; else from 0 to
+    1. The bare problem has value 0. A prefix beyond the model's context has the value of what fits.
+    """
+
+    def __init__(self, scorer: Scorer, name: str, signed: bool = False) -> None:
+        self.scorer, self.name, self.signed = scorer, name, signed
+
+    def values(self, prefixes: Sequence[Prefix]) -> list[float]:
+        """One value for each prefix, in their order."""
+        # Neighbours that share steps are read once.
+        order = sorted(range(len(prefixes)), key=lambda i: (prefixes[i].problem.text, prefixes[i].steps))
+        values = [0.0] * len(prefixes)
+        for start in range(0, len(order), AT_ONCE):
+            chosen = [index for index in order[start : start + AT_ONCE] if prefixes[index].steps]
+            waiting = [Unscored(str(i), prefixes[i].problem.text, prefixes[i].steps) for i in chosen]
+            for name, scores in self.scorer.score_all(waiting):
+                known = [score for score in scores if score is not None]
+                values[int(name)] = self._value(known[-1]) if known else 0.0
+        return values
+
+    def _value(self, score: float) -> float:
+        return round(2.0 * score - 1.0 if self.signed else score, DECIMALS)
+
+
+def load_value_model(folder: str | Path, signed: bool = False) -> CheckpointValues:
+    """Open a checkpoint of `python -m ml train`. Raises MisstepError when it is not whole."""
+    scorer = load_scorer(folder)
+    digest = sha256_of(Path(folder) / "model.safetensors")[:8]
+    return CheckpointValues(scorer, f"{scorer.card['objective']}-{digest}", signed)
