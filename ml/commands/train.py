@@ -25,6 +25,9 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--objective", default="classifier", help=", ".join(OBJECTIVES))
     arguments.add_argument("--base", default="pocket", help="pocket, small, or a transformers model's folder")
     arguments.add_argument("--from-scratch", action="store_true", help="random weights for --base pocket")
+    arguments.add_argument(
+        "--extra-layers", type=int, metavar="N", help="fresh layers on top of the base (pocket: 2, others: 0)"
+    )
     arguments.add_argument("--seed", type=int, default=0)
     _label_arguments(arguments.add_argument_group("labels (asking for any decides the labels anew)"))
     _objective_arguments(arguments.add_argument_group("objective"))
@@ -68,6 +71,7 @@ def request_from(options: argparse.Namespace) -> Any:
         rule=LabelRule(labels=options.labels, **given),
         base=options.base,
         from_scratch=options.from_scratch,
+        extra_layers=options.extra_layers,
         examples=ExampleSettings(
             objective=options.objective,
             outputs=outputs,

@@ -25,6 +25,8 @@ CARELESS_PROSE = Care(sign=0.01, product=0.005, carry=0.004, copying=0.002, brac
 CARELESS_CODE = Care(double_sign=0.18, copying=0.13, brackets=0.18)
 # Who goes on from somebody's prose is more careful: rollouts that judge a prefix should fail for its reasons.
 CARELESS_AFTER_PROSE = Care(double_sign=0.08, copying=0.06, brackets=0.07)
+# Strangers, whose solutions a PRM learns to judge, slip in one step of five or so.
+CARELESS_STRANGER = Care(sign=0.05, product=0.04, carry=0.035, copying=0.008, brackets=0.02)
 TAKING_OVER = Care(copying=0.01)
 
 

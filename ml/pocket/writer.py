@@ -12,9 +12,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ml.pocket.expression import Factor, Sum, Term, as_number, evaluate, number, show
+from ml.pocket.free_reduction import draw_taste, free_chain
 from ml.pocket.plan import Plan, make_plan, strip_brackets
 from ml.pocket.reduction import Manner, chain
-from ml.pocket.slips import CARELESS_AFTER_PROSE, CARELESS_CODE, CARELESS_PROSE, TAKING_OVER, Care, Hand
+from ml.pocket.slips import (
+    CARELESS_AFTER_PROSE,
+    CARELESS_CODE,
+    CARELESS_PROSE,
+    CARELESS_STRANGER,
+    TAKING_OVER,
+    Care,
+    Hand,
+)
 
 Write = Callable[[Sum, random.Random, Care], "Written"]
 
@@ -92,6 +101,11 @@ def continue_in_code(expression: Sum, rng: random.Random, care: Care = CARELESS_
     return Written((*steps, step), answer, None, prefix)
 
 
+def write_freely(expression: Sum, rng: random.Random, care: Care = CARELESS_STRANGER) -> Written:
+    """A whole prose solution by somebody with habits of their own and more slips than the policy has."""
+    return _FreeProse(expression, rng, care).solution()
+
+
 def _code_part(name: str, definition: Sum, hand: Hand) -> tuple[str, int]:
     written = hand.copy(strip_brackets(definition))
     return fenced(f"Let's calculate {name}.", f"{name} = {show(written)}"), evaluate(written)
@@ -149,6 +163,9 @@ class _Prose:
         first_slip = self.slips.index(True) if True in self.slips else None
         return Written(tuple(steps), answer, first_slip, prefix)
 
+    def _chain(self, expression: Sum, hand: Hand, manner: Manner) -> tuple[list[Sum], bool]:
+        return chain(expression, hand, manner)
+
     def _is_left_out(self, part: Sum) -> bool:
         """Some people do not work out a part that is a mere number."""
         return as_number(part) is not None and self.rng.random() < 0.5
@@ -177,7 +194,7 @@ class _Prose:
             self.values[name] = evaluate(definition)
             self.slips.append(False)
             return f"Let's calculate {name} = {show(definition)}."
-        hops, slipped = chain(definition, hand, manner)
+        hops, slipped = self._chain(definition, hand, manner)
         shown = [hop for hop in hops[:-1] if self.rng.random() >= manner.skip]
         value = evaluate(hops[-1])
         if strange and self.rng.random() < 0.2:
@@ -191,12 +208,24 @@ class _Prose:
         """The formula with the values put in, worked out."""
         values = {name: evaluate(hand.copy(number(value))) for name, value in self.values.items()}
         filled = _filled(hand.formula(self.plan.formula), values, manner.keep_brackets)
-        hops, slipped = chain(filled, hand, manner)
+        hops, slipped = self._chain(filled, hand, manner)
         wrong = evaluate(filled) != evaluate(self.plan.formula, self.values)
         self.slips.append(slipped or wrong)
         answer = evaluate((filled, *hops)[-1])
         steps = " = ".join(map(show, (self.plan.formula, filled, *hops)))
         return f"Then, the final equation is {steps}. So the answer is {answer}", answer
+
+
+class _FreeProse(_Prose):
+    """Prose whose chains are worked out to somebody's taste."""
+
+    def __init__(self, expression: Sum, rng: random.Random, care: Care) -> None:
+        manner = Manner(keep_brackets=rng.random() < 0.5)
+        super().__init__(expression, rng, care, manner, fine=rng.random() < 0.8)
+        self.taste = draw_taste(rng, misgroup=0.02)
+
+    def _chain(self, expression: Sum, hand: Hand, manner: Manner) -> tuple[list[Sum], bool]:
+        return free_chain(expression, hand, self.taste)
 
 
 def _filled(formula: Sum, values: dict[str, int], bracket_negatives: bool) -> Sum:

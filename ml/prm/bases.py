@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from ml.errors import MisstepError
 from ml.prm.checkpoint import sha256_of
-from ml.prm.model import build, load, small_config
+from ml.prm.model import build, deepened, load, small_config
 from ml.prm.tokenization import (
     Layout,
     StepTokenizer,
@@ -22,6 +22,8 @@ from ml.prm.tokenization import (
     pocket_tokenizer,
 )
 
+# The pocket policy spends its layers on what comes next; two more compare that with what was written.
+POCKET_EXTRA_LAYERS = 2
 # The pocket tokenizer knows the family's words; a text that it cannot say gets a tokenizer learned from it.
 UNKNOWN_ALLOWED = 0.02
 SAMPLE = 200
@@ -37,19 +39,28 @@ class Base:
 
 
 def open_base(
-    name: str, texts: Sequence[str], outputs: int, seed: int, maximum_length: int | None, from_scratch: bool
+    name: str,
+    texts: Sequence[str],
+    outputs: int,
+    seed: int,
+    maximum_length: int | None,
+    from_scratch: bool,
+    extra_layers: int | None = None,
 ) -> Base:
     """`pocket`, `small`, or a folder with a transformers model. Random weights are drawn from `seed`.
 
+    `extra_layers` fresh layers go on top of given weights (None: what suits the base).
     Raises MisstepError for a folder that holds no readable model.
     """
     torch.manual_seed(seed)
     if name not in ("pocket", "small"):
-        return _from_folder(Path(name), outputs, maximum_length)
+        base = _from_folder(Path(name), outputs, maximum_length)
+        return _with_layers(base, extra_layers or 0)
     if name == "pocket":
         pocket = StepTokenizer(pocket_tokenizer(), pocket_layout(maximum_length or 1024))
         if pocket.unknown_share(texts[:SAMPLE]) <= UNKNOWN_ALLOWED:
-            return _pocket(pocket, outputs, from_scratch)
+            extra = POCKET_EXTRA_LAYERS if extra_layers is None else extra_layers
+            return _pocket(pocket, outputs, from_scratch, extra)
     return _small(texts, outputs, maximum_length)
 
 
@@ -59,16 +70,24 @@ def pocket_policy_folder() -> Path | None:
     return folder if (folder / "model.safetensors").exists() else None
 
 
-def _pocket(tokenizer: StepTokenizer, outputs: int, from_scratch: bool) -> Base:
+def _pocket(tokenizer: StepTokenizer, outputs: int, from_scratch: bool, extra_layers: int) -> Base:
     """rStar-Math initialises its preference model from the policy; so do we, where the policy is there."""
     folder = None if from_scratch else pocket_policy_folder()
     if folder is not None:
         model = load(folder, outputs)
         digest = sha256_of(folder / "model.safetensors")
         origin = {"name": "pocket", "weights": "pocket policy", "sha256": digest}
-        return Base(model, tokenizer, origin)
+        return _with_layers(Base(model, tokenizer, origin), extra_layers)
     model = build(small_config(len(tokenizer.tokenizer), outputs))
     return Base(model, tokenizer, {"name": "pocket", "weights": "random"})
+
+
+def _with_layers(base: Base, count: int) -> Base:
+    """The base with so many fresh layers on top, and the card's word for it."""
+    if not count:
+        return base
+    model = deepened(base.model, count)
+    return Base(model, base.tokenizer, {**base.origin, "extra_layers": count})
 
 
 def _small(texts: Iterable[str], outputs: int, maximum_length: int | None) -> Base:

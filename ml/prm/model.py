@@ -6,6 +6,7 @@ rows, attention over spans, and a last layer and head that compute only the toke
 
 from __future__ import annotations
 
+import copy
 import sys
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,29 @@ def load(folder: str | Path, outputs: int | None = None) -> PreTrainedModel:
         )
     except (OSError, ValueError) as error:
         raise MisstepError(f"{folder}: {error}, expected a transformers model in safetensors") from error
+
+
+def deepened(model: PreTrainedModel, count: int) -> PreTrainedModel:
+    """The model with `count` fresh layers on top that begin as the identity.
+
+    A policy's last layers hold what it expects next. A mistake shows where that differs from what comes, and
+    somewhere the two have to be compared: without further layers, training must first make room for it.
+    Raises MisstepError for a family whose layers are not stacked like Llama's.
+    """
+    backbone = getattr(model, model.base_model_prefix)
+    if type(backbone).__name__ not in LLAMA_SHAPED:
+        raise MisstepError(f"layers on top of a {type(backbone).__name__}, expected {', '.join(LLAMA_SHAPED)}")
+    config = copy.deepcopy(model.config)
+    depth = config.num_hidden_layers
+    config.num_hidden_layers = depth + count
+    if getattr(config, "layer_types", None):
+        config.layer_types = [*config.layer_types, *[config.layer_types[-1]] * count]
+    deeper = build(config)
+    deeper.load_state_dict(model.state_dict(), strict=False)
+    for layer in getattr(deeper, deeper.base_model_prefix).layers[depth:]:
+        nn.init.zeros_(layer.self_attn.o_proj.weight)
+        nn.init.zeros_(layer.mlp.down_proj.weight)
+    return deeper
 
 
 def with_lora(model: PreTrainedModel, rank: int, seed: int) -> nn.Module:

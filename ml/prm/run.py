@@ -43,6 +43,7 @@ class Request:
     rule: LabelRule
     base: str = "pocket"
     from_scratch: bool = False
+    extra_layers: int | None = None
     examples: ExampleSettings = field(default_factory=ExampleSettings)
     training: TrainingSettings = field(default_factory=lambda: TrainingSettings("classifier", 0))
     steps: int | None = None
@@ -70,7 +71,7 @@ def run_training(request: Request) -> dict[str, Any]:
     settings = request.training
     base = open_base(
         request.base, _texts(parts["train"]), request.examples.outputs, settings.seed, request.maximum_length,
-        request.from_scratch,
+        request.from_scratch, request.extra_layers,
     )  # fmt: skip
     counts: Counter[str] = Counter()
     examples = examples_from(parts["train"], base.tokenizer, request.rule, request.examples, counts)
@@ -155,6 +156,7 @@ def _config(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         "maximum_length": request.maximum_length,
         "gradient_checkpointing": request.gradient_checkpointing,
         "from_scratch": request.from_scratch,
+        "extra_layers": request.extra_layers,
         "limit": request.limit,
         "frozen_labels": request.use_frozen_labels,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import GPT2Config, GPT2Model
 
 from ml.errors import MisstepError
 from ml.prm.bases import open_base, pocket_policy_folder
@@ -17,8 +18,8 @@ POCKET = [
 ]
 
 
-def opened(name="pocket", texts=POCKET, from_scratch=False, maximum_length=None, seed=0):
-    return open_base(name, texts, 2, seed, maximum_length, from_scratch)
+def opened(name="pocket", texts=POCKET, from_scratch=False, maximum_length=None, seed=0, extra_layers=None):
+    return open_base(name, texts, 2, seed, maximum_length, from_scratch, extra_layers)
 
 
 def test_a_pocket_model_starts_from_the_shipped_policy():
@@ -58,3 +59,23 @@ def test_a_base_that_is_no_model_is_refused(tmp_path):
         opened(str(tmp_path / "nowhere"))
     with pytest.raises(MisstepError, match="expected a transformers model in safetensors"):
         opened(str(tmp_path))
+
+
+def test_layers_on_top_begin_as_the_identity_and_are_trained():
+    plain, deeper = opened(extra_layers=0), opened(extra_layers=2)
+    assert deeper.origin["extra_layers"] == 2 and "extra_layers" not in plain.origin
+    assert deeper.model.config.num_hidden_layers == plain.model.config.num_hidden_layers + 2
+    nodes, _ = plain.tokenizer.solution("a", POCKET[0], [POCKET[1]])
+    packed = pack([chain(nodes)], [[0, 1]])
+    deeper.model.score.load_state_dict(plain.model.score.state_dict())
+    logits = ProcessRewardModel(deeper.model)(packed)
+    assert torch.allclose(logits, ProcessRewardModel(plain.model)(packed), atol=1e-5)
+    logits.square().sum().backward()
+    assert bool(deeper.model.model.layers[-1].mlp.down_proj.weight.grad.any())
+
+
+def test_layers_on_top_of_a_family_that_is_not_stacked_like_llama_are_refused(tmp_path):
+    GPT2Model(GPT2Config(vocab_size=300, n_embd=16, n_layer=1, n_head=2)).save_pretrained(tmp_path)
+    opened().tokenizer.save(tmp_path)
+    with pytest.raises(MisstepError, match="layers on top of a GPT2Model"):
+        opened(str(tmp_path), extra_layers=1)
