@@ -4,13 +4,17 @@
 
 Same model, same tokens, same precision (float32), alternating, median of three. Each has one thread, and
 seconds are the processor's, so that a busy machine is unfair to nobody (wall seconds stand beside them in
-the raw part). trl stands in an environment of its own (`--trl-python`, by default
-`var/bench/trl/bin/python`, made with `python3 -m venv var/bench/trl && var/bench/trl/bin/pip install
-torch==2.13.0 'trl==1.13.*'`), because later releases no longer have the trainer.
+the raw part). Every run is added to --out at once, and the same command goes on where it was stopped; with
+`--turns 1` it stops after one more turn of each trainer, for machines that are quiet only for minutes. trl
+stands in an environment of its own (`--trl-python`, by default `var/bench/trl/bin/python`, made with
+`python3 -m venv var/bench/trl && var/bench/trl/bin/pip install torch==2.13.0 'trl==1.13.*'`), because later
+releases no longer have the trainer.
 
-One run is one epoch over the same records; speed counts every distinct labelled step once, however often a
-trainer repeats it. trl's rows for alternatives are its own recipe's: one row per option, with the prefix's
-labels repeated.
+The sample is fixed: whole records, evenly spaced in the order of their number of labelled steps, so that long
+and short ones stand in it as they do in the file. One run is one epoch over it; speed counts every distinct
+labelled step once, however often a trainer repeats it. trl's rows for alternatives are its own recipe's: one
+row per option, with the prefix's labels repeated. What was trained is then judged on every rated step of
+held-out problems, alternatives among them, by the same code for all.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,6 +38,7 @@ from tests.data import ROOT
 
 DATA = Path(os.environ.get("MISSTEP_DATA", ROOT / ".." / "shared" / "data"))
 HELD_OUT_TENTHS = (0, 1)
+HELD_OUT_PRM800K = 48
 CASES = {
     "processbench": (
         ("processbench/gsm8k.jsonl", "processbench"),
@@ -44,58 +50,96 @@ VARIANTS = ("ours", "trl default", "trl tuned")
 
 
 def main() -> None:
-    """Run all cases and write the raw figures with their medians."""
+    """Run what is missing of all cases, and write the raw figures with their medians."""
     options = _options()
+    variants = VARIANTS
     if not options.trl_python.exists():
         print(f"trl is not at {options.trl_python} (--help says how to make it): measuring ours alone")
-        options.variants = ("ours",)
-    results = {}
+        variants = ("ours",)
+    body = _earlier(options)
     for case in options.cases:
         with tempfile.TemporaryDirectory() as folder:
-            results[case] = run_case(case, Path(folder), options)
-    body = {
-        "settings": {
-            k: str(v) for k, v in vars(options).items() if k not in ("out", "trl_python", "variants")
-        },
-        **results,
+            prepared = prepare(case, Path(folder), options)
+            raw = body.setdefault(case, {}).setdefault("raw", {name: [] for name in variants})
+            for name in turns(raw, options):
+                raw[name].append(run_worker(name, Path(folder), options))
+                print(case, name, raw[name][-1], file=sys.stderr, flush=True)
+                _write(options.out, body)
+            body[case]["summary"] = {**prepared, **summary(raw)}
+            if case == "prm800k" and "longer" not in body[case] and is_complete(raw, options):
+                # One epoch is far fewer updates for us: what do we reach in the time that trl needs for it?
+                epochs = max(1, int(body[case]["summary"]["times_faster_than"]["trl tuned"]))
+                body[case]["longer"] = run_worker("ours", Path(folder), options, epochs)
+            _write(options.out, body)
+        print(case, json.dumps(body[case]["summary"], indent=1))
+
+
+def _earlier(options: argparse.Namespace) -> dict[str, Any]:
+    """What --out holds of the same settings; raises SystemExit where it holds another sample's runs."""
+    settings = {
+        name: getattr(options, name) for name in ("processbench_records", "prm800k_records", "repeats")
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
-    for case, result in results.items():
-        print(case, json.dumps(result["summary"], indent=1))
+    if not options.out.exists():
+        return {"settings": settings}
+    body: dict[str, Any] = json.loads(options.out.read_text(encoding="utf-8"))
+    if body["settings"] != settings:
+        raise SystemExit(f"{options.out} holds runs of {body['settings']}, expected {settings} or a new file")
+    return body
 
 
-def run_case(case: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Prepare one data set and model, then let the trainers take turns."""
+def _write(path: Path, body: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+
+
+def turns(raw: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -> Iterator[str]:
+    """Whose turn it is, until each had all its runs (or `--turns` more).
+
+    The order turns with every repeat, so that a machine that grows busier is unfair to nobody.
+    """
+    names = list(raw)
+    done = min(len(runs) for runs in raw.values())
+    last = options.repeats if options.turns is None else min(options.repeats, done + options.turns)
+    for repeat in range(done, last):
+        start = repeat % len(names)
+        yield from [name for name in names[start:] + names[:start] if len(raw[name]) <= repeat]
+
+
+def is_complete(raw: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -> bool:
+    """Whether each of the three trainers had all its runs."""
+    return set(raw) == set(VARIANTS) and all(len(runs) >= options.repeats for runs in raw.values())
+
+
+def prepare(case: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Write one data set and its random model; returns what the sample holds."""
     train_rows, held_out = split_rows(case, options)
     write_data(folder, train_rows, held_out)
     subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.train_worker", "base", str(folder)], check=True, cwd=ROOT
     )
-    raw: dict[str, list[dict[str, Any]]] = {name: [] for name in options.variants}
-    for repeat in range(options.repeats):
-        # The order turns with every repeat, so that a machine that grows busier is unfair to nobody.
-        turn = repeat % len(options.variants)
-        for name in options.variants[turn:] + options.variants[:turn]:
-            raw[name].append(run_worker(name, folder, options))
-            print(case, name, raw[name][-1], file=sys.stderr, flush=True)
+    return {
+        "train_records": len(train_rows),
+        "held_out_records": len(held_out),
+        "labels_in_each_record": [labelled_steps(row) for row in train_rows],
+    }
+
+
+def summary(raw: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Medians of the processor's seconds, and what stands beside them."""
+    raw = {name: runs for name, runs in raw.items() if runs}
     medians = {name: statistics.median(run["seconds"] for run in runs) for name, runs in raw.items()}
     ours = medians["ours"]
     labelled = raw["ours"][0]["labelled_steps"]
-    summary = {
-        "train_records": len(train_rows),
+    return {
+        "runs": {name: len(runs) for name, runs in raw.items()},
         "labelled_steps": labelled,
+        "median_seconds": medians,
         "labelled_steps_per_second": {name: labelled / seconds for name, seconds in medians.items()},
         "times_faster_than": {name: seconds / ours for name, seconds in medians.items() if name != "ours"},
         "peak_memory_mib": {name: max(run["peak_mib"] for run in runs) for name, runs in raw.items()},
         "held_out": {name: runs[0]["held_out"] for name, runs in raw.items()},
         "updates": {name: runs[0]["updates"] for name, runs in raw.items()},
     }
-    if case == "prm800k" and "trl tuned" in medians:
-        # One epoch is far fewer updates for us: what do we reach in the time that trl needs for its epoch?
-        epochs = max(1, int(medians["trl tuned"] / ours))
-        summary["ours_in_trl_tuned_time"] = run_worker("ours", folder, options, epochs)
-    return {"summary": summary, "raw": raw}
 
 
 def split_rows(case: str, options: argparse.Namespace) -> tuple[list[SnapshotRow], list[SnapshotRow]]:
@@ -106,8 +150,22 @@ def split_rows(case: str, options: argparse.Namespace) -> tuple[list[SnapshotRow
     rows.sort(key=lambda row: problem_hash(row.problem + row.id))
     held_out = [row for row in rows if int(problem_hash(row.problem), 16) % 10 in HELD_OUT_TENTHS]
     train_rows = [row for row in rows if int(problem_hash(row.problem), 16) % 10 not in HELD_OUT_TENTHS]
-    count = options.processbench_records if case == "processbench" else options.prm800k_records
-    return train_rows[:count], held_out[: max(60, count // 4)]
+    if case == "processbench":
+        return spread(train_rows, options.processbench_records), held_out
+    return spread(train_rows, options.prm800k_records), spread(held_out, HELD_OUT_PRM800K)
+
+
+def spread(rows: list[SnapshotRow], count: int) -> list[SnapshotRow]:
+    """`count` records, evenly spaced in the order of how many labelled steps they have."""
+    ordered = sorted(rows, key=labelled_steps)
+    count = min(count, len(ordered))
+    chosen = [ordered[(2 * k + 1) * len(ordered) // (2 * count)] for k in range(count)]
+    return sorted(chosen, key=lambda row: problem_hash(row.problem + row.id))
+
+
+def labelled_steps(row: SnapshotRow) -> int:
+    """Rated steps of the trajectory and rated alternatives."""
+    return sum(label is not None for label in row.labels) + len(row.options)
 
 
 def snapshot_row(labelled: LabelledSolution) -> SnapshotRow | None:
@@ -194,12 +252,13 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--processbench-records", type=int, default=64)
-    parser.add_argument("--prm800k-records", type=int, default=4)
+    parser.add_argument("--processbench-records", type=int, default=96)
+    parser.add_argument("--prm800k-records", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--turns", type=int, help="stop after so many more turns of each trainer")
     parser.add_argument("--trl-python", type=Path, default=ROOT / "var" / "bench" / "trl" / "bin" / "python")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "train_throughput.json")
-    return parser.parse_args(namespace=argparse.Namespace(variants=VARIANTS))
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ml.evaluation.first_mistake import first_mistake_report
-from ml.evaluation.step_curves import judged_steps, roc_auc
+from ml.evaluation.step_curves import roc_auc
 from ml.prm.examples import ExampleSettings, examples_from
 from ml.prm.model import ProcessRewardModel, build, load, small_config
 from ml.prm.score import Scorer, Unscored
@@ -65,19 +66,47 @@ def report(seconds: float, updates: int, **further: object) -> None:
 
 
 def judge(folder: Path) -> None:
-    """Held-out loss, step AUC and ProcessBench F1 of whatever was trained last."""
+    """Held-out loss and AUC over every rated step, alternatives among them, and ProcessBench F1."""
     tokenizer = load_step_tokenizer(folder / "base")
     card = {"objective": "classifier", "label_rule": {"neutral": "positive"}}
     scorer = Scorer(ProcessRewardModel(load(folder / "trained")), tokenizer, card)
-    rows = [row for row in rows_of(folder, "held_out") if any(label is not None for label in row.labels)]
+    rows = rows_of(folder, "held_out")
     scores = [found for _, found in scorer.score_all(Unscored(r.id, r.problem, r.steps) for r in rows)]
-    truths = [(row.human or {}).get("first_mistake") for row in rows]
-    flat, correct, _ = judged_steps(scores, truths)
+    judged = [
+        (score, label == 1.0)
+        for row, found in zip(rows, scores, strict=True)
+        for score, label in zip(found, row.labels, strict=True)
+        if score is not None and label is not None
+    ]
+    for row in rows:
+        judged += judged_options(row, scorer)
+    flat, correct = np.array([score for score, _ in judged]), np.array([right for _, right in judged])
     chances = torch.tensor(flat).clamp(1e-6, 1 - 1e-6)
     loss = -torch.where(torch.tensor(correct), chances.log(), (1 - chances).log()).mean()
-    auc = roc_auc(flat, correct)
-    figures = {"loss": float(loss), "step_auc": auc, "f1": first_mistake_report(scores, truths)["f1"]}
+    figures = {
+        "loss": float(loss),
+        "step_auc": roc_auc(flat, correct),
+        "wrong_share": float(1 - correct.mean()),
+    }
+    # Records without alternatives tell where the first mistake is; PRM800K's trajectories go round theirs.
+    if not any(row.options for row in rows):
+        truths = [(row.human or {}).get("first_mistake") for row in rows]
+        figures["f1"] = first_mistake_report(scores, truths)["f1"]
     print(json.dumps({**figures, "steps": len(flat)}))
+
+
+def judged_options(row: SnapshotRow, scorer: Scorer) -> list[tuple[float, bool]]:
+    """The score of each rated alternative behind its prefix, with whether people called it right."""
+    beside = [
+        Unscored(f"{k}", row.problem, [*row.steps[: option["position"]], option["text"]])
+        for k, option in enumerate(row.options)
+    ]
+    found = [scores[-1] for _, scores in scorer.score_all(beside)]
+    return [
+        (score, option["rating"] >= 0)
+        for score, option in zip(found, row.options, strict=True)
+        if score is not None
+    ]
 
 
 if __name__ == "__main__":
