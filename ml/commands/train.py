@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ml.errors import NotAvailable
+from ml.errors import MisstepError, NotAvailable
 from ml.progress import print_result
 from ml.targets.rules import CHOICES, LabelRule
 
 OBJECTIVES = ("classifier", "value", "preference", "outcome")
+HEADS = ("linear", "tokens")
+# The ratings of PRM800K as any vocabulary can say them: negative, positive, neutral.
+TARGET_TOKENS = ("-", "+", "0")
 # Snapshot's labels that a rule needs evidence for; the frozen ones serve when no option asks for others.
 RULE_OPTIONS = ("neutral", "target", "threshold", "label_rule", "after_mistake", "automatic_weight")
 
@@ -79,6 +82,7 @@ def request_from(options: argparse.Namespace) -> Any:
             alternatives=not options.no_alternatives,
             weighting=options.weighting,
         ),
+        target_tokens=_target_tokens(options, outputs),
         training=TrainingSettings(
             objective=options.objective,
             steps=0,
@@ -104,6 +108,14 @@ def request_from(options: argparse.Namespace) -> Any:
     )
 
 
+def _target_tokens(options: argparse.Namespace, outputs: int) -> tuple[str, ...]:
+    if options.target_tokens and options.head != "tokens":
+        raise MisstepError("--target-tokens without --head tokens, expected both")
+    if options.head != "tokens":
+        return ()
+    return tuple(options.target_tokens or TARGET_TOKENS[:outputs])
+
+
 def _label_arguments(group: Any) -> None:
     group.add_argument("--label-rule", choices=CHOICES["mixture"], help="how people and rollouts are mixed")
     group.add_argument("--neutral", choices=CHOICES["neutral"], help="what a rating of 0 counts as")
@@ -121,6 +133,18 @@ def _objective_arguments(group: Any) -> None:
     group.add_argument("--classes", type=int, choices=(2, 3), default=2, help="3: neutral is its own")
     group.add_argument(
         "--class-weights", type=float, nargs="+", metavar="W", help="negative positive [neutral]"
+    )
+    group.add_argument(
+        "--head",
+        choices=HEADS,
+        default="linear",
+        help="tokens: the language model's own head at the target tokens (classifier and outcome)",
+    )
+    group.add_argument(
+        "--target-tokens",
+        nargs="+",
+        metavar="TEXT",
+        help=f"negative positive [neutral], one token each; {' '.join(TARGET_TOKENS)}",
     )
     group.add_argument("--smoothing", type=float, default=0.0, help="label smoothing")
     group.add_argument("--outcome-tokens", choices=("last", "all"), default="last")

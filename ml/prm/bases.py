@@ -38,10 +38,24 @@ class Base:
     origin: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class HeadSettings:
+    """outputs: classes, or 1 for a scalar. target_tokens: read the language model's own head at these tokens
+    instead of a linear one; as many as classes, in the order negative, positive, neutral."""
+
+    outputs: int = 2
+    target_tokens: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.target_tokens and len(self.target_tokens) != self.outputs:
+            found = len(self.target_tokens)
+            raise MisstepError(f"{found} target tokens for {self.outputs} classes, expected one for each")
+
+
 def open_base(
     name: str,
     texts: Sequence[str],
-    outputs: int,
+    head: HeadSettings,
     seed: int,
     maximum_length: int | None,
     from_scratch: bool,
@@ -50,18 +64,19 @@ def open_base(
     """`pocket`, `small`, or a folder with a transformers model. Random weights are drawn from `seed`.
 
     `extra_layers` fresh layers go on top of given weights (None: what suits the base).
-    Raises MisstepError for a folder that holds no readable model.
+    Raises MisstepError for a folder that holds no readable model, and for target tokens that it cannot say.
     """
     torch.manual_seed(seed)
     if name not in ("pocket", "small"):
-        base = _from_folder(Path(name), outputs, maximum_length)
-        return _with_layers(base, extra_layers or 0)
+        base = _from_folder(Path(name), head, maximum_length)
+        return _with_layers(base, extra_layers or 0, head)
     if name == "pocket":
-        pocket = StepTokenizer(pocket_tokenizer(), pocket_layout(maximum_length or 1024))
+        layout = pocket_layout(maximum_length or 1024, head.target_tokens)
+        pocket = StepTokenizer(pocket_tokenizer(), layout)
         if pocket.unknown_share(texts[:SAMPLE]) <= UNKNOWN_ALLOWED:
             extra = POCKET_EXTRA_LAYERS if extra_layers is None else extra_layers
-            return _pocket(pocket, outputs, from_scratch, extra)
-    return _small(texts, outputs, maximum_length)
+            return _pocket(pocket, head, from_scratch, extra)
+    return _small(texts, head, maximum_length)
 
 
 def pocket_policy_folder() -> Path | None:
@@ -70,41 +85,42 @@ def pocket_policy_folder() -> Path | None:
     return folder if (folder / "model.safetensors").exists() else None
 
 
-def _pocket(tokenizer: StepTokenizer, outputs: int, from_scratch: bool, extra_layers: int) -> Base:
+def _pocket(tokenizer: StepTokenizer, head: HeadSettings, from_scratch: bool, extra_layers: int) -> Base:
     """rStar-Math initialises its preference model from the policy; so do we, where the policy is there."""
     folder = None if from_scratch else pocket_policy_folder()
     if folder is not None:
-        model = load(folder, outputs)
+        model = load(folder, head.outputs, bool(head.target_tokens))
         digest = sha256_of(folder / "model.safetensors")
         origin = {"name": "pocket", "weights": "pocket policy", "sha256": digest}
-        return _with_layers(Base(model, tokenizer, origin), extra_layers)
-    model = build(small_config(len(tokenizer.tokenizer), outputs))
+        return _with_layers(Base(model, tokenizer, origin), extra_layers, head)
+    model = build(small_config(len(tokenizer.tokenizer), head.outputs), bool(head.target_tokens))
     return Base(model, tokenizer, {"name": "pocket", "weights": "random"})
 
 
-def _with_layers(base: Base, count: int) -> Base:
+def _with_layers(base: Base, count: int, head: HeadSettings) -> Base:
     """The base with so many fresh layers on top, and the card's word for it."""
     if not count:
         return base
-    model = deepened(base.model, count)
+    model = deepened(base.model, count, bool(head.target_tokens))
     return Base(model, base.tokenizer, {**base.origin, "extra_layers": count})
 
 
-def _small(texts: Iterable[str], outputs: int, maximum_length: int | None) -> Base:
+def _small(texts: Iterable[str], head: HeadSettings, maximum_length: int | None) -> Base:
     length = maximum_length or 2048
-    tokenizer = StepTokenizer(learned_tokenizer(texts), Layout(maximum_length=length))
-    config = small_config(len(tokenizer.tokenizer), outputs, max_position_embeddings=max(length, 2048))
-    return Base(build(config), tokenizer, {"name": "small", "weights": "random"})
+    layout = Layout(maximum_length=length, target_tokens=head.target_tokens)
+    tokenizer = StepTokenizer(learned_tokenizer(texts), layout)
+    config = small_config(len(tokenizer.tokenizer), head.outputs, max_position_embeddings=max(length, 2048))
+    return Base(build(config, bool(head.target_tokens)), tokenizer, {"name": "small", "weights": "random"})
 
 
-def _from_folder(folder: Path, outputs: int, maximum_length: int | None) -> Base:
+def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None) -> Base:
     if not folder.is_dir():
         raise MisstepError(f"--base {folder} is no folder, expected pocket, small or a model's folder")
-    model = load(folder, outputs)
+    model = load(folder, head.outputs, bool(head.target_tokens))
     context = getattr(model.config, "max_position_embeddings", None) or 2048
     if maximum_length is not None and maximum_length > context:
         raise MisstepError(f"--maximum-length {maximum_length}, expected at most the base's {context}")
-    tokenizer = load_step_tokenizer(folder, maximum_length or min(context, 2048))
+    tokenizer = load_step_tokenizer(folder, maximum_length or min(context, 2048), head.target_tokens)
     weights = sorted(folder.glob("*.safetensors"))
     origin = {"name": folder.name, "weights": "given", "sha256": [sha256_of(path) for path in weights]}
     return Base(model, tokenizer, origin)

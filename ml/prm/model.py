@@ -1,19 +1,29 @@
 """The process reward model: any transformers causal backbone with a head that reads tokens at step ends.
 
-Its checkpoint is a plain `AutoModelForTokenClassification` folder. What is ours is the forward pass: packed
-rows, attention over spans, and a last layer and head that compute only the tokens that are read.
+The head is a linear one of its own, and the checkpoint a plain `AutoModelForTokenClassification` folder; or it
+is the language model's own at a few target tokens ("the prediction is a single token", Let's Verify Step by
+Step), and the checkpoint a plain `AutoModelForCausalLM` folder. What is ours is the forward pass: packed rows,
+attention over spans, and a last layer and head that compute only the tokens that are read.
 """
 
 from __future__ import annotations
 
 import copy
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForTokenClassification, LlamaConfig, PreTrainedModel
+from torch.nn.functional import linear
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForTokenClassification,
+    LlamaConfig,
+    PreTrainedModel,
+)
 
 from ml.errors import MisstepError
 from ml.prm.attention import SPANS, attend_over_spans
@@ -24,16 +34,25 @@ LLAMA_SHAPED = ("LlamaModel", "MistralModel", "Qwen2Model", "Qwen3Model")
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
-class ProcessRewardModel(nn.Module):
-    """Wraps a token-classification model; `forward` takes a packed row and returns logits per reading."""
+# What some families do to the logits of the language model after its head; a plain head does none of it.
+LOGIT_CHANGES = ("final_logit_softcapping", "logits_scaling", "logit_scale")
 
-    def __init__(self, model: nn.Module) -> None:
+
+class ProcessRewardModel(nn.Module):
+    """Wraps a transformers model; `forward` takes a packed row and returns logits per reading.
+
+    target_ids: the vocabulary ids of the classes where the language model's own head is read, in the order
+    negative, positive, neutral; empty where the model has a linear head.
+    """
+
+    def __init__(self, model: nn.Module, target_ids: Sequence[int] = ()) -> None:
         super().__init__()
         self.model = model
+        self.target_ids = list(target_ids)
 
     @property
     def plain(self) -> Any:
-        """The token-classification model itself, also under a LoRA wrapper."""
+        """The transformers model itself, also under a LoRA wrapper."""
         wrapped = getattr(self.model, "get_base_model", None)
         return wrapped() if wrapped else self.model
 
@@ -51,7 +70,18 @@ class ProcessRewardModel(nn.Module):
                 plan=packed.plan,
             )
             hidden = output.last_hidden_state[0].index_select(0, packed.reads)
-        return head_of(plain)(plain.dropout(hidden)).index_select(0, packed.order)
+        return self._read_out(hidden).index_select(0, packed.order)
+
+    def _read_out(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Hidden states [M, hidden] to logits of the classes [M, outputs]."""
+        plain = self.plain
+        if not self.target_ids:
+            logits: torch.Tensor = head_of(plain)(plain.dropout(hidden))
+            return logits
+        # Only the target tokens' rows: the logits of the whole vocabulary are never made.
+        head = plain.get_output_embeddings()
+        bias = getattr(head, "bias", None)
+        return linear(hidden, head.weight[self.target_ids], None if bias is None else bias[self.target_ids])
 
 
 def head_of(model: Any) -> nn.Module:
@@ -78,21 +108,27 @@ def small_config(vocabulary: int, outputs: int, **sizes: int) -> LlamaConfig:
     )
 
 
-def build(config: Any) -> PreTrainedModel:
+def build(config: Any, has_language_head: bool = False) -> PreTrainedModel:
     """A model with random weights (from torch's current seed) and span attention."""
+    if has_language_head:
+        return AutoModelForCausalLM.from_config(config, attn_implementation=SPANS)
     model = AutoModelForTokenClassification.from_config(config, attn_implementation=SPANS)
     _head_without_dropout(model)
     return model
 
 
-def load(folder: str | Path, outputs: int | None = None) -> PreTrainedModel:
-    """A base (its head is new when `outputs` is given) or a checkpoint, in float32 with span attention.
+def load(folder: str | Path, outputs: int | None = None, has_language_head: bool = False) -> PreTrainedModel:
+    """A base (its linear head is new when `outputs` is given) or a checkpoint, in float32 with span attention.
 
     Only safetensors are read, and no code that a folder brings along is run.
     Raises MisstepError when the folder holds no model that can be read so.
     """
     settings: dict[str, Any] = {"attn_implementation": SPANS, "dtype": torch.float32, "use_safetensors": True}
     try:
+        if has_language_head:
+            return _plain_logits(
+                AutoModelForCausalLM.from_pretrained(str(folder), trust_remote_code=False, **settings)
+            )
         if outputs is not None:
             config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, num_labels=outputs)
             config.classifier_dropout = 0.0
@@ -104,7 +140,7 @@ def load(folder: str | Path, outputs: int | None = None) -> PreTrainedModel:
         raise MisstepError(f"{folder}: {error}, expected a transformers model in safetensors") from error
 
 
-def deepened(model: PreTrainedModel, count: int) -> PreTrainedModel:
+def deepened(model: PreTrainedModel, count: int, has_language_head: bool = False) -> PreTrainedModel:
     """The model with `count` fresh layers on top that begin as the identity.
 
     A policy's last layers hold what it expects next. A mistake shows where that differs from what comes, and
@@ -113,13 +149,15 @@ def deepened(model: PreTrainedModel, count: int) -> PreTrainedModel:
     """
     backbone = getattr(model, model.base_model_prefix)
     if type(backbone).__name__ not in LLAMA_SHAPED:
-        raise MisstepError(f"layers on top of a {type(backbone).__name__}, expected {', '.join(LLAMA_SHAPED)}")
+        raise MisstepError(
+            f"layers on top of a {type(backbone).__name__}, expected {', '.join(LLAMA_SHAPED)}"
+        )
     config = copy.deepcopy(model.config)
     depth = config.num_hidden_layers
     config.num_hidden_layers = depth + count
     if getattr(config, "layer_types", None):
         config.layer_types = [*config.layer_types, *[config.layer_types[-1]] * count]
-    deeper = build(config)
+    deeper = build(config, has_language_head)
     deeper.load_state_dict(model.state_dict(), strict=False)
     for layer in getattr(deeper, deeper.base_model_prefix).layers[depth:]:
         nn.init.zeros_(layer.self_attn.o_proj.weight)
@@ -127,20 +165,31 @@ def deepened(model: PreTrainedModel, count: int) -> PreTrainedModel:
     return deeper
 
 
-def with_lora(model: PreTrainedModel, rank: int, seed: int) -> nn.Module:
-    """Freeze the base; train low-rank adapters on the seven projections and the head."""
+def _plain_logits(model: PreTrainedModel) -> PreTrainedModel:
+    """Raises MisstepError for a family that scales or caps its logits: ours would differ from its own."""
+    for name in LOGIT_CHANGES:
+        if getattr(model.config, name, None) not in (None, 1, 1.0):
+            raise MisstepError(f"this base sets {name}, expected one with a plain head, or --head linear")
+    return model
+
+
+def with_lora(model: PreTrainedModel, rank: int, seed: int, has_language_head: bool = False) -> nn.Module:
+    """Freeze the base; train low-rank adapters on the seven projections, and a linear head whole.
+
+    The language model's own head knows its tokens already and stays as it is.
+    """
     from peft import LoraConfig, TaskType, get_peft_model
 
     torch.manual_seed(seed)
     head = "score" if getattr(model, "score", None) is not None else "classifier"
     config = LoraConfig(
-        task_type=TaskType.TOKEN_CLS,
+        task_type=TaskType.CAUSAL_LM if has_language_head else TaskType.TOKEN_CLS,
         r=rank,
         lora_alpha=2 * rank,
         lora_dropout=0.0,
         # "all-linear" would wrap the head as well, which must be trained whole: name the projections.
         target_modules=LORA_TARGETS,
-        modules_to_save=[head],
+        modules_to_save=None if has_language_head else [head],
     )
     return get_peft_model(model, config)
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from ml.errors import MisstepError
 from ml.evaluation.first_mistake import first_mistake_report
-from ml.prm.bases import open_base
+from ml.prm.bases import HeadSettings, open_base
 from ml.prm.card import code_commit, dependency_versions
 from ml.prm.checkpoint import publish
 from ml.prm.distributed import Group
@@ -32,6 +32,8 @@ from ml.snapshot import SnapshotRow, leaked_problems, problem_hash, read_snapsho
 from ml.targets import LabelRule, label_rows
 
 OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
+# Objectives with classes, which alone can be target tokens of a language model.
+CLASSIFYING = ("classifier", "outcome")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Request:
     from_scratch: bool = False
     extra_layers: int | None = None
     examples: ExampleSettings = field(default_factory=ExampleSettings)
+    target_tokens: tuple[str, ...] = ()
     training: TrainingSettings = field(default_factory=lambda: TrainingSettings("classifier", 0))
     steps: int | None = None
     epochs: float = 3.0
@@ -70,15 +73,16 @@ def run_training(request: Request) -> dict[str, Any]:
         parts["train"] = parts["train"][: request.limit]
     settings = request.training
     base = open_base(
-        request.base, _texts(parts["train"]), request.examples.outputs, settings.seed, request.maximum_length,
+        request.base, _texts(parts["train"]), _head(request), settings.seed, request.maximum_length,
         request.from_scratch, request.extra_layers,
     )  # fmt: skip
+    targets = base.tokenizer.target_ids
     counts: Counter[str] = Counter()
     examples = examples_from(parts["train"], base.tokenizer, request.rule, request.examples, counts)
     counts |= Counter(train_rows=len(parts["train"]), train_examples=len(examples))
     counts["labelled_steps"] = sum(len(example.reads) for example in examples)
     settings = replace(settings, steps=_steps(request, examples))
-    model = ProcessRewardModel(_prepared(base.model, request))
+    model = ProcessRewardModel(_prepared(base.model, request), targets)
     group = Group.from_environment()
     states = request.out.with_name(request.out.name + ".state")
     mark = _fingerprint(snapshot.sha256, request, settings)
@@ -88,6 +92,7 @@ def run_training(request: Request) -> dict[str, Any]:
         "version": 1,
         "objective": settings.objective,
         "outputs": request.examples.outputs,
+        "head": "tokens" if targets else "linear",
         "snapshot": {"sha256": snapshot.sha256, "name": snapshot.manifest.get("name", "")},
         "label_rule": asdict(request.rule),
         "base": base.origin,
@@ -139,11 +144,20 @@ def _steps(request: Request, examples: Sequence[Example]) -> int:
     return max(1, round(request.epochs * len(examples) / batch))
 
 
+def _head(request: Request) -> HeadSettings:
+    """Raises MisstepError for target tokens where the objective has no classes, or too many or too few."""
+    if request.target_tokens and request.examples.objective not in CLASSIFYING:
+        raise MisstepError(
+            f"--head tokens with objective {request.examples.objective}, expected {' or '.join(CLASSIFYING)}"
+        )
+    return HeadSettings(request.examples.outputs, request.target_tokens)
+
+
 def _prepared(model: nn.Module, request: Request) -> nn.Module:
     if request.gradient_checkpointing:
         recompute_activations(model)
     if request.lora_rank:
-        return with_lora(model, request.lora_rank, request.training.seed)  # type: ignore[arg-type]
+        return with_lora(model, request.lora_rank, request.training.seed, bool(request.target_tokens))  # type: ignore[arg-type]
     return model
 
 
@@ -152,6 +166,7 @@ def _config(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         **asdict(settings),
         **asdict(request.examples),
         "epochs": None if request.steps is not None else request.epochs,
+        "target_tokens": list(request.target_tokens),
         "lora_rank": request.lora_rank,
         "maximum_length": request.maximum_length,
         "gradient_checkpointing": request.gradient_checkpointing,

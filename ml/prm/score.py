@@ -78,8 +78,10 @@ def load_scorer(folder: str | Path, device: str | None = None) -> Scorer:
     """Open a checkpoint of `python -m ml train`. Raises MisstepError when it is not whole."""
     root = Path(folder)
     card = check_whole(root)
-    model = ProcessRewardModel(load(root))
-    return Scorer(model.to(device or "cpu"), load_step_tokenizer(root), card)
+    tokenizer = load_step_tokenizer(root)
+    targets = tokenizer.target_ids
+    model = ProcessRewardModel(load(root, has_language_head=bool(targets)), targets)
+    return Scorer(model.to(device or "cpu"), tokenizer, card)
 
 
 def probabilities(outputs: torch.Tensor, card: dict[str, Any]) -> torch.Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -24,11 +24,13 @@ PAD = "<pad>"
 @dataclass(frozen=True)
 class Layout:
     """How a solution becomes tokens: what ends each step, what ends the problem ("" for nothing), and the
-    context in tokens. A checkpoint carries it as `steps.json`."""
+    context in tokens. target_tokens: the language model's words for negative, positive (and neutral) where its
+    own head is read, () for a linear head. A checkpoint carries it as `steps.json`."""
 
     separator: str = "\n"
     problem_end: str = "\n"
     maximum_length: int = 2048
+    target_tokens: Sequence[str] = ()
 
 
 class StepTokenizer:
@@ -54,6 +56,23 @@ class StepTokenizer:
             known = self._text(text) + self.separator
             self._steps[text] = known
         return known
+
+    @property
+    def target_ids(self) -> list[int]:
+        """The target tokens' ids. Raises MisstepError for a text that is not one known token, or stands twice."""
+        # A special token may be a target: no solution gets to spell it.
+        encode = self.tokenizer.encode
+        found = [list(encode(text, add_special_tokens=False)) for text in self.layout.target_tokens]
+        for text, ids in zip(self.layout.target_tokens, found, strict=True):
+            if len(ids) != 1 or ids[0] == self.tokenizer.unk_token_id:
+                raise MisstepError(
+                    f"the target {text!r} has tokens {ids}, expected a single token of the base"
+                )
+        if len({ids[0] for ids in found}) != len(found):
+            raise MisstepError(
+                f"targets {list(self.layout.target_tokens)}, expected a different token for each"
+            )
+        return [ids[0] for ids in found]
 
     def _text(self, text: str) -> list[int]:
         """Plain text only: a solution that spells a special token does not get to use it."""
@@ -99,8 +118,13 @@ class StepTokenizer:
         (folder / "steps.json").write_text(json.dumps(asdict(self.layout), indent=2) + "\n", encoding="utf-8")
 
 
-def load_step_tokenizer(folder: str | Path, maximum_length: int | None = None) -> StepTokenizer:
-    """The tokenizer of a base or checkpoint; a checkpoint's `steps.json` says how steps were laid out."""
+def load_step_tokenizer(
+    folder: str | Path, maximum_length: int | None = None, target_tokens: Sequence[str] | None = None
+) -> StepTokenizer:
+    """The tokenizer of a base or checkpoint; a checkpoint's `steps.json` says how steps were laid out.
+
+    What is given counts instead of what `steps.json` says.
+    """
     root = Path(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(root), trust_remote_code=False)
@@ -109,7 +133,9 @@ def load_step_tokenizer(folder: str | Path, maximum_length: int | None = None) -
     except (OSError, ValueError, TypeError) as error:
         raise MisstepError(f"{root}: {error}, expected a folder with a tokenizer") from error
     if maximum_length is not None:
-        layout = Layout(**{**asdict(layout), "maximum_length": maximum_length})
+        layout = replace(layout, maximum_length=maximum_length)
+    if target_tokens is not None:
+        layout = replace(layout, target_tokens=target_tokens)
     return StepTokenizer(tokenizer, layout)
 
 
@@ -124,9 +150,9 @@ def pocket_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def pocket_layout(maximum_length: int) -> Layout:
+def pocket_layout(maximum_length: int, target_tokens: Sequence[str] = ()) -> Layout:
     """The pocket policy's own layout of a prose solution, so that its weights read what they know."""
-    return Layout(separator=pocket.STEP, problem_end=pocket.PROSE, maximum_length=maximum_length)
+    return Layout(pocket.STEP, pocket.PROSE, maximum_length, target_tokens)
 
 
 def learned_tokenizer(texts: Iterable[str], vocabulary: int = 2048) -> PreTrainedTokenizerFast:

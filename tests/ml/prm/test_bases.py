@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 from transformers import GPT2Config, GPT2Model
 
 from ml.errors import MisstepError
-from ml.prm.bases import open_base, pocket_policy_folder
-from ml.prm.model import ProcessRewardModel
+from ml.prm.bases import HeadSettings, open_base, pocket_policy_folder
+from ml.prm.model import ProcessRewardModel, load
 from ml.prm.packing import chain, pack
 
 POCKET = [
@@ -18,8 +18,17 @@ POCKET = [
 ]
 
 
-def opened(name="pocket", texts=POCKET, from_scratch=False, maximum_length=None, seed=0, extra_layers=None):
-    return open_base(name, texts, 2, seed, maximum_length, from_scratch, extra_layers)
+def opened(
+    name="pocket",
+    texts=POCKET,
+    from_scratch=False,
+    maximum_length=None,
+    seed=0,
+    extra_layers=None,
+    targets=(),
+):
+    head = HeadSettings(2, targets)
+    return open_base(name, texts, head, seed, maximum_length, from_scratch, extra_layers)
 
 
 def test_a_pocket_model_starts_from_the_shipped_policy():
@@ -79,3 +88,35 @@ def test_layers_on_top_of_a_family_that_is_not_stacked_like_llama_are_refused(tm
     opened().tokenizer.save(tmp_path)
     with pytest.raises(MisstepError, match="layers on top of a GPT2Model"):
         opened(str(tmp_path), extra_layers=1)
+
+
+def test_a_language_models_own_head_is_read_where_the_target_tokens_stand():
+    base = opened(targets=("-", "+"))
+    shipped = load_file(pocket_policy_folder() / "model.safetensors")
+    kept = base.model.get_output_embeddings().weight
+    name = "lm_head.weight" if "lm_head.weight" in shipped else "model.embed_tokens.weight"
+    assert torch.equal(kept, shipped[name].float())
+    words = base.tokenizer.tokenizer.convert_ids_to_tokens(base.tokenizer.target_ids)
+    assert words == ["-", "+"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (("-", "right or not"), "'right or not' has tokens .*, expected a single token"),
+        (("-", "∑"), "'∑' has tokens .*, expected a single token"),
+        (("+", "+"), "expected a different token for each"),
+        (("-", "+", "0"), "3 target tokens for 2 classes, expected one for each"),
+    ],
+)
+def test_target_tokens_that_cannot_serve_are_refused(targets, message):
+    with pytest.raises(MisstepError, match=message):
+        _ = opened(targets=targets).tokenizer.target_ids
+
+
+def test_a_base_that_changes_its_logits_after_the_head_is_refused(tmp_path):
+    model = opened("small", targets=("-", "+")).model
+    model.config.logits_scaling = 8.0
+    model.save_pretrained(tmp_path)
+    with pytest.raises(MisstepError, match="sets logits_scaling, expected one with a plain head"):
+        load(tmp_path, has_language_head=True)

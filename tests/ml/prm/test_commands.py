@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from transformers import AutoModelForTokenClassification, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, AutoTokenizer
 
 from ml.commands import score as score_command
 from ml.commands import train as train_command
@@ -20,7 +20,7 @@ from ml.prm.model import build, small_config
 from ml.prm.tokenization import learned_tokenizer
 from ml.snapshot import write_snapshot
 from tests.data import ROOT
-from tests.ml.prm.toys import sums
+from tests.ml.prm.toys import sums, with_neutrals
 
 QUICK = ["--base", "small", "--steps", "3", "--batch-size", "8"]
 
@@ -83,6 +83,15 @@ def test_the_card_says_what_a_rerun_needs(tmp_path, capsys):
     assert not (tmp_path / "checkpoint.state").exists()
 
 
+def token_ids(tokenizer, row):
+    """The layout of `steps.json` written out: tokens of the whole solution, and where each step ends."""
+    ids, ends = tokenizer.encode(row.problem + "\n", add_special_tokens=False), []
+    for step in row.steps:
+        ids += tokenizer.encode(step, add_special_tokens=False) + tokenizer.encode("\n")
+        ends.append(len(ids) - 1)
+    return ids, ends
+
+
 def test_the_checkpoint_loads_in_plain_transformers_and_gives_the_same_scores(tmp_path, capsys):
     checkpoint, _ = trained(tmp_path, capsys)
     row = sums(1)[0]
@@ -90,13 +99,38 @@ def test_the_checkpoint_loads_in_plain_transformers_and_gives_the_same_scores(tm
     model = AutoModelForTokenClassification.from_pretrained(checkpoint).eval()
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     assert model.config._attn_implementation == "sdpa"
-    ids, ends = tokenizer.encode(row.problem + "\n", add_special_tokens=False), []
-    for step in row.steps:
-        ids += tokenizer.encode(step, add_special_tokens=False) + tokenizer.encode("\n")
-        ends.append(len(ids) - 1)
+    ids, ends = token_ids(tokenizer, row)
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor([ids])).logits[0, ends]
     assert logits.softmax(1)[:, 1].tolist() == pytest.approx(ours, abs=1e-6)
+
+
+def test_a_checkpoint_of_target_tokens_is_a_plain_causal_model_with_the_same_scores(tmp_path, capsys):
+    rows = [*with_neutrals(sums(20)), *sums(6, seed=1, split="validation")]
+    snapshot = snapshot_of(tmp_path, rows)
+    checkpoint, result = trained(tmp_path, capsys, "--head", "tokens", "--classes", "3", snapshot=snapshot)
+    assert result["metrics"]["validation"]["count"] == 6
+    row = sums(1)[0]
+    ours = load_scorer(checkpoint).score(row.problem, row.steps)
+    model = AutoModelForCausalLM.from_pretrained(checkpoint).eval()
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    targets = json.loads((checkpoint / "steps.json").read_text())["target_tokens"]
+    assert targets == ["-", "+", "0"]
+    ids, ends = token_ids(tokenizer, row)
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([ids])).logits[0, ends]
+    chances = logits[:, tokenizer.convert_tokens_to_ids(targets)].softmax(1)
+    # Neutral counts as positive, as the label rule of this run says.
+    assert (chances[:, 1] + chances[:, 2]).tolist() == pytest.approx(ours, abs=1e-6)
+
+
+def test_target_tokens_need_an_objective_with_classes(tmp_path, capsys):
+    message = refusal(
+        tmp_path, capsys, "--head", "tokens", "--objective", "value", snapshot=snapshot_of(tmp_path)
+    )
+    assert "--head tokens with objective value, expected classifier or outcome" in message
+    lonely = refusal(tmp_path, capsys, "--target-tokens", "no", "yes", snapshot=tmp_path / "snapshot")
+    assert "--target-tokens without --head tokens" in lonely
 
 
 def test_the_same_command_gives_the_same_weights(tmp_path, capsys):

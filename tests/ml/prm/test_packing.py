@@ -39,6 +39,7 @@ def path_of(tree: TokenTree, node: int) -> list[int]:
 
 def packed_and_plain(model: ProcessRewardModel, trees, reads):
     """Logits and gradients of sum(logits^2), packed and one path at a time in transformers' own attention."""
+    targets = model.target_ids or slice(None)
     packed = model(pack(trees, reads))
     (packed**2).sum().backward()
     packed_gradients = {name: p.grad.clone() for name, p in model.named_parameters()}
@@ -48,17 +49,18 @@ def packed_and_plain(model: ProcessRewardModel, trees, reads):
     for tree, nodes in zip(trees, reads, strict=True):
         for node in nodes:
             ids = torch.tensor([path_of(tree, node)])
-            rows.append(model.plain(input_ids=ids).logits[0, -1])
+            rows.append(model.plain(input_ids=ids).logits[0, -1, targets])
     plain = torch.stack(rows)
     (plain**2).sum().backward()
     return packed, plain, packed_gradients, {name: p.grad for name, p in model.named_parameters()}
 
 
+@pytest.mark.parametrize("targets", [(), (7, 3), (7, 3, 11)], ids=["linear head", "two tokens", "three"])
 @pytest.mark.parametrize("family", CONFIGS)
-def test_tree_packing_equals_one_path_at_a_time_in_logits_and_gradients(family):
+def test_tree_packing_equals_one_path_at_a_time_in_logits_and_gradients(family, targets):
     torch.manual_seed(1)
     generator = random.Random(family)
-    model = ProcessRewardModel(build(CONFIGS[family]))
+    model = ProcessRewardModel(build(CONFIGS[family], bool(targets)), targets)
     trees = [random_tree(generator, generator.randint(1, 14)) for _ in range(4)]
     reads = [[n for n in range(len(tree.tokens)) if generator.random() < 0.7] for tree in trees]
     packed, plain, packed_gradients, gradients = packed_and_plain(model, trees, reads)

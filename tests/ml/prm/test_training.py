@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,9 +16,11 @@ import torch
 
 from ml.errors import MisstepError
 from ml.prm.checkpoint import load_newest_state
+from ml.prm.examples import Example
 from ml.prm.model import ProcessRewardModel, build, recompute_activations, small_config, with_lora
+from ml.prm.packing import pack
 from ml.prm.train import Terminated, TrainingSettings, learning_rate_at, train
-from tests.ml.prm.toys import examples_of, sums, tiny_model, tokenizer
+from tests.ml.prm.toys import examples_of, sums, tiny_model, tokenizer, with_neutrals
 
 STEPS = tokenizer()
 OUTPUTS = {"classifier": 2, "outcome": 2, "value": 1, "preference": 1}
@@ -30,19 +33,37 @@ def weights_hash(model: torch.nn.Module) -> str:
     return digest.hexdigest()
 
 
-def sized_model(objective: str) -> ProcessRewardModel:
-    return tiny_model(len(STEPS.tokenizer), OUTPUTS[objective])
+def sized_model(
+    objective: str, outputs: int | None = None, targets: Sequence[int] = ()
+) -> ProcessRewardModel:
+    return tiny_model(len(STEPS.tokenizer), outputs or OUTPUTS[objective], targets=targets)
 
 
-@pytest.mark.parametrize("objective", OUTPUTS)
-def test_twenty_records_are_learned_by_heart(objective):
+# Objective, classes (or a scalar), and the language model's words where its own head is read.
+BY_HEART = {
+    "classifier, two classes": ("classifier", 2, ()),
+    "classifier, neutral its own": ("classifier", 3, ()),
+    "classifier, two target tokens": ("classifier", 2, ("-", "+")),
+    "classifier, three target tokens": ("classifier", 3, ("-", "+", "0")),
+    "outcome, last token": ("outcome", 2, ()),
+    "outcome, target tokens": ("outcome", 2, ("-", "+")),
+    "value": ("value", 1, ()),
+    "preference": ("preference", 1, ()),
+}
+
+
+@pytest.mark.parametrize("case", BY_HEART)
+def test_twenty_records_are_learned_by_heart(case):
     torch.set_num_threads(1)
+    objective, outputs, words = BY_HEART[case]
     # Where a mistaken first step looks like all the right ones, tanh saturates before the pair is learned:
     # the preference records are those whose trajectory is right, against their wrong alternatives.
-    rows = sums(40)[::2] if objective == "preference" else sums(20)
-    examples = examples_of(objective, rows, STEPS, alternatives=False)
-    model = sized_model(objective)
-    settings = TrainingSettings(objective, 200, learning_rate=2e-3, batch_size=20, weight_decay=0.0)
+    rows = sums(40)[::2] if objective == "preference" else with_neutrals(sums(20))
+    examples = examples_of(objective, rows, STEPS, outputs=outputs, alternatives=False)
+    assert len(examples) == 20
+    targets = [STEPS.tokenizer.convert_tokens_to_ids(word) for word in words]
+    model = sized_model(objective, outputs, targets)
+    settings = TrainingSettings(objective, 200, learning_rate=4e-3, batch_size=20, weight_decay=0.0)
     run = train(model, examples, settings)
     # With tanh the margin cannot pass 2, which leaves log(1 + e^-2) of every pair, weighted.
     floor = 0.0
@@ -141,33 +162,55 @@ def test_the_rate_warms_up_and_falls_to_a_tenth():
     assert all(later <= earlier for earlier, later in pairwise(rates[10:]))
 
 
-def lora_model() -> ProcessRewardModel:
+def lora_model(targets: Sequence[int] = ()) -> ProcessRewardModel:
     torch.manual_seed(0)
     config = small_config(len(STEPS.tokenizer), 2, hidden_size=32, num_hidden_layers=2, num_attention_heads=2)
-    return ProcessRewardModel(with_lora(build(config), 4, seed=0))
+    adapted = with_lora(build(config, bool(targets)), 4, seed=0, has_language_head=bool(targets))
+    return ProcessRewardModel(adapted, targets)
 
 
-def test_lora_changes_the_adapter_and_the_head_and_nothing_else():
-    model = lora_model()
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+HEADS = pytest.mark.parametrize("targets", [(), (7, 3)], ids=["linear head", "target tokens"])
+
+
+def train_shortly(model: ProcessRewardModel) -> list[Example]:
     examples = examples_of("classifier", sums(20), STEPS)
     train(model, examples, TrainingSettings("classifier", 10, learning_rate=1e-2, batch_size=8))
+    return examples
+
+
+@HEADS
+def test_lora_changes_the_adapter_and_a_fresh_head_and_nothing_else(targets):
+    model = lora_model(targets)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    train_shortly(model)
     changed = {n for n, tensor in model.state_dict().items() if not torch.equal(tensor, before[n])}
     assert changed and all("lora_" in name or "modules_to_save" in name for name in changed)
-    assert any("lora_B" in name for name in changed) and any("modules_to_save" in name for name in changed)
+    assert any("lora_B" in name for name in changed)
+    # The language model's own head knows its tokens: it is not trained beside the adapter.
+    assert any("modules_to_save" in name for name in changed) == (not targets)
 
 
-def test_a_merged_adapter_scores_as_the_adapter_did():
-    from ml.prm.packing import pack
-
-    model = lora_model()
-    examples = examples_of("classifier", sums(20), STEPS)
-    train(model, examples, TrainingSettings("classifier", 10, learning_rate=1e-2, batch_size=8))
+@HEADS
+def test_a_merged_adapter_scores_as_the_adapter_did(targets):
+    model = lora_model(targets)
+    examples = train_shortly(model)
     row = pack([examples[0].tree], [examples[0].reads])
     adapted = model.eval()(row).detach()
-    merged = ProcessRewardModel(model.model.merge_and_unload()).eval()
+    merged = ProcessRewardModel(model.model.merge_and_unload(), targets).eval()
     assert not any("lora" in name for name, _ in merged.named_parameters())
     assert float((merged(row).detach() - adapted).abs().max()) < 1e-5
+
+
+def test_an_unloaded_adapter_leaves_the_base_as_it_was():
+    torch.manual_seed(0)
+    config = small_config(len(STEPS.tokenizer), 2, hidden_size=32, num_hidden_layers=2, num_attention_heads=2)
+    base = build(config)
+    before = {name: tensor.clone() for name, tensor in base.model.state_dict().items()}
+    model = ProcessRewardModel(with_lora(base, 4, seed=0))
+    train_shortly(model)
+    after = model.model.unload().model.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
 
 
 def test_gradient_checkpointing_and_bf16_change_the_cost_and_not_the_lesson():

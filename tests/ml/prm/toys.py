@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -60,10 +62,23 @@ def sums(count: int, seed: int = 0, split: str = "train") -> list[SnapshotRow]:
     return rows
 
 
-def tiny_model(vocabulary: int = VOCABULARY, outputs: int = 2, seed: int = 0) -> ProcessRewardModel:
+def with_neutrals(rows: list[SnapshotRow]) -> list[SnapshotRow]:
+    """The rows with people's ratings, a 0 at every right second step."""
+    rated = []
+    for row in rows:
+        ratings = [None if label is None else 1 if label else -1 for label in row.labels]
+        if ratings[1] == 1:
+            ratings[1] = 0
+        rated.append(replace(row, human={"ratings": ratings}))
+    return rated
+
+
+def tiny_model(
+    vocabulary: int = VOCABULARY, outputs: int = 2, seed: int = 0, targets: Sequence[int] = ()
+) -> ProcessRewardModel:
     torch.manual_seed(seed)
     config = small_config(vocabulary, outputs, hidden_size=32, num_hidden_layers=2, num_attention_heads=2)
-    return ProcessRewardModel(build(config))
+    return ProcessRewardModel(build(config, bool(targets)), targets)
 
 
 def random_tree(generator: random.Random, nodes: int) -> TokenTree:
@@ -72,6 +87,6 @@ def random_tree(generator: random.Random, nodes: int) -> TokenTree:
 
 
 def examples_of(objective: str, rows: list[SnapshotRow], steps: StepTokenizer, **settings) -> list[Example]:
-    outputs = {"classifier": 2, "outcome": 2}.get(objective, 1)
-    chosen = ExampleSettings(objective=objective, outputs=outputs, **settings)
+    settings.setdefault("outputs", {"classifier": 2, "outcome": 2}.get(objective, 1))
+    chosen = ExampleSettings(objective=objective, **settings)
     return examples_from(rows, steps, LabelRule("human"), chosen, Counter())
