@@ -21,6 +21,7 @@ from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.consensus import estimate_by_consensus
 from ml.search.cost import Cost
 from ml.search.grading import style_of
+from ml.search.pairs import preference_pairs
 from ml.search.problems import read_problems
 from ml.search.recipes import RECIPES, Recipe
 from ml.search.requests import Search
@@ -131,8 +132,8 @@ class AutolabelRun:
             folder.close()
             raise
         run = self._run_record(folder.settings, len(items))
-        names = {"estimate": "estimates.jsonl"} | ({"tree": "trees.jsonl"} if self.arguments.problems else {})
-        folder.finish(run, names)
+        trees = {"tree": "trees.jsonl", "pairs": "pairs.jsonl"} if self.arguments.problems else {}
+        folder.finish(run, {"estimate": "estimates.jsonl"} | trees)
         return _result(run, self.arguments.out)
 
     def _search(
@@ -272,7 +273,8 @@ class AutolabelRun:
 def _line(result: SolutionEstimate | Tree) -> dict[str, Any]:
     """What the progress file keeps of one item."""
     if isinstance(result, Tree):
-        return {"estimate": best_trajectory(result), "tree": result.as_json()}
+        pairs = [pair.as_json(result.problem) for pair in preference_pairs(result)]
+        return {"estimate": best_trajectory(result), "tree": result.as_json(), "pairs": pairs}
     return {"estimate": asdict(result)}
 
 

@@ -20,7 +20,8 @@ class Evidence:
 
     visits: graded rollouts. correct: of them, how many right. value_sum: outcomes in the method's own range.
     distance: m_k, the fewest further steps after which a rollout was right. assumed: hard without visits,
-    from the search's assumption that no prefix after the first mistake can be saved.
+    from the search's assumption that no prefix after the first mistake can be saved. judged: whether the
+    search itself took the step for mistaken, where it asks for more than one right rollout.
     """
 
     visits: int = 0
@@ -28,6 +29,7 @@ class Evidence:
     value_sum: float = 0.0
     distance: int | None = None
     assumed: int | None = None
+    judged: bool | None = None
 
     def count(self, is_correct: bool, steps: int, outcome: float | None = None) -> None:
         """Add one graded rollout of `steps` further steps."""
@@ -38,7 +40,11 @@ class Evidence:
             self.distance = steps if self.distance is None else min(self.distance, steps)
 
     def is_mistaken(self, threshold: float) -> bool | None:
-        """Whether the share of right rollouts is not above `threshold`; None without evidence."""
+        """What the search decided, else whether the share of right rollouts is not above `threshold`; None
+        without evidence.
+        """
+        if self.judged is not None:
+            return self.judged
         if self.visits:
             return self.correct <= threshold * self.visits
         return None if self.assumed is None else not self.assumed
@@ -133,19 +139,30 @@ def to_estimate(
     """
     mistaken = mistakes(evidence, threshold, luck)
     first_mistake = next((index for index, wrong in enumerate(mistaken) if wrong), None)
+    distances = _distances(evidence, mistaken)
     # The bare problem's own distance only matters where the first step is wrong, and there v is 0 whatever it
     # is.
-    root_distance = next((step.distance for step in evidence if step.distance is not None), None)
+    known = distances[0] if distances else None
     values = quality_values(
-        [not wrong for wrong in mistaken],
-        [step.distance for step in evidence],
-        len(evidence) if root_distance is None else root_distance + 1,
+        [not wrong for wrong in mistaken], distances, len(evidence) if known is None else known + 1
     )
     steps = [
         _step_estimate(step, None if wrong is None else value)
         for step, wrong, value in zip(evidence, mistaken, values, strict=True)
     ]
     return SolutionEstimate(name, first_mistake, tuple(steps))
+
+
+def _distances(evidence: Sequence[Evidence], mistaken: Sequence[bool | None]) -> list[int | None]:
+    """m_k of each step: its own nearest right rollout, or one step more than the next right step's."""
+    distances: list[int | None] = []
+    following: int | None = None
+    for step, wrong in zip(reversed(evidence), reversed(mistaken), strict=True):
+        own = None if wrong else step.distance
+        beyond = None if wrong or following is None else following + 1
+        following = min((one for one in (own, beyond) if one is not None), default=None)
+        distances.append(following)
+    return distances[::-1]
 
 
 def mistakes(evidence: Sequence[Evidence], threshold: float, luck: float) -> list[bool | None]:

@@ -224,8 +224,10 @@ def _is_mistaken(
             evidence.count(verdict.is_correct, len(continuation.steps))
     if not evidence.visits:
         return None
+    evidence.judged = None
     needed = min(options.needed_right, options.rollouts)
-    return evidence.correct < needed or bool(evidence.is_mistaken(options.threshold))
+    evidence.judged = evidence.correct < needed or bool(evidence.is_mistaken(options.threshold))
+    return evidence.judged
 
 
 def _hopeless(before: Sequence[Evidence], options: OmegaPrm) -> float:

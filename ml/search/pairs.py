@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from ml.records import Problem
 from ml.search.trajectory import mean_q
 from ml.search.tree import CORRECT, WRONG, Node, Tree
 
@@ -30,6 +32,18 @@ class PreferencePair:
     margin: float
     positives: int
     negatives: int
+
+    def as_json(self, problem: Problem) -> dict[str, Any]:
+        """One line of `pairs.jsonl`: the public code's record, with the margin, so that filters can come later."""
+        return {
+            "id": problem.id,
+            "prompt": "\n".join((problem.text, *self.prefix)),
+            "pos": "\n".join(self.chosen),
+            "neg": "\n".join(self.rejected),
+            "margin": self.margin,
+            "pos_count": self.positives,
+            "neg_count": self.negatives,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +134,20 @@ def _trajectories(tree: Tree) -> Iterator[PreferencePair]:
     """
     right = sorted((n for n in tree.nodes if _is_end(n, CORRECT)), key=lambda n: (-mean_q(tree, n), n.id))
     wrong = sorted((n for n in tree.nodes if _is_end(n, WRONG)), key=lambda n: (mean_q(tree, n), n.id))
-    tops, bottoms = right[:PER_SIDE], wrong[:PER_SIDE]
-    for top in tops:
-        for bottom in bottoms:
-            margin = mean_q(tree, top) - mean_q(tree, bottom)
-            if margin > 0:
-                steps = (
-                    tuple(n.text for n in tree.path(top)[1:]),
-                    tuple(n.text for n in tree.path(bottom)[1:]),
-                )
-                yield PreferencePair(tree.given, *steps, margin, len(tops), len(bottoms))
+    kept = [
+        (top, bottom)
+        for top in right[:PER_SIDE]
+        for bottom in wrong[:PER_SIDE]
+        if mean_q(tree, top) > mean_q(tree, bottom)
+    ]
+    sides = len({top.id for top, _ in kept}), len({bottom.id for _, bottom in kept})
+    for top, bottom in kept:
+        margin = mean_q(tree, top) - mean_q(tree, bottom)
+        yield PreferencePair(tree.given, _texts(tree, top), _texts(tree, bottom), margin, *sides)
+
+
+def _texts(tree: Tree, end: Node) -> tuple[str, ...]:
+    return tuple(node.text for node in tree.path(end)[1:])
 
 
 def _is_far_enough(pair: PreferencePair, rules: PairRules) -> bool:

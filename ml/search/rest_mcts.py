@@ -192,12 +192,24 @@ def _back_up(tree: Tree, node: Node) -> None:
 
 
 def infer_targets(tree: Tree) -> None:
-    """Write v_k onto every node that the tree can tell it of, by the paper's inference from the pruned tree.
+    """Write v_k onto every node that the tree can tell it of: top-down from v_0 = 0, by m_k and r_k."""
+    distance, wrong = reasoning_distances(tree)
+    for node in tree.nodes:
+        parent = tree.nodes[node.parent] if node.parent is not None else None
+        if parent is None:
+            node.quality_value = 0.0
+        elif node.id in distance and parent.quality_value is not None:
+            node.quality_value = next_value(parent.quality_value, distance[node.id], node.id in wrong)
+        else:
+            node.quality_value = None
 
-    1. A right end has one step less than one missing; upwards, the distance is the nearest child's plus one.
-    2. From a wrong end upwards, the nodes below the nearest ancestor with a distance are wrong (r = 1) and
-    take that ancestor's distance. 3. Branches that never ended, or have no such ancestor, are pruned: no
-    value. 4. v_k top-down from v_0 = 0.
+
+def reasoning_distances(tree: Tree) -> tuple[dict[int, int], set[int]]:
+    """m_k of each node that has one, and the nodes that are wrong (r_k = 1), inferred from the pruned tree.
+
+    1. A right end misses no step; upwards, the distance is the nearest child's plus one. 2. From a wrong end
+    upwards, the nodes below the nearest ancestor with a distance are wrong and take that ancestor's distance.
+    3. Branches that never ended, or have no such ancestor, are pruned: no distance.
     """
     distance: dict[int, int] = {}
     wrong: set[int] = set()
@@ -210,14 +222,7 @@ def infer_targets(tree: Tree) -> None:
     for node in tree.nodes:
         if node.terminal == WRONG:
             _mark_wrong(tree, node, distance, wrong)
-    for node in tree.nodes:
-        parent = tree.nodes[node.parent] if node.parent is not None else None
-        if parent is None:
-            node.quality_value = 0.0
-        elif node.id in distance and parent.quality_value is not None:
-            node.quality_value = next_value(parent.quality_value, distance[node.id], node.id in wrong)
-        else:
-            node.quality_value = None
+    return distance, wrong
 
 
 def _mark_wrong(tree: Tree, end: Node, distance: dict[int, int], wrong: set[int]) -> None:

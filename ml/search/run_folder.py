@@ -74,7 +74,9 @@ class RunFolder:
         self._file.close()
 
     def finish(self, run: Mapping[str, Any], names: Mapping[str, str]) -> None:
-        """Write the final files in input order (`names`: key of a line -> file name), then `run.json`."""
+        """Write the final files in input order, then `run.json`. `names`: key of a line -> file name; a list
+        under that key gives one line for each entry.
+        """
         self.close()
         with (self.folder / PROGRESS).open("rb") as source:
             for key, name in names.items():
@@ -90,7 +92,8 @@ class RunFolder:
         with beside.open("wb") as file:
             for _, (start, length) in sorted(self.offsets.items()):
                 source.seek(start)
-                file.write(_as_line(json.loads(source.read(length))[key]))
+                content = json.loads(source.read(length))[key]
+                file.writelines(map(_as_line, content if isinstance(content, list) else [content]))
         os.replace(beside, target)
 
     def _recover(self) -> Iterator[dict[str, Any]]:

@@ -1,5 +1,5 @@
-"""MCTS at test time: several whole searches, the best answer of each, and a vote (rStar-Math, section 4;
-MCTS*).
+"""MCTS at test time: several whole searches, the best answer of each, and a vote of the best of these
+(rStar-Math, section 4; MCTS*).
 """
 
 from __future__ import annotations
@@ -15,11 +15,16 @@ from ml.search.tree import Node, Tree
 from ml.search.voting import Candidate, Chosen, vote
 from ml.seeds import seed_of
 
+# Of how many trees the best answers vote: rStar's public default, of 4 to 8.
+TOP = 4
+
 
 def rstar_trajectories(
-    problem: Problem, options: rstar.RStar, trajectories: int, seed: int, style: str = "prose"
+    problem: Problem, options: rstar.RStar, trajectories: int, seed: int, style: str = "prose", top: int = TOP
 ) -> Search[Chosen]:
-    """`trajectories` searches by rStar with the preference model in place of the reference at the ends."""
+    """`trajectories` searches by rStar with the preference model in place of the reference at the ends; the
+    `top` answers vote.
+    """
     chosen = replace(options, use_preference_model=True, ends_by_model=True)
     trees = yield from gather(
         [
@@ -27,13 +32,20 @@ def rstar_trajectories(
             for number in range(trajectories)
         ]
     )
-    return (yield from _vote_over(trees))
+    return (yield from _vote_over(trees, top))
 
 
 def mcts_star_trajectories(
-    problem: Problem, options: rest_mcts.RestMcts, trajectories: int, seed: int, style: str = "prose"
+    problem: Problem,
+    options: rest_mcts.RestMcts,
+    trajectories: int,
+    seed: int,
+    style: str = "prose",
+    top: int = TOP,
 ) -> Search[Chosen]:
-    """`trajectories` searches by MCTS*, each stopped at its first ended node that is good enough."""
+    """`trajectories` searches by MCTS*, each stopped at its first ended node that is good enough; the `top`
+    answers vote.
+    """
     chosen = replace(options, use_value_model=True, stop_at_answer=True)
     trees = yield from gather(
         [
@@ -41,11 +53,13 @@ def mcts_star_trajectories(
             for number in range(trajectories)
         ]
     )
-    return (yield from _vote_over(trees))
+    return (yield from _vote_over(trees, top))
 
 
-def _vote_over(trees: list[Tree]) -> Search[Chosen]:
-    """Each tree's best end by the model's own value there, then a vote weighted by that value."""
+def _vote_over(trees: list[Tree], top: int) -> Search[Chosen]:
+    """Each tree's best end by the model's own value there, then a vote of the `top` of them, weighted by that
+    value. `candidates` of the result are all trees' ends, the best first.
+    """
     candidates = []
     for tree in trees:
         ends = [node for node in tree.terminals() if node.final_answer is not None]
@@ -53,13 +67,20 @@ def _vote_over(trees: list[Tree]) -> Search[Chosen]:
             continue
         values = yield [Value(Prefix(tree.problem, tree.steps(end), tree.style)) for end in ends]
         candidates.append(_best(tree, ends, values))
+    candidates.sort(key=lambda candidate: -candidate.step_scores[-1])
+    return Chosen(vote_of_the_best(candidates, top), tuple(candidates))
+
+
+def vote_of_the_best(candidates: Sequence[Candidate], top: int) -> str | None:
+    """The vote of the first `top` candidates, weighted by their last score."""
+    voters = candidates[:top]
     # Values of a preference model may be negative; shifted, they still rank and add up as weights.
-    lowest = min((candidate.step_scores[-1] for candidate in candidates), default=0.0)
+    lowest = min((candidate.step_scores[-1] for candidate in voters), default=0.0)
     shifted = [
         replace(candidate, step_scores=(candidate.step_scores[-1] - min(lowest, 0.0) + 1e-6,))
-        for candidate in candidates
+        for candidate in voters
     ]
-    return vote(shifted, "last", weighted=True)
+    return vote(shifted, "last", weighted=True).answer
 
 
 def _best(tree: Tree, ends: Sequence[Node], values: Sequence[float]) -> Candidate:

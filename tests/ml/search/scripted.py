@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ml.execution import sandbox
 from ml.policies.protocol import Continuation
-from ml.records import Problem
-from ml.search.recipes import RECIPES
+from ml.records import Option, Position, Problem, Solution, SolutionEstimate
+from ml.search import omegaprm, rest_mcts, rstar
+from ml.search.recipes import RECIPES, Recipe
+from ml.search.requests import Search
 from ml.search.tree import Tree
+from ml.search.walk import Walk
 
 TREES = Path(__file__).parent / "trees"
 
@@ -24,7 +29,7 @@ class FirstOfTies(random.Random):
 
 
 class ScriptedPolicy:
-    """Answers from `steps` (next steps) and `completions`, both keyed by the path so far, joined by /."""
+    """Answers from `next` (next steps) and `completions`, both keyed by the path so far, joined by /."""
 
     name = "scripted"
 
@@ -33,7 +38,7 @@ class ScriptedPolicy:
         self.asked: list[str] = []
 
     def next_steps(self, prefixes, count, temperature, seed):
-        return [[_step(text) for text in self._lines("steps", p)[:count]] for p in prefixes]
+        return [[_step(text) for text in self._lines("next", p)[:count]] for p in prefixes]
 
     def complete(self, prefixes, count, temperature, seed):
         return [
@@ -72,18 +77,45 @@ def load(name: str) -> dict[str, Any]:
 
 def grow(script: dict[str, Any], monkeypatch, **changed: Any) -> tuple[Tree, ScriptedPolicy]:
     """Search the script's tree; ties go to the first, so that it can be worked by hand."""
-    from ml.execution import sandbox
-    from ml.search import omegaprm, rest_mcts, rstar
-    from ml.search.walk import Walk
+    return _drive(
+        script, monkeypatch, lambda recipe, o: recipe.search(script["problem"], o, 0, "prose"), changed
+    )
 
+
+def judge(script: dict[str, Any], monkeypatch) -> tuple[SolutionEstimate, ScriptedPolicy]:
+    """Estimate the script's given solution."""
+    positions = tuple(Position((Option(text),)) for text in script["given"])
+    solution = Solution("given", script["problem"], positions)
+    return _drive(script, monkeypatch, lambda recipe, options: recipe.estimate(solution, options, 0), {})
+
+
+def _drive(
+    script: dict[str, Any], monkeypatch, start: Callable[[Recipe, Any], Search[Any]], changed: dict[str, Any]
+) -> tuple[Any, ScriptedPolicy]:
     for module in (omegaprm, rest_mcts, rstar):
         monkeypatch.setattr(module, "generator_of", lambda *parts: FirstOfTies())
     recipe = RECIPES[script["method"]]
     options = recipe.with_options(script["options"] | changed)
     policy = ScriptedPolicy(script)
     walk = Walk(policy, sandbox(), ScriptedValues(script))
-    search = recipe.search(script["problem"], options, 0, "prose")
-    return next(iter(walk.drive([("only", search)]))).result, policy
+    return next(iter(walk.drive([("only", start(recipe, options))]))).result, policy
+
+
+def tree_of(script: dict[str, Any]) -> Tree:
+    """The tree that a script gives outright: its nodes with their Q and ends."""
+    tree = Tree(script["problem"])
+    for line in script["nodes"]:
+        parent = line["parent"]
+        node = (
+            tree.root
+            if parent is None
+            else tree.add(tree.nodes[parent], line.get("text", f"step {line['id']}"))
+        )
+        node.visits = line.get("visits", 0)
+        node.value_sum = line.get("q", 0.0) * node.visits
+        node.terminal = line.get("terminal")
+        node.final_answer = {"correct": "1", "wrong": "2"}.get(node.terminal or "")
+    return tree
 
 
 def by_path(tree: Tree) -> dict[str, Any]:

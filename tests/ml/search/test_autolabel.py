@@ -76,6 +76,13 @@ def test_fresh_problems_get_trees_and_a_trajectory(files, method):
     assert first["parent"] == 0 and first["code"] and first["depth"] == 1
     estimate = lines(files / "out" / "estimates.jsonl")[0]
     assert len(estimate["solution"]) == len(estimate["steps"]) > 0
+    pairs = lines(files / "out" / "pairs.jsonl")
+    # MCTS* follows what already ends well, and may never visit a wrong end.
+    assert pairs or method == "rest-mcts"
+    assert {pair["id"] for pair in pairs} <= {tree["id"] for tree in trees}
+    keys = {"id", "prompt", "pos", "neg", "margin", "pos_count", "neg_count"}
+    assert all(set(pair) == keys for pair in pairs)
+    assert all(pair["margin"] > 0 and pair["pos"] != pair["neg"] for pair in pairs)
 
 
 def test_the_run_records_everything_that_made_it(files):

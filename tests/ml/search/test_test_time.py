@@ -111,3 +111,13 @@ def test_diverse_subtrees_start_from_different_draws():
     _, walk = answers(lambda p: beam.search(p, beam.Beam(beams=4, width=2, diverse=True), 0))
     _, plain = answers(lambda p: beam.search(p, beam.Beam(beams=4, width=2), 0))
     assert walk.cost.model_calls > plain.cost.model_calls / 2
+
+
+def test_only_the_best_trees_vote():
+    trees = [Candidate((), answer, (value,)) for answer, value in [("7", 0.9), ("8", 0.5), ("8", 0.45)]]
+    assert trajectories.vote_of_the_best(trees, top=1) == "7"
+    assert trajectories.vote_of_the_best(trees, top=3) == "8"
+    # A preference model's values lie between -1 and 1: the better of two doubted answers still wins.
+    doubted = [Candidate((), "7", (-0.2,)), Candidate((), "8", (-0.9,))]
+    assert trajectories.vote_of_the_best(doubted, top=2) == "7"
+    assert trajectories.vote_of_the_best([], top=4) is None

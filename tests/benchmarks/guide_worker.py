@@ -1,0 +1,92 @@
+"""Trains the reward model that guides the benchmarks' searches, from automatic labels of pocket problems alone.
+
+    python -m tests.benchmarks.guide_worker --out var/guide
+
+Every stage is kept in the folder, so a second call costs nothing. The problems' seed is none that a benchmark
+measures on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ml.formats import read
+from ml.snapshot import SnapshotRow, split_of, write_snapshot
+from ml.targets import LabelRule, label_rows
+from tests.data import ROOT
+
+SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
+SEED = 11
+
+
+def guide(folder: Path, problems: int = 400, solutions: int = 6, rollouts: int = 4, steps: int = 400) -> Path:
+    """The checkpoint in `folder`, made first where it is missing."""
+    checkpoint, snapshot, sampled = folder / "checkpoint", folder / "snapshot", folder / "train.jsonl"
+    estimates = folder / "estimates"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not sampled.exists():
+        given = ("--problems", f"pocket:{problems}:seed={SEED}", "--style", "prose", "--n", solutions)
+        _ml("sample", *given, "--seed", 3, "--out", sampled)
+    if not (estimates / "run.json").exists():
+        given = ("--solutions", sampled, "--format", "misstep", "--method", "math-shepherd")
+        _ml("autolabel", *given, "--rollouts", rollouts, "--out", estimates)
+    if not snapshot.exists():
+        rows = label_rows(_rows(sampled, estimates / "estimates.jsonl"), LabelRule("automatic"))
+        write_snapshot(snapshot, rows, name="pocket: automatic labels", labels="automatic")
+    if not (checkpoint / "manifest.json").exists():
+        given = ("--snapshot", snapshot, "--labels", "automatic", "--steps", steps)
+        _ml("train", *given, "--out", checkpoint)
+    return checkpoint
+
+
+def _rows(sampled: Path, estimates: Path) -> Iterator[SnapshotRow]:
+    """Solutions with the search's evidence, split by problem; no person has a say."""
+    known = {line["id"]: line["steps"] for line in map(json.loads, estimates.open(encoding="utf-8"))}
+    for labelled in read(sampled, "misstep"):
+        solution = labelled.solution
+        steps = list(solution.steps)
+        if not steps or solution.id not in known:
+            continue
+        yield SnapshotRow(
+            id=solution.id,
+            problem_id=solution.problem.id,
+            problem=solution.problem.text,
+            steps=steps,
+            split=split_of(solution.problem.text),
+            labels=[None] * len(steps),
+            label_source=[None] * len(steps),
+            answer=solution.problem.answer,
+            final_answer=solution.final_answer,
+            is_correct=solution.is_correct,
+            automatic={name: [step.get(name) for step in known[solution.id]] for name in SERIES},
+        )
+
+
+def _ml(*arguments: object) -> dict[str, Any]:
+    command = [sys.executable, "-m", "ml", *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def main() -> None:
+    """Print where the checkpoint lies."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "var" / "guide")
+    parser.add_argument("--steps", type=int, default=400)
+    options = parser.parse_args()
+    print(guide(options.out, steps=options.steps))
+
+
+if __name__ == "__main__":
+    main()

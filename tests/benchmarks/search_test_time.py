@@ -1,0 +1,204 @@
+"""Test-time search at equal budgets of generated tokens, on held-out pocket problems in prose.
+
+    python -m tests.benchmarks.search_test_time --out docs/results/search_test_time.json
+
+The budget of a level is what so many rStar trajectories generate; every other method's size is set beforehand,
+on other problems, so that it generates about as much. What each then really generated, its calls of policy and
+reward model, and its wall time stand beside its accuracy. The reward model is trained on automatic labels
+(`guide_worker`) unless --guide names a checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml.agreement import bootstrap_interval, wilson_interval
+from ml.answers import is_equivalent
+from ml.execution import sandbox
+from ml.pocket.problems import generate
+from ml.policies import load_policy
+from ml.policies.protocol import Policy
+from ml.prm.value_model import load_value_model
+from ml.records import Problem
+from ml.search import beam, best_of_n, rest_mcts, rstar, trajectories
+from ml.search.cost import Cost
+from ml.search.requests import Search
+from ml.search.voting import AGGREGATIONS, Candidate, Chosen, best_candidate, vote
+from ml.search.walk import ValueModel, Walk
+from tests.benchmarks.guide_worker import guide
+from tests.data import ROOT
+
+HELD_OUT_SEED, CALIBRATION_SEED = 2026, 2027
+TREE = rstar.RStar(rollouts=4, candidates=2, temperature=0.8)
+MCTS = rest_mcts.RestMcts(candidates=3, temperature=0.8)
+WIDTH = 4
+Make = Callable[[Problem], Search[Chosen]]
+# One search may give several rows, which differ only in how they choose among its candidates.
+Choose = Callable[[Chosen], str | None]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What one trajectory of each kind generates: tokens a problem, and MCTS*'s iterations to match."""
+
+    tree_tokens: float
+    solution_tokens: float
+    iterations: int
+
+    def solutions(self, level: int) -> int:
+        """How many sampled solutions generate what `level` trajectories do."""
+        return max(1, round(level * self.tree_tokens / self.solution_tokens))
+
+
+@dataclass
+class Bench:
+    """The models and the style of one run."""
+
+    policy: Policy
+    values: Mapping[bool, ValueModel]
+    style: str
+
+    def run(self, problems: Sequence[Problem], make: Make, signed: bool = False) -> tuple[list[Chosen], Cost]:
+        """Search every problem over one fresh engine; results in the problems' order."""
+        walk = Walk(self.policy, sandbox(), self.values[signed])
+        found = {done.key: done.result for done in walk.drive((p.id, make(p)) for p in problems)}
+        return [found[problem.id] for problem in problems], walk.cost
+
+    def sizes(self, count: int) -> Sizes:
+        """Measure what trajectories cost, on problems of their own."""
+        problems = generate(count, seed=CALIBRATION_SEED)
+        _, tree = self.run(problems, lambda p: self.rstar(p, 1), signed=True)
+        _, sampled = self.run(problems, lambda p: self.sample(p, 4, "vote"))
+        tokens = {}
+        for iterations in (2, 3, 4, 6, 8, 12, 16):
+            _, cost = self.run(problems, lambda p, n=iterations: self.mcts(p, n, 1))  # type: ignore[misc]
+            tokens[iterations] = cost.tokens
+        nearest = min(tokens, key=lambda iterations: abs(tokens[iterations] - tree.tokens))
+        return Sizes(tree.tokens / count, sampled.tokens / count / 4, nearest)
+
+    def rstar(self, problem: Problem, level: int) -> Search[Chosen]:
+        return trajectories.rstar_trajectories(problem, TREE, level, 0, self.style)
+
+    def mcts(self, problem: Problem, iterations: int, level: int) -> Search[Chosen]:
+        options = replace(MCTS, rollouts=iterations)
+        return trajectories.mcts_star_trajectories(problem, options, level, 0, self.style)
+
+    def sample(self, problem: Problem, n: int, choice: str) -> Search[Chosen]:
+        return best_of_n.search(problem, best_of_n.BestOfN(n=n, choice=choice), 0, self.style)
+
+    def beam(self, problem: Problem, n: int, diverse: bool) -> Search[Chosen]:
+        options = beam.Beam(beams=max(WIDTH, n - n % WIDTH), width=WIDTH, diverse=diverse)
+        return beam.search(problem, options, 0, self.style)
+
+    def thought(self, problem: Problem, n: int) -> Search[Chosen]:
+        options = beam.TreeOfThought(candidates=3, kept=max(1, round(n / 3)), temperature=0.8)
+        return beam.tree_of_thought(problem, options, 0, self.style)
+
+    def methods(self, level: int, sizes: Sizes) -> Iterator[tuple[Make, bool, dict[str, Choose]]]:
+        """The searches of a level, whether they want signed values, and how their answers are chosen."""
+        n = sizes.solutions(level)
+        answer: Choose = lambda chosen: chosen.answer  # noqa: E731
+        yield lambda p: self.sample(p, n, "vote"), False, {"self-consistency": answer}
+        choices: dict[str, Choose] = {f"best of n, {how}": _best(how) for how in AGGREGATIONS}
+        choices["vote weighted by the PRM"] = lambda chosen: vote(chosen.candidates, "last", True).answer
+        yield lambda p: self.sample(p, n, "best"), False, choices
+        yield lambda p: self.beam(p, n, diverse=False), False, {"beam search": answer}
+        yield lambda p: self.beam(p, n, diverse=True), False, {"diverse verifier tree search": answer}
+        yield lambda p: self.thought(p, n), False, {"tree of thought": answer}
+        mcts: dict[str, Choose] = {"MCTS*": answer}
+        tree: dict[str, Choose] = {"rStar": answer}
+        if level > trajectories.TOP:
+            mcts["MCTS*, all trees vote"] = tree["rStar, all trees vote"] = _all_vote
+        yield lambda p: self.mcts(p, sizes.iterations, level), False, mcts
+        yield lambda p: self.rstar(p, level), True, tree
+
+
+def _best(how: str) -> Choose:
+    return lambda chosen: best_candidate(chosen.candidates, how).answer
+
+
+def _all_vote(chosen: Chosen) -> str | None:
+    return vote([Candidate(c.steps, c.answer) for c in chosen.candidates]).answer
+
+
+def rows(bench: Bench, problems: Sequence[Problem], level: int, sizes: Sizes) -> Iterator[dict[str, Any]]:
+    """Every method of a level, with its accuracy, its distance to self-consistency, and its cost."""
+    base: list[bool] | None = None
+    for make, signed, choices in bench.methods(level, sizes):
+        found, cost = bench.run(problems, make, signed)
+        for name, choose in choices.items():
+            right = [is_equivalent(choose(c), p.answer) for c, p in zip(found, problems, strict=True)]
+            base = right if base is None else base
+            yield {
+                "level": level,
+                "method": name,
+                "problems": len(problems),
+                "accuracy": round(sum(right) / len(right), 3),
+                "interval": [round(end, 3) for end in wilson_interval(sum(right), len(right))],
+                "over_self_consistency": _difference(right, base),
+                "tokens": round(cost.tokens / len(problems)),
+                "model_calls": round(cost.model_calls / len(problems), 1),
+                "seconds": round(cost.seconds / len(problems), 3),
+            }
+
+
+def _difference(right: Sequence[bool], base: Sequence[bool]) -> list[float]:
+    """The mean paired difference and its 95 % bootstrap interval over problems."""
+    pairs = np.asarray(right, float) - np.asarray(base, float)
+    ends = bootstrap_interval(lambda drawn: float(drawn.mean()), pairs)
+    return [round(value, 3) for value in (float(pairs.mean()), *(ends or ()))]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print one JSON line a row, and write all of them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--problems", type=int, default=200)
+    parser.add_argument(
+        "--levels", nargs="+", default=["1", "8", "64:40"], help="LEVEL, or LEVEL:only so many problems"
+    )
+    parser.add_argument("--style", choices=("prose", "code"), default="prose")
+    parser.add_argument("--guide", type=Path, help="a checkpoint of python -m ml train")
+    parser.add_argument("--calibration", type=int, default=12, help="problems on which sizes are set")
+    parser.add_argument("--out", type=Path, default=ROOT / "var" / "search_test_time.json")
+    chosen = parser.parse_args(arguments)
+    folder = chosen.guide or guide(ROOT / "var" / "guide")
+    values = {signed: load_value_model(folder, signed) for signed in (False, True)}
+    bench = Bench(load_policy("pocket"), values, chosen.style)
+    sizes = bench.sizes(chosen.calibration)
+    problems = generate(chosen.problems, seed=HELD_OUT_SEED)
+    table: dict[str, Any] = {
+        "benchmark": "search_test_time",
+        "style": chosen.style,
+        "policy": bench.policy.name,
+        "value_model": values[False].name,
+        "sizes": {
+            "tokens_a_trajectory": round(sizes.tree_tokens, 1),
+            "tokens_a_solution": round(sizes.solution_tokens, 1),
+            "mcts_iterations": sizes.iterations,
+            "rstar": {"rollouts": TREE.rollouts, "candidates": TREE.candidates},
+        },
+        "rows": [],
+    }
+    print(json.dumps({**table, "rows": None}), file=sys.stderr, flush=True)
+    for name in chosen.levels:
+        level, _, limit = name.partition(":")
+        for row in rows(bench, problems[: int(limit or len(problems))], int(level), sizes):
+            table["rows"].append(row)
+            print(json.dumps(row), flush=True)
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    chosen.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
