@@ -1,4 +1,4 @@
-"""A search whose process is killed in the middle goes on: no tree is lost, and none counts twice."""
+"""A search whose worker and child are killed in the middle goes on: no tree is lost, and none counts twice."""
 
 from __future__ import annotations
 
@@ -6,54 +6,66 @@ import contextlib
 import json
 import os
 import signal
-import threading
-import time
-
-import pytest
 
 from labelsite.autolabels.services import start_search
+from labelsite.embedded.process import is_alive
+from labelsite.jobs import services
 from labelsite.jobs.models import Job, JobState
-from labelsite.jobs.tasks import run_here
 from labelsite.problems.models import Problem
+from ml.commands import autolabel
 from ml.pocket.problems import generate
 from tests.factories import make_problem
+from tests.jobs.conftest import Start, environment, fresh, start, wait_until
 
-TREES = 24
+__all__ = ["environment", "start"]
 
-
-def kill_child_once_a_tree_is_done(job: Job, before: int) -> None:
-    """Wait until the attempt has finished more trees than `before`, then end its process without warning."""
-    finished = job.outputs / "progress.jsonl.partial"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        lines = finished.read_bytes().count(b"\n") if finished.exists() else 0
-        if lines > before:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(json.loads((job.folder / "child.json").read_text())["pid"], signal.SIGKILL)
-            return
-        time.sleep(0.01)
+TREES = 100
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_search_that_is_killed_twice_loses_no_tree_and_counts_none_twice(settings, tmp_path):
-    settings.VAR = tmp_path / "var"
+def finished_trees(job: Job) -> int:
+    """How many whole lines the search has written so far."""
+    progress = job.outputs / "progress.jsonl.partial"
+    return progress.read_bytes().count(b"\n") if progress.exists() else 0
+
+
+def kill_worker_and_child(job: Job, start: Start, before: int) -> int:
+    """Let a worker search until more than `before` trees are done, then kill it and its child at once."""
+    worker = start("manage.py", "run_job", str(job.pk))
+    wait_until(lambda: finished_trees(job) > before, 60, "another finished tree")
+    child = json.loads((job.folder / "child.json").read_text())["pid"]
+    assert worker.poll() is None and is_alive(child), "the search ended before it could be killed"
+    os.kill(worker.pid, signal.SIGKILL)
+    with contextlib.suppress(
+        ProcessLookupError
+    ):  # It follows its worker into death, perhaps before we strike.
+        os.kill(child, signal.SIGKILL)
+    worker.wait()
+    wait_until(lambda: not is_alive(child), 5, "the child's end")
+    assert [waiting.pk for waiting in services.reap()] == [job.pk]
+    return finished_trees(job)
+
+
+def trees_of_a_straight_run(job: Job, folder) -> list[str]:
+    arguments = [str(part).replace("{in}", str(job.inputs)) for part in job.spec["arguments"]]
+    autolabel.main([*arguments[:-1], str(folder)])
+    return (folder / "trees.jsonl").read_text().splitlines()
+
+
+def test_a_search_of_100_trees_killed_twice_loses_no_tree_and_counts_none_twice(
+    transactional_db, start, tmp_path
+):
     ids = [make_problem(problem.text, problem.answer).pk for problem in generate(TREES, seed=3)]
-    chosen = Problem.objects.filter(pk__in=ids)
-    run = start_search(chosen, rollouts=4, parameters={"style": "code"})
-    survivors = []
-    for _ in range(2):
-        before = survivors[-1] if survivors else 0
-        killer = threading.Thread(target=kill_child_once_a_tree_is_done, args=(run.job, before))
-        killer.start()
-        run_here(run.job)
-        killer.join()
-        job = Job.objects.get(pk=run.job_id)
-        assert job.state == JobState.QUEUED, f"the child was not killed in time: {job.state} {job.error}"
-        survivors.append((job.outputs / "progress.jsonl.partial").read_bytes().count(b"\n"))
-    assert 0 < survivors[0] < survivors[1] <= TREES
-    run_here(run.job)
-    job = Job.objects.get(pk=run.job_id)
+    parameters = {"style": "code", "candidates": 2}
+    run = start_search(Problem.objects.filter(pk__in=ids), rollouts=3, parameters=parameters)
+    first = kill_worker_and_child(run.job, start, before=0)
+    second = kill_worker_and_child(run.job, start, before=first)
+    assert 0 < first < second < TREES
+    assert start("manage.py", "run_job", str(run.job.pk)).wait(120) == 0
+
+    job = fresh(run.job)
     assert (job.state, job.attempt) == (JobState.DONE, 3), job.error
-    assert sorted(run.trees.values_list("problem_id", flat=True)) == sorted(ids)
     run.refresh_from_db()
     assert run.loaded_at is not None and run.cost["trees"] == TREES
+    assert sorted(run.trees.values_list("problem_id", flat=True)) == sorted(ids)
+    straight = {line["id"]: line for line in map(json.loads, trees_of_a_straight_run(job, tmp_path / "out"))}
+    assert {str(tree.problem_id): tree.data for tree in run.trees.all()} == straight
