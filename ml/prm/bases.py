@@ -71,11 +71,12 @@ def open_base(
         base = _from_folder(Path(name), head, maximum_length)
         return _with_layers(base, extra_layers or 0, head)
     if name == "pocket":
+        weights = None if from_scratch else pocket_policy_folder()
         layout = pocket_layout(maximum_length or 1024, head.target_tokens)
-        pocket = StepTokenizer(pocket_tokenizer(), layout)
+        pocket = StepTokenizer(pocket_tokenizer(weights), layout)
         if pocket.unknown_share(texts[:SAMPLE]) <= UNKNOWN_ALLOWED:
             extra = POCKET_EXTRA_LAYERS if extra_layers is None else extra_layers
-            return _pocket(pocket, head, from_scratch, extra)
+            return _pocket(pocket, head, weights, extra)
     return _small(texts, head, maximum_length)
 
 
@@ -85,9 +86,8 @@ def pocket_policy_folder() -> Path | None:
     return folder if (folder / "model.safetensors").exists() else None
 
 
-def _pocket(tokenizer: StepTokenizer, head: HeadSettings, from_scratch: bool, extra_layers: int) -> Base:
+def _pocket(tokenizer: StepTokenizer, head: HeadSettings, folder: Path | None, extra_layers: int) -> Base:
     """rStar-Math initialises its preference model from the policy; so do we, where the policy is there."""
-    folder = None if from_scratch else pocket_policy_folder()
     if folder is not None:
         model = load(folder, head.outputs, bool(head.target_tokens))
         digest = sha256_of(folder / "model.safetensors")

@@ -139,10 +139,13 @@ def load_step_tokenizer(
     return StepTokenizer(tokenizer, layout)
 
 
-def pocket_tokenizer() -> PreTrainedTokenizerFast:
-    """The pocket family's fixed words and digits."""
+def pocket_tokenizer(weights: Path | None = None) -> PreTrainedTokenizerFast:
+    """The pocket family's words and digits, numbered as the weights of a folder know them where one is given.
+
+    Weights trained under an earlier numbering would read every renumbered word as another one.
+    """
     return PreTrainedTokenizerFast(
-        tokenizer_object=pocket.build_tokenizer(),
+        tokenizer_object=pocket.load_tokenizer(weights) if weights else pocket.build_tokenizer(),
         bos_token=pocket.BEGIN,
         pad_token=pocket.PAD,
         unk_token=pocket.UNKNOWN,

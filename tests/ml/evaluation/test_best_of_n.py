@@ -11,7 +11,7 @@ import pytest
 
 from ml.commands.evaluate import main
 from ml.errors import BadRecord
-from ml.evaluation.best_of_n import Pool, aggregate, table
+from ml.evaluation.best_of_n import Pool, aggregate, paired_difference, table
 from ml.evaluation.pools import group_answers, read_pools
 from tests.data import real_data
 
@@ -55,6 +55,14 @@ def test_ties_share_instead_of_favouring_the_first():
 def test_a_candidate_without_an_answer_has_no_vote():
     silent = pool(right=(0, 0, 1), groups=(-1, -1, 0))
     assert figures([silent], 3)[None, "majority"] == 1.0
+
+
+def test_a_paired_difference_leaves_out_what_is_hard_for_both():
+    won, lost_by_both = pool(), pool(right=(0, 0, 0))
+    found = paired_difference([won, lost_by_both], ("prm", "product"), (None, "majority"))
+    assert found["difference"] == 0.5 and found["low"] == 0.0 and found["high"] == 1.0
+    alike = paired_difference([won, lost_by_both], ("prm", "product"), ("prm", "last"))
+    assert alike == {"difference": 0.0, "low": 0.0, "high": 0.0}
 
 
 def test_subsamples_agree_with_counting_all_subsets():

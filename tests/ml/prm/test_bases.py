@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from transformers import GPT2Config, GPT2Model
 
 from ml.errors import MisstepError
+from ml.pocket.policy import load_pocket_policy
 from ml.prm.bases import HeadSettings, open_base, pocket_policy_folder
 from ml.prm.model import ProcessRewardModel, load
 from ml.prm.packing import chain, pack
@@ -47,6 +48,12 @@ def test_the_pocket_model_reads_steps_as_its_policy_wrote_them():
     assert base.tokenizer.tokenizer.convert_ids_to_tokens(nodes[1])[-1] == "<step>"
     logits = ProcessRewardModel(base.model)(pack([chain(nodes)], [[1]]))
     assert logits.shape == (1, 2) and bool(torch.isfinite(logits).all())
+
+
+def test_a_pocket_model_numbers_words_as_its_policy_does():
+    prose = "A = (1), B = (2), and C = 3 and D. Let's calculate Then, the final equation is So the answer is "
+    ours = opened().tokenizer.tokenizer.encode(prose, add_special_tokens=False)
+    assert ours == load_pocket_policy().tokenizer.encode(prose).ids
 
 
 def test_from_scratch_draws_weights_from_the_seed():
