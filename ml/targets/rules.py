@@ -128,18 +128,30 @@ def _ratings_from_first_mistake(human: Mapping[str, Any], count: int) -> list[in
 
 
 def _rollouts(automatic: Mapping[str, Any] | None, rule: LabelRule, count: int) -> Decision | None:
-    """What rollouts said; None without estimates. Steps with too few visits are not supervised."""
+    """What rollouts said; None without estimates. Steps with too few visits are not supervised.
+
+    A step that a search passed over has no visits but may have a hard estimate: OmegaPRM's, which holds that
+    what comes before a right prefix is right, and what comes after a wrong one is wrong. It counts.
+    """
     if automatic is None:
         return None
+    assumed = automatic.get("hard") or [None] * count
     visits = automatic.get("visits") or [rule.minimum_visits] * count
     shares = _shares(automatic, visits, count)
+    shares = [
+        guess if not seen and share is None else share
+        for share, seen, guess in zip(shares, visits, assumed, strict=True)
+    ]
     hard = [None if share is None else float(share > rule.threshold) for share in shares]
     wanted = {
         "hard": hard,
         "soft": shares,
         "quality_value": list(automatic.get("quality_value") or [None] * count),
     }[rule.target]
-    enough = [seen is not None and seen >= rule.minimum_visits for seen in visits]
+    enough = [
+        seen is not None and (seen >= rule.minimum_visits or (not seen and guess is not None))
+        for seen, guess in zip(visits, assumed, strict=True)
+    ]
     labels = [label if ok else None for label, ok in zip(wanted, enough, strict=True)]
     first = first_mistake_of([label if ok else None for label, ok in zip(hard, enough, strict=True)])
     return _supervised(labels, "automatic", first, rule)

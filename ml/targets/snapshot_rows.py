@@ -41,6 +41,9 @@ def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
     if row.automatic:
         soft = LabelRule("automatic", target="soft", minimum_visits=rule.minimum_visits, after_mistake="keep")
         shares = decide_labels(None, row.automatic, soft, len(row.steps)).labels
+        # What a search only assumed is no testimony: it follows from the probes, which are heard themselves.
+        visits = row.automatic.get("visits") or [1] * len(shares)
+        shares = [share if seen else None for share, seen in zip(shares, visits, strict=True)]
     return Witnessed(len(row.steps), verdicts, row.is_correct, shares=shares)
 
 

@@ -13,6 +13,7 @@ from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, Witnessed, WitnessRates, decide_labels, fuse, label_rows, quality_values
 from ml.targets.fusion import share_class, shares_likelihood, verdict_likelihood
+from ml.targets.snapshot_rows import witnessed
 from ml.targets.values import values_from_labels
 
 PEOPLE = {"ratings": [1, 0, -1, None], "first_mistake": 2, "finish_reason": "found_error", "annotators": 1}
@@ -54,6 +55,22 @@ def test_rollouts_give_hard_soft_and_quality_labels():
     assert soft.labels == [0.75, 0.25, 0.125, 0.0]
     values = decide_labels(None, SEARCH, LabelRule("automatic", target="quality_value"))
     assert values.labels == SEARCH["quality_value"] and values.first_mistake == 3
+
+
+def test_a_step_that_a_search_passed_over_has_the_label_that_the_search_implies():
+    omega = {"visits": [0, 2, 0, 16, 0], "correct": [0, 2, 0, 0, 0], "hard": [1, 1, 1, 0, 0]}
+    decision = decide_labels(None, omega, LabelRule("automatic"))
+    assert decision.labels == [1.0, 1.0, 1.0, 0.0, None] and decision.first_mistake == 3
+    careful = decide_labels(None, omega, LabelRule("automatic", minimum_visits=4))
+    assert careful.labels == [1.0, None, 1.0, 0.0, None]
+
+
+def test_fusion_hears_a_search_only_where_it_probed():
+    row = SnapshotRow(
+        "a", "p", "1 + 1 =", ["s"] * 4, "train", [None] * 4, [None] * 4,
+        automatic={"visits": [0, 2, 16, 0], "correct": [0, 2, 0, 0], "hard": [1, 1, 0, 0]},
+    )  # fmt: skip
+    assert witnessed(row, LabelRule("mixed", mixture="fusion")).shares == [None, 1.0, 0.0, None]
 
 
 def test_steps_with_too_few_visits_are_not_supervised():
