@@ -92,7 +92,7 @@ def _example(
     if settings.objective == "value":
         return _chain_example(row.id, nodes, [None if v is None else [v] for v in _values(row)[:kept]])
     targets = [_class_target(row, k, settings.outputs) for k in range(kept)]
-    options = _options(row, kept, rule, settings, tokenizer) if settings.alternatives else []
+    options = _options(row, nodes, rule, settings, tokenizer, counts) if settings.alternatives else []
     return _with_options(row.id, nodes, targets, options, settings.weighting)
 
 
@@ -117,17 +117,26 @@ def _class_target(row: SnapshotRow, position: int, outputs: int) -> list[float] 
 
 
 def _options(
-    row: SnapshotRow, kept: int, rule: LabelRule, settings: ExampleSettings, tokenizer: StepTokenizer
+    row: SnapshotRow,
+    nodes: list[list[int]],
+    rule: LabelRule,
+    settings: ExampleSettings,
+    tokenizer: StepTokenizer,
+    counts: Counter[str],
 ) -> list[tuple[int, list[int], list[float]]]:
-    """Rated alternatives as (position, tokens, target), where their prefix is still without a mistake."""
+    """Rated alternatives as (position, tokens, target), where their prefix is still without a mistake.
+
+    One that does not fit the context behind its prefix is left out and counted.
+    """
     if rule.labels == "automatic":
         return []
-    last = kept if row.first_mistake is None else row.first_mistake
+    kept = len(nodes) - 1
+    last = len(row.steps) if row.first_mistake is None else row.first_mistake
     neutral = {"positive": 1.0, "negative": 0.0, "drop": None}[rule.neutral]
     found = []
     for option in row.options:
         rating, position = option.get("rating"), option["position"]
-        if rating is None or position > min(last, kept) or not option["text"].strip():
+        if rating is None or position > last or not option["text"].strip():
             continue
         if rating == 0 and settings.outputs == 3:
             target = [0.0, 0.0, 1.0]
@@ -136,6 +145,9 @@ def _options(
             if label is None:
                 continue
             target = [1.0 - label, label] + [0.0] * (settings.outputs - 2)
+        if position > kept or not tokenizer.fits(nodes[: position + 1], option["text"]):
+            counts["truncated_alternatives"] += 1
+            continue
         found.append((position, tokenizer.step(option["text"]), target))
     return found
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from ml.prm.packing import TokenTree
 from ml.prm.tokenization import StepTokenizer
@@ -139,7 +140,7 @@ def _merged(
             if label is not None:
                 node = nodes[path[-1]]
                 (node.q_values if source == "automatic" else node.ratings).append(_evidence(row, k, label))
-        _add_options(row, path, nodes, child, rule)
+        _add_options(row, _fitting(row, fitting, tokenizer, counts), path, nodes, child, rule)
         labels = [label for label in row.labels if label is not None]
         if row.is_correct is not None and labels and not cut:
             nodes[path[-1]].endings.append((sum(labels) / len(labels), row.is_correct))
@@ -154,15 +155,30 @@ def _evidence(row: SnapshotRow, position: int, label: float) -> float:
     return label
 
 
+def _fitting(
+    row: SnapshotRow, nodes: list[list[int]], tokenizer: StepTokenizer, counts: Counter[str]
+) -> list[dict[str, Any]]:
+    """The alternatives that lie within the context behind their prefix; the others are counted."""
+    inside = [option for option in row.options if option["position"] < len(nodes)]
+    kept = [o for o in inside if tokenizer.fits(nodes[: o["position"] + 1], o["text"])]
+    counts["truncated_alternatives"] += len(row.options) - len(kept)
+    return kept
+
+
 def _add_options(
-    row: SnapshotRow, path: list[int], nodes: list[_Node], child: object, rule: LabelRule
+    row: SnapshotRow,
+    options: list[dict[str, Any]],
+    path: list[int],
+    nodes: list[_Node],
+    child: object,
+    rule: LabelRule,
 ) -> None:
     """Alternatives whose prefix is free of mistakes, with people's ratings or the search's share."""
     neutral = {"positive": 1.0, "negative": 0.0, "drop": None}[rule.neutral]
     last = len(path) - 1 if row.first_mistake is None else row.first_mistake
-    for option in row.options:
+    for option in options:
         position, rating, share = option["position"], option.get("rating"), option.get("q_value")
-        if position > last or position >= len(path) or not option["text"].strip():
+        if position > last or not option["text"].strip():
             continue
         label = neutral if rating == 0 else None if rating is None else float(rating > 0)
         if rule.labels != "automatic" and label is not None:

@@ -106,6 +106,10 @@ class StepTokenizer:
             length += len(nodes[-1])
         return nodes, 0
 
+    def fits(self, prefix: Sequence[Sequence[int]], text: str) -> bool:
+        """Whether a step still lies within the context behind the nodes of its prefix."""
+        return sum(map(len, prefix)) + len(self.step(text)) <= self.layout.maximum_length
+
     def unknown_share(self, texts: Iterable[str]) -> float:
         """How much of the texts the tokenizer cannot say: unknown tokens among all."""
         unknown = self.tokenizer.unk_token_id

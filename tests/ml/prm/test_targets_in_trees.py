@@ -121,6 +121,24 @@ def test_truncation_is_counted_and_a_step_beyond_the_context_is_refused():
         examples_from([row], tiny, LabelRule("human"), ExampleSettings(), Counter())
 
 
+@pytest.mark.parametrize("objective", ["classifier", "preference"])
+def test_an_alternative_beyond_the_context_is_counted_and_left_out(objective):
+    row = sums(1)[0]
+    long = {**row.options[0], "text": "7 + 7 = " * 40}
+    whole = sum(map(len, STEPS.solution(row.id, row.problem, row.steps)[0]))
+    counts: Counter[str] = Counter()
+    outputs = 2 if objective == "classifier" else 1
+    (example,) = examples_from(
+        [replace(row, options=[*row.options, long])],
+        tokenizer(maximum_length=whole),
+        LabelRule("human"),
+        ExampleSettings(objective, outputs),
+        counts,
+    )
+    assert counts["truncated_alternatives"] == 1
+    assert example.tree == examples_of(objective, [row], STEPS)[0].tree
+
+
 def test_scoring_leaves_steps_without_a_score_where_the_context_ends():
     short = tokenizer(maximum_length=16)
     steps = ["1 + 1 = 2", "2 " * 100, "3"]
