@@ -5,7 +5,7 @@
 People's ratings of PRM800K phase 1 train a step classifier (a linear head, and target tokens of the language
 model) and a preference model (pairs of rated siblings). They are judged on ProcessBench's GSM8K and MATH
 subsets as the benchmark says: the threshold with the highest F1 on GSM8K, frozen for MATH. No pretrained base
-can be downloaded here, so `base_worker` makes one from the training text and GSM8K's training solutions.
+can be downloaded here, so `support.base_model` makes one from the training text and GSM8K's training solutions.
 Random scores and a base that reads nothing stand beside the models.
 """
 
@@ -25,8 +25,8 @@ from ml.evaluation.first_mistake import best_threshold, first_mistake_report
 from ml.evaluation.step_curves import step_report
 from ml.formats import read
 from ml.snapshot import SnapshotRow, problem_hash, write_snapshot
-from tests.benchmarks.base_worker import make_base
-from tests.benchmarks.commands import DATA, ml, write_json
+from tests.benchmarks.support.base_model import make_base
+from tests.benchmarks.support.commands import DATA, ml, write_json
 from tests.benchmarks.train_throughput import snapshot_row
 from tests.data import ROOT
 
