@@ -1,7 +1,8 @@
 // Formulas in text that models wrote. The text is hostile: it only ever becomes text nodes and KaTeX's own nodes.
 
-const LIMITS = { trust: false, strict: "ignore", maxExpand: 200, maxSize: 20, throwOnError: true };
-const LONGEST_FORMULA = 4000;
+import { Setter } from "./math-setter.js";
+
+const setter = new Setter();
 const PAIRS = [
   { open: "$$", close: "$$", display: true },
   { open: "\\[", close: "\\]", display: true },
@@ -9,10 +10,15 @@ const PAIRS = [
   { open: "$", close: "$", display: false },
 ];
 
+// A text full of openings that nothing closes would be searched to its end for each of them.
+const LONGEST_SEARCH = 5000;
+const MOST_MISSES = 300;
+
 /** Where `close` next stands outside braces and not behind a backslash, or -1. */
 function closing(text, close, from) {
   let depth = 0;
-  for (let index = from; index < text.length; index += 1) {
+  const end = Math.min(text.length, from + LONGEST_SEARCH);
+  for (let index = from; index < end; index += 1) {
     if (depth <= 0 && text.startsWith(close, index)) return index;
     if (text[index] === "\\") index += 1;
     else if (text[index] === "{") depth += 1;
@@ -33,7 +39,12 @@ export function split(text) {
   const pieces = [];
   let plain = "";
   let index = 0;
+  let misses = 0;
   while (index < text.length) {
+    if (misses > MOST_MISSES) {
+      plain += text.slice(index);
+      break;
+    }
     if (text.startsWith("\\$", index)) {
       plain += "$";
       index += 2;
@@ -43,6 +54,7 @@ export function split(text) {
     const start = pair ? index + pair.open.length : -1;
     const end = pair ? closing(text, pair.close, start) : -1;
     if (end < 0 || (pair.open === "$" && isMoney(text, index, end))) {
+      misses += pair ? 1 : 0;
       plain += text[index];
       index += 1;
       continue;
@@ -56,30 +68,43 @@ export function split(text) {
   return pieces;
 }
 
-/** KaTeX writes some MathML styles as attributes, which the content security policy refuses; they are ornaments. */
-function withoutStyleAttributes(node) {
-  if (node.attributes?.style) delete node.attributes.style;
-  for (const child of node.children ?? []) withoutStyleAttributes(child);
-  return node;
+/** A node of the page from the plain data that the worker made; its text is text, and nothing in it can be a script. */
+function built(data) {
+  if (typeof data === "string") return document.createTextNode(data);
+  if (!data.tag) {
+    const fragment = document.createDocumentFragment();
+    fragment.append(...data.children.map(built));
+    return fragment;
+  }
+  const element = data.namespace ? document.createElementNS(data.namespace, data.tag) : document.createElement(data.tag);
+  for (const [name, value] of Object.entries(data.attributes)) element.setAttribute(name, value);
+  Object.assign(element.style, data.style);
+  element.append(...data.children.map(built));
+  return element;
 }
 
-function formulaNode({ formula, display, source }) {
-  const holder = document.createElement("span");
-  holder.dataset.source = source;
-  try {
-    if (formula.length > LONGEST_FORMULA) throw new Error("This formula is too long to be set.");
-    const tree = katex.__renderToDomTree(formula, { ...LIMITS, displayMode: display });
-    holder.append(withoutStyleAttributes(tree).toNode());
-  } catch (error) {
-    // The source is what the author wrote, so it is the honest fallback; the reason stands in the title.
-    holder.className = "formula-error";
-    holder.textContent = source;
-    holder.title = String(error.message ?? error);
+function fillHolder(holder, { tree, error }) {
+  if (tree) {
+    holder.className = "";
+    holder.replaceChildren(built(tree));
+    return;
   }
+  // The source is what the author wrote, so it is the honest fallback; the reason stands in the title.
+  holder.className = "formula-error";
+  holder.title = `${document.body.dataset.formulaError} ${error}`.trim();
+}
+
+function formulaNode(piece) {
+  const holder = document.createElement("span");
+  holder.dataset.source = piece.source;
+  holder.textContent = piece.source;
+  const known = setter.known(piece);
+  if (known) fillHolder(holder, known);
+  else setter.set(piece).then((result) => fillHolder(holder, result));
   return holder;
 }
 
-/** Replaces the text of one element by text nodes and set formulas. Safe to call twice. */
+/** Replaces the text of one element by text nodes and formulas; those not set yet follow. Safe to call twice. */
 export function render(element) {
   if (element.dataset.mathDone) return;
   element.dataset.mathDone = "1";
@@ -88,37 +113,36 @@ export function render(element) {
     (node.parentElement.closest("pre") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT));
   while (walker.nextNode()) texts.push(walker.currentNode);
   for (const node of texts) {
-    if (!/\$|\\\(|\\\[/.test(node.data)) continue;
-    const pieces = split(node.data);
+    const pieces = formulasIn(node.data) ? split(node.data) : [];
     if (pieces.every((piece) => piece.text !== undefined)) continue;
     node.replaceWith(...pieces.map((piece) => (piece.text === undefined ? formulaNode(piece) : piece.text)));
   }
 }
 
-let loading = null;
+function formulasIn(text) {
+  return /\$|\\\(|\\\[/.test(text);
+}
 
-/** Loads KaTeX once, and only on a page that has a formula. */
-function load() {
-  if (window.katex) return Promise.resolve();
-  const base = document.body.dataset.katex;
-  loading ??= new Promise((resolve, reject) => {
-    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: `${base}katex.min.css` });
-    const script = Object.assign(document.createElement("script"), { src: `${base}katex.min.js`, onload: resolve, onerror: reject });
-    document.head.append(style, script);
-  });
-  return loading;
+/** Sets the formulas of these texts beforehand, so that `render` has them at once; waits no longer than `patience`. */
+export async function prepare(texts, patience = 1000) {
+  const waiting = texts.filter(formulasIn).flatMap(split).filter((piece) => piece.text === undefined).map((piece) => setter.set(piece));
+  if (!waiting.length) return;
+  loadStyle();
+  await Promise.race([Promise.all(waiting), new Promise((resolve) => { setTimeout(resolve, patience); })]);
+}
+
+/** KaTeX's style, once, and only on a page that has a formula. */
+function loadStyle() {
+  const href = `${document.body.dataset.katex}katex.min.css`;
+  if ([...document.styleSheets].some((sheet) => sheet.href?.endsWith(href)) || document.querySelector(`link[href="${href}"]`)) return;
+  document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href }));
 }
 
 /** Renders every `.math` element under `scope`; one that fails leaves the others alone. */
 export async function renderAll(scope) {
   const elements = [...scope.querySelectorAll(".math:not([data-math-done])")];
   if (scope.matches?.(".math:not([data-math-done])")) elements.push(scope);
-  if (!elements.some((element) => /\$|\\\(|\\\[/.test(element.textContent))) return;
-  try {
-    await load();
-  } catch {
-    return; // Without KaTeX the source stays readable.
-  }
+  await prepare(elements.map((element) => element.textContent));
   for (const element of elements) {
     try {
       render(element);

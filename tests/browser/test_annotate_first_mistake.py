@@ -145,6 +145,30 @@ def test_a_broken_formula_in_one_step_leaves_the_others_whole(watched: Watched) 
     assert page.locator("#steps math").count() == 2
 
 
+def test_a_formula_built_to_freeze_the_page_is_shown_as_its_source_and_the_keys_go_on(
+    watched: Watched,
+) -> None:
+    """Within KaTeX's own limits the bomb takes ten seconds and makes 600,000 nodes; it gets a worker and a clock."""
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    bomb = "\\def\\b{" + "x^2" * 1000 + "}" + "\\b" * 190
+    deep = "\\sqrt{" * 500 + "}" * 500
+    steps = [f"Bomb: ${bomb}$.", f"Deep: ${deep}$", "Fine: $x^2$.", "\\(" * 8000]
+    make_task(campaign, make_solution(steps))
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("3 3")
+    assert "Step 3 of 4" in watched.state()
+    page = watched.page
+    page.wait_for_selector("#steps .step:nth-child(3) .katex math", state="attached")
+    page.wait_for_selector("#steps .step:nth-child(1) .formula-error")
+    page.wait_for_selector("#steps .step:nth-child(2) .formula-error")
+    assert page.text_content("#steps .step:nth-child(1) .math") == steps[0]
+    assert page.inner_text("#steps .step:nth-child(4) .math") == steps[3]
+    watched.press("3 3 Enter")
+    watched.submitted(1)
+
+
 def test_a_clicked_number_lights_up_wherever_it_stands(watched: Watched) -> None:
     annotator = make_user()
     campaign = make_campaign(members=[annotator])

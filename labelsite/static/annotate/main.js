@@ -1,4 +1,5 @@
 // The annotation page: opens tasks, turns keys and clicks into changes of the work, and submits.
+import { prepare } from "../math.js";
 import { startCalculator } from "./calculator.js";
 import { askExit, askNote, askWord, showCalculator, showHelp } from "./dialogs.js";
 import { byId, fill, show } from "./elements.js";
@@ -40,7 +41,19 @@ function toast(text, ...nodes) {
   show(byId("toast"), Boolean(text));
 }
 
-function open(payload) {
+/** Every text of a task that can hold formulas. */
+function textsOf(payload) {
+  return payload.nothing ? [] : [payload.problem, payload.answer ?? "", payload.reference ?? "", ...payload.options.map((option) => option.text)];
+}
+
+/** The task with its formulas set, so that it is drawn in one go. */
+async function whole(payload) {
+  await prepare(textsOf(payload));
+  return payload;
+}
+
+async function open(received) {
+  const payload = await whole(received);
   clear();
   isLost = false;
   if (payload.nothing) return showNothing(payload.nothing);
@@ -54,7 +67,7 @@ function open(payload) {
   scrollTo({ top: 0, behavior: "instant" });
   if (unsent) saver.save(task);
   // The next task is leased and fetched while the person works on this one.
-  if (!payload.annotation) prepared ??= post(urls.next, { besides: payload.assignment }).catch(() => null);
+  if (!payload.annotation) prepared ??= post(urls.next, { besides: payload.assignment }).then(whole).catch(() => null);
 }
 
 function showNothing(nothing) {
@@ -281,5 +294,5 @@ addEventListener("beforeunload", (event) => { if (isBusy) event.preventDefault()
 setInterval(heartbeat, configuration.heartbeatSeconds * 1000);
 startCalculator(words);
 startLightUp(tellLit);
-open(JSON.parse(byId("annotate-task").textContent));
+await open(JSON.parse(byId("annotate-task").textContent));
 document.body.dataset.ready = "yes";
