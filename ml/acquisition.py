@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Aggregation = Literal["product", "minimum", "mean", "last"]
@@ -21,13 +21,39 @@ AGGREGATIONS: Mapping[str, Callable[[Sequence[float]], float]] = {
 }
 
 
+# What each rule says to the person who asks why a solution comes now; the page translates these.
+REASONS: Mapping[str, str] = {
+    "convincing_wrong": "wrong answer, yet the PRM gives it {score}",
+    "convincing_right": "right answer, the PRM gives it {score}",
+    "convincing_ungraded": "answer not graded, the PRM gives it {score}",
+    "uncertainty": "the PRM is unsure of step {step} ({score})",
+    "different_first_mistake": "first mistake: PRM step {prm}, rollouts step {rollouts}",
+    "mistake_for_prm_only": "first mistake: PRM step {prm}, rollouts none",
+    "mistake_for_rollouts_only": "first mistake: PRM none, rollouts step {rollouts}",
+    "score_gap": "PRM and rollouts are {gap} apart at step {step}",
+    "random": "random order",
+    "unscored": "not scored yet",
+    "import_order": "",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Priority:
-    """value: in [0, 1], larger first. kind: which rule spoke. reason: for the person who asks why."""
+    """value: in [0, 1], larger first. kind: which rule spoke. facts: what fills its reason."""
 
     value: float
     kind: str
-    reason: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        """In words, for the person who asks why."""
+        return REASONS[self.kind].format(**self.facts)
+
+    @property
+    def code(self) -> str:
+        """The rule and its facts in one line that a program reads back: `uncertainty step=2 score=0.60`."""
+        return " ".join([self.kind, *(f"{name}={value}" for name, value in self.facts.items())])
 
 
 def aggregate(scores: Sequence[float], aggregation: Aggregation = "product") -> float:
@@ -46,12 +72,11 @@ def convincing_wrong(
     convincing it is too (the paper's other fifth).
     """
     score = aggregate(scores, aggregation)
+    facts = {"score": f"{score:.2f}"}
     if is_correct is False:
-        return Priority(
-            0.5 + score / 2, "convincing_wrong", f"wrong answer, yet the PRM gives it {score:.2f}"
-        )
-    known = "right answer" if is_correct else "answer not graded"
-    return Priority(score / 2 * (1 - 1e-9), "convincing", f"{known}, the PRM gives it {score:.2f}")
+        return Priority(0.5 + score / 2, "convincing_wrong", facts)
+    kind = "convincing_right" if is_correct else "convincing_ungraded"
+    return Priority(score / 2 * (1 - 1e-9), kind, facts)
 
 
 def uncertainty(scores: Sequence[float]) -> Priority:
@@ -63,7 +88,7 @@ def uncertainty(scores: Sequence[float]) -> Priority:
     read = _until_first_wrong(scores)
     step = min(range(len(read)), key=lambda index: abs(read[index] - 0.5))
     value = 1 - 2 * abs(read[step] - 0.5)
-    return Priority(value, "uncertainty", f"the PRM is unsure of step {step + 1} ({read[step]:.2f})")
+    return Priority(value, "uncertainty", {"step": str(step + 1), "score": f"{read[step]:.2f}"})
 
 
 def disagreement(scores: Sequence[float], soft: Sequence[float | None], threshold: float = 0.5) -> Priority:
@@ -83,23 +108,21 @@ def disagreement(scores: Sequence[float], soft: Sequence[float | None], threshol
     by_score = next((index for index, score in enumerate(scores) if score < threshold), None)
     by_rollouts = next((index for index, share in enumerate(soft) if share == 0), None)
     if by_score != by_rollouts and any(share is not None for share in soft):
-        reason = f"first mistake: PRM {_named(by_score)}, rollouts {_named(by_rollouts)}"
-        return Priority(0.5 + gaps[widest] / 2, "different_first_mistake", reason)
-    reason = f"PRM and rollouts are {gaps[widest]:.2f} apart at step {widest + 1}"
-    return Priority(gaps[widest] / 2 * (1 - 1e-9), "score_gap", reason)
+        found = {"prm": by_score, "rollouts": by_rollouts}
+        facts = {name: str(position + 1) for name, position in found.items() if position is not None}
+        kind = "different_first_mistake" if len(facts) == 2 else f"mistake_for_{next(iter(facts))}_only"
+        return Priority(0.5 + gaps[widest] / 2, kind, facts)
+    facts = {"gap": f"{gaps[widest]:.2f}", "step": str(widest + 1)}
+    return Priority(gaps[widest] / 2 * (1 - 1e-9), "score_gap", facts)
 
 
 def random_order(identity: str, seed: int = 0) -> Priority:
     """A place that depends on the id and the seed only: the same order everywhere and after each restart."""
     digest = hashlib.blake2b(f"{seed}:{identity}".encode(), digest_size=8).digest()
     # 53 bits are what a float in [0, 1) can hold exactly.
-    return Priority((int.from_bytes(digest) >> 11) / 2**53, "random", "random order")
+    return Priority((int.from_bytes(digest) >> 11) / 2**53, "random")
 
 
 def _until_first_wrong(scores: Sequence[float], threshold: float = 0.5) -> Sequence[float]:
     wrong = next((index for index, score in enumerate(scores) if score < threshold), len(scores) - 1)
     return scores[: wrong + 1]
-
-
-def _named(position: int | None) -> str:
-    return "none" if position is None else f"step {position + 1}"

@@ -11,6 +11,7 @@ from django.db import connection
 from labelsite.annotations.models import Annotation
 from labelsite.annotations.services import draft_of
 from labelsite.campaigns.models import Campaign, Exposure, Ordering
+from labelsite.campaigns.priority_reasons import reason_text
 from labelsite.campaigns.queue import NothingLeft
 
 # Steps that other annotators wrote stay out; so do gold, kind and whether the answer is right.
@@ -86,7 +87,7 @@ def _payload(campaign: Campaign, row: tuple[Any, ...], *, sees_machine: bool) ->
         "version": version,
         "assisted": sees_machine,
         "attempt": attempt,
-        "why": reason if sees_machine or tells_nothing else "",
+        "why": reason_text(reason) if sees_machine or tells_nothing else "",
         "problem": text,
         "answer": answer,
         "reference": reference if campaign.shows_reference_solution else None,

@@ -95,7 +95,7 @@ class QueuedTaskSerializer(serializers.Serializer[Any]):
     task = serializers.IntegerField(source="pk")
     solution = serializers.IntegerField(source="solution_id")
     priority = serializers.FloatField()
-    priority_reason = serializers.CharField()
+    priority_reason = serializers.CharField(source="why")
 
 
 class CampaignEstimates(Endpoint):

@@ -7,9 +7,11 @@ import uuid
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from labelsite.autolabels.models import EstimateRun, ScoreRun
+from labelsite.campaigns.priority_reasons import reason_text
 from labelsite.problems.models import Solution
 
 SECTION_LENGTH = 60
@@ -115,7 +117,7 @@ class Task(models.Model):
     overlap = models.PositiveSmallIntegerField(default=1)
     remaining = models.PositiveSmallIntegerField(default=1)
     priority = models.FloatField(default=0.0)
-    # Why this task comes when it comes, in words that a person reads.
+    # Why this task comes when it comes: `Priority.code`, which `why` puts into the reader's language.
     priority_reason = models.CharField(max_length=200, blank=True)
     set_aside_reason = models.CharField(max_length=200, blank=True)
     # Acceptable first-mistake positions; -1 stands for "no mistake". Null: not gold.
@@ -151,6 +153,14 @@ class Task(models.Model):
                 name="task_section_queue",
             ),
         ]
+
+    @property
+    def why(self) -> str:
+        return reason_text(self.priority_reason)
+
+    @property
+    def why_set_aside(self) -> str:
+        return gettext(self.set_aside_reason) if self.set_aside_reason else ""
 
 
 class AssignmentState(models.TextChoices):

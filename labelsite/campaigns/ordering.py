@@ -17,8 +17,8 @@ from ml.acquisition import Priority
 
 BATCH = 2000
 # Below every priority of ml.acquisition: what nobody scored comes last, in import order.
-UNSCORED = Priority(-1.0, "unscored", "not scored yet")
-IMPORT_ORDER = Priority(0.0, "import_order", "")
+UNSCORED = Priority(-1.0, "unscored")
+IMPORT_ORDER = Priority(0.0, "import_order")
 
 _EVIDENCE = """
 SELECT step.solution_id, score.score, estimate.soft
@@ -63,10 +63,12 @@ def _reorder_batch(campaign: Campaign, batch: Sequence[tuple[int, int, bool | No
     ids, values, reasons = [], [], []
     for task, solution, is_correct, old_value, old_reason in batch:
         new = priority_of(campaign.ordering, str(task), is_correct, evidence.get(solution, Evidence()))
-        if (new.value, new.reason) != (old_value, old_reason):
+        # The import's own order needs no reason, and its rows have none.
+        reason = new.code if new.reason else ""
+        if (new.value, reason) != (old_value, old_reason):
             ids.append(task)
             values.append(new.value)
-            reasons.append(new.reason[:200])
+            reasons.append(reason)
     with connection.cursor() as cursor:
         # Sorted by id, so that two reorderings at once lock rows in one order.
         cursor.execute(

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import Role, User
 from labelsite.campaigns.models import (
@@ -57,7 +58,7 @@ __all__ = [
 # ProcessBench's rule: one look, then three, then up to five, until three agree.
 ADAPTIVE_OVERLAPS = (1, 3, 5)
 AGREEING = 3
-FIVE_DISAGREE = "five people looked and no three agree"
+FIVE_DISAGREE = gettext_noop("five people looked and no three agree")
 
 
 class LeaseLost(Exception):

@@ -12,9 +12,20 @@ import pytest
 from django.utils import translation
 from django.utils.translation.template import templatize
 
+from ml.acquisition import REASONS
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 CATALOGUE = ROOT / "labelsite" / "locale" / "ko" / "LC_MESSAGES" / "django.mo"
-MARKERS = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy"}
+MARKERS = {
+    "_",
+    "gettext",
+    "gettext_lazy",
+    "gettext_noop",
+    "ngettext",
+    "ngettext_lazy",
+    "pgettext",
+    "pgettext_lazy",
+}
 LITERAL = r"""u?('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
 IN_TEMPLATE = re.compile(rf"\b(?:n?gettext|_)\({LITERAL}")
 
@@ -50,9 +61,17 @@ def in_python() -> Iterator[tuple[str, str]]:
                     yield place, "a translated string must not be an f-string"
 
 
+def in_tables() -> Iterator[tuple[str, str]]:
+    """Texts that ml gives and a page translates: ml itself knows nothing of languages."""
+    for kind, text in REASONS.items():
+        if text:
+            yield f"ml.acquisition.REASONS {kind}", text
+
+
 def test_every_string_is_translated() -> None:
     known = catalogue()
-    missing = [(place, text) for place, text in [*in_templates(), *in_python()] if not known.get(text)]
+    found = [*in_templates(), *in_python(), *in_tables()]
+    missing = [(place, text) for place, text in found if not known.get(text)]
     assert not missing, f"not in the Korean catalogue: {missing}"
 
 

@@ -65,7 +65,7 @@ def test_rollouts_train_a_model_whose_scores_reorder_the_queue():
     assert result["before"] != result["after"] == services.top_of_queue(campaign)
     first = campaign.tasks.select_related("solution").get(pk=result["after"][0])
     assert first.solution.is_correct is False
-    assert "wrong answer" in first.priority_reason
+    assert "wrong answer" in first.why
 
     evaluation = services.start_evaluation(checkpoint, campaign)
     run(evaluation.job)
