@@ -13,15 +13,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from labelsite.annotations.services import (
-    AlreadySubmitted,
-    Closed,
-    KeyReused,
-    LeaseLost,
-    StaleDraft,
-    Unlawful,
-)
-from labelsite.campaigns.models import Assignment
+from labelsite.annotations.refusals import refusal_of
+from labelsite.annotations.services import Unlawful
 
 Rest = ParamSpec("Rest")
 Body = dict[str, Any]
@@ -55,31 +48,11 @@ def json_post(view: JsonView[Rest]) -> Callable[Concatenate[HttpRequest, Rest], 
         try:
             return JsonResponse(view(request, body, *args, **kwargs))
         except Exception as error:
-            if (answer := _refusal(error)) is None:
+            if (refusal := refusal_of(error)) is None:
                 raise
-            return answer
+            return problem(refusal.status, refusal.code, refusal.text, **refusal.more)
 
     return handle
-
-
-def _refusal(error: Exception) -> HttpResponse | None:
-    match error:
-        case Unlawful():
-            return problem(422, error.code, str(error))
-        case LeaseLost():
-            text = _("Your hold on this task ended and somebody else has it now. Your draft is kept.")
-            return problem(409, "lease_lost", text)
-        case StaleDraft():
-            return problem(409, "stale_draft", str(error), draft=error.draft, version=error.version)
-        case AlreadySubmitted():
-            return problem(409, "already_submitted", _("You submitted this task already, from another page."))
-        case KeyReused():
-            return problem(409, "key_reused", _("This key belongs to another submission."))
-        case Closed():
-            return problem(409, "closed", str(error))
-        case Assignment.DoesNotExist():
-            return problem(404, "not_found", _("There is no such task of yours."))
-    return None
 
 
 def uuid_in(body: Body, name: str) -> str:

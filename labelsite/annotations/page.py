@@ -50,7 +50,6 @@ def words() -> dict[str, str]:
         "good": _("great"),
         "unsure": _("cannot say"),
         "markHere": _("First mistake is here"),
-        "ratedAs": _("Step {n}: {rating}"),
         "nowStep": _("Step {n} of {total}"),
         "nowAlternative": _("Alternative {n} of step {step}"),
         "needAll": _("Find the first mistake, or rate all steps."),
@@ -69,9 +68,7 @@ def words() -> dict[str, str]:
         "submitted": _("Submitted."),
         "secondLook": _("Second look"),
         "changedElsewhere": _("This task was changed on another device, so that version is shown now."),
-        "leaseLost": _("Your hold on this task ended and somebody else has it now. Your draft is kept."),
         "loggedOut": _("You are logged out. Log in again in another tab; nothing is lost."),
-        "alreadySubmitted": _("You submitted this task already, from another page."),
         "nothingToUndo": _("There is nothing to undo."),
         "undone": _("Undone."),
         "revising": _("You are changing a judgement that stands. It stays until you submit again."),
@@ -85,5 +82,4 @@ def words() -> dict[str, str]:
         "lit": _("“{term}” stands {n} times in this task."),
         "calculatorError": _("This cannot be worked out."),
         "keptDraft": _("Your draft from before is open again."),
-        "minutes": _("{n} min"),
     }

@@ -10,15 +10,7 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from labelsite.annotations.services import (
-    AlreadySubmitted,
-    Closed,
-    KeyReused,
-    LeaseLost,
-    StaleDraft,
-    Unlawful,
-)
-from labelsite.campaigns.models import Assignment
+from labelsite.annotations.refusals import refusal_of
 from ml.errors import MisstepError
 
 CONTENT_TYPE = "application/problem+json"
@@ -49,26 +41,9 @@ def problem(status_code: int, code: str, detail: str, **more: Any) -> dict[str, 
 
 
 def _of_the_services(error: Exception) -> dict[str, Any] | None:
-    match error:
-        case Unlawful():
-            return problem(422, error.code, str(error))
-        case LeaseLost():
-            text = _("Your hold on this task ended and somebody else has it now. Your draft is kept.")
-            return problem(409, "lease_lost", text)
-        case StaleDraft():
-            return problem(409, "stale_draft", str(error), draft=error.draft, version=error.version)
-        case AlreadySubmitted():
-            text = _("You submitted this task already, with another key.")
-            return problem(409, "already_submitted", text)
-        case KeyReused():
-            return problem(409, "key_reused", _("This idempotency key belongs to another submission."))
-        case Closed():
-            return problem(409, "closed", str(error))
-        case Assignment.DoesNotExist():
-            return problem(404, "not_found", _("There is no such assignment of yours."))
-        case MisstepError():
-            return problem(422, "refused", str(error))
-    return None
+    if refusal := refusal_of(error):
+        return problem(refusal.status, refusal.code, refusal.text, **refusal.more)
+    return problem(422, "refused", str(error)) if isinstance(error, MisstepError) else None
 
 
 def _of_the_framework(error: Exception) -> dict[str, Any] | None:

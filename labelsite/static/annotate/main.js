@@ -65,7 +65,10 @@ async function open(received) {
   timer.lap();
   refresh(false);
   scrollTo({ top: 0, behavior: "instant" });
-  if (unsent) saver.save(task);
+  if (unsent) {
+    saver.save(task);
+    toast(words.keptDraft);
+  }
   // The next task is leased and fetched while the person works on this one.
   if (!payload.annotation) prepared ??= post(urls.next, { besides: payload.assignment }).then(whole).catch(() => null);
 }
