@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 
 from labelsite.autolabels.models import EstimateRun
-from labelsite.problems.models import Solution
+from labelsite.problems.models import Problem, Solution
 
-# A tree search makes one tree a prefix, a completion method one draw a prefix: both scale with steps.
 RECENT = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The size of a run, and what it should take where there is experience. tokens, seconds: None without."""
+    """The size of a run, and what it should take where there is experience. tokens, seconds: None without.
 
-    solutions: int
+    items: solutions to judge, or problems to search. steps: of the solutions, None for problems. A judged
+    solution costs by its steps and a searched problem by its tree, each times the rollouts.
+    """
+
+    items: int
     without_answer: int
-    steps: int
+    steps: int | None
     rollouts: int
     tokens: float | None
     seconds: float | None
@@ -28,7 +31,7 @@ class Budget:
     @property
     def most_rollouts(self) -> int:
         """An upper bound: OmegaPRM and early stopping need fewer."""
-        return self.steps * self.rollouts
+        return self.rollouts * (self.items if self.steps is None else self.steps)
 
 
 def budget_for(solutions: QuerySet[Solution], method: str, policy: str, rollouts: int) -> Budget:
@@ -40,33 +43,34 @@ def budget_for(solutions: QuerySet[Solution], method: str, policy: str, rollouts
             "step_rows", filter=Q(step_rows__is_chosen=True, problem__answer__isnull=False), distinct=True
         ),
     )
-    return _with_experience(totals["solutions"], totals["without"], totals["steps"], method, policy, rollouts)
+    steps = totals["steps"]
+    cost = _from_experience("steps", steps * rollouts, method, policy)
+    return Budget(totals["solutions"], totals["without"], steps, rollouts, *cost)
 
 
-def _with_experience(
-    solutions: int, without: int, steps: int, method: str, policy: str, rollouts: int
-) -> Budget:
+def budget_for_search(problems: QuerySet[Problem], method: str, policy: str, rollouts: int) -> Budget:
+    """The cost of growing a tree for each problem."""
+    count = problems.filter(answer__isnull=False).count()
+    cost = _from_experience("trees", count * rollouts, method, policy)
+    return Budget(count, problems.filter(answer__isnull=True).count(), None, rollouts, *cost)
+
+
+def _from_experience(
+    kind: str, asked: int, method: str, policy: str
+) -> tuple[float | None, float | None, int]:
+    """Tokens and seconds for `asked` rollouts of steps or trees, and how many earlier runs tell so."""
     earlier = EstimateRun.objects.filter(
         method=method,
         policy=policy,
         loaded_at__isnull=False,
-        cost__steps__gt=0,
         parameters__has_key="rollouts",
+        **{f"cost__{kind}__gt": 0},
     ).order_by("-pk")[:RECENT]
     tokens = seconds = work = 0.0
     basis = 0
     for run in earlier:
-        work += run.cost["steps"] * int(run.parameters["rollouts"])
+        work += run.cost[kind] * int(run.parameters["rollouts"])
         tokens += run.cost.get("tokens", 0)
         seconds += run.cost.get("seconds", 0)
         basis += 1
-    asked = steps * rollouts
-    return Budget(
-        solutions=solutions,
-        without_answer=without,
-        steps=steps,
-        rollouts=rollouts,
-        tokens=asked * tokens / work if work else None,
-        seconds=asked * seconds / work if work else None,
-        basis=basis,
-    )
+    return (asked * tokens / work, asked * seconds / work, basis) if work else (None, None, 0)

@@ -89,7 +89,8 @@ def _load_part(run: EstimateRun, folder: Path, expected: int | None, check: Chec
         raise MisstepError(f"{folder} holds results of {found} items, expected {expected}")
     run.code_version = _merged(run.code_version, described.get("code_version"), 80)
     run.sandbox_level = _merged(run.sandbox_level, described.get("sandbox_level"), 40)
-    run.parameters = {**described.get("parameters", {}), **run.parameters}
+    beside = {name: described[name] for name in ("value_model", "reference") if described.get(name)}
+    run.parameters = {**described.get("parameters", {}), **beside, **run.parameters}
     run.cost = _sum(run.cost, {**described.get("cost", {}), **counts})
     run.save(update_fields=["code_version", "sandbox_level", "parameters", "cost"])
     return counts

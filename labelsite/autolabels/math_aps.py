@@ -42,6 +42,8 @@ def import_trees(path: Path, name: str) -> list[EstimateRun]:
             nodes = tree_nodes(record["reasoning_steps"])
             data = {
                 "id": str(record.get("question_id", line)),
+                # As the file has it, a number or a text, so that it is saved again unchanged.
+                "question_id": record.get("question_id", line),
                 "problem": record["question"],
                 "answer": record.get("final_answer"),
                 "method": METHOD,

@@ -42,7 +42,10 @@ SCORE_TASK = "labelsite.autolabels.tasks.run_scores"
 # Small enough that a lost worker costs minutes, large enough that loading a policy does not dominate.
 SHARD_SIZE = 500
 # What a form or a script may set of a method, by its name on the command line.
-OPTIONS = ("candidates", "depth", "temperature", "threshold", "style", "continuation-style")
+OPTIONS = (
+    "candidates", "depth", "temperature", "threshold", "luck", "style", "continuation-style",
+    "value-model", "reference", "voters",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class TreeNode:
     children: list[int] = field(default_factory=list)
     size: int = 1
     column: int = 0
-    row: float = 0.0
+    row: int = 0
     is_open: bool = False
     on_best_path: bool = False
     leads_to_answer: bool = False
@@ -63,6 +63,8 @@ class TreeView:
         for node in reversed(self.nodes[1:]):
             self.nodes[node.parent or 0].size += node.size
         self._mark_answers()
+        for node in self.nodes:
+            node.children.sort(key=self._order)
         self._open(toggled, is_all_open)
         self.shown = self._placed()
 
@@ -80,7 +82,7 @@ class TreeView:
         return 1 + max(node.column for node in self.shown)
 
     @property
-    def rows(self) -> float:
+    def rows(self) -> int:
         return 1 + max(node.row for node in self.shown)
 
     def path(self, node: TreeNode) -> list[TreeNode]:
@@ -112,6 +114,11 @@ class TreeView:
             for node in [self.root, *self.path(best)]:
                 node.on_best_path = True
 
+    def _order(self, child: int) -> tuple[bool, bool]:
+        """The way to the answer first, what was pruned last, and else as the steps were made."""
+        node = self.nodes[child]
+        return not node.on_best_path, bool(node.facts.get("pruned"))
+
     def _open(self, toggled: Collection[int], is_all_open: bool) -> None:
         if is_all_open or len(self.nodes) <= COMFORTABLE:
             for node in self.nodes:
@@ -137,23 +144,21 @@ class TreeView:
                 heapq.heappush(waiting, (urgency, child))
 
     def _placed(self) -> list[TreeNode]:
-        """Depth first: every leaf of the drawing has its own row, a parent stands beside its children."""
+        """Depth first: every leaf of the drawing has its own row, a parent stands in that of its first child.
+
+        So the way to the answer is one straight line at the top, and a large tree begins where one looks first.
+        """
         shown: list[TreeNode] = []
-        next_row = 0
-        waiting: list[tuple[int, bool]] = [(0, False)]
+        row = 0
+        waiting = [0]
         while waiting:
-            number, is_done = waiting.pop()
-            node = self.nodes[number]
-            if is_done:
-                node.row = (self.nodes[node.children[0]].row + self.nodes[node.children[-1]].row) / 2
-                continue
+            node = self.nodes[waiting.pop()]
+            node.row = row
             shown.append(node)
             if node.is_open and node.children:
-                waiting.append((number, True))
-                waiting.extend((child, False) for child in reversed(node.children))
+                waiting.extend(reversed(node.children))
             else:
-                node.row = float(next_row)
-                next_row += 1
+                row += 1
         return shown
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.accounts.models import User
 from labelsite.autolabels import services
+from labelsite.autolabels.budget import budget_for_search
 from labelsite.autolabels.forms import ProblemSearchForm, TreeFileForm
 from labelsite.autolabels.math_aps import import_trees
 from labelsite.autolabels.models import EstimateRun, SearchTree, SolutionEstimate
@@ -76,26 +79,33 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 @admin_required
 def search(request: HttpRequest) -> HttpResponse:
-    """Start a search of fresh problems."""
+    """Start a search of fresh problems, with what it should cost told before."""
     counts = Problem.objects.filter(answer__isnull=False).values_list("source").annotate(n=Count("pk"))
-    form = ProblemSearchForm(request.POST or None, sources=list(counts.order_by("source")))
-    if request.method == "POST" and form.is_valid():
-        chosen = form.cleaned_data
-        problems = Problem.objects.filter(source=chosen["source"], answer__isnull=False).order_by("pk")
-        first = problems.values("pk")[: chosen["limit"]]
+    sources = list(counts.order_by("source"))
+    form = ProblemSearchForm(request.POST or request.GET or None, sources=sources)
+    is_valid = form.is_bound and form.is_valid()
+    if request.method == "POST" and is_valid:
         try:
-            run = services.start_search(
-                Problem.objects.filter(pk__in=first),
-                method=chosen["method"],
-                policy=chosen["policy"],
-                rollouts=chosen["rollouts"],
-                seed=chosen["seed"],
-                created_by=person(request),
-            )
-            return redirect("autolabels:run", run.pk)
+            return redirect("autolabels:run", _start_search(form.cleaned_data, person(request)).pk)
         except MisstepError as refusal:
             form.add_error(None, str(refusal))
-    return render(request, "autolabels/search.html", {"form": form})
+    first = {"source": sources[0][0] if sources else ""}
+    chosen = form.cleaned_data if is_valid else {n: form[n].initial for n in form.fields} | first
+    budget = budget_for_search(
+        _first_problems(chosen), *(chosen[n] for n in ("method", "policy", "rollouts"))
+    )
+    name = "autolabels/budget.html" if _is_htmx(request) else "autolabels/search.html"
+    return render(request, name, {"form": form, "budget": budget})
+
+
+def _first_problems(chosen: Mapping[str, Any]) -> QuerySet[Problem]:
+    problems = Problem.objects.filter(source=chosen["source"], answer__isnull=False).order_by("pk")
+    return Problem.objects.filter(pk__in=problems.values("pk")[: chosen["limit"]])
+
+
+def _start_search(chosen: Mapping[str, Any], created_by: User) -> EstimateRun:
+    asked = {name: chosen[name] for name in ("method", "policy", "rollouts", "seed")}
+    return services.start_search(_first_problems(chosen), created_by=created_by, **asked)
 
 
 @admin_required
@@ -185,6 +195,17 @@ def export_tree(request: HttpRequest, pk: int) -> HttpResponse:
     return response
 
 
+@reviewer_required
+def export_run(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """All trees of a run as MATH-APS JSON, one a line."""
+    run = get_object_or_404(EstimateRun, pk=pk)
+    trees = run.trees.order_by("pk").values_list("data", flat=True)
+    lines = (json.dumps(write_record(data), ensure_ascii=False) + "\n" for data in trees.iterator(50))
+    response = StreamingHttpResponse(lines, content_type="application/jsonl")
+    response["Content-Disposition"] = f'attachment; filename="trees-of-run-{pk}.jsonl"'
+    return response
+
+
 def _node_context(view: TreeView, number: int) -> dict[str, Any]:
     chosen = view.nodes[number]
     children = [view.nodes[child] for child in chosen.children]
@@ -194,7 +215,10 @@ def _node_context(view: TreeView, number: int) -> dict[str, Any]:
 
 def _histogram(run: EstimateRun, progress: RunProgress) -> Any:
     low = lowest_q(run)
-    counts = loaded_histogram(run, low) if run.loaded_at else list(progress.histogram)
+    counts = loaded_histogram(run, low) if run.loaded_at else []
+    if not any(counts):
+        # Trees have no estimates in the tables: what the search last reported of its best paths stays.
+        counts = list(progress.histogram)
     if not any(counts):
         return None
     return bar_chart(

@@ -127,7 +127,7 @@ def estimate(request: HttpRequest, campaign_id: int) -> HttpResponse:
     solutions = Solution.objects.filter(tasks__campaign=campaign)
     budget = budget_for(solutions, chosen["method"], chosen["policy"], chosen["rollouts"])
     context = {"campaign": campaign, "form": form, "budget": budget}
-    name = "comparison/budget.html" if getattr(request, "htmx", False) else "comparison/estimate_form.html"
+    name = "autolabels/budget.html" if getattr(request, "htmx", False) else "comparison/estimate_form.html"
     return render(request, name, context)
 
 

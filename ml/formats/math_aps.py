@@ -87,13 +87,14 @@ def _flat_paths(question: str, entries: Sequence[Record]) -> Iterator[tuple[list
 def write_record(tree: Mapping[str, Any]) -> dict[str, Any]:
     """The tree line for one line of `trees.jsonl` (id, problem, answer, nodes).
 
-    mc_value: the share of correct rollouts. A node without `soft` has it from its q_value, clipped to
-    [0, 1] (rStar's values begin at -1); nodes that were never visited are left out, and what hangs below.
+    mc_value: the share of correct rollouts. A node without `soft` has it from its q_value, which rStar counts
+    from -1 to 1; nodes that were never visited are left out, and what hangs below.
     """
+    lowest = -1.0 if tree.get("method") == "rstar" else 0.0
     nodes: dict[int, dict[str, Any]] = {}
     for node in tree["nodes"]:
         text = tree["problem"] if node["parent"] is None else node["text"]
-        nodes[node["id"]] = {"text": text, "mc_value": _value(node), "children": []}
+        nodes[node["id"]] = {"text": text, "mc_value": _share(node, lowest), "children": []}
     root = None
     for node in tree["nodes"]:
         if node["parent"] is None:
@@ -106,12 +107,13 @@ def write_record(tree: Mapping[str, Any]) -> dict[str, Any]:
         "question": tree["problem"],
         "final_answer": tree["answer"],
         "reasoning_steps": root,
-        "question_id": tree["id"],
+        "question_id": tree.get("question_id", tree["id"]),
     }
 
 
-def _value(node: Mapping[str, Any]) -> float:
-    value = node.get("soft")
-    if value is None:
-        value = node.get("q_value")
-    return min(max(float(value or 0.0), 0.0), 1.0)
+def _share(node: Mapping[str, Any], lowest: float) -> float:
+    if node.get("soft") is not None:
+        return float(node["soft"])
+    value = node.get("q_value")
+    share = 0.0 if value is None else (float(value) - lowest) / (1.0 - lowest)
+    return min(max(share, 0.0), 1.0)

@@ -87,7 +87,9 @@ class _FreeHand:
         if not open_places:
             return self._flat_hop(level)
         if self._often(self.taste.single):
-            open_places = [self.rng.choice(open_places) if self._often(self.taste.elsewhere) else open_places[0]]
+            open_places = [
+                self.rng.choice(open_places) if self._often(self.taste.elsewhere) else open_places[0]
+            ]
         terms = list(level.terms)
         for place, spot in open_places:
             factors = list(terms[place].factors)

@@ -65,14 +65,32 @@ def test_a_file_without_trees_is_refused_and_leaves_nothing(tmp_path, text, erro
     assert not EstimateRun.objects.exists()
 
 
-def test_the_published_sample_opens_and_is_saved_again_unchanged():
+def test_the_published_sample_opens_and_is_saved_again_unchanged(client):
     path = real_data("math_aps/samples_tree.jsonl")
-    runs = import_trees(path, "samples")
     originals = [json.loads(line) for line in path.read_text().splitlines()]
-    trees = SearchTree.objects.filter(run__in=runs).order_by("pk")
-    for tree, original in zip(trees, originals, strict=True):
-        assert write_record(tree.data)["reasoning_steps"] == original["reasoning_steps"]
+    runs = import_trees(path, "samples")
+    for tree in SearchTree.objects.filter(run__in=runs):
         assert TreeView(tree.data).counts()["nodes"] == tree.node_count
+    reviewer = make_user("reviewer")
+    client.login(username=reviewer.username, password=PASSWORD)
+    saved = []
+    for run in runs:
+        answer = client.get(reverse("autolabels:export_run", args=[run.pk]))
+        saved += [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]
+    assert len(saved) == len(originals)
+    assert all(original in saved for original in originals)
+
+
+def test_rewards_from_minus_one_to_one_are_saved_as_shares_of_right_ends():
+    nodes = [
+        {"id": 0, "parent": None, "text": "", "visits": 4, "q_value": -0.5},
+        {"id": 1, "parent": 0, "text": "Add.", "visits": 2, "q_value": 0.0},
+        {"id": 2, "parent": 0, "text": "Guess.", "visits": 2, "q_value": -1.0},
+    ]
+    tree = {"id": "7", "problem": "2 + 2 =", "answer": "4", "method": "rstar", "nodes": nodes}
+    root = write_record(tree)["reasoning_steps"]
+    assert root["mc_value"] == 0.25
+    assert [child["mc_value"] for child in root["children"]] == [0.5, 0.0]
 
 
 def test_an_admin_opens_a_file_in_the_browser_and_nobody_else_does(client):

@@ -1,7 +1,5 @@
 """A search tree is drawn so that it can be read, folded and walked."""
 
-import pytest
-
 from labelsite.autolabels.plots.tree import tree_svg
 from labelsite.autolabels.trees import COMFORTABLE, TreeView, parse_toggled, with_toggled
 from tests.autolabels.files import node, small_tree, tree_line
@@ -20,11 +18,25 @@ def chain_of_fans(fans: int, width: int):
     return tree_line(1, nodes)
 
 
-def test_every_leaf_has_a_row_of_its_own_and_a_parent_stands_between_its_children():
+def test_every_leaf_has_a_row_of_its_own_and_a_parent_stands_in_that_of_its_first_child():
     view = TreeView(small_tree())
     rows = {shown.id: shown.row for shown in view.shown}
     assert sorted(rows[leaf] for leaf in (2, 3, 4)) == [0, 1, 2]
-    assert rows[0] == pytest.approx((rows[1] + rows[4]) / 2)
+    assert rows[0] == rows[1] == rows[2]
+
+
+def test_the_way_to_the_answer_is_one_straight_line_and_what_was_pruned_comes_last():
+    data = small_tree()
+    # The same branches, made in another order: pruned, wrong, right.
+    pruned, wrong, right, end = (data["nodes"][number] for number in (4, 3, 1, 2))
+    nodes = [
+        data["nodes"][0],
+        *({**node, "id": place} for place, node in enumerate((pruned, wrong, right, end), 1)),
+    ]
+    nodes[4]["parent"] = 3
+    view = TreeView({**data, "nodes": nodes})
+    assert [shown.id for shown in view.shown] == [0, 3, 4, 2, 1]
+    assert {shown.row for shown in view.nodes if shown.on_best_path} == {0}
 
 
 def test_the_way_to_the_answer_is_marked():

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from labelsite.autolabels.plots import svg
 from labelsite.autolabels.trees import TreeNode, TreeView, with_toggled
 
-COLUMN, ROW, WIDTH, HEIGHT, MARGIN = 222, 54, 178, 42, 12
+COLUMN, ROW, WIDTH, HEIGHT, MARGIN = 222, 50, 178, 42, 12
 SIGNS = {"correct": "✓", "wrong": "✗", "invalid": "⊘"}
 
 
@@ -44,7 +44,7 @@ def tree_svg(
 
 
 def _place(node: TreeNode) -> tuple[float, float]:
-    return MARGIN + node.column * COLUMN, round(MARGIN + node.row * ROW, 1)
+    return MARGIN + node.column * COLUMN, MARGIN + node.row * ROW
 
 
 def _link(parent: TreeNode, child: TreeNode) -> SafeString:
