@@ -1,8 +1,9 @@
-"""Labels against the pocket family's truth, by method and rollouts, and the reliability of soft estimates.
+"""Labels against the pocket family's truth, by method and rollouts, and how literally soft estimates may be taken.
 
-`python -m tests.benchmarks.search_calibration`: solutions by the careless writer, right and wrong ones, whose
-first slip is known. Soft estimates of few rollouts are held against the success rate of many others, with
-another seed.
+    python -m tests.benchmarks.search_calibration --out docs/results/search_calibration.json --figures docs/images
+
+Solutions by the careless writer, about as many wrong as right; the checker knows the truth of every step. Soft
+estimates are held against the success rate of many other rollouts (another seed), and against the truth.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ml.agreement import wilson_interval
 from ml.execution import Sandbox
+from ml.pocket.checker import first_mistake
 from ml.pocket.problems import expression_of, generate
 from ml.pocket.writer import write_prose
 from ml.policies import load_policy
@@ -20,75 +25,156 @@ from ml.policies.protocol import Policy
 from ml.records import Option, Position, Solution, SolutionEstimate
 from ml.search.recipes import RECIPES
 from ml.search.walk import Walk
+from tests.benchmarks.figure_worker import Line, Panel, figure
+from tests.data import ROOT
+
+ROLLOUTS = (1, 2, 4, 8, 16, 32)
+JUDGES = 64
+Labelled = Sequence[tuple[Solution, int | None]]
+Found = Mapping[str, SolutionEstimate]
 
 
 def solutions_with_truth(count: int, seed: int = 9) -> list[tuple[Solution, int | None]]:
-    """Prose solutions, and the position of the first slip. Slips that cancel out are left out."""
+    """Prose solutions and their first mistake by the checker. Mistakes that cancel out are left out: rollouts
+    and truth rightly differ there.
+    """
     generator = random.Random(seed)
     found: list[tuple[Solution, int | None]] = []
     for problem in generate(3 * count, seed=seed):
         written = write_prose(expression_of(problem.text), generator)
-        if (written.first_slip is None) == (str(written.answer) == problem.answer):
+        truth = first_mistake(problem.text, written.steps)
+        if (truth is None) == (str(written.answer) == problem.answer):
             positions = tuple(Position((Option(step),)) for step in written.steps)
-            found.append((Solution(problem.id, problem, positions), written.first_slip))
+            found.append((Solution(problem.id, problem, positions), truth))
     return found[:count]
 
 
-def label(
-    policy: Policy, solutions: list[Solution], method: str, rollouts: int, seed: int
-) -> dict[str, SolutionEstimate]:
-    """Every solution's estimate."""
+def label(policy: Policy, labelled: Labelled, method: str, rollouts: int, seed: int) -> tuple[Found, int]:
+    """Every solution's estimate, and the tokens that they took."""
     recipe, sandbox = RECIPES[method], Sandbox()
     options = recipe.with_options({"rollouts": rollouts, "style": "code"})
     walk = Walk(policy, sandbox)
-    found = {
-        d.key: d.result for d in walk.drive((s.id, recipe.estimate(s, options, seed)) for s in solutions)
-    }
+    searches = ((solution.id, recipe.estimate(solution, options, seed)) for solution, _ in labelled)
+    found = {done.key: done.result for done in walk.drive(searches)}
     sandbox.close()
-    return found
+    return found, walk.cost.tokens
 
 
-def reliability(
-    few: dict[str, SolutionEstimate], many: dict[str, SolutionEstimate]
-) -> list[dict[str, float]]:
-    """By fifths of the soft estimate: the mean estimate, and the success rate that it should equal."""
-    bins: list[list[tuple[float, float]]] = [[] for _ in range(5)]
-    for name, estimate in few.items():
+def errors(labelled: Labelled, found: Found) -> dict[str, Any]:
+    """Shares of solutions whose first mistake differs from the checker's, and of steps whose hard label does.
+
+    A step's truth: no mistake up to it.
+    """
+    wrong = sum(found[solution.id].first_mistake != truth for solution, truth in labelled)
+    steps = [
+        step.hard != int(truth is None or place < truth)
+        for solution, truth in labelled
+        for place, step in enumerate(found[solution.id].steps)
+        if step.hard is not None
+    ]
+    return {
+        "first_mistake_error": round(wrong / len(labelled), 4),
+        "first_mistake_interval": [round(end, 4) for end in wilson_interval(wrong, len(labelled))],
+        "step_error": round(sum(steps) / len(steps), 4),
+        "step_interval": [round(end, 4) for end in wilson_interval(sum(steps), len(steps))],
+        "steps": len(steps),
+    }
+
+
+def reliability(labelled: Labelled, few: Found, many: Found, bins: int = 8) -> list[dict[str, float]]:
+    """By bins of the soft estimate: its mean, the success rate of other rollouts, the share of right steps."""
+    parted: list[list[tuple[float, float, bool]]] = [[] for _ in range(bins)]
+    for solution, truth in labelled:
         # The last step is graded by the solution's own answer: no estimate to hold against anything.
-        for step, truth in zip(estimate.steps[:-1], many[name].steps[:-1], strict=True):
-            if step.soft is not None and truth.soft is not None:
-                bins[min(4, int(step.soft * 5))].append((step.soft, truth.soft))
+        pairs = zip(few[solution.id].steps[:-1], many[solution.id].steps[:-1], strict=True)
+        for place, (step, judge) in enumerate(pairs):
+            if step.soft is not None and judge.soft is not None:
+                right = truth is None or place < truth
+                parted[min(bins - 1, int(step.soft * bins))].append((step.soft, judge.soft, right))
     return [
         {
-            "steps": len(pairs),
-            "estimate": round(sum(pair[0] for pair in pairs) / len(pairs), 3),
-            "success_rate": round(sum(pair[1] for pair in pairs) / len(pairs), 3),
+            "steps": len(part),
+            "estimate": round(sum(soft for soft, _, _ in part) / len(part), 4),
+            "success_rate": round(sum(rate for _, rate, _ in part) / len(part), 4),
+            "right": round(sum(right for _, _, right in part) / len(part), 4),
         }
-        for pairs in bins
-        if pairs
+        for part in parted
+        if part
     ]
 
 
+def calibration_error(rows: Sequence[Mapping[str, float]], against: str) -> float:
+    """The expected calibration error: bins' distances, weighed by their steps."""
+    total = sum(row["steps"] for row in rows)
+    return round(sum(row["steps"] * abs(row["estimate"] - row[against]) for row in rows) / total, 4)
+
+
+def draw_errors(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Both errors by number of rollouts, a line a method."""
+    panels = []
+    for name, key in (("First mistake", "first_mistake"), ("Steps, hard estimation", "step")):
+        lines = []
+        for method in dict.fromkeys(row["method"] for row in rows):
+            own = [row for row in rows if row["method"] == method]
+            points = [(row["rollouts"], row[f"{key}_error"]) for row in own]
+            lines.append(Line(method, points, [tuple(row[f"{key}_interval"]) for row in own]))
+        highest = max(0.1, round(max(b for line in lines for _, b in line.points) + 0.05, 1))
+        panels.append(Panel(f"{name}: error", "rollouts", lines, ROLLOUTS, highest, is_log=True))
+    return figure(panels, "Error of automatic labels", "Shares that differ from the checker, by rollouts.")
+
+
+def draw_reliability(rows: Sequence[Mapping[str, float]], rollouts: int) -> str:
+    """The reliability curve, against other rollouts and against the truth."""
+    lines = [
+        Line(f"success rate of {JUDGES} other rollouts", [(r["estimate"], r["success_rate"]) for r in rows]),
+        Line("share of steps that are right (checker)", [(r["estimate"], r["right"]) for r in rows]),
+    ]
+    ticks = (0.0, 0.25, 0.5, 0.75, 1.0)
+    panel = Panel(
+        "Reliability", f"soft estimate of {rollouts} rollouts", lines, ticks, 1.0, has_diagonal=True
+    )
+    return figure([panel], "Reliability of soft estimates", "Soft estimates against what they should equal.")
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Print one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--solutions", type=int, default=30)
-    parser.add_argument("--runs", nargs="+", default=["math-shepherd:2", "math-shepherd:8", "omegaprm:16"])
+    """Print one JSON line a row, and write the table and both figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--solutions", type=int, default=120)
+    parser.add_argument("--methods", nargs="+", default=list(RECIPES))
+    parser.add_argument("--rollouts", type=int, nargs="+", default=list(ROLLOUTS))
+    parser.add_argument("--soft-rollouts", type=int, default=16)
+    parser.add_argument("--out", type=Path, default=ROOT / "var" / "search_calibration.json")
+    parser.add_argument("--figures", type=Path, default=ROOT / "var")
     chosen = parser.parse_args(arguments)
     policy, labelled = load_policy("pocket"), solutions_with_truth(chosen.solutions)
-    solutions = [solution for solution, _ in labelled]
     rows: list[dict[str, Any]] = []
-    few: dict[str, SolutionEstimate] = {}
-    for run in chosen.runs:
-        method, _, rollouts = run.partition(":")
-        found = label(policy, solutions, method, int(rollouts), seed=0)
-        few = found if method == "math-shepherd" else few
-        wrong = sum(found[solution.id].first_mistake != first for solution, first in labelled)
-        rows.append({"method": method, "rollouts": int(rollouts), "error": round(wrong / len(labelled), 3)})
-    table: dict[str, Any] = {"benchmark": "search_calibration", "solutions": len(labelled), "labels": rows}
-    if few:
-        table["reliability"] = reliability(few, label(policy, solutions, "math-shepherd", 32, seed=1))
-    print(json.dumps(table))
+    for method in chosen.methods:
+        for rollouts in chosen.rollouts:
+            found, tokens = label(policy, labelled, method, rollouts, seed=0)
+            rows.append({"method": method, "rollouts": rollouts, "tokens": tokens, **errors(labelled, found)})
+            print(json.dumps(rows[-1]), flush=True)
+    few, _ = label(policy, labelled, "math-shepherd", chosen.soft_rollouts, seed=0)
+    many, _ = label(policy, labelled, "math-shepherd", JUDGES, seed=1)
+    curve = reliability(labelled, few, many)
+    table = {
+        "benchmark": "search_calibration",
+        "solutions": len(labelled),
+        "wrong_solutions": sum(truth is not None for _, truth in labelled),
+        "errors": rows,
+        "soft_rollouts": chosen.soft_rollouts,
+        "judging_rollouts": JUDGES,
+        "reliability": curve,
+        "calibration_error": {key: calibration_error(curve, key) for key in ("success_rate", "right")},
+    }
+    print(json.dumps({"reliability": curve, "calibration_error": table["calibration_error"]}), flush=True)
+    for path in (chosen.out.parent, chosen.figures):
+        path.mkdir(parents=True, exist_ok=True)
+    chosen.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    (chosen.figures / "search_errors.svg").write_text(draw_errors(rows), encoding="utf-8")
+    drawn = draw_reliability(curve, chosen.soft_rollouts)
+    (chosen.figures / "search_reliability.svg").write_text(drawn, encoding="utf-8")
     return 0
 
 
