@@ -91,8 +91,11 @@ def _panel(panel: Panel, place: int, names: Sequence[str]) -> str:
         path = " ".join(f"{x(a)},{y(b)}" for a, b in line.points)
         parts.append(f'<polyline class="l c{number}" stroke-dasharray="{DASHES[number]}" points="{path}"/>')
         parts += [f'<circle class="c{number}" cx="{x(a)}" cy="{y(b)}" r="2.5"/>' for a, b in line.points]
+        # Intervals of several lines at one place stand a little beside each other.
+        aside = 3 * number - 4
         parts += [
-            f'<line class="b c{number}" x1="{x(a)}" x2="{x(a)}" y1="{y(bottom)}" y2="{y(min(top, panel.highest))}"/>'
+            f'<line class="b c{number}" x1="{x(a) + aside}" x2="{x(a) + aside}" y1="{y(bottom)}" '
+            f'y2="{y(min(top, panel.highest))}"/>'
             for (a, _), (bottom, top) in zip(line.points, line.bars, strict=False)
         ]
     return "".join(parts)

@@ -1,8 +1,11 @@
-"""Automatic labels against people on 152 real traces: `python -m tests.benchmarks.search_agreement`.
+"""Automatic labels against people on 152 real traces, by method, rollouts and cost; with and without the answer.
 
-Exact first-mistake agreement by method and number of rollouts, with its cost and the confusion; and the
-traces whose answer is wrong although nobody marked a mistake: there people were probably wrong, and they
-count against the method.
+    python -m tests.benchmarks.search_agreement --out docs/results/search_agreement.json
+
+Exact first-mistake agreement with its confusion; and the traces whose answer is wrong although nobody marked a
+mistake: there people were probably wrong, and they count against the method. Then the same with no look at the
+reference answer: rollouts graded against the policy's own majority, and a reward model trained on automatic
+labels of pocket problems, whose threshold is set on pocket problems too.
 """
 
 from __future__ import annotations
@@ -11,18 +14,29 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ml.agreement import wilson_interval
+from ml.evaluation.first_mistake import best_threshold, predict
 from ml.execution import Sandbox
 from ml.formats import read
+from ml.pocket.checker import first_mistake
+from ml.pocket.problems import generate
 from ml.policies import load_policy, rollout_style
-from ml.policies.protocol import Policy
+from ml.policies.protocol import Policy, Prefix
+from ml.prm import load_scorer
 from ml.records import LabelledSolution, SolutionEstimate
 from ml.search.consensus import estimate_by_consensus
 from ml.search.recipes import RECIPES
 from ml.search.walk import Walk
-from tests.data import real_data
+from tests.benchmarks.guide_worker import guide
+from tests.data import ROOT, real_data
+
+BY_ROLLOUTS = {"math-shepherd": 32, "omegaprm": 32, "rest-mcts": 16, "rstar": 16}
+BLIND = ("math-shepherd:4", "math-shepherd:16", "omegaprm:16")
+VOTERS = 32
 
 
 def label(
@@ -39,7 +53,7 @@ def label(
         (
             trace.solution.id,
             estimate_by_consensus(
-                trace.solution, lambda solution: recipe.estimate(solution, options, 0), 32, 0, "code"
+                trace.solution, lambda solution: recipe.estimate(solution, options, 0), VOTERS, 0, "code"
             )
             if blind
             else recipe.estimate(trace.solution, options, 0),
@@ -51,13 +65,13 @@ def label(
     return found, {"tokens": walk.cost.tokens, "seconds": round(time.monotonic() - started, 1)}
 
 
-def compare(traces: Sequence[LabelledSolution], found: Mapping[str, SolutionEstimate]) -> dict[str, Any]:
+def compare(traces: Sequence[LabelledSolution], found: Mapping[str, int | None]) -> dict[str, Any]:
     """Agreement with people, the most frequent confusions, and where people were probably wrong."""
     confusion: Counter[str] = Counter()
     agreed, doubtful = 0, []
     for trace in traces:
         assert trace.annotation is not None
-        people, machine = trace.annotation.first_mistake, found[trace.solution.id].first_mistake
+        people, machine = trace.annotation.first_mistake, found[trace.solution.id]
         agreed += people == machine
         if people != machine:
             confusion[f"people {people}, search {machine}"] += 1
@@ -65,27 +79,80 @@ def compare(traces: Sequence[LabelledSolution], found: Mapping[str, SolutionEsti
             doubtful.append(trace.solution.id)
     return {
         "agreement": round(agreed / len(traces), 3),
-        "agreement_without_doubtful": round(agreed / (len(traces) - len(doubtful)), 3),
+        "interval": [round(end, 3) for end in wilson_interval(agreed, len(traces))],
+        "agreement_without_doubtful": round(agreed / max(1, len(traces) - len(doubtful)), 3),
         "people_probably_wrong": doubtful,
         "confusion": dict(confusion.most_common(8)),
     }
 
 
+def searched(
+    policy: Policy, traces: Sequence[LabelledSolution], runs: Sequence[str], blind: bool
+) -> Iterator[dict[str, Any]]:
+    """One row for each "method:rollouts"."""
+    for run in runs:
+        method, _, rollouts = run.partition(":")
+        found, cost = label(policy, traces, method, int(rollouts), blind)
+        row = {"method": method, "rollouts": int(rollouts), "blind": blind}
+        first = {name: estimate.first_mistake for name, estimate in found.items()}
+        yield row | compare(traces, first) | cost
+
+
+def scored(policy: Policy, traces: Sequence[LabelledSolution], checkpoint: Path) -> dict[str, Any]:
+    """The reward model's row; its threshold is the best one on fresh pocket solutions, by the checker."""
+    scorer = load_scorer(checkpoint)
+    problems = generate(60, seed=31)
+    written = policy.complete([Prefix(problem, (), "prose") for problem in problems], 4, 0.8, 0)
+    pairs = [(p, one.steps) for p, row in zip(problems, written, strict=True) for one in row if one.steps]
+    truths = [first_mistake(problem.text, steps) for problem, steps in pairs]
+    threshold = best_threshold([scorer.score(problem.text, steps) for problem, steps in pairs], truths)
+    started = time.monotonic()
+    found = {
+        trace.solution.id: predict(scorer.score(trace.solution.problem.text, trace.solution.steps), threshold)
+        for trace in traces
+    }
+    cost = {"tokens": 0, "seconds": round(time.monotonic() - started, 1)}
+    row = {"method": "process reward model", "blind": True, "threshold": round(threshold, 4)}
+    return row | compare(traces, found) | cost
+
+
+def default_runs() -> list[str]:
+    """Every method by powers of two up to what it can afford."""
+    return [
+        f"{method}:{2**power}" for method, most in BY_ROLLOUTS.items() for power in range(most.bit_length())
+    ]
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Print one JSON line for each method and number of rollouts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", nargs="+", default=["math-shepherd:16", "omegaprm:16"])
-    parser.add_argument("--blind", action="store_true", help="never look at the reference answer")
+    """Print one JSON line for each row, and write all of them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", nargs="*", default=default_runs(), metavar="METHOD:ROLLOUTS")
+    parser.add_argument("--blind-runs", nargs="*", default=BLIND, metavar="METHOD:ROLLOUTS")
+    parser.add_argument("--guide", type=Path, help="a checkpoint of python -m ml train; else one is trained")
+    parser.add_argument("--without-guide", action="store_true")
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--out", type=Path, default=ROOT / "var" / "search_agreement.json")
     chosen = parser.parse_args(arguments)
     path = real_data("big_bench_mistake/multistep_arithmetic.jsonl")
     traces = list(read(path, "big_bench_mistake"))[: chosen.limit]
     policy = load_policy("pocket")
-    for run in chosen.runs:
-        method, _, rollouts = run.partition(":")
-        found, cost = label(policy, traces, method, int(rollouts), chosen.blind)
-        row = {"benchmark": "search_agreement", "method": method, "rollouts": int(rollouts)}
-        print(json.dumps(row | {"blind": chosen.blind} | compare(traces, found) | cost), flush=True)
+    rows = []
+
+    def add(row: dict[str, Any]) -> None:
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+
+    for row in searched(policy, traces, chosen.runs, blind=False):
+        add(row)
+    for row in searched(policy, traces, chosen.blind_runs, blind=True):
+        add(row)
+    if not chosen.without_guide:
+        add(scored(policy, traces, chosen.guide or guide(ROOT / "var" / "guide")))
+    table = {"benchmark": "search_agreement", "policy": policy.name, "continued_in": "code", "voters": VOTERS}
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    chosen.out.write_text(json.dumps(table | {"rows": rows}, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
