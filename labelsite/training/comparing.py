@@ -7,7 +7,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from labelsite.training.models import TrainingRun
+from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
+from labelsite.training.plots import choices
 
 Row = tuple[str, Sequence[object], bool]
 
@@ -43,7 +44,26 @@ def _settings(run: TrainingRun) -> dict[str, object]:
 
 def _results(run: TrainingRun) -> dict[str, object]:
     card = _card(run)
-    return {**flat(card.get("metrics") or {}), _("seconds"): card.get("seconds")} if card else {}
+    if not card:
+        return {}
+    return {
+        **flat(card.get("metrics") or {}),
+        **_evaluated(run.checkpoint),
+        _("seconds"): card.get("seconds"),
+    }
+
+
+def _evaluated(checkpoint: Checkpoint) -> dict[str, object]:
+    """The newest evaluation of each kind on each campaign, in its one figure that compares."""
+    found: dict[str, object] = {}
+    for evaluation in checkpoint.evaluations.select_related("job").order_by("pk"):
+        figures = evaluation.figures
+        if figures and evaluation.kind == EvaluationKind.BEST_OF_N:
+            best = next((choice for choice in choices(evaluation) if choice.rule == "product"), None)
+            found[_("best of n in %(data)s, by product") % {"data": evaluation.data}] = best and best.accuracy
+        elif figures:
+            found[_("F1 in %(data)s") % {"data": evaluation.data}] = figures["held_out"]["f1"]
+    return found
 
 
 def _card(run: TrainingRun) -> Mapping[str, Any]:

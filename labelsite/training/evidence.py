@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from django.db.models import Count, QuerySet
 
 from labelsite.annotations.models import Annotation, FinishReason
 from labelsite.autolabels.models import ScoreRun, StepScore
@@ -55,14 +57,50 @@ def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> None:
     _write(folder / "scores.jsonl", _scores(run, truths))
 
 
-def _scores(run: ScoreRun, truths: Mapping[int, int]) -> Iterable[dict[str, Any]]:
+def has_choices(campaign: Campaign) -> bool:
+    """Whether some problem of the campaign has several graded solutions to choose among."""
+    return _graded(campaign).values("problem").annotate(count=Count("pk")).filter(count__gt=1).exists()
+
+
+def write_pool(campaign: Campaign, run: ScoreRun, folder: Path) -> None:
+    """Write pool.jsonl, a line for each problem with several graded solutions, and its candidates' scores.
+
+    A problem's smallest number of solutions bounds n, so that one with a single solution would allow no choice.
+    """
+    pools: dict[int, list[Solution]] = {}
+    for solution in _graded(campaign).order_by("pk"):
+        pools.setdefault(solution.problem_id, []).append(solution)
+    chosen = {problem: found for problem, found in pools.items() if len(found) > 1}
+    places = {one.pk: f"{problem}/{k}" for problem, found in chosen.items() for k, one in enumerate(found)}
+    _write(
+        folder / "pool.jsonl",
+        (
+            {
+                "id": str(problem),
+                "candidates": [
+                    {"final_answer": one.final_answer or None, "is_correct": one.is_correct} for one in found
+                ],
+            }
+            for problem, found in chosen.items()
+        ),
+    )
+    scores = _scores(run, places)
+    _write(folder / "scores.jsonl", ({**line, "id": places[int(line["id"])]} for line in scores))
+
+
+def _graded(campaign: Campaign) -> QuerySet[Solution]:
+    tasks = Task.objects.filter(campaign=campaign)
+    return Solution.objects.filter(pk__in=tasks.values("solution"), is_correct__isnull=False)
+
+
+def _scores(run: ScoreRun, solutions: Collection[int]) -> Iterable[dict[str, Any]]:
     """A step without a score lies beyond the model's context: null, which counts as a wrong prediction."""
     scored = dict(StepScore.objects.filter(run=run).values_list("step_id", "score"))
-    steps = Solution.objects.filter(pk__in=truths, step_rows__is_chosen=True).order_by(
+    chosen = Solution.objects.filter(pk__in=solutions, step_rows__is_chosen=True).order_by(
         "pk", "step_rows__position"
     )
     lines: dict[int, list[float | None]] = {}
-    for solution, step in steps.values_list("pk", "step_rows__pk"):
+    for solution, step in chosen.values_list("pk", "step_rows__pk"):
         lines.setdefault(solution, []).append(scored.get(step))
     for solution, scores in lines.items():
         yield {"id": str(solution), "scores": scores}

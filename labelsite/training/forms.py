@@ -8,13 +8,17 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from labelsite.snapshots.models import LabelSource, Snapshot
-from ml.commands.train import OBJECTIVES
+from ml.commands.train import CLASSIFYING, HEADS, OBJECTIVES
 
 OBJECTIVE_NAMES = {
     "classifier": _("step classifier: is each step right?"),
     "value": _("value regression: how far along is it?"),
     "preference": _("preference model: which step is better?"),
     "outcome": _("outcome only: is the answer right? (a baseline)"),
+}
+HEAD_NAMES = {
+    "linear": _("a linear head of its own"),
+    "tokens": _("the language model's own, at target tokens"),
 }
 # A run longer than this belongs on the command line, where one sees what it does to the machine.
 MOST_UPDATES = 1_000_000
@@ -34,6 +38,12 @@ class TrainingForm(forms.Form):
     labels = forms.ChoiceField(label=_("Labels"), choices=LabelSource.choices)
     objective = forms.ChoiceField(
         label=_("Objective"), choices=[(name, OBJECTIVE_NAMES.get(name, name)) for name in OBJECTIVES]
+    )
+    head = forms.ChoiceField(
+        label=_("Head"),
+        choices=[(name, HEAD_NAMES.get(name, name)) for name in HEADS],
+        required=False,
+        help_text=_("what reads a step's end; target tokens need an objective with classes"),
     )
     base = forms.CharField(
         label=_("Base model"),
@@ -68,9 +78,15 @@ class TrainingForm(forms.Form):
             raise forms.ValidationError(_("A base model cannot begin with a dash."))
         return base
 
+    def clean(self) -> dict[str, Any]:
+        chosen: dict[str, Any] = super().clean() or self.cleaned_data
+        if chosen.get("head") == "tokens" and chosen.get("objective") not in CLASSIFYING:
+            self.add_error("head", _("Target tokens need the step classifier or the outcome objective."))
+        return chosen
+
     def configuration(self) -> dict[str, Any]:
         """The options that go to the command as they are."""
         chosen = self.cleaned_data
-        names = ("steps", "batch_size", "learning_rate", "lora")
+        names = ("steps", "batch_size", "learning_rate", "lora", "head")
         options = {name: chosen[name] for name in names if chosen.get(name)}
         return options if chosen.get("steps") else {**options, "epochs": chosen["epochs"]}

@@ -37,6 +37,13 @@ class Checkpoint(models.Model):
     score_runs = models.ManyToManyField(ScoreRun, related_name="checkpoints")
 
 
+class EvaluationKind(models.TextChoices):
+    """What `python -m ml evaluate` measures, by its own words."""
+
+    FIRST_MISTAKE = "first-mistake"
+    BEST_OF_N = "best-of-n"
+
+
 class Evaluation(models.Model):
     checkpoint = models.ForeignKey(Checkpoint, on_delete=models.CASCADE, related_name="evaluations")
     job = models.OneToOneField(Job, on_delete=models.PROTECT, null=True, related_name="evaluation")

@@ -3,25 +3,127 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from labelsite.autolabels.plots import Chart, Series, bar_chart, line_chart
+from labelsite.training.curves import COLOURS
 from labelsite.training.models import Evaluation
+
+RULE_NAMES = {
+    "product": gettext_lazy("highest product"),
+    "minimum": gettext_lazy("highest minimum"),
+    "mean": gettext_lazy("highest mean"),
+    "last": gettext_lazy("highest last step"),
+    "maximum": gettext_lazy("highest maximum"),
+    "vote product": gettext_lazy("vote weighted by product"),
+    "vote minimum": gettext_lazy("vote weighted by minimum"),
+    "vote mean": gettext_lazy("vote weighted by mean"),
+    "vote last": gettext_lazy("vote weighted by the last step"),
+    "vote maximum": gettext_lazy("vote weighted by maximum"),
+    "majority": gettext_lazy("majority vote"),
+    "pass@1": gettext_lazy("a single solution"),
+    "oracle": gettext_lazy("oracle"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One rule's accuracy among the most solutions, with its interval."""
+
+    rule: str
+    name: str
+    accuracy: float
+    low: float
+    high: float
+
+
+def choices(evaluation: Evaluation) -> list[Choice]:
+    """Every rule of a best-of-n evaluation at the largest n, the best first; [] for other kinds."""
+    rows = (evaluation.figures or {}).get("rows") or []
+    largest = max((row["n"] for row in rows), default=0)
+    found = [
+        Choice(
+            row["rule"],
+            str(RULE_NAMES.get(row["rule"], row["rule"])),
+            row["accuracy"],
+            row["low"],
+            row["high"],
+        )
+        for row in rows
+        if row["n"] == largest
+    ]
+    return sorted(found, key=lambda choice: -choice.accuracy)
 
 
 def evaluation_charts(evaluation: Evaluation) -> list[Chart]:
     """What an evaluation's figures can be drawn as; [] while it works."""
     figures = evaluation.figures or {}
     steps = figures.get("steps") or {}
+    rows = figures.get("rows") or []
     found = [
+        _thresholds(evaluation.pk, figures.get("thresholds") or [], figures.get("threshold")),
+        _best_of_n(evaluation.pk, rows, ("product", "minimum", "last"), _("Best of n")),
+        _best_of_n(
+            evaluation.pk, rows, ("vote product", "vote minimum", "vote last"), _("Weighted vote among n")
+        ),
         _roc(evaluation.pk, steps.get("curve") or []),
         _precision(evaluation.pk, steps.get("curve") or []),
         _calibration(evaluation.pk, (steps.get("calibration") or {}).get("bins") or []),
         _by_position(evaluation.pk, figures.get("by_position") or []),
     ]
     return [chart for chart in found if chart]
+
+
+def _thresholds(number: int, rows: Sequence[dict[str, Any]], chosen: float | None) -> Chart | None:
+    """What another threshold would have found."""
+    if not rows:
+        return None
+    names = {
+        "f1": _("F1"),
+        "accuracy_wrong": _("exact where wrong"),
+        "accuracy_right": _("nothing named where right"),
+    }
+    colours = ("plot-a", "plot-b", "plot-c")
+    return line_chart(
+        f"evaluation-thresholds-{number}",
+        _("The threshold"),
+        _("F1 and both accuracies by the threshold below which a step is called wrong. Chosen: %(chosen)s.")
+        % {"chosen": "–" if chosen is None else f"{chosen:.3f}"},
+        [
+            Series(title, [(row["threshold"], row[name]) for row in rows], colour)
+            for (name, title), colour in zip(names.items(), colours, strict=True)
+        ],
+        _("threshold"),
+        _("share"),
+        x_range=(0, 1),
+        y_range=(0, 1),
+    )
+
+
+def _best_of_n(number: int, rows: Sequence[dict[str, Any]], rules: Sequence[str], title: str) -> Chart | None:
+    """Some rules that use scores, beside the plain vote and the oracle: as many lines as there are colours."""
+    drawn = [rule for rule in (*rules, "majority", "oracle") if any(row["rule"] == rule for row in rows)]
+    if not drawn:
+        return None
+    return line_chart(
+        f"evaluation-{rules[0].replace(' ', '-')}-{number}",
+        title,
+        _("Share of problems whose chosen solution is right, by the number of solutions to choose from."),
+        [
+            Series(
+                str(RULE_NAMES[rule]),
+                [(row["n"], row["accuracy"]) for row in rows if row["rule"] == rule],
+                COLOURS[place],
+            )
+            for place, rule in enumerate(drawn)
+        ],
+        _("solutions"),
+        _("right"),
+    )
 
 
 def _roc(number: int, rows: Sequence[dict[str, Any]]) -> Chart | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,20 @@ from labelsite.problems.models import Solution
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import folder_of
 from labelsite.training import checkpoints, evidence
-from labelsite.training.models import Checkpoint, Evaluation, TrainingRun
+from labelsite.training.models import Checkpoint, Evaluation, EvaluationKind, TrainingRun
 from ml.errors import MisstepError
 
 TRAIN_TASK = "labelsite.training.tasks.run_training"
 SCORE_TASK = "labelsite.training.tasks.run_campaign_scores"
 EVALUATE_TASK = "labelsite.training.tasks.run_evaluation"
+EVALUATED_FILES: Mapping[str, Sequence[str]] = {
+    EvaluationKind.FIRST_MISTAKE: ("--solutions", "{in}/solutions.jsonl", "--format", "processbench"),
+    EvaluationKind.BEST_OF_N: ("--pool", "{in}/pool.jsonl"),
+}
 # What a form or a script may set besides snapshot, labels, objective, base and seed.
 OPTIONS = (
     "steps", "epochs", "learning_rate", "batch_size", "lora", "classes", "target", "threshold",
-    "label_rule", "neutral", "maximum_length", "limit",
+    "label_rule", "neutral", "maximum_length", "limit", "head",
 )  # fmt: skip
 FLAGS = ("from_scratch", "bf16", "gradient_checkpointing", "no_alternatives")
 TOP = 10
@@ -155,19 +159,26 @@ def top_of_queue(campaign: Campaign, count: int = TOP) -> list[int]:
 
 
 def start_evaluation(
-    checkpoint: Checkpoint, campaign: Campaign, created_by: User | None = None
+    checkpoint: Checkpoint,
+    campaign: Campaign,
+    created_by: User | None = None,
+    kind: str = EvaluationKind.FIRST_MISTAKE,
 ) -> Evaluation:
-    """Measure the checkpoint's scores of a campaign against its gold, decided and people's labels.
+    """Measure the checkpoint's scores of a campaign.
 
-    Raises MisstepError when the checkpoint has not scored the campaign, or nothing in it has a label.
+    First mistakes are compared with its gold, decided and people's labels; best-of-n chooses among the
+    solutions of each problem. Raises MisstepError when the checkpoint has not scored the campaign, or nothing
+    in it has a label, or no problem has several graded solutions.
     """
     run = checkpoint.score_runs.filter(
         loaded_at__isnull=False, step_scores__step__solution__tasks__campaign=campaign
     ).last()
     if run is None:
         raise MisstepError(f"the checkpoint has no scores of {campaign.name}, expected it to score it first")
-    if not evidence.first_mistakes(campaign):
+    if kind == EvaluationKind.FIRST_MISTAKE and not evidence.first_mistakes(campaign):
         raise MisstepError(f"nothing in {campaign.name} has a label, expected people's labels or gold")
+    if kind == EvaluationKind.BEST_OF_N and not evidence.has_choices(campaign):
+        raise MisstepError(f"no problem of {campaign.name} has several graded solutions to choose among")
     with transaction.atomic():
         job = enqueue(
             kind="ml",
@@ -175,19 +186,15 @@ def start_evaluation(
             spec={
                 "campaign": campaign.pk,
                 "score_run": run.pk,
-                "arguments": [
-                    "first-mistake", "--scores", "{in}/scores.jsonl",
-                    "--solutions", "{in}/solutions.jsonl", "--format", "processbench",
-                ],
+                "kind": kind,
+                "arguments": [str(kind), "--scores", "{in}/scores.jsonl", *EVALUATED_FILES[kind]],
             },
             queue="default",
             created_by=created_by,
             task_name=EVALUATE_TASK,
             title=_("evaluation on %(campaign)s") % {"campaign": campaign.name},
-        )  # fmt: skip
-        return Evaluation.objects.create(
-            checkpoint=checkpoint, job=job, kind="first-mistake", data=campaign.name[:200]
         )
+        return Evaluation.objects.create(checkpoint=checkpoint, job=job, kind=kind, data=campaign.name[:200])
 
 
 def _options(chosen: Mapping[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ from labelsite.celery import application
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import perform
 from labelsite.training import evidence, services
+from labelsite.training.models import EvaluationKind
 
 
 @application.task(name=services.TRAIN_TASK)
@@ -43,4 +44,9 @@ def load_checkpoint(job: Job, folder: Path, check: Check) -> dict[str, Any]:
 
 def prepare_evaluation(job: Job, folder: Path) -> None:
     campaign = Campaign.objects.get(pk=job.spec["campaign"])
-    evidence.write_files(campaign, ScoreRun.objects.get(pk=job.spec["score_run"]), folder)
+    run = ScoreRun.objects.get(pk=job.spec["score_run"])
+    # Evaluations that were queued before there were kinds look for first mistakes.
+    if job.spec.get("kind") == EvaluationKind.BEST_OF_N:
+        evidence.write_pool(campaign, run, folder)
+    else:
+        evidence.write_files(campaign, run, folder)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -24,7 +24,7 @@ from labelsite.training.comparing import differences, results
 from labelsite.training.curves import RunCurves, charts, read_curves
 from labelsite.training.forms import TrainingForm
 from labelsite.training.lineage import lineage_of
-from labelsite.training.models import Checkpoint, TrainingRun
+from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
 from ml.errors import MisstepError
 
 PAGE = 50
@@ -122,7 +122,7 @@ def checkpoint(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "checkpoint": found,
         "lineage": lineage,
-        "evaluations": [(each, plots.evaluation_charts(each)) for each in evaluations],
+        "evaluations": [(each, plots.evaluation_charts(each), plots.choices(each)) for each in evaluations],
         "campaigns": Campaign.objects.order_by("name"),
         "is_moving": any(each.job and not each.job.is_finished for each in evaluations)
         or any(scored.run.job and not scored.run.job.is_finished for scored in lineage.scored),
@@ -148,11 +148,14 @@ def score(request: HttpRequest, pk: int) -> HttpResponse:
 @admin_required
 @require_POST
 def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
-    """Measure the checkpoint on a campaign that it has scored."""
+    """Measure the checkpoint on a campaign that it has scored: its first mistakes, or its choice among n."""
     found = get_object_or_404(Checkpoint, pk=pk)
     campaign = get_object_or_404(Campaign, pk=_number(request.POST.get("campaign", "")))
     try:
-        services.start_evaluation(found, campaign, person(request))
+        kind = request.POST.get("kind", "")
+        if kind not in EvaluationKind.values:
+            return HttpResponseBadRequest(f"kind {kind!r}, expected one of {EvaluationKind.values}")
+        services.start_evaluation(found, campaign, person(request), kind)
         messages.success(request, _("The evaluation is on its way."))
     except MisstepError as refusal:
         messages.error(request, str(refusal))

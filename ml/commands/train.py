@@ -13,6 +13,8 @@ from ml.targets.rules import CHOICES, LabelRule
 
 OBJECTIVES = ("classifier", "value", "preference", "outcome")
 HEADS = ("linear", "tokens")
+# Objectives with classes, which alone can be target tokens of a language model.
+CLASSIFYING = ("classifier", "outcome")
 # The ratings of PRM800K as any vocabulary can say them: negative, positive, neutral.
 TARGET_TOKENS = ("-", "+", "0")
 # Snapshot's labels that a rule needs evidence for; the frozen ones serve when no option asks for others.

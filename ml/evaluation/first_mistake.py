@@ -102,7 +102,22 @@ def first_mistake_report(
         **metric(predictions, truths),
         "missing": sum(said == MISSING for said in predictions),
         "by_position": _by_position(predictions, truths),
+        "thresholds": threshold_curve(scores, truths),
     }
+
+
+def threshold_curve(
+    scores: Sequence[Scores], truths: Sequence[int | None], points: int = 33
+) -> list[dict[str, float]]:
+    """The metric at thresholds spread over the solutions' lowest scores: what choosing another would cost."""
+    lowest = [min(numbers) for values in scores if (numbers := [v for v in values if v is not None])]
+    spread = np.unique(np.quantile(lowest or [np.nan], np.linspace(0, 1, points)))
+    wanted = ("f1", "accuracy_wrong", "accuracy_right")
+    rows = []
+    for threshold in map(float, spread[np.isfinite(spread)]):
+        found = metric([predict(values, threshold) for values in scores], truths)
+        rows.append({"threshold": threshold, **{name: found[name] for name in wanted}})
+    return rows
 
 
 def _exact_stretch(values: Scores, truth: int | None) -> tuple[float, float] | None:

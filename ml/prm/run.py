@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from ml.commands.train import CLASSIFYING
 from ml.errors import MisstepError
 from ml.evaluation.first_mistake import first_mistake_report
 from ml.prm.bases import HeadSettings, open_base
@@ -32,8 +33,6 @@ from ml.snapshot import SnapshotRow, leaked_problems, problem_hash, read_snapsho
 from ml.targets import LabelRule, label_rows
 
 OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
-# Objectives with classes, which alone can be target tokens of a language model.
-CLASSIFYING = ("classifier", "outcome")
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
+from labelsite.autolabels.models import ScoreRun, StepScore
 from labelsite.campaigns.models import Campaign
 from labelsite.comparison.evidence import judgements, rated_steps
 from labelsite.comparison.services import start_campaign_estimates
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
+from labelsite.problems.models import Step
+from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import freeze
 from labelsite.training import services
 from labelsite.training.curves import read_curves
-from tests.factories import make_user
+from labelsite.training.models import Checkpoint
+from labelsite.training.plots import choices, evaluation_charts
+from ml.errors import MisstepError
+from tests.factories import make_campaign, make_problem, make_solution, make_task, make_user
 from tests.training.pocket import pocket_campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,3 +79,50 @@ def test_rollouts_train_a_model_whose_scores_reorder_the_queue():
     evaluation.refresh_from_db()
     assert evaluation.figures["count"] == 30
     assert 0 <= evaluation.figures["held_out"]["exact"] <= 1
+    assert len(evaluation.figures["thresholds"]) > 1
+
+    with pytest.raises(MisstepError, match="several graded solutions to choose among"):
+        services.start_evaluation(checkpoint, campaign, kind="best-of-n")
+
+
+def test_a_checkpoint_chooses_among_the_solutions_of_each_problem():
+    campaign = make_campaign()
+    for number in range(3):
+        problem = make_problem(f"(({number} + 1) - (2 * 3)) =", str(number - 5))
+        for right in (True, False):
+            answer = problem.answer if right else "99"
+            solution = make_solution(
+                steps=["A = 1", f"So the answer is {answer}"],
+                problem=problem,
+                final_answer=answer,
+                is_correct=right,
+            )
+            make_task(campaign, solution)
+    single = make_solution(problem=make_problem("alone"), is_correct=True, final_answer="1")
+    make_task(campaign, single)
+    checkpoint = scored_by_hand(campaign)
+
+    evaluation = services.start_evaluation(checkpoint, campaign, kind="best-of-n")
+    run(evaluation.job)
+    evaluation.refresh_from_db()
+    assert (evaluation.figures["problems"], evaluation.figures["candidates"]) == (3, 6)
+    found = {row["rule"]: row["accuracy"] for row in evaluation.figures["rows"] if row["n"] == 2}
+    # The scores were given so that the right answer has the higher product and the lower minimum.
+    assert (found["product"], found["minimum"], found["majority"], found["oracle"]) == (1.0, 0.0, 0.5, 1.0)
+    assert choices(evaluation)[0].accuracy == 1.0
+    assert [chart.title for chart in evaluation_charts(evaluation)] == ["Best of n", "Weighted vote among n"]
+
+
+def scored_by_hand(campaign) -> Checkpoint:
+    """A checkpoint whose scores of the campaign are given: 0.5 and 0.9 where right, 0.6 and 0.6 elsewhere."""
+    row = Snapshot.objects.create(
+        name="s", campaign=campaign, labels="human", folder="0" * 64, sha256="0" * 64, manifest={}
+    )
+    training = services.start_training(row, "human")
+    checkpoint = Checkpoint.objects.create(run=training, folder="1" * 64, sha256="1" * 64, card={})
+    scores = ScoreRun.objects.create(name="given", loaded_at=timezone.now())
+    checkpoint.score_runs.add(scores)
+    for step in Step.objects.filter(solution__tasks__campaign=campaign):
+        given = (0.5, 0.9) if step.solution.is_correct else (0.6, 0.6)
+        StepScore.objects.create(run=scores, step=step, score=given[min(step.position, 1)])
+    return checkpoint

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from labelsite.jobs.models import Job
 from labelsite.snapshots.models import Snapshot
-from labelsite.training.models import Checkpoint, TrainingRun
+from labelsite.training.models import Checkpoint, Evaluation, TrainingRun
 from labelsite.training.services import start_training
 from tests.factories import (
     PASSWORD,
@@ -97,6 +97,15 @@ def test_a_base_that_looks_like_an_option_is_refused(client):
     assert page.context["form"].errors["base"]
 
 
+def test_target_tokens_reach_the_command_where_the_objective_has_classes(client):
+    log_in(client, "admin")
+    page = client.post(reverse("training:start"), asked(make_snapshot(), head="tokens", objective="value"))
+    assert page.context["form"].errors["head"] and not TrainingRun.objects.exists()
+    client.post(reverse("training:start"), asked(make_snapshot(), head="tokens"))
+    arguments = TrainingRun.objects.get().job.spec["arguments"]
+    assert arguments[arguments.index("--head") + 1] == "tokens"
+
+
 def test_an_unknown_option_is_refused_by_the_service():
     with pytest.raises(Exception, match="configuration out, expected some of"):
         start_training(make_snapshot(), "mixed", configuration={"out": "/etc"})
@@ -123,6 +132,21 @@ def test_runs_stand_side_by_side_and_what_differs_comes_first(client):
     page = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]})
     assert page.context["differences"][0][:2] == ("seed", [2, 1])
     assert ("validation f1", [0.8, 0.7], False) in page.context["results"]
+
+
+def test_evaluations_stand_among_the_results_of_compared_runs(client):
+    log_in(client, "reviewer")
+    snapshot = make_snapshot()
+    runs = [start_training(snapshot, "mixed", seed=seed) for seed in (1, 2)]
+    rows = [{"rule": "product", "n": 4, "accuracy": 0.75, "low": 0.5, "high": 1.0}]
+    measured = {"first-mistake": {"held_out": {"f1": 0.25}}, "best-of-n": {"rows": rows}}
+    for run in runs:
+        checkpoint = make_checkpoint(run)
+        for kind, result in measured.items():
+            Evaluation.objects.create(checkpoint=checkpoint, kind=kind, data="sums", result=result)
+    found = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]}).context["results"]
+    assert ("F1 in sums", [0.25, 0.25], False) in found
+    assert ("best of n in sums, by product", [0.75, 0.75], False) in found
 
 
 def test_a_checkpoint_tells_where_it_comes_from(client):
@@ -156,9 +180,18 @@ def test_an_evaluation_without_scores_says_what_is_missing(client):
     checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
     campaign = make_campaign()
     page = client.post(
-        reverse("training:evaluate", args=[checkpoint.pk]), {"campaign": campaign.pk}, follow=True
+        reverse("training:evaluate", args=[checkpoint.pk]),
+        {"campaign": campaign.pk, "kind": "best-of-n"},
+        follow=True,
     )
     assert "has no scores of" in page.content.decode()
+
+
+def test_an_evaluation_of_an_unknown_kind_is_refused(client):
+    log_in(client, "admin")
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    address = reverse("training:evaluate", args=[checkpoint.pk])
+    assert client.post(address, {"campaign": make_campaign().pk, "kind": "worst"}).status_code == 400
 
 
 @pytest.mark.parametrize(("role", "expected"), [("annotator", 403), (None, 302)])

@@ -16,6 +16,7 @@ from ml.evaluation.first_mistake import (
     harmonic,
     metric,
     predict,
+    threshold_curve,
 )
 
 
@@ -127,3 +128,13 @@ def test_scores_of_another_length_or_of_other_solutions_are_refused(tmp_path, ca
     path.write_text('{"id": "s0", "scores": [NaN, 1]}\n')
     with pytest.raises(MisstepError, match=r"scores.jsonl:1: scores"):
         evaluated(capsys, solutions, path)
+
+
+def test_the_threshold_curve_says_what_another_threshold_would_have_found():
+    scores, truths = [[0.9, 0.2], [0.8, 0.7]], [1, None]
+    rows = {row["threshold"]: row for row in threshold_curve(scores, truths, points=2)}
+    assert list(rows) == [0.2, 0.7]
+    # Nothing lies below 0.2; below 0.7 lies the wrong step alone.
+    assert (rows[0.2]["accuracy_wrong"], rows[0.2]["accuracy_right"], rows[0.2]["f1"]) == (0.0, 1.0, 0.0)
+    assert rows[0.7]["f1"] == 1.0
+    assert threshold_curve([[None]], [0]) == []
