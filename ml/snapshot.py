@@ -120,7 +120,7 @@ def complaint_about(row: SnapshotRow) -> tuple[str, str] | None:
         return f"label source {row.label_source!r}", "human, automatic, fused or null"
     if row.split not in SPLITS:
         return f"split {row.split!r}", "train, validation or test"
-    return _complaint_about_evidence(row)
+    return _complaint_about_evidence(row) or _complaint_about_options(row)
 
 
 def write_snapshot(
@@ -193,6 +193,22 @@ def _complaint_about_evidence(row: SnapshotRow) -> tuple[str, str] | None:
             return f"{len(values)} automatic {name} for {len(row.steps)} steps", "one (or null) per step"
         if any(value is not None and not math.isfinite(value) for value in values):
             return f"automatic {name} {values!r}", "finite numbers or null"
+    return None
+
+
+def _complaint_about_options(row: SnapshotRow) -> tuple[str, str] | None:
+    """A complaint about alternatives that hang nowhere or say what nobody can rate, or None."""
+    for option in row.options:
+        position, rating, share = (option.get(name) for name in ("position", "rating", "q_value"))
+        # An alternative may stand behind the last step: the solution was not carried on from there.
+        if not isinstance(position, int) or not 0 <= position <= len(row.steps):
+            return f"an alternative at position {position!r}", f"a position from 0 to {len(row.steps)}"
+        if not isinstance(option.get("text"), str):
+            return f"an alternative at position {position} without text", "a text for each"
+        if rating not in (-1, 0, 1, None):
+            return f"rating {rating!r} of an alternative at position {position}", "-1, 0, 1 or null"
+        if share is not None and not _is_probability(share):
+            return f"q_value {share!r} of an alternative at position {position}", "a share in [0, 1] or null"
     return None
 
 

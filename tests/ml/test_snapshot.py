@@ -85,6 +85,10 @@ def test_a_part_outside_the_folder_is_never_read(tmp_path):
         ({"human": {"ratings": [1]}}, "1 ratings for 2 steps"),
         ({"human": {"ratings": [1, 2]}}, r"ratings \[1, 2\]"),
         ({"automatic": {"soft": [1.0, math.inf]}}, "automatic soft"),
+        ({"options": [{"position": 3, "text": "No."}]}, "an alternative at position 3"),
+        ({"options": [{"position": 0, "rating": 1}]}, "at position 0 without text"),
+        ({"options": [{"position": 0, "text": "No.", "rating": 2}]}, "rating 2 of an alternative"),
+        ({"options": [{"position": 0, "text": "No.", "q_value": math.nan}]}, "q_value nan of an alternative"),
     ],
 )
 def test_a_row_that_cannot_be_trained_on_is_refused_and_nothing_is_left(tmp_path, change, complaint):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,9 +18,10 @@ from ml.commands import score as score_command
 from ml.commands import train as train_command
 from ml.errors import MisstepError, NotAvailable
 from ml.prm import load_scorer
+from ml.prm.checkpoint import sha256_of
 from ml.prm.model import build, small_config
 from ml.prm.tokenization import learned_tokenizer
-from ml.snapshot import write_snapshot
+from ml.snapshot import combined_hash, write_snapshot
 from tests.data import ROOT
 from tests.ml.prm.toys import sums, with_neutrals
 
@@ -133,6 +136,21 @@ def test_target_tokens_need_an_objective_with_classes(tmp_path, capsys):
     assert "--target-tokens without --head tokens" in lonely
 
 
+@pytest.mark.parametrize("head", ["linear", "tokens"])
+def test_the_lines_of_python_in_the_docs_run(tmp_path, capsys, monkeypatch, head):
+    trained(tmp_path, capsys, "--head", head, out="CHECKPOINT")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "training.md").read_text(), re.DOTALL)
+    wanted = [block for block in blocks if ("AutoModelForCausalLM" in block) == (head == "tokens")]
+    assert wanted and len(blocks) == 3
+    for block in wanted:
+        names: dict = {}
+        exec(compile(block, "docs/training.md", "exec"), names)
+        if "probability" in names:
+            (ours,) = load_scorer("CHECKPOINT").score("What is 2 + 3 * 4 =", ["3 * 4 = 12"])
+            assert float(names["probability"]) == pytest.approx(ours, abs=1e-6)
+
+
 def test_the_same_command_gives_the_same_weights(tmp_path, capsys):
     snapshot = snapshot_of(tmp_path)
     one, _ = trained(tmp_path, capsys, snapshot=snapshot, out="one")
@@ -180,6 +198,39 @@ def test_a_changed_snapshot_is_refused(tmp_path, capsys):
     part = snapshot / "parts" / "part-00000.jsonl"
     part.write_text(part.read_text().replace('"train"', '"test"', 1))
     assert "sha256" in refusal(tmp_path, capsys, snapshot=snapshot)
+
+
+def edited(snapshot, number, **changes):
+    """Change one row behind the writer's back, with hashes that match: as another tool might write it."""
+    part = snapshot / "parts" / "part-00000.jsonl"
+    lines = part.read_text().splitlines()
+    lines[number] = json.dumps({**json.loads(lines[number]), **changes})
+    part.write_text("".join(line + "\n" for line in lines))
+    manifest = json.loads((snapshot / "manifest.json").read_text())
+    manifest["parts"][0]["sha256"] = sha256_of(part)
+    manifest["sha256"] = combined_hash([sha256_of(part)])
+    (snapshot / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"labels": [1.0, 1.0]}, "2 labels for 3 steps"),
+        ({"steps": ["1 + 1 = 2", " ", "3"]}, "step 1 is empty"),
+        ({"labels": [1.0, math.nan, None]}, "label nan at step 1"),
+        ({"labels": [1.0, "fine", None]}, "label 'fine' at step 1"),
+        ({"human": {"ratings": [1, 2, None]}}, r"ratings [1, 2, None]"),
+        ({"automatic": {"soft": [1.0, math.nan, 0.0]}}, "automatic soft [1.0, nan, 0.0]"),
+        ({"options": [{"position": 9, "text": "no", "rating": 1}]}, "an alternative at position 9"),
+    ],
+)
+def test_a_bad_record_in_a_snapshot_is_refused_by_its_id_before_training(
+    tmp_path, capsys, changes, complaint
+):
+    snapshot = snapshot_of(tmp_path)
+    edited(snapshot, 4, **changes)
+    assert f"record sum-0-4: {complaint}" in refusal(tmp_path, capsys, snapshot=snapshot)
+    assert not list(tmp_path.glob("checkpoint*"))
 
 
 def test_a_step_longer_than_the_context_is_refused_with_its_record(tmp_path, capsys):
