@@ -79,5 +79,5 @@ def flat(values: Mapping[str, Any], before: str = "") -> dict[str, object]:
         if isinstance(value, Mapping):
             found |= flat(value, words)
         else:
-            found[words] = value
+            found[words] = ", ".join(map(str, value)) or None if isinstance(value, list) else value
     return found

@@ -32,9 +32,9 @@ def main(argv: list[str]) -> int:
     if format is None:
         raise MisstepError(f"{options.solutions}: its format is not known, expected --format")
     from ml.prm import Unscored, load_scorer
-    from ml.prm.run import threads
+    from ml.prm.run import settle_process
 
-    threads(options.threads)
+    settle_process(options.threads)
     scorer = load_scorer(options.checkpoint, options.device)
     known = _training_problems(options.checkpoint)
     seen = {"overlap": 0}

@@ -46,10 +46,10 @@ def main(argv: list[str]) -> int:
     if options.objective not in OBJECTIVES:
         raise NotAvailable(f"objective {options.objective!r}, expected one of {', '.join(OBJECTIVES)}")
     # torch takes seconds to load: only once the arguments are known to be good.
-    from ml.prm.run import run_training, threads
+    from ml.prm.run import run_training, settle_process
     from ml.prm.train import EXIT_TERMINATED, Terminated
 
-    threads(options.threads)
+    settle_process(options.threads)
     try:
         card = run_training(request_from(options))
     except Terminated as stop:

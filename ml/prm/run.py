@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from transformers.utils import logging as transformers_logging
 
 from ml.commands.train import CLASSIFYING
 from ml.errors import MisstepError
@@ -231,6 +232,9 @@ def save_model(model: nn.Module, path: Path) -> None:
     save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
 
 
-def threads(count: int) -> None:
-    """More threads than cores, or a few that wait by spinning, slow small models down."""
-    torch.set_num_threads(max(1, count))
+def settle_process(threads: int) -> None:
+    """Few threads, because more than cores, or a few that wait by spinning, slow small models down; and silence
+    from transformers, whose progress bars and remarks on a fresh head would fill a job's log."""
+    torch.set_num_threads(max(1, threads))
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
