@@ -13,6 +13,7 @@ from labelsite.annotations.services import draft_of
 from labelsite.campaigns.models import Campaign, Exposure, Ordering
 from labelsite.campaigns.priority_reasons import reason_text
 from labelsite.campaigns.queue import NothingLeft
+from labelsite.statements import Statement
 
 # Steps that other annotators wrote stay out; so do gold, kind and whether the answer is right.
 _TASK = """
@@ -27,8 +28,10 @@ FROM campaigns_assignment AS lease
 JOIN campaigns_task AS task ON task.id = lease.task_id
 JOIN problems_solution AS solution ON solution.id = task.solution_id
 JOIN problems_problem AS problem ON problem.id = solution.problem_id
-WHERE lease.annotator_id = %s AND
+WHERE lease.annotator_id = %(annotator)s AND
 """
+_BY_ASSIGNMENT = Statement(_TASK + "lease.id = %(assignment)s")
+_BY_TASK = Statement(_TASK + "task.id = %(task)s")
 
 _MACHINE = """
 SELECT step.id, estimate.q_value, estimate.visits, estimate.correct, score.score
@@ -51,17 +54,13 @@ def machine_labels(campaign: Campaign, solution: int) -> dict[int, dict[str, Any
 
 def task_payload(campaign: Campaign, annotator: int, assignment: int) -> dict[str, Any]:
     """The person's leased task. Machine labels are in it only in an assisted arm."""
-    with connection.cursor() as cursor:
-        cursor.execute(_TASK + "lease.id = %s", [annotator, assignment])
-        row = cursor.fetchone()
+    row = _BY_ASSIGNMENT.rows(annotator=annotator, assignment=assignment)[0]
     return _payload(campaign, row, sees_machine=row[4] == Exposure.BEFORE)
 
 
 def revision_payload(campaign: Campaign, annotation: Annotation) -> dict[str, Any]:
     """A finished annotation opened again; machine labels only if the person has seen them already."""
-    with connection.cursor() as cursor:
-        cursor.execute(_TASK + "task.id = %s", [annotation.annotator_id, annotation.task_id])
-        row = cursor.fetchone()
+    row = _BY_TASK.rows(annotator=annotation.annotator_id, task=annotation.task_id)[0]
     seen = annotation.exposure == Exposure.BEFORE or annotation.changed_after_reveal is not None
     payload = _payload(campaign, row, sees_machine=seen)
     return payload | {

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
 from labelsite.annotations import judgement as rules
-from labelsite.annotations import quick
-from labelsite.annotations.judgement import Judgement, Lawful, Option, Unlawful
+from labelsite.annotations.judgement import Judgement, Unlawful
 from labelsite.annotations.models import Annotation
+from labelsite.annotations.store import options_of, store, verdict, verdicts_on
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.models import Assignment, AssignmentState, Exposure, Task, TaskKind
 from labelsite.campaigns.services import LeaseLost
-from labelsite.problems.models import Step, StepSource
 
 __all__ = ["LeaseLost", "Unlawful", "reveal", "revise", "save_draft", "submit", "undo"]
 
@@ -92,10 +89,6 @@ def submit(
     pk, owner = _owned(assignment, annotator)
     said = judgement if isinstance(judgement, Judgement) else rules.parse(judgement)
     try:
-        # The savepoint matters only inside a caller's transaction, which a refused key must leave usable.
-        with transaction.atomic() if connection.in_atomic_block else nullcontext():
-            if usual := quick.submit(pk, owner, str(token), idempotency_key, said):
-                return usual
         with transaction.atomic():
             lease = campaigns.hold(pk, owner)
             if lease.state == AssignmentState.SUBMITTED:
@@ -104,7 +97,7 @@ def submit(
             options = options_of(task)
             lawful = rules.check(task.campaign.protocol, task.campaign.asks_reason, options, said)
             campaigns.use(lease, str(token))
-            annotation = _store(lease, lawful, idempotency_key)
+            annotation = store(lease, lawful, idempotency_key)
             _after_submission(task, annotation)
     except IntegrityError as error:
         if "idempotency_key" in str(error):
@@ -130,88 +123,15 @@ def _replayed(lease: Assignment, key: str | UUID) -> Annotation:
     return same
 
 
-def options_of(task: Task) -> list[Option]:
-    """The steps that a task shows: everything but what other annotators wrote."""
-    rows = Step.objects.filter(solution=task.solution_id).order_by("position", "option")
-    return [
-        Option(pk, position, option, is_chosen)
-        for pk, position, option, is_chosen in rows.exclude(
-            source=StepSource.HUMAN, is_chosen=False
-        ).values_list("id", "position", "option", "is_chosen")
-    ]
-
-
-def _store(lease: Assignment, lawful: Lawful, key: str | UUID, **fields: Any) -> Annotation:
-    annotation = Annotation(
-        task=lease.task,
-        annotator_id=lease.annotator_id,
-        finish_reason=lawful.finish_reason,
-        reason=lawful.reason,
-        trajectory=lawful.trajectory,
-        total_time_ms=lawful.total_time_ms,
-        exposure=lease.exposure,
-        guideline_version=lease.task.campaign.guideline_version,
-        idempotency_key=key,
-        **fields,
-    )
-    if lawful.written:
-        annotation.extra = {"written": _write_steps(lease.task, lawful.written)}
-    annotation.save(force_insert=True)
-    rows = [*lawful.ratings, *(rules.Rating(step, None) for step in annotation.extra.get("written", []))]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO annotations_steprating (annotation_id, step_id, rating, flagged, milliseconds, note)"
-            " SELECT %s, given.* FROM unnest(%s::bigint[], %s::smallint[], %s::bool[], %s::int[], %s::text[])"
-            " AS given",
-            [
-                annotation.pk,
-                [row.step for row in rows],
-                [row.rating for row in rows],
-                [row.flagged or None for row in rows],
-                [row.milliseconds for row in rows],
-                [row.note for row in rows],
-            ],
-        )
-    return annotation
-
-
-def _write_steps(task: Task, written: list[tuple[int, str]]) -> list[int]:
-    """Stores steps that the annotator wrote as options of their positions, and returns their ids.
-
-    They do not become the solution's own chosen steps, since another annotator still judges the original.
-    """
-    steps = []
-    for position, text in written:
-        rows = Step.objects.filter(solution=task.solution_id, position=position)
-        taken = rows.aggregate(last=Max("option"))["last"]
-        option = 0 if taken is None else taken + 1
-        steps.append(
-            Step.objects.create(
-                solution_id=task.solution_id,
-                position=position,
-                option=option,
-                text=text,
-                source=StepSource.HUMAN,
-                is_chosen=False,
-            )
-        )
-    return [step.pk for step in steps]
-
-
 def verdict_of(annotation: Annotation) -> int | str:
-    """First-mistake position, -1 for none, or the finish reason of an exit."""
-    if annotation.first_mistake is not None:
-        return annotation.first_mistake
-    return -1 if annotation.finish_reason == "solution" else annotation.finish_reason
+    return verdict(annotation.finish_reason, annotation.trajectory)
 
 
 def _after_submission(task: Task, annotation: Annotation) -> None:
-    if task.kind == TaskKind.WORK and task.overlap == 1:
-        # The only look there is; asking the table for it would be a query for each submission.
-        campaigns.settle(task, [verdict_of(annotation)])
-    elif task.kind == TaskKind.WORK:
-        live = Annotation.objects.filter(task=task, is_live=True, annotator__is_machine=False)
-        campaigns.settle(task, [verdict_of(each) for each in live.only("finish_reason", "trajectory")])
+    if task.kind == TaskKind.WORK:
+        # Of a task for one person this is the only look there is.
+        alone = task.overlap == 1
+        campaigns.settle(task, [verdict_of(annotation)] if alone else verdicts_on(task))
     elif task.kind == TaskKind.SCREENING:
         done = Annotation.objects.filter(
             task__campaign=task.campaign,
@@ -290,7 +210,7 @@ def revise(
         changed = (lawful.trajectory, lawful.finish_reason) != (live.trajectory, live.finish_reason)
         revealed = live.changed_after_reveal is not None
         Annotation.objects.filter(pk=live.pk).update(is_live=False)
-        new = _store(
+        new = store(
             lease, lawful, idempotency_key, revision=live.revision + 1,
             changed_after_reveal=(live.changed_after_reveal or changed) if revealed else None,
         )  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
@@ -27,7 +27,7 @@ from labelsite.campaigns.services import NothingLeft
 def annotate(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """The page on which people work; the task stands in it as JSON, so that the first one needs no request."""
     campaign = campaign_or_404(person(request), campaign_id)
-    payload = _next_payload(request, campaign, besides=None)
+    payload = _next_payload(request, campaign_id, besides=None)
     context = {
         "campaign": campaign,
         "payload": payload,
@@ -39,17 +39,20 @@ def annotate(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @json_post
 def next_task(request: HttpRequest, body: Body, campaign_id: int) -> dict[str, Any]:
     """The next task, or why there is none. `besides` is the one in hand while the page prepares another."""
-    campaign = get_object_or_404(Campaign, pk=campaign_id)
-    return _next_payload(request, campaign, besides=body.get("besides"))
+    return _next_payload(request, campaign_id, besides=body.get("besides"))
 
 
-def _next_payload(request: HttpRequest, campaign: Campaign, besides: object) -> dict[str, Any]:
+def _next_payload(request: HttpRequest, campaign_id: int, besides: object) -> dict[str, Any]:
     user = person(request)
     in_hand = besides if isinstance(besides, int) else None
-    found = campaigns.claim_id(campaign, user, besides=in_hand)
+    try:
+        desk = campaigns.desk_of(campaign_id, user)
+    except Campaign.DoesNotExist as error:
+        raise Http404 from error
+    found = campaigns.claim_at(desk, user, besides=in_hand)
     if isinstance(found, NothingLeft):
         return nothing_payload(found)
-    return task_payload(campaign, user.pk, found)
+    return task_payload(desk.campaign, user.pk, found)
 
 
 @json_post

@@ -101,7 +101,7 @@ class NextTask(Endpoint):
     @extend_schema(request=None, responses={200: NextTaskSerializer, 404: ProblemSerializer})
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        found = campaigns.claim_id(campaign, self.person)
+        found = campaigns.claim_at(campaigns.desk_of(campaign.pk, self.person), self.person)
         if isinstance(found, NothingLeft):
             return Response(nothing_payload(found))
         return Response(task_payload(campaign, self.person.pk, found))

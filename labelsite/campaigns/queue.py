@@ -30,6 +30,7 @@ from labelsite.campaigns.models import (
     TaskState,
 )
 from labelsite.campaigns.reasons import NothingLeft, Reason, why_nothing_is_left
+from labelsite.statements import Columns, Statement
 
 # A gold or screening item is for everybody: its overlap is a number that no team reaches.
 EVERYBODY = 30_000
@@ -39,7 +40,7 @@ RELEASE_BATCH = 200
 RELEASE_EVERY_SECONDS = 20
 _ARMS = (Exposure.NEVER, Exposure.AFTER, Exposure.BEFORE)
 
-_CLAIM = """
+_CLAIM = Statement("""
 WITH picked AS (
     SELECT task.id FROM campaigns_task AS task
     WHERE task.campaign_id = %(campaign)s AND task.kind = %(kind)s AND task.state = 'open' AND task.remaining > 0
@@ -51,7 +52,7 @@ WITH picked AS (
     INSERT INTO campaigns_assignment AS lease (task_id, annotator_id, state, token, attempt, leased_until,
                                                heartbeat_at, exposure, draft, draft_version, created_at)
     SELECT id, %(annotator)s, 'leased', gen_random_uuid(), 1, now() + %(seconds)s * interval '1 second', now(),
-           %(exposure)s, '{}', 0, now() FROM picked
+           %(exposure)s::text, '{}', 0, now() FROM picked
     ON CONFLICT (task_id, annotator_id) DO UPDATE
        SET state = 'leased', token = excluded.token, attempt = lease.attempt + 1,
            leased_until = excluded.leased_until, heartbeat_at = excluded.heartbeat_at
@@ -62,12 +63,14 @@ WITH picked AS (
     WHERE task.id = given.task_id
 )
 SELECT (SELECT id FROM picked), (SELECT id FROM given)
-"""
+""")
 
 # The same claim inside one section, which has an index of its own.
-_CLAIM_IN_SECTION = _CLAIM.replace(
-    "WHERE task.campaign_id = %(campaign)s",
-    "WHERE task.campaign_id = %(campaign)s AND task.section = %(section)s AND task.section <> ''",
+_CLAIM_IN_SECTION = Statement(
+    _CLAIM.sql.replace(
+        "WHERE task.campaign_id = %(campaign)s",
+        "WHERE task.campaign_id = %(campaign)s AND task.section = %(section)s AND task.section <> ''",
+    )
 )
 
 _RELEASE = """
@@ -86,14 +89,32 @@ returned AS (
 SELECT count(*) FROM lapsed
 """
 
-_HOLDINGS = """
+# The guideline can be long, and the page of the campaign shows it, not each task.
+_CAMPAIGN = Columns(Campaign, "campaign", without=["guideline"])
+_DESK = Statement(
+    f"""
 SELECT (SELECT ARRAY[state] || CASE WHEN chosen_section <> '' THEN ARRAY[chosen_section] ELSE sections END
-        FROM campaigns_membership WHERE campaign_id = %(campaign)s AND user_id = %(annotator)s),
+        FROM campaigns_membership WHERE campaign_id = campaign.id AND user_id = %(annotator)s),
        ARRAY(SELECT lease.id FROM campaigns_assignment AS lease
              JOIN campaigns_task AS task ON task.id = lease.task_id
              WHERE lease.annotator_id = %(annotator)s AND lease.state = 'leased'
-               AND task.campaign_id = %(campaign)s ORDER BY lease.created_at, lease.id)
+               AND task.campaign_id = campaign.id ORDER BY lease.created_at, lease.id),
+       {_CAMPAIGN.sql}
+FROM campaigns_campaign AS campaign WHERE campaign.id = %(campaign)s
 """
+)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A person's place in a campaign at one moment: what they are there, the sections in which they work (none
+    means all of them), and the leases in their hands.
+    """
+
+    campaign: Campaign
+    member_state: str
+    sections: list[str]
+    held: list[int]
 
 
 @dataclass
@@ -119,34 +140,41 @@ def claim_next(
 
     `besides` names the assignment in hand when the page prepares the one after it.
     """
-    found = claim_id(campaign, annotator, besides=besides)
+    found = claim_at(desk_of(campaign.pk, annotator), annotator, besides=besides)
     if isinstance(found, NothingLeft):
         return found
     return Assignment.objects.select_related("task__campaign", "task__solution__problem").get(pk=found)
 
 
-def claim_id(campaign: Campaign, annotator: User, *, besides: int | None = None) -> int | NothingLeft:
-    """As `claim_next`, but only the assignment's id: what the fast path needs."""
-    parameters = {"campaign": campaign.pk, "annotator": annotator.pk}
-    with connection.cursor() as cursor:
-        cursor.execute(_HOLDINGS, parameters)
-        membership, held = cursor.fetchone()
-    member_state, *sections = membership or [""]
-    if refusal := _refusal(campaign, annotator, member_state):
+def desk_of(campaign: int, annotator: User) -> Desk:
+    """Reads the person's place; raises Campaign.DoesNotExist."""
+    row = _DESK.row(campaign=campaign, annotator=annotator.pk)
+    if row is None:
+        raise Campaign.DoesNotExist
+    member_state, *sections = row[0] or [""]
+    return Desk(_CAMPAIGN.object(row[2:]), member_state, sections, row[1])
+
+
+def claim_at(desk: Desk, annotator: User, *, besides: int | None = None) -> int | NothingLeft:
+    """As `claim_next`, but only the assignment's id."""
+    campaign = desk.campaign
+    if refusal := _refusal(campaign, annotator, desk.member_state):
         return refusal
-    others = [lease for lease in held if lease != besides]
+    others = [lease for lease in desk.held if lease != besides]
     # A lease in hand stays in hand, also when its time ran out but nobody released it yet.
     if others:
-        return others[0] if _renewed(others[0], annotator) else claim_id(campaign, annotator, besides=besides)
-    if len(held) >= LEASES_AT_ONCE:
+        if _renewed(others[0], annotator):
+            return others[0]
+        return claim_at(desk_of(campaign.pk, annotator), annotator, besides=besides)
+    if len(desk.held) >= LEASES_AT_ONCE:
         return NothingLeft(Reason.ENOUGH_IN_HAND)
     if _sweep.is_due():
         release_expired_leases()
-    kinds = _kinds(campaign, member_state)
-    claimed = _claim_any(campaign, annotator, kinds, sections)
+    kinds = _kinds(campaign, desk.member_state)
+    claimed = _claim_any(campaign, annotator, kinds, desk.sections)
     if claimed is None and release_expired_leases():
-        claimed = _claim_any(campaign, annotator, kinds, sections)
-    return claimed or why_nothing_is_left(campaign, annotator, member_state, sections)
+        claimed = _claim_any(campaign, annotator, kinds, desk.sections)
+    return claimed or why_nothing_is_left(campaign, annotator, desk.member_state, desk.sections)
 
 
 def _refusal(campaign: Campaign, annotator: User, member_state: str) -> NothingLeft | None:
@@ -189,9 +217,8 @@ def _claim(campaign: Campaign, annotator: User, kind: TaskKind, section: str) ->
     }
     for _attempt in range(3):
         # One statement is one transaction, so a claim needs no round trips to open and close one.
-        with connection.cursor() as cursor:
-            cursor.execute(_CLAIM_IN_SECTION if section else _CLAIM, parameters)
-            picked, assignment = cursor.fetchone()
+        statement = _CLAIM_IN_SECTION if section else _CLAIM
+        picked, assignment = statement.rows(**parameters)[0]
         # Picked but not given: the same person took this task from another tab in the same moment.
         if picked is None or assignment is not None:
             return assignment

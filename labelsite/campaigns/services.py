@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
-from django.utils import timezone
+from django.db.models import F
 from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import Role, User
@@ -25,24 +24,29 @@ from labelsite.campaigns.models import (
 from labelsite.campaigns.ordering import reorder
 from labelsite.campaigns.queue import (
     EVERYBODY,
-    claim_id,
+    Desk,
+    claim_at,
     claim_next,
+    desk_of,
     heartbeat,
     reclaim,
     release_expired_leases,
 )
 from labelsite.campaigns.reasons import NothingLeft, Reason
 from labelsite.problems.models import Solution
+from labelsite.statements import Columns, Row, Statement
 
 __all__ = [
+    "Desk",
     "LeaseLost",
     "NothingLeft",
     "Reason",
     "add_tasks",
-    "claim_id",
+    "claim_at",
     "claim_next",
     "complete",
     "create_campaign",
+    "desk_of",
     "heartbeat",
     "hold",
     "hold_of",
@@ -209,19 +213,47 @@ def set_kind(task: Task, kind: str, gold: Sequence[int] | None, source: str = "r
         fresh.save(update_fields=["kind", "gold", "gold_source", "overlap", "remaining", "state"])
 
 
-def _leases() -> QuerySet[Assignment]:
-    """Assignments with what a submission needs, locked: first the lease, then its task."""
-    return Assignment.objects.select_for_update(of=("self", "task")).select_related("task__campaign")
+def _held(where: str) -> Statement:
+    """A submission's lease, locked first, and its task, locked after it; drafts and guidelines are long and stay."""
+    return Statement(
+        f"SELECT {_LEASE.sql}, {_TASK.sql}, {_CAMPAIGN.sql} FROM campaigns_assignment AS lease"
+        " JOIN campaigns_task AS task ON task.id = lease.task_id"
+        " JOIN campaigns_campaign AS campaign ON campaign.id = task.campaign_id"
+        f" WHERE {where} AND lease.annotator_id = %(annotator)s FOR UPDATE OF lease, task"
+    )
+
+
+_LEASE = Columns(Assignment, "lease", without=["draft"])
+_TASK = Columns(Task, "task")
+_CAMPAIGN = Columns(Campaign, "campaign", without=["guideline"])
+_HOLD = _held("lease.id = %(assignment)s")
+_HOLD_OF = _held("lease.task_id = %(task)s")
 
 
 def hold(assignment: int, annotator: int) -> Assignment:
     """Locks a person's assignment and its task until the end of the transaction."""
-    return _leases().get(pk=assignment, annotator=annotator)
+    return _assignment(_HOLD.row(assignment=assignment, annotator=annotator))
 
 
 def hold_of(task: int, annotator: int) -> Assignment:
     """As `hold`, found by task and person."""
-    return _leases().get(task=task, annotator=annotator)
+    return _assignment(_HOLD_OF.row(task=task, annotator=annotator))
+
+
+def _assignment(row: Row | None) -> Assignment:
+    if row is None:
+        raise Assignment.DoesNotExist
+    task_at, campaign_at = _LEASE.count, _LEASE.count + _TASK.count
+    lease = _LEASE.object(row[:task_at])
+    lease.task = _TASK.object(row[task_at:campaign_at])
+    lease.task.campaign = _CAMPAIGN.object(row[campaign_at:])
+    return lease
+
+
+# The last sign of life of a finished assignment is its submission.
+_SUBMITTED = Statement(
+    "UPDATE campaigns_assignment SET state = 'submitted', heartbeat_at = now() WHERE id = %(assignment)s"
+)
 
 
 def use(lease: Assignment, token: str) -> None:
@@ -235,10 +267,7 @@ def use(lease: Assignment, token: str) -> None:
     if lease.state == AssignmentState.LAPSED and not reclaim(lease):
         raise LeaseLost
     lease.state = AssignmentState.SUBMITTED
-    # The last sign of life of a finished assignment is its submission.
-    Assignment.objects.filter(pk=lease.pk).update(
-        state=AssignmentState.SUBMITTED, heartbeat_at=timezone.now()
-    )
+    _SUBMITTED.run(assignment=lease.pk)
 
 
 @transaction.atomic
@@ -248,6 +277,9 @@ def complete(assignment: int, annotator: int, token: str) -> Assignment:
     if lease.state != AssignmentState.SUBMITTED:
         use(lease, token)
     return lease
+
+
+_DONE = Statement("UPDATE campaigns_task SET state = 'done' WHERE id = %(task)s")
 
 
 def settle(task: Task, verdicts: Sequence[int | str]) -> None:
@@ -260,13 +292,13 @@ def settle(task: Task, verdicts: Sequence[int | str]) -> None:
     if task.campaign.adaptive_overlap:
         _settle_adaptively(task, verdicts)
     elif len(verdicts) >= task.overlap:
-        Task.objects.filter(pk=task.pk).update(state=TaskState.DONE)
+        _DONE.run(task=task.pk)
 
 
 def _settle_adaptively(task: Task, verdicts: Sequence[int | str]) -> None:
     most = max(Counter(verdicts).values(), default=0)
     if most >= AGREEING:
-        Task.objects.filter(pk=task.pk).update(state=TaskState.DONE)
+        _DONE.run(task=task.pk)
     elif len(verdicts) >= task.overlap:
         more = next((size for size in ADAPTIVE_OVERLAPS if size > task.overlap), None)
         if more is None:

@@ -281,27 +281,3 @@ def test_ten_copies_of_one_submission_at_once_store_one() -> None:
     for thread in threads:
         thread.join()
     assert len(got) == 10 and len(set(got)) == 1
-
-
-def stored(annotation: Annotation) -> tuple:
-    """Everything that was written for an annotation but ids, keys and times of day."""
-    annotation = Annotation.objects.get(pk=annotation.pk)
-    fields = {
-        field.name: getattr(annotation, field.name)
-        for field in Annotation._meta.concrete_fields
-        if field.name not in ("id", "task", "idempotency_key", "created_at")
-    }
-    rows = annotation.ratings.order_by("step__position", "step__option")
-    lease = annotation.task.assignments.get()
-    task = Task.objects.values("state", "remaining", "overlap").get(pk=annotation.task_id)
-    return fields, list(rows.values_list("rating", "flagged", "milliseconds", "note")), lease.state, task
-
-
-@pytest.mark.parametrize("ratings", [(1, 0, 1), (1, -1), (-1,)])
-def test_the_quick_way_and_the_long_way_store_the_same(campaign, annotator, monkeypatch, ratings) -> None:
-    for _ in range(2):
-        make_task(campaign, make_solution(STEPS))
-    quick = submit(claim_next(campaign, annotator), *ratings, alternatives=(1, None))
-    monkeypatch.setattr(services.quick, "submit", lambda *arguments: None)
-    long = submit(claim_next(campaign, annotator), *ratings, alternatives=(1, None))
-    assert quick.task_id != long.task_id and stored(quick) == stored(long)

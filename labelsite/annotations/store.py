@@ -1,0 +1,121 @@
+"""The rows of a judgement: what a submission reads and writes, one statement each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db.models import Max
+
+from labelsite.annotations import judgement as rules
+from labelsite.annotations.judgement import Lawful, Option
+from labelsite.annotations.models import Annotation, FinishReason
+from labelsite.campaigns.models import Assignment, Task
+from labelsite.problems.models import Step, StepSource
+from labelsite.statements import Columns, Statement
+
+_OPTIONS = Statement(
+    "SELECT id, position, option, is_chosen FROM problems_step"
+    " WHERE solution_id = %(solution)s AND (source <> 'human' OR is_chosen) ORDER BY position, option"
+)
+_ANNOTATION = Columns(Annotation, "annotation")
+_STORE = Statement(
+    f"""
+WITH annotation AS (
+    INSERT INTO annotations_annotation AS annotation (task_id, annotator_id, revision, is_live, origin, finish_reason,
+        reason, trajectory, total_time_ms, exposure, changed_after_reveal, guideline_version, idempotency_key,
+        broken_rule, extra, created_at)
+    VALUES (%(task)s, %(annotator)s, %(revision)s, true, 'annotator', %(finish_reason)s, %(reason)s,
+        %(trajectory)s::smallint[], %(total_time)s, %(exposure)s, %(changed)s, %(guideline)s, %(key)s::uuid, '',
+        %(extra)s::jsonb, now())
+    RETURNING {_ANNOTATION.sql}
+), rated AS (
+    INSERT INTO annotations_steprating (annotation_id, step_id, rating, flagged, milliseconds, note)
+    SELECT annotation.id, given.* FROM annotation,
+           unnest(%(steps)s::bigint[], %(ratings)s::smallint[], %(flags)s::bool[], %(times)s::int[], %(notes)s::text[])
+           AS given
+)
+SELECT {_ANNOTATION.sql} FROM annotation
+"""
+)
+_VERDICTS = Statement(
+    "SELECT annotation.finish_reason, annotation.trajectory FROM annotations_annotation AS annotation"
+    " JOIN accounts_user AS annotator ON annotator.id = annotation.annotator_id"
+    " WHERE annotation.task_id = %(task)s AND annotation.is_live AND NOT annotator.is_machine"
+)
+
+
+def options_of(task: Task) -> list[Option]:
+    """The steps that a task shows: everything but what other annotators wrote."""
+    return [Option(*row) for row in _OPTIONS.rows(solution=task.solution_id)]
+
+
+def store(
+    lease: Assignment,
+    lawful: Lawful,
+    key: str | UUID,
+    *,
+    revision: int = 1,
+    changed_after_reveal: bool | None = None,
+) -> Annotation:
+    """Writes the annotation with its ratings, and the steps that the person wrote."""
+    written = _write_steps(lease.task, lawful.written)
+    ratings = [*lawful.ratings, *(rules.Rating(step, None) for step in written)]
+    (row,) = _STORE.rows(
+        task=lease.task_id,
+        annotator=lease.annotator_id,
+        revision=revision,
+        finish_reason=lawful.finish_reason,
+        reason=lawful.reason,
+        trajectory=lawful.trajectory,
+        total_time=lawful.total_time_ms,
+        exposure=lease.exposure,
+        changed=changed_after_reveal,
+        guideline=lease.task.campaign.guideline_version,
+        key=str(key),
+        extra=json.dumps({"written": written} if written else {}),
+        steps=[rating.step for rating in ratings],
+        ratings=[rating.rating for rating in ratings],
+        flags=[rating.flagged or None for rating in ratings],
+        times=[rating.milliseconds for rating in ratings],
+        notes=[rating.note for rating in ratings],
+    )
+    annotation = _ANNOTATION.object(row)
+    annotation.task = lease.task
+    return annotation
+
+
+def _write_steps(task: Task, written: Sequence[tuple[int, str]]) -> list[int]:
+    """Stores steps that the annotator wrote as options of their positions, and returns their ids.
+
+    They do not become the solution's own chosen steps, since another annotator still judges the original.
+    """
+    steps = []
+    for position, text in written:
+        rows = Step.objects.filter(solution=task.solution_id, position=position)
+        taken = rows.aggregate(last=Max("option"))["last"]
+        option = 0 if taken is None else taken + 1
+        steps.append(
+            Step.objects.create(
+                solution_id=task.solution_id,
+                position=position,
+                option=option,
+                text=text,
+                source=StepSource.HUMAN,
+                is_chosen=False,
+            )
+        )
+    return [step.pk for step in steps]
+
+
+def verdict(finish_reason: str, trajectory: Sequence[int]) -> int | str:
+    """First-mistake position, -1 for none, or the finish reason of an exit."""
+    if finish_reason == FinishReason.FOUND_ERROR:
+        return len(trajectory) - 1
+    return -1 if finish_reason == FinishReason.SOLUTION else finish_reason
+
+
+def verdicts_on(task: Task) -> list[int | str]:
+    """What the people who are done with the task say, one each."""
+    return [verdict(*row) for row in _VERDICTS.rows(task=task.pk)]
