@@ -4,3 +4,8 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labelsite.settings")
 application = get_wsgi_application()
+
+from django.urls import get_resolver  # noqa: E402
+
+# Views are imported before the first request instead of in it; some of them take most of a second.
+assert get_resolver().url_patterns
