@@ -106,7 +106,7 @@ def test_a_claim_in_a_section_walks_its_own_index(campaign, annotator) -> None:
             "section": "algebra",
         }
         claim = queue._CLAIM_IN_SECTION
-        cursor.execute("EXPLAIN " + claim, parameters | {"seconds": 60, "exposure": "after"})
+        cursor.execute("EXPLAIN " + claim.sql, parameters | {"seconds": 60, "exposure": "after"})
         plan = "\n".join(row for (row,) in cursor.fetchall())
     assert "task_section_queue" in plan and "Sort" not in plan, plan
 
