@@ -45,10 +45,15 @@ def broken_rule(solution: Solution, annotation: Annotation) -> str:
     ratings = trajectory_ratings(solution, annotation)
     mistake = ratings.index(-1) if -1 in ratings else None
     until = len(ratings) if mistake is None else mistake + 1
-    if _has_gap(ratings[:until]):
+    last_rated = max(
+        (rating.position for rating in annotation.ratings if rating.rating is not None), default=-1
+    )
+    # At the first position without a rating its other options may be rated: there somebody gave up.
+    if _has_gap(ratings[:until]) or (
+        mistake is None and None in ratings and last_rated > ratings.index(None)
+    ):
         return "gap_in_ratings"
-    rated = (rating.position for rating in annotation.ratings if rating.rating is not None)
-    if mistake is not None and max(rated) > mistake:
+    if mistake is not None and last_rated > mistake:
         return "rated_after_the_first_mistake"
     return _broken_ending(annotation, ratings, mistake)
 

@@ -62,6 +62,20 @@ def test_every_option_is_rated_and_a_step_of_ones_own_may_end_it(watched: Watche
     assert (own.text, own.position, own.option) == ("So $2 + 2 = 4$.", 1, 2)
 
 
+def test_giving_up_amid_a_position_keeps_what_was_rated_as_a_whole(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator], protocol=Protocol.EVERY_OPTION)
+    make_task(campaign, make_solution([["Start.", "Other start."], ["Next.", "Other next."]]))
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("3 2 3 g")
+    watched.page.keyboard.type("I am stuck")
+    watched.press("Enter")
+    watched.submitted(1)
+    annotation = Annotation.objects.get()
+    assert (annotation.trajectory, annotation.ratings.count()) == ([1], 2)
+
+
 def test_every_option_ends_at_the_last_step_when_the_chosen_ones_hold(watched: Watched) -> None:
     annotator = make_user()
     campaign = make_campaign(members=[annotator], protocol=Protocol.EVERY_OPTION)

@@ -82,6 +82,12 @@ export class Work {
     return found ? found.position : null;
   }
 
+  /** Where an exit leaves the trajectory: at the mistake, or at the first position that is not rated as a whole. */
+  unfinished() {
+    const unrated = this.open().find((option) => !this.isRated(option));
+    return this.mistake() ?? (this.protocol !== "index_only" && unrated ? unrated.position : Infinity);
+  }
+
   current() {
     return this.open().find((option) => option.id === this.cursor) ?? null;
   }
@@ -183,7 +189,7 @@ export class Work {
   judgement(exit = null, exitReason = "") {
     const mistake = this.mistake();
     const open = this.open().filter((option) => this.protocol === "index_only" || this.isRated(option));
-    const kept = exit && mistake !== null ? open.filter((option) => option.position < mistake) : open;
+    const kept = exit ? open.filter((option) => option.position < this.unfinished()) : open;
     // Steps of one's own turn the mistake into a solution only when they reach the final answer.
     const found = mistake !== null && !(this.written.length && this.reached);
     return {
