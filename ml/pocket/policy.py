@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ml.errors import MisstepError
-from ml.pocket.policy_engine import Engine, Sampling
+from ml.pocket.policy_batch import RunningBatch
+from ml.pocket.policy_cohort import Generated, Group, Sampling
+from ml.pocket.policy_engine import Engine
+from ml.pocket.policy_prefixes import Parts
 from ml.pocket.tokenizer import BEGIN, CODE, DRILL, END, PAD, PROSE, STEP, UNKNOWN, load_tokenizer
 from ml.policies.protocol import Continuation, Prefix
 
 SHIPPED = Path(__file__).parent / "weights"
 LONGEST_COMPLETION = 480
 LONGEST_STEP = 200
+# More samples of one prefix are several groups; the prefix is read once all the same.
+SAMPLES_IN_A_GROUP = 64
 
 
 class PocketPolicy:
@@ -27,6 +35,7 @@ class PocketPolicy:
     def __init__(self, folder: Path) -> None:
         try:
             self.engine = Engine(folder)
+            self._batch, self._lock = RunningBatch(self.engine), threading.Lock()
             self.tokenizer = load_tokenizer(folder)
         except (OSError, KeyError, ValueError) as problem:
             raise MisstepError(f"{folder}: no pocket policy can be read from here: {problem}") from problem
@@ -59,17 +68,24 @@ class PocketPolicy:
         self, prefixes: Sequence[Prefix], count: int, temperature: float, seed: int, stops: tuple[str, ...],
         longest: int,
     ) -> list[list[Continuation]]:  # fmt: skip
-        encoded = [self._encode(prefix, longest) for prefix in prefixes]
-        keys = [[_key(ids, seed, draw) for draw in range(count)] for ids in encoded]
         sampling = Sampling(frozenset(self._ids[s] for s in stops), self._forbidden, temperature, longest)
-        generated = self.engine.sample(encoded, keys, sampling)
-        return [[self._decode(g.tokens, g.log_probability) for g in row] for row in generated]
+        rows = [_groups(self._encode(prefix, longest), count, seed, sampling) for prefix in prefixes]
+        with self._lock:
+            for row in rows:
+                for group in row:
+                    self._batch.add(group)
+            while self._batch.busy:
+                self._batch.turn()
+        return [[self._decode(one) for group in row for one in group.results] for row in rows]
 
-    def _encode(self, prefix: Prefix, longest: int) -> list[int]:
-        """The prefix's token ids. One that leaves no room loses its oldest steps, with a warning."""
+    def _encode(self, prefix: Prefix, longest: int) -> Parts:
+        """The token ids of the prefix's parts: the question, then each step.
+
+        One that leaves no room loses its oldest steps, with a warning.
+        """
         style = self._ids[PROSE if prefix.style == "prose" else CODE]
-        head = [self._ids[BEGIN], *self.tokenizer.encode(prefix.problem.text).ids, style]
-        steps = [[*self.tokenizer.encode(step).ids, self._ids[STEP]] for step in prefix.steps]
+        head = (self._ids[BEGIN], *self._tokens(prefix.problem.text), style)
+        steps = [(*self._tokens(step), self._ids[STEP]) for step in prefix.steps]
         room = self.engine.longest - min(longest, LONGEST_STEP) - len(head)
         if room < 0:
             raise MisstepError(
@@ -84,9 +100,13 @@ class PocketPolicy:
                 f"the policy's {self.engine.longest} tokens and were left out",
                 stacklevel=4,
             )
-        return head + [token for step in steps[dropped:] for token in step]
+        return head, *steps[dropped:]
 
-    def _decode(self, tokens: list[int], log_probability: float) -> Continuation:
+    def _tokens(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer.encode(text).ids)
+
+    def _decode(self, generated: Generated) -> Continuation:
+        tokens = generated.tokens
         finished = bool(tokens) and tokens[-1] == self._ids[END]
         steps: list[list[int]] = [[]]
         for token in tokens:
@@ -95,7 +115,17 @@ class PocketPolicy:
             elif token != self._ids[END]:
                 steps[-1].append(token)
         texts = tuple(self.tokenizer.decode(step) for step in steps if step)
-        return Continuation(texts, finished, len(tokens), log_probability)
+        return Continuation(texts, finished, len(tokens), generated.log_probability)
+
+
+def _groups(parts: Parts, count: int, seed: int, sampling: Sampling) -> list[Group]:
+    """The groups of one prefix's samples; each sample's draws depend on the prefix, the seed and its number."""
+    ids = [token for part in parts for token in part]
+    keys = np.array([_key(ids, seed, draw) for draw in range(count)], dtype=np.uint64)
+    return [
+        Group(parts, keys[begin : begin + SAMPLES_IN_A_GROUP], sampling)
+        for begin in range(0, count, SAMPLES_IN_A_GROUP)
+    ]
 
 
 def _key(ids: Sequence[int], seed: int, draw: int) -> int:

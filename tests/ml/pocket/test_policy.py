@@ -15,8 +15,11 @@ from ml.records import Problem
 
 torch = pytest.importorskip("torch")
 
+from ml.pocket import policy_cohort  # noqa: E402
 from ml.pocket.policy import SHIPPED, PocketPolicy, load_pocket_policy  # noqa: E402
-from ml.pocket.policy_engine import Memory, gumbel_noise  # noqa: E402
+from ml.pocket.policy_draws import gumbel_noise  # noqa: E402
+from ml.pocket.policy_memory import Memory  # noqa: E402
+from ml.pocket.policy_prefixes import Read, ReadPrefixes  # noqa: E402
 
 PROBLEMS = generate(4, seed=31)
 REAL_PROSE = (
@@ -46,15 +49,77 @@ def test_the_forward_pass_is_that_of_transformers(policy: PocketPolicy) -> None:
     ids = torch.randint(0, 60, (2, 50), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         expected = model.eval()(input_ids=ids).logits
-        memory = Memory(torch.tensor([40, 40]))
-        positions = torch.arange(50)
-        first = policy.engine.forward(ids[:, :40], positions[:40].expand(2, -1), memory)
-        assert torch.allclose(first, expected[:, :40], atol=1e-4)
-        for place in range(40, 50):
-            memory.grow(2, policy.engine)
-            one = policy.engine.forward(ids[:, place : place + 1], torch.full((2, 1), place), memory)
-            memory.written += 1
-            assert torch.allclose(one[:, 0], expected[:, place], atol=1e-4)
+        memory = Memory(policy.engine, [(None, ids[0, :40].tolist()), (None, ids[1, :33].tolist())], 1)
+        assert torch.allclose(memory.reads[0].scores, expected[0, 39], atol=1e-4)
+        assert torch.allclose(memory.reads[1].scores, expected[1, 32], atol=1e-4)
+        for step in range(10):
+            memory.begin_step()
+            places = memory.lengths + step
+            hidden = policy.engine.forward(ids[torch.arange(2), places], places, memory.attend)
+            scores = policy.engine.logits(hidden)
+            assert torch.allclose(scores, expected[torch.arange(2), places], atol=1e-4)
+
+
+@torch.inference_mode()
+def test_a_prefix_read_in_parts_is_the_prefix_read_at_once(policy: PocketPolicy) -> None:
+    ids = torch.randint(0, 60, (60,), generator=torch.Generator().manual_seed(2)).tolist()
+    other = ids[::-1]
+    whole = Memory(policy.engine, [(None, other), (None, ids)], 1)
+    first = Memory(policy.engine, [(None, ids[:20]), (None, other[:7])], 1).reads
+    second = Memory(policy.engine, [(first[0], ids[20:50]), (first[1], other[7:])], 1)
+    third = Memory(policy.engine, [(second.reads[0], ids[50:]), (second.reads[1], [])], 1)
+    assert third.reads[1] is second.reads[1]
+    for place, expected in ((0, whole.reads[1]), (1, whole.reads[0])):
+        assert torch.allclose(third.reads[place].scores, expected.scores, atol=1e-4)
+        assert torch.allclose(third.prefix_keys[:, place], whole.prefix_keys[:, 1 - place], atol=1e-4)
+        assert torch.allclose(third.prefix_values[:, place], whole.prefix_values[:, 1 - place], atol=1e-4)
+    assert torch.allclose(policy.engine.exact.read(ids).float(), whole.reads[1].scores, atol=1e-4)
+
+
+def test_the_oldest_reads_are_forgotten_when_they_take_too_much_room() -> None:
+    def read(parent: Read | None, length: int) -> Read:
+        states = torch.zeros(1, 1, 4, 10), torch.zeros(1, 1, 10, 4)
+        return Read(parent, length, *states, torch.zeros(5))
+
+    reads = ReadPrefixes(bytes_kept=900)
+    first = read(None, 10)
+    reads.keep(((1,),), first)
+    reads.keep(((1,), (2,)), read(first, 20))
+    assert reads.longest(((1,), (2,), (3,)))[0] == 2
+    reads.keep(((7,),), read(None, 10))
+    assert reads.longest(((1,), (2,), (3,))) == (2, reads.longest(((1,), (2,)))[1])
+    assert reads.longest(((1,),)) == (0, None)
+    assert reads.bytes <= 900
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_a_draw_is_the_same_when_its_sequence_is_read_alone(
+    policy: PocketPolicy, monkeypatch: pytest.MonkeyPatch, temperature: float
+) -> None:
+    prefixes = [Prefix(problem, (), "code") for problem in PROBLEMS[:2]]
+    together = policy.next_steps(prefixes, 2, temperature, seed=8)
+    monkeypatch.setattr(policy_cohort, "NEARLY_EQUAL", float("inf"))
+    alone = policy.next_steps(prefixes, 2, temperature, seed=8)
+    assert [[one.steps for one in row] for row in alone] == [[one.steps for one in row] for row in together]
+
+
+def test_nearly_equal_scores_are_settled_by_the_exact_ones(
+    policy: PocketPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = Prefix(PROBLEMS[0], (), "code")
+    expected = policy.next_steps([prefix], 1, 0.0, seed=8)[0][0]
+    # Rounding that is far worse than real, but below what counts as nearly equal.
+    logits = type(policy.engine).logits
+    monkeypatch.setattr(policy_cohort, "NEARLY_EQUAL", 40.0)
+    monkeypatch.setattr(
+        type(policy.engine),
+        "logits",
+        lambda engine, hidden: (
+            logits(engine, hidden)
+            + (0 if hidden.dtype == torch.float64 else 10 * torch.randn(len(hidden), 68))
+        ),
+    )
+    assert policy.next_steps([prefix], 1, 0.0, seed=9)[0][0].steps == expected.steps
 
 
 def test_the_same_request_gets_the_same_answer_and_another_seed_another(policy: PocketPolicy) -> None:
@@ -74,8 +139,9 @@ def test_what_is_written_after_a_prefix_does_not_depend_on_its_company(policy: P
         assert [one.log_probability for one in alone] == pytest.approx(
             [one.log_probability for one in expected], abs=1e-3
         )
-    more = policy.complete([prefixes[0]], 3, 0.8, seed=5)[0]
-    assert [one.steps for one in more[:2]] == [one.steps for one in together[0]]
+    for count in (3, 70):
+        more = policy.complete([prefixes[0]], count, 0.8, seed=5)[0]
+        assert [one.steps for one in more[:2]] == [one.steps for one in together[0]]
 
 
 def test_samples_of_one_prefix_differ_and_the_cold_ones_do_not(policy: PocketPolicy) -> None:
