@@ -40,13 +40,17 @@ def pull(rule, pulls=600, seed=0):
     "rule",
     [
         lambda means, counts, total: uct(means, counts, total, c=1.0),
+        # rStar-Math's own: rewards of -1 and +1, c = 2.
+        lambda means, counts, total: uct(
+            [None if m is None else 2 * m - 1 for m in means], counts, total, c=2.0
+        ),
         lambda means, counts, total: mcts_star([m or 0.0 for m in means], counts, total, c=0.4),
         lambda means, counts, total: [
             rollout_value(0.5 if m is None else m, 0) + rollout_bonus(n, total)
             for m, n in zip(means, counts, strict=True)
         ],
     ],
-    ids=["uct", "mcts_star", "omegaprm"],
+    ids=["uct", "rstar", "mcts_star", "omegaprm"],
 )
 def test_every_rule_finds_the_best_arm(rule, seed):
     counts = pull(rule, seed=seed)
