@@ -31,7 +31,8 @@ from ml.records import LabelledSolution, SolutionEstimate
 from ml.search.consensus import estimate_by_consensus
 from ml.search.recipes import RECIPES
 from ml.search.walk import Walk
-from tests.benchmarks.guide_worker import guide
+from tests.benchmarks.support.commands import write_json
+from tests.benchmarks.support.guide import guide
 from tests.data import ROOT, real_data
 
 BY_ROLLOUTS = {"math-shepherd": 32, "omegaprm": 32, "rest-mcts": 16, "rstar": 16}
@@ -151,8 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not chosen.without_guide:
         add(scored(policy, traces, chosen.guide or guide(ROOT / "var" / "guide")))
     table = {"benchmark": "search_agreement", "policy": policy.name, "continued_in": "code", "voters": VOTERS}
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(table | {"rows": rows}, indent=1) + "\n", encoding="utf-8")
+    write_json(chosen.out, table | {"rows": rows})
     return 0
 
 

@@ -25,7 +25,8 @@ from ml.policies.protocol import Policy
 from ml.records import Option, Position, Solution, SolutionEstimate
 from ml.search.recipes import RECIPES
 from ml.search.walk import Walk
-from tests.benchmarks.figure_worker import Line, Panel, figure
+from tests.benchmarks.support.commands import write_json
+from tests.benchmarks.support.svg import Line, line_plot
 from tests.data import ROOT
 
 ROLLOUTS = (1, 2, 4, 8, 16, 32)
@@ -109,31 +110,45 @@ def calibration_error(rows: Sequence[Mapping[str, float]], against: str) -> floa
     return round(sum(row["steps"] * abs(row["estimate"] - row[against]) for row in rows) / total, 4)
 
 
-def draw_errors(rows: Sequence[Mapping[str, Any]]) -> str:
+def draw_errors(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Both errors by number of rollouts, a line a method."""
-    panels = []
-    for name, key in (("First mistake", "first_mistake"), ("Steps, hard estimation", "step")):
-        lines = []
-        for method in dict.fromkeys(row["method"] for row in rows):
-            own = [row for row in rows if row["method"] == method]
-            points = [(row["rollouts"], row[f"{key}_error"]) for row in own]
-            lines.append(Line(method, points, [tuple(row[f"{key}_interval"]) for row in own]))
-        highest = max(0.1, round(max(b for line in lines for _, b in line.points) + 0.05, 1))
-        panels.append(Panel(f"{name}: error", "rollouts", lines, ROLLOUTS, highest, is_log=True))
-    return figure(panels, "Error of automatic labels", "Shares that differ from the checker, by rollouts.")
+    for key, title in (
+        ("first_mistake", "Error of the first mistake"),
+        ("step", "Error of hard step labels"),
+    ):
+        lines = [
+            Line(
+                method,
+                [
+                    (row["rollouts"], row[f"{key}_error"], *row[f"{key}_interval"])
+                    for row in rows
+                    if row["method"] == method
+                ],
+            )
+            for method in dict.fromkeys(row["method"] for row in rows)
+        ]
+        name = f"search_{key}_error.svg"
+        line_plot(folder / name, title, "rollouts", "share that differs from the checker", lines)
 
 
-def draw_reliability(rows: Sequence[Mapping[str, float]], rollouts: int) -> str:
-    """The reliability curve, against other rollouts and against the truth."""
-    lines = [
-        Line(f"success rate of {JUDGES} other rollouts", [(r["estimate"], r["success_rate"]) for r in rows]),
-        Line("share of steps that are right (checker)", [(r["estimate"], r["right"]) for r in rows]),
+def draw_reliability(path: Path, rows: Sequence[Mapping[str, float]], rollouts: int) -> None:
+    """The reliability curve, against other rollouts and against the truth, with the line of perfect ones."""
+    rates = [(row["estimate"], row["success_rate"]) for row in rows]
+    right = [
+        (
+            row["estimate"],
+            row["right"],
+            *wilson_interval(round(row["right"] * row["steps"]), int(row["steps"])),
+        )
+        for row in rows
     ]
-    ticks = (0.0, 0.25, 0.5, 0.75, 1.0)
-    panel = Panel(
-        "Reliability", f"soft estimate of {rollouts} rollouts", lines, ticks, 1.0, has_diagonal=True
-    )
-    return figure([panel], "Reliability of soft estimates", "Soft estimates against what they should equal.")
+    lines = [
+        Line(f"success of {JUDGES} others", [(x, y, y, y) for x, y in rates]),
+        Line("right steps (checker)", right),
+        Line("as literal as can be", [(0.0, 0.0, 0.0, 0.0), (1.0, 1.0, 1.0, 1.0)]),
+    ]
+    x_name = f"soft estimate of {rollouts} rollouts"
+    line_plot(path, "Reliability of soft estimates", x_name, "share", lines, is_logarithmic=False)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -169,12 +184,9 @@ def main(arguments: list[str] | None = None) -> int:
         "calibration_error": {key: calibration_error(curve, key) for key in ("success_rate", "right")},
     }
     print(json.dumps({"reliability": curve, "calibration_error": table["calibration_error"]}), flush=True)
-    for path in (chosen.out.parent, chosen.figures):
-        path.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    (chosen.figures / "search_errors.svg").write_text(draw_errors(rows), encoding="utf-8")
-    drawn = draw_reliability(curve, chosen.soft_rollouts)
-    (chosen.figures / "search_reliability.svg").write_text(drawn, encoding="utf-8")
+    write_json(chosen.out, table)
+    draw_errors(chosen.figures, rows)
+    draw_reliability(chosen.figures / "search_reliability.svg", curve, chosen.soft_rollouts)
     return 0
 
 

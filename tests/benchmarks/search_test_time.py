@@ -5,7 +5,7 @@
 The budget of a level is what so many rStar trajectories generate; every other method's size is set beforehand,
 on other problems, so that it generates about as much. What each then really generated, its calls of policy and
 reward model, and its wall time stand beside its accuracy. The reward model is trained on automatic labels
-(`guide_worker`) unless --guide names a checkpoint.
+(`support.guide`) unless --guide names a checkpoint.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from ml.search.cost import Cost
 from ml.search.requests import Search
 from ml.search.voting import AGGREGATIONS, Candidate, Chosen, best_candidate, vote
 from ml.search.walk import ValueModel, Walk
-from tests.benchmarks.guide_worker import guide
+from tests.benchmarks.support.commands import write_json
+from tests.benchmarks.support.guide import guide
 from tests.data import ROOT
 
 HELD_OUT_SEED, CALIBRATION_SEED = 2026, 2027
@@ -199,8 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
         for row in rows(bench, problems[: int(limit or len(problems))], int(level), sizes):
             table["rows"].append(row)
             print(json.dumps(row), flush=True)
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    write_json(chosen.out, table)
     return 0
 
 

@@ -31,7 +31,7 @@ def line_plot(
     ys = [value for line in lines for point in line.points for value in point[2:]]
     low, high = math.floor(min(ys) * 10) / 10, math.ceil(max(ys) * 10) / 10
     place = _Place(min(xs), max(xs), low, high, is_logarithmic)
-    parts = [_grid(place, sorted(set(xs)) if len(set(xs)) <= 8 else _decades(min(xs), max(xs)))]
+    parts = [_grid(place, _ticks(sorted(set(xs)), is_logarithmic))]
     for number, line in enumerate(lines):
         parts.append(_line(line, place, number))
     parts.append(_legend(lines))
@@ -76,11 +76,20 @@ def _grid(place: _Place, x_ticks: Sequence[float]) -> str:
         parts.append(f'<path class="grid" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{value:.1f}</text>')
     for value in x_ticks:
-        text = f"{value:,.0f}"
+        text = f"{value:,g}"
         parts.append(
             f'<text x="{place.x(value)}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle">{text}</text>'
         )
     return "".join(parts)
+
+
+def _ticks(values: Sequence[float], is_logarithmic: bool) -> Sequence[float]:
+    """The values themselves where they are few; else round ones between the first and the last."""
+    if len(values) <= 8:
+        return values
+    if is_logarithmic:
+        return _decades(values[0], values[-1])
+    return [values[0] + (values[-1] - values[0]) * step / 5 for step in range(6)]
 
 
 def _decades(low: float, high: float) -> list[float]:

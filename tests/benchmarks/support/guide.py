@@ -1,6 +1,6 @@
 """Trains the reward model that guides the benchmarks' searches, from automatic labels of pocket problems alone.
 
-    python -m tests.benchmarks.guide_worker --out var/guide
+    python -m tests.benchmarks.support.guide --out var/guide
 
 Every stage is kept in the folder, so a second call costs nothing. The problems' seed is none that a benchmark
 measures on.
@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ml.formats import read
 from ml.snapshot import SnapshotRow, split_of, write_snapshot
 from ml.targets import LabelRule, label_rows
+from tests.benchmarks.support.commands import ml
 from tests.data import ROOT
 
 SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
@@ -33,16 +30,16 @@ def guide(folder: Path, problems: int = 400, solutions: int = 6, rollouts: int =
     folder.mkdir(parents=True, exist_ok=True)
     if not sampled.exists():
         given = ("--problems", f"pocket:{problems}:seed={SEED}", "--style", "prose", "--n", solutions)
-        _ml("sample", *given, "--seed", 3, "--out", sampled)
+        ml("sample", *given, "--seed", 3, "--out", sampled)
     if not (estimates / "run.json").exists():
         given = ("--solutions", sampled, "--format", "misstep", "--method", "math-shepherd")
-        _ml("autolabel", *given, "--rollouts", rollouts, "--out", estimates)
+        ml("autolabel", *given, "--rollouts", rollouts, "--out", estimates)
     if not snapshot.exists():
         rows = label_rows(_rows(sampled, estimates / "estimates.jsonl"), LabelRule("automatic"))
         write_snapshot(snapshot, rows, name="pocket: automatic labels", labels="automatic")
     if not (checkpoint / "manifest.json").exists():
         given = ("--snapshot", snapshot, "--labels", "automatic", "--steps", steps)
-        _ml("train", *given, "--out", checkpoint)
+        ml("train", *given, "--out", checkpoint)
     return checkpoint
 
 
@@ -67,14 +64,6 @@ def _rows(sampled: Path, estimates: Path) -> Iterator[SnapshotRow]:
             is_correct=solution.is_correct,
             automatic={name: [step.get(name) for step in known[solution.id]] for name in SERIES},
         )
-
-
-def _ml(*arguments: object) -> dict[str, Any]:
-    command = [sys.executable, "-m", "ml", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
 
 
 def main() -> None:
