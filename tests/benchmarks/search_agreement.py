@@ -11,10 +11,9 @@ labels of pocket problems, whose threshold is set on pocket problems too.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,11 @@ from ml.records import LabelledSolution, SolutionEstimate
 from ml.search.consensus import estimate_by_consensus
 from ml.search.recipes import RECIPES
 from ml.search.walk import Walk
-from tests.benchmarks.support.commands import write_json
 from tests.benchmarks.support.guide import guide
+from tests.benchmarks.support.rows import Table
 from tests.data import ROOT, real_data
 
-BY_ROLLOUTS = {"math-shepherd": 32, "omegaprm": 32, "rest-mcts": 16, "rstar": 16}
+BY_ROLLOUTS = {"math-shepherd": 32, "omegaprm": 32, "rest-mcts": 8, "rstar": 8}
 BLIND = ("math-shepherd:4", "math-shepherd:16", "omegaprm:16")
 VOTERS = 32
 
@@ -88,15 +87,12 @@ def compare(traces: Sequence[LabelledSolution], found: Mapping[str, int | None])
 
 
 def searched(
-    policy: Policy, traces: Sequence[LabelledSolution], runs: Sequence[str], blind: bool
-) -> Iterator[dict[str, Any]]:
-    """One row for each "method:rollouts"."""
-    for run in runs:
-        method, _, rollouts = run.partition(":")
-        found, cost = label(policy, traces, method, int(rollouts), blind)
-        row = {"method": method, "rollouts": int(rollouts), "blind": blind}
-        first = {name: estimate.first_mistake for name, estimate in found.items()}
-        yield row | compare(traces, first) | cost
+    policy: Policy, traces: Sequence[LabelledSolution], method: str, rollouts: int, blind: bool
+) -> dict[str, Any]:
+    """The row of one method with one number of rollouts."""
+    found, cost = label(policy, traces, method, rollouts, blind)
+    row = {"method": method, "rollouts": rollouts, "blind": blind}
+    return row | compare(traces, {name: one.first_mistake for name, one in found.items()}) | cost
 
 
 def scored(policy: Policy, traces: Sequence[LabelledSolution], checkpoint: Path) -> dict[str, Any]:
@@ -125,7 +121,7 @@ def default_runs() -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print one JSON line for each row, and write all of them."""
+    """Print and write one row after another; rows that --out already has are not measured again."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -139,20 +135,15 @@ def main(arguments: list[str] | None = None) -> int:
     path = real_data("big_bench_mistake/multistep_arithmetic.jsonl")
     traces = list(read(path, "big_bench_mistake"))[: chosen.limit]
     policy = load_policy("pocket")
-    rows = []
-
-    def add(row: dict[str, Any]) -> None:
-        rows.append(row)
-        print(json.dumps(row), flush=True)
-
-    for row in searched(policy, traces, chosen.runs, blind=False):
-        add(row)
-    for row in searched(policy, traces, chosen.blind_runs, blind=True):
-        add(row)
+    header = {"benchmark": "search_agreement", "policy": policy.name, "traces": len(traces), "voters": VOTERS}
+    table = Table(chosen.out, header)
+    for blind, runs in ((False, chosen.runs), (True, chosen.blind_runs)):
+        for run in runs:
+            method, _, rollouts = run.partition(":")
+            if not table.has(method=method, rollouts=int(rollouts), blind=blind):
+                table.add(searched(policy, traces, method, int(rollouts), blind))
     if not chosen.without_guide:
-        add(scored(policy, traces, chosen.guide or guide(ROOT / "var" / "guide")))
-    table = {"benchmark": "search_agreement", "policy": policy.name, "continued_in": "code", "voters": VOTERS}
-    write_json(chosen.out, table | {"rows": rows})
+        table.add(scored(policy, traces, chosen.guide or guide(ROOT / "var" / "guide")))
     return 0
 
 

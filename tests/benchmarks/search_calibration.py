@@ -25,11 +25,13 @@ from ml.policies.protocol import Policy
 from ml.records import Option, Position, Solution, SolutionEstimate
 from ml.search.recipes import RECIPES
 from ml.search.walk import Walk
-from tests.benchmarks.support.commands import write_json
+from tests.benchmarks.support.rows import Table
 from tests.benchmarks.support.svg import Line, line_plot
 from tests.data import ROOT
 
 ROLLOUTS = (1, 2, 4, 8, 16, 32)
+# How many rollouts each method can afford here: a tree search asks for several candidates a step.
+MOST = {"math-shepherd": 32, "omegaprm": 32, "rest-mcts": 16, "rstar": 16}
 JUDGES = 64
 Labelled = Sequence[tuple[Solution, int | None]]
 Found = Mapping[str, SolutionEstimate]
@@ -152,40 +154,41 @@ def draw_reliability(path: Path, rows: Sequence[Mapping[str, float]], rollouts: 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print one JSON line a row, and write the table and both figures."""
+    """Print and write one row after another, then the curve and the figures; rows of --out are kept."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--solutions", type=int, default=120)
-    parser.add_argument("--methods", nargs="+", default=list(RECIPES))
-    parser.add_argument("--rollouts", type=int, nargs="+", default=list(ROLLOUTS))
+    parser.add_argument("--solutions", type=int, default=100)
     parser.add_argument("--soft-rollouts", type=int, default=16)
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "search_calibration.json")
     parser.add_argument("--figures", type=Path, default=ROOT / "var")
     chosen = parser.parse_args(arguments)
     policy, labelled = load_policy("pocket"), solutions_with_truth(chosen.solutions)
-    rows: list[dict[str, Any]] = []
-    for method in chosen.methods:
-        for rollouts in chosen.rollouts:
-            found, tokens = label(policy, labelled, method, rollouts, seed=0)
-            rows.append({"method": method, "rollouts": rollouts, "tokens": tokens, **errors(labelled, found)})
-            print(json.dumps(rows[-1]), flush=True)
+    header = {
+        "benchmark": "search_calibration",
+        "policy": policy.name,
+        "solutions": len(labelled),
+        "wrong_solutions": sum(truth is not None for _, truth in labelled),
+    }
+    table = Table(chosen.out, header)
+    for method, most in MOST.items():
+        for rollouts in (power for power in ROLLOUTS if power <= most):
+            if not table.has(method=method, rollouts=rollouts):
+                found, tokens = label(policy, labelled, method, rollouts, seed=0)
+                row = {"method": method, "rollouts": rollouts, "tokens": tokens}
+                table.add(row | errors(labelled, found))
     few, _ = label(policy, labelled, "math-shepherd", chosen.soft_rollouts, seed=0)
     many, _ = label(policy, labelled, "math-shepherd", JUDGES, seed=1)
     curve = reliability(labelled, few, many)
-    table = {
-        "benchmark": "search_calibration",
-        "solutions": len(labelled),
-        "wrong_solutions": sum(truth is not None for _, truth in labelled),
-        "errors": rows,
-        "soft_rollouts": chosen.soft_rollouts,
-        "judging_rollouts": JUDGES,
-        "reliability": curve,
-        "calibration_error": {key: calibration_error(curve, key) for key in ("success_rate", "right")},
-    }
-    print(json.dumps({"reliability": curve, "calibration_error": table["calibration_error"]}), flush=True)
-    write_json(chosen.out, table)
-    draw_errors(chosen.figures, rows)
+    distance = {key: calibration_error(curve, key) for key in ("success_rate", "right")}
+    print(json.dumps({"reliability": curve, "calibration_error": distance}), flush=True)
+    table.write(
+        soft_rollouts=chosen.soft_rollouts,
+        judging_rollouts=JUDGES,
+        reliability=curve,
+        calibration_error=distance,
+    )
+    draw_errors(chosen.figures, table.rows)
     draw_reliability(chosen.figures / "search_reliability.svg", curve, chosen.soft_rollouts)
     return 0
 

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -33,8 +31,8 @@ from ml.search.cost import Cost
 from ml.search.requests import Search
 from ml.search.voting import AGGREGATIONS, Candidate, Chosen, best_candidate, vote
 from ml.search.walk import ValueModel, Walk
-from tests.benchmarks.support.commands import write_json
 from tests.benchmarks.support.guide import guide
+from tests.benchmarks.support.rows import Table
 from tests.data import ROOT
 
 HELD_OUT_SEED, CALIBRATION_SEED = 2026, 2027
@@ -134,25 +132,36 @@ def _all_vote(chosen: Chosen) -> str | None:
     return vote([Candidate(c.steps, c.answer) for c in chosen.candidates]).answer
 
 
-def rows(bench: Bench, problems: Sequence[Problem], level: int, sizes: Sizes) -> Iterator[dict[str, Any]]:
+def measure(bench: Bench, problems: Sequence[Problem], level: int, sizes: Sizes, table: Table) -> None:
     """Every method of a level, with its accuracy, its distance to self-consistency, and its cost."""
-    base: list[bool] | None = None
     for make, signed, choices in bench.methods(level, sizes):
+        if all(table.has(level=level, method=name, problems=len(problems)) for name in choices):
+            continue
         found, cost = bench.run(problems, make, signed)
         for name, choose in choices.items():
             right = [is_equivalent(choose(c), p.answer) for c, p in zip(found, problems, strict=True)]
-            base = right if base is None else base
-            yield {
-                "level": level,
-                "method": name,
-                "problems": len(problems),
-                "accuracy": round(sum(right) / len(right), 3),
-                "interval": [round(end, 3) for end in wilson_interval(sum(right), len(right))],
-                "over_self_consistency": _difference(right, base),
-                "tokens": round(cost.tokens / len(problems)),
-                "model_calls": round(cost.model_calls / len(problems), 1),
-                "seconds": round(cost.seconds / len(problems), 3),
-            }
+            table.add(
+                {
+                    "level": level,
+                    "method": name,
+                    "problems": len(problems),
+                    "accuracy": round(sum(right) / len(right), 3),
+                    "interval": [round(end, 3) for end in wilson_interval(sum(right), len(right))],
+                    "over_self_consistency": _difference(
+                        right, _plain_vote(table, level, len(problems)) or right
+                    ),
+                    "tokens": round(cost.tokens / len(problems)),
+                    "model_calls": round(cost.model_calls / len(problems), 1),
+                    "seconds": round(cost.seconds / len(problems), 3),
+                    "right": "".join("01"[one] for one in right),
+                }
+            )
+
+
+def _plain_vote(table: Table, level: int, problems: int) -> list[bool]:
+    """Which problems of a level self-consistency, the first of its rows, got right."""
+    rows = (row for row in table.rows if (row["level"], row["problems"]) == (level, problems))
+    return next(([c == "1" for c in row["right"]] for row in rows), [])
 
 
 def _difference(right: Sequence[bool], base: Sequence[bool]) -> list[float]:
@@ -163,7 +172,7 @@ def _difference(right: Sequence[bool], base: Sequence[bool]) -> list[float]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print one JSON line a row, and write all of them."""
+    """Print and write one row after another; rows that --out already has are not measured again."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -181,26 +190,21 @@ def main(arguments: list[str] | None = None) -> int:
     bench = Bench(load_policy("pocket"), values, chosen.style)
     sizes = bench.sizes(chosen.calibration)
     problems = generate(chosen.problems, seed=HELD_OUT_SEED)
-    table: dict[str, Any] = {
+    header = {
         "benchmark": "search_test_time",
         "style": chosen.style,
         "policy": bench.policy.name,
         "value_model": values[False].name,
-        "sizes": {
-            "tokens_a_trajectory": round(sizes.tree_tokens, 1),
-            "tokens_a_solution": round(sizes.solution_tokens, 1),
-            "mcts_iterations": sizes.iterations,
-            "rstar": {"rollouts": TREE.rollouts, "candidates": TREE.candidates},
-        },
-        "rows": [],
+        "tokens_a_trajectory": round(sizes.tree_tokens, 1),
+        "tokens_a_solution": round(sizes.solution_tokens, 1),
+        "mcts_iterations": sizes.iterations,
+        "rstar": {"rollouts": TREE.rollouts, "candidates": TREE.candidates},
     }
-    print(json.dumps({**table, "rows": None}), file=sys.stderr, flush=True)
+    print(json.dumps(header), flush=True)
+    table = Table(chosen.out, header)
     for name in chosen.levels:
         level, _, limit = name.partition(":")
-        for row in rows(bench, problems[: int(limit or len(problems))], int(level), sizes):
-            table["rows"].append(row)
-            print(json.dumps(row), flush=True)
-    write_json(chosen.out, table)
+        measure(bench, problems[: int(limit or len(problems))], int(level), sizes, table)
     return 0
 
 
