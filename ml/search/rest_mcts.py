@@ -26,7 +26,8 @@ from ml.seeds import generator_of
 
 @dataclass(frozen=True, slots=True)
 class RestMcts:
-    """rollouts: iterations. candidates: proposals at a node. end_gate: a node this good is not looked past.
+    """rollouts: iterations. candidates: proposals at a node. end_gate: an ended node this good is not looked
+    past (the code stops at any: a value model's V is that high at ends only, a classifier's long before).
 
     use_value_model: V of a new node is the value model's. Without one, V is the share of right ends among
     `value_rollouts` completions from it (an ended node: 1 or 0), and the greedy look-ahead, which would ask
