@@ -52,8 +52,9 @@ class ReadPrefixes:
 
     def keep(self, parts: Parts, read: Read) -> None:
         """Remember a read; the oldest go when there are too many bytes of them."""
+        earlier = self._reads.pop(parts, None)
         self._reads[parts] = read
-        self.bytes += _size(read)
+        self.bytes += _size(read) - (_size(earlier) if earlier else 0)
         while self.bytes > self.bytes_kept and len(self._reads) > 1:
             self.bytes -= _size(self._reads.popitem(last=False)[1])
 

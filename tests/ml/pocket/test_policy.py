@@ -92,6 +92,14 @@ def test_the_oldest_reads_are_forgotten_when_they_take_too_much_room() -> None:
     assert reads.bytes <= 900
 
 
+def test_a_prefix_that_is_read_again_takes_no_more_room() -> None:
+    one = Read(None, 1, torch.zeros(100), torch.zeros(100), torch.zeros(0))
+    reads = ReadPrefixes(bytes_kept=2000)
+    for name in (1, 2, 1, 1, 1):
+        reads.keep(((name,),), one)
+    assert reads.bytes == 1600 and reads.longest(((2,),)) == (1, one)
+
+
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 def test_a_draw_is_the_same_when_its_sequence_is_read_alone(
     policy: PocketPolicy, monkeypatch: pytest.MonkeyPatch, temperature: float
