@@ -20,6 +20,11 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--solutions", required=True, type=Path, metavar="FILE")
     arguments.add_argument("--format", choices=FORMATS, help="of --solutions; guessed if left out")
     arguments.add_argument("--out", required=True, type=Path, metavar="FILE")
+    arguments.add_argument(
+        "--mean-over-tokens",
+        action="store_true",
+        help="outcome models: the mean reading up to each step's end",
+    )
     arguments.add_argument("--device", default="cpu")
     arguments.add_argument("--threads", type=int, default=1)
     return arguments
@@ -35,7 +40,7 @@ def main(argv: list[str]) -> int:
     from ml.prm.run import settle_process
 
     settle_process(options.threads)
-    scorer = load_scorer(options.checkpoint, options.device)
+    scorer = load_scorer(options.checkpoint, options.device, options.mean_over_tokens)
     known = _training_problems(options.checkpoint)
     seen = {"overlap": 0}
 

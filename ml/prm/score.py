@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ml.errors import MisstepError
 from ml.prm.checkpoint import check_whole
 from ml.prm.model import ProcessRewardModel, load
 from ml.prm.packing import TokenTree, batches_within, pack
@@ -29,10 +30,21 @@ class Unscored:
 
 
 class Scorer:
-    """A checkpoint ready to score. `truncated` counts steps that did not fit the context (score None)."""
+    """A checkpoint ready to score. `truncated` counts steps that did not fit the context (score None).
 
-    def __init__(self, model: ProcessRewardModel, tokenizer: StepTokenizer, card: dict[str, Any]) -> None:
+    mean_over_tokens: a step's score is the mean over the solution's tokens up to the step's end, instead of the
+    reading at that end (for outcome models, which have something to say at every token).
+    """
+
+    def __init__(
+        self,
+        model: ProcessRewardModel,
+        tokenizer: StepTokenizer,
+        card: dict[str, Any],
+        mean_over_tokens: bool = False,
+    ) -> None:
         self.model, self.tokenizer, self.card = model.eval(), tokenizer, card
+        self.mean_over_tokens = mean_over_tokens
         self.truncated = 0
 
     def score(self, problem: str, steps: Sequence[str]) -> list[float | None]:
@@ -64,8 +76,20 @@ class Scorer:
     @torch.inference_mode()
     def _row(self, trees: Sequence[TokenTree]) -> list[list[float]]:
         """Scores per node of each tree (the root's stands for nothing)."""
+        if self.mean_over_tokens:
+            return [
+                means_along_paths(tree, read) for tree, read in zip(trees, self._tokens(trees), strict=True)
+            ]
+        return self._read(trees, [range(len(tree.tokens)) for tree in trees])
+
+    def _tokens(self, trees: Sequence[TokenTree]) -> list[list[float]]:
+        """The reading at every single token of each tree, in the order of its nodes."""
+        single = [split_into_tokens(tree) for tree in trees]
+        return self._read(single, [range(len(tree.tokens)) for tree in single])
+
+    def _read(self, trees: Sequence[TokenTree], reads: Sequence[Sequence[int]]) -> list[list[float]]:
         device = next(self.model.parameters()).device
-        packed = pack(trees, [range(len(tree.tokens)) for tree in trees]).to(device)
+        packed = pack(trees, reads).to(device)
         flat = probabilities(self.model(packed).float(), self.card).tolist()
         result, offset = [], 0
         for tree in trees:
@@ -74,14 +98,44 @@ class Scorer:
         return result
 
 
-def load_scorer(folder: str | Path, device: str | None = None) -> Scorer:
-    """Open a checkpoint of `python -m ml train`. Raises MisstepError when it is not whole."""
+def split_into_tokens(tree: TokenTree) -> TokenTree:
+    """The tree with a node for each token; a node's tokens become a chain."""
+    tokens: list[list[int]] = []
+    parents: list[int] = []
+    ends: list[int] = []
+    for node, parent in zip(tree.tokens, tree.parents, strict=True):
+        above = ends[parent] if parent >= 0 else -1
+        for token in node:
+            parents.append(above)
+            above = len(tokens)
+            tokens.append([token])
+        ends.append(above)
+    return TokenTree(tokens, parents)
+
+
+def means_along_paths(tree: TokenTree, read: Sequence[float]) -> list[float]:
+    """Per node the mean reading of the tokens on its path, without the root's (the problem's)."""
+    totals, counts, place = [0.0], [0], len(tree.tokens[0])
+    for node, parent in zip(tree.tokens[1:], tree.parents[1:], strict=True):
+        totals.append(totals[parent] + sum(read[place : place + len(node)]))
+        counts.append(counts[parent] + len(node))
+        place += len(node)
+    return [total / max(count, 1) for total, count in zip(totals, counts, strict=True)]
+
+
+def load_scorer(folder: str | Path, device: str | None = None, mean_over_tokens: bool = False) -> Scorer:
+    """Open a checkpoint of `python -m ml train`. Raises MisstepError when it is not whole, or when the mean over
+    tokens is asked of a model that was not trained on outcomes."""
     root = Path(folder)
     card = check_whole(root)
+    if mean_over_tokens and card["objective"] != "outcome":
+        raise MisstepError(
+            f"{root} has objective {card['objective']}, expected outcome for a mean over tokens"
+        )
     tokenizer = load_step_tokenizer(root)
     targets = tokenizer.target_ids
     model = ProcessRewardModel(load(root, has_language_head=bool(targets)), targets)
-    return Scorer(model.to(device or "cpu"), tokenizer, card)
+    return Scorer(model.to(device or "cpu"), tokenizer, card, mean_over_tokens)
 
 
 def probabilities(outputs: torch.Tensor, card: dict[str, Any]) -> torch.Tensor:

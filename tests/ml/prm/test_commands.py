@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, 
 from ml.commands import score as score_command
 from ml.commands import train as train_command
 from ml.errors import MisstepError, NotAvailable
-from ml.prm import load_scorer
+from ml.prm import Unscored, load_scorer
 from ml.prm.checkpoint import sha256_of
 from ml.prm.model import build, small_config
 from ml.prm.tokenization import learned_tokenizer
@@ -86,6 +86,31 @@ def test_the_card_says_what_a_rerun_needs(tmp_path, capsys):
     assert not (tmp_path / "checkpoint.state").exists()
 
 
+def test_an_outcome_model_scores_by_the_mean_over_tokens_where_asked(tmp_path, capsys):
+    checkpoint, _ = trained(tmp_path, capsys, "--objective", "outcome", "--outcome-tokens", "all")
+    row = sums(1)[0]
+    found = load_scorer(checkpoint, mean_over_tokens=True).score(row.problem, row.steps)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    ids, ends = token_ids(tokenizer, row)
+    start = len(tokenizer.encode(row.problem + "\n", add_special_tokens=False))
+    with torch.inference_mode():
+        model = AutoModelForTokenClassification.from_pretrained(checkpoint).eval()
+        read = model(input_ids=torch.tensor([ids])).logits[0].softmax(1)[:, 1]
+    assert found == pytest.approx([float(read[start : end + 1].mean()) for end in ends], abs=1e-6)
+    # Siblings share their prefix, and its tokens count for both.
+    twice = [Unscored("a", row.problem, row.steps), Unscored("b", row.problem, [row.steps[0], "no"])]
+    scores = dict(load_scorer(checkpoint, mean_over_tokens=True).score_all(twice))
+    assert scores["a"] == pytest.approx(found, abs=1e-6) and scores["b"][0] == pytest.approx(
+        found[0], abs=1e-6
+    )
+
+
+def test_a_mean_over_tokens_is_refused_of_a_step_model(tmp_path, capsys):
+    checkpoint, _ = trained(tmp_path, capsys)
+    with pytest.raises(MisstepError, match="has objective classifier, expected outcome"):
+        load_scorer(checkpoint, mean_over_tokens=True)
+
+
 def token_ids(tokenizer, row):
     """The layout of `steps.json` written out: tokens of the whole solution, and where each step ends."""
     ids, ends = tokenizer.encode(row.problem + "\n", add_special_tokens=False), []
@@ -148,7 +173,7 @@ def test_the_lines_of_python_in_the_docs_run(tmp_path, capsys, monkeypatch, head
         exec(compile(block, "docs/training.md", "exec"), names)
         if "probability" in names:
             (ours,) = load_scorer("CHECKPOINT").score("What is 2 + 3 * 4 =", ["3 * 4 = 12"])
-            assert float(names["probability"]) == pytest.approx(ours, abs=1e-6)
+            assert float(names["probability"].detach()) == pytest.approx(ours, abs=1e-6)
 
 
 def test_the_same_command_gives_the_same_weights(tmp_path, capsys):
