@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from ml.prm.examples import Example
 from ml.prm.losses import classification_loss, preference_loss, value_loss
 from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import batches_within, pack
+from ml.prm.termination import TerminationFlag
 from ml.progress import Progress
 
 EXIT_TERMINATED = 143
@@ -85,7 +84,7 @@ def train(
     run = _resumed(model, optimizer, state_folder, fingerprint)
     progress = Progress("steps", settings.steps)
     model.train()
-    with _TerminationFlag() as flag:
+    with TerminationFlag() as flag:
         while run.step < settings.steps:
             started = time.perf_counter()
             batch = [examples[index] for index in _batch(len(examples), settings, run.step)]
@@ -141,16 +140,24 @@ def objective_loss(
 
 
 def normaliser_of(
-    objective: str, examples: Sequence[Example], class_weights: Sequence[float] | None = None
+    objective: str,
+    examples: Sequence[Example],
+    class_weights: Sequence[float] | None = None,
+    smoothing: float = 0.0,
 ) -> float:
-    """The whole update's denominator: parent nodes, or the readings' weights with their class weights."""
+    """The whole update's denominator: parent nodes, or the readings' weights with their class weights.
+
+    Smoothed targets carry some of every class's weight, as in `classification_loss`.
+    """
     if objective == "preference":
         return float(sum(example.parents for example in examples))
-    total = 0.0
+    if not class_weights:
+        return float(sum(weight for example in examples for weight in example.weights))
+    total, even = 0.0, smoothing * sum(class_weights) / len(class_weights)
     for example in examples:
         for target, weight in zip(example.targets, example.weights, strict=True):
-            scale = sum(c * t for c, t in zip(class_weights, target, strict=True)) if class_weights else 1.0
-            total += weight * scale
+            scale = sum(c * t for c, t in zip(class_weights, target, strict=True))
+            total += weight * ((1.0 - smoothing) * scale + even)
     return total
 
 
@@ -165,7 +172,7 @@ def _update(
         if settings.class_weights:
             options["class_weights"] = torch.tensor(settings.class_weights, device=device)
     weights = settings.class_weights if settings.objective == "classifier" else None
-    normaliser = normaliser_of(settings.objective, batch, weights)
+    normaliser = normaliser_of(settings.objective, batch, weights, settings.smoothing)
     mine = group.share(batch)
     loss_sum, right, asked = 0.0, 0.0, 0.0
     for indices in batches_within([example.tree.size for example in mine], settings.tokens_per_row):
@@ -273,26 +280,3 @@ def _resumed(
 
 def _trained(model: ProcessRewardModel) -> Iterator[tuple[str, torch.nn.Parameter]]:
     return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
-
-
-class _TerminationFlag:
-    """Turns SIGTERM into a flag that the loop looks at between updates."""
-
-    def __init__(self) -> None:
-        self.raised = False
-        self._before: Callable[[int, FrameType | None], Any] | int | None = None
-
-    def __enter__(self) -> _TerminationFlag:
-        try:
-            self._before = signal.signal(signal.SIGTERM, self._raise)
-        except ValueError:
-            # Not the main thread: whoever owns the process decides what SIGTERM does.
-            self._before = None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
-
-    def _raise(self, *_: object) -> None:
-        self.raised = True

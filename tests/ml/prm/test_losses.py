@@ -96,18 +96,19 @@ def example(targets, weights, pairs=(), parents=0) -> Example:
     return Example("e", tree, list(range(1, len(weights) + 1)), targets, weights, list(pairs), parents)
 
 
-def test_an_update_in_two_rows_has_the_loss_of_one_row():
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_an_update_in_two_rows_has_the_loss_of_one_row(smoothing):
     one = example([[0.0, 1.0], [1.0, 0.0]], [1.0, 1.0])
     two = example([[0.35, 0.65]], [2.0])
     weights = (3.0, 0.5)
-    total = normaliser_of("classifier", [one, two], weights)
-    scale = {"class_weights": torch.tensor(weights)}
+    total = normaliser_of("classifier", [one, two], weights, smoothing)
+    scale = {"class_weights": torch.tensor(weights), "smoothing": smoothing}
     logits = torch.tensor(LOGITS)
     whole = objective_loss("classifier", logits, [one, two], total, **scale)
     parts = objective_loss("classifier", logits[:2], [one], total, **scale)
     parts += objective_loss("classifier", logits[2:], [two], total, **scale)
     assert float(parts) == pytest.approx(float(whole), abs=1e-6)
-    expected = plain_cross_entropy(LOGITS, [[0, 1], [1, 0], [0.35, 0.65]], [1, 1, 2], weights, 0.0)
+    expected = plain_cross_entropy(LOGITS, [[0, 1], [1, 0], [0.35, 0.65]], [1, 1, 2], weights, smoothing)
     assert float(whole) == pytest.approx(expected, abs=1e-6)
 
 
