@@ -101,6 +101,7 @@ def request_from(options: argparse.Namespace) -> Any:
         steps=options.steps,
         epochs=options.epochs,
         lora_rank=options.lora,
+        **({"lora_targets": tuple(options.lora_targets)} if options.lora_targets else {}),
         maximum_length=options.maximum_length,
         gradient_checkpointing=options.gradient_checkpointing,
         limit=options.limit,
@@ -166,6 +167,9 @@ def _loop_arguments(group: Any) -> None:
     group.add_argument("--maximum-length", type=int, help="context in tokens; what is cut off is counted")
     group.add_argument("--limit", type=int, help="only the first so many training rows")
     group.add_argument("--lora", type=int, default=0, metavar="RANK", help="train adapters of this rank")
+    group.add_argument(
+        "--lora-targets", nargs="+", metavar="NAME", help="projections with an adapter (Llama's seven)"
+    )
     group.add_argument("--bf16", action="store_true")
     group.add_argument("--gradient-checkpointing", action="store_true")
     group.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0 ...")

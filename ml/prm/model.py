@@ -173,10 +173,17 @@ def _plain_logits(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def with_lora(model: PreTrainedModel, rank: int, seed: int, has_language_head: bool = False) -> nn.Module:
-    """Freeze the base; train low-rank adapters on the seven projections, and a linear head whole.
+def with_lora(
+    model: PreTrainedModel,
+    rank: int,
+    seed: int,
+    has_language_head: bool = False,
+    targets: Sequence[str] = LORA_TARGETS,
+) -> nn.Module:
+    """Freeze the base; train low-rank adapters on the named projections, and a linear head whole.
 
-    The language model's own head knows its tokens already and stays as it is.
+    The language model's own head knows its tokens already and stays as it is. Raises MisstepError for a base
+    that has no projections of these names.
     """
     from peft import LoraConfig, TaskType, get_peft_model
 
@@ -188,10 +195,13 @@ def with_lora(model: PreTrainedModel, rank: int, seed: int, has_language_head: b
         lora_alpha=2 * rank,
         lora_dropout=0.0,
         # "all-linear" would wrap the head as well, which must be trained whole: name the projections.
-        target_modules=LORA_TARGETS,
+        target_modules=list(targets),
         modules_to_save=None if has_language_head else [head],
     )
-    return get_peft_model(model, config)
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        raise MisstepError(f"--lora: {error}; expected --lora-targets that the base has") from error
 
 
 def recompute_activations(model: Any) -> None:

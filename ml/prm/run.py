@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from ml.commands.train import CLASSIFYING
@@ -26,7 +27,7 @@ from ml.prm.card import code_commit, dependency_versions
 from ml.prm.checkpoint import publish
 from ml.prm.distributed import Group
 from ml.prm.examples import Example, ExampleSettings, examples_from
-from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
+from ml.prm.model import LORA_TARGETS, ProcessRewardModel, recompute_activations, with_lora
 from ml.prm.score import Scorer, Unscored
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.train import Run, TrainingSettings, train
@@ -52,6 +53,7 @@ class Request:
     steps: int | None = None
     epochs: float = 3.0
     lora_rank: int = 0
+    lora_targets: tuple[str, ...] = tuple(LORA_TARGETS)
     maximum_length: int | None = None
     gradient_checkpointing: bool = False
     limit: int | None = None
@@ -153,11 +155,18 @@ def _head(request: Request) -> HeadSettings:
     return HeadSettings(request.examples.outputs, request.target_tokens)
 
 
-def _prepared(model: nn.Module, request: Request) -> nn.Module:
+def _prepared(model: PreTrainedModel, request: Request) -> nn.Module:
     if request.gradient_checkpointing:
         recompute_activations(model)
     if request.lora_rank:
-        return with_lora(model, request.lora_rank, request.training.seed, bool(request.target_tokens))  # type: ignore[arg-type]
+        has_language_head = bool(request.target_tokens)
+        return with_lora(
+            model,
+            request.lora_rank,
+            request.training.seed,
+            has_language_head,
+            request.lora_targets,
+        )
     return model
 
 
@@ -168,6 +177,7 @@ def _config(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         "epochs": None if request.steps is not None else request.epochs,
         "target_tokens": list(request.target_tokens),
         "lora_rank": request.lora_rank,
+        "lora_targets": list(request.lora_targets) if request.lora_rank else None,
         "maximum_length": request.maximum_length,
         "gradient_checkpointing": request.gradient_checkpointing,
         "from_scratch": request.from_scratch,

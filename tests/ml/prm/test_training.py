@@ -201,6 +201,15 @@ def test_a_merged_adapter_scores_as_the_adapter_did(targets):
     assert float((merged(row).detach() - adapted).abs().max()) < 1e-5
 
 
+def test_adapters_go_where_they_are_named_and_nowhere_else():
+    config = small_config(50, 2, hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
+    model = with_lora(build(config), 2, seed=0, targets=["q_proj", "v_proj"])
+    adapted = {name.split(".lora_")[0].rsplit(".", 1)[1] for name in model.state_dict() if ".lora_" in name}
+    assert adapted == {"q_proj", "v_proj"}
+    with pytest.raises(MisstepError, match="expected --lora-targets that the base has"):
+        with_lora(build(config), 2, seed=0, targets=["c_attn"])
+
+
 def test_an_unloaded_adapter_leaves_the_base_as_it_was():
     torch.manual_seed(0)
     config = small_config(len(STEPS.tokenizer), 2, hidden_size=32, num_hidden_layers=2, num_attention_heads=2)
