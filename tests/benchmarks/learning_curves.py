@@ -35,7 +35,7 @@ from tests.data import ROOT
 
 MANY, FEW = 8, 2
 CONVINCING_WRONG = 0.8
-HUMAN, BOTH, ACTIVE = "human", "human beside the search's stock", "human, chosen by the PRM"
+HUMAN, BOTH, ACTIVE = "human", "human + automatic stock", "human, chosen by the PRM"
 AUTOMATIC = {MANY: f"automatic, {MANY} rollouts a step", FEW: f"automatic, {FEW} rollouts a step"}
 
 

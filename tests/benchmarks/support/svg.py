@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-WIDTH, HEIGHT = 760, 420
-LEFT, RIGHT, TOP, BOTTOM = 62, 214, 44, 50
+WIDTH, HEIGHT = 800, 420
+LEFT, RIGHT, TOP, BOTTOM = 62, 232, 44, 50
 # Told apart without colour sight, on white and on black; dashes do it in print.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b0569e", "#a27b00", "#4a90c2")
 DASHES = ("", "7 4", "2 3", "9 3 2 3", "", "2 3")
