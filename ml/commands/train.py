@@ -106,6 +106,7 @@ def request_from(options: argparse.Namespace) -> Any:
         gradient_checkpointing=options.gradient_checkpointing,
         limit=options.limit,
         device=options.device,
+        is_sharded=options.shard,
         use_frozen_labels=not given,
         keep_state=options.keep_state,
     )
@@ -173,6 +174,9 @@ def _loop_arguments(group: Any) -> None:
     group.add_argument("--bf16", action="store_true")
     group.add_argument("--gradient-checkpointing", action="store_true")
     group.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0 ...")
+    group.add_argument(
+        "--shard", action="store_true", help="under torchrun: split the weights over the processes (FSDP)"
+    )
     group.add_argument("--threads", type=int, default=1)
     group.add_argument("--save-every", type=int, default=200, help="updates between resumable states")
     group.add_argument("--keep-state", action="store_true", help="keep OUT.state after the end")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed
@@ -21,6 +21,8 @@ class Group:
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank, self.size = rank, size
+        # Whether the weights are split (`ml.prm.sharding`): then every pass is one of all processes together.
+        self.is_sharded = False
 
     @classmethod
     def from_environment(cls) -> Group:
@@ -42,8 +44,8 @@ class Group:
         return list(batch[self.rank :: self.size])
 
     def add_gradients(self, model: torch.nn.Module) -> None:
-        """Replace every gradient by the sum over the group."""
-        if self.size == 1:
+        """Replace every gradient by the sum over the group; split gradients have been summed on the way back."""
+        if self.size == 1 or self.is_sharded:
             return
         for parameter in model.parameters():
             if parameter.requires_grad:
@@ -53,13 +55,26 @@ class Group:
 
     def add_numbers(self, *numbers: float) -> tuple[float, ...]:
         """Each number summed over the group."""
+        return tuple(self._reduced(numbers, distributed.ReduceOp.SUM))
+
+    def rounds(self, own: int) -> int:
+        """How many passes an update takes: with split weights as many as the process with the most rows."""
+        if not self.is_sharded:
+            return own
+        return int(self._reduced([own], distributed.ReduceOp.MAX)[0])
+
+    def any(self, is_raised: bool) -> bool:
+        """Whether any process says so; all hear the same answer."""
+        return bool(self._reduced([float(is_raised)], distributed.ReduceOp.MAX)[0])
+
+    def _reduced(self, numbers: Sequence[float], operation: Any) -> list[float]:
         if self.size == 1:
-            return numbers
+            return list(numbers)
         total = torch.tensor(numbers, dtype=torch.float64)
         if torch.cuda.is_available():
             total = total.cuda()
-        distributed.all_reduce(total)
-        return tuple(total.tolist())
+        distributed.all_reduce(total, operation)
+        return [float(number) for number in total]
 
     def wait(self) -> None:
         """Let all processes come to this point."""

@@ -29,6 +29,7 @@ from ml.prm.distributed import Group
 from ml.prm.examples import Example, ExampleSettings, examples_from
 from ml.prm.model import LORA_TARGETS, ProcessRewardModel, recompute_activations, with_lora
 from ml.prm.score import Scorer, Unscored
+from ml.prm.sharding import assembled, shard
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.train import Run, TrainingSettings, train
 from ml.snapshot import SnapshotRow, leaked_problems, problem_hash, read_snapshot
@@ -58,6 +59,7 @@ class Request:
     gradient_checkpointing: bool = False
     limit: int | None = None
     device: str = "cpu"
+    is_sharded: bool = False
     use_frozen_labels: bool = True
     keep_state: bool = False
 
@@ -86,9 +88,15 @@ def run_training(request: Request) -> dict[str, Any]:
     settings = replace(settings, steps=_steps(request, examples))
     model = ProcessRewardModel(_prepared(base.model, request), targets)
     group = Group.from_environment()
+    model.to(request.device)
+    skeleton = None
+    if request.is_sharded and group.size > 1:
+        skeleton, group.is_sharded = shard(model), True
     states = request.out.with_name(request.out.name + ".state")
     mark = _fingerprint(snapshot.sha256, request, settings)
-    run = train(model.to(request.device), examples, settings, states, mark, group)
+    run = train(model, examples, settings, states, mark, group)
+    if skeleton is not None:
+        model = assembled(skeleton, model)
     card = {
         "format": "misstep-checkpoint",
         "version": 1,
@@ -99,7 +107,7 @@ def run_training(request: Request) -> dict[str, Any]:
         "label_rule": asdict(request.rule),
         "base": base.origin,
         "seed": settings.seed,
-        "config": _config(request, settings),
+        "config": {**_config(request, settings), "processes": group.size, "sharded": group.is_sharded},
         "counts": dict(counts),
         "commit": code_commit(),
         "dependencies": dependency_versions(),

@@ -19,6 +19,7 @@ from ml.prm.examples import Example
 from ml.prm.losses import classification_loss, preference_loss, value_loss
 from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import batches_within, pack
+from ml.prm.sharding import split_like, whole
 from ml.prm.termination import TerminationFlag
 from ml.progress import Progress
 
@@ -102,9 +103,10 @@ def train(
             read = sum(len(example.reads) for example in batch)
             _report(progress, run, read / (time.perf_counter() - started))
             due = run.step % settings.save_every == 0 and run.step < settings.steps
-            if state_folder and (due or flag.raised) and group.is_first:
-                save_state(state_folder, _state(model, optimizer, run, fingerprint))
-            if flag.raised:
+            is_stopping = group.any(flag.raised)
+            if state_folder and (due or is_stopping):
+                _save(state_folder, model, optimizer, run, fingerprint, group)
+            if is_stopping:
                 raise Terminated(f"stopped at step {run.step}; the same command goes on from there")
     model.eval()
     return run
@@ -175,12 +177,18 @@ def _update(
     normaliser = normaliser_of(settings.objective, batch, weights, settings.smoothing)
     mine = group.share(batch)
     loss_sum, right, asked = 0.0, 0.0, 0.0
-    for indices in batches_within([example.tree.size for example in mine], settings.tokens_per_row):
-        row = [mine[index] for index in indices]
+    rows = batches_within([example.tree.size for example in mine], settings.tokens_per_row)
+    for turn in range(group.rounds(len(rows))):
+        # With split weights, a process without rows left goes through the others' passes with one of no weight.
+        is_idle = turn >= len(rows)
+        row = [batch[0]] if is_idle else [mine[index] for index in rows[turn]]
         packed = pack([e.tree for e in row], [e.reads for e in row]).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
             outputs = model(packed)
         loss = objective_loss(settings.objective, outputs, row, normaliser, **options)
+        if is_idle:
+            (loss * 0.0).backward()
+            continue
         loss.backward()
         loss_sum += float(loss.detach())
         hits, count = _hits(settings.objective, outputs.detach().float(), row)
@@ -244,12 +252,27 @@ def _report(progress: Progress, run: Run, labelled_steps_per_second: float) -> N
     progress.report(run.step, metrics=metrics)
 
 
+def _save(
+    folder: Path,
+    model: ProcessRewardModel,
+    optimizer: torch.optim.Optimizer,
+    run: Run,
+    fingerprint: str,
+    group: Group,
+) -> None:
+    """The first process writes; where weights are split, all take part in gathering them."""
+    if group.is_first or group.is_sharded:
+        state = _state(model, optimizer, run, fingerprint)
+        if group.is_first:
+            save_state(folder, state)
+
+
 def _state(
     model: ProcessRewardModel, optimizer: torch.optim.Optimizer, run: Run, fingerprint: str
 ) -> TrainingState:
-    tensors = {f"weight.{name}": p.detach() for name, p in _trained(model)}
+    tensors = {f"weight.{name}": whole(p.detach()) for name, p in _trained(model)}
     for index, slots in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in slots.items()}
+        tensors |= {f"optimizer.{index}.{name}": whole(torch.as_tensor(v)) for name, v in slots.items()}
     tensors["random"] = torch.get_rng_state()
     return TrainingState(run.step, {"history": run.history, "fingerprint": fingerprint}, tensors)
 
@@ -267,12 +290,13 @@ def _resumed(
         )
     with torch.no_grad():
         for name, parameter in _trained(model):
-            parameter.copy_(state.tensors[f"weight.{name}"])
+            parameter.copy_(split_like(state.tensors[f"weight.{name}"], parameter))
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     slots: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in state.tensors.items():
         if name.startswith("optimizer."):
             _, index, slot = name.split(".", 2)
-            slots.setdefault(int(index), {})[slot] = tensor
+            slots.setdefault(int(index), {})[slot] = split_like(tensor, parameters[int(index)])
     optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
     torch.set_rng_state(state.tensors["random"])
     return Run(state.step, list(state.body["history"]))

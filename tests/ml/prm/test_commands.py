@@ -304,10 +304,7 @@ def test_scoring_from_a_torn_checkpoint_writes_nothing(tmp_path, capsys):
     assert not list(tmp_path.glob("scores.jsonl*"))
 
 
-def test_two_processes_train_what_one_trains(tmp_path, capsys):
-    snapshot = snapshot_of(tmp_path)
-    alone, _ = trained(tmp_path, capsys, snapshot=snapshot, out="alone")
-    together = ["train", "--snapshot", str(snapshot), "--out", str(tmp_path / "together"), *QUICK]
+def by_two_processes(snapshot, out, *arguments):
     command = [
         sys.executable,
         "-m",
@@ -318,11 +315,40 @@ def test_two_processes_train_what_one_trains(tmp_path, capsys):
         "-m",
         "ml",
     ]
+    given = ["train", "--snapshot", str(snapshot), "--out", str(out), *QUICK, *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*command, *together], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+        [*command, *given], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    one = AutoModelForTokenClassification.from_pretrained(alone).state_dict()
-    two = AutoModelForTokenClassification.from_pretrained(tmp_path / "together").state_dict()
-    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-4
+
+
+def largest_difference(one, two):
+    weights = [AutoModelForTokenClassification.from_pretrained(folder).state_dict() for folder in (one, two)]
+    return max(float((weights[0][name] - weights[1][name]).abs().max()) for name in weights[0])
+
+
+def test_two_processes_train_what_one_trains(tmp_path, capsys):
+    snapshot = snapshot_of(tmp_path)
+    alone, _ = trained(tmp_path, capsys, snapshot=snapshot, out="alone")
+    by_two_processes(snapshot, tmp_path / "together")
+    assert largest_difference(alone, tmp_path / "together") < 1e-4
+
+
+def test_two_processes_with_split_weights_train_what_one_trains_and_go_on_where_they_stopped(
+    tmp_path, capsys
+):
+    snapshot = snapshot_of(tmp_path)
+    # Short rows, of which the processes have unequal numbers.
+    rows = ("--tokens-per-row", "100", "--save-every", "1", "--keep-state")
+    alone, _ = trained(tmp_path, capsys, *rows, snapshot=snapshot, out="alone")
+    together = tmp_path / "together"
+    by_two_processes(snapshot, together, *rows, "--shard")
+    assert largest_difference(alone, together) < 1e-4
+    card = json.loads((together / "card.json").read_text())
+    assert card["config"]["sharded"] and card["config"]["processes"] == 2
+    together.rename(tmp_path / "first")
+    # The state of the second update is there: the run ends from it, to the same bits.
+    by_two_processes(snapshot, together, *rows, "--shard")
+    assert len((together / "metrics.jsonl").read_text().splitlines()) == 3
+    assert largest_difference(tmp_path / "first", together) == 0.0
