@@ -22,8 +22,7 @@ class Taste:
 
     bracket: an operation is put in brackets before it is done. keep: its result stays in them. leap: a level
     is done at once, in the head. elsewhere: work begins in the middle. single: of several things that could
-    be done at once, one is. signs: double signs get a hop of their own. misgroup: `5 - 3 + 2` read as
-    `5 - (3 + 2)`, or a sum done before the product beside it.
+    be done at once, one is. signs: double signs get a hop of their own.
     """
 
     bracket: float
@@ -32,10 +31,9 @@ class Taste:
     elsewhere: float
     single: float
     signs: float
-    misgroup: float = 0.0
 
 
-def draw_taste(rng: random.Random, misgroup: float) -> Taste:
+def draw_taste(rng: random.Random) -> Taste:
     """A person's habits, drawn: most people are consistent, so the extremes are common."""
     return Taste(
         bracket=rng.choice((0.0, 0.1, 0.5, 0.9)),
@@ -44,7 +42,6 @@ def draw_taste(rng: random.Random, misgroup: float) -> Taste:
         elsewhere=rng.choice((0.0, 0.1, 0.3)),
         single=rng.choice((0.1, 0.5, 0.9)),
         signs=rng.choice((0.1, 0.5, 0.9)),
-        misgroup=misgroup,
     )
 
 
@@ -67,10 +64,6 @@ class _FreeHand:
             slipped = slipped or evaluate(following) != evaluate(current)
             hops.append(following)
             current = following
-        value = as_number(hops[-1])
-        assert value is not None
-        if hops[-1] != number(value) and len(hops) > 1 and hops[-2] == number(value):
-            hops.pop()
         return hops, slipped
 
     def _often(self, rate: float) -> bool:
@@ -113,7 +106,7 @@ class _FreeHand:
         plain = Sum(tuple(Term(t.sign, tuple(map(_opened, t.factors))) for t in level.terms))
         if plain != level and self._often(0.4):
             return plain
-        if len(plain.terms) > 1 and self._often(self.taste.misgroup):
+        if len(plain.terms) > 1 and self.hand.slips(self.hand.care.grouping):
             return self._misgrouped(plain)
         if any(len(term.factors) > 1 for term in plain.terms):
             return self._product_hop(plain)

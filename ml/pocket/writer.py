@@ -222,7 +222,7 @@ class _FreeProse(_Prose):
     def __init__(self, expression: Sum, rng: random.Random, care: Care) -> None:
         manner = Manner(keep_brackets=rng.random() < 0.5)
         super().__init__(expression, rng, care, manner, fine=rng.random() < 0.8)
-        self.taste = draw_taste(rng, misgroup=0.02)
+        self.taste = draw_taste(rng)
 
     def _chain(self, expression: Sum, hand: Hand, manner: Manner) -> tuple[list[Sum], bool]:
         return free_chain(expression, hand, self.taste)

@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.pocket_labels --out docs/results/pocket_labels.json
 
-The checker stands for people and labelled half of the problems; rollouts of the pocket policy labelled all.
-Each model is judged on fresh problems (first mistake against the checker; best-of-n against majority vote
-and an outcome model) and on people's real traces of BIG-Bench Mistake. Files given with --train,
---estimates and --test are used instead of being made.
+Solutions: the pocket policy's own prose, and simulated strangers' in the words of real traces. The checker
+stands for people and labelled half of the problems; OmegaPRM labelled all. Each model is judged on fresh
+problems (first mistake; best of 64 against majority vote and an outcome model, paired over problems) and on
+people's real traces of BIG-Bench Mistake, which nothing here is trained, chosen or tuned on but `*+traces`.
+What a threshold or an aggregation is chosen on has problems of its own. Files that are there already are used.
 """
 
 from __future__ import annotations
@@ -13,150 +14,258 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import replace
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ml.formats import read
-from ml.records import FinishReason
-from ml.snapshot import SnapshotRow, problem_hash, write_snapshot
+from ml.evaluation.best_of_n import Pool, paired_difference, table
+from ml.evaluation.pools import read_pools, read_scores
+from ml.records import LabelledSolution
+from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, label_rows
+from tests.benchmarks import pocket_data as data
 from tests.data import ROOT
 
 DATA = Path(os.environ.get("MISSTEP_DATA", ROOT / ".." / "shared" / "data"))
 TRACES = DATA / "big_bench_mistake" / "multistep_arithmetic.jsonl"
-SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
+KEPT = ("exact", "f1", "accuracy_wrong", "accuracy_right")
+# Which snapshot, and which options of `python -m ml train`.
 RUNS = {
-    "human": ("--labels", "human"),
-    "automatic": ("--labels", "automatic"),
-    "mixed": ("--labels", "mixed"),
-    "outcome": ("--labels", "mixed", "--objective", "outcome"),
+    "human": ("half", "--labels", "human"),
+    "automatic": ("half", "--labels", "automatic"),
+    "mixed": ("half", "--labels", "mixed"),
+    "outcome": ("half", "--labels", "mixed", "--objective", "outcome"),
+    "noisy human": ("noisy", "--labels", "human"),
+    "weak automatic": ("noisy", "--labels", "automatic"),
+    "fusion": ("noisy", "--labels", "mixed", "--label-rule", "fusion"),
 }
+RULES = ("product", "minimum", "mean", "last")
+NOISE = 1 / 3
+# How people's labels of half of the traces are added to a finished model.
+TOUCH = ("--epochs", 6, "--learning-rate", 3e-4, "--batch-size", 16)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Solutions and estimates. test, development: fresh problems with 64 samples each; development chooses an
+    aggregation and nothing else. strangers: fresh solutions in the traces' words, which choose a threshold.
+    """
+
+    work: Path
+    train: Path
+    estimates: Path
+    weak: Path
+    test: Path
+    development: Path
+    strangers: Path
 
 
 def main() -> None:
     """Make what is missing, train each kind, and write all figures."""
     options = _options()
+    files = _files(options)
+    rule = LabelRule("mixed")
+    data.frozen(files.work / "half", _half(files), rule)
+    data.frozen(files.work / "noisy", _noisy(files), rule)
+    found: dict[str, Any] = {"labels": _label_accuracy(files), "models": {}}
+    for name in options.runs:
+        snapshot, *given = RUNS[name]
+        effort = ("--epochs", options.epochs)
+        data.trained(_folder(files, name), files.work / snapshot, *given, *effort)
+        found["models"][name] = _judged(name, files)
+        print(name, json.dumps(found["models"][name]), flush=True)
+    found["best_of_n"] = _best_of_n(options.runs, files)
+    if TRACES.exists() and "automatic" in options.runs:
+        found["automatic, then people's labels of half of the traces"] = _with_people(files)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _files(options: argparse.Namespace) -> Files:
     work = options.work
     work.mkdir(parents=True, exist_ok=True)
-    train = options.train or _sampled(work / "train.jsonl", f"pocket:{options.problems}", 4, 0)
-    estimates = options.estimates or _estimated(work / "estimates", train, options.rollouts)
-    test = options.test or _sampled(work / "test.jsonl", f"pocket:{options.test_problems}:seed=1", 64, 1)
-    _snapshot(work / "snapshot", train, estimates)
-    results = {}
-    for name in options.runs:
-        results[name] = _run(name, work, test, options.steps)
-        print(name, json.dumps(_short(results[name])), flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    own = data.sampled(work / "own.jsonl", f"pocket:{options.problems}:seed=101", 4, 0)
+    strangers = data.written(work / "written.jsonl", options.strangers, 102)
+    train = data.joined(work / "train.jsonl", own, strangers)
+    return Files(
+        work,
+        train,
+        data.estimated(work / "estimates", train),
+        data.estimated(work / "weak", train, "--rollouts", 2, "--continuation-style", "prose"),
+        data.sampled(work / "test.jsonl", f"pocket:{options.test_problems}:seed=103", 64, 1),
+        data.sampled(work / "development.jsonl", "pocket:40:seed=104", 64, 2),
+        data.written(work / "strangers.jsonl", 500, 105),
+    )
 
 
-def _run(name: str, work: Path, test: Path, steps: int) -> dict[str, Any]:
-    checkpoint = work / name
-    card = checkpoint / "card.json"
-    if not card.exists():
-        _ml("train", "--snapshot", work / "snapshot", "--out", checkpoint, "--steps", steps, *RUNS[name])
-    found: dict[str, Any] = {"card": json.loads(card.read_text())}
-    for kind, solutions, format in (("pocket", test, "misstep"), ("traces", TRACES, "big_bench_mistake")):
-        if not solutions.exists():
-            continue
-        given = ("--solutions", solutions, "--format", format)
-        scores = work / f"{name}.{kind}.jsonl"
-        _ml("score", "--checkpoint", checkpoint, *given, "--out", scores)
-        found[kind] = _ml("evaluate", "first-mistake", *given, "--scores", scores)
-        if kind == "pocket":
-            found["best_of_n"] = _ml("evaluate", "best-of-n", "--pool", test, "--scores", scores)
+def _folder(files: Files, run: str) -> Path:
+    return files.work / run.replace(" ", "-")
+
+
+def _half(files: Files) -> Iterator[SnapshotRow]:
+    """People labelled the solutions of every second problem, the search those of every one."""
+
+    def people(labelled: LabelledSolution) -> dict[str, Any] | None:
+        return data.annotated(labelled) if data.half_of(labelled.solution.problem.text) else None
+
+    return data.rows(files.train, files.estimates, people)
+
+
+def _noisy(files: Files) -> Iterator[SnapshotRow]:
+    """People labelled everything, a third of it at random; the search had two rollouts for a prefix."""
+    rng = random.Random("noisy people")
+
+    def people(labelled: LabelledSolution) -> dict[str, Any]:
+        count, said = len(labelled.solution.steps), data.annotated(labelled)
+        if rng.random() >= NOISE:
+            return said
+        return data.verdict(
+            rng.choice([k for k in (None, *range(count)) if k != said["first_mistake"]]), count
+        )
+
+    return data.rows(files.train, files.weak, people)
+
+
+def _label_accuracy(files: Files) -> dict[str, Any]:
+    """How many solutions' first mistakes each kind of label names as the checker does."""
+    truth = {
+        row.id: row.human["first_mistake"]
+        for row in data.rows(files.train, None, data.annotated)
+        if row.human
+    }
+    kinds = {
+        name: (snapshot, LabelRule(*given[1:2], **_mixture(given)))
+        for name, (snapshot, *given) in RUNS.items()
+    }
+    kinds.pop("outcome")
+    found = {}
+    for name, (snapshot, rule) in kinds.items():
+        rows = label_rows((_half if snapshot == "half" else _noisy)(files), rule)
+        labelled = [row for row in rows if any(label is not None for label in row.labels)]
+        right = sum(row.first_mistake == truth[row.id] for row in labelled)
+        found[name] = {"solutions": len(labelled), "right": round(right / len(labelled), 4)}
     return found
 
 
-def _short(found: dict[str, Any]) -> dict[str, Any]:
-    short: dict[str, Any] = {}
-    for kind in ("pocket", "traces"):
-        if kind in found:
-            held_out = found[kind]["held_out"]
-            short[kind] = {key: round(held_out[key], 3) for key in ("exact", "f1", "accuracy_wrong")}
-            short[kind]["step_auc"] = round(found[kind]["steps"]["roc_auc"], 3)
-    largest = max(row["n"] for row in found["best_of_n"]["rows"])
-    for row in found["best_of_n"]["rows"]:
-        if row["n"] == largest and row["rule"] in ("majority", "last", "minimum", "product", "oracle"):
-            short[f"{row['rule']}@{largest}"] = [round(row[key], 3) for key in ("accuracy", "low", "high")]
-    return short
+def _mixture(given: Sequence[str]) -> dict[str, str]:
+    return {"mixture": given[given.index("--label-rule") + 1]} if "--label-rule" in given else {}
 
 
-def _snapshot(folder: Path, train: Path, estimates: Path) -> None:
-    """People (the checker) labelled every second problem, the search every one."""
-    if folder.exists():
-        return
-    rows = label_rows(_rows(train, estimates), LabelRule("mixed"))
-    write_snapshot(folder, rows, name="pocket: people on half, search on all", labels="mixed")
-
-
-def _rows(train: Path, estimates: Path) -> Iterator[SnapshotRow]:
-    known = {line["id"]: line["steps"] for line in map(json.loads, estimates.open(encoding="utf-8"))}
-    for labelled in read(train, "misstep"):
-        solution, annotation = labelled.solution, labelled.annotation
-        steps = list(solution.steps)
-        if annotation is None or not steps or solution.id not in known:
-            continue
-        first = annotation.first_mistake
-        ratings = [1 if first is None or k < first else -1 if k == first else None for k in range(len(steps))]
-        reason = FinishReason.SOLUTION if first is None else FinishReason.FOUND_ERROR
-        row = SnapshotRow(
-            id=solution.id,
-            problem_id=solution.problem.id,
-            problem=solution.problem.text,
-            steps=steps,
-            split="train",
-            labels=[None] * len(steps),
-            label_source=[None] * len(steps),
-            answer=solution.problem.answer,
-            final_answer=solution.final_answer,
-            is_correct=solution.is_correct,
-            human={"ratings": ratings, "first_mistake": first, "finish_reason": reason, "annotators": 1},
-            automatic={name: [step.get(name) for step in known[solution.id]] for name in SERIES},
+def _judged(name: str, files: Files) -> dict[str, Any]:
+    """First mistakes on fresh samples (each half by the other half's threshold), on strangers, on traces."""
+    checkpoint = _folder(files, name)
+    card = json.loads((checkpoint / "card.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = {
+        "counts": {key: card["counts"][key] for key in ("train_examples", "labelled_steps")},
+        "seconds": card["seconds"],
+        "label_rule": card["label_rule"],
+        "learning_rate": card["config"]["learning_rate"],
+        "updates": card["config"]["steps"],
+    }
+    for kind in (files.test, files.strangers):
+        scores = data.scored(checkpoint, kind)
+        report = data.ml(
+            "evaluate", "first-mistake", "--solutions", kind, "--format", "misstep", "--scores", scores
         )
-        yield row if int(problem_hash(row.problem), 16) // 10 % 2 else replace(row, human=None)
+        found[kind.stem] = _short(report["held_out"], report)
+    if TRACES.exists():
+        report = _on_traces(checkpoint, files.strangers)
+        found["traces"] = _short(report, report)
+    return found
 
 
-def _sampled(out: Path, problems: str, count: int, seed: int) -> Path:
-    if not out.exists():
-        given = ("--policy", "pocket", "--style", "prose", "--n", count, "--seed", seed)
-        _ml("sample", "--problems", problems, *given, "--out", out)
-    return out
+def _on_traces(checkpoint: Path, strangers: Path, traces: Path = TRACES) -> dict[str, Any]:
+    """First mistakes of the real traces; the threshold is the one that suits fresh strangers' solutions."""
+    return data.ml(
+        "evaluate", "first-mistake", "--solutions", traces, "--format", "big_bench_mistake",
+        "--scores", data.scored(checkpoint, traces, "big_bench_mistake"),
+        "--threshold-solutions", strangers, "--threshold-format", "misstep",
+        "--threshold-scores", data.scored(checkpoint, strangers),
+    )  # fmt: skip
 
 
-def _estimated(out: Path, solutions: Path, rollouts: int) -> Path:
-    if not (out / "estimates.jsonl").exists():
-        given = ("--format", "misstep", "--method", "math-shepherd", "--policy", "pocket")
-        _ml("autolabel", "--solutions", solutions, *given, "--rollouts", rollouts, "--seed", 0, "--out", out)
-    return out / "estimates.jsonl"
+def _short(figures: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
+    short = {name: round(figures[name], 4) for name in KEPT} | {"count": figures["count"]}
+    return short | {"step_auc": round(report["steps"]["roc_auc"], 4)}
 
 
-def _ml(*arguments: object) -> dict[str, Any]:
-    command = [sys.executable, "-m", "ml", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command[2:])}: {done.stderr[-2000:]}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
+def _best_of_n(runs: Sequence[str], files: Files) -> dict[str, Any]:
+    """Best of all samples of a problem: each model's aggregation is the best one on the development pool."""
+    pools, development = (_pools(path, runs, files) for path in (files.test, files.development))
+    size = min(len(pool.right) for pool in pools)
+    figures = {(row["source"], row["rule"]): row for row in table(pools, [size])}
+    plain = {rule: _interval(figures[None, rule]) for rule in ("pass@1", "majority", "oracle")}
+    found: dict[str, Any] = {"problems": len(pools), "n": size, "without scores": plain, "models": {}}
+    for run in runs:
+        rule = "last" if run == "outcome" else _best_rule(development, run)
+        rows: dict[str, Any] = {"aggregation": rule, **_interval(figures[run, rule])}
+        rows["over majority"] = _rounded(paired_difference(pools, (run, rule), (None, "majority")))
+        if "outcome" in runs and run != "outcome":
+            rows["over outcome"] = _rounded(paired_difference(pools, (run, rule), ("outcome", "last")))
+        found["models"][run] = rows
+    return found
+
+
+def _pools(path: Path, runs: Sequence[str], files: Files) -> list[Pool]:
+    """The file's problems with every model's scores."""
+    by_run = {run: read_scores(data.scored(_folder(files, run), path)) for run in runs}
+    merged: dict[str, Pool] = {}
+    for run, scores in by_run.items():
+        known = {
+            name: [0.0 if value is None else value for value in values] for name, values in scores.items()
+        }
+        for pool in read_pools(path, known, run):
+            earlier = merged.get(pool.id)
+            merged[pool.id] = replace(pool, scores={**(earlier.scores if earlier else {}), **pool.scores})
+    return list(merged.values())
+
+
+def _best_rule(pools: Sequence[Pool], run: str) -> str:
+    size = min(len(pool.right) for pool in pools)
+    rows = [row for row in table(pools, [size], resamples=2) if row["source"] == run and row["rule"] in RULES]
+    return str(max(rows, key=lambda row: float(str(row["accuracy"])))["rule"])
+
+
+def _interval(row: dict[str, Any]) -> dict[str, float]:
+    return _rounded({name: row[name] for name in ("accuracy", "low", "high")})
+
+
+def _rounded(figures: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in figures.items()}
+
+
+def _with_people(files: Files) -> dict[str, Any]:
+    """The model of automatic labels goes on with people's labels of one half of the traces; both ways."""
+    parts = [files.work / f"traces-{half}.jsonl" for half in (0, 1)]
+    lines = TRACES.read_text(encoding="utf-8").splitlines(keepends=True)
+    for half, part in enumerate(parts):
+        own = [line for line in lines if data.half_of(json.loads(line)["input"]) == half]
+        part.write_text("".join(own), encoding="utf-8")
+    found: dict[str, Any] = {}
+    for half, part in enumerate(parts):
+        rows = data.rows(part, None, data.annotated, "big_bench_mistake")
+        snapshot = data.frozen(files.work / f"people-{half}", rows, LabelRule("human"))
+        base = ("--base", _folder(files, "automatic"), "--labels", "human")
+        trained = data.trained(files.work / f"automatic-people-{half}", snapshot, *base, *TOUCH)
+        for name, checkpoint in (("before", _folder(files, "automatic")), ("after", trained)):
+            report = _on_traces(checkpoint, files.strangers, parts[1 - half])
+            found[f"tested on half {1 - half}, {name}"] = _short(report, report)
+    return found
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--problems", type=int, default=120, help="to train on, four solutions each")
-    parser.add_argument("--test-problems", type=int, default=60, help="64 solutions each")
-    parser.add_argument("--rollouts", type=int, default=8, help="behind each step")
-    parser.add_argument("--steps", type=int, default=100, help="updates of each training run")
+    parser.add_argument("--problems", type=int, default=500, help="that the policy solves, four times each")
+    parser.add_argument(
+        "--strangers", type=int, default=2500, help="problems that strangers solve, once each"
+    )
+    parser.add_argument("--test-problems", type=int, default=100, help="64 solutions each")
+    parser.add_argument("--epochs", type=float, default=3.0)
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
-    parser.add_argument("--train", type=Path, help="a file of python -m ml sample")
-    parser.add_argument("--estimates", type=Path, help="the estimates.jsonl of its autolabel run")
-    parser.add_argument("--test", type=Path)
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_labels")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_labels.json")
     return parser.parse_args()

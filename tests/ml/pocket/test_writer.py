@@ -14,10 +14,11 @@ from ml.pocket import writer
 from ml.pocket.checker import first_mistake
 from ml.pocket.expression import evaluate
 from ml.pocket.problems import draw_expression, question
-from ml.pocket.slips import CAREFUL, CARELESS_CODE, CARELESS_PROSE, Care
+from ml.pocket.slips import CAREFUL, CARELESS_CODE, CARELESS_PROSE, CARELESS_STRANGER, Care
 from ml.search.grading import codes_of
 
-STYLES = (writer.write_prose, writer.write_code)
+STYLES = (writer.write_prose, writer.write_code, writer.write_freely)
+CARE = dict(zip(STYLES, (CARELESS_PROSE, CARELESS_CODE, CARELESS_STRANGER), strict=True))
 
 
 @pytest.mark.parametrize("write", STYLES)
@@ -36,8 +37,7 @@ def test_a_careful_writer_is_always_right(write: writer.Write, seed: int) -> Non
 def test_the_checker_finds_exactly_the_step_of_the_first_slip(write: writer.Write, seed: int) -> None:
     rng = random.Random(seed)
     expression = draw_expression(rng)
-    care = CARELESS_PROSE if write is writer.write_prose else CARELESS_CODE
-    written = write(expression, rng, care)
+    written = write(expression, rng, CARE[write])
     assert first_mistake(question(expression), written.steps) == written.first_slip
 
 

@@ -1,0 +1,149 @@
+"""What the pocket benchmarks train and judge on: sampled and written solutions, rollouts, snapshots."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ml.formats import read
+from ml.pocket.checker import first_mistake
+from ml.pocket.problems import expression_of, generate
+from ml.pocket.writer import write_freely
+from ml.records import FinishReason, LabelledSolution
+from ml.snapshot import SnapshotRow, problem_hash, write_snapshot
+from ml.targets import LabelRule, label_rows
+from tests.data import ROOT
+
+SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
+# What people say of a solution, as a snapshot row's evidence; None where nobody looked at it.
+People = Callable[[LabelledSolution], dict[str, Any] | None]
+
+
+def ml(*arguments: object) -> dict[str, Any]:
+    """Run `python -m ml ...` on one thread; its result line."""
+    command = [sys.executable, "-m", "ml", *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command[2:])}: {done.stderr[-2000:]}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def sampled(out: Path, problems: str, count: int, seed: int) -> Path:
+    """Prose solutions by the pocket policy."""
+    if not out.exists():
+        given = ("--policy", "pocket", "--style", "prose", "--n", count, "--seed", seed)
+        ml("sample", "--problems", problems, *given, "--out", out)
+    return out
+
+
+def written(out: Path, count: int, seed: int) -> Path:
+    """One solution to each of `count` problems by simulated strangers, in the words of real traces."""
+    if not out.exists():
+        rng = random.Random(f"strangers {seed}")
+        lines = []
+        for problem in generate(count, seed):
+            solution = write_freely(expression_of(problem.text), rng)
+            record = {
+                "steps": list(solution.steps),
+                "final_answer": str(solution.answer),
+                "is_correct": str(solution.answer) == problem.answer,
+                "first_mistake": first_mistake(problem.text, solution.steps),
+            }
+            line = {"id": problem.id, "problem": problem.text, "answer": problem.answer}
+            lines.append(json.dumps({**line, "generator": "strangers", "solutions": [record]}) + "\n")
+        out.write_text("".join(lines), encoding="utf-8")
+    return out
+
+
+def joined(out: Path, *parts: Path) -> Path:
+    """Several files of solutions as one."""
+    if not out.exists():
+        out.write_text("".join(part.read_text(encoding="utf-8") for part in parts), encoding="utf-8")
+    return out
+
+
+def estimated(out: Path, solutions: Path, *options: object) -> Path:
+    """OmegaPRM's estimates of given solutions: it looks for the first mistake only, which is all we train on."""
+    if not (out / "estimates.jsonl").exists():
+        given = ("--format", "misstep", "--method", "omegaprm", "--policy", "pocket", "--seed", 0)
+        ml("autolabel", "--solutions", solutions, *given, *options, "--out", out)
+    return out / "estimates.jsonl"
+
+
+def rows(
+    solutions: Path, estimates: Path | None, people: People, format: str = "misstep"
+) -> Iterator[SnapshotRow]:
+    """Snapshot rows, without labels yet: what people say of each solution and what the search said."""
+    known = {}
+    if estimates is not None:
+        lines = map(json.loads, estimates.open(encoding="utf-8"))
+        known = {
+            line["id"]: {name: [s.get(name) for s in line["steps"]] for name in SERIES} for line in lines
+        }
+    for labelled in read(solutions, format):
+        solution = labelled.solution
+        steps = list(solution.steps)
+        if labelled.annotation is None or not steps:
+            continue
+        yield SnapshotRow(
+            id=solution.id,
+            problem_id=solution.problem.id,
+            problem=solution.problem.text,
+            steps=steps,
+            split="train",
+            labels=[None] * len(steps),
+            label_source=[None] * len(steps),
+            answer=solution.problem.answer,
+            final_answer=solution.final_answer,
+            is_correct=solution.is_correct,
+            human=people(labelled),
+            automatic=known.get(solution.id),
+        )
+
+
+def verdict(first: int | None, count: int) -> dict[str, Any]:
+    """One person's look at a solution of `count` steps whose first mistake is `first`."""
+    ratings = [1 if first is None or k < first else -1 if k == first else None for k in range(count)]
+    reason = FinishReason.SOLUTION if first is None else FinishReason.FOUND_ERROR
+    return {"ratings": ratings, "first_mistake": first, "finish_reason": reason, "annotators": 1}
+
+
+def annotated(labelled: LabelledSolution) -> dict[str, Any]:
+    """The file's own annotation: the checker's word on pocket problems, people's on real traces."""
+    assert labelled.annotation is not None
+    return verdict(labelled.annotation.first_mistake, len(labelled.solution.steps))
+
+
+def half_of(problem: str) -> int:
+    """Which half of all problems one belongs to, by its hash: 0 or 1."""
+    return int(problem_hash(problem), 16) // 10 % 2
+
+
+def frozen(folder: Path, rows: Iterable[SnapshotRow], rule: LabelRule) -> Path:
+    """A snapshot of the rows, labelled by the rule."""
+    if not folder.exists():
+        write_snapshot(folder, label_rows(rows, rule), name=f"pocket: {folder.name}", labels=rule.labels)
+    return folder
+
+
+def trained(checkpoint: Path, snapshot: Path, *options: object) -> Path:
+    """A checkpoint of `python -m ml train`."""
+    if not (checkpoint / "card.json").exists():
+        ml("train", "--snapshot", snapshot, "--out", checkpoint, *options)
+    return checkpoint
+
+
+def scored(checkpoint: Path, solutions: Path, format: str = "misstep") -> Path:
+    """The checkpoint's scores of a file of solutions."""
+    out = checkpoint.with_name(f"{checkpoint.name}.{solutions.stem}.scores.jsonl")
+    if not out.exists():
+        ml("score", "--checkpoint", checkpoint, "--solutions", solutions, "--format", format, "--out", out)
+    return out

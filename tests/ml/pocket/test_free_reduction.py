@@ -1,0 +1,62 @@
+"""Strangers' chains: every hop keeps the value unless the hand slips, whatever the habits are."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from ml.pocket.expression import as_number, evaluate, parse, show
+from ml.pocket.free_reduction import LONGEST_FREE_CHAIN, Taste, draw_taste, free_chain
+from ml.pocket.problems import draw_expression
+from ml.pocket.slips import CAREFUL, Care, Hand
+
+STEADY = Taste(bracket=0.0, keep=0.0, leap=0.0, elsewhere=0.0, single=0.0, signs=0.0)
+
+
+def shown(text, taste, care=CAREFUL, seed=0):
+    hops, slipped = free_chain(parse(text), Hand(random.Random(seed), care), taste)
+    return [show(hop) for hop in hops], slipped
+
+
+def test_a_careful_stranger_never_changes_a_value():
+    rng = random.Random(3)
+    for _ in range(300):
+        expression = draw_expression(rng)
+        hops, slipped = free_chain(expression, Hand(rng, CAREFUL), draw_taste(rng))
+        assert not slipped and {evaluate(hop) for hop in hops} == {evaluate(expression)}
+        assert as_number(hops[-1]) is not None and len(hops) <= LONGEST_FREE_CHAIN
+
+
+def test_what_a_hop_claims_is_a_slip_exactly_where_its_value_changes():
+    rng = random.Random(4)
+    care = Care(sign=0.1, product=0.1, carry=0.1, copying=0.02, grouping=0.1)
+    for _ in range(300):
+        expression = draw_expression(rng)
+        hops, slipped = free_chain(expression, Hand(rng, care), draw_taste(rng))
+        values = [evaluate(expression), *map(evaluate, hops)]
+        assert slipped == any(a != b for a, b in pairwise(values))
+
+
+@pytest.mark.parametrize(
+    ("habit", "chain"),
+    [
+        ({}, ["(8 + -14 + 5)", "(-6 + 5)", "-1"]),
+        ({"leap": 1.0}, ["-1"]),
+        ({"signs": 1.0}, ["(8 + -14 + 5)", "(8 - 14 + 5)", "(-6 + 5)", "-1"]),
+        ({"keep": 1.0}, ["(8 + (-14) + 5)", "((-6) + 5)", "(-1)"]),
+    ],
+)
+def test_habits_on_one_hand_worked_group(habit, chain):
+    found, slipped = shown("(8 + -2 * 7 + 5)", replace(STEADY, **habit), seed=1)
+    assert not slipped
+    # Brackets around a lone number may be taken off in a hop of its own, which is chance here.
+    assert [hop for hop in found if hop in chain] == chain
+
+
+def test_a_misgrouped_difference_is_a_slip():
+    chains = (shown("5 - 3 + 2", STEADY, Care(grouping=1.0), seed) for seed in range(9))
+    found = {(hops[0], slipped) for hops, slipped in chains}
+    assert found == {("2 + 2", False), ("5 - 5", True)}
