@@ -16,8 +16,8 @@ from ml.errors import MisstepError
 from ml.prm.checkpoint import TrainingState, load_newest_state, save_state
 from ml.prm.distributed import Group
 from ml.prm.examples import Example
-from ml.prm.losses import classification_loss, preference_loss, value_loss
 from ml.prm.model import ProcessRewardModel
+from ml.prm.objectives import hits, normaliser_of, objective_loss
 from ml.prm.packing import batches_within, pack
 from ml.prm.sharding import split_like, whole
 from ml.prm.termination import TerminationFlag
@@ -121,48 +121,6 @@ def learning_rate_at(step: int, settings: TrainingSettings) -> float:
     return settings.learning_rate * (0.55 + 0.45 * math.cos(math.pi * progress))
 
 
-def objective_loss(
-    objective: str, outputs: torch.Tensor, examples: Sequence[Example], normaliser: float, **options: Any
-) -> torch.Tensor:
-    """The chosen loss of one packed row whose readings are `outputs`, shape [R, C]."""
-    device = outputs.device
-    if objective == "preference":
-        pairs, offset = [], 0
-        for example in examples:
-            pairs += [(a + offset, b + offset, weight) for a, b, weight in example.pairs]
-            offset += len(example.reads)
-        chosen, rejected = (torch.tensor([p[k] for p in pairs], device=device) for k in (0, 1))
-        weights = torch.tensor([p[2] for p in pairs], device=device)
-        return preference_loss(torch.tanh(outputs[:, 0].float()), chosen, rejected, weights, normaliser)
-    targets = torch.tensor([t for example in examples for t in example.targets], device=device)
-    weights = torch.tensor([w for example in examples for w in example.weights], device=device)
-    if objective == "value":
-        return value_loss(outputs[:, 0], targets[:, 0], weights, normaliser)
-    return classification_loss(outputs, targets, weights, normaliser=normaliser, **options)
-
-
-def normaliser_of(
-    objective: str,
-    examples: Sequence[Example],
-    class_weights: Sequence[float] | None = None,
-    smoothing: float = 0.0,
-) -> float:
-    """The whole update's denominator: parent nodes, or the readings' weights with their class weights.
-
-    Smoothed targets carry some of every class's weight, as in `classification_loss`.
-    """
-    if objective == "preference":
-        return float(sum(example.parents for example in examples))
-    if not class_weights:
-        return float(sum(weight for example in examples for weight in example.weights))
-    total, even = 0.0, smoothing * sum(class_weights) / len(class_weights)
-    for example in examples:
-        for target, weight in zip(example.targets, example.weights, strict=True):
-            scale = sum(c * t for c, t in zip(class_weights, target, strict=True))
-            total += weight * ((1.0 - smoothing) * scale + even)
-    return total
-
-
 def _update(
     model: ProcessRewardModel, batch: Sequence[Example], settings: TrainingSettings, group: Group
 ) -> tuple[float, float]:
@@ -191,27 +149,11 @@ def _update(
             continue
         loss.backward()
         loss_sum += float(loss.detach())
-        hits, count = _hits(settings.objective, outputs.detach().float(), row)
-        right, asked = right + hits, asked + count
+        right_now, count = hits(settings.objective, outputs.detach().float(), row)
+        right, asked = right + right_now, asked + count
     group.add_gradients(model)
     loss_sum, right, asked = group.add_numbers(loss_sum, right, asked)
     return loss_sum, right / max(asked, 1)
-
-
-def _hits(objective: str, outputs: torch.Tensor, examples: Sequence[Example]) -> tuple[float, int]:
-    """How many readings (or pairs) came out on the right side, and how many there were."""
-    if objective == "preference":
-        offset, right, count = 0, 0.0, 0
-        for example in examples:
-            scores = outputs[offset : offset + len(example.reads), 0]
-            right += sum(float(scores[a] > scores[b]) for a, b, _ in example.pairs)
-            count += len(example.pairs)
-            offset += len(example.reads)
-        return right, count
-    targets = torch.tensor([t for example in examples for t in example.targets], device=outputs.device)
-    if objective == "value":
-        return float(((outputs[:, 0] - targets[:, 0]).abs() < 0.1).sum()), len(targets)
-    return float((outputs.argmax(1) == targets.argmax(1)).sum()), len(targets)
 
 
 def _decayed(model: ProcessRewardModel) -> list[dict[str, Any]]:

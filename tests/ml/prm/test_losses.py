@@ -9,8 +9,8 @@ import torch
 
 from ml.prm.examples import Example
 from ml.prm.losses import classification_loss, outcome_loss, preference_loss, value_loss
+from ml.prm.objectives import normaliser_of, objective_loss
 from ml.prm.packing import TokenTree
-from ml.prm.train import normaliser_of, objective_loss
 
 LOGITS = [[0.3, -1.2], [2.0, 0.5], [-0.7, 0.9]]
 
