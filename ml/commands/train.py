@@ -77,6 +77,7 @@ def request_from(options: argparse.Namespace) -> Any:
         base=options.base,
         from_scratch=options.from_scratch,
         extra_layers=options.extra_layers,
+        language_weight=options.language_weight,
         examples=ExampleSettings(
             objective=options.objective,
             outputs=outputs,
@@ -152,6 +153,12 @@ def _objective_arguments(group: Any) -> None:
     )
     group.add_argument("--smoothing", type=float, default=0.0, help="label smoothing")
     group.add_argument("--outcome-tokens", choices=("last", "all"), default="last")
+    group.add_argument(
+        "--language-weight",
+        type=float,
+        metavar="W",
+        help="of the base's next-token loss on right steps, beside the objective's (pocket: 1, others: 0)",
+    )
     group.add_argument("--no-alternatives", action="store_true", help="leave rated alternatives out")
     group.add_argument("--weighting", choices=("node", "path"), default="node", help="of shared steps")
 

@@ -42,13 +42,16 @@ class ProcessRewardModel(nn.Module):
     """Wraps a transformers model; `forward` takes a packed row and returns logits per reading.
 
     target_ids: the vocabulary ids of the classes where the language model's own head is read, in the order
-    negative, positive, neutral; empty where the model has a linear head.
+    negative, positive, neutral; empty where the model has a linear head. extra_layers: how many of the layers
+    lie on top of the base (see `deepened`).
     """
 
-    def __init__(self, model: nn.Module, target_ids: Sequence[int] = ()) -> None:
+    def __init__(self, model: nn.Module, target_ids: Sequence[int] = (), extra_layers: int = 0) -> None:
         super().__init__()
         self.model = model
         self.target_ids = list(target_ids)
+        self.extra_layers = extra_layers
+        self._below: torch.Tensor | None = None
 
     @property
     def plain(self) -> Any:
@@ -61,7 +64,7 @@ class ProcessRewardModel(nn.Module):
         plain = self.plain
         backbone = getattr(plain, plain.base_model_prefix)
         if type(backbone).__name__ in LLAMA_SHAPED:
-            hidden = _read_llama(backbone, packed)
+            hidden, self._below = _read_llama(backbone, packed, self.extra_layers)
         else:
             output = backbone(
                 input_ids=packed.input_ids,
@@ -82,6 +85,19 @@ class ProcessRewardModel(nn.Module):
         head = plain.get_output_embeddings()
         bias = getattr(head, "bias", None)
         return linear(hidden, head.weight[self.target_ids], None if bias is None else bias[self.target_ids])
+
+    def expectations(self, places: torch.Tensor) -> torch.Tensor:
+        """What the layers under the fresh ones held at these places in the last forward pass, normed: [N, hidden].
+
+        Raises MisstepError for a model without fresh layers, whose last layer saw only the read tokens.
+        """
+        if self._below is None:
+            raise MisstepError("no layers on top of the base, expected --extra-layers of at least 1")
+        plain = self.plain
+        normed: torch.Tensor = getattr(plain, plain.base_model_prefix).norm(
+            self._below[0].index_select(0, places)
+        )
+        return normed
 
 
 def head_of(model: Any) -> nn.Module:
@@ -216,11 +232,15 @@ def _head_without_dropout(model: nn.Module) -> None:
         dropout.p = 0.0
 
 
-def _read_llama(backbone: Any, packed: Packed) -> torch.Tensor:
-    """Hidden states of the read tokens, shape [M, hidden]: all layers but the last run on the whole row."""
+def _read_llama(backbone: Any, packed: Packed, extra_layers: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Hidden states of the read tokens, shape [M, hidden]: all layers but the last run on the whole row.
+
+    Also those of all tokens below the last `extra_layers`, shape [1, T, hidden]; None where there are none.
+    """
     hidden = backbone.embed_tokens(packed.input_ids)
     position_embeddings = backbone.rotary_emb(hidden, position_ids=packed.position_ids)
-    for layer in backbone.layers[:-1]:
+    below, depth = None, len(backbone.layers) - extra_layers
+    for place, layer in enumerate(backbone.layers[:-1], start=1):
         hidden = layer(
             hidden,
             attention_mask=None,
@@ -229,8 +249,10 @@ def _read_llama(backbone: Any, packed: Packed) -> torch.Tensor:
             use_cache=False,
             plan=packed.plan,
         )
+        if place == depth:
+            below = hidden
     read = _last_layer(backbone.layers[-1], hidden, position_embeddings, packed)
-    return backbone.norm(read)[0]
+    return backbone.norm(read)[0], below
 
 
 def _last_layer(

@@ -61,7 +61,8 @@ class Packed:
 
     input_ids, position_ids: shape [1, T]. plan: attention for all T tokens. reads: sorted places that the
     head reads, shape [M]. read_plan: attention of these M tokens alone, for the last layer. order: shape [R],
-    which of the M readings each requested one is (a place may be asked for twice).
+    which of the M readings each requested one is (a place may be asked for twice). ends: per tree the place of
+    each node's last token, shape [nodes].
     """
 
     input_ids: torch.Tensor
@@ -70,6 +71,7 @@ class Packed:
     reads: torch.Tensor
     read_plan: SpanPlan
     order: torch.Tensor
+    ends: list[Integers]
 
     @property
     def token_count(self) -> int:
@@ -85,6 +87,7 @@ class Packed:
             self.reads.to(device),
             self.read_plan.to(device),
             self.order.to(device),
+            self.ends,
         )
 
 
@@ -116,6 +119,7 @@ def pack(trees: Sequence[TokenTree], reads: Sequence[Sequence[int]]) -> Packed:
         reads=torch.from_numpy(places),
         read_plan=_read_plan(layout.calls, places),
         order=torch.from_numpy(order.astype(np.int64)),
+        ends=ends,
     )
 
 

@@ -22,7 +22,8 @@ from transformers.utils import logging as transformers_logging
 from ml.commands.train import CLASSIFYING
 from ml.errors import MisstepError
 from ml.evaluation.first_mistake import first_mistake_report
-from ml.prm.bases import HeadSettings, open_base
+from ml.prm import language
+from ml.prm.bases import Base, HeadSettings, open_base
 from ml.prm.card import code_commit, dependency_versions
 from ml.prm.checkpoint import publish
 from ml.prm.distributed import Group
@@ -48,6 +49,7 @@ class Request:
     base: str = "pocket"
     from_scratch: bool = False
     extra_layers: int | None = None
+    language_weight: float | None = None
     examples: ExampleSettings = field(default_factory=ExampleSettings)
     target_tokens: tuple[str, ...] = ()
     training: TrainingSettings = field(default_factory=lambda: TrainingSettings("classifier", 0))
@@ -85,8 +87,11 @@ def run_training(request: Request) -> dict[str, Any]:
     examples = examples_from(parts["train"], base.tokenizer, request.rule, request.examples, counts)
     counts |= Counter(train_rows=len(parts["train"]), train_examples=len(examples))
     counts["labelled_steps"] = sum(len(example.reads) for example in examples)
-    settings = replace(settings, steps=_steps(request, examples))
-    model = ProcessRewardModel(_prepared(base.model, request), targets)
+    settings = replace(
+        settings, steps=_steps(request, examples), language_weight=_language_weight(request, base)
+    )
+    extra_layers = base.origin.get("extra_layers", 0)
+    model = ProcessRewardModel(_prepared(base.model, request), targets, extra_layers)
     group = Group.from_environment()
     model.to(request.device)
     skeleton = None
@@ -161,6 +166,26 @@ def _head(request: Request) -> HeadSettings:
             f"--head tokens with objective {request.examples.objective}, expected {' or '.join(CLASSIFYING)}"
         )
     return HeadSettings(request.examples.outputs, request.target_tokens)
+
+
+def _language_weight(request: Request, base: Base) -> float:
+    """What was asked for, or 1 for the pocket base, whose policy has much to learn from solutions of others.
+
+    Raises MisstepError for a weight where there is nothing to predict with, or nothing that is surely right.
+    """
+    able = (
+        base.origin.get("extra_layers", 0) > 0
+        and base.model.config.tie_word_embeddings
+        and request.training.objective in language.OBJECTIVES
+    )
+    if request.language_weight is None:
+        return 1.0 if able and base.origin["name"] == "pocket" else 0.0
+    if request.language_weight and not able:
+        raise MisstepError(
+            f"--language-weight {request.language_weight}, expected 0 here: it takes fresh layers on top of a"
+            f" base that ties its embeddings, and objective {' or '.join(language.OBJECTIVES)}"
+        )
+    return request.language_weight
 
 
 def _prepared(model: PreTrainedModel, request: Request) -> nn.Module:

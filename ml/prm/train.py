@@ -16,6 +16,7 @@ from ml.errors import MisstepError
 from ml.prm.checkpoint import TrainingState, load_newest_state, save_state
 from ml.prm.distributed import Group
 from ml.prm.examples import Example
+from ml.prm.language import count_tokens, language_loss
 from ml.prm.model import ProcessRewardModel
 from ml.prm.objectives import hits, normaliser_of, objective_loss
 from ml.prm.packing import batches_within, pack
@@ -32,6 +33,8 @@ class TrainingSettings:
 
     batch_size: examples per update. tokens_per_row: the most tokens in one packed row (an update may take
     several). save_every: updates between states. class_weights: per class, None for equal ones.
+    language_weight: of the base's own next-token loss on right steps, beside the objective's (see
+    `ml.prm.language`).
     """
 
     objective: str
@@ -46,6 +49,7 @@ class TrainingSettings:
     smoothing: float = 0.0
     class_weights: tuple[float, ...] | None = None
     bfloat16: bool = False
+    language_weight: float = 0.0
     save_every: int = 200
 
 
@@ -133,6 +137,7 @@ def _update(
             options["class_weights"] = torch.tensor(settings.class_weights, device=device)
     weights = settings.class_weights if settings.objective == "classifier" else None
     normaliser = normaliser_of(settings.objective, batch, weights, settings.smoothing)
+    spoken = count_tokens(settings.objective, batch) if settings.language_weight else 0
     mine = group.share(batch)
     loss_sum, right, asked = 0.0, 0.0, 0.0
     rows = batches_within([example.tree.size for example in mine], settings.tokens_per_row)
@@ -144,10 +149,14 @@ def _update(
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
             outputs = model(packed)
         loss = objective_loss(settings.objective, outputs, row, normaliser, **options)
+        total = loss
+        if settings.language_weight:
+            beside = language_loss(model, packed, settings.objective, row, spoken)
+            total = loss + settings.language_weight * beside
         if is_idle:
-            (loss * 0.0).backward()
+            (total * 0.0).backward()
             continue
-        loss.backward()
+        total.backward()
         loss_sum += float(loss.detach())
         right_now, count = hits(settings.objective, outputs.detach().float(), row)
         right, asked = right + right_now, asked + count
