@@ -28,14 +28,22 @@ def test_a_hundred_kills_inside_a_write_always_leave_a_loadable_state(tmp_path):
     generator, newest = random.Random(0), 0
     save_state(tmp_path, state(0))
     for _ in range(100):
+        begun, tell = os.pipe()
         child = os.fork()
         if not child:
             for step in range(newest + 1, newest + 1000):
+                os.write(tell, b".")
                 save_state(tmp_path, state(step))
             os._exit(0)
-        time.sleep(generator.uniform(0.001, 0.03))
+        # However slow the machine is, the child is inside its first or second write when the moment is drawn.
+        os.read(begun, 1)
+        if generator.random() < 0.5:
+            os.read(begun, 1)
+        time.sleep(generator.uniform(0.0, 0.02))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        os.close(begun)
+        os.close(tell)
         loaded = load_newest_state(tmp_path)
         assert loaded is not None and is_consistent(loaded)
         assert loaded.step >= newest
