@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -38,3 +39,11 @@ def errors_of(form: forms.Form) -> str:
     """Every error of a form in one line, for a message."""
     errors: list[Any] = [error for messages in form.errors.values() for error in messages]
     return " ".join(str(error) for error in errors)
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """Changes one's own password, as one section of a page: its first field does not take the focus."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["old_password"].widget.attrs.pop("autofocus", None)

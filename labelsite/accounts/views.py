@@ -8,7 +8,6 @@ from django.conf import settings as django_settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,7 +20,7 @@ from django.views.decorators.http import require_POST
 
 from labelsite.accounts import services
 from labelsite.accounts.access import admin_required, person
-from labelsite.accounts.forms import NewPersonForm, PersonForm, TokenForm, errors_of
+from labelsite.accounts.forms import NewPersonForm, OwnPasswordForm, PersonForm, TokenForm, errors_of
 from labelsite.accounts.home import next_things
 from labelsite.accounts.keymap import ACTIONS, KeyClash, keys_of
 from labelsite.accounts.models import User
@@ -101,7 +100,7 @@ def _settings_page(
     request: HttpRequest,
     *,
     token: str = "",
-    password_form: PasswordChangeForm | None = None,
+    password_form: OwnPasswordForm | None = None,
     token_form: TokenForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
@@ -121,7 +120,7 @@ def _settings_page(
         "tokens": user.api_tokens.order_by("-created_at"),
         "token": token,
         "token_form": token_form or TokenForm(),
-        "password_form": password_form or PasswordChangeForm(user),
+        "password_form": password_form or OwnPasswordForm(user),
         "languages": django_settings.LANGUAGES,
     }
     return render(request, "accounts/settings.html", context, status=status)
@@ -146,7 +145,7 @@ def keys(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def password(request: HttpRequest) -> HttpResponse:
-    form = PasswordChangeForm(person(request), request.POST)
+    form = OwnPasswordForm(person(request), request.POST)
     if not form.is_valid():
         return _settings_page(request, password_form=form, status=422)
     update_session_auth_hash(request, form.save())

@@ -213,9 +213,7 @@ def _sum(before: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 def _merged(before: str, more: Any, length: int) -> str:
     """Distinct values in order; shards of one run usually agree."""
-    values = [value for value in before.split(", ") if value]
-    if more and str(more) not in values:
-        values.append(str(more))
+    values = dict.fromkeys(value for value in f"{before}, {more or ''}".split(", ") if value)
     return ", ".join(values)[:length]
 
 

@@ -9,6 +9,15 @@ from django.utils.translation import gettext_lazy as _
 from labelsite.autolabels.models import EstimateRun, ScoreRun
 from labelsite.campaigns.models import Campaign
 
+# Every field of the form, under what it decides.
+GROUPS = [
+    (_("The work"), ["name", "protocol", "guideline", "asks_reason", "shows_reference_solution"]),
+    (_("Machine labels"), ["exposure", "estimate_run", "score_run"]),
+    (_("Queue"), ["ordering", "overlap", "adaptive_overlap"]),
+    (_("Gold and screening"), ["gold_rate", "screening_size", "screening_threshold"]),
+    (_("Afterwards"), ["allows_editing", "shows_agreement"]),
+]
+
 
 def _name(obj: Any) -> str:
     return str(obj.name)
@@ -45,6 +54,10 @@ class CampaignForm(forms.ModelForm):
             "guideline": _("Shown beside every task, together with the decision chart. Formulas as $…$."),
         }
         widgets = {"guideline": forms.Textarea(attrs={"rows": 5})}
+
+    def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """The fields as the page shows them: what belongs together under one heading."""
+        return [(str(title), [self[name] for name in names]) for title, names in GROUPS]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

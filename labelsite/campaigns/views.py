@@ -36,10 +36,9 @@ def campaigns(request: HttpRequest) -> HttpResponse:
     if (before := request.GET.get("before", "")).isdigit():
         rows = rows.filter(pk__lt=int(before))
     page = list(rows[: PAGE + 1])
-    member_of = set(user.memberships.values_list("campaign_id", flat=True))
     context = {
         "rows": progress.for_person(user, page[:PAGE]),
-        "member_of": member_of,
+        "member_of": _member_of(user),
         "further": page[PAGE - 1].pk if len(page) > PAGE else None,
     }
     return render(request, "campaigns/list.html", context)
@@ -47,10 +46,14 @@ def campaigns(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def mine(request: HttpRequest) -> HttpResponse:
-    """The fragment of the start page: where this person can go on labeling."""
+    """The fragment of the start page: where this person can go on labeling, or what goes on."""
     user = person(request)
-    rows = Campaign.objects.filter(memberships__user=user, is_paused=False).order_by("-id")[:20]
-    return render(request, "campaigns/mine.html", {"rows": progress.for_person(user, rows)})
+    rows = progress.for_person(user, visible_to(user).filter(is_paused=False)[:20])
+    return render(request, "campaigns/mine.html", {"rows": rows, "member_of": _member_of(user)})
+
+
+def _member_of(user: User) -> set[int]:
+    return set(user.memberships.values_list("campaign_id", flat=True))
 
 
 @admin_required
@@ -73,7 +76,12 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     membership = campaign.memberships.filter(user=user).first()
     context: dict[str, object] = {"campaign": campaign, "membership": membership}
     if user.is_reviewer:
-        context |= {"counts": progress.counts(campaign), "bars": progress.plot(campaign)}
+        bars = progress.plot(campaign)
+        context |= {
+            "counts": progress.counts(campaign),
+            "bars": bars,
+            "has_bars": any(bar.count for bar in bars),
+        }
     else:
         context |= {"mine": progress.for_person(user, [campaign])[0]}
     context["sections"] = sections.choices_for(campaign, membership)

@@ -34,4 +34,6 @@ document.querySelectorAll("form[data-confirm]").forEach((form) =>
   form.addEventListener("submit", (event) => confirm(form.dataset.confirm) || event.preventDefault()));
 document.addEventListener("change", (event) => event.target.closest("[data-submit-on-change]")?.form?.requestSubmit());
 document.addEventListener("htmx:load", (event) => refresh(event.detail.elt));
+// On a phone the rows of links scroll sideways; where one is should be in sight.
+document.querySelectorAll(".site-nav [aria-current], .tabs [aria-current]").forEach((link) => { link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.offsetLeft - 48; });
 refresh(document);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from labelsite.campaigns.forms import CampaignForm
 from labelsite.campaigns.models import Campaign, Task
 from tests.factories import make_campaign, make_solution, make_task, make_user
 
@@ -45,6 +46,12 @@ def test_a_member_opens_the_campaign_and_an_outsider_finds_nothing(client, campa
     client.force_login(make_user())
     assert client.get(f"/campaigns/{campaign.pk}/").status_code == 404
     assert campaign.name not in client.get("/campaigns/").content.decode()
+
+
+def test_every_setting_stands_in_a_group_of_the_form() -> None:
+    form = CampaignForm()
+    shown = [field.name for _title, fields in form.groups() for field in fields]
+    assert sorted(shown) == sorted(form.fields)
 
 
 @pytest.mark.parametrize("page", ["pause/", "reorder/", "members/1/", "tasks/1/kind/"])

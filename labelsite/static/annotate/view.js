@@ -30,7 +30,7 @@ export class View {
   rateButton(rating, id) {
     return make("button", {
       type: "button", className: `rate ${rating.word}`, "data-action": rating.action, "data-option": id,
-      "aria-pressed": "false", "aria-label": `${rating.sign} ${this.words[rating.word]}`,
+      "aria-pressed": "false", "aria-label": `${rating.sign} ${this.words[rating.word]}`, title: this.words[rating.word],
     }, make("span", { className: "sign", "aria-hidden": "true" }, rating.sign),
     make("kbd", { "aria-hidden": "true" }, keyName(this.keys[rating.action])));
   }
@@ -112,9 +112,11 @@ export class View {
   output({ output, verdict }) {
     if (verdict === null && output === null) return [];
     const failed = verdict === "program_error";
-    const label = failed ? this.words.codeFailed : verdict === "infrastructure" ? this.words.codeNotRun : this.words.codePrinted;
-    return [make("div", { className: failed ? "code-output failed" : "code-output" },
-      make("span", { className: "overline" }, label), make("samp", {}, (output ?? "").slice(0, 4000)))];
+    const notRun = verdict === "infrastructure";
+    const text = (output ?? "").slice(0, 4000);
+    const label = failed ? this.words.codeFailed : notRun ? this.words.codeNotRun : text ? this.words.codePrinted : this.words.codeSilent;
+    return [make("div", { className: failed ? "code-output failed" : notRun ? "code-output not-run" : "code-output" },
+      make("span", {}, label), text ? make("samp", {}, text) : null)];
   }
 
   machine(machine) {
@@ -125,11 +127,13 @@ export class View {
     }
     const { q_value: q, visits, score } = machine;
     if (q !== null) {
-      holder.append(make("span", {}, `Q ${q.toFixed(2)}`), make("meter", { min: Math.min(0, q < 0 ? -1 : 0), max: 1, value: q, "aria-label": `Q ${q.toFixed(2)}` }));
-      holder.append(make("span", { className: "muted" }, fill(this.words.visits, { n: visits })));
+      const low = q < 0 ? -1 : 0;
+      holder.append(make("div", { className: "gauge" }, make("span", {}, `Q ${q.toFixed(2)}`), make("span", { className: "muted" }, fill(this.words.visits, { n: visits })),
+        make("meter", { min: low, max: 1, value: q, "aria-label": `Q ${q.toFixed(2)}` })));
     }
     if (score !== null) {
-      holder.append(make("span", {}, fill(this.words.score, { n: score.toFixed(2) })), make("meter", { min: 0, max: 1, value: score, "aria-label": fill(this.words.score, { n: score.toFixed(2) }) }));
+      const label = fill(this.words.score, { n: score.toFixed(2) });
+      holder.append(make("div", { className: "gauge" }, make("span", {}, label), make("meter", { min: 0, max: 1, value: score, "aria-label": label })));
     }
     return holder;
   }
