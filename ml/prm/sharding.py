@@ -43,6 +43,8 @@ def assembled(skeleton: ProcessRewardModel, sharded: ProcessRewardModel) -> Proc
         # Buffers that are no weights (rotary frequencies) are on every process, whole.
         owner, _, own = name.rpartition(".")
         skeleton.get_submodule(owner).register_buffer(own, buffers[name], persistent=False)
+    # Assigning weight by weight has parted a head from the embeddings that it shares.
+    skeleton.plain.tie_weights()
     return skeleton
 
 
