@@ -12,7 +12,7 @@ import copy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -38,6 +38,13 @@ LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", 
 LOGIT_CHANGES = ("final_logit_softcapping", "logits_scaling", "logit_scale")
 
 
+class Seen(NamedTuple):
+    """Hidden states of all tokens [1, T, hidden]: where the base ends, and before the last layer."""
+
+    base: torch.Tensor
+    last: torch.Tensor
+
+
 class ProcessRewardModel(nn.Module):
     """Wraps a transformers model; `forward` takes a packed row and returns logits per reading.
 
@@ -51,7 +58,7 @@ class ProcessRewardModel(nn.Module):
         self.model = model
         self.target_ids = list(target_ids)
         self.extra_layers = extra_layers
-        self._below: torch.Tensor | None = None
+        self._seen: Seen | None = None
 
     @property
     def plain(self) -> Any:
@@ -64,7 +71,7 @@ class ProcessRewardModel(nn.Module):
         plain = self.plain
         backbone = getattr(plain, plain.base_model_prefix)
         if type(backbone).__name__ in LLAMA_SHAPED:
-            hidden, self._below = _read_llama(backbone, packed, self.extra_layers)
+            hidden, self._seen = _read_llama(backbone, packed, self.extra_layers)
         else:
             output = backbone(
                 input_ids=packed.input_ids,
@@ -87,17 +94,22 @@ class ProcessRewardModel(nn.Module):
         return linear(hidden, head.weight[self.target_ids], None if bias is None else bias[self.target_ids])
 
     def expectations(self, places: torch.Tensor) -> torch.Tensor:
-        """What the layers under the fresh ones held at these places in the last forward pass, normed: [N, hidden].
-
-        Raises MisstepError for a model without fresh layers, whose last layer saw only the read tokens.
-        """
-        if self._below is None:
-            raise MisstepError("no layers on top of the base, expected --extra-layers of at least 1")
+        """Next-token logits under the fresh layers, at these places of the last forward pass: [N, vocabulary]."""
         plain = self.plain
-        normed: torch.Tensor = getattr(plain, plain.base_model_prefix).norm(
-            self._below[0].index_select(0, places)
-        )
-        return normed
+        norm = getattr(plain, plain.base_model_prefix).norm
+        hidden = norm(self._last_seen().base[0].index_select(0, places))
+        return linear(hidden, plain.get_input_embeddings().weight)
+
+    def verdicts(self, places: torch.Tensor) -> torch.Tensor:
+        """The head's logits at these places below the last layer, in the last forward pass: [N, outputs]."""
+        plain = self.plain
+        norm = getattr(plain, plain.base_model_prefix).norm
+        return self._read_out(norm(self._last_seen().last[0].index_select(0, places)))
+
+    def _last_seen(self) -> Seen:
+        if self._seen is None:
+            raise MisstepError("no layers on top of the base, expected --extra-layers of at least 2")
+        return self._seen
 
 
 def head_of(model: Any) -> nn.Module:
@@ -232,14 +244,14 @@ def _head_without_dropout(model: nn.Module) -> None:
         dropout.p = 0.0
 
 
-def _read_llama(backbone: Any, packed: Packed, extra_layers: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+def _read_llama(backbone: Any, packed: Packed, extra_layers: int) -> tuple[torch.Tensor, Seen | None]:
     """Hidden states of the read tokens, shape [M, hidden]: all layers but the last run on the whole row.
 
-    Also those of all tokens below the last `extra_layers`, shape [1, T, hidden]; None where there are none.
+    Also what was seen of all tokens on the way, where two or more layers lie on top of the base.
     """
     hidden = backbone.embed_tokens(packed.input_ids)
     position_embeddings = backbone.rotary_emb(hidden, position_ids=packed.position_ids)
-    below, depth = None, len(backbone.layers) - extra_layers
+    base, depth = None, len(backbone.layers) - extra_layers
     for place, layer in enumerate(backbone.layers[:-1], start=1):
         hidden = layer(
             hidden,
@@ -249,10 +261,10 @@ def _read_llama(backbone: Any, packed: Packed, extra_layers: int) -> tuple[torch
             use_cache=False,
             plan=packed.plan,
         )
-        if place == depth:
-            below = hidden
+        if place == depth and extra_layers > 1:
+            base = hidden
     read = _last_layer(backbone.layers[-1], hidden, position_embeddings, packed)
-    return backbone.norm(read)[0], below
+    return backbone.norm(read)[0], None if base is None else Seen(base, hidden)
 
 
 def _last_layer(

@@ -174,7 +174,7 @@ def _language_weight(request: Request, base: Base) -> float:
     Raises MisstepError for a weight where there is nothing to predict with, or nothing that is surely right.
     """
     able = (
-        base.origin.get("extra_layers", 0) > 0
+        base.origin.get("extra_layers", 0) > 1
         and base.model.config.tie_word_embeddings
         and request.training.objective in language.OBJECTIVES
     )
@@ -182,7 +182,7 @@ def _language_weight(request: Request, base: Base) -> float:
         return 1.0 if able and base.origin["name"] == "pocket" else 0.0
     if request.language_weight and not able:
         raise MisstepError(
-            f"--language-weight {request.language_weight}, expected 0 here: it takes fresh layers on top of a"
+            f"--language-weight {request.language_weight}, expected 0 here: it takes two fresh layers on top of a"
             f" base that ties its embeddings, and objective {' or '.join(language.OBJECTIVES)}"
         )
     return request.language_weight
