@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoModelForTokenClassification
 
 from ml.errors import MisstepError
 from ml.prm.bases import HeadSettings, open_base, pocket_policy_folder
@@ -27,24 +27,45 @@ def fork(tokenizer) -> Example:
 
 
 @torch.no_grad()
-def policy_loss(tokenizer) -> float:
-    """The shipped policy's mean loss on the right path, by transformers' own forward."""
+def policy_surprises(tokenizer, step: str) -> torch.Tensor:
+    """The shipped policy's own -log p of each token of the opening and of a step, by transformers' forward."""
     policy = AutoModelForCausalLM.from_pretrained(pocket_policy_folder(), dtype=torch.float32)
     given = tokenizer.problem(PROBLEM)
-    learned = tokenizer.step(OPENING) + tokenizer.step(RIGHT)
+    learned = tokenizer.step(OPENING) + tokenizer.step(step)
     logits = policy(torch.tensor([given + learned])).logits[0, len(given) - 1 : -1]
-    return float(cross_entropy(logits, torch.tensor(learned)))
+    return cross_entropy(logits, torch.tensor(learned), reduction="none")
 
 
-def test_fresh_layers_leave_the_policys_own_loss_in_a_packed_tree():
+@torch.no_grad()
+def heads_word(head: torch.nn.Module, tokenizer, step: str) -> torch.Tensor:
+    """What a head on top of the plain policy says at each token of the opening and of a step: [N, 2] logs."""
+    plain = AutoModelForTokenClassification.from_pretrained(pocket_policy_folder(), dtype=torch.float32)
+    given = tokenizer.problem(PROBLEM)
+    learned = tokenizer.step(OPENING) + tokenizer.step(step)
+    hidden = plain.eval().model(torch.tensor([given + learned])).last_hidden_state[0, len(given) :]
+    return head(hidden).log_softmax(1)
+
+
+def test_both_losses_on_a_packed_tree_equal_the_plain_policys_and_the_heads():
     base = open_base("pocket", [OPENING], HeadSettings(2), 0, None, False)
     model = ProcessRewardModel(base.model, extra_layers=2)
-    examples = [fork(base.tokenizer), fork(base.tokenizer)]
-    packed = pack([e.tree for e in examples], [e.reads for e in examples])
+    example = fork(base.tokenizer)
+    packed = pack([example.tree, example.tree], [example.reads, example.reads])
     model(packed)
-    total = count_tokens("classifier", examples)
-    loss = language_loss(model, packed, "classifier", examples, total)
-    assert float(loss.detach()) == pytest.approx(policy_loss(base.tokenizer), abs=1e-5)
+    total = count_tokens([example, example])
+    loss = language_loss(model, packed, "classifier", [example, example], total)
+    right, wrong = (policy_surprises(base.tokenizer, step) for step in (RIGHT, WRONG))
+    opening = len(base.tokenizer.step(OPENING))
+    surprises = torch.cat([right[:opening], wrong[opening:], right[opening:]])
+    assert total == 2 * len(surprises)
+    # Fresh layers change nothing yet, so the head below the last of them reads what the plain policy holds.
+    head = base.model.score
+    fine, faulty = (heads_word(head, base.tokenizer, step) for step in (RIGHT, WRONG))
+    said = torch.cat([fine[:opening], faulty[opening:], fine[opening:]])
+    chance = (-surprises).exp()
+    compared = -(chance * said[:, 1] + (1 - chance) * said[:, 0]).sum()
+    expected = (right.sum() + compared) / len(surprises)
+    assert float(loss.detach()) == pytest.approx(float(expected), abs=1e-4)
     loss.backward()
     assert bool(base.model.get_input_embeddings().weight.grad.any())
 
@@ -52,7 +73,7 @@ def test_fresh_layers_leave_the_policys_own_loss_in_a_packed_tree():
 def test_an_outcome_model_predicts_all_of_a_right_solution_and_nothing_of_a_wrong_one():
     tree = TokenTree([[1], [2], [3]], [-1, 0, 1])
     right, wrong = (Example("a", tree, [2], [target], [1.0]) for target in ([0.0, 1.0], [1.0, 0.0]))
-    assert right_nodes("outcome", right) == [1, 2] and right_nodes("outcome", wrong) == []
+    assert right_nodes("outcome", right) == {1, 2} and right_nodes("outcome", wrong) == set()
 
 
 def test_a_model_without_fresh_layers_has_no_place_to_predict_from():
