@@ -14,7 +14,7 @@ from typing import Any
 from ml.code_version import code_version
 from ml.errors import BadRecord, MisstepError, NotAvailable
 from ml.execution import sandbox
-from ml.policies import load_policy, rollout_style
+from ml.policies import engines_for, load_policy, rollout_style
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem, Solution, SolutionEstimate
@@ -117,7 +117,7 @@ class AutolabelRun:
         guided = self._guidance()
         options = recipe.with_options(vars(self.arguments) | {"style": self._continuation_style()} | guided)
         items = self._items()
-        policy = load_policy(self.arguments.policy)
+        policy = load_policy(self.arguments.policy, engines_for(len(items)))
         self.value_model = self._load_value_model()
         self.lowest_q = -1.0 if self.arguments.method == "rstar" else 0.0
         folder = RunFolder(Path(self.arguments.out), self._settings(options, policy.name, items))

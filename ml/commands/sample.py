@@ -13,7 +13,7 @@ from ml.errors import MisstepError
 from ml.execution import sandbox
 from ml.pocket.checker import first_mistake
 from ml.pocket.problems import is_pocket_problem
-from ml.policies import load_policy
+from ml.policies import engines_for, load_policy
 from ml.policies.protocol import Continuation, Policy, Prefix
 from ml.progress import Progress, print_result
 from ml.records import Problem
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     problems = list(read_problems(arguments.problems))
     if not problems:
         raise MisstepError(f"{arguments.problems}: no problems, expected at least one")
-    policy = load_policy(arguments.policy)
+    policy = load_policy(arguments.policy, engines_for(len(problems)))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     partial = arguments.out.with_name(arguments.out.name + ".partial")
     correct = solved = tokens = 0

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import warnings
+import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from ml.errors import MisstepError
-from ml.pocket.policy_batch import RunningBatch
 from ml.pocket.policy_cohort import Generated, Group, Sampling
 from ml.pocket.policy_engine import Engine
 from ml.pocket.policy_prefixes import Parts
+from ml.pocket.policy_service import EngineProcess, EngineThread
 from ml.pocket.tokenizer import BEGIN, CODE, DRILL, END, PAD, PROSE, STEP, UNKNOWN, load_tokenizer
 from ml.policies.protocol import Continuation, Prefix
 
@@ -23,19 +24,23 @@ LONGEST_COMPLETION = 480
 LONGEST_STEP = 200
 # More samples of one prefix are several groups; the prefix is read once all the same.
 SAMPLES_IN_A_GROUP = 64
+# Calls that an engine is glad to have at once: it merges them into one running batch.
+LANES_OF_AN_ENGINE = 16
 
 
 class PocketPolicy:
     """A policy of a checkpoint folder; see `ml.policies.protocol.Policy` for the two methods.
 
     What is drawn for a prefix depends on the seed, the prefix and the draw's number, never on its neighbours.
-    log_probability is the model's own, at temperature 1.
+    log_probability is the model's own, at temperature 1. Thread-safe.
+
+    engines: 1 samples in this process; more are processes of their own, each with the prefixes of its problems.
+    lanes: how many calls are best under way at once.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engines: int = 1) -> None:
         try:
             self.engine = Engine(folder)
-            self._batch, self._lock = RunningBatch(self.engine), threading.Lock()
             self.tokenizer = load_tokenizer(folder)
         except (OSError, KeyError, ValueError) as problem:
             raise MisstepError(f"{folder}: no pocket policy can be read from here: {problem}") from problem
@@ -43,6 +48,11 @@ class PocketPolicy:
         self.tokenizer.encode_special_tokens = True
         digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:8]
         self.name = f"pocket-{digest}"
+        self._engines: Sequence[EngineThread | EngineProcess] = (
+            [EngineThread(self.engine)] if engines == 1 else [EngineProcess(folder) for _ in range(engines)]
+        )
+        self._tokens = lru_cache(maxsize=50_000)(lambda text: tuple(self.tokenizer.encode(text).ids))
+        self.lanes = LANES_OF_AN_ENGINE * engines
         self._ids = {token: self._id(token) for token in (BEGIN, STEP, END, PROSE, CODE)}
         self._forbidden = tuple(map(self._id, (PAD, BEGIN, PROSE, CODE, UNKNOWN, DRILL)))
 
@@ -70,12 +80,16 @@ class PocketPolicy:
     ) -> list[list[Continuation]]:  # fmt: skip
         sampling = Sampling(frozenset(self._ids[s] for s in stops), self._forbidden, temperature, longest)
         rows = [_groups(self._encode(prefix, longest), count, seed, sampling) for prefix in prefixes]
-        with self._lock:
-            for row in rows:
-                for group in row:
-                    self._batch.add(group)
-            while self._batch.busy:
-                self._batch.turn()
+        shares: list[list[Group]] = [[] for _ in self._engines]
+        for row in rows:
+            # A problem's prefixes all go where its earlier ones were read.
+            question = zlib.crc32(repr(row[0].parts[0]).encode()) if row else 0
+            shares[question % len(shares)] += row
+        calls = [
+            engine.submit(share) for engine, share in zip(self._engines, shares, strict=True) if share
+        ]
+        for call in calls:
+            call.result()
         return [[self._decode(one) for group in row for one in group.results] for row in rows]
 
     def _encode(self, prefix: Prefix, longest: int) -> Parts:
@@ -102,9 +116,6 @@ class PocketPolicy:
             )
         return head, *steps[dropped:]
 
-    def _tokens(self, text: str) -> tuple[int, ...]:
-        return tuple(self.tokenizer.encode(text).ids)
-
     def _decode(self, generated: Generated) -> Continuation:
         tokens = generated.tokens
         finished = bool(tokens) and tokens[-1] == self._ids[END]
@@ -120,20 +131,19 @@ class PocketPolicy:
 
 def _groups(parts: Parts, count: int, seed: int, sampling: Sampling) -> list[Group]:
     """The groups of one prefix's samples; each sample's draws depend on the prefix, the seed and its number."""
-    ids = [token for part in parts for token in part]
-    keys = np.array([_key(ids, seed, draw) for draw in range(count)], dtype=np.uint64)
+    ids = " ".join(str(token) for part in parts for token in part)
+    keys = np.array([_key(f"{seed} {draw} {ids}") for draw in range(count)], dtype=np.uint64)
     return [
         Group(parts, keys[begin : begin + SAMPLES_IN_A_GROUP], sampling)
         for begin in range(0, count, SAMPLES_IN_A_GROUP)
     ]
 
 
-def _key(ids: Sequence[int], seed: int, draw: int) -> int:
+def _key(text: str) -> int:
     """64 bits for the random draws of one continuation."""
-    text = f"{seed} {draw} {' '.join(map(str, ids))}"
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def load_pocket_policy(path: Path | None = None) -> PocketPolicy:
+def load_pocket_policy(path: Path | None = None, engines: int = 1) -> PocketPolicy:
     """The shipped policy, or the one of a checkpoint folder."""
-    return PocketPolicy(path or SHIPPED)
+    return PocketPolicy(path or SHIPPED, engines)

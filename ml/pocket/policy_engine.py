@@ -14,14 +14,15 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from torch.nn.functional import linear, rms_norm, silu
+from torch.nn.functional import linear, pad, rms_norm, silu
 
 # (layer, query, key, value), each [rows, heads, width] with rotated positions and scaled queries, to the
 # attention's result [rows, heads * width].
 Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
-# oneDNN's kernels are twice as fast as the default ones on AVX-512, and cost more to start.
-ROWS_FOR_ONEDNN = 16
+# oneDNN's kernels are twice as fast as the default ones on AVX-512, and cost more to start. They are compiled
+# for each number of rows at its first use, so that we have multiples of this one only.
+ROWS_FOR_ONEDNN = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +86,20 @@ class Engine:
     def forward(self, ids: torch.Tensor, positions: torch.Tensor, attend: Attend) -> torch.Tensor:
         """The last hidden states [rows, hidden] of the tokens `ids` [rows] at their positions [rows]."""
         rows, size = len(ids), self.heads * self.width
+        idle = -rows % ROWS_FOR_ONEDNN if rows >= ROWS_FOR_ONEDNN else 0
+        ids, positions = pad(ids, (0, idle)), pad(positions, (0, idle))
         hidden = self.embedding[ids]
         rotation = self.rotations[positions].unsqueeze(1)
         for index, layer in enumerate(self._layers):
             mixed = _project(self._norm(hidden, layer.before_attention), layer.query_key_value)
-            pairs = mixed[:, : 2 * size].view(rows, 2 * self.heads, -1, 2)
-            rotated = torch.view_as_real(torch.view_as_complex(pairs) * rotation).flatten(2)
-            value = mixed[:, 2 * size :].view(rows, self.heads, self.width)
+            pairs = mixed[:, : 2 * size].view(rows + idle, 2 * self.heads, -1, 2)
+            rotated = torch.view_as_real(torch.view_as_complex(pairs) * rotation).flatten(2)[:rows]
+            value = mixed[:rows, 2 * size :].view(rows, self.heads, self.width)
             found = attend(index, rotated[:, : self.heads], rotated[:, self.heads :], value)
-            hidden = hidden + _project(found, layer.output)
+            hidden = hidden + _project(pad(found, (0, 0, 0, idle)), layer.output)
             gate, up = _project(self._norm(hidden, layer.before_mlp), layer.gate_up).chunk(2, dim=-1)
             hidden = hidden + _project(silu(gate) * up, layer.down)
-        return hidden
+        return hidden[:rows]
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Scores of every token [rows, vocabulary]."""

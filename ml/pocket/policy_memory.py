@@ -6,14 +6,15 @@ for what it wrote.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
 from ml.pocket.policy_engine import Attend, Engine
 from ml.pocket.policy_prefixes import Read
 
-MORE_TOKENS = 32
+# Own tokens come in chunks: what one chunk's products need fits the second-level cache.
+CHUNK = 16
 
 # What is known of a prefix, and its tokens after that.
 Prefix = tuple[Read | None, Sequence[int]]
@@ -23,7 +24,8 @@ class Memory:
     """The memory of prefixes with `samples` rows each; the rows of place p begin at p * samples.
 
     Prefix keys stand in [layers, places, heads, width, tokens], values in [layers, places, heads, tokens,
-    width]; own keys and values in [layers, rows, heads, tokens, width], `written` of the tokens in use.
+    width]; own keys and values in chunks of [layers, tokens, rows, heads, width], `written` tokens in all.
+    Every token of every row is read at each step, so rows stand side by side, without gaps between them.
     """
 
     def __init__(self, engine: Engine, prefixes: Sequence[Prefix], samples: int) -> None:
@@ -34,8 +36,9 @@ class Memory:
         shape = engine.layers, self.places, engine.heads
         self.prefix_keys = torch.zeros(*shape, engine.width, int(self.lengths.max()))
         self.prefix_values = torch.zeros(*shape, int(self.lengths.max()), engine.width)
-        own = engine.layers, self.places * samples, engine.heads, 0, engine.width
-        self.own_keys, self.own_values = torch.zeros(own), torch.zeros(own)
+        self.chunk_shape = engine.layers, CHUNK, self.places * samples, engine.heads, engine.width
+        self.own_keys: list[torch.Tensor] = []
+        self.own_values: list[torch.Tensor] = []
         for place, (known, _) in enumerate(prefixes):
             for start, part in known.segments() if known else ():
                 self._put(place, start, part)
@@ -105,40 +108,44 @@ class Memory:
 
     def begin_step(self) -> None:
         """Make room for one more token of every row."""
-        if self.written == self.own_keys.shape[3]:
-            more = 0, 0, 0, MORE_TOKENS
-            self.own_keys = torch.nn.functional.pad(self.own_keys, more)
-            self.own_values = torch.nn.functional.pad(self.own_values, more)
+        if self.written % CHUNK == 0:
+            self.own_keys.append(torch.empty(self.chunk_shape))
+            self.own_values.append(torch.empty(self.chunk_shape))
         self.written += 1
 
     def attend(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """Attention of one new token a row to its prefix and to what its sample wrote."""
         rows, heads, width = query.shape
-        places, samples, written = self.places, self.samples, self.written
-        own_keys = self.own_keys[layer, :rows, :, :written]
-        own_values = self.own_values[layer, :rows, :, :written]
-        own_keys[:, :, -1], own_values[:, :, -1] = key, value
-        alone = torch.bmm(query.reshape(-1, 1, width), own_keys.flatten(0, 1).transpose(1, 2))
+        places, samples = self.places, self.samples
+        place = (self.written - 1) % CHUNK
+        self.own_keys[-1][layer, place, :rows], self.own_values[-1][layer, place, :rows] = key, value
+        own = torch.cat([(keys * query).sum(-1) for keys in self._own(self.own_keys, layer, rows)])
+        own = own.view(self.written, places, samples, heads).permute(1, 3, 2, 0)
         together = query.reshape(places, samples, heads, width).transpose(1, 2)
         shared = together @ self.prefix_keys[layer, :places, ..., : self.longest] + self.padding
-        own = alone.view(places, samples, heads, written).transpose(1, 2)
         weights = torch.cat((shared, own), dim=-1).softmax(-1)
         mixed = weights[..., : self.longest] @ self.prefix_values[layer, :places, :, : self.longest]
-        own = weights[..., self.longest :].transpose(1, 2).reshape(-1, 1, written)
-        return mixed.transpose(1, 2).reshape(rows, -1) + torch.bmm(own, own_values.flatten(0, 1)).view(
-            rows, -1
-        )
+        mixed = mixed.transpose(1, 2).reshape(rows, heads, width)
+        own = weights[..., self.longest :].permute(3, 0, 2, 1).reshape(self.written, rows, heads, 1)
+        for values, part in zip(self._own(self.own_values, layer, rows), own.split(CHUNK), strict=True):
+            mixed += (values * part).sum(0)
+        return mixed.flatten(1)
+
+    def _own(self, chunks: Sequence[torch.Tensor], layer: int, rows: int) -> Iterator[torch.Tensor]:
+        """A layer's own keys or values [tokens, rows, heads, width], chunk by chunk."""
+        for index, chunk in enumerate(chunks):
+            yield chunk[layer, : self.written - index * CHUNK, :rows]
 
     def leave(self, place: int) -> None:
         """Free a place; the last prefix moves there with its samples, so that no place is idle."""
-        last, samples, written = self.places - 1, self.samples, self.written
+        last, samples = self.places - 1, self.samples
         if place != last:
             length = int(self.lengths[last])
             self.prefix_keys[:, place, ..., :length] = self.prefix_keys[:, last, ..., :length]
             self.prefix_values[:, place, :, :length] = self.prefix_values[:, last, :, :length]
             there, here = (slice(p * samples, (p + 1) * samples) for p in (place, last))
-            self.own_keys[:, there, :, :written] = self.own_keys[:, here, :, :written]
-            self.own_values[:, there, :, :written] = self.own_values[:, here, :, :written]
+            for chunk in (*self.own_keys, *self.own_values):
+                chunk[:, :, there] = chunk[:, :, here]
             self.lengths[place] = length
         self.places, self.lengths = last, self.lengths[:last]
         if last:

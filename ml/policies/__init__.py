@@ -4,14 +4,17 @@ server.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ml.errors import MisstepError
 from ml.policies.protocol import Policy
 
-__all__ = ["load_policy", "rollout_style"]
+__all__ = ["engines_for", "load_policy", "rollout_style"]
 
 # The pocket policy is surer in code, where Python does the arithmetic, and needs half the tokens.
+ITEMS_WORTH_AN_ENGINE = 32
+
 _ROLLOUT_STYLES = {"pocket": "code"}
 
 
@@ -20,15 +23,26 @@ def rollout_style(spec: str) -> str | None:
     return _ROLLOUT_STYLES.get(spec)
 
 
-def load_policy(spec: str) -> Policy:
+def engines_for(items: int) -> int:
+    """How many engines of the pocket policy pay for so many problems or solutions.
+
+    One for each core (or as many as OMP_NUM_THREADS allots); a short run is over before a second has started.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    allotted = int(os.environ.get("OMP_NUM_THREADS") or cores)
+    return max(1, min(cores, allotted, items // ITEMS_WORTH_AN_ENGINE))
+
+
+def load_policy(spec: str, engines: int = 1) -> Policy:
     """The policy that `spec` names: "pocket", an http(s) address, or a folder with a model.
 
+    engines: of the pocket policy, more than one as processes of their own.
     Torch is imported only where the policy needs it. Raises MisstepError for anything else.
     """
     if spec == "pocket":
         from ml.pocket.policy import load_pocket_policy
 
-        return load_pocket_policy()
+        return load_pocket_policy(engines=engines)
     if spec.startswith(("http://", "https://")):
         from ml.policies.openai_server import ServerPolicy
 

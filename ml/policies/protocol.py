@@ -35,6 +35,9 @@ class Continuation:
 class Policy(Protocol):
     """A model that writes steps. `name` is stored with every run.
 
+    One that may be called from several threads says in `lanes` how many calls it likes under way at once, and
+    merges them itself; without it calls come one at a time.
+
     What is written after a prefix depends on the prefix, the seed and the candidate's index only, never on
     which other prefixes share the batch: then a tree is the same whichever trees are searched beside it.
     """

@@ -9,6 +9,7 @@ requests, never on its company, so a tree is the same alone or among a thousand.
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -62,8 +63,9 @@ class Finished(Generic[Key, Result]):
 class Walk:
     """One engine: a policy, a sandbox and, where a method wants one, a value model.
 
-    parallel: searches under way at once. max_sequences: continuations in one policy call. `cost` sums what
-    was really spent: equal requests of different searches are served once.
+    parallel: searches under way at once. max_sequences: continuations asked of the policy at a time, in as
+    many calls as it has lanes. `cost` sums what was really spent: equal requests of different searches are
+    served once.
     """
 
     def __init__(
@@ -81,7 +83,9 @@ class Walk:
         self.cost = Cost()
         self.batches = 0
         self.started: float | None = None
+        self.lanes: int = getattr(policy, "lanes", 1)
         self._memory: OrderedDict[Request, Any] = OrderedDict()
+        self._valuing = threading.Lock()
 
     def drive(self, searches: Iterable[tuple[Key, Search[Result]]]) -> Iterator[Finished[Key, Result]]:
         """Run every search; yield each as it ends. `searches` is read lazily, `parallel` ahead."""
@@ -110,12 +114,13 @@ class Walk:
             self._memory.popitem(last=False)
 
     def serve(self, requests: Sequence[Request]) -> list[Any]:
-        """Answer one batch of equal kind (runs in the policy thread)."""
+        """Answer one batch of equal kind (runs in a policy thread)."""
         first = requests[0]
         prefixes = [request.prefix for request in requests]  # type: ignore[union-attr]
         if isinstance(first, Value):
             assert self.value_model is not None, "this method needs a value model"
-            return list(self.value_model.values(prefixes))
+            with self._valuing:
+                return list(self.value_model.values(prefixes))
         if isinstance(first, NextSteps):
             return self.policy.next_steps(prefixes, first.count, first.temperature, first.seed)
         assert isinstance(first, Completions)
@@ -132,9 +137,9 @@ class _Drive(Generic[Key, Result]):
         self.asked: dict[Hashable, OrderedDict[Request, list[tuple[_Active[Key, Result], int]]]] = {}
         self.answered: queue.SimpleQueue[Callable[[], list[_Active[Key, Result]]]] = queue.SimpleQueue()
         self.executing = 0
-        self.policy_busy = False
+        self.calls = 0
         self.lingering_since: float | None = None
-        self.policy_thread = ThreadPoolExecutor(1, "policy")
+        self.policy_threads = ThreadPoolExecutor(walk.lanes, "policy")
         self.execution_pool = ThreadPoolExecutor(walk.execution_threads, "execution")
         self.started = walk.started = time.monotonic()
 
@@ -154,7 +159,7 @@ class _Drive(Generic[Key, Result]):
         self.walk.started = None
 
     def close(self) -> None:
-        self.policy_thread.shutdown(wait=True, cancel_futures=True)
+        self.policy_threads.shutdown(wait=True, cancel_futures=True)
         self.execution_pool.shutdown(wait=True, cancel_futures=True)
 
     def _fill(self) -> Iterator[Finished[Key, Result]]:
@@ -225,26 +230,36 @@ class _Drive(Generic[Key, Result]):
         self.answered.put(collect)
 
     def _lingers(self) -> bool:
-        return bool(self.asked) and not self.policy_busy
+        return bool(self.asked) and self.calls < self.walk.lanes
 
     def _start_policy(self) -> None:
-        """Send the largest group of equal requests to the policy, unless a fuller batch is about to come."""
-        if self.policy_busy or not self.asked:
-            return
-        group = max(self.asked, key=lambda name: len(self.asked[name]))
-        waiting = self.asked[group]
-        room = max(1, self.walk.max_sequences // _sequences(next(iter(waiting))))
-        now = time.monotonic()
-        if self.executing and len(waiting) < room:
-            self.lingering_since = self.lingering_since or now
-            if now - self.lingering_since < LINGER_SECONDS:
+        """Send what waits to the policy, the largest group of like requests first."""
+        while self.asked and self.calls < self.walk.lanes:
+            group = max(self.asked, key=lambda name: len(self.asked[name]))
+            waiting = self.asked[group]
+            room = max(1, self.walk.max_sequences // self.walk.lanes // _sequences(next(iter(waiting))))
+            if self._fuller_call_is_coming(len(waiting), room):
                 return
+            batch = [waiting.popitem(last=False) for _ in range(min(room, len(waiting)))]
+            if not waiting:
+                del self.asked[group]
+            self._call(batch)
+
+    def _fuller_call_is_coming(self, waiting: int, room: int) -> bool:
+        """Whether to wait a moment for executions under way: only for a policy that cannot merge calls."""
+        if self.walk.lanes > 1 or not self.executing or waiting >= room:
+            self.lingering_since = None
+            return False
+        now = time.monotonic()
+        self.lingering_since = self.lingering_since or now
+        if now - self.lingering_since < LINGER_SECONDS:
+            return True
         self.lingering_since = None
-        batch = [waiting.popitem(last=False) for _ in range(min(room, len(waiting)))]
-        if not waiting:
-            del self.asked[group]
-        self.policy_busy = True
-        future = self.policy_thread.submit(self.walk.serve, [request for request, _ in batch])
+        return False
+
+    def _call(self, batch: Sequence[tuple[Request, list[tuple[_Active[Key, Result], int]]]]) -> None:
+        self.calls += 1
+        future = self.policy_threads.submit(self.walk.serve, [request for request, _ in batch])
         future.add_done_callback(lambda done: self.answered.put(lambda: self._collect_batch(batch, done)))
 
     def _collect_batch(
@@ -252,7 +267,7 @@ class _Drive(Generic[Key, Result]):
         batch: Sequence[tuple[Request, list[tuple[_Active[Key, Result], int]]]],
         future: Future[list[Any]],
     ) -> list[_Active[Key, Result]]:
-        self.policy_busy = False
+        self.calls -= 1
         ready = []
         self.walk.batches += 1
         for (request, waiters), answer in zip(batch, future.result(), strict=True):
