@@ -39,6 +39,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "classifier, neutral its own": ("--objective", "classifier", "--classes", "3"),
 }
 SEEDS_OF_CHANCE = 20
+ANSWER_MARK = "\n\n# Answer"
 
 
 def main() -> None:
@@ -76,7 +77,18 @@ def _rows() -> Iterator[SnapshotRow]:
         row = snapshot_row(labelled)
         if row is not None:
             split = "train" if int(problem_hash(row.problem), 16) % 20 else "validation"
-            yield replace(row, split=split)
+            options = [{**option, "text": _without_mark(option["text"])} for option in row.options]
+            yield replace(row, split=split, steps=[*map(_without_mark, row.steps)], options=options)
+
+
+def _without_mark(text: str) -> str:
+    """A step without the "# Answer" heading that ends PRM800K's finished solutions.
+
+    All 808 steps that have it are rated right, and nothing else is written so: a model reads the heading and
+    not the step, and then calls every other way to state an answer wrong.
+    """
+    before = text.split(ANSWER_MARK)[0]
+    return before if before.strip() else text
 
 
 def _texts(snapshot: Path) -> Iterator[str]:
@@ -153,7 +165,7 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS)[:3])
-    parser.add_argument("--epochs", type=float, default=2.0)
+    parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--base-updates", type=int, default=250, help="0: random weights")
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "prm800k_processbench")
