@@ -18,7 +18,7 @@ def main() -> int:
     """Run one management command; return its exit status."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labelsite.settings")
     # A command opens one connection and is done; a pool would only slow its start.
-    os.environ.setdefault("DATABASE_POOL", "0")
+    os.environ.setdefault("KEEP_CONNECTIONS", "0")
     from django.core.management import execute_from_command_line
 
     from labelsite.embedded.errors import EmbeddedError

@@ -11,8 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 from django.conf import settings
-from django.db import connection, models
-from django.db.backends.utils import CursorWrapper
+from django.db import DEFAULT_DB_ALIAS, connections, models
 from psycopg.types.numeric import Int8Dumper
 
 Row = tuple[Any, ...]
@@ -30,19 +29,23 @@ class Statement:
 
     def rows(self, **parameters: Any) -> list[Row]:
         """All rows that it returns."""
-        with _cursor() as cursor:
-            cursor.execute(self.sql, parameters)
-            return cursor.fetchall()
+        return self._executed(parameters).fetchall()
 
     def row(self, **parameters: Any) -> Row | None:
         """Its first row, if there is any."""
-        return next(iter(self.rows(**parameters)), None)
+        return self._executed(parameters).fetchone()
 
     def run(self, **parameters: Any) -> int:
         """For a statement that returns no rows: how many it wrote."""
-        with _cursor() as cursor:
-            cursor.execute(self.sql, parameters)
-            return cursor.rowcount
+        return self._executed(parameters).rowcount
+
+    def _executed(self, parameters: dict[str, Any]) -> _PlannedCursor:
+        database: Any = connections[DEFAULT_DB_ALIAS]
+        database.ensure_connection()
+        planned = _planned_cursor(database.connection)
+        wrap = database.make_debug_cursor if database.queries_logged else database.make_cursor
+        wrap(planned).execute(self.sql, parameters)
+        return planned
 
 
 class Columns(Generic[M]):
@@ -62,16 +65,8 @@ class Columns(Generic[M]):
         """The object; what `without` names is fetched when somebody asks for it."""
         values = list(values)
         for place, field in self._converted:
-            values[place] = field.from_db_value(values[place], None, connection)
-        return self.model.from_db(connection.alias, self._names, values)
-
-
-def _cursor() -> CursorWrapper:
-    connection.ensure_connection()
-    cursor: Any = _PlannedCursor(connection.connection)
-    return (
-        connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
-    )
+            values[place] = field.from_db_value(values[place], None, connections[DEFAULT_DB_ALIAS])
+        return self.model.from_db(DEFAULT_DB_ALIAS, self._names, values)
 
 
 class _PlannedCursor(psycopg.Cursor[Any]):
@@ -89,3 +84,11 @@ class _PlannedCursor(psycopg.Cursor[Any]):
         finally:
             # All other statements differ in their text from call to call.
             self.connection.prepare_threshold = None
+
+
+def _planned_cursor(raw: Any) -> _PlannedCursor:
+    """The connection's own: making a cursor costs as much as a small statement."""
+    if not hasattr(raw, "planned_cursor"):
+        raw.planned_cursor = _PlannedCursor(raw)
+    cursor: _PlannedCursor = raw.planned_cursor
+    return cursor

@@ -1,3 +1,4 @@
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -9,3 +10,5 @@ from django.urls import get_resolver  # noqa: E402
 
 # Views are imported before the first request instead of in it; some of them take most of a second.
 assert get_resolver().url_patterns
+# What is loaded now stays for good, so the garbage collector need not look at it again and again.
+gc.freeze()

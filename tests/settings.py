@@ -28,6 +28,6 @@ from labelsite.settings import DATABASES, STATIC_ROOT
 # WhiteNoise warns about a missing folder; tests are served from the sources.
 STATIC_ROOT.mkdir(exist_ok=True)
 
-# Threads of a live server each open a connection of their own; a pool would keep the test database busy.
-DATABASES["default"]["OPTIONS"].pop("pool", None)
+# Threads of a live server each open a connection of their own; kept ones would keep the test database busy.
+DATABASES["default"]["CONN_MAX_AGE"] = 0
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

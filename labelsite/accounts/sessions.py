@@ -6,6 +6,8 @@ account ends all sessions at once, in every process.
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -18,15 +20,27 @@ from django.utils.crypto import constant_time_compare
 from labelsite.accounts.models import User
 from labelsite.statements import Columns, Statement
 
-_PERSON = Columns(User, "person")
+# Times are slow to read, and no page asks when its reader came.
+_PERSON = Columns(User, "person", without=["last_login", "date_joined"])
 _READ = Statement(
     f"SELECT session.session_data, {_PERSON.sql} FROM django_session AS session"
     " LEFT JOIN accounts_user AS person ON person.id = %(likely)s"
     " WHERE session.session_key = %(key)s AND session.expire_date > %(now)s"
 )
 _MOST_REMEMBERED = 10_000
-# Whose session a key was, when this process saw it last: only a guess at which person to read along.
-_likely: dict[str, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a process remembers of a session: whose it was, a guess at the person to read along; and its signed text,
+    which need not be verified again while the database holds the same."""
+
+    person: int
+    text: str
+    data: dict[str, Any]
+
+
+_seen: dict[str, _Seen] = {}
 
 
 class SessionStore(db.SessionStore):
@@ -37,23 +51,26 @@ class SessionStore(db.SessionStore):
 
     def load(self) -> dict[str, Any]:
         key = self.session_key or ""
-        row = _READ.row(key=key, likely=_likely.get(key, 0), now=timezone.now())
+        before = _seen.get(key)
+        row = _READ.row(key=key, likely=before.person if before else 0, now=timezone.now())
         if row is None:
-            _likely.pop(key, None)
+            _seen.pop(key, None)
             self._session_key = None
             return {}
-        data: dict[str, Any] = self.decode(row[0])
         if row[1] is not None:
             self.read_along = _PERSON.object(row[1:])
-        _remember(key, data.get(SESSION_KEY))
+        if before is not None and before.text == row[0]:
+            return deepcopy(before.data)
+        data: dict[str, Any] = self.decode(row[0])
+        if SESSION_KEY in data:
+            _remember(key, _Seen(int(data[SESSION_KEY]), row[0], deepcopy(data)))
         return data
 
 
-def _remember(key: str, person: str | None) -> None:
-    if len(_likely) >= _MOST_REMEMBERED:
-        _likely.clear()
-    if person is not None:
-        _likely[key] = int(person)
+def _remember(key: str, seen: _Seen) -> None:
+    if len(_seen) >= _MOST_REMEMBERED:
+        _seen.clear()
+    _seen[key] = seen
 
 
 def person_read_along(request: HttpRequest) -> User | None:

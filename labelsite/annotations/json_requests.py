@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from labelsite.annotations.refusals import refusal_of
@@ -21,8 +20,13 @@ Body = dict[str, Any]
 JsonView = Callable[Concatenate[HttpRequest, Body, Rest], dict[str, Any]]
 
 
+def answer(data: dict[str, Any], status: int = 200) -> JsonResponse:
+    """What is said of a task is true only now."""
+    return JsonResponse(data, status=status, headers={"Cache-Control": "no-store"})
+
+
 def problem(status: int, code: str, message: str, **more: Any) -> JsonResponse:
-    return JsonResponse({"code": code, "message": message, **more}, status=status)
+    return answer({"code": code, "message": message, **more}, status)
 
 
 def json_post(view: JsonView[Rest]) -> Callable[Concatenate[HttpRequest, Rest], HttpResponse]:
@@ -31,7 +35,6 @@ def json_post(view: JsonView[Rest]) -> Callable[Concatenate[HttpRequest, Rest], 
     Anonymous callers get 401 as JSON, because a script cannot follow a redirect to a login page.
     """
 
-    @never_cache
     @require_POST
     @wraps(view)
     def handle(request: HttpRequest, *args: Rest.args, **kwargs: Rest.kwargs) -> HttpResponse:
@@ -46,7 +49,7 @@ def json_post(view: JsonView[Rest]) -> Callable[Concatenate[HttpRequest, Rest], 
         except ValueError:
             return problem(400, "malformed", _("The request was no JSON object."))
         try:
-            return JsonResponse(view(request, body, *args, **kwargs))
+            return answer(view(request, body, *args, **kwargs))
         except Exception as error:
             if (refusal := refusal_of(error)) is None:
                 raise

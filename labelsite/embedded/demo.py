@@ -121,7 +121,7 @@ class Demo:
     def _start_programs(self) -> None:
         worker = [sys.executable, "-m", "celery", "-A", "labelsite", "worker", "-l", "info"]
         # A job that is cut short is taken up again, so a worker that is told to end need not finish it first.
-        quick_end = {"DATABASE_POOL": "0", "REMAP_SIGTERM": "SIGQUIT"}
+        quick_end = {"KEEP_CONNECTIONS": "0", "REMAP_SIGTERM": "SIGQUIT"}
         name = f"{self.port}@{socket.gethostname()}"
         # A worker that ends politely waits for its broker, which the same death has taken away.
         at_once = signal.SIGKILL
@@ -131,7 +131,7 @@ class Demo:
                 "worker", [*worker, "-Q", "default", "-c", "2", "-n", f"default-{name}"], quick_end, at_once
             ),
             Member("gpu", [*worker, "-Q", "gpu", "-c", "1", "-n", f"gpu-{name}"], quick_end, at_once),
-            Member("poller", [sys.executable, "manage.py", "poll_jobs"], {"DATABASE_POOL": "0"}),
+            Member("poller", [sys.executable, "manage.py", "poll_jobs"], {"KEEP_CONNECTIONS": "0"}),
         ):
             self.group.start(member)
 
@@ -153,7 +153,7 @@ class Demo:
         process = subprocess.Popen(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
-            env={**os.environ, "DATABASE_POOL": "0"},
+            env={**os.environ, "KEEP_CONNECTIONS": "0"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -85,9 +85,7 @@ class PocketPolicy:
             # A problem's prefixes all go where its earlier ones were read.
             question = zlib.crc32(repr(row[0].parts[0]).encode()) if row else 0
             shares[question % len(shares)] += row
-        calls = [
-            engine.submit(share) for engine, share in zip(self._engines, shares, strict=True) if share
-        ]
+        calls = [engine.submit(share) for engine, share in zip(self._engines, shares, strict=True) if share]
         for call in calls:
             call.result()
         return [[self._decode(one) for group in row for one in group.results] for row in rows]

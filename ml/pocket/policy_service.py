@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -161,7 +162,7 @@ def main(folder: str) -> None:
         call = json.loads(line)
         groups = [_from_json(record) for record in call["groups"]]
         done = engine.submit(groups)
-        done.add_done_callback(lambda done, n=call["call"], g=groups: answer(n, g, done))
+        done.add_done_callback(partial(answer, call["call"], groups))
 
 
 if __name__ == "__main__":

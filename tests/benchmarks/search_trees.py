@@ -40,7 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Print one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--problems", type=int, default=600)
-    parser.add_argument("--alone", type=int, default=60, help="how many of them are searched one at a time too")
+    parser.add_argument(
+        "--alone", type=int, default=60, help="how many of them are searched one at a time too"
+    )
     parser.add_argument("--engines", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rollouts", type=int, default=8)
     parser.add_argument("--candidates", type=int, default=4)

@@ -35,7 +35,7 @@ def environment(transactional_db: None) -> dict[str, str]:
     return {
         **os.environ,
         "DATABASE_URL": url._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),
-        "DATABASE_POOL": "0",
+        "KEEP_CONNECTIONS": "0",
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "BROKER_URL": "memory://",
     }

@@ -26,7 +26,7 @@ def test_a_job_outlives_the_death_of_the_database_server_and_is_loaded_once(var:
         "VAR": str(var),
         "DATABASE_URL": hold.urls["postgres"],
         "BROKER_URL": "memory://",
-        "DATABASE_POOL": "0",
+        "KEEP_CONNECTIONS": "0",
         "DJANGO_SETTINGS_MODULE": "labelsite.settings",
     }
 

@@ -53,7 +53,7 @@ def server() -> Iterator[int]:
         *("--workers", "2", "--worker-class", "gthread", "--threads", "8"),
         *("--keep-alive", "60", "--log-level", "error", "--no-control-socket"),
     ]
-    process = subprocess.Popen(command, env=os.environ | {"DATABASE_POOL": "8"})
+    process = subprocess.Popen(command, env=os.environ)
     try:
         for _ in range(300):
             try:
