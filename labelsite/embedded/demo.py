@@ -136,11 +136,9 @@ class Demo:
             self.group.start(member)
 
     def _web_command(self) -> list[str]:
-        options = ["--worker-class", "gthread", "--workers", "2", "--threads", "4", "--access-logfile", "-"]
-        address = ["--bind", f"{self.host}:{self.port}", "--timeout", "120", "--graceful-timeout", "5"]
-        # Its control socket would lie in the user's home, outside VAR.
-        options.append("--no-control-socket")
-        return [sys.executable, "-m", "gunicorn", "labelsite.wsgi:application", *options, *address]
+        options = ["--config", "python:labelsite.web", "--bind", f"{self.host}:{self.port}"]
+        options += ["--access-logfile", "-", "--timeout", "120", "--graceful-timeout", "5"]
+        return [sys.executable, "-m", "gunicorn", "labelsite.wsgi:application", *options]
 
     def _build(self) -> None:
         if not self.with_campaigns:
