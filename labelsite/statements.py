@@ -85,6 +85,11 @@ class _PlannedCursor(psycopg.Cursor[Any]):
             # All other statements differ in their text from call to call.
             self.connection.prepare_threshold = None
 
+    def _convert_query(self, query: Any, params: Any = None) -> Any:
+        # What Django's log of queries shows; psycopg itself notes only what it sends without preparing.
+        self._query = super()._convert_query(query, params)
+        return self._query
+
 
 def _planned_cursor(raw: Any) -> _PlannedCursor:
     """The connection's own: making a cursor costs as much as a small statement."""

@@ -28,7 +28,7 @@ class BalancedWorker(ThreadWorker):
 workers = os.cpu_count() or 2
 # Few, so that requests finish one after the other instead of all at the same late time; more than one, since a
 # request that waits for the disk leaves the processor to another.
-threads = 4
+threads = 3
 worker_class = "labelsite.web.BalancedWorker"
 # A person's next request comes within a minute: the page's heartbeat.
 keepalive = 65

@@ -1,0 +1,71 @@
+"""The web server's configuration, on real processes."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.data import ROOT
+
+APPLICATION = """
+import os
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Length", str(len(str(os.getpid()))))])
+    return [str(os.getpid()).encode()]
+"""
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[int]:
+    """Two workers of the site's kind, each of which answers with its process id."""
+    (tmp_path / "who.py").write_text(APPLICATION)
+    with socket.socket() as listener:
+        # The processes inherit a socket that listens already, so nobody has to wait for them.
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(64)
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--config",
+            "python:labelsite.web",
+            "--workers",
+            "2",
+            "who",
+        ]
+        server = subprocess.Popen(
+            [
+                *command,
+                "--chdir",
+                str(tmp_path),
+                "--bind",
+                f"fd://{listener.fileno()}",
+                "--log-level",
+                "error",
+            ],
+            pass_fds=[listener.fileno()],
+            env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        )
+        yield listener.getsockname()[1]
+        server.terminate()
+        server.wait()
+
+
+def ask(connection: http.client.HTTPConnection) -> str:
+    connection.request("GET", "/")
+    return connection.getresponse().read().decode()
+
+
+def test_connections_that_stay_open_are_shared_between_the_workers(port: int) -> None:
+    crowd = [http.client.HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(24)]
+    workers = Counter(ask(connection) for connection in crowd)
+    assert len(workers) == 2 and min(workers.values()) >= 6
+    for connection in crowd:
+        connection.close()
