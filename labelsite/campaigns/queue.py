@@ -90,7 +90,7 @@ SELECT count(*) FROM lapsed
 """
 
 # The guideline can be long, and the page of the campaign shows it, not each task.
-_CAMPAIGN = Columns(Campaign, "campaign", without=["guideline"])
+_CAMPAIGN = Columns(Campaign, "campaign", without=["guideline", "created_at"])
 _DESK = Statement(
     f"""
 SELECT (SELECT ARRAY[state] || CASE WHEN chosen_section <> '' THEN ARRAY[chosen_section] ELSE sections END

@@ -214,7 +214,7 @@ def set_kind(task: Task, kind: str, gold: Sequence[int] | None, source: str = "r
 
 
 def _held(where: str) -> Statement:
-    """A submission's lease, locked first, and its task, locked after it; drafts and guidelines are long and stay."""
+    """A submission's lease, locked first, and its task, locked after it; what is long or slow to read stays."""
     return Statement(
         f"SELECT {_LEASE.sql}, {_TASK.sql}, {_CAMPAIGN.sql} FROM campaigns_assignment AS lease"
         " JOIN campaigns_task AS task ON task.id = lease.task_id"
@@ -223,9 +223,9 @@ def _held(where: str) -> Statement:
     )
 
 
-_LEASE = Columns(Assignment, "lease", without=["draft"])
-_TASK = Columns(Task, "task")
-_CAMPAIGN = Columns(Campaign, "campaign", without=["guideline"])
+_LEASE = Columns(Assignment, "lease", without=["draft", "leased_until", "heartbeat_at", "created_at"])
+_TASK = Columns(Task, "task", without=["created_at"])
+_CAMPAIGN = Columns(Campaign, "campaign", without=["guideline", "created_at"])
 _HOLD = _held("lease.id = %(assignment)s")
 _HOLD_OF = _held("lease.task_id = %(task)s")
 
