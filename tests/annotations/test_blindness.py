@@ -6,23 +6,35 @@ import json
 from uuid import uuid4
 
 import pytest
+from drf_spectacular.generators import SchemaGenerator
 
 from labelsite.annotations import services
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Campaign, Exposure, Task
 from labelsite.campaigns.services import claim_next
+from labelsite.snapshots.services import freeze
+from labelsite.training.services import start_training
 from tests.browser.scenes import blind_campaign
-from tests.factories import make_token, make_user
+from tests.factories import make_annotation, make_token, make_user
 
 pytestmark = pytest.mark.django_db
 # Values that stand nowhere else: a Q-value, a score, the words of the order, the gold's source.
-SECRETS = ["0.9375", "0.123456", "yet the PRM", "gold_source", "is_correct", "q_value", "screening"]
+SECRETS = [
+    "0.9375",
+    "0.123456",
+    "yet the PRM",
+    "convincing_wrong score",
+    "gold_source",
+    "is_correct",
+    "q_value",
+    "screening",
+]
 
 
 @pytest.fixture
 def campaign() -> Campaign:
     campaign = blind_campaign(make_user(username="annotator"), ordering="convincing_wrong", overlap=2)
-    Task.objects.update(priority_reason="wrong answer, yet the PRM gives it 0.93")
+    Task.objects.update(priority_reason="convincing_wrong score=0.93")
     return campaign
 
 
@@ -134,3 +146,43 @@ def test_each_arm_of_a_random_campaign_is_kept_with_its_annotation(campaign) -> 
     annotation = submitted(campaign)
     assert annotation.exposure in ("never", "after", "before")
     assert annotation.exposure == annotation.task.assignments.get().exposure
+
+
+def test_no_operation_of_the_whole_schema_tells_an_annotators_token(
+    client, campaign, settings, tmp_path
+) -> None:
+    """Every path and method that the OpenAPI schema names, with every id that exists, before anything is submitted."""
+    settings.VAR = tmp_path / "var"
+    user = campaign.memberships.get().user
+    reviewer_labels(campaign)
+    snapshot = freeze(campaign, "human")
+    training = start_training(snapshot, "human")
+    lease = claim_next(campaign, user)
+    client.logout()
+    headers = {"Authorization": f"Token {make_token(user)}"}
+    ids = {
+        "campaigns": campaign.pk,
+        "assignments": lease.pk,
+        "estimates": campaign.estimate_run_id,
+        "snapshots": snapshot.pk,
+        "trainings": training.pk,
+        "jobs": training.job_id,
+    }
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    tried = 0
+    for path, methods in schema["paths"].items():
+        address = path.replace("{number}", "0").replace("{id}", str(ids.get(path.split("/")[3], 1)))
+        for method in methods.keys() & {"get", "post", "put", "patch", "delete"}:
+            body = {} if method == "get" else {"data": "{}", "content_type": "application/json"}
+            answer = getattr(client, method)(address, headers=headers, **body)
+            content = b"".join(answer) if answer.streaming else answer.content
+            assert "{" not in address and answer.status_code < 500, (method, address)
+            assert not holds_a_secret(content.decode()), (method, address, content[:300])
+            tried += 1
+    assert tried > 20
+
+
+def reviewer_labels(campaign: Campaign) -> None:
+    """Somebody else's labels, so that there is a snapshot to ask for."""
+    task = campaign.tasks.order_by("-id").first()
+    make_annotation(task, make_user(), trajectory=(1, 1, 0, 1, -1))

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Protocol
 from tests.browser.annotator_page import Watched
+from tests.browser.looks import look
 from tests.browser.scenes import assisted_campaign, blind_campaign
-from tests.factories import make_annotation, make_user
+from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-
 
 # Two of the four are enough to find a fault; the other two are for pictures.
 LOOKS = [(1280, "light", "en"), (390, "dark", "ko")]
@@ -43,24 +40,6 @@ def watched(request: Any, chromium_browser: Browser, live_server: Any) -> Iterat
     page.name = f"{width}-{theme}-{language}"  # type: ignore[attr-defined]
     yield page
     context.close()
-
-
-def look(watched: Watched, name: str) -> None:
-    """Takes the picture, runs axe, and checks that nothing sticks out sideways or was refused."""
-    page = watched.page
-    page.wait_for_timeout(150)
-    if folder := os.environ.get("MISSTEP_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=f"{folder}/{name}-{watched.name}.png")  # type: ignore[attr-defined]
-    width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    assert width[0] <= width[1], f"{name} is {width[0]} wide on a screen of {width[1]}"
-    found = Axe().run(page, options=RULES).response["violations"]
-    faults = [
-        (fault["id"], fault["nodes"][0]["html"][:160], fault["nodes"][0].get("failureSummary"))
-        for fault in found
-    ]
-    assert not faults, f"{name}: {faults}"
-    assert not watched.breaches and not watched.errors and not watched.outside
 
 
 def test_pages_of_an_annotator_look_right(watched: Watched) -> None:
@@ -101,27 +80,3 @@ def test_pages_of_an_annotator_look_right(watched: Watched) -> None:
     look(watched, "my-day")
     watched.go("/settings/")
     look(watched, "settings")
-
-
-def test_pages_of_an_admin_look_right(watched: Watched) -> None:
-    admin, annotator = make_user("admin"), make_user()
-    campaign = blind_campaign(annotator, name="Shop problems", ordering="convincing_wrong")
-    campaign.memberships.create(user=admin)
-    make_annotation(campaign.tasks.order_by("id").first(), annotator, trajectory=(1, 1, 0, 1, -1))
-    watched.log_in(admin.username)
-    watched.page.wait_for_load_state("networkidle")
-    look(watched, "admin-home")
-    own = f"/campaigns/{campaign.pk}/"
-    pages = {
-        "campaigns": "/campaigns/",
-        "campaign": own,
-        "queue": f"{own}tasks/",
-        "members": f"{own}members/",
-        "campaign-settings": f"{own}settings/",
-        "quality": f"/annotate/{campaign.pk}/quality/",
-        "campaign-new": "/campaigns/new/",
-        "people": "/people/",
-    }
-    for name, path in pages.items():
-        watched.go(path)
-        look(watched, name)

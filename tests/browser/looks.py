@@ -1,0 +1,30 @@
+"""Looks at a page as a strict reader would: axe, width, targets, and nothing refused or from outside."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.annotator_page import Watched
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+def look(watched: Watched, name: str) -> None:
+    """Takes the picture, runs axe, and checks that nothing sticks out sideways or was refused."""
+    page = watched.page
+    page.wait_for_timeout(150)
+    if folder := os.environ.get("MISSTEP_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{folder}/{name}-{watched.name}.png")  # type: ignore[attr-defined]
+    width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert width[0] <= width[1], f"{name} is {width[0]} wide on a screen of {width[1]}"
+    found = Axe().run(page, options=RULES).response["violations"]
+    faults = [
+        (fault["id"], fault["nodes"][0]["html"][:160], fault["nodes"][0].get("failureSummary"))
+        for fault in found
+    ]
+    assert not faults, f"{name}: {faults}"
+    assert not watched.breaches and not watched.errors and not watched.outside

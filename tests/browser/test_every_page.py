@@ -1,0 +1,163 @@
+"""Every page that the site has, whatever it is: no accessibility fault, no sideways scrolling, light and dark.
+
+The pages come from the url configuration itself, so that none is forgotten: a route that nobody gave a sample fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from playwright.sync_api import Browser
+
+from labelsite.accounts.models import User
+from labelsite.annotations import uploads
+from labelsite.autolabels.models import SearchTree
+from labelsite.campaigns.services import set_kind
+from labelsite.jobs.models import JobState
+from labelsite.snapshots.services import freeze
+from labelsite.training.models import Checkpoint
+from labelsite.training.services import start_training
+from tests.autolabels.files import small_tree
+from tests.browser.annotator_page import Watched
+from tests.browser.looks import look
+from tests.browser.scenes import blind_campaign
+from tests.factories import make_annotation, make_estimate_run, make_job, make_problem, make_token, make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+# An admin's pages hold all that a reviewer's do; an annotator's are looked at in `test_annotate_looks`.
+LOOKS = [("admin", 1280, "light", "en"), ("admin", 390, "dark", "ko")]
+CARD = {
+    "objective": "classifier",
+    "config": {"steps": 100, "learning_rate": 0.001},
+    "metrics": {"train_loss": 0.5, "validation": {"f1": 0.7, "exact": 0.6, "count": 10}},
+    "label_rule": {"labels": "human"},
+    "counts": {"train_rows": 80},
+    "seconds": 50,
+}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings: Any, tmp_path: Path) -> None:
+    settings.VAR = tmp_path / "var"
+    settings.MEDIA_ROOT = tmp_path / "uploads"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """For each app's routes, what stands for their parameters."""
+
+    of_app: dict[str, dict[str, Any]]
+    of_route: dict[str, dict[str, Any]]
+
+    def for_route(self, name: str) -> dict[str, Any]:
+        return self.of_app.get(name.split(":")[0], {}) | self.of_route.get(name, {})
+
+
+def filled_site(reader: User) -> Samples:
+    """One of everything, with `reader` a member of the campaign who has judged a task of it."""
+    annotator = make_user()
+    campaign = blind_campaign(
+        annotator, name="Shop problems", ordering="convincing_wrong", shows_agreement=True
+    )
+    campaign.memberships.create(user=reader, sections=["algebra", "geometry"])
+    first, second, third = campaign.tasks.order_by("id")
+    campaign.tasks.filter(pk=third.pk).update(section="algebra")
+    campaign.tasks.filter(pk=second.pk).update(section="geometry", overlap=3, remaining=3)
+    make_annotation(first, annotator, trajectory=(1, 1, 0, 1, -1))
+    own = make_annotation(second, reader, trajectory=(1, 1, -1))
+    make_annotation(second, annotator, trajectory=(1, 1, 1, 1, -1))
+    set_kind(first, "gold", [3, 4])
+    snapshot = freeze(campaign, "human", name="Everything so far")
+    run = start_training(snapshot, "human", name="A small model")
+    checkpoint = Checkpoint.objects.create(run=run, folder="1" * 64, sha256="1" * 64, card=CARD)
+    scores = campaign.score_run
+    scores.job = make_job(
+        verb="score", state=JobState.DONE, spec={"campaign": campaign.pk}, result={"before": [], "after": []}
+    )
+    scores.save()
+    checkpoint.score_runs.add(scores)
+    problem = make_problem("2 + 2 =")
+    tree = SearchTree.objects.create(
+        run=make_estimate_run(method="rstar"), problem=problem, node_count=5, data=small_tree(problem.pk)
+    )
+    make_token(reader)
+    file = uploads.keep("lines.jsonl", [b'{"problem": "What is $2^2$?", "steps": ["It is 4."]}\n'], reader)
+    job = make_job(state=JobState.FAILED, error="the disk is full", result={"lines": 3})
+    return Samples(
+        {
+            "campaigns": {"pk": campaign.pk, "task_id": first.pk, "user_id": annotator.pk},
+            "comparison": {
+                "campaign_id": campaign.pk,
+                "task_id": second.pk,
+                "run_id": campaign.estimate_run_id,
+            },
+            "jobs": {"pk": job.pk},
+            "autolabels": {"pk": tree.pk, "number": 1},
+            "snapshots": {"pk": snapshot.pk, "number": 0},
+            "training": {"pk": checkpoint.pk},
+            "annotations": {
+                "campaign_id": campaign.pk,
+                "pk": own.pk,
+                "assignment_id": own.task.assignments.get(annotator=reader).pk,
+                "identity": file.id,
+            },
+            "accounts": {"pk": annotator.pk},
+        },
+        {
+            "autolabels:run": {"pk": campaign.estimate_run_id},
+            "training:run": {"pk": run.pk},
+            "training:scores": {"pk": scores.pk},
+        },
+    )
+
+
+def routes(patterns: list[URLPattern | URLResolver], app: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Name and parameters of every route that is not the API's."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, pattern.app_name or app)
+        elif app != "api" or pattern.name == "documentation":
+            yield f"{app}:{pattern.name}", set(pattern.pattern.converters)
+
+
+def pages_for(reader: User, samples: Samples) -> dict[str, str]:
+    """The address of every route that answers `reader` with a whole page."""
+    client = Client()
+    client.force_login(reader)
+    found = {}
+    for name, parameters in routes(get_resolver().url_patterns):
+        known = samples.for_route(name)
+        assert parameters <= set(known), f"no sample for {name}: {parameters - set(known)}"
+        address = reverse(name, kwargs={key: known[key] for key in parameters})
+        answer = client.get(address)
+        if answer.status_code == 200 and not answer.streaming and b"<html" in answer.content[:300]:
+            found[name] = address
+    return found
+
+
+@pytest.mark.parametrize(("role", "width", "theme", "language"), LOOKS)
+def test_every_page_can_be_read_by_everybody(
+    chromium_browser: Browser, live_server: Any, role: str, width: int, theme: Any, language: str
+) -> None:
+    reader = make_user(role)
+    pages = pages_for(reader, filled_site(reader))
+    assert len(pages) > 25
+    context = chromium_browser.new_context(
+        viewport={"width": width, "height": 844 if width < 500 else 900},
+        color_scheme=theme,
+        has_touch=width < 500,
+    )
+    context.add_cookies([{"name": "django_language", "value": language, "url": live_server.url}])
+    watched = Watched(context, live_server.url)
+    watched.name = f"{role}-{width}-{theme}-{language}"  # type: ignore[attr-defined]
+    watched.log_in(reader.username)
+    for name, address in pages.items():
+        watched.go(address)
+        look(watched, name.replace(":", "-"))
+    context.close()
