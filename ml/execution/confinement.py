@@ -12,6 +12,7 @@ import os
 import platform
 import resource
 import signal
+import socket
 import struct
 from collections.abc import Sequence
 
@@ -19,7 +20,9 @@ CPU_SECONDS = 2
 MEMORY_BYTES = 512 * 1024 * 1024
 OPEN_FILES = 32
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP = 1, 4, 38, 22
+PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP = 1, 4, 38, 22
+# The only fork there is: a child of the fork server, whose exit status is the server's to read.
+FORK_FLAGS = 0x8000 | signal.SIGCHLD  # CLONE_PARENT
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
 # Rights that exist from each Landlock version on; asking for one that the kernel lacks is an error.
@@ -33,33 +36,40 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _ALLOWED = {
     "x86_64": {
         "read": 0, "write": 1, "close": 3, "stat": 4, "fstat": 5, "lstat": 6, "poll": 7, "lseek": 8,
-        "mmap": 9, "mprotect": 10, "munmap": 11, "brk": 12, "rt_sigaction": 13, "rt_sigprocmask": 14,
+        "mprotect": 10, "munmap": 11, "brk": 12, "rt_sigaction": 13, "rt_sigprocmask": 14,
         "rt_sigreturn": 15, "pread64": 17, "readv": 19, "writev": 20, "access": 21, "sched_yield": 24,
-        "mremap": 25, "madvise": 28, "nanosleep": 35, "getpid": 39, "exit": 60, "uname": 63, "getcwd": 79,
-        "readlink": 89, "gettimeofday": 96, "getrusage": 98, "times": 100, "getuid": 102, "getgid": 104,
-        "geteuid": 107, "getegid": 108, "sigaltstack": 131, "gettid": 186, "time": 201, "futex": 202,
+        "mremap": 25, "madvise": 28, "dup2": 33, "nanosleep": 35, "getpid": 39, "recvmsg": 47,
+        "exit": 60, "uname": 63, "getcwd": 79, "readlink": 89, "gettimeofday": 96,
+        "getrusage": 98, "times": 100, "getuid": 102, "getgid": 104, "geteuid": 107,
+        "getegid": 108, "sigaltstack": 131, "gettid": 186, "time": 201, "futex": 202,
         "sched_getaffinity": 204, "getdents64": 217, "clock_gettime": 228, "clock_getres": 229,
         "clock_nanosleep": 230, "exit_group": 231, "newfstatat": 262, "readlinkat": 267, "faccessat": 269,
         "ppoll": 271, "set_robust_list": 273, "getrandom": 318, "membarrier": 324, "statx": 332,
         "rseq": 334, "faccessat2": 439,
     },
     "aarch64": {
-        "getcwd": 17, "faccessat": 48, "close": 57, "getdents64": 61, "lseek": 62, "read": 63, "write": 64,
+        "getcwd": 17, "dup3": 24, "faccessat": 48, "close": 57, "getdents64": 61, "lseek": 62, "read": 63, "write": 64,
         "readv": 65, "writev": 66, "pread64": 67, "ppoll": 73, "readlinkat": 78, "newfstatat": 79,
         "fstat": 80, "exit": 93, "exit_group": 94, "futex": 98, "set_robust_list": 99, "nanosleep": 101,
         "clock_gettime": 113, "clock_getres": 114, "clock_nanosleep": 115, "sched_getaffinity": 123,
         "sched_yield": 124, "sigaltstack": 132, "rt_sigaction": 134, "rt_sigprocmask": 135,
         "rt_sigreturn": 139, "times": 153, "uname": 160, "getrusage": 165, "gettimeofday": 169,
-        "getpid": 172, "getuid": 174, "geteuid": 175, "getgid": 176, "getegid": 177, "gettid": 178,
-        "brk": 214, "munmap": 215, "mremap": 216, "mmap": 222, "mprotect": 226, "madvise": 233,
+        "getpid": 172, "getuid": 174, "geteuid": 175, "getgid": 176, "getegid": 177, "gettid": 178, "recvmsg": 212,
+        "brk": 214, "munmap": 215, "mremap": 216, "mprotect": 226, "madvise": 233,
         "getrandom": 278, "membarrier": 283, "statx": 291, "rseq": 293, "faccessat2": 439,
     },
 }  # fmt: skip
 # Calls that are allowed for some values of one argument: (number, which argument).
 _CHECKED = {
-    "x86_64": {"openat": 257, "ioctl": 16, "fcntl": 72, "prlimit64": 302},
-    "aarch64": {"openat": 56, "ioctl": 29, "fcntl": 25, "prlimit64": 261},
-}
+    "x86_64": {
+        "openat": 257, "ioctl": 16, "fcntl": 72, "prlimit64": 302, "mmap": 9, "clone": 56, "prctl": 157,
+    },
+    "aarch64": {
+        "openat": 56, "ioctl": 29, "fcntl": 25, "prlimit64": 261, "mmap": 222, "clone": 220, "prctl": 167,
+    },
+}  # fmt: skip
+_SECCOMP = {"x86_64": 317, "aarch64": 277}
+_FILTER, _NEW_LISTENER = 1, 1 << 3
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 # O_TMPFILE holds the bit of O_DIRECTORY, which listing a folder for an import needs.
@@ -67,9 +77,10 @@ _TEMPORARY = getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY
 _WRITING_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | _TEMPORARY
 _TCGETS = 0x5401
 _HARMLESS_FCNTL = (1, 2, 3)  # F_GETFD, F_SETFD, F_GETFL
+_MAP_SHARED = 1  # Memory that a process and its later siblings could both write.
 
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_ALLOW, _KILL, _REFUSE = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM
+_ALLOW, _KILL, _REFUSE, _ASK = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM, 0x7FC00000
 _X32_BIT = 0x40000000
 
 
@@ -84,26 +95,29 @@ def landlock_version() -> int:
     return max(0, int(version))
 
 
-def confine(readable: Sequence[str]) -> None:
+def confine(readable: Sequence[str], watcher: socket.socket | None = None) -> None:
     """Confine the calling process; `readable` folders may be read, nothing may be written.
 
+    watcher: who is sent the handle that decides over every fork of this process; without one it cannot fork.
     Raises OSError where any part cannot be had: then nothing may be run.
     """
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _limit()
     if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "no_new_privs")
     _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     _restrict_files_and_net(readable)
-    _filter_calls()
+    if watcher is not None:
+        _have_forks_watched(watcher)
+    _filter_calls(may_fork=watcher is not None)
 
 
 def _limit() -> None:
-    """Budgets of this one process; it cannot make another, so they are totals."""
+    """Budgets of this one process. It makes no other by itself, so they are totals."""
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
     memory = _address_space() + MEMORY_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    for name, value in (("FSIZE", 0), ("NOFILE", OPEN_FILES), ("CORE", 0), ("NPROC", 0), ("MEMLOCK", 0)):
+    for name, value in (("FSIZE", 0), ("NOFILE", OPEN_FILES), ("CORE", 0), ("MEMLOCK", 0)):
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
 
 
@@ -135,19 +149,44 @@ def _restrict_files_and_net(readable: Sequence[str]) -> None:
     os.close(ruleset)
 
 
-def _filter_calls() -> None:
+def fork_number() -> int:
+    """The number of the system call that a watched fork is."""
+    return _CHECKED[machine()]["clone"]
+
+
+def _have_forks_watched(watcher: socket.socket) -> None:
+    """A first filter, which stops at each fork until the watcher has decided; the second one is stricter."""
+    program = [
+        (_LOAD, 0, 0, 0),
+        (_JUMP_EQUAL, 0, 1, fork_number()),
+        (_RETURN, 0, 0, _ASK),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    header, _buffer = _header(program)
+    handle = _libc.syscall(_SECCOMP[machine()], _FILTER, _NEW_LISTENER, header)
+    if handle < 0:
+        raise OSError(ctypes.get_errno(), "seccomp listener")
+    socket.send_fds(watcher, [b"w"], [handle])
+    os.close(handle)
+
+
+def _filter_calls(may_fork: bool) -> None:
     """Install the allow-list. What is not on it fails with EPERM: a program sees an error, and is not
     killed.
     """
-    program = filter_program(machine())
-    code = b"".join(struct.pack("=HBBI", *line) for line in program)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    header = struct.pack("@HP", len(program), ctypes.addressof(buffer))
+    header, _buffer = _header(filter_program(machine(), may_fork))
     if _libc.prctl(_PR_SET_SECCOMP, 2, header, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
-def filter_program(name: str) -> list[tuple[int, int, int, int]]:
+def _header(program: Sequence[tuple[int, int, int, int]]) -> tuple[bytes, ctypes.Array[ctypes.c_char]]:
+    """The kernel's description of a program, and the buffer that it points to, which must outlive it."""
+    code = b"".join(struct.pack("=HBBI", *line) for line in program)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    return struct.pack("@HP", len(program), ctypes.addressof(buffer)), buffer
+
+
+def filter_program(name: str, may_fork: bool = False) -> list[tuple[int, int, int, int]]:
     """The BPF program for a processor: (code, jump if true, jump if false, value) a line.
 
     Raises OSError for a processor without a table.
@@ -163,11 +202,15 @@ def filter_program(name: str) -> list[tuple[int, int, int, int]]:
         (_RETURN, 0, 0, _KILL),
     ]
     checked = _CHECKED[name]
+    fork = [("clone", _if_one_of(_argument(0), (FORK_FLAGS,)))] if may_fork else []
     for call, block in (
         ("openat", _unless_any_bit(_argument(2), _WRITING_FLAGS)),
         ("ioctl", _if_one_of(_argument(1), (_TCGETS,))),
         ("fcntl", _if_one_of(_argument(1), _HARMLESS_FCNTL)),
         ("prlimit64", _if_zero(2)),
+        ("mmap", _unless_any_bit(_argument(3), _MAP_SHARED)),
+        ("prctl", _if_one_of(_argument(0), (PR_SET_PDEATHSIG,))),
+        *fork,
     ):
         program += [(_JUMP_EQUAL, 0, len(block), checked[call]), *block]
     for number in sorted(_ALLOWED[name].values()):

@@ -2,7 +2,11 @@
 
 Run by path with `python -I` and an empty environment; it never runs a model's code itself. On its standard
 input is a socket. A request is a JSON line with two file handles: where the child prints, and where it
-reports. The server answers with the child's wait status, and kills the child when the parent says so.
+reports. The server answers with the child's wait status, and kills the child when the parent says so ("k").
+
+A child that has run its steps may be kept as a snapshot ("s"): it waits, and a later request that names it
+forks it again, so that what its path has computed is there and is not computed twice. `snapshots.py` has both
+ends of that.
 """
 
 from __future__ import annotations
@@ -16,7 +20,6 @@ import io
 import json
 import os
 import random
-import select
 import signal
 import socket
 import sys
@@ -71,9 +74,13 @@ class Discard(io.TextIOBase):
         return len(text)
 
 
-def run_steps(codes: list[str], report: int) -> int:
+def new_namespace() -> dict[str, Any]:
+    """Where a path's steps keep their names."""
+    return {"__name__": "__main__", "__builtins__": builtins}
+
+
+def run_steps(codes: list[str], namespace: dict[str, Any], report: int) -> int:
     """Run the steps in one namespace; returns the exit status. Only the last step's output counts."""
-    namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
     printed: Any = sys.stdout
     for index, code in enumerate(codes):
         sys.stdout = printed if index == len(codes) - 1 else Discard()
@@ -103,16 +110,25 @@ def _report(report: int, index: int, error: BaseException) -> int:
     return STEP_FAILED
 
 
-def become_child(codes: list[str], output: int, report: int, folders: list[str]) -> None:
-    """In the forked child: confine, run, and leave without ever coming back to the server's code."""
+def become_child(
+    request: dict[str, Any], handles: list[int], watcher: socket.socket, folders: list[str]
+) -> None:
+    """In the forked child: confine, run, and leave without ever coming back to the server's code.
+
+    handles: where to print, where to report, and where the server sends what to run in forks of this process.
+    """
     status = NOT_CONFINED
     try:
         os.setsid()
-        devnull = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((devnull, 0), (output, 1), (output, 2), (report, 3)):
+        nothing = os.open(os.devnull, os.O_RDWR)
+        watch = socket.socket(fileno=os.dup(watcher.fileno()))
+        for source, target in zip((nothing, handles[0], handles[0], *handles[1:]), range(5), strict=True):
             os.dup2(source, target)
-        os.closerange(4, 4096)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
+        os.dup2(watch.fileno(), 5)
+        watch.detach()
+        os.closerange(6, 4096)
+        watch, control = socket.socket(fileno=5), socket.socket(fileno=4)
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
         sys.stdout = sys.stderr = os.fdopen(1, "w", encoding="utf-8", errors="replace", closefd=False)
@@ -124,10 +140,17 @@ def become_child(codes: list[str], output: int, report: int, folders: list[str])
         sys.path_importer_cache.clear()
         sys.setrecursionlimit(2_000)
         from confinement import confine
+        from snapshots import wait_to_be_forked
 
         os.chdir("/")
-        confine(folders)
-        status = run_steps(codes, 3)
+        confine(folders, watch)
+        watch.close()
+        namespace = new_namespace()
+        while True:
+            status = run_steps(request["codes"], namespace, 3)
+            if status or not request["keep"]:
+                break
+            request = wait_to_be_forked(control, receive)
     except BaseException as error:
         with contextlib.suppress(BaseException):
             os.write(3, json.dumps({"step": -1, "error": repr(error)[:500], "missing": ""}).encode())
@@ -137,46 +160,47 @@ def become_child(codes: list[str], output: int, report: int, folders: list[str])
 
 def serve(connection: socket.socket, folders: list[str]) -> None:
     """Fork a child for each request, one at a time, until the parent hangs up."""
+    from snapshots import Snapshot, Snapshots, receive_listener
+
+    snapshots = Snapshots()
     while True:
         request, handles = receive(connection)
         if request is None:
+            snapshots.end()
             return
-        child = os.fork()
-        if child == 0:
-            become_child(request["codes"], handles[0], handles[1], folders)
+        snapshots.drop(request["drop"])
+        ours, theirs = socket.socketpair()
+        theirs.shutdown(socket.SHUT_WR)
+        child: Snapshot | None
+        if request["parent"] is None:
+            watching, watched = socket.socketpair()
+            pid = os.fork()
+            if pid == 0:
+                become_child(request, [*handles, theirs.detach()], watched, folders)
+            watched.close()
+            child = Snapshot(pid, ours, receive_listener(watching))
+            watching.close()
+        else:
+            child = snapshots.fork(request, [*handles, theirs.fileno()], ours)
+        theirs.close()
         for handle in handles:
             os.close(handle)
-        connection.sendall(json.dumps({"status": wait_for(child, connection)}).encode() + b"\n")
-
-
-def wait_for(child: int, connection: socket.socket) -> int:
-    """The child's wait status. A byte from the parent (or its end) means: kill it."""
-    handle = os.pidfd_open(child)
-    try:
-        watched = [handle, connection.fileno()]
-        while True:
-            ready, _, _ = select.select(watched, [], [])
-            if handle in ready:
-                return os.waitpid(child, 0)[1]
-            os.kill(child, signal.SIGKILL)
-            if not connection.recv(1):
-                watched = [handle]
-    finally:
-        os.close(handle)
+        answer = {"lost": True} if child is None else snapshots.watch(child, connection, request["keep"])
+        connection.sendall(json.dumps(answer).encode() + b"\n")
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
     """One request line and its file handles; None when the parent has hung up."""
     body, handles = b"", array.array("i")
     while not body.endswith(b"\n"):
-        part, ancillary, _, _ = connection.recvmsg(65536, socket.CMSG_SPACE(2 * handles.itemsize))
+        part, ancillary, _, _ = connection.recvmsg(65536, socket.CMSG_SPACE(3 * handles.itemsize))
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 handles.frombytes(data[: len(data) - len(data) % handles.itemsize])
         if not part or len(body) > LONGEST_REQUEST:
             return None, []
-        # A "kill" that came after its child had ended by itself is late, and means nothing now.
-        body = (body + part).lstrip(b"k")
+        # A "kill" or "keep" that came after its child had ended by itself is late, and means nothing now.
+        body = (body + part).lstrip(b"ks")
     return json.loads(body), list(handles)
 
 
@@ -184,6 +208,7 @@ def main() -> None:
     folder = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, folder)
     import confinement  # noqa: F401 - loaded before the path is taken away again
+    import snapshots  # noqa: F401
 
     sys.path.remove(folder)
     folders = load_libraries()

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ml.execution.monty import LEVEL as MONTY_LEVEL
-from ml.execution.monty import Doubt, MontyLayer, path_keys
-from ml.execution.outcome import Execution, Verdict
+from ml.execution.monty import Doubt, MontyLayer
+from ml.execution.outcome import Execution, Verdict, path_keys
 from ml.execution.process import ProcessLayer
 from ml.execution.self_test import broken_promises
 
@@ -39,7 +39,7 @@ class Sandbox:
     @property
     def level(self) -> str:
         """The layers used so far, as stored with every run."""
-        used = sorted(self.executions) or [MONTY_LEVEL]
+        used = sorted(self.executions, key=lambda level: (level != MONTY_LEVEL, level)) or [MONTY_LEVEL]
         return ", ".join(used)
 
     def execute(self, codes: Sequence[str], keep_states: bool = True) -> Execution:
@@ -94,10 +94,10 @@ class Sandbox:
             return run.execution
         broken = self.broken_promises()
         if self._process is not None and (not broken or os.environ.get(UNSAFE_SWITCH) == "1"):
-            execution = self._process.run(codes)
+            execution = self._process.run(codes, keep_states)
             if execution.error == "CPU time limit":
                 # Processor time grows a little under load too: only a second time is proof.
-                execution = self._process.run(codes)
+                execution = self._process.run(codes, keep_states)
             return replace(execution, level=f"{execution.level} UNSAFE") if broken else execution
         if run.doubt is Doubt.LIKELY_OURS:
             reason = f"{run.execution.error} (no second layer: {', '.join(broken)})"

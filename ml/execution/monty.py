@@ -9,7 +9,6 @@ Dumps are made and read by this process only and never stored: Monty does not au
 from __future__ import annotations
 
 import builtins
-import hashlib
 import re
 import threading
 import time
@@ -29,7 +28,7 @@ from pydantic_monty import (
     ResourceLimits,
 )
 
-from ml.execution.outcome import Execution, Verdict
+from ml.execution.outcome import Execution, Verdict, path_keys
 
 LEVEL = "monty"
 OUTPUT_BYTES = 64 * 1024
@@ -135,16 +134,6 @@ class MontyLayer:
             self._states[key] = (state, output)
             while len(self._states) > STATES_KEPT:
                 self._states.popitem(last=False)
-
-
-def path_keys(codes: Sequence[str]) -> list[bytes]:
-    """One key for each prefix of the path, so that equal paths of different trees share their state."""
-    digest = hashlib.sha256()
-    keys = []
-    for code in codes:
-        digest.update(len(code).to_bytes(8, "big") + code.encode("utf-8", "replace"))
-        keys.append(digest.digest())
-    return keys
 
 
 def _failed(error: MontyError, printed: str, index: int, seconds: float) -> MontyRun:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,3 +44,13 @@ class Execution:
         """The last line that is not blank: a code step's answer."""
         lines = [line.strip() for line in self.output.splitlines() if line.strip()]
         return lines[-1] if lines else None
+
+
+def path_keys(codes: Sequence[str]) -> list[bytes]:
+    """One key for each prefix of the path, so that equal paths of different trees share their state."""
+    digest = hashlib.sha256()
+    keys = []
+    for code in codes:
+        digest.update(len(code).to_bytes(8, "big") + code.encode("utf-8", "replace"))
+        keys.append(digest.digest())
+    return keys

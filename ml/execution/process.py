@@ -1,8 +1,8 @@
 """Layer 2: real Python in a forked child under rlimits, Landlock and seccomp, for what Monty lacks.
 
-The parent keeps the clock, cuts the output, and reads the verdict from the child's exit status. The child
-starts from scratch for each path: unlike Monty's states, a process that ran a model's code is never used
-again.
+The parent keeps the clock, cuts the output, and reads the verdict from the child's exit status. A child that
+ran a path is kept for a while: the path's next step runs in a fork of it, so its cost does not grow with depth,
+and siblings, which are forks of one parent, share nothing that they could write.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import array
 import json
 import os
-import queue
 import select
 import signal
 import socket
@@ -18,18 +17,23 @@ import subprocess
 import sys
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ml.execution import bubblewrap
 from ml.execution.confinement import landlock_version, machine
 from ml.execution.fork_server import NOT_CONFINED, STEP_FAILED
-from ml.execution.outcome import Execution, Verdict
+from ml.execution.outcome import Execution, Verdict, path_keys
 
 OUTPUT_BYTES = 64 * 1024
 WALL_SECONDS = 20.0
 SECONDS_TO_START = 120.0
+# Each may hold what its path computed, so that many of them would be much memory.
+SNAPSHOTS_KEPT = 16
+SECONDS_TO_END = 2.0
 # Real libraries that the sandbox may lack: that is our fault. Any other missing module is the step's
 # invention.
 EXPECTED_LIBRARIES = frozenset({"sympy", "numpy", "mpmath", "scipy", "pandas", "networkx", "matplotlib"})
@@ -43,128 +47,183 @@ _ENVIRONMENT = {
 }
 
 
-def level_name() -> str:
+def level_name(wrapped: bool) -> str:
     """How a run's record calls this layer."""
-    return f"process:landlock{landlock_version()}+seccomp-{machine()}"
+    return f"{'bwrap+' if wrapped else ''}process:landlock{landlock_version()}+seccomp-{machine()}"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Server:
-    process: subprocess.Popen[bytes]
-    connection: socket.socket
+    """A fork server (None before its first use), and the keys of the paths whose processes it keeps."""
+
+    process: subprocess.Popen[bytes] | None = None
+    connection: socket.socket | None = None
+    kept: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+    def longest_known(self, keys: Sequence[str]) -> int:
+        """How many of a path's steps a kept process has run."""
+        return next((length for length in range(len(keys), 0, -1) if keys[length - 1] in self.kept), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came back: the output (None where the wall clock ran out), the wait status, and the report."""
+
+    output: bytes | None
+    status: int
+    report: dict[str, Any]
 
 
 class ProcessLayer:
-    """A pool of fork servers, each running one child at a time. Thread-safe."""
+    """A pool of fork servers, each running one child at a time. Thread-safe.
 
-    def __init__(self, servers: int = 2, wall_seconds: float = WALL_SECONDS) -> None:
-        self.level = level_name()
+    wrapped: in bubblewrap; None for wherever that is available.
+    """
+
+    def __init__(
+        self, servers: int = 2, wall_seconds: float = WALL_SECONDS, wrapped: bool | None = None
+    ) -> None:
+        self.wrapped = bubblewrap.is_available() if wrapped is None else wrapped
+        self.level = level_name(self.wrapped)
         self.wall_seconds = wall_seconds
-        self._idle: queue.SimpleQueue[_Server | None] = queue.SimpleQueue()
-        for _ in range(servers):
-            self._idle.put(None)
+        self._idle = [_Server() for _ in range(servers)]
         self._servers = servers
-        self._started: set[int] = set()
-        self._lock = threading.Lock()
+        self._freed = threading.Condition()
 
-    def run(self, codes: Sequence[str]) -> Execution:
-        """Run a path from its first step; raises nothing, whatever happens."""
+    def run(self, codes: Sequence[str], keep_states: bool = False) -> Execution:
+        """Run a path, from its longest kept prefix on; raises nothing, whatever happens.
+
+        keep_states: keep the process for the path's next steps.
+        """
         started = time.perf_counter()
-        server = self._idle.get()
+        keys = [key.hex() for key in path_keys(codes)]
+        server = self._take(keys)
         try:
-            server = server or self._start()
-            output, status, report = self._exchange(server, codes)
-            return self._verdict(output, status, report, len(codes), time.perf_counter() - started)
+            if server.process is None:
+                self._start(server)
+            # A path that is known as a whole is run once more from its parent: its output is not kept.
+            known = server.longest_known(keys[:-1])
+            answer = self._exchange(server, codes[known:], keys, known, keep_states)
+            if answer is None:
+                known = 0
+                answer = self._exchange(server, codes, keys, 0, keep_states)
+            assert answer is not None
+            return self._verdict(answer, known, len(codes), time.perf_counter() - started)
         except (OSError, ValueError, TimeoutError) as error:
-            if server is not None:
-                _end(server)
-            server = None
-            return Execution(
-                Verdict.INFRASTRUCTURE, "", self.level, 0, f"sandbox: {error}", time.perf_counter() - started
-            )
+            _end(server)
+            seconds = time.perf_counter() - started
+            return Execution(Verdict.INFRASTRUCTURE, "", self.level, 0, f"sandbox: {error}", seconds)
         finally:
-            self._idle.put(server)
+            with self._freed:
+                self._idle.append(server)
+                self._freed.notify()
+
+    def _take(self, keys: Sequence[str]) -> _Server:
+        """The idle server that knows most of the path; the one that ran last, if none knows any."""
+        with self._freed:
+            self._freed.wait_for(lambda: self._idle)
+            server = max(reversed(self._idle), key=lambda server: server.longest_known(keys[:-1]))
+            self._idle.remove(server)
+            return server
 
     def close(self) -> None:
         """End the servers; runs under way end first."""
-        servers = [self._idle.get() for _ in range(self._servers)]
-        for server in servers:
-            if server is not None:
+        with self._freed:
+            self._freed.wait_for(lambda: len(self._idle) == self._servers)
+            for server in self._idle:
                 _end(server)
-            self._idle.put(None)
 
-    def _start(self) -> _Server:
+    def _start(self, server: _Server) -> None:
         ours, theirs = socket.socketpair()
+        command = [sys.executable, "-I", str(_SERVER)]
         with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-I", str(_SERVER)],
+            server.process = subprocess.Popen(
+                bubblewrap.command(command, _SERVER.parent) if self.wrapped else command,
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=_ENVIRONMENT,
                 start_new_session=True,
             )
-        server = _Server(process, ours)
+        server.connection = ours
         if _read_line(ours, SECONDS_TO_START).get("ready") is not True:
-            _end(server)
             raise OSError("the fork server did not start")
-        return server
 
-    def _exchange(self, server: _Server, codes: Sequence[str]) -> tuple[bytes | None, int, dict[str, Any]]:
-        """Send a path, read what it prints; (output or None where the wall clock ran out, wait status,
-        report).
-        """
+    def _exchange(
+        self, server: _Server, codes: Sequence[str], keys: Sequence[str], known: int, keep: bool
+    ) -> _Answer | None:
+        """Have steps run after the `known` ones; None where the process that ran those is lost."""
+        assert server.connection is not None
+        parent = keys[known - 1] if known else None
+        request = {
+            "codes": list(codes), "parent": parent, "keep": keys[-1] if keep else None,
+            "drop": _oldest(server, parent),
+        }  # fmt: skip
         output_read, output_write = os.pipe()
         report_read, report_write = os.pipe()
         try:
             handles = array.array("i", [output_write, report_write])
             ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, handles)]
-            body = json.dumps({"codes": list(codes)}).encode() + b"\n"
+            body = json.dumps(request).encode() + b"\n"
             sent = server.connection.sendmsg([body], ancillary)
             server.connection.sendall(body[sent:])
         finally:
             os.close(output_write)
             os.close(report_write)
         try:
-            output = self._read_output(output_read)
+            output, report = self._read(output_read, report_read)
             if output is None or len(output) > OUTPUT_BYTES:
                 server.connection.send(b"k")
-            status = int(_read_line(server.connection, self.wall_seconds)["status"])
-            os.set_blocking(report_read, False)
-            return output, status, _parse_report(report_read)
+            elif report.get("done") is True:
+                server.connection.send(b"s")
+            answer = _read_line(server.connection, self.wall_seconds)
+            if answer.get("lost"):
+                server.kept.pop(str(parent), None)
+                return None
+            if answer.get("kept"):
+                server.kept[keys[-1]] = None
+                return _Answer(output, 0, report)
+            return _Answer(output, int(answer["status"]), report or _parse(_read_now(report_read, 4096)))
         finally:
             os.close(output_read)
             os.close(report_read)
 
-    def _read_output(self, handle: int) -> bytes | None:
-        """Until the child's end, or one byte over the cap; None where the time is up."""
+    def _read(self, output_handle: int, report_handle: int) -> tuple[bytes | None, dict[str, Any]]:
+        """The output until the child's end, its report that it is done, or one byte over the cap; None where
+        the time is up.
+        """
         deadline = time.monotonic() + self.wall_seconds
-        output = b""
-        while len(output) <= OUTPUT_BYTES:
-            ready, _, _ = select.select([handle], [], [], max(0.0, deadline - time.monotonic()))
+        output, watched = b"", [output_handle, report_handle]
+        while watched and len(output) <= OUTPUT_BYTES:
+            ready, _, _ = select.select(watched, [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
-                return None
-            part = os.read(handle, OUTPUT_BYTES + 1 - len(output))
-            if not part:
-                break
+                return None, {}
+            if report_handle in ready:
+                report = _parse(os.read(report_handle, 4096))
+                if report:
+                    return output + _read_now(output_handle, OUTPUT_BYTES + 1 - len(output)), report
+                watched.remove(report_handle)
+                continue
+            part = os.read(output_handle, OUTPUT_BYTES + 1 - len(output))
             output += part
-        return output
+            if not part:
+                watched.remove(output_handle)
+        return output, {}
 
-    def _verdict(
-        self, output: bytes | None, status: int, report: dict[str, Any], steps: int, seconds: float
-    ) -> Execution:
+    def _verdict(self, answer: _Answer, known: int, steps: int, seconds: float) -> Execution:
         """The verdict by exit status; what the child reports only names the step and the error."""
+        output, report = answer.output, answer.report
 
         def execution(verdict: Verdict, ran: int, error: str = "") -> Execution:
             text = (output or b"")[:OUTPUT_BYTES].decode("utf-8", "replace")
             return Execution(verdict, text, self.level, ran, error, seconds)
 
-        failed = min(max(int(report.get("step", steps - 1)), 0), steps - 1)
+        failed = min(max(known + int(report.get("step", steps - 1 - known)), known), steps - 1)
         if output is None:
             return execution(Verdict.INFRASTRUCTURE, 0, f"stopped after {self.wall_seconds:g} s")
         if len(output) > OUTPUT_BYTES:
             return execution(Verdict.PROGRAM_ERROR, steps - 1, f"more than {OUTPUT_BYTES} bytes of output")
-        code = os.waitstatus_to_exitcode(status)
+        code = os.waitstatus_to_exitcode(answer.status)
         if code == 0:
             return execution(Verdict.OK, steps)
         if code == STEP_FAILED:
@@ -180,11 +239,34 @@ class ProcessLayer:
         return execution(Verdict.INFRASTRUCTURE, 0, f"ended with status {code}")
 
 
-def _parse_report(handle: int) -> dict[str, Any]:
+def _oldest(server: _Server, parent: str | None) -> list[str]:
+    """The kept paths that must go before another is kept; the parent of what runs next stays."""
+    if parent is not None:
+        server.kept.move_to_end(parent)
+    count = max(0, len(server.kept) + 1 - SNAPSHOTS_KEPT)
+    return [server.kept.popitem(last=False)[0] for _ in range(count)]
+
+
+def _read_now(handle: int, limit: int) -> bytes:
+    """What already lies in a pipe."""
+    os.set_blocking(handle, False)
+    found = b""
+    try:
+        while len(found) < limit:
+            part = os.read(handle, limit - len(found))
+            if not part:
+                break
+            found += part
+    except BlockingIOError:
+        pass
+    return found
+
+
+def _parse(body: bytes) -> dict[str, Any]:
     """What the child reported. A model's code may have written it: anything odd counts as nothing."""
     try:
-        report = json.loads(os.read(handle, 4096) or b"{}")
-    except (OSError, ValueError, RecursionError):
+        report = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(report, dict) or not isinstance(report.get("step", 0), int):
         return {}
@@ -204,6 +286,14 @@ def _read_line(connection: socket.socket, seconds: float) -> dict[str, Any]:
 
 
 def _end(server: _Server) -> None:
-    server.connection.close()
-    server.process.kill()
-    server.process.wait()
+    """End a server's process; what it kept ends with it."""
+    if server.connection is not None:
+        server.connection.close()
+    if server.process is not None:
+        try:
+            server.process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            server.process.kill()
+            server.process.wait()
+    server.process, server.connection = None, None
+    server.kept.clear()

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 
+from ml.execution import bubblewrap
 from ml.execution.monty import MontyLayer
 from ml.execution.outcome import Execution
 from ml.execution.process import ProcessLayer
@@ -28,26 +29,39 @@ def percentiles(run: Callable[[int], Execution], count: int) -> dict[str, float]
     }
 
 
+DEPTHS = (1, 4, 8, 16)
+
+
+def by_depth(run: Callable[[list[str]], Execution], count: int) -> dict[str, dict[str, float]]:
+    """The latency of a step by how many steps stand before it; those have run, as in a search."""
+    table = {}
+    for depth in DEPTHS:
+        path = [f"x{n} = {n} * 2" for n in range(depth - 1)]
+        for end in range(1, depth):
+            run(path[:end])
+        table[f"step {depth} of a path"] = percentiles(
+            lambda n, path=path: run([*path, f"print({n})"]), count
+        )
+    return table
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=300)
     count = parser.parse_args(arguments).runs
-    monty, process = MontyLayer(processes=1), ProcessLayer(servers=1)
-    deep = [f"x{n} = {n} * 2" for n in range(15)]
-    monty.run(deep)
-    table = {
-        "monty, first step": percentiles(lambda n: monty.run([f"x = {n}\nprint(x + 1)"]).execution, count),
-        "monty, 16th step of a path": percentiles(
-            lambda n: monty.run([*deep, f"print(x14 + {n})"]).execution, count
-        ),
-        "process": percentiles(lambda n: process.run([f"x = {n}\nprint(x + 1)"]), count),
-        "process, sympy": percentiles(
-            lambda n: process.run([f"import sympy\nprint(sympy.Rational({n}, 3) + 1)"]), count
-        ),
-    }
+    monty = MontyLayer(processes=1)
+    layers = [ProcessLayer(servers=1, wrapped=False)]
+    if bubblewrap.is_available():
+        layers.append(ProcessLayer(servers=1, wrapped=True))
+    table = {"monty": by_depth(lambda codes: monty.run(codes).execution, count)}
     monty.close()
-    process.close()
+    for layer in layers:
+        table[layer.level] = by_depth(lambda codes, layer=layer: layer.run(codes, keep_states=True), count)
+        table[layer.level]["sympy"] = percentiles(
+            lambda n, layer=layer: layer.run([f"import sympy\nprint(sympy.Rational({n}, 3) + 1)"]), count
+        )
+        layer.close()
     print(json.dumps({"benchmark": "execution_latency", "runs": count, "layers": table}))
     return 0
 

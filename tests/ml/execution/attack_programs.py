@@ -10,7 +10,7 @@ from pathlib import Path
 # x86-64 system calls that no step needs; each is tried raw, past Python's own checks.
 RAW_CALLS = {
     "socket": (41, 2, 1, 0), "connect": (42, 3, 0, 0), "bind": (49, 3, 0, 0), "socketpair": (53, 1, 1, 0),
-    "clone": (56, 17, 0, 0), "fork": (57, 0, 0, 0), "vfork": (58, 0, 0, 0), "execve": (59, 0, 0, 0),
+    "clone": (56, 17, 0, 0), "clone as the server's own": (56, 0x8011, 0, 0), "fork": (57, 0, 0, 0), "vfork": (58, 0, 0, 0), "execve": (59, 0, 0, 0),
     "kill": (62, 1, 0, 0), "shmget": (29, 0, 4096, 0o1600), "msgget": (68, 0, 0o1600, 0),
     "semget": (64, 0, 1, 0o1600), "chdir": (80, 0, 0, 0), "rename": (82, 0, 0, 0), "mkdir": (83, 0, 0, 0),
     "unlink": (87, 0, 0, 0), "symlink": (88, 0, 0, 0), "chmod": (90, 0, 0, 0), "ptrace": (101, 0, 0, 0),
@@ -72,6 +72,12 @@ SPECIAL = {
     "uses shared memory": (
         "from multiprocessing import shared_memory\nshared_memory.SharedMemory(create=True, size=99)\nprint('BROKEN')"
     ),
+    "maps shared memory": "import mmap\nmmap.mmap(-1, 4096)\nprint('BROKEN')",
+    "speaks to the server": "import socket\nprint('BROKEN' if socket.socket(fileno=4).send(b'x') else '')",
+    "passes a handle on": (
+        "import socket\nsocket.send_fds(socket.socket(fileno=4), [b'x'], [1])\nprint('BROKEN')"
+    ),
+    "makes a pipe": "import os\nprint('BROKEN', os.pipe())",
     "resolves a name": "import socket\nprint('BROKEN', socket.getaddrinfo('localhost', 80))",
     "connects by TCP": "import socket\nsocket.create_connection(('127.0.0.1', 22), 1)\nprint('BROKEN')",
     "sends by UDP": (
@@ -189,6 +195,58 @@ SPECIAL = {
     "sets the clock": "import time\ntime.clock_settime(time.CLOCK_REALTIME, 0)\nprint('BROKEN')",
     "leaves state for the next": "import builtins\nbuiltins.MISSTEP_LEFT = 1",
     "finds state of the one before": "import builtins\nprint('BROKEN' if hasattr(builtins, 'MISSTEP_LEFT') else '')",
+}
+
+# (the step that both follow, the sibling that leaves something, the sibling that must not find it)
+_LOOKS = "print('BROKEN' if {} else '')"
+SIBLINGS = {
+    "a list": ("x = [1]", "x.append(2)", "print(x)"),
+    "a name": ("x = 1", "left = 2", _LOOKS.format("'left' in globals()")),
+    "a function's default": (
+        "def f(seen=[]):\n    return seen",
+        "f().append(1)",
+        _LOOKS.format("f()"),
+    ),
+    "a builtin": (
+        "import builtins",
+        "builtins.MISSTEP_LEFT = 1",
+        _LOOKS.format("hasattr(builtins, 'MISSTEP_LEFT')"),
+    ),
+    "a module": ("import math", "math.pi = 3", _LOOKS.format("math.pi == 3")),
+    "a module of numpy": (
+        "import numpy",
+        "numpy.left = 1",
+        _LOOKS.format("hasattr(numpy, 'left')"),
+    ),
+    "an array": ("import numpy\nx = numpy.zeros(10**6)", "x += 1", _LOOKS.format("x.any()")),
+    "the environment": (
+        "import os",
+        "os.environ['MISSTEP_LEFT'] = '1'",
+        _LOOKS.format("'MISSTEP_LEFT' in os.environ"),
+    ),
+    "the modules": ("import sys", "sys.modules['left'] = 1", _LOOKS.format("'left' in sys.modules")),
+    "shared memory": (
+        "import mmap\ntry:\n    m = mmap.mmap(-1, 4096)\nexcept OSError:\n    m = bytearray(4096)",
+        "m[:4] = b'left'",
+        _LOOKS.format("bytes(m[:4]) == b'left'"),
+    ),
+    "a handle": (
+        "import os\nkept = []\nfor fd in range(3, 30):\n    try:\n        kept.append(os.dup2(fd, fd + 30))\n"
+        "    except OSError:\n        pass",
+        "for fd in kept:\n    try:\n        os.write(fd, b'BROKEN')\n    except OSError:\n        pass",
+        "print('fine')",
+    ),
+    "the next one's order": (
+        "import socket, os\ncopy = 40\ntry:\n    os.dup2(4, copy)\nexcept OSError:\n    pass",
+        "try:\n    print(socket.socket(fileno=copy).recv_fds(9, 9))\nexcept Exception:\n    pass",
+        "print('fine')",
+    ),
+    "the random numbers": (
+        "import random\nfirst = random.getstate()",
+        "random.seed(77)",
+        _LOOKS.format("random.getstate() != first"),
+    ),
+    "its own end": ("import os", "os._exit(0)", "print('fine')"),
 }
 
 

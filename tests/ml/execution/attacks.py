@@ -1,9 +1,9 @@
 """Programs that try to get out, and programs that only want to compute: `python -m
 tests.ml.execution.attacks`.
 
-Each attack prints BROKEN when it gets what it must not get. None may, at any level; and every honest program
-must print what real Python prints, also with the machine four times oversubscribed (`--oversubscribe`). The
-last line is one JSON object.
+Each attack prints BROKEN when it gets what it must not get. None may, at any level; siblings of one path may
+not reach each other either; and every honest program must print what real Python prints, also with the
+machine four times oversubscribed (`--oversubscribe`). The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -15,26 +15,30 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ml.execution import bubblewrap
 from ml.execution.monty import MontyLayer
 from ml.execution.outcome import Execution
 from ml.execution.process import ProcessLayer
-from tests.ml.execution.attack_programs import attack_programs
+from tests.ml.execution.attack_programs import SIBLINGS, attack_programs
 from tests.ml.execution.honest_programs import honest_programs
 
-Run = Callable[[str], Execution]
+# Runs a path of steps, and keeps its state for the steps after it.
+Run = Callable[[Sequence[str]], Execution]
 BROKEN = "BROKEN"
 
 
 def levels() -> dict[str, Run]:
     """Every sandbox level of this machine, each alone."""
-    monty, process = MontyLayer(), ProcessLayer()
-    return {
-        "monty": lambda code: monty.run([code], keep_states=False).execution,
-        process.level: lambda code: process.run([code]),
+    monty = MontyLayer()
+    layers = [ProcessLayer(wrapped=False)]
+    if bubblewrap.is_available():
+        layers.append(ProcessLayer(wrapped=True))
+    return {"monty": lambda codes: monty.run(codes).execution} | {
+        layer.level: lambda codes, layer=layer: layer.run(codes, keep_states=True) for layer in layers
     }
 
 
@@ -45,20 +49,32 @@ def attack(run: Run, folder: Path) -> list[str]:
     os.environ["MISSTEP_TEST_SECRET"] = f"{BROKEN} environment"
     programs = attack_programs(os.getpid(), secret, folder)
     with ThreadPoolExecutor(2) as pool:
-        outcomes = list(pool.map(lambda name: run(programs[name]), programs))
+        outcomes = list(pool.map(lambda name: run([programs[name]]), programs))
     succeeded = [
         f"{name}: {outcome.output[:100]}"
         for name, outcome in zip(programs, outcomes, strict=True)
         if BROKEN in outcome.output
     ]
     left = sorted(path.name for path in folder.iterdir() if path != secret)
-    return succeeded + [f"left the file {name}" for name in left]
+    return succeeded + [f"left the file {name}" for name in left] + attack_siblings(run)
+
+
+def attack_siblings(run: Run) -> list[str]:
+    """The names of the attacks by which one child of a step reached another child, or the step's own state."""
+    succeeded = []
+    for name, (parent, leaves, looks) in SIBLINGS.items():
+        run([parent])
+        run([parent, leaves])
+        outcome = run([parent, looks])
+        if BROKEN in outcome.output or (parent == "x = [1]" and outcome.output.strip() not in ("", "[1]")):
+            succeeded.append(f"{name}: {outcome.output[:100]}")
+    return succeeded
 
 
 def compute(run: Run, programs: dict[str, tuple[str, str]]) -> list[str]:
     """The names of the honest programs that did not print what they should."""
     with ThreadPoolExecutor(2) as pool:
-        outcomes = list(pool.map(lambda name: run(programs[name][0]), programs))
+        outcomes = list(pool.map(lambda name: run([programs[name][0]]), programs))
     return [
         f"{name}: {outcome.verdict} {outcome.error[:200]} {outcome.output[:100]!r}"
         for name, outcome in zip(programs, outcomes, strict=True)
@@ -72,7 +88,7 @@ def _spin() -> None:
 
 
 def main() -> int:
-    """Run the attacks at every level, and the honest programs in the process sandbox."""
+    """Run the attacks at every level, and the honest programs at every level of the process sandbox."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--honest", type=int, default=1000, help="how many honest programs")
     arguments.add_argument("--oversubscribe", action="store_true", help="four busy processes for each core")
@@ -87,7 +103,7 @@ def main() -> int:
     for name, run in levels().items():
         with tempfile.TemporaryDirectory() as folder:
             started = time.monotonic()
-            count = len(attack_programs(os.getpid(), Path(folder) / "secret", Path(folder)))
+            count = len(SIBLINGS) + len(attack_programs(os.getpid(), Path(folder) / "secret", Path(folder)))
             broken = attack(run, Path(folder))
         table[name] = {
             "attacks": count,
@@ -96,14 +112,16 @@ def main() -> int:
         }
         failures += [f"{name}: {line}" for line in broken]
         print(f"{name}: {count} attacks, {len(broken)} succeeded", file=sys.stderr)
-    started = time.monotonic()
-    failed = compute(run, honest_programs(options.honest))
-    failures += [f"honest: {line}" for line in failed]
-    table["honest"] = {
-        "programs": options.honest,
-        "failed": len(failed),
-        "seconds": round(time.monotonic() - started, 1),
-    }
+        if name == "monty":
+            continue
+        started = time.monotonic()
+        failed = compute(run, honest_programs(options.honest))
+        failures += [f"{name}: honest: {line}" for line in failed]
+        table[name] |= {
+            "honest": options.honest,
+            "failed": len(failed),
+            "honest_seconds": round(time.monotonic() - started, 1),
+        }
     for process in busy:
         process.terminate()
     for line in failures:

@@ -1,15 +1,18 @@
 """Running steps: states that are resumed, verdicts by exit status, layers in order, and failing closed."""
 
 import os
+import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
-from ml.execution import Execution, Sandbox, Verdict, execute
+from ml.execution import Execution, Sandbox, Verdict, bubblewrap, confinement, execute
 from ml.execution.confinement import filter_program, landlock_version, machine
-from ml.execution.monty import Doubt, MontyLayer, path_keys
-from ml.execution.process import ProcessLayer
+from ml.execution.monty import Doubt, MontyLayer
+from ml.execution.outcome import path_keys
+from ml.execution.process import SNAPSHOTS_KEPT, ProcessLayer
 from ml.execution.self_test import ATTACKS, broken_promises
 
 needs_confinement = pytest.mark.skipif(
@@ -20,7 +23,7 @@ needs_confinement = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def process():
-    layer = ProcessLayer(servers=1)
+    layer = ProcessLayer(servers=1, wrapped=False)
     yield layer
     layer.close()
 
@@ -130,7 +133,7 @@ def test_an_incomplete_sandbox_refuses_unless_the_unsafe_switch_is_set(monkeypat
 def test_what_monty_lacks_runs_in_the_process_sandbox_and_says_so(sandbox):
     execution = sandbox.execute(["from fractions import Fraction", "print(Fraction(1, 3) + 1)"])
     assert (execution.output, execution.verdict) == ("4/3\n", Verdict.OK)
-    assert execution.level.startswith("process:landlock")
+    assert execution.level.removeprefix("bwrap+").startswith("process:landlock")
     assert sandbox.execute(["print(1)"]).level == "monty"
     assert sandbox.level == f"monty, {execution.level}"
 
@@ -191,9 +194,7 @@ def test_a_run_that_the_wall_clock_stops_is_no_evidence():
 @needs_confinement
 def test_a_killed_fork_server_is_replaced(process):
     process.run(["print(1)"])
-    server = process._idle.get()
-    process._idle.put(server)
-    os.kill(server.process.pid, signal.SIGKILL)
+    os.kill(process._idle[0].process.pid, signal.SIGKILL)
     time.sleep(0.05)
     assert process.run(["print(1)"]).verdict is Verdict.INFRASTRUCTURE
     assert process.run(["print(1)"]).output == "1\n"
@@ -214,6 +215,70 @@ def test_the_child_has_no_environment_of_ours(process, monkeypatch):
     assert "MISSTEP_TEST_SECRET" not in process.run(["import os\nprint(os.environ)"]).output
 
 
+@needs_confinement
+def test_a_step_goes_on_in_a_fork_of_the_process_that_ran_its_parent(process):
+    drawn = "import random\nx = random.SystemRandom().random()\nprint(x)"
+    first = process.run([drawn], keep_states=True).output
+    # A path that was run again would have drawn another number.
+    left = process.run([drawn, "y = [x]\nprint(x)"], keep_states=True)
+    right = process.run([drawn, "print(x, 'y' in globals())"], keep_states=True)
+    assert (left.output, right.output) == (first, f"{first.strip()} False\n")
+    below = process.run([drawn, "y = [x]\nprint(x)", "y.append(1)\nprint(y == [x, 1])"])
+    assert (below.output, below.ran) == ("True\n", 3)
+    failed = process.run([drawn, "y = [x]\nprint(x)", "z = 1", "1 / 0"])
+    assert (failed.verdict, failed.ran) == (Verdict.PROGRAM_ERROR, 3)
+
+
+@needs_confinement
+def test_only_so_many_processes_are_kept_and_none_outlives_its_server(process):
+    for index in range(SNAPSHOTS_KEPT + 4):
+        assert process.run([f"x = {index}"], keep_states=True).ok
+    server = process._idle[0]
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    kept = children.read_text().split()
+    assert len(kept) == len(server.kept) == SNAPSHOTS_KEPT
+    process.close()
+    assert [pid for pid in kept if Path(f"/proc/{pid}").exists()] == []
+
+
+@needs_confinement
+def test_a_path_whose_kept_process_is_gone_runs_again_from_its_start(process):
+    process.run(["x = 5"], keep_states=True)
+    server = process._idle[0]
+    (kept,) = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()[-1:]
+    os.kill(int(kept), signal.SIGKILL)
+    assert process.run(["x = 5", "print(x)"], keep_states=True).output == "5\n"
+
+
+@needs_confinement
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        "import os\nos.write(3, b'{\"done\": true}')\nwhile True: pass",
+        "import socket\nsocket.socket.recvmsg = None",
+        "import os\nos.dup2 = None",
+        "import os\nos.dup2(0, 4)",
+        "import json\njson.loads = lambda text: 5",
+    ],
+    ids=["is not done", "receives nothing", "copies no handle", "cuts its line", "reads orders wrong"],
+)
+def test_a_step_that_spoils_the_process_it_leaves_harms_only_its_own_path(spoiled):
+    layer = ProcessLayer(servers=1, wall_seconds=5.0, wrapped=False)
+    layer.run([spoiled], keep_states=True)
+    layer.run([spoiled, "print(2)"], keep_states=True)
+    assert layer.run(["x = 1"], keep_states=True).ok
+    assert layer.run(["x = 1", "print(x)"]).output == "1\n"
+    layer.close()
+
+
+def test_the_sandbox_is_wrapped_in_bubblewrap_exactly_where_it_works(monkeypatch):
+    assert ProcessLayer().wrapped is bubblewrap.is_available()
+    monkeypatch.setenv("PATH", "/nowhere")
+    bubblewrap.is_available.cache_clear()
+    assert ProcessLayer().level.startswith("process:")
+    bubblewrap.is_available.cache_clear()
+
+
 @pytest.mark.parametrize("name", ["x86_64", "aarch64"])
 def test_the_filter_of_each_processor_ends_in_refusal_and_jumps_inside_itself(name):
     program = filter_program(name)
@@ -226,6 +291,30 @@ def test_the_filter_of_each_processor_ends_in_refusal_and_jumps_inside_itself(na
         "aarch64": {"socket": 198, "clone": 220, "execve": 221},
     }[name].items():
         assert number not in allowed, name_of_call
+    # A fork is allowed in one form only, and only to a process whose forks are watched.
+    assert set(filter_program(name, may_fork=True)) - set(program) == {
+        (0x15, 0, 4, confinement._CHECKED[name]["clone"]),
+        (0x15, 0, 1, confinement.FORK_FLAGS),
+    }
+
+
+@pytest.mark.parametrize(
+    "name,headers",
+    [
+        ("x86_64", ("x86_64-linux-gnu/asm/unistd_64.h", "asm/unistd_64.h")),
+        ("aarch64", ("asm-generic/unistd.h",)),
+    ],
+)
+def test_the_tables_numbers_are_the_kernel_s_own(name, headers):
+    header = next((path for one in headers if (path := Path("/usr/include") / one).exists()), None)
+    if header is None:
+        pytest.skip("no kernel headers here (Debian: linux-libc-dev)")
+    found = re.findall(r"#define __NR(?:3264)?_(\w+) (\d+)", header.read_text())
+    kernel = {call: int(number) for call, number in found}
+    # The generic table calls it by the name of its older brother.
+    kernel.setdefault("newfstatat", kernel.get("fstatat", -1))
+    tables = confinement._ALLOWED[name] | confinement._CHECKED[name] | {"seccomp": confinement._SECCOMP[name]}
+    assert {call: kernel.get(call) for call in tables} == tables
 
 
 def test_a_processor_without_a_table_is_refused():
