@@ -84,7 +84,7 @@ class Bench:
             _, cost = self.run(problems, lambda p, n=iterations: self.mcts(p, n, 1))  # type: ignore[misc]
             tokens[iterations] = cost.tokens
         nearest = min(tokens, key=lambda iterations: abs(tokens[iterations] - tree.tokens))
-        return Sizes(tree.tokens / count, sampled.tokens / count / 4, nearest)
+        return Sizes(round(tree.tokens / count, 1), round(sampled.tokens / count / 4, 1), nearest)
 
     def rstar(self, problem: Problem, level: int) -> Search[Chosen]:
         return trajectories.rstar_trajectories(problem, TREE, level, 0, self.style)
@@ -183,20 +183,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--style", choices=("prose", "code"), default="prose")
     parser.add_argument("--guide", type=Path, help="a checkpoint of python -m ml train")
     parser.add_argument("--calibration", type=int, default=12, help="problems on which sizes are set")
+    parser.add_argument(
+        "--sizes",
+        type=float,
+        nargs=3,
+        metavar=("TRAJECTORY", "SOLUTION", "ITERATIONS"),
+        help="tokens of one trajectory and one solution and MCTS*'s iterations, as an earlier run found them",
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "search_test_time.json")
     chosen = parser.parse_args(arguments)
     folder = chosen.guide or guide(ROOT / "var" / "guide")
     values = {signed: load_value_model(folder, signed) for signed in (False, True)}
     bench = Bench(load_policy("pocket"), values, chosen.style)
-    sizes = bench.sizes(chosen.calibration)
+    sizes = (
+        Sizes(*chosen.sizes[:2], int(chosen.sizes[2])) if chosen.sizes else bench.sizes(chosen.calibration)
+    )
     problems = generate(chosen.problems, seed=HELD_OUT_SEED)
     header = {
         "benchmark": "search_test_time",
         "style": chosen.style,
         "policy": bench.policy.name,
         "value_model": values[False].name,
-        "tokens_a_trajectory": round(sizes.tree_tokens, 1),
-        "tokens_a_solution": round(sizes.solution_tokens, 1),
+        "tokens_a_trajectory": sizes.tree_tokens,
+        "tokens_a_solution": sizes.solution_tokens,
         "mcts_iterations": sizes.iterations,
         "rstar": {"rollouts": TREE.rollouts, "candidates": TREE.candidates},
     }
