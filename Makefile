@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-BENCH := $(filter-out __init__ %_worker %_data,$(basename $(notdir $(wildcard tests/benchmarks/*.py))))
+BENCH := $(filter-out __init__ %_worker,$(basename $(notdir $(wildcard tests/benchmarks/*.py))))
 PIP := $(RUN) -m pip --disable-pip-version-check install --constraint constraints.txt
 
 .PHONY: help demo test lint install bench attack clean

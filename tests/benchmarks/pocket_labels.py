@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,10 +24,10 @@ from ml.evaluation.pools import read_pools, read_scores
 from ml.records import LabelledSolution
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, label_rows
-from tests.benchmarks import pocket_data as data
+from tests.benchmarks.support import pocket_snapshots as data
+from tests.benchmarks.support.commands import DATA, ml, write_json
 from tests.data import ROOT
 
-DATA = Path(os.environ.get("MISSTEP_DATA", ROOT / ".." / "shared" / "data"))
 TRACES = DATA / "big_bench_mistake" / "multistep_arithmetic.jsonl"
 KEPT = ("exact", "f1", "accuracy_wrong", "accuracy_right")
 # Which snapshot, and which options of `python -m ml train`.
@@ -79,8 +78,7 @@ def main() -> None:
     found["best_of_n"] = _best_of_n(options.runs, files)
     if TRACES.exists() and "automatic" in options.runs:
         found["automatic, then people's labels of half of the traces"] = _with_people(files)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_json(options.out, found)
 
 
 def _files(options: argparse.Namespace) -> Files:
@@ -166,7 +164,7 @@ def _judged(name: str, files: Files) -> dict[str, Any]:
     }
     for kind in (files.test, files.strangers):
         scores = data.scored(checkpoint, kind)
-        report = data.ml(
+        report = ml(
             "evaluate", "first-mistake", "--solutions", kind, "--format", "misstep", "--scores", scores
         )
         found[kind.stem] = _short(report["held_out"], report)
@@ -178,7 +176,7 @@ def _judged(name: str, files: Files) -> dict[str, Any]:
 
 def _on_traces(checkpoint: Path, strangers: Path, traces: Path = TRACES) -> dict[str, Any]:
     """First mistakes of the real traces; the threshold is the one that suits fresh strangers' solutions."""
-    return data.ml(
+    return ml(
         "evaluate", "first-mistake", "--solutions", traces, "--format", "big_bench_mistake",
         "--scores", data.scored(checkpoint, traces, "big_bench_mistake"),
         "--threshold-solutions", strangers, "--threshold-format", "misstep",

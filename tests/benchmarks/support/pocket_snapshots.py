@@ -1,12 +1,9 @@
-"""What the pocket benchmarks train and judge on: sampled and written solutions, rollouts, snapshots."""
+"""What `pocket_labels` trains and judges on: sampled and written solutions, rollouts, snapshots, scores."""
 
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,22 +15,11 @@ from ml.pocket.writer import write_freely
 from ml.records import FinishReason, LabelledSolution
 from ml.snapshot import SnapshotRow, problem_hash, write_snapshot
 from ml.targets import LabelRule, label_rows
-from tests.data import ROOT
+from tests.benchmarks.support.commands import ml
 
 SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
 # What people say of a solution, as a snapshot row's evidence; None where nobody looked at it.
 People = Callable[[LabelledSolution], dict[str, Any] | None]
-
-
-def ml(*arguments: object) -> dict[str, Any]:
-    """Run `python -m ml ...` on one thread; its result line."""
-    command = [sys.executable, "-m", "ml", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command[2:])}: {done.stderr[-2000:]}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
 
 
 def sampled(out: Path, problems: str, count: int, seed: int) -> Path:
