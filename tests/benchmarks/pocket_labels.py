@@ -42,6 +42,7 @@ RUNS = {
 }
 RULES = ("product", "minimum", "mean", "last")
 NOISE = 1 / 3
+EFFORT = ("--batch-size", 16, "--learning-rate", 2e-3)
 # How people's labels of half of the traces are added to a finished model.
 TOUCH = ("--epochs", 6, "--learning-rate", 3e-4, "--batch-size", 16)
 
@@ -71,8 +72,7 @@ def main() -> None:
     found: dict[str, Any] = {"labels": _label_accuracy(files), "models": {}}
     for name in options.runs:
         snapshot, *given = RUNS[name]
-        effort = ("--epochs", options.epochs)
-        data.trained(_folder(files, name), files.work / snapshot, *given, *effort)
+        data.trained(_folder(files, name), files.work / snapshot, *given, *EFFORT, "--epochs", options.epochs)
         found["models"][name] = _judged(name, files)
         print(name, json.dumps(found["models"][name]), flush=True)
     found["best_of_n"] = _best_of_n(options.runs, files)
@@ -262,7 +262,7 @@ def _options() -> argparse.Namespace:
         "--strangers", type=int, default=2500, help="problems that strangers solve, once each"
     )
     parser.add_argument("--test-problems", type=int, default=100, help="64 solutions each")
-    parser.add_argument("--epochs", type=float, default=3.0)
+    parser.add_argument("--epochs", type=float, default=2.0)
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_labels")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_labels.json")
