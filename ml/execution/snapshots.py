@@ -18,9 +18,12 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from confinement import FORK_FLAGS, PR_SET_PDEATHSIG, fork_number
+if TYPE_CHECKING or __package__:
+    from ml.execution.confinement import FORK_FLAGS, PR_SET_PDEATHSIG, fork_number
+else:
+    from confinement import FORK_FLAGS, PR_SET_PDEATHSIG, fork_number
 
 SECONDS_TO_FORK = 5.0
 DONE = b'{"done": true}'

@@ -114,7 +114,7 @@ def test_work_inside_django_that_is_killed_leaves_no_row_and_can_be_cancelled(st
 def test_without_a_broker_the_poller_gets_the_job_done(start: Start):
     job = make_job("")
     poller = start("manage.py", "poll_jobs", BROKER_URL="redis+socket:///nowhere/valkey.sock")
-    wait_until(lambda: fresh(job).state == JobState.DONE, 30, "the job")
+    wait_until(lambda: fresh(job).state == JobState.DONE, 90, "the job")
     assert rows_loaded() == ["row of attempt 1"]
     poller.terminate()
     assert poller.wait(20) == 0
@@ -124,7 +124,7 @@ def test_a_message_that_was_lost_delays_a_job_and_does_not_lose_it(transactional
     """The broker takes the wake-up, but no worker listens: after its patience the poller does the work."""
     job = make_job("")
     poller = start("manage.py", "poll_jobs", "--patience", "1")
-    wait_until(lambda: fresh(job).state == JobState.DONE, 30, "the job")
+    wait_until(lambda: fresh(job).state == JobState.DONE, 90, "the job")
     assert poller.poll() is None
 
 
