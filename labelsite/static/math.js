@@ -128,7 +128,9 @@ export async function prepare(texts, patience = 1000) {
   const waiting = texts.filter(formulasIn).flatMap(split).filter((piece) => piece.text === undefined).map((piece) => setter.set(piece));
   if (!waiting.length) return;
   loadStyle();
-  await Promise.race([Promise.all(waiting), new Promise((resolve) => { setTimeout(resolve, patience); })]);
+  // A font that arrives after the text moves every line below it, so both of the usual ones come first.
+  const fonts = ["1em KaTeX_Main", "italic 1em KaTeX_Math"].map((font) => document.fonts.load(font).catch(() => null));
+  await Promise.race([Promise.all([...waiting, ...fonts]), new Promise((resolve) => { setTimeout(resolve, patience); })]);
 }
 
 /** KaTeX's style, once, and only on a page that has a formula. */

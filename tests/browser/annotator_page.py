@@ -82,6 +82,26 @@ class Watched:
         for key in keys.split():
             self.page.keyboard.press(key)
 
+    def tab_to(self, text: str) -> None:
+        """Presses Tab until the focus stands on the control with this text."""
+        for _ in range(60):
+            self.press("Tab")
+            if self.page.evaluate("document.activeElement.textContent").strip().startswith(text):
+                return
+        raise AssertionError(f"no control named {text} was reached by Tab")
+
+    def label(self, campaign: Any) -> None:
+        """From the start page to the campaign's first task, by keyboard alone."""
+        self.page.wait_for_selector(f"text=Label {campaign.name}")
+        self.tab_to(f"Label {campaign.name}")
+        self.press("Enter")
+        self.ready()
+
+    def log_out(self) -> None:
+        self.tab_to("Log out")
+        self.press("Enter")
+        self.page.wait_for_url(self.base + "/login/")
+
     def state(self) -> str:
         return self.page.inner_text("#state")
 

@@ -19,7 +19,7 @@ def test_index_only_takes_one_mark_or_the_word_that_there_is_none(watched: Watch
     for _ in range(2):
         make_task(campaign, make_solution(["One.", "Two.", "Three."]))
     watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.label(campaign)
     watched.press("Enter")
     assert "Mark the first wrong step" in watched.state()
     watched.press("j j x k x Enter")
@@ -36,6 +36,7 @@ def test_index_only_takes_one_mark_or_the_word_that_there_is_none(watched: Watch
     watched.press("c Enter")
     watched.submitted(2)
     assert Annotation.objects.latest("id").trajectory == [1, 1, 1]
+    watched.log_out()
 
 
 def test_every_option_is_rated_and_a_step_of_ones_own_may_end_it(watched: Watched) -> None:
@@ -44,7 +45,7 @@ def test_every_option_is_rated_and_a_step_of_ones_own_may_end_it(watched: Watche
     solution = make_solution([["Start.", "Other start."], ["Bad.", "Worse."], "Not reached."])
     make_task(campaign, solution)
     watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.label(campaign)
     assert watched.page.is_visible("text=Other start.")
     watched.press("3 2 1")
     assert "Rate every option of step 2" in watched.state()
@@ -52,14 +53,14 @@ def test_every_option_is_rated_and_a_step_of_ones_own_may_end_it(watched: Watche
     watched.page.keyboard.type("So $2 + 2 = 4$.")
     watched.press("Tab Enter Tab Space")
     watched.page.wait_for_selector(".own .katex")
-    watched.page.evaluate("document.activeElement.blur()")
-    watched.press("Enter")
+    watched.press("Escape Enter")
     watched.submitted(1)
     annotation = Annotation.objects.get()
     assert (annotation.finish_reason, annotation.trajectory) == ("solution", [1, 1])
     assert annotation.ratings.count() == 5
     own = Step.objects.get(source="human")
     assert (own.text, own.position, own.option) == ("So $2 + 2 = 4$.", 1, 2)
+    watched.log_out()
 
 
 def test_giving_up_amid_a_position_keeps_what_was_rated_as_a_whole(watched: Watched) -> None:

@@ -1,0 +1,102 @@
+"""What makes eight hours bearable: keys shown where they work, nothing moves, honest times, focus in sight."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelsite.accounts.keymap import ACTIONS
+from labelsite.annotations.models import Annotation
+from labelsite.campaigns.models import Protocol
+from tests.browser.annotator_page import Watched
+from tests.browser.scenes import blind_campaign
+from tests.factories import make_campaign, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+OWN_KEYS = dict(zip(ACTIONS, "ABCDEFGHIJKLMNOPQRSTUVWXYZ", strict=False))
+SHOWN = "() => [...document.querySelectorAll('kbd')].map(key => key.textContent)"
+TOPS = "() => [...document.querySelectorAll('#steps > .step')].map(row => row.getBoundingClientRect().top + scrollY)"
+SHIFTS = """() => new Promise(resolve => new PerformanceObserver(list => resolve(
+    list.getEntries().reduce((sum, entry) => sum + entry.value, 0))).observe({type: 'layout-shift', buffered: true})
+    || setTimeout(() => resolve(0), 300))"""
+COVERED = """() => { const seen = document.activeElement, box = seen.getBoundingClientRect();
+    if (!seen.closest('#steps')) return false;
+    const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    const bar = document.querySelector('#actions').offsetTop;
+    return !(seen.contains(top) || top?.contains(seen)) || box.bottom > bar; }"""
+
+
+def test_every_key_is_shown_on_its_control_also_when_remapped(watched: Watched) -> None:
+    annotator = make_user(preferences={"keys": OWN_KEYS})
+    shown: set[str] = set()
+    watched.log_in(annotator.username)
+    for protocol in Protocol.values:
+        watched.annotate(blind_campaign(annotator, name=protocol, protocol=protocol, tasks=1))
+        shown |= set(watched.page.evaluate(SHOWN))
+    watched.press("C C C C C C C C C C C C S I L")
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution(["Only step."]))
+    watched.annotate(campaign)
+    watched.press(f"{OWN_KEYS['good']} {OWN_KEYS['submit']}")
+    watched.submitted(1)
+    shown |= set(watched.page.evaluate(SHOWN))
+    missing = {action for action, key in OWN_KEYS.items() if key not in shown}
+    assert not missing
+
+
+def test_nothing_moves_when_the_page_opens_nor_when_a_step_is_rated(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = blind_campaign(annotator, name="Shop problems", alternatives=False)
+    watched.log_in(annotator.username)
+    watched.page.wait_for_selector("text=Label Shop problems")
+    assert watched.page.evaluate(SHIFTS) < 0.01
+    watched.annotate(campaign)
+    assert watched.page.evaluate(SHIFTS) < 0.01
+    before = watched.page.evaluate(TOPS)
+    watched.press("3 2 3")
+    watched.saved()
+    assert watched.page.evaluate(TOPS) == before
+
+
+def test_what_has_the_focus_is_never_behind_the_action_bar(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator], protocol=Protocol.INDEX_ONLY)
+    make_task(campaign, make_solution([f"Step {number}: " + "so it goes on. " * 20 for number in range(12)]))
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    seen = 0
+    for _ in range(30):
+        watched.press("Tab")
+        assert not watched.page.evaluate(COVERED)
+        seen += watched.page.evaluate("Boolean(document.activeElement.closest('#steps'))")
+    assert seen == 12
+
+
+def test_idle_time_is_not_counted_as_work(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution(["One.", "Two."]))
+    watched.log_in(annotator.username)
+    watched.page.clock.install()
+    watched.annotate(campaign)
+    watched.press("3")
+    # Ten minutes away from the desk: one of them may still have been thought.
+    watched.page.clock.fast_forward(600_000)
+    watched.press("3 Enter")
+    watched.submitted(1)
+    annotation = Annotation.objects.get()
+    second = annotation.ratings.get(step__position=1)
+    assert 59_000 <= second.milliseconds <= 90_000
+    assert second.milliseconds <= annotation.total_time_ms <= 120_000
+
+
+def test_a_phones_buttons_are_made_for_thumbs(watched: Watched) -> None:
+    annotator = make_user()
+    watched.page.set_viewport_size({"width": 390, "height": 844})
+    watched.log_in(annotator.username)
+    watched.annotate(blind_campaign(annotator))
+    sizes = watched.page.eval_on_selector_all(
+        "#actions button, #actions summary",
+        "all => all.map(one => one.getBoundingClientRect()).filter(box => box.width)"
+        ".map(box => [box.width, box.height])",
+    )
+    assert len(sizes) >= 6 and min(min(size) for size in sizes) >= 44
