@@ -6,6 +6,7 @@ import ast
 import gettext
 import re
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,90 @@ def test_every_string_is_translated() -> None:
     found = [*in_templates(), *in_python(), *in_tables()]
     missing = [(place, text) for place, text in found if not known.get(text)]
     assert not missing, f"not in the Korean catalogue: {missing}"
+
+
+# Names, units and code that are the same in every language.
+NAMES = re.compile(
+    r"^(Misstep|API|PRM|Q|PRM800K( JSONL)?|MATH-APS|sha|sqrt|manifest\.json|JSONL?|LoRA|F1|ROC|AUC|kappa|"
+    r"of|English|한국어|none|Space|Token|HTTP)$"
+)
+SPOKEN = {"aria-label", "title", "placeholder", "alt"}
+
+
+class BareText(HTMLParser):
+    """Collects what a reader would see or hear of a template whose tags were taken out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.inside: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.inside.append(tag)
+        self.found += [value for name, value in attributes if name in SPOKEN and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.inside and self.inside.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if not {"code", "kbd", "script", "style"} & set(self.inside):
+            self.found.append(data)
+
+
+def bare_text(template: str) -> list[str]:
+    """The words of a template that stand outside of every translation."""
+    without = re.sub(
+        r"{%\s*blocktranslate.*?endblocktranslate\s*%}|{%.*?%}|{{.*?}}|{#.*?#}",
+        " ",
+        template,
+        flags=re.DOTALL,
+    )
+    reader = BareText()
+    reader.feed(without)
+    words = [word for text in reader.found for word in re.split(r"[\s·:,;()/–→+−×=<>…\d%✓✗]+", text)]
+    return [word for word in words if re.search(r"[A-Za-z]{2,}", word) and not NAMES.match(word)]
+
+
+def test_no_template_speaks_outside_of_a_translation() -> None:
+    spoken = {
+        str(path.relative_to(ROOT)): words
+        for path in sorted((ROOT / "templates").rglob("*.html"))
+        if (words := bare_text(path.read_text()))
+    }
+    assert not spoken
+    assert bare_text('<p title="Say this">And {% translate "not" %} that</p>') == [
+        "Say",
+        "this",
+        "And",
+        "that",
+    ]
+
+
+# In scripts a phrase is words with a space between them; their texts come from `annotations/page.py`.
+PHRASE = re.compile(r"""(["'`])((?:\\.|(?!\1).)*?[A-Za-z]{2,} [a-z]{2,}(?:\\.|(?!\1).)*)\1""")
+NOT_SPOKEN = re.compile(
+    r"console\.|new Error\(|querySelector|closest\(|className|NATIVE_ON_ENTER|split\(\" \"\)|KEYWORDS|font|"
+    r"\+ \"|matchMedia"
+)
+COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'])//[^\n]*", re.DOTALL)
+
+
+def phrases(script: str) -> list[str]:
+    return [
+        match[2]
+        for line in COMMENT.sub("", script).splitlines()
+        if not NOT_SPOKEN.search(line)
+        for match in PHRASE.finditer(line)
+    ]
+
+
+def test_no_script_speaks_a_language_of_its_own() -> None:
+    static = ROOT / "labelsite" / "static"
+    scripts = [path for path in static.rglob("*.js") if "vendor" not in path.parts]
+    spoken = {path.name: found for path in scripts if (found := phrases(path.read_text()))}
+    assert not spoken and len(scripts) > 10
+    assert phrases('toast("Your work is saved");') == ["Your work is saved"]
 
 
 def test_the_catalogue_is_found_to_hold_what_the_reader_finds() -> None:
