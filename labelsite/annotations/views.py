@@ -28,8 +28,10 @@ def annotate(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """The page on which people work; the task stands in it as JSON, so that the first one needs no request."""
     campaign = campaign_or_404(person(request), campaign_id)
     payload = _next_payload(request, campaign_id, besides=None)
+    member = campaign.memberships.filter(user=person(request))
     context = {
         "campaign": campaign,
+        "section": member.values_list("chosen_section", flat=True).first(),
         "payload": payload,
         "configuration": page_configuration(person(request), campaign),
     }

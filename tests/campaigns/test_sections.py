@@ -123,6 +123,7 @@ def test_people_choose_and_admins_restrict_on_the_pages(client, campaign, annota
     assert "Whatever comes" in client.get(f"/campaigns/{campaign.pk}/").content.decode()
     page = client.post(f"/campaigns/{campaign.pk}/section/", {"section": "algebra"}, follow=True)
     assert page.redirect_chain[-1][0] == f"/annotate/{campaign.pk}/"
+    assert page.context["section"] == "algebra"
     assert Assignment.objects.get(state=AssignmentState.LEASED).task.section == "algebra"
     client.force_login(make_user("admin"))
     url = f"/campaigns/{campaign.pk}/members/{annotator.pk}/sections/"
