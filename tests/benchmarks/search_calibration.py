@@ -29,9 +29,9 @@ from tests.benchmarks.support.rows import Table
 from tests.benchmarks.support.svg import Line, line_plot
 from tests.data import ROOT
 
-ROLLOUTS = (1, 2, 4, 8, 16, 32)
+ROLLOUTS = (1, 2, 4, 8, 16)
 # How many rollouts each method can afford here: a tree search asks for several candidates a step.
-MOST = {"math-shepherd": 32, "omegaprm": 32, "rest-mcts": 8, "rstar": 8}
+MOST = {"math-shepherd": 16, "omegaprm": 16, "rest-mcts": 4, "rstar": 4}
 JUDGES = 64
 Labelled = Sequence[tuple[Solution, int | None]]
 Found = Mapping[str, SolutionEstimate]
@@ -158,7 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--solutions", type=int, default=50)
+    parser.add_argument("--solutions", type=int, default=24)
     parser.add_argument("--soft-rollouts", type=int, default=16)
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "search_calibration.json")
     parser.add_argument("--figures", type=Path, default=ROOT / "var")
