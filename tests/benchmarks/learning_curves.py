@@ -68,7 +68,9 @@ class _Campaign:
 
     def __init__(self, pool: Sequence[Unlabelled], test: Sequence[Unlabelled], options: argparse.Namespace):
         self.pool, self.test, self.options = pool, test, options
-        self.recipe = Recipe(options.updates, options.batch_size, options.learning_rate)
+        self.recipe = Recipe(
+            options.updates, options.batch_size, options.learning_rate, options.language_weight
+        )
 
     def plan(self) -> list[tuple[str, int]]:
         """(curve, labelled solutions) of every point; active learning starts from the first purchase."""
@@ -194,7 +196,8 @@ def _reaching(search: Sequence[tuple[float, float]], f1: float) -> float | None:
 
 def draw(found: dict[str, list[dict[str, Any]]], folder: Path) -> None:
     """F1 by labelled solutions, and by rollouts with people's points as levels."""
-    by_labels = [_drawn(name, found[name], "labelled") for name in (HUMAN, ACTIVE, *AUTOMATIC.values(), BOTH)]
+    names = (HUMAN, ACTIVE, *AUTOMATIC.values(), BOTH)
+    by_labels = [_drawn(name, found[name], "labelled") for name in names if name in found]
     line_plot(
         folder / "learning_curves.svg",
         "What labels teach: F1 of the first mistake on fresh problems",
@@ -276,6 +279,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--updates", type=int, default=60)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--language-weight", type=float, default=1.0)
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "learning_curves")
     parser.add_argument("--images", type=Path, default=ROOT / "var" / "learning_curves")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "learning_curves.json")

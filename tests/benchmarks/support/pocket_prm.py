@@ -28,11 +28,15 @@ RESAMPLES = 500
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every model gets the same number of updates, so that only the labels differ."""
+    """Every model gets the same number of updates, so that only the labels differ.
+
+    language_weight: of the base's own next-token loss beside the head's, as `python -m ml train` has it.
+    """
 
     updates: int
     batch_size: int
     learning_rate: float
+    language_weight: float
 
 
 def trained(rows: Sequence[SnapshotRow], recipe: Recipe, seed: int) -> Scorer:
@@ -40,13 +44,14 @@ def trained(rows: Sequence[SnapshotRow], recipe: Recipe, seed: int) -> Scorer:
     texts = [text for row in rows for text in (row.problem, *row.steps)]
     base = open_base("pocket", texts, HeadSettings(), seed, None, False)
     examples = examples_from(rows, base.tokenizer, LabelRule("human"), ExampleSettings(), Counter())
-    model = ProcessRewardModel(base.model)
+    model = ProcessRewardModel(base.model, (), base.origin["extra_layers"])
     settings = TrainingSettings(
         "classifier",
         recipe.updates,
         seed=seed,
         learning_rate=recipe.learning_rate,
         batch_size=recipe.batch_size,
+        language_weight=recipe.language_weight,
     )
     train(model, examples, settings)
     return Scorer(model, base.tokenizer, {"objective": "classifier", "label_rule": {"neutral": "positive"}})
