@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +14,9 @@ from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
 from labelsite.annotations import judgement as rules
-from labelsite.annotations.judgement import Judgement, Unlawful
+from labelsite.annotations.judgement import Judgement, Lawful, Option, Unlawful
 from labelsite.annotations.models import Annotation
-from labelsite.annotations.store import options_of, store, verdict, verdicts_on
+from labelsite.annotations.store import look, options_of, store, verdict, verdicts_on
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.models import Assignment, AssignmentState, Exposure, Task, TaskKind
 from labelsite.campaigns.services import LeaseLost
@@ -89,20 +90,44 @@ def submit(
     pk, owner = _owned(assignment, annotator)
     said = judgement if isinstance(judgement, Judgement) else rules.parse(judgement)
     try:
+        # The savepoint matters only inside a caller's transaction, which a refused key must leave usable.
+        with transaction.atomic() if connection.in_atomic_block else nullcontext():
+            if annotation := _submit_alone(pk, owner, str(token), idempotency_key, said):
+                return annotation
         with transaction.atomic():
             lease = campaigns.hold(pk, owner)
             if lease.state == AssignmentState.SUBMITTED:
                 return _replayed(lease, idempotency_key)
-            task = lease.task
-            options = options_of(task)
-            lawful = rules.check(task.campaign.protocol, task.campaign.asks_reason, options, said)
-            campaigns.use(lease, str(token))
-            annotation = store(lease, lawful, idempotency_key)
-            _after_submission(task, annotation)
+            lawful = _checked(lease.task, options_of(lease.task), said)
+            campaigns.take_up(lease, str(token))
+            annotation = _stored(store(lease, lawful, idempotency_key))
+            _after_submission(lease.task, annotation)
     except IntegrityError as error:
         if "idempotency_key" in str(error):
             raise KeyReused from error
         raise
+    return annotation
+
+
+def _submit_alone(
+    assignment: int, annotator: int, token: str, key: str | UUID, said: Judgement
+) -> Annotation | None:
+    """Most submissions: nobody else has a say in what becomes of the task, so nothing need be locked, and the one
+    statement that stores the judgement is the transaction. None where it is not like that, or no longer.
+    """
+    lease, options = look(assignment, annotator)
+    is_held = lease.state == AssignmentState.LEASED and str(lease.token) == token
+    if said.written or not is_held or not campaigns.one_look_settles(lease.task):
+        return None
+    return store(lease, _checked(lease.task, options, said), key, alone=True)
+
+
+def _checked(task: Task, options: Sequence[Option], said: Judgement) -> Lawful:
+    return rules.check(task.campaign.protocol, task.campaign.asks_reason, options, said)
+
+
+def _stored(annotation: Annotation | None) -> Annotation:
+    assert annotation is not None, "a locked lease stays as it was read"
     return annotation
 
 
@@ -210,10 +235,10 @@ def revise(
         changed = (lawful.trajectory, lawful.finish_reason) != (live.trajectory, live.finish_reason)
         revealed = live.changed_after_reveal is not None
         Annotation.objects.filter(pk=live.pk).update(is_live=False)
-        new = store(
+        new = _stored(store(
             lease, lawful, idempotency_key, revision=live.revision + 1,
             changed_after_reveal=(live.changed_after_reveal or changed) if revealed else None,
-        )  # fmt: skip
+        ))  # fmt: skip
         _after_submission(lease.task, new)
     return new
 

@@ -12,30 +12,39 @@ from labelsite.annotations import judgement as rules
 from labelsite.annotations.judgement import Lawful, Option
 from labelsite.annotations.models import Annotation, FinishReason
 from labelsite.campaigns.models import Assignment, Task
+from labelsite.campaigns.services import FINISH_TASK, LEASE_COLUMNS, LEASE_TABLES, USE_LEASE, lease_from
 from labelsite.problems.models import Step, StepSource
 from labelsite.statements import Columns, Statement
 
+# Everything but what other annotators wrote.
+_SHOWN = "step.solution_id = {solution} AND (step.source <> 'human' OR step.is_chosen)"
 _OPTIONS = Statement(
-    "SELECT id, position, option, is_chosen FROM problems_step"
-    " WHERE solution_id = %(solution)s AND (source <> 'human' OR is_chosen) ORDER BY position, option"
+    "SELECT step.id, step.position, step.option, step.is_chosen FROM problems_step AS step"
+    f" WHERE {_SHOWN.format(solution='%(solution)s')} ORDER BY step.position, step.option"
+)
+_LOOK = Statement(
+    "SELECT (SELECT COALESCE(json_agg(json_build_array(step.id, step.position, step.option, step.is_chosen)"
+    " ORDER BY step.position, step.option), '[]')::text FROM problems_step AS step"
+    f" WHERE {_SHOWN.format(solution='task.solution_id')}), {LEASE_COLUMNS} {LEASE_TABLES} lease.id = %(assignment)s"
 )
 _ANNOTATION = Columns(Annotation, "annotation")
+# Each part feeds the next, so a lease that is no longer there stores nothing at all.
 _STORE = Statement(
     f"""
-WITH annotation AS (
+WITH lease AS ({USE_LEASE}), annotation AS (
     INSERT INTO annotations_annotation AS annotation (task_id, annotator_id, revision, is_live, origin, finish_reason,
         reason, trajectory, total_time_ms, exposure, changed_after_reveal, guideline_version, idempotency_key,
         broken_rule, extra, created_at)
-    VALUES (%(task)s, %(annotator)s, %(revision)s, true, 'annotator', %(finish_reason)s, %(reason)s,
-        %(trajectory)s::smallint[], %(total_time)s, %(exposure)s, %(changed)s, %(guideline)s, %(key)s::uuid, '',
-        %(extra)s::jsonb, now())
+    SELECT task_id, annotator_id, %(revision)s, true, 'annotator', %(finish_reason)s, %(reason)s,
+        %(trajectory)s::smallint[], %(total_time)s::int, exposure, %(changed)s::bool, %(guideline)s, %(key)s::uuid,
+        '', %(extra)s::jsonb, now() FROM lease
     RETURNING {_ANNOTATION.sql}
 ), rated AS (
     INSERT INTO annotations_steprating (annotation_id, step_id, rating, flagged, milliseconds, note)
     SELECT annotation.id, given.* FROM annotation,
            unnest(%(steps)s::bigint[], %(ratings)s::smallint[], %(flags)s::bool[], %(times)s::int[], %(notes)s::text[])
            AS given
-)
+), finished AS ({FINISH_TASK})
 SELECT {_ANNOTATION.sql} FROM annotation
 """
 )
@@ -47,8 +56,16 @@ _VERDICTS = Statement(
 
 
 def options_of(task: Task) -> list[Option]:
-    """The steps that a task shows: everything but what other annotators wrote."""
+    """The steps that a task shows."""
     return [Option(*row) for row in _OPTIONS.rows(solution=task.solution_id)]
+
+
+def look(assignment: int, annotator: int) -> tuple[Assignment, list[Option]]:
+    """A person's assignment as it is now, not locked, and the steps that its task shows."""
+    options, *lease = _LOOK.row(assignment=assignment, annotator=annotator) or [None]
+    if options is None:
+        raise Assignment.DoesNotExist
+    return lease_from(tuple(lease)), [Option(*option) for option in json.loads(options)]
 
 
 def store(
@@ -56,21 +73,25 @@ def store(
     lawful: Lawful,
     key: str | UUID,
     *,
+    alone: bool = False,
     revision: int = 1,
     changed_after_reveal: bool | None = None,
-) -> Annotation:
-    """Writes the annotation with its ratings, and the steps that the person wrote."""
+) -> Annotation | None:
+    """Uses the lease and writes the annotation with its ratings; None, and nothing written, if the lease is no
+    longer as it was read. `alone` says that the task waits for this look only, and is done with it.
+    """
     written = _write_steps(lease.task, lawful.written)
     ratings = [*lawful.ratings, *(rules.Rating(step, None) for step in written)]
-    (row,) = _STORE.rows(
-        task=lease.task_id,
-        annotator=lease.annotator_id,
+    row = _STORE.row(
+        assignment=lease.pk,
+        token=str(lease.token),
+        state=lease.state,
+        alone=alone,
         revision=revision,
         finish_reason=lawful.finish_reason,
         reason=lawful.reason,
         trajectory=lawful.trajectory,
         total_time=lawful.total_time_ms,
-        exposure=lease.exposure,
         changed=changed_after_reveal,
         guideline=lease.task.campaign.guideline_version,
         key=str(key),
@@ -81,6 +102,8 @@ def store(
         times=[rating.milliseconds for rating in ratings],
         notes=[rating.note for rating in ratings],
     )
+    if row is None:
+        return None
     annotation = _ANNOTATION.object(row)
     annotation.task = lease.task
     return annotation

@@ -51,12 +51,14 @@ __all__ = [
     "hold",
     "hold_of",
     "judge_screening",
+    "lease_from",
+    "one_look_settles",
     "release_expired_leases",
     "reorder",
     "set_members",
     "settle",
+    "take_up",
     "update_campaign",
-    "use",
 ]
 
 # ProcessBench's rule: one look, then three, then up to five, until three agree.
@@ -213,34 +215,34 @@ def set_kind(task: Task, kind: str, gold: Sequence[int] | None, source: str = "r
         fresh.save(update_fields=["kind", "gold", "gold_source", "overlap", "remaining", "state"])
 
 
-def _held(where: str) -> Statement:
-    """A submission's lease, locked first, and its task, locked after it; what is long or slow to read stays."""
-    return Statement(
-        f"SELECT {_LEASE.sql}, {_TASK.sql}, {_CAMPAIGN.sql} FROM campaigns_assignment AS lease"
-        " JOIN campaigns_task AS task ON task.id = lease.task_id"
-        " JOIN campaigns_campaign AS campaign ON campaign.id = task.campaign_id"
-        f" WHERE {where} AND lease.annotator_id = %(annotator)s FOR UPDATE OF lease, task"
-    )
-
-
 _LEASE = Columns(Assignment, "lease", without=["draft", "leased_until", "heartbeat_at", "created_at"])
 _TASK = Columns(Task, "task", without=["created_at"])
 _CAMPAIGN = Columns(Campaign, "campaign", without=["guideline", "created_at"])
-_HOLD = _held("lease.id = %(assignment)s")
-_HOLD_OF = _held("lease.task_id = %(task)s")
+# A submission's lease with its task and campaign; what is long or slow to read stays.
+LEASE_COLUMNS = f"{_LEASE.sql}, {_TASK.sql}, {_CAMPAIGN.sql}"
+LEASE_TABLES = """
+FROM campaigns_assignment AS lease
+JOIN campaigns_task AS task ON task.id = lease.task_id
+JOIN campaigns_campaign AS campaign ON campaign.id = task.campaign_id
+WHERE lease.annotator_id = %(annotator)s AND
+"""
+_SELECT = f"SELECT {LEASE_COLUMNS} {LEASE_TABLES}"
+_HOLD = Statement(_SELECT + "lease.id = %(assignment)s FOR UPDATE OF lease, task")
+_HOLD_OF = Statement(_SELECT + "lease.task_id = %(task)s FOR UPDATE OF lease, task")
 
 
 def hold(assignment: int, annotator: int) -> Assignment:
     """Locks a person's assignment and its task until the end of the transaction."""
-    return _assignment(_HOLD.row(assignment=assignment, annotator=annotator))
+    return lease_from(_HOLD.row(assignment=assignment, annotator=annotator))
 
 
 def hold_of(task: int, annotator: int) -> Assignment:
     """As `hold`, found by task and person."""
-    return _assignment(_HOLD_OF.row(task=task, annotator=annotator))
+    return lease_from(_HOLD_OF.row(task=task, annotator=annotator))
 
 
-def _assignment(row: Row | None) -> Assignment:
+def lease_from(row: Row | None) -> Assignment:
+    """The assignment, with its task and campaign, that `LEASE_COLUMNS` make; raises Assignment.DoesNotExist."""
     if row is None:
         raise Assignment.DoesNotExist
     task_at, campaign_at = _LEASE.count, _LEASE.count + _TASK.count
@@ -250,32 +252,47 @@ def _assignment(row: Row | None) -> Assignment:
     return lease
 
 
-# The last sign of life of a finished assignment is its submission.
-_SUBMITTED = Statement(
-    "UPDATE campaigns_assignment SET state = 'submitted', heartbeat_at = now() WHERE id = %(assignment)s"
-)
+# Two parts of the one statement that stores a judgement. A lease that is no longer as it was read gives no row,
+# and then nothing is stored; the last sign of life of a finished assignment is its submission.
+USE_LEASE = """
+    UPDATE campaigns_assignment SET state = 'submitted',
+           heartbeat_at = CASE state WHEN 'leased' THEN now() ELSE heartbeat_at END
+    WHERE id = %(assignment)s AND token = %(token)s::uuid AND state = %(state)s
+    RETURNING task_id, annotator_id, exposure
+"""
+FINISH_TASK = """
+    UPDATE campaigns_task SET state = 'done'
+    WHERE id = (SELECT task_id FROM lease) AND overlap = 1 AND state = 'open' AND %(alone)s
+"""
+_USE = Statement(f"WITH lease AS ({USE_LEASE}) SELECT task_id FROM lease")
 
 
-def use(lease: Assignment, token: str) -> None:
-    """Turns a held lease into a submission.
+def one_look_settles(task: Task) -> bool:
+    """Whether one submission is all that the task waits for, whatever it says."""
+    return task.kind == TaskKind.WORK and task.overlap == 1 and not task.campaign.adaptive_overlap
 
-    A lease that lapsed is taken up again while its task has a free place. Raises LeaseLost when the token is
-    not the lease's own (another device took the task up since), or when the place went to somebody else.
+
+def take_up(lease: Assignment, token: str) -> None:
+    """Makes sure that a locked lease may become a submission; one that lapsed is taken up again while its task
+    has a free place.
+
+    Raises LeaseLost when the token is not the lease's own (another device took the task up since), or when the
+    place went to somebody else.
     """
     if str(lease.token) != token:
         raise LeaseLost
     if lease.state == AssignmentState.LAPSED and not reclaim(lease):
         raise LeaseLost
-    lease.state = AssignmentState.SUBMITTED
-    _SUBMITTED.run(assignment=lease.pk)
 
 
 @transaction.atomic
 def complete(assignment: int, annotator: int, token: str) -> Assignment:
-    """Holds and uses a lease in one call."""
+    """Uses up a lease without an annotation."""
     lease = hold(assignment, annotator)
     if lease.state != AssignmentState.SUBMITTED:
-        use(lease, token)
+        take_up(lease, token)
+        _USE.row(assignment=lease.pk, token=token, state=lease.state)
+        lease.state = AssignmentState.SUBMITTED
     return lease
 
 
