@@ -108,6 +108,7 @@ class AutolabelRun:
     q_count: int = 0
     q_histogram: list[int] = field(default_factory=lambda: [0] * 10)
     first_mistakes: int = 0
+    disputed: int = 0
     lowest_q: float = 0.0
     value_model: ValueModel | None = None
 
@@ -133,7 +134,8 @@ class AutolabelRun:
             raise
         run = self._run_record(folder.settings, len(items))
         trees = {"tree": "trees.jsonl", "pairs": "pairs.jsonl"} if self.arguments.problems else {}
-        folder.finish(run, {"estimate": "estimates.jsonl"} | trees)
+        disputed = {"disputed": "disputed_answers.jsonl"} if self.disputed else {}
+        folder.finish(run, {"estimate": "estimates.jsonl"} | trees | disputed)
         return _result(run, self.arguments.out)
 
     def _search(
@@ -146,6 +148,7 @@ class AutolabelRun:
         progress.report(len(folder.offsets), metrics=self._metrics())
         for finished in walk.drive((index, self._start(recipe, options, item)) for index, item in missing):
             line = _line(finished.result)
+            line["disputed"] = _disputed(items[finished.key], finished.disputed)
             line["cost"], spent = _difference(walk, spent)
             folder.add(finished.key, line)
             self._count(line)
@@ -231,6 +234,7 @@ class AutolabelRun:
         """Take one finished line into the totals."""
         for name, value in line["cost"].items():
             setattr(self.cost, name, getattr(self.cost, name) + value)
+        self.disputed += len(line["disputed"]["answers"]) if line.get("disputed") else 0
         self.first_mistakes += line["estimate"]["first_mistake"] is not None
         for step in line["estimate"]["steps"]:
             if step["q_value"] is not None:
@@ -263,6 +267,7 @@ class AutolabelRun:
                 "items": count,
                 "steps": self.q_count,
                 "first_mistakes": self.first_mistakes,
+                "disputed_answers": self.disputed,
                 "infrastructure": sandbox().infrastructure,
             },
             "mean_q": self._metrics()["mean_q"],
@@ -276,6 +281,18 @@ def _line(result: SolutionEstimate | Tree) -> dict[str, Any]:
         pairs = [pair.as_json(result.problem) for pair in preference_pairs(result)]
         return {"estimate": best_trajectory(result), "tree": result.as_json(), "pairs": pairs}
     return {"estimate": asdict(result)}
+
+
+def _disputed(item: Item, answers: dict[str, bool]) -> dict[str, Any] | None:
+    """The answers to one item's problem that a person should judge, None where there are none.
+
+    is_correct: math-verify's opinion, which the search went by; the strict one is the opposite.
+    """
+    if not answers:
+        return None
+    problem = item.problem if isinstance(item, Solution) else item
+    judged = [{"answer": answer, "is_correct": right} for answer, right in sorted(answers.items())]
+    return {"problem": problem.id, "reference": problem.answer, "answers": judged}
 
 
 def _difference(walk: Walk, before: Cost) -> tuple[dict[str, float], Cost]:

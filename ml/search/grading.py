@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
 
-from ml.answers import extract_final_answer, is_equivalent
+from ml.answers import extract_final_answer, judge
 from ml.execution import Execution
 from ml.records import Problem
 from ml.search.requests import Graded
@@ -49,7 +49,8 @@ def grade(problem: Problem, steps: Sequence[str], sandbox: Executes) -> Graded:
     if execution is not None and not execution.ok:
         return Graded(None, False, execution)
     answer = final_answer(steps, execution)
-    return Graded(answer, is_equivalent(answer, problem.answer), execution)
+    verdict = judge(answer, problem.answer)
+    return Graded(answer, verdict.primary, execution, is_disputed=not verdict.agree)
 
 
 def final_answer(steps: Sequence[str], execution: Execution | None) -> str | None:

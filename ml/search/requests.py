@@ -61,11 +61,15 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """A finished solution's answer and whether it is right; `execution` is None for prose."""
+    """A finished solution's answer and whether it is right; `execution` is None for prose.
+
+    is_disputed: the strict second opinion on the answer differs; a person should look.
+    """
 
     answer: str | None
     is_correct: bool
     execution: Execution | None = None
+    is_disputed: bool = False
 
     @property
     def is_evidence(self) -> bool:

@@ -74,8 +74,9 @@ class RunFolder:
         self._file.close()
 
     def finish(self, run: Mapping[str, Any], names: Mapping[str, str]) -> None:
-        """Write the final files in input order, then `run.json`. `names`: key of a line -> file name; a list
-        under that key gives one line for each entry.
+        """Write the final files in input order, then `run.json`.
+
+        names: key of a line -> file name; a line may lack one, and a list gives one line for each entry.
         """
         self.close()
         with (self.folder / PROGRESS).open("rb") as source:
@@ -92,8 +93,9 @@ class RunFolder:
         with beside.open("wb") as file:
             for _, (start, length) in sorted(self.offsets.items()):
                 source.seek(start)
-                content = json.loads(source.read(length))[key]
-                file.writelines(map(_as_line, content if isinstance(content, list) else [content]))
+                content = json.loads(source.read(length)).get(key)
+                if content is not None:
+                    file.writelines(map(_as_line, content if isinstance(content, list) else [content]))
         os.replace(beside, target)
 
     def _recover(self) -> Iterator[dict[str, Any]]:

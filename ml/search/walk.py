@@ -21,7 +21,7 @@ from ml.execution import Execution, Verdict
 from ml.policies.protocol import Continuation, Policy, Prefix
 from ml.search.cost import Cost
 from ml.search.grading import Executes, grade
-from ml.search.requests import Completions, Grade, NextSteps, Request, Run, Search, Value
+from ml.search.requests import Completions, Grade, Graded, NextSteps, Request, Run, Search, Value
 
 Result = TypeVar("Result")
 Key = TypeVar("Key", bound=Hashable)
@@ -48,16 +48,21 @@ class _Active(Generic[Key, Result]):
     answers: list[Any] = field(default_factory=list)
     missing: int = 0
     cost: Cost = field(default_factory=Cost)
+    disputed: dict[str, bool] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
 class Finished(Generic[Key, Result]):
-    """One search's end. `cost` is what it asked for; what it shared with others is counted in each."""
+    """One search's end. `cost` is what it asked for; what it shared with others is counted in each.
+
+    disputed: answers on which the two opinions differ, with whether the first took them for right.
+    """
 
     key: Key
     result: Result
     cost: Cost
+    disputed: dict[str, bool] = field(default_factory=dict)
 
 
 class Walk:
@@ -179,7 +184,7 @@ class _Drive(Generic[Key, Result]):
             except StopIteration as end:
                 self.active -= 1
                 search.cost.seconds = time.monotonic() - search.started
-                yield Finished(search.key, end.value, search.cost)
+                yield Finished(search.key, end.value, search.cost, search.disputed)
                 return
             first = False
             search.answers = [None] * len(wanted)
@@ -224,6 +229,8 @@ class _Drive(Generic[Key, Result]):
             if failure is not None:
                 raise failure
             search.cost.executions += runs
+            if isinstance(answer, Graded) and answer.is_disputed:
+                search.disputed[str(answer.answer)] = answer.is_correct
             self.walk.cost.executions += runs
             return [search] if self._answer(search, index, answer) else []
 

@@ -12,6 +12,7 @@ import pytest
 
 from ml.commands import autolabel
 from ml.errors import MisstepError, NotAvailable
+from ml.policies.protocol import Continuation
 from ml.search.recipes import RECIPES
 from tests.ml.search.toy import ChainPolicy, chain_problem
 
@@ -21,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     """Twelve problems, and one solution of each with its truth."""
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec: ChainPolicy(0.2))
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: ChainPolicy(0.2))
     write_inputs(tmp_path, 12)
     return tmp_path
 
@@ -129,7 +130,7 @@ def test_half_a_surrogate_pair_from_a_model_does_not_end_the_run(files, monkeypa
             text, done = super()._code_step(numbers, before, slip)
             return "\ud83d " + text, done
 
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec: Odd(0.2))
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: Odd(0.2))
     label(files, "--problems", str(files / "problems.jsonl"), "--limit", "2", "--method", "rstar")
     assert lines(files / "out" / "trees.jsonl")[0]["nodes"][1]["text"].startswith("\ud83d ")
 
@@ -232,3 +233,26 @@ def test_two_runs_cannot_write_to_one_folder(tmp_path):
     assert second.returncode == 1
     first.kill()
     first.communicate()
+
+
+def test_answers_on_which_the_two_opinions_differ_are_kept_for_people(files, monkeypatch):
+    class Unreduced:
+        name = "unreduced"
+
+        def complete(self, prefixes, count, temperature, seed):
+            return [[Continuation(("The answer is 2/4.",), True, 5)] * count for _ in prefixes]
+
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: Unreduced())
+    problems = [
+        {"id": f"p{index}", "problem": "Half?", "answer": answer}
+        for index, answer in ((0, "1/2"), (1, "2/4"))
+    ]
+    solution = {"steps": ["Half.", "The answer is 2/4."], "final_answer": "2/4", "is_correct": True}
+    (files / "halves.jsonl").write_text(
+        "".join(json.dumps(p | {"solutions": [solution]}) + "\n" for p in problems)
+    )
+    label(files, "--solutions", str(files / "halves.jsonl"), "--format", "misstep", "--rollouts", "2")
+    assert lines(files / "out" / "disputed_answers.jsonl") == [
+        {"problem": "p0", "reference": "1/2", "answers": [{"answer": "2/4", "is_correct": True}]}
+    ]
+    assert json.loads((files / "out" / "run.json").read_text())["counts"]["disputed_answers"] == 1
