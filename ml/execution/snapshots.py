@@ -18,12 +18,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING or __package__:
-    from ml.execution.confinement import FORK_FLAGS, PR_SET_PDEATHSIG, fork_number
-else:
-    from confinement import FORK_FLAGS, PR_SET_PDEATHSIG, fork_number
+from typing import Any
 
 SECONDS_TO_FORK = 5.0
 DONE = b'{"done": true}'
@@ -37,6 +32,9 @@ _libc = ctypes.PyDLL(None, use_errno=True)
 
 def wait_to_be_forked(control: socket.socket, receive: Callable[[socket.socket], Any]) -> dict[str, Any]:
     """In a child that has run its steps: report that, wait, and return in a fork with what that is to run."""
+    # A neighbour in the folder that the server was started from, not in the package.
+    from confinement import FORK_FLAGS, PR_SET_PDEATHSIG, fork_number
+
     os.dup2(0, 1)
     os.dup2(0, 2)
     os.write(3, DONE)

@@ -6,7 +6,7 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -79,6 +79,18 @@ class Graded:
 
 Request = NextSteps | Completions | Run | Grade | Value
 Search = Generator[Sequence[Request], Sequence[Any], Result]
+
+
+def group_of(request: Request) -> Hashable:
+    """Requests of one group can share a policy call."""
+    if isinstance(request, NextSteps | Completions):
+        return type(request), request.count, request.temperature, request.seed
+    return type(request).__name__
+
+
+def sequences_of(request: Request) -> int:
+    """How many continuations a request asks for."""
+    return request.count if isinstance(request, NextSteps | Completions) else 1
 
 
 def gather(searches: Sequence[Search[Result]]) -> Search[list[Result]]:

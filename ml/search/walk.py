@@ -14,17 +14,25 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol
 
 from ml.execution import Execution, Verdict
-from ml.policies.protocol import Continuation, Policy, Prefix
+from ml.policies.protocol import Policy, Prefix
+from ml.search.active import Active, Finished, Key, Result, tokens_of
 from ml.search.cost import Cost
 from ml.search.grading import Executes, grade
-from ml.search.requests import Completions, Grade, Graded, NextSteps, Request, Run, Search, Value
-
-Result = TypeVar("Result")
-Key = TypeVar("Key", bound=Hashable)
+from ml.search.requests import (
+    Completions,
+    Grade,
+    Graded,
+    NextSteps,
+    Request,
+    Run,
+    Search,
+    Value,
+    group_of,
+    sequences_of,
+)
 
 # While executions are under way, a policy batch that is not full waits this long for what they will ask.
 LINGER_SECONDS = 0.004
@@ -37,32 +45,6 @@ class ValueModel(Protocol):
     name: str
 
     def values(self, prefixes: Sequence[Prefix]) -> list[float]: ...
-
-
-@dataclass(slots=True)
-class _Active(Generic[Key, Result]):
-    """A search under way and the answers it waits for."""
-
-    key: Key
-    search: Search[Result]
-    answers: list[Any] = field(default_factory=list)
-    missing: int = 0
-    cost: Cost = field(default_factory=Cost)
-    disputed: dict[str, bool] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
-
-
-@dataclass(slots=True)
-class Finished(Generic[Key, Result]):
-    """One search's end. `cost` is what it asked for; what it shared with others is counted in each.
-
-    disputed: answers on which the two opinions differ, with whether the first took them for right.
-    """
-
-    key: Key
-    result: Result
-    cost: Cost
-    disputed: dict[str, bool] = field(default_factory=dict)
 
 
 class Walk:
@@ -139,8 +121,8 @@ class _Drive(Generic[Key, Result]):
         self.walk, self.source = walk, source
         self.active = 0
         self.exhausted = False
-        self.asked: dict[Hashable, OrderedDict[Request, list[tuple[_Active[Key, Result], int]]]] = {}
-        self.answered: queue.SimpleQueue[Callable[[], list[_Active[Key, Result]]]] = queue.SimpleQueue()
+        self.asked: dict[Hashable, OrderedDict[Request, list[tuple[Active[Key, Result], int]]]] = {}
+        self.answered: queue.SimpleQueue[Callable[[], list[Active[Key, Result]]]] = queue.SimpleQueue()
         self.executing = 0
         self.calls = 0
         self.lingering_since: float | None = None
@@ -174,9 +156,9 @@ class _Drive(Generic[Key, Result]):
                 self.exhausted = True
                 break
             self.active += 1
-            yield from self._advance(_Active(following[0], following[1]), first=True)
+            yield from self._advance(Active(following[0], following[1]), first=True)
 
-    def _advance(self, search: _Active[Key, Result], first: bool = False) -> Iterator[Finished[Key, Result]]:
+    def _advance(self, search: Active[Key, Result], first: bool = False) -> Iterator[Finished[Key, Result]]:
         """Hand a search its answers, and ask what it wants next, until it has to wait or ends."""
         while first or not search.missing:
             try:
@@ -192,7 +174,7 @@ class _Drive(Generic[Key, Result]):
             for index, request in enumerate(wanted):
                 self._ask(search, index, request)
 
-    def _ask(self, search: _Active[Key, Result], index: int, request: Request) -> None:
+    def _ask(self, search: Active[Key, Result], index: int, request: Request) -> None:
         if isinstance(request, Run) and not request.codes:
             search.answers[index] = Execution(Verdict.OK, "", self.walk.sandbox.level, 0)
             return
@@ -205,12 +187,14 @@ class _Drive(Generic[Key, Result]):
         known = self.walk.recall(request)
         if known is not None:
             search.answers[index] = known
-            search.cost.tokens += _tokens(known)
+            search.cost.tokens += tokens_of(known)
             return
         search.missing += 1
-        self.asked.setdefault(_group(request), OrderedDict()).setdefault(request, []).append((search, index))
+        self.asked.setdefault(group_of(request), OrderedDict()).setdefault(request, []).append(
+            (search, index)
+        )
 
-    def _execute(self, search: _Active[Key, Result], index: int, request: Run | Grade) -> None:
+    def _execute(self, search: Active[Key, Result], index: int, request: Run | Grade) -> None:
         """In an execution thread: answer one request, and leave the bookkeeping to the driving thread."""
         answer: Any = None
         failure: BaseException | None = None
@@ -224,7 +208,7 @@ class _Drive(Generic[Key, Result]):
         except BaseException as error:
             failure, runs = error, 0
 
-        def collect() -> list[_Active[Key, Result]]:
+        def collect() -> list[Active[Key, Result]]:
             self.executing -= 1
             if failure is not None:
                 raise failure
@@ -244,7 +228,7 @@ class _Drive(Generic[Key, Result]):
         while self.asked and self.calls < self.walk.lanes:
             group = max(self.asked, key=lambda name: len(self.asked[name]))
             waiting = self.asked[group]
-            room = max(1, self.walk.max_sequences // self.walk.lanes // _sequences(next(iter(waiting))))
+            room = max(1, self.walk.max_sequences // self.walk.lanes // sequences_of(next(iter(waiting))))
             if self._fuller_call_is_coming(len(waiting), room):
                 return
             batch = [waiting.popitem(last=False) for _ in range(min(room, len(waiting)))]
@@ -264,48 +248,31 @@ class _Drive(Generic[Key, Result]):
         self.lingering_since = None
         return False
 
-    def _call(self, batch: Sequence[tuple[Request, list[tuple[_Active[Key, Result], int]]]]) -> None:
+    def _call(self, batch: Sequence[tuple[Request, list[tuple[Active[Key, Result], int]]]]) -> None:
         self.calls += 1
         future = self.policy_threads.submit(self.walk.serve, [request for request, _ in batch])
         future.add_done_callback(lambda done: self.answered.put(lambda: self._collect_batch(batch, done)))
 
     def _collect_batch(
         self,
-        batch: Sequence[tuple[Request, list[tuple[_Active[Key, Result], int]]]],
+        batch: Sequence[tuple[Request, list[tuple[Active[Key, Result], int]]]],
         future: Future[list[Any]],
-    ) -> list[_Active[Key, Result]]:
+    ) -> list[Active[Key, Result]]:
         self.calls -= 1
         ready = []
         self.walk.batches += 1
         for (request, waiters), answer in zip(batch, future.result(), strict=True):
             self.walk.remember(request, answer)
             self.walk.cost.model_calls += 1
-            self.walk.cost.tokens += _tokens(answer)
+            self.walk.cost.tokens += tokens_of(answer)
             for search, index in waiters:
-                search.cost.tokens += _tokens(answer)
+                search.cost.tokens += tokens_of(answer)
                 if self._answer(search, index, answer):
                     ready.append(search)
         return ready
 
-    def _answer(self, search: _Active[Key, Result], index: int, answer: Any) -> bool:
+    def _answer(self, search: Active[Key, Result], index: int, answer: Any) -> bool:
         """Note one answer; True when the search has all it waited for."""
         search.answers[index] = answer
         search.missing -= 1
         return search.missing == 0
-
-
-def _group(request: Request) -> Hashable:
-    """Requests of one group can share a policy call."""
-    if isinstance(request, NextSteps | Completions):
-        return type(request), request.count, request.temperature, request.seed
-    return type(request).__name__
-
-
-def _sequences(request: Request) -> int:
-    return request.count if isinstance(request, NextSteps | Completions) else 1
-
-
-def _tokens(answer: Any) -> int:
-    if not isinstance(answer, list):
-        return 0
-    return sum(continuation.tokens for continuation in answer if isinstance(continuation, Continuation))

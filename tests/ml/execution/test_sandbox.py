@@ -262,13 +262,11 @@ def test_a_path_whose_kept_process_is_gone_runs_again_from_its_start(process):
     ],
     ids=["is not done", "receives nothing", "copies no handle", "cuts its line", "reads orders wrong"],
 )
-def test_a_step_that_spoils_the_process_it_leaves_harms_only_its_own_path(spoiled):
-    layer = ProcessLayer(servers=1, wall_seconds=5.0, wrapped=False)
-    layer.run([spoiled], keep_states=True)
-    layer.run([spoiled, "print(2)"], keep_states=True)
-    assert layer.run(["x = 1"], keep_states=True).ok
-    assert layer.run(["x = 1", "print(x)"]).output == "1\n"
-    layer.close()
+def test_a_step_that_spoils_the_process_it_leaves_harms_only_its_own_path(process, spoiled):
+    process.run([spoiled], keep_states=True)
+    process.run([spoiled, "print(2)"], keep_states=True)
+    assert process.run(["x = 1"], keep_states=True).ok
+    assert process.run(["x = 1", "print(x)"]).output == "1\n"
 
 
 def test_the_sandbox_is_wrapped_in_bubblewrap_exactly_where_it_works(monkeypatch):

@@ -1,0 +1,48 @@
+"""A search under way, and what is left of it when it has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from ml.policies.protocol import Continuation
+from ml.search.cost import Cost
+from ml.search.requests import Search
+
+Result = TypeVar("Result")
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(slots=True)
+class Active(Generic[Key, Result]):
+    """A search under way and the answers it waits for."""
+
+    key: Key
+    search: Search[Result]
+    answers: list[Any] = field(default_factory=list)
+    missing: int = 0
+    cost: Cost = field(default_factory=Cost)
+    disputed: dict[str, bool] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+
+@dataclass(slots=True)
+class Finished(Generic[Key, Result]):
+    """One search's end. `cost` is what it asked for; what it shared with others is counted in each.
+
+    disputed: answers on which the two opinions differ, with whether the first took them for right.
+    """
+
+    key: Key
+    result: Result
+    cost: Cost
+    disputed: dict[str, bool] = field(default_factory=dict)
+
+
+def tokens_of(answer: Any) -> int:
+    """How many tokens an answer of the policy cost."""
+    if not isinstance(answer, list):
+        return 0
+    return sum(continuation.tokens for continuation in answer if isinstance(continuation, Continuation))
