@@ -56,6 +56,12 @@ class PocketPolicy:
         self._ids = {token: self._id(token) for token in (BEGIN, STEP, END, PROSE, CODE)}
         self._forbidden = tuple(map(self._id, (PAD, BEGIN, PROSE, CODE, UNKNOWN, DRILL)))
 
+    def close(self) -> None:
+        """End the engines that are processes of their own."""
+        for engine in self._engines:
+            if isinstance(engine, EngineProcess):
+                engine.close()
+
     def _id(self, token: str) -> int:
         found = self.tokenizer.token_to_id(token)
         if found is None:

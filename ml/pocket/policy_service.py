@@ -6,6 +6,7 @@ the engine half empty. `python -m ml.pocket.policy_service FOLDER` is such a pro
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -94,7 +95,8 @@ class EngineProcess:
         self._lock = threading.Lock()
         self._calls: dict[int, tuple[Sequence[Group], Future[None]]] = {}
         self._number = 0
-        threading.Thread(target=self._collect, name="engine answers", daemon=True).start()
+        self._reader = threading.Thread(target=self._collect, name="engine answers", daemon=True)
+        self._reader.start()
 
     def submit(self, groups: Sequence[Group]) -> Future[None]:
         """Have the groups sampled; the future says when their results are filled in."""
@@ -107,7 +109,7 @@ class EngineProcess:
             try:
                 self._process.stdin.write(json.dumps(line) + "\n")
                 self._process.stdin.flush()
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 del self._calls[self._number]
                 done.set_exception(MisstepError(f"the policy's engine process has ended: {error}"))
         return done
@@ -116,6 +118,11 @@ class EngineProcess:
         """End the process; calls under way fail."""
         self._process.kill()
         self._process.wait()
+        self._reader.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
 
     def _collect(self) -> None:
         assert self._process.stdout is not None
