@@ -38,18 +38,21 @@ Found = Mapping[str, SolutionEstimate]
 
 
 def solutions_with_truth(count: int, seed: int = 9) -> list[tuple[Solution, int | None]]:
-    """Prose solutions and their first mistake by the checker. Mistakes that cancel out are left out: rollouts
-    and truth rightly differ there.
+    """Prose solutions and their first mistake by the checker, as many with a mistake as without.
+
+    Mistakes that cancel out are left out: rollouts and truth rightly differ there.
     """
     generator = random.Random(seed)
-    found: list[tuple[Solution, int | None]] = []
-    for problem in generate(3 * count, seed=seed):
+    wrong: list[tuple[Solution, int | None]] = []
+    right: list[tuple[Solution, int | None]] = []
+    for problem in generate(30 * count, seed=seed):
         written = write_prose(expression_of(problem.text), generator)
         truth = first_mistake(problem.text, written.steps)
-        if (truth is None) == (str(written.answer) == problem.answer):
+        kind = right if truth is None else wrong
+        if (truth is None) == (str(written.answer) == problem.answer) and len(kind) < count // 2:
             positions = tuple(Position((Option(step),)) for step in written.steps)
-            found.append((Solution(problem.id, problem, positions), truth))
-    return found[:count]
+            kind.append((Solution(problem.id, problem, positions), truth))
+    return right + wrong
 
 
 def label(policy: Policy, labelled: Labelled, method: str, rollouts: int, seed: int) -> tuple[Found, int]:
