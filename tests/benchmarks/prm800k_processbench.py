@@ -111,7 +111,9 @@ def run(name: str, work: Path, options: argparse.Namespace) -> dict[str, Any]:
         "--epochs", options.epochs, "--batch-size", 8, "--learning-rate", options.learning_rate,
         "--maximum-length", 2048,
     )  # fmt: skip
-    found: dict[str, Any] = {"seconds": time.monotonic() - started, "card": trained}
+    # Where the checkpoint lay is nobody's business but this machine's.
+    card = {name: value for name, value in trained.items() if name != "checkpoint"}
+    found: dict[str, Any] = {"seconds": time.monotonic() - started, "card": card}
     files = {subset: work / f"{checkpoint.name}.{subset}.jsonl" for subset in SUBSETS}
     for subset, path in SUBSETS.items():
         given = ("--solutions", path, "--format", "processbench")
