@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -105,22 +106,16 @@ class Server:
             "DJANGO_SETTINGS_MODULE": "tests.settings",
             "DATABASE_URL": f"postgresql://{database['USER']}@/{database['NAME']}?host={database['HOST']}",
         }
-        command = [sys.executable, "-m", "gunicorn", "labelsite.wsgi", "--bind", f"127.0.0.1:{self.port}"]
-        command += [
-            "--worker-class",
-            "gthread",
-            "--threads",
-            "4",
-            "--log-level",
-            "error",
-            "--no-control-socket",
-        ]
+        command = [sys.executable, "-m", "gunicorn", "--config", "python:labelsite.web", "labelsite.wsgi"]
+        command += ["--workers", "1", "--bind", f"127.0.0.1:{self.port}", "--log-level", "error"]
         self.process = subprocess.Popen(command, env=environment, start_new_session=True)
+        # A connection is accepted before the site is loaded; only an answer says that it is.
         for _ in range(300):
-            with socket.socket() as attempt:
-                if attempt.connect_ex(("127.0.0.1", self.port)) == 0:
+            try:
+                with urllib.request.urlopen(f"{self.url}/login/", timeout=30):
                     return
-            time.sleep(0.1)
+            except OSError:
+                time.sleep(0.1)
         raise AssertionError("the server did not start within 30 s")
 
     def kill(self) -> None:
