@@ -26,6 +26,7 @@ from ml.search.problems import read_problems
 from ml.search.recipes import RECIPES, Recipe
 from ml.search.requests import Search
 from ml.search.run_folder import RunFolder
+from ml.search.totals import Totals
 from ml.search.trajectory import best_trajectory
 from ml.search.tree import Tree
 from ml.search.walk import ValueModel, Walk
@@ -103,13 +104,7 @@ class AutolabelRun:
     """One run: what it reads, what it asks, and what it has found so far."""
 
     arguments: argparse.Namespace
-    cost: Cost = field(default_factory=Cost)
-    q_sum: float = 0.0
-    q_count: int = 0
-    q_histogram: list[int] = field(default_factory=lambda: [0] * 10)
-    first_mistakes: int = 0
-    disputed: int = 0
-    lowest_q: float = 0.0
+    totals: Totals = field(default_factory=Totals)
     value_model: ValueModel | None = None
 
     def execute(self) -> dict[str, Any]:
@@ -120,13 +115,13 @@ class AutolabelRun:
         items = self._items()
         policy = load_policy(self.arguments.policy, engines_for(len(items)))
         self.value_model = self._load_value_model()
-        self.lowest_q = -1.0 if self.arguments.method == "rstar" else 0.0
+        self.totals.lowest_q = -1.0 if self.arguments.method == "rstar" else 0.0
         folder = RunFolder(Path(self.arguments.out), self._settings(options, policy.name, items))
         earlier = folder.finished_run()
         if earlier is not None:
             return _result(earlier, self.arguments.out)
         for line in folder.open():
-            self._count(line)
+            self.totals.add(line)
         try:
             self._search(recipe, options, policy, items, folder)
         except BaseException:
@@ -134,7 +129,7 @@ class AutolabelRun:
             raise
         run = self._run_record(folder.settings, len(items))
         trees = {"tree": "trees.jsonl", "pairs": "pairs.jsonl"} if self.arguments.problems else {}
-        disputed = {"disputed": "disputed_answers.jsonl"} if self.disputed else {}
+        disputed = {"disputed": "disputed_answers.jsonl"} if self.totals.disputed_answers else {}
         folder.finish(run, {"estimate": "estimates.jsonl"} | trees | disputed)
         return _result(run, self.arguments.out)
 
@@ -145,14 +140,14 @@ class AutolabelRun:
         walk = Walk(policy, sandbox(), self.value_model, parallel=self.arguments.parallel_trees)
         missing = ((index, item) for index, item in enumerate(items) if index not in folder.offsets)
         spent = Cost()
-        progress.report(len(folder.offsets), metrics=self._metrics())
+        progress.report(len(folder.offsets), metrics=self.totals.metrics())
         for finished in walk.drive((index, self._start(recipe, options, item)) for index, item in missing):
             line = _line(finished.result)
             line["disputed"] = _disputed(items[finished.key], finished.disputed)
             line["cost"], spent = _difference(walk, spent)
             folder.add(finished.key, line)
-            self._count(line)
-            progress.report(len(folder.offsets), metrics=self._metrics())
+            self.totals.add(line)
+            progress.report(len(folder.offsets), metrics=self.totals.metrics())
 
     def _start(self, recipe: Recipe, options: Any, item: Item) -> Search[SolutionEstimate | Tree]:
         seed = self.arguments.seed
@@ -230,26 +225,6 @@ class AutolabelRun:
             "input": {"items": len(items), "sha256": digest.hexdigest()},
         }
 
-    def _count(self, line: dict[str, Any]) -> None:
-        """Take one finished line into the totals."""
-        for name, value in line["cost"].items():
-            setattr(self.cost, name, getattr(self.cost, name) + value)
-        self.disputed += len(line["disputed"]["answers"]) if line.get("disputed") else 0
-        self.first_mistakes += line["estimate"]["first_mistake"] is not None
-        for step in line["estimate"]["steps"]:
-            if step["q_value"] is not None:
-                self.q_sum, self.q_count = self.q_sum + step["q_value"], self.q_count + 1
-                share = (step["q_value"] - self.lowest_q) / (1.0 - self.lowest_q)
-                self.q_histogram[min(9, max(0, int(share * 10)))] += 1
-
-    def _metrics(self) -> dict[str, Any]:
-        return {
-            "mean_q": round(self.q_sum / self.q_count, 4) if self.q_count else None,
-            "tokens": self.cost.tokens,
-            "executions": self.cost.executions,
-            "q_histogram": self.q_histogram,
-        }
-
     def _run_record(self, settings: dict[str, Any], count: int) -> dict[str, Any]:
         return {
             "method": self.arguments.method,
@@ -262,15 +237,15 @@ class AutolabelRun:
             "python": platform.python_version(),
             "sandbox_level": sandbox().level,
             "sandbox_executions": dict(sandbox().executions),
-            "cost": self.cost.as_json(),
+            "cost": self.totals.cost.as_json(),
             "counts": {
                 "items": count,
-                "steps": self.q_count,
-                "first_mistakes": self.first_mistakes,
-                "disputed_answers": self.disputed,
+                "steps": self.totals.q_count,
+                "first_mistakes": self.totals.first_mistakes,
+                "disputed_answers": self.totals.disputed_answers,
                 "infrastructure": sandbox().infrastructure,
             },
-            "mean_q": self._metrics()["mean_q"],
+            "mean_q": self.totals.mean_q,
             "settings": settings,
         }
 

@@ -1,0 +1,52 @@
+"""What a run has found so far, over all of its solutions or trees: for its progress and for its record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ml.search.cost import Cost
+
+Q_BINS = 10
+
+
+@dataclass
+class Totals:
+    """Sums over the finished lines. Q-values lie between `lowest_q` and 1; `q_histogram` cuts that into tenths."""
+
+    lowest_q: float = 0.0
+    cost: Cost = field(default_factory=Cost)
+    q_sum: float = 0.0
+    q_count: int = 0
+    q_histogram: list[int] = field(default_factory=lambda: [0] * Q_BINS)
+    first_mistakes: int = 0
+    disputed_answers: int = 0
+
+    @property
+    def mean_q(self) -> float | None:
+        """The mean over all estimated steps; None while there is none."""
+        return round(self.q_sum / self.q_count, 4) if self.q_count else None
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Take one finished line in."""
+        for name, value in line["cost"].items():
+            setattr(self.cost, name, getattr(self.cost, name) + value)
+        self.disputed_answers += len(line["disputed"]["answers"]) if line.get("disputed") else 0
+        self.first_mistakes += line["estimate"]["first_mistake"] is not None
+        for step in line["estimate"]["steps"]:
+            if step["q_value"] is not None:
+                self._add_q(step["q_value"])
+
+    def _add_q(self, value: float) -> None:
+        self.q_sum, self.q_count = self.q_sum + value, self.q_count + 1
+        share = (value - self.lowest_q) / (1.0 - self.lowest_q)
+        self.q_histogram[min(Q_BINS - 1, max(0, int(share * Q_BINS)))] += 1
+
+    def metrics(self) -> dict[str, Any]:
+        """What a progress line shows."""
+        return {
+            "mean_q": self.mean_q,
+            "tokens": self.cost.tokens,
+            "executions": self.cost.executions,
+            "q_histogram": self.q_histogram,
+        }
