@@ -84,12 +84,10 @@ def _grid(place: _Place, x_ticks: Sequence[float]) -> str:
 
 
 def _ticks(values: Sequence[float], is_logarithmic: bool) -> Sequence[float]:
-    """The values themselves where they are few; else round ones between the first and the last."""
-    if len(values) <= 8:
-        return values
-    if is_logarithmic:
-        return _decades(values[0], values[-1])
-    return [values[0] + (values[-1] - values[0]) * step / 5 for step in range(6)]
+    """On a plain axis fifths of it; on a logarithmic one the values where they are few, else round ones."""
+    if not is_logarithmic:
+        return [values[0] + (values[-1] - values[0]) * step / 5 for step in range(6)]
+    return values if len(values) <= 8 else _decades(values[0], values[-1])
 
 
 def _decades(low: float, high: float) -> list[float]:
