@@ -58,7 +58,7 @@ def test_a_prefix_is_worth_the_same_in_any_company(preference_checkpoint):
 
 
 def guided(folder, checkpoint, monkeypatch, method, name):
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec: ChainPolicy(0.3))
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: ChainPolicy(0.3))
     problems = folder / "problems.jsonl"
     lines = [{"problem": f"{n} + 4 + 5 + 6", "answer": n + 15} for n in range(1, 5)]
     problems.write_text("".join(json.dumps(line) + "\n" for line in lines))
