@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from labelsite.accounts.models import User
-from labelsite.autolabels.importers import read_executions
-from labelsite.autolabels.loading import Check, identity_of
+from labelsite.autolabels.importers import identity_of, read_executions
+from labelsite.autolabels.loading import Check
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.problems.models import Step

@@ -42,6 +42,22 @@ class TreeLine:
     data: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """One line of disputed_answers.jsonl: answers with the first grader's opinion of each."""
+
+    id: str
+    answers: Mapping[str, bool]
+
+
+def read_disputed(path: Path) -> Iterator[Disputed]:
+    """The lines of disputed_answers.jsonl; raises BadRecord naming file and line."""
+    for number, record in _lines(path):
+        refusal = _Refusal(path, number)
+        answers = dict(refusal.graded(answer) for answer in refusal.listed(record, "answers"))
+        yield Disputed(refusal.identity(record), answers)
+
+
 def read_estimates(path: Path) -> Iterator[SolutionEstimate]:
     """The lines of estimates.jsonl; raises BadRecord naming file and line."""
     for number, record in _lines(path):
@@ -163,8 +179,19 @@ class _Refusal:
             self(f"the outcome {step!r}"[:200], "null, or a verdict and an output")
         return step["verdict"], str(step.get("output", "")).replace("\0", "\N{REPLACEMENT CHARACTER}")
 
+    def graded(self, answer: Any) -> tuple[str, bool]:
+        if not isinstance(answer, dict) or not isinstance(answer.get("is_correct"), bool):
+            self(f"the answer {answer!r}"[:200], "an answer and whether it is correct")
+        return str(answer.get("answer", "")).replace("\0", "\N{REPLACEMENT CHARACTER}"), answer["is_correct"]
+
     def optional_number(self, record: Mapping[str, Any], key: str, low: float, high: float) -> float | None:
         return None if record.get(key) is None else self.number(record, key, low, high)
+
+
+def identity_of(value: str) -> int:
+    if not value.isdigit():
+        raise MisstepError(f"the output names {value!r}, expected the id of a solution or problem")
+    return int(value)
 
 
 def _step_estimate(step: Any, refusal: _Refusal) -> StepEstimate:

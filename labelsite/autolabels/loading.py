@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from django.db import connection, transaction
 from django.utils import timezone
 
-from labelsite.autolabels.importers import read_estimates, read_run, read_scores, read_trees
+from labelsite.autolabels.disputes import load_disputed
+from labelsite.autolabels.importers import identity_of, read_estimates, read_run, read_scores, read_trees
 from labelsite.autolabels.models import EstimateRun, ScoreRun, SearchTree, Shard
 from labelsite.problems.models import Problem, Step
 from ml.errors import MisstepError
@@ -48,6 +49,7 @@ def load_estimates(run: EstimateRun, folder: Path, check: Check = lambda: None) 
         run.step_estimates.all().delete()
         run.solution_estimates.all().delete()
         run.trees.all().delete()
+        run.disputed_answers.all().delete()
         run.cost = {}
         counts = _load_part(run, folder, None, check)
         run.loaded_at = timezone.now()
@@ -84,6 +86,8 @@ def _load_part(run: EstimateRun, folder: Path, expected: int | None, check: Chec
         counts = _load_trees(run, folder / "trees.jsonl", check)
     else:
         counts = _load_solutions(run, folder / "estimates.jsonl", check)
+    if (folder / "disputed_answers.jsonl").exists():
+        load_disputed(run, folder / "disputed_answers.jsonl", of_solutions="solutions" in counts)
     found = counts.get("solutions", counts.get("trees", 0))
     if expected is not None and found != expected:
         raise MisstepError(f"{folder} holds results of {found} items, expected {expected}")
@@ -183,12 +187,6 @@ def _matching(step_ids: dict[int, list[int]], identity: str, count: int) -> list
     if len(steps) != count:
         raise MisstepError(f"the output has {count} steps for solution {identity}, expected {len(steps)}")
     return steps
-
-
-def identity_of(value: str) -> int:
-    if not value.isdigit():
-        raise MisstepError(f"the output names {value!r}, expected the id of a solution or problem")
-    return int(value)
 
 
 def _copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -85,6 +86,29 @@ class SearchTree(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "problem"], name="search_tree_once")]
+
+
+class DisputedAnswer(models.Model):
+    """An answer that a run's rollouts reached and the two graders judge differently: for a person to decide."""
+
+    run = models.ForeignKey(EstimateRun, on_delete=models.CASCADE, related_name="disputed_answers")
+    problem = models.ForeignKey(Problem, on_delete=models.CASCADE, related_name="disputed_answers")
+    answer = models.TextField()
+    # What the search went by: the first grader's opinion. The strict second one is the opposite.
+    is_correct = models.BooleanField()
+    verdict = models.BooleanField(null=True)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True)
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "problem", "answer"], name="disputed_answer_once"),
+            models.CheckConstraint(
+                condition=models.Q(verdict__isnull=True, decided_by__isnull=True, decided_at__isnull=True)
+                | models.Q(verdict__isnull=False, decided_by__isnull=False, decided_at__isnull=False),
+                name="disputed_answer_decided_by_somebody",
+            ),
+        ]
 
 
 class ScoreRun(models.Model):

@@ -10,6 +10,7 @@ urlpatterns = [
     path("<int:pk>/", views.run_detail, name="run"),
     path("<int:pk>/cancel/", views.cancel, name="cancel"),
     path("<int:pk>/resume/", views.resume, name="resume"),
+    path("<int:pk>/answers/<int:answer>/", views.decide_answer, name="decide_answer"),
     path("<int:pk>/math-aps/", views.export_run, name="export_run"),
     path("trees/<int:pk>/", views.tree, name="tree"),
     path("trees/<int:pk>/nodes/<int:number>/", views.node, name="node"),

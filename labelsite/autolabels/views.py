@@ -18,11 +18,11 @@ from django.views.decorators.http import require_POST
 
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.models import User
-from labelsite.autolabels import services
+from labelsite.autolabels import disputes, services
 from labelsite.autolabels.budget import budget_for_search
 from labelsite.autolabels.forms import ProblemSearchForm, TreeFileForm
 from labelsite.autolabels.math_aps import import_trees
-from labelsite.autolabels.models import EstimateRun, SearchTree, SolutionEstimate
+from labelsite.autolabels.models import DisputedAnswer, EstimateRun, SearchTree, SolutionEstimate
 from labelsite.autolabels.plots import bar_chart
 from labelsite.autolabels.plots.tree import tree_svg
 from labelsite.autolabels.progress import (
@@ -69,6 +69,9 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
     if _is_htmx(request) and progress.is_moving:
         return render(request, "autolabels/run_live.html", context)
     context |= _page_of_results(run, request.GET.get("after", ""))
+    # What nobody has decided yet comes first.
+    disputed = run.disputed_answers.select_related("problem", "decided_by")
+    context["disputed"] = disputed.order_by("-verdict", "pk")[:PAGE]
     if _is_htmx(request):
         # The last live answer brings the whole page's end: reload it once.
         response = HttpResponse()
@@ -150,6 +153,18 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         messages.error(request, _("Nothing of this run has stopped."))
     return redirect("autolabels:run", pk)
+
+
+@reviewer_required
+@require_POST
+def decide_answer(request: HttpRequest, pk: int, answer: int) -> HttpResponse:
+    """A person's word on an answer that the two graders judge differently."""
+    disputes.decide(
+        get_object_or_404(DisputedAnswer, pk=answer, run=pk),
+        request.POST.get("verdict") == "right",
+        person(request),
+    )
+    return redirect(reverse("autolabels:run", args=[pk]) + "#disputed")
 
 
 @reviewer_required

@@ -265,9 +265,9 @@ def _disputed(item: Item, answers: dict[str, bool]) -> dict[str, Any] | None:
     """
     if not answers:
         return None
-    problem = item.problem if isinstance(item, Solution) else item
+    reference = item.problem.answer if isinstance(item, Solution) else item.answer
     judged = [{"answer": answer, "is_correct": right} for answer, right in sorted(answers.items())]
-    return {"problem": problem.id, "reference": problem.answer, "answers": judged}
+    return {"id": item.id, "reference": reference, "answers": judged}
 
 
 def _difference(walk: Walk, before: Cost) -> tuple[dict[str, float], Cost]:

@@ -253,6 +253,6 @@ def test_answers_on_which_the_two_opinions_differ_are_kept_for_people(files, mon
     )
     label(files, "--solutions", str(files / "halves.jsonl"), "--format", "misstep", "--rollouts", "2")
     assert lines(files / "out" / "disputed_answers.jsonl") == [
-        {"problem": "p0", "reference": "1/2", "answers": [{"answer": "2/4", "is_correct": True}]}
+        {"id": "p0/0", "reference": "1/2", "answers": [{"answer": "2/4", "is_correct": True}]}
     ]
     assert json.loads((files / "out" / "run.json").read_text())["counts"]["disputed_answers"] == 1

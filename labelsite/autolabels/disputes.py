@@ -1,0 +1,54 @@
+"""Answers on which the two graders differ: kept with their run, and decided by people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.utils import timezone
+
+from labelsite.accounts.models import User
+from labelsite.autolabels.importers import Disputed, identity_of, read_disputed
+from labelsite.autolabels.models import DisputedAnswer, EstimateRun
+from labelsite.problems.models import Problem, Solution
+from ml.errors import MisstepError
+
+
+def load_disputed(run: EstimateRun, path: Path, of_solutions: bool) -> int:
+    """Add the file's answers to the run; returns how many lines it has.
+
+    of_solutions: the lines name solutions, else problems. Raises MisstepError for one that is not here.
+    """
+    lines = list(read_disputed(path))
+    problems = _problems([identity_of(line.id) for line in lines], of_solutions)
+    DisputedAnswer.objects.bulk_create(
+        (
+            DisputedAnswer(
+                run=run, problem_id=_problem(problems, line, path), answer=answer, is_correct=right
+            )
+            for line in lines
+            for answer, right in line.answers.items()
+        ),
+        # Rollouts of several solutions of one problem reach the same answer.
+        ignore_conflicts=True,
+    )
+    return len(lines)
+
+
+def _problems(named: list[int], of_solutions: bool) -> dict[int, int]:
+    if of_solutions:
+        return dict(Solution.objects.filter(pk__in=named).values_list("pk", "problem_id"))
+    return {pk: pk for pk in Problem.objects.filter(pk__in=named).values_list("pk", flat=True)}
+
+
+def _problem(problems: dict[int, int], line: Disputed, path: Path) -> int:
+    found = problems.get(identity_of(line.id))
+    if found is None:
+        raise MisstepError(f"{path} names {line.id}, which is not here")
+    return found
+
+
+def decide(answer: DisputedAnswer, verdict: bool, decided_by: User) -> None:
+    """Keep a person's word on one answer; a later word replaces it."""
+    DisputedAnswer.objects.filter(pk=answer.pk).update(
+        verdict=verdict, decided_by=decided_by, decided_at=timezone.now()
+    )

@@ -1,0 +1,55 @@
+"""Answers on which the graders differ: loaded with their run, shown on its page, decided by a person."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelsite.autolabels.loading import load_estimates
+from labelsite.autolabels.models import DisputedAnswer
+from ml.errors import BadRecord, MisstepError
+from tests.autolabels.files import estimate_line, write_lines, write_run
+from tests.factories import make_estimate_run, make_solution, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def loaded(tmp_path, lines):
+    solution = make_solution(["Half.", "The answer is 2/4."])
+    folder = write_run(tmp_path / "run", [estimate_line(solution.pk, [4, 4])])
+    write_lines(folder / "disputed_answers.jsonl", lines(solution.pk))
+    run = make_estimate_run()
+    load_estimates(run, folder)
+    return run, solution
+
+
+def halves(pk):
+    return [{"id": str(pk), "reference": "1/2", "answers": [{"answer": "2/4", "is_correct": True}]}]
+
+
+def test_they_stand_with_their_run_and_problem_and_once(tmp_path):
+    run, solution = loaded(tmp_path, lambda pk: halves(pk) * 2)
+    (dispute,) = run.disputed_answers.all()
+    assert (dispute.problem_id, dispute.answer, dispute.is_correct) == (solution.problem_id, "2/4", True)
+    assert dispute.verdict is None
+
+
+def test_a_solution_that_is_not_here_and_a_line_without_a_judgement_are_refused(tmp_path):
+    with pytest.raises(MisstepError, match="names 987654321, which is not here"):
+        loaded(tmp_path / "a", lambda pk: halves(987654321))
+    with pytest.raises(BadRecord, match="expected an answer and whether it is correct"):
+        loaded(tmp_path / "b", lambda pk: [{"id": str(pk), "answers": ["2/4"]}])
+    assert not DisputedAnswer.objects.exists()
+
+
+def test_a_reviewer_decides_on_the_runs_page_and_an_annotator_does_not(client, tmp_path):
+    run, _ = loaded(tmp_path, halves)
+    (dispute,) = run.disputed_answers.all()
+    address = f"/autolabels/{run.pk}/answers/{dispute.pk}/"
+    client.force_login(make_user())
+    assert client.post(address, {"verdict": "right"}).status_code in (403, 404)
+    reviewer = make_user("reviewer")
+    client.force_login(reviewer)
+    assert "Answers on which the graders differ" in client.get(f"/autolabels/{run.pk}/").content.decode()
+    assert client.post(address, {"verdict": "wrong"}, follow=True).status_code == 200
+    dispute.refresh_from_db()
+    assert dispute.verdict is False and dispute.decided_by == reviewer
