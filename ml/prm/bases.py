@@ -12,7 +12,8 @@ from transformers import PreTrainedModel
 
 from ml.errors import MisstepError
 from ml.prm.checkpoint import sha256_of
-from ml.prm.model import build, deepened, load, small_config
+from ml.prm.deepening import deepened
+from ml.prm.model import build, load, small_config
 from ml.prm.tokenization import (
     Layout,
     StepTokenizer,

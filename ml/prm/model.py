@@ -8,7 +8,6 @@ attention over spans, and a last layer and head that compute only the tokens tha
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +49,7 @@ class ProcessRewardModel(nn.Module):
 
     target_ids: the vocabulary ids of the classes where the language model's own head is read, in the order
     negative, positive, neutral; empty where the model has a linear head. extra_layers: how many of the layers
-    lie on top of the base (see `deepened`).
+    lie on top of the base (see `ml.prm.deepening`).
     """
 
     def __init__(self, model: nn.Module, target_ids: Sequence[int] = (), extra_layers: int = 0) -> None:
@@ -166,31 +165,6 @@ def load(folder: str | Path, outputs: int | None = None, has_language_head: bool
         )
     except (OSError, ValueError) as error:
         raise MisstepError(f"{folder}: {error}, expected a transformers model in safetensors") from error
-
-
-def deepened(model: PreTrainedModel, count: int, has_language_head: bool = False) -> PreTrainedModel:
-    """The model with `count` fresh layers on top that begin as the identity.
-
-    A policy's last layers hold what it expects next. A mistake shows where that differs from what comes, and
-    somewhere the two have to be compared: without further layers, training must first make room for it.
-    Raises MisstepError for a family whose layers are not stacked like Llama's.
-    """
-    backbone = getattr(model, model.base_model_prefix)
-    if type(backbone).__name__ not in LLAMA_SHAPED:
-        raise MisstepError(
-            f"layers on top of a {type(backbone).__name__}, expected {', '.join(LLAMA_SHAPED)}"
-        )
-    config = copy.deepcopy(model.config)
-    depth = config.num_hidden_layers
-    config.num_hidden_layers = depth + count
-    if getattr(config, "layer_types", None):
-        config.layer_types = [*config.layer_types, *[config.layer_types[-1]] * count]
-    deeper = build(config, has_language_head)
-    deeper.load_state_dict(model.state_dict(), strict=False)
-    for layer in getattr(deeper, deeper.base_model_prefix).layers[depth:]:
-        nn.init.zeros_(layer.self_attn.o_proj.weight)
-        nn.init.zeros_(layer.mlp.down_proj.weight)
-    return deeper
 
 
 def _plain_logits(model: PreTrainedModel) -> PreTrainedModel:
