@@ -21,6 +21,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
+import torch
 
 from ml.errors import MisstepError
 from ml.pocket.policy_batch import RunningBatch
@@ -57,6 +58,8 @@ class EngineThread:
         return call.done
 
     def _serve(self) -> None:
+        # Its matrices are so small that a second thread costs more in waiting than it adds.
+        torch.set_num_threads(1)
         batch, owners = RunningBatch(self.engine), dict[Group, _Call]()
         while True:
             while not batch.busy or not self._calls.empty():

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 
 from labelsite.accounts.models import User
 from labelsite.annotations import uploads
-from labelsite.autolabels.models import SearchTree
+from labelsite.autolabels.models import DisputedAnswer, SearchTree
 from labelsite.campaigns.services import set_kind
 from labelsite.jobs.models import JobState
 from labelsite.snapshots.services import freeze
@@ -86,6 +86,9 @@ def filled_site(reader: User) -> Samples:
     tree = SearchTree.objects.create(
         run=make_estimate_run(method="rstar"), problem=problem, node_count=5, data=small_tree(problem.pk)
     )
+    disputed = DisputedAnswer.objects.create(
+        run_id=campaign.estimate_run_id, problem=first.solution.problem, answer="2/4", is_correct=True
+    )
     make_token(reader)
     file = uploads.keep("lines.jsonl", [b'{"problem": "What is $2^2$?", "steps": ["It is 4."]}\n'], reader)
     job = make_job(state=JobState.FAILED, error="the disk is full", result={"lines": 3})
@@ -111,6 +114,7 @@ def filled_site(reader: User) -> Samples:
         },
         {
             "autolabels:run": {"pk": campaign.estimate_run_id},
+            "autolabels:decide_answer": {"answer": disputed.pk},
             "training:run": {"pk": run.pk},
             "training:scores": {"pk": scores.pk},
         },
