@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 from tests.factories import PASSWORD
 
@@ -48,13 +49,23 @@ class Watched:
         self.outside: list[str] = []
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.under_way: set[Request] = set()
         self.page.on("request", self._requested)
+        self.page.on("requestfinished", lambda request: self.under_way.discard(request))
+        self.page.on("requestfailed", lambda request: self.under_way.discard(request))
+
+    def settle(self) -> None:
+        """Waits for the answers under way: emptying the tables would lock out a server that still reads them."""
+        deadline = time.monotonic() + 3
+        while self.under_way and not self.page.is_closed() and time.monotonic() < deadline:
+            self.page.wait_for_timeout(20)
 
     def _heard(self, message: Any) -> None:
         if "Content Security Policy" in message.text:
             self.breaches.append(message.text)
 
-    def _requested(self, request: Any) -> None:
+    def _requested(self, request: Request) -> None:
+        self.under_way.add(request)
         if not request.url.startswith((self.base, "data:", "blob:")):
             self.outside.append(request.url)
 

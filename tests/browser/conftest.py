@@ -23,5 +23,6 @@ def watched(chromium_browser: Browser, live_server: Any) -> Iterator[Watched]:
     context = chromium_browser.new_context(viewport={"width": 1280, "height": 900})
     page = Watched(context, live_server.url)
     yield page
+    page.settle()
     context.close()
     assert not page.errors and not page.breaches and not page.outside
