@@ -5,11 +5,20 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import socket
 import time
 
+from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gthread import ThreadWorker
+
+# One number for each worker, in memory that the master and all workers share: 1 more than its open connections,
+# 0 where there is no worker.
+loads = memoryview(mmap.mmap(-1, 256 * 4)).cast("I")
+
+# For so long a worker leaves a new connection to one that has fewer (seconds), then it takes it all the same.
+PATIENCE = 0.25
 
 
 class BalancedWorker(ThreadWorker):
@@ -19,10 +28,39 @@ class BalancedWorker(ThreadWorker):
     team, whose requests then queue behind each other while the other worker has nothing to do.
     """
 
+    seat: int
+    waiting_since = 0.0
+    waited_last = 0.0
+
     def accept(self, listener: socket.socket) -> None:
-        # Whoever has less to do looks first; for the others there is then nothing left to accept.
-        time.sleep(min(0.0005 * self.nr_conns, 0.01))
-        super().accept(listener)
+        """Called for as long as a connection is there to be accepted, so that leaving it means to be asked again."""
+        if 1 + self.nr_conns > min(load for load in loads if load) and self.is_patient():
+            time.sleep(0.0005)
+        else:
+            super().accept(listener)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Tells the others after each turn, in which connections are accepted and closed."""
+        super().wait_for_and_dispatch_events(timeout)
+        loads[self.seat] = 1 + self.nr_conns
+
+    def is_patient(self) -> bool:
+        now = time.monotonic()
+        if now - self.waited_last > PATIENCE:
+            # What it waited for before was taken long ago.
+            self.waiting_since = now
+        self.waited_last = now
+        return now - self.waiting_since < PATIENCE
+
+
+def pre_fork(server: Arbiter, worker: BalancedWorker) -> None:
+    """Gives a worker its number among the loads."""
+    worker.seat = loads.tolist().index(0)
+    loads[worker.seat] = 1
+
+
+def child_exit(server: Arbiter, worker: BalancedWorker) -> None:
+    loads[worker.seat] = 0
 
 
 workers = os.cpu_count() or 2

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -63,8 +63,21 @@ def ask(connection: http.client.HTTPConnection) -> str:
     return connection.getresponse().read().decode()
 
 
+def meet_both_workers(connect: Callable[[], http.client.HTTPConnection]) -> None:
+    """Returns once the second worker has started, too; nothing stays open."""
+    met: set[str] = set()
+    while len(met) < 2:
+        connection = connect()
+        met.add(ask(connection))
+        connection.close()
+
+
 def test_connections_that_stay_open_are_shared_between_the_workers(port: int) -> None:
-    crowd = [http.client.HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(24)]
+    def connect() -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    meet_both_workers(connect)
+    crowd = [connect() for _ in range(24)]
     workers = Counter(ask(connection) for connection in crowd)
     assert len(workers) == 2 and min(workers.values()) >= 6
     for connection in crowd:
