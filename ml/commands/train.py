@@ -12,7 +12,7 @@ from ml.progress import print_result
 from ml.targets.rules import CHOICES, LabelRule
 
 OBJECTIVES = ("classifier", "value", "preference", "outcome")
-HEADS = ("linear", "tokens")
+HEADS = ("linear", "tokens", "likelihood")
 # Objectives with classes, which alone can be target tokens of a language model.
 CLASSIFYING = ("classifier", "outcome")
 # The ratings of PRM800K as any vocabulary can say them: negative, positive, neutral.
@@ -77,6 +77,7 @@ def request_from(options: argparse.Namespace) -> Any:
         base=options.base,
         from_scratch=options.from_scratch,
         extra_layers=options.extra_layers,
+        is_likelihood=options.head == "likelihood",
         language_weight=options.language_weight,
         examples=ExampleSettings(
             objective=options.objective,
@@ -143,7 +144,8 @@ def _objective_arguments(group: Any) -> None:
         "--head",
         choices=HEADS,
         default="linear",
-        help="tokens: the language model's own head at the target tokens (classifier and outcome)",
+        help="of the language model's own: tokens at the target tokens (classifier and outcome), likelihood at the"
+        " tokens that came (classifier)",
     )
     group.add_argument(
         "--target-tokens",
@@ -157,7 +159,7 @@ def _objective_arguments(group: Any) -> None:
         "--language-weight",
         type=float,
         metavar="W",
-        help="of the base's next-token loss on right steps, beside the objective's (pocket: 1, others: 0)",
+        help="of the next-token loss on right steps, beside the objective's (--head likelihood alone: 1)",
     )
     group.add_argument("--no-alternatives", action="store_true", help="leave rated alternatives out")
     group.add_argument("--weighting", choices=("node", "path"), default="node", help="of shared steps")

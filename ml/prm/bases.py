@@ -42,15 +42,26 @@ class Base:
 @dataclass(frozen=True)
 class HeadSettings:
     """outputs: classes, or 1 for a scalar. target_tokens: read the language model's own head at these tokens
-    instead of a linear one; as many as classes, in the order negative, positive, neutral."""
+    instead of a linear one; as many as classes, in the order negative, positive, neutral. token_bias: read it
+    at the tokens that came (see `ml.prm.likelihood`); two classes."""
 
     outputs: int = 2
     target_tokens: Sequence[str] = ()
+    token_bias: float | None = None
 
     def __post_init__(self) -> None:
         if self.target_tokens and len(self.target_tokens) != self.outputs:
             found = len(self.target_tokens)
             raise MisstepError(f"{found} target tokens for {self.outputs} classes, expected one for each")
+        if self.token_bias is not None and (self.target_tokens or self.outputs != 2):
+            raise MisstepError(
+                "tokens' own chances say right or wrong, expected 2 classes and no target tokens"
+            )
+
+    @property
+    def is_language_head(self) -> bool:
+        """Whether the language model's own head is read, and not a linear one."""
+        return bool(self.target_tokens) or self.token_bias is not None
 
 
 def open_base(
@@ -73,10 +84,11 @@ def open_base(
         return _with_layers(base, extra_layers or 0, head)
     if name == "pocket":
         weights = None if from_scratch else pocket_policy_folder()
-        layout = pocket_layout(maximum_length or 1024, head.target_tokens)
+        layout = pocket_layout(maximum_length or 1024, head.target_tokens, head.token_bias)
         pocket = StepTokenizer(pocket_tokenizer(weights), layout)
         if pocket.unknown_share(texts[:SAMPLE]) <= UNKNOWN_ALLOWED:
-            extra = POCKET_EXTRA_LAYERS if extra_layers is None else extra_layers
+            usual = POCKET_EXTRA_LAYERS if head.token_bias is None else 0
+            extra = usual if extra_layers is None else extra_layers
             return _pocket(pocket, head, weights, extra)
     return _small(texts, head, maximum_length)
 
@@ -90,11 +102,11 @@ def pocket_policy_folder() -> Path | None:
 def _pocket(tokenizer: StepTokenizer, head: HeadSettings, folder: Path | None, extra_layers: int) -> Base:
     """rStar-Math initialises its preference model from the policy; so do we, where the policy is there."""
     if folder is not None:
-        model = load(folder, head.outputs, bool(head.target_tokens))
+        model = load(folder, head.outputs, head.is_language_head)
         digest = sha256_of(folder / "model.safetensors")
         origin = {"name": "pocket", "weights": "pocket policy", "sha256": digest}
         return _with_layers(Base(model, tokenizer, origin), extra_layers, head)
-    model = build(small_config(len(tokenizer.tokenizer), head.outputs), bool(head.target_tokens))
+    model = build(small_config(len(tokenizer.tokenizer), head.outputs), head.is_language_head)
     return Base(model, tokenizer, {"name": "pocket", "weights": "random"})
 
 
@@ -102,26 +114,27 @@ def _with_layers(base: Base, count: int, head: HeadSettings) -> Base:
     """The base with so many fresh layers on top, and the card's word for it."""
     if not count:
         return base
-    model = deepened(base.model, count, bool(head.target_tokens))
+    model = deepened(base.model, count, head.is_language_head)
     return Base(model, base.tokenizer, {**base.origin, "extra_layers": count})
 
 
 def _small(texts: Iterable[str], head: HeadSettings, maximum_length: int | None) -> Base:
     length = maximum_length or 2048
-    layout = Layout(maximum_length=length, target_tokens=head.target_tokens)
+    layout = Layout(maximum_length=length, target_tokens=head.target_tokens, token_bias=head.token_bias)
     tokenizer = StepTokenizer(learned_tokenizer(texts), layout)
     config = small_config(len(tokenizer.tokenizer), head.outputs, max_position_embeddings=max(length, 2048))
-    return Base(build(config, bool(head.target_tokens)), tokenizer, {"name": "small", "weights": "random"})
+    return Base(build(config, head.is_language_head), tokenizer, {"name": "small", "weights": "random"})
 
 
 def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None) -> Base:
     if not folder.is_dir():
         raise MisstepError(f"--base {folder} is no folder, expected pocket, small or a model's folder")
-    model = load(folder, head.outputs, bool(head.target_tokens))
+    model = load(folder, head.outputs, head.is_language_head)
     context = getattr(model.config, "max_position_embeddings", None) or 2048
     if maximum_length is not None and maximum_length > context:
         raise MisstepError(f"--maximum-length {maximum_length}, expected at most the base's {context}")
-    tokenizer = load_step_tokenizer(folder, maximum_length or min(context, 2048), head.target_tokens)
+    length = maximum_length or min(context, 2048)
+    tokenizer = load_step_tokenizer(folder, length, head.target_tokens, head.token_bias)
     weights = sorted(folder.glob("*.safetensors"))
     origin = {"name": folder.name, "weights": "given", "sha256": [sha256_of(path) for path in weights]}
     return Base(model, tokenizer, origin)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -26,6 +26,8 @@ from transformers import (
 
 from ml.errors import MisstepError
 from ml.prm.attention import SPANS, attend_over_spans
+from ml.prm.examples import Example
+from ml.prm.likelihood import TOKEN_BIAS, language_loss, read_steps
 from ml.prm.packing import Packed
 
 # Backbones whose last layer we can run for chosen tokens alone: they share Llama's names. Others run whole.
@@ -37,27 +39,21 @@ LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", 
 LOGIT_CHANGES = ("final_logit_softcapping", "logits_scaling", "logit_scale")
 
 
-class Seen(NamedTuple):
-    """Hidden states of all tokens [1, T, hidden]: where the base ends, and before the last layer."""
-
-    base: torch.Tensor
-    last: torch.Tensor
-
-
 class ProcessRewardModel(nn.Module):
     """Wraps a transformers model; `forward` takes a packed row and returns logits per reading.
 
     target_ids: the vocabulary ids of the classes where the language model's own head is read, in the order
-    negative, positive, neutral; empty where the model has a linear head. extra_layers: how many of the layers
-    lie on top of the base (see `ml.prm.deepening`).
+    negative, positive, neutral; empty where the model has another head. token_bias: given where steps are read
+    by the chances of their own tokens (see `ml.prm.likelihood`).
     """
 
-    def __init__(self, model: nn.Module, target_ids: Sequence[int] = (), extra_layers: int = 0) -> None:
+    def __init__(
+        self, model: nn.Module, target_ids: Sequence[int] = (), token_bias: float | None = None
+    ) -> None:
         super().__init__()
         self.model = model
         self.target_ids = list(target_ids)
-        self.extra_layers = extra_layers
-        self._seen: Seen | None = None
+        self.token_bias = token_bias
 
     @property
     def plain(self) -> Any:
@@ -67,19 +63,36 @@ class ProcessRewardModel(nn.Module):
 
     def forward(self, packed: Packed) -> torch.Tensor:
         """Logits of every requested reading: shape [R, outputs]."""
+        if self.token_bias is not None:
+            return self._read_tokens(packed, self._all_hidden(packed))
         plain = self.plain
         backbone = getattr(plain, plain.base_model_prefix)
         if type(backbone).__name__ in LLAMA_SHAPED:
-            hidden, self._seen = _read_llama(backbone, packed, self.extra_layers)
+            hidden = _read_llama(backbone, packed)
         else:
-            output = backbone(
-                input_ids=packed.input_ids,
-                position_ids=packed.position_ids,
-                use_cache=False,
-                plan=packed.plan,
-            )
-            hidden = output.last_hidden_state[0].index_select(0, packed.reads)
+            hidden = self._all_hidden(packed).index_select(0, packed.reads)
         return self._read_out(hidden).index_select(0, packed.order)
+
+    def with_language_loss(
+        self, packed: Packed, examples: Sequence[Example], total: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The readings, and the next-token loss on right steps from the same pass (see `ml.prm.likelihood`)."""
+        hidden = self._all_hidden(packed)
+        head = self.plain.get_output_embeddings()
+        return self._read_tokens(packed, hidden), language_loss(hidden, head, packed, examples, total)
+
+    def _all_hidden(self, packed: Packed) -> torch.Tensor:
+        """What the head may read at all tokens: [T, hidden]."""
+        plain = self.plain
+        output = getattr(plain, plain.base_model_prefix)(
+            input_ids=packed.input_ids, position_ids=packed.position_ids, use_cache=False, plan=packed.plan
+        )
+        hidden: torch.Tensor = output.last_hidden_state[0]
+        return hidden
+
+    def _read_tokens(self, packed: Packed, hidden: torch.Tensor) -> torch.Tensor:
+        bias = TOKEN_BIAS if self.token_bias is None else self.token_bias
+        return read_steps(hidden, self.plain.get_output_embeddings().weight, packed, bias)
 
     def _read_out(self, hidden: torch.Tensor) -> torch.Tensor:
         """Hidden states [M, hidden] to logits of the classes [M, outputs]."""
@@ -91,24 +104,6 @@ class ProcessRewardModel(nn.Module):
         head = plain.get_output_embeddings()
         bias = getattr(head, "bias", None)
         return linear(hidden, head.weight[self.target_ids], None if bias is None else bias[self.target_ids])
-
-    def expectations(self, places: torch.Tensor) -> torch.Tensor:
-        """Next-token logits under the fresh layers, at these places of the last forward pass: [N, vocabulary]."""
-        plain = self.plain
-        norm = getattr(plain, plain.base_model_prefix).norm
-        hidden = norm(self._last_seen().base[0].index_select(0, places))
-        return linear(hidden, plain.get_input_embeddings().weight)
-
-    def verdicts(self, places: torch.Tensor) -> torch.Tensor:
-        """The head's logits at these places below the last layer, in the last forward pass: [N, outputs]."""
-        plain = self.plain
-        norm = getattr(plain, plain.base_model_prefix).norm
-        return self._read_out(norm(self._last_seen().last[0].index_select(0, places)))
-
-    def _last_seen(self) -> Seen:
-        if self._seen is None:
-            raise MisstepError("no layers on top of the base, expected --extra-layers of at least 2")
-        return self._seen
 
 
 def head_of(model: Any) -> nn.Module:
@@ -218,15 +213,11 @@ def _head_without_dropout(model: nn.Module) -> None:
         dropout.p = 0.0
 
 
-def _read_llama(backbone: Any, packed: Packed, extra_layers: int) -> tuple[torch.Tensor, Seen | None]:
-    """Hidden states of the read tokens, shape [M, hidden]: all layers but the last run on the whole row.
-
-    Also what was seen of all tokens on the way, where two or more layers lie on top of the base.
-    """
+def _read_llama(backbone: Any, packed: Packed) -> torch.Tensor:
+    """Hidden states of the read tokens, shape [M, hidden]: all layers but the last run on the whole row."""
     hidden = backbone.embed_tokens(packed.input_ids)
     position_embeddings = backbone.rotary_emb(hidden, position_ids=packed.position_ids)
-    base, depth = None, len(backbone.layers) - extra_layers
-    for place, layer in enumerate(backbone.layers[:-1], start=1):
+    for layer in backbone.layers[:-1]:
         hidden = layer(
             hidden,
             attention_mask=None,
@@ -235,10 +226,8 @@ def _read_llama(backbone: Any, packed: Packed, extra_layers: int) -> tuple[torch
             use_cache=False,
             plan=packed.plan,
         )
-        if place == depth and extra_layers > 1:
-            base = hidden
-    read = _last_layer(backbone.layers[-1], hidden, position_embeddings, packed)
-    return backbone.norm(read)[0], None if base is None else Seen(base, hidden)
+    read: torch.Tensor = backbone.norm(_last_layer(backbone.layers[-1], hidden, position_embeddings, packed))
+    return read[0]
 
 
 def _last_layer(

@@ -62,7 +62,7 @@ class Packed:
     input_ids, position_ids: shape [1, T]. plan: attention for all T tokens. reads: sorted places that the
     head reads, shape [M]. read_plan: attention of these M tokens alone, for the last layer. order: shape [R],
     which of the M readings each requested one is (a place may be asked for twice). ends: per tree the place of
-    each node's last token, shape [nodes].
+    each node's last token, shape [nodes]. trees, wanted: what was packed, and each tree's nodes that are read.
     """
 
     input_ids: torch.Tensor
@@ -72,6 +72,8 @@ class Packed:
     read_plan: SpanPlan
     order: torch.Tensor
     ends: list[Integers]
+    trees: Sequence[TokenTree]
+    wanted: Sequence[Sequence[int]]
 
     @property
     def token_count(self) -> int:
@@ -88,6 +90,8 @@ class Packed:
             self.read_plan.to(device),
             self.order.to(device),
             self.ends,
+            self.trees,
+            self.wanted,
         )
 
 
@@ -120,6 +124,8 @@ def pack(trees: Sequence[TokenTree], reads: Sequence[Sequence[int]]) -> Packed:
         read_plan=_read_plan(layout.calls, places),
         order=torch.from_numpy(order.astype(np.int64)),
         ends=ends,
+        trees=trees,
+        wanted=reads,
     )
 
 

@@ -22,12 +22,12 @@ from transformers.utils import logging as transformers_logging
 from ml.commands.train import CLASSIFYING
 from ml.errors import MisstepError
 from ml.evaluation.first_mistake import first_mistake_report
-from ml.prm import language
-from ml.prm.bases import Base, HeadSettings, open_base
+from ml.prm.bases import HeadSettings, open_base
 from ml.prm.card import code_commit, dependency_versions
 from ml.prm.checkpoint import publish
 from ml.prm.distributed import Group
 from ml.prm.examples import Example, ExampleSettings, examples_from
+from ml.prm.likelihood import TOKEN_BIAS
 from ml.prm.model import LORA_TARGETS, ProcessRewardModel, recompute_activations, with_lora
 from ml.prm.score import Scorer, Unscored
 from ml.prm.sharding import assembled, shard
@@ -49,6 +49,7 @@ class Request:
     base: str = "pocket"
     from_scratch: bool = False
     extra_layers: int | None = None
+    is_likelihood: bool = False
     language_weight: float | None = None
     examples: ExampleSettings = field(default_factory=ExampleSettings)
     target_tokens: tuple[str, ...] = ()
@@ -64,6 +65,11 @@ class Request:
     is_sharded: bool = False
     use_frozen_labels: bool = True
     keep_state: bool = False
+
+    @property
+    def head(self) -> str:
+        """What is read: `linear`, `tokens` or `likelihood`."""
+        return "likelihood" if self.is_likelihood else "tokens" if self.target_tokens else "linear"
 
 
 def run_training(request: Request) -> dict[str, Any]:
@@ -87,11 +93,8 @@ def run_training(request: Request) -> dict[str, Any]:
     examples = examples_from(parts["train"], base.tokenizer, request.rule, request.examples, counts)
     counts |= Counter(train_rows=len(parts["train"]), train_examples=len(examples))
     counts["labelled_steps"] = sum(len(example.reads) for example in examples)
-    settings = replace(
-        settings, steps=_steps(request, examples), language_weight=_language_weight(request, base)
-    )
-    extra_layers = base.origin.get("extra_layers", 0)
-    model = ProcessRewardModel(_prepared(base.model, request), targets, extra_layers)
+    settings = replace(settings, steps=_steps(request, examples), language_weight=_language_weight(request))
+    model = ProcessRewardModel(_prepared(base.model, request), targets, base.tokenizer.layout.token_bias)
     group = Group.from_environment()
     model.to(request.device)
     skeleton = None
@@ -107,7 +110,7 @@ def run_training(request: Request) -> dict[str, Any]:
         "version": 1,
         "objective": settings.objective,
         "outputs": request.examples.outputs,
-        "head": "tokens" if targets else "linear",
+        "head": request.head,
         "snapshot": {"sha256": snapshot.sha256, "name": snapshot.manifest.get("name", "")},
         "label_rule": asdict(request.rule),
         "base": base.origin,
@@ -160,31 +163,27 @@ def _steps(request: Request, examples: Sequence[Example]) -> int:
 
 
 def _head(request: Request) -> HeadSettings:
-    """Raises MisstepError for target tokens where the objective has no classes, or too many or too few."""
-    if request.target_tokens and request.examples.objective not in CLASSIFYING:
-        raise MisstepError(
-            f"--head tokens with objective {request.examples.objective}, expected {' or '.join(CLASSIFYING)}"
-        )
-    return HeadSettings(request.examples.outputs, request.target_tokens)
+    """Raises MisstepError for a head that the objective cannot have, or too many or too few target tokens."""
+    objective = request.examples.objective
+    if request.target_tokens and objective not in CLASSIFYING:
+        raise MisstepError(f"--head tokens with objective {objective}, expected {' or '.join(CLASSIFYING)}")
+    if request.is_likelihood and objective != "classifier":
+        raise MisstepError(f"--head likelihood with objective {objective}, expected classifier")
+    if request.is_likelihood and request.is_sharded:
+        raise MisstepError("--head likelihood with --shard, expected one of them")
+    bias = TOKEN_BIAS if request.is_likelihood else None
+    return HeadSettings(request.examples.outputs, request.target_tokens, bias)
 
 
-def _language_weight(request: Request, base: Base) -> float:
-    """What was asked for, or 1 for the pocket base, whose policy has much to learn from solutions of others.
+def _language_weight(request: Request) -> float:
+    """What was asked for, or 1 for the likelihood head, whose logits stay a language model's by it.
 
-    Raises MisstepError for a weight where there is nothing to predict with, or nothing that is surely right.
+    Raises MisstepError for a weight where the head does not predict tokens.
     """
-    able = (
-        base.origin.get("extra_layers", 0) > 1
-        and base.model.config.tie_word_embeddings
-        and request.training.objective in language.OBJECTIVES
-    )
     if request.language_weight is None:
-        return 1.0 if able and base.origin["name"] == "pocket" else 0.0
-    if request.language_weight and not able:
-        raise MisstepError(
-            f"--language-weight {request.language_weight}, expected 0 here: it takes two fresh layers on top of a"
-            f" base that ties its embeddings, and objective {' or '.join(language.OBJECTIVES)}"
-        )
+        return 1.0 if request.is_likelihood else 0.0
+    if request.language_weight and not request.is_likelihood:
+        raise MisstepError(f"--language-weight {request.language_weight}, expected --head likelihood with it")
     return request.language_weight
 
 
@@ -192,13 +191,9 @@ def _prepared(model: PreTrainedModel, request: Request) -> nn.Module:
     if request.gradient_checkpointing:
         recompute_activations(model)
     if request.lora_rank:
-        has_language_head = bool(request.target_tokens)
+        has_language_head = request.head != "linear"
         return with_lora(
-            model,
-            request.lora_rank,
-            request.training.seed,
-            has_language_head,
-            request.lora_targets,
+            model, request.lora_rank, request.training.seed, has_language_head, request.lora_targets
         )
     return model
 
@@ -208,6 +203,7 @@ def _config(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         **asdict(settings),
         **asdict(request.examples),
         "epochs": None if request.steps is not None else request.epochs,
+        "head": request.head,
         "target_tokens": list(request.target_tokens),
         "lora_rank": request.lora_rank,
         "lora_targets": list(request.lora_targets) if request.lora_rank else None,

@@ -133,8 +133,9 @@ def load_scorer(folder: str | Path, device: str | None = None, mean_over_tokens:
             f"{root} has objective {card['objective']}, expected outcome for a mean over tokens"
         )
     tokenizer = load_step_tokenizer(root)
-    targets = tokenizer.target_ids
-    model = ProcessRewardModel(load(root, has_language_head=bool(targets)), targets)
+    targets, bias = tokenizer.target_ids, tokenizer.layout.token_bias
+    plain = load(root, has_language_head=bool(targets) or bias is not None)
+    model = ProcessRewardModel(plain, targets, bias)
     return Scorer(model.to(device or "cpu"), tokenizer, card, mean_over_tokens)
 
 

@@ -16,7 +16,7 @@ from ml.errors import MisstepError
 from ml.prm.checkpoint import TrainingState, load_newest_state, save_state
 from ml.prm.distributed import Group
 from ml.prm.examples import Example
-from ml.prm.language import count_tokens, language_loss
+from ml.prm.likelihood import count_tokens
 from ml.prm.model import ProcessRewardModel
 from ml.prm.objectives import hits, normaliser_of, objective_loss
 from ml.prm.packing import batches_within, pack
@@ -33,8 +33,7 @@ class TrainingSettings:
 
     batch_size: examples per update. tokens_per_row: the most tokens in one packed row (an update may take
     several). save_every: updates between states. class_weights: per class, None for equal ones.
-    language_weight: of the base's own next-token loss on right steps, beside the objective's (see
-    `ml.prm.language`).
+    language_weight: of the next-token loss on right steps, beside the objective's (see `ml.prm.likelihood`).
     """
 
     objective: str
@@ -147,12 +146,12 @@ def _update(
         row = [batch[0]] if is_idle else [mine[index] for index in rows[turn]]
         packed = pack([e.tree for e in row], [e.reads for e in row]).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
-            outputs = model(packed)
+            if settings.language_weight:
+                outputs, beside = model.with_language_loss(packed, row, spoken)
+            else:
+                outputs, beside = model(packed), torch.zeros(())
         loss = objective_loss(settings.objective, outputs, row, normaliser, **options)
-        total = loss
-        if settings.language_weight:
-            beside = language_loss(model, packed, settings.objective, row, spoken)
-            total = loss + settings.language_weight * beside
+        total = loss + settings.language_weight * beside.to(device)
         if is_idle:
             (total * 0.0).backward()
             continue

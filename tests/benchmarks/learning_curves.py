@@ -68,9 +68,7 @@ class _Campaign:
 
     def __init__(self, pool: Sequence[Unlabelled], test: Sequence[Unlabelled], options: argparse.Namespace):
         self.pool, self.test, self.options = pool, test, options
-        self.recipe = Recipe(
-            options.updates, options.batch_size, options.learning_rate, options.language_weight
-        )
+        self.recipe = Recipe(options.updates, options.batch_size, options.learning_rate, options.head)
 
     def plan(self) -> list[tuple[str, int]]:
         """(curve, labelled solutions) of every point; active learning starts from the first purchase."""
@@ -279,7 +277,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--updates", type=int, default=60)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--language-weight", type=float, default=1.0)
+    parser.add_argument("--head", choices=("linear", "likelihood"), default="likelihood")
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "learning_curves")
     parser.add_argument("--images", type=Path, default=ROOT / "var" / "learning_curves")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "learning_curves.json")

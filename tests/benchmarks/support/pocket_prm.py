@@ -16,6 +16,7 @@ from ml.evaluation.pools import group_answers
 from ml.evaluation.step_curves import judged_steps, roc_auc
 from ml.prm.bases import HeadSettings, open_base
 from ml.prm.examples import ExampleSettings, examples_from
+from ml.prm.likelihood import TOKEN_BIAS
 from ml.prm.model import ProcessRewardModel
 from ml.prm.score import Scorer, Unscored
 from ml.prm.train import TrainingSettings, train
@@ -30,28 +31,29 @@ RESAMPLES = 500
 class Recipe:
     """Every model gets the same number of updates, so that only the labels differ.
 
-    language_weight: of the base's own next-token loss beside the head's, as `python -m ml train` has it.
+    head: `linear` or `likelihood`, as `python -m ml train` has them.
     """
 
     updates: int
     batch_size: int
     learning_rate: float
-    language_weight: float
+    head: str
 
 
 def trained(rows: Sequence[SnapshotRow], recipe: Recipe, seed: int) -> Scorer:
     """A PRM from the rows' labels."""
     texts = [text for row in rows for text in (row.problem, *row.steps)]
-    base = open_base("pocket", texts, HeadSettings(), seed, None, False)
+    bias = TOKEN_BIAS if recipe.head == "likelihood" else None
+    base = open_base("pocket", texts, HeadSettings(token_bias=bias), seed, None, False)
     examples = examples_from(rows, base.tokenizer, LabelRule("human"), ExampleSettings(), Counter())
-    model = ProcessRewardModel(base.model, (), base.origin["extra_layers"])
+    model = ProcessRewardModel(base.model, (), bias)
     settings = TrainingSettings(
         "classifier",
         recipe.updates,
         seed=seed,
         learning_rate=recipe.learning_rate,
         batch_size=recipe.batch_size,
-        language_weight=recipe.language_weight,
+        language_weight=0.0 if bias is None else 1.0,
     )
     train(model, examples, settings)
     return Scorer(model, base.tokenizer, {"objective": "classifier", "label_rule": {"neutral": "positive"}})

@@ -51,9 +51,7 @@ def test_four_fifths_of_the_chosen_are_convincing_wrong_answers(monkeypatch):
     monkeypatch.setattr(
         learning_curves, "scores_of", lambda prm, pool: [[convincing[one.row.id], 1.0] for one in pool]
     )
-    options = SimpleNamespace(
-        updates=1, batch_size=1, learning_rate=1e-3, language_weight=0.0, sizes=[1, 2, 7]
-    )
+    options = SimpleNamespace(updates=1, batch_size=1, learning_rate=1e-3, head="linear", sizes=[1, 2, 7])
     campaign = learning_curves._Campaign([*first, *wrong, *right], [], options)
     chosen = [one.row.id for one in campaign._chosen(first, 7, seed=0)]
     assert chosen == ["first 0", "first 1", "wrong 8", "wrong 7", "wrong 6", "wrong 5", "right 8"]
