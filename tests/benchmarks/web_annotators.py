@@ -1,9 +1,9 @@
 """People labeling at once over HTTP, on a real PostgreSQL: latencies, annotations per second, and what must hold.
 
-Three parts, each prints one JSON object. `crowd`: 50 annotators for a minute, overlap 3, with a watcher that
+Four parts, each prints one JSON object. `crowd`: 50 annotators for a minute, overlap 3, with a watcher that
 counts the looks at every task all the while. `sprint`: 20 people without think time on 10,000 solutions.
-`claim`: the next task's time at 10,000 and at 1,000,000 tasks, by turns. Run it with
-`python -m tests.benchmarks.web_annotators [--part crowd] [--seconds 60]`.
+`claim`: the next task's time at 10,000 and at 1,000,000 tasks, by turns. `section`: the same for a person who is
+kept to one of a campaign's two sections. Run it with `python -m tests.benchmarks.web_annotators [--part crowd] [--seconds 60]`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,17 +23,18 @@ from tests.benchmarks.annotators.site import ADDRESS, CSRF, database, make_peopl
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--part", choices=["crowd", "sprint", "claim", "all"], default="all")
+    parser.add_argument("--part", choices=["crowd", "sprint", "claim", "section", "all"], default="all")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--tasks", type=int, default=10_000)
     parser.add_argument(
-        "--million", type=int, default=1_000_000, help="tasks of the large campaign in `claim`"
+        "--million", type=int, default=1_000_000, help="tasks of the large campaign in `claim` and `section`"
     )
     chosen = parser.parse_args(arguments)
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "crowd": lambda: crowd(chosen.tasks, chosen.seconds, keeper),
         "sprint": lambda: sprint(chosen.tasks, chosen.seconds, keeper),
         "claim": lambda: claims(chosen.tasks, chosen.million),
+        "section": lambda: claims(chosen.tasks, chosen.million, sections=["algebra", "geometry"]),
     }
     with database() as keeper:
         for name in parts if chosen.part == "all" else [chosen.part]:
@@ -126,20 +127,27 @@ def sprint(tasks: int, seconds: float, keeper: int) -> dict[str, Any]:
     return label(make_tasks(tasks, overlap=1), 20, seconds, think=0, keeper=keeper, watch=False)
 
 
-def claims(small: int, large: int, samples: int = 2000) -> dict[str, Any]:
-    """The time of one claim, from a service call, in two campaigns by turns, so that both see the same machine."""
+def claims(small: int, large: int, samples: int = 2000, sections: Sequence[str] = ()) -> dict[str, Any]:
+    """The time of one claim, from a service call, in two campaigns by turns, so that both see the same machine.
+
+    With `sections` the tasks stand in them by turns, and the person may label only in the last one.
+    """
     from django.db import connection
 
     from labelsite.accounts.models import User
     from labelsite.campaigns.models import Assignment
+    from labelsite.campaigns.sections import restrict
     from labelsite.campaigns.services import claim_at, complete, desk_of
 
-    campaigns = {name: make_tasks(size, 1, steps=1) for name, size in (("small", small), ("large", large))}
+    sizes = {"small": small, "large": large}
+    campaigns = {name: make_tasks(size, 1, steps=1, sections=sections) for name, size in sizes.items()}
     users = {}
     for name, campaign in campaigns.items():
         make_people(campaign, 1)
         users[name] = User.objects.get(username=f"{campaign.pk}-0")
+        restrict(campaign, users[name].pk, sections[-1:])
     found: dict[str, Any] = {"small_tasks": small, "large_tasks": large, "claims_of_each": samples}
+    found["sections"] = len(sections)
     # The wait for the disk is the same for both and hides the rest, so it is left out in a second round.
     for waits, commit in (("", "on"), ("_without_disk", "off")):
         with connection.cursor() as cursor:

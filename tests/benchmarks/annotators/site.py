@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,8 @@ def server() -> Iterator[int]:
         process.wait()
 
 
-def make_tasks(tasks: int, overlap: int, steps: int = 6) -> Any:
-    """A campaign with `tasks` solutions of `steps` steps, written with SQL."""
+def make_tasks(tasks: int, overlap: int, steps: int = 6, sections: Sequence[str] = ()) -> Any:
+    """A campaign with `tasks` solutions of `steps` steps, in `sections` by turns, written with SQL."""
     from django.db import connection
 
     from labelsite.campaigns.services import create_campaign
@@ -93,9 +93,10 @@ def make_tasks(tasks: int, overlap: int, steps: int = 6) -> Any:
         )
         cursor.execute(
             "INSERT INTO campaigns_task (campaign_id, solution_id, kind, state, overlap, remaining, priority,"
-            " priority_reason, set_aside_reason, gold_source, created_at) SELECT %s, id, 'work', 'open', %s, %s,"
-            " random(), '', '', '', now() FROM problems_solution WHERE problem_id = %s ORDER BY id",
-            [campaign.pk, overlap, overlap, problem.pk],
+            " priority_reason, set_aside_reason, gold_source, section, created_at) SELECT %s, id, 'work', 'open', %s, %s,"
+            " random(), '', '', '', (%s::text[])[1 + id %% %s], now()"
+            " FROM problems_solution WHERE problem_id = %s ORDER BY id",
+            [campaign.pk, overlap, overlap, list(sections) or [""], len(sections) or 1, problem.pk],
         )
     with connection.cursor() as cursor:
         # As autovacuum would; of the tables that are still empty it would not know either.
