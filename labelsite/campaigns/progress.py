@@ -39,6 +39,17 @@ class Member:
     in_hand: int
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section, how its tasks stand, and who is kept to it."""
+
+    name: str
+    tasks: int
+    done: int
+    open: int
+    people: list[str]
+
+
 def counts(campaign: Campaign) -> dict[str, Any]:
     """Tasks by state and looks wanted and done, work only; gold and screening beside."""
     work = Q(kind=TaskKind.WORK)
@@ -97,6 +108,31 @@ def plot(campaign: Campaign) -> list[Bar]:
         height = 100 * per_day.get(day, 0) / most
         bars.append(Bar(day, per_day.get(day, 0), index * width + 4, 104 - height, height, width - 8))
     return bars
+
+
+def sections(campaign: Campaign) -> list[Section]:
+    """Every section by name, also one whose tasks are all done, or to which only a member is kept."""
+    rows = {
+        row["section"]: row
+        for row in campaign.tasks.exclude(section="")
+        .values("section")
+        .annotate(
+            tasks=Count("id"),
+            done=Count("id", filter=Q(state=TaskState.DONE)),
+            open=Count("id", filter=Q(state=TaskState.OPEN, remaining__gt=0)),
+        )
+    }
+    people: dict[str, list[str]] = {}
+    for name, kept in campaign.memberships.order_by("user__username").values_list(
+        "user__username", "sections"
+    ):
+        for section in kept:
+            people.setdefault(section, []).append(name)
+    return [
+        Section(name, found.get("tasks", 0), found.get("done", 0), found.get("open", 0), people.get(name, []))
+        for name in sorted(rows.keys() | people.keys())
+        for found in [rows.get(name, {})]
+    ]
 
 
 def members(campaign: Campaign) -> list[Member]:

@@ -1,13 +1,18 @@
-"""Sections: named parts of a campaign. Who may work in which, and which one a person chose."""
+"""Sections: named parts of a campaign. What is in one, who may work in which, and which one a person chose."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from labelsite.accounts.models import User
-from labelsite.campaigns.models import Campaign, Membership
+from labelsite.campaigns.models import Campaign, Membership, Task
+from ml.errors import MisstepError
+
+# Tasks that change their section in one transaction: a claim passes over them for as long as it lasts.
+BATCH = 1000
 
 # Jumps from section to section in the index of open tasks, so it reads one row a section, not one a task.
 _OPEN_SECTIONS = """
@@ -33,6 +38,22 @@ WITH given AS (
 )
 UPDATE campaigns_task AS task SET remaining = remaining + 1 FROM given WHERE task.id = given.task_id
 """
+
+_RENAME_IN_MEMBERSHIPS = """
+UPDATE campaigns_membership
+SET sections = CASE WHEN %(new)s = '' THEN array_remove(sections, %(old)s::varchar)
+                    ELSE array_replace(sections, %(old)s::varchar, %(new)s::varchar) END,
+    chosen_section = CASE WHEN chosen_section = %(old)s THEN %(new)s ELSE chosen_section END
+WHERE campaign_id = %(campaign)s AND (chosen_section = %(old)s OR %(old)s = ANY(sections))
+"""
+
+
+class SectionTaken(MisstepError):
+    """There is a section of that name already; two would become one, which nobody could take back."""
+
+
+class MembersWithoutSection(MisstepError):
+    """Some people may label only in this section; without it they could suddenly label everywhere."""
 
 
 def open_sections(campaign: Campaign) -> list[str]:
@@ -70,8 +91,50 @@ def choose(campaign: Campaign, annotator: User, section: str) -> bool:
     membership.chosen_section = section
     membership.save(update_fields=["chosen_section"])
     if section:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _GIVE_BACK, {"campaign": campaign.pk, "annotator": annotator.pk, "section": section}
-            )
+        _execute(_GIVE_BACK, campaign=campaign.pk, annotator=annotator.pk, section=section)
     return True
+
+
+def assign(rows: QuerySet[Task], section: str) -> int:
+    """Puts the tasks of `rows` into `section` ("": into none); returns how many moved.
+
+    It goes in batches, so that the queue never waits for more than one; broken off, it is finished by doing it
+    again. What is in people's hands stays there.
+    """
+    moved, last = 0, 0
+    while batch := _move(rows.exclude(section=section).filter(pk__gt=last), section):
+        moved, last = moved + len(batch), batch[-1]
+    return moved
+
+
+def rename(campaign: Campaign, old: str, new: str) -> None:
+    """Gives a section another name, or dissolves it (""); raises SectionTaken or MembersWithoutSection.
+
+    Its people find work under the old name until the last tasks and their own lists change together.
+    """
+    if new and campaign.tasks.filter(section=new).exists():
+        raise SectionTaken(f"a section {new!r} is there already: choose another name")
+    if not new and (
+        kept := campaign.memberships.filter(sections=[old]).values_list("user__username", flat=True)
+    ):
+        raise MembersWithoutSection(", ".join(sorted(kept)))
+    last, is_done = 0, False
+    while not is_done:
+        with transaction.atomic():
+            batch = _move(campaign.tasks.filter(section=old, pk__gt=last), new)
+            if is_done := len(batch) < BATCH:
+                _execute(_RENAME_IN_MEMBERSHIPS, campaign=campaign.pk, old=old, new=new)
+        last = batch[-1] if batch else last
+
+
+@transaction.atomic
+def _move(rows: QuerySet[Task], section: str) -> list[int]:
+    """Moves the first batch of `rows`, locked in the order of their ids; returns those ids."""
+    batch = list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True)[:BATCH])
+    Task.objects.filter(pk__in=batch).update(section=section)
+    return batch
+
+
+def _execute(sql: str, **parameters: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from labelsite.campaigns import views
+from labelsite.campaigns import section_views, views
 
 app_name = "campaigns"
 urlpatterns = [
@@ -14,6 +14,9 @@ urlpatterns = [
     path("<int:pk>/members/", views.members, name="members"),
     path("<int:pk>/members/<int:user_id>/", views.member_state, name="member_state"),
     path("<int:pk>/members/<int:user_id>/sections/", views.member_sections, name="member_sections"),
+    path("<int:pk>/sections/", section_views.overview, name="sections"),
+    path("<int:pk>/sections/rename/", section_views.rename, name="rename_section"),
+    path("<int:pk>/sections/pick/", section_views.pick, name="pick_section"),
     path("<int:pk>/section/", views.choose_section, name="choose_section"),
     path("<int:pk>/tasks/", views.tasks, name="tasks"),
     path("<int:pk>/tasks/<int:task_id>/kind/", views.task_kind, name="task_kind"),

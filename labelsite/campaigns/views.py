@@ -17,7 +17,7 @@ from labelsite.accounts.models import User
 from labelsite.campaigns import progress, sections, services
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.forms import CampaignForm, GoldForm
-from labelsite.campaigns.models import SECTION_LENGTH, Campaign, MemberState, Task
+from labelsite.campaigns.models import SECTION_LENGTH, Campaign, MemberState, Task, TaskKind
 
 PAGE = 50
 
@@ -188,6 +188,7 @@ def tasks(request: HttpRequest, pk: int) -> HttpResponse:
         "kind": kind,
         "section": section,
         "sections": sections.open_sections(campaign),
+        "picks": person(request).is_admin and kind != TaskKind.SCREENING,
         "rows": page[:PAGE],
         "further": f"{last.priority!r}_{last.pk}" if last else "",
     }

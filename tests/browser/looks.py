@@ -18,7 +18,7 @@ def look(watched: Watched, name: str) -> None:
     page.wait_for_timeout(150)
     if folder := os.environ.get("MISSTEP_SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=f"{folder}/{name}-{watched.name}.png")  # type: ignore[attr-defined]
+        page.screenshot(path=f"{folder}/{name}-{watched.name}.png", full_page=True)  # type: ignore[attr-defined]
     width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width[0] <= width[1], f"{name} is {width[0]} wide on a screen of {width[1]}"
     found = Axe().run(page, options=RULES).response["violations"]

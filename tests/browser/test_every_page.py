@@ -32,6 +32,8 @@ from tests.factories import make_annotation, make_estimate_run, make_job, make_p
 pytestmark = pytest.mark.django_db(transaction=True)
 # An admin's pages hold all that a reviewer's do; an annotator's are looked at in `test_annotate_looks`.
 LOOKS = [("admin", 1280, "light", "en"), ("admin", 390, "dark", "ko")]
+# What a page shows only when it is asked.
+QUESTIONS = {"campaigns:sections": "?generator=&count=1#found"}
 CARD = {
     "objective": "classifier",
     "config": {"steps": 100, "learning_rate": 0.001},
@@ -141,7 +143,7 @@ def pages_for(reader: User, samples: Samples) -> dict[str, str]:
         address = reverse(name, kwargs={key: known[key] for key in parameters})
         answer = client.get(address)
         if answer.status_code == 200 and not answer.streaming and b"<html" in answer.content[:300]:
-            found[name] = address
+            found[name] = address + QUESTIONS.get(name, "")
     return found
 
 

@@ -1,0 +1,108 @@
+"""The sections of a campaign: make one from a filter or by picking tasks, rename it, dissolve it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.accounts.forms import errors_of
+from labelsite.campaigns import progress, sections
+from labelsite.campaigns.models import Campaign, Task, TaskKind
+from labelsite.campaigns.section_forms import SectionFilter, SectionName
+
+SAMPLE = 5
+# Names to choose from come from the first tasks; a name beyond them can still be typed.
+TASKS_FOR_NAMES = 2000
+
+
+@reviewer_required
+def overview(request: HttpRequest, pk: int) -> HttpResponse:
+    """Every section; for an admin also a filter, and what it finds before anything is done with it."""
+    campaign = get_object_or_404(Campaign, pk=pk)
+    if request.method == "POST" and person(request).is_admin:
+        return _make(request, campaign)
+    wanted = SectionFilter(request.GET if "count" in request.GET else None)
+    context: dict[str, object] = {
+        "campaign": campaign,
+        "rows": progress.sections(campaign),
+        "filter": wanted,
+        "sources": _names(campaign, "solution__problem__source"),
+        "generators": _names(campaign, "solution__generator"),
+    }
+    if wanted.is_valid():
+        found = wanted.rows(campaign)
+        sample = found.select_related("solution__problem").order_by("pk")[:SAMPLE]
+        context |= {
+            "count": found.count(),
+            "elsewhere": found.exclude(section="").count(),
+            "sample": sample,
+            "name": SectionName(),
+        }
+    return render(request, "campaigns/section_list.html", context)
+
+
+def _names(campaign: Campaign, column: str) -> list[str]:
+    first = campaign.tasks.order_by("pk")[:TASKS_FOR_NAMES]
+    names = Task.objects.filter(pk__in=first.values("pk"), **{f"{column}__isnull": False})
+    return sorted(names.order_by().values_list(column, flat=True).distinct())
+
+
+def _make(request: HttpRequest, campaign: Campaign) -> HttpResponse:
+    wanted = SectionFilter(request.POST)
+    if not wanted.is_valid():
+        messages.error(request, errors_of(wanted))
+        return redirect("campaigns:sections", campaign.pk)
+    return _assign(request, campaign, wanted.rows(campaign), "campaigns:sections")
+
+
+@require_POST
+@admin_required
+def pick(request: HttpRequest, pk: int) -> HttpResponse:
+    """Puts the tasks that were ticked in the queue into a section."""
+    campaign = get_object_or_404(Campaign, pk=pk)
+    ids = [int(value) for value in request.POST.getlist("task") if value.isdigit()]
+    rows = campaign.tasks.filter(pk__in=ids).exclude(kind=TaskKind.SCREENING)
+    return _assign(request, campaign, rows, "campaigns:tasks")
+
+
+def _assign(request: HttpRequest, campaign: Campaign, rows: QuerySet[Task], back: str) -> HttpResponse:
+    name = SectionName(request.POST)
+    if name.is_valid():
+        section = name.cleaned_data["section"]
+        moved = sections.assign(rows, section)
+        text = ngettext(
+            "%(count)s task is now in the section “%(name)s”.",
+            "%(count)s tasks are now in the section “%(name)s”.",
+            moved,
+        )
+        messages.success(request, text % {"count": moved, "name": section})
+    else:
+        messages.error(request, errors_of(name))
+    return redirect(back, campaign.pk)
+
+
+@require_POST
+@admin_required
+def rename(request: HttpRequest, pk: int) -> HttpResponse:
+    """Renames a section, or dissolves it; its tasks and its people go along."""
+    campaign = get_object_or_404(Campaign, pk=pk)
+    old, name = request.POST.get("old", ""), SectionName(request.POST)
+    dissolves = "dissolve" in request.POST
+    if not dissolves and not name.is_valid():
+        messages.error(request, errors_of(name))
+        return redirect("campaigns:sections", pk)
+    try:
+        sections.rename(campaign, old, "" if dissolves else name.cleaned_data["section"])
+        messages.success(request, _("The sections are saved."))
+    except sections.SectionTaken:
+        messages.error(request, _("There is a section of that name already."))
+    except sections.MembersWithoutSection as refusal:
+        text = _("Nothing changed: %(people)s may label only there. Give them another section first.")
+        messages.error(request, text % {"people": refusal})
+    return redirect("campaigns:sections", pk)
