@@ -51,7 +51,10 @@ class CampaignForm(forms.ModelForm):
         }
         help_texts = {
             "exposure": _("Blind labels are the ones to trust when people and machines are compared."),
-            "guideline": _("Shown beside every task, together with the decision chart. Formulas as $…$."),
+            "guideline": _(
+                "Shown beside every task, together with the decision chart. Formulas as $…$; # heading, **bold**,"
+                " *italics*, - list, `code`, [link](https://…)."
+            ),
         }
         widgets = {"guideline": forms.Textarea(attrs={"rows": 5})}
 

@@ -7,10 +7,12 @@ import uuid
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from labelsite.autolabels.models import EstimateRun, ScoreRun
+from labelsite.campaigns.guideline import as_html
 from labelsite.campaigns.priority_reasons import reason_text
 from labelsite.problems.models import Solution
 
@@ -69,6 +71,10 @@ class Campaign(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    @property
+    def guideline_html(self) -> SafeString:
+        return as_html(self.guideline)
 
 
 class MemberState(models.TextChoices):

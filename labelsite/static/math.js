@@ -110,7 +110,7 @@ export function render(element) {
   element.dataset.mathDone = "1";
   const texts = [];
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT, (node) =>
-    (node.parentElement.closest("pre") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT));
+    (node.parentElement.closest("pre, code") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT));
   while (walker.nextNode()) texts.push(walker.currentNode);
   for (const node of texts) {
     const pieces = formulasIn(node.data) ? split(node.data) : [];

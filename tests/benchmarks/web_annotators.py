@@ -3,7 +3,8 @@
 Four parts, each prints one JSON object. `crowd`: 50 annotators for a minute, overlap 3, with a watcher that
 counts the looks at every task all the while. `sprint`: 20 people without think time on 10,000 solutions.
 `claim`: the next task's time at 10,000 and at 1,000,000 tasks, by turns. `section`: the same for a person who is
-kept to one of a campaign's two sections. Run it with `python -m tests.benchmarks.web_annotators [--part crowd] [--seconds 60]`.
+kept to one of a campaign's two sections. Run it with
+`python -m tests.benchmarks.web_annotators [--part crowd] [--seconds 60]`.
 """
 
 from __future__ import annotations

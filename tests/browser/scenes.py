@@ -26,6 +26,13 @@ ALTERNATIVES = [
     "So we need $12 + 12 = 24$ dollars.",
     "Interesting!",
 ]
+GUIDELINE = """# In this campaign
+
+Use $\\LaTeX_{a_1 * b_1}$ sense: be **fair**, *calm*, and exact.
+
+- Code like `$x$` is judged by what it prints.
+- When in doubt, see [the rules](https://example.org/rules) <script>alert(1)</script>.
+"""
 
 
 def solution_to_look_at(number: int = 0, alternatives: bool = False) -> Solution:
@@ -41,7 +48,7 @@ def solution_to_look_at(number: int = 0, alternatives: bool = False) -> Solution
 
 def blind_campaign(annotator: User, alternatives: bool = True, tasks: int = 3, **fields: object) -> Campaign:
     """A campaign whose tasks have estimates, scores and gold that its annotators must not see beforehand."""
-    campaign = make_campaign(members=[annotator], guideline="Use $\\LaTeX$ sense: be **fair**.", **fields)
+    campaign = make_campaign(members=[annotator], guideline=GUIDELINE, **fields)
     run, scores = None, None
     for number in range(tasks):
         solution = solution_to_look_at(number, alternatives)

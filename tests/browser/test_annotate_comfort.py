@@ -89,6 +89,25 @@ def test_idle_time_is_not_counted_as_work(watched: Watched) -> None:
     assert second.milliseconds <= annotation.total_time_ms <= 120_000
 
 
+def test_the_guideline_is_formatted_with_formulas_set_code_left_alone_and_nothing_run(
+    watched: Watched,
+) -> None:
+    annotator = make_user()
+    watched.log_in(annotator.username)
+    watched.annotate(blind_campaign(annotator))
+    guideline = watched.page.locator("#guideline .guideline-text")
+    guideline.locator(".katex").wait_for()
+    assert guideline.locator("h3").inner_text() == "In this campaign"
+    assert [guideline.locator(tag).inner_text() for tag in ("strong", "em", "code")] == [
+        "fair",
+        "calm",
+        "$x$",
+    ]
+    assert guideline.locator("li").count() == 2 and guideline.locator(".katex").count() == 1
+    assert "<script>alert(1)</script>" in guideline.inner_text()
+    assert guideline.locator("a").get_attribute("target") == "_blank"
+
+
 def test_a_phones_buttons_are_made_for_thumbs(watched: Watched) -> None:
     annotator = make_user()
     watched.page.set_viewport_size({"width": 390, "height": 844})

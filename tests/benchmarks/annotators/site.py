@@ -93,8 +93,8 @@ def make_tasks(tasks: int, overlap: int, steps: int = 6, sections: Sequence[str]
         )
         cursor.execute(
             "INSERT INTO campaigns_task (campaign_id, solution_id, kind, state, overlap, remaining, priority,"
-            " priority_reason, set_aside_reason, gold_source, section, created_at) SELECT %s, id, 'work', 'open', %s, %s,"
-            " random(), '', '', '', (%s::text[])[1 + id %% %s], now()"
+            " priority_reason, set_aside_reason, gold_source, section, created_at)"
+            " SELECT %s, id, 'work', 'open', %s, %s, random(), '', '', '', (%s::text[])[1 + id %% %s], now()"
             " FROM problems_solution WHERE problem_id = %s ORDER BY id",
             [campaign.pk, overlap, overlap, list(sections) or [""], len(sections) or 1, problem.pk],
         )
