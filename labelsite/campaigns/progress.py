@@ -128,10 +128,11 @@ def sections(campaign: Campaign) -> list[Section]:
     ):
         for section in kept:
             people.setdefault(section, []).append(name)
+    nothing = {"tasks": 0, "done": 0, "open": 0}
     return [
-        Section(name, found.get("tasks", 0), found.get("done", 0), found.get("open", 0), people.get(name, []))
+        Section(name, found["tasks"], found["done"], found["open"], people.get(name, []))
         for name in sorted(rows.keys() | people.keys())
-        for found in [rows.get(name, {})]
+        for found in [rows.get(name, nothing)]
     ]
 
 

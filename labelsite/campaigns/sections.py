@@ -135,6 +135,6 @@ def _move(rows: QuerySet[Task], section: str) -> list[int]:
     return batch
 
 
-def _execute(sql: str, **parameters: object) -> None:
+def _execute(sql: str, **parameters: str | int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)

@@ -11,6 +11,19 @@ from labelsite.campaigns.models import Campaign
 from labelsite.snapshots.models import LabelSource
 from ml.targets import LabelRule
 
+NEUTRAL = [("positive", _("correct")), ("negative", _("wrong")), ("drop", _("unlabeled"))]
+TARGETS = [
+    ("hard", _("right or wrong (hard estimation)")),
+    ("soft", _("the share of right rollouts (soft estimation)")),
+    ("quality_value", _("the quality value")),
+]
+MIXTURES = [
+    ("people_override", _("people's word counts")),
+    ("consensus", _("only what they agree on")),
+    ("agreement_weighted", _("a weighted mean")),
+    ("fusion", _("both as noisy witnesses (fusion)")),
+]
+
 
 class FreezeForm(forms.Form):
     campaign = forms.ModelChoiceField(Campaign.objects.none(), label=_("Campaign"), empty_label=None)
@@ -20,24 +33,15 @@ class FreezeForm(forms.Form):
     )
     neutral = forms.ChoiceField(
         label=_("A neutral step counts as"),
-        choices=[("positive", _("correct")), ("negative", _("wrong")), ("drop", _("unlabeled"))],
+        choices=NEUTRAL,
     )
     target = forms.ChoiceField(
         label=_("Rollouts give"),
-        choices=[
-            ("hard", _("right or wrong (hard estimation)")),
-            ("soft", _("the share of right rollouts (soft estimation)")),
-            ("quality_value", _("the quality value")),
-        ],
+        choices=TARGETS,
     )
     mixture = forms.ChoiceField(
         label=_("Where people and rollouts both spoke"),
-        choices=[
-            ("people_override", _("people's word counts")),
-            ("consensus", _("only what they agree on")),
-            ("agreement_weighted", _("a weighted mean")),
-            ("fusion", _("both as noisy witnesses (fusion)")),
-        ],
+        choices=MIXTURES,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

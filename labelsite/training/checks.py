@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.training.label_checks import asked_rule, doubts, rule_of
 from labelsite.training.models import TrainingRun
 
 # Which labels a snapshot has evidence for: a mixed one holds both witnesses' words.
@@ -49,7 +50,13 @@ def plan_for(snapshot: Snapshot, chosen: Mapping[str, Any]) -> Plan:
     rows = int(counts.get("train", 0))
     updates = _updates(rows, chosen)
     return Plan(
-        checks=[_rows(counts), _labels(snapshot, chosen), _steps(counts), _held_out(counts)],
+        checks=[
+            _rows(counts),
+            _labels(snapshot, chosen),
+            *_label_rule(snapshot, chosen),
+            _steps(counts),
+            _held_out(counts),
+        ],
         updates=updates,
         seconds=_seconds(updates, str(chosen.get("base", ""))),
     )
@@ -68,6 +75,20 @@ def _labels(snapshot: Snapshot, chosen: Mapping[str, Any]) -> Check:
     if has:
         return Check(_("the snapshot has %(wanted)s") % names, is_good=True)
     return Check(_("it holds %(has)s, not %(wanted)s") % names, is_good=False, is_fatal=True)
+
+
+def _label_rule(snapshot: Snapshot, chosen: Mapping[str, Any]) -> list[Check]:
+    """The rule that decides the labels, and what in it would surprise."""
+    labels = chosen.get("labels", snapshot.labels)
+    rule, is_expected = rule_of(snapshot, labels, asked_rule(chosen))
+    checks = [Check(rule, is_good=True)]
+    if not is_expected:
+        checks.append(
+            Check(
+                _("the snapshot was frozen with another rule; what is not asked for goes back"), is_good=False
+            )
+        )
+    return checks + [Check(doubt, is_good=False) for doubt in doubts(snapshot, labels, chosen)]
 
 
 def _steps(counts: Mapping[str, Any]) -> Check:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
 from labelsite.training.plots import choices
+from labelsite.training.wording import said_all
 
 Row = tuple[str, Sequence[object], bool]
 
@@ -39,7 +40,9 @@ def _settings(run: TrainingRun) -> dict[str, object]:
         _("seed"): run.seed,
     }
     # The card knows every setting, the defaults included; a run without one knows what was asked.
-    return {**given, **flat(card.get("config") or run.configuration), **flat(card.get("label_rule") or {})}
+    settings = {**(card.get("config") or run.configuration), **(card.get("label_rule") or {})}
+    settings.pop("labels", None)
+    return {**given, **flat(dict(said_all(settings)))}
 
 
 def _results(run: TrainingRun) -> dict[str, object]:

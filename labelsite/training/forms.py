@@ -7,7 +7,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from labelsite.snapshots.forms import MIXTURES, NEUTRAL, TARGETS
 from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.training.wording import CLASSES, NAMES
 from ml.commands.train import CLASSIFYING, HEADS, OBJECTIVES
 
 OBJECTIVE_NAMES = {
@@ -22,6 +24,14 @@ HEAD_NAMES = {
 }
 # A run longer than this belongs on the command line, where one sees what it does to the machine.
 MOST_UPDATES = 1_000_000
+# Every field of the form, under what it decides.
+GROUPS = [
+    (_("Data"), ["snapshot", "labels"]),
+    (_("Label rule"), ["neutral", "target", "threshold", "label_rule"]),
+    (_("Model"), ["objective", "classes", "head", "base", "lora"]),
+    (_("Budget"), ["epochs", "steps", "batch_size", "learning_rate", "seed"]),
+]
+AS_FROZEN = ("", _("as it was frozen"))
 
 
 class SnapshotChoice(forms.ModelChoiceField):
@@ -36,8 +46,25 @@ class TrainingForm(forms.Form):
         label=_("Snapshot"), queryset=Snapshot.objects.order_by("-pk"), empty_label=None
     )
     labels = forms.ChoiceField(label=_("Labels"), choices=LabelSource.choices)
+    neutral = forms.ChoiceField(label=NAMES["neutral"], choices=[AS_FROZEN, *NEUTRAL], required=False)
+    target = forms.ChoiceField(label=NAMES["target"], choices=[AS_FROZEN, *TARGETS], required=False)
+    threshold = forms.FloatField(
+        label=NAMES["threshold"],
+        required=False,
+        min_value=0,
+        max_value=0.999,
+        help_text=_("from 0, where one right rollout is enough; empty: as it was frozen"),
+    )
+    label_rule = forms.ChoiceField(label=NAMES["mixture"], choices=[AS_FROZEN, *MIXTURES], required=False)
     objective = forms.ChoiceField(
         label=_("Objective"), choices=[(name, OBJECTIVE_NAMES.get(name, name)) for name in OBJECTIVES]
+    )
+    classes = forms.TypedChoiceField(
+        label=NAMES["outputs"],
+        coerce=int,
+        choices=list(CLASSES.items()),
+        required=False,
+        help_text=_("of the step classifier"),
     )
     head = forms.ChoiceField(
         label=_("Head"),
@@ -82,11 +109,22 @@ class TrainingForm(forms.Form):
         chosen: dict[str, Any] = super().clean() or self.cleaned_data
         if chosen.get("head") == "tokens" and chosen.get("objective") not in CLASSIFYING:
             self.add_error("head", _("Target tokens need the step classifier or the outcome objective."))
+        if chosen.get("classes") == 3 and chosen.get("objective") != "classifier":
+            self.add_error("classes", _("Only the step classifier has three classes."))
         return chosen
+
+    def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """The fields as the page shows them: what belongs together under one heading."""
+        return [(str(title), [self[name] for name in names]) for title, names in GROUPS]
 
     def configuration(self) -> dict[str, Any]:
         """The options that go to the command as they are."""
         chosen = self.cleaned_data
-        names = ("steps", "batch_size", "learning_rate", "lora", "head")
+        names = ("steps", "batch_size", "learning_rate", "lora", "head", "neutral", "target", "label_rule")
         options = {name: chosen[name] for name in names if chosen.get(name)}
+        # A threshold of 0 says something: one right rollout is enough, however the labels were frozen.
+        if chosen.get("threshold") is not None:
+            options["threshold"] = chosen["threshold"]
+        if chosen.get("classes") == 3:
+            options["classes"] = 3
         return options if chosen.get("steps") else {**options, "epochs": chosen["epochs"]}

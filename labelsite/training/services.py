@@ -51,7 +51,11 @@ def start_training(
     name: str = "",
 ) -> TrainingRun:
     """Queue a run on the snapshot. Raises MisstepError for an option that the command does not have."""
-    chosen = {key: value for key, value in (configuration or {}).items() if value not in (None, "", False)}
+    chosen = {
+        key: value
+        for key, value in (configuration or {}).items()
+        if not (value is None or value is False or value == "")
+    }
     unknown = sorted(set(chosen) - {*OPTIONS, *FLAGS})
     if unknown:
         raise MisstepError(

@@ -25,6 +25,7 @@ from labelsite.training.curves import RunCurves, charts, read_curves
 from labelsite.training.forms import TrainingForm
 from labelsite.training.lineage import lineage_of
 from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
+from labelsite.training.wording import said_all
 from ml.errors import MisstepError
 
 PAGE = 50
@@ -87,6 +88,7 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "run": run,
         "job": run.job,
+        "settings": said_all(run.configuration),
         "checkpoint": getattr(run, "checkpoint", None),
         "charts": charts([RunCurves(run.name, read_curves(run.job.folder / "progress.jsonl"))]),
         "seconds_left": _seconds_left(run.job),

@@ -76,7 +76,9 @@ def filled_site(reader: User) -> Samples:
     make_annotation(second, annotator, trajectory=(1, 1, 1, 1, -1))
     set_kind(first, "gold", [3, 4])
     snapshot = freeze(campaign, "human", name="Everything so far")
-    run = start_training(snapshot, "human", name="A small model")
+    run = start_training(
+        snapshot, "human", name="A small model", configuration={"classes": 3, "neutral": "drop", "steps": 100}
+    )
     checkpoint = Checkpoint.objects.create(run=run, folder="1" * 64, sha256="1" * 64, card=CARD)
     scores = campaign.score_run
     scores.job = make_job(

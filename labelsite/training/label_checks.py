@@ -1,0 +1,60 @@
+"""What a run's label options make of the snapshot's labels, and which of them would change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.training.wording import listed, said
+from ml.targets import LabelRule
+
+# Options of the form that decide the labels anew, by what the rule calls them.
+RULE_FIELDS = {"label_rule": "mixture", "neutral": "neutral", "target": "target", "threshold": "threshold"}
+# Whose labels each part of the rule has a say in.
+_SAYS = {
+    "neutral": (LabelSource.HUMAN, LabelSource.MIXED),
+    "target": (LabelSource.AUTOMATIC, LabelSource.MIXED),
+    "threshold": (LabelSource.AUTOMATIC, LabelSource.MIXED),
+    "mixture": (LabelSource.MIXED,),
+}
+
+
+def asked_rule(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of the label rule that the form names; an empty field leaves them as they were frozen."""
+    return {part: chosen[name] for name, part in RULE_FIELDS.items() if chosen.get(name) not in (None, "")}
+
+
+def rule_of(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[str, bool]:
+    """The rule in words, and whether no part of it changes without having been asked for.
+
+    As `python -m ml train` decides: the frozen labels where nothing is asked, else every part that is not asked
+    for takes its usual value, whatever the snapshot was frozen with.
+    """
+    frozen = snapshot.manifest.get("rule") or {}
+    is_frozen = not asked and labels == snapshot.labels
+    rule = frozen if is_frozen else asdict(LabelRule(labels=labels, **asked))
+    parts = [part for part, sources in _SAYS.items() if labels in sources and part in rule]
+    lost = [part for part in parts if part not in asked and frozen.get(part, rule[part]) != rule[part]]
+    words = listed(said(part, rule[part]) for part in parts)
+    if is_frozen:
+        return (_("labels as they were frozen") + (f" · {words}" if words else "")), True
+    return _("labels decided anew · %(rule)s") % {"rule": words}, not lost
+
+
+def doubts(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> Iterator[str]:
+    """What was asked for and would do nothing, or something else than its name says."""
+    asked = asked_rule(chosen)
+    for part in asked:
+        if labels not in _SAYS[part]:
+            yield _("“%(option)s” changes nothing in these labels") % {"option": said(part, None)[0]}
+    fused = (snapshot.manifest.get("rule") or {}).get("mixture") == "fusion"
+    if labels == LabelSource.MIXED and asked.get("mixture") == "fusion" and not fused:
+        yield _("the snapshot was not frozen with fusion: people's labels alone would count where they spoke")
+    if chosen.get("classes") == 3 and labels == LabelSource.AUTOMATIC:
+        yield _("rollouts never call a step neutral, so the third class would stay empty")
+    if chosen.get("classes") == 3 and asked.get("neutral") == "drop":
+        yield _("neutral steps would be unlabeled, so the third class would stay empty")

@@ -1,0 +1,143 @@
+"""Classes and the label rule of a run: chosen on the form, checked before the start, shown on its pages."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pytest
+from django.urls import reverse
+
+from labelsite.training.models import TrainingRun
+from labelsite.training.services import start_training
+from ml.commands.train import parser
+from ml.targets import LabelRule
+from tests.factories import make_user
+from tests.training.test_pages import COUNTS, asked, make_checkpoint, make_snapshot
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def admin(client, settings, tmp_path):
+    settings.VAR = tmp_path / "var"
+    client.force_login(make_user("admin"))
+
+
+def frozen(labels="mixed", **rule):
+    snapshot = make_snapshot(labels)
+    snapshot.manifest = {"counts": COUNTS, "rule": asdict(LabelRule(labels=labels, **rule))}
+    snapshot.save()
+    return snapshot
+
+
+def doubts(client, snapshot, **changes):
+    """What the check before the start says against it, the rest being well."""
+    plan = client.get(reverse("training:start"), asked(snapshot, **changes)).context["plan"]
+    assert plan.can_start
+    return [check.text for check in plan.checks if not check.is_good]
+
+
+def rule_in_words(client, snapshot, **changes):
+    plan = client.get(reverse("training:start"), asked(snapshot, **changes)).context["plan"]
+    return next(check.text for check in plan.checks if check.text.startswith("labels "))
+
+
+def test_what_is_chosen_reaches_the_command_in_its_own_words(client):
+    chosen = {
+        "neutral": "negative",
+        "target": "soft",
+        "threshold": 0.25,
+        "label_rule": "consensus",
+        "classes": 3,
+    }
+    client.post(reverse("training:start"), asked(frozen(), **chosen))
+    told = parser().parse_args(TrainingRun.objects.get().job.spec["arguments"])
+    assert {name: getattr(told, name) for name in chosen} == chosen
+
+
+def test_nothing_chosen_leaves_the_labels_as_they_were_frozen(client):
+    snapshot = frozen(neutral="negative")
+    assert rule_in_words(client, snapshot).startswith(
+        "labels as they were frozen · A neutral step counts as: wrong"
+    )
+    client.post(reverse("training:start"), asked(snapshot))
+    arguments = TrainingRun.objects.get().job.spec["arguments"]
+    assert not {"--neutral", "--target", "--threshold", "--label-rule", "--classes"} & set(arguments)
+
+
+def test_a_threshold_of_zero_is_a_choice_and_an_empty_one_is_none(client):
+    snapshot = frozen(threshold=0.5)
+    client.post(reverse("training:start"), asked(snapshot, threshold="0"))
+    client.post(reverse("training:start"), asked(snapshot, threshold=""))
+    zero, empty = TrainingRun.objects.order_by("pk")
+    assert zero.configuration["threshold"] == 0 and "threshold" not in empty.configuration
+    assert parser().parse_args(zero.job.spec["arguments"]).threshold == 0
+
+
+def test_a_choice_that_undoes_another_one_of_the_frozen_rule_is_told(client):
+    snapshot = frozen(neutral="negative")
+    [doubt] = doubts(client, snapshot, target="soft")
+    assert doubt.startswith("the snapshot was frozen with another rule")
+    assert "counts as: correct" in rule_in_words(client, snapshot, target="soft")
+    assert doubts(client, snapshot, target="soft", neutral="negative") == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "choice", "doubt"),
+    [
+        ("human", {"target": "soft"}, "“Rollouts give” changes nothing"),
+        ("human", {"threshold": 0.5}, "“Right above this share of right rollouts” changes nothing"),
+        ("automatic", {"neutral": "drop"}, "“A neutral step counts as” changes nothing"),
+        ("automatic", {"label_rule": "consensus"}, "“Where people and rollouts both spoke” changes nothing"),
+        ("automatic", {"classes": 3}, "rollouts never call a step neutral"),
+        ("human", {"classes": 3, "neutral": "drop"}, "neutral steps would be unlabeled"),
+        ("mixed", {"label_rule": "fusion"}, "the snapshot was not frozen with fusion"),
+    ],
+)
+def test_a_choice_without_effect_is_told_before_the_start(client, labels, choice, doubt):
+    [found] = doubts(client, frozen(labels), labels=labels, **choice)
+    assert found.startswith(doubt)
+
+
+def test_a_snapshot_frozen_with_fusion_may_be_trained_on_by_fusion(client):
+    assert doubts(client, frozen(mixture="fusion"), label_rule="fusion") == []
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("classes", {"classes": 3, "objective": "value"}),
+        ("classes", {"classes": 4}),
+        ("threshold", {"threshold": 1}),
+        ("threshold", {"threshold": -0.1}),
+        ("neutral", {"neutral": "maybe"}),
+        ("label_rule", {"label_rule": "louder"}),
+    ],
+)
+def test_what_the_command_would_refuse_is_refused_on_the_form(client, field, change):
+    page = client.post(reverse("training:start"), asked(frozen(), **change))
+    assert page.context["form"].errors[field] and not TrainingRun.objects.exists()
+
+
+def test_the_runs_page_says_what_was_chosen(client):
+    run = start_training(frozen(), "mixed", configuration={"classes": 3, "threshold": 0.0, "neutral": "drop"})
+    page = client.get(reverse("training:run", args=[run.pk]))
+    assert dict(page.context["settings"]) == {
+        "Classes": 3,
+        "Right above this share of right rollouts": 0.0,
+        "A neutral step counts as": "unlabeled",
+    }
+
+
+def test_compared_runs_differ_in_the_same_words_before_and_after_their_checkpoints(client):
+    waiting = start_training(frozen(), "mixed", configuration={"classes": 3, "label_rule": "consensus"})
+    done = start_training(waiting.snapshot, "mixed")
+    rule = asdict(LabelRule(labels="mixed"))
+    make_checkpoint(done, config={"outputs": 2}, label_rule=rule)
+    page = client.get(reverse("training:compare"), {"run": [waiting.pk, done.pk]})
+    differences = {name: values for name, values, differ in page.context["differences"] if differ}
+    assert differences["Classes"] == [2, 3]
+    assert differences["Where people and rollouts both spoke"] == [
+        "people's word counts",
+        "only what they agree on",
+    ]
