@@ -1,4 +1,4 @@
-"""`python -m ml evaluate`: measure scores, on the first mistake or by choosing among n solutions."""
+"""`python -m ml evaluate`: measure scores on the first mistake or by choosing among n solutions, and critiques."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from ml.errors import MisstepError
 from ml.evaluation.best_of_n import table
+from ml.evaluation.critiques import critique_report, read_critiques
 from ml.evaluation.first_mistake import best_threshold, first_mistake_report, metric, predict
 from ml.evaluation.pools import read_pools, read_scores
 from ml.evaluation.step_curves import step_report
@@ -32,6 +33,12 @@ def parser() -> argparse.ArgumentParser:
     )
     first.add_argument("--threshold-scores", type=Path, metavar="FILE", help="and their scores")
     first.add_argument("--threshold-format", choices=FORMATS)
+    critiques = kinds.add_parser("critiques", help="the same metric for the majority of written critiques")
+    critiques.add_argument(
+        "--critiques", required=True, type=Path, metavar="FILE", help='lines {"id", "critiques": [...]}'
+    )
+    critiques.add_argument("--solutions", required=True, type=Path, metavar="FILE")
+    critiques.add_argument("--format", choices=FORMATS)
     pool = kinds.add_parser("best-of-n", help="all aggregations, votes, majority, pass@1 and oracle")
     pool.add_argument("--pool", required=True, type=Path, metavar="FILE")
     pool.add_argument("--scores", type=Path, metavar="FILE", help="by id <problem id>/<index>")
@@ -43,7 +50,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Print one JSON object with the figures."""
     options = parser().parse_args(argv)
-    print_result(_first_mistake(options) if options.kind == "first-mistake" else _best_of_n(options))
+    kinds = {"first-mistake": _first_mistake, "critiques": _critiques, "best-of-n": _best_of_n}
+    print_result(kinds[options.kind](options))
     return 0
 
 
@@ -68,6 +76,32 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _critiques(options: argparse.Namespace) -> dict[str, Any]:
+    by_id = read_critiques(options.critiques)
+    critiques, truths, unlabelled, found = [], [], 0, 0
+    for labelled in read(options.solutions, _format_of(options.solutions, options.format)):
+        if labelled.annotation is None or not labelled.solution.steps:
+            unlabelled += 1
+            continue
+        found += labelled.solution.id in by_id
+        # A solution that no critique was written of counts as wrong and is never dropped.
+        critiques.append(by_id.get(labelled.solution.id, []))
+        truths.append(labelled.annotation.first_mistake)
+    if not found:
+        raise MisstepError(
+            f"{options.critiques}: none of its ids is a labelled solution of {options.solutions}, expected the same"
+        )
+    report = critique_report(critiques, truths)
+    return {"solutions": options.solutions.name, **report, "without_label": unlabelled}
+
+
+def _format_of(solutions: Path, format: str | None) -> str:
+    kind = format or guess(solutions)
+    if kind is None:
+        raise MisstepError(f"{solutions}: its format is not known, expected --format")
+    return kind
+
+
 def _cross_fitted(
     scores: list[SINGLE_SCORES], truths: list[int | None], problems: list[str]
 ) -> dict[str, Any]:
@@ -88,9 +122,7 @@ def _joined(
     solutions: Path, format: str | None, scores_path: Path
 ) -> tuple[list[SINGLE_SCORES], list[int | None], list[str], int]:
     """Scores, first mistakes and problem hashes of the labelled solutions; how many had no label."""
-    kind = format or guess(solutions)
-    if kind is None:
-        raise MisstepError(f"{solutions}: its format is not known, expected --format")
+    kind = _format_of(solutions, format)
     by_id = read_scores(scores_path)
     scores: list[SINGLE_SCORES] = []
     truths: list[int | None] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from ml.execution import Sandbox, Verdict, sandbox
 from ml.formats import FORMATS, guess, read
 from ml.progress import Progress, print_result
 from ml.search.grading import code_of
+from ml.whole_file import whole_file
 
 LONGEST_OUTPUT = 4000
 
@@ -34,24 +34,17 @@ def main(argv: list[str]) -> int:
     format = options.format or guess(options.solutions)
     if format is None:
         raise MisstepError(f"{options.solutions}: its format is not known, expected --format")
-    progress, partial = Progress("solutions"), options.out.with_name(options.out.name + ".partial")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    count, verdicts, box = 0, Counter[str](), sandbox()
-    try:
-        with partial.open("w", encoding="utf-8") as stream:
-            for labelled in read(options.solutions, format):
-                outcomes = outcomes_of(labelled.solution.steps, box)
-                if any(outcomes):
-                    line = {"id": labelled.solution.id, "steps": outcomes}
-                    stream.write(json.dumps(line, ensure_ascii=False) + "\n")
-                count += 1
-                verdicts.update(outcome["verdict"] for outcome in outcomes if outcome)
-                progress.report(count)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, options.out)
-    finally:
-        partial.unlink(missing_ok=True)
+    progress, box = Progress("solutions"), sandbox()
+    count, verdicts = 0, Counter[str]()
+    with whole_file(options.out) as stream:
+        for labelled in read(options.solutions, format):
+            outcomes = outcomes_of(labelled.solution.steps, box)
+            if any(outcomes):
+                line = {"id": labelled.solution.id, "steps": outcomes}
+                stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+            count += 1
+            verdicts.update(outcome["verdict"] for outcome in outcomes if outcome)
+            progress.report(count)
     print_result(
         {
             "executions": str(options.out),

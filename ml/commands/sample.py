@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ml.progress import Progress, print_result
 from ml.records import Problem
 from ml.search.grading import grade
 from ml.search.problems import read_problems
+from ml.whole_file import whole_file
 
 # Problems are sampled in blocks, so that a policy can batch them and a long run shows progress.
 COMPLETIONS_AT_ONCE = 512
@@ -58,19 +58,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if not problems:
         raise MisstepError(f"{arguments.problems}: no problems, expected at least one")
     policy = load_policy(arguments.policy, engines_for(len(problems)))
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    partial = arguments.out.with_name(arguments.out.name + ".partial")
     correct = solved = tokens = 0
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            for line, spent in sampled_lines(problems, policy, arguments):
-                right = [solution["is_correct"] for solution in line["solutions"]]
-                correct, solved, tokens = correct + sum(right), solved + any(right), tokens + spent
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        os.replace(partial, arguments.out)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with whole_file(arguments.out) as file:
+        for line, spent in sampled_lines(problems, policy, arguments):
+            right = [solution["is_correct"] for solution in line["solutions"]]
+            correct, solved, tokens = correct + sum(right), solved + any(right), tokens + spent
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
     return {
         "out": str(arguments.out),
         "policy": policy.name,

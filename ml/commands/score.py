@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from ml.errors import MisstepError
 from ml.formats import FORMATS, guess, read
 from ml.progress import Progress, print_result
+from ml.whole_file import whole_file
 
 
 def parser() -> argparse.ArgumentParser:
@@ -53,20 +53,13 @@ def main(argv: list[str]) -> int:
             if solution.steps:
                 yield Unscored(solution.id, solution.problem.text, solution.steps)
 
-    progress, partial = Progress("solutions"), options.out.with_name(options.out.name + ".partial")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    progress = Progress("solutions")
     count = steps = 0
-    try:
-        with partial.open("w", encoding="utf-8") as stream:
-            for name, scores in scorer.score_all(solutions()):
-                stream.write(json.dumps({"id": name, "scores": scores}) + "\n")
-                count, steps = count + 1, steps + len(scores)
-                progress.report(count)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, options.out)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(options.out) as stream:
+        for name, scores in scorer.score_all(solutions()):
+            stream.write(json.dumps({"id": name, "scores": scores}) + "\n")
+            count, steps = count + 1, steps + len(scores)
+            progress.report(count)
     print_result(
         {
             "scores": str(options.out),
