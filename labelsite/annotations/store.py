@@ -12,7 +12,7 @@ from labelsite.annotations import judgement as rules
 from labelsite.annotations.judgement import Lawful, Option
 from labelsite.annotations.models import Annotation, FinishReason
 from labelsite.campaigns.models import Assignment, Task
-from labelsite.campaigns.services import FINISH_TASK, LEASE_COLUMNS, LEASE_TABLES, USE_LEASE, lease_from
+from labelsite.campaigns.services import LEASE_COLUMNS, LEASE_TABLES, lease_from, submission
 from labelsite.problems.models import Step, StepSource
 from labelsite.statements import Columns, Statement
 
@@ -29,9 +29,9 @@ _LOOK = Statement(
 )
 _ANNOTATION = Columns(Annotation, "annotation")
 # Each part feeds the next, so a lease that is no longer there stores nothing at all.
-_STORE = Statement(
+_STORE = submission(
     f"""
-WITH lease AS ({USE_LEASE}), annotation AS (
+annotation AS (
     INSERT INTO annotations_annotation AS annotation (task_id, annotator_id, revision, is_live, origin, finish_reason,
         reason, trajectory, total_time_ms, exposure, changed_after_reveal, guideline_version, idempotency_key,
         broken_rule, extra, created_at)
@@ -44,9 +44,9 @@ WITH lease AS ({USE_LEASE}), annotation AS (
     SELECT annotation.id, given.* FROM annotation,
            unnest(%(steps)s::bigint[], %(ratings)s::smallint[], %(flags)s::bool[], %(times)s::int[], %(notes)s::text[])
            AS given
-), finished AS ({FINISH_TASK})
-SELECT {_ANNOTATION.sql} FROM annotation
-"""
+)
+""",
+    result=f"SELECT {_ANNOTATION.sql} FROM annotation",
 )
 _VERDICTS = Statement(
     "SELECT annotation.finish_reason, annotation.trajectory FROM annotations_annotation AS annotation"

@@ -50,15 +50,31 @@ def lease_from(row: Row | None) -> Assignment:
     return lease
 
 
-# The part of the statement that stores a judgement which uses the lease. One that is no longer as it was read gives
-# no row, and then nothing is stored; the last sign of life of a finished assignment is its submission.
-USE_LEASE = """
+# A lease that is no longer as it was read gives no row; the last sign of life of a finished assignment is its
+# submission.
+_USE_LEASE = """
     UPDATE campaigns_assignment SET state = 'submitted',
            heartbeat_at = CASE state WHEN 'leased' THEN now() ELSE heartbeat_at END
     WHERE id = %(assignment)s AND token = %(token)s::uuid AND state = %(state)s
     RETURNING task_id, annotator_id, exposure
 """
-_USE = Statement(f"WITH lease AS ({USE_LEASE}) SELECT task_id FROM lease")
+_USE = Statement(f"WITH lease AS ({_USE_LEASE}) SELECT task_id FROM lease")
+# Closes the task where `one_look_settles` it.
+_FINISH_TASK = """
+    UPDATE campaigns_task SET state = 'done'
+    WHERE id = (SELECT task_id FROM lease) AND overlap = 1 AND state = 'open' AND %(alone)s
+"""
+
+
+def submission(parts: str, result: str) -> Statement:
+    """One statement that uses a lease up, does what the caller's `parts` say, and closes the task where this look
+    alone settles it. Only campaigns writes its own tables, and a submission still costs one round trip.
+
+    `parts` are common table expressions that insert what they make of `lease` (task_id, annotator_id, exposure);
+    `result` is what the statement selects. Without the lease as it was read nothing is stored. Parameters besides
+    the caller's: assignment, token, state, alone.
+    """
+    return Statement(f"WITH lease AS ({_USE_LEASE}), {parts}, finished AS ({_FINISH_TASK}) {result}")
 
 
 def take_up(lease: Assignment, token: str) -> None:

@@ -14,12 +14,12 @@ from labelsite.accounts.models import Role, User
 from labelsite.campaigns.leases import (
     LEASE_COLUMNS,
     LEASE_TABLES,
-    USE_LEASE,
     LeaseLost,
     complete,
     hold,
     hold_of,
     lease_from,
+    submission,
     take_up,
 )
 from labelsite.campaigns.models import (
@@ -47,7 +47,6 @@ from labelsite.statements import Statement
 __all__ = [
     "LEASE_COLUMNS",
     "LEASE_TABLES",
-    "USE_LEASE",
     "Desk",
     "LeaseLost",
     "NothingLeft",
@@ -68,6 +67,7 @@ __all__ = [
     "reorder",
     "set_members",
     "settle",
+    "submission",
     "take_up",
     "update_campaign",
 ]
@@ -220,13 +220,6 @@ def set_kind(task: Task, kind: str, gold: Sequence[int] | None, source: str = "r
         fresh.remaining = fresh.overlap - taken
         fresh.state = TaskState.OPEN if fresh.remaining else fresh.state
         fresh.save(update_fields=["kind", "gold", "gold_source", "overlap", "remaining", "state"])
-
-
-# The part of that statement which closes the task where `one_look_settles` it.
-FINISH_TASK = """
-    UPDATE campaigns_task SET state = 'done'
-    WHERE id = (SELECT task_id FROM lease) AND overlap = 1 AND state = 'open' AND %(alone)s
-"""
 
 
 def one_look_settles(task: Task) -> bool:
