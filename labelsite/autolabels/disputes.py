@@ -1,8 +1,10 @@
-"""Answers on which the two graders differ: kept with their run, and decided by people."""
+"""Answers on which the two graders differ: kept with their run, decided by people, and not asked again."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from django.utils import timezone
 
@@ -52,3 +54,27 @@ def decide(answer: DisputedAnswer, verdict: bool, decided_by: User) -> None:
     DisputedAnswer.objects.filter(pk=answer.pk).update(
         verdict=verdict, decided_by=decided_by, decided_at=timezone.now()
     )
+
+
+def words_on(problems: Iterable[int]) -> list[list[Any]]:
+    """What people said of answers to these problems, whichever run asked: [problem, answer, verdict], the last word.
+
+    Goes into the spec of a new job, so that an attempt of tomorrow grades as the one of today.
+    """
+    words = DisputedAnswer.objects.filter(problem__in=problems, verdict__isnull=False)
+    rows = words.order_by("decided_at", "pk").values_list("problem_id", "answer", "verdict")
+    last = {(problem, answer): verdict for problem, answer, verdict in rows}
+    return [[problem, answer, verdict] for (problem, answer), verdict in sorted(last.items())]
+
+
+def lines_of(words: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """The same as `python -m ml autolabel --decided` reads them."""
+    problems = Problem.objects.in_bulk([problem for problem, _, _ in words])
+    for pk, answer, verdict in words:
+        problem = problems[pk]
+        yield {
+            "problem": problem.text,
+            "reference": problem.answer,
+            "answer": answer,
+            "is_correct": verdict,
+        }

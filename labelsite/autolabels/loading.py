@@ -95,7 +95,8 @@ def _load_part(run: EstimateRun, folder: Path, expected: int | None, check: Chec
     run.sandbox_level = _merged(run.sandbox_level, described.get("sandbox_level"), 40)
     beside = {name: described[name] for name in ("value_model", "reference") if described.get(name)}
     run.parameters = {**described.get("parameters", {}), **beside, **run.parameters}
-    run.cost = _sum(run.cost, {**described.get("cost", {}), **counts})
+    told = {"decided_answers": described.get("counts", {}).get("decided_answers", 0)}
+    run.cost = _sum(run.cost, {**described.get("cost", {}), **told, **counts})
     run.save(update_fields=["code_version", "sandbox_level", "parameters", "cost"])
     return counts
 

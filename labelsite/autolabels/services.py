@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
+from labelsite.autolabels.disputes import lines_of, words_on
 from labelsite.autolabels.loading import Check, load_estimates, load_scores, load_shard
 from labelsite.autolabels.models import EstimateRun, ScoreRun, Shard
 from labelsite.jobs.models import Job
@@ -46,6 +47,9 @@ OPTIONS = (
     "candidates", "depth", "temperature", "threshold", "luck", "style", "continuation-style",
     "value-model", "reference", "voters",
 )  # fmt: skip
+
+# Where the child finds what people said of answers that the graders judge differently.
+DECIDED = ("--decided", "{in}/decided.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +164,8 @@ def cancel_run(run: EstimateRun) -> None:
 
 def prepare_input(job: Job, folder: Path) -> None:
     """Write the job's solutions or problems for the child to read; called at the start of every attempt."""
+    if "decided" in job.spec:
+        _write_lines(folder / "decided.jsonl", lines_of(job.spec["decided"]))
     if "problems" in job.spec:
         problems = Problem.objects.filter(pk__in=job.spec["problems"]).order_by("pk")
         rows: Iterable[Mapping[str, Any]] = (
@@ -205,13 +211,21 @@ def _start_run(
             seed=request.seed,
         )
         for number, part in enumerate(parts):
+            words = words_on(part if kind == "problems" else _problems_of(part))
             job = enqueue(
                 kind="ml",
                 verb="autolabel",
                 spec={
                     **spec,
+                    **({"decided": words} if words else {}),
                     kind: part,
-                    "arguments": [*source, *request.arguments(), "--out", "{out}"],
+                    "arguments": [
+                        *source,
+                        *request.arguments(),
+                        *(DECIDED if words else ()),
+                        "--out",
+                        "{out}",
+                    ],
                 },
                 created_by=created_by,
                 task_name=task_name,
@@ -222,6 +236,11 @@ def _start_run(
                 run.job = job
         run.save(update_fields=["job"])
     return run
+
+
+def _problems_of(solutions: Sequence[int]) -> Sequence[int]:
+    rows = Solution.objects.filter(pk__in=solutions).order_by().values_list("problem", flat=True)
+    return list(rows.distinct())
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -20,6 +20,7 @@ from ml.progress import Progress, print_result
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.consensus import estimate_by_consensus
 from ml.search.cost import Cost
+from ml.search.decided import Decided, digest_of, disputed_line, read_decided
 from ml.search.grading import style_of
 from ml.search.pairs import preference_pairs
 from ml.search.problems import read_problems
@@ -81,6 +82,11 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--voters", type=_positive, default=32, help="solutions that vote, for self-consistency"
     )
+    arguments.add_argument(
+        "--decided",
+        metavar="FILE",
+        help='what people said of answers: lines {"problem", "reference", "answer", "is_correct"}',
+    )
     arguments.add_argument("--limit", type=_positive, help="only the first so many")
     arguments.add_argument("--parallel-trees", type=_positive, default=64)
     arguments.add_argument("--seed", type=int, default=0)
@@ -106,6 +112,7 @@ class AutolabelRun:
     arguments: argparse.Namespace
     totals: Totals = field(default_factory=Totals)
     value_model: ValueModel | None = None
+    decided: Decided = field(default_factory=dict)
 
     def execute(self) -> dict[str, Any]:
         """Read, search, write; returns the result line."""
@@ -113,6 +120,8 @@ class AutolabelRun:
         guided = self._guidance()
         options = recipe.with_options(vars(self.arguments) | {"style": self._continuation_style()} | guided)
         items = self._items()
+        if self.arguments.decided is not None:
+            self.decided = read_decided(Path(self.arguments.decided))
         policy = load_policy(self.arguments.policy, engines_for(len(items)))
         self.value_model = self._load_value_model()
         self.totals.lowest_q = -1.0 if self.arguments.method == "rstar" else 0.0
@@ -137,13 +146,15 @@ class AutolabelRun:
         self, recipe: Recipe, options: Any, policy: Policy, items: Sequence[Item], folder: RunFolder
     ) -> None:
         progress = Progress("solutions" if self.arguments.solutions else "problems", len(items))
-        walk = Walk(policy, sandbox(), self.value_model, parallel=self.arguments.parallel_trees)
+        parallel = self.arguments.parallel_trees
+        walk = Walk(policy, sandbox(), self.value_model, parallel, decided=self.decided)
         missing = ((index, item) for index, item in enumerate(items) if index not in folder.offsets)
         spent = Cost()
         progress.report(len(folder.offsets), metrics=self.totals.metrics())
         for finished in walk.drive((index, self._start(recipe, options, item)) for index, item in missing):
             line = _line(finished.result)
-            line["disputed"] = _disputed(items[finished.key], finished.disputed)
+            line["disputed"] = disputed_line(items[finished.key], finished.disputed)
+            line["decided"] = len(finished.decided)
             line["cost"], spent = _difference(walk, spent)
             folder.add(finished.key, line)
             self.totals.add(line)
@@ -223,6 +234,8 @@ class AutolabelRun:
             "value_model": self.value_model.name if self.value_model else None,
             "seed": self.arguments.seed,
             "input": {"items": len(items), "sha256": digest.hexdigest()},
+            # Another word on an answer makes another run. Without any, a run is the same as before there were words.
+            **({"decided": digest_of(self.decided)} if self.decided else {}),
         }
 
     def _run_record(self, settings: dict[str, Any], count: int) -> dict[str, Any]:
@@ -243,6 +256,7 @@ class AutolabelRun:
                 "steps": self.totals.q_count,
                 "first_mistakes": self.totals.first_mistakes,
                 "disputed_answers": self.totals.disputed_answers,
+                "decided_answers": self.totals.decided_answers,
                 "infrastructure": sandbox().infrastructure,
             },
             "mean_q": self.totals.mean_q,
@@ -256,18 +270,6 @@ def _line(result: SolutionEstimate | Tree) -> dict[str, Any]:
         pairs = [pair.as_json(result.problem) for pair in preference_pairs(result)]
         return {"estimate": best_trajectory(result), "tree": result.as_json(), "pairs": pairs}
     return {"estimate": asdict(result)}
-
-
-def _disputed(item: Item, answers: dict[str, bool]) -> dict[str, Any] | None:
-    """The answers to one item's problem that a person should judge, None where there are none.
-
-    is_correct: math-verify's opinion, which the search went by; the strict one is the opposite.
-    """
-    if not answers:
-        return None
-    reference = item.problem.answer if isinstance(item, Solution) else item.answer
-    judged = [{"answer": answer, "is_correct": right} for answer, right in sorted(answers.items())]
-    return {"id": item.id, "reference": reference, "answers": judged}
 
 
 def _difference(walk: Walk, before: Cost) -> tuple[dict[str, float], Cost]:

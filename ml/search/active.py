@@ -25,6 +25,7 @@ class Active(Generic[Key, Result]):
     missing: int = 0
     cost: Cost = field(default_factory=Cost)
     disputed: dict[str, bool] = field(default_factory=dict)
+    decided: dict[str, bool] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
 
@@ -32,13 +33,15 @@ class Active(Generic[Key, Result]):
 class Finished(Generic[Key, Result]):
     """One search's end. `cost` is what it asked for; what it shared with others is counted in each.
 
-    disputed: answers on which the two opinions differ, with whether the first took them for right.
+    disputed: answers on which the two opinions differ, with whether the first took them for right. decided: answers
+    of which people had said before whether they are right.
     """
 
     key: Key
     result: Result
     cost: Cost
     disputed: dict[str, bool] = field(default_factory=dict)
+    decided: dict[str, bool] = field(default_factory=dict)
 
 
 def tokens_of(answer: Any) -> int:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Protocol
 
 from ml.answers import extract_final_answer, judge
 from ml.execution import Execution
 from ml.records import Problem
+from ml.search.decided import Decided, word_on
 from ml.search.requests import Graded
 from ml.segmentation import split_code
+
+NOTHING_DECIDED: Decided = MappingProxyType({})
 
 
 class Executes(Protocol):
@@ -38,8 +42,10 @@ def style_of(steps: Sequence[str]) -> str:
     return "code" if codes_of(steps) else "prose"
 
 
-def grade(problem: Problem, steps: Sequence[str], sandbox: Executes) -> Graded:
-    """The final answer of a whole solution and whether it equals the problem's.
+def grade(
+    problem: Problem, steps: Sequence[str], sandbox: Executes, decided: Decided = NOTHING_DECIDED
+) -> Graded:
+    """The final answer of a whole solution and whether it equals the problem's, or whether people said so.
 
     A solution whose code fails has no answer. Code after prose, and prose after code, are both fine: the last
     step says where the answer stands.
@@ -49,6 +55,9 @@ def grade(problem: Problem, steps: Sequence[str], sandbox: Executes) -> Graded:
     if execution is not None and not execution.ok:
         return Graded(None, False, execution)
     answer = final_answer(steps, execution)
+    word = word_on(decided, problem, answer)
+    if word is not None:
+        return Graded(answer, word, execution, is_decided=True)
     verdict = judge(answer, problem.answer)
     return Graded(answer, verdict.primary, execution, is_disputed=not verdict.agree)
 

@@ -63,13 +63,15 @@ class Value:
 class Graded:
     """A finished solution's answer and whether it is right; `execution` is None for prose.
 
-    is_disputed: the strict second opinion on the answer differs; a person should look.
+    is_disputed: the strict second opinion on the answer differs; a person should look. is_decided: one did, and
+    `is_correct` is what they said.
     """
 
     answer: str | None
     is_correct: bool
     execution: Execution | None = None
     is_disputed: bool = False
+    is_decided: bool = False
 
     @property
     def is_evidence(self) -> bool:

@@ -21,6 +21,7 @@ class Totals:
     q_histogram: list[int] = field(default_factory=lambda: [0] * Q_BINS)
     first_mistakes: int = 0
     disputed_answers: int = 0
+    decided_answers: int = 0
 
     @property
     def mean_q(self) -> float | None:
@@ -32,6 +33,7 @@ class Totals:
         for name, value in line["cost"].items():
             setattr(self.cost, name, getattr(self.cost, name) + value)
         self.disputed_answers += len(line["disputed"]["answers"]) if line.get("disputed") else 0
+        self.decided_answers += line.get("decided", 0)
         self.first_mistakes += line["estimate"]["first_mistake"] is not None
         for step in line["estimate"]["steps"]:
             if step["q_value"] is not None:

@@ -20,7 +20,8 @@ from ml.execution import Execution, Verdict
 from ml.policies.protocol import Policy, Prefix
 from ml.search.active import Active, Finished, Key, Result, tokens_of
 from ml.search.cost import Cost
-from ml.search.grading import Executes, grade
+from ml.search.decided import Decided
+from ml.search.grading import NOTHING_DECIDED, Executes, grade
 from ml.search.requests import (
     Completions,
     Grade,
@@ -51,8 +52,8 @@ class Walk:
     """One engine: a policy, a sandbox and, where a method wants one, a value model.
 
     parallel: searches under way at once. max_sequences: continuations asked of the policy at a time, in as
-    many calls as it has lanes. `cost` sums what was really spent: equal requests of different searches are
-    served once.
+    many calls as it has lanes. decided: what people said of answers, which no grader overrules. `cost` sums what
+    was really spent: equal requests of different searches are served once.
     """
 
     def __init__(
@@ -63,10 +64,11 @@ class Walk:
         parallel: int = 64,
         max_sequences: int = 1024,
         execution_threads: int = 2,
+        decided: Decided = NOTHING_DECIDED,
     ) -> None:
         self.policy, self.sandbox, self.value_model = policy, sandbox, value_model
         self.parallel, self.max_sequences = parallel, max_sequences
-        self.execution_threads = execution_threads
+        self.execution_threads, self.decided = execution_threads, decided
         self.cost = Cost()
         self.batches = 0
         self.started: float | None = None
@@ -166,7 +168,7 @@ class _Drive(Generic[Key, Result]):
             except StopIteration as end:
                 self.active -= 1
                 search.cost.seconds = time.monotonic() - search.started
-                yield Finished(search.key, end.value, search.cost, search.disputed)
+                yield Finished(search.key, end.value, search.cost, search.disputed, search.decided)
                 return
             first = False
             search.answers = [None] * len(wanted)
@@ -203,7 +205,7 @@ class _Drive(Generic[Key, Result]):
                 answer = self.walk.sandbox.execute(request.codes)
                 runs = 1
             else:
-                answer = grade(request.problem, request.steps, self.walk.sandbox)
+                answer = grade(request.problem, request.steps, self.walk.sandbox, self.walk.decided)
                 runs = int(answer.execution is not None)
         except BaseException as error:
             failure, runs = error, 0
@@ -215,6 +217,8 @@ class _Drive(Generic[Key, Result]):
             search.cost.executions += runs
             if isinstance(answer, Graded) and answer.is_disputed:
                 search.disputed[str(answer.answer)] = answer.is_correct
+            if isinstance(answer, Graded) and answer.is_decided:
+                search.decided[str(answer.answer)] = answer.is_correct
             self.walk.cost.executions += runs
             return [search] if self._answer(search, index, answer) else []
 

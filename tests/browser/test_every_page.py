@@ -93,6 +93,8 @@ def filled_site(reader: User) -> Samples:
     disputed = DisputedAnswer.objects.create(
         run_id=campaign.estimate_run_id, problem=first.solution.problem, answer="2/4", is_correct=True
     )
+    campaign.estimate_run.cost = {"decided_answers": 2}
+    campaign.estimate_run.save()
     make_token(reader)
     file = uploads.keep("lines.jsonl", [b'{"problem": "What is $2^2$?", "steps": ["It is 4."]}\n'], reader)
     job = make_job(state=JobState.FAILED, error="the disk is full", result={"lines": 3})
