@@ -1,13 +1,14 @@
 """What people and machines said of a campaign's solutions, as numpy arrays, in two queries.
 
-A million labels are compared on a page that a person waits for, so no row becomes a Python object: the first
-query crosses as one packed value that is read in place, the second is counted by the database.
+A million labels are compared on a page that a person waits for, so no row becomes a Python object: looks and solutions
+cross as packed values that are read in place, and are joined and counted here. A join in the database carries every
+column along, and taking lists apart there costs more than sending them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from numpy.typing import NDArray
 
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
+from labelsite.comparison.packing import Column, Columns, Integers, packed, unpacked
 
 NONE, UNKNOWN, NO_BIAS = -1, -2, -1000
-Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 # What a person's finished look says of the first mistake. Bad problems and given-up ones say nothing of it,
@@ -39,20 +40,35 @@ GOLD = """
     FROM campaigns_task t JOIN problems_solution s ON s.id = t.solution_id
     WHERE t.campaign_id = %(campaign)s AND cardinality(t.gold) > 0
 """
-COLUMNS: Mapping[str, str] = {
-    "annotator": "a.annotator_id",
-    "task": "a.task_id",
-    "length": "a.length",
-    "first": "a.first",
-    "machine": "CASE WHEN e.id IS NULL THEN -2 ELSE COALESCE(e.first_mistake, -1) END",
-    "milliseconds": "a.milliseconds",
-    "is_blind": "a.is_blind",
-    "is_correct": "COALESCE(s.is_correct::int, -1)",
-    "in_gold": "COALESCE((a.first = ANY(a.gold))::int, -1)",
-    "gold_bias": """CASE WHEN a.gold IS NULL OR a.first < 0 THEN -1000 ELSE COALESCE((SELECT a.first - g
+# A position is a small integer of the database's, so it takes 15 bits, and one more where it may be negative.
+LOOKS: Columns = {
+    "annotator": Column("a.annotator_id"),
+    "task": Column("a.task_id"),
+    "milliseconds": Column("a.milliseconds", 32, UNKNOWN),
+    "length": Column("a.length", 16),
+    "first": Column("a.first", 16, NONE),
+    "is_blind": Column("a.is_blind", 1),
+    "in_gold": Column(
+        "CASE WHEN a.gold IS NULL THEN -1 ELSE COALESCE((a.first = ANY(a.gold))::int, -1) END", 2, -1
+    ),
+    "gold_bias": Column(
+        """CASE WHEN a.gold IS NULL OR a.first < 0 THEN -1000 ELSE COALESCE((SELECT a.first - g
         FROM unnest(a.gold) g WHERE g >= 0 ORDER BY abs(a.first - g) LIMIT 1), -1000) END""",
+        17,
+        -(2**15),
+    ),
 }
-# Grouped to three decimals: more than rollouts can tell apart, and few enough groups for a page.
+SOLUTIONS: Columns = {
+    "task": Column("t.id"),
+    "is_correct": Column("COALESCE(s.is_correct::int, -1)", 2, -1),
+    "machine": Column("CASE WHEN e.id IS NULL THEN -2 ELSE COALESCE(e.first_mistake, -1) END", 16, UNKNOWN),
+    "steps": Column("COALESCE(cardinality(e.q_values), 0)", 15),
+    "has_own_soft": Column("COALESCE((e.soft_values IS DISTINCT FROM e.q_values)::int, 0)", 1),
+}
+# A list of floats as the database holds it: behind a head of twenty bytes each one stands with its size before it.
+FLOATS = "substr(array_send(array_replace(e.{name}, NULL, 'NaN')), 21)"
+SIZED = np.dtype([("size", ">i4"), ("value", ">f8")])
+# To three decimals: more than rollouts can tell apart, and few enough groups for a page.
 GRAIN = 1000
 
 
@@ -102,7 +118,24 @@ class Judgements:
 
     def where(self, mask: NDArray[Any]) -> Judgements:
         """The looks for which `mask` holds, or that it numbers."""
-        return Judgements(**{name: getattr(self, name)[mask] for name in COLUMNS})
+        return Judgements(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class Solutions:
+    """What is known of the solutions that somebody looked at, in the order of their tasks, shape [tasks].
+
+    q_value, soft: of all their steps one after the other, NaN for none; a task's own begin at `start`, and there
+    are `steps` of them.
+    """
+
+    task: Integers
+    is_correct: Integers
+    machine: Integers
+    steps: Integers
+    start: Integers
+    q_value: Floats
+    soft: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,38 +156,90 @@ class RatedSteps:
         return int(self.count.sum())
 
 
-def judgements(campaign: Campaign, run: EstimateRun | None, against: Against = EVERYBODY) -> Judgements:
-    """Every finished look in the campaign, beside the run's opinion on the same solution."""
-    source = (
-        f"({against.looks}) a JOIN problems_solution s ON s.id = a.solution_id"
-        " LEFT JOIN autolabels_solutionestimate e"
-        " ON e.solution_id = a.solution_id AND e.run_id = %(run)s"
+def solutions(campaign: Campaign, run: EstimateRun | None) -> Solutions:
+    """Every solution that people looked at or that is gold, and what the run estimated."""
+    table, q_value, own = _row(
+        f"""
+        SELECT {packed(SOLUTIONS)}, string_agg({FLOATS.format(name="q_values")}, ''::bytea),
+            string_agg(CASE WHEN e.soft_values IS DISTINCT FROM e.q_values
+                       THEN {FLOATS.format(name="soft_values")} END, ''::bytea)
+        FROM campaigns_task t JOIN problems_solution s ON s.id = t.solution_id
+        LEFT JOIN autolabels_solutionestimate e ON e.solution_id = t.solution_id AND e.run_id = %(run)s
+        WHERE t.campaign_id = %(campaign)s
+            AND (t.gold IS NOT NULL OR t.id IN (SELECT task_id FROM annotations_annotation))
+        """,
+        _parameters(campaign, run, EVERYBODY),
     )
-    table = _integers(list(COLUMNS.values()), source, _parameters(campaign, run, against))
-    return Judgements(**{name: table[:, column] for column, name in enumerate(COLUMNS)})
+    found = unpacked(SOLUTIONS, table)
+    q_values = _floats(q_value)
+    soft = q_values.copy()
+    soft[np.repeat(found.pop("has_own_soft") == 1, found["steps"])] = _floats(own)
+    start = np.cumsum(found["steps"]) - found["steps"]
+    order = np.argsort(found["task"])
+    return Solutions(
+        **{name: values[order] for name, values in found.items()},
+        start=start[order],
+        q_value=q_values,
+        soft=soft,
+    )
 
 
-def rated_steps(campaign: Campaign, run: EstimateRun, against: Against = EVERYBODY) -> RatedSteps:
-    """The steps that people rated and the run estimated, counted by what both said."""
-    query = f"""
-        SELECT u.place - 1 <> a.first, round(u.q * {GRAIN})::int4, round(u.soft * {GRAIN})::int4, count(*)
-        FROM ({against.looks}) a JOIN autolabels_solutionestimate e
-            ON e.solution_id = a.solution_id AND e.run_id = %(run)s,
-        LATERAL unnest(e.q_values[1:a.length], e.soft_values[1:a.length])
-            WITH ORDINALITY AS u (q, soft, place)
-        WHERE u.q IS NOT NULL GROUP BY 1, 2, 3
+def judgements(campaign: Campaign, about: Solutions, against: Against = EVERYBODY) -> Judgements:
+    """Every finished look in the campaign, beside the run's opinion on the same solution.
+
+    A look that was submitted since `about` was read is left to the next view.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(query, _parameters(campaign, run, against))
-        rows = cursor.fetchall()
-    columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
-    soft = [np.nan if value is None else value / GRAIN for value in columns[2]]
-    return RatedSteps(
-        is_right=np.array(columns[0], dtype=bool),
-        q_value=np.array(columns[1], dtype=float) / GRAIN,
-        soft=np.array(soft, dtype=float),
-        count=np.array(columns[3], dtype=np.int64),
+    (raw,) = _row(f"SELECT {packed(LOOKS)} FROM ({against.looks}) a", _parameters(campaign, None, against))
+    looks = unpacked(LOOKS, raw)
+    place = np.searchsorted(about.task, looks["task"])
+    known = np.append(about.task, UNKNOWN)[place] == looks["task"]
+    place = place[known]
+    return Judgements(
+        **{name: values[known] for name, values in looks.items()},
+        machine=about.machine[place],
+        is_correct=about.is_correct[place],
     )
+
+
+def rated_steps(looks: Judgements, about: Solutions) -> RatedSteps:
+    """The steps that people rated and the run estimated, counted by what both said."""
+    place = np.searchsorted(about.task, looks.task)
+    rated = np.minimum(looks.length, about.steps[place])
+    behind = np.arange(rated.sum()) - np.repeat(np.cumsum(rated) - rated, rated)
+    step = np.repeat(about.start[place], rated) + behind
+    is_right = behind != np.repeat(looks.first, rated)
+    known = ~np.isnan(about.q_value[step])
+    step, is_right = step[known], is_right[known]
+    q_value, q_code = _distinct(about.q_value[step])
+    soft, soft_code = _distinct(about.soft[step])
+    counts = np.bincount(
+        (q_code * len(soft) + soft_code) * 2 + is_right, minlength=2 * len(soft) * len(q_value)
+    ).reshape(len(q_value), len(soft), 2)
+    at_q, at_soft, right = np.nonzero(counts)
+    return RatedSteps(right == 1, q_value[at_q], soft[at_soft], counts[at_q, at_soft, right])
+
+
+def _distinct(values: Floats) -> tuple[Floats, Integers]:
+    """The values to three decimals, each once, and which of them each one is. Sorts the few, not the many."""
+    missing = 2 * GRAIN
+    grains = np.where(np.isnan(values), missing, np.rint(np.nan_to_num(values) * GRAIN)).astype(np.int64)
+    lowest = grains.min(initial=0)
+    used = np.flatnonzero(np.bincount(grains - lowest))
+    rank = np.zeros(missing - lowest + 1, dtype=np.int64)
+    rank[used] = np.arange(len(used))
+    found = (used + lowest) / GRAIN
+    return np.where(used + lowest == missing, np.nan, found), rank[grains - lowest]
+
+
+def _floats(raw: bytes | None) -> Floats:
+    return np.frombuffer(raw or b"", dtype=SIZED)["value"].astype(np.float64)
+
+
+def _row(query: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        row: tuple[Any, ...] = cursor.fetchone()
+    return row
 
 
 def _parameters(campaign: Campaign, run: EstimateRun | None, against: Against) -> dict[str, Any]:
@@ -163,15 +248,3 @@ def _parameters(campaign: Campaign, run: EstimateRun | None, against: Against) -
         "run": run.pk if run else None,
         "annotators": list(against.annotators),
     }
-
-
-def _integers(expressions: Sequence[str], source: str, parameters: Mapping[str, Any]) -> Integers:
-    """What whole-number expressions that are never null give for each row of a source, shape [rows, columns].
-
-    The database packs all rows into one value: crossing row by row takes longer than the whole comparison.
-    """
-    packed = " || ".join(f"int8send(({expression})::int8)" for expression in expressions)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT string_agg({packed}, ''::bytea) FROM {source}", parameters)
-        (raw,) = cursor.fetchone()
-    return np.frombuffer(raw or b"", dtype=">i8").astype(np.int64).reshape(-1, len(expressions))

@@ -15,7 +15,7 @@ from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.plots import Chart
 from labelsite.campaigns.models import Campaign
 from labelsite.comparison import measures, plots
-from labelsite.comparison.evidence import Against, Judgements, judgements, rated_steps
+from labelsite.comparison.evidence import Against, Judgements, Solutions, judgements, rated_steps, solutions
 from ml.agreement import FirstMistakeAgreement
 
 KEPT_SECONDS = 3600
@@ -62,8 +62,9 @@ def _key(campaign: Campaign, run: EstimateRun | None, against: Against) -> str:
 
 
 def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has_gold: bool) -> Overview:
-    everybody = judgements(campaign, run)
-    against, looks = _chosen(campaign, run, against, everybody, has_gold)
+    about = solutions(campaign, run)
+    everybody = judgements(campaign, about)
+    against, looks = _chosen(campaign, about, against, everybody, has_gold)
     both = measures.compared(looks)
     base: dict[str, Any] = {
         "looks": len(looks),
@@ -75,9 +76,8 @@ def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has
     }
     if run is None or not len(both):
         return Overview(**base)
-    steps = measures.step_figures(
-        rated_steps(campaign, run, against), float(run.parameters.get("threshold") or 0.0)
-    )
+    threshold = float(run.parameters.get("threshold") or 0.0)
+    steps = measures.step_figures(rated_steps(looks, about), threshold)
     people_name = _("gold") if against.is_gold else _("people")
     charts = [
         plots.heatmap(measures.confusion(both), people_name, run.method),
@@ -95,11 +95,11 @@ def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has
 
 
 def _chosen(
-    campaign: Campaign, run: EstimateRun | None, against: Against, everybody: Judgements, has_gold: bool
+    campaign: Campaign, about: Solutions, against: Against, everybody: Judgements, has_gold: bool
 ) -> tuple[Against, Judgements]:
     """Whose looks the page compares. Where nobody has labeled yet, gold stands in for people."""
     if against.is_gold or (not len(everybody) and has_gold):
-        return Against(is_gold=True), judgements(campaign, run, Against(is_gold=True))
+        return Against(is_gold=True), judgements(campaign, about, Against(is_gold=True))
     if against.annotators:
         everybody = everybody.where(everybody.annotator == against.annotators[0])
     return against, everybody.where(everybody.is_blind == 1) if against.is_blind else everybody

@@ -9,8 +9,8 @@ import pytest
 
 from labelsite.annotations.models import Annotation
 from labelsite.autolabels.models import SolutionEstimate, StepEstimate
-from labelsite.comparison import measures
-from labelsite.comparison.evidence import NO_BIAS, NONE, UNKNOWN, Against, judgements, rated_steps
+from labelsite.comparison import evidence, measures
+from labelsite.comparison.evidence import EVERYBODY, NO_BIAS, NONE, UNKNOWN, Against
 from tests.factories import (
     make_annotation,
     make_campaign,
@@ -23,6 +23,15 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
+
+
+def judgements(campaign, run, against=EVERYBODY):
+    return evidence.judgements(campaign, evidence.solutions(campaign, run), against)
+
+
+def rated_steps(campaign, run, against=EVERYBODY):
+    about = evidence.solutions(campaign, run)
+    return evidence.rated_steps(evidence.judgements(campaign, about, against), about)
 
 
 @pytest.fixture
@@ -174,3 +183,36 @@ def test_people_among_themselves_agree_as_counted_by_hand(world):
         assert pair.common == len(common)
         exact = sum(people[pair.first] == people[pair.second] for people in common) / len(common)
         assert pair.exact == pytest.approx(exact)
+
+
+def test_a_look_that_came_in_since_the_solutions_were_read_waits_for_the_next_view():
+    campaign = make_campaign()
+    person = make_user()
+    nothing_yet = evidence.solutions(campaign, None)
+    make_annotation(make_task(campaign), person)
+    some = evidence.solutions(campaign, None)
+    make_annotation(make_task(campaign), person)
+    found = [len(evidence.judgements(campaign, about)) for about in (nothing_yet, some)]
+    assert found == [0, 1] and len(judgements(campaign, None)) == 2
+
+
+def test_steps_without_an_estimate_are_left_out_and_a_method_may_have_its_own_soft_values():
+    """q_value and soft differ for a method like MCTS; either may be missing for a step."""
+    campaign, run = make_campaign(), make_estimate_run()
+    for q_values, soft in (
+        ([0.5, None, 1.0], [0.25, None, None]),
+        ([0.5, 0.5], [0.5, 0.5]),
+        ([], []),
+        ([-1.0, 0.1234], [None, 0.25]),
+    ):
+        solution = make_solution(steps=["a step"] * max(1, len(q_values)))
+        make_annotation(make_task(campaign, solution), make_user(), trajectory=[1] * max(1, len(q_values)))
+        SolutionEstimate.objects.create(run=run, solution=solution, q_values=q_values, soft_values=soft)
+    steps = rated_steps(campaign, run)
+    found = {
+        (q, None if np.isnan(soft) else soft): count
+        for q, soft, count in zip(
+            steps.q_value.tolist(), steps.soft.tolist(), steps.count.tolist(), strict=True
+        )
+    }
+    assert found == {(0.5, 0.25): 1, (1.0, None): 1, (0.5, 0.5): 2, (-1.0, None): 1, (0.123, 0.25): 1}
