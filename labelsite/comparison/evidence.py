@@ -96,16 +96,17 @@ EVERYBODY = Against()
 class Judgements:
     """One entry per finished look, shape [looks]; positions are 0-based, NONE for no mistake.
 
-    machine: the run's first mistake, UNKNOWN where it did not estimate the solution. length: steps rated.
-    in_gold: 1, 0, or -1 for not gold. is_correct: of the answer, -1 for not graded. milliseconds: -1 for
-    unknown. gold_bias: steps too early (negative) or too late to the nearest acceptable mistake, NO_BIAS
-    where there is none.
+    place: of the solution among all (`Solutions`). machine: the run's first mistake, UNKNOWN where it did not
+    estimate the solution. length: steps rated. in_gold: 1, 0, or -1 for not gold. is_correct: of the answer, -1 for
+    not graded. milliseconds: -1 for unknown. gold_bias: steps too early (negative) or too late to the nearest
+    acceptable mistake, NO_BIAS where there is none.
     """
 
     annotator: Integers
     task: Integers
     length: Integers
     first: Integers
+    place: Integers
     machine: Integers
     milliseconds: Integers
     is_blind: Integers
@@ -156,8 +157,8 @@ class RatedSteps:
         return int(self.count.sum())
 
 
-def solutions(campaign: Campaign, run: EstimateRun | None) -> Solutions:
-    """Every solution that people looked at or that is gold, and what the run estimated."""
+def solutions(campaign: Campaign, run: EstimateRun | None, tasks: Integers) -> Solutions:
+    """The solutions of these tasks and of all gold ones, and what the run estimated."""
     table, q_value, own = _row(
         f"""
         SELECT {packed(SOLUTIONS)}, string_agg({FLOATS.format(name="q_values")}, ''::bytea),
@@ -165,10 +166,13 @@ def solutions(campaign: Campaign, run: EstimateRun | None) -> Solutions:
                        THEN {FLOATS.format(name="soft_values")} END, ''::bytea)
         FROM campaigns_task t JOIN problems_solution s ON s.id = t.solution_id
         LEFT JOIN autolabels_solutionestimate e ON e.solution_id = t.solution_id AND e.run_id = %(run)s
-        WHERE t.campaign_id = %(campaign)s
-            AND (t.gold IS NOT NULL OR t.id IN (SELECT task_id FROM annotations_annotation))
+        WHERE t.campaign_id = %(campaign)s{_only(campaign, tasks)}
         """,
-        _parameters(campaign, run, EVERYBODY),
+        {
+            "campaign": campaign.pk,
+            "run": run.pk if run else None,
+            "tasks": f"{{{','.join(map(str, tasks.tolist()))}}}",
+        },
     )
     found = unpacked(SOLUTIONS, table)
     q_values = _floats(q_value)
@@ -184,18 +188,32 @@ def solutions(campaign: Campaign, run: EstimateRun | None) -> Solutions:
     )
 
 
-def judgements(campaign: Campaign, about: Solutions, against: Against = EVERYBODY) -> Judgements:
-    """Every finished look in the campaign, beside the run's opinion on the same solution.
+def _only(campaign: Campaign, tasks: Integers) -> str:
+    """Leaves out what nobody looked at, where that is much: to test each task costs as much as to read it."""
+    if 2 * len(tasks) > campaign.tasks.count():
+        return ""
+    return " AND (t.gold IS NOT NULL OR t.id = ANY(%(tasks)s::bigint[]))"
 
-    A look that was submitted since `about` was read is left to the next view.
+
+def looks_at(campaign: Campaign, against: Against = EVERYBODY) -> dict[str, Integers]:
+    """Every finished look in the campaign, a column each."""
+    (raw,) = _row(
+        f"SELECT {packed(LOOKS)} FROM ({against.looks}) a",
+        {"campaign": campaign.pk, "annotators": list(against.annotators)},
+    )
+    return unpacked(LOOKS, raw)
+
+
+def judgements(looks: Mapping[str, Integers], about: Solutions) -> Judgements:
+    """The looks, each beside what is known of its solution. One at a solution that `about` has not read, because it
+    became gold since, is left to the next view.
     """
-    (raw,) = _row(f"SELECT {packed(LOOKS)} FROM ({against.looks}) a", _parameters(campaign, None, against))
-    looks = unpacked(LOOKS, raw)
     place = np.searchsorted(about.task, looks["task"])
     known = np.append(about.task, UNKNOWN)[place] == looks["task"]
     place = place[known]
     return Judgements(
         **{name: values[known] for name, values in looks.items()},
+        place=place,
         machine=about.machine[place],
         is_correct=about.is_correct[place],
     )
@@ -203,10 +221,9 @@ def judgements(campaign: Campaign, about: Solutions, against: Against = EVERYBOD
 
 def rated_steps(looks: Judgements, about: Solutions) -> RatedSteps:
     """The steps that people rated and the run estimated, counted by what both said."""
-    place = np.searchsorted(about.task, looks.task)
-    rated = np.minimum(looks.length, about.steps[place])
+    rated = np.minimum(looks.length, about.steps[looks.place])
     behind = np.arange(rated.sum()) - np.repeat(np.cumsum(rated) - rated, rated)
-    step = np.repeat(about.start[place], rated) + behind
+    step = np.repeat(about.start[looks.place], rated) + behind
     is_right = behind != np.repeat(looks.first, rated)
     known = ~np.isnan(about.q_value[step])
     step, is_right = step[known], is_right[known]
@@ -240,11 +257,3 @@ def _row(query: str, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         cursor.execute(query, parameters)
         row: tuple[Any, ...] = cursor.fetchone()
     return row
-
-
-def _parameters(campaign: Campaign, run: EstimateRun | None, against: Against) -> dict[str, Any]:
-    return {
-        "campaign": campaign.pk,
-        "run": run.pk if run else None,
-        "annotators": list(against.annotators),
-    }

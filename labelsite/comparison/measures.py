@@ -152,20 +152,14 @@ def step_figures(steps: RatedSteps, threshold: float = 0.0) -> StepFigures:
     """
     if not steps.total:
         return StepFigures(0, None, None, None, None)
-    is_right = np.repeat(steps.is_right, steps.count)
-    q_value = np.repeat(steps.q_value, steps.count)
-    has_soft = ~np.isnan(steps.soft)
-    soft_count = steps.count[has_soft]
-    soft, soft_right = (
-        np.repeat(steps.soft[has_soft], soft_count),
-        np.repeat(steps.is_right[has_soft], soft_count),
-    )
+    known = ~np.isnan(steps.soft)
+    soft, is_right, count = steps.soft[known], steps.is_right[known], steps.count[known]
     return StepFigures(
         count=steps.total,
-        kappa=cohen_kappa(soft_right, soft > threshold),
-        auc=auc(q_value, is_right),
-        roc=roc_curve(q_value, is_right),
-        reliability=reliability(soft, soft_right),
+        kappa=cohen_kappa(is_right, soft > threshold, counts=count),
+        auc=auc(steps.q_value, steps.is_right, steps.count),
+        roc=roc_curve(steps.q_value, steps.is_right, steps.count),
+        reliability=reliability(soft, is_right, counts=count),
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from django.core.cache import cache
 from django.db import connection
 from django.utils.translation import get_language
@@ -15,7 +16,15 @@ from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.plots import Chart
 from labelsite.campaigns.models import Campaign
 from labelsite.comparison import measures, plots
-from labelsite.comparison.evidence import Against, Judgements, Solutions, judgements, rated_steps, solutions
+from labelsite.comparison.evidence import (
+    Against,
+    Judgements,
+    Solutions,
+    judgements,
+    looks_at,
+    rated_steps,
+    solutions,
+)
 from ml.agreement import FirstMistakeAgreement
 
 KEPT_SECONDS = 3600
@@ -62,8 +71,9 @@ def _key(campaign: Campaign, run: EstimateRun | None, against: Against) -> str:
 
 
 def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has_gold: bool) -> Overview:
-    about = solutions(campaign, run)
-    everybody = judgements(campaign, about)
+    said = looks_at(campaign)
+    about = solutions(campaign, run, np.unique(said["task"]))
+    everybody = judgements(said, about)
     against, looks = _chosen(campaign, about, against, everybody, has_gold)
     both = measures.compared(looks)
     base: dict[str, Any] = {
@@ -99,7 +109,7 @@ def _chosen(
 ) -> tuple[Against, Judgements]:
     """Whose looks the page compares. Where nobody has labeled yet, gold stands in for people."""
     if against.is_gold or (not len(everybody) and has_gold):
-        return Against(is_gold=True), judgements(campaign, about, Against(is_gold=True))
+        return Against(is_gold=True), judgements(looks_at(campaign, Against(is_gold=True)), about)
     if against.annotators:
         everybody = everybody.where(everybody.annotator == against.annotators[0])
     return against, everybody.where(everybody.is_blind == 1) if against.is_blind else everybody

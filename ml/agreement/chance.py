@@ -7,29 +7,33 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ml.agreement.columns import Floats, paired
+from ml.agreement.columns import Floats, counted, paired
 
 Weights = Literal["nominal", "linear", "quadratic"]
 Level = Literal["nominal", "ordinal", "interval"]
 
 
-def cohen_kappa(first: ArrayLike, second: ArrayLike, weights: Weights = "nominal") -> float | None:
+def cohen_kappa(
+    first: ArrayLike, second: ArrayLike, weights: Weights = "nominal", counts: ArrayLike | None = None
+) -> float | None:
     """Cohen's kappa of two raters over the same n items (Cohen 1960; weighted 1968).
 
     NaN means "not rated": such pairs are left out. Weights use the rank of the category among those used.
+    counts: how often each pair occurs (once).
     None where chance alone already agrees fully: one category, or no pair.
     """
     a, b = paired(np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64))
     rated = ~(np.isnan(a) | np.isnan(b))
     categories, codes = np.unique(np.concatenate([a[rated], b[rated]]), return_inverse=True)
-    size, pairs = len(categories), int(rated.sum())
-    observed = np.bincount(codes[:pairs] * size + codes[pairs:], minlength=size**2).reshape(size, size)
+    size, rows, times = len(categories), int(rated.sum()), counted(counts, a)[rated]
+    cells = codes[:rows] * size + codes[rows:]
+    observed = np.bincount(cells, weights=times, minlength=size**2).reshape(size, size)
     distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size))).astype(np.float64)
     cost = {"nominal": (distance > 0).astype(np.float64), "linear": distance, "quadratic": distance**2}[
         weights
     ]
     chance = float((np.outer(observed.sum(1), observed.sum(0)) * cost).sum())
-    return 1 - pairs * float((observed * cost).sum()) / chance if chance else None
+    return 1 - float(times.sum()) * float((observed * cost).sum()) / chance if chance else None
 
 
 def krippendorff_alpha(units: ArrayLike, values: ArrayLike, level: Level = "nominal") -> float | None:

@@ -25,3 +25,16 @@ def scored(scores: ArrayLike, positive: ArrayLike) -> tuple[Floats, Booleans]:
     if np.isnan(values).any():
         raise ValueError("a score that is not a number; leave out what was not scored")
     return values, right
+
+
+def counted(counts: ArrayLike | None, values: NDArray[Any]) -> Integers:
+    """How often each row of a table occurs: once where nothing else is said.
+
+    ValueError for another length, or for a row that never occurs.
+    """
+    if counts is None:
+        return np.ones(len(values), dtype=np.int64)
+    times = paired(values, np.asarray(counts, dtype=np.int64))[1]
+    if (times < 1).any():
+        raise ValueError("a count below 1; leave out what does not occur")
+    return times

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ml.agreement.columns import Floats, Integers, scored
+from ml.agreement.columns import Floats, Integers, counted, scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +19,21 @@ class RocCurve:
     thresholds: Floats
 
 
-def roc_curve(scores: ArrayLike, positive: ArrayLike) -> RocCurve | None:
-    """The curve of n scores against n booleans, one point per distinct score; None if a class is empty."""
+def roc_curve(scores: ArrayLike, positive: ArrayLike, counts: ArrayLike | None = None) -> RocCurve | None:
+    """The curve of n scores against n booleans, one point per distinct score; None if a class is empty.
+
+    counts: how often each pair occurs (once), here and below.
+    """
     values, right = scored(scores, positive)
     if right.all() or not right.any():
         return None
     order = np.argsort(-values, kind="stable")
+    times = counted(counts, values)[order]
     values, right = values[order], right[order]
     # Equal scores move together: a point stands only at the last of each run.
     ends = np.append(np.flatnonzero(np.diff(values)), len(values) - 1)
-    true_positives = np.cumsum(right)[ends]
-    false_positives = ends + 1 - true_positives
+    true_positives = np.cumsum(right * times)[ends]
+    false_positives = np.cumsum(times)[ends] - true_positives
     return RocCurve(
         np.append(0.0, false_positives / false_positives[-1]),
         np.append(0.0, true_positives / true_positives[-1]),
@@ -37,16 +41,18 @@ def roc_curve(scores: ArrayLike, positive: ArrayLike) -> RocCurve | None:
     )
 
 
-def auc(scores: ArrayLike, positive: ArrayLike) -> float | None:
+def auc(scores: ArrayLike, positive: ArrayLike, counts: ArrayLike | None = None) -> float | None:
     """Chance that a positive scores above a negative, ties half (Mann-Whitney); None if a class is empty."""
     values, right = scored(scores, positive)
-    positives = int(right.sum())
-    negatives = len(right) - positives
+    times = counted(counts, values)
+    positives = int(times[right].sum())
+    negatives = int(times.sum()) - positives
     if not positives or not negatives:
         return None
-    _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
-    mean_ranks = np.cumsum(counts) - (counts - 1) / 2
-    ranks = float(mean_ranks[codes][right].sum())
+    _, codes = np.unique(values, return_inverse=True)
+    sizes = np.bincount(codes, weights=times)
+    mean_ranks = np.cumsum(sizes) - (sizes - 1) / 2
+    ranks = float((mean_ranks[codes] * times)[right].sum())
     return (ranks - positives * (positives + 1) / 2) / (positives * negatives)
 
 
@@ -61,7 +67,9 @@ class Reliability:
     brier: float
 
 
-def reliability(probabilities: ArrayLike, positive: ArrayLike, bins: int = 10) -> Reliability | None:
+def reliability(
+    probabilities: ArrayLike, positive: ArrayLike, bins: int = 10, counts: ArrayLike | None = None
+) -> Reliability | None:
     """Calibration of n probabilities in [0, 1]; None where n is 0, ValueError for a value outside.
 
     The expected calibration error weighs each bin's |mean probability - share| by its size (Guo et al. 2017).
@@ -72,14 +80,15 @@ def reliability(probabilities: ArrayLike, positive: ArrayLike, bins: int = 10) -
     if values.min() < 0 or values.max() > 1:
         raise ValueError("a probability outside [0, 1]")
     which = np.minimum((values * bins).astype(np.int64), bins - 1)
-    counts = np.bincount(which, minlength=bins)
-    summed = np.bincount(which, weights=values, minlength=bins)
-    hits = np.bincount(which, weights=right, minlength=bins)
-    filled = np.where(counts, counts, np.nan)
+    times = counted(counts, values)
+    sizes = np.bincount(which, weights=times, minlength=bins).astype(np.int64)
+    summed = np.bincount(which, weights=values * times, minlength=bins)
+    hits = np.bincount(which, weights=right * times, minlength=bins)
+    filled = np.where(sizes, sizes, np.nan)
     return Reliability(
-        counts=counts,
+        counts=sizes,
         mean_probability=summed / filled,
         share_positive=hits / filled,
-        expected_calibration_error=float(np.abs(summed - hits).sum() / len(values)),
-        brier=float(np.square(values - right).mean()),
+        expected_calibration_error=float(np.abs(summed - hits).sum() / times.sum()),
+        brier=float((np.square(values - right) * times).sum() / times.sum()),
     )

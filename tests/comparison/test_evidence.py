@@ -25,13 +25,18 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 
+def read(campaign, run, against=EVERYBODY):
+    looks = evidence.looks_at(campaign, against)
+    about = evidence.solutions(campaign, run, np.unique(looks["task"]))
+    return evidence.judgements(looks, about), about
+
+
 def judgements(campaign, run, against=EVERYBODY):
-    return evidence.judgements(campaign, evidence.solutions(campaign, run), against)
+    return read(campaign, run, against)[0]
 
 
 def rated_steps(campaign, run, against=EVERYBODY):
-    about = evidence.solutions(campaign, run)
-    return evidence.rated_steps(evidence.judgements(campaign, about, against), about)
+    return evidence.rated_steps(*read(campaign, run, against))
 
 
 @pytest.fixture
@@ -185,15 +190,14 @@ def test_people_among_themselves_agree_as_counted_by_hand(world):
         assert pair.exact == pytest.approx(exact)
 
 
-def test_a_look_that_came_in_since_the_solutions_were_read_waits_for_the_next_view():
+def test_gold_that_was_set_since_the_solutions_were_read_waits_for_the_next_view():
     campaign = make_campaign()
-    person = make_user()
-    nothing_yet = evidence.solutions(campaign, None)
-    make_annotation(make_task(campaign), person)
-    some = evidence.solutions(campaign, None)
-    make_annotation(make_task(campaign), person)
-    found = [len(evidence.judgements(campaign, about)) for about in (nothing_yet, some)]
-    assert found == [0, 1] and len(judgements(campaign, None)) == 2
+    make_task(campaign, gold=[0])
+    none_yet = evidence.solutions(make_campaign(), None, np.array([], dtype=np.int64))
+    some = evidence.solutions(campaign, None, np.array([], dtype=np.int64))
+    make_task(campaign, gold=[1])
+    looks = evidence.looks_at(campaign, Against(is_gold=True))
+    assert [len(evidence.judgements(looks, about)) for about in (none_yet, some)] == [0, 1]
 
 
 def test_steps_without_an_estimate_are_left_out_and_a_method_may_have_its_own_soft_values():
@@ -216,3 +220,13 @@ def test_steps_without_an_estimate_are_left_out_and_a_method_may_have_its_own_so
         )
     }
     assert found == {(0.5, 0.25): 1, (1.0, None): 1, (0.5, 0.5): 2, (-1.0, None): 1, (0.123, 0.25): 1}
+
+
+def test_what_nobody_looked_at_is_not_read_where_it_is_most_of_a_campaign():
+    campaign = make_campaign()
+    looked_at, gold, *_others = [
+        make_task(campaign, gold=[0] if number == 1 else None) for number in range(6)
+    ]
+    make_annotation(looked_at, make_user())
+    _, about = read(campaign, None)
+    assert about.task.tolist() == [looked_at.pk, gold.pk]

@@ -97,3 +97,27 @@ def test_brier_and_reliability_equal_scikit_learn(pairs):
         filled = found.counts > 0
         assert np.allclose(found.share_positive[filled], shares)
         assert np.allclose(found.mean_probability[filled], means)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.booleans(), st.integers(1, 4)), min_size=1)
+)
+def test_a_pair_with_a_count_is_as_many_pairs(rows):
+    scores, right, counts = map(list, zip(*rows, strict=True))
+    each = np.repeat(scores, counts), np.repeat(right, counts)
+    assert agreement.auc(scores, right, counts) == pytest.approx(agreement.auc(*each))
+    kappa = agreement.cohen_kappa(right, np.array(scores) > 0.3, counts=counts)
+    assert kappa == pytest.approx(agreement.cohen_kappa(each[1], each[0] > 0.3))
+    found, expected = agreement.reliability(scores, right, counts=counts), agreement.reliability(*each)
+    for name in ("counts", "mean_probability", "expected_calibration_error", "brier"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), nan_ok=True)
+    curve, plain = agreement.roc_curve(scores, right, counts), agreement.roc_curve(*each)
+    assert (curve is None) == (plain is None)
+    if curve and plain:
+        points = set(zip(curve.false_positive_rate, curve.true_positive_rate, strict=True))
+        assert points == set(zip(plain.false_positive_rate, plain.true_positive_rate, strict=True))
+
+
+def test_a_pair_that_never_occurs_is_refused():
+    with pytest.raises(ValueError, match="a count below 1"):
+        agreement.auc([0.5, 0.25], [True, False], [1, 0])
