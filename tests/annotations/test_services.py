@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import connection
-from django.utils import timezone
 
 from labelsite.accounts.models import User
 from labelsite.annotations import services
@@ -23,17 +19,13 @@ from labelsite.annotations.services import (
     Unlawful,
 )
 from labelsite.campaigns import queue
-from labelsite.campaigns.models import Assignment, Campaign, MemberState, Protocol, Task, TaskKind
+from labelsite.campaigns.models import Assignment, Campaign, MemberState, Protocol, TaskKind
 from labelsite.campaigns.services import claim_next
 from labelsite.problems.models import Step
+from tests.annotations.submissions import STEPS, expire, judgement, submit
 from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
-STEPS = [
-    "One and one is two.",
-    ["Two and two is five.", "Two and two is four.", "Hm."],
-    "So the answer is five.",
-]
 
 
 @pytest.fixture
@@ -50,28 +42,6 @@ def campaign(annotator: User) -> Campaign:
 def lease(campaign: Campaign, annotator: User) -> Iterator[Assignment]:
     make_task(campaign, make_solution(STEPS))
     yield claim_next(campaign, annotator)
-
-
-def judgement(task: Task, *ratings: int, alternatives: tuple[int | None, ...] = (), **more) -> dict:
-    """Ratings along the chosen steps, then those of the alternatives at the last rated position."""
-    chosen = list(task.solution.step_rows.filter(is_chosen=True).order_by("position"))
-    given = [{"step": step.pk, "rating": rating} for step, rating in zip(chosen, ratings, strict=False)]
-    others = task.solution.step_rows.filter(is_chosen=False, position=len(ratings) - 1).order_by("option")
-    for step, rating in zip(others, alternatives, strict=False):
-        given.append({"step": step.pk, "rating": rating, "flagged": rating is None})
-    finish = "found_error" if -1 in ratings else "solution"
-    return {"finish_reason": finish, "ratings": given, "total_time_ms": 1234, **more}
-
-
-def submit(lease: Assignment, *ratings: int, key: object = None, **more) -> Annotation:
-    return services.submit(
-        lease, str(lease.token), str(key or uuid4()), judgement(lease.task, *ratings, **more)
-    )
-
-
-def expire(lease: Assignment) -> None:
-    Assignment.objects.filter(pk=lease.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
-    assert queue.release_expired_leases() == 1
 
 
 def test_a_submission_stores_every_rating_and_closes_the_task(lease) -> None:
@@ -260,63 +230,3 @@ def test_a_step_that_a_person_wrote_is_kept_beside_the_models_own(campaign, anno
     assert (own.position, own.option, own.is_chosen, own.text) == (1, 3, False, "It is four.")
     assert annotation.ratings.get(step=own).rating is None
     assert services.draft_of(annotation)["written"] == ["It is four."]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_ten_copies_of_one_submission_at_once_store_one() -> None:
-    annotator = make_user()
-    campaign = make_campaign(members=[annotator])
-    make_task(campaign, make_solution(STEPS))
-    lease, key, got = claim_next(campaign, annotator), uuid4(), []
-
-    def send() -> None:
-        try:
-            got.append(submit(lease, 1, 1, 1, key=key).pk)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=send) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(got) == 10 and len(set(got)) == 1
-
-
-def stored(annotation: Annotation) -> tuple:
-    """Everything that was written for an annotation but ids, keys and times of day."""
-    annotation = Annotation.objects.get(pk=annotation.pk)
-    fields = {
-        field.name: getattr(annotation, field.name)
-        for field in Annotation._meta.concrete_fields
-        if field.name not in ("id", "task", "idempotency_key", "created_at")
-    }
-    rows = annotation.ratings.order_by("step__position", "step__option")
-    lease = annotation.task.assignments.get()
-    task = Task.objects.values("state", "remaining", "overlap").get(pk=annotation.task_id)
-    return fields, list(rows.values_list("rating", "flagged", "milliseconds", "note")), lease.state, task
-
-
-@pytest.mark.parametrize("ratings", [(1, 0, 1), (1, -1), (-1,)])
-def test_with_and_without_a_lock_the_same_is_stored(campaign, annotator, monkeypatch, ratings) -> None:
-    for _ in range(2):
-        make_task(campaign, make_solution(STEPS))
-    alone = submit(claim_next(campaign, annotator), *ratings, alternatives=(1, None))
-    monkeypatch.setattr(services, "_submit_alone", lambda *arguments: None)
-    locked = submit(claim_next(campaign, annotator), *ratings, alternatives=(1, None))
-    assert alone.task_id != locked.task_id and stored(alone) == stored(locked)
-
-
-def test_a_lease_that_ends_between_reading_and_storing_stores_nothing(lease, monkeypatch) -> None:
-    checked = services._checked
-
-    def expire_first(*arguments):
-        monkeypatch.undo()
-        expire(lease)
-        Task.objects.update(remaining=0)
-        return checked(*arguments)
-
-    monkeypatch.setattr(services, "_checked", expire_first)
-    with pytest.raises(LeaseLost):
-        submit(lease, 1, 1, 1)
-    assert not Annotation.objects.exists()

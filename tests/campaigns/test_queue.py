@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -44,29 +41,6 @@ def expire(assignment: Assignment) -> None:
 
 def finish(assignment: Assignment) -> None:
     services.complete(assignment.pk, assignment.annotator_id, str(assignment.token))
-
-
-def in_threads(work: list[Callable[[], None]]) -> None:
-    """Runs every piece of work at once, each with a connection of its own; the first error is raised."""
-    errors: list[BaseException] = []
-    start = threading.Barrier(len(work))
-
-    def run(piece: Callable[[], None]) -> None:
-        try:
-            start.wait()
-            piece()
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(piece,)) for piece in work]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 @pytest.fixture
@@ -256,61 +230,3 @@ def test_a_claim_costs_the_same_statements_however_full_the_campaign_is(campaign
     with CaptureQueriesContext(connection) as large:
         finish(claim(campaign, annotator))
     assert len(small) == len(large)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_twelve_people_at_once_never_exceed_the_overlap_and_miss_no_place() -> None:
-    people = [make_user() for _ in range(12)]
-    campaign = make_campaign(members=people, overlap=3)
-    for _ in range(12):
-        make_task(campaign, make_solution(["Only step."]))
-
-    def label(person: User) -> None:
-        while isinstance(lease := services.claim_next(campaign, person), Assignment):
-            held = Assignment.objects.filter(task=lease.task).exclude(state=AssignmentState.LAPSED).count()
-            assert held <= 3
-            finish(lease)
-
-    in_threads([lambda person=person: label(person) for person in people])
-    per_task = Counter(Assignment.objects.values_list("task", flat=True))
-    assert set(per_task.values()) == {3} and len(per_task) == 12
-    assert set(Task.objects.values_list("remaining", flat=True)) == {0}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_one_person_in_many_tabs_keeps_the_count_right() -> None:
-    person = make_user()
-    campaign = make_campaign(members=[person], overlap=2)
-    for _ in range(4):
-        make_task(campaign, make_solution(["Only step."]))
-    in_threads([lambda: services.claim_next(campaign, person)] * 8)
-    leased = Assignment.objects.filter(state=AssignmentState.LEASED).count()
-    assert sum(2 - remaining for remaining in Task.objects.values_list("remaining", flat=True)) == leased
-    assert Assignment.objects.count() == leased
-
-
-@pytest.mark.django_db(transaction=True)
-def test_releases_claims_and_submissions_at_once_keep_every_sum() -> None:
-    people = [make_user() for _ in range(8)]
-    campaign = make_campaign(members=people, overlap=2)
-    for _ in range(10):
-        make_task(campaign, make_solution(["Only step."]))
-
-    def disturb(person: User, number: int) -> None:
-        for turn in range(12):
-            lease = services.claim_next(campaign, person)
-            if isinstance(lease, NothingLeft):
-                queue.release_expired_leases()
-            elif (turn + number) % 3 == 0:
-                expire(lease)
-                queue.release_expired_leases()
-            else:
-                with contextlib.suppress(services.LeaseLost):
-                    finish(lease)
-
-    in_threads(
-        [lambda person=person, number=number: disturb(person, number) for number, person in enumerate(people)]
-    )
-    for task in Task.objects.all():
-        held = task.assignments.exclude(state=AssignmentState.LAPSED).count()
-        assert task.remaining == task.overlap - held >= 0

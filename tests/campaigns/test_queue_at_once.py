@@ -1,0 +1,113 @@
+"""The queue with many people at once, each on a connection of their own: no place too many, none forgotten."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from labelsite.accounts.models import User
+from labelsite.campaigns import queue, services
+from labelsite.campaigns.models import Assignment, AssignmentState, Task
+from labelsite.campaigns.services import NothingLeft
+from tests.factories import make_campaign, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Expired leases come back only when a test's own claim asks for them."""
+    monkeypatch.setattr(queue._Throttle, "is_due", lambda self: False)
+
+
+def expire(assignment: Assignment) -> None:
+    Assignment.objects.filter(pk=assignment.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+
+
+def finish(assignment: Assignment) -> None:
+    services.complete(assignment.pk, assignment.annotator_id, str(assignment.token))
+
+
+def in_threads(work: list[Callable[[], None]]) -> None:
+    """Runs every piece of work at once, each with a connection of its own; the first error is raised."""
+    errors: list[BaseException] = []
+    start = threading.Barrier(len(work))
+
+    def run(piece: Callable[[], None]) -> None:
+        try:
+            start.wait()
+            piece()
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(piece,)) for piece in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def test_twelve_people_at_once_never_exceed_the_overlap_and_miss_no_place() -> None:
+    people = [make_user() for _ in range(12)]
+    campaign = make_campaign(members=people, overlap=3)
+    for _ in range(12):
+        make_task(campaign, make_solution(["Only step."]))
+
+    def label(person: User) -> None:
+        while isinstance(lease := services.claim_next(campaign, person), Assignment):
+            held = Assignment.objects.filter(task=lease.task).exclude(state=AssignmentState.LAPSED).count()
+            assert held <= 3
+            finish(lease)
+
+    in_threads([lambda person=person: label(person) for person in people])
+    per_task = Counter(Assignment.objects.values_list("task", flat=True))
+    assert set(per_task.values()) == {3} and len(per_task) == 12
+    assert set(Task.objects.values_list("remaining", flat=True)) == {0}
+
+
+def test_one_person_in_many_tabs_keeps_the_count_right() -> None:
+    person = make_user()
+    campaign = make_campaign(members=[person], overlap=2)
+    for _ in range(4):
+        make_task(campaign, make_solution(["Only step."]))
+    in_threads([lambda: services.claim_next(campaign, person)] * 8)
+    leased = Assignment.objects.filter(state=AssignmentState.LEASED).count()
+    assert sum(2 - remaining for remaining in Task.objects.values_list("remaining", flat=True)) == leased
+    assert Assignment.objects.count() == leased
+
+
+def test_releases_claims_and_submissions_at_once_keep_every_sum() -> None:
+    people = [make_user() for _ in range(8)]
+    campaign = make_campaign(members=people, overlap=2)
+    for _ in range(10):
+        make_task(campaign, make_solution(["Only step."]))
+
+    def disturb(person: User, number: int) -> None:
+        for turn in range(12):
+            lease = services.claim_next(campaign, person)
+            if isinstance(lease, NothingLeft):
+                queue.release_expired_leases()
+            elif (turn + number) % 3 == 0:
+                expire(lease)
+                queue.release_expired_leases()
+            else:
+                with contextlib.suppress(services.LeaseLost):
+                    finish(lease)
+
+    in_threads(
+        [lambda person=person, number=number: disturb(person, number) for number, person in enumerate(people)]
+    )
+    for task in Task.objects.all():
+        held = task.assignments.exclude(state=AssignmentState.LAPSED).count()
+        assert task.remaining == task.overlap - held >= 0

@@ -1,0 +1,47 @@
+"""Runs `python -m ml train` and `score` in this process, on the sums of `toys`."""
+
+from __future__ import annotations
+
+import json
+
+from ml.commands import score as score_command
+from ml.commands import train as train_command
+from ml.snapshot import write_snapshot
+from tests.ml.prm.toys import sums
+
+QUICK = ["--base", "small", "--steps", "3", "--batch-size", "8"]
+
+
+def snapshot_of(tmp_path, rows=None, name="snapshot"):
+    rows = rows or [*sums(20), *sums(6, seed=1, split="validation")]
+    write_snapshot(tmp_path / name, rows, name="sums", labels="human")
+    return tmp_path / name
+
+
+def trained(tmp_path, capsys, *arguments, snapshot=None, out="checkpoint"):
+    folder = snapshot or snapshot_of(tmp_path)
+    given = ["--snapshot", str(folder), "--out", str(tmp_path / out), *QUICK, *arguments]
+    assert train_command.main(given) == 0
+    return tmp_path / out, json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def processbench_file(tmp_path, rows):
+    path = tmp_path / "solutions.jsonl"
+    lines = [
+        {
+            "id": row.id, "generator": "toy", "problem": row.problem, "steps": row.steps,
+            "final_answer_correct": row.is_correct,
+            "label": -1 if row.first_mistake is None else row.first_mistake,
+        }
+        for row in rows
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def scored(tmp_path, capsys, checkpoint, rows):
+    out = tmp_path / "scores.jsonl"
+    arguments = ["--checkpoint", str(checkpoint), "--solutions", str(processbench_file(tmp_path, rows))]
+    assert score_command.main([*arguments, "--format", "processbench", "--out", str(out)]) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return [json.loads(line) for line in out.read_text().splitlines()], summary

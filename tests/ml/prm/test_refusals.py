@@ -1,0 +1,118 @@
+"""What `python -m ml train` and `score` refuse, and that they do so before they begin."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from ml.commands import train as train_command
+from ml.errors import MisstepError, NotAvailable
+from ml.prm.checkpoint import sha256_of
+from ml.snapshot import combined_hash
+from tests.ml.prm.commands import scored, snapshot_of, trained
+from tests.ml.prm.toys import sums
+
+
+def refusal(tmp_path, capsys, *arguments, snapshot):
+    with pytest.raises(MisstepError) as error:
+        trained(tmp_path, capsys, *arguments, snapshot=snapshot)
+    assert not (tmp_path / "checkpoint").exists()
+    return str(error.value)
+
+
+def test_a_changed_snapshot_is_refused(tmp_path, capsys):
+    snapshot = snapshot_of(tmp_path)
+    part = snapshot / "parts" / "part-00000.jsonl"
+    part.write_text(part.read_text().replace('"train"', '"test"', 1))
+    assert "sha256" in refusal(tmp_path, capsys, snapshot=snapshot)
+
+
+def edited(snapshot, number, **changes):
+    """Change one row behind the writer's back, with hashes that match: as another tool might write it."""
+    part = snapshot / "parts" / "part-00000.jsonl"
+    lines = part.read_text().splitlines()
+    lines[number] = json.dumps({**json.loads(lines[number]), **changes})
+    part.write_text("".join(line + "\n" for line in lines))
+    manifest = json.loads((snapshot / "manifest.json").read_text())
+    manifest["parts"][0]["sha256"] = sha256_of(part)
+    manifest["sha256"] = combined_hash([sha256_of(part)])
+    (snapshot / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"labels": [1.0, 1.0]}, "2 labels for 3 steps"),
+        ({"steps": ["1 + 1 = 2", " ", "3"]}, "step 1 is empty"),
+        ({"labels": [1.0, math.nan, None]}, "label nan at step 1"),
+        ({"labels": [1.0, "fine", None]}, "label 'fine' at step 1"),
+        ({"human": {"ratings": [1, 2, None]}}, r"ratings [1, 2, None]"),
+        ({"automatic": {"soft": [1.0, math.nan, 0.0]}}, "automatic soft [1.0, nan, 0.0]"),
+        ({"options": [{"position": 9, "text": "no", "rating": 1}]}, "an alternative at position 9"),
+    ],
+)
+def test_a_bad_record_in_a_snapshot_is_refused_by_its_id_before_training(
+    tmp_path, capsys, changes, complaint
+):
+    snapshot = snapshot_of(tmp_path)
+    edited(snapshot, 4, **changes)
+    assert f"record sum-0-4: {complaint}" in refusal(tmp_path, capsys, snapshot=snapshot)
+    assert not list(tmp_path.glob("checkpoint*"))
+
+
+def test_a_step_longer_than_the_context_is_refused_with_its_record(tmp_path, capsys):
+    long = replace(sums(1)[0], id="windy", steps=["1 + 1 = 2 " * 100, "b", "c"])
+    snapshot = snapshot_of(tmp_path, [*sums(8), long])
+    message = refusal(tmp_path, capsys, "--maximum-length", "120", snapshot=snapshot)
+    assert "record windy: step 0" in message and "expected at most the context of 120" in message
+
+
+def test_a_problem_in_two_splits_is_refused(tmp_path, capsys):
+    leaking = replace(sums(1)[0], id="again", split="validation")
+    message = refusal(tmp_path, capsys, snapshot=snapshot_of(tmp_path, [*sums(8), leaking]))
+    assert "1 problems stand in more than one split" in message
+
+
+def test_a_snapshot_without_training_rows_is_refused(tmp_path, capsys):
+    rows = [replace(row, split="test") for row in sums(4)]
+    assert "no rows in split train" in refusal(tmp_path, capsys, snapshot=snapshot_of(tmp_path, rows))
+
+
+def test_a_finished_checkpoint_is_not_written_over(tmp_path, capsys):
+    checkpoint, _ = trained(tmp_path, capsys)
+    before = (checkpoint / "card.json").read_bytes()
+    with pytest.raises(MisstepError, match="already holds a checkpoint"):
+        trained(tmp_path, capsys, snapshot=tmp_path / "snapshot")
+    assert (checkpoint / "card.json").read_bytes() == before
+
+
+def test_an_unknown_objective_is_not_available(tmp_path):
+    with pytest.raises(NotAvailable, match="objective 'rank'"):
+        train_command.main(["--snapshot", "x", "--out", "y", "--objective", "rank"])
+
+
+def test_a_problem_seen_in_training_is_reported_when_it_is_scored(tmp_path, capsys):
+    checkpoint, _ = trained(tmp_path, capsys)
+    _, summary = scored(tmp_path, capsys, checkpoint, [*sums(2), *sums(2, seed=9)])
+    assert summary["solutions_of_training_problems"] == 2
+
+
+def test_scoring_from_a_torn_checkpoint_writes_nothing(tmp_path, capsys):
+    checkpoint, _ = trained(tmp_path, capsys)
+    weights = checkpoint / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(MisstepError, match="differ from manifest"):
+        scored(tmp_path, capsys, checkpoint, sums(2))
+    assert not list(tmp_path.glob("scores.jsonl*"))
+
+
+def test_target_tokens_need_an_objective_with_classes(tmp_path, capsys):
+    message = refusal(
+        tmp_path, capsys, "--head", "tokens", "--objective", "value", snapshot=snapshot_of(tmp_path)
+    )
+    assert "--head tokens with objective value, expected classifier or outcome" in message
+    lonely = refusal(tmp_path, capsys, "--target-tokens", "no", "yes", snapshot=tmp_path / "snapshot")
+    assert "--target-tokens without --head tokens" in lonely

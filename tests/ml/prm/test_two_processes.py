@@ -1,0 +1,67 @@
+"""Two processes under torchrun train what one trains."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForTokenClassification
+
+from tests.data import ROOT
+from tests.ml.prm.commands import QUICK, snapshot_of, trained
+
+
+def by_two_processes(snapshot, out, *arguments):
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "ml",
+    ]
+    given = ["train", "--snapshot", str(snapshot), "--out", str(out), *QUICK, *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, *given], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def largest_difference(one, two):
+    weights = [AutoModelForTokenClassification.from_pretrained(folder).state_dict() for folder in (one, two)]
+    return max(float((weights[0][name] - weights[1][name]).abs().max()) for name in weights[0])
+
+
+def test_two_processes_train_what_one_trains(tmp_path, capsys):
+    snapshot = snapshot_of(tmp_path)
+    alone, _ = trained(tmp_path, capsys, snapshot=snapshot, out="alone")
+    by_two_processes(snapshot, tmp_path / "together")
+    assert largest_difference(alone, tmp_path / "together") < 1e-4
+
+
+def test_two_processes_with_split_weights_go_on_from_a_state_and_train_what_one_trains(tmp_path, capsys):
+    snapshot = snapshot_of(tmp_path)
+    # Short rows, of which the processes have unequal numbers.
+    rows = ("--tokens-per-row", "100", "--save-every", "1", "--keep-state")
+    alone, _ = trained(tmp_path, capsys, *rows, snapshot=snapshot, out="alone")
+    together = tmp_path / "together"
+    # States are whole: the two go on from the first one that the one process left, and leave the next.
+    shutil.copytree(tmp_path / "alone.state" / "step-00000001", tmp_path / "together.state" / "step-00000001")
+    by_two_processes(snapshot, together, *rows, "--shard")
+    assert largest_difference(alone, together) < 1e-4
+    states = [
+        load_file(tmp_path / f"{n}.state/step-00000002/state.safetensors") for n in ("alone", "together")
+    ]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.allclose(states[0][name], states[1][name], atol=1e-4) for name in states[0])
+    card = json.loads((together / "card.json").read_text())
+    assert card["config"]["sharded"] and card["config"]["processes"] == 2
+    assert len((together / "metrics.jsonl").read_text().splitlines()) == 3
