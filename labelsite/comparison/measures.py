@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import numpy as np
 
@@ -125,9 +124,8 @@ def kinds(looks: Judgements) -> Kinds:
 
 def unmarked(looks: Judgements) -> int:
     """How many solutions have a wrong answer although nobody who looked marked a mistake."""
-    tasks, codes = np.unique(looks.task, return_inverse=True)
-    marked = np.bincount(codes, weights=looks.first != NONE, minlength=len(tasks))
-    wrong = np.bincount(codes, weights=looks.is_correct == 0, minlength=len(tasks))
+    marked = np.bincount(looks.place, weights=looks.first != NONE)
+    wrong = np.bincount(looks.place, weights=looks.is_correct == 0)
     return int(((marked == 0) & (wrong > 0)).sum())
 
 
@@ -197,8 +195,8 @@ def _person(annotator: int, looks: Judgements) -> PersonFigures:
 
 def between_people(looks: Judgements) -> PeopleFigures:
     """Alpha over every solution with at least two looks, and each pair with enough in common."""
-    _, codes, counts = np.unique(looks.task, return_inverse=True, return_counts=True)
-    shared = looks.where(counts[codes] >= 2)
+    counts = np.bincount(looks.place)
+    shared = looks.where(counts[looks.place] >= 2)
     pairs = sorted(_pairs(shared), key=lambda pair: -pair.common)[:PAIRS_SHOWN]
     return PeopleFigures(
         solutions_shared=int((counts >= 2).sum()),
@@ -209,12 +207,26 @@ def between_people(looks: Judgements) -> PeopleFigures:
 
 
 def _pairs(shared: Judgements) -> Iterator[Pair]:
-    people = np.unique(shared.annotator)
-    looks = {int(person): shared.where(shared.annotator == person) for person in people}
-    for first, second in combinations(looks, 2):
-        one, other = looks[first], looks[second]
-        _, at_one, at_other = np.intersect1d(one.task, other.task, assume_unique=True, return_indices=True)
-        if len(at_one) < FEWEST_COMMON:
-            continue
-        a, b = one.first[at_one], other.first[at_other]
-        yield Pair(first, second, len(a), float((a == b).mean()), cohen_kappa(a, b))
+    """Every two people with enough solutions in common, from all looks at once: the looks at each solution stand
+    together, and each is compared with the next one, the one after that, and so on.
+    """
+    looks = shared.where(np.lexsort((shared.annotator, shared.place)))
+    people, code = np.unique(looks.annotator, return_inverse=True)
+    ones, others = [np.array([], dtype=np.int64)], [np.array([], dtype=np.int64)]
+    apart = 1
+    while len(same := np.flatnonzero(looks.place[apart:] == looks.place[:-apart])):
+        ones, others, apart = [*ones, same], [*others, same + apart], apart + 1
+    one, other = np.concatenate(ones), np.concatenate(others)
+    pair = code[one] * len(people) + code[other]
+    order = np.argsort(pair, kind="stable")
+    for common in np.split(order, np.flatnonzero(np.diff(pair[order])) + 1):
+        if len(common) >= FEWEST_COMMON:
+            a, b = looks.first[one[common]], looks.first[other[common]]
+            first, second = divmod(int(pair[common[0]]), len(people))
+            yield Pair(
+                int(people[first]),
+                int(people[second]),
+                len(common),
+                float((a == b).mean()),
+                cohen_kappa(a, b),
+            )
