@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from typing import Any
 
+from tests.benchmarks.annotators.cpu import Meter
 from tests.benchmarks.annotators.site import database
 
 STEPS = 10
@@ -30,11 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--explain", action="store_true")
     chosen = parser.parse_args(arguments)
-    with database():
+    with database() as keeper:
         campaign = make_labels(chosen.labels)
-        print(
-            json.dumps({"benchmark": "comparison_page"} | measure(campaign, chosen.repeats, chosen.explain))
-        )
+        found = measure(campaign, chosen.repeats, keeper, chosen.explain)
+        print(json.dumps({"benchmark": "comparison_page"} | found))
     return 0
 
 
@@ -88,7 +88,7 @@ def make_labels(labels: int) -> Any:
     return campaign
 
 
-def measure(campaign: Any, repeats: int, explain: bool) -> dict[str, Any]:
+def measure(campaign: Any, repeats: int, keeper: int, explain: bool) -> dict[str, Any]:
     """Views the page as a reviewer, each time with nothing kept, and once more with everything kept."""
     from django.core.cache import cache
     from django.db import connection
@@ -99,12 +99,14 @@ def measure(campaign: Any, repeats: int, explain: bool) -> dict[str, Any]:
     client = Client(headers={"host": "localhost"})
     client.force_login(make_user("reviewer"))
     address = f"/campaigns/{campaign.pk}/comparison/"
-    first, sql, second = [], defaultdict(list), []
+    first, sql, second, cpu = [], defaultdict(list), [], []
     for repeat in range(repeats + 1):
         cache.clear()
         queries: list[tuple[str, float, Any]] = []
+        meter = Meter({"postgres": keeper})
         with connection.execute_wrapper(_timer(queries)):
             first.append(_view(client, address))
+        cpu.append(meter.report(1))
         for query, seconds, _ in queries:
             sql[query].append(seconds)
         second.append(_view(client, address))
@@ -119,6 +121,10 @@ def measure(campaign: Any, repeats: int, explain: bool) -> dict[str, Any]:
         "looks": looks,
         "first_view_s": round(statistics.median(first[1:]), 3),
         "first_views_s": [round(seconds, 3) for seconds in first[1:]],
+        "first_view_cpu_ms": statistics.median(spent["cpu_ms_per_request"]["all"] for spent in cpu[1:]),
+        "cores_used_by_other_programs": statistics.median(
+            spent["cores_used_by_other_programs"] for spent in cpu[1:]
+        ),
         "in_the_database_s": round(sum(statistics.median(times) for times in sql.values()), 3),
         "slowest_queries_s": [
             [round(seconds, 3), " ".join(query.split())[:60]] for seconds, query in slowest
