@@ -17,6 +17,7 @@ import torch
 from ml.errors import MisstepError
 from ml.prm.checkpoint import load_newest_state
 from ml.prm.examples import Example
+from ml.prm.likelihood import TOKEN_BIAS
 from ml.prm.model import ProcessRewardModel, build, recompute_activations, small_config, with_lora
 from ml.prm.packing import pack
 from ml.prm.train import Terminated, TrainingSettings, learning_rate_at, train
@@ -34,17 +35,19 @@ def weights_hash(model: torch.nn.Module) -> str:
 
 
 def sized_model(
-    objective: str, outputs: int | None = None, targets: Sequence[int] = ()
+    objective: str, outputs: int | None = None, targets: Sequence[int] = (), bias: float | None = None
 ) -> ProcessRewardModel:
-    return tiny_model(len(STEPS.tokenizer), outputs or OUTPUTS[objective], targets=targets)
+    return tiny_model(len(STEPS.tokenizer), outputs or OUTPUTS[objective], targets=targets, bias=bias)
 
 
+LIKELIHOOD = "classifier, the tokens that came"
 # Objective, classes (or a scalar), and the language model's words where its own head is read.
 BY_HEART = {
     "classifier, two classes": ("classifier", 2, ()),
     "classifier, neutral its own": ("classifier", 3, ()),
     "classifier, two target tokens": ("classifier", 2, ("-", "+")),
     "classifier, three target tokens": ("classifier", 3, ("-", "+", "0")),
+    LIKELIHOOD: ("classifier", 2, ()),
     "outcome, last token": ("outcome", 2, ()),
     "outcome, target tokens": ("outcome", 2, ("-", "+")),
     "value": ("value", 1, ()),
@@ -62,7 +65,7 @@ def test_twenty_records_are_learned_by_heart(case):
     examples = examples_of(objective, rows, STEPS, outputs=outputs, alternatives=False)
     assert len(examples) == 20
     targets = [STEPS.tokenizer.convert_tokens_to_ids(word) for word in words]
-    model = sized_model(objective, outputs, targets)
+    model = sized_model(objective, outputs, targets, TOKEN_BIAS if case == LIKELIHOOD else None)
     settings = TrainingSettings(objective, 200, learning_rate=4e-3, batch_size=20, weight_decay=0.0)
     run = train(model, examples, settings)
     # With tanh the margin cannot pass 2, which leaves log(1 + e^-2) of every pair, weighted.

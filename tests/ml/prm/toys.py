@@ -74,11 +74,15 @@ def with_neutrals(rows: list[SnapshotRow]) -> list[SnapshotRow]:
 
 
 def tiny_model(
-    vocabulary: int = VOCABULARY, outputs: int = 2, seed: int = 0, targets: Sequence[int] = ()
+    vocabulary: int = VOCABULARY,
+    outputs: int = 2,
+    seed: int = 0,
+    targets: Sequence[int] = (),
+    bias: float | None = None,
 ) -> ProcessRewardModel:
     torch.manual_seed(seed)
     config = small_config(vocabulary, outputs, hidden_size=32, num_hidden_layers=2, num_attention_heads=2)
-    return ProcessRewardModel(build(config, bool(targets)), targets)
+    return ProcessRewardModel(build(config, bool(targets) or bias is not None), targets, bias)
 
 
 def random_tree(generator: random.Random, nodes: int) -> TokenTree:
