@@ -10,7 +10,7 @@ from ml.pocket.policy_cohort import Cohort, Group
 from ml.pocket.policy_engine import Engine
 from ml.pocket.policy_prefixes import ReadPrefixes
 
-ROWS_AT_ONCE = 256
+ROWS_AT_ONCE = 384
 
 
 class RunningBatch:

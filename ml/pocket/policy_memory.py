@@ -13,7 +13,8 @@ import torch
 from ml.pocket.policy_engine import Attend, Engine
 from ml.pocket.policy_prefixes import Read
 
-# Own tokens come in chunks: what one chunk's products need fits the second-level cache.
+# Own tokens come in chunks, so that memory grows without being copied. A product over a whole chunk is several
+# times as fast as one over an odd number of tokens, so what is not written yet is multiplied too, and masked.
 CHUNK = 16
 
 # What is known of a prefix, and its tokens after that.
@@ -24,8 +25,8 @@ class Memory:
     """The memory of prefixes with `samples` rows each; the rows of place p begin at p * samples.
 
     Prefix keys stand in [layers, places, heads, width, tokens], values in [layers, places, heads, tokens,
-    width]; own keys and values in chunks of [layers, tokens, rows, heads, width], `written` tokens in all.
-    Every token of every row is read at each step, so rows stand side by side, without gaps between them.
+    width]; own ones in chunks of [layers, places, heads, samples, width, tokens] and [..., tokens, width],
+    `written` tokens in all. Each order is the one in which a step multiplies.
     """
 
     def __init__(self, engine: Engine, prefixes: Sequence[Prefix], samples: int) -> None:
@@ -36,7 +37,7 @@ class Memory:
         shape = engine.layers, self.places, engine.heads
         self.prefix_keys = torch.zeros(*shape, engine.width, int(self.lengths.max()))
         self.prefix_values = torch.zeros(*shape, int(self.lengths.max()), engine.width)
-        self.chunk_shape = engine.layers, CHUNK, self.places * samples, engine.heads, engine.width
+        self.chunk_shape = *shape, samples
         self.own_keys: list[torch.Tensor] = []
         self.own_values: list[torch.Tensor] = []
         for place, (known, _) in enumerate(prefixes):
@@ -109,43 +110,46 @@ class Memory:
     def begin_step(self) -> None:
         """Make room for one more token of every row."""
         if self.written % CHUNK == 0:
-            self.own_keys.append(torch.empty(self.chunk_shape))
-            self.own_values.append(torch.empty(self.chunk_shape))
+            self.own_keys.append(torch.zeros(*self.chunk_shape, self.engine.width, CHUNK))
+            self.own_values.append(torch.zeros(*self.chunk_shape, CHUNK, self.engine.width))
         self.written += 1
 
     def attend(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """Attention of one new token a row to its prefix and to what its sample wrote."""
-        rows, heads, width = query.shape
-        places, samples = self.places, self.samples
+        places, longest = self.places, self.longest
+        query, key, value = (
+            states.view(places, self.samples, *states.shape[1:]).transpose(1, 2)
+            for states in (query, key, value)
+        )
         place = (self.written - 1) % CHUNK
-        self.own_keys[-1][layer, place, :rows], self.own_values[-1][layer, place, :rows] = key, value
-        own = torch.cat([(keys * query).sum(-1) for keys in self._own(self.own_keys, layer, rows)])
-        own = own.view(self.written, places, samples, heads).permute(1, 3, 2, 0)
-        together = query.reshape(places, samples, heads, width).transpose(1, 2)
-        shared = together @ self.prefix_keys[layer, :places, ..., : self.longest] + self.padding
-        weights = torch.cat((shared, own), dim=-1).softmax(-1)
-        mixed = weights[..., : self.longest] @ self.prefix_values[layer, :places, :, : self.longest]
-        mixed = mixed.transpose(1, 2).reshape(rows, heads, width)
-        own = weights[..., self.longest :].permute(3, 0, 2, 1).reshape(self.written, rows, heads, 1)
-        for values, part in zip(self._own(self.own_values, layer, rows), own.split(CHUNK), strict=True):
-            mixed += (values * part).sum(0)
-        return mixed.flatten(1)
+        self.own_keys[-1][layer, :places, ..., place] = key
+        self.own_values[-1][layer, :places, ..., place, :] = value
+        shared = query @ self.prefix_keys[layer, :places, ..., :longest] + self.padding
+        alone = query.reshape(-1, 1, self.engine.width)
+        own = torch.cat([alone @ keys for keys in self._own(self.own_keys, layer)], dim=-1)
+        own[..., self.written :] = -torch.inf
+        weights = torch.cat((shared, own.view(*shared.shape[:3], -1)), dim=-1).softmax(-1)
+        mixed = weights[..., :longest] @ self.prefix_values[layer, :places, :, :longest]
+        added = mixed.view(alone.shape)
+        parts = weights[..., longest:].flatten(0, 2).unsqueeze(1).split(CHUNK, dim=-1)
+        for part, values in zip(parts, self._own(self.own_values, layer), strict=True):
+            added.baddbmm_(part, values)
+        return mixed.transpose(1, 2).flatten(2).flatten(0, 1)
 
-    def _own(self, chunks: Sequence[torch.Tensor], layer: int, rows: int) -> Iterator[torch.Tensor]:
-        """A layer's own keys or values [tokens, rows, heads, width], chunk by chunk."""
-        for index, chunk in enumerate(chunks):
-            yield chunk[layer, : self.written - index * CHUNK, :rows]
+    def _own(self, chunks: Sequence[torch.Tensor], layer: int) -> Iterator[torch.Tensor]:
+        """A layer's own keys or values, chunk by chunk, a matrix for each head of each row."""
+        for chunk in chunks:
+            yield chunk[layer, : self.places].flatten(0, 2)
 
     def leave(self, place: int) -> None:
         """Free a place; the last prefix moves there with its samples, so that no place is idle."""
-        last, samples = self.places - 1, self.samples
+        last = self.places - 1
         if place != last:
             length = int(self.lengths[last])
             self.prefix_keys[:, place, ..., :length] = self.prefix_keys[:, last, ..., :length]
             self.prefix_values[:, place, :, :length] = self.prefix_values[:, last, :, :length]
-            there, here = (slice(p * samples, (p + 1) * samples) for p in (place, last))
             for chunk in (*self.own_keys, *self.own_values):
-                chunk[:, :, there] = chunk[:, :, here]
+                chunk[:, place] = chunk[:, last]
             self.lengths[place] = length
         self.places, self.lengths = last, self.lengths[:last]
         if last:
