@@ -124,6 +124,8 @@ class _Drive(Generic[Key, Result]):
         self.active = 0
         self.exhausted = False
         self.asked: dict[Hashable, OrderedDict[Request, list[tuple[Active[Key, Result], int]]]] = {}
+        # Who waits for what is being answered: an equal request joins them, it is never served twice.
+        self.being_answered: dict[Request, list[tuple[Active[Key, Result], int]]] = {}
         self.answered: queue.SimpleQueue[Callable[[], list[Active[Key, Result]]]] = queue.SimpleQueue()
         self.executing = 0
         self.calls = 0
@@ -192,9 +194,10 @@ class _Drive(Generic[Key, Result]):
             search.cost.tokens += tokens_of(known)
             return
         search.missing += 1
-        self.asked.setdefault(group_of(request), OrderedDict()).setdefault(request, []).append(
-            (search, index)
-        )
+        waiters = self.being_answered.get(request)
+        if waiters is None:
+            waiters = self.asked.setdefault(group_of(request), OrderedDict()).setdefault(request, [])
+        waiters.append((search, index))
 
     def _execute(self, search: Active[Key, Result], index: int, request: Run | Grade) -> None:
         """In an execution thread: answer one request, and leave the bookkeeping to the driving thread."""
@@ -254,6 +257,7 @@ class _Drive(Generic[Key, Result]):
 
     def _call(self, batch: Sequence[tuple[Request, list[tuple[Active[Key, Result], int]]]]) -> None:
         self.calls += 1
+        self.being_answered.update(batch)
         future = self.policy_threads.submit(self.walk.serve, [request for request, _ in batch])
         future.add_done_callback(lambda done: self.answered.put(lambda: self._collect_batch(batch, done)))
 
@@ -266,6 +270,7 @@ class _Drive(Generic[Key, Result]):
         ready = []
         self.walk.batches += 1
         for (request, waiters), answer in zip(batch, future.result(), strict=True):
+            del self.being_answered[request]
             self.walk.remember(request, answer)
             self.walk.cost.model_calls += 1
             self.walk.cost.tokens += tokens_of(answer)

@@ -30,8 +30,7 @@ from tests.benchmarks.support.svg import Line, line_plot
 from tests.data import ROOT
 
 ROLLOUTS = (1, 2, 4, 8, 16)
-# How many rollouts each method can afford here: a tree search asks for several candidates a step.
-MOST = {"math-shepherd": 16, "omegaprm": 16, "rest-mcts": 4, "rstar": 4}
+METHODS = ("math-shepherd", "omegaprm", "rest-mcts", "rstar")
 JUDGES = 64
 Labelled = Sequence[tuple[Solution, int | None]]
 Found = Mapping[str, SolutionEstimate]
@@ -161,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--solutions", type=int, default=24)
+    parser.add_argument("--solutions", type=int, default=100)
     parser.add_argument("--soft-rollouts", type=int, default=16)
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "search_calibration.json")
     parser.add_argument("--figures", type=Path, default=ROOT / "var")
@@ -174,8 +173,8 @@ def main(arguments: list[str] | None = None) -> int:
         "wrong_solutions": sum(truth is not None for _, truth in labelled),
     }
     table = Table(chosen.out, header)
-    for method, most in MOST.items():
-        for rollouts in (power for power in ROLLOUTS if power <= most):
+    for rollouts in ROLLOUTS:
+        for method in METHODS:
             if not table.has(method=method, rollouts=rollouts):
                 found, tokens = label(policy, labelled, method, rollouts, seed=0)
                 row = {"method": method, "rollouts": rollouts, "tokens": tokens}

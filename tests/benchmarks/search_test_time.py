@@ -42,6 +42,8 @@ TREE = rstar.RStar(rollouts=5, candidates=2, temperature=0.8)
 MCTS = rest_mcts.RestMcts(candidates=2, look_ahead=1, temperature=0.8)
 ITERATIONS = (3, 4, 5, 6, 7, 8, 10, 12, 16)
 WIDTH = 4
+AT_ONCE = 256
+SAMPLED = {"self-consistency", "vote weighted by the PRM"}
 Make = Callable[[Problem], Search[Chosen]]
 # One search may give several rows, which differ only in how they choose among its candidates.
 Choose = Callable[[Chosen], str | None]
@@ -68,20 +70,24 @@ class Bench:
     values: Mapping[bool, ValueModel]
     style: str
 
-    def run(self, problems: Sequence[Problem], make: Make, signed: bool = False) -> tuple[list[Chosen], Cost]:
-        """Search every problem over one fresh engine; results in the problems' order."""
-        walk = Walk(self.policy, sandbox(), self.values[signed])
+    def walk(self, signed: bool = False) -> Walk:
+        """A fresh engine that remembers nothing. Every problem's trees are under way at once."""
+        return Walk(self.policy, sandbox(), self.values[signed], parallel=AT_ONCE)
+
+    def run(self, problems: Sequence[Problem], make: Make, walk: Walk) -> tuple[list[Chosen], Cost]:
+        """Search every problem over one engine; results in the problems' order, and all that it has cost."""
         found = {done.key: done.result for done in walk.drive((p.id, make(p)) for p in problems)}
         return [found[problem.id] for problem in problems], walk.cost
 
     def sizes(self, count: int) -> Sizes:
         """Measure what trajectories cost, on problems of their own."""
         problems = generate(count, seed=CALIBRATION_SEED)
-        _, tree = self.run(problems, lambda p: self.rstar(p, 1), signed=True)
-        _, sampled = self.run(problems, lambda p: self.sample(p, 4, "vote"))
+        _, tree = self.run(problems, lambda p: self.rstar(p, 1), self.walk(signed=True))
+        _, sampled = self.run(problems, lambda p: self.sample(p, 4, "vote"), self.walk())
         tokens = {}
         for iterations in ITERATIONS:
-            _, cost = self.run(problems, lambda p, n=iterations: self.mcts(p, n, 1))  # type: ignore[misc]
+            make: Make = lambda p, n=iterations: self.mcts(p, n, 1)  # type: ignore[misc]  # noqa: E731
+            _, cost = self.run(problems, make, self.walk())
             tokens[iterations] = cost.tokens
         nearest = min(tokens, key=lambda iterations: abs(tokens[iterations] - tree.tokens))
         return Sizes(round(tree.tokens / count, 1), round(sampled.tokens / count / 4, 1), nearest)
@@ -134,10 +140,13 @@ def _all_vote(chosen: Chosen) -> str | None:
 
 def measure(bench: Bench, problems: Sequence[Problem], level: int, sizes: Sizes, table: Table) -> None:
     """Every method of a level, with its accuracy, its distance to self-consistency, and its cost."""
+    sampling = bench.walk()
     for make, signed, choices in bench.methods(level, sizes):
         if all(table.has(level=level, method=name, problems=len(problems)) for name in choices):
             continue
-        found, cost = bench.run(problems, make, signed)
+        # What chooses among samples goes on where self-consistency ended: equal samples, drawn and paid once.
+        walk = sampling if SAMPLED & choices.keys() else bench.walk(signed)
+        found, cost = bench.run(problems, make, walk)
         for name, choose in choices.items():
             right = [is_equivalent(choose(c), p.answer) for c, p in zip(found, problems, strict=True)]
             table.add(

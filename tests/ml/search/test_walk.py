@@ -67,6 +67,39 @@ def test_equal_requests_are_sent_once_and_cost_is_counted_once():
     assert done[0].cost.tokens == done[1].cost.tokens == 2 * walk.cost.tokens
 
 
+def test_a_request_that_is_being_answered_is_joined_and_not_sent_again():
+    under_way, asked_again = threading.Event(), threading.Event()
+    request = Completions(Prefix(PROBLEMS[0], ()), 4, 0.8, 0)
+
+    class SlowPolicy(ChainPolicy):
+        def complete(self, *call):
+            under_way.set()
+            assert asked_again.wait(20)
+            return super().complete(*call)
+
+    class PatientSandbox:
+        level = "test"
+
+        def execute(self, codes, keep_states=True):
+            assert under_way.wait(20)
+            return Execution(Verdict.OK, "", self.level, len(codes))
+
+    def first():
+        return (yield [request])[0]
+
+    def second():
+        yield [Run(("wait until the first is asked",))]
+        asked_again.set()
+        return (yield [request])[0]
+
+    policy = SlowPolicy(0.3)
+    walk = Walk(policy, PatientSandbox())
+    found = {done.key: done.result for done in walk.drive([("a", first()), ("b", second())])}
+    assert policy.batches == [1]
+    assert found["a"] == found["b"]
+    assert walk.cost.tokens == sum(continuation.tokens for continuation in found["a"])
+
+
 def test_a_slow_execution_holds_no_other_tree():
     release = threading.Event()
 
