@@ -6,7 +6,8 @@ for what it wrote.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -19,6 +20,18 @@ CHUNK = 16
 
 # What is known of a prefix, and its tokens after that.
 Prefix = tuple[Read | None, Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _InUse:
+    """Of one layer what a step reads: prefixes by place and head, and own chunks with a matrix for each head of
+    each row.
+    """
+
+    prefix_keys: torch.Tensor
+    prefix_values: torch.Tensor
+    own_keys: list[torch.Tensor]
+    own_values: list[torch.Tensor]
 
 
 class Memory:
@@ -46,16 +59,12 @@ class Memory:
         unread = [prefix for prefix in prefixes if prefix[1]]
         self.reads = self._read(unread) if unread else []
         self.reads += [known for known, ids in prefixes if known and not ids]
-        self._pad()
+        self.is_stale = True
 
     def _put(self, place: int, start: int, read: Read) -> None:
         end = start + read.values.shape[2]
         self.prefix_keys[:, place, :, :, start:end] = read.keys
         self.prefix_values[:, place, :, start:end] = read.values
-
-    def _pad(self) -> None:
-        self.longest = int(self.lengths.max())
-        self.padding = _masked(torch.arange(self.longest) >= self.lengths[:, None])[:, None, None, :]
 
     def _read(self, prefixes: Sequence[Prefix]) -> list[Read]:
         """Read the tokens after what is known, in one pass; they take the first places."""
@@ -112,34 +121,49 @@ class Memory:
         if self.written % CHUNK == 0:
             self.own_keys.append(torch.zeros(*self.chunk_shape, self.engine.width, CHUNK))
             self.own_values.append(torch.zeros(*self.chunk_shape, CHUNK, self.engine.width))
+            self.is_stale = True
+        if self.is_stale:
+            self._arrange()
+        self.mask[..., self.longest + self.written] = 0.0
         self.written += 1
+
+    def _arrange(self) -> None:
+        """Cut out what a step reads: of each layer the places in use, and which of their tokens are hidden."""
+        self.longest = int(self.lengths.max())
+        beyond = torch.arange(self.longest) >= self.lengths[:, None]
+        unwritten = torch.arange(CHUNK * len(self.own_keys)) >= self.written
+        hidden = torch.cat((beyond, unwritten.expand(self.places, -1)), dim=1)
+        self.mask = _masked(hidden)[:, None, None, :]
+        self.in_use = [
+            _InUse(
+                self.prefix_keys[layer, : self.places, ..., : self.longest],
+                self.prefix_values[layer, : self.places, :, : self.longest],
+                [chunk[layer, : self.places].flatten(0, 2) for chunk in self.own_keys],
+                [chunk[layer, : self.places].flatten(0, 2) for chunk in self.own_values],
+            )
+            for layer in range(self.engine.layers)
+        ]
+        self.is_stale = False
 
     def attend(self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """Attention of one new token a row to its prefix and to what its sample wrote."""
-        places, longest = self.places, self.longest
         query, key, value = (
-            states.view(places, self.samples, *states.shape[1:]).transpose(1, 2)
+            states.view(self.places, self.samples, *states.shape[1:]).transpose(1, 2)
             for states in (query, key, value)
         )
-        place = (self.written - 1) % CHUNK
-        self.own_keys[-1][layer, :places, ..., place] = key
-        self.own_values[-1][layer, :places, ..., place, :] = value
-        shared = query @ self.prefix_keys[layer, :places, ..., :longest] + self.padding
+        known, place = self.in_use[layer], (self.written - 1) % CHUNK
         alone = query.reshape(-1, 1, self.engine.width)
-        own = torch.cat([alone @ keys for keys in self._own(self.own_keys, layer)], dim=-1)
-        own[..., self.written :] = -torch.inf
-        weights = torch.cat((shared, own.view(*shared.shape[:3], -1)), dim=-1).softmax(-1)
-        mixed = weights[..., :longest] @ self.prefix_values[layer, :places, :, :longest]
+        known.own_keys[-1][..., place] = key.reshape(alone.shape)[:, 0]
+        known.own_values[-1][:, place] = value.reshape(alone.shape)[:, 0]
+        shared = query @ known.prefix_keys
+        own = [(alone @ keys).view(*shared.shape[:3], CHUNK) for keys in known.own_keys]
+        weights = torch.cat((shared, *own), dim=-1).add_(self.mask).softmax(-1)
+        mixed = weights[..., : self.longest] @ known.prefix_values
         added = mixed.view(alone.shape)
-        parts = weights[..., longest:].flatten(0, 2).unsqueeze(1).split(CHUNK, dim=-1)
-        for part, values in zip(parts, self._own(self.own_values, layer), strict=True):
+        parts = weights[..., self.longest :].flatten(0, 2).unsqueeze(1).split(CHUNK, dim=-1)
+        for part, values in zip(parts, known.own_values, strict=True):
             added.baddbmm_(part, values)
         return mixed.transpose(1, 2).flatten(2).flatten(0, 1)
-
-    def _own(self, chunks: Sequence[torch.Tensor], layer: int) -> Iterator[torch.Tensor]:
-        """A layer's own keys or values, chunk by chunk, a matrix for each head of each row."""
-        for chunk in chunks:
-            yield chunk[layer, : self.places].flatten(0, 2)
 
     def leave(self, place: int) -> None:
         """Free a place; the last prefix moves there with its samples, so that no place is idle."""
@@ -152,8 +176,7 @@ class Memory:
                 chunk[:, place] = chunk[:, last]
             self.lengths[place] = length
         self.places, self.lengths = last, self.lengths[:last]
-        if last:
-            self._pad()
+        self.is_stale = True
 
 
 def _masked(hidden: torch.Tensor) -> torch.Tensor:
