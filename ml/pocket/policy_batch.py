@@ -10,7 +10,10 @@ from ml.pocket.policy_cohort import Cohort, Group
 from ml.pocket.policy_engine import Engine
 from ml.pocket.policy_prefixes import ReadPrefixes
 
-ROWS_AT_ONCE = 384
+ROWS_AT_ONCE = 512
+# Groups join when at least this share as many rows wait as are under way, or after so many turns.
+WORTH_A_COHORT = 0.5
+PATIENCE = 16
 
 
 class RunningBatch:
@@ -20,6 +23,7 @@ class RunningBatch:
         self.engine, self.rows_at_once = engine, rows_at_once
         self.reads = ReadPrefixes()
         self.waiting: deque[Group] = deque()
+        self.waiting_rows = self.turns_waited = 0
         self.cohorts: list[Cohort] = []
 
     @property
@@ -30,6 +34,7 @@ class RunningBatch:
     def add(self, group: Group) -> None:
         """Let a group in as soon as there is room."""
         self.waiting.append(group)
+        self.waiting_rows += len(group.keys)
 
     @torch.inference_mode()
     def turn(self) -> list[Group]:
@@ -42,14 +47,20 @@ class RunningBatch:
         return finished
 
     def _admit(self) -> None:
-        """Start new cohorts once half of the batch is free: small ones would cost more than they fill."""
+        """Start new cohorts once half of the batch is free and enough waits: every cohort has an attention of its
+        own at each step, and a small one costs nearly what a large one does. Nobody waits longer than a moment.
+        """
         rows = sum(cohort.rows for cohort in self.cohorts)
-        if 2 * rows > self.rows_at_once:
+        self.turns_waited += bool(self.waiting)
+        is_worth_it = self.waiting_rows >= WORTH_A_COHORT * rows or self.turns_waited >= PATIENCE
+        if 2 * rows > self.rows_at_once or not is_worth_it:
             return
+        self.turns_waited = 0
         joining: dict[object, list[Group]] = {}
         while self.waiting and (not rows or rows + len(self.waiting[0].keys) <= self.rows_at_once):
             group = self.waiting.popleft()
             rows += len(group.keys)
+            self.waiting_rows -= len(group.keys)
             joining.setdefault((len(group.keys), group.sampling), []).append(group)
         self.cohorts += [Cohort(self.engine, groups, self.reads) for groups in joining.values()]
 
