@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.utils import timezone
 
 from labelsite.autolabels.models import ScoreRun, StepScore
 from labelsite.campaigns.models import Campaign
-from labelsite.comparison.evidence import judgements, rated_steps
+from labelsite.comparison import evidence
 from labelsite.comparison.services import start_campaign_estimates
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
@@ -49,9 +50,11 @@ def test_rollouts_train_a_model_whose_scores_reorder_the_queue():
     estimates.refresh_from_db()
     assert campaign.estimate_run_id == estimates.pk
     assert estimates.loaded_at and estimates.sandbox_level and estimates.cost["tokens"] > 0
-    looks = judgements(campaign, estimates)
+    said = evidence.looks_at(campaign)
+    about = evidence.solutions(campaign, estimates, np.unique(said["task"]))
+    looks = evidence.judgements(said, about)
     assert len(looks) == 30 and (looks.machine > -2).all()
-    assert rated_steps(campaign, estimates).total > 30
+    assert evidence.rated_steps(looks, about).total > 30
 
     training = services.start_training(
         freeze(campaign, "mixed"), "mixed", configuration={"steps": 12, "batch_size": 8}
