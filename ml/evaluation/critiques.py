@@ -6,15 +6,15 @@ it finds none. What cannot be read is dropped before the vote; a solution with n
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ml.answers import extract_final_answer
-from ml.errors import BadRecord, MisstepError
+from ml.errors import BadRecord
 from ml.evaluation.first_mistake import MISSING, metric
+from ml.evaluation.lines_by_id import lines_by_id
 
 # What a critique says of a solution without a mistake.
 NO_MISTAKE = -1
@@ -98,25 +98,8 @@ def _by_agreement(
 def read_critiques(path: Path) -> dict[str, list[Critique]]:
     """Lines `{"id", "critiques": [text or index, ...]}` by id. Raises BadRecord for a line that is none."""
     found: dict[str, list[Critique]] = {}
-    with path.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, start=1):
-            name, critiques = _read_line(path, number, line)
-            if name in found:
-                raise BadRecord(str(path), number, f"id {name!r} a second time", "each id once")
-            found[name] = critiques
-    if not found:
-        raise MisstepError(f'{path}: no critiques, expected lines {{"id", "critiques"}}')
+    for number, name, critiques in lines_by_id(path, "critiques", 'lines {"id", "critiques"}'):
+        if not all(each is None or type(each) in (str, int) for each in critiques):
+            raise BadRecord(str(path), number, f"critiques {critiques!r:.60}", "texts or indices")
+        found[name] = critiques
     return found
-
-
-def _read_line(path: Path, number: int, line: str) -> tuple[str, list[Critique]]:
-    expected = 'a line {"id", "critiques": [text or index, ...]}'
-    try:
-        body = json.loads(line)
-        name, critiques = str(body["id"]), body["critiques"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise BadRecord(str(path), number, f"unreadable ({error})", expected) from error
-    is_list = isinstance(critiques, list)
-    if not is_list or not all(each is None or type(each) in (str, int) for each in critiques):
-        raise BadRecord(str(path), number, f"critiques {critiques!r:.60}", expected)
-    return name, critiques

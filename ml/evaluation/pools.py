@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ml.answers import is_equivalent
-from ml.errors import BadRecord, MisstepError
+from ml.errors import BadRecord
 from ml.evaluation.best_of_n import Pool
+from ml.evaluation.lines_by_id import lines_by_id
 
 Scores = Mapping[str, Sequence[float]]
 
@@ -89,20 +90,8 @@ def group_answers(
 def read_scores(path: Path) -> dict[str, list[float | None]]:
     """The lines of `python -m ml score` by id. Raises BadRecord for a line that is none, or an id twice."""
     found: dict[str, list[float | None]] = {}
-    with path.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                body = json.loads(line)
-                name, scores = str(body["id"]), list(body["scores"])
-            except (ValueError, TypeError, KeyError) as error:
-                raise BadRecord(
-                    str(path), number, f"unreadable ({error})", 'a line {"id", "scores"}'
-                ) from error
-            if name in found:
-                raise BadRecord(str(path), number, f"id {name!r} a second time", "each id once")
-            if any(score is not None and not 0.0 <= score <= 1.0 for score in scores):
-                raise BadRecord(str(path), number, f"scores {scores!r}", "numbers in [0, 1] or null")
-            found[name] = scores
-    if not found:
-        raise MisstepError(f"{path}: no scores, expected the output of python -m ml score")
+    for number, name, scores in lines_by_id(path, "scores", "the output of python -m ml score"):
+        if any(score is not None and not 0.0 <= score <= 1.0 for score in scores):
+            raise BadRecord(str(path), number, f"scores {scores!r}", "numbers in [0, 1] or null")
+        found[name] = scores
     return found
