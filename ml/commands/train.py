@@ -77,7 +77,7 @@ def request_from(options: argparse.Namespace) -> Any:
         base=options.base,
         from_scratch=options.from_scratch,
         extra_layers=options.extra_layers,
-        is_likelihood=options.head == "likelihood",
+        head=options.head,
         language_weight=options.language_weight,
         examples=ExampleSettings(
             objective=options.objective,

@@ -23,17 +23,18 @@ from ml.prm.packing import Packed
 
 # What is added to a logit: a token that the base leaves at 0 is still in order with probability 0.98.
 TOKEN_BIAS = 4.0
-# A step that is right beyond doubt keeps a gradient in case that it is wrong.
-SUREST = -1e-6
+# The least doubt, as a log probability: float32 still divides by it, so that a step which is wrong although nothing
+# in it was doubted has a finite loss.
+LEAST_DOUBT = -1e-30
 
 
 @dataclass(frozen=True)
 class StepTokens:
-    """The tokens of all readings. before: where each is predicted; places: where it stands; readings: whose it is,
-    as an index into the requested readings; each of shape [N]. count: R, the requested readings."""
+    """The tokens of all readings. tokens: their ids; before: where in the row each is predicted; readings: whose it
+    is, as an index into the requested readings; each of shape [N]. count: R, the requested readings."""
 
+    tokens: torch.Tensor
     before: torch.Tensor
-    places: torch.Tensor
     readings: torch.Tensor
     count: int
 
@@ -43,51 +44,48 @@ def step_tokens(packed: Packed) -> StepTokens:
 
     A node's first token is predicted at its parent's last one, wherever that stands in the row.
     """
+    tokens: list[int] = []
     before: list[int] = []
-    places: list[int] = []
     readings: list[int] = []
     count = 0
     for tree, nodes, ends in zip(packed.trees, packed.wanted, packed.ends, strict=True):
         for node in nodes:
             if tree.parents[node] >= 0:
-                first, end = int(ends[node]) - len(tree.tokens[node]) + 1, int(ends[node])
-                before += [int(ends[tree.parents[node]]), *range(first, end)]
-                places += range(first, end + 1)
-                readings += [count] * len(tree.tokens[node])
+                own, end = tree.tokens[node], int(ends[node])
+                tokens += own
+                before += [int(ends[tree.parents[node]]), *range(end - len(own) + 1, end)]
+                readings += [count] * len(own)
             count += 1
-    at, found, whose = (
-        torch.tensor(x, dtype=torch.long, device=packed.input_ids.device) for x in (before, places, readings)
+    came, at, whose = (
+        torch.tensor(x, dtype=torch.long, device=packed.input_ids.device) for x in (tokens, before, readings)
     )
-    return StepTokens(at, found, whose, count)
+    return StepTokens(came, at, whose, count)
 
 
-def read_steps(hidden: torch.Tensor, weight: torch.Tensor, packed: Packed, bias: float) -> torch.Tensor:
+def read_steps(hidden: torch.Tensor, weight: torch.Tensor, at: StepTokens, bias: float) -> torch.Tensor:
     """Log probabilities of each requested step being wrong and right, shape [R, 2].
 
     hidden: [T, hidden], as the head reads them; weight: [vocabulary, hidden], the language model's head, of which
     only the rows of tokens that came are used.
     """
-    at = step_tokens(packed)
-    tokens = packed.input_ids[0].index_select(0, at.places)
-    logits = (hidden.index_select(0, at.before) * weight.index_select(0, tokens)).sum(1).float()
+    logits = (hidden.index_select(0, at.before) * weight.index_select(0, at.tokens)).sum(1).float()
     right = logits.new_zeros(at.count).index_add(0, at.readings, logsigmoid(logits + bias))
-    right = right.clamp(max=SUREST)
+    right = right.clamp(max=LEAST_DOUBT)
     return torch.stack([_log_one_minus_exp(right), right], dim=1)
 
 
 def language_loss(
-    hidden: torch.Tensor, head: torch.nn.Module, packed: Packed, examples: Sequence[Example], total: int
+    hidden: torch.Tensor, head: torch.nn.Module, at: StepTokens, examples: Sequence[Example], total: int
 ) -> torch.Tensor:
     """The next-token loss of the steps labelled right, summed over their tokens and divided by `total`.
 
-    It keeps the logits a language model's, and teaches it the hand of those who wrote the solutions.
+    hidden: [T, hidden]; the examples are those whose readings `at` holds, in their order. It keeps the logits a
+    language model's, and teaches it the hand of those who wrote the solutions.
     """
-    at = step_tokens(packed)
     good = torch.tensor([target[POSITIVE] > 0.5 for example in examples for target in example.targets])
     kept = good.to(at.readings.device)[at.readings]
-    tokens = packed.input_ids[0].index_select(0, at.places[kept])
     logits = head(hidden.index_select(0, at.before[kept])).float()
-    return cross_entropy(logits, tokens, reduction="sum") / max(total, 1)
+    return cross_entropy(logits, at.tokens[kept], reduction="sum") / max(total, 1)
 
 
 def count_tokens(examples: Sequence[Example]) -> int:

@@ -2,8 +2,9 @@
 
 The head is a linear one of its own, and the checkpoint a plain `AutoModelForTokenClassification` folder; or it
 is the language model's own at a few target tokens ("the prediction is a single token", Let's Verify Step by
-Step), and the checkpoint a plain `AutoModelForCausalLM` folder. What is ours is the forward pass: packed rows,
-attention over spans, and a last layer and head that compute only the tokens that are read.
+Step) or at the tokens that came (`ml.prm.likelihood`), and the checkpoint a plain `AutoModelForCausalLM`
+folder. What is ours is the forward pass: packed rows, attention over spans, and, where steps are read at their
+ends, a last layer and head that compute only the tokens that are read.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from transformers import (
 from ml.errors import MisstepError
 from ml.prm.attention import SPANS, attend_over_spans
 from ml.prm.examples import Example
-from ml.prm.likelihood import TOKEN_BIAS, language_loss, read_steps
+from ml.prm.likelihood import StepTokens, language_loss, read_steps, step_tokens
 from ml.prm.packing import Packed
 
 # Backbones whose last layer we can run for chosen tokens alone: they share Llama's names. Others run whole.
@@ -64,7 +65,7 @@ class ProcessRewardModel(nn.Module):
     def forward(self, packed: Packed) -> torch.Tensor:
         """Logits of every requested reading: shape [R, outputs]."""
         if self.token_bias is not None:
-            return self._read_tokens(packed, self._all_hidden(packed))
+            return self._read_tokens(self._all_hidden(packed), step_tokens(packed), self.token_bias)
         plain = self.plain
         backbone = getattr(plain, plain.base_model_prefix)
         if type(backbone).__name__ in LLAMA_SHAPED:
@@ -76,10 +77,15 @@ class ProcessRewardModel(nn.Module):
     def with_language_loss(
         self, packed: Packed, examples: Sequence[Example], total: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The readings, and the next-token loss on right steps from the same pass (see `ml.prm.likelihood`)."""
-        hidden = self._all_hidden(packed)
-        head = self.plain.get_output_embeddings()
-        return self._read_tokens(packed, hidden), language_loss(hidden, head, packed, examples, total)
+        """The readings [R, 2], and the next-token loss on right steps from the same pass (see `ml.prm.likelihood`).
+
+        Raises MisstepError for another head, which predicts no tokens.
+        """
+        if self.token_bias is None:
+            raise MisstepError("a next-token loss beside another head, expected --head likelihood")
+        hidden, at = self._all_hidden(packed), step_tokens(packed)
+        beside = language_loss(hidden, self.plain.get_output_embeddings(), at, examples, total)
+        return self._read_tokens(hidden, at, self.token_bias), beside
 
     def _all_hidden(self, packed: Packed) -> torch.Tensor:
         """What the head may read at all tokens: [T, hidden]."""
@@ -90,9 +96,8 @@ class ProcessRewardModel(nn.Module):
         hidden: torch.Tensor = output.last_hidden_state[0]
         return hidden
 
-    def _read_tokens(self, packed: Packed, hidden: torch.Tensor) -> torch.Tensor:
-        bias = TOKEN_BIAS if self.token_bias is None else self.token_bias
-        return read_steps(hidden, self.plain.get_output_embeddings().weight, packed, bias)
+    def _read_tokens(self, hidden: torch.Tensor, at: StepTokens, bias: float) -> torch.Tensor:
+        return read_steps(hidden, self.plain.get_output_embeddings().weight, at, bias)
 
     def _read_out(self, hidden: torch.Tensor) -> torch.Tensor:
         """Hidden states [M, hidden] to logits of the classes [M, outputs]."""

@@ -41,7 +41,10 @@ OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that decides a run's result. `epochs` counts when `steps` is None."""
+    """Everything that decides a run's result. `epochs` counts when `steps` is None.
+
+    head: `linear`, `tokens` (with target_tokens) or `likelihood`.
+    """
 
     snapshot: Path
     out: Path
@@ -49,7 +52,7 @@ class Request:
     base: str = "pocket"
     from_scratch: bool = False
     extra_layers: int | None = None
-    is_likelihood: bool = False
+    head: str = "linear"
     language_weight: float | None = None
     examples: ExampleSettings = field(default_factory=ExampleSettings)
     target_tokens: tuple[str, ...] = ()
@@ -65,11 +68,6 @@ class Request:
     is_sharded: bool = False
     use_frozen_labels: bool = True
     keep_state: bool = False
-
-    @property
-    def head(self) -> str:
-        """What is read: `linear`, `tokens` or `likelihood`."""
-        return "likelihood" if self.is_likelihood else "tokens" if self.target_tokens else "linear"
 
 
 def run_training(request: Request) -> dict[str, Any]:
@@ -167,11 +165,12 @@ def _head(request: Request) -> HeadSettings:
     objective = request.examples.objective
     if request.target_tokens and objective not in CLASSIFYING:
         raise MisstepError(f"--head tokens with objective {objective}, expected {' or '.join(CLASSIFYING)}")
-    if request.is_likelihood and objective != "classifier":
+    is_likelihood = request.head == "likelihood"
+    if is_likelihood and objective != "classifier":
         raise MisstepError(f"--head likelihood with objective {objective}, expected classifier")
-    if request.is_likelihood and request.is_sharded:
+    if is_likelihood and request.is_sharded:
         raise MisstepError("--head likelihood with --shard, expected one of them")
-    bias = TOKEN_BIAS if request.is_likelihood else None
+    bias = TOKEN_BIAS if is_likelihood else None
     return HeadSettings(request.examples.outputs, request.target_tokens, bias)
 
 
@@ -181,8 +180,8 @@ def _language_weight(request: Request) -> float:
     Raises MisstepError for a weight where the head does not predict tokens.
     """
     if request.language_weight is None:
-        return 1.0 if request.is_likelihood else 0.0
-    if request.language_weight and not request.is_likelihood:
+        return 1.0 if request.head == "likelihood" else 0.0
+    if request.language_weight and request.head != "likelihood":
         raise MisstepError(f"--language-weight {request.language_weight}, expected --head likelihood with it")
     return request.language_weight
 

@@ -149,9 +149,9 @@ def _update(
             if settings.language_weight:
                 outputs, beside = model.with_language_loss(packed, row, spoken)
             else:
-                outputs, beside = model(packed), torch.zeros(())
+                outputs, beside = model(packed), None
         loss = objective_loss(settings.objective, outputs, row, normaliser, **options)
-        total = loss + settings.language_weight * beside.to(device)
+        total = loss if beside is None else loss + settings.language_weight * beside
         if is_idle:
             (total * 0.0).backward()
             continue

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from ml.errors import MisstepError
 from ml.prm.bases import HeadSettings, open_base, pocket_policy_folder
 from ml.prm.examples import Example
-from ml.prm.likelihood import TOKEN_BIAS, count_tokens, read_steps
+from ml.prm.likelihood import TOKEN_BIAS, count_tokens, read_steps, step_tokens
 from ml.prm.model import ProcessRewardModel
 from ml.prm.objectives import objective_loss
 from ml.prm.packing import TokenTree, pack
@@ -82,7 +82,7 @@ def test_a_wrong_steps_gradient_goes_to_the_token_that_is_doubted_most():
     tree = TokenTree([[0], [1, 2]], [-1, 0])
     packed = pack([tree], [[1]])
     hidden = torch.tensor([[3.0], [-2.0], [9.0]], requires_grad=True)
-    read = read_steps(hidden, torch.ones(3, 1), packed, bias=0.0)
+    read = read_steps(hidden, torch.ones(3, 1), step_tokens(packed), bias=0.0)
     example = Example("one", tree, [1], [[1.0, 0.0]], [1.0])
     objective_loss("classifier", read, [example], 1.0).backward()
     first, second = (1 / (1 + math.exp(-z)) for z in (3.0, -2.0))
@@ -91,11 +91,23 @@ def test_a_wrong_steps_gradient_goes_to_the_token_that_is_doubted_most():
     assert hidden.grad[:, 0].tolist() == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_step_beyond_doubt_stays_a_finite_loss_when_it_is_wrong():
+@pytest.mark.parametrize(("logit", "loss", "gradient"), [(30.0, 30.0, 1.0), (90.0, 69.0776, 0.0)])
+def test_a_step_beyond_doubt_that_is_wrong_has_a_finite_loss_and_is_unlearned(logit, loss, gradient):
+    """One token: -log(1 - sigmoid(z)) is z for a large z, with a slope of 1, until float32 knows no less doubt."""
     tree = TokenTree([[0], [1]], [-1, 0])
-    read = read_steps(torch.full((2, 1), 90.0), torch.ones(2, 1), pack([tree], [[1]]), bias=0.0)
-    loss = objective_loss("classifier", read, [Example("one", tree, [1], [[1.0, 0.0]], [1.0])], 1.0)
-    assert 10 < float(loss) < 20
+    hidden = torch.full((2, 1), logit, requires_grad=True)
+    read = read_steps(hidden, torch.ones(2, 1), step_tokens(pack([tree], [[1]])), bias=0.0)
+    found = objective_loss("classifier", read, [Example("one", tree, [1], [[1.0, 0.0]], [1.0])], 1.0)
+    found.backward()
+    assert float(found.detach()) == pytest.approx(loss, rel=1e-4)
+    assert hidden.grad[:, 0].tolist() == pytest.approx([gradient, 0.0], abs=1e-4)
+
+
+def test_another_head_has_no_next_token_loss():
+    base = open_base("pocket", [OPENING], HeadSettings(2), 0, None, False)
+    example = fork(base.tokenizer)
+    with pytest.raises(MisstepError, match="expected --head likelihood"):
+        ProcessRewardModel(base.model).with_language_loss(pack([example.tree], [example.reads]), [example], 1)
 
 
 def test_the_tokens_themselves_know_right_and_wrong_only():
