@@ -14,8 +14,9 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gthread import ThreadWorker
 
 # One number for each worker, in memory that the master and all workers share: 1 more than its open connections,
-# 0 where there is no worker.
+# 0 where there is no worker. One that goes away accepts nothing more, and nobody waits for it.
 loads = memoryview(mmap.mmap(-1, 256 * 4)).cast("I")
+GOING = 2**32 - 1
 
 # For so long a worker leaves a new connection to one that has fewer (seconds), then it takes it all the same.
 PATIENCE = 0.25
@@ -42,9 +43,10 @@ class BalancedWorker(ThreadWorker):
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Tells the others after each turn, in which connections are accepted and closed."""
         super().wait_for_and_dispatch_events(timeout)
-        loads[self.seat] = 1 + self.nr_conns
+        loads[self.seat] = 1 + self.nr_conns if self.alive else GOING
 
     def is_patient(self) -> bool:
+        """Whether the connection at hand has not waited for long."""
         now = time.monotonic()
         if now - self.waited_last > PATIENCE:
             # What it waited for before was taken long ago.
