@@ -25,6 +25,7 @@ from labelsite.jobs.services import cancel, enqueue
 from labelsite.problems.models import Problem, Solution
 from labelsite.problems.queries import as_records
 from ml.errors import MisstepError
+from ml.whole_file import whole_file
 
 __all__ = [
     "Check",
@@ -238,14 +239,11 @@ def _start_run(
     return run
 
 
-def _problems_of(solutions: Sequence[int]) -> Sequence[int]:
-    rows = Solution.objects.filter(pk__in=solutions).order_by().values_list("problem", flat=True)
-    return list(rows.distinct())
+def _problems_of(solutions: Sequence[int]) -> QuerySet[Solution, int]:
+    return Solution.objects.filter(pk__in=solutions).order_by().values_list("problem", flat=True)
 
 
 def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    beside = path.with_name(path.name + ".partial")
-    with beside.open("w", encoding="utf-8") as file:
+    with whole_file(path) as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    beside.replace(path)
