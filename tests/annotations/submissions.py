@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import uuid4
-
-from django.utils import timezone
 
 from labelsite.annotations import services
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns import queue
 from labelsite.campaigns.models import Assignment, Task
+from tests.campaigns.leases import expire as run_out
 
 STEPS = [
     "One and one is two.",
@@ -37,5 +35,6 @@ def submit(lease: Assignment, *ratings: int, key: object = None, **more) -> Anno
 
 
 def expire(lease: Assignment) -> None:
-    Assignment.objects.filter(pk=lease.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
+    """Its time ran out, and the place is free again."""
+    run_out(lease)
     assert queue.release_expired_leases() == 1

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 
-from labelsite.accounts.models import User
 from labelsite.annotations import services
 from labelsite.annotations.models import Annotation
 from labelsite.annotations.services import (
@@ -19,29 +17,13 @@ from labelsite.annotations.services import (
     Unlawful,
 )
 from labelsite.campaigns import queue
-from labelsite.campaigns.models import Assignment, Campaign, MemberState, Protocol, TaskKind
+from labelsite.campaigns.models import Assignment, MemberState, Protocol, TaskKind
 from labelsite.campaigns.services import claim_next
 from labelsite.problems.models import Step
 from tests.annotations.submissions import STEPS, expire, judgement, submit
 from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def annotator() -> User:
-    return make_user()
-
-
-@pytest.fixture
-def campaign(annotator: User) -> Campaign:
-    return make_campaign(members=[annotator])
-
-
-@pytest.fixture
-def lease(campaign: Campaign, annotator: User) -> Iterator[Assignment]:
-    make_task(campaign, make_solution(STEPS))
-    yield claim_next(campaign, annotator)
 
 
 def test_a_submission_stores_every_rating_and_closes_the_task(lease) -> None:

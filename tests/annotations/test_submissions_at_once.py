@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 from django.db import connection
 
-from labelsite.accounts.models import User
 from labelsite.annotations import services
 from labelsite.annotations.models import Annotation
-from labelsite.annotations.services import (
-    LeaseLost,
-)
-from labelsite.campaigns.models import Assignment, Campaign, Task
+from labelsite.annotations.services import LeaseLost
+from labelsite.campaigns.models import Task
 from labelsite.campaigns.services import claim_next
 from tests.annotations.submissions import STEPS, expire, submit
 from tests.factories import make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def annotator() -> User:
-    return make_user()
-
-
-@pytest.fixture
-def campaign(annotator: User) -> Campaign:
-    return make_campaign(members=[annotator])
-
-
-@pytest.fixture
-def lease(campaign: Campaign, annotator: User) -> Iterator[Assignment]:
-    make_task(campaign, make_solution(STEPS))
-    yield claim_next(campaign, annotator)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -14,6 +13,7 @@ from labelsite.accounts.models import User
 from labelsite.campaigns import queue, services
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, MemberState, Task, TaskKind
 from labelsite.campaigns.services import NothingLeft, Reason
+from tests.campaigns.leases import expire, finish
 from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
@@ -33,14 +33,6 @@ def reason(campaign: Campaign, annotator: User, **how: int) -> Reason:
     found = claim(campaign, annotator, **how)
     assert isinstance(found, NothingLeft) and str(found)
     return found.reason
-
-
-def expire(assignment: Assignment) -> None:
-    Assignment.objects.filter(pk=assignment.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
-
-
-def finish(assignment: Assignment) -> None:
-    services.complete(assignment.pk, assignment.annotator_id, str(assignment.token))
 
 
 @pytest.fixture

@@ -6,16 +6,15 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.utils import timezone
 
 from labelsite.accounts.models import User
 from labelsite.campaigns import queue, services
 from labelsite.campaigns.models import Assignment, AssignmentState, Task
 from labelsite.campaigns.services import NothingLeft
+from tests.campaigns.leases import expire, finish
 from tests.factories import make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,14 +24,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def _no_sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Expired leases come back only when a test's own claim asks for them."""
     monkeypatch.setattr(queue._Throttle, "is_due", lambda self: False)
-
-
-def expire(assignment: Assignment) -> None:
-    Assignment.objects.filter(pk=assignment.pk).update(leased_until=timezone.now() - timedelta(seconds=1))
-
-
-def finish(assignment: Assignment) -> None:
-    services.complete(assignment.pk, assignment.annotator_id, str(assignment.token))
 
 
 def in_threads(work: list[Callable[[], None]]) -> None:
