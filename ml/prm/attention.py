@@ -47,19 +47,25 @@ def attend_over_spans(
         key, value = key.index_select(2, plan.keys), value.index_select(2, plan.keys)
     if repeats > 1:
         key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
-    outputs = [
-        scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=mask is None, scale=scaling
-        )
-        for q, k, v, mask in zip(
-            query.split(plan.query_lengths, dim=2),
-            key.split(plan.key_lengths, dim=2),
-            value.split(plan.key_lengths, dim=2),
-            plan.masks,
-            strict=True,
-        )
-    ]
-    return torch.cat(outputs, dim=2).transpose(1, 2), None
+    device, narrow = query.device.type, query.dtype
+    if device == "cpu":
+        # torch's kernel for CPUs takes five times as long on the way back in bfloat16 as in float32.
+        query, key, value = query.float(), key.float(), value.float()
+    calls = zip(
+        query.split(plan.query_lengths, dim=2),
+        key.split(plan.key_lengths, dim=2),
+        value.split(plan.key_lengths, dim=2),
+        plan.masks,
+        strict=True,
+    )
+    with torch.autocast(device, enabled=device != "cpu" and torch.is_autocast_enabled(device)):
+        outputs = [
+            scaled_dot_product_attention(
+                q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=mask is None, scale=scaling
+            )
+            for q, k, v, mask in calls
+        ]
+    return torch.cat(outputs, dim=2).transpose(1, 2).to(narrow), None
 
 
 ALL_ATTENTION_FUNCTIONS.register(SPANS, attend_over_spans)
