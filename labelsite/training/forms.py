@@ -110,9 +110,10 @@ class TrainingForm(forms.Form):
         chosen: dict[str, Any] = super().clean() or self.cleaned_data
         if chosen.get("head") == "tokens" and chosen.get("objective") not in CLASSIFYING:
             self.add_error("head", _("Target tokens need the step classifier or the outcome objective."))
-        is_plain = chosen.get("objective") == "classifier" and chosen.get("classes") != 3
-        if chosen.get("head") == "likelihood" and not is_plain:
-            self.add_error("head", _("The tokens that came need the step classifier with two classes."))
+        is_binary = chosen.get("objective") in CLASSIFYING and chosen.get("classes") != 3
+        if chosen.get("head") == "likelihood" and not is_binary:
+            message = _("The tokens that came need two classes of steps, or the outcome objective.")
+            self.add_error("head", message)
         if chosen.get("classes") == 3 and chosen.get("objective") != "classifier":
             self.add_error("classes", _("Only the step classifier has three classes."))
         return chosen
@@ -129,9 +130,6 @@ class TrainingForm(forms.Form):
         # A threshold of 0 says something: one right rollout is enough, however the labels were frozen.
         if chosen.get("threshold") is not None:
             options["threshold"] = chosen["threshold"]
-        is_plain = chosen.get("objective") == "classifier" and chosen.get("classes") != 3
-        if chosen.get("head") == "likelihood" and not is_plain:
-            self.add_error("head", _("The tokens that came need the step classifier with two classes."))
         if chosen.get("classes") == 3:
             options["classes"] = 3
         return options if chosen.get("steps") else {**options, "epochs": chosen["epochs"]}

@@ -145,7 +145,7 @@ def _objective_arguments(group: Any) -> None:
         choices=HEADS,
         default="linear",
         help="of the language model's own: tokens at the target tokens (classifier and outcome), likelihood at the"
-        " tokens that came (classifier)",
+        " tokens that came (the same two)",
     )
     group.add_argument(
         "--target-tokens",

@@ -37,9 +37,10 @@ class Example:
 
 @dataclass(frozen=True)
 class ExampleSettings:
-    """objective; outputs: classes of the classifier (2, or 3 with neutral as its own); outcome_tokens: `last`
-    or `all`; alternatives: whether rated options beside the trajectory are trained on; weighting: `node`
-    (each node once) or `path` (as often as paths go through it)."""
+    """objective; outputs: classes of the classifier (2, or 3 with neutral as its own); outcome_tokens: `last`,
+    `all`, or `product`, which reads a solution as one long step (for `ml.prm.likelihood`); alternatives:
+    whether rated options beside the trajectory are trained on; weighting: `node` (each node once) or `path`
+    (as often as paths go through it)."""
 
     objective: str = "classifier"
     outputs: int = 2
@@ -186,6 +187,9 @@ def _outcome(row: SnapshotRow, nodes: list[list[int]], settings: ExampleSettings
     target = [1.0 - float(bool(row.is_correct)), float(bool(row.is_correct))]
     if settings.outcome_tokens == "last":
         return Example(row.id, chain(nodes), [len(nodes) - 1], [target], [1.0])
+    if settings.outcome_tokens == "product":
+        whole = [token for node in nodes[1:] for token in node]
+        return Example(row.id, chain([nodes[0], whole]), [1], [target], [1.0])
     solution = [[token] for node in nodes[1:] for token in node]
     reads = list(range(1, len(solution) + 1))
     weights = [1.0 / len(reads)] * len(reads)

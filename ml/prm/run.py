@@ -88,7 +88,7 @@ def run_training(request: Request) -> dict[str, Any]:
     )  # fmt: skip
     targets = base.tokenizer.target_ids
     counts: Counter[str] = Counter()
-    examples = examples_from(parts["train"], base.tokenizer, request.rule, request.examples, counts)
+    examples = examples_from(parts["train"], base.tokenizer, request.rule, _examples(request), counts)
     counts |= Counter(train_rows=len(parts["train"]), train_examples=len(examples))
     counts["labelled_steps"] = sum(len(example.reads) for example in examples)
     settings = replace(settings, steps=_steps(request, examples), language_weight=_language_weight(request))
@@ -166,12 +166,21 @@ def _head(request: Request) -> HeadSettings:
     if request.target_tokens and objective not in CLASSIFYING:
         raise MisstepError(f"--head tokens with objective {objective}, expected {' or '.join(CLASSIFYING)}")
     is_likelihood = request.head == "likelihood"
-    if is_likelihood and objective != "classifier":
-        raise MisstepError(f"--head likelihood with objective {objective}, expected classifier")
+    if is_likelihood and objective not in CLASSIFYING:
+        raise MisstepError(
+            f"--head likelihood with objective {objective}, expected {' or '.join(CLASSIFYING)}"
+        )
     if is_likelihood and request.is_sharded:
         raise MisstepError("--head likelihood with --shard, expected one of them")
     bias = TOKEN_BIAS if is_likelihood else None
     return HeadSettings(request.examples.outputs, request.target_tokens, bias)
+
+
+def _examples(request: Request) -> ExampleSettings:
+    """An outcome that is read at the tokens that came is the product of them all."""
+    if request.head != "likelihood":
+        return request.examples
+    return replace(request.examples, outcome_tokens="product")
 
 
 def _language_weight(request: Request) -> float:

@@ -32,6 +32,8 @@ class Unscored:
 class Scorer:
     """A checkpoint ready to score. `truncated` counts steps that did not fit the context (score None).
 
+    An outcome model's score of a step is that of the solution up to the step's end.
+
     mean_over_tokens: a step's score is the mean over the solution's tokens up to the step's end, instead of the
     reading at that end (for outcome models, which have something to say at every token).
     """
@@ -80,7 +82,10 @@ class Scorer:
             return [
                 means_along_paths(tree, read) for tree, read in zip(trees, self._tokens(trees), strict=True)
             ]
-        return self._read(trees, [range(len(tree.tokens)) for tree in trees])
+        scores = self._read(trees, [range(len(tree.tokens)) for tree in trees])
+        if self.model.token_bias is None or self.card["objective"] != "outcome":
+            return scores
+        return [products_along_paths(tree, read) for tree, read in zip(trees, scores, strict=True)]
 
     def _tokens(self, trees: Sequence[TokenTree]) -> list[list[float]]:
         """The reading at every single token of each tree, in the order of its nodes."""
@@ -123,9 +128,17 @@ def means_along_paths(tree: TokenTree, read: Sequence[float]) -> list[float]:
     return [total / max(count, 1) for total, count in zip(totals, counts, strict=True)]
 
 
+def products_along_paths(tree: TokenTree, read: Sequence[float]) -> list[float]:
+    """Per node the product of the readings of the nodes on its path, without the root's (the problem's)."""
+    totals = [1.0]
+    for parent, own in zip(tree.parents[1:], read[1:], strict=True):
+        totals.append(totals[parent] * own)
+    return totals
+
+
 def load_scorer(folder: str | Path, device: str | None = None, mean_over_tokens: bool = False) -> Scorer:
     """Open a checkpoint of `python -m ml train`. Raises MisstepError when it is not whole, or when the mean over
-    tokens is asked of a model that was not trained on outcomes."""
+    tokens is asked of a model that was not trained on outcomes, or whose tokens only count together."""
     root = Path(folder)
     card = check_whole(root)
     if mean_over_tokens and card["objective"] != "outcome":
@@ -134,6 +147,8 @@ def load_scorer(folder: str | Path, device: str | None = None, mean_over_tokens:
         )
     tokenizer = load_step_tokenizer(root)
     targets, bias = tokenizer.target_ids, tokenizer.layout.token_bias
+    if mean_over_tokens and bias is not None:
+        raise MisstepError(f"{root} has the head likelihood, expected another for a mean over tokens")
     plain = load(root, has_language_head=bool(targets) or bias is not None)
     model = ProcessRewardModel(plain, targets, bias)
     return Scorer(model.to(device or "cpu"), tokenizer, card, mean_over_tokens)

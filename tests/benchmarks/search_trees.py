@@ -1,10 +1,10 @@
 """Trees a minute, searched together against one at a time: `python -m tests.benchmarks.search_trees`.
 
 Same trees, same policy, same budget; the ratio is of one run, so that the machine's mood cancels out. The
-processor time is that of this process and all that it started, so it hardly sees what else the machine does. Together:
-every tree under way at once, one engine for each core. One at a time: the next tree begins when the last has
-ended, in one engine in the driving process (faster for one tree than an engine in another process); a node's
-candidates are still one batch, and what was read of its path is not read again.
+processor time is that of this process and all that it started, so it hardly sees what else the machine does.
+Together: as many trees under way as --parallel says, one engine for each core. One at a time: the next tree begins
+when the last has ended, in one engine in the driving process (faster for one tree than an engine in another
+process); a node's candidates are still one batch, and what was read of its path is not read again.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--alone", type=int, default=60, help="how many of them are searched one at a time too"
     )
+    parser.add_argument("--parallel", type=int, default=300, help="trees under way at once, when together")
     parser.add_argument("--engines", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rollouts", type=int, default=8)
     parser.add_argument("--candidates", type=int, default=4)
@@ -70,13 +71,14 @@ def main(arguments: list[str] | None = None) -> int:
     for policy in (one, many):
         trees_a_minute(policy, generate(8, seed=78), options, parallel=8)
     alone, alone_spent, few = trees_a_minute(one, problems[: chosen.alone], options, parallel=1)
-    together, together_spent, trees = trees_a_minute(many, problems, options, parallel=len(problems))
+    together, together_spent, trees = trees_a_minute(many, problems, options, parallel=chosen.parallel)
     print(
         json.dumps(
             {
                 "benchmark": "search_trees",
                 "problems": chosen.problems,
                 "engines": chosen.engines,
+                "under_way": chosen.parallel,
                 "together_trees_a_minute": round(together, 1),
                 "one_at_a_time": chosen.alone,
                 "one_at_a_time_trees_a_minute": round(alone, 1),

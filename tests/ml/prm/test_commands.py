@@ -61,6 +61,22 @@ def test_an_outcome_model_scores_by_the_mean_over_tokens_where_asked(tmp_path, c
     )
 
 
+def test_an_outcome_model_of_the_tokens_that_came_is_their_product(tmp_path, capsys):
+    checkpoint, _ = trained(tmp_path, capsys, "--objective", "outcome", "--head", "likelihood")
+    row = sums(1)[0]
+    found = load_scorer(checkpoint).score(row.problem, row.steps)
+    ids, ends = token_ids(AutoTokenizer.from_pretrained(checkpoint), row)
+    start = len(ids) - len(token_ids(AutoTokenizer.from_pretrained(checkpoint), replace(row, problem=""))[0])
+    bias = json.loads((checkpoint / "steps.json").read_text())["token_bias"]
+    with torch.inference_mode():
+        logits = AutoModelForCausalLM.from_pretrained(checkpoint).eval()(torch.tensor([ids])).logits[0]
+    came = torch.sigmoid(logits[:-1].gather(1, torch.tensor(ids[1:])[:, None])[:, 0] + bias)
+    # Behind the problem, from the token that the problem's last one predicts to the step's end.
+    assert found == pytest.approx([float(came[start:end].prod()) for end in ends], abs=1e-6)
+    with pytest.raises(MisstepError, match="head likelihood, expected another"):
+        load_scorer(checkpoint, mean_over_tokens=True)
+
+
 def test_a_mean_over_tokens_is_refused_of_a_step_model(tmp_path, capsys):
     checkpoint, _ = trained(tmp_path, capsys)
     with pytest.raises(MisstepError, match="has objective classifier, expected outcome"):

@@ -109,10 +109,10 @@ def test_scoring_from_a_torn_checkpoint_writes_nothing(tmp_path, capsys):
     assert not list(tmp_path.glob("scores.jsonl*"))
 
 
-def test_the_tokens_that_came_need_the_classifier_and_predict_beside_it(tmp_path, capsys):
+def test_the_tokens_that_came_need_classes_and_predict_beside_it(tmp_path, capsys):
     snapshot = snapshot_of(tmp_path)
     message = refusal(tmp_path, capsys, "--head", "likelihood", "--objective", "value", snapshot=snapshot)
-    assert "--head likelihood with objective value, expected classifier" in message
+    assert "--head likelihood with objective value, expected classifier or outcome" in message
     lonely = refusal(tmp_path, capsys, "--language-weight", "1", snapshot=snapshot)
     assert "--language-weight 1.0, expected --head likelihood" in lonely
 

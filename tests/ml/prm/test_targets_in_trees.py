@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 
@@ -77,6 +78,9 @@ def test_an_outcome_is_read_at_the_last_token_or_at_every_one():
     (every,) = examples_of("outcome", sums(1), STEPS, outcome_tokens="all")
     assert len(every.reads) == every.tree.size - len(every.tree.tokens[0])
     assert sum(every.weights) == pytest.approx(1.0)
+    (whole,) = examples_of("outcome", sums(1), STEPS, outcome_tokens="product")
+    assert whole.tree.tokens == [last.tree.tokens[0], [*chain.from_iterable(last.tree.tokens[1:])]]
+    assert whole.reads == [1] and whole.targets == [[0.0, 1.0]]
 
 
 def test_peoples_siblings_pair_right_with_wrong():
