@@ -36,7 +36,7 @@ OPTIONS = (
     "steps", "epochs", "learning_rate", "batch_size", "lora", "classes", "target", "threshold",
     "label_rule", "neutral", "maximum_length", "limit", "head",
 )  # fmt: skip
-FLAGS = ("from_scratch", "bf16", "gradient_checkpointing", "no_alternatives")
+FLAGS = ("from_scratch", "bf16", "gradient_checkpointing", "no_alternatives", "outcomes")
 TOP = 10
 
 

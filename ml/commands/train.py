@@ -85,6 +85,7 @@ def request_from(options: argparse.Namespace) -> Any:
             outcome_tokens=options.outcome_tokens,
             alternatives=not options.no_alternatives,
             weighting=options.weighting,
+            outcomes=options.outcomes,
         ),
         target_tokens=_target_tokens(options, outputs),
         training=TrainingSettings(
@@ -160,6 +161,11 @@ def _objective_arguments(group: Any) -> None:
         type=float,
         metavar="W",
         help="of the next-token loss on right steps, beside the objective's (--head likelihood alone: 1)",
+    )
+    group.add_argument(
+        "--outcomes",
+        action="store_true",
+        help="solutions without a label of their steps teach by their answer (--head likelihood)",
     )
     group.add_argument("--no-alternatives", action="store_true", help="leave rated alternatives out")
     group.add_argument("--weighting", choices=("node", "path"), default="node", help="of shared steps")

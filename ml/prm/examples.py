@@ -40,7 +40,8 @@ class ExampleSettings:
     """objective; outputs: classes of the classifier (2, or 3 with neutral as its own); outcome_tokens: `last`,
     `all`, or `product`, which reads a solution as one long step (for `ml.prm.likelihood`); alternatives:
     whether rated options beside the trajectory are trained on; weighting: `node` (each node once) or `path`
-    (as often as paths go through it)."""
+    (as often as paths go through it); outcomes: a solution without any label of its steps is read as one long
+    step, right when its answer is."""
 
     objective: str = "classifier"
     outputs: int = 2
@@ -48,6 +49,7 @@ class ExampleSettings:
     alternatives: bool = True
     weighting: str = "node"
     final_pairs: bool = True
+    outcomes: bool = False
 
 
 def examples_from(
@@ -94,7 +96,11 @@ def _example(
         return _chain_example(row.id, nodes, [None if v is None else [v] for v in _values(row)[:kept]])
     targets = [_class_target(row, k, settings.outputs) for k in range(kept)]
     options = _options(row, nodes, rule, settings, tokenizer, counts) if settings.alternatives else []
-    return _with_options(row.id, nodes, targets, options, settings.weighting)
+    example = _with_options(row.id, nodes, targets, options, settings.weighting)
+    if example is None and settings.outcomes and not cut and row.is_correct is not None:
+        counts["solutions_read_by_outcome"] += 1
+        return _product(row, nodes)
+    return example
 
 
 def _values(row: SnapshotRow) -> Sequence[float | None]:
@@ -184,13 +190,22 @@ def _with_options(
 
 
 def _outcome(row: SnapshotRow, nodes: list[list[int]], settings: ExampleSettings) -> Example:
-    target = [1.0 - float(bool(row.is_correct)), float(bool(row.is_correct))]
+    if settings.outcome_tokens == "product":
+        return _product(row, nodes)
+    target = _outcome_target(row)
     if settings.outcome_tokens == "last":
         return Example(row.id, chain(nodes), [len(nodes) - 1], [target], [1.0])
-    if settings.outcome_tokens == "product":
-        whole = [token for node in nodes[1:] for token in node]
-        return Example(row.id, chain([nodes[0], whole]), [1], [target], [1.0])
     solution = [[token] for node in nodes[1:] for token in node]
     reads = list(range(1, len(solution) + 1))
     weights = [1.0 / len(reads)] * len(reads)
     return Example(row.id, chain([nodes[0], *solution]), reads, [target] * len(reads), weights)
+
+
+def _product(row: SnapshotRow, nodes: list[list[int]]) -> Example:
+    """The whole solution as one step, whose tokens' chances are multiplied."""
+    whole = [token for node in nodes[1:] for token in node]
+    return Example(row.id, chain([nodes[0], whole]), [1], [_outcome_target(row)], [1.0])
+
+
+def _outcome_target(row: SnapshotRow) -> list[float]:
+    return [1.0 - float(bool(row.is_correct)), float(bool(row.is_correct))]

@@ -177,10 +177,16 @@ def _head(request: Request) -> HeadSettings:
 
 
 def _examples(request: Request) -> ExampleSettings:
-    """An outcome that is read at the tokens that came is the product of them all."""
+    """An outcome that is read at the tokens that came is the product of them all.
+
+    Raises MisstepError where outcomes should stand in for labels and the head cannot read both.
+    """
+    chosen = request.examples
+    if chosen.outcomes and (request.head != "likelihood" or chosen.objective != "classifier"):
+        raise MisstepError("--outcomes, expected --objective classifier --head likelihood with it")
     if request.head != "likelihood":
-        return request.examples
-    return replace(request.examples, outcome_tokens="product")
+        return chosen
+    return replace(chosen, outcome_tokens="product")
 
 
 def _language_weight(request: Request) -> float:

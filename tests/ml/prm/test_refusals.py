@@ -115,6 +115,8 @@ def test_the_tokens_that_came_need_classes_and_predict_beside_it(tmp_path, capsy
     assert "--head likelihood with objective value, expected classifier or outcome" in message
     lonely = refusal(tmp_path, capsys, "--language-weight", "1", snapshot=snapshot)
     assert "--language-weight 1.0, expected --head likelihood" in lonely
+    outcomes = refusal(tmp_path, capsys, "--outcomes", snapshot=snapshot)
+    assert "--outcomes, expected --objective classifier --head likelihood" in outcomes
 
 
 def test_target_tokens_need_an_objective_with_classes(tmp_path, capsys):

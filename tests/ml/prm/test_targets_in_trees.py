@@ -83,6 +83,22 @@ def test_an_outcome_is_read_at_the_last_token_or_at_every_one():
     assert whole.reads == [1] and whole.targets == [[0.0, 1.0]]
 
 
+def test_a_solution_without_labels_teaches_by_its_answer_where_asked():
+    labelled, silent, unknown = sums(3)
+    rows = [
+        labelled,
+        replace(silent, labels=[None] * 3, options=[], is_correct=False),
+        replace(unknown, labels=[None] * 3, options=[], is_correct=None),
+    ]
+    assert len(examples_of("classifier", rows, STEPS)) == 1
+    counts = Counter()
+    settings = ExampleSettings("classifier", outcomes=True)
+    steps, whole = examples_from(rows, tokenizer(), LabelRule("human"), settings, counts)
+    assert len(steps.reads) > 1 and whole.reads == [1] and whole.targets == [[1.0, 0.0]]
+    assert len(whole.tree.tokens) == 2
+    assert counts["solutions_read_by_outcome"] == 1 and counts["rows_without_target"] == 1
+
+
 def test_peoples_siblings_pair_right_with_wrong():
     assert sibling_pairs({1: 1.0, 2: 0.0, 3: 0.0}, {}) == [(1, 2, 0.5), (1, 3, 0.5)]
     assert sibling_pairs({1: 1.0, 2: 1.0}, {}) == []
