@@ -21,8 +21,9 @@ class Taste:
     """One person's habits, each as a probability per hop.
 
     bracket: an operation is put in brackets before it is done. keep: its result stays in them. leap: a level
-    is done at once, in the head. elsewhere: work begins in the middle. single: of several things that could
-    be done at once, one is. signs: double signs get a hop of their own.
+    is done at once, in the head; the more of it is left, the less often. elsewhere: work begins in the middle.
+    single: of several things that could be done at once, one is. signs: double signs get a hop of their own.
+    bare: brackets around everything are left out. nothing: so are terms of 0.
     """
 
     bracket: float
@@ -31,6 +32,8 @@ class Taste:
     elsewhere: float
     single: float
     signs: float
+    bare: float = 0.0
+    nothing: float = 0.0
 
 
 def draw_taste(rng: random.Random) -> Taste:
@@ -42,6 +45,8 @@ def draw_taste(rng: random.Random) -> Taste:
         elsewhere=rng.choice((0.0, 0.1, 0.3)),
         single=rng.choice((0.1, 0.5, 0.9)),
         signs=rng.choice((0.1, 0.5, 0.9)),
+        bare=rng.choice((0.0, 0.0, 0.3, 0.9)),
+        nothing=rng.choice((0.0, 0.5)),
     )
 
 
@@ -61,6 +66,8 @@ class _FreeHand:
             copied = self.hand.copy(current)
             last = len(hops) >= LONGEST_FREE_CHAIN - 1
             following = number(self._in_the_head(copied)) if last else self._hop(copied)
+            if self._often(self.taste.bare):
+                following = _bared(following)
             slipped = slipped or evaluate(following) != evaluate(current)
             hops.append(following)
             current = following
@@ -101,7 +108,8 @@ class _FreeHand:
 
     def _flat_hop(self, level: Sum) -> Sum:
         """A hop of a level without open brackets."""
-        if self._often(self.taste.leap):
+        operations = sum(len(term.factors) for term in level.terms) - 1
+        if self._often(self.taste.leap * (1.0 if operations <= 2 else 0.3)):
             return number(self._in_the_head(level))
         plain = Sum(tuple(Term(t.sign, tuple(map(_opened, t.factors))) for t in level.terms))
         if plain != level and self._often(0.4):
@@ -110,6 +118,9 @@ class _FreeHand:
             return self._misgrouped(plain)
         if any(len(term.factors) > 1 for term in plain.terms):
             return self._product_hop(plain)
+        some = [t for place, t in enumerate(plain.terms) if not place or _value(t)]
+        if len(some) < len(plain.terms) and self._often(self.taste.nothing):
+            return Sum(tuple(some))
         doubled = [place for place, term in enumerate(plain.terms) if place and _value(term) < 0]
         if doubled and self._often(self.taste.signs):
             return self._simplified(plain, doubled)
@@ -149,9 +160,12 @@ class _FreeHand:
         if self._often(self.taste.single):
             places = places[:1]
         terms = list(level.terms)
-        for place in places:
-            sign, magnitude = self.hand.simplify(terms[place].sign, _value(terms[place]))
-            terms[place] = Term(sign, (magnitude,))
+        for place, term in enumerate(level.terms):
+            if place in places:
+                sign, magnitude = self.hand.simplify(term.sign, _value(term))
+                terms[place] = Term(sign, (magnitude,))
+            elif place and term.sign < 0 and self.hand.slips(self.hand.care.contagion):
+                terms[place] = Term(1, term.factors)
         return Sum(tuple(terms))
 
     def _sum_hop(self, level: Sum) -> Sum:
@@ -161,7 +175,9 @@ class _FreeHand:
         place = self.rng.randrange(len(level.terms) - 1) if self._often(self.taste.elsewhere) else 0
         pair = level.terms[place : place + 2]
         if len(level.terms) > 2 and pair[0].sign > 0 and self._often(self.taste.bracket):
-            return _replaced(level, place, Term(1, (Sum(pair),)))
+            group = level.terms[place : place + (2 if self._often(0.7) else 3)]
+            if len(group) < len(level.terms):
+                return Sum((*level.terms[:place], Term(1, (Sum(group),)), *level.terms[place + len(group) :]))
         total = self.hand.add(*(self._signed(term, place + k) for k, term in enumerate(pair)))
         return _replaced(level, place, self._term(total, place))
 
@@ -204,6 +220,13 @@ class _FreeHand:
 def _opened(factor: Factor) -> Factor:
     value = as_number(factor)
     return factor if value is None else value
+
+
+def _bared(level: Sum) -> Sum:
+    """`((8 * -8) + 5)` as `(8 * -8) + 5`; a number keeps its brackets."""
+    factor = level.terms[0].factors[0]
+    alone = len(level.terms) == 1 and level.terms[0].sign > 0 and len(level.terms[0].factors) == 1
+    return factor if alone and isinstance(factor, Sum) and as_number(factor) is None else level
 
 
 def _integer(factor: Factor) -> int:

@@ -21,6 +21,7 @@ class Care:
     grouping: float = (
         0.0  # `5 - 3 + 2` read as `5 - (3 + 2)`, a sum done before the product beside it (per hop)
     )
+    contagion: float = 0.0  # `5 - -4 - 2` read as `5 + 4 + 2` (per plain minus beside a double one)
 
 
 CAREFUL = Care()
@@ -29,7 +30,9 @@ CARELESS_CODE = Care(double_sign=0.18, copying=0.13, brackets=0.18)
 # Who goes on from somebody's prose is more careful: rollouts that judge a prefix should fail for its reasons.
 CARELESS_AFTER_PROSE = Care(double_sign=0.08, copying=0.06, brackets=0.07)
 # Strangers, whose solutions a PRM learns to judge, slip in one step of five or so.
-CARELESS_STRANGER = Care(sign=0.05, product=0.04, carry=0.035, copying=0.008, brackets=0.02, grouping=0.02)
+CARELESS_STRANGER = Care(
+    sign=0.05, product=0.04, carry=0.035, copying=0.012, brackets=0.02, grouping=0.02, contagion=0.06
+)
 TAKING_OVER = Care(copying=0.01)
 
 

@@ -201,8 +201,12 @@ class _Prose:
             value, slipped = value + self.rng.randint(-12, 12), True
         self.values[name] = value
         self.slips.append(slipped)
-        last = f"({value})" if strange and self.rng.random() < 0.25 else str(value)
+        last = self._result(hops[-1], value, strange)
         return f"Let's calculate {' = '.join([name, *map(show, (definition, *shown)), last])}."
+
+    def _result(self, hop: Sum, value: int, strange: bool) -> str:
+        """What a part comes to, as it is written down."""
+        return f"({value})" if strange and self.rng.random() < 0.25 else str(value)
 
     def _ending(self, hand: Hand, manner: Manner) -> tuple[str, int]:
         """The formula with the values put in, worked out."""
@@ -226,6 +230,9 @@ class _FreeProse(_Prose):
 
     def _chain(self, expression: Sum, hand: Hand, manner: Manner) -> tuple[list[Sum], bool]:
         return free_chain(expression, hand, self.taste)
+
+    def _result(self, hop: Sum, value: int, strange: bool) -> str:
+        return show(hop)
 
 
 def _filled(formula: Sum, values: dict[str, int], bracket_negatives: bool) -> Sum:

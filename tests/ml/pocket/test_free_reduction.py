@@ -56,6 +56,28 @@ def test_habits_on_one_hand_worked_group(habit, chain):
     assert [hop for hop in found if hop in chain] == chain
 
 
+def test_a_leap_is_rarer_the_more_is_left():
+    taste = replace(STEADY, leap=1.0)
+    chains = [shown("(1 + 2 + 3 + 4)", taste, seed=seed)[0] for seed in range(400)]
+    at_once = sum(len(hops) == 1 for hops in chains) / len(chains)
+    assert at_once == pytest.approx(0.3, abs=0.07)
+    # With two sums left nobody waits any longer.
+    assert {tuple(hops) for hops in chains} == {("10",), ("(3 + 3 + 4)", "10")}
+
+
+def test_brackets_around_everything_and_terms_of_nothing_may_be_left_out():
+    bare = replace(STEADY, bare=1.0, bracket=1.0)
+    assert shown("(2 * 3 + 4)", bare, seed=2)[0] == ["(2 * 3) + 4", "6 + 4", "10"]
+    nothing = replace(STEADY, nothing=1.0)
+    assert shown("(5 - 0 + 4 + 0)", nothing)[0] == ["(5 + 4)", "9"]
+
+
+def test_a_minus_beside_a_double_one_may_be_carried_away():
+    chain = ["5 + 4 + 2", "9 + 2", "11"]
+    assert shown("5 - -4 - 2", replace(STEADY, signs=1.0), Care(contagion=1.0)) == (chain, True)
+    assert shown("5 - -4 - 2", replace(STEADY, signs=1.0))[0][0] == "5 + 4 - 2"
+
+
 def test_a_misgrouped_difference_is_a_slip():
     chains = (shown("5 - 3 + 2", STEADY, Care(grouping=1.0), seed) for seed in range(9))
     found = {(hops[0], slipped) for hops, slipped in chains}
