@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,8 @@ AT_ONCE = 128
 
 
 class CheckpointValues:
-    """Values of prefixes by a process reward model: what it says of the prefix's last step.
+    """Values of prefixes by a process reward model: what it says of the prefix's last step, or of all its steps
+    where each is read by its own tokens (`ml.prm.likelihood`), which know nothing of a mistake before them.
 
     signed: from -1 to 1, as rStar's rewards are, with a preference model's tanh as it stands; else from 0 to
     1. The bare problem has value 0. A prefix beyond the model's context has the value of what fits.
@@ -34,8 +36,14 @@ class CheckpointValues:
             waiting = [Unscored(str(i), prefixes[i].problem.text, prefixes[i].steps) for i in chosen]
             for name, scores in self.scorer.score_all(waiting):
                 known = [score for score in scores if score is not None]
-                values[int(name)] = self._value(known[-1]) if known else 0.0
+                values[int(name)] = self._value(self._joined(known)) if known else 0.0
         return values
+
+    def _joined(self, scores: Sequence[float]) -> float:
+        is_step_alone = (
+            self.scorer.model.token_bias is not None and self.scorer.card["objective"] != "outcome"
+        )
+        return math.prod(scores) if is_step_alone else scores[-1]
 
     def _value(self, score: float) -> float:
         return round(2.0 * score - 1.0 if self.signed else score, DECIMALS)

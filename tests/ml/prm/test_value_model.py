@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from itertools import accumulate
+from operator import mul
 
 import pytest
 
@@ -13,6 +15,7 @@ from ml.prm import load_scorer
 from ml.prm.value_model import load_value_model
 from ml.records import Problem
 from ml.search.tree import INVALID
+from tests.ml.prm.commands import trained
 from tests.ml.prm.toys import sums
 from tests.ml.search.toy import ChainPolicy
 
@@ -41,6 +44,16 @@ def test_a_prefix_is_worth_what_the_model_says_of_its_last_step(preference_check
     scores = load_scorer(preference_checkpoint).score(ROW.problem, ROW.steps)
     assert model.values(prefixes()) == pytest.approx([scores[1], 0.0, scores[2], scores[0]], abs=1e-5)
     assert model.name.startswith("preference-")
+
+
+@pytest.mark.parametrize("objective", ["classifier", "outcome"])
+def test_where_steps_are_read_by_their_own_tokens_a_prefix_is_worth_all_of_them(tmp_path, capsys, objective):
+    checkpoint, _ = trained(tmp_path, capsys, "--head", "likelihood", "--objective", objective)
+    scores = load_scorer(checkpoint).score(ROW.problem, ROW.steps)
+    # An outcome model's scores are products already.
+    worth = list(accumulate(scores, mul)) if objective == "classifier" else scores
+    expected = [worth[1], 0.0, worth[2], worth[0]]
+    assert load_value_model(checkpoint).values(prefixes()) == pytest.approx(expected, abs=1e-5)
 
 
 def test_signed_values_lie_between_minus_one_and_one(preference_checkpoint):
