@@ -48,7 +48,8 @@ def attend_over_spans(
     if repeats > 1:
         key, value = key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
     device, narrow = query.device.type, query.dtype
-    if device == "cpu":
+    is_narrow = narrow == torch.bfloat16 or (device == "cpu" and torch.is_autocast_enabled(device))
+    if device == "cpu" and is_narrow:
         # torch's kernel for CPUs takes five times as long on the way back in bfloat16 as in float32.
         query, key, value = query.float(), key.float(), value.float()
     calls = zip(

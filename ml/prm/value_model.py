@@ -10,8 +10,10 @@ from ml.policies.protocol import Prefix
 from ml.prm.checkpoint import sha256_of
 from ml.prm.score import Scorer, Unscored, load_scorer
 
-# Neighbours in one packed row change a score in its last bits. Rounded, a tree is the same in any company.
-DECIMALS = 5
+# Neighbours in one packed row change a score in its last bits. Rounded, a tree is the same in any company; a score
+# that lies closer than DOUBT to where rounding turns is read again by itself.
+DECIMALS = 4
+DOUBT = 2e-6
 AT_ONCE = 128
 
 
@@ -35,18 +37,31 @@ class CheckpointValues:
             chosen = [index for index in order[start : start + AT_ONCE] if prefixes[index].steps]
             waiting = [Unscored(str(i), prefixes[i].problem.text, prefixes[i].steps) for i in chosen]
             for name, scores in self.scorer.score_all(waiting):
-                known = [score for score in scores if score is not None]
-                values[int(name)] = self._value(self._joined(known)) if known else 0.0
+                value = self._joined(scores)
+                if _is_doubtful(value):
+                    prefix = prefixes[int(name)]
+                    value = self._joined(self.scorer.score(prefix.problem.text, prefix.steps))
+                values[int(name)] = self._value(value)
         return values
 
-    def _joined(self, scores: Sequence[float]) -> float:
+    def _joined(self, found: Sequence[float | None]) -> float:
+        """The prefix's own value between 0 and 1, not rounded yet."""
+        scores = [score for score in found if score is not None]
+        if not scores:
+            return 0.0
         is_step_alone = (
             self.scorer.model.token_bias is not None and self.scorer.card["objective"] != "outcome"
         )
         return math.prod(scores) if is_step_alone else scores[-1]
 
     def _value(self, score: float) -> float:
-        return round(2.0 * score - 1.0 if self.signed else score, DECIMALS)
+        score = round(score, DECIMALS)
+        return round(2.0 * score - 1.0, DECIMALS) if self.signed else score
+
+
+def _is_doubtful(value: float) -> bool:
+    """Whether bits that company changes could change the rounded value."""
+    return round(value - DOUBT, DECIMALS) != round(value + DOUBT, DECIMALS)
 
 
 def load_value_model(folder: str | Path, signed: bool = False) -> CheckpointValues:

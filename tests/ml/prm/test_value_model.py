@@ -42,7 +42,7 @@ def prefixes():
 def test_a_prefix_is_worth_what_the_model_says_of_its_last_step(preference_checkpoint):
     model = load_value_model(preference_checkpoint)
     scores = load_scorer(preference_checkpoint).score(ROW.problem, ROW.steps)
-    assert model.values(prefixes()) == pytest.approx([scores[1], 0.0, scores[2], scores[0]], abs=1e-5)
+    assert model.values(prefixes()) == pytest.approx([scores[1], 0.0, scores[2], scores[0]], abs=1e-4)
     assert model.name.startswith("preference-")
 
 
@@ -53,14 +53,14 @@ def test_where_steps_are_read_by_their_own_tokens_a_prefix_is_worth_all_of_them(
     # An outcome model's scores are products already.
     worth = list(accumulate(scores, mul)) if objective == "classifier" else scores
     expected = [worth[1], 0.0, worth[2], worth[0]]
-    assert load_value_model(checkpoint).values(prefixes()) == pytest.approx(expected, abs=1e-5)
+    assert load_value_model(checkpoint).values(prefixes()) == pytest.approx(expected, abs=1e-4)
 
 
 def test_signed_values_lie_between_minus_one_and_one(preference_checkpoint):
     plain, signed = load_value_model(preference_checkpoint), load_value_model(preference_checkpoint, True)
     expected = [2 * value - 1 for value in plain.values(prefixes())]
     expected[1] = 0.0  # The bare problem has no step to be right or wrong.
-    assert signed.values(prefixes()) == pytest.approx(expected, abs=2e-5)
+    assert signed.values(prefixes()) == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_prefix_is_worth_the_same_in_any_company(preference_checkpoint):
@@ -68,6 +68,22 @@ def test_a_prefix_is_worth_the_same_in_any_company(preference_checkpoint):
     company = [Prefix(Problem("q", row.problem, "0"), tuple(row.steps)) for row in sums(40, seed=5)]
     alone = model.values(prefixes())
     assert model.values([*company, *prefixes()])[-4:] == alone
+
+
+def test_a_value_where_rounding_turns_is_read_again_by_itself(preference_checkpoint, monkeypatch):
+    model = load_value_model(preference_checkpoint)
+    reads = []
+
+    def nearly(solutions):
+        """In company 0.12345 and a last bit too little; alone as it is."""
+        waiting = list(solutions)
+        reads.append(len(waiting))
+        yield from ((one.id, [0.12345 - 1e-7 if len(waiting) > 1 else 0.12345 + 1e-7]) for one in waiting)
+
+    monkeypatch.setattr(model.scorer, "score_all", nearly)
+    both = [prefixes()[0], prefixes()[2]]
+    assert model.values(both) == [0.1235, 0.1235]
+    assert reads == [2, 1, 1]
 
 
 def guided(folder, checkpoint, monkeypatch, method, name):
