@@ -42,11 +42,12 @@ RUNS = {
 }
 RULES = ("product", "minimum", "mean", "last")
 NOISE = 1 / 3
-EFFORT = ("--batch-size", 16, "--learning-rate", 1.5e-3)
-# Step classifiers read the tokens that came; a mistaken step counts twice, because most steps are right.
-STEP_HEAD = ("--head", "likelihood", "--class-weights", 2, 1)
+# All read the tokens that came, the outcome model as well: its product runs over the whole solution.
+EFFORT = ("--head", "likelihood", "--batch-size", 16, "--learning-rate", 1.5e-3, "--bf16")
+# Rollouts of a probed prefix: with 16 the search names one first mistake in fifty more, at twice the tokens.
+ROLLOUTS = 4
 # How people's labels of half of the traces are added to a finished model.
-TOUCH = ("--epochs", 6, "--learning-rate", 3e-4, "--batch-size", 16)
+TOUCH = ("--head", "likelihood", "--epochs", 6, "--learning-rate", 3e-4, "--batch-size", 16)
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,7 @@ def main() -> None:
     found: dict[str, Any] = {"labels": _label_accuracy(files), "models": {}}
     for name in options.runs:
         snapshot, *given = RUNS[name]
-        head = () if name == "outcome" else STEP_HEAD
-        budget = (*EFFORT, *head, "--epochs", options.epochs)
-        data.trained(_folder(files, name), files.work / snapshot, *given, *budget)
+        data.trained(_folder(files, name), files.work / snapshot, *given, *EFFORT, "--steps", options.steps)
         found["models"][name] = _judged(name, files)
         print(name, json.dumps(found["models"][name]), flush=True)
     found["best_of_n"] = _best_of_n(options.runs, files)
@@ -94,7 +93,7 @@ def _files(options: argparse.Namespace) -> Files:
     return Files(
         work,
         train,
-        data.estimated(work / "estimates", train),
+        data.estimated(work / "estimates", train, "--rollouts", ROLLOUTS),
         data.estimated(work / "weak", train, "--rollouts", 2, "--continuation-style", "prose"),
         data.sampled(work / "test.jsonl", f"pocket:{options.test_problems}:seed=103", 64, 1),
         data.sampled(work / "development.jsonl", "pocket:40:seed=104", 64, 2),
@@ -249,7 +248,7 @@ def _with_people(files: Files) -> dict[str, Any]:
     for half, part in enumerate(parts):
         rows = data.rows(part, None, data.annotated, "big_bench_mistake")
         snapshot = data.frozen(files.work / f"people-{half}", rows, LabelRule("human"))
-        base = ("--base", _folder(files, "automatic"), "--labels", "human", *STEP_HEAD)
+        base = ("--base", _folder(files, "automatic"), "--labels", "human")
         trained = data.trained(files.work / f"automatic-people-{half}", snapshot, *base, *TOUCH)
         for name, checkpoint in (("before", _folder(files, "automatic")), ("after", trained)):
             report = _on_traces(checkpoint, files.strangers, parts[1 - half])
@@ -261,12 +260,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--problems", type=int, default=500, help="that the policy solves, four times each")
+    parser.add_argument("--problems", type=int, default=3000, help="that the policy solves, four times each")
     parser.add_argument(
-        "--strangers", type=int, default=2500, help="problems that strangers solve, once each"
+        "--strangers", type=int, default=16000, help="problems that strangers solve, once each"
     )
     parser.add_argument("--test-problems", type=int, default=100, help="64 solutions each")
-    parser.add_argument("--epochs", type=float, default=8.0)
+    parser.add_argument("--steps", type=int, default=3000, help="updates of each model")
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_labels")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_labels.json")
