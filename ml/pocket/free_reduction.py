@@ -23,7 +23,8 @@ class Taste:
     bracket: an operation is put in brackets before it is done. keep: its result stays in them. leap: a level
     is done at once, in the head; the more of it is left, the less often. elsewhere: work begins in the middle.
     single: of several things that could be done at once, one is. signs: double signs get a hop of their own.
-    bare: brackets around everything are left out. nothing: so are terms of 0.
+    bare: brackets around everything are left out. nothing: so are terms of 0. repeat: a line is copied out before
+    it is worked on.
     """
 
     bracket: float
@@ -34,6 +35,7 @@ class Taste:
     signs: float
     bare: float = 0.0
     nothing: float = 0.0
+    repeat: float = 0.0
 
 
 def draw_taste(rng: random.Random) -> Taste:
@@ -47,6 +49,7 @@ def draw_taste(rng: random.Random) -> Taste:
         signs=rng.choice((0.1, 0.5, 0.9)),
         bare=rng.choice((0.0, 0.0, 0.3, 0.9)),
         nothing=rng.choice((0.0, 0.5)),
+        repeat=rng.choice((0.0, 0.0, 0.1)),
     )
 
 
@@ -65,13 +68,15 @@ class _FreeHand:
         while as_number(current) is None or not hops:
             copied = self.hand.copy(current)
             last = len(hops) >= LONGEST_FREE_CHAIN - 1
-            following = number(self._in_the_head(copied)) if last else self._hop(copied)
-            if self._often(self.taste.bare):
-                following = _bared(following)
+            following = number(self._in_the_head(copied)) if last else self._next(copied)
             slipped = slipped or evaluate(following) != evaluate(current)
             hops.append(following)
             current = following
         return hops, slipped
+
+    def _next(self, level: Sum) -> Sum:
+        following = level if self._often(self.taste.repeat) else self._hop(level)
+        return bared(following) if self._often(self.taste.bare) else following
 
     def _often(self, rate: float) -> bool:
         return self.rng.random() < rate
@@ -222,7 +227,7 @@ def _opened(factor: Factor) -> Factor:
     return factor if value is None else value
 
 
-def _bared(level: Sum) -> Sum:
+def bared(level: Sum) -> Sum:
     """`((8 * -8) + 5)` as `(8 * -8) + 5`; a number keeps its brackets."""
     factor = level.terms[0].factors[0]
     alone = len(level.terms) == 1 and level.terms[0].sign > 0 and len(level.terms[0].factors) == 1

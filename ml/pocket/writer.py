@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ml.pocket.expression import Factor, Sum, Term, as_number, evaluate, number, show
-from ml.pocket.free_reduction import draw_taste, free_chain
+from ml.pocket.free_reduction import bared, draw_taste, free_chain
 from ml.pocket.plan import Plan, make_plan, strip_brackets
 from ml.pocket.reduction import Manner, chain
 from ml.pocket.slips import (
@@ -204,6 +204,10 @@ class _Prose:
         last = self._result(hops[-1], value, strange)
         return f"Let's calculate {' = '.join([name, *map(show, (definition, *shown)), last])}."
 
+    def _formula_again(self) -> Sum:
+        """The formula as the ending begins with it."""
+        return self.plan.formula
+
     def _result(self, hop: Sum, value: int, strange: bool) -> str:
         """What a part comes to, as it is written down."""
         return f"({value})" if strange and self.rng.random() < 0.25 else str(value)
@@ -211,12 +215,13 @@ class _Prose:
     def _ending(self, hand: Hand, manner: Manner) -> tuple[str, int]:
         """The formula with the values put in, worked out."""
         values = {name: evaluate(hand.copy(number(value))) for name, value in self.values.items()}
-        filled = _filled(hand.formula(self.plan.formula), values, manner.keep_brackets)
+        formula = self._formula_again()
+        filled = _filled(hand.formula(formula), values, manner.keep_brackets)
         hops, slipped = self._chain(filled, hand, manner)
         wrong = evaluate(filled) != evaluate(self.plan.formula, self.values)
         self.slips.append(slipped or wrong)
         answer = evaluate((filled, *hops)[-1])
-        steps = " = ".join(map(show, (self.plan.formula, filled, *hops)))
+        steps = " = ".join(map(show, (formula, filled, *hops)))
         return f"Then, the final equation is {steps}. So the answer is {answer}", answer
 
 
@@ -227,12 +232,26 @@ class _FreeProse(_Prose):
         manner = Manner(keep_brackets=rng.random() < 0.5)
         super().__init__(expression, rng, care, manner, fine=rng.random() < 0.8)
         self.taste = draw_taste(rng)
+        if rng.random() < 0.2:
+            parts = {name: _opened_up(part) for name, part in self.plan.definitions.items()}
+            self.plan = replace(self.plan, definitions=parts)
+        self.drops_brackets = rng.random() < 0.5
 
     def _chain(self, expression: Sum, hand: Hand, manner: Manner) -> tuple[list[Sum], bool]:
         return free_chain(expression, hand, self.taste)
 
+    def _formula_again(self) -> Sum:
+        return bared(self.plan.formula) if self.drops_brackets else self.plan.formula
+
     def _result(self, hop: Sum, value: int, strange: bool) -> str:
         return show(hop)
+
+
+def _opened_up(part: Sum) -> Sum:
+    """A part that has brackets inside, without those around it."""
+    inner = bared(part)
+    has_brackets = any(isinstance(factor, Sum) for term in inner.terms for factor in term.factors)
+    return inner if has_brackets else part
 
 
 def _filled(formula: Sum, values: dict[str, int], bracket_negatives: bool) -> Sum:

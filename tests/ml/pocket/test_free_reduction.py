@@ -72,6 +72,12 @@ def test_brackets_around_everything_and_terms_of_nothing_may_be_left_out():
     assert shown("(5 - 0 + 4 + 0)", nothing)[0] == ["(5 + 4)", "9"]
 
 
+def test_a_line_may_be_copied_out_before_it_is_worked_on():
+    taste = replace(STEADY, repeat=0.5, leap=1.0)
+    chains = {tuple(shown("(2 + 3 + 6)", taste, seed=seed)[0]) for seed in range(40)}
+    assert {("11",), ("(2 + 3 + 6)", "11")} <= chains
+
+
 def test_a_minus_beside_a_double_one_may_be_carried_away():
     chain = ["5 + 4 + 2", "9 + 2", "11"]
     assert shown("5 - -4 - 2", replace(STEADY, signs=1.0), Care(contagion=1.0)) == (chain, True)
