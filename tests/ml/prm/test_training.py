@@ -66,7 +66,7 @@ def test_twenty_records_are_learned_by_heart(case):
     assert len(examples) == 20
     targets = [STEPS.tokenizer.convert_tokens_to_ids(word) for word in words]
     model = sized_model(objective, outputs, targets, TOKEN_BIAS if case == LIKELIHOOD else None)
-    settings = TrainingSettings(objective, 200, learning_rate=4e-3, batch_size=20, weight_decay=0.0)
+    settings = TrainingSettings(objective, 250, learning_rate=3e-3, batch_size=20, weight_decay=0.0)
     run = train(model, examples, settings)
     # With tanh the margin cannot pass 2, which leaves log(1 + e^-2) of every pair, weighted.
     floor = 0.0
