@@ -182,7 +182,7 @@ class _FreeHand:
         if len(level.terms) > 2 and pair[0].sign > 0 and self._often(self.taste.bracket):
             group = level.terms[place : place + (2 if self._often(0.7) else 3)]
             if len(group) < len(level.terms):
-                return Sum((*level.terms[:place], Term(1, (Sum(group),)), *level.terms[place + len(group) :]))
+                return _replaced(level, place, Term(1, (Sum(group),)), len(group))
         total = self.hand.add(*(self._signed(term, place + k) for k, term in enumerate(pair)))
         return _replaced(level, place, self._term(total, place))
 
@@ -244,6 +244,6 @@ def _value(term: Term) -> int:
     return _integer(term.factors[0])
 
 
-def _replaced(level: Sum, place: int, term: Term) -> Sum:
-    """Two neighbouring terms replaced by one."""
-    return Sum((*level.terms[:place], term, *level.terms[place + 2 :]))
+def _replaced(level: Sum, place: int, term: Term, count: int = 2) -> Sum:
+    """Neighbouring terms replaced by one."""
+    return Sum((*level.terms[:place], term, *level.terms[place + count :]))

@@ -179,13 +179,16 @@ def _head(request: Request) -> HeadSettings:
 def _examples(request: Request) -> ExampleSettings:
     """An outcome that is read at the tokens that came is the product of them all.
 
-    Raises MisstepError where outcomes should stand in for labels and the head cannot read both.
+    Raises MisstepError where outcomes should stand in for labels and the head cannot read both, and where it
+    should read every token's outcome by itself.
     """
     chosen = request.examples
     if chosen.outcomes and (request.head != "likelihood" or chosen.objective != "classifier"):
         raise MisstepError("--outcomes, expected --objective classifier --head likelihood with it")
     if request.head != "likelihood":
         return chosen
+    if chosen.outcome_tokens != "last":
+        raise MisstepError(f"--outcome-tokens {chosen.outcome_tokens}, expected none with --head likelihood")
     return replace(chosen, outcome_tokens="product")
 
 

@@ -117,6 +117,8 @@ def test_the_tokens_that_came_need_classes_and_predict_beside_it(tmp_path, capsy
     assert "--language-weight 1.0, expected --head likelihood" in lonely
     outcomes = refusal(tmp_path, capsys, "--outcomes", snapshot=snapshot)
     assert "--outcomes, expected --objective classifier --head likelihood" in outcomes
+    every = ("--objective", "outcome", "--head", "likelihood", "--outcome-tokens", "all")
+    assert "--outcome-tokens all, expected none" in refusal(tmp_path, capsys, *every, snapshot=snapshot)
 
 
 def test_target_tokens_need_an_objective_with_classes(tmp_path, capsys):
