@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 RUN := $(VENV)/bin/python
 BENCH := $(filter-out __init__ %_worker,$(basename $(notdir $(wildcard tests/benchmarks/*.py))))
 PIP := $(RUN) -m pip --disable-pip-version-check install --constraint constraints.txt
@@ -17,8 +18,8 @@ demo: $(VENV)/.has-ml ## start everything on this machine; PORT= and VAR= choose
 
 install: $(VENV)/.has-all ## make .venv with every extra
 
-test: $(VENV)/.has-all lint ## check the style, then run all tests
-	@$(RUN) -m pytest
+test: $(VENV)/.has-all lint ## check the style, then run all tests, JOBS= at once
+	@$(RUN) -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(VENV)/.has-all ## ruff and mypy
 	@$(RUN) -m ruff check .

@@ -6,18 +6,13 @@ The addresses are known before any server runs, so that a run that never touches
 
 from __future__ import annotations
 
-import atexit
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
-# A child process of a test inherits the folder; only the outermost process makes one, and removes it.
-if "MISSTEP_TEST_VAR" not in os.environ:
-    _folder = tempfile.mkdtemp(prefix="misstep-test-")
-    atexit.register(shutil.rmtree, _folder, ignore_errors=True)
-    os.environ["MISSTEP_TEST_VAR"] = os.environ["VAR"] = _folder
-    if "DATABASE_URL" not in os.environ:
+from tests.process_folder import claim_folder
+
+if _folder := claim_folder():
+    if "MISSTEP_TEST_EMBEDDED" in os.environ or "DATABASE_URL" not in os.environ:
         os.environ["MISSTEP_TEST_EMBEDDED"] = "1"
         os.environ["DATABASE_URL"] = f"postgresql://postgres@/misstep?host={_folder}/run"
     os.environ.setdefault("SECRET_KEY", "only-for-tests-" + Path(_folder).name * 3)

@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
         help='what people said of answers: lines {"problem", "reference", "answer", "is_correct"}',
     )
     arguments.add_argument("--limit", type=_positive, help="only the first so many")
-    arguments.add_argument("--parallel-trees", type=_positive, default=64)
+    arguments.add_argument("--parallel-trees", type=_positive, default=256)
     arguments.add_argument("--seed", type=int, default=0)
     arguments.add_argument("--out", required=True, metavar="DIR")
     return arguments

@@ -61,7 +61,7 @@ class Walk:
         policy: Policy,
         sandbox: Executes,
         value_model: ValueModel | None = None,
-        parallel: int = 64,
+        parallel: int = 256,
         max_sequences: int = 1024,
         execution_threads: int = 2,
         decided: Decided = NOTHING_DECIDED,
