@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import MisstepError
+from ml.whole_file import whole_file
 
 PROGRESS, SETTINGS = "progress.jsonl.partial", "settings.json.partial"
 
@@ -56,7 +57,8 @@ class RunFolder:
             raise MisstepError(
                 f"{self.folder}: another run is writing here, expected one at a time"
             ) from None
-        write_whole(known, json.dumps(self.settings))
+        with whole_file(known) as file:
+            file.write(json.dumps(self.settings))
         lines = list(self._recover())
         self._file.seek(0, os.SEEK_END)
         return lines
@@ -82,21 +84,19 @@ class RunFolder:
         with (self.folder / PROGRESS).open("rb") as source:
             for key, name in names.items():
                 self._write_part(source, key, self.folder / name)
-        write_whole(
-            self.folder / "run.json", json.dumps(run, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-        )
+        with whole_file(self.folder / "run.json") as file:
+            file.write(json.dumps(run, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
         for name in (PROGRESS, SETTINGS):
             (self.folder / name).unlink()
 
     def _write_part(self, source: Any, key: str, target: Path) -> None:
-        beside = target.with_name(target.name + ".partial")
-        with beside.open("wb") as file:
+        with whole_file(target) as file:
             for _, (start, length) in sorted(self.offsets.items()):
                 source.seek(start)
                 content = json.loads(source.read(length)).get(key)
                 if content is not None:
-                    file.writelines(map(_as_line, content if isinstance(content, list) else [content]))
-        os.replace(beside, target)
+                    lines = map(_as_line, content if isinstance(content, list) else [content])
+                    file.writelines(line.decode() for line in lines)
 
     def _recover(self) -> Iterator[dict[str, Any]]:
         """The whole lines of the progress file; a torn last line is cut off."""
@@ -121,10 +121,3 @@ def _as_line(content: Any) -> bytes:
         return json.dumps(content, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     except UnicodeEncodeError:
         return json.dumps(content, allow_nan=False).encode() + b"\n"
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
