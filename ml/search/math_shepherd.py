@@ -118,9 +118,7 @@ def _grow(tree: Tree, completion: Continuation) -> Node | None:
     """Add a sampled solution's steps to the tree; its last node, None for a solution without an end."""
     node = tree.root
     for index, text in enumerate(completion.steps):
-        last = completion.finished and index == len(completion.steps) - 1
-        known = next((child for child in tree.children(node) if child.text == text), None)
-        node = known or tree.add(node, text, finished=last)
+        node = tree.step(node, text, finished=completion.finished and index == len(completion.steps) - 1)
         node.code = code_of(text)
     return node if node.finished else None
 

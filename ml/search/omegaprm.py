@@ -149,18 +149,17 @@ def _estimate_state(tree: Tree, node: Node, options: OmegaPrm, seed: int) -> Sea
 
 def _end(node: Node, verdict: Graded) -> None:
     """A rollout's own end: the one graded rollout that reached it."""
-    node.terminal, node.finished = CORRECT if verdict.is_correct else WRONG, True
+    node.terminal = CORRECT if verdict.is_correct else WRONG
     node.final_answer = verdict.answer
     node.visits, node.graded, node.correct = 1, 1, int(verdict.is_correct)
     node.value_sum = float(verdict.is_correct)
 
 
 def _insert(tree: Tree, node: Node, rollout: Continuation) -> list[Node]:
-    """The nodes of a rollout's steps below `node`, made where they are missing."""
+    """The nodes of a finished rollout's steps below `node`, made where they are missing."""
     nodes = []
-    for text in rollout.steps:
-        known = next((child for child in tree.children(node) if child.text == text), None)
-        node = known or tree.add(node, text)
+    for missing, text in zip(range(len(rollout.steps) - 1, -1, -1), rollout.steps, strict=True):
+        node = tree.step(node, text, finished=not missing)
         node.code = code_of(text)
         nodes.append(node)
     return nodes

@@ -86,15 +86,18 @@ def _is_end(node: Node, kind: str) -> bool:
 
 
 def _q(node: Node) -> float:
-    return node.q_value if node.q_value is not None else 0.0
+    assert node.q_value is not None, "only nodes that something came back through are compared"
+    return node.q_value
 
 
 def _below(
     tree: Tree, node: Node, counts: list[tuple[int, int]], rules: PairRules
 ) -> Iterator[PreferencePair]:
     children = tree.children(node)
-    positives = sorted((c for c in children if counts[c.id][0]), key=lambda c: (-_q(c), c.id))
-    negatives = sorted((c for c in children if counts[c.id][1]), key=lambda c: (_q(c), c.id))
+    # A step without evidence (OmegaPRM probes few) is neither good nor bad, wherever its end led.
+    known = [child for child in children if child.q_value is not None]
+    positives = sorted((c for c in known if counts[c.id][0]), key=lambda c: (-_q(c), c.id))
+    negatives = sorted((c for c in known if counts[c.id][1]), key=lambda c: (_q(c), c.id))
     tops = positives[: FILLED_SIDE if rules.fill and len(negatives) == 1 else PER_SIDE]  # 2, 3
     bottoms = negatives[: FILLED_SIDE if rules.fill and len(positives) == 1 else PER_SIDE]
     kept = [
@@ -115,16 +118,22 @@ def _below(
 
 
 def _best_mean(tree: Tree, node: Node, counts: list[tuple[int, int]]) -> float:
-    """Mean Q of the greedy best completion: always the child with the highest Q that has a right end."""
+    """Mean Q of the greedy best completion: always the child with the highest Q that has a right end, one
+    without evidence last.
+    """
     while not _is_end(node, CORRECT):
-        node = max((c for c in tree.children(node) if counts[c.id][0]), key=lambda c: (_q(c), -c.id))
+        ahead = (child for child in tree.children(node) if counts[child.id][0])
+        node = max(ahead, key=lambda c: (c.q_value is not None, c.q_value or 0.0, -c.id))
     return mean_q(tree, node)
 
 
 def _worst_mean(tree: Tree, node: Node, counts: list[tuple[int, int]]) -> float:
-    """Mean Q of the greedy worst completion: always the child with the lowest Q that has a wrong end."""
+    """Mean Q of the greedy worst completion: always the child with the lowest Q that has a wrong end, one
+    without evidence last.
+    """
     while not _is_end(node, WRONG):
-        node = min((c for c in tree.children(node) if counts[c.id][1]), key=lambda c: (_q(c), c.id))
+        ahead = (child for child in tree.children(node) if counts[child.id][1])
+        node = min(ahead, key=lambda c: (c.q_value is None, c.q_value or 0.0, c.id))
     return mean_q(tree, node)
 
 

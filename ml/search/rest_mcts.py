@@ -67,7 +67,7 @@ def search(
         node = _select(tree, options, generator)
         if node.finished and options.stop_at_answer and (node.value or 0.0) >= options.end_gate:
             break
-        if not node.finished and not node.expanded:
+        if node.terminal is None and not node.expanded:
             yield from _expand(tree, node, options, seed)
             if options.use_value_model and node.children:
                 yield from _look_ahead(tree, node, options, seed, generator)

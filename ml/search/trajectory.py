@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ml.records import StepEstimate
+from ml.search.estimates import Evidence, mistakes
 from ml.search.tree import CORRECT, Node, Tree
 
 
@@ -18,20 +19,23 @@ def best_end(tree: Tree) -> Node | None:
 
 
 def mean_q(tree: Tree, end: Node) -> float:
-    """The mean Q of a trajectory's steps."""
-    values = [step.q_value or 0.0 for step in tree.path(end)[1:]]
+    """The mean Q of a trajectory's steps; those that nothing came back through say nothing, good or bad."""
+    values = [step.q_value for step in tree.path(end)[1:] if step.q_value is not None]
     return sum(values) / len(values) if values else 0.0
 
 
-def best_trajectory(tree: Tree) -> dict[str, Any]:
-    """One line of `estimates.jsonl` for a fresh problem: the best trajectory's estimates, and its texts."""
+def best_trajectory(tree: Tree, threshold: float = 0.0, luck: float = 0.0) -> dict[str, Any]:
+    """One line of `estimates.jsonl` for a fresh problem: the best trajectory's estimates, and its texts.
+
+    threshold, luck: which step is its first mistake, as for given solutions (see `estimates.mistakes`).
+    """
     end = best_end(tree)
     path = tree.path(end)[1:] if end is not None else []
     steps = [_estimate(node) for node in path]
-    mistakes = [index for index, step in enumerate(steps) if step.hard == 0]
+    mistaken = mistakes([Evidence(node.graded, node.correct) for node in path], threshold, luck)
     return {
         "id": tree.problem.id,
-        "first_mistake": mistakes[0] if mistakes else None,
+        "first_mistake": mistaken.index(True) if True in mistaken else None,
         "steps": [asdict(step) for step in steps],
         "solution": [node.text for node in path],
         "final_answer": end.final_answer if end is not None else None,

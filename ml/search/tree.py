@@ -88,6 +88,15 @@ class Tree:
         """The children of `node`, in the order of their creation."""
         return [self.nodes[child] for child in node.children]
 
+    def step(self, node: Node, text: str, finished: bool) -> Node:
+        """The child of `node` with this text, made where it is missing.
+
+        Where one solution ends, another may go on after the same words: an end and an inner step are two nodes,
+        since what comes back from one says nothing of the other.
+        """
+        known = (child for child in self.children(node) if child.text == text and child.finished == finished)
+        return next(known, None) or self.add(node, text, finished)
+
     def path(self, node: Node) -> list[Node]:
         """From the root to `node`, both included."""
         path = [node]

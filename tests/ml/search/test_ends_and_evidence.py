@@ -1,0 +1,111 @@
+"""An end is no inner step, a step without evidence is neither good nor bad, and no path grows too long."""
+
+from __future__ import annotations
+
+import pytest
+
+from ml.records import Problem
+from ml.search import rest_mcts
+from ml.search.pairs import preference_pairs
+from ml.search.trajectory import best_trajectory, mean_q
+from ml.search.tree import CORRECT, WRONG, Node, Tree
+from tests.ml.search.scripted import grow
+from tests.ml.search.toy import ChainPolicy, chain_problem, run
+
+OK, NO = "The answer is 1.", "The answer is 2."
+
+
+def script(method, completions, **options):
+    """Completions by path; what no path is given for ends wrongly."""
+    problem = Problem("toy", "A toy problem.", "1")
+    return {
+        "method": method,
+        "problem": problem,
+        "completions": Otherwise(completions),
+        "options": options,
+        "values": {},
+    }
+
+
+class Otherwise(dict):
+    def __missing__(self, path):
+        return [[NO]] * 8
+
+
+def named(tree: Tree, path: str) -> list[Node]:
+    return [node for node in tree.nodes if "/".join(tree.steps(node)) == path]
+
+
+def test_omegaprm_keeps_an_end_and_the_step_that_others_go_on_from_apart(monkeypatch):
+    completions = {
+        "": [["a", "b", "c", NO], ["a", "b"], [OK], [OK]],
+        "a": [["b", OK], ["b", OK], [NO], [NO]],
+        "a/b": [[OK], [OK], [OK], [NO]],
+    }
+    tree, policy = grow(script("omegaprm", completions, rollouts=4, searches=6), monkeypatch)
+    inner, end = sorted(named(tree, "a/b"), key=lambda node: node.finished)
+    assert (inner.graded, inner.correct, inner.terminal) == (4, 3, None)
+    assert (end.graded, end.correct, end.terminal, end.children) == (1, 0, WRONG, [])
+    assert "a/b" in policy.asked
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_math_shepherd_grades_an_end_whose_words_another_solution_goes_on_from(order, monkeypatch):
+    sampled = [["a", OK, "more"], ["a", OK]]
+    completions = {"": [sampled[index] for index in order]}
+    tree, _ = grow(script("math-shepherd", completions, rollouts=2, candidates=2), monkeypatch)
+    assert sorted(str(node.terminal) for node in named(tree, f"a/{OK}")) == ["None", CORRECT]
+
+
+def branch(tree: Tree, text: str, end: str, visits: int, correct: int) -> Node:
+    """A first step with this evidence, and the end below it."""
+    first = tree.add(tree.root, text)
+    first.visits = first.graded = visits
+    first.correct, first.value_sum = correct, float(correct)
+    last = tree.add(first, OK if end == CORRECT else NO, finished=True)
+    last.terminal, last.final_answer, last.visits = end, "1" if end == CORRECT else "2", 1
+    last.graded, last.correct, last.value_sum = 1, int(end == CORRECT), float(end == CORRECT)
+    return last
+
+
+def test_a_step_that_nothing_came_back_through_is_in_no_pair():
+    tree = Tree(Problem("toy", "A toy problem.", "1"))
+    branch(tree, "known", CORRECT, visits=4, correct=3)
+    branch(tree, "never probed", WRONG, visits=0, correct=0)
+    assert [
+        pair for pair in preference_pairs(tree) if ("never probed",) in (pair.chosen, pair.rejected)
+    ] == []
+
+
+def test_the_mean_of_a_trajectory_leaves_out_steps_without_evidence():
+    tree = Tree(Problem("toy", "A toy problem.", "1"))
+    assert mean_q(tree, branch(tree, "never probed", CORRECT, visits=0, correct=0)) == 1.0
+    assert mean_q(tree, branch(tree, "known", CORRECT, visits=4, correct=2)) == 0.75
+
+
+@pytest.mark.parametrize(("threshold", "luck", "first"), [(0.0, 0.0, None), (0.5, 0.0, 0), (0.0, 0.1, None)])
+def test_a_trajectory_s_first_mistake_goes_by_the_run_s_threshold(threshold, luck, first):
+    tree = Tree(Problem("toy", "A toy problem.", "1"))
+    branch(tree, "one of sixteen", CORRECT, visits=16, correct=1)
+    assert best_trajectory(tree, threshold, luck)["first_mistake"] == first
+
+
+def test_a_trajectory_s_lucky_step_is_mistaken_too():
+    tree = Tree(Problem("toy", "A toy problem.", "1"))
+    end = branch(tree, "sure", CORRECT, visits=16, correct=16)
+    lucky = tree.nodes[1]
+    second = tree.add(lucky, "one of sixteen")
+    second.visits = second.graded = 16
+    second.correct, second.value_sum = 1, 1.0
+    lucky.children.remove(end.id)
+    end.parent, end.depth = second.id, 3
+    second.children.append(end.id)
+    assert best_trajectory(tree, 0.0, 0.1)["first_mistake"] == 1
+    assert best_trajectory(tree, 0.0, 0.0)["first_mistake"] is None
+
+
+def test_mcts_star_expands_nothing_at_its_greatest_depth():
+    problem = chain_problem(*range(1, 9))
+    tree = run(rest_mcts.search(problem, rest_mcts.RestMcts(rollouts=20, depth=2), 0), ChainPolicy(0.2))
+    assert max(node.depth for node in tree.nodes) == 2
+    assert not any(node.expanded for node in tree.nodes if node.terminal is not None)
