@@ -13,15 +13,15 @@ from typing import Any
 
 from ml.code_version import code_version
 from ml.errors import BadRecord, MisstepError, NotAvailable
-from ml.execution import sandbox
+from ml.execution import level_of, sandbox
 from ml.policies import engines_for, load_policy, rollout_style
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.consensus import estimate_by_consensus
-from ml.search.cost import Cost
 from ml.search.decided import Decided, digest_of, disputed_line, read_decided
 from ml.search.grading import style_of
+from ml.search.meter import Meter
 from ml.search.pairs import preference_pairs
 from ml.search.problems import read_problems
 from ml.search.recipes import RECIPES, Recipe
@@ -101,6 +101,9 @@ def main(argv: list[str]) -> int:
         raise NotAvailable(
             f"method {arguments.method!r} is not available, expected one of {', '.join(RECIPES)}"
         )
+    if arguments.problems and arguments.reference != "answer":
+        expected = "--solutions (a fresh problem's tree is graded against its answer)"
+        raise MisstepError(f"--reference {arguments.reference} with --problems, expected {expected}")
     print_result(AutolabelRun(arguments).execute())
     return 0
 
@@ -149,13 +152,12 @@ class AutolabelRun:
         parallel = self.arguments.parallel_trees
         walk = Walk(policy, sandbox(), self.value_model, parallel, decided=self.decided)
         missing = ((index, item) for index, item in enumerate(items) if index not in folder.offsets)
-        spent = Cost()
+        meter = Meter(walk, sandbox())
         progress.report(len(folder.offsets), metrics=self.totals.metrics())
         for finished in walk.drive((index, self._start(recipe, options, item)) for index, item in missing):
-            line = _line(finished.result)
-            line["disputed"] = disputed_line(items[finished.key], finished.disputed)
+            line = _line(finished.result, options) | meter.read()
+            line["disputed"] = disputed_line(items[finished.key].id, finished.disputed)
             line["decided"] = len(finished.decided)
-            line["cost"], spent = _difference(walk, spent)
             folder.add(finished.key, line)
             self.totals.add(line)
             progress.report(len(folder.offsets), metrics=self.totals.metrics())
@@ -248,8 +250,8 @@ class AutolabelRun:
             "seed": self.arguments.seed,
             "code_version": code_version(),
             "python": platform.python_version(),
-            "sandbox_level": sandbox().level,
-            "sandbox_executions": dict(sandbox().executions),
+            "sandbox_level": level_of(self.totals.sandbox_executions),
+            "sandbox_executions": dict(self.totals.sandbox_executions),
             "cost": self.totals.cost.as_json(),
             "counts": {
                 "items": count,
@@ -257,26 +259,20 @@ class AutolabelRun:
                 "first_mistakes": self.totals.first_mistakes,
                 "disputed_answers": self.totals.disputed_answers,
                 "decided_answers": self.totals.decided_answers,
-                "infrastructure": sandbox().infrastructure,
+                "infrastructure": self.totals.infrastructure,
             },
             "mean_q": self.totals.mean_q,
             "settings": settings,
         }
 
 
-def _line(result: SolutionEstimate | Tree) -> dict[str, Any]:
+def _line(result: SolutionEstimate | Tree, options: Any) -> dict[str, Any]:
     """What the progress file keeps of one item."""
     if isinstance(result, Tree):
+        estimate = best_trajectory(result, options.threshold, options.luck)
         pairs = [pair.as_json(result.problem) for pair in preference_pairs(result)]
-        return {"estimate": best_trajectory(result), "tree": result.as_json(), "pairs": pairs}
+        return {"estimate": estimate, "tree": result.as_json(), "pairs": pairs}
     return {"estimate": asdict(result)}
-
-
-def _difference(walk: Walk, before: Cost) -> tuple[dict[str, float], Cost]:
-    """What was really spent since `before`, and the new mark."""
-    now = Cost(walk.cost.tokens, walk.cost.model_calls, walk.cost.executions, walk.elapsed)
-    spent = {name: value - getattr(before, name) for name, value in asdict(now).items()}
-    return spent, now
 
 
 def _result(run: dict[str, Any], out: str) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from ml.execution.layers import Sandbox
+from ml.execution.layers import Sandbox, level_of
 from ml.execution.outcome import Execution, Verdict
 
-__all__ = ["Execution", "Sandbox", "Verdict", "execute", "sandbox"]
+__all__ = ["Execution", "Sandbox", "Verdict", "execute", "level_of", "sandbox"]
 
 _lock = threading.Lock()
 _default: Sandbox | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ml.execution.monty import LEVEL as MONTY_LEVEL
@@ -18,6 +18,12 @@ INFRASTRUCTURE_TRIES = 3
 VERDICTS_KEPT = 10_000
 # Set to 1 by an operator who accepts that a model's code may break out of the second layer.
 UNSAFE_SWITCH = "MISSTEP_ALLOW_UNSAFE_EXEC"
+
+
+def level_of(executions: Iterable[str]) -> str:
+    """The layers that gave a verdict, Monty first, as one line."""
+    used = sorted(executions, key=lambda level: (level != MONTY_LEVEL, level)) or [MONTY_LEVEL]
+    return ", ".join(used)
 
 
 class Sandbox:
@@ -39,8 +45,7 @@ class Sandbox:
     @property
     def level(self) -> str:
         """The layers used so far, as stored with every run."""
-        used = sorted(self.executions, key=lambda level: (level != MONTY_LEVEL, level)) or [MONTY_LEVEL]
-        return ", ".join(used)
+        return level_of(self.executions)
 
     def execute(self, codes: Sequence[str], keep_states: bool = True) -> Execution:
         """Run a path; infrastructure verdicts are retried, the last time with nothing beside it."""

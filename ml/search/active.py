@@ -24,7 +24,7 @@ class Active(Generic[Key, Result]):
     answers: list[Any] = field(default_factory=list)
     missing: int = 0
     cost: Cost = field(default_factory=Cost)
-    disputed: dict[str, bool] = field(default_factory=dict)
+    disputed: dict[tuple[str | None, str], bool] = field(default_factory=dict)
     decided: dict[str, bool] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
@@ -33,14 +33,14 @@ class Active(Generic[Key, Result]):
 class Finished(Generic[Key, Result]):
     """One search's end. `cost` is what it asked for; what it shared with others is counted in each.
 
-    disputed: answers on which the two opinions differ, with whether the first took them for right. decided: answers
-    of which people had said before whether they are right.
+    disputed: references and answers on which the two opinions differ, with whether the first took them for right.
+    decided: answers of which people had said before whether they are right.
     """
 
     key: Key
     result: Result
     cost: Cost
-    disputed: dict[str, bool] = field(default_factory=dict)
+    disputed: dict[tuple[str | None, str], bool] = field(default_factory=dict)
     decided: dict[str, bool] = field(default_factory=dict)
 
 

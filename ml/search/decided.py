@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ml.errors import BadRecord
-from ml.records import Problem, Solution
+from ml.errors import BadRecord, MisstepError
+from ml.records import Problem
 
 # By the problem's text, its reference answer, and the answer that was given.
 Decided = Mapping[tuple[str, str | None, str], bool]
@@ -21,9 +21,11 @@ def word_on(decided: Decided, problem: Problem, answer: str | None) -> bool | No
 
 
 def read_decided(path: Path) -> dict[tuple[str, str | None, str], bool]:
-    """Lines `{"problem", "reference", "answer", "is_correct"}`. Raises BadRecord for a line that is none, or for a
-    second word on an answer that says the opposite of the first.
+    """Lines `{"problem", "reference", "answer", "is_correct"}`. Raises MisstepError where there is no such file, and
+    BadRecord for a line that is none, or for a second word on an answer that says the opposite of the first.
     """
+    if not path.is_file():
+        raise MisstepError(f"{path}: no such file, expected what people said of answers")
     found: dict[tuple[str, str | None, str], bool] = {}
     with path.open(encoding="utf-8") as stream:
         for number, line in enumerate(stream, start=1):
@@ -48,13 +50,15 @@ def digest_of(decided: Decided) -> dict[str, Any]:
     return {"answers": len(decided), "sha256": hashlib.sha256(body).hexdigest()}
 
 
-def disputed_line(item: Solution | Problem, answers: dict[str, bool]) -> dict[str, Any] | None:
+def disputed_line(item: str, answers: Mapping[tuple[str | None, str], bool]) -> dict[str, Any] | None:
     """The answers to one item's problem that a person should judge, None where there are none.
 
-    is_correct: math-verify's opinion, which the search went by; the strict one is the opposite.
+    answers: by the reference that they were graded against, which is one for all of a search (the file's, or
+    the majority's), and the answer. Its value, is_correct, is math-verify's opinion, which the search went by;
+    the strict one is the opposite.
     """
     if not answers:
         return None
-    reference = item.problem.answer if isinstance(item, Solution) else item.answer
-    judged = [{"answer": answer, "is_correct": right} for answer, right in sorted(answers.items())]
-    return {"id": item.id, "reference": reference, "answers": judged}
+    ((reference, _), *_others) = answers
+    judged = [{"answer": answer, "is_correct": right} for (_, answer), right in sorted(answers.items())]
+    return {"id": item, "reference": reference, "answers": judged}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,8 @@ class Totals:
     first_mistakes: int = 0
     disputed_answers: int = 0
     decided_answers: int = 0
+    sandbox_executions: Counter[str] = field(default_factory=Counter)
+    infrastructure: int = 0
 
     @property
     def mean_q(self) -> float | None:
@@ -34,6 +37,8 @@ class Totals:
             setattr(self.cost, name, getattr(self.cost, name) + value)
         self.disputed_answers += len(line["disputed"]["answers"]) if line.get("disputed") else 0
         self.decided_answers += line.get("decided", 0)
+        self.sandbox_executions.update(line.get("sandbox_executions", {}))
+        self.infrastructure += line.get("infrastructure", 0)
         self.first_mistakes += line["estimate"]["first_mistake"] is not None
         for step in line["estimate"]["steps"]:
             if step["q_value"] is not None:

@@ -219,7 +219,8 @@ class _Drive(Generic[Key, Result]):
                 raise failure
             search.cost.executions += runs
             if isinstance(answer, Graded) and answer.is_disputed:
-                search.disputed[str(answer.answer)] = answer.is_correct
+                assert isinstance(request, Grade)
+                search.disputed[request.problem.answer, str(answer.answer)] = answer.is_correct
             if isinstance(answer, Graded) and answer.is_decided:
                 search.decided[str(answer.answer)] = answer.is_correct
             self.walk.cost.executions += runs

@@ -96,6 +96,21 @@ def test_the_run_records_everything_that_made_it(files):
     assert run["cost"]["tokens"] > 0 and run["cost"]["executions"] > 0
 
 
+def test_a_run_counts_what_its_own_sandbox_verdicts_were_and_nobody_else_s(files):
+    arguments = ["--problems", str(files / "problems.jsonl"), "--method", "rstar"]
+    label(files, *arguments, out="one")
+    label(files, *arguments, out="two")
+    one, two = (json.loads((files / out / "run.json").read_text()) for out in ("one", "two"))
+    assert one["sandbox_executions"] == two["sandbox_executions"]
+    assert sum(one["sandbox_executions"].values()) > 0
+    assert one["sandbox_level"] == ", ".join(one["sandbox_executions"])
+
+
+def test_what_fresh_problems_cannot_be_graded_against_is_refused(files):
+    with pytest.raises(MisstepError, match="--reference self-consistency with --problems, expected --sol"):
+        label(files, "--problems", str(files / "problems.jsonl"), "--reference", "self-consistency")
+
+
 def test_the_same_seed_gives_the_same_bytes(files):
     arguments = ["--problems", str(files / "problems.jsonl"), "--method", "rstar"]
     label(files, *arguments, out="one")

@@ -99,3 +99,19 @@ def test_a_file_of_words_that_cannot_be_meant_is_refused(tmp_path, body, message
     with pytest.raises(BadRecord, match=message) as refusal:
         read_decided(tmp_path / "decided.jsonl")
     assert isinstance(refusal.value, MisstepError)
+
+
+def test_what_was_graded_against_the_majority_is_asked_against_the_majority(halves):
+    solution = {"steps": ["Half.", "The answer is 1/2."], "final_answer": "1/2", "is_correct": False}
+    line = {"id": "p", "problem": "Half?", "answer": "7", "solutions": [solution]}
+    (halves / "one.jsonl").write_text(json.dumps(line) + "\n")
+    arguments = ["--policy", "p", "--solutions", str(halves / "one.jsonl"), "--format", "misstep"]
+    out = halves / "blind"
+    autolabel.main([*arguments, "--rollouts", "2", "--reference", "self-consistency", "--out", str(out)])
+    [asked] = lines(out / "disputed_answers.jsonl")
+    assert (asked["reference"], [answer["answer"] for answer in asked["answers"]]) == ("2/4", ["1/2"])
+
+
+def test_a_file_of_words_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(MisstepError, match=r"absent\.jsonl: no such file"):
+        read_decided(tmp_path / "absent.jsonl")

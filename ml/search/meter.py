@@ -1,0 +1,35 @@
+"""What a run really spends, item by item, so that a run that was killed and goes on forgets nothing of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Any
+
+from ml.execution import Sandbox
+from ml.search.cost import Cost
+from ml.search.walk import Walk
+
+
+class Meter:
+    """Counts from its making; the sandbox may have served others before."""
+
+    def __init__(self, walk: Walk, sandbox: Sandbox) -> None:
+        self.walk, self.sandbox = walk, sandbox
+        self.cost = Cost()
+        self.executions, self.infrastructure = Counter(sandbox.executions), sandbox.infrastructure
+
+    def read(self) -> dict[str, Any]:
+        """What was spent since the last reading: `cost`, `sandbox_executions` by level, and how many of these
+        were `infrastructure`.
+        """
+        walk = self.walk
+        cost = Cost(walk.cost.tokens, walk.cost.model_calls, walk.cost.executions, walk.elapsed)
+        executions, infrastructure = Counter(self.sandbox.executions), self.sandbox.infrastructure
+        spent = {
+            "cost": {name: value - getattr(self.cost, name) for name, value in asdict(cost).items()},
+            "sandbox_executions": dict(executions - self.executions),
+            "infrastructure": infrastructure - self.infrastructure,
+        }
+        self.cost, self.executions, self.infrastructure = cost, executions, infrastructure
+        return spent
