@@ -8,6 +8,7 @@ number.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import warnings
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ import torch
 from ml.errors import MisstepError
 from ml.policies.prompt import Prompt, prompt_for
 from ml.policies.protocol import Continuation, Prefix
+from ml.prm.checkpoint import sha256_of
 from ml.seeds import seed_of
 
 LONGEST_STEP = 300
@@ -234,4 +236,13 @@ def load_transformers_policy(folder: Path, device: str | None = None) -> Transfo
         )
     except (OSError, ValueError, KeyError) as error:
         raise MisstepError(f"{folder}: {error}, expected a causal model with safetensors weights") from None
-    return TransformersPolicy(model.to(where), tokenizer, folder.resolve().name, settings.get("prompts", ""))
+    family = settings.get("prompts", "")
+    return TransformersPolicy(model.to(where), tokenizer, _name(folder, family), family)
+
+
+def _name(folder: Path, family: str) -> str:
+    """The folder's own name, and what tells it from another of that name: its weights and its prompts."""
+    # Large weights lie in several files.
+    files = [sha256_of(path) for path in sorted(folder.glob("*.safetensors"))]
+    digest = hashlib.sha256("".join(files).encode()).hexdigest()[:8]
+    return f"{folder.resolve().name}-{digest}" + (f"?prompts={family}" if family else "")

@@ -1,10 +1,13 @@
 """The local `transformers` policy, held against the pocket policy's own engine on the same weights."""
 
+import re
 import warnings
 
 import pytest
 
 pytest.importorskip("torch", reason="the extra `ml` is not installed")
+
+from safetensors.torch import load_file, save_file
 
 from ml.errors import MisstepError
 from ml.execution import sandbox
@@ -107,6 +110,19 @@ def test_a_tree_can_be_searched_with_it(policy):
     tree = next(iter(walk.drive([("x", rstar.search(PROBLEMS[0], options, 0, style="code"))]))).result
     assert any(end.final_answer for end in tree.terminals())
     assert walk.cost.tokens > 0
+
+
+def test_folders_of_one_name_with_other_weights_or_prompts_are_other_policies(policy, tmp_path):
+    same, weights, prompts = (make_pocket_folder(tmp_path / part / "pocket") for part in "swp")
+    tensors = load_file(weights / "model.safetensors")
+    tensors["model.norm.weight"] += 1
+    save_file(tensors, weights / "model.safetensors", {"format": "pt"})
+    (prompts / "policy.json").unlink()
+    assert re.fullmatch(r"pocket-[0-9a-f]{8}\?prompts=pocket", policy.name)
+    assert load_policy(str(same)).name == policy.name
+    assert load_policy(str(prompts)).name == policy.name.removesuffix("?prompts=pocket")
+    changed = load_policy(str(weights)).name
+    assert changed != policy.name and changed.startswith("pocket-")
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
