@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from ml.execution.monty import LEVEL as MONTY_LEVEL
@@ -13,11 +14,15 @@ from ml.execution.monty import Doubt, MontyLayer
 from ml.execution.outcome import Execution, Verdict, path_keys
 from ml.execution.process import ProcessLayer
 from ml.execution.self_test import broken_promises
+from ml.execution.turns import Turns
 
 INFRASTRUCTURE_TRIES = 3
 VERDICTS_KEPT = 10_000
 # Set to 1 by an operator who accepts that a model's code may break out of the second layer.
 UNSAFE_SWITCH = "MISSTEP_ALLOW_UNSAFE_EXEC"
+
+# Gives the turn in which one layer runs a path once: beside others, or alone.
+Turn = Callable[[], AbstractContextManager[None]]
 
 
 def level_of(executions: Iterable[str]) -> str:
@@ -36,7 +41,7 @@ class Sandbox:
         self._monty = MontyLayer(processes)
         self._process = ProcessLayer(processes) if use_processes else None
         self._lock = threading.Lock()
-        self._alone = threading.RLock()
+        self._turns = Turns()
         self._checked: list[str] | None = None if use_processes else ["is switched off"]
         self._known: OrderedDict[bytes, Execution] = OrderedDict()
         self.executions: Counter[str] = Counter()
@@ -48,14 +53,11 @@ class Sandbox:
         return level_of(self.executions)
 
     def execute(self, codes: Sequence[str], keep_states: bool = True) -> Execution:
-        """Run a path; infrastructure verdicts are retried, the last time with nothing beside it."""
+        """Run a path; infrastructure verdicts are retried, the last time with no other run beside it."""
         result = Execution(Verdict.OK, "", MONTY_LEVEL, 0)
         for attempt in range(INFRASTRUCTURE_TRIES if codes else 0):
-            if attempt < INFRASTRUCTURE_TRIES - 1:
-                result = self._once(codes, keep_states)
-            else:
-                with self._alone:
-                    result = self._once(codes, keep_states)
+            is_last = attempt == INFRASTRUCTURE_TRIES - 1
+            result = self._once(codes, keep_states, self._turns.exclusive if is_last else self._turns.shared)
             if result.verdict is not Verdict.INFRASTRUCTURE:
                 break
         if codes:
@@ -66,11 +68,13 @@ class Sandbox:
 
     def broken_promises(self) -> list[str]:
         """What the second layer fails to hold on this machine; tried once, at its first use."""
-        with self._alone:
-            if self._checked is None:
-                assert self._process is not None
-                self._checked = broken_promises(self._process.run, os.getpid())
-            return self._checked
+        if self._checked is None:
+            with self._turns.exclusive():
+                # Another thread may have tried it while this one waited.
+                if self._checked is None:
+                    assert self._process is not None
+                    self._checked = broken_promises(self._process.run, os.getpid())
+        return self._checked
 
     def close(self) -> None:
         """End every worker process."""
@@ -78,13 +82,13 @@ class Sandbox:
         if self._process is not None:
             self._process.close()
 
-    def _once(self, codes: Sequence[str], keep_states: bool) -> Execution:
+    def _once(self, codes: Sequence[str], keep_states: bool, turn: Turn) -> Execution:
         key = path_keys(codes)[-1]
         with self._lock:
             known = self._known.get(key)
         if known is not None:
             return known
-        result = self._run(codes, keep_states)
+        result = self._run(codes, keep_states, turn)
         if result.level != MONTY_LEVEL and result.verdict is not Verdict.INFRASTRUCTURE:
             # A second layer's run starts from scratch and may take seconds; the same path is not run again.
             with self._lock:
@@ -93,16 +97,19 @@ class Sandbox:
                     self._known.popitem(last=False)
         return result
 
-    def _run(self, codes: Sequence[str], keep_states: bool) -> Execution:
-        run = self._monty.run(codes, keep_states)
+    def _run(self, codes: Sequence[str], keep_states: bool, turn: Turn) -> Execution:
+        with turn():
+            run = self._monty.run(codes, keep_states)
         if run.doubt is Doubt.NONE:
             return run.execution
         broken = self.broken_promises()
         if self._process is not None and (not broken or os.environ.get(UNSAFE_SWITCH) == "1"):
-            execution = self._process.run(codes, keep_states)
-            if execution.error == "CPU time limit":
-                # Processor time grows a little under load too: only a second time is proof.
+            with turn():
                 execution = self._process.run(codes, keep_states)
+            if execution.error == "CPU time limit":
+                # Processor time grows a little under load too: only a second time, alone, is proof.
+                with self._turns.exclusive():
+                    execution = self._process.run(codes, keep_states)
             return replace(execution, level=f"{execution.level} UNSAFE") if broken else execution
         if run.doubt is Doubt.LIKELY_OURS:
             reason = f"{run.execution.error} (no second layer: {', '.join(broken)})"

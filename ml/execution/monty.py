@@ -2,7 +2,8 @@
 processes.
 
 A step's state is a session dump (a few kilobytes); a child step loads its parent's dump in half a
-millisecond, so the cost of a step does not grow with its depth, and siblings never share writable state.
+millisecond, so the cost of a step does not grow with its depth, and siblings never share writable state. A
+state that is too large to keep, or cannot be dumped, is computed again for each of the step's children.
 Dumps are made and read by this process only and never stored: Monty does not authenticate them.
 """
 
@@ -23,6 +24,7 @@ from pydantic_monty import (
     MontyCrashedError,
     MontyError,
     MontyRuntimeError,
+    MontySession,
     MontySyntaxError,
     OSPolicy,
     ResourceLimits,
@@ -33,6 +35,8 @@ from ml.execution.outcome import Execution, Verdict, path_keys
 LEVEL = "monty"
 OUTPUT_BYTES = 64 * 1024
 STATES_KEPT = 20_000
+BYTES_KEPT = 256 * 1024 * 1024
+LONGEST_STATE = 1024 * 1024
 
 _LIMITS: ResourceLimits = {
     "max_feed_duration_secs": 2.0,
@@ -66,17 +70,41 @@ class MontyRun:
     doubt: Doubt = Doubt.NONE
 
 
+class _DumpFailed(Exception):
+    """A step ran, but its state could not be dumped, and the session did not survive the try."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What a step left. state: None where it is not kept, so that the step runs again for each child."""
+
+    state: bytes | None
+    output: str
+
+    @property
+    def size(self) -> int:
+        return len(self.state or b"") + len(self.output)
+
+
 class MontyLayer:
     """A pool of Monty workers and the states of paths that ran. Thread-safe."""
 
     def __init__(self, processes: int = 2) -> None:
         self._processes = processes
         self._pool: Monty | None = None
-        self._states: OrderedDict[bytes, tuple[bytes, str]] = OrderedDict()
+        self._states: OrderedDict[bytes, _Left] = OrderedDict()
+        self._bytes = 0
         self._lock = threading.Lock()
 
     def run(self, codes: Sequence[str], keep_states: bool = True) -> MontyRun:
         """Run a path from its longest known prefix; `keep_states` remembers the state after each new step."""
+        try:
+            return self._attempt(codes, keep_states)
+        except _DumpFailed:
+            # The session is gone, though the step ran: the path goes on in a new one, without dumps.
+            return self._attempt(codes, keep_states=False)
+
+    def _attempt(self, codes: Sequence[str], keep_states: bool) -> MontyRun:
         started = time.perf_counter()
         keys = path_keys(codes)
         known, state, output = self._longest_known(keys)
@@ -96,8 +124,8 @@ class MontyLayer:
                         return _failed(error, printed.output, index, time.perf_counter() - started)
                     output = printed.output
                     if keep_states:
-                        self._remember(keys[index], session.dump(), output)
-        except (MontyCrashedError, TimeoutError, OSError) as error:
+                        self._remember(keys[index], session, output)
+        except (MontyError, TimeoutError, OSError) as error:
             seconds = time.perf_counter() - started
             return MontyRun(
                 Execution(
@@ -111,6 +139,7 @@ class MontyLayer:
         with self._lock:
             pool, self._pool = self._pool, None
             self._states.clear()
+            self._bytes = 0
         if pool is not None:
             pool.__exit__(None, None, None)
 
@@ -124,16 +153,32 @@ class MontyLayer:
         with self._lock:
             for length in range(len(keys), 0, -1):
                 found = self._states.get(keys[length - 1])
-                if found is not None:
+                # Without its state a step is known only as a path's last one: nothing can go on from it.
+                if found is not None and (found.state is not None or length == len(keys)):
                     self._states.move_to_end(keys[length - 1])
-                    return length, found[0], found[1]
+                    return length, found.state, found.output
         return 0, None, ""
 
-    def _remember(self, key: bytes, state: bytes, output: str) -> None:
+    def _remember(self, key: bytes, session: MontySession, output: str) -> None:
         with self._lock:
-            self._states[key] = (state, output)
-            while len(self._states) > STATES_KEPT:
-                self._states.popitem(last=False)
+            if key in self._states:
+                return
+        try:
+            state = session.dump()
+        except MontyError as error:
+            # A dump may need more memory than the step was allowed, and then ends the worker.
+            self._keep(key, _Left(None, output))
+            raise _DumpFailed from error
+        self._keep(key, _Left(state if len(state) <= LONGEST_STATE else None, output))
+
+    def _keep(self, key: bytes, left: _Left) -> None:
+        """Remember what a step left; the oldest go when there are too many, or too many bytes of them."""
+        with self._lock:
+            earlier = self._states.pop(key, None)
+            self._states[key] = left
+            self._bytes += left.size - (earlier.size if earlier else 0)
+            while len(self._states) > STATES_KEPT or self._bytes > BYTES_KEPT:
+                self._bytes -= self._states.popitem(last=False)[1].size
 
 
 def _failed(error: MontyError, printed: str, index: int, seconds: float) -> MontyRun:

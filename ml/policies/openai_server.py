@@ -72,7 +72,7 @@ class ServerPolicy:
         self._opener = urllib.request.build_opener(*handlers)
         self._many = True
         self.model = options.get("model") or self._first_model()
-        self.name = f"{parts.scheme}://{parts.hostname}:{parts.port or ''}/{self.model}"
+        self.name = self._name(parts)
 
     def next_steps(
         self, prefixes: Sequence[Prefix], count: int, temperature: float, seed: int
@@ -139,6 +139,14 @@ class ServerPolicy:
         if len(found) < count:
             raise MisstepError(f"{self.address}: {len(found)} choices, expected {count}")
         return found
+
+    def _name(self, parts: urllib.parse.SplitResult) -> str:
+        """The address with all options that change what is written, and without anyone's credentials."""
+        options = {"model": self.model, "prompts": self.family, "max_tokens": str(self.max_tokens)}
+        options |= {} if self.use_stop else {"stop": "no"}
+        query = urllib.parse.urlencode({name: said for name, said in options.items() if said}, safe="/:")
+        host = parts.netloc.rpartition("@")[2]
+        return urllib.parse.urlunsplit((parts.scheme, host, parts.path.rstrip("/"), query, ""))
 
     def _first_model(self) -> str:
         listed = self._send(urllib.request.Request(f"{self.address}/models", headers=self._headers()))

@@ -55,10 +55,13 @@ class Prompt:
         return Continuation((step,) if step else (), finished, tokens)
 
     def completion(self, text: str, tokens: int, stopped: bool) -> Continuation:
-        """A completion to the end; unfinished where the model ran out of tokens before its end."""
+        """A completion to the end; unfinished where the model ran out of tokens before its end.
+
+        One without any step is an end as well: the model takes the prefix for the whole solution.
+        """
         body, marker, _ = text.partition(self.end)
         steps = self._cut(body)
-        return Continuation(tuple(steps), bool(steps) and (stopped or bool(marker)), tokens)
+        return Continuation(tuple(steps), stopped or bool(marker), tokens)
 
     def _cut(self, body: str) -> list[str]:
         if self.segmentation == "separator":

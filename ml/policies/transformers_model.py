@@ -8,9 +8,11 @@ number.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import torch
 from ml.errors import MisstepError
 from ml.policies.prompt import Prompt, prompt_for
 from ml.policies.protocol import Continuation, Prefix
+from ml.prm.checkpoint import sha256_of
 from ml.seeds import seed_of
 
 LONGEST_STEP = 300
@@ -30,10 +33,11 @@ TAIL = 24
 
 @dataclass(slots=True)
 class _Row:
-    """One continuation being written."""
+    """One continuation being written. limit: how many tokens it may have."""
 
     prefix: int
     generator: torch.Generator
+    limit: int
     tokens: list[int] = field(default_factory=list)
     log_probability: float = 0.0
     stopped: bool = False
@@ -87,16 +91,21 @@ class TransformersPolicy:
         for start in range(0, len(order), at_once):
             chosen = order[start : start + at_once]
             prompts = [prompt_for(prefixes[index], self.family) for index in chosen]
-            texts = [p.render(prefixes[i]) for p, i in zip(prompts, chosen, strict=True)]
+            fitted = [self._fitted(p, prefixes[i], limit) for p, i in zip(prompts, chosen, strict=True)]
             stops = [
                 [prompt.end] if whole else [prompt.separator.rstrip(" "), prompt.end] for prompt in prompts
             ]
             rows = [
-                _Row(place, torch.Generator().manual_seed(seed_of(seed, text, draw)))
-                for place, text in enumerate(texts)
+                # Its own room, not its batch's: neighbours with longer prompts do not cut a row short.
+                _Row(
+                    place,
+                    torch.Generator().manual_seed(seed_of(seed, text, draw)),
+                    min(limit, self._longest - len(tokens)),
+                )
+                for place, (text, tokens) in enumerate(fitted)
                 for draw in range(count)
             ]
-            self._sample(texts, rows, stops, temperature, limit)
+            self._sample([tokens for _, tokens in fitted], rows, stops, temperature)
             for row in rows:
                 text = self.tokenizer.decode(row.tokens, skip_special_tokens=False)
                 continuation = read(prompts[row.prefix], row, self._without_end(text))
@@ -108,20 +117,44 @@ class TransformersPolicy:
                 )
         return result
 
+    def _fitted(self, prompt: Prompt, prefix: Prefix, limit: int) -> tuple[str, list[int]]:
+        """The text to continue and its tokens.
+
+        One that leaves no room for a step loses its oldest steps, with a warning.
+        """
+        room = self._longest - min(limit, LONGEST_STEP)
+        for dropped in range(len(prefix.steps) + 1):
+            text = prompt.render(replace(prefix, steps=prefix.steps[dropped:]))
+            tokens: list[int] = self.tokenizer(text)["input_ids"]
+            if len(tokens) <= room:
+                break
+        else:
+            raise MisstepError(
+                f"problem {prefix.problem.id!r} has {len(tokens)} tokens in its prompt, expected at most {room}: "
+                f"the policy reads {self._longest}, and a step needs some"
+            )
+        if dropped:
+            warnings.warn(
+                f"problem {prefix.problem.id!r}: the first {dropped} steps of the prefix do not fit "
+                f"the policy's {self._longest} tokens and were left out",
+                stacklevel=4,
+            )
+        return text, tokens
+
     @torch.inference_mode()
     def _sample(
-        self, texts: list[str], rows: list[_Row], stops: list[list[str]], temperature: float, limit: int
+        self, prompts: list[list[int]], rows: list[_Row], stops: list[list[str]], temperature: float
     ) -> None:
         """Write every row to its stop. The prompts run once; each sample of a prompt starts from its
         cache.
         """
-        ids, mask = self._encode(texts, limit)
+        ids, mask = self._padded(prompts)
         output = self.model(input_ids=ids, attention_mask=mask, position_ids=_positions(mask), use_cache=True)
         owners = torch.tensor([row.prefix for row in rows], device=self.device)
         cache, mask = output.past_key_values, mask[owners]
         cache.batch_select_indices(owners)
         logits, alive = output.logits[:, -1][owners], list(rows)
-        for _ in range(min(limit, self._longest - ids.shape[1])):
+        while True:
             drawn = self._draw(logits, alive, temperature)
             keep = [index for index, row in enumerate(alive) if not self._is_done(row, stops[row.prefix])]
             if not keep:
@@ -140,9 +173,8 @@ class TransformersPolicy:
             )
             logits = output.logits[:, -1]
 
-    def _encode(self, texts: list[str], limit: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Left-padded token ids and their mask. A prompt that leaves no room loses its beginning."""
-        rows = [self.tokenizer(text)["input_ids"][-max(1, self._longest - limit) :] for text in texts]
+    def _padded(self, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Left-padded token ids and their mask."""
         width = max(len(row) for row in rows)
         ids = torch.zeros((len(rows), width), dtype=torch.long)
         mask = torch.zeros((len(rows), width), dtype=torch.long)
@@ -173,7 +205,7 @@ class TransformersPolicy:
         tail = self.tokenizer.decode(row.tokens[-TAIL:], skip_special_tokens=False)
         # A step does not begin with its separator: white space before the first word stops nothing.
         row.stopped = any(stop in tail.lstrip() for stop in stops)
-        return row.stopped
+        return row.stopped or len(row.tokens) >= row.limit
 
     def _without_end(self, text: str) -> str:
         for token in self._ends:
@@ -204,4 +236,13 @@ def load_transformers_policy(folder: Path, device: str | None = None) -> Transfo
         )
     except (OSError, ValueError, KeyError) as error:
         raise MisstepError(f"{folder}: {error}, expected a causal model with safetensors weights") from None
-    return TransformersPolicy(model.to(where), tokenizer, folder.resolve().name, settings.get("prompts", ""))
+    family = settings.get("prompts", "")
+    return TransformersPolicy(model.to(where), tokenizer, _name(folder, family), family)
+
+
+def _name(folder: Path, family: str) -> str:
+    """The folder's own name, and what tells it from another of that name: its weights and its prompts."""
+    # Large weights lie in several files.
+    files = [sha256_of(path) for path in sorted(folder.glob("*.safetensors"))]
+    digest = hashlib.sha256("".join(files).encode()).hexdigest()[:8]
+    return f"{folder.resolve().name}-{digest}" + (f"?prompts={family}" if family else "")

@@ -9,10 +9,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from ml.errors import MisstepError
+from ml.execution import sandbox
 from ml.policies import load_policy
 from ml.policies.openai_server import ServerPolicy, _share
-from ml.policies.protocol import Prefix
+from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem
+from ml.search import math_shepherd
+from ml.search.walk import Walk
 
 PREFIX = Prefix(Problem("p", "What is 1 + 1?", "2"), ("Add them.",), "prose")
 
@@ -80,7 +83,21 @@ def completions(body, number, text="The answer is 2.", **extra):
 def test_the_model_is_the_server_s_first_and_names_the_policy(serve):
     server = serve(completions)
     policy = load_policy(server.address)
-    assert policy.name.endswith("/served-model")
+    assert policy.name == f"{server.address}?model=served-model&max_tokens=1024"
+
+
+def test_policies_that_write_something_else_have_other_names_and_no_credentials():
+    addresses = [
+        f"http://{place}?model={model}{options}"
+        for place in ("one:secret@host:80/a/v1", "host:80/b/v1", "host:81/a/v1")
+        for model in ("org/x", "org/y")
+        for options in ("", "&prompts=pocket", "&max_tokens=9", "&stop=no")
+    ]
+    names = [ServerPolicy(address).name for address in addresses]
+    assert len(set(names)) == len(addresses) and not any("secret" in name for name in names)
+    assert names[1] == "http://host:80/a/v1?model=org/x&prompts=pocket&max_tokens=1024"
+    same = "http://host:80/a/v1/?concurrency=2&timeout=5&prompts=pocket&model=org/x"
+    assert ServerPolicy(same).name == names[1]
 
 
 def test_a_step_is_asked_for_with_stops_at_its_boundary(serve):
@@ -119,6 +136,25 @@ def test_seeds_depend_on_the_prefix_and_not_on_its_company(serve):
     policy.complete([PREFIX], 2, 0.7, 5)
     policy.complete([other, PREFIX], 2, 0.7, 5)
     assert server.requests[0]["seed"] == server.requests[2]["seed"] != server.requests[1]["seed"]
+
+
+def test_a_solution_that_the_server_takes_for_whole_is_graded_by_the_answer_it_has(serve):
+    def ends_at_once(body, number):
+        is_answered = "So the answer is 5." in body["prompt"]
+        return completions(body, number, "" if is_answered else "The answer is 5.")
+
+    problem = Problem("p", "What is 2 + 3?", "5")
+    steps = ("2 + 3 = 5.", "So the answer is 5.", "Check: 5 - 3 = 2. The answer is 5.")
+    walk = Walk(ServerPolicy(serve(ends_at_once).address), sandbox())
+    prefixes = [Prefix(problem, steps[:length]) for length in (1, 2, 3)]
+    rollouts = math_shepherd.roll_out(prefixes, 4, 0.7, 0)
+    evidence = next(iter(walk.drive([("s", rollouts)]))).result
+    assert [(step.visits, step.correct) for step in evidence] == [(4, 4)] * 3
+    # Of a bare problem an immediate end is no answer.
+    bare = Prefix(problem, ())
+    ended = math_shepherd.grade_completions([bare], [[Continuation((), True, 0)]])
+    graded = next(iter(walk.drive([("b", ended)]))).result
+    assert not graded[0][0][1].is_correct
 
 
 def test_faults_that_pass_are_retried(serve):

@@ -6,7 +6,7 @@ import pytest
 
 from ml.errors import MisstepError
 from ml.policies.prompt import FOLDER, load_prompt, prompt_for
-from ml.policies.protocol import Prefix
+from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem
 
 PROBLEM = Problem("p", r"What is {x} in \frac{1}{2}?", "1")
@@ -52,6 +52,11 @@ def test_a_completion_is_cut_into_steps_and_is_unfinished_where_it_ran_out_of_to
     )
     assert whole.steps == ("One.", "Two.", "The answer is 3.") and whole.finished
     assert not prompt.completion("One.\n\nTw", 9, stopped=False).finished
+
+
+@pytest.mark.parametrize("text,stopped", [("", True), ("<end of solution>", False), ("\n\n", True)])
+def test_a_completion_that_ends_at_once_is_finished_without_a_step(text, stopped):
+    assert load_prompt("prose").completion(text, 1, stopped) == Continuation((), True, 1)
 
 
 def test_the_pocket_family_has_its_own_form():

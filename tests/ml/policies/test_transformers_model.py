@@ -1,14 +1,21 @@
 """The local `transformers` policy, held against the pocket policy's own engine on the same weights."""
 
+import re
+import warnings
+
 import pytest
 
 pytest.importorskip("torch", reason="the extra `ml` is not installed")
+
+from safetensors.torch import load_file, save_file
 
 from ml.errors import MisstepError
 from ml.execution import sandbox
 from ml.pocket.problems import generate
 from ml.policies import load_policy
+from ml.policies.prompt import prompt_for
 from ml.policies.protocol import Prefix
+from ml.policies.transformers_model import LONGEST_STEP
 from ml.search import rstar
 from ml.search.walk import Walk
 from tests.ml.policies.pocket_folder import make_pocket_folder
@@ -24,6 +31,10 @@ def policy(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pocket():
     return load_policy("pocket")
+
+
+def length_of(policy, prefix):
+    return len(policy.tokenizer(prompt_for(prefix, "pocket").render(prefix))["input_ids"])
 
 
 @pytest.mark.parametrize("style", ["prose", "code"])
@@ -55,12 +66,63 @@ def test_what_is_drawn_does_not_depend_on_the_batch(policy):
     assert len({c.steps for row in policy.complete(prefixes, 6, 1.2, 7) for c in row}) > 3
 
 
+def test_a_prefix_that_leaves_room_for_a_step_is_read_whole(policy, monkeypatch):
+    grown = Prefix(
+        PROBLEMS[0], policy.complete([Prefix(PROBLEMS[0], (), "code")], 1, 0.0, 0)[0][0].steps[:2], "code"
+    )
+    whole = policy.complete([grown], 1, 0.0, 0)
+    monkeypatch.setattr(policy, "_longest", LONGEST_STEP + length_of(policy, grown))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert policy.complete([grown], 1, 0.0, 0) == whole
+
+
+def test_a_prefix_that_leaves_no_room_loses_its_oldest_steps_and_keeps_its_question(policy, monkeypatch):
+    steps = policy.complete([Prefix(PROBLEMS[0], (), "prose")], 1, 0.0, 0)[0][0].steps[:2]
+    short, long = (Prefix(PROBLEMS[0], before + steps, "prose") for before in ((), ("Let us see.",) * 3))
+    expected = policy.complete([short], 1, 0.0, 0)
+    monkeypatch.setattr(policy, "_longest", LONGEST_STEP + length_of(policy, short))
+    with pytest.warns(UserWarning, match="the first 3 steps of the prefix do not fit"):
+        assert policy.complete([long], 1, 0.0, 0) == expected
+
+
+def test_a_question_that_leaves_no_room_is_refused(policy, monkeypatch):
+    monkeypatch.setattr(policy, "_longest", LONGEST_STEP + 3)
+    with pytest.raises(MisstepError, match="tokens in its prompt, expected at most 3"):
+        policy.complete([Prefix(PROBLEMS[0], (), "code")], 1, 0.0, 0)
+
+
+def test_a_long_neighbour_does_not_cut_a_completion_short(policy, monkeypatch):
+    short = Prefix(PROBLEMS[0], (), "prose")
+    long = Prefix(PROBLEMS[0], ("Let us see.",) * 20, "prose")
+    monkeypatch.setattr("ml.policies.transformers_model.LONGEST_STEP", 20)
+    monkeypatch.setattr(policy, "_longest", 20 + length_of(policy, long))
+    # So hot that some draws reach no end: more than the neighbour has room for.
+    together = policy.complete([short, long], 16, 50.0, 0)[0]
+    assert max(one.tokens for one in together) == policy._longest - length_of(policy, short)
+    alone = policy.complete([short], 16, 50.0, 0)[0]
+    assert [one.steps for one in together] == [one.steps for one in alone]
+
+
 def test_a_tree_can_be_searched_with_it(policy):
     walk = Walk(policy, sandbox())
     options = rstar.RStar(rollouts=2, candidates=2)
     tree = next(iter(walk.drive([("x", rstar.search(PROBLEMS[0], options, 0, style="code"))]))).result
     assert any(end.final_answer for end in tree.terminals())
     assert walk.cost.tokens > 0
+
+
+def test_folders_of_one_name_with_other_weights_or_prompts_are_other_policies(policy, tmp_path):
+    same, weights, prompts = (make_pocket_folder(tmp_path / part / "pocket") for part in "swp")
+    tensors = load_file(weights / "model.safetensors")
+    tensors["model.norm.weight"] += 1
+    save_file(tensors, weights / "model.safetensors", {"format": "pt"})
+    (prompts / "policy.json").unlink()
+    assert re.fullmatch(r"pocket-[0-9a-f]{8}\?prompts=pocket", policy.name)
+    assert load_policy(str(same)).name == policy.name
+    assert load_policy(str(prompts)).name == policy.name.removesuffix("?prompts=pocket")
+    changed = load_policy(str(weights)).name
+    assert changed != policy.name and changed.startswith("pocket-")
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
