@@ -33,6 +33,13 @@ def test_they_stand_with_their_run_and_problem_and_once(tmp_path):
     assert dispute.verdict is None
 
 
+@pytest.mark.parametrize("odd", ["\x00", "\ud83d"])
+def test_an_answer_that_postgresql_cannot_hold_is_kept_with_replacement_characters(tmp_path, odd):
+    answers = [{"answer": f"{odd} 2/4", "is_correct": True}]
+    run, _ = loaded(tmp_path, lambda pk: [{"id": str(pk), "answers": answers}])
+    assert run.disputed_answers.get().answer == "\N{REPLACEMENT CHARACTER} 2/4"
+
+
 def test_a_solution_that_is_not_here_and_a_line_without_a_judgement_are_refused(tmp_path):
     with pytest.raises(MisstepError, match="names 987654321, which is not here"):
         loaded(tmp_path / "a", lambda pk: halves(987654321))
