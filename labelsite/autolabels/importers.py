@@ -192,7 +192,7 @@ class _Refusal:
 
 
 def identity_of(value: str) -> int:
-    if not value.isdigit():
+    if not value.isdecimal():
         raise MisstepError(f"the output names {value!r}, expected the id of a solution or problem")
     return int(value)
 

@@ -49,7 +49,7 @@ def _runs() -> QuerySet[EstimateRun]:
 def run_list(request: HttpRequest) -> HttpResponse:
     """Every run, the newest first, with its progress while it works."""
     before = request.GET.get("before", "")
-    runs = _runs().filter(pk__lt=int(before)) if before.isdigit() else _runs()
+    runs = _runs().filter(pk__lt=int(before)) if before.isdecimal() else _runs()
     rows = [(run, progress_of(run, run.shards.all())) for run in runs[: PAGE + 1]]
     context = {
         "rows": rows[:PAGE],
@@ -174,7 +174,7 @@ def tree(request: HttpRequest, pk: int) -> HttpResponse:
     toggled = parse_toggled(request.GET.get("toggled", ""))
     selected = request.GET.get("node", "")
     view = TreeView(found.data, toggled, is_all_open=request.GET.get("all") == "1")
-    number = int(selected) if selected.isdigit() and int(selected) < len(view.nodes) else None
+    number = int(selected) if selected.isdecimal() and int(selected) < len(view.nodes) else None
     address = reverse("autolabels:tree", args=[pk])
     context: dict[str, Any] = {
         "tree": found,
@@ -247,7 +247,7 @@ def _histogram(run: EstimateRun, progress: RunProgress) -> Any:
 
 
 def _page_of_results(run: EstimateRun, after: str) -> dict[str, Any]:
-    start = int(after) if after.isdigit() and len(after) < 18 else 0
+    start = int(after) if after.isdecimal() and len(after) < 18 else 0
     trees = list(
         run.trees.filter(pk__gt=start).select_related("problem").defer("data").order_by("pk")[: PAGE + 1]
     )
