@@ -159,11 +159,15 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def decide_answer(request: HttpRequest, pk: int, answer: int) -> HttpResponse:
     """A person's word on an answer that the two graders judge differently."""
-    disputes.decide(
-        get_object_or_404(DisputedAnswer, pk=answer, run=pk),
-        request.POST.get("verdict") == "right",
-        person(request),
-    )
+    found = get_object_or_404(DisputedAnswer, pk=answer, run=pk)
+    verdict = request.POST.get("verdict")
+    if verdict not in ("right", "wrong"):
+        return HttpResponse(
+            f"verdict {verdict!r}, expected right or wrong",
+            status=400,
+            content_type="text/plain; charset=utf-8",
+        )
+    disputes.decide(found, verdict == "right", person(request))
     return redirect(reverse("autolabels:run", args=[pk]) + "#disputed")
 
 

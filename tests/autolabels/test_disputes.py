@@ -60,3 +60,14 @@ def test_a_reviewer_decides_on_the_runs_page_and_an_annotator_does_not(client, t
     assert client.post(address, {"verdict": "wrong"}, follow=True).status_code == 200
     dispute.refresh_from_db()
     assert dispute.verdict is False and dispute.decided_by == reviewer
+
+
+@pytest.mark.parametrize("sent", [{}, {"verdict": ""}, {"verdict": "True"}])
+def test_a_decision_that_says_neither_right_nor_wrong_is_refused(client, tmp_path, sent):
+    run, _ = loaded(tmp_path, halves)
+    (dispute,) = run.disputed_answers.all()
+    client.force_login(make_user("reviewer"))
+    answer = client.post(f"/autolabels/{run.pk}/answers/{dispute.pk}/", sent)
+    assert (answer.status_code, b"expected right or wrong" in answer.content) == (400, True)
+    dispute.refresh_from_db()
+    assert dispute.verdict is None
