@@ -24,7 +24,7 @@ def flag(name: str, default: bool) -> bool:
 def whole_number(name: str, default: int) -> int:
     """An environment variable that is a whole number of at least 0."""
     value = os.environ.get(name, str(default))
-    if not value.isdigit():
+    if not value.isdecimal():
         raise ImproperlyConfigured(f"{name} is {value!r}, expected a whole number")
     return int(value)
 

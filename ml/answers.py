@@ -20,16 +20,19 @@ from ml.answer_grading import GRADER, math_verify_verdict
 # nothing.
 LONGEST_ANSWER = 2_000
 
+# A model may write thousands of blanks in a row. The second repetition needs a colon before it, since two that can
+# share one run try every way to cut it in two.
+_COLON = r"[ \t]*(?::[ \t]*)?"
 # To the end of the sentence or of the line; a full stop inside a number ends nothing.
-_SENTENCE = r"(?P<answer>[^\n]+?)(?=\.[ \t]+[A-Z]|[ \t]*$)"
+_SENTENCE = r"(?P<answer>[^\n]+?)(?=\.[ \t]+[A-Z]|$)"
 _MARKED = (
     re.compile(r"####[ \t]*(?P<answer>[^\n]+)"),
     re.compile(
-        r"^[ \t]*#[ \t]*answer[ \t]*:?[ \t]*\n+[ \t]*(?P<answer>[^\n]+)", re.IGNORECASE | re.MULTILINE
+        r"^[ \t]*#[ \t]*answer" + _COLON + r"\n+[ \t]*(?P<answer>[^\n]+)", re.IGNORECASE | re.MULTILINE
     ),
     re.compile(r"^[ \t]*A:[ \t]*(?P<answer>[^\n]+)", re.MULTILINE),
     re.compile(
-        r"\b(?:final[ \t]+)?answer[ \t]+(?:is|was)[ \t]*:?[ \t]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE
+        r"\b(?:final[ \t]+)?answer[ \t]+(?:is|was)" + _COLON + _SENTENCE, re.IGNORECASE | re.MULTILINE
     ),
     re.compile(r"\b(?:final[ \t]+)?answer[ \t]*[:=][ \t]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE),
 )
@@ -203,7 +206,7 @@ def _trim(answer: str) -> str:
     dollars.
     """
     text = answer.strip().strip("*").strip()
-    text = re.sub(r"[.。]+$", "", text).strip().strip("*").strip()
+    text = text.rstrip(".。").strip().strip("*").strip()
     if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'$`":
         text = text[1:-1].strip()
     return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,8 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 
     An error inside the block leaves what stood there before. Makes the folder where there is none.
     """
-    beside = path.with_name(path.name + ".partial")
+    # A name of its own for each writer: two that shared one would take each other's half-written file.
+    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with beside.open("w", encoding="utf-8") as stream:

@@ -109,7 +109,7 @@ def my_day(request: HttpRequest) -> HttpResponse:
     """What I did, how fast, and how gold items and others saw it."""
     user = person(request)
     before = request.GET.get("before", "")
-    entries, further = history.entries(user, int(before) if before.isdigit() else None)
+    entries, further = history.entries(user, int(before) if before.isdecimal() else None)
     context = {
         "today": history.today(user),
         "days": history.days(user),

@@ -192,7 +192,7 @@ class AnnotationLines(Endpoint):
     def get(self, request: Request, pk: int) -> StreamingHttpResponse:
         campaign = campaign_or_404(self.person, pk)
         shape, after = request.query_params.get("shape", "misstep"), request.query_params.get("after", "0")
-        if shape not in lines.SHAPES or not after.isdigit():
+        if shape not in lines.SHAPES or not after.isdecimal():
             raise BadRequest(f"shape={shape!r} and after={after!r}, expected {lines.SHAPES} and an id")
         rows = Annotation.objects.filter(task__campaign=campaign, is_live=True, pk__gt=int(after))
         return lines.response(rows.order_by("pk"), shape, f"campaign-{pk}-annotations.jsonl")

@@ -199,7 +199,7 @@ class Queue(Endpoint):
     def get(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
         limit = request.query_params.get("limit", "50")
-        if not limit.isdigit() or not 1 <= int(limit) <= LONGEST_QUEUE:
+        if not limit.isdecimal() or not 1 <= int(limit) <= LONGEST_QUEUE:
             raise BadRequest(f"limit is {limit!r}, expected a number from 1 to {LONGEST_QUEUE}")
         queue = Task.objects.filter(
             campaign=campaign, kind=TaskKind.WORK, state=TaskState.OPEN, remaining__gt=0

@@ -59,12 +59,18 @@ def decide(answer: DisputedAnswer, verdict: bool, decided_by: User) -> None:
 def words_on(problems: Iterable[int]) -> list[list[Any]]:
     """What people said of answers to these problems, whichever run asked: [problem, answer, verdict], the last word.
 
-    Goes into the spec of a new job, so that an attempt of tomorrow grades as the one of today.
+    Goes into the spec of a new job, so that an attempt of tomorrow grades as the one of today. The same text and
+    reference under two sources are one problem to the job, which refuses opposite words on one answer.
     """
     words = DisputedAnswer.objects.filter(problem__in=problems, verdict__isnull=False)
-    rows = words.order_by("decided_at", "pk").values_list("problem_id", "answer", "verdict")
-    last = {(problem, answer): verdict for problem, answer, verdict in rows}
-    return [[problem, answer, verdict] for (problem, answer), verdict in sorted(last.items())]
+    rows = words.order_by("decided_at", "pk").values_list(
+        "problem__text", "problem__answer", "answer", "problem_id", "verdict"
+    )
+    last = {
+        (text, reference, answer): [problem, answer, verdict]
+        for text, reference, answer, problem, verdict in rows
+    }
+    return sorted(last.values())
 
 
 def lines_of(words: Sequence[Sequence[Any]]) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from ml.records import SolutionEstimate, StepEstimate
 
 # What a search tree's node must tell; see the README's description of trees.jsonl.
 NODE_KEYS = ("id", "parent", "depth", "text", "visits", "q_value")
+# What a model or its code may write and PostgreSQL refuses, as text and as JSON: NUL and halves of surrogate pairs.
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,21 +180,32 @@ class _Refusal:
             return None
         if not isinstance(step, dict) or step.get("verdict") not in list(Verdict):
             self(f"the outcome {step!r}"[:200], "null, or a verdict and an output")
-        return step["verdict"], str(step.get("output", "")).replace("\0", "\N{REPLACEMENT CHARACTER}")
+        return step["verdict"], storable(str(step.get("output", "")))
 
     def graded(self, answer: Any) -> tuple[str, bool]:
         if not isinstance(answer, dict) or not isinstance(answer.get("is_correct"), bool):
             self(f"the answer {answer!r}"[:200], "an answer and whether it is correct")
-        return str(answer.get("answer", "")).replace("\0", "\N{REPLACEMENT CHARACTER}"), answer["is_correct"]
+        return storable(str(answer.get("answer", ""))), answer["is_correct"]
 
     def optional_number(self, record: Mapping[str, Any], key: str, low: float, high: float) -> float | None:
         return None if record.get(key) is None else self.number(record, key, low, high)
 
 
 def identity_of(value: str) -> int:
-    if not value.isdigit():
+    if not value.isdecimal():
         raise MisstepError(f"the output names {value!r}, expected the id of a solution or problem")
     return int(value)
+
+
+def storable(value: Any) -> Any:
+    """A value as JSON has it, with a replacement character where PostgreSQL cannot hold what was written."""
+    if isinstance(value, str):
+        return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, list):
+        return [storable(part) for part in value]
+    if isinstance(value, dict):
+        return {key: storable(part) for key, part in value.items()}
+    return value
 
 
 def _step_estimate(step: Any, refusal: _Refusal) -> StepEstimate:

@@ -16,7 +16,14 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from labelsite.autolabels.disputes import load_disputed
-from labelsite.autolabels.importers import identity_of, read_estimates, read_run, read_scores, read_trees
+from labelsite.autolabels.importers import (
+    identity_of,
+    read_estimates,
+    read_run,
+    read_scores,
+    read_trees,
+    storable,
+)
 from labelsite.autolabels.models import EstimateRun, ScoreRun, SearchTree, Shard
 from labelsite.problems.models import Problem, Step
 from ml.errors import MisstepError
@@ -156,7 +163,7 @@ def _load_trees(run: EstimateRun, path: Path, check: Check) -> dict[str, int]:
                 run=run,
                 problem_id=int(line.id),
                 node_count=line.node_count,
-                data=_without_nul(dict(line.data)),
+                data=storable(dict(line.data)),
             )
             for line in batch
         )
@@ -214,14 +221,3 @@ def _merged(before: str, more: Any, length: int) -> str:
     """Distinct values in order; shards of one run usually agree."""
     values = dict.fromkeys(value for value in f"{before}, {more or ''}".split(", ") if value)
     return ", ".join(values)[:length]
-
-
-def _without_nul(value: Any) -> Any:
-    """A model may write NUL characters, which PostgreSQL's JSON cannot hold."""
-    if isinstance(value, str):
-        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    if isinstance(value, list):
-        return [_without_nul(part) for part in value]
-    if isinstance(value, dict):
-        return {key: _without_nul(part) for key, part in value.items()}
-    return value

@@ -164,7 +164,7 @@ class TreeView:
 
 def parse_toggled(text: str, most: int = 500) -> list[int]:
     """The numbers in "3,17,40"; what is no number is passed over."""
-    return [int(part) for part in text.split(",")[:most] if part.isdigit() and len(part) < 9]
+    return [int(part) for part in text.split(",")[:most] if part.isdecimal() and len(part) < 9]
 
 
 def with_toggled(toggled: Sequence[int], number: int) -> str:

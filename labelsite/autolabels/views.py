@@ -49,7 +49,7 @@ def _runs() -> QuerySet[EstimateRun]:
 def run_list(request: HttpRequest) -> HttpResponse:
     """Every run, the newest first, with its progress while it works."""
     before = request.GET.get("before", "")
-    runs = _runs().filter(pk__lt=int(before)) if before.isdigit() else _runs()
+    runs = _runs().filter(pk__lt=int(before)) if before.isdecimal() else _runs()
     rows = [(run, progress_of(run, run.shards.all())) for run in runs[: PAGE + 1]]
     context = {
         "rows": rows[:PAGE],
@@ -159,11 +159,15 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def decide_answer(request: HttpRequest, pk: int, answer: int) -> HttpResponse:
     """A person's word on an answer that the two graders judge differently."""
-    disputes.decide(
-        get_object_or_404(DisputedAnswer, pk=answer, run=pk),
-        request.POST.get("verdict") == "right",
-        person(request),
-    )
+    found = get_object_or_404(DisputedAnswer, pk=answer, run=pk)
+    verdict = request.POST.get("verdict")
+    if verdict not in ("right", "wrong"):
+        return HttpResponse(
+            f"verdict {verdict!r}, expected right or wrong",
+            status=400,
+            content_type="text/plain; charset=utf-8",
+        )
+    disputes.decide(found, verdict == "right", person(request))
     return redirect(reverse("autolabels:run", args=[pk]) + "#disputed")
 
 
@@ -174,7 +178,7 @@ def tree(request: HttpRequest, pk: int) -> HttpResponse:
     toggled = parse_toggled(request.GET.get("toggled", ""))
     selected = request.GET.get("node", "")
     view = TreeView(found.data, toggled, is_all_open=request.GET.get("all") == "1")
-    number = int(selected) if selected.isdigit() and int(selected) < len(view.nodes) else None
+    number = int(selected) if selected.isdecimal() and int(selected) < len(view.nodes) else None
     address = reverse("autolabels:tree", args=[pk])
     context: dict[str, Any] = {
         "tree": found,
@@ -247,7 +251,7 @@ def _histogram(run: EstimateRun, progress: RunProgress) -> Any:
 
 
 def _page_of_results(run: EstimateRun, after: str) -> dict[str, Any]:
-    start = int(after) if after.isdigit() and len(after) < 18 else 0
+    start = int(after) if after.isdecimal() and len(after) < 18 else 0
     trees = list(
         run.trees.filter(pk__gt=start).select_related("problem").defer("data").order_by("pk")[: PAGE + 1]
     )

@@ -106,7 +106,7 @@ class GoldForm(forms.Form):
         for part in data.get("positions", "").replace(",", " ").split():
             if part in ("-", "0", "none"):
                 data["gold"].append(-1)
-            elif part.isdigit() and len(part) < 5:
+            elif part.isdecimal() and len(part) < 5:
                 data["gold"].append(int(part) - 1)
             else:
                 raise forms.ValidationError(_("Steps are whole numbers; “none” stands for no mistake."))

@@ -66,7 +66,7 @@ def _make(request: HttpRequest, campaign: Campaign) -> HttpResponse:
 def pick(request: HttpRequest, pk: int) -> HttpResponse:
     """Puts the tasks that were ticked in the queue into a section."""
     campaign = get_object_or_404(Campaign, pk=pk)
-    ids = [int(value) for value in request.POST.getlist("task") if value.isdigit()]
+    ids = [int(value) for value in request.POST.getlist("task") if value.isdecimal()]
     rows = campaign.tasks.filter(pk__in=ids).exclude(kind=TaskKind.SCREENING)
     return _assign(request, campaign, rows, "campaigns:tasks")
 

@@ -33,7 +33,7 @@ def campaigns(request: HttpRequest) -> HttpResponse:
     """Newest first, a page at a time by id."""
     user = person(request)
     rows = visible_to(user)
-    if (before := request.GET.get("before", "")).isdigit():
+    if (before := request.GET.get("before", "")).isdecimal():
         rows = rows.filter(pk__lt=int(before))
     page = list(rows[: PAGE + 1])
     context = {
@@ -122,7 +122,7 @@ def reorder(request: HttpRequest, pk: int) -> HttpResponse:
 def members(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
     if request.method == "POST" and person(request).is_admin:
-        chosen = {int(value) for value in request.POST.getlist("member") if value.isdigit()}
+        chosen = {int(value) for value in request.POST.getlist("member") if value.isdecimal()}
         known = {user.pk for user in services.eligible_people()}
         services.set_members(campaign, chosen & known)
         messages.success(request, _("The members are saved."))

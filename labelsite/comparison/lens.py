@@ -27,7 +27,7 @@ class Lens:
     def against(self) -> Against:
         if self.labeler == "gold":
             return Against(is_gold=True)
-        chosen = (int(self.labeler),) if self.labeler.isdigit() else ()
+        chosen = (int(self.labeler),) if self.labeler.isdecimal() else ()
         return Against(annotators=chosen, is_blind=self.is_blind)
 
     @property
@@ -52,11 +52,11 @@ def lens_for(request: HttpRequest, campaign_id: int) -> Lens:
     asked = _number(request.GET, "run")
     run = get_object_or_404(EstimateRun, pk=asked) if asked else campaign.estimate_run
     labeler = request.GET.get("of", "")
-    if not (labeler == "gold" or labeler.isdigit()):
+    if not (labeler == "gold" or labeler.isdecimal()):
         labeler = ""
     return Lens(campaign, run, labeler[:18], request.GET.get("blind") == "1", asked)
 
 
 def _number(parameters: QueryDict, name: str) -> int | None:
     value = parameters.get(name, "")
-    return int(value) if value.isdigit() and len(value) < 18 else None
+    return int(value) if value.isdecimal() and len(value) < 18 else None

@@ -63,7 +63,7 @@ def disagreement_list(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """The tasks on which people and the run differ, one kind at a time."""
     lens = lens_for(request, campaign_id)
     kind = _kind(request)
-    after = int(request.GET["after"]) if request.GET.get("after", "").isdigit() else 0
+    after = int(request.GET["after"]) if request.GET.get("after", "").isdecimal() else 0
     against = _against(lens)
     numbers = disagreements.task_ids(lens.campaign, lens.run, kind, after, against=against)
     context = {

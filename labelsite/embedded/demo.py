@@ -227,7 +227,7 @@ def main() -> int:
     `--empty` starts the site without building the demo campaigns.
     """
     port = os.environ.get("PORT") or "8000"
-    if not port.isdigit() or not 0 < int(port) < 65536:
+    if not port.isdecimal() or not 0 < int(port) < 65536:
         print(f"make demo: PORT is {port!r}, expected a number from 1 to 65535", file=sys.stderr)
         return 2
     try:

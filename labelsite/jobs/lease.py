@@ -61,7 +61,7 @@ def has_vanished(holder: str) -> bool:
     """Whether the holder was a process of this machine that has ended; False where that cannot be known."""
     place, _, rest = holder.partition(" ")
     pid = rest.partition(" ")[0]
-    return place == _place() and pid.isdigit() and not is_alive(int(pid))
+    return place == _place() and pid.isdecimal() and not is_alive(int(pid))
 
 
 def claim(job_id: int) -> Job | None:

@@ -61,7 +61,7 @@ def freeze_snapshot(request: HttpRequest) -> HttpResponse:
 def _list_page(request: HttpRequest, form: FreezeForm, status: int = 200) -> HttpResponse:
     snapshots = Snapshot.objects.select_related("campaign", "created_by").order_by("-pk")
     before = request.GET.get("before", "")
-    if before.isdigit():
+    if before.isdecimal():
         snapshots = snapshots.filter(pk__lt=int(before))
     page = list(snapshots.defer("campaign__guideline")[: PAGE_SIZE + 1])
     context = {

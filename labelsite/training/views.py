@@ -40,7 +40,7 @@ def _runs() -> QuerySet[TrainingRun]:
 def run_list(request: HttpRequest) -> HttpResponse:
     """Every training run, the newest first."""
     before = request.GET.get("before", "")
-    runs = list((_runs().filter(pk__lt=int(before)) if before.isdigit() else _runs())[: PAGE + 1])
+    runs = list((_runs().filter(pk__lt=int(before)) if before.isdecimal() else _runs())[: PAGE + 1])
     context = {
         "runs": runs[:PAGE],
         "next_before": runs[PAGE - 1].pk if len(runs) > PAGE else None,
@@ -101,7 +101,7 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @reviewer_required
 def compare(request: HttpRequest) -> HttpResponse:
     """Up to five runs side by side: what differs in their configurations, their curves, their results."""
-    asked = [int(number) for number in request.GET.getlist("run") if number.isdigit()][:MOST_COMPARED]
+    asked = [int(number) for number in request.GET.getlist("run") if number.isdecimal()][:MOST_COMPARED]
     runs = list(_runs().filter(pk__in=asked))
     curves = [
         RunCurves(f"{run.pk} · {run.name}", read_curves(run.job.folder / "progress.jsonl")) for run in runs
@@ -205,7 +205,7 @@ def _seconds_left(job: Job) -> float | None:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdigit() and len(text) < 18 else 0
+    return int(text) if text.isdecimal() and len(text) < 18 else 0
 
 
 def _is_htmx(request: HttpRequest) -> bool:

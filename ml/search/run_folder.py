@@ -39,25 +39,20 @@ class RunFolder:
     def open(self) -> list[dict[str, Any]]:
         """Start or resume; returns the lines that an earlier, killed start had finished.
 
-        Raises MisstepError where the folder holds another run's unfinished work.
+        Raises MisstepError where the folder holds another run's work, finished or not.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        known = self.folder / SETTINGS
-        if known.exists() and json.loads(known.read_text() or "null") != self.settings:
-            raise MisstepError(
-                f"{self.folder} holds an unfinished run with other settings, expected an empty folder: "
-                f"choose another --out, or delete {known.name} and {PROGRESS} there"
-            )
+        self._refuse_finished()
         self._file = (self.folder / PROGRESS).open("ab")
         try:
-            # A retried job may start before the one it replaces is quite dead; two writers would count twice.
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            self._lock()
+            # Whoever held the lock until now may have finished since the first look.
+            self._refuse_finished()
+            self._refuse_unfinished()
+        except MisstepError:
             self._file.close()
-            raise MisstepError(
-                f"{self.folder}: another run is writing here, expected one at a time"
-            ) from None
-        with whole_file(known) as file:
+            raise
+        with whole_file(self.folder / SETTINGS) as file:
             file.write(json.dumps(self.settings))
         lines = list(self._recover())
         self._file.seek(0, os.SEEK_END)
@@ -80,14 +75,44 @@ class RunFolder:
 
         names: key of a line -> file name; a line may lack one, and a list gives one line for each entry.
         """
-        self.close()
-        with (self.folder / PROGRESS).open("rb") as source:
+        # The lock goes last: whoever starts before that would take the progress for a killed run's.
+        with self._file, (self.folder / PROGRESS).open("rb") as source:
             for key, name in names.items():
                 self._write_part(source, key, self.folder / name)
-        with whole_file(self.folder / "run.json") as file:
-            file.write(json.dumps(run, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
-        for name in (PROGRESS, SETTINGS):
-            (self.folder / name).unlink()
+            with whole_file(self.folder / "run.json") as file:
+                file.write(json.dumps(run, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+            for name in (PROGRESS, SETTINGS):
+                (self.folder / name).unlink()
+
+    def _lock(self) -> None:
+        try:
+            # A retried job may start before the one it replaces is quite dead; two writers would count twice.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise MisstepError(
+                f"{self.folder}: another run is writing here, expected one at a time"
+            ) from None
+
+    def _refuse_finished(self) -> None:
+        if self.finished_run() is not None:
+            raise MisstepError(
+                f"{self.folder}: another start has just finished this run, expected one at a time: "
+                "start again to have its result"
+            )
+        if (self.folder / "run.json").exists():
+            # Written over, what only the earlier run has (trees, disputed answers) would stand beside the new.
+            raise MisstepError(
+                f"{self.folder} holds a finished run with other settings, expected an empty folder: "
+                "choose another --out, or delete that run's files"
+            )
+
+    def _refuse_unfinished(self) -> None:
+        known = self.folder / SETTINGS
+        if known.exists() and json.loads(known.read_text() or "null") != self.settings:
+            raise MisstepError(
+                f"{self.folder} holds an unfinished run with other settings, expected an empty folder: "
+                f"choose another --out, or delete {known.name} and {PROGRESS} there"
+            )
 
     def _write_part(self, source: Any, key: str, target: Path) -> None:
         with whole_file(target) as file:

@@ -13,7 +13,9 @@ from labelsite.autolabels.models import DisputedAnswer
 from labelsite.autolabels.services import prepare_input, start_search
 from labelsite.campaigns.models import Campaign
 from labelsite.comparison.services import start_campaign_estimates
+from labelsite.problems.models import Problem
 from ml.commands import autolabel
+from ml.search.decided import read_decided
 from tests.factories import (
     make_campaign,
     make_estimate_run,
@@ -55,6 +57,14 @@ def perform(campaign, tmp_path, name):
     return run
 
 
+def say(problem, verdict, reviewer, when):
+    """A reviewer's word on 2/4 in a run of its own."""
+    DisputedAnswer.objects.create(
+        run=make_estimate_run(), problem=problem, answer="2/4", is_correct=True,
+        verdict=verdict, decided_by=reviewer, decided_at=when,
+    )  # fmt: skip
+
+
 def test_a_word_counts_in_the_campaigns_next_run_and_the_run_says_so(client, campaign, tmp_path):
     first = perform(campaign, tmp_path, "first")
     dispute = first.disputed_answers.get()
@@ -88,12 +98,20 @@ def test_the_last_word_of_all_runs_counts_and_only_on_its_own_problem(campaign):
     problem, other = make_problem("What is half?", answer="1/2"), make_problem(answer="1/2")
     now, reviewer = timezone.now(), make_user("reviewer")
     for days, verdict in ((1, True), (3, False), (2, True)):
-        DisputedAnswer.objects.create(
-            run=make_estimate_run(), problem=problem, answer="2/4", is_correct=True,
-            verdict=verdict, decided_by=reviewer, decided_at=now + timedelta(days=days),
-        )  # fmt: skip
+        say(problem, verdict, reviewer, now + timedelta(days=days))
     DisputedAnswer.objects.create(run=make_estimate_run(), problem=problem, answer="3/6", is_correct=True)
     assert words_on([problem.pk]) == [[problem.pk, "2/4", False]]
     assert words_on([other.pk]) == []
     job = start_search(type(problem).objects.filter(pk=problem.pk)).shards.get().job
     assert job.spec["decided"] == [[problem.pk, "2/4", False]]
+
+
+def test_opposite_words_on_one_problem_under_two_sources_are_one_word_and_the_job_reads_it(tmp_path):
+    problems = [make_problem("What is half?", "1/2", source=name) for name in ("here", "there")]
+    now, reviewer = timezone.now(), make_user("reviewer")
+    say(problems[0], True, reviewer, now + timedelta(days=1))
+    say(problems[1], False, reviewer, now)
+    assert words_on([problem.pk for problem in problems]) == [[problems[0].pk, "2/4", True]]
+    run = start_search(Problem.objects.filter(pk__in=[problem.pk for problem in problems]))
+    prepare_input(run.shards.get().job, tmp_path)
+    assert read_decided(tmp_path / "decided.jsonl") == {("What is half?", "1/2", "2/4"): True}

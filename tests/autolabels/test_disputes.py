@@ -33,6 +33,13 @@ def test_they_stand_with_their_run_and_problem_and_once(tmp_path):
     assert dispute.verdict is None
 
 
+@pytest.mark.parametrize("odd", ["\x00", "\ud83d"])
+def test_an_answer_that_postgresql_cannot_hold_is_kept_with_replacement_characters(tmp_path, odd):
+    answers = [{"answer": f"{odd} 2/4", "is_correct": True}]
+    run, _ = loaded(tmp_path, lambda pk: [{"id": str(pk), "answers": answers}])
+    assert run.disputed_answers.get().answer == "\N{REPLACEMENT CHARACTER} 2/4"
+
+
 def test_a_solution_that_is_not_here_and_a_line_without_a_judgement_are_refused(tmp_path):
     with pytest.raises(MisstepError, match="names 987654321, which is not here"):
         loaded(tmp_path / "a", lambda pk: halves(987654321))
@@ -53,3 +60,14 @@ def test_a_reviewer_decides_on_the_runs_page_and_an_annotator_does_not(client, t
     assert client.post(address, {"verdict": "wrong"}, follow=True).status_code == 200
     dispute.refresh_from_db()
     assert dispute.verdict is False and dispute.decided_by == reviewer
+
+
+@pytest.mark.parametrize("sent", [{}, {"verdict": ""}, {"verdict": "True"}])
+def test_a_decision_that_says_neither_right_nor_wrong_is_refused(client, tmp_path, sent):
+    run, _ = loaded(tmp_path, halves)
+    (dispute,) = run.disputed_answers.all()
+    client.force_login(make_user("reviewer"))
+    answer = client.post(f"/autolabels/{run.pk}/answers/{dispute.pk}/", sent)
+    assert (answer.status_code, b"expected right or wrong" in answer.content) == (400, True)
+    dispute.refresh_from_db()
+    assert dispute.verdict is None

@@ -87,8 +87,8 @@ def test_an_execution_file_that_does_not_fit_is_refused(tmp_path: Path, steps, e
 def test_hostile_output_is_kept_as_text(tmp_path: Path) -> None:
     solution = make_solution([code("print(1)")])
     step = solution.step_rows.get()
-    told = {"verdict": "ok", "output": "a\0b <script>"}
+    told = {"verdict": "ok", "output": "a\0b\ud83d <script>"}
     load_executions(write_lines(tmp_path / "x.jsonl", [{"id": str(step.pk), "steps": [told]}]))
     step.refresh_from_db()
-    assert step.output == "a\N{REPLACEMENT CHARACTER}b <script>"
+    assert step.output == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER} <script>"
     assert json.dumps(step.output)

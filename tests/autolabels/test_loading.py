@@ -110,10 +110,11 @@ def test_a_missing_file_is_one_clear_error(tmp_path):
         load_estimates(new_run(), tmp_path)
 
 
-def test_trees_are_kept_with_their_problem_and_without_nul(tmp_path):
+@pytest.mark.parametrize("odd", ["\x00", "\ud83d", "\udc00"])
+def test_trees_are_kept_with_their_problem_and_without_what_postgresql_refuses(tmp_path, odd):
     problem = make_problem("2 + 2 =")
     tree = small_tree(problem.pk)
-    tree["nodes"][1]["text"] = "Add\x00 2 and 2."
+    tree["nodes"][1]["text"] = f"Add{odd} 2 and 2."
     folder = write_run(tmp_path, [])
     write_lines(folder / "trees.jsonl", [tree])
     load_estimates(new_run(), folder)

@@ -27,6 +27,9 @@ from tests.data import real_data
         ("the answer is 3.5.", "3.5"),
         ("The answer is 1. No, the answer is 2.", "2"),
         ("Final answer: $x^2$", "x^2"),
+        ("The answer is : 5  \nDone.", "5"),
+        ("the answer is 5. so it is", "5"),
+        ("# answer :\n 5", "5"),
         (r"the answer is 3, in a box: \boxed{4}", "4"),
         (r"\boxed{never closed", None),
         ("nothing here", None),
@@ -35,6 +38,23 @@ from tests.data import real_data
 )
 def test_final_answers_are_found_in_every_form(text, answer):
     assert extract_final_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    "before,run,after",
+    [
+        ("# answer", " ", "y z"),
+        ("The answer is x", " ", "y"),
+        ("answer: x", " ", "y"),
+        ("The answer is x.", " ", "1"),
+        ("The answer is ", ".", "x"),
+    ],
+)
+def test_a_long_run_of_blanks_or_full_stops_costs_no_more_than_reading_it(before, run, after):
+    started = time.process_time()
+    extract_final_answer(before + run * 32_000 + after)
+    # Some milliseconds where every character is read once, some seconds where each begins a search of the rest.
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize(

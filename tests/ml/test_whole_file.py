@@ -25,3 +25,15 @@ def test_an_error_leaves_what_stood_there_and_nothing_beside_it(tmp_path, error)
         raise error
     assert path.read_text() == "before\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_of_one_file_never_meet_and_the_last_to_end_counts(tmp_path) -> None:
+    path = tmp_path / "lines.jsonl"
+    with whole_file(path) as first:
+        first.write("first\n")
+        with whole_file(path) as second:
+            second.write("second\n")
+        assert path.read_text() == "second\n"
+        first.write("and last\n")
+    assert path.read_text() == "first\nand last\n"
+    assert list(tmp_path.iterdir()) == [path]

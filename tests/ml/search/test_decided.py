@@ -66,10 +66,10 @@ def test_a_word_decides_its_own_problem_is_told_and_not_asked_for_again(halves):
 def test_another_word_is_another_run(halves):
     run(halves, HALF)
     settings = json.loads((halves / "out" / "run.json").read_text())["settings"]
-    correct, _ = run(halves, {**HALF, "is_correct": True})
+    correct, _ = run(halves, {**HALF, "is_correct": True}, out="again")
     assert correct == [[2, 2], [2, 2]]
     assert settings["decided"]["answers"] == 1
-    assert settings != json.loads((halves / "out" / "run.json").read_text())["settings"]
+    assert settings != json.loads((halves / "again" / "run.json").read_text())["settings"]
 
 
 def test_a_word_is_on_a_problem_its_reference_and_an_answer():

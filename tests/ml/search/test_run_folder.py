@@ -1,0 +1,52 @@
+"""The folder of a run: one writer at a time, up to the last file, and one run's files only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ml.errors import MisstepError
+from ml.search import run_folder
+from ml.search.run_folder import RunFolder
+from ml.whole_file import whole_file
+
+NAMES = {"estimate": "estimates.jsonl", "tree": "trees.jsonl"}
+
+
+def finish(folder: RunFolder) -> None:
+    folder.open()
+    folder.add(0, {"estimate": 1, "tree": 2})
+    folder.finish({"settings": folder.settings}, NAMES)
+
+
+def test_nobody_else_starts_while_the_final_files_are_written(tmp_path: Path, monkeypatch) -> None:
+    refused = []
+
+    def write(path: Path):
+        if path.suffix != ".partial":
+            with pytest.raises(MisstepError, match="another run is writing here"):
+                RunFolder(tmp_path, {"seed": 0}).open()
+            refused.append(path.name)
+        return whole_file(path)
+
+    monkeypatch.setattr(run_folder, "whole_file", write)
+    finish(RunFolder(tmp_path, {"seed": 0}))
+    assert refused == [*NAMES.values(), "run.json"]
+    assert {path.name for path in tmp_path.iterdir()} == set(refused)
+
+
+def test_a_start_that_looked_before_the_other_finished_does_not_run_it_again(tmp_path: Path) -> None:
+    late = RunFolder(tmp_path, {"seed": 0})
+    assert late.finished_run() is None
+    finish(RunFolder(tmp_path, {"seed": 0}))
+    with pytest.raises(MisstepError, match="has just finished this run, expected one at a time"):
+        late.open()
+
+
+def test_a_finished_run_with_other_settings_is_refused_and_stays_as_it_was(tmp_path: Path) -> None:
+    finish(RunFolder(tmp_path, {"seed": 0}))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(MisstepError, match="a finished run with other settings, expected an empty folder"):
+        RunFolder(tmp_path, {"seed": 1}).open()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -1,0 +1,79 @@
+"""A superscript is a digit to `str.isdigit` and no number to `int`: no page may fail over one."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
+
+from labelsite.autolabels.importers import identity_of
+from labelsite.autolabels.models import SearchTree
+from labelsite.settings import whole_number
+from ml.errors import MisstepError
+from tests.autolabels.files import small_tree
+from tests.factories import make_campaign, make_estimate_run, make_task, make_token, make_user
+
+ODD = "²"
+SHOWN = [
+    ("/autolabels/", "before"),
+    ("/autolabels/{run}/", "after"),
+    ("/autolabels/trees/{tree}/", "node"),
+    ("/autolabels/trees/{tree}/", "toggled"),
+    ("/campaigns/", "before"),
+    ("/campaigns/{campaign}/comparison/", "of"),
+    ("/campaigns/{campaign}/comparison/", "run"),
+    ("/campaigns/{campaign}/comparison/disagreements/", "after"),
+    ("/my-day/", "before"),
+    ("/snapshots/", "before"),
+    ("/training/", "before"),
+    ("/training/compare/", "run"),
+    ("/training/start/", "snapshot"),
+]
+SENT = [
+    ("/campaigns/{campaign}/members/", "member"),
+    ("/campaigns/{campaign}/sections/pick/", "task"),
+    ("/campaigns/{campaign}/tasks/{task}/kind/", "positions"),
+]
+REFUSED = [
+    ("/api/v1/campaigns/{campaign}/queue/", "limit"),
+    ("/api/v1/campaigns/{campaign}/annotations/", "after"),
+]
+
+
+@pytest.fixture
+def rows(db: None) -> dict[str, int]:
+    """One row of each kind that the addresses name, by its id."""
+    task = make_task(make_campaign(estimate_run=make_estimate_run()))
+    problem = task.solution.problem
+    tree = SearchTree.objects.create(
+        run=make_estimate_run(), problem=problem, node_count=5, data=small_tree(problem.pk)
+    )
+    return {"campaign": task.campaign_id, "task": task.pk, "tree": tree.pk, "run": tree.run_id}
+
+
+@pytest.mark.parametrize(("address", "name"), SHOWN)
+def test_a_page_passes_over_what_is_no_number(client: Client, rows, address: str, name: str) -> None:
+    client.force_login(make_user("admin"))
+    assert client.get(address.format(**rows), {name: ODD}).status_code == 200
+
+
+@pytest.mark.parametrize(("address", "name"), SENT)
+def test_a_form_passes_over_or_refuses_what_is_no_number(
+    client: Client, rows, address: str, name: str
+) -> None:
+    client.force_login(make_user("admin"))
+    assert client.post(address.format(**rows), {name: ODD, "kind": "gold"}).status_code in (200, 302)
+
+
+@pytest.mark.parametrize(("address", "name"), REFUSED)
+def test_the_api_refuses_what_is_no_number(client: Client, rows, address: str, name: str) -> None:
+    headers = {"Authorization": f"Token {make_token(make_user('admin'))}"}
+    assert client.get(address.format(**rows), {name: ODD}, headers=headers).status_code == 400
+
+
+def test_ids_in_files_and_settings_are_refused_as_any_other_text(monkeypatch) -> None:
+    with pytest.raises(MisstepError, match="the output names '²'"):
+        identity_of(ODD)
+    monkeypatch.setenv("LEASE_SECONDS", ODD)
+    with pytest.raises(ImproperlyConfigured, match="LEASE_SECONDS is '²'"):
+        whole_number("LEASE_SECONDS", 1)
