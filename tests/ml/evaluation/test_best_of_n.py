@@ -57,6 +57,19 @@ def test_a_candidate_without_an_answer_has_no_vote():
     assert figures([silent], 3)[None, "majority"] == 1.0
 
 
+@pytest.mark.parametrize("steps", [5, 500])
+def test_products_next_to_nothing_still_outvote_smaller_ones(steps):
+    tiny = pool(right=(1, 0), groups=(0, 1), scores=([1e-3] * steps, [1e-6] * steps))
+    assert figures([tiny], 2)["prm", "vote product"] == 1.0
+    silent = pool(right=(0, 1, 0), groups=(-1, 0, 1), scores=([0.9] * steps, *tiny.scores["prm"]))
+    assert figures([silent], 3)["prm", "vote product"] == 1.0
+
+
+def test_a_vote_without_any_weight_is_shared():
+    unscored = pool(right=(1, 0), groups=(0, 1), scores=((), ()))
+    assert figures([unscored], 2)["prm", "vote product"] == 0.5
+
+
 def test_a_paired_difference_leaves_out_what_is_hard_for_both():
     won, lost_by_both = pool(), pool(right=(0, 0, 0))
     found = paired_difference([won, lost_by_both], ("prm", "product"), (None, "majority"))
