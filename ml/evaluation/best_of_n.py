@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.errors import MisstepError
+
 Floats = NDArray[np.float64]
 AGGREGATIONS = ("product", "minimum", "mean", "last", "maximum")
 TIE = 1e-9
@@ -146,8 +148,8 @@ def _is_hit(
     voters = chosen[pool.groups[chosen] >= 0]
     if rule == "majority":
         return _vote(pool, voters, np.ones(len(voters)))
-    if source not in pool.scores or source is None:
-        return float(pool.right[chosen].mean())
+    if source is None or source not in pool.scores:
+        raise MisstepError(f"problem {pool.id}: no scores of {source}, expected those that others have")
     how = rule.removeprefix("vote ")
     if rule.startswith("vote "):
         return _vote(pool, voters, vote_weights(aggregated[source, how][voters], how))
