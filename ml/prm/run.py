@@ -135,8 +135,11 @@ def run_training(request: Request) -> dict[str, Any]:
 
 
 def refuse_finished(out: Path) -> None:
-    """Raises MisstepError where a checkpoint already stands: it is evidence, and is not written over."""
-    if (out / "card.json").exists() or (out / "manifest.json").exists():
+    """Raises MisstepError where a checkpoint already stands: it is evidence, and is not written over.
+
+    Without a manifest nothing loads it: those are the files of a run that was killed before it had moved all.
+    """
+    if (out / "manifest.json").exists():
         raise MisstepError(f"{out} already holds a checkpoint, expected a new folder")
 
 
