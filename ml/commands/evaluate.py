@@ -56,11 +56,13 @@ def main(argv: list[str]) -> int:
 
 
 def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
+    if options.threshold_solutions is not None and options.threshold_scores is None:
+        raise MisstepError("--threshold-solutions without --threshold-scores, expected both")
+    if options.threshold_scores is not None and options.threshold_solutions is None:
+        raise MisstepError("--threshold-scores without --threshold-solutions, expected both")
     scores, truths, problems, unlabelled = _joined(options.solutions, options.format, options.scores)
     threshold, chosen_on = options.threshold, "given"
     if threshold is None and options.threshold_solutions is not None:
-        if options.threshold_scores is None:
-            raise MisstepError("--threshold-solutions without --threshold-scores, expected both")
         other = _joined(options.threshold_solutions, options.threshold_format, options.threshold_scores)
         threshold, chosen_on = best_threshold(other[0], other[1]), options.threshold_solutions.name
     elif threshold is None:

@@ -66,6 +66,7 @@ def request_from(options: argparse.Namespace) -> Any:
     from ml.prm.run import OUTPUTS, Request
     from ml.prm.train import TrainingSettings
 
+    _refuse_contradictions(options)
     given = {name: getattr(options, name) for name in RULE_OPTIONS if getattr(options, name) is not None}
     if "label_rule" in given:
         given["mixture"] = given.pop("label_rule")
@@ -113,6 +114,20 @@ def request_from(options: argparse.Namespace) -> Any:
         use_frozen_labels=not given,
         keep_state=options.keep_state,
     )
+
+
+def _refuse_contradictions(options: argparse.Namespace) -> None:
+    """Raises MisstepError for numbers that no run can have, and for those that the objective would not look at."""
+    if options.steps is not None and options.steps < 1:
+        raise MisstepError(f"--steps {options.steps}, expected at least 1")
+    for name, given in (("--class-weights", options.class_weights), ("--smoothing", options.smoothing)):
+        if given and options.objective != "classifier":
+            raise MisstepError(f"{name} with objective {options.objective}, expected classifier")
+    weights = options.class_weights or []
+    if weights and len(weights) != options.classes:
+        raise MisstepError(
+            f"{len(weights)} --class-weights, expected one for each of {options.classes} classes"
+        )
 
 
 def _target_tokens(options: argparse.Namespace, outputs: int) -> tuple[str, ...]:

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.errors import MisstepError
+
 Floats = NDArray[np.float64]
 AGGREGATIONS = ("product", "minimum", "mean", "last", "maximum")
+TIE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,13 @@ def aggregate(scores: Sequence[float], how: str) -> float:
     return {"minimum": float(values.min()), "mean": float(values.mean()), "maximum": float(values.max())}[how]
 
 
-def vote_weight(aggregated: float, how: str) -> float:
-    """What a candidate's vote weighs: its aggregated score as a probability."""
-    return float(np.exp(aggregated)) if how == "product" else max(aggregated, 0.0)
+def vote_weights(aggregated: Floats, how: str) -> Floats:
+    """What each candidate's vote weighs: its aggregated score, for the product as a share of the largest one."""
+    if how != "product":
+        return np.maximum(aggregated, 0.0)
+    largest = aggregated.max(initial=-np.inf)
+    # Products of many steps are all next to nothing, and only their ratios decide a vote.
+    return np.exp(aggregated - largest) if np.isfinite(largest) else np.zeros_like(aggregated)
 
 
 def table(
@@ -137,24 +144,27 @@ def _is_hit(
         return float(pool.right[chosen].mean())
     if rule == "oracle":
         return float(pool.right[chosen].any())
+    # A candidate without an answer has no vote.
+    voters = chosen[pool.groups[chosen] >= 0]
     if rule == "majority":
-        return _vote(pool, chosen, np.ones(len(chosen)))
-    if source not in pool.scores or source is None:
-        return float(pool.right[chosen].mean())
+        return _vote(pool, voters, np.ones(len(voters)))
+    if source is None or source not in pool.scores:
+        raise MisstepError(f"problem {pool.id}: no scores of {source}, expected those that others have")
     how = rule.removeprefix("vote ")
-    values = aggregated[source, how][chosen]
     if rule.startswith("vote "):
-        return _vote(pool, chosen, np.array([vote_weight(value, how) for value in values]))
+        return _vote(pool, voters, vote_weights(aggregated[source, how][voters], how))
+    values = aggregated[source, how][chosen]
     # Equal scores are as good as each other: take the mean over the tied, not the first in the file.
     return float(pool.right[chosen][values == values.max()].mean())
 
 
-def _vote(pool: Pool, chosen: NDArray[np.int64], weights: Floats) -> float:
-    """The heaviest answer's correctness (ties share); candidates without an answer have no vote."""
-    groups = pool.groups[chosen]
-    names = np.unique(groups[groups >= 0])
+def _vote(pool: Pool, voters: NDArray[np.int64], weights: Floats) -> float:
+    """The heaviest answer's correctness (ties share)."""
+    groups = pool.groups[voters]
+    names = np.unique(groups)
     if not len(names):
         return 0.0
     totals = np.array([weights[groups == name].sum() for name in names])
-    best = names[totals >= totals.max() - 1e-12]
-    return float(np.mean([pool.right[chosen][groups == name].mean() for name in best]))
+    # Relative, because weights may all be small; sums in another order differ in their last digits.
+    best = names[totals >= totals.max() * (1 - TIE)]
+    return float(np.mean([pool.right[voters][groups == name].mean() for name in best]))

@@ -23,8 +23,10 @@ def read_pools(path: Path, extra: Scores | None = None, own: str = "scores") -> 
     writes).
 
     A candidate's `step_scores` holds scores by source. `extra` brings scores by id `<problem id>/<index>`,
-    which then stand under the name `own`. Raises BadRecord for a line that is no pool, or lacks its scores.
+    which then stand under the name `own`. Raises BadRecord for a line that is no pool, or lacks scores that
+    another candidate or the first line has, which would be judged as if they were the lowest.
     """
+    sources: set[str] | None = None
     with path.open(encoding="utf-8") as stream:
         for number, line in enumerate(stream, start=1):
             try:
@@ -32,11 +34,20 @@ def read_pools(path: Path, extra: Scores | None = None, own: str = "scores") -> 
                 candidates = body.get("candidates", body.get("solutions"))
                 if not isinstance(candidates, list) or not candidates:
                     raise BadRecord(str(path), number, "no candidates", "a list of sampled solutions")
-                yield _pool(path, number, body, candidates, extra, own)
+                pool = _pool(path, number, body, candidates, extra, own)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise BadRecord(
                     str(path), number, f"unreadable pool ({error})", "a pool of solutions"
                 ) from error
+            sources = set(pool.scores) if sources is None else sources
+            if set(pool.scores) != sources:
+                raise BadRecord(
+                    str(path),
+                    number,
+                    f"scores of {sorted(pool.scores)}",
+                    f"those of the first line: {sorted(sources)}",
+                )
+            yield pool
 
 
 def _pool(
@@ -44,26 +55,43 @@ def _pool(
 ) -> Pool:
     name = str(body.get("id", number))
     answers = [candidate.get("extracted_answer", candidate.get("final_answer")) for candidate in candidates]
-    scores: dict[str, list[list[float]]] = {}
-    for index, candidate in enumerate(candidates):
-        found = dict(candidate.get("step_scores") or {})
-        if extra is not None:
+    right = [candidate["is_correct"] for candidate in candidates]
+    unknown = next((index for index, said in enumerate(right) if not isinstance(said, bool)), None)
+    if unknown is not None:
+        found = f"is_correct {right[unknown]!r:.60} in candidate {unknown}"
+        raise BadRecord(str(path), number, found, "true or false")
+    return Pool(
+        id=name,
+        groups=np.asarray(group_answers(answers), dtype=np.int64),
+        right=np.asarray(right),
+        scores=_scores(path, number, name, candidates, extra, own),
+    )
+
+
+def _scores(
+    path: Path, number: int, name: str, candidates: list[Any], extra: Scores | None, own: str
+) -> dict[str, list[list[float]]]:
+    """Step scores by source, of each candidate in order."""
+    by_candidate = [dict(candidate.get("step_scores") or {}) for candidate in candidates]
+    if extra is not None:
+        for index, found in enumerate(by_candidate):
             given = extra.get(f"{name}/{index}")
             if given is None:
                 raise BadRecord(
                     str(path), number, f"no scores for {name}/{index}", "scores for each candidate"
                 )
             found[own] = given
-        for source, values in found.items():
+    scores: dict[str, list[list[float]]] = {source: [] for found in by_candidate for source in found}
+    for index, found in enumerate(by_candidate):
+        for source in scores:
+            values = found.get(source)
+            if values is None:
+                message = f"no {source} scores in candidate {index}"
+                raise BadRecord(str(path), number, message, "them in each candidate or in none")
             if any(value is None or not math.isfinite(value) for value in values):
                 raise BadRecord(str(path), number, f"{source} scores {values!r}", "finite numbers")
-            scores.setdefault(source, [[] for _ in candidates])[index] = [float(value) for value in values]
-    return Pool(
-        id=name,
-        groups=np.asarray(group_answers(answers), dtype=np.int64),
-        right=np.asarray([bool(candidate["is_correct"]) for candidate in candidates]),
-        scores=scores,
-    )
+            scores[source].append([float(value) for value in values])
+    return scores
 
 
 def group_answers(
@@ -91,7 +119,11 @@ def read_scores(path: Path) -> dict[str, list[float | None]]:
     """The lines of `python -m ml score` by id. Raises BadRecord for a line that is none, or an id twice."""
     found: dict[str, list[float | None]] = {}
     for number, name, scores in lines_by_id(path, "scores", "the output of python -m ml score"):
-        if any(score is not None and not 0.0 <= score <= 1.0 for score in scores):
+        if not all(score is None or _is_probability(score) for score in scores):
             raise BadRecord(str(path), number, f"scores {scores!r}", "numbers in [0, 1] or null")
         found[name] = scores
     return found
+
+
+def _is_probability(score: Any) -> bool:
+    return isinstance(score, int | float) and not isinstance(score, bool) and 0.0 <= score <= 1.0

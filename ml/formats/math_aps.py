@@ -16,6 +16,7 @@ from ml.formats.fields import Record
 from ml.formats.first_mistake import chain
 from ml.formats.lines import Unreadable
 from ml.records import LabelledSolution, Problem, Solution
+from ml.segmentation import segment
 
 KEYS = frozenset({"question", "reasoning_steps"})
 # Search stops long before these; without them one line could unfold into more than the memory holds.
@@ -29,8 +30,8 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
 
     The published files use one `question_id` on several lines, so it names the problem only.
 
-    `extra["soft"]` has each step's mc_value, None where the file has none: in a flat record only the last
-    step's value is known, unless an earlier prefix of the same record ends there. Nobody annotated them.
+    `extra["soft"]` has each step's mc_value, None where the file has none: the whole remaining solution that a
+    leaf may hold has the value of its last step alone. Nobody annotated them.
     """
     identity = fields.identity(record, "question_id") if "question_id" in record else str(line)
     problem = Problem(identity, fields.text(record, "question"), fields.short_answer(record, "final_answer"))
@@ -44,14 +45,18 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
 
 
 def _tree_paths(root: Record) -> Iterator[tuple[list[str], list[float | None]]]:
-    """The steps and values from below the root down to each leaf, in the order of the file."""
+    """The steps and values from below the root down to each leaf, in the order of the file.
+
+    A leaf's paragraphs are a step each: it may hold the whole remaining solution.
+    """
     waiting: list[tuple[Record, list[str], list[float | None]]] = [(root, [], [])]
     nodes = 0
     while waiting:
         node, steps, soft = waiting.pop()
         children = fields.objects(node, "children") if "children" in node else []
         if not children and steps:
-            yield steps, soft
+            last = segment(steps[-1], "paragraph")
+            yield [*steps[:-1], *last], [*soft[:-1], *[None] * (len(last) - 1), soft[-1]]
         nodes += 1
         if len(steps) > DEEPEST or nodes > MOST_NODES:
             raise Unreadable(f"a tree of more than {DEEPEST} steps or {MOST_NODES} nodes", "a smaller tree")
@@ -78,10 +83,15 @@ def _flat_paths(question: str, entries: Sequence[Record]) -> Iterator[tuple[list
     known = {body: fmean(values) for body, values in seen.items()}
     shorter = sorted(known, key=len)
     for body in known:
-        ends = [len(start) for start in shorter if len(start) < len(body) and body.startswith(start)]
+        ends = [len(start) for start in shorter if _ends_within(start, body)]
         cuts = [0, *ends, len(body)]
         steps = [body[begin:end].strip() for begin, end in pairwise(cuts)]
         yield steps, [known[body[:end]] for end in cuts[1:]]
+
+
+def _ends_within(start: str, body: str) -> bool:
+    """Whether a step of `body` ends where `start` does: "x = 1" begins "x = 12", and is no prefix of its steps."""
+    return len(start) < len(body) and body.startswith(start) and body[len(start)].isspace()
 
 
 def write_record(tree: Mapping[str, Any]) -> dict[str, Any]:

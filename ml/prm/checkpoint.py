@@ -95,6 +95,9 @@ def publish(partial: Path, target: Path) -> None:
     # The folder is somebody's (a job's, say): files move in one by one, and the manifest, without which
     # nothing is loaded, comes last.
     for path in sorted(partial.iterdir(), key=lambda path: path.name == "manifest.json"):
+        if path.is_dir():
+            # A folder takes no other's place while it holds files: an earlier try was killed after this one.
+            shutil.rmtree(target / path.name, ignore_errors=True)
         os.replace(path, target / path.name)
     sync_folder(target)
     partial.rmdir()

@@ -16,23 +16,38 @@ from torch import distributed
 Item = TypeVar("Item")
 
 
+def backend_for(device: str) -> str:
+    """What sums gradients on this device: a GPU in the host is no reason for NCCL when training is on the CPU."""
+    return "nccl" if torch.device(device).type == "cuda" else "gloo"
+
+
+def own_device(device: str, local_rank: int) -> str:
+    """This process's device: of the GPUs of its host the one with its number, unless one was named by number."""
+    chosen = torch.device(device)
+    return f"cuda:{local_rank}" if chosen.type == "cuda" and chosen.index is None else device
+
+
 class Group:
     """One process's view of the group; alone when it was not started by torchrun."""
 
-    def __init__(self, rank: int = 0, size: int = 1) -> None:
-        self.rank, self.size = rank, size
+    def __init__(self, rank: int = 0, size: int = 1, device: str = "cpu") -> None:
+        self.rank, self.size, self.device = rank, size, device
         # Whether the weights are split (`ml.prm.sharding`): then every pass is one of all processes together.
         self.is_sharded = False
 
     @classmethod
-    def from_environment(cls) -> Group:
-        """Join the group that torchrun's variables describe, over NCCL with a GPU and gloo without."""
+    def from_environment(cls, device: str) -> Group:
+        """Join the group that torchrun's variables describe; `device` is what was asked for all processes."""
         size = int(os.environ.get("WORLD_SIZE", "1"))
         if size == 1:
-            return cls()
+            return cls(device=device)
+        own = own_device(device, int(os.environ.get("LOCAL_RANK", "0")))
+        if torch.device(own).type == "cuda":
+            # NCCL's collectives without tensors (barriers) run on the current device.
+            torch.cuda.set_device(own)
         if not distributed.is_initialized():
-            distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-        return cls(distributed.get_rank(), size)
+            distributed.init_process_group(backend_for(own))
+        return cls(distributed.get_rank(), size, own)
 
     @property
     def is_first(self) -> bool:
@@ -70,9 +85,7 @@ class Group:
     def _reduced(self, numbers: Sequence[float], operation: Any) -> list[float]:
         if self.size == 1:
             return list(numbers)
-        total = torch.tensor(numbers, dtype=torch.float64)
-        if torch.cuda.is_available():
-            total = total.cuda()
+        total = torch.tensor(numbers, dtype=torch.float64, device=self.device)
         distributed.all_reduce(total, operation)
         return [float(number) for number in total]
 

@@ -72,8 +72,7 @@ def sibling_pairs(
     """Pairs among one node's children. ratings: people's labels in [0, 1]; q_values: rollouts' means in [0,
     1].
 
-    Each pair weighs 1 / (n_positive * n_negative). People's pairs come first; rollouts add none where people
-    already tell right from wrong.
+    People's pairs come first; rollouts add none where people already tell right from wrong.
     """
     right = [child for child, label in ratings.items() if label >= 0.5]
     wrong = [child for child, label in ratings.items() if label < 0.5]
@@ -84,13 +83,15 @@ def sibling_pairs(
         scores = q_values
     else:
         scores = ratings
-    weight = 1.0 / max(len(right) * len(wrong), 1)
-    return [
-        (better, worse, weight)
-        for better in right
-        for worse in wrong
-        if better != worse and scores[better] - scores[worse] > margin
-    ]
+    return _weighted(
+        [(better, worse) for better in right for worse in wrong if scores[better] - scores[worse] > margin]
+    )
+
+
+def _weighted(pairs: list[tuple[int, int]]) -> list[tuple[int, int, float]]:
+    """One node's pairs, each weighing 1 / (n_positive * n_negative) of the members that are in a pair."""
+    sides = len({better for better, _ in pairs}) * len({worse for _, worse in pairs})
+    return [(better, worse, 1.0 / sides) for better, worse in pairs]
 
 
 def _example(
@@ -193,12 +194,17 @@ def _means(nodes: list[_Node], siblings: list[int], name: str) -> dict[int, floa
 
 
 def _final_pairs(nodes: list[_Node]) -> list[tuple[int, int, float]]:
-    """Whole right solutions against whole wrong ones: the two with the highest and lowest mean label."""
-    ends = [(mean, right, index) for index, node in enumerate(nodes) for mean, right in node.endings]
-    right = list(dict.fromkeys(i for _, ok, i in sorted(ends, key=lambda end: -end[0]) if ok))[:TOP]
-    wrong = list(dict.fromkeys(i for _, ok, i in sorted(ends, key=lambda end: end[0]) if not ok))[:TOP]
-    weight = 1.0 / max(len(right) * len(wrong), 1)
-    return [(better, worse, weight) for better in right for worse in wrong if better != worse]
+    """Whole right solutions against whole wrong ones: the two with the highest and lowest mean label.
+
+    A right answer whose steps are labelled no better than a wrong one's contradicts itself, and is no pair.
+    """
+    ends = sorted((mean, right, index) for index, node in enumerate(nodes) for mean, right in node.endings)
+    # A node where several solutions end counts once, by the mean that the loop meets last: its own extreme.
+    right = {index: mean for mean, is_right, index in ends if is_right}
+    wrong = {index: mean for mean, is_right, index in reversed(ends) if not is_right}
+    best = sorted(right, key=lambda index: (-right[index], index))[:TOP]
+    worst = sorted(wrong, key=lambda index: (wrong[index], index))[:TOP]
+    return _weighted([(b, w) for b in best for w in worst if b != w and right[b] > wrong[w]])
 
 
 def _pruned(

@@ -93,8 +93,8 @@ def run_training(request: Request) -> dict[str, Any]:
     counts["labelled_steps"] = sum(len(example.reads) for example in examples)
     settings = replace(settings, steps=_steps(request, examples), language_weight=_language_weight(request))
     model = ProcessRewardModel(_prepared(base.model, request), targets, base.tokenizer.layout.token_bias)
-    group = Group.from_environment()
-    model.to(request.device)
+    group = Group.from_environment(request.device)
+    model.to(group.device)
     skeleton = None
     if request.is_sharded and group.size > 1:
         skeleton, group.is_sharded = shard(model), True
@@ -135,8 +135,11 @@ def run_training(request: Request) -> dict[str, Any]:
 
 
 def refuse_finished(out: Path) -> None:
-    """Raises MisstepError where a checkpoint already stands: it is evidence, and is not written over."""
-    if (out / "card.json").exists() or (out / "manifest.json").exists():
+    """Raises MisstepError where a checkpoint already stands: it is evidence, and is not written over.
+
+    Without a manifest nothing loads it: those are the files of a run that was killed before it had moved all.
+    """
+    if (out / "manifest.json").exists():
         raise MisstepError(f"{out} already holds a checkpoint, expected a new folder")
 
 

@@ -10,6 +10,8 @@ import copy
 from typing import Any
 
 import torch
+from torch import distributed
+from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
@@ -21,10 +23,12 @@ def shard(model: ProcessRewardModel) -> ProcessRewardModel:
     skeleton = copy.deepcopy(model).to("meta")
     plain = model.plain
     backbone = getattr(plain, plain.base_model_prefix)
+    # Said, because FSDP would otherwise move the weights to the host's GPU wherever they are.
+    mesh = init_device_mesh(next(model.parameters()).device.type, (distributed.get_world_size(),))
     if type(backbone).__name__ in LLAMA_SHAPED:
         for layer in backbone.layers[:-1]:
-            fully_shard(layer)
-    fully_shard(model)
+            fully_shard(layer, mesh=mesh)
+    fully_shard(model, mesh=mesh)
     for module in model.modules():
         if isinstance(module, FSDPModule):
             # The update's normaliser is known to all, so shares of the gradient are summed and not averaged;

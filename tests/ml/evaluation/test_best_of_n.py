@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from ml.commands.evaluate import main
-from ml.errors import BadRecord
+from ml.errors import BadRecord, MisstepError
 from ml.evaluation.best_of_n import Pool, aggregate, paired_difference, table
-from ml.evaluation.pools import group_answers, read_pools
+from ml.evaluation.pools import group_answers, read_pools, read_scores
 from tests.data import real_data
 
 
@@ -55,6 +55,19 @@ def test_ties_share_instead_of_favouring_the_first():
 def test_a_candidate_without_an_answer_has_no_vote():
     silent = pool(right=(0, 0, 1), groups=(-1, -1, 0))
     assert figures([silent], 3)[None, "majority"] == 1.0
+
+
+@pytest.mark.parametrize("steps", [5, 500])
+def test_products_next_to_nothing_still_outvote_smaller_ones(steps):
+    tiny = pool(right=(1, 0), groups=(0, 1), scores=([1e-3] * steps, [1e-6] * steps))
+    assert figures([tiny], 2)["prm", "vote product"] == 1.0
+    silent = pool(right=(0, 1, 0), groups=(-1, 0, 1), scores=([0.9] * steps, *tiny.scores["prm"]))
+    assert figures([silent], 3)["prm", "vote product"] == 1.0
+
+
+def test_a_vote_without_any_weight_is_shared():
+    unscored = pool(right=(1, 0), groups=(0, 1), scores=((), ()))
+    assert figures([unscored], 2)["prm", "vote product"] == 0.5
 
 
 def test_a_paired_difference_leaves_out_what_is_hard_for_both():
@@ -103,6 +116,42 @@ def test_a_pool_without_candidates_or_scores_is_refused_by_line(tmp_path):
     assert len(list(read_pools(path))) == 1
     with pytest.raises(BadRecord, match="no scores for a/0"):
         list(read_pools(path, extra={"b/0": [1.0]}))
+
+
+@pytest.mark.parametrize(
+    ("candidates", "complaint"),
+    [
+        ([{"is_correct": None}], "is_correct None in candidate 0, expected true or false"),
+        (
+            [{"is_correct": True, "step_scores": {"prm": [0.5]}}, {"is_correct": False}],
+            "no prm scores in candidate 1, expected them in each candidate or in none",
+        ),
+        (
+            [{"is_correct": True, "step_scores": {"other": [0.5]}}],
+            r"scores of \['other'\], expected those of the first line: \['prm'\]",
+        ),
+    ],
+)
+def test_what_is_missing_in_a_pool_is_refused_and_counts_as_nothing(tmp_path, candidates, complaint):
+    whole = {"is_correct": True, "step_scores": {"prm": [0.5]}}
+    path = tmp_path / "pool.jsonl"
+    path.write_text("".join(json.dumps({"solutions": some}) + "\n" for some in ([whole], candidates)))
+    with pytest.raises(BadRecord, match=rf"pool.jsonl:2: {complaint}"):
+        list(read_pools(path))
+
+
+def test_a_problem_without_a_models_scores_is_not_judged_for_it():
+    unscored = Pool("q", np.array([0]), np.array([True]), {})
+    with pytest.raises(MisstepError, match="problem q: no scores of prm"):
+        table([pool(), unscored], [1], resamples=2)
+
+
+@pytest.mark.parametrize("score", ['"x"', "true", "[0.5]", "1.5", "NaN"])
+def test_a_score_that_is_no_probability_is_refused_by_line(tmp_path, score):
+    path = tmp_path / "scores.jsonl"
+    path.write_text(f'{{"id": "a", "scores": [null, 0, 1]}}\n{{"id": "b", "scores": [{score}]}}\n')
+    with pytest.raises(BadRecord, match=r"scores.jsonl:2: scores .*, expected numbers in \[0, 1\] or null"):
+        read_scores(path)
 
 
 def test_the_real_pool_shows_both_reward_models_between_majority_and_oracle(capsys):

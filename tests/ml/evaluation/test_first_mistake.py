@@ -110,6 +110,13 @@ def test_the_command_reports_the_metric_and_where_the_threshold_came_from(tmp_pa
     assert moved["threshold"] == best_threshold(*drawn(2))
 
 
+@pytest.mark.parametrize(("one", "other"), [("solutions", "scores"), ("scores", "solutions")])
+def test_half_of_what_a_threshold_is_chosen_on_is_refused(tmp_path, capsys, one, other):
+    solutions, path = files(tmp_path, *drawn(1))
+    with pytest.raises(MisstepError, match=f"--threshold-{one} without --threshold-{other}, expected both"):
+        evaluated(capsys, solutions, path, f"--threshold-{one}", str(path))
+
+
 def test_a_missing_prediction_counts_as_wrong(tmp_path, capsys):
     solutions, path = files(tmp_path, [[0.9], [0.1]], [None, 0])
     path.write_text(path.read_text().splitlines()[0] + "\n")

@@ -114,6 +114,24 @@ def test_flat_prefixes_cut_each_other_into_steps():
     assert read[2].solution.extra["soft"] == [0.75, 1.0, 0.0]
 
 
+def test_a_prefix_that_ends_inside_a_number_does_not_cut_it():
+    entries = [("q\n\nx = 1", 0.25), ("q\n\nx = 12\n\ny = 3", 1.0), ("q\n\nx = 12", 0.5)]
+    steps = [{"solution_prefix": prefix, "mc_value": value} for prefix, value in entries]
+    read = list(math_aps.parse({"question": "q", "reasoning_steps": steps}, 1))
+    assert [found.solution.steps for found in read] == [("x = 1",), ("x = 12", "y = 3"), ("x = 12",)]
+    assert [found.solution.extra["soft"] for found in read] == [[0.25], [0.5, 1.0], [0.5]]
+
+
+def test_a_leaf_that_holds_the_rest_of_a_solution_is_cut_and_only_its_last_step_has_the_value():
+    leaf = {"text": "s2\n\ns3\n\n$$\na\n\nb\n$$\n\ns4", "mc_value": 0.0, "children": []}
+    first = {"text": "s1\n\nstill s1", "mc_value": 0.5, "children": [leaf]}
+    tree = {"text": "q", "mc_value": 0.5, "children": [first]}
+    (found,) = math_aps.parse({"question": "q", "reasoning_steps": tree}, 1)
+    # Neither a step that others follow nor displayed LaTeX is cut.
+    assert found.solution.steps == ("s1\n\nstill s1", "s2", "s3", "$$\na\n\nb\n$$", "s4")
+    assert found.solution.extra["soft"] == [0.5, None, None, None, 0.0]
+
+
 @pytest.mark.parametrize(
     "steps",
     [

@@ -14,6 +14,7 @@ import torch
 from ml.errors import MisstepError
 from ml.prm import checkpoint
 from ml.prm.checkpoint import TrainingState, check_whole, load_newest_state, publish, save_state, seal
+from ml.prm.run import refuse_finished
 
 
 def state(step: int) -> TrainingState:
@@ -106,9 +107,12 @@ def test_only_the_last_two_states_are_kept(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000003", "step-00000004"]
 
 
-def finished(folder, name="partial"):
+def finished(folder, name="partial", adapter=False):
     partial = folder / name
     partial.mkdir()
+    if adapter:
+        (partial / "adapter").mkdir()
+        (partial / "adapter" / "adapter_model.safetensors").write_bytes(b"adapter")
     (partial / "model.safetensors").write_bytes(b"weights")
     (partial / "card.json").write_text(json.dumps({"objective": "classifier"}))
     return partial
@@ -120,6 +124,29 @@ def test_a_checkpoint_moves_into_a_folder_that_somebody_else_uses(tmp_path):
     publish(finished(tmp_path), tmp_path / "out")
     assert check_whole(tmp_path / "out") == {"objective": "classifier"}
     assert (tmp_path / "out" / "spec.json").exists() and not (tmp_path / "partial").exists()
+
+
+@pytest.mark.parametrize("moves", range(4))
+def test_a_checkpoint_whose_move_was_killed_is_moved_again_by_the_same_command(tmp_path, monkeypatch, moves):
+    out, replace, remaining = tmp_path / "out", os.replace, [moves]
+    out.mkdir()
+    (out / "spec.json").write_text("{}")
+
+    def dying(*arguments):
+        if not remaining[0]:
+            raise InterruptedError
+        remaining[0] -= 1
+        replace(*arguments)
+
+    monkeypatch.setattr(checkpoint.os, "replace", dying)
+    with pytest.raises(InterruptedError):
+        publish(finished(tmp_path, adapter=True), out)
+    monkeypatch.undo()
+    refuse_finished(out)
+    publish(finished(tmp_path, "again", adapter=True), out)
+    assert check_whole(out) == {"objective": "classifier"}
+    with pytest.raises(MisstepError, match="already holds a checkpoint"):
+        refuse_finished(out)
 
 
 def test_a_checkpoint_with_a_changed_byte_is_not_loaded(tmp_path):

@@ -94,6 +94,24 @@ def test_an_unknown_objective_is_not_available(tmp_path):
         train_command.main(["--snapshot", "x", "--out", "y", "--objective", "rank"])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--class-weights", "1", "2", "3"), "3 --class-weights, expected one for each of 2 classes"),
+        (("--classes", "3", "--class-weights", "1", "2"), "2 --class-weights, expected one for each of 3"),
+        (("--steps", "0"), "--steps 0, expected at least 1"),
+        (
+            ("--objective", "value", "--smoothing", "0.1"),
+            "--smoothing with objective value, expected classifier",
+        ),
+        (("--objective", "outcome", "--class-weights", "1", "2"), "--class-weights with objective outcome"),
+    ],
+)
+def test_what_no_run_can_have_or_the_objective_ignores_is_refused(tmp_path, capsys, arguments, complaint):
+    assert complaint in refusal(tmp_path, capsys, *arguments, snapshot=snapshot_of(tmp_path))
+    assert not list(tmp_path.glob("checkpoint*"))
+
+
 def test_a_problem_seen_in_training_is_reported_when_it_is_scored(tmp_path, capsys):
     checkpoint, _ = trained(tmp_path, capsys)
     _, summary = scored(tmp_path, capsys, checkpoint, [*sums(2), *sums(2, seed=9)])

@@ -113,6 +113,32 @@ def test_rollouts_pair_the_two_best_with_the_two_worst():
     assert sibling_pairs({}, {1: 0.5, 2: 0.5}) == []  # A margin of nothing contradicts itself.
 
 
+def test_a_pair_weighs_by_the_pairs_that_are_left():
+    # Both children have right and wrong ends below, but only one of the two orders has a margin.
+    assert sibling_pairs({}, {1: 0.75, 2: 0.25}) == [(1, 2, 1.0)]
+
+
+def test_a_right_solution_with_worse_steps_than_a_wrong_one_is_no_pair():
+    def solution(name, labels, is_correct):
+        steps = [f"{name} {k}" for k in range(len(labels))]
+        sources = ["automatic"] * len(labels)
+        return replace(
+            sums(1)[0], id=name, steps=steps, labels=labels, label_source=sources, is_correct=is_correct,
+            automatic=None, options=[], first_mistake=None,
+        )  # fmt: skip
+
+    def final(*rows):
+        found = examples_of("preference", list(rows), STEPS, final_pairs=True)
+        alone = examples_of("preference", list(rows), STEPS, final_pairs=False)
+        return [pair[2] for e in found for pair in e.pairs][sum(len(e.pairs) for e in alone) :]
+
+    doubtful, convincing = solution("a", [0.5, 0.5], True), solution("b", [0.9, 0.9], False)
+    assert final(doubtful, convincing) == []
+    assert final(doubtful, convincing, solution("c", [0.5, 0.1], False)) == [1.0]
+    # The same words, graded differently: nothing is better than itself.
+    assert final(solution("a", [0.9, 0.9], True), solution("a", [0.1, 0.1], False)) == []
+
+
 def test_preferences_share_the_prefix_and_end_with_whole_solutions():
     right = sums(1)[0]
     wrong = replace(
