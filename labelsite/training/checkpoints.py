@@ -14,7 +14,7 @@ from django.conf import settings
 
 from ml.errors import MisstepError
 
-MANIFEST, CARD = "manifest.json", "card.json"
+MANIFEST, CARD, PROBLEMS = "manifest.json", "card.json", "training_problems.txt"
 CARD_FORMAT = "misstep-checkpoint"
 
 
@@ -43,6 +43,12 @@ def verified(folder: Path) -> tuple[str, dict[str, Any]]:
     if card.get("format") != CARD_FORMAT:
         raise MisstepError(f"{folder / CARD} has format {card.get('format')!r}, expected {CARD_FORMAT!r}")
     return _sha256(folder / MANIFEST), card
+
+
+def training_problems(folder: Path) -> frozenset[str]:
+    """The problems that a checkpoint was trained on, by hash; none where it does not say."""
+    path = folder / PROBLEMS
+    return frozenset(path.read_text(encoding="utf-8").split()) if path.is_file() else frozenset()
 
 
 def keep(folder: Path, sha256: str) -> Path:

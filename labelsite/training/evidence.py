@@ -16,6 +16,8 @@ from labelsite.campaigns.models import Campaign, Task
 from labelsite.comparison.models import Adjudication
 from labelsite.problems.models import Solution
 from labelsite.problems.queries import as_records
+from ml.errors import MisstepError
+from ml.snapshot import problem_hash
 
 NONE = -1
 
@@ -62,15 +64,23 @@ def has_choices(campaign: Campaign) -> bool:
     return _graded(campaign).values("problem").annotate(count=Count("pk")).filter(count__gt=1).exists()
 
 
-def write_pool(campaign: Campaign, run: ScoreRun, folder: Path) -> None:
+def write_pool(campaign: Campaign, run: ScoreRun, folder: Path, known: Collection[str] = ()) -> None:
     """Write pool.jsonl, a line for each problem with several graded solutions, and its candidates' scores.
 
     A problem's smallest number of solutions bounds n, so that one with a single solution would allow no choice.
+    known: the problems that the checkpoint was trained on, by hash, which tell nothing of what it can do and are
+    left out. Raises MisstepError where there are no others.
     """
     pools: dict[int, list[Solution]] = {}
-    for solution in _graded(campaign).order_by("pk"):
-        pools.setdefault(solution.problem_id, []).append(solution)
+    for solution in _graded(campaign).select_related("problem").order_by("pk"):
+        if problem_hash(solution.problem.text) not in known:
+            pools.setdefault(solution.problem_id, []).append(solution)
     chosen = {problem: found for problem, found in pools.items() if len(found) > 1}
+    if not chosen:
+        raise MisstepError(
+            f"the checkpoint was trained on every problem of {campaign.name} with several graded solutions,"
+            " expected others to choose among"
+        )
     places = {one.pk: f"{problem}/{k}" for problem, found in chosen.items() for k, one in enumerate(found)}
     _write(
         folder / "pool.jsonl",

@@ -28,9 +28,12 @@ TRAIN_TASK = "labelsite.training.tasks.run_training"
 SCORE_TASK = "labelsite.training.tasks.run_campaign_scores"
 EVALUATE_TASK = "labelsite.training.tasks.run_evaluation"
 EVALUATED_FILES: Mapping[str, Sequence[str]] = {
-    EvaluationKind.FIRST_MISTAKE: ("--solutions", "{in}/solutions.jsonl", "--format", "processbench"),
+    EvaluationKind.FIRST_MISTAKE: (
+        "--solutions", "{in}/solutions.jsonl", "--format", "processbench",
+        "--training-problems", f"{{in}}/{checkpoints.PROBLEMS}",
+    ),
     EvaluationKind.BEST_OF_N: ("--pool", "{in}/pool.jsonl"),
-}
+}  # fmt: skip
 # What a form or a script may set besides snapshot, labels, objective, base and seed.
 OPTIONS = (
     "steps", "epochs", "learning_rate", "batch_size", "lora", "classes", "target", "threshold",

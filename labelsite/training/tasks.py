@@ -15,7 +15,7 @@ from labelsite.campaigns.models import Campaign
 from labelsite.celery import application
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import perform
-from labelsite.training import evidence, services
+from labelsite.training import checkpoints, evidence, services
 from labelsite.training.models import EvaluationKind
 
 
@@ -46,7 +46,9 @@ def prepare_evaluation(job: Job, folder: Path) -> None:
     campaign = Campaign.objects.get(pk=job.spec["campaign"])
     run = ScoreRun.objects.get(pk=job.spec["score_run"])
     # Evaluations that were queued before there were kinds look for first mistakes.
+    known = checkpoints.training_problems(services.checkpoint_path(job.evaluation.checkpoint))
     if job.spec.get("kind") == EvaluationKind.BEST_OF_N:
-        evidence.write_pool(campaign, run, folder)
+        evidence.write_pool(campaign, run, folder, known)
     else:
         evidence.write_files(campaign, run, folder)
+        (folder / checkpoints.PROBLEMS).write_text("\n".join(sorted(known)), encoding="utf-8")
