@@ -105,8 +105,14 @@ def _format_of(solutions: Path, format: str | None) -> str:
 def _cross_fitted(
     scores: list[SINGLE_SCORES], truths: list[int | None], problems: list[str]
 ) -> dict[str, Any]:
-    """Each half of the problems (by hash) judged with the threshold chosen on the other half."""
-    halves = [int(name, 16) % 2 for name in problems]
+    """Each half of the problems (by hash) judged with the threshold chosen on the other half.
+
+    Null figures where all problems fall into one half: there is nothing to choose a threshold on.
+    """
+    # The hash's last decimal digit decides the split, so that by it a whole split could fall into one half.
+    halves = [int(name, 16) // 10 % 2 for name in problems]
+    if len(set(halves)) < 2:
+        return dict.fromkeys(["threshold_chosen_on", *metric([], [])])
     thresholds = [
         best_threshold(
             [s for s, half in zip(scores, halves, strict=True) if half == own],

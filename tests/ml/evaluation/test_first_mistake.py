@@ -18,6 +18,7 @@ from ml.evaluation.first_mistake import (
     predict,
     threshold_curve,
 )
+from ml.snapshot import split_of
 
 
 def test_the_first_step_below_the_threshold_is_the_prediction():
@@ -72,12 +73,12 @@ def test_a_threshold_is_found_where_only_one_kind_of_solution_exists():
     assert [predict(values, wrong) for values in scores] == [1, 1]
 
 
-def files(tmp_path, scores, truths):
+def files(tmp_path, scores, truths, problems=None):
     solutions, scores_path = tmp_path / "solutions.jsonl", tmp_path / "scores.jsonl"
     with solutions.open("w") as one, scores_path.open("w") as two:
         for index, (values, truth) in enumerate(zip(scores, truths, strict=True)):
             record = {
-                "id": f"s{index}", "generator": "toy", "problem": f"problem {index}",
+                "id": f"s{index}", "generator": "toy", "problem": problems[index] if problems else f"problem {index}",
                 "steps": [f"step {k}" for k in range(len(values))], "final_answer_correct": truth is None,
                 "label": -1 if truth is None else truth,
             }  # fmt: skip
@@ -108,6 +109,22 @@ def test_the_command_reports_the_metric_and_where_the_threshold_came_from(tmp_pa
         capsys, solutions, path, "--threshold-solutions", str(other), "--threshold-scores", str(other_scores)
     )
     assert moved["threshold"] == best_threshold(*drawn(2))
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_the_problems_of_one_split_fall_into_both_halves(tmp_path, capsys, split):
+    problems = [name for name in map("problem {}".format, range(400)) if split_of(name) == split]
+    # Every threshold above 0.1 and up to 0.3 is right, and the usual 0.5 is not.
+    truths = [index // 2 % 2 or None for index in range(len(problems))]
+    scores = [[0.3, 0.3 if truth is None else 0.1] for truth in truths]
+    report = evaluated(capsys, *files(tmp_path, scores, truths, problems))
+    assert report["held_out"]["f1"] == 1.0
+
+
+def test_without_another_half_nothing_is_held_out(tmp_path, capsys):
+    report = evaluated(capsys, *files(tmp_path, [[0.9], [0.1]], [None, 0], ["one problem"] * 2))
+    assert report["f1"] == 1.0
+    assert set(report["held_out"].values()) == {None} and "f1" in report["held_out"]
 
 
 def test_a_missing_prediction_counts_as_wrong(tmp_path, capsys):
