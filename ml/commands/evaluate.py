@@ -14,6 +14,7 @@ from ml.evaluation.pools import read_pools, read_scores
 from ml.evaluation.step_curves import step_report
 from ml.formats import FORMATS, guess, read
 from ml.progress import Progress, print_result
+from ml.records import Annotation, FinishReason, LabelledSolution
 from ml.snapshot import problem_hash
 
 SINGLE_SCORES = list[float | None]
@@ -80,19 +81,31 @@ def _critiques(options: argparse.Namespace) -> dict[str, Any]:
     by_id = read_critiques(options.critiques)
     critiques, truths, unlabelled, found = [], [], 0, 0
     for labelled in read(options.solutions, _format_of(options.solutions, options.format)):
-        if labelled.annotation is None or not labelled.solution.steps:
+        verdict = _verdict(labelled)
+        if verdict is None:
             unlabelled += 1
             continue
         found += labelled.solution.id in by_id
         # A solution that no critique was written of counts as wrong and is never dropped.
         critiques.append(by_id.get(labelled.solution.id, []))
-        truths.append(labelled.annotation.first_mistake)
+        truths.append(verdict.first_mistake)
     if not found:
         raise MisstepError(
             f"{options.critiques}: none of its ids is a labelled solution of {options.solutions}, expected the same"
         )
     report = critique_report(critiques, truths)
     return {"solutions": options.solutions.name, **report, "without_label": unlabelled}
+
+
+def _verdict(labelled: LabelledSolution) -> Annotation | None:
+    """A look that knows the first mistake, or that there is none.
+
+    One that broke off, or that breaks a label rule, names no mistake either, but does not mean that there is none.
+    """
+    said = labelled.annotation
+    if said is None or labelled.broken_rule or not labelled.solution.steps:
+        return None
+    return said if said.finish_reason in (FinishReason.FOUND_ERROR, FinishReason.SOLUTION) else None
 
 
 def _format_of(solutions: Path, format: str | None) -> str:
@@ -135,10 +148,10 @@ def _joined(
     problems: list[str] = []
     unlabelled = found = 0
     for labelled in read(solutions, kind):
-        solution, annotation = labelled.solution, labelled.annotation
+        solution, verdict = labelled.solution, _verdict(labelled)
         values = by_id.get(solution.id)
         found += values is not None
-        if annotation is None or not solution.steps:
+        if verdict is None:
             unlabelled += 1
             continue
         if values is not None and len(values) != len(solution.steps):
@@ -148,7 +161,7 @@ def _joined(
             )
         # A missing prediction counts as wrong and is never dropped (METHODS of the benchmark).
         scores.append(values if values is not None else [None] * len(solution.steps))
-        truths.append(annotation.first_mistake)
+        truths.append(verdict.first_mistake)
         problems.append(problem_hash(solution.problem.text))
     if not found:
         raise MisstepError(f"{scores_path}: none of its ids is in {solutions}, expected the same solutions")

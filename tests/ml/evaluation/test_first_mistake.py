@@ -121,6 +121,38 @@ def test_the_problems_of_one_split_fall_into_both_halves(tmp_path, capsys, split
     assert report["held_out"]["f1"] == 1.0
 
 
+def prm800k_line(ratings, finish_reason):
+    steps = [
+        {"completions": [{"text": f"step {k}", "rating": rating, "flagged": None}], "human_completion": None,
+         "chosen_completion": 0}
+        for k, rating in enumerate(ratings)
+    ]  # fmt: skip
+    label = {"steps": steps, "total_time": 1, "finish_reason": finish_reason}
+    return json.dumps({"question": {"problem": "1 + 1?", "ground_truth_answer": "2"}, "label": label})
+
+
+@pytest.fixture
+def looks(tmp_path):
+    """Two finished looks; then a bad problem, one given up, and one that breaks a label rule."""
+    path = tmp_path / "looks.jsonl"
+    looks = [
+        ([1, -1], "found_error"), ([1, 1], "solution"), ([1, 1], "bad_problem"), ([1, None], "give_up"),
+        ([1, None], "solution"),
+    ]  # fmt: skip
+    path.write_text("".join(prm800k_line(*look) + "\n" for look in looks))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["first-mistake", "critiques"])
+def test_only_a_finished_look_that_keeps_the_label_rules_is_a_truth(tmp_path, capsys, looks, kind):
+    said = {"first-mistake": ("scores", [0.9, 0.9]), "critiques": ("critiques", [-1])}[kind]
+    path = tmp_path / "said.jsonl"
+    path.write_text("".join(json.dumps({"id": str(k), said[0]: said[1]}) + "\n" for k in range(1, 6)))
+    main([kind, f"--{said[0]}", str(path), "--solutions", str(looks), "--format", "prm800k"])
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (report["count_wrong"], report["count_right"], report["without_label"]) == (1, 1, 3)
+
+
 def test_without_another_half_nothing_is_held_out(tmp_path, capsys):
     report = evaluated(capsys, *files(tmp_path, [[0.9], [0.1]], [None, 0], ["one problem"] * 2))
     assert report["f1"] == 1.0
