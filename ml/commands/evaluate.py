@@ -14,6 +14,7 @@ from ml.evaluation.pools import read_pools, read_scores
 from ml.evaluation.step_curves import step_report
 from ml.formats import FORMATS, guess, read
 from ml.progress import Progress, print_result
+from ml.records import Annotation, FinishReason, LabelledSolution
 from ml.snapshot import problem_hash
 
 SINGLE_SCORES = list[float | None]
@@ -33,6 +34,12 @@ def parser() -> argparse.ArgumentParser:
     )
     first.add_argument("--threshold-scores", type=Path, metavar="FILE", help="and their scores")
     first.add_argument("--threshold-format", choices=FORMATS)
+    first.add_argument(
+        "--training-problems",
+        type=Path,
+        metavar="FILE",
+        help="a checkpoint's training_problems.txt: solutions of other problems are measured by themselves too",
+    )
     critiques = kinds.add_parser("critiques", help="the same metric for the majority of written critiques")
     critiques.add_argument(
         "--critiques", required=True, type=Path, metavar="FILE", help='lines {"id", "critiques": [...]}'
@@ -73,6 +80,7 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
         **report,
         "threshold_chosen_on": chosen_on,
         "held_out": _cross_fitted(scores, truths, problems),
+        **_unseen(options.training_problems, scores, truths, problems),
         "without_label": unlabelled,
         "steps": step_report(scores, truths),
     }
@@ -82,19 +90,31 @@ def _critiques(options: argparse.Namespace) -> dict[str, Any]:
     by_id = read_critiques(options.critiques)
     critiques, truths, unlabelled, found = [], [], 0, 0
     for labelled in read(options.solutions, _format_of(options.solutions, options.format)):
-        if labelled.annotation is None or not labelled.solution.steps:
+        verdict = _verdict(labelled)
+        if verdict is None:
             unlabelled += 1
             continue
         found += labelled.solution.id in by_id
         # A solution that no critique was written of counts as wrong and is never dropped.
         critiques.append(by_id.get(labelled.solution.id, []))
-        truths.append(labelled.annotation.first_mistake)
+        truths.append(verdict.first_mistake)
     if not found:
         raise MisstepError(
             f"{options.critiques}: none of its ids is a labelled solution of {options.solutions}, expected the same"
         )
     report = critique_report(critiques, truths)
     return {"solutions": options.solutions.name, **report, "without_label": unlabelled}
+
+
+def _verdict(labelled: LabelledSolution) -> Annotation | None:
+    """A look that knows the first mistake, or that there is none.
+
+    One that broke off, or that breaks a label rule, names no mistake either, but does not mean that there is none.
+    """
+    said = labelled.annotation
+    if said is None or labelled.broken_rule or not labelled.solution.steps:
+        return None
+    return said if said.finish_reason in (FinishReason.FOUND_ERROR, FinishReason.SOLUTION) else None
 
 
 def _format_of(solutions: Path, format: str | None) -> str:
@@ -107,8 +127,14 @@ def _format_of(solutions: Path, format: str | None) -> str:
 def _cross_fitted(
     scores: list[SINGLE_SCORES], truths: list[int | None], problems: list[str]
 ) -> dict[str, Any]:
-    """Each half of the problems (by hash) judged with the threshold chosen on the other half."""
-    halves = [int(name, 16) % 2 for name in problems]
+    """Each half of the problems (by hash) judged with the threshold chosen on the other half.
+
+    Null figures where all problems fall into one half: there is nothing to choose a threshold on.
+    """
+    # The hash's last decimal digit decides the split, so that by it a whole split could fall into one half.
+    halves = [int(name, 16) // 10 % 2 for name in problems]
+    if len(set(halves)) < 2:
+        return dict.fromkeys(["threshold_chosen_on", *metric([], [])])
     thresholds = [
         best_threshold(
             [s for s, half in zip(scores, halves, strict=True) if half == own],
@@ -118,6 +144,28 @@ def _cross_fitted(
     ]
     said = [predict(values, thresholds[1 - half]) for values, half in zip(scores, halves, strict=True)]
     return {"threshold_chosen_on": "the other half of the problems", **metric(said, truths)}
+
+
+def _unseen(
+    training_problems: Path | None,
+    scores: list[SINGLE_SCORES],
+    truths: list[int | None],
+    problems: list[str],
+) -> dict[str, Any]:
+    """How many solutions are of problems that the model was trained on, and the others' cross-fitted figures."""
+    if training_problems is None:
+        return {}
+    if not training_problems.is_file():
+        raise MisstepError(
+            f"{training_problems}: no such file, expected a checkpoint's training_problems.txt"
+        )
+    known = frozenset(training_problems.read_text(encoding="utf-8").split())
+    others = [index for index, name in enumerate(problems) if name not in known]
+    figures = _cross_fitted(*([values[index] for index in others] for values in (scores, truths, problems)))
+    return {
+        "of_training_problems": len(problems) - len(others),
+        "unseen": figures | {"count": len(others)},
+    }
 
 
 def _joined(
@@ -131,10 +179,10 @@ def _joined(
     problems: list[str] = []
     unlabelled = found = 0
     for labelled in read(solutions, kind):
-        solution, annotation = labelled.solution, labelled.annotation
+        solution, verdict = labelled.solution, _verdict(labelled)
         values = by_id.get(solution.id)
         found += values is not None
-        if annotation is None or not solution.steps:
+        if verdict is None:
             unlabelled += 1
             continue
         if values is not None and len(values) != len(solution.steps):
@@ -144,7 +192,7 @@ def _joined(
             )
         # A missing prediction counts as wrong and is never dropped (METHODS of the benchmark).
         scores.append(values if values is not None else [None] * len(solution.steps))
-        truths.append(annotation.first_mistake)
+        truths.append(verdict.first_mistake)
         problems.append(problem_hash(solution.problem.text))
     if not found:
         raise MisstepError(f"{scores_path}: none of its ids is in {solutions}, expected the same solutions")

@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,8 +33,8 @@ from ml.prm.score import Scorer, Unscored
 from ml.prm.sharding import assembled, shard
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.train import Run, TrainingSettings, train
-from ml.snapshot import SnapshotRow, leaked_problems, problem_hash, read_snapshot
-from ml.targets import LabelRule, label_rows
+from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash, read_snapshot
+from ml.targets import LabelRule, frozen_rule, label_rows
 
 OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
 
@@ -75,7 +75,8 @@ def run_training(request: Request) -> dict[str, Any]:
     started = time.monotonic()
     refuse_finished(request.out)
     snapshot = read_snapshot(request.snapshot)
-    rows = _labelled(list(snapshot), snapshot.manifest, request)
+    rows, rule = _labelled(snapshot, request)
+    request = replace(request, rule=rule)
     parts = {name: [row for row in rows if row.split == name] for name in ("train", "validation")}
     if not parts["train"]:
         raise MisstepError(f"{request.snapshot}: no rows in split train, expected at least one")
@@ -143,13 +144,15 @@ def refuse_finished(out: Path) -> None:
         raise MisstepError(f"{out} already holds a checkpoint, expected a new folder")
 
 
-def _labelled(rows: list[SnapshotRow], manifest: Mapping[str, Any], request: Request) -> list[SnapshotRow]:
+def _labelled(snapshot: Snapshot, request: Request) -> tuple[list[SnapshotRow], LabelRule]:
+    """The rows with the labels to train on, and the rule that decided them."""
+    rows = list(snapshot)
     leaked = leaked_problems(rows)
     if leaked:
         raise MisstepError(f"{len(leaked)} problems stand in more than one split, expected each in one")
-    if request.use_frozen_labels and manifest.get("labels") == request.rule.labels:
-        return rows
-    return label_rows(rows, request.rule)
+    if request.use_frozen_labels and snapshot.manifest.get("labels") == request.rule.labels:
+        return rows, frozen_rule(snapshot.manifest, request.rule.labels)
+    return label_rows(rows, request.rule), request.rule
 
 
 def _texts(rows: Sequence[SnapshotRow]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from ml.targets.fusion import Fusion, Witnessed, WitnessRates, fuse
 from ml.targets.rules import Decision, LabelRule, decide_labels
-from ml.targets.snapshot_rows import label_rows
+from ml.targets.snapshot_rows import frozen_rule, label_rows
 from ml.targets.values import quality_values
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "WitnessRates",
     "Witnessed",
     "decide_labels",
+    "frozen_rule",
     "fuse",
     "label_rows",
     "quality_values",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from ml.snapshot import SnapshotRow
@@ -17,6 +17,13 @@ def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow
     if rule.labels == "mixed" and rule.mixture == "fusion":
         listed, _ = with_posteriors(listed, rule)
     return [_decided(row, rule) for row in listed]
+
+
+def frozen_rule(manifest: Mapping[str, Any], labels: str) -> LabelRule:
+    """The rule by which a snapshot's labels were frozen; what its manifest does not say has its usual value."""
+    known = {field.name for field in fields(LabelRule)}
+    said = {name: value for name, value in (manifest.get("rule") or {}).items() if name in known}
+    return LabelRule(**{**said, "labels": labels})
 
 
 def with_posteriors(rows: Sequence[SnapshotRow], rule: LabelRule) -> tuple[list[SnapshotRow], Fusion]:

@@ -18,6 +18,7 @@ from ml.evaluation.first_mistake import (
     predict,
     threshold_curve,
 )
+from ml.snapshot import problem_hash, split_of
 
 
 def test_the_first_step_below_the_threshold_is_the_prediction():
@@ -72,12 +73,12 @@ def test_a_threshold_is_found_where_only_one_kind_of_solution_exists():
     assert [predict(values, wrong) for values in scores] == [1, 1]
 
 
-def files(tmp_path, scores, truths):
+def files(tmp_path, scores, truths, problems=None):
     solutions, scores_path = tmp_path / "solutions.jsonl", tmp_path / "scores.jsonl"
     with solutions.open("w") as one, scores_path.open("w") as two:
         for index, (values, truth) in enumerate(zip(scores, truths, strict=True)):
             record = {
-                "id": f"s{index}", "generator": "toy", "problem": f"problem {index}",
+                "id": f"s{index}", "generator": "toy", "problem": problems[index] if problems else f"problem {index}",
                 "steps": [f"step {k}" for k in range(len(values))], "final_answer_correct": truth is None,
                 "label": -1 if truth is None else truth,
             }  # fmt: skip
@@ -117,6 +118,54 @@ def test_half_of_what_a_threshold_is_chosen_on_is_refused(tmp_path, capsys, one,
         evaluated(capsys, solutions, path, f"--threshold-{one}", str(path))
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_the_problems_of_one_split_fall_into_both_halves(tmp_path, capsys, split):
+    problems = [name for name in map("problem {}".format, range(400)) if split_of(name) == split]
+    # Every threshold above 0.1 and up to 0.3 is right, and the usual 0.5 is not.
+    truths = [index // 2 % 2 or None for index in range(len(problems))]
+    scores = [[0.3, 0.3 if truth is None else 0.1] for truth in truths]
+    report = evaluated(capsys, *files(tmp_path, scores, truths, problems))
+    assert report["held_out"]["f1"] == 1.0
+
+
+def prm800k_line(ratings, finish_reason):
+    steps = [
+        {"completions": [{"text": f"step {k}", "rating": rating, "flagged": None}], "human_completion": None,
+         "chosen_completion": 0}
+        for k, rating in enumerate(ratings)
+    ]  # fmt: skip
+    label = {"steps": steps, "total_time": 1, "finish_reason": finish_reason}
+    return json.dumps({"question": {"problem": "1 + 1?", "ground_truth_answer": "2"}, "label": label})
+
+
+@pytest.fixture
+def looks(tmp_path):
+    """Two finished looks; then a bad problem, one given up, and one that breaks a label rule."""
+    path = tmp_path / "looks.jsonl"
+    looks = [
+        ([1, -1], "found_error"), ([1, 1], "solution"), ([1, 1], "bad_problem"), ([1, None], "give_up"),
+        ([1, None], "solution"),
+    ]  # fmt: skip
+    path.write_text("".join(prm800k_line(*look) + "\n" for look in looks))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["first-mistake", "critiques"])
+def test_only_a_finished_look_that_keeps_the_label_rules_is_a_truth(tmp_path, capsys, looks, kind):
+    said = {"first-mistake": ("scores", [0.9, 0.9]), "critiques": ("critiques", [-1])}[kind]
+    path = tmp_path / "said.jsonl"
+    path.write_text("".join(json.dumps({"id": str(k), said[0]: said[1]}) + "\n" for k in range(1, 6)))
+    main([kind, f"--{said[0]}", str(path), "--solutions", str(looks), "--format", "prm800k"])
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (report["count_wrong"], report["count_right"], report["without_label"]) == (1, 1, 3)
+
+
+def test_without_another_half_nothing_is_held_out(tmp_path, capsys):
+    report = evaluated(capsys, *files(tmp_path, [[0.9], [0.1]], [None, 0], ["one problem"] * 2))
+    assert report["f1"] == 1.0
+    assert set(report["held_out"].values()) == {None} and "f1" in report["held_out"]
+
+
 def test_a_missing_prediction_counts_as_wrong(tmp_path, capsys):
     solutions, path = files(tmp_path, [[0.9], [0.1]], [None, 0])
     path.write_text(path.read_text().splitlines()[0] + "\n")
@@ -145,3 +194,19 @@ def test_the_threshold_curve_says_what_another_threshold_would_have_found():
     assert (rows[0.2]["accuracy_wrong"], rows[0.2]["accuracy_right"], rows[0.2]["f1"]) == (0.0, 1.0, 0.0)
     assert rows[0.7]["f1"] == 1.0
     assert threshold_curve([[None]], [0]) == []
+
+
+def test_solutions_of_problems_that_it_was_trained_on_are_told_apart(tmp_path, capsys):
+    problems = [f"problem {index}" for index in range(40)]
+    truths = [index // 2 % 2 or None for index in range(40)]
+    # By heart on the first half of the problems, and the wrong way round on the others.
+    scores = [[0.9, 0.9 if (truth is None) == (index < 20) else 0.1] for index, truth in enumerate(truths)]
+    known = tmp_path / "training_problems.txt"
+    known.write_text("\n".join(problem_hash(name) for name in problems[:20]))
+    paths = files(tmp_path, scores, truths, problems)
+    report = evaluated(capsys, *paths, "--training-problems", str(known))
+    assert (report["of_training_problems"], report["unseen"]["count"]) == (20, 20)
+    assert report["unseen"]["accuracy_wrong"] == 0.0 < report["held_out"]["accuracy_wrong"]
+    assert "unseen" not in evaluated(capsys, *paths)
+    with pytest.raises(MisstepError, match=r"absent\.txt: no such file"):
+        evaluated(capsys, *paths, "--training-problems", str(tmp_path / "absent.txt"))

@@ -164,6 +164,19 @@ def test_a_given_base_is_trained_with_lora_and_published_merged(tmp_path, capsys
     assert not any("lora" in name for name in names)
 
 
+def test_the_rule_of_frozen_labels_decides_the_alternatives_too_and_stands_on_the_card(tmp_path, capsys):
+    neutral = [{"position": 0, "text": "Let us add", "rating": 0}]
+    rows = [replace(row, options=neutral) for row in sums(4)]
+    steps = sum(label is not None for row in rows for label in row.labels)
+    rule = {"labels": "human", "neutral": "drop", "threshold": 0.25, "a later version's": 1}
+    snapshot = snapshot_of(tmp_path, rows, rule=rule)
+    _, result = trained(tmp_path, capsys, snapshot=snapshot)
+    assert (result["label_rule"]["neutral"], result["label_rule"]["threshold"]) == ("drop", 0.25)
+    assert result["counts"]["labelled_steps"] == steps
+    _, result = trained(tmp_path, capsys, "--neutral", "negative", snapshot=snapshot, out="asked")
+    assert (result["label_rule"]["neutral"], result["label_rule"]["threshold"]) == ("negative", 0.0)
+
+
 def test_frozen_labels_serve_unless_the_rule_is_asked_to_change(tmp_path, capsys):
     silent = [replace(row, labels=[None] * 3, label_source=[None] * 3) for row in sums(8)]
     with_search = {"visits": [4] * 3, "correct": [4, 2, 0]}
