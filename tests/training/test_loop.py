@@ -22,6 +22,7 @@ from labelsite.training.curves import read_curves
 from labelsite.training.models import Checkpoint
 from labelsite.training.plots import choices, evaluation_charts
 from ml.errors import MisstepError
+from ml.snapshot import problem_hash
 from tests.factories import make_campaign, make_problem, make_solution, make_task, make_user
 from tests.training.pocket import pocket_campaign
 
@@ -83,6 +84,8 @@ def test_rollouts_train_a_model_whose_scores_reorder_the_queue():
     assert evaluation.figures["count"] == 30
     assert 0 <= evaluation.figures["held_out"]["exact"] <= 1
     assert len(evaluation.figures["thresholds"]) > 1
+    known, others = evaluation.figures["of_training_problems"], evaluation.figures["unseen"]["count"]
+    assert known > 0 and known + others == 30
 
     with pytest.raises(MisstepError, match="several graded solutions to choose among"):
         services.start_evaluation(checkpoint, campaign, kind="best-of-n")
@@ -114,6 +117,28 @@ def test_a_checkpoint_chooses_among_the_solutions_of_each_problem():
     assert (found["product"], found["minimum"], found["majority"], found["oracle"]) == (1.0, 0.0, 0.5, 1.0)
     assert choices(evaluation)[0].accuracy == 1.0
     assert [chart.title for chart in evaluation_charts(evaluation)] == ["Best of n", "Weighted vote among n"]
+
+
+def test_the_problems_that_a_checkpoint_was_trained_on_are_no_choice_of_its(tmp_path):
+    campaign = make_campaign()
+    for number in range(2):
+        problem = make_problem(f"{number} + 1 =", "1")
+        for right in (True, False):
+            make_task(campaign, make_solution(steps=["A = 1", "It is 1"], problem=problem, is_correct=right))
+    checkpoint = scored_by_hand(campaign)
+    folder = services.checkpoint_path(checkpoint)
+    folder.mkdir(parents=True)
+    (folder / "training_problems.txt").write_text(problem_hash("1 + 1 ="))
+    evaluation = services.start_evaluation(checkpoint, campaign, kind="best-of-n")
+    run(evaluation.job)
+    evaluation.refresh_from_db()
+    assert evaluation.figures["problems"] == 1
+
+    (folder / "training_problems.txt").write_text(f"{problem_hash('1 + 1 =')}\n{problem_hash('0 + 1 =')}")
+    refused = services.start_evaluation(checkpoint, campaign, kind="best-of-n").job
+    run_here(refused)
+    refused.refresh_from_db()
+    assert refused.state == JobState.FAILED and "trained on every problem" in refused.error
 
 
 def scored_by_hand(campaign) -> Checkpoint:

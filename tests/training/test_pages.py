@@ -149,6 +149,28 @@ def test_evaluations_stand_among_the_results_of_compared_runs(client):
     assert ("best of n in sums, by product", [0.75, 0.75], False) in found
 
 
+@pytest.mark.parametrize(
+    ("others", "told"),
+    [
+        ({"count": 12, "f1": 0.625, "exact": 0.5}, "On the other 12: F1 0.625, exact 50"),
+        ({"count": 0, "f1": None, "exact": None}, "learned by heart"),
+    ],
+)
+def test_a_checkpoint_s_page_tells_figures_on_its_own_training_problems_apart(client, others, told):
+    log_in(client, "reviewer")
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    held_out = {"f1": 0.9, "exact": 0.9, "accuracy_wrong": 0.9, "accuracy_right": 0.9}
+    result = {
+        "count": 30,
+        "held_out": held_out,
+        "of_training_problems": 30 - others["count"],
+        "unseen": others,
+    }
+    Evaluation.objects.create(checkpoint=checkpoint, kind="first-mistake", data="sums", result=result)
+    page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
+    assert told in page
+
+
 def test_a_checkpoint_tells_where_it_comes_from(client):
     log_in(client, "reviewer")
     campaign = make_campaign("Arithmetic")
