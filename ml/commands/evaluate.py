@@ -161,7 +161,11 @@ def _unseen(
         )
     known = frozenset(training_problems.read_text(encoding="utf-8").split())
     others = [index for index, name in enumerate(problems) if name not in known]
-    figures = _cross_fitted(*([values[index] for index in others] for values in (scores, truths, problems)))
+    figures = _cross_fitted(
+        [scores[index] for index in others],
+        [truths[index] for index in others],
+        [problems[index] for index in others],
+    )
     return {
         "of_training_problems": len(problems) - len(others),
         "unseen": figures | {"count": len(others)},
