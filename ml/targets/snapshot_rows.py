@@ -26,6 +26,18 @@ def frozen_rule(manifest: Mapping[str, Any], labels: str) -> LabelRule:
     return LabelRule(**{**said, "labels": labels})
 
 
+def has_verdict(row: SnapshotRow) -> bool:
+    """Whether the row's labels say where the first mistake is, or that there is none.
+
+    Without a mistake, a step without a label may be one; unless a person went through the whole solution and only
+    their neutral ratings were dropped.
+    """
+    if row.first_mistake is None and None in row.labels:
+        by_people = set(row.label_source) == {"human", None}
+        return by_people and (row.human or {}).get("finish_reason") == "solution"
+    return any(label is not None for label in row.labels)
+
+
 def with_posteriors(rows: Sequence[SnapshotRow], rule: LabelRule) -> tuple[list[SnapshotRow], Fusion]:
     """The rows with `human["posterior"]` from a fusion fitted on all of them, and the fitted model."""
     fusion = fuse([witnessed(row, rule) for row in rows])

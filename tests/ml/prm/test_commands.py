@@ -177,6 +177,20 @@ def test_the_rule_of_frozen_labels_decides_the_alternatives_too_and_stands_on_th
     assert (result["label_rule"]["neutral"], result["label_rule"]["threshold"]) == ("negative", 0.0)
 
 
+def test_a_look_that_broke_off_is_no_faultless_solution_to_validate_on(tmp_path, capsys):
+    right, wrong = sums(2, seed=1, split="validation")
+    broken_off = {"labels": [1.0, 1.0, None], "label_source": ["human", "human", None]}
+    dropped = {"labels": [1.0, None, 1.0], "label_source": ["human", None, "human"]}
+    finished = {"ratings": [1, 0, 1], "finish_reason": "solution"}
+    rows = [
+        *sums(4), right, wrong, replace(right, id="silent", labels=[None] * 3, label_source=[None] * 3),
+        replace(right, id="given up", **broken_off, human={"finish_reason": "give_up"}),
+        replace(right, id="unknown", **broken_off), replace(right, id="neutral", **dropped, human=finished),
+    ]  # fmt: skip
+    _, result = trained(tmp_path, capsys, snapshot=snapshot_of(tmp_path, rows))
+    assert result["metrics"]["validation"]["count"] == 3  # The right one, the wrong one, the neutral one.
+
+
 def test_frozen_labels_serve_unless_the_rule_is_asked_to_change(tmp_path, capsys):
     silent = [replace(row, labels=[None] * 3, label_source=[None] * 3) for row in sums(8)]
     with_search = {"visits": [4] * 3, "correct": [4, 2, 0]}
