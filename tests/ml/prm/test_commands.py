@@ -31,7 +31,8 @@ def test_every_objective_trains_to_a_checkpoint_that_scores_each_step(tmp_path, 
 
 
 def test_the_card_says_what_a_rerun_needs(tmp_path, capsys):
-    checkpoint, _ = trained(tmp_path, capsys, "--seed", "7", "--neutral", "drop")
+    snapshot = snapshot_of(tmp_path, with_neutrals(sums(20)))
+    checkpoint, _ = trained(tmp_path, capsys, "--seed", "7", "--neutral", "drop", snapshot=snapshot)
     card = json.loads((checkpoint / "card.json").read_text())
     manifest = json.loads((tmp_path / "snapshot" / "manifest.json").read_text())
     assert card["snapshot"]["sha256"] == manifest["sha256"]
@@ -166,7 +167,7 @@ def test_a_given_base_is_trained_with_lora_and_published_merged(tmp_path, capsys
 
 def test_the_rule_of_frozen_labels_decides_the_alternatives_too_and_stands_on_the_card(tmp_path, capsys):
     neutral = [{"position": 0, "text": "Let us add", "rating": 0}]
-    rows = [replace(row, options=neutral) for row in sums(4)]
+    rows = [replace(row, options=neutral) for row in with_neutrals(sums(4))]
     steps = sum(label is not None for row in rows for label in row.labels)
     rule = {"labels": "human", "neutral": "drop", "threshold": 0.25, "a later version's": 1}
     snapshot = snapshot_of(tmp_path, rows, rule=rule)
