@@ -11,6 +11,7 @@ from ml.prm.preferences import preference_examples
 from ml.prm.tokenization import StepTokenizer
 from ml.snapshot import SnapshotRow
 from ml.targets.rules import LabelRule
+from ml.targets.snapshot_rows import last_place_for_alternatives
 from ml.targets.values import values_from_labels
 
 OBJECTIVES = ("classifier", "value", "preference", "outcome")
@@ -131,14 +132,14 @@ def _options(
     tokenizer: StepTokenizer,
     counts: Counter[str],
 ) -> list[tuple[int, list[int], list[float]]]:
-    """Rated alternatives as (position, tokens, target), where their prefix is still without a mistake.
+    """Rated alternatives as (position, tokens, target), where no mistake is known in their prefix.
 
     One that does not fit the context behind its prefix is left out and counted.
     """
     if rule.labels == "automatic":
         return []
     kept = len(nodes) - 1
-    last = len(row.steps) if row.first_mistake is None else row.first_mistake
+    last = last_place_for_alternatives(row, rule)
     neutral = {"positive": 1.0, "negative": 0.0, "drop": None}[rule.neutral]
     found = []
     for option in row.options:

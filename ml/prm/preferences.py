@@ -17,6 +17,7 @@ from ml.prm.packing import TokenTree
 from ml.prm.tokenization import StepTokenizer
 from ml.snapshot import SnapshotRow, problem_hash
 from ml.targets.rules import LabelRule
+from ml.targets.snapshot_rows import last_place_for_alternatives
 
 TOP = 2
 
@@ -174,9 +175,9 @@ def _add_options(
     child: object,
     rule: LabelRule,
 ) -> None:
-    """Alternatives whose prefix is free of mistakes, with people's ratings or the search's share."""
+    """Alternatives in whose prefix no mistake is known, with people's ratings or the search's share."""
     neutral = {"positive": 1.0, "negative": 0.0, "drop": None}[rule.neutral]
-    last = len(path) - 1 if row.first_mistake is None else row.first_mistake
+    last = last_place_for_alternatives(row, rule)
     for option in options:
         position, rating, share = option["position"], option.get("rating"), option.get("q_value")
         if position > last or not option["text"].strip():

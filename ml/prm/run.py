@@ -34,7 +34,7 @@ from ml.prm.sharding import assembled, shard
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.train import Run, TrainingSettings, train
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash, read_snapshot
-from ml.targets import LabelRule, frozen_rule, label_rows
+from ml.targets import LabelRule, frozen_rule, has_verdict, label_rows
 
 OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
 
@@ -251,7 +251,7 @@ def _validation(
     model: ProcessRewardModel, tokenizer: StepTokenizer, card: dict[str, Any], rows: Sequence[SnapshotRow]
 ) -> dict[str, Any] | None:
     """First-mistake figures on the snapshot's validation split, threshold chosen there; None without rows."""
-    judged = [row for row in rows if any(label is not None for label in row.labels)]
+    judged = [row for row in rows if has_verdict(row)]
     if not judged:
         return None
     scorer = Scorer(model, tokenizer, card)

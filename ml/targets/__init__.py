@@ -2,7 +2,7 @@
 
 from ml.targets.fusion import Fusion, Witnessed, WitnessRates, fuse
 from ml.targets.rules import Decision, LabelRule, decide_labels
-from ml.targets.snapshot_rows import frozen_rule, label_rows
+from ml.targets.snapshot_rows import frozen_rule, has_verdict, label_rows
 from ml.targets.values import quality_values
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "decide_labels",
     "frozen_rule",
     "fuse",
+    "has_verdict",
     "label_rows",
     "quality_values",
 ]

@@ -190,9 +190,19 @@ def _mixed(
         return people if people and agree else _nothing(count)
     if people is None or rollouts is None:
         return people or rollouts or _nothing(count)
+    rollouts = _where_people_left_room(rollouts, people, (human or {}).get("ratings") or [None] * count)
     if rule.mixture == "agreement_weighted":
         return _weighted(people, rollouts, (human or {}).get("annotators") or 1, rule)
     return _people_override(people, rollouts, rule)
+
+
+def _where_people_left_room(rollouts: Decision, people: Decision, ratings: Sequence[int | None]) -> Decision:
+    """The search's labels without those of steps that people rated and the rule dropped: those stay unlabelled."""
+    labels = [
+        None if said is None and rating is not None else label
+        for label, said, rating in zip(rollouts.labels, people.labels, ratings, strict=True)
+    ]
+    return rollouts._replace(labels=labels)
 
 
 def _people_override(people: Decision, rollouts: Decision, rule: LabelRule) -> Decision:

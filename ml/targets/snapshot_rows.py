@@ -8,7 +8,7 @@ from typing import Any
 
 from ml.snapshot import SnapshotRow
 from ml.targets.fusion import Fusion, Witnessed, fuse
-from ml.targets.rules import LabelRule, decide_labels
+from ml.targets.rules import LabelRule, decide_labels, first_mistake_of
 
 
 def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow]:
@@ -24,6 +24,35 @@ def frozen_rule(manifest: Mapping[str, Any], labels: str) -> LabelRule:
     known = {field.name for field in fields(LabelRule)}
     said = {name: value for name, value in (manifest.get("rule") or {}).items() if name in known}
     return LabelRule(**{**said, "labels": labels})
+
+
+def has_verdict(row: SnapshotRow) -> bool:
+    """Whether the row's labels say where the first mistake is, or that there is none.
+
+    Without a mistake, a step without a label may be one; unless a person went through the whole solution and only
+    their neutral ratings were dropped.
+    """
+    if row.first_mistake is None and None in row.labels:
+        by_people = set(row.label_source) == {"human", None}
+        return by_people and (row.human or {}).get("finish_reason") == "solution"
+    return any(label is not None for label in row.labels)
+
+
+def last_place_for_alternatives(row: SnapshotRow, rule: LabelRule) -> int:
+    """The last position before which no mistake is known; -1 for a row without labels, of which nothing is known."""
+    if all(label is None for label in row.labels):
+        return -1
+    known = [row.first_mistake, first_mistake_of([_verdict_on(row, k, rule) for k in range(len(row.labels))])]
+    # What the mixture made of a person's verdict does not make the steps behind their mistake right.
+    if rule.labels != "automatic":
+        known.append((row.human or {}).get("first_mistake"))
+    return min((place for place in known if place is not None), default=len(row.steps))
+
+
+def _verdict_on(row: SnapshotRow, position: int, rule: LabelRule) -> float | None:
+    """The label, unless it is a share or a quality value of a search: those are low on right steps too."""
+    is_estimate = row.label_source[position] == "automatic" and rule.target != "hard"
+    return None if is_estimate else row.labels[position]
 
 
 def with_posteriors(rows: Sequence[SnapshotRow], rule: LabelRule) -> tuple[list[SnapshotRow], Fusion]:

@@ -91,6 +91,18 @@ def test_people_override_the_search_and_the_search_fills_what_people_left_out():
     assert decide_labels(None, search, LabelRule("mixed")).sources[0] == "automatic"
 
 
+@pytest.mark.parametrize("mixture", ["people_override", "agreement_weighted"])
+def test_the_search_does_not_fill_in_a_neutral_step_that_the_rule_drops(mixture):
+    people = {"ratings": [1, 0, 1], "first_mistake": None, "finish_reason": "solution", "annotators": 1}
+    search = {"visits": [4] * 3, "correct": [4, 0, 4]}
+    rule = LabelRule("mixed", mixture=mixture, neutral="drop", after_mistake="keep")
+    decision = decide_labels(people, search, rule)
+    assert decision.labels == [1.0, None, 1.0] and decision.first_mistake is None
+    assert decision.sources[1] is None
+    decision = decide_labels(people, search, LabelRule("mixed", mixture=mixture, neutral="drop"))
+    assert decision.labels == [1.0, None, 1.0] and decision.first_mistake is None
+
+
 def test_consensus_keeps_only_rows_on_whose_first_mistake_both_agree():
     rule = LabelRule("mixed", mixture="consensus")
     agreeing = {"visits": [8] * 4, "correct": [8, 4, 0, 0]}

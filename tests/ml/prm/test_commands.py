@@ -31,7 +31,8 @@ def test_every_objective_trains_to_a_checkpoint_that_scores_each_step(tmp_path, 
 
 
 def test_the_card_says_what_a_rerun_needs(tmp_path, capsys):
-    checkpoint, _ = trained(tmp_path, capsys, "--seed", "7", "--neutral", "drop")
+    snapshot = snapshot_of(tmp_path, with_neutrals(sums(20)))
+    checkpoint, _ = trained(tmp_path, capsys, "--seed", "7", "--neutral", "drop", snapshot=snapshot)
     card = json.loads((checkpoint / "card.json").read_text())
     manifest = json.loads((tmp_path / "snapshot" / "manifest.json").read_text())
     assert card["snapshot"]["sha256"] == manifest["sha256"]
@@ -166,7 +167,7 @@ def test_a_given_base_is_trained_with_lora_and_published_merged(tmp_path, capsys
 
 def test_the_rule_of_frozen_labels_decides_the_alternatives_too_and_stands_on_the_card(tmp_path, capsys):
     neutral = [{"position": 0, "text": "Let us add", "rating": 0}]
-    rows = [replace(row, options=neutral) for row in sums(4)]
+    rows = [replace(row, options=neutral) for row in with_neutrals(sums(4))]
     steps = sum(label is not None for row in rows for label in row.labels)
     rule = {"labels": "human", "neutral": "drop", "threshold": 0.25, "a later version's": 1}
     snapshot = snapshot_of(tmp_path, rows, rule=rule)
@@ -175,6 +176,20 @@ def test_the_rule_of_frozen_labels_decides_the_alternatives_too_and_stands_on_th
     assert result["counts"]["labelled_steps"] == steps
     _, result = trained(tmp_path, capsys, "--neutral", "negative", snapshot=snapshot, out="asked")
     assert (result["label_rule"]["neutral"], result["label_rule"]["threshold"]) == ("negative", 0.0)
+
+
+def test_a_look_that_broke_off_is_no_faultless_solution_to_validate_on(tmp_path, capsys):
+    right, wrong = sums(2, seed=1, split="validation")
+    broken_off = {"labels": [1.0, 1.0, None], "label_source": ["human", "human", None]}
+    dropped = {"labels": [1.0, None, 1.0], "label_source": ["human", None, "human"]}
+    finished = {"ratings": [1, 0, 1], "finish_reason": "solution"}
+    rows = [
+        *sums(4), right, wrong, replace(right, id="silent", labels=[None] * 3, label_source=[None] * 3),
+        replace(right, id="given up", **broken_off, human={"finish_reason": "give_up"}),
+        replace(right, id="unknown", **broken_off), replace(right, id="neutral", **dropped, human=finished),
+    ]  # fmt: skip
+    _, result = trained(tmp_path, capsys, snapshot=snapshot_of(tmp_path, rows))
+    assert result["metrics"]["validation"]["count"] == 3  # The right one, the wrong one, the neutral one.
 
 
 def test_frozen_labels_serve_unless_the_rule_is_asked_to_change(tmp_path, capsys):

@@ -12,7 +12,7 @@ from ml.errors import MisstepError
 from ml.prm.examples import ExampleSettings, examples_from
 from ml.prm.preferences import sibling_pairs
 from ml.prm.score import Unscored, shared_trees
-from ml.targets import LabelRule
+from ml.targets import LabelRule, label_rows
 from tests.ml.prm.toys import examples_of, sums, tokenizer
 
 STEPS = tokenizer()
@@ -49,6 +49,65 @@ def test_options_behind_the_first_mistake_are_left_out():
     moved = [{**option, "position": 1} for option in row.options]
     (example,) = classify(replace(row, options=moved))
     assert example.reads == [1]
+
+
+def alternatives_at(*positions):
+    """A right and a wrong one at each of the positions."""
+    return [
+        {"position": place, "text": f"{rating} at {place}", "rating": rating, "q_value": (rating + 1) / 2}
+        for place in positions
+        for rating in (1, -1)
+    ]
+
+
+def positions_taught(row, rule):
+    """Where the row's alternatives hang, for a classifier and for preferences."""
+    texts = {tuple(STEPS.step(one["text"])): one["position"] for one in row.options}
+    found = []
+    for objective, outputs in (("classifier", 2), ("preference", 1)):
+        examples = classify(row, rule, objective=objective, outputs=outputs)
+        nodes = [tuple(node) for example in examples for node in example.tree.tokens]
+        found.append({texts[node] for node in nodes if node in texts})
+    return found
+
+
+SEARCHED = {"visits": [4] * 4, "correct": [4, 4, 4, 0]}
+PERSON = {"ratings": [1, -1, None, None], "first_mistake": 1, "finish_reason": "found_error", "annotators": 1}
+
+
+def four_steps(**values):
+    steps = [f"step {k}" for k in range(4)]
+    blank = {"steps": steps, "labels": [None] * 4, "label_source": [None] * 4, "first_mistake": None}
+    return replace(sums(1)[0], **blank | {"options": alternatives_at(1, 2, 3)} | values)
+
+
+def test_a_row_that_the_rule_dropped_teaches_no_alternatives():
+    rule = LabelRule("mixed", mixture="consensus")
+    (row,) = label_rows([four_steps(human=PERSON, automatic=SEARCHED)], rule)
+    assert row.labels == [None] * 4
+    assert positions_taught(row, rule) == [set(), set()]
+
+
+def test_alternatives_behind_a_mistake_that_a_person_named_teach_nothing():
+    rule = LabelRule("mixed", mixture="agreement_weighted", automatic_weight=3.0)
+    (row,) = label_rows([four_steps(human=PERSON, automatic=SEARCHED)], rule)
+    assert row.first_mistake == 3
+    assert positions_taught(row, rule) == [{1}, {1}]
+    (row,) = label_rows([four_steps(human=PERSON, automatic=SEARCHED)], LabelRule("automatic"))
+    assert positions_taught(row, LabelRule("automatic")) == [set(), {1, 2, 3}]
+
+
+def test_alternatives_behind_the_first_wrong_label_teach_nothing():
+    row = four_steps(labels=[1.0, 0.0, 1.0, 1.0], label_source=["human"] * 4)
+    assert positions_taught(row, LabelRule("human")) == [{1}, {1}]
+
+
+@pytest.mark.parametrize("target", ["soft", "quality_value"])
+def test_a_low_estimate_of_a_right_step_hides_no_alternatives(target):
+    rule = LabelRule("automatic", target=target)
+    searched = {"visits": [4] * 4, "correct": [1, 1, 4, 4], "quality_value": [0.25, 0.5, 0.75, 1.0]}
+    (row,) = label_rows([four_steps(automatic=searched)], rule)
+    assert positions_taught(row, rule)[1] == {1, 2, 3}
 
 
 def test_neutral_can_be_its_own_class():
