@@ -213,9 +213,24 @@ def _people_override(people: Decision, rollouts: Decision, rule: LabelRule) -> D
     for k in range(end):
         if labels[k] is None and rollouts.labels[k] is not None:
             labels[k], sources[k] = rollouts.labels[k], "automatic"
-    first = people.first_mistake if people.first_mistake is not None else first_mistake_of(labels)
+    first = people.first_mistake
+    if first is None:
+        first = next(
+            (k for k, label in enumerate(labels) if _is_mistake(k, label, sources[k], rollouts, rule)), None
+        )
     kept = _supervised(labels, "human", first, rule).labels
     return Decision(kept, _sources_of(kept, sources, "human"), first)
+
+
+def _is_mistake(
+    position: int, label: float | None, source: str | None, rollouts: Decision, rule: LabelRule
+) -> bool:
+    """Whether a step is wrong by its label. A share or a value of the search is low on right steps too: there only
+    the search's own first mistake is one.
+    """
+    if label is None or (source == "automatic" and rule.target != "hard"):
+        return label is not None and position == rollouts.first_mistake
+    return label < 0.5
 
 
 def _weighted(people: Decision, rollouts: Decision, annotators: int, rule: LabelRule) -> Decision:

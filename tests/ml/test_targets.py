@@ -103,6 +103,15 @@ def test_the_search_does_not_fill_in_a_neutral_step_that_the_rule_drops(mixture)
     assert decision.labels == [1.0, None, 1.0] and decision.first_mistake is None
 
 
+@pytest.mark.parametrize("target", ["soft", "quality_value"])
+def test_a_low_share_or_value_that_the_search_fills_in_is_no_mistake_where_the_search_saw_none(target):
+    gave_up = {"ratings": [1, None, None, None], "finish_reason": "give_up", "first_mistake": None}
+    found = decide_labels(gave_up, SEARCH, LabelRule("mixed", target=target))
+    series = {"soft": [0.25, 0.125, 0.0], "quality_value": [0.5, 0.75, 0.3]}[target]
+    assert found.labels == [1.0, *series] and found.first_mistake == 3
+    assert found.sources == ["human", "automatic", "automatic", "automatic"]
+
+
 def test_consensus_keeps_only_rows_on_whose_first_mistake_both_agree():
     rule = LabelRule("mixed", mixture="consensus")
     agreeing = {"visits": [8] * 4, "correct": [8, 4, 0, 0]}
