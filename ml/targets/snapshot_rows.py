@@ -80,6 +80,10 @@ def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
         # What a search only assumed is no testimony: it follows from the probes, which are heard themselves.
         visits = row.automatic.get("visits") or [1] * len(shares)
         shares = [share if seen else None for share, seen in zip(shares, visits, strict=True)]
+        if row.is_correct is not None and row.final_answer is not None:
+            # No rollout stands behind a finished solution's last step but its own answer, which testifies itself:
+            # counted as a share, it would say how often rollouts from right steps come right, and it cannot know.
+            shares[-1] = None
     return Witnessed(len(row.steps), verdicts, row.is_correct, shares=shares)
 
 

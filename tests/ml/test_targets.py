@@ -294,3 +294,48 @@ def test_fusion_is_as_good_as_each_source_when_a_third_of_the_people_err():
         return np.mean([said == truth for said, truth in zip(verdicts, truths, strict=True)])
 
     assert right(fused) > max(right(people), right(searched)) + 0.05
+
+
+def test_a_weak_search_that_calls_right_steps_mistaken_does_not_overrule_people():
+    generator = random.Random(4)
+    rows, truths, people = [], [], []
+    for index in range(1500):
+        steps = generator.randint(4, 8)
+        truth = generator.randrange(steps - 1) if generator.random() < 0.4 else None
+        others = [place for place in (None, *range(steps)) if place != truth]
+        said = generator.choice(others) if generator.random() < 1 / 3 else truth
+        rows.append(
+            SnapshotRow(
+                id=str(index), problem_id=str(index), problem=str(index), steps=["x"] * steps, split="train",
+                labels=[None] * steps, label_source=[None] * steps, final_answer="1", is_correct=truth is None,
+                human={"ratings": None, "witnesses": {"person": said}},
+                automatic=searched_by_halves(steps, truth, generator),
+            )
+        )  # fmt: skip
+        truths.append(truth)
+        people.append(said)
+    fused = [row.first_mistake for row in label_rows(rows, LabelRule("mixed", mixture="fusion"))]
+
+    def right(verdicts):
+        return np.mean([said == truth for said, truth in zip(verdicts, truths, strict=True)])
+
+    assert right(fused) > right(people) + 0.17
+
+
+def searched_by_halves(steps: int, truth: int | None, generator: random.Random) -> dict[str, list[int]]:
+    """A binary search with two rollouts a probe, which come right once in five from right steps. A finished solution's
+    last step has its own answer twice, and a right answer proves all steps.
+    """
+    visits, correct = [0] * (steps - 1) + [2], [0] * (steps - 1) + [2 * (truth is None)]
+    low, high = 0, 0 if truth is None else steps - 1
+    while low < high:
+        middle = (low + high) // 2
+        assert truth is not None
+        chance = 0.2 if middle < truth else 0.01
+        visits[middle], correct[middle] = 2, sum(generator.random() < chance for _ in range(2))
+        low, high = (middle + 1, high) if correct[middle] == 2 else (low, middle)
+    return {
+        "visits": visits,
+        "correct": correct,
+        "hard": [int(k < low or truth is None) for k in range(steps)],
+    }
