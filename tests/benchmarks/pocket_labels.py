@@ -262,10 +262,10 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--problems", type=int, default=3000, help="that the policy solves, four times each")
     parser.add_argument(
-        "--strangers", type=int, default=16000, help="problems that strangers solve, once each"
+        "--strangers", type=int, default=0, help="problems that strangers solve, once each, as well"
     )
     parser.add_argument("--test-problems", type=int, default=100, help="64 solutions each")
-    parser.add_argument("--steps", type=int, default=3000, help="updates of each model")
+    parser.add_argument("--steps", type=int, default=1000, help="updates of each model")
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_labels")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_labels.json")
