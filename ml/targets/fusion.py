@@ -122,7 +122,7 @@ def share_class(share: float) -> int:
 
 
 def shares_likelihood(shares: Sequence[float | None], step_count: int, table: Array) -> Array:
-    """P(all shares | truth), scaled to a largest entry of 1, for each of the K + 1 places: shape [K + 1].
+    """P(all shares | truth) for each of the K + 1 places, as logarithms: shape [K + 1].
 
     With the first mistake at t, the prefixes through steps 0 .. t-1 are right and those from t on are wrong.
     """
@@ -132,8 +132,7 @@ def shares_likelihood(shares: Sequence[float | None], step_count: int, table: Ar
             logs[:, k] = np.log(table[:, share_class(share)])
     right = np.concatenate([[0.0], np.cumsum(logs[0])])
     wrong = np.concatenate([np.cumsum(logs[1][::-1])[::-1], [0.0]])
-    both = right + wrong
-    return np.asarray(np.exp(both - both.max()), dtype=np.float64)
+    return np.asarray(right + wrong, dtype=np.float64)
 
 
 def _share_table(items: Sequence[Witnessed], places: Sequence[Array]) -> Array:
@@ -161,7 +160,9 @@ def _expect(
         weights[-1] = 1.0 - mistake_rate
         for name, verdict in item.verdicts.items():
             weights *= verdict_likelihood(verdict, count, rates[name])
-        weights *= shares_likelihood(item.shares, count, table)
+        logs = shares_likelihood(item.shares, count, table)
+        # Many shares would underflow: the largest place counts as 1 here, and in full in the log-likelihood.
+        weights *= np.exp(logs - logs.max())
         if item.answer_correct is not None:
             right = item.answer_correct
             weights[:-1] *= lucky if right else 1.0 - lucky
@@ -171,7 +172,7 @@ def _expect(
             known[count if item.truth is None else item.truth] = 1.0
             weights *= known
         total = float(weights.sum())
-        log_likelihood += float(np.log(total))
+        log_likelihood += float(np.log(total) + logs.max())
         places.append(weights / total)
     return places, log_likelihood
 
