@@ -33,7 +33,9 @@ def test_seven_keys_and_one_awaited_response_from_start_to_next_task(watched: Wa
     watched.page.route("**/next/", lambda route: None)
     watched.press("Enter")
     watched.page.wait_for_selector("text=And the next?")
-    assert [url.rsplit("/", 2)[1] for url in submits] in (["submit"], ["submit", "next"])
+    # The page's requests are told by another process, and a busy machine may tell of them late.
+    watched.submitted(1)
+    assert sorted(url.rsplit("/", 2)[1] for url in submits) in (["submit"], ["next", "submit"])
     annotation = Annotation.objects.get(task=first)
     assert (annotation.trajectory, annotation.finish_reason) == ([1, 1, 1, 1, 1, -1], "found_error")
 
