@@ -80,6 +80,11 @@ def normalise_problem(text: str) -> str:
     return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).casefold()
 
 
+def read_problem_hashes(path: Path) -> frozenset[str]:
+    """The problems that a file names by their hashes, such as a checkpoint's; none where there is no file."""
+    return frozenset(path.read_text(encoding="utf-8").split()) if path.is_file() else frozenset()
+
+
 def problem_hash(text: str) -> str:
     """Sixteen hexadecimal digits that name a problem by its normalised text."""
     return hashlib.sha256(normalise_problem(text).encode()).hexdigest()[:16]

@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from ml.errors import MisstepError
+from ml.snapshot import read_problem_hashes
 
 MANIFEST, CARD, PROBLEMS = "manifest.json", "card.json", "training_problems.txt"
 CARD_FORMAT = "misstep-checkpoint"
@@ -47,8 +48,7 @@ def verified(folder: Path) -> tuple[str, dict[str, Any]]:
 
 def training_problems(folder: Path) -> frozenset[str]:
     """The problems that a checkpoint was trained on, by hash; none where it does not say."""
-    path = folder / PROBLEMS
-    return frozenset(path.read_text(encoding="utf-8").split()) if path.is_file() else frozenset()
+    return read_problem_hashes(folder / PROBLEMS)
 
 
 def keep(folder: Path, sha256: str) -> Path:

@@ -15,7 +15,7 @@ from ml.evaluation.step_curves import step_report
 from ml.formats import FORMATS, guess, read
 from ml.progress import Progress, print_result
 from ml.records import Annotation, FinishReason, LabelledSolution
-from ml.snapshot import problem_hash
+from ml.snapshot import problem_hash, read_problem_hashes
 
 SINGLE_SCORES = list[float | None]
 
@@ -159,7 +159,7 @@ def _unseen(
         raise MisstepError(
             f"{training_problems}: no such file, expected a checkpoint's training_problems.txt"
         )
-    known = frozenset(training_problems.read_text(encoding="utf-8").split())
+    known = read_problem_hashes(training_problems)
     others = [index for index, name in enumerate(problems) if name not in known]
     figures = _cross_fitted(
         [scores[index] for index in others],

@@ -10,6 +10,7 @@ from pathlib import Path
 from ml.errors import MisstepError
 from ml.formats import FORMATS, guess, read
 from ml.progress import Progress, print_result
+from ml.snapshot import problem_hash, read_problem_hashes
 from ml.whole_file import whole_file
 
 
@@ -41,12 +42,10 @@ def main(argv: list[str]) -> int:
 
     settle_process(options.threads)
     scorer = load_scorer(options.checkpoint, options.device, options.mean_over_tokens)
-    known = _training_problems(options.checkpoint)
+    known = read_problem_hashes(options.checkpoint / "training_problems.txt")
     seen = {"overlap": 0}
 
     def solutions() -> Iterator[Unscored]:
-        from ml.snapshot import problem_hash
-
         for labelled in read(options.solutions, format):
             solution = labelled.solution
             seen["overlap"] += problem_hash(solution.problem.text) in known
@@ -71,8 +70,3 @@ def main(argv: list[str]) -> int:
         }
     )
     return 0
-
-
-def _training_problems(folder: Path) -> frozenset[str]:
-    path = folder / "training_problems.txt"
-    return frozenset(path.read_text(encoding="utf-8").split()) if path.exists() else frozenset()

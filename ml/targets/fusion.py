@@ -121,8 +121,8 @@ def share_class(share: float) -> int:
     return int(np.searchsorted(SHARE_EDGES, share, side="left"))
 
 
-def shares_likelihood(shares: Sequence[float | None], step_count: int, table: Array) -> Array:
-    """P(all shares | truth) for each of the K + 1 places, as logarithms: shape [K + 1].
+def shares_log_likelihood(shares: Sequence[float | None], step_count: int, table: Array) -> Array:
+    """log P(all shares | truth) for each of the K + 1 places: shape [K + 1].
 
     With the first mistake at t, the prefixes through steps 0 .. t-1 are right and those from t on are wrong.
     """
@@ -160,7 +160,7 @@ def _expect(
         weights[-1] = 1.0 - mistake_rate
         for name, verdict in item.verdicts.items():
             weights *= verdict_likelihood(verdict, count, rates[name])
-        logs = shares_likelihood(item.shares, count, table)
+        logs = shares_log_likelihood(item.shares, count, table)
         # Many shares would underflow: the largest place counts as 1 here, and in full in the log-likelihood.
         weights *= np.exp(logs - logs.max())
         if item.answer_correct is not None:

@@ -12,7 +12,7 @@ import pytest
 from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, Witnessed, WitnessRates, decide_labels, fuse, label_rows, quality_values
-from ml.targets.fusion import share_class, shares_likelihood, verdict_likelihood
+from ml.targets.fusion import share_class, shares_log_likelihood, verdict_likelihood
 from ml.targets.snapshot_rows import witnessed
 from ml.targets.values import values_from_labels
 
@@ -259,7 +259,7 @@ def test_a_share_of_rollouts_falls_into_its_class():
 
 def test_shares_testify_for_the_place_where_they_fall_to_nothing():
     table = np.array([[0.1, 0.2, 0.2, 0.2, 0.3], [0.9, 0.04, 0.02, 0.02, 0.02]])
-    found = shares_likelihood([1.0, 0.5, 0.0, None], 4, table)
+    found = shares_log_likelihood([1.0, 0.5, 0.0, None], 4, table)
     right, wrong = [0.3, 0.2, 0.1], [0.02, 0.02, 0.9]
     plain = [
         wrong[0] * wrong[1] * wrong[2],
