@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 
 from labelsite.embedded.supervisor import Hold, hold_servers
 
@@ -19,6 +20,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 def var_folder() -> Path:
     """The folder in which this test run keeps everything."""
     return Path(os.environ["MISSTEP_TEST_VAR"])
+
+
+@pytest.fixture(autouse=True)
+def _pages_begin_in_english() -> None:
+    """A request leaves its language with the thread, and the next test must not read its pages in it."""
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")
