@@ -1,0 +1,129 @@
+"""Label rules on hand-worked solutions."""
+
+from __future__ import annotations
+
+import pytest
+
+from ml.errors import MisstepError
+from ml.targets import LabelRule, decide_labels
+
+PEOPLE = {"ratings": [1, 0, -1, None], "first_mistake": 2, "finish_reason": "found_error", "annotators": 1}
+SEARCH = {"visits": [8, 8, 8, 8], "correct": [6, 2, 1, 0], "quality_value": [0.25, 0.5, 0.75, 0.3]}
+
+
+@pytest.mark.parametrize(("neutral", "second"), [("positive", 1.0), ("negative", 0.0), ("drop", None)])
+def test_neutral_counts_as_the_rule_says(neutral, second):
+    decision = decide_labels(PEOPLE, None, LabelRule("human", neutral=neutral))
+    assert decision.labels == [1.0, second, 0.0, None]
+    assert decision.first_mistake == 2
+
+
+def test_nothing_behind_the_first_mistake_is_supervised_unless_asked():
+    people = {"ratings": [1, -1, 1], "first_mistake": 1, "finish_reason": "found_error"}
+    assert decide_labels(people, None, LabelRule("human")).labels == [1.0, 0.0, None]
+    assert decide_labels(people, None, LabelRule("human", after_mistake="wrong")).labels == [1.0, 0.0, 0.0]
+    assert decide_labels(people, None, LabelRule("human", after_mistake="keep")).labels == [1.0, 0.0, 1.0]
+
+
+def test_a_bare_first_mistake_becomes_ratings():
+    people = {"ratings": None, "first_mistake": 1, "finish_reason": "found_error"}
+    assert decide_labels(people, None, LabelRule("human"), 3).labels == [1.0, 0.0, None]
+    fine = {"ratings": None, "first_mistake": None, "finish_reason": "solution"}
+    assert decide_labels(fine, None, LabelRule("human"), 2).labels == [1.0, 1.0]
+
+
+def test_a_bad_problem_teaches_nothing():
+    people = {"ratings": [1, -1], "first_mistake": 1, "finish_reason": "bad_problem"}
+    assert decide_labels(people, None, LabelRule("human")).labels == [None, None]
+
+
+def test_rollouts_give_hard_soft_and_quality_labels():
+    assert decide_labels(None, SEARCH, LabelRule("automatic")).labels == [1.0, 1.0, 1.0, 0.0]
+    assert decide_labels(None, SEARCH, LabelRule("automatic")).first_mistake == 3
+    strict = decide_labels(None, SEARCH, LabelRule("automatic", threshold=0.125))
+    assert strict == ([1.0, 1.0, 0.0, None], ["automatic"] * 3 + [None], 2)
+    soft = decide_labels(None, SEARCH, LabelRule("automatic", target="soft"))
+    assert soft.labels == [0.75, 0.25, 0.125, 0.0]
+    values = decide_labels(None, SEARCH, LabelRule("automatic", target="quality_value"))
+    assert values.labels == SEARCH["quality_value"] and values.first_mistake == 3
+
+
+def test_a_step_that_a_search_passed_over_has_the_label_that_the_search_implies():
+    omega = {"visits": [0, 2, 0, 16, 0], "correct": [0, 2, 0, 0, 0], "hard": [1, 1, 1, 0, 0]}
+    decision = decide_labels(None, omega, LabelRule("automatic"))
+    assert decision.labels == [1.0, 1.0, 1.0, 0.0, None] and decision.first_mistake == 3
+    careful = decide_labels(None, omega, LabelRule("automatic", minimum_visits=4))
+    assert careful.labels == [1.0, None, 1.0, 0.0, None]
+
+
+def test_steps_with_too_few_visits_are_not_supervised():
+    search = {"visits": [8, 2, 0], "correct": [1, 0, 0]}
+    decision = decide_labels(None, search, LabelRule("automatic", minimum_visits=4))
+    assert decision == ([1.0, None, None], ["automatic", None, None], None)
+
+
+def test_people_override_the_search_and_the_search_fills_what_people_left_out():
+    people = {"ratings": [1, None, -1, None], "first_mistake": 2, "finish_reason": "found_error"}
+    search = {"visits": [8] * 4, "correct": [0, 0, 8, 8]}
+    decision = decide_labels(people, search, LabelRule("mixed"))
+    assert decision.first_mistake == 2
+    assert decision.labels == [1.0, None, 0.0, None]  # The search stops at its own first mistake, step 0.
+    friendly = {"visits": [8] * 4, "correct": [8, 8, 8, 8]}
+    decision = decide_labels(people, friendly, LabelRule("mixed"))
+    assert decision == ([1.0, 1.0, 0.0, None], ["human", "automatic", "human", None], 2)
+    assert decide_labels(None, search, LabelRule("mixed")).sources[0] == "automatic"
+
+
+@pytest.mark.parametrize("mixture", ["people_override", "agreement_weighted"])
+def test_the_search_does_not_fill_in_a_neutral_step_that_the_rule_drops(mixture):
+    people = {"ratings": [1, 0, 1], "first_mistake": None, "finish_reason": "solution", "annotators": 1}
+    search = {"visits": [4] * 3, "correct": [4, 0, 4]}
+    rule = LabelRule("mixed", mixture=mixture, neutral="drop", after_mistake="keep")
+    decision = decide_labels(people, search, rule)
+    assert decision.labels == [1.0, None, 1.0] and decision.first_mistake is None
+    assert decision.sources[1] is None
+    decision = decide_labels(people, search, LabelRule("mixed", mixture=mixture, neutral="drop"))
+    assert decision.labels == [1.0, None, 1.0] and decision.first_mistake is None
+
+
+@pytest.mark.parametrize("target", ["soft", "quality_value"])
+def test_a_low_share_or_value_that_the_search_fills_in_is_no_mistake_where_the_search_saw_none(target):
+    gave_up = {"ratings": [1, None, None, None], "finish_reason": "give_up", "first_mistake": None}
+    found = decide_labels(gave_up, SEARCH, LabelRule("mixed", target=target))
+    series = {"soft": [0.25, 0.125, 0.0], "quality_value": [0.5, 0.75, 0.3]}[target]
+    assert found.labels == [1.0, *series] and found.first_mistake == 3
+    assert found.sources == ["human", "automatic", "automatic", "automatic"]
+
+
+def test_consensus_keeps_only_rows_on_whose_first_mistake_both_agree():
+    rule = LabelRule("mixed", mixture="consensus")
+    agreeing = {"visits": [8] * 4, "correct": [8, 4, 0, 0]}
+    assert decide_labels(PEOPLE, agreeing, rule).labels == [1.0, 1.0, 0.0, None]
+    assert decide_labels(PEOPLE, SEARCH, rule).labels == [None] * 4
+    assert decide_labels(PEOPLE, None, rule).labels == [None] * 4
+
+
+def test_agreement_weighted_is_the_mean_weighted_by_annotators():
+    rule = LabelRule("mixed", mixture="agreement_weighted", automatic_weight=0.5)
+    people = {"ratings": [1, -1], "first_mistake": 1, "finish_reason": "found_error", "annotators": 2}
+    search = {"visits": [4, 4], "correct": [0, 0]}
+    decision = decide_labels(people, search, rule)
+    assert decision.labels == [pytest.approx(2 / 2.5), 0.0]
+    assert decision.sources == ["fused", "human"]
+
+
+def test_evidence_of_unequal_length_is_refused():
+    with pytest.raises(MisstepError, match=r"evidence for \[2, 4\] steps"):
+        decide_labels(PEOPLE, {"visits": [8, 8], "correct": [1, 1]}, LabelRule("mixed"))
+
+
+def test_an_unknown_rule_is_refused():
+    with pytest.raises(MisstepError, match="mixture='vote'"):
+        LabelRule("mixed", mixture="vote")
+
+
+def test_a_posterior_becomes_conditional_soft_labels():
+    human = {"ratings": None, "posterior": [0.9, 0.45, 0.0]}
+    decision = decide_labels(human, None, LabelRule("mixed", mixture="fusion"))
+    assert decision.labels == [pytest.approx(0.9), pytest.approx(0.5), None]
+    assert decision.first_mistake == 1
