@@ -12,6 +12,7 @@ priorities are computed when popped, and the root's first rollouts count.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -36,7 +37,8 @@ class OmegaPrm:
     says that the success rate is below `hopeless`. `first_draw` rollouts come first, then as many again each
     time. verify: give the step that was found the full k; a right rollout then sends the search on behind it.
     search_correct: also search solutions whose answer is right (by default a right answer proves its
-    prefixes).
+    prefixes). most_steps, most_repeats: a rollout that is longer, or says one step more often, has lost its way: it
+    counts as evidence of where it began, but none of its steps becomes a state.
     """
 
     rollouts: int = 16
@@ -53,6 +55,8 @@ class OmegaPrm:
     needed_right: int = 2
     verify: bool = False
     search_correct: bool = False
+    most_steps: int = 64
+    most_repeats: int = 3
     threshold: float = 0.0
     luck: float = LUCK
     style: str | None = None
@@ -136,15 +140,22 @@ def _estimate_state(tree: Tree, node: Node, options: OmegaPrm, seed: int) -> Sea
     graded = (yield from grade_completions([prefix], completions))[0]
     state = _State(node)
     right = [rollout for rollout in graded if rollout[1].is_correct]
-    state.wrong = [
-        (end, verdict) for end, verdict in graded if not verdict.is_correct and end.finished and end.steps
-    ]
+    # Equal rollouts are one: searching the second would probe what is known.
+    once = {end.steps: (end, verdict) for end, verdict in graded if _is_sane(end, options)}
+    state.wrong = [rollout for rollout in once.values() if not rollout[1].is_correct]
     node.visits = node.graded = len(graded)
     node.correct, node.value_sum = len(right), float(len(right))
     node.nearest = min((len(end.steps) for end, _ in right), default=None)
-    if right and node is tree.root and right[0][0].steps:
-        _end(_insert(tree, node, right[0][0])[-1], right[0][1])
+    shown = next((rollout for rollout in right if _is_sane(rollout[0], options)), None)
+    if shown and node is tree.root:
+        _end(_insert(tree, node, shown[0])[-1], shown[1])
     return state
+
+
+def _is_sane(end: Continuation, options: OmegaPrm) -> bool:
+    """Whether a rollout came to an end in steps that may become states."""
+    repeats = max(Counter(end.steps).values(), default=0)
+    return end.finished and 0 < len(end.steps) <= options.most_steps and repeats <= options.most_repeats
 
 
 def _end(node: Node, verdict: Graded) -> None:

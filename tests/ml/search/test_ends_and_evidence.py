@@ -49,6 +49,18 @@ def test_omegaprm_keeps_an_end_and_the_step_that_others_go_on_from_apart(monkeyp
     assert "a/b" in policy.asked
 
 
+def test_omegaprm_searches_equal_rollouts_once_and_those_that_lost_their_way_never(monkeypatch):
+    completions = {"": [["a", "b", NO], ["a", "b", NO], ["x"] * 4 + [NO], ["y"] * 4 + [OK]]}
+    tree, policy = grow(script("omegaprm", completions, rollouts=4, searches=6), monkeypatch)
+    assert policy.asked == ["", "a/b", "a"]
+    assert {node.text for node in tree.nodes[1:]} == {"a", "b", NO}
+    # All four are evidence of the question all the same.
+    assert (tree.root.graded, tree.root.correct) == (4, 1)
+    short = {"": [["a", NO], ["b", OK]]}
+    tree, policy = grow(script("omegaprm", short, rollouts=2, most_steps=1), monkeypatch)
+    assert policy.asked == [""] and len(tree.nodes) == 1
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_math_shepherd_grades_an_end_whose_words_another_solution_goes_on_from(order, monkeypatch):
     sampled = [["a", OK, "more"], ["a", OK]]
