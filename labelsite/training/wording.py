@@ -17,12 +17,22 @@ CLASSES: Mapping[int, Words] = {
     2: gettext_lazy("two: wrong, right"),
     3: gettext_lazy("three: neutral is its own"),
 }
+TREES: Mapping[str, Words] = {
+    "solution": gettext_lazy("one solution"),
+    "problem": gettext_lazy("a problem with all of its solutions"),
+}
+OPTIMIZER_NAMES: Mapping[str, Words] = {
+    "adamw": gettext_lazy("AdamW"),
+    "muon": gettext_lazy("Muon for the layers, AdamW for the rest"),
+}
 # What the command's options are called on its card.
 ON_THE_CARD = {"classes": "outputs", "label_rule": "mixture", "lora": "lora_rank"}
 NAMES: Mapping[str, Words] = {
     "steps": gettext_lazy("Updates"),
     "epochs": gettext_lazy("Passes over the data"),
-    "batch_size": gettext_lazy("Solutions in an update"),
+    "batch_size": gettext_lazy("Examples in an update"),
+    "trees": gettext_lazy("One example is"),
+    "optimizer": gettext_lazy("Optimizer"),
     "learning_rate": gettext_lazy("Learning rate"),
     "lora_rank": gettext_lazy("LoRA rank"),
     "head": gettext_lazy("Head"),
@@ -36,6 +46,8 @@ VALUES: Mapping[str, Mapping[object, Words]] = {
     "neutral": dict(NEUTRAL),
     "target": dict(TARGETS),
     "mixture": dict(MIXTURES),
+    "trees": TREES,
+    "optimizer": OPTIMIZER_NAMES,
 }
 
 

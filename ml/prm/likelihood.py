@@ -40,7 +40,7 @@ class StepTokens:
 
 
 def step_tokens(packed: Packed) -> StepTokens:
-    """The tokens of every requested node; the root's are the problem, which nobody has to predict.
+    """The tokens of every requested node, or of the path to it; the root's are the problem, which nobody predicts.
 
     A node's first token is predicted at its parent's last one, wherever that stands in the row.
     """
@@ -48,9 +48,9 @@ def step_tokens(packed: Packed) -> StepTokens:
     before: list[int] = []
     readings: list[int] = []
     count = 0
-    for tree, nodes, ends in zip(packed.trees, packed.wanted, packed.ends, strict=True):
-        for node in nodes:
-            if tree.parents[node] >= 0:
+    for tree, nodes, ends, whole in zip(packed.trees, packed.wanted, packed.ends, packed.whole, strict=True):
+        for wanted in nodes:
+            for node in tree.path(wanted) if whole else [wanted] if wanted else []:
                 own, end = tree.tokens[node], int(ends[node])
                 tokens += own
                 before += [int(ends[tree.parents[node]]), *range(end - len(own) + 1, end)]
@@ -93,8 +93,9 @@ def count_tokens(examples: Sequence[Example]) -> int:
     return sum(
         len(example.tree.tokens[node])
         for example in examples
-        for node, target in zip(example.reads, example.targets, strict=True)
+        for read, target in zip(example.reads, example.targets, strict=True)
         if target[POSITIVE] > 0.5
+        for node in (example.tree.path(read) if example.whole else [read])
     )
 
 
