@@ -109,6 +109,9 @@ def _held_out(counts: Mapping[str, Any]) -> Check:
 def _updates(rows: int, chosen: Mapping[str, Any]) -> int | None:
     if chosen.get("steps"):
         return int(chosen["steps"])
+    if chosen.get("trees") == "problem":
+        # A pass is as many updates as there are problems, and a manifest counts solutions.
+        return None
     batch = int(chosen.get("batch_size") or 32)
     epochs = float(chosen.get("epochs") or 3)
     return max(1, round(epochs * rows / min(batch, rows))) if rows else None

@@ -22,7 +22,7 @@ TREES: Mapping[str, Words] = {
     "problem": gettext_lazy("a problem with all of its solutions"),
 }
 OPTIMIZER_NAMES: Mapping[str, Words] = {
-    "adamw": gettext_lazy("AdamW"),
+    "adamw": gettext_lazy("AdamW for everything"),
     "muon": gettext_lazy("Muon for the layers, AdamW for the rest"),
 }
 # What the command's options are called on its card.
