@@ -46,7 +46,7 @@ RULES = ("product", "minimum", "mean", "last")
 NOISE = 1 / 3
 # All read the tokens that came, the outcome model as well: its product runs over the whole solution.
 EFFORT = (
-    "--head", "likelihood", "--trees", "problem", "--batch-size", 8, "--optimizer", "muon",
+    "--head", "likelihood", "--trees", "problem", "--batch-size", 6, "--optimizer", "muon",
     "--learning-rate", 1.5e-3, "--bf16",
 )  # fmt: skip
 POOL_PROBLEMS, POOL_SAMPLES = 400, 32
@@ -271,13 +271,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--problems", type=int, default=3000, help="that the policy solves, four times each")
     parser.add_argument(
-        "--pools", type=int, default=2, help=f"of {POOL_PROBLEMS} problems, {POOL_SAMPLES} times each"
+        "--pools", type=int, default=4, help=f"of {POOL_PROBLEMS} problems, {POOL_SAMPLES} times each"
     )
     parser.add_argument(
         "--strangers", type=int, default=0, help="problems that strangers solve, once each, as well"
     )
     parser.add_argument("--test-problems", type=int, default=100, help="64 solutions each")
-    parser.add_argument("--steps", type=int, default=1000, help="updates of each model")
+    parser.add_argument("--steps", type=int, default=2000, help="updates of each model")
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_labels")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_labels.json")
