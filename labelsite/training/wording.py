@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -42,7 +42,7 @@ NAMES: Mapping[str, Words] = {
     "threshold": gettext_lazy("Right above this share of right rollouts"),
     "mixture": gettext_lazy("Where people and rollouts both spoke"),
 }
-VALUES: Mapping[str, Mapping[object, Words]] = {
+VALUES: Mapping[str, Mapping[Any, Words]] = {
     "neutral": dict(NEUTRAL),
     "target": dict(TARGETS),
     "mixture": dict(MIXTURES),

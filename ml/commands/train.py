@@ -126,10 +126,6 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
     for name, given in (("--class-weights", options.class_weights), ("--smoothing", options.smoothing)):
         if given and options.objective != "classifier":
             raise MisstepError(f"{name} with objective {options.objective}, expected classifier")
-    if options.trees == "problem" and options.objective == "preference":
-        raise MisstepError("--trees problem with objective preference, whose examples are problems already")
-    if options.optimizer == "muon" and options.shard:
-        raise MisstepError("--optimizer muon with --shard, expected one of them")
     weights = options.class_weights or []
     if weights and len(weights) != options.classes:
         raise MisstepError(
@@ -208,7 +204,10 @@ def _loop_arguments(group: Any) -> None:
     )
     group.add_argument("--weight-decay", type=float, default=0.01)
     group.add_argument(
-        "--batch-size", type=int, default=32, help="solutions (preference: problems) an update"
+        "--batch-size",
+        type=int,
+        default=32,
+        help="examples an update: solutions, or problems (preference, --trees)",
     )
     group.add_argument("--tokens-per-row", type=int, default=8192, help="most tokens in one packed row")
     group.add_argument("--maximum-length", type=int, help="context in tokens; what is cut off is counted")

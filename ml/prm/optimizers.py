@@ -10,8 +10,8 @@ from torch import nn
 
 from ml.errors import MisstepError
 
-# Words that the names of token embeddings and of heads over the vocabulary have in the bases we know.
-OUTER = ("embed", "wte", "wpe", "lm_head", "score")
+# Words that the names of embeddings and of heads have in the bases we know.
+OUTER = ("embed", "wte", "wpe", "lm_head", "score", "classifier")
 MOMENTUM = 0.95
 
 
@@ -61,11 +61,13 @@ def optimizers_of(model: nn.Module, name: str, rate: float, weight_decay: float)
     orthogonal (Jordan et al. 2024, scaled to AdamW's usual size, so that one learning rate serves both), and
     what is left (embeddings, heads, norms, biases) goes as under `adamw`.
 
-    Raises MisstepError where `muon` finds no matrix of its own.
+    Raises MisstepError for another name, and where `muon` finds no matrix of its own.
     """
     trained = {key: p for key, p in model.named_parameters() if p.requires_grad}
     if name == "adamw":
         return Optimizers([_adamw(list(trained.values()), rate, weight_decay)])
+    if name != "muon":
+        raise MisstepError(f"optimizer {name!r}, expected adamw or muon")
     inner = [p for key, p in trained.items() if p.dim() == 2 and not any(word in key for word in OUTER)]
     if not inner:
         raise MisstepError("--optimizer muon, expected a model that trains matrices between its layers")

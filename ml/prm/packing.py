@@ -75,7 +75,7 @@ class Packed:
     head reads, shape [M]. read_plan: attention of these M tokens alone, for the last layer. order: shape [R],
     which of the M readings each requested one is (a place may be asked for twice). ends: per tree the place of
     each node's last token, shape [nodes]. trees, wanted: what was packed, and each tree's nodes that are read;
-    whole: per tree, whether a reading is of all nodes from the root's first child to the one that is named.
+    reads_paths: per tree, whether a reading is of all nodes from the root's child to the one that is named.
     """
 
     input_ids: torch.Tensor
@@ -87,7 +87,7 @@ class Packed:
     ends: list[Integers]
     trees: Sequence[TokenTree]
     wanted: Sequence[Sequence[int]]
-    whole: Sequence[bool]
+    reads_paths: Sequence[bool]
 
     @property
     def token_count(self) -> int:
@@ -106,7 +106,7 @@ class Packed:
             self.ends,
             self.trees,
             self.wanted,
-            self.whole,
+            self.reads_paths,
         )
 
 
@@ -126,11 +126,11 @@ def chain(tokens: Sequence[Sequence[int]]) -> TokenTree:
 
 
 def pack(
-    trees: Sequence[TokenTree], reads: Sequence[Sequence[int]], whole: Sequence[bool] | None = None
+    trees: Sequence[TokenTree], reads: Sequence[Sequence[int]], reads_paths: Sequence[bool] | None = None
 ) -> Packed:
     """Lay the trees in one row; `reads[t]` names the nodes of tree t whose last token the head reads.
 
-    whole: per tree, whether the readings of `ml.prm.likelihood` are of paths; of single nodes where it is left out.
+    reads_paths: per tree, whether the readings of `ml.prm.likelihood` are of paths; else of nodes.
     """
     layout = _Layout()
     ends = [layout.add(tree) for tree in trees]
@@ -146,7 +146,7 @@ def pack(
         ends=ends,
         trees=trees,
         wanted=reads,
-        whole=whole or [False] * len(trees),
+        reads_paths=reads_paths or [False] * len(trees),
     )
 
 

@@ -50,6 +50,22 @@ class Request:
     keep_state: bool = False
 
 
+def refuse_contradictions(request: Request) -> None:
+    """Raises MisstepError for two options of which one would undo the other."""
+    if request.trees == "problem":
+        if request.examples.objective == "preference":
+            raise MisstepError(
+                "--trees problem with objective preference, whose examples are problems already"
+            )
+        if request.examples.outcome_tokens == "all" and request.examples.weighting != "path":
+            # A token that stands once for several solutions would weigh as one of them.
+            raise MisstepError(
+                "--trees problem with --outcome-tokens all, expected --weighting path with them"
+            )
+    if request.training.optimizer == "muon" and request.is_sharded:
+        raise MisstepError("--optimizer muon with --shard, expected one of them")
+
+
 def head_settings(request: Request) -> HeadSettings:
     """Raises MisstepError for a head that the objective cannot have, or too many or too few target tokens."""
     objective = request.examples.objective

@@ -28,7 +28,13 @@ from ml.prm.distributed import Group
 from ml.prm.examples import Example, examples_from
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
 from ml.prm.problem_trees import by_problem
-from ml.prm.request import Request, example_settings, head_settings, language_weight
+from ml.prm.request import (
+    Request,
+    example_settings,
+    head_settings,
+    language_weight,
+    refuse_contradictions,
+)
 from ml.prm.score import Scorer, Unscored
 from ml.prm.sharding import assembled, shard
 from ml.prm.tokenization import StepTokenizer
@@ -41,6 +47,7 @@ def run_training(request: Request) -> dict[str, Any]:
     """Train and publish a checkpoint; returns its card. Everything is checked before the first update."""
     started = time.monotonic()
     refuse_finished(request.out)
+    refuse_contradictions(request)
     snapshot = read_snapshot(request.snapshot)
     rows, rule = _labelled(snapshot, request)
     request = replace(request, rule=rule)
@@ -57,10 +64,11 @@ def run_training(request: Request) -> dict[str, Any]:
     targets = base.tokenizer.target_ids
     counts: Counter[str] = Counter()
     examples = examples_from(parts["train"], base.tokenizer, request.rule, example_settings(request), counts)
-    if request.trees == "problem" and settings.objective != "preference":
-        examples = by_problem(examples, request.examples.weighting, settings.tokens_per_row)
     counts |= Counter(train_rows=len(parts["train"]), train_examples=len(examples))
     counts["labelled_steps"] = sum(len(example.reads) for example in examples)
+    if request.trees == "problem":
+        examples = by_problem(examples, request.examples.weighting, settings.tokens_per_row)
+        counts["train_trees"] = len(examples)
     settings = replace(settings, steps=_steps(request, examples), language_weight=language_weight(request))
     model = ProcessRewardModel(_prepared(base.model, request), targets, base.tokenizer.layout.token_bias)
     group = Group.from_environment(request.device)

@@ -35,6 +35,7 @@ class TrainingSettings:
     batch_size: examples per update. tokens_per_row: the most tokens in one packed row (an update may take
     several). save_every: updates between states. class_weights: per class, None for equal ones.
     language_weight: of the next-token loss on right steps, beside the objective's (see `ml.prm.likelihood`).
+    optimizer: see `ml.prm.optimizers`.
     """
 
     objective: str
@@ -142,7 +143,8 @@ def _update(
         # With split weights, a process without rows left goes through the others' passes with one of no weight.
         is_idle = turn >= len(rows)
         row = [batch[0]] if is_idle else [mine[index] for index in rows[turn]]
-        packed = pack([e.tree for e in row], [e.reads for e in row], [e.whole for e in row]).to(device)
+        whole_paths = [example.reads_paths for example in row]
+        packed = pack([e.tree for e in row], [e.reads for e in row], whole_paths).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
             if settings.language_weight:
                 outputs, beside = model.with_language_loss(packed, row, spoken)

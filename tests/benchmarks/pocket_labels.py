@@ -168,7 +168,6 @@ def _judged(name: str, files: Files) -> dict[str, Any]:
     checkpoint = _folder(files, name)
     card = json.loads((checkpoint / "card.json").read_text(encoding="utf-8"))
     found: dict[str, Any] = {
-        "counts": {key: card["counts"][key] for key in ("train_examples", "labelled_steps")},
         "seconds": card["seconds"],
         "label_rule": card["label_rule"],
         "learning_rate": card["config"]["learning_rate"],

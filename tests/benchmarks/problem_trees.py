@@ -44,6 +44,7 @@ class Case:
 
     @property
     def tokens(self) -> int:
+        """In all examples."""
         return sum(example.tree.size for example in self.examples)
 
 
@@ -87,24 +88,27 @@ def _cases(rows: list[SnapshotRow]) -> tuple[Case, Case]:
 
 
 def _one_epoch(case: Case) -> float:
-    """Processor seconds of one pass over all examples."""
+    """Processor seconds of one pass over all examples, by those that were read."""
     base = open_base("pocket", [], HeadSettings(2, (), TOKEN_BIAS), 0, None, False)
     model = ProcessRewardModel(base.model, token_bias=TOKEN_BIAS)
-    batch = max(1, round(TOKENS_AN_UPDATE * len(case.examples) / case.tokens))
-    updates = -(-len(case.examples) // batch)
+    # Updates of equal size that read every example once: a rest that does not fill one is left out.
+    count = len(case.examples)
+    batch = max(1, round(TOKENS_AN_UPDATE * count / case.tokens))
+    updates = max(1, count // batch)
+    batch = count // updates
     settings = TrainingSettings(
         "classifier", updates, batch_size=batch, bfloat16=True, language_weight=1.0, optimizer="muon"
     )
     started = time.process_time()
     train(model, case.examples, settings)
-    return time.process_time() - started
+    return (time.process_time() - started) * count / (updates * batch)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--problems", type=int, default=24)
+    parser.add_argument("--problems", type=int, default=12)
     parser.add_argument("--samples", type=int, nargs="+", default=[4, 16, 64], help="of each problem")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("var/problem_trees.json"))

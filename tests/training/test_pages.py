@@ -118,7 +118,10 @@ def test_a_run_reads_whole_problems_and_steps_by_muon_where_asked(client):
     arguments = run.job.spec["arguments"]
     for name, value in wanted.items():
         assert arguments[arguments.index(f"--{name}") + 1] == value
-    assert "a problem with all of its solutions" in client.get(reverse("training:run", args=[run.pk])).content.decode()
+    assert (
+        "a problem with all of its solutions"
+        in client.get(reverse("training:run", args=[run.pk])).content.decode()
+    )
 
 
 def test_an_unknown_option_is_refused_by_the_service():

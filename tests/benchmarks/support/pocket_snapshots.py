@@ -53,7 +53,7 @@ def distinct(out: Path, solutions: Path) -> Path:
     """The same samples without copies: a problem's solutions with equal steps are one."""
     if not out.exists():
         lines = []
-        for line in map(json.loads, solutions.open(encoding="utf-8")):
+        for line in map(json.loads, solutions.read_text(encoding="utf-8").splitlines()):
             once: dict[tuple[str, ...], Any] = {}
             for solution in line["solutions"]:
                 once.setdefault(tuple(solution["steps"]), solution)

@@ -157,7 +157,8 @@ def test_a_problem_with_all_its_solutions_is_one_example_where_asked(tmp_path, c
     again = [replace(row, id=f"{row.id}-again") for row in rows]
     options = ("--trees", "problem", "--head", "likelihood", "--optimizer", "muon", "--steps", "3")
     checkpoint, result = trained(tmp_path, capsys, *options, snapshot=snapshot_of(tmp_path, rows + again))
-    assert (result["counts"]["train_rows"], result["counts"]["train_examples"]) == (8, 4)
+    counts = result["counts"]
+    assert (counts["train_rows"], counts["train_examples"], counts["train_trees"]) == (8, 8, 4)
     config = json.loads((checkpoint / "card.json").read_text())["config"]
     assert (config["trees"], config["optimizer"]) == ("problem", "muon")
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from transformers import GPT2Config
 
 from ml.errors import MisstepError
+from ml.prm.model import build
 from ml.prm.optimizers import optimizers_of
 from tests.ml.prm.test_training import short_run
 from tests.ml.prm.toys import tiny_model
@@ -47,6 +49,14 @@ def test_embeddings_heads_norms_and_biases_go_by_adamw_under_both():
         assert plain[key].abs().max() == pytest.approx(RATE, rel=1e-3)
 
 
+def test_a_head_that_its_family_calls_a_classifier_is_no_inner_matrix():
+    config = GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=40, num_labels=2)
+    muon, adamw = optimizers_of(build(config), "muon", RATE, 0.0).parts
+    shapes = {tuple(p.shape) for group in muon.param_groups for p in group["params"]}
+    assert (2, 32) not in shapes and (40, 32) not in shapes
+    assert (2, 32) in {tuple(p.shape) for group in adamw.param_groups for p in group["params"]}
+
+
 @pytest.mark.parametrize("name", ["adamw", "muon"])
 def test_matrices_decay_and_norms_do_not(name):
     model = tiny_model()
@@ -72,6 +82,11 @@ def test_a_run_under_muon_that_stops_and_goes_on_ends_with_the_same_bits(tmp_pat
     assert newest.exists()
     assert short_run(tmp_path, optimizer="muon") == undisturbed
     assert undisturbed[0] != short_run(None)[0]
+
+
+def test_an_unknown_optimizer_is_refused():
+    with pytest.raises(MisstepError, match="optimizer 'sgd', expected adamw or muon"):
+        optimizers_of(tiny_model(), "sgd", RATE, 0.0)
 
 
 def test_a_model_without_inner_matrices_is_refused():

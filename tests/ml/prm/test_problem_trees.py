@@ -51,8 +51,8 @@ def test_problems_stay_apart_and_copies_fall_together():
 
 
 def test_readings_of_whole_solutions_and_of_steps_are_not_joined():
-    whole = replace(solution("whole", 1, 2, targets=[1]), reads=[2], whole=True)
-    assert [e.whole for e in by_problem([whole, solution("steps", 1, targets=[0])], "node", 100)] == [
+    whole = replace(solution("whole", 1, 2, targets=[1]), reads=[2], reads_paths=True)
+    assert [e.reads_paths for e in by_problem([whole, solution("steps", 1, targets=[0])], "node", 100)] == [
         True,
         False,
     ]
@@ -90,8 +90,14 @@ def test_a_problem_as_one_tree_has_the_loss_and_the_gradient_of_its_solutions_ap
     losses, gradients = [], []
     for examples in (apart, together):
         model = tiny_model(len(STEPS.tokenizer), 2, bias=bias)
-        packed = pack([e.tree for e in examples], [e.reads for e in examples], [e.whole for e in examples])
-        loss = objective_loss(objective, model(packed), examples, normaliser_of(objective, examples))
+        packed = pack(
+            [e.tree for e in examples], [e.reads for e in examples], [e.reads_paths for e in examples]
+        )
+        if bias is None:
+            outputs, beside = model(packed), torch.tensor(0.0)
+        else:
+            outputs, beside = model.with_language_loss(packed, examples, count_tokens(examples))
+        loss = objective_loss(objective, outputs, examples, normaliser_of(objective, examples)) + beside
         loss.backward()
         losses.append(float(loss.detach()))
         gradients.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
@@ -99,7 +105,15 @@ def test_a_problem_as_one_tree_has_the_loss_and_the_gradient_of_its_solutions_ap
     assert torch.allclose(gradients[0], gradients[1], atol=1e-6)
 
 
+def test_equal_alternatives_of_one_example_are_counted_once_against_the_limit():
+    twice = Example("twice", TokenTree([[9], [1], [1, 2], [1, 2]], [-1, 0, 0, 0]), [1], [[0, 1]], [1.0])
+    first = solution("first", 1, targets=[1])
+    assert len(by_problem([first, twice], "node", 4)) == 1
+
+
 def test_right_tokens_are_counted_along_the_whole_path():
-    whole = replace(solution("whole", 1, 2, 3, targets=[1]), reads=[3], whole=True)
+    whole = replace(solution("whole", 1, 2, 3, targets=[1]), reads=[3], reads_paths=True)
     assert count_tokens([whole]) == 3
-    assert count_tokens([replace(whole, whole=False)]) == 1
+    assert count_tokens([replace(whole, reads_paths=False)]) == 1
+    assert count_tokens([replace(whole, weights=[2.0])]) == 6
+    assert count_tokens([replace(whole, targets=[[1.0, 0.0]])]) == 0

@@ -106,6 +106,10 @@ def test_an_unknown_objective_is_not_available(tmp_path):
         ),
         (("--objective", "outcome", "--class-weights", "1", "2"), "--class-weights with objective outcome"),
         (("--objective", "preference", "--trees", "problem"), "--trees problem with objective preference"),
+        (
+            ("--objective", "outcome", "--outcome-tokens", "all", "--trees", "problem"),
+            "--trees problem with --outcome-tokens all, expected --weighting path",
+        ),
         (("--optimizer", "muon", "--shard"), "--optimizer muon with --shard, expected one of them"),
     ],
 )
