@@ -58,7 +58,7 @@ def plan_for(snapshot: Snapshot, chosen: Mapping[str, Any]) -> Plan:
             _held_out(counts),
         ],
         updates=updates,
-        seconds=_seconds(updates, str(chosen.get("base", ""))),
+        seconds=_seconds(updates, chosen),
     )
 
 
@@ -109,20 +109,30 @@ def _held_out(counts: Mapping[str, Any]) -> Check:
 def _updates(rows: int, chosen: Mapping[str, Any]) -> int | None:
     if chosen.get("steps"):
         return int(chosen["steps"])
+    if chosen.get("trees") == "problem":
+        # A pass is as many updates as there are problems, and a manifest counts solutions.
+        return None
     batch = int(chosen.get("batch_size") or 32)
     epochs = float(chosen.get("epochs") or 3)
     return max(1, round(epochs * rows / min(batch, rows))) if rows else None
 
 
-def _seconds(updates: int | None, base: str) -> float | None:
-    """From the pace of earlier runs of the same base, by their cards."""
+def _is_alike(config: Mapping[str, Any], chosen: Mapping[str, Any]) -> bool:
+    """Whether a finished run's updates read as much as the asked one's will."""
+    trees = (config.get("trees") or "solution") == (chosen.get("trees") or "solution")
+    return trees and int(config.get("batch_size") or 0) == int(chosen.get("batch_size") or 32)
+
+
+def _seconds(updates: int | None, chosen: Mapping[str, Any]) -> float | None:
+    """From the pace of the last five runs of the same base with updates of the same kind and size, by their cards."""
     earlier = (
-        TrainingRun.objects.filter(base=base, checkpoint__isnull=False)
+        TrainingRun.objects.filter(base=str(chosen.get("base", "")), checkpoint__isnull=False)
         .select_related("checkpoint")
-        .order_by("-pk")[:5]
+        .order_by("-pk")[:50]
     )
-    took = steps = 0.0
-    for run in earlier:
-        took += float(run.checkpoint.card.get("seconds") or 0)
-        steps += float((run.checkpoint.card.get("config") or {}).get("steps") or 0)
+    alike = [
+        run.checkpoint.card for run in earlier if _is_alike(run.checkpoint.card.get("config") or {}, chosen)
+    ]
+    took = sum(float(card.get("seconds") or 0) for card in alike[:5])
+    steps = sum(float(card["config"].get("steps") or 0) for card in alike[:5])
     return updates * took / steps if updates and steps else None

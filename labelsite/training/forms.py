@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labelsite.snapshots.forms import MIXTURES, NEUTRAL, TARGETS
 from labelsite.snapshots.models import LabelSource, Snapshot
-from labelsite.training.wording import CLASSES, NAMES
+from labelsite.training.wording import CLASSES, NAMES, OPTIMIZER_NAMES, TREES
 from ml.commands.train import CLASSIFYING, HEADS, OBJECTIVES
 
 OBJECTIVE_NAMES = {
@@ -30,7 +30,7 @@ GROUPS = [
     (_("Data"), ["snapshot", "labels"]),
     (_("Label rule"), ["neutral", "target", "threshold", "label_rule"]),
     (_("Model"), ["objective", "classes", "head", "base", "lora"]),
-    (_("Budget"), ["epochs", "steps", "batch_size", "learning_rate", "seed"]),
+    (_("Budget"), ["trees", "epochs", "steps", "batch_size", "optimizer", "learning_rate", "seed"]),
 ]
 AS_FROZEN = ("", _("as it was frozen"))
 
@@ -79,6 +79,12 @@ class TrainingForm(forms.Form):
         max_length=200,
         help_text=_("pocket, small, or a transformers model's folder on the worker"),
     )
+    trees = forms.ChoiceField(
+        label=NAMES["trees"],
+        choices=list(TREES.items()),
+        required=False,
+        help_text=_("a problem's solutions as one tree read shared steps once: faster where there are many"),
+    )
     epochs = forms.FloatField(label=_("Passes over the data"), initial=3, min_value=0.01, max_value=1000)
     steps = forms.IntegerField(
         label=_("Updates"),
@@ -88,7 +94,14 @@ class TrainingForm(forms.Form):
         help_text=_("instead of passes"),
     )
     batch_size = forms.IntegerField(
-        label=_("Solutions in an update"), initial=32, min_value=1, max_value=65536
+        label=NAMES["batch_size"],
+        initial=32,
+        min_value=1,
+        max_value=65536,
+        help_text=_("solutions, or problems"),
+    )
+    optimizer = forms.ChoiceField(
+        label=NAMES["optimizer"], choices=list(OPTIMIZER_NAMES.items()), required=False
     )
     learning_rate = forms.FloatField(label=_("Learning rate"), initial=1e-3, min_value=1e-9, max_value=1)
     lora = forms.IntegerField(
@@ -114,6 +127,8 @@ class TrainingForm(forms.Form):
         if chosen.get("head") == "likelihood" and not is_binary:
             message = _("The tokens that came need two classes of steps, or the outcome objective.")
             self.add_error("head", message)
+        if chosen.get("trees") == "problem" and chosen.get("objective") == "preference":
+            self.add_error("trees", _("Preferences are learned from problems already."))
         if chosen.get("classes") == 3 and chosen.get("objective") != "classifier":
             self.add_error("classes", _("Only the step classifier has three classes."))
         return chosen
@@ -125,7 +140,10 @@ class TrainingForm(forms.Form):
     def configuration(self) -> dict[str, Any]:
         """The options that go to the command as they are."""
         chosen = self.cleaned_data
-        names = ("steps", "batch_size", "learning_rate", "lora", "head", "neutral", "target", "label_rule")
+        names = (
+            "steps", "batch_size", "learning_rate", "lora", "head", "neutral", "target", "label_rule", "trees",
+            "optimizer",
+        )  # fmt: skip
         options = {name: chosen[name] for name in names if chosen.get(name)}
         # A threshold of 0 says something: one right rollout is enough, however the labels were frozen.
         if chosen.get("threshold") is not None:

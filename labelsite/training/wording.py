@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -17,12 +17,22 @@ CLASSES: Mapping[int, Words] = {
     2: gettext_lazy("two: wrong, right"),
     3: gettext_lazy("three: neutral is its own"),
 }
+TREES: Mapping[str, Words] = {
+    "solution": gettext_lazy("one solution"),
+    "problem": gettext_lazy("a problem with all of its solutions"),
+}
+OPTIMIZER_NAMES: Mapping[str, Words] = {
+    "adamw": gettext_lazy("AdamW for everything"),
+    "muon": gettext_lazy("Muon for the layers, AdamW for the rest"),
+}
 # What the command's options are called on its card.
 ON_THE_CARD = {"classes": "outputs", "label_rule": "mixture", "lora": "lora_rank"}
 NAMES: Mapping[str, Words] = {
     "steps": gettext_lazy("Updates"),
     "epochs": gettext_lazy("Passes over the data"),
-    "batch_size": gettext_lazy("Solutions in an update"),
+    "batch_size": gettext_lazy("Examples in an update"),
+    "trees": gettext_lazy("One example is"),
+    "optimizer": gettext_lazy("Optimizer"),
     "learning_rate": gettext_lazy("Learning rate"),
     "lora_rank": gettext_lazy("LoRA rank"),
     "head": gettext_lazy("Head"),
@@ -32,10 +42,12 @@ NAMES: Mapping[str, Words] = {
     "threshold": gettext_lazy("Right above this share of right rollouts"),
     "mixture": gettext_lazy("Where people and rollouts both spoke"),
 }
-VALUES: Mapping[str, Mapping[object, Words]] = {
+VALUES: Mapping[str, Mapping[Any, Words]] = {
     "neutral": dict(NEUTRAL),
     "target": dict(TARGETS),
     "mixture": dict(MIXTURES),
+    "trees": TREES,
+    "optimizer": OPTIMIZER_NAMES,
 }
 
 

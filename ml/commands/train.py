@@ -12,6 +12,7 @@ from ml.progress import print_result
 from ml.targets.rules import CHOICES, LabelRule
 
 OBJECTIVES = ("classifier", "value", "preference", "outcome")
+OPTIMIZERS = ("adamw", "muon")
 HEADS = ("linear", "tokens", "likelihood")
 # Objectives with classes, which alone can be target tokens of a language model.
 CLASSIFYING = ("classifier", "outcome")
@@ -61,9 +62,9 @@ def main(argv: list[str]) -> int:
 
 
 def request_from(options: argparse.Namespace) -> Any:
-    """The arguments as a `ml.prm.run.Request`."""
+    """The arguments as a `ml.prm.request.Request`."""
     from ml.prm.examples import ExampleSettings
-    from ml.prm.run import OUTPUTS, Request
+    from ml.prm.request import OUTPUTS, Request
     from ml.prm.train import TrainingSettings
 
     _refuse_contradictions(options)
@@ -88,6 +89,7 @@ def request_from(options: argparse.Namespace) -> Any:
             weighting=options.weighting,
             outcomes=options.outcomes,
         ),
+        trees=options.trees,
         target_tokens=_target_tokens(options, outputs),
         training=TrainingSettings(
             objective=options.objective,
@@ -101,6 +103,7 @@ def request_from(options: argparse.Namespace) -> Any:
             class_weights=tuple(options.class_weights) if options.class_weights else None,
             bfloat16=options.bf16,
             save_every=options.save_every,
+            optimizer=options.optimizer,
         ),
         steps=options.steps,
         epochs=options.epochs,
@@ -184,15 +187,27 @@ def _objective_arguments(group: Any) -> None:
     )
     group.add_argument("--no-alternatives", action="store_true", help="leave rated alternatives out")
     group.add_argument("--weighting", choices=("node", "path"), default="node", help="of shared steps")
+    group.add_argument(
+        "--trees",
+        choices=("solution", "problem"),
+        default="solution",
+        help="what a batch counts: solutions, or problems with all their solutions, shared steps read once",
+    )
 
 
 def _loop_arguments(group: Any) -> None:
     group.add_argument("--steps", type=int, help="updates (instead of --epochs)")
     group.add_argument("--epochs", type=float, default=3.0)
     group.add_argument("--learning-rate", type=float, default=1e-3)
+    group.add_argument(
+        "--optimizer", choices=OPTIMIZERS, default="adamw", help="muon: for matrices between layers"
+    )
     group.add_argument("--weight-decay", type=float, default=0.01)
     group.add_argument(
-        "--batch-size", type=int, default=32, help="solutions (preference: problems) an update"
+        "--batch-size",
+        type=int,
+        default=32,
+        help="examples an update: solutions, or problems (preference, --trees)",
     )
     group.add_argument("--tokens-per-row", type=int, default=8192, help="most tokens in one packed row")
     group.add_argument("--maximum-length", type=int, help="context in tokens; what is cut off is counted")

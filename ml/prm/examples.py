@@ -24,7 +24,8 @@ class Example:
 
     reads: nodes whose last token is read, shape [R]. targets: per reading the class probabilities
     (classifier, outcome) or a single value. weights: per reading. pairs: (chosen, rejected, weight) by
-    index into `reads`, of `parents` nodes in all (preference only).
+    index into `reads`, of `parents` nodes in all (preference only). reads_paths: a reading is of the path from the
+    problem to its node, and not of the node alone (for `ml.prm.likelihood`).
     """
 
     id: str
@@ -34,6 +35,7 @@ class Example:
     weights: list[float]
     pairs: list[tuple[int, int, float]] = field(default_factory=list)
     parents: int = 0
+    reads_paths: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,8 +206,7 @@ def _outcome(row: SnapshotRow, nodes: list[list[int]], settings: ExampleSettings
 
 def _product(row: SnapshotRow, nodes: list[list[int]]) -> Example:
     """The whole solution as one step, whose tokens' chances are multiplied."""
-    whole = [token for node in nodes[1:] for token in node]
-    return Example(row.id, chain([nodes[0], whole]), [1], [_outcome_target(row)], [1.0])
+    return Example(row.id, chain(nodes), [len(nodes) - 1], [_outcome_target(row)], [1.0], reads_paths=True)
 
 
 def _outcome_target(row: SnapshotRow) -> list[float]:

@@ -19,7 +19,7 @@ import torch
 from torch.nn.functional import cross_entropy, logsigmoid
 
 from ml.prm.examples import POSITIVE, Example
-from ml.prm.packing import Packed
+from ml.prm.packing import Packed, TokenTree
 
 # What is added to a logit: a token that the base leaves at 0 is still in order with probability 0.98.
 TOKEN_BIAS = 4.0
@@ -30,36 +30,53 @@ LEAST_DOUBT = -1e-30
 
 @dataclass(frozen=True)
 class StepTokens:
-    """The tokens of all readings. tokens: their ids; before: where in the row each is predicted; readings: whose it
-    is, as an index into the requested readings; each of shape [N]. count: R, the requested readings."""
+    """The tokens of all readings, each once. tokens: their ids; before: where in the row each is predicted; both of
+    shape [N]. terms, readings: shape [P], which token counts in which reading: a reading of a node has the node's
+    tokens, one of a path those of all its nodes, so that a token of a shared step counts in several. count: R, the
+    requested readings."""
 
     tokens: torch.Tensor
     before: torch.Tensor
+    terms: torch.Tensor
     readings: torch.Tensor
     count: int
 
 
+def nodes_read(tree: TokenTree, node: int, reads_paths: bool) -> list[int]:
+    """Whose tokens a reading at `node` is of; the root's are the problem, which nobody has to predict."""
+    return tree.path(node) if reads_paths else [node] * (node > 0)
+
+
 def step_tokens(packed: Packed) -> StepTokens:
-    """The tokens of every requested node; the root's are the problem, which nobody has to predict.
+    """The tokens of every requested node, or of the path to it.
 
     A node's first token is predicted at its parent's last one, wherever that stands in the row.
     """
     tokens: list[int] = []
     before: list[int] = []
+    terms: list[int] = []
     readings: list[int] = []
     count = 0
-    for tree, nodes, ends in zip(packed.trees, packed.wanted, packed.ends, strict=True):
-        for node in nodes:
-            if tree.parents[node] >= 0:
-                own, end = tree.tokens[node], int(ends[node])
-                tokens += own
-                before += [int(ends[tree.parents[node]]), *range(end - len(own) + 1, end)]
+    for tree, wanted, ends, reads_paths in zip(
+        packed.trees, packed.wanted, packed.ends, packed.reads_paths, strict=True
+    ):
+        places: dict[int, range] = {}
+        for reading in wanted:
+            for node in nodes_read(tree, reading, reads_paths):
+                own = tree.tokens[node]
+                if node not in places:
+                    end = int(ends[node])
+                    places[node] = range(len(tokens), len(tokens) + len(own))
+                    tokens += own
+                    before += [int(ends[tree.parents[node]]), *range(end - len(own) + 1, end)]
+                terms += places[node]
                 readings += [count] * len(own)
             count += 1
-    came, at, whose = (
-        torch.tensor(x, dtype=torch.long, device=packed.input_ids.device) for x in (tokens, before, readings)
+    came, at, used, whose = (
+        torch.tensor(x, dtype=torch.long, device=packed.input_ids.device)
+        for x in (tokens, before, terms, readings)
     )
-    return StepTokens(came, at, whose, count)
+    return StepTokens(came, at, used, whose, count)
 
 
 def read_steps(hidden: torch.Tensor, weight: torch.Tensor, at: StepTokens, bias: float) -> torch.Tensor:
@@ -69,33 +86,43 @@ def read_steps(hidden: torch.Tensor, weight: torch.Tensor, at: StepTokens, bias:
     only the rows of tokens that came are used.
     """
     logits = (hidden.index_select(0, at.before) * weight.index_select(0, at.tokens)).sum(1).float()
-    right = logits.new_zeros(at.count).index_add(0, at.readings, logsigmoid(logits + bias))
+    terms = logsigmoid(logits + bias).index_select(0, at.terms)
+    right = logits.new_zeros(at.count).index_add(0, at.readings, terms)
     right = right.clamp(max=LEAST_DOUBT)
     return torch.stack([_log_one_minus_exp(right), right], dim=1)
 
 
 def language_loss(
-    hidden: torch.Tensor, head: torch.nn.Module, at: StepTokens, examples: Sequence[Example], total: int
+    hidden: torch.Tensor, head: torch.nn.Module, at: StepTokens, examples: Sequence[Example], total: float
 ) -> torch.Tensor:
     """The next-token loss of the steps labelled right, summed over their tokens and divided by `total`.
 
-    hidden: [T, hidden]; the examples are those whose readings `at` holds, in their order. It keeps the logits a
-    language model's, and teaches it the hand of those who wrote the solutions.
+    hidden: [T, hidden]; the examples are those whose readings `at` holds, in their order. A token counts as much as
+    the right readings that it is in weigh. It keeps the logits a language model's, and teaches it the hand of those
+    who wrote the solutions.
     """
-    good = torch.tensor([target[POSITIVE] > 0.5 for example in examples for target in example.targets])
-    kept = good.to(at.readings.device)[at.readings]
+    spoken = [_spoken(target, w) for e in examples for target, w in zip(e.targets, e.weights, strict=True)]
+    weights = torch.tensor(spoken, device=hidden.device)[at.readings]
+    counted = weights.new_zeros(len(at.tokens)).index_add(0, at.terms, weights)
+    kept = counted > 0
     logits = head(hidden.index_select(0, at.before[kept])).float()
-    return cross_entropy(logits, at.tokens[kept], reduction="sum") / max(total, 1)
+    losses = cross_entropy(logits, at.tokens[kept], reduction="none")
+    return (losses * counted[kept]).sum() / (total or 1.0)
 
 
-def count_tokens(examples: Sequence[Example]) -> int:
-    """The tokens of the steps labelled right, over which the next-token loss is a mean."""
+def count_tokens(examples: Sequence[Example]) -> float:
+    """The tokens of the steps labelled right, as much as they weigh: over them the next-token loss is a mean."""
     return sum(
-        len(example.tree.tokens[node])
+        _spoken(target, weight) * len(example.tree.tokens[node])
         for example in examples
-        for node, target in zip(example.reads, example.targets, strict=True)
-        if target[POSITIVE] > 0.5
+        for read, target, weight in zip(example.reads, example.targets, example.weights, strict=True)
+        for node in nodes_read(example.tree, read, example.reads_paths)
     )
+
+
+def _spoken(target: Sequence[float], weight: float) -> float:
+    """What a reading's tokens count in the next-token loss: nothing where it is not labelled right."""
+    return weight if target[POSITIVE] > 0.5 else 0.0
 
 
 def _log_one_minus_exp(x: torch.Tensor) -> torch.Tensor:

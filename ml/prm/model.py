@@ -75,7 +75,7 @@ class ProcessRewardModel(nn.Module):
         return self._read_out(hidden).index_select(0, packed.order)
 
     def with_language_loss(
-        self, packed: Packed, examples: Sequence[Example], total: int
+        self, packed: Packed, examples: Sequence[Example], total: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The readings [R, 2], and the next-token loss on right steps from the same pass (see `ml.prm.likelihood`).
 

@@ -20,6 +20,10 @@ from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
 
+# Chains that hang off one node share a call until they are as long together as the path above them, or as this:
+# every chain is compared with its sisters in vain, and every call gathers the path anew.
+LEAST_GROUP = 64
+
 
 @dataclass(frozen=True)
 class TokenTree:
@@ -32,6 +36,14 @@ class TokenTree:
     def size(self) -> int:
         """Tokens in all nodes."""
         return sum(len(node) for node in self.tokens)
+
+    def path(self, node: int) -> list[int]:
+        """The nodes from the root's child to `node`; none for the root."""
+        found = []
+        while node:
+            found.append(node)
+            node = self.parents[node]
+        return found[::-1]
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,8 @@ class Packed:
     input_ids, position_ids: shape [1, T]. plan: attention for all T tokens. reads: sorted places that the
     head reads, shape [M]. read_plan: attention of these M tokens alone, for the last layer. order: shape [R],
     which of the M readings each requested one is (a place may be asked for twice). ends: per tree the place of
-    each node's last token, shape [nodes]. trees, wanted: what was packed, and each tree's nodes that are read.
+    each node's last token, shape [nodes]. trees, wanted: what was packed, and each tree's nodes that are read;
+    reads_paths: per tree, whether a reading is of all nodes from the root's child to the one that is named.
     """
 
     input_ids: torch.Tensor
@@ -74,6 +87,7 @@ class Packed:
     ends: list[Integers]
     trees: Sequence[TokenTree]
     wanted: Sequence[Sequence[int]]
+    reads_paths: Sequence[bool]
 
     @property
     def token_count(self) -> int:
@@ -92,6 +106,7 @@ class Packed:
             self.ends,
             self.trees,
             self.wanted,
+            self.reads_paths,
         )
 
 
@@ -110,8 +125,13 @@ def chain(tokens: Sequence[Sequence[int]]) -> TokenTree:
     return TokenTree(tokens, list(range(-1, len(tokens) - 1)))
 
 
-def pack(trees: Sequence[TokenTree], reads: Sequence[Sequence[int]]) -> Packed:
-    """Lay the trees in one row; `reads[t]` names the nodes of tree t whose last token the head reads."""
+def pack(
+    trees: Sequence[TokenTree], reads: Sequence[Sequence[int]], reads_paths: Sequence[bool] | None = None
+) -> Packed:
+    """Lay the trees in one row; `reads[t]` names the nodes of tree t whose last token the head reads.
+
+    reads_paths: per tree, whether the readings of `ml.prm.likelihood` are of paths; else of nodes.
+    """
     layout = _Layout()
     ends = [layout.add(tree) for tree in trees]
     wanted = [int(ends[t][node]) for t, nodes in enumerate(reads) for node in nodes]
@@ -126,6 +146,7 @@ def pack(trees: Sequence[TokenTree], reads: Sequence[Sequence[int]]) -> Packed:
         ends=ends,
         trees=trees,
         wanted=reads,
+        reads_paths=reads_paths or [False] * len(trees),
     )
 
 
@@ -153,7 +174,7 @@ class _Layout:
 
     def add(self, tree: TokenTree) -> Integers:
         """Append one tree; returns the place of each node's last token, shape [nodes]."""
-        children, follower = _longest_paths(tree)
+        children, follower, reach = _longest_paths(tree)
         ends = np.zeros(len(tree.tokens), dtype=np.int64)
         nothing = np.zeros(0, dtype=np.int64)
         groups: deque[tuple[list[int], Integers]] = deque([([0], nothing)])
@@ -168,7 +189,10 @@ class _Layout:
                     branches = [child for child in children[node] if child != follower[node]]
                     if branches:
                         own = np.arange(chain_start, self.length, dtype=np.int64)
-                        groups.append((branches, np.concatenate([ancestors, own])))
+                        above = np.concatenate([ancestors, own])
+                        sizes = [reach[branch] for branch in branches]
+                        for group in batches_within(sizes, max(len(above), LEAST_GROUP)):
+                            groups.append(([branches[k] for k in group], above))
                 lengths.append(self.length - chain_start)
             self.calls.append(_Call(start, self.length, ancestors, lengths))
         return ends
@@ -181,8 +205,8 @@ class _Layout:
         self.length += len(tokens)
 
 
-def _longest_paths(tree: TokenTree) -> tuple[list[list[int]], list[int]]:
-    """Each node's children, and which continues its chain (-1 at a leaf): that of the longest path."""
+def _longest_paths(tree: TokenTree) -> tuple[list[list[int]], list[int], list[int]]:
+    """Each node's children, which continues its chain (-1 at a leaf): that of the longest path, and its tokens."""
     count = len(tree.tokens)
     children: list[list[int]] = [[] for _ in range(count)]
     below = [len(tokens) for tokens in tree.tokens]
@@ -195,7 +219,7 @@ def _longest_paths(tree: TokenTree) -> tuple[list[list[int]], list[int]]:
         if children[node]:
             follower[node] = max(children[node], key=lambda child: reach[child])
             reach[node] += reach[follower[node]]
-    return children, follower
+    return children, follower, reach
 
 
 def _follow(head: int, follower: Sequence[int]) -> list[int]:

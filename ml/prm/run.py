@@ -8,7 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,22 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from ml.commands.train import CLASSIFYING
 from ml.errors import MisstepError
 from ml.evaluation.first_mistake import first_mistake_report
-from ml.prm.bases import HeadSettings, open_base
+from ml.prm.bases import open_base
 from ml.prm.card import code_commit, dependency_versions
 from ml.prm.checkpoint import publish
 from ml.prm.distributed import Group
-from ml.prm.examples import Example, ExampleSettings, examples_from
-from ml.prm.likelihood import TOKEN_BIAS
-from ml.prm.model import LORA_TARGETS, ProcessRewardModel, recompute_activations, with_lora
+from ml.prm.examples import Example, examples_from
+from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
+from ml.prm.problem_trees import by_problem
+from ml.prm.request import (
+    Request,
+    example_settings,
+    head_settings,
+    language_weight,
+    refuse_contradictions,
+)
 from ml.prm.score import Scorer, Unscored
 from ml.prm.sharding import assembled, shard
 from ml.prm.tokenization import StepTokenizer
@@ -36,44 +42,12 @@ from ml.prm.train import Run, TrainingSettings, train
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash, read_snapshot
 from ml.targets import LabelRule, frozen_rule, has_verdict, label_rows
 
-OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
-
-
-@dataclass(frozen=True)
-class Request:
-    """Everything that decides a run's result. `epochs` counts when `steps` is None.
-
-    head: `linear`, `tokens` (with target_tokens) or `likelihood`.
-    """
-
-    snapshot: Path
-    out: Path
-    rule: LabelRule
-    base: str = "pocket"
-    from_scratch: bool = False
-    extra_layers: int | None = None
-    head: str = "linear"
-    language_weight: float | None = None
-    examples: ExampleSettings = field(default_factory=ExampleSettings)
-    target_tokens: tuple[str, ...] = ()
-    training: TrainingSettings = field(default_factory=lambda: TrainingSettings("classifier", 0))
-    steps: int | None = None
-    epochs: float = 3.0
-    lora_rank: int = 0
-    lora_targets: tuple[str, ...] = tuple(LORA_TARGETS)
-    maximum_length: int | None = None
-    gradient_checkpointing: bool = False
-    limit: int | None = None
-    device: str = "cpu"
-    is_sharded: bool = False
-    use_frozen_labels: bool = True
-    keep_state: bool = False
-
 
 def run_training(request: Request) -> dict[str, Any]:
     """Train and publish a checkpoint; returns its card. Everything is checked before the first update."""
     started = time.monotonic()
     refuse_finished(request.out)
+    refuse_contradictions(request)
     snapshot = read_snapshot(request.snapshot)
     rows, rule = _labelled(snapshot, request)
     request = replace(request, rule=rule)
@@ -84,15 +58,18 @@ def run_training(request: Request) -> dict[str, Any]:
         parts["train"] = parts["train"][: request.limit]
     settings = request.training
     base = open_base(
-        request.base, _texts(parts["train"]), _head(request), settings.seed, request.maximum_length,
+        request.base, _texts(parts["train"]), head_settings(request), settings.seed, request.maximum_length,
         request.from_scratch, request.extra_layers,
     )  # fmt: skip
     targets = base.tokenizer.target_ids
     counts: Counter[str] = Counter()
-    examples = examples_from(parts["train"], base.tokenizer, request.rule, _examples(request), counts)
+    examples = examples_from(parts["train"], base.tokenizer, request.rule, example_settings(request), counts)
     counts |= Counter(train_rows=len(parts["train"]), train_examples=len(examples))
     counts["labelled_steps"] = sum(len(example.reads) for example in examples)
-    settings = replace(settings, steps=_steps(request, examples), language_weight=_language_weight(request))
+    if request.trees == "problem":
+        examples = by_problem(examples, request.examples.weighting, settings.tokens_per_row)
+        counts["train_trees"] = len(examples)
+    settings = replace(settings, steps=_steps(request, examples), language_weight=language_weight(request))
     model = ProcessRewardModel(_prepared(base.model, request), targets, base.tokenizer.layout.token_bias)
     group = Group.from_environment(request.device)
     model.to(group.device)
@@ -166,50 +143,6 @@ def _steps(request: Request, examples: Sequence[Example]) -> int:
     return max(1, round(request.epochs * len(examples) / batch))
 
 
-def _head(request: Request) -> HeadSettings:
-    """Raises MisstepError for a head that the objective cannot have, or too many or too few target tokens."""
-    objective = request.examples.objective
-    if request.target_tokens and objective not in CLASSIFYING:
-        raise MisstepError(f"--head tokens with objective {objective}, expected {' or '.join(CLASSIFYING)}")
-    is_likelihood = request.head == "likelihood"
-    if is_likelihood and objective not in CLASSIFYING:
-        raise MisstepError(
-            f"--head likelihood with objective {objective}, expected {' or '.join(CLASSIFYING)}"
-        )
-    if is_likelihood and request.is_sharded:
-        raise MisstepError("--head likelihood with --shard, expected one of them")
-    bias = TOKEN_BIAS if is_likelihood else None
-    return HeadSettings(request.examples.outputs, request.target_tokens, bias)
-
-
-def _examples(request: Request) -> ExampleSettings:
-    """An outcome that is read at the tokens that came is the product of them all.
-
-    Raises MisstepError where outcomes should stand in for labels and the head cannot read both, and where it
-    should read every token's outcome by itself.
-    """
-    chosen = request.examples
-    if chosen.outcomes and (request.head != "likelihood" or chosen.objective != "classifier"):
-        raise MisstepError("--outcomes, expected --objective classifier --head likelihood with it")
-    if request.head != "likelihood":
-        return chosen
-    if chosen.outcome_tokens != "last":
-        raise MisstepError(f"--outcome-tokens {chosen.outcome_tokens}, expected none with --head likelihood")
-    return replace(chosen, outcome_tokens="product")
-
-
-def _language_weight(request: Request) -> float:
-    """What was asked for, or 1 for the likelihood head, whose logits stay a language model's by it.
-
-    Raises MisstepError for a weight where the head does not predict tokens.
-    """
-    if request.language_weight is None:
-        return 1.0 if request.head == "likelihood" else 0.0
-    if request.language_weight and request.head != "likelihood":
-        raise MisstepError(f"--language-weight {request.language_weight}, expected --head likelihood with it")
-    return request.language_weight
-
-
 def _prepared(model: PreTrainedModel, request: Request) -> nn.Module:
     if request.gradient_checkpointing:
         recompute_activations(model)
@@ -227,6 +160,7 @@ def _config(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         **asdict(request.examples),
         "epochs": None if request.steps is not None else request.epochs,
         "head": request.head,
+        "trees": request.trees,
         "target_tokens": list(request.target_tokens),
         "lora_rank": request.lora_rank,
         "lora_targets": list(request.lora_targets) if request.lora_rank else None,

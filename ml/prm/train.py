@@ -19,6 +19,7 @@ from ml.prm.examples import Example
 from ml.prm.likelihood import count_tokens
 from ml.prm.model import ProcessRewardModel
 from ml.prm.objectives import hits, normaliser_of, objective_loss
+from ml.prm.optimizers import Optimizers, optimizers_of
 from ml.prm.packing import batches_within, pack
 from ml.prm.sharding import split_like, whole
 from ml.prm.termination import TerminationFlag
@@ -34,6 +35,7 @@ class TrainingSettings:
     batch_size: examples per update. tokens_per_row: the most tokens in one packed row (an update may take
     several). save_every: updates between states. class_weights: per class, None for equal ones.
     language_weight: of the next-token loss on right steps, beside the objective's (see `ml.prm.likelihood`).
+    optimizer: see `ml.prm.optimizers`.
     """
 
     objective: str
@@ -50,6 +52,7 @@ class TrainingSettings:
     bfloat16: bool = False
     language_weight: float = 0.0
     save_every: int = 200
+    optimizer: str = "adamw"
 
 
 @dataclass
@@ -81,11 +84,9 @@ def train(
         raise MisstepError("no example has a target under this rule and objective, expected at least one")
     group = group or Group()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(
-        _decayed(model), lr=settings.learning_rate, weight_decay=settings.weight_decay, foreach=True
-    )
+    optimizers = optimizers_of(model, settings.optimizer, settings.learning_rate, settings.weight_decay)
     torch.manual_seed(settings.seed)
-    run = _resumed(model, optimizer, state_folder, fingerprint)
+    run = _resumed(model, optimizers, state_folder, fingerprint)
     progress = Progress("steps", settings.steps)
     model.train()
     with TerminationFlag() as flag:
@@ -93,14 +94,12 @@ def train(
             started = time.perf_counter()
             batch = [examples[index] for index in _batch(len(examples), settings, run.step)]
             rate = learning_rate_at(run.step, settings)
-            for parameters in optimizer.param_groups:
-                parameters["lr"] = rate
+            optimizers.set_rate(rate)
             loss, accuracy = _update(model, batch, settings, group)
             if not math.isfinite(loss):
                 raise MisstepError(f"the loss became {loss} at step {run.step}, try a lower learning rate")
             torch.nn.utils.clip_grad_norm_(trained, settings.clip)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            optimizers.step()
             run.step += 1
             run.history.append({"step": run.step, "loss": loss, "accuracy": accuracy, "learning_rate": rate})
             read = sum(len(example.reads) for example in batch)
@@ -108,7 +107,7 @@ def train(
             due = run.step % settings.save_every == 0 and run.step < settings.steps
             is_stopping = group.any(flag.raised)
             if state_folder and (due or is_stopping):
-                _save(state_folder, model, optimizer, run, fingerprint, group)
+                _save(state_folder, model, optimizers, run, fingerprint, group)
             if is_stopping:
                 raise Terminated(f"stopped at step {run.step}; the same command goes on from there")
     model.eval()
@@ -144,7 +143,8 @@ def _update(
         # With split weights, a process without rows left goes through the others' passes with one of no weight.
         is_idle = turn >= len(rows)
         row = [batch[0]] if is_idle else [mine[index] for index in rows[turn]]
-        packed = pack([e.tree for e in row], [e.reads for e in row]).to(device)
+        whole_paths = [example.reads_paths for example in row]
+        packed = pack([e.tree for e in row], [e.reads for e in row], whole_paths).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
             if settings.language_weight:
                 outputs, beside = model.with_language_loss(packed, row, spoken)
@@ -162,13 +162,6 @@ def _update(
     group.add_gradients(model)
     loss_sum, right, asked = group.add_numbers(loss_sum, right, asked)
     return loss_sum, right / max(asked, 1)
-
-
-def _decayed(model: ProcessRewardModel) -> list[dict[str, Any]]:
-    """Matrices decay; norms and biases do not."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    matrices = [parameter for parameter in trained if parameter.dim() > 1]
-    return [{"params": matrices}, {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0}]
 
 
 def _batch(count: int, settings: TrainingSettings, step: int) -> list[int]:
@@ -205,31 +198,26 @@ def _report(progress: Progress, run: Run, labelled_steps_per_second: float) -> N
 def _save(
     folder: Path,
     model: ProcessRewardModel,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Optimizers,
     run: Run,
     fingerprint: str,
     group: Group,
 ) -> None:
     """The first process writes; where weights are split, all take part in gathering them."""
     if group.is_first or group.is_sharded:
-        state = _state(model, optimizer, run, fingerprint)
+        state = _state(model, optimizers, run, fingerprint)
         if group.is_first:
             save_state(folder, state)
 
 
-def _state(
-    model: ProcessRewardModel, optimizer: torch.optim.Optimizer, run: Run, fingerprint: str
-) -> TrainingState:
+def _state(model: ProcessRewardModel, optimizers: Optimizers, run: Run, fingerprint: str) -> TrainingState:
     tensors = {f"weight.{name}": whole(p.detach()) for name, p in _trained(model)}
-    for index, slots in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": whole(torch.as_tensor(v)) for name, v in slots.items()}
+    tensors |= {f"optimizer.{index}.{name}": whole(value) for index, name, value in optimizers.slots()}
     tensors["random"] = torch.get_rng_state()
     return TrainingState(run.step, {"history": run.history, "fingerprint": fingerprint}, tensors)
 
 
-def _resumed(
-    model: ProcessRewardModel, optimizer: torch.optim.Optimizer, folder: Path | None, fingerprint: str
-) -> Run:
+def _resumed(model: ProcessRewardModel, optimizers: Optimizers, folder: Path | None, fingerprint: str) -> Run:
     state = load_newest_state(folder) if folder else None
     if state is None:
         return Run()
@@ -241,13 +229,13 @@ def _resumed(
     with torch.no_grad():
         for name, parameter in _trained(model):
             parameter.copy_(split_like(state.tensors[f"weight.{name}"], parameter))
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    parameters = optimizers.parameters
     slots: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in state.tensors.items():
         if name.startswith("optimizer."):
             _, index, slot = name.split(".", 2)
             slots.setdefault(int(index), {})[slot] = split_like(tensor, parameters[int(index)])
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+    optimizers.load(slots)
     torch.set_rng_state(state.tensors["random"])
     return Run(state.step, list(state.body["history"]))
 

@@ -2,11 +2,12 @@
 
     python -m tests.benchmarks.pocket_labels --out docs/results/pocket_labels.json
 
-Solutions: the pocket policy's own prose, and simulated strangers' in the words of real traces. The checker
-stands for people and labelled half of the problems; OmegaPRM labelled all. Each model is judged on fresh
-problems (first mistake; best of 64 against majority vote and an outcome model, paired over problems) and on
-people's real traces of BIG-Bench Mistake, which nothing here is trained, chosen or tuned on but `*+traces`.
-What a threshold or an aggregation is chosen on has problems of its own. Files that are there already are used.
+Solutions: the pocket policy's own prose, four to each of many problems and 32 to each of fewer, and simulated
+strangers' in the words of real traces. The checker stands for people and labelled half of the problems; OmegaPRM
+labelled all. Each model is judged on fresh problems (first mistake; best of 64 against majority vote and an
+outcome model, paired over problems) and on people's real traces of BIG-Bench Mistake, which nothing here is
+trained, chosen or tuned on but `*+traces`. What a threshold or an aggregation is chosen on has problems of its
+own. Files that are there already are used.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,11 @@ RUNS = {
 RULES = ("product", "minimum", "mean", "last")
 NOISE = 1 / 3
 # All read the tokens that came, the outcome model as well: its product runs over the whole solution.
-EFFORT = ("--head", "likelihood", "--batch-size", 16, "--learning-rate", 1.5e-3, "--bf16")
+EFFORT = (
+    "--head", "likelihood", "--trees", "problem", "--batch-size", 6, "--optimizer", "muon",
+    "--learning-rate", 1.5e-3, "--bf16",
+)  # fmt: skip
+POOL_PROBLEMS, POOL_SAMPLES = 400, 32
 # Rollouts of a probed prefix: with 16 the search names one first mistake in fifty more, at twice the tokens.
 ROLLOUTS = 4
 # How people's labels of half of the traces are added to a finished model.
@@ -52,13 +58,13 @@ TOUCH = ("--head", "likelihood", "--epochs", 6, "--learning-rate", 3e-4, "--batc
 
 @dataclass(frozen=True)
 class Files:
-    """Solutions and estimates. test, development: fresh problems with 64 samples each; development chooses an
-    aggregation and nothing else. strangers: fresh solutions in the traces' words, which choose a threshold.
+    """Solutions and estimates. parts: what is trained on, each with its estimates; weak: poor estimates of the
+    first. test, development: fresh problems with 64 samples each; development chooses an aggregation and nothing
+    else. strangers: fresh solutions in the traces' words, which choose a threshold.
     """
 
     work: Path
-    train: Path
-    estimates: Path
+    parts: tuple[tuple[Path, Path], ...]
     weak: Path
     test: Path
     development: Path
@@ -87,14 +93,16 @@ def main() -> None:
 def _files(options: argparse.Namespace) -> Files:
     work = options.work
     work.mkdir(parents=True, exist_ok=True)
-    own = data.sampled(work / "own.jsonl", f"pocket:{options.problems}:seed=101", 4, 0)
-    strangers = data.written(work / "written.jsonl", options.strangers, 102)
-    train = data.joined(work / "train.jsonl", own, strangers)
+    parts = [data.sampled(work / "own.jsonl", f"pocket:{options.problems}:seed=101", 4, 0)]
+    for k in range(options.pools):
+        problems, raw = f"pocket:{POOL_PROBLEMS}:seed={600 + k}", work / f"pool-{k}.all.jsonl"
+        parts.append(data.distinct(work / f"pool-{k}.jsonl", data.sampled(raw, problems, POOL_SAMPLES, 6)))
+    if options.strangers:
+        parts.append(data.written(work / "written.jsonl", options.strangers, 102))
     return Files(
         work,
-        train,
-        data.estimated(work / "estimates", train, "--rollouts", ROLLOUTS),
-        data.estimated(work / "weak", train, "--rollouts", 2, "--continuation-style", "prose"),
+        tuple((p, data.estimated(work / f"estimates-{p.stem}", p, "--rollouts", ROLLOUTS)) for p in parts),
+        data.estimated(work / "weak", parts[0], "--rollouts", 2, "--continuation-style", "prose"),
         data.sampled(work / "test.jsonl", f"pocket:{options.test_problems}:seed=103", 64, 1),
         data.sampled(work / "development.jsonl", "pocket:40:seed=104", 64, 2),
         data.written(work / "strangers.jsonl", 500, 105),
@@ -111,11 +119,11 @@ def _half(files: Files) -> Iterator[SnapshotRow]:
     def people(labelled: LabelledSolution) -> dict[str, Any] | None:
         return data.annotated(labelled) if data.half_of(labelled.solution.problem.text) else None
 
-    return data.rows(files.train, files.estimates, people)
+    return chain.from_iterable(data.rows(part, estimates, people) for part, estimates in files.parts)
 
 
 def _noisy(files: Files) -> Iterator[SnapshotRow]:
-    """People labelled everything, a third of it at random; the search had two rollouts for a prefix."""
+    """People labelled all of the first part, a third of it at random; the search had two rollouts for a prefix."""
     rng = random.Random("noisy people")
 
     def people(labelled: LabelledSolution) -> dict[str, Any]:
@@ -126,14 +134,15 @@ def _noisy(files: Files) -> Iterator[SnapshotRow]:
             rng.choice([k for k in (None, *range(count)) if k != said["first_mistake"]]), count
         )
 
-    return data.rows(files.train, files.weak, people)
+    return data.rows(files.parts[0][0], files.weak, people)
 
 
 def _label_accuracy(files: Files) -> dict[str, Any]:
     """How many solutions' first mistakes each kind of label names as the checker does."""
     truth = {
         row.id: row.human["first_mistake"]
-        for row in data.rows(files.train, None, data.annotated)
+        for part, _ in files.parts
+        for row in data.rows(part, None, data.annotated)
         if row.human
     }
     kinds = {
@@ -159,7 +168,6 @@ def _judged(name: str, files: Files) -> dict[str, Any]:
     checkpoint = _folder(files, name)
     card = json.loads((checkpoint / "card.json").read_text(encoding="utf-8"))
     found: dict[str, Any] = {
-        "counts": {key: card["counts"][key] for key in ("train_examples", "labelled_steps")},
         "seconds": card["seconds"],
         "label_rule": card["label_rule"],
         "learning_rate": card["config"]["learning_rate"],
@@ -262,10 +270,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--problems", type=int, default=3000, help="that the policy solves, four times each")
     parser.add_argument(
+        "--pools", type=int, default=4, help=f"of {POOL_PROBLEMS} problems, {POOL_SAMPLES} times each"
+    )
+    parser.add_argument(
         "--strangers", type=int, default=0, help="problems that strangers solve, once each, as well"
     )
     parser.add_argument("--test-problems", type=int, default=100, help="64 solutions each")
-    parser.add_argument("--steps", type=int, default=1000, help="updates of each model")
+    parser.add_argument("--steps", type=int, default=2000, help="updates of each model")
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_labels")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_labels.json")

@@ -106,6 +106,24 @@ def test_target_tokens_reach_the_command_where_the_objective_has_classes(client)
     assert arguments[arguments.index("--head") + 1] == "tokens"
 
 
+def test_a_run_reads_whole_problems_and_steps_by_muon_where_asked(client):
+    log_in(client, "admin")
+    snapshot, wanted = make_snapshot(), {"trees": "problem", "optimizer": "muon"}
+    page = client.post(reverse("training:start"), asked(snapshot, objective="preference", **wanted))
+    assert page.context["form"].errors["trees"] and not TrainingRun.objects.exists()
+    # A pass over problems has fewer updates than one over solutions, and how many is not known before.
+    assert client.get(reverse("training:start"), asked(snapshot, **wanted)).context["plan"].updates is None
+    client.post(reverse("training:start"), asked(snapshot, **wanted))
+    run = TrainingRun.objects.get()
+    arguments = run.job.spec["arguments"]
+    for name, value in wanted.items():
+        assert arguments[arguments.index(f"--{name}") + 1] == value
+    assert (
+        "a problem with all of its solutions"
+        in client.get(reverse("training:run", args=[run.pk])).content.decode()
+    )
+
+
 def test_an_unknown_option_is_refused_by_the_service():
     with pytest.raises(Exception, match="configuration out, expected some of"):
         start_training(make_snapshot(), "mixed", configuration={"out": "/etc"})

@@ -49,10 +49,16 @@ def written(out: Path, count: int, seed: int) -> Path:
     return out
 
 
-def joined(out: Path, *parts: Path) -> Path:
-    """Several files of solutions as one."""
+def distinct(out: Path, solutions: Path) -> Path:
+    """The same samples without copies: a problem's solutions with equal steps are one."""
     if not out.exists():
-        out.write_text("".join(part.read_text(encoding="utf-8") for part in parts), encoding="utf-8")
+        lines = []
+        for line in map(json.loads, solutions.read_text(encoding="utf-8").splitlines()):
+            once: dict[tuple[str, ...], Any] = {}
+            for solution in line["solutions"]:
+                once.setdefault(tuple(solution["steps"]), solution)
+            lines.append(json.dumps({**line, "solutions": list(once.values())}) + "\n")
+        out.write_text("".join(lines), encoding="utf-8")
     return out
 
 

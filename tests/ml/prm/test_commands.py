@@ -152,6 +152,17 @@ def test_the_same_command_gives_the_same_weights(tmp_path, capsys):
     assert (one / "metrics.jsonl").read_bytes() == (two / "metrics.jsonl").read_bytes()
 
 
+def test_a_problem_with_all_its_solutions_is_one_example_where_asked(tmp_path, capsys):
+    rows = sums(4)
+    again = [replace(row, id=f"{row.id}-again") for row in rows]
+    options = ("--trees", "problem", "--head", "likelihood", "--optimizer", "muon", "--steps", "3")
+    checkpoint, result = trained(tmp_path, capsys, *options, snapshot=snapshot_of(tmp_path, rows + again))
+    counts = result["counts"]
+    assert (counts["train_rows"], counts["train_examples"], counts["train_trees"]) == (8, 8, 4)
+    config = json.loads((checkpoint / "card.json").read_text())["config"]
+    assert (config["trees"], config["optimizer"]) == ("problem", "muon")
+
+
 def test_a_given_base_is_trained_with_lora_and_published_merged(tmp_path, capsys):
     base = tmp_path / "base"
     tokenizer = learned_tokenizer([text for row in sums(4) for text in (row.problem, *row.steps)], 300)

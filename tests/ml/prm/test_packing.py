@@ -11,7 +11,7 @@ from transformers import GPT2Config, Qwen2Config, Qwen3Config
 from ml.errors import MisstepError
 from ml.prm.attention import attend_over_spans
 from ml.prm.model import ProcessRewardModel, build, small_config
-from ml.prm.packing import TokenTree, batches_within, chain, pack
+from ml.prm.packing import LEAST_GROUP, TokenTree, batches_within, chain, pack
 from tests.ml.prm.toys import VOCABULARY, random_tree, tiny_model
 
 SIZES = {"vocab_size": VOCABULARY, "num_labels": 2, "bos_token_id": 0, "eos_token_id": 0}
@@ -78,6 +78,18 @@ def test_sequence_packing_equals_the_plain_forward():
     assert float((packed - plain).detach().abs().max()) < 1e-5
     difference = max(float((packed_gradients[n] - g).abs().max()) for n, g in gradients.items())
     assert difference < 1e-5
+
+
+def test_many_siblings_share_calls_in_small_groups_and_change_nothing_for_it():
+    generator = random.Random(4)
+    step = lambda: [generator.randrange(50) for _ in range(generator.randint(3, 30))]  # noqa: E731
+    # 40 branches hang off the problem and 40 off its first step: far more tokens than one call takes.
+    tree = TokenTree([step() for _ in range(82)], [-1, *[0] * 41, *[1] * 40])
+    packed, plain, packed_gradients, gradients = packed_and_plain(tiny_model(), [tree], [[*range(1, 82)]])
+    assert float((packed - plain).detach().abs().max()) < 1e-5
+    assert max(float((packed_gradients[n] - g).abs().max()) for n, g in gradients.items()) < 1e-4
+    lengths = pack([tree], [[1]]).plan.query_lengths
+    assert len(lengths) > 10 and max(lengths[1:]) <= LEAST_GROUP
 
 
 def test_a_chain_needs_no_mask_and_every_token_stands_once():

@@ -105,6 +105,12 @@ def test_an_unknown_objective_is_not_available(tmp_path):
             "--smoothing with objective value, expected classifier",
         ),
         (("--objective", "outcome", "--class-weights", "1", "2"), "--class-weights with objective outcome"),
+        (("--objective", "preference", "--trees", "problem"), "--trees problem with objective preference"),
+        (
+            ("--objective", "outcome", "--outcome-tokens", "all", "--trees", "problem"),
+            "--trees problem with --outcome-tokens all, expected --weighting path",
+        ),
+        (("--optimizer", "muon", "--shard"), "--optimizer muon with --shard, expected one of them"),
     ],
 )
 def test_what_no_run_can_have_or_the_objective_ignores_is_refused(tmp_path, capsys, arguments, complaint):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from itertools import chain
 
 import pytest
 
@@ -138,8 +137,8 @@ def test_an_outcome_is_read_at_the_last_token_or_at_every_one():
     assert len(every.reads) == every.tree.size - len(every.tree.tokens[0])
     assert sum(every.weights) == pytest.approx(1.0)
     (whole,) = examples_of("outcome", sums(1), STEPS, outcome_tokens="product")
-    assert whole.tree.tokens == [last.tree.tokens[0], [*chain.from_iterable(last.tree.tokens[1:])]]
-    assert whole.reads == [1] and whole.targets == [[0.0, 1.0]]
+    assert whole.tree == last.tree and whole.reads_paths and not last.reads_paths
+    assert whole.reads == [3] and whole.targets == [[0.0, 1.0]]
 
 
 def test_a_solution_without_labels_teaches_by_its_answer_where_asked():
@@ -153,8 +152,8 @@ def test_a_solution_without_labels_teaches_by_its_answer_where_asked():
     counts = Counter()
     settings = ExampleSettings("classifier", outcomes=True)
     steps, whole = examples_from(rows, tokenizer(), LabelRule("human"), settings, counts)
-    assert len(steps.reads) > 1 and whole.reads == [1] and whole.targets == [[1.0, 0.0]]
-    assert len(whole.tree.tokens) == 2
+    assert len(steps.reads) > 1 and not steps.reads_paths
+    assert whole.reads_paths and whole.reads == [3] and whole.targets == [[1.0, 0.0]]
     assert counts["solutions_read_by_outcome"] == 1 and counts["rows_without_target"] == 1
 
 

@@ -47,6 +47,14 @@ def test_two_processes_train_what_one_trains(tmp_path, capsys):
     assert largest_difference(alone, tmp_path / "together") < 1e-4
 
 
+def test_two_processes_whose_steps_are_orthogonal_stay_near_what_one_trains(tmp_path, capsys):
+    """Muon rounds to bfloat16 and stretches what little gradient a direction has: near, and not to the last bits."""
+    snapshot, options = snapshot_of(tmp_path), ("--optimizer", "muon", "--trees", "problem")
+    alone, _ = trained(tmp_path, capsys, *options, snapshot=snapshot, out="alone")
+    by_two_processes(snapshot, tmp_path / "together", *options)
+    assert largest_difference(alone, tmp_path / "together") < 2e-3
+
+
 def test_two_processes_with_split_weights_go_on_from_a_state_and_train_what_one_trains(tmp_path, capsys):
     snapshot = snapshot_of(tmp_path)
     # Short rows, of which the processes have unequal numbers.

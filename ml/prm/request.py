@@ -1,0 +1,110 @@
+"""What is asked of a training run, and what the head that was asked for makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ml.commands.train import CLASSIFYING
+from ml.errors import MisstepError
+from ml.prm.bases import HeadSettings
+from ml.prm.examples import ExampleSettings
+from ml.prm.likelihood import TOKEN_BIAS
+from ml.prm.model import LORA_TARGETS
+from ml.prm.train import TrainingSettings
+from ml.targets import LabelRule
+
+OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that decides a run's result. `epochs` counts when `steps` is None.
+
+    head: `linear`, `tokens` (with target_tokens) or `likelihood`. trees: what one example holds, a `solution` or
+    all of a `problem`.
+    """
+
+    snapshot: Path
+    out: Path
+    rule: LabelRule
+    base: str = "pocket"
+    from_scratch: bool = False
+    extra_layers: int | None = None
+    head: str = "linear"
+    language_weight: float | None = None
+    examples: ExampleSettings = field(default_factory=ExampleSettings)
+    trees: str = "solution"
+    target_tokens: tuple[str, ...] = ()
+    training: TrainingSettings = field(default_factory=lambda: TrainingSettings("classifier", 0))
+    steps: int | None = None
+    epochs: float = 3.0
+    lora_rank: int = 0
+    lora_targets: tuple[str, ...] = tuple(LORA_TARGETS)
+    maximum_length: int | None = None
+    gradient_checkpointing: bool = False
+    limit: int | None = None
+    device: str = "cpu"
+    is_sharded: bool = False
+    use_frozen_labels: bool = True
+    keep_state: bool = False
+
+
+def refuse_contradictions(request: Request) -> None:
+    """Raises MisstepError for two options of which one would undo the other."""
+    if request.trees == "problem":
+        if request.examples.objective == "preference":
+            raise MisstepError(
+                "--trees problem with objective preference, whose examples are problems already"
+            )
+        if request.examples.outcome_tokens == "all" and request.examples.weighting != "path":
+            # A token that stands once for several solutions would weigh as one of them.
+            raise MisstepError(
+                "--trees problem with --outcome-tokens all, expected --weighting path with them"
+            )
+    if request.training.optimizer == "muon" and request.is_sharded:
+        raise MisstepError("--optimizer muon with --shard, expected one of them")
+
+
+def head_settings(request: Request) -> HeadSettings:
+    """Raises MisstepError for a head that the objective cannot have, or too many or too few target tokens."""
+    objective = request.examples.objective
+    if request.target_tokens and objective not in CLASSIFYING:
+        raise MisstepError(f"--head tokens with objective {objective}, expected {' or '.join(CLASSIFYING)}")
+    is_likelihood = request.head == "likelihood"
+    if is_likelihood and objective not in CLASSIFYING:
+        raise MisstepError(
+            f"--head likelihood with objective {objective}, expected {' or '.join(CLASSIFYING)}"
+        )
+    if is_likelihood and request.is_sharded:
+        raise MisstepError("--head likelihood with --shard, expected one of them")
+    bias = TOKEN_BIAS if is_likelihood else None
+    return HeadSettings(request.examples.outputs, request.target_tokens, bias)
+
+
+def example_settings(request: Request) -> ExampleSettings:
+    """An outcome that is read at the tokens that came is the product of them all.
+
+    Raises MisstepError where outcomes should stand in for labels and the head cannot read both, and where it
+    should read every token's outcome by itself.
+    """
+    chosen = request.examples
+    if chosen.outcomes and (request.head != "likelihood" or chosen.objective != "classifier"):
+        raise MisstepError("--outcomes, expected --objective classifier --head likelihood with it")
+    if request.head != "likelihood":
+        return chosen
+    if chosen.outcome_tokens != "last":
+        raise MisstepError(f"--outcome-tokens {chosen.outcome_tokens}, expected none with --head likelihood")
+    return replace(chosen, outcome_tokens="product")
+
+
+def language_weight(request: Request) -> float:
+    """What was asked for, or 1 for the likelihood head, whose logits stay a language model's by it.
+
+    Raises MisstepError for a weight where the head does not predict tokens.
+    """
+    if request.language_weight is None:
+        return 1.0 if request.head == "likelihood" else 0.0
+    if request.language_weight and request.head != "likelihood":
+        raise MisstepError(f"--language-weight {request.language_weight}, expected --head likelihood with it")
+    return request.language_weight
