@@ -25,7 +25,7 @@ from labelsite.training.curves import RunCurves, charts, read_curves
 from labelsite.training.forms import TrainingForm
 from labelsite.training.lineage import lineage_of
 from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
-from labelsite.training.wording import said_all
+from labelsite.training.wording import counted, said_all
 from ml.errors import MisstepError
 
 PAGE = 50
@@ -123,6 +123,8 @@ def checkpoint(request: HttpRequest, pk: int) -> HttpResponse:
     lineage = lineage_of(found)
     context = {
         "checkpoint": found,
+        "counts": counted(found.card.get("counts") or {}),
+        "rule": said_all(found.card.get("label_rule") or {}),
         "lineage": lineage,
         "evaluations": [(each, plots.evaluation_charts(each), plots.choices(each)) for each in evaluations],
         "campaigns": Campaign.objects.order_by("name"),

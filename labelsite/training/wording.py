@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from labelsite.snapshots.forms import MIXTURES, NEUTRAL, TARGETS
+from labelsite.snapshots.models import LabelSource
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as Words
@@ -41,14 +42,44 @@ NAMES: Mapping[str, Words] = {
     "target": gettext_lazy("Rollouts give"),
     "threshold": gettext_lazy("Right above this share of right rollouts"),
     "mixture": gettext_lazy("Where people and rollouts both spoke"),
+    "labels": gettext_lazy("Labels"),
+    "after_mistake": gettext_lazy("Behind the first mistake"),
+    "minimum_visits": gettext_lazy("Fewest rollouts of a step that counts"),
+    "automatic_weight": gettext_lazy("People that the search counts for"),
 }
 VALUES: Mapping[str, Mapping[Any, Words]] = {
     "neutral": dict(NEUTRAL),
     "target": dict(TARGETS),
     "mixture": dict(MIXTURES),
+    "labels": dict(LabelSource.choices),
+    "after_mistake": {
+        "none": gettext_lazy("no label"),
+        "wrong": gettext_lazy("wrong"),
+        "keep": gettext_lazy("as rated"),
+    },
     "trees": TREES,
     "optimizer": OPTIMIZER_NAMES,
 }
+# What a card counts: `ml.prm.run` and what it calls.
+COUNTS: Mapping[str, Words] = {
+    "train_rows": gettext_lazy("Solutions in the training split"),
+    "train_examples": gettext_lazy("Examples with something to learn"),
+    "train_trees": gettext_lazy("Trees of problems"),
+    "labelled_steps": gettext_lazy("Labelled steps"),
+    "pairs": gettext_lazy("Preference pairs"),
+    "rows_without_target": gettext_lazy("Solutions with nothing to learn"),
+    "problems_without_pairs": gettext_lazy("Problems without a pair"),
+    "solutions_read_by_outcome": gettext_lazy("Solutions read by their answer"),
+    "truncated_solutions": gettext_lazy("Solutions longer than the context"),
+    "truncated_steps": gettext_lazy("Steps beyond the context"),
+    "truncated_alternatives": gettext_lazy("Alternatives beyond the context"),
+}
+
+
+def counted(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """A card's counts in words, in a fixed order (the database keeps none)."""
+    names = [*(name for name in COUNTS if name in counts), *sorted(set(counts) - set(COUNTS))]
+    return [(str(COUNTS.get(name, name.replace("_", " "))), counts[name]) for name in names]
 
 
 def said(name: str, value: object) -> tuple[str, object]:

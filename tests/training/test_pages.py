@@ -4,11 +4,13 @@ import json
 
 import pytest
 from django.urls import reverse
+from django.utils import translation
 
 from labelsite.jobs.models import Job
 from labelsite.snapshots.models import Snapshot
 from labelsite.training.models import Checkpoint, Evaluation, TrainingRun
 from labelsite.training.services import start_training
+from labelsite.training.wording import counted
 from tests.factories import (
     PASSWORD,
     make_annotation,
@@ -199,6 +201,30 @@ def test_a_checkpoint_tells_where_it_comes_from(client):
     assert page.context["lineage"].people == [(annotator, 1)]
     assert "Arithmetic" in page.content.decode()
     assert "Score this campaign" not in page.content.decode()
+
+
+def test_a_card_is_told_in_words_in_a_fixed_order(client):
+    log_in(client, "admin")
+    run = start_training(make_snapshot(), "mixed")
+    rule = {"labels": "mixed", "neutral": "drop", "after_mistake": "none", "threshold": 0.25}
+    counts = {"labelled_steps": 7, "news": 1, "train_rows": 80}
+    page = client.get(
+        reverse("training:checkpoint", args=[make_checkpoint(run, label_rule=rule, counts=counts).pk])
+    )
+    assert page.context["counts"] == [
+        ("Solutions in the training split", 80),
+        ("Labelled steps", 7),
+        ("news", 1),
+    ]
+    told = page.content.decode()
+    for words in (
+        "A neutral step counts as: unlabeled",
+        "Behind the first mistake: no label",
+        "rollouts: 0.25",
+    ):
+        assert words in told
+    with translation.override("ko"):
+        assert counted(counts)[0][0] == "학습용 풀이"
 
 
 def test_scoring_is_asked_for_by_an_admin_only(client):
