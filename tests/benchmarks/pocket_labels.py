@@ -16,17 +16,16 @@ import argparse
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ml.evaluation.best_of_n import Pool, paired_difference, table
-from ml.evaluation.pools import read_pools, read_scores
 from ml.records import LabelledSolution
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, label_rows
 from tests.benchmarks.support import pocket_snapshots as data
+from tests.benchmarks.support.choices import best_of_n
 from tests.benchmarks.support.commands import DATA, ml, write_json
 from tests.data import ROOT
 
@@ -42,7 +41,6 @@ RUNS = {
     "weak automatic": ("noisy", "--labels", "automatic"),
     "fusion": ("noisy", "--labels", "mixed", "--label-rule", "fusion"),
 }
-RULES = ("product", "minimum", "mean", "last")
 NOISE = 1 / 3
 # All read the tokens that came, the outcome model as well: its product runs over the whole solution.
 EFFORT = (
@@ -84,7 +82,9 @@ def main() -> None:
         data.trained(_folder(files, name), files.work / snapshot, *given, *EFFORT, "--steps", options.steps)
         found["models"][name] = _judged(name, files)
         print(name, json.dumps(found["models"][name]), flush=True)
-    found["best_of_n"] = _best_of_n(options.runs, files)
+    found["best_of_n"] = best_of_n(
+        options.runs, files.test, files.development, lambda run, path: data.scored(_folder(files, run), path)
+    )
     if TRACES.exists() and "automatic" in options.runs:
         found["automatic, then people's labels of half of the traces"] = _with_people(files)
     write_json(options.out, found)
@@ -198,51 +198,6 @@ def _on_traces(checkpoint: Path, strangers: Path, traces: Path = TRACES) -> dict
 def _short(figures: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
     short = {name: round(figures[name], 4) for name in KEPT} | {"count": figures["count"]}
     return short | {"step_auc": round(report["steps"]["roc_auc"], 4)}
-
-
-def _best_of_n(runs: Sequence[str], files: Files) -> dict[str, Any]:
-    """Best of all samples of a problem: each model's aggregation is the best one on the development pool."""
-    pools, development = (_pools(path, runs, files) for path in (files.test, files.development))
-    size = min(len(pool.right) for pool in pools)
-    figures = {(row["source"], row["rule"]): row for row in table(pools, [size])}
-    plain = {rule: _interval(figures[None, rule]) for rule in ("pass@1", "majority", "oracle")}
-    found: dict[str, Any] = {"problems": len(pools), "n": size, "without scores": plain, "models": {}}
-    for run in runs:
-        rule = "last" if run == "outcome" else _best_rule(development, run)
-        rows: dict[str, Any] = {"aggregation": rule, **_interval(figures[run, rule])}
-        rows["over majority"] = _rounded(paired_difference(pools, (run, rule), (None, "majority")))
-        if "outcome" in runs and run != "outcome":
-            rows["over outcome"] = _rounded(paired_difference(pools, (run, rule), ("outcome", "last")))
-        found["models"][run] = rows
-    return found
-
-
-def _pools(path: Path, runs: Sequence[str], files: Files) -> list[Pool]:
-    """The file's problems with every model's scores."""
-    by_run = {run: read_scores(data.scored(_folder(files, run), path)) for run in runs}
-    merged: dict[str, Pool] = {}
-    for run, scores in by_run.items():
-        known = {
-            name: [0.0 if value is None else value for value in values] for name, values in scores.items()
-        }
-        for pool in read_pools(path, known, run):
-            earlier = merged.get(pool.id)
-            merged[pool.id] = replace(pool, scores={**(earlier.scores if earlier else {}), **pool.scores})
-    return list(merged.values())
-
-
-def _best_rule(pools: Sequence[Pool], run: str) -> str:
-    size = min(len(pool.right) for pool in pools)
-    rows = [row for row in table(pools, [size], resamples=2) if row["source"] == run and row["rule"] in RULES]
-    return str(max(rows, key=lambda row: float(str(row["accuracy"])))["rule"])
-
-
-def _interval(row: dict[str, Any]) -> dict[str, float]:
-    return _rounded({name: row[name] for name in ("accuracy", "low", "high")})
-
-
-def _rounded(figures: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in figures.items()}
 
 
 def _with_people(files: Files) -> dict[str, Any]:
