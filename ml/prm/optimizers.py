@@ -12,6 +12,7 @@ from ml.errors import MisstepError
 
 # Words that the names of embeddings and of heads have in the bases we know.
 OUTER = ("embed", "wte", "wpe", "lm_head", "score", "classifier")
+# Of Muon, as its authors have it.
 MOMENTUM = 0.95
 
 

@@ -10,25 +10,25 @@ from collections.abc import Iterable, Sequence
 from ml.prm.examples import Example
 from ml.prm.packing import TokenTree
 
-Root = tuple[int, ...]
+Tokens = tuple[int, ...]
 
 
 class _Tree:
     """One problem's tree while it grows. Equal steps behind equal steps are one node."""
 
-    def __init__(self, name: str, root: Root, reads_paths: bool) -> None:
+    def __init__(self, name: str, root: Tokens, reads_paths: bool) -> None:
         self.name, self.reads_paths = name, reads_paths
         self.tokens: list[Sequence[int]] = [root]
         self.parents = [-1]
         self.size = len(root)
         # The node of a step below a node, and the targets of a node with their weights.
-        self.known: dict[tuple[int, Root], int] = {}
+        self.known: dict[tuple[int, Tokens], int] = {}
         self.said: dict[int, list[tuple[list[float], float]]] = {}
 
     def missing(self, example: Example) -> int:
         """How many tokens the example would add."""
         own, added = [0], 0
-        fresh: dict[tuple[int, Root], int] = {}
+        fresh: dict[tuple[int, Tokens], int] = {}
         for node in range(1, len(example.tree.tokens)):
             step = tuple(example.tree.tokens[node])
             key = (own[example.tree.parents[node]], step)
@@ -85,7 +85,7 @@ def by_problem(examples: Iterable[Example], weighting: str, limit: int) -> list[
     are none of this function's (preferences are trees already).
     """
     done: list[_Tree] = []
-    open_trees: dict[tuple[Root, bool], _Tree] = {}
+    open_trees: dict[tuple[Tokens, bool], _Tree] = {}
     for example in examples:
         key = (tuple(example.tree.tokens[0]), example.reads_paths)
         tree = open_trees.get(key)
