@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -117,22 +118,19 @@ def _updates(rows: int, chosen: Mapping[str, Any]) -> int | None:
     return max(1, round(epochs * rows / min(batch, rows))) if rows else None
 
 
-def _is_alike(config: Mapping[str, Any], chosen: Mapping[str, Any]) -> bool:
-    """Whether a finished run's updates read as much as the asked one's will."""
-    trees = (config.get("trees") or "solution") == (chosen.get("trees") or "solution")
-    return trees and int(config.get("batch_size") or 0) == int(chosen.get("batch_size") or 32)
-
-
 def _seconds(updates: int | None, chosen: Mapping[str, Any]) -> float | None:
     """From the pace of the last five runs of the same base with updates of the same kind and size, by their cards."""
-    earlier = (
-        TrainingRun.objects.filter(base=str(chosen.get("base", "")), checkpoint__isnull=False)
+    kind = Q(checkpoint__card__config__trees=chosen.get("trees") or "solution")
+    if chosen.get("trees") != "problem":
+        # Cards from before there was a choice.
+        kind |= Q(checkpoint__card__config__trees__isnull=True)
+    alike = (
+        TrainingRun.objects.filter(kind, base=str(chosen.get("base", "")))
+        .filter(checkpoint__card__config__batch_size=int(chosen.get("batch_size") or 32))
         .select_related("checkpoint")
-        .order_by("-pk")[:50]
+        .order_by("-pk")[:5]
     )
-    alike = [
-        run.checkpoint.card for run in earlier if _is_alike(run.checkpoint.card.get("config") or {}, chosen)
-    ]
-    took = sum(float(card.get("seconds") or 0) for card in alike[:5])
-    steps = sum(float(card["config"].get("steps") or 0) for card in alike[:5])
+    cards = [run.checkpoint.card for run in alike]
+    took = sum(float(card.get("seconds") or 0) for card in cards)
+    steps = sum(float(card["config"].get("steps") or 0) for card in cards)
     return updates * took / steps if updates and steps else None

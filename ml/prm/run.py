@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
@@ -221,11 +220,6 @@ def _publish(
         json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     publish(partial, request.out)
-
-
-def save_model(model: nn.Module, path: Path) -> None:
-    """Weights alone, for comparing runs."""
-    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
 
 
 def settle_process(threads: int) -> None:

@@ -126,6 +126,23 @@ def test_a_run_reads_whole_problems_and_steps_by_muon_where_asked(client):
     )
 
 
+@pytest.mark.parametrize(
+    ("asked_for", "seconds"),
+    [({}, 100), ({"trees": "problem"}, 900), ({"batch_size": 64}, None), ({"base": "small"}, None)],
+)
+def test_a_plan_s_time_comes_from_runs_whose_updates_are_of_its_kind(client, asked_for, seconds):
+    log_in(client, "admin")
+    snapshot = make_snapshot()
+    paces = [({"trees": "solution"}, 80), ({}, 120), ({"trees": "problem"}, 900)]
+    for number, (kind, took) in enumerate(paces):
+        run = start_training(snapshot, "mixed")
+        config = {"steps": 100, "batch_size": 16, **kind}
+        card = {"config": config, "seconds": took}
+        Checkpoint.objects.create(run=run, folder=str(number) * 64, sha256=str(number) * 64, card=card)
+    plan = client.get(reverse("training:start"), asked(snapshot, steps=100, **asked_for)).context["plan"]
+    assert plan.seconds == seconds
+
+
 def test_an_unknown_option_is_refused_by_the_service():
     with pytest.raises(Exception, match="configuration out, expected some of"):
         start_training(make_snapshot(), "mixed", configuration={"out": "/etc"})
