@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from labelsite.snapshots.forms import MIXTURES, NEUTRAL, TARGETS
 from labelsite.snapshots.models import LabelSource, Snapshot
-from labelsite.training.wording import CLASSES, NAMES, OPTIMIZER_NAMES, TREES
-from ml.commands.train import CLASSIFYING, HEADS, OBJECTIVES
+from labelsite.training.wording import CLASSES, NAMES, OPTIMIZER_NAMES, TREE_NAMES
+from ml.commands.train import CLASSIFYING, HEADS, OBJECTIVES, OPTIMIZERS, TREES
 
 OBJECTIVE_NAMES = {
     "classifier": _("step classifier: is each step right?"),
@@ -81,7 +81,7 @@ class TrainingForm(forms.Form):
     )
     trees = forms.ChoiceField(
         label=NAMES["trees"],
-        choices=list(TREES.items()),
+        choices=[(name, TREE_NAMES.get(name, name)) for name in TREES],
         required=False,
         help_text=_("a problem's solutions as one tree read shared steps once: faster where there are many"),
     )
@@ -101,7 +101,9 @@ class TrainingForm(forms.Form):
         help_text=_("solutions, or problems"),
     )
     optimizer = forms.ChoiceField(
-        label=NAMES["optimizer"], choices=list(OPTIMIZER_NAMES.items()), required=False
+        label=NAMES["optimizer"],
+        choices=[(name, OPTIMIZER_NAMES.get(name, name)) for name in OPTIMIZERS],
+        required=False,
     )
     learning_rate = forms.FloatField(label=_("Learning rate"), initial=1e-3, min_value=1e-9, max_value=1)
     lora = forms.IntegerField(

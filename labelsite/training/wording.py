@@ -18,7 +18,7 @@ CLASSES: Mapping[int, Words] = {
     2: gettext_lazy("two: wrong, right"),
     3: gettext_lazy("three: neutral is its own"),
 }
-TREES: Mapping[str, Words] = {
+TREE_NAMES: Mapping[str, Words] = {
     "solution": gettext_lazy("one solution"),
     "problem": gettext_lazy("a problem with all of its solutions"),
 }
@@ -57,7 +57,7 @@ VALUES: Mapping[str, Mapping[Any, Words]] = {
         "wrong": gettext_lazy("wrong"),
         "keep": gettext_lazy("as rated"),
     },
-    "trees": TREES,
+    "trees": TREE_NAMES,
     "optimizer": OPTIMIZER_NAMES,
 }
 # What a card counts: `ml.prm.run` and what it calls.

@@ -13,6 +13,7 @@ from ml.targets.rules import CHOICES, LabelRule
 
 OBJECTIVES = ("classifier", "value", "preference", "outcome")
 OPTIMIZERS = ("adamw", "muon")
+TREES = ("solution", "problem")
 HEADS = ("linear", "tokens", "likelihood")
 # Objectives with classes, which alone can be target tokens of a language model.
 CLASSIFYING = ("classifier", "outcome")
@@ -189,7 +190,7 @@ def _objective_arguments(group: Any) -> None:
     group.add_argument("--weighting", choices=("node", "path"), default="node", help="of shared steps")
     group.add_argument(
         "--trees",
-        choices=("solution", "problem"),
+        choices=TREES,
         default="solution",
         help="what a batch counts: solutions, or problems with all their solutions, shared steps read once",
     )
