@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from labelsite.autolabels.models import SearchTree
 from tests.autolabels.files import node, small_tree, tree_line
@@ -39,17 +41,37 @@ def test_the_arrow_keys_walk_and_the_step_is_read_beside(watched: Watched):
     watched.go(f"/autolabels/trees/{tree.pk}/")
     page = watched.page
     page.focus("#node-0")
-    detail = page.locator("#node-detail")
+    # The step itself: a step's continuations and the way to it stand below, in other elements.
+    step = page.locator("#node-detail > .math")
     for key, words in [
         ("ArrowRight", "Add 2 and 2."),
         ("ArrowRight", "The answer is 4."),
         ("ArrowLeft", "Add 2 and 2."),
         ("ArrowDown", "Guess 5."),
-        ("ArrowDown", "its code failed"),
-        ("Home", "The problem"),
+        ("ArrowDown", "Divide by zero."),
+        ("Home", "5 + 2 ="),
     ]:
         watched.page.keyboard.press(key)
-        expect(detail).to_contain_text(words)
+        expect(step).to_have_text(re.compile(re.escape(words)))
+
+
+def test_a_late_answer_does_not_take_the_place_of_the_step_chosen_since(watched: Watched):
+    tree = kept(small_tree())
+    watched.log_in(make_user("reviewer").username)
+    watched.go(f"/autolabels/trees/{tree.pk}/")
+    page = watched.page
+    held: list[Route] = []
+    page.route("**/nodes/1/", lambda route: held.append(route))
+    with page.expect_request("**/nodes/1/"):
+        page.focus("#node-1")
+    page.keyboard.press("ArrowDown")
+    step = page.locator("#node-detail > .math")
+    expect(step).to_have_text("Guess 5.")
+    for route in held:
+        route.continue_()
+    watched.settle()
+    page.wait_for_timeout(300)
+    expect(step).to_have_text("Guess 5.")
 
 
 def test_space_folds_a_step_and_the_focus_stays_there(watched: Watched):

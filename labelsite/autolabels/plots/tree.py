@@ -76,6 +76,8 @@ def _box(
     box = format_html(
         '<a id="node-{id}" class="{css}" href="{href}" data-parent="{parent}" data-children="{children}"'
         ' hx-get="{detail}" hx-target="#node-detail" hx-trigger="click, focus delay:150ms"'
+        # Steps walked past quickly answer in any order; only the last one asked for may be shown.
+        ' hx-sync="#node-detail:replace"'
         ' aria-label="{label}">'
         '<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="7"/>{bar}'
         '<text x="{tx}" y="{ty}">{words}</text>'
