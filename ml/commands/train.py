@@ -30,10 +30,15 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--out", required=True, type=Path, metavar="DIR", help="the checkpoint's folder")
     arguments.add_argument("--labels", choices=CHOICES["labels"], default="human")
     arguments.add_argument("--objective", default="classifier", help=", ".join(OBJECTIVES))
-    arguments.add_argument("--base", default="pocket", help="pocket, small, or a transformers model's folder")
-    arguments.add_argument("--from-scratch", action="store_true", help="random weights for --base pocket")
     arguments.add_argument(
-        "--extra-layers", type=int, metavar="N", help="fresh layers on top of the base (pocket: 2, others: 0)"
+        "--base", default="pocket", help="pocket, pocket-reader, small, or a model's folder"
+    )
+    arguments.add_argument("--from-scratch", action="store_true", help="random weights for a pocket base")
+    arguments.add_argument(
+        "--extra-layers",
+        type=int,
+        metavar="N",
+        help="fresh layers on top of the base (pocket bases: 2, others: 0)",
     )
     arguments.add_argument("--seed", type=int, default=0)
     _label_arguments(arguments.add_argument_group("labels (asking for any decides the labels anew)"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
 from ml.pocket import writer
+from ml.pocket.expression import Sum
 from ml.pocket.problems import draw_expression, question
 from ml.pocket.reduction import Manner, chain
 from ml.pocket.slips import CAREFUL, Hand
@@ -19,14 +20,34 @@ LONGEST_LESSON = 640
 DRILLS = 30
 # The shapes of SHAPES, those with eight groups more often: they are the hardest to copy.
 _LEARNED_SHAPES = ((2, 4, 60), (1, 4, 40), (2, 3, 25), (3, 2, 22), (2, 2, 7))
+
+
+def _careful_prose(expression: Sum, rng: random.Random) -> Written:
+    return writer.write_prose(expression, rng, CAREFUL)
+
+
+def _careful_strangers(expression: Sum, rng: random.Random) -> Written:
+    return writer.write_freely(expression, rng, CAREFUL)
+
+
 # (style, who writes it, how often of 100)
-_KINDS = (
-    ("prose", writer.write_prose, 42),
-    ("prose", writer.continue_prose, 8),
-    ("code", writer.write_code, 7),
-    ("code", writer.continue_in_code, 13),
-    ("drill", None, 30),
-)
+_Kinds = tuple[tuple[str, Callable[[Sum, random.Random], Written] | None, int], ...]
+COURSES: dict[str, _Kinds] = {
+    # What makes a policy: it writes as a careless person does, and goes on from what others wrote.
+    "careless": (
+        ("prose", writer.write_prose, 42),
+        ("prose", writer.continue_prose, 8),
+        ("code", writer.write_code, 7),
+        ("code", writer.continue_in_code, 13),
+        ("drill", None, 30),
+    ),
+    # What makes a reader, the base of PRMs: correct work only, and as much arithmetic as prose.
+    "careful": (
+        ("prose", _careful_prose, 35),
+        ("prose", _careful_strangers, 20),
+        ("drill", None, 45),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +75,17 @@ def solution_lesson(tokenizer: Tokenizer, problem: str, style: str, written: Wri
     return _lesson(tokenizer, [(given, False), (learned, True)])
 
 
-def drill_lesson(tokenizer: Tokenizer, rng: random.Random) -> Lesson:
-    """A page of sums and products of the sizes that turn up in chains; only the results are learned."""
+def drill_lesson(tokenizer: Tokenizer, rng: random.Random, wide: bool = False) -> Lesson:
+    """A page of sums and products of the sizes that turn up in chains; only the results are learned.
+
+    Half of a wide page are sums and differences of up to four digits, in any mixture of lengths.
+    """
     pieces = [(f"{BEGIN}{DRILL}", False)]
-    for task, result in _atoms(rng):
+    tasks = _atoms(rng)
+    if wide:
+        tasks = tasks[: DRILLS // 2] + _sums(rng)
+        rng.shuffle(tasks)
+    for task, result in tasks:
         pieces += [(f"{task} = ", False), (result, True), (", ", False)]
     return _lesson(tokenizer, pieces)
 
@@ -79,6 +107,18 @@ def _atoms(rng: random.Random) -> list[tuple[str, str]]:
     while len(hand.atoms) < 2 * DRILLS:
         chain(draw_expression(rng, _LEARNED_SHAPES), hand, Manner())
     return rng.sample(hand.atoms, DRILLS)
+
+
+def _sums(rng: random.Random) -> list[tuple[str, str]]:
+    """Sums of two numbers of one to four digits each, of either sign; two and three digits most often."""
+    hand = _Recorder(rng)
+    for _ in range(DRILLS // 2):
+        left, right = (
+            rng.choice((-1, 1)) * rng.randrange(10 ** rng.choices((1, 2, 3, 4), (20, 35, 35, 10))[0])
+            for _ in range(2)
+        )
+        hand.add(left, right)
+    return hand.atoms
 
 
 class _Recorder(Hand):
@@ -104,13 +144,14 @@ class _Recorder(Hand):
         return left + right
 
 
-def lessons(tokenizer: Tokenizer, seed: int) -> Iterator[Lesson]:
+def lessons(tokenizer: Tokenizer, seed: int, course: str = "careless") -> Iterator[Lesson]:
     """An endless mixture, the same for the same seed: whole solutions, continued prefixes, drills."""
     rng = random.Random(f"pocket lessons {seed}")
+    kinds = COURSES[course]
     while True:
-        style, write, _ = rng.choices(_KINDS, weights=[kind[2] for kind in _KINDS])[0]
+        style, write, _ = rng.choices(kinds, weights=[kind[2] for kind in kinds])[0]
         if write is None:
-            lesson = drill_lesson(tokenizer, rng)
+            lesson = drill_lesson(tokenizer, rng, wide=course == "careful")
         else:
             expression = draw_expression(rng, _LEARNED_SHAPES)
             lesson = solution_lesson(tokenizer, question(expression), style, write(expression, rng))

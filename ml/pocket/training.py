@@ -1,5 +1,6 @@
 """Train the pocket policy from nothing: `python -m ml.pocket.training --steps N --out DIR`.
 
+`--course careful --resume POLICY` makes a reader of it instead: a base for PRMs that has seen correct work only.
 Training stops at a number of steps, not of seconds, so that slow machines make the same policy as fast ones.
 """
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +21,7 @@ from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from ml.errors import MisstepError
-from ml.pocket.lessons import LONGEST_LESSON, Lesson, lessons
+from ml.pocket.lessons import COURSES, LONGEST_LESSON, Lesson, drill_lesson, lessons
 from ml.pocket.measuring import HELD_OUT_SEED, Accuracy, measure_accuracy
 from ml.pocket.policy import load_pocket_policy
 from ml.pocket.problems import generate
@@ -28,6 +30,8 @@ from ml.progress import Progress, print_result
 
 NOT_LEARNED = -100
 GATE = (0.35, 0.75)
+# A reader that gets fewer results of held-out drills right knows too little to judge anybody's.
+LEAST_RIGHT = 0.95
 # Lessons of like length are batched from among so many; fewer would leave more padding.
 LESSONS_SORTED = 600
 
@@ -47,9 +51,11 @@ def configuration(vocabulary: int, hidden: int, layers: int) -> LlamaConfig:
     )
 
 
-def batches(tokenizer: Tokenizer, seed: int, tokens: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def batches(
+    tokenizer: Tokenizer, seed: int, tokens: int, course: str = "careless"
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Batches of about `tokens` tokens of lessons of like length: ids and targets, both [batch, length]."""
-    stream = lessons(tokenizer, seed)
+    stream = lessons(tokenizer, seed, course)
     order = torch.Generator().manual_seed(seed)
     padding = tokenizer.token_to_id(PAD) or 0
     while True:
@@ -108,6 +114,7 @@ def train(
     tokens: int,
     rate: float,
     resume: Path | None,
+    course: str = "careless",
 ) -> None:
     """Train for `steps` batches of about `tokens` tokens; the folder `working` is saved now and then."""
     torch.manual_seed(seed)
@@ -116,7 +123,7 @@ def train(
     if resume is not None:
         model.load_state_dict(load_file(resume / "model.safetensors"), strict=False)
     chosen = optimizers(model, rate)
-    stream = batches(tokenizer, seed, tokens)
+    stream = batches(tokenizer, seed, tokens, course)
     progress = Progress("steps", steps)
     for step in range(steps):
         for optimizer in chosen:
@@ -158,12 +165,45 @@ def check_gate(working: Path, problems: int = 60, samples: int = 8) -> list[Accu
     return found
 
 
+def check_reader(working: Path, pages: int = 40) -> float:
+    """The share of results on held-out pages of drills that the model would write; refuse too weak a reader."""
+    tokenizer = load_tokenizer(working)
+    model = LlamaForCausalLM.from_pretrained(working, dtype=torch.float32).eval()
+    rng = random.Random(f"held-out drills {HELD_OUT_SEED}")
+    found = [
+        right
+        for _ in range(pages)
+        for right in _results_right(model, drill_lesson(tokenizer, rng, wide=True))
+    ]
+    share = sum(found) / len(found)
+    if share < LEAST_RIGHT:
+        raise MisstepError(
+            f"{share:.3f} of the results of drills are right, expected {LEAST_RIGHT} at least: nothing was written, "
+            f"the weights stay in {working}; train for more steps"
+        )
+    return share
+
+
+@torch.inference_mode()
+def _results_right(model: LlamaForCausalLM, lesson: Lesson) -> list[bool]:
+    """For each result on a page, whether every one of its tokens is what the model would have written there."""
+    best = model(input_ids=torch.tensor([lesson.tokens]), use_cache=False).logits[0].argmax(-1).tolist()
+    found: list[bool] = []
+    for place, is_learned in enumerate(lesson.learned):
+        if is_learned:
+            if not lesson.learned[place - 1]:
+                found.append(True)
+            found[-1] = found[-1] and best[place - 1] == lesson.tokens[place]
+    return found
+
+
 def main() -> None:
     """Train beside the target, pass the gate, then take the target's name."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--out", type=Path, required=True, help="a folder that does not exist yet")
     parser.add_argument("--resume", type=Path, help="start from this checkpoint's weights")
+    parser.add_argument("--course", choices=COURSES, default="careless", help="a policy's, or a reader's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--layers", type=int, default=4)
@@ -176,14 +216,18 @@ def main() -> None:
     torch.set_num_threads(1)
     train(
         arguments.steps, working, arguments.seed, arguments.hidden, arguments.layers, arguments.tokens,
-        arguments.rate, arguments.resume,
+        arguments.rate, arguments.resume, arguments.course,
     )  # fmt: skip
     try:
-        accuracies = check_gate(working)
+        found = (
+            {"accuracy": [asdict(accuracy) for accuracy in check_gate(working)]}
+            if arguments.course == "careless"
+            else {"drills_right": round(check_reader(working), 4)}
+        )
     except MisstepError as refusal:
         raise SystemExit(str(refusal)) from None
     os.replace(working, arguments.out)
-    print_result({"out": str(arguments.out), "accuracy": [asdict(accuracy) for accuracy in accuracies]})
+    print_result({"out": str(arguments.out), **found})
 
 
 if __name__ == "__main__":

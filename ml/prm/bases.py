@@ -1,4 +1,4 @@
-"""What a PRM starts from: the pocket family's own model, a small one for any text, or a given folder."""
+"""What a PRM starts from: one of the pocket family's own models, a small one for any text, or a given folder."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ from ml.prm.tokenization import (
 
 # The pocket policy spends its layers on what comes next; two more compare that with what was written.
 POCKET_EXTRA_LAYERS = 2
+# The pocket family's models that ship with the product: the folder under ml/pocket, and the card's word for it. The
+# policy is a careless person; the reader went on from it with correct work and drills only, and knows its sums better.
+SHIPPED = {"pocket": ("weights", "pocket policy"), "pocket-reader": ("reader", "pocket reader")}
 # The pocket tokenizer knows the family's words; a text that it cannot say gets a tokenizer learned from it.
 UNKNOWN_ALLOWED = 0.02
 SAMPLE = 200
@@ -73,41 +76,43 @@ def open_base(
     from_scratch: bool,
     extra_layers: int | None = None,
 ) -> Base:
-    """`pocket`, `small`, or a folder with a transformers model. Random weights are drawn from `seed`.
+    """`pocket`, `pocket-reader`, `small`, or a transformers model's folder. Random weights are drawn from `seed`.
 
     `extra_layers` fresh layers go on top of given weights (None: what suits the base).
     Raises MisstepError for a folder that holds no readable model, and for target tokens that it cannot say.
     """
     torch.manual_seed(seed)
-    if name not in ("pocket", "small"):
+    if name not in (*SHIPPED, "small"):
         base = _from_folder(Path(name), head, maximum_length)
         return _with_layers(base, extra_layers or 0, head)
-    if name == "pocket":
-        weights = None if from_scratch else pocket_policy_folder()
+    if name in SHIPPED:
+        weights = None if from_scratch else shipped_folder(name)
         layout = pocket_layout(maximum_length or 1024, head.target_tokens, head.token_bias)
         pocket = StepTokenizer(pocket_tokenizer(weights), layout)
         if pocket.unknown_share(texts[:SAMPLE]) <= UNKNOWN_ALLOWED:
             usual = POCKET_EXTRA_LAYERS if head.token_bias is None else 0
             extra = usual if extra_layers is None else extra_layers
-            return _pocket(pocket, head, weights, extra)
+            return _pocket(name, pocket, head, weights, extra)
     return _small(texts, head, maximum_length)
 
 
-def pocket_policy_folder() -> Path | None:
-    """The folder of the pocket policy's weights that ship with the product, if they are there."""
-    folder = Path(__file__).resolve().parents[1] / "pocket" / "weights"
+def shipped_folder(name: str = "pocket") -> Path | None:
+    """The folder of the pocket policy's or the pocket reader's weights, if they are there."""
+    folder = Path(__file__).resolve().parents[1] / "pocket" / SHIPPED[name][0]
     return folder if (folder / "model.safetensors").exists() else None
 
 
-def _pocket(tokenizer: StepTokenizer, head: HeadSettings, folder: Path | None, extra_layers: int) -> Base:
+def _pocket(
+    name: str, tokenizer: StepTokenizer, head: HeadSettings, folder: Path | None, extra_layers: int
+) -> Base:
     """rStar-Math initialises its preference model from the policy; so do we, where the policy is there."""
     if folder is not None:
         model = load(folder, head.outputs, head.is_language_head)
         digest = sha256_of(folder / "model.safetensors")
-        origin = {"name": "pocket", "weights": "pocket policy", "sha256": digest}
+        origin = {"name": name, "weights": SHIPPED[name][1], "sha256": digest}
         return _with_layers(Base(model, tokenizer, origin), extra_layers, head)
     model = build(small_config(len(tokenizer.tokenizer), head.outputs), head.is_language_head)
-    return Base(model, tokenizer, {"name": "pocket", "weights": "random"})
+    return Base(model, tokenizer, {"name": name, "weights": "random"})
 
 
 def _with_layers(base: Base, count: int, head: HeadSettings) -> Base:
@@ -128,7 +133,9 @@ def _small(texts: Iterable[str], head: HeadSettings, maximum_length: int | None)
 
 def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None) -> Base:
     if not folder.is_dir():
-        raise MisstepError(f"--base {folder} is no folder, expected pocket, small or a model's folder")
+        raise MisstepError(
+            f"--base {folder} is no folder, expected pocket, pocket-reader, small or a model's folder"
+        )
     model = load(folder, head.outputs, head.is_language_head)
     context = getattr(model.config, "max_position_embeddings", None) or 2048
     if maximum_length is not None and maximum_length > context:

@@ -1,4 +1,4 @@
-"""What `pocket_labels` trains and judges on: sampled and written solutions, rollouts, snapshots, scores."""
+"""What benchmarks of pocket labels read: sampled and written solutions, rollouts, snapshots, scores."""
 
 from __future__ import annotations
 

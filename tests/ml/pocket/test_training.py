@@ -10,8 +10,10 @@ torch = pytest.importorskip("torch")
 
 from ml.errors import MisstepError  # noqa: E402
 from ml.pocket import training  # noqa: E402
+from ml.pocket.lessons import Lesson  # noqa: E402
 from ml.pocket.policy import load_pocket_policy  # noqa: E402
 from ml.pocket.tokenizer import build_tokenizer  # noqa: E402
+from ml.prm.bases import shipped_folder  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +38,36 @@ def test_training_writes_a_folder_that_loads_and_can_be_resumed(trained: Path, t
 def test_the_gate_refuses_a_policy_that_has_learned_nothing(trained: Path) -> None:
     with pytest.raises(MisstepError, match="nothing was written"):
         training.check_gate(trained, problems=2, samples=1)
+
+
+def test_a_reader_that_knows_no_sums_is_refused(trained: Path) -> None:
+    with pytest.raises(MisstepError, match=r"of the results of drills are right, expected 0\.95"):
+        training.check_reader(trained, pages=1)
+
+
+def test_a_result_is_right_when_every_one_of_its_tokens_would_have_been_written() -> None:
+    tokens = [0, 1, 2, 3, 4, 5]
+    lesson = Lesson(tokens, [False, True, True, False, True, False])
+
+    class Foretold(torch.nn.Module):
+        """Expects after each place what it is told."""
+
+        def __init__(self, expected: list[int]) -> None:
+            super().__init__()
+            self.logits = torch.nn.functional.one_hot(torch.tensor([expected]), 6).float()
+
+        def forward(self, input_ids: torch.Tensor, use_cache: bool) -> Foretold:
+            return self
+
+    assert training._results_right(Foretold([1, 2, 0, 4, 0, 0]), lesson) == [True, True]
+    assert training._results_right(Foretold([1, 5, 0, 4, 0, 0]), lesson) == [False, True]
+    assert training._results_right(Foretold([1, 2, 0, 0, 0, 0]), lesson) == [True, False]
+
+
+def test_the_shipped_reader_passes_its_gate() -> None:
+    folder = shipped_folder("pocket-reader")
+    assert folder is not None
+    assert training.check_reader(folder, pages=10) >= training.LEAST_RIGHT
 
 
 def test_targets_are_the_learned_tokens_and_nothing_else() -> None:

@@ -9,7 +9,7 @@ from transformers import GPT2Config, GPT2Model
 
 from ml.errors import MisstepError
 from ml.pocket.policy import load_pocket_policy
-from ml.prm.bases import HeadSettings, open_base, pocket_policy_folder
+from ml.prm.bases import HeadSettings, open_base, shipped_folder
 from ml.prm.model import ProcessRewardModel, load
 from ml.prm.packing import chain, pack
 
@@ -32,10 +32,13 @@ def opened(
     return open_base(name, texts, head, seed, maximum_length, from_scratch, extra_layers)
 
 
-def test_a_pocket_model_starts_from_the_shipped_policy():
-    base = opened()
-    assert base.origin["weights"] == "pocket policy"
-    shipped = load_file(pocket_policy_folder() / "model.safetensors")
+@pytest.mark.parametrize(
+    ("name", "weights"), [("pocket", "pocket policy"), ("pocket-reader", "pocket reader")]
+)
+def test_a_pocket_model_starts_from_the_weights_that_are_shipped(name, weights):
+    base = opened(name)
+    assert (base.origin["name"], base.origin["weights"]) == (name, weights)
+    shipped = load_file(shipped_folder(name) / "model.safetensors")
     layer = "model.layers.0.self_attn.q_proj.weight"
     assert torch.equal(base.model.state_dict()[layer], shipped[layer].float())
 
@@ -99,7 +102,7 @@ def test_layers_on_top_of_a_family_that_is_not_stacked_like_llama_are_refused(tm
 
 def test_a_language_models_own_head_is_read_where_the_target_tokens_stand():
     base = opened(targets=("-", "+"))
-    shipped = load_file(pocket_policy_folder() / "model.safetensors")
+    shipped = load_file(shipped_folder() / "model.safetensors")
     kept = base.model.get_output_embeddings().weight
     name = "lm_head.weight" if "lm_head.weight" in shipped else "model.embed_tokens.weight"
     assert torch.equal(kept, shipped[name].float())

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 
 from ml.errors import MisstepError
-from ml.prm.bases import HeadSettings, open_base, pocket_policy_folder
+from ml.prm.bases import HeadSettings, open_base, shipped_folder
 from ml.prm.examples import Example
 from ml.prm.likelihood import TOKEN_BIAS, count_tokens, read_steps, step_tokens
 from ml.prm.model import ProcessRewardModel
@@ -37,7 +37,7 @@ def fork(tokenizer) -> Example:
 def plain_logits(tokenizer, step: str) -> tuple[torch.Tensor, torch.Tensor, int]:
     """The shipped policy's logits before each token of the opening and of a step, these tokens, and how many of
     them are the opening's; by transformers' own forward."""
-    policy = AutoModelForCausalLM.from_pretrained(pocket_policy_folder(), dtype=torch.float32)
+    policy = AutoModelForCausalLM.from_pretrained(shipped_folder(), dtype=torch.float32)
     given, opening = tokenizer.problem(PROBLEM), tokenizer.step(OPENING)
     came = opening + tokenizer.step(step)
     logits = policy(torch.tensor([given + came])).logits[0, len(given) - 1 : -1]

@@ -1,0 +1,104 @@
+"""A PRM from automatic labels of pocket problems alone, judged on people's real traces of BIG-Bench Mistake.
+
+    python -m tests.benchmarks.pocket_traces --out docs/results/pocket_traces.json
+
+Simulated strangers solve pocket problems in the words of real traces; OmegaPRM labels what they wrote, and nobody
+else. The model then judges traces that it was not trained, chosen or tuned on, by the threshold that suits fresh
+strangers; at last it goes on with people's labels of one half of the traces and is tested on the other. Files that
+are there already are used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ml.targets import LabelRule
+from tests.benchmarks.support import pocket_snapshots as data
+from tests.benchmarks.support.commands import DATA, write_json
+from tests.benchmarks.support.judging import by_strangers, from_card, on_its_own
+from tests.data import ROOT
+
+TRACES = DATA / "big_bench_mistake" / "multistep_arithmetic.jsonl"
+# Rollouts of a probed prefix: one names 71 % of the first mistakes in strangers' wrong solutions, four 96 %.
+ROLLOUTS = 4
+EFFORT = (
+    "--base", "pocket-reader", "--head", "likelihood", "--batch-size", 16, "--optimizer", "muon",
+    "--learning-rate", 1.5e-3, "--bf16",
+)  # fmt: skip
+# How people's labels of half of the traces are added to a finished model.
+TOUCH = ("--head", "likelihood", "--epochs", 6, "--learning-rate", 3e-4, "--batch-size", 16)
+
+
+def main() -> None:
+    """Make what is missing, train, judge, and write all figures."""
+    options = _options()
+    work: Path = options.work
+    work.mkdir(parents=True, exist_ok=True)
+    if not TRACES.exists():
+        raise SystemExit(f"{TRACES} is not there: nothing to judge on")
+    strangers = data.written(work / "strangers.jsonl", 500, options.threshold_seed)
+    models = {
+        "no labels at all": ("--steps", 1, "--learning-rate", 1e-9),
+        "automatic": ("--steps", options.steps),
+    }
+    found: dict[str, Any] = {"models": {}}
+    for name, length in models.items():
+        checkpoint = work / name.replace(" ", "-")
+        data.trained(checkpoint, _snapshot(options), "--labels", "automatic", *EFFORT, *length)
+        found["models"][name] = {
+            "trained": from_card(checkpoint),
+            "strangers": on_its_own(checkpoint, strangers),
+            "traces": by_strangers(checkpoint, strangers, TRACES),
+        }
+        print(name, json.dumps(found["models"][name]), flush=True)
+    found["automatic, then people's labels of half of the traces"] = _with_people(work, strangers)
+    write_json(options.out, found)
+
+
+def _snapshot(options: argparse.Namespace) -> Path:
+    """Strangers' solutions with OmegaPRM's labels; nobody else has looked at them."""
+    folder: Path = options.work / "snapshot"
+    if not folder.exists():
+        written = data.written(options.work / "written.jsonl", options.solutions, options.seed)
+        estimates = data.estimated(options.work / "estimates", written, "--rollouts", ROLLOUTS)
+        data.frozen(folder, data.rows(written, estimates, lambda _: None), LabelRule("automatic"))
+    return folder
+
+
+def _with_people(work: Path, strangers: Path) -> dict[str, Any]:
+    """The model of automatic labels goes on with people's labels of one half of the traces; both ways."""
+    parts = [work / f"traces-{half}.jsonl" for half in (0, 1)]
+    lines = TRACES.read_text(encoding="utf-8").splitlines(keepends=True)
+    for half, part in enumerate(parts):
+        own = [line for line in lines if data.half_of(json.loads(line)["input"]) == half]
+        part.write_text("".join(own), encoding="utf-8")
+    found: dict[str, Any] = {}
+    before = work / "automatic"
+    for half, part in enumerate(parts):
+        rows = data.rows(part, None, data.annotated, "big_bench_mistake")
+        snapshot = data.frozen(work / f"people-{half}", rows, LabelRule("human"))
+        taught = ("--base", before, "--labels", "human", *TOUCH)
+        after = data.trained(work / f"automatic-people-{half}", snapshot, *taught)
+        for name, checkpoint in (("before", before), ("after", after)):
+            found[f"tested on half {1 - half}, {name}"] = by_strangers(checkpoint, strangers, parts[1 - half])
+    return found
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--solutions", type=int, default=49_000, help="by strangers, to be labelled and read")
+    parser.add_argument("--seed", type=int, default=302, help="of their problems")
+    parser.add_argument("--threshold-seed", type=int, default=105, help="of the 500 that choose a threshold")
+    parser.add_argument("--steps", type=int, default=8000, help="updates of 16 solutions")
+    parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_traces")
+    parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_traces.json")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
