@@ -7,6 +7,10 @@ any other step alike). Expectation-maximisation finds the rates without gold; go
 hold their truth fixed. Whether the final answer was right is evidence as well: correct steps cannot end in a
 wrong answer, and a wrong process ends right only with the probability `lucky`, which is estimated too.
 
+How often the first mistake is a solution's first step, its last, or one between is estimated with the rest.
+Taken to be alike, it misleads: where most solutions fail at their end, an annotator who names any other step
+then passes for a good witness, and a search that proves the steps before it right for a bad one.
+
 The search testifies step by step: the share of its rollouts that end right falls into one of five classes,
 and each class has a probability behind a right prefix and behind a wrong one, both estimated. A verdict
 alone would not do: of two witnesses who name different steps, nothing says who is right, but a share that
@@ -19,9 +23,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from ml.targets.testimony import (
+    ABSENT,
+    SHARE_CLASSES,
+    Array,
+    Whole,
+    WitnessRates,
+    answers_log_likelihood,
+    kinds_of_place,
+    place_prior,
+    share_class,
+    shares_log_likelihood,
+    verdicts_log_likelihood,
+)
 
 
 @dataclass(frozen=True)
@@ -42,26 +57,25 @@ class Witnessed:
 
 
 @dataclass(frozen=True)
-class WitnessRates:
-    """One witness's error rates, each in (0, 1)."""
+class Rates:
+    """All that is estimated. witnesses: each one's error rates. mistake: P(some step is wrong). lucky: P(right
+    answer | some step is wrong). places: P(first mistake at the first step, between, at the last | some step is
+    wrong), for three steps or more. shares: P(class of share | prefix right, prefix wrong), [2, SHARE_CLASSES].
+    """
 
-    false_alarm: float
-    miss: float
-    exact: float
+    witnesses: Mapping[str, WitnessRates]
+    mistake: float
+    lucky: float
+    places: Array
+    shares: Array
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """The fitted model. `places[i]` has shape [K_i + 1]: P(first mistake at k), last entry P(none).
-
-    share_table: P(class of share | prefix right, prefix wrong), shape [2, SHARE_CLASSES].
-    """
+    """The fitted model. `places[i]` has shape [K_i + 1]: P(first mistake at k), last entry P(none)."""
 
     places: list[Array]
-    rates: dict[str, WitnessRates]
-    mistake_rate: float
-    lucky: float
-    share_table: Array
+    rates: Rates
     log_likelihood: list[float]
 
     def correct_through(self, index: int) -> list[float]:
@@ -72,132 +86,137 @@ class Fusion:
 # Beta(a, b) priors as pseudo-counts: a witness is presumed decent until the data say otherwise. Without a
 # prior, two witnesses can swap the meaning of "mistake" and "none".
 PRIOR = {"false_alarm": (1.0, 4.0), "miss": (1.0, 4.0), "exact": (4.0, 1.0)}
-ANSWER_NOISE = 1e-3
-# Classes of the share of right rollouts: none, up to a quarter, a half, three quarters, and above.
-SHARE_EDGES = (0.0, 0.25, 0.5, 0.75)
-SHARE_CLASSES = len(SHARE_EDGES) + 1
 # Behind a right prefix any share is possible, behind a wrong one few rollouts come right.
 SHARE_PRIOR = np.array([[1.0, 1.0, 1.0, 1.0, 1.0], [8.0, 1.0, 0.5, 0.25, 0.25]])
+# Each kind of place is presumed to be met as often as the others, with the weight of one solution each.
+PLACE_PRIOR = np.ones(3)
 
 
-def fuse(items: Sequence[Witnessed], iterations: int = 100, tolerance: float = 1e-7) -> Fusion:
+@dataclass(frozen=True)
+class _Alike:
+    """The solutions of one number of steps. where: [N], their places among all items. The rest is ABSENT where
+    nothing is known. verdicts: [N] for each witness, and truths: [N], both K for "no mistake"; classes: [N, K], of
+    the shares; answers: [N], 1 for right."""
+
+    step_count: int
+    where: Whole
+    verdicts: Mapping[str, Whole]
+    truths: Whole
+    classes: Whole
+    answers: Whole
+
+
+def fuse(items: Sequence[Witnessed], iterations: int = 500, tolerance: float = 1e-7) -> Fusion:
     """Fit by expectation-maximisation; deterministic. Items without any witness keep the prior."""
     names = sorted({name for item in items for name in item.verdicts})
-    rates = {name: WitnessRates(0.2, 0.2, 0.8) for name in names}
-    mistake_rate, lucky = 0.5, 0.1
-    table = SHARE_PRIOR / SHARE_PRIOR.sum(1, keepdims=True)
+    groups = [_alike(items, count, names) for count in sorted({item.step_count for item in items})]
+    decent = {name: WitnessRates(0.2, 0.2, 0.8) for name in names}
+    shares = SHARE_PRIOR / SHARE_PRIOR.sum(1, keepdims=True)
+    rates = Rates(decent, mistake=0.5, lucky=0.1, places=_as_if_any_step_alike(groups), shares=shares)
     trace: list[float] = []
-    places: list[Array] = []
+    found: list[Array] = []
     for _ in range(iterations):
-        places, log_likelihood = _expect(items, rates, mistake_rate, lucky, table)
-        trace.append(log_likelihood)
-        rates = {name: _witness_rates(name, items, places) for name in names}
-        wrong = sum(1.0 - float(place[-1]) for place in places)
-        mistake_rate = (wrong + 1.0) / (len(items) + 2.0)
-        lucky = _lucky(items, places)
-        table = _share_table(items, places)
+        expected = [_expect(group, rates) for group in groups]
+        found = [places for places, _ in expected]
+        trace.append(sum(log_likelihood for _, log_likelihood in expected))
+        rates = _maximise(groups, found, names)
         if len(trace) > 1 and abs(trace[-1] - trace[-2]) < tolerance * max(1.0, abs(trace[-1])):
             break
-    return Fusion(places, rates, mistake_rate, lucky, table, trace)
+    ordered: list[Array] = [np.empty(0)] * len(items)
+    for group, places in zip(groups, found, strict=True):
+        for index, place in zip(group.where.tolist(), places, strict=True):
+            ordered[index] = place
+    return Fusion(ordered, rates, trace)
 
 
-def verdict_likelihood(verdict: int | None, step_count: int, rates: WitnessRates) -> Array:
-    """P(verdict | truth) for each of the K + 1 places: shape [K + 1]."""
-    chances = np.empty(step_count + 1)
-    if verdict is None:
-        chances[:-1] = rates.miss
-        chances[-1] = 1.0 - rates.false_alarm
-        return chances
-    # With a single step there is no other step to name, so a named step is the right one.
-    exact = rates.exact if step_count > 1 else 1.0
-    chances[:-1] = (1.0 - rates.miss) * (1.0 - exact) / max(step_count - 1, 1)
-    chances[verdict] = (1.0 - rates.miss) * exact
-    chances[-1] = rates.false_alarm / step_count
-    return chances
+def _alike(items: Sequence[Witnessed], count: int, names: Sequence[str]) -> _Alike:
+    chosen = [(index, item) for index, item in enumerate(items) if item.step_count == count]
+    own = [item for _, item in chosen]
+
+    def place(step: int | None) -> int:
+        return count if step is None else step
+
+    return _Alike(
+        count,
+        np.array([index for index, _ in chosen]),
+        {
+            name: np.array([place(i.verdicts[name]) if name in i.verdicts else ABSENT for i in own])
+            for name in names
+        },
+        np.array([place(item.truth) if item.has_truth else ABSENT for item in own]),
+        np.array([[share_class(s) for s in (*item.shares, *[None] * count)][:count] for item in own]),
+        np.array([ABSENT if item.answer_correct is None else int(item.answer_correct) for item in own]),
+    )
 
 
-def share_class(share: float) -> int:
-    """0 for no right rollout at all, then by quarters."""
-    return int(np.searchsorted(SHARE_EDGES, share, side="left"))
+def _as_if_any_step_alike(groups: Sequence[_Alike]) -> Array:
+    """The kinds of place as often as steps are of them, which is where the estimate starts."""
+    kinds = sum(
+        (
+            np.bincount(kinds_of_place(g.step_count), minlength=3) / g.step_count * len(g.where)
+            for g in groups
+        ),
+        start=PLACE_PRIOR,
+    )
+    return np.asarray(kinds / kinds.sum(), dtype=np.float64)
 
 
-def shares_log_likelihood(shares: Sequence[float | None], step_count: int, table: Array) -> Array:
-    """log P(all shares | truth) for each of the K + 1 places: shape [K + 1].
-
-    With the first mistake at t, the prefixes through steps 0 .. t-1 are right and those from t on are wrong.
-    """
-    logs = np.zeros((2, step_count))
-    for k, share in enumerate(shares[:step_count]):
-        if share is not None:
-            logs[:, k] = np.log(table[:, share_class(share)])
-    right = np.concatenate([[0.0], np.cumsum(logs[0])])
-    wrong = np.concatenate([np.cumsum(logs[1][::-1])[::-1], [0.0]])
-    return np.asarray(right + wrong, dtype=np.float64)
-
-
-def _share_table(items: Sequence[Witnessed], places: Sequence[Array]) -> Array:
-    """Expected counts of the classes behind right and wrong prefixes, with the prior's pseudo-counts."""
-    counts = SHARE_PRIOR.copy()
-    for item, place in zip(items, places, strict=True):
-        wrong = np.cumsum(place[:-1])
-        for k, share in enumerate(item.shares[: item.step_count]):
-            if share is not None:
-                counts[:, share_class(share)] += (1.0 - wrong[k], wrong[k])
-    return np.asarray(counts / counts.sum(1, keepdims=True), dtype=np.float64)
+def _expect(group: _Alike, rates: Rates) -> tuple[Array, float]:
+    """P(place | everything) of each solution, [N, K + 1], and the log-likelihood of them all."""
+    count = group.step_count
+    logs = np.zeros((len(group.where), count + 1))
+    logs += np.log(np.append(rates.mistake * place_prior(count, rates.places), 1.0 - rates.mistake))
+    for name, verdicts in group.verdicts.items():
+        logs += verdicts_log_likelihood(verdicts, count, rates.witnesses[name])
+    logs += shares_log_likelihood(group.classes, rates.shares)
+    logs += answers_log_likelihood(group.answers, count, rates.lucky)
+    known = group.truths != ABSENT
+    elsewhere = np.arange(count + 1) != group.truths[:, None]
+    logs[known[:, None] & elsewhere] = -np.inf
+    # Many shares would underflow: the likeliest place counts as 1 here, and in full in the log-likelihood.
+    largest = logs.max(1, keepdims=True)
+    weights = np.exp(logs - largest)
+    total = weights.sum(1, keepdims=True)
+    return weights / total, float((np.log(total) + largest).sum())
 
 
-def _expect(
-    items: Sequence[Witnessed],
-    rates: Mapping[str, WitnessRates],
-    mistake_rate: float,
-    lucky: float,
-    table: Array,
-) -> tuple[list[Array], float]:
-    places, log_likelihood = [], 0.0
-    for item in items:
-        count = item.step_count
-        weights = np.full(count + 1, mistake_rate / count)
-        weights[-1] = 1.0 - mistake_rate
-        for name, verdict in item.verdicts.items():
-            weights *= verdict_likelihood(verdict, count, rates[name])
-        logs = shares_log_likelihood(item.shares, count, table)
-        # Many shares would underflow: the largest place counts as 1 here, and in full in the log-likelihood.
-        weights *= np.exp(logs - logs.max())
-        if item.answer_correct is not None:
-            right = item.answer_correct
-            weights[:-1] *= lucky if right else 1.0 - lucky
-            weights[-1] *= 1.0 - ANSWER_NOISE if right else ANSWER_NOISE
-        if item.has_truth:
-            known = np.zeros(count + 1)
-            known[count if item.truth is None else item.truth] = 1.0
-            weights *= known
-        total = float(weights.sum())
-        log_likelihood += float(np.log(total) + logs.max())
-        places.append(weights / total)
-    return places, log_likelihood
-
-
-def _witness_rates(name: str, items: Sequence[Witnessed], places: Sequence[Array]) -> WitnessRates:
+def _maximise(groups: Sequence[_Alike], found: Sequence[Array], names: Sequence[str]) -> Rates:
     """The rates' posterior means given the expected truth."""
+    kinds, shares = PLACE_PRIOR.copy(), SHARE_PRIOR.copy()
+    wrong = lucky = judged = 0.0
+    for group, places in zip(groups, found, strict=True):
+        in_error = 1.0 - places[:, -1]
+        wrong += float(in_error.sum())
+        judged += float(in_error[group.answers != ABSENT].sum())
+        lucky += float(in_error[group.answers == 1].sum())
+        if group.step_count > 2:
+            kinds += np.bincount(kinds_of_place(group.step_count), places[:, :-1].sum(0), minlength=3)
+        prefix_wrong = np.cumsum(places[:, :-1], axis=1)
+        for share in range(SHARE_CLASSES):
+            behind = prefix_wrong[group.classes == share]
+            shares[:, share] += (1.0 - behind).sum(), behind.sum()
+    return Rates(
+        {name: _witness_rates(name, groups, found) for name in names},
+        mistake=(wrong + 1.0) / (sum(len(group.where) for group in groups) + 2.0),
+        lucky=(lucky + 1.0) / (judged + 10.0),
+        places=np.asarray(kinds / kinds.sum(), dtype=np.float64),
+        shares=np.asarray(shares / shares.sum(1, keepdims=True), dtype=np.float64),
+    )
+
+
+def _witness_rates(name: str, groups: Sequence[_Alike], found: Sequence[Array]) -> WitnessRates:
     counts = {key: list(pseudo) for key, pseudo in PRIOR.items()}
-    for item, place in zip(items, places, strict=True):
-        if name not in item.verdicts:
-            continue
-        verdict, wrong = item.verdicts[name], 1.0 - float(place[-1])
-        named = verdict is not None
-        counts["false_alarm"][0 if named else 1] += 1.0 - wrong
-        counts["miss"][1 if named else 0] += wrong
-        if verdict is not None and item.step_count > 1:
-            counts["exact"][0] += float(place[verdict])
-            counts["exact"][1] += wrong - float(place[verdict])
+    for group, places in zip(groups, found, strict=True):
+        verdicts = group.verdicts[name]
+        in_error = 1.0 - places[:, -1]
+        named = (verdicts != ABSENT) & (verdicts < group.step_count)
+        silent = verdicts == group.step_count
+        counts["false_alarm"][0] += float((1.0 - in_error[named]).sum())
+        counts["false_alarm"][1] += float((1.0 - in_error[silent]).sum())
+        counts["miss"][0] += float(in_error[silent].sum())
+        counts["miss"][1] += float(in_error[named].sum())
+        if group.step_count > 1:
+            hit = float(places[named, verdicts[named]].sum())
+            counts["exact"][0] += hit
+            counts["exact"][1] += float(in_error[named].sum()) - hit
     return WitnessRates(**{key: yes / (yes + no) for key, (yes, no) in counts.items()})
-
-
-def _lucky(items: Sequence[Witnessed], places: Sequence[Array]) -> float:
-    """P(right final answer | a step is wrong), with a weak prior of one in ten."""
-    lucky, wrong = 1.0, 10.0
-    for item, place in zip(items, places, strict=True):
-        if item.answer_correct is not None:
-            wrong += 1.0 - float(place[-1])
-            lucky += (1.0 - float(place[-1])) * item.answer_correct
-    return lucky / wrong

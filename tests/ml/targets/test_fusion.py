@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from ml.snapshot import SnapshotRow
-from ml.targets import LabelRule, Witnessed, WitnessRates, fuse, label_rows
-from ml.targets.fusion import share_class, shares_log_likelihood, verdict_likelihood
+from ml.targets import LabelRule, Witnessed, fuse, label_rows
+from ml.targets.fusion import SHARE_PRIOR
 from ml.targets.snapshot_rows import witnessed
+from ml.targets.testimony import share_class
 
 
 def test_fusion_hears_a_search_only_where_it_probed():
@@ -21,15 +22,6 @@ def test_fusion_hears_a_search_only_where_it_probed():
         automatic={"visits": [0, 2, 16, 0], "correct": [0, 2, 0, 0], "hard": [1, 1, 0, 0]},
     )  # fmt: skip
     assert witnessed(row, LabelRule("mixed", mixture="fusion")).shares == [None, 1.0, 0.0, None]
-
-
-def test_a_verdicts_likelihood_is_the_three_rates():
-    rates = WitnessRates(false_alarm=0.3, miss=0.2, exact=0.75)
-    assert verdict_likelihood(None, 3, rates) == pytest.approx([0.2, 0.2, 0.2, 0.7])
-    assert verdict_likelihood(1, 3, rates) == pytest.approx([0.8 * 0.125, 0.8 * 0.75, 0.8 * 0.125, 0.1])
-    for truth in range(4):  # Over all verdicts the chances add up to one.
-        total = sum(verdict_likelihood(said, 3, rates)[truth] for said in (None, 0, 1, 2))
-        assert total == pytest.approx(1.0)
 
 
 def simulated(count: int, seed: int) -> tuple[list[Witnessed], list[int | None]]:
@@ -58,16 +50,16 @@ def simulated(count: int, seed: int) -> tuple[list[Witnessed], list[int | None]]
 def test_fusion_recovers_the_error_rates_and_beats_every_witness():
     items, truths = simulated(1500, seed=1)
     fusion = fuse(items)
-    assert fusion.rates["careful"].false_alarm == pytest.approx(0.05, abs=0.04)
-    assert fusion.rates["careless"].exact == pytest.approx(0.6, abs=0.06)
-    assert fusion.rates["search"].miss == pytest.approx(0.15, abs=0.05)
+    assert fusion.rates.witnesses["careful"].false_alarm == pytest.approx(0.05, abs=0.04)
+    assert fusion.rates.witnesses["careless"].exact == pytest.approx(0.6, abs=0.06)
+    assert fusion.rates.witnesses["search"].miss == pytest.approx(0.15, abs=0.05)
 
     def right(verdicts):
         return np.mean([said == truth for said, truth in zip(verdicts, truths, strict=True)])
 
     best = [int(np.argmax(place)) for place in fusion.places]
     fused = [None if k == item.step_count else k for k, item in zip(best, items, strict=True)]
-    singles = {name: right([item.verdicts[name] for item in items]) for name in fusion.rates}
+    singles = {name: right([item.verdicts[name] for item in items]) for name in fusion.rates.witnesses}
     assert right(fused) > max(singles.values())
 
 
@@ -119,22 +111,80 @@ def test_fusion_labels_a_snapshots_rows():
     assert labelled[0] != replace(labelled[0], labels=rows[0].labels)
 
 
-def test_a_share_of_rollouts_falls_into_its_class():
-    assert [share_class(share) for share in (0.0, 0.125, 0.25, 0.3, 0.75, 0.76, 1.0)] == [0, 1, 1, 2, 3, 4, 4]
-
-
-def test_shares_testify_for_the_place_where_they_fall_to_nothing():
-    table = np.array([[0.1, 0.2, 0.2, 0.2, 0.3], [0.9, 0.04, 0.02, 0.02, 0.02]])
-    found = shares_log_likelihood([1.0, 0.5, 0.0, None], 4, table)
-    right, wrong = [0.3, 0.2, 0.1], [0.02, 0.02, 0.9]
-    plain = [
-        wrong[0] * wrong[1] * wrong[2],
-        right[0] * wrong[1] * wrong[2],
-        right[0] * right[1] * wrong[2],
-        right[0] * right[1] * right[2],
-        right[0] * right[1] * right[2],
+def test_one_round_equals_the_plain_formula_item_by_item():
+    items = [
+        Witnessed(3, {"a": 1, "b": None}, answer_correct=False, shares=[1.0, 0.0, None]),
+        Witnessed(3, {"a": None}, answer_correct=True),
+        Witnessed(1, {"b": 0}),
+        Witnessed(2, {}, shares=[0.25, 0.5]),
     ]
-    assert np.exp(found) == pytest.approx(plain)
+    fusion = fuse(items, iterations=1)
+    # The first round's rates; the kinds of place are met as often as steps are of them, (1/3, 1/3, 1/3) twice, the
+    # last step once, (1/2, 0, 1/2) once, and one of each by presumption.
+    first, between, last = 1 + 2 / 3 + 1 / 2, 1 + 2 / 3, 1 + 2 / 3 + 1 + 1 / 2
+    shares = SHARE_PRIOR / SHARE_PRIOR.sum(1, keepdims=True)
+    priors = {
+        3: np.array([first, between, last]) / (first + between + last),
+        2: np.array([first, last]) / (first + last),
+        1: np.array([1.0]),
+    }
+    total = 0.0
+    for item, found in zip(items, fusion.places, strict=True):
+        chances = []
+        for truth in range(item.step_count + 1):
+            is_right = truth == item.step_count
+            chance = 0.5 if is_right else 0.5 * priors[item.step_count][truth]
+            for said in item.verdicts.values():
+                chance *= plain_verdict(said, truth, item.step_count)
+            for k, share in enumerate(item.shares):
+                if share is not None:
+                    chance *= shares[int(k >= truth), share_class(share)]
+            if item.answer_correct is not None:
+                good = 1.0 - 1e-3 if is_right else 0.1
+                chance *= good if item.answer_correct else 1.0 - good
+            chances.append(chance)
+        assert found == pytest.approx(np.array(chances) / sum(chances))
+        total += np.log(sum(chances))
+    assert fusion.log_likelihood == [pytest.approx(total)]
+
+
+def plain_verdict(said: int | None, truth: int, steps: int) -> float:
+    """P(said | truth) of a witness who errs once in five in every way."""
+    if truth == steps:
+        return 0.8 if said is None else 0.2 / steps
+    if said is None:
+        return 0.2
+    exact = 0.8 if steps > 1 else 1.0
+    return 0.8 * (exact if said == truth else (1.0 - exact) / (steps - 1))
+
+
+def test_where_most_solutions_fail_at_their_end_a_careless_annotator_does_not_outvote_a_good_search():
+    generator = random.Random(11)
+    items, truths, people, searched = [], [], [], []
+    for _ in range(1200):
+        steps = 6
+        wrong = generator.random() < 0.6
+        truth = (steps - 1 if generator.random() < 0.8 else generator.randrange(steps)) if wrong else None
+        others = [place for place in (None, *range(steps)) if place != truth]
+        said = generator.choice(others) if generator.random() < 1 / 3 else truth
+        # Behind the last step no rollout runs; behind the others they come right, or not, nine times in ten.
+        right = [truth is None or k < truth for k in range(steps - 1)]
+        shares = [float(r == (generator.random() < 0.9)) for r in right]
+        items.append(Witnessed(steps, {"person": said}, answer_correct=not wrong, shares=[*shares, None]))
+        truths.append(truth)
+        people.append(said)
+        first = next((k for k, share in enumerate(shares) if share == 0.0), steps - 1)
+        searched.append(first if wrong else None)
+    fusion = fuse(items)
+    best = [int(np.argmax(place)) for place in fusion.places]
+    fused = [None if k == item.step_count else k for k, item in zip(best, items, strict=True)]
+
+    def accuracy(verdicts):
+        return np.mean([said == truth for said, truth in zip(verdicts, truths, strict=True)])
+
+    assert accuracy(fused) > max(accuracy(people), accuracy(searched)) + 0.05
+    assert fusion.rates.places[2] == pytest.approx(0.83, abs=0.04)
+    assert fusion.rates.witnesses["person"].exact == pytest.approx(1 - 1 / 3 * 5 / 6 / (1 - 1 / 18), abs=0.04)
 
 
 def test_fusion_is_as_good_as_each_source_when_a_third_of_the_people_err():
