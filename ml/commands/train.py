@@ -87,6 +87,7 @@ def request_from(options: argparse.Namespace) -> Any:
         extra_layers=options.extra_layers,
         head=options.head,
         language_weight=options.language_weight,
+        tolerance=options.tolerance,
         examples=ExampleSettings(
             objective=options.objective,
             outputs=outputs,
@@ -185,6 +186,12 @@ def _objective_arguments(group: Any) -> None:
         type=float,
         metavar="W",
         help="of the next-token loss on right steps, beside the objective's (--head likelihood alone: 1)",
+    )
+    group.add_argument(
+        "--tolerance",
+        type=float,
+        metavar="C",
+        help="of tokens that others would have put otherwise (--head likelihood: 50; 0 for one writer's hand)",
     )
     group.add_argument(
         "--outcomes",

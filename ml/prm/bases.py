@@ -45,18 +45,18 @@ class Base:
 @dataclass(frozen=True)
 class HeadSettings:
     """outputs: classes, or 1 for a scalar. target_tokens: read the language model's own head at these tokens
-    instead of a linear one; as many as classes, in the order negative, positive, neutral. token_bias: read it
+    instead of a linear one; as many as classes, in the order negative, positive, neutral. tolerance: read it
     at the tokens that came (see `ml.prm.likelihood`); two classes."""
 
     outputs: int = 2
     target_tokens: Sequence[str] = ()
-    token_bias: float | None = None
+    tolerance: float | None = None
 
     def __post_init__(self) -> None:
         if self.target_tokens and len(self.target_tokens) != self.outputs:
             found = len(self.target_tokens)
             raise MisstepError(f"{found} target tokens for {self.outputs} classes, expected one for each")
-        if self.token_bias is not None and (self.target_tokens or self.outputs != 2):
+        if self.tolerance is not None and (self.target_tokens or self.outputs != 2):
             raise MisstepError(
                 "tokens' own chances say right or wrong, expected 2 classes and no target tokens"
             )
@@ -64,7 +64,7 @@ class HeadSettings:
     @property
     def is_language_head(self) -> bool:
         """Whether the language model's own head is read, and not a linear one."""
-        return bool(self.target_tokens) or self.token_bias is not None
+        return bool(self.target_tokens) or self.tolerance is not None
 
 
 def open_base(
@@ -87,10 +87,10 @@ def open_base(
         return _with_layers(base, extra_layers or 0, head)
     if name in SHIPPED:
         weights = None if from_scratch else shipped_folder(name)
-        layout = pocket_layout(maximum_length or 1024, head.target_tokens, head.token_bias)
+        layout = pocket_layout(maximum_length or 1024, head.target_tokens, head.tolerance)
         pocket = StepTokenizer(pocket_tokenizer(weights), layout)
         if pocket.unknown_share(texts[:SAMPLE]) <= UNKNOWN_ALLOWED:
-            usual = POCKET_EXTRA_LAYERS if head.token_bias is None else 0
+            usual = POCKET_EXTRA_LAYERS if head.tolerance is None else 0
             extra = usual if extra_layers is None else extra_layers
             return _pocket(name, pocket, head, weights, extra)
     return _small(texts, head, maximum_length)
@@ -125,7 +125,7 @@ def _with_layers(base: Base, count: int, head: HeadSettings) -> Base:
 
 def _small(texts: Iterable[str], head: HeadSettings, maximum_length: int | None) -> Base:
     length = maximum_length or 2048
-    layout = Layout(maximum_length=length, target_tokens=head.target_tokens, token_bias=head.token_bias)
+    layout = Layout(maximum_length=length, target_tokens=head.target_tokens, tolerance=head.tolerance)
     tokenizer = StepTokenizer(learned_tokenizer(texts), layout)
     config = small_config(len(tokenizer.tokenizer), head.outputs, max_position_embeddings=max(length, 2048))
     return Base(build(config, head.is_language_head), tokenizer, {"name": "small", "weights": "random"})
@@ -141,7 +141,7 @@ def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None) -
     if maximum_length is not None and maximum_length > context:
         raise MisstepError(f"--maximum-length {maximum_length}, expected at most the base's {context}")
     length = maximum_length or min(context, 2048)
-    tokenizer = load_step_tokenizer(folder, length, head.target_tokens, head.token_bias)
+    tokenizer = load_step_tokenizer(folder, length, head.target_tokens, head.tolerance)
     weights = sorted(folder.glob("*.safetensors"))
     origin = {"name": folder.name, "weights": "given", "sha256": [sha256_of(path) for path in weights]}
     return Base(model, tokenizer, origin)

@@ -1,31 +1,37 @@
 """A head that has nothing to learn anew: what the language model thinks of the tokens that came.
 
-A causal model's logits say of every token whether it may come next. With z the logit of the token that did come,
-plus a bias, that token is in order with probability sigmoid(z), and a step is right when all of its tokens are:
+With p the probability that the language model gives a token, and a tolerance c, that token is in order with the chance
 
-    log p(step) = sum over its tokens of log sigmoid(logit[token] + bias)
+    p (1 + c) / (1 + c p)
 
-A label of the step trains this product (one of its tokens was wrong, whichever), and so the model finds the token.
-A score as a sum over tokens of what a language model says is the implicit process reward of Yuan et al. (2024),
-"Free Process Rewards without Process Labels"; theirs compares with a reference model instead of a bias.
+and a step is right when all of its tokens are: its chance is their product. A tolerance of 0 makes it the step's own
+likelihood, which is right where everybody writes alike: a wrong digit costs what it is worth, and so does every choice
+of words. With 50, a token that comes once in fifty times still counts for half, so that people may write as they like.
+A token that the model is sure of counts as 1 under any tolerance.
+
+A label of the step trains this product (one of its tokens was wrong, whichever), and so the model finds the token; what
+is labelled wrong is unlearned as in Welleck et al. (2020), "Neural Text Generation with Unlikelihood Training", by the
+step. A score as a sum over tokens of what a language model says is the implicit process reward of Yuan et al. (2024),
+"Free Process Rewards without Process Labels"; theirs compares with a reference model.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch.nn.functional import cross_entropy, logsigmoid
+from torch.nn.functional import cross_entropy
 
 from ml.prm.examples import POSITIVE, Example
 from ml.prm.packing import Packed, TokenTree
 
-# What is added to a logit: a token that the base leaves at 0 is still in order with probability 0.98.
-TOKEN_BIAS = 4.0
-# The least doubt, as a log probability: float32 still divides by it, so that a step which is wrong although nothing
-# in it was doubted has a finite loss.
-LEAST_DOUBT = -1e-30
+# Where several words would do, people choose: half of a token's weight is lost at a probability of one in fifty.
+TOLERANCE = 50.0
+# The least doubt, as a log probability: a softmax in float32 knows no smaller one, so that a step which is wrong
+# although nothing in it was doubted has a finite loss.
+LEAST_DOUBT = -3e-8
 
 
 @dataclass(frozen=True)
@@ -79,35 +85,33 @@ def step_tokens(packed: Packed) -> StepTokens:
     return StepTokens(came, at, used, whose, count)
 
 
-def read_steps(hidden: torch.Tensor, weight: torch.Tensor, at: StepTokens, bias: float) -> torch.Tensor:
-    """Log probabilities of each requested step being wrong and right, shape [R, 2].
+def token_log_probabilities(hidden: torch.Tensor, head: torch.nn.Module, at: StepTokens) -> torch.Tensor:
+    """log p of each token that came, shape [N]. hidden: [T, hidden], as the language model's head reads them."""
+    logits = head(hidden.index_select(0, at.before)).float()
+    return -cross_entropy(logits, at.tokens, reduction="none")
 
-    hidden: [T, hidden], as the head reads them; weight: [vocabulary, hidden], the language model's head, of which
-    only the rows of tokens that came are used.
-    """
-    logits = (hidden.index_select(0, at.before) * weight.index_select(0, at.tokens)).sum(1).float()
-    terms = logsigmoid(logits + bias).index_select(0, at.terms)
-    right = logits.new_zeros(at.count).index_add(0, at.readings, terms)
+
+def read_steps(log_p: torch.Tensor, at: StepTokens, tolerance: float) -> torch.Tensor:
+    """Log probabilities of each requested step being wrong and right, shape [R, 2]. log_p: [N], of the tokens."""
+    terms = log_p + math.log1p(tolerance) - torch.log1p(tolerance * log_p.exp())
+    right = log_p.new_zeros(at.count).index_add(0, at.readings, terms.index_select(0, at.terms))
     right = right.clamp(max=LEAST_DOUBT)
     return torch.stack([_log_one_minus_exp(right), right], dim=1)
 
 
 def language_loss(
-    hidden: torch.Tensor, head: torch.nn.Module, at: StepTokens, examples: Sequence[Example], total: float
+    log_p: torch.Tensor, at: StepTokens, examples: Sequence[Example], total: float
 ) -> torch.Tensor:
     """The next-token loss of the steps labelled right, summed over their tokens and divided by `total`.
 
-    hidden: [T, hidden]; the examples are those whose readings `at` holds, in their order. A token counts as much as
-    the right readings that it is in weigh. It keeps the logits a language model's, and teaches it the hand of those
+    log_p: [N], of the tokens; the examples are those whose readings `at` holds, in their order. A token counts as much
+    as the right readings that it is in weigh. It keeps the logits a language model's, and teaches it the hand of those
     who wrote the solutions.
     """
     spoken = [_spoken(target, w) for e in examples for target, w in zip(e.targets, e.weights, strict=True)]
-    weights = torch.tensor(spoken, device=hidden.device)[at.readings]
+    weights = torch.tensor(spoken, device=log_p.device)[at.readings]
     counted = weights.new_zeros(len(at.tokens)).index_add(0, at.terms, weights)
-    kept = counted > 0
-    logits = head(hidden.index_select(0, at.before[kept])).float()
-    losses = cross_entropy(logits, at.tokens[kept], reduction="none")
-    return (losses * counted[kept]).sum() / (total or 1.0)
+    return -(log_p * counted).sum() / (total or 1.0)
 
 
 def count_tokens(examples: Sequence[Example]) -> float:

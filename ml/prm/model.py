@@ -28,7 +28,13 @@ from transformers import (
 from ml.errors import MisstepError
 from ml.prm.attention import SPANS, attend_over_spans
 from ml.prm.examples import Example
-from ml.prm.likelihood import StepTokens, language_loss, read_steps, step_tokens
+from ml.prm.likelihood import (
+    StepTokens,
+    language_loss,
+    read_steps,
+    step_tokens,
+    token_log_probabilities,
+)
 from ml.prm.packing import Packed
 
 # Backbones whose last layer we can run for chosen tokens alone: they share Llama's names. Others run whole.
@@ -44,17 +50,17 @@ class ProcessRewardModel(nn.Module):
     """Wraps a transformers model; `forward` takes a packed row and returns logits per reading.
 
     target_ids: the vocabulary ids of the classes where the language model's own head is read, in the order
-    negative, positive, neutral; empty where the model has another head. token_bias: given where steps are read
+    negative, positive, neutral; empty where the model has another head. tolerance: given where steps are read
     by the chances of their own tokens (see `ml.prm.likelihood`).
     """
 
     def __init__(
-        self, model: nn.Module, target_ids: Sequence[int] = (), token_bias: float | None = None
+        self, model: nn.Module, target_ids: Sequence[int] = (), tolerance: float | None = None
     ) -> None:
         super().__init__()
         self.model = model
         self.target_ids = list(target_ids)
-        self.token_bias = token_bias
+        self.tolerance = tolerance
 
     @property
     def plain(self) -> Any:
@@ -64,8 +70,9 @@ class ProcessRewardModel(nn.Module):
 
     def forward(self, packed: Packed) -> torch.Tensor:
         """Logits of every requested reading: shape [R, outputs]."""
-        if self.token_bias is not None:
-            return self._read_tokens(self._all_hidden(packed), step_tokens(packed), self.token_bias)
+        if self.tolerance is not None:
+            at = step_tokens(packed)
+            return read_steps(self._log_probabilities(packed, at), at, self.tolerance)
         plain = self.plain
         backbone = getattr(plain, plain.base_model_prefix)
         if type(backbone).__name__ in LLAMA_SHAPED:
@@ -81,11 +88,11 @@ class ProcessRewardModel(nn.Module):
 
         Raises MisstepError for another head, which predicts no tokens.
         """
-        if self.token_bias is None:
+        if self.tolerance is None:
             raise MisstepError("a next-token loss beside another head, expected --head likelihood")
-        hidden, at = self._all_hidden(packed), step_tokens(packed)
-        beside = language_loss(hidden, self.plain.get_output_embeddings(), at, examples, total)
-        return self._read_tokens(hidden, at, self.token_bias), beside
+        at = step_tokens(packed)
+        log_p = self._log_probabilities(packed, at)
+        return read_steps(log_p, at, self.tolerance), language_loss(log_p, at, examples, total)
 
     def _all_hidden(self, packed: Packed) -> torch.Tensor:
         """What the head may read at all tokens: [T, hidden]."""
@@ -96,8 +103,8 @@ class ProcessRewardModel(nn.Module):
         hidden: torch.Tensor = output.last_hidden_state[0]
         return hidden
 
-    def _read_tokens(self, hidden: torch.Tensor, at: StepTokens, bias: float) -> torch.Tensor:
-        return read_steps(hidden, self.plain.get_output_embeddings().weight, at, bias)
+    def _log_probabilities(self, packed: Packed, at: StepTokens) -> torch.Tensor:
+        return token_log_probabilities(self._all_hidden(packed), self.plain.get_output_embeddings(), at)
 
     def _read_out(self, hidden: torch.Tensor) -> torch.Tensor:
         """Hidden states [M, hidden] to logits of the classes [M, outputs]."""

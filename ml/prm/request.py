@@ -9,7 +9,7 @@ from ml.commands.train import CLASSIFYING
 from ml.errors import MisstepError
 from ml.prm.bases import HeadSettings
 from ml.prm.examples import ExampleSettings
-from ml.prm.likelihood import TOKEN_BIAS
+from ml.prm.likelihood import TOLERANCE
 from ml.prm.model import LORA_TARGETS
 from ml.prm.train import TrainingSettings
 from ml.targets import LabelRule
@@ -33,6 +33,7 @@ class Request:
     extra_layers: int | None = None
     head: str = "linear"
     language_weight: float | None = None
+    tolerance: float | None = None
     examples: ExampleSettings = field(default_factory=ExampleSettings)
     trees: str = "solution"
     target_tokens: tuple[str, ...] = ()
@@ -78,8 +79,23 @@ def head_settings(request: Request) -> HeadSettings:
         )
     if is_likelihood and request.is_sharded:
         raise MisstepError("--head likelihood with --shard, expected one of them")
-    bias = TOKEN_BIAS if is_likelihood else None
-    return HeadSettings(request.examples.outputs, request.target_tokens, bias)
+    return HeadSettings(request.examples.outputs, request.target_tokens, tolerance(request))
+
+
+def tolerance(request: Request) -> float | None:
+    """What was asked for, or the usual tolerance of the likelihood head; None for another.
+
+    Raises MisstepError for a tolerance of another head, and for one below 0.
+    """
+    if request.head != "likelihood":
+        if request.tolerance is not None:
+            raise MisstepError(f"--tolerance {request.tolerance:g}, expected --head likelihood with it")
+        return None
+    if request.tolerance is None:
+        return TOLERANCE
+    if not 0.0 <= request.tolerance < float("inf"):
+        raise MisstepError(f"--tolerance {request.tolerance:g}, expected 0 or more")
+    return request.tolerance
 
 
 def example_settings(request: Request) -> ExampleSettings:

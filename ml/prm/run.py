@@ -33,6 +33,7 @@ from ml.prm.request import (
     head_settings,
     language_weight,
     refuse_contradictions,
+    tolerance,
 )
 from ml.prm.score import Scorer, Unscored
 from ml.prm.sharding import assembled, shard
@@ -69,7 +70,7 @@ def run_training(request: Request) -> dict[str, Any]:
         examples = by_problem(examples, request.examples.weighting, settings.tokens_per_row)
         counts["train_trees"] = len(examples)
     settings = replace(settings, steps=_steps(request, examples), language_weight=language_weight(request))
-    model = ProcessRewardModel(_prepared(base.model, request), targets, base.tokenizer.layout.token_bias)
+    model = ProcessRewardModel(_prepared(base.model, request), targets, base.tokenizer.layout.tolerance)
     group = Group.from_environment(request.device)
     model.to(group.device)
     skeleton = None
@@ -86,6 +87,7 @@ def run_training(request: Request) -> dict[str, Any]:
         "objective": settings.objective,
         "outputs": request.examples.outputs,
         "head": request.head,
+        "tolerance": tolerance(request),
         "snapshot": {"sha256": snapshot.sha256, "name": snapshot.manifest.get("name", "")},
         "label_rule": asdict(request.rule),
         "base": base.origin,
@@ -159,6 +161,7 @@ def _config(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         **asdict(request.examples),
         "epochs": None if request.steps is not None else request.epochs,
         "head": request.head,
+        "tolerance": tolerance(request),
         "trees": request.trees,
         "target_tokens": list(request.target_tokens),
         "lora_rank": request.lora_rank,

@@ -83,7 +83,7 @@ class Scorer:
                 means_along_paths(tree, read) for tree, read in zip(trees, self._tokens(trees), strict=True)
             ]
         scores = self._read(trees, [range(len(tree.tokens)) for tree in trees])
-        if self.model.token_bias is None or self.card["objective"] != "outcome":
+        if self.model.tolerance is None or self.card["objective"] != "outcome":
             return scores
         return [products_along_paths(tree, read) for tree, read in zip(trees, scores, strict=True)]
 
@@ -146,7 +146,7 @@ def load_scorer(folder: str | Path, device: str | None = None, mean_over_tokens:
             f"{root} has objective {card['objective']}, expected outcome for a mean over tokens"
         )
     tokenizer = load_step_tokenizer(root)
-    targets, bias = tokenizer.target_ids, tokenizer.layout.token_bias
+    targets, bias = tokenizer.target_ids, tokenizer.layout.tolerance
     if mean_over_tokens and bias is not None:
         raise MisstepError(f"{root} has the head likelihood, expected another for a mean over tokens")
     plain = load(root, has_language_head=bool(targets) or bias is not None)

@@ -25,14 +25,14 @@ PAD = "<pad>"
 class Layout:
     """How a solution becomes tokens: what ends each step, what ends the problem ("" for nothing), and the
     context in tokens. target_tokens: the language model's words for negative, positive (and neutral) where its
-    own head is read, () for another head. token_bias: where steps are read by the chances of their own tokens
+    own head is read, () for another head. tolerance: where steps are read by the chances of their own tokens
     (see `ml.prm.likelihood`), else None. A checkpoint carries it as `steps.json`."""
 
     separator: str = "\n"
     problem_end: str = "\n"
     maximum_length: int = 2048
     target_tokens: Sequence[str] = ()
-    token_bias: float | None = None
+    tolerance: float | None = None
 
 
 class StepTokenizer:
@@ -128,7 +128,7 @@ def load_step_tokenizer(
     folder: str | Path,
     maximum_length: int | None = None,
     target_tokens: Sequence[str] | None = None,
-    token_bias: float | None = None,
+    tolerance: float | None = None,
 ) -> StepTokenizer:
     """The tokenizer of a base or checkpoint; a checkpoint's `steps.json` says how steps were laid out.
 
@@ -145,7 +145,7 @@ def load_step_tokenizer(
     if maximum_length is not None:
         layout = replace(layout, maximum_length=maximum_length)
     if target_tokens is not None:
-        layout = replace(layout, target_tokens=target_tokens, token_bias=token_bias)
+        layout = replace(layout, target_tokens=target_tokens, tolerance=tolerance)
     return StepTokenizer(tokenizer, layout)
 
 
@@ -164,10 +164,10 @@ def pocket_tokenizer(weights: Path | None = None) -> PreTrainedTokenizerFast:
 
 
 def pocket_layout(
-    maximum_length: int, target_tokens: Sequence[str] = (), token_bias: float | None = None
+    maximum_length: int, target_tokens: Sequence[str] = (), tolerance: float | None = None
 ) -> Layout:
     """The pocket policy's own layout of a prose solution, so that its weights read what they know."""
-    return Layout(pocket.STEP, pocket.PROSE, maximum_length, target_tokens, token_bias)
+    return Layout(pocket.STEP, pocket.PROSE, maximum_length, target_tokens, tolerance)
 
 
 def learned_tokenizer(texts: Iterable[str], vocabulary: int = 2048) -> PreTrainedTokenizerFast:

@@ -49,9 +49,7 @@ class CheckpointValues:
         scores = [score for score in found if score is not None]
         if not scores:
             return 0.0
-        is_step_alone = (
-            self.scorer.model.token_bias is not None and self.scorer.card["objective"] != "outcome"
-        )
+        is_step_alone = self.scorer.model.tolerance is not None and self.scorer.card["objective"] != "outcome"
         return math.prod(scores) if is_step_alone else scores[-1]
 
     def _value(self, score: float) -> float:

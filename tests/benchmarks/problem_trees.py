@@ -23,7 +23,7 @@ import torch
 
 from ml.prm.bases import HeadSettings, open_base
 from ml.prm.examples import Example, ExampleSettings, examples_from
-from ml.prm.likelihood import TOKEN_BIAS
+from ml.prm.likelihood import TOLERANCE
 from ml.prm.model import ProcessRewardModel
 from ml.prm.problem_trees import by_problem
 from ml.prm.train import TrainingSettings, train
@@ -82,15 +82,15 @@ def _measured(samples: int, problems: int, repeats: int) -> dict[str, Any]:
 
 
 def _cases(rows: list[SnapshotRow]) -> tuple[Case, Case]:
-    tokenizer = open_base("pocket", [], HeadSettings(2, (), TOKEN_BIAS), 0, None, False).tokenizer
+    tokenizer = open_base("pocket", [], HeadSettings(2, (), TOLERANCE), 0, None, False).tokenizer
     apart = examples_from(rows, tokenizer, LabelRule("human"), ExampleSettings(), Counter())
     return Case("solutions", apart), Case("problems", by_problem(apart, "path", TOKENS_AN_UPDATE))
 
 
 def _one_epoch(case: Case) -> float:
     """Processor seconds of one pass over all examples, by those that were read."""
-    base = open_base("pocket", [], HeadSettings(2, (), TOKEN_BIAS), 0, None, False)
-    model = ProcessRewardModel(base.model, token_bias=TOKEN_BIAS)
+    base = open_base("pocket", [], HeadSettings(2, (), TOLERANCE), 0, None, False)
+    model = ProcessRewardModel(base.model, tolerance=TOLERANCE)
     # Updates of equal size that read every example once: a rest that does not fill one is left out.
     count = len(case.examples)
     batch = max(1, round(TOKENS_AN_UPDATE * count / case.tokens))

@@ -16,7 +16,7 @@ from ml.evaluation.pools import group_answers
 from ml.evaluation.step_curves import judged_steps, roc_auc
 from ml.prm.bases import HeadSettings, open_base
 from ml.prm.examples import ExampleSettings, examples_from
-from ml.prm.likelihood import TOKEN_BIAS
+from ml.prm.likelihood import TOLERANCE
 from ml.prm.model import ProcessRewardModel
 from ml.prm.score import Scorer, Unscored
 from ml.prm.train import TrainingSettings, train
@@ -43,17 +43,17 @@ class Recipe:
 def trained(rows: Sequence[SnapshotRow], recipe: Recipe, seed: int) -> Scorer:
     """A PRM from the rows' labels."""
     texts = [text for row in rows for text in (row.problem, *row.steps)]
-    bias = TOKEN_BIAS if recipe.head == "likelihood" else None
-    base = open_base("pocket", texts, HeadSettings(token_bias=bias), seed, None, False)
+    tolerance = TOLERANCE if recipe.head == "likelihood" else None
+    base = open_base("pocket", texts, HeadSettings(tolerance=tolerance), seed, None, False)
     examples = examples_from(rows, base.tokenizer, LabelRule("human"), ExampleSettings(), Counter())
-    model = ProcessRewardModel(base.model, (), bias)
+    model = ProcessRewardModel(base.model, (), tolerance)
     settings = TrainingSettings(
         "classifier",
         recipe.updates,
         seed=seed,
         learning_rate=recipe.learning_rate,
         batch_size=recipe.batch_size,
-        language_weight=0.0 if bias is None else 1.0,
+        language_weight=0.0 if tolerance is None else 1.0,
     )
     train(model, examples, settings)
     return Scorer(model, base.tokenizer, {"objective": "classifier", "label_rule": {"neutral": "positive"}})

@@ -68,10 +68,11 @@ def test_an_outcome_model_of_the_tokens_that_came_is_their_product(tmp_path, cap
     found = load_scorer(checkpoint).score(row.problem, row.steps)
     ids, ends = token_ids(AutoTokenizer.from_pretrained(checkpoint), row)
     start = len(ids) - len(token_ids(AutoTokenizer.from_pretrained(checkpoint), replace(row, problem=""))[0])
-    bias = json.loads((checkpoint / "steps.json").read_text())["token_bias"]
+    tolerance = json.loads((checkpoint / "steps.json").read_text())["tolerance"]
     with torch.inference_mode():
         logits = AutoModelForCausalLM.from_pretrained(checkpoint).eval()(torch.tensor([ids])).logits[0]
-    came = torch.sigmoid(logits[:-1].gather(1, torch.tensor(ids[1:])[:, None])[:, 0] + bias)
+    p = logits[:-1].softmax(1).gather(1, torch.tensor(ids[1:])[:, None])[:, 0]
+    came = p * (1 + tolerance) / (1 + tolerance * p)
     # Behind the problem, from the token that the problem's last one predicts to the step's end.
     assert found == pytest.approx([float(came[start:end].prod()) for end in ends], abs=1e-6)
     with pytest.raises(MisstepError, match="head likelihood, expected another"):
@@ -126,7 +127,7 @@ def test_a_checkpoint_of_target_tokens_is_a_plain_causal_model_with_the_same_sco
 
 
 # What tells the docs' lines for each head apart.
-PASSAGES = {"linear": "TokenClassification", "tokens": "target_tokens", "likelihood": "token_bias"}
+PASSAGES = {"linear": "TokenClassification", "tokens": "target_tokens", "likelihood": "tolerance"}
 
 
 @pytest.mark.parametrize("head", PASSAGES)

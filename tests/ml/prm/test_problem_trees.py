@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ml.prm.examples import Example, ExampleSettings, examples_from
-from ml.prm.likelihood import TOKEN_BIAS, count_tokens
+from ml.prm.likelihood import TOLERANCE, count_tokens
 from ml.prm.objectives import normaliser_of, objective_loss
 from ml.prm.packing import TokenTree, chain, pack
 from ml.prm.problem_trees import by_problem
@@ -79,21 +79,21 @@ def siblings_of_one_problem() -> list[SnapshotRow]:
 
 
 @pytest.mark.parametrize("objective", ["classifier", "outcome"])
-@pytest.mark.parametrize("bias", [None, TOKEN_BIAS])
-def test_a_problem_as_one_tree_has_the_loss_and_the_gradient_of_its_solutions_apart(objective, bias):
+@pytest.mark.parametrize("tolerance", [None, 0.0, TOLERANCE])
+def test_a_problem_as_one_tree_has_the_loss_and_the_gradient_of_its_solutions_apart(objective, tolerance):
     torch.set_num_threads(1)
-    settings = ExampleSettings(objective, outcome_tokens="product" if bias else "last")
+    settings = ExampleSettings(objective, outcome_tokens="last" if tolerance is None else "product")
     rows = siblings_of_one_problem()
     apart = examples_from(rows, STEPS, LabelRule("human"), settings, Counter())
     together = by_problem(apart, "path", 10_000)
     assert len(together) == 1 and together[0].tree.size < sum(e.tree.size for e in apart)
     losses, gradients = [], []
     for examples in (apart, together):
-        model = tiny_model(len(STEPS.tokenizer), 2, bias=bias)
+        model = tiny_model(len(STEPS.tokenizer), 2, tolerance=tolerance)
         packed = pack(
             [e.tree for e in examples], [e.reads for e in examples], [e.reads_paths for e in examples]
         )
-        if bias is None:
+        if tolerance is None:
             outputs, beside = model(packed), torch.tensor(0.0)
         else:
             outputs, beside = model.with_language_loss(packed, examples, count_tokens(examples))

@@ -17,7 +17,7 @@ import torch
 from ml.errors import MisstepError
 from ml.prm.checkpoint import load_newest_state
 from ml.prm.examples import Example
-from ml.prm.likelihood import TOKEN_BIAS
+from ml.prm.likelihood import TOLERANCE
 from ml.prm.model import ProcessRewardModel, build, recompute_activations, small_config, with_lora
 from ml.prm.packing import pack
 from ml.prm.train import Terminated, TrainingSettings, learning_rate_at, train
@@ -35,9 +35,11 @@ def weights_hash(model: torch.nn.Module) -> str:
 
 
 def sized_model(
-    objective: str, outputs: int | None = None, targets: Sequence[int] = (), bias: float | None = None
+    objective: str, outputs: int | None = None, targets: Sequence[int] = (), tolerance: float | None = None
 ) -> ProcessRewardModel:
-    return tiny_model(len(STEPS.tokenizer), outputs or OUTPUTS[objective], targets=targets, bias=bias)
+    return tiny_model(
+        len(STEPS.tokenizer), outputs or OUTPUTS[objective], targets=targets, tolerance=tolerance
+    )
 
 
 LIKELIHOOD = "classifier, the tokens that came"
@@ -65,7 +67,7 @@ def test_twenty_records_are_learned_by_heart(case):
     examples = examples_of(objective, rows, STEPS, outputs=outputs, alternatives=False)
     assert len(examples) == 20
     targets = [STEPS.tokenizer.convert_tokens_to_ids(word) for word in words]
-    model = sized_model(objective, outputs, targets, TOKEN_BIAS if case == LIKELIHOOD else None)
+    model = sized_model(objective, outputs, targets, TOLERANCE if case == LIKELIHOOD else None)
     settings = TrainingSettings(objective, 250, learning_rate=3e-3, batch_size=20, weight_decay=0.0)
     run = train(model, examples, settings)
     # With tanh the margin cannot pass 2, which leaves log(1 + e^-2) of every pair, weighted.

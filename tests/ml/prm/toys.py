@@ -78,11 +78,11 @@ def tiny_model(
     outputs: int = 2,
     seed: int = 0,
     targets: Sequence[int] = (),
-    bias: float | None = None,
+    tolerance: float | None = None,
 ) -> ProcessRewardModel:
     torch.manual_seed(seed)
     config = small_config(vocabulary, outputs, hidden_size=32, num_hidden_layers=2, num_attention_heads=2)
-    return ProcessRewardModel(build(config, bool(targets) or bias is not None), targets, bias)
+    return ProcessRewardModel(build(config, bool(targets) or tolerance is not None), targets, tolerance)
 
 
 def random_tree(generator: random.Random, nodes: int) -> TokenTree:
