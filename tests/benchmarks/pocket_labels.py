@@ -46,8 +46,8 @@ NOISE = 1 / 3
 # All read the tokens that came, the outcome model as well: its product runs over the whole solution. One policy wrote
 # them all, so no tolerance is needed for other people's words.
 EFFORT = (
-    "--base", "pocket-reader", "--head", "likelihood", "--tolerance", 0, "--trees", "problem", "--batch-size", 6, "--optimizer", "muon",
-    "--learning-rate", 5e-4, "--bf16",
+    "--base", "pocket-reader", "--head", "likelihood", "--tolerance", 0, "--trees", "problem", "--batch-size", 6,
+    "--optimizer", "muon", "--learning-rate", 5e-4, "--bf16",
 )  # fmt: skip
 POOL_PROBLEMS, POOL_SAMPLES = 400, 32
 # Rollouts of a probed prefix: with 16 the search names one first mistake in fifty more, at twice the tokens.
