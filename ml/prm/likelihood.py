@@ -53,10 +53,11 @@ def nodes_read(tree: TokenTree, node: int, reads_paths: bool) -> list[int]:
     return tree.path(node) if reads_paths else [node] * (node > 0)
 
 
-def step_tokens(packed: Packed) -> StepTokens:
-    """The tokens of every requested node, or of the path to it.
+def step_tokens(packed: Packed, closing: int) -> StepTokens:
+    """The tokens of every requested node, or of the path to it, without the `closing` last ones of each node.
 
-    A node's first token is predicted at its parent's last one, wherever that stands in the row.
+    A node's first token is predicted at its parent's last one, wherever that stands in the row. What closes a step is
+    the layout's and nobody's word: a policy that ends its last step otherwise would call every last step wrong.
     """
     tokens: list[int] = []
     before: list[int] = []
@@ -69,12 +70,12 @@ def step_tokens(packed: Packed) -> StepTokens:
         places: dict[int, range] = {}
         for reading in wanted:
             for node in nodes_read(tree, reading, reads_paths):
-                own = tree.tokens[node]
+                own = tree.tokens[node][: len(tree.tokens[node]) - closing]
                 if node not in places:
-                    end = int(ends[node])
+                    start = int(ends[node]) - len(tree.tokens[node]) + 1
                     places[node] = range(len(tokens), len(tokens) + len(own))
                     tokens += own
-                    before += [int(ends[tree.parents[node]]), *range(end - len(own) + 1, end)]
+                    before += [int(ends[tree.parents[node]]), *range(start, start + len(own) - 1)]
                 terms += places[node]
                 readings += [count] * len(own)
             count += 1
@@ -86,17 +87,28 @@ def step_tokens(packed: Packed) -> StepTokens:
 
 
 def token_log_probabilities(hidden: torch.Tensor, head: torch.nn.Module, at: StepTokens) -> torch.Tensor:
-    """log p of each token that came, shape [N]. hidden: [T, hidden], as the language model's head reads them."""
-    logits = head(hidden.index_select(0, at.before)).float()
-    return -cross_entropy(logits, at.tokens, reduction="none")
+    """log p of each token that came, shape [N]. hidden: [T, hidden], as the language model's head reads them.
+
+    In float32 whatever the rest runs in: bfloat16 rounds a logit of 20 to eighths, and a digit more or less to nothing.
+    """
+    with torch.autocast(hidden.device.type, enabled=False):
+        logits = head(hidden.index_select(0, at.before).float())
+        return -cross_entropy(logits, at.tokens, reduction="none")
 
 
 def read_steps(log_p: torch.Tensor, at: StepTokens, tolerance: float) -> torch.Tensor:
     """Log probabilities of each requested step being wrong and right, shape [R, 2]. log_p: [N], of the tokens."""
-    terms = log_p + math.log1p(tolerance) - torch.log1p(tolerance * log_p.exp())
+    terms = _log_chance(log_p, tolerance)
     right = log_p.new_zeros(at.count).index_add(0, at.readings, terms.index_select(0, at.terms))
     right = right.clamp(max=LEAST_DOUBT)
     return torch.stack([_log_one_minus_exp(right), right], dim=1)
+
+
+def _log_chance(log_p: torch.Tensor, tolerance: float) -> torch.Tensor:
+    """log of p (1 + c) / (1 + c p). Near p = 1 it is log p / (1 + c), which a difference of logarithms would lose."""
+    near = -torch.log1p(torch.expm1(-log_p.clamp(min=-20.0)) / (1.0 + tolerance))
+    far = log_p + math.log1p(tolerance) - torch.log1p(tolerance * log_p.exp())
+    return torch.where(log_p > -20.0, near, far)
 
 
 def language_loss(
@@ -114,10 +126,13 @@ def language_loss(
     return -(log_p * counted).sum() / (total or 1.0)
 
 
-def count_tokens(examples: Sequence[Example]) -> float:
-    """The tokens of the steps labelled right, as much as they weigh: over them the next-token loss is a mean."""
+def count_tokens(examples: Sequence[Example], closing: int) -> float:
+    """The tokens of the steps labelled right, as much as they weigh: over them the next-token loss is a mean.
+
+    The `closing` last tokens of a step are not read.
+    """
     return sum(
-        _spoken(target, weight) * len(example.tree.tokens[node])
+        _spoken(target, weight) * (len(example.tree.tokens[node]) - closing)
         for example in examples
         for read, target, weight in zip(example.reads, example.targets, example.weights, strict=True)
         for node in nodes_read(example.tree, read, example.reads_paths)

@@ -51,16 +51,22 @@ class ProcessRewardModel(nn.Module):
 
     target_ids: the vocabulary ids of the classes where the language model's own head is read, in the order
     negative, positive, neutral; empty where the model has another head. tolerance: given where steps are read
-    by the chances of their own tokens (see `ml.prm.likelihood`).
+    by the chances of their own tokens (see `ml.prm.likelihood`), all but the `closing` last of each, which the layout
+    put there.
     """
 
     def __init__(
-        self, model: nn.Module, target_ids: Sequence[int] = (), tolerance: float | None = None
+        self,
+        model: nn.Module,
+        target_ids: Sequence[int] = (),
+        tolerance: float | None = None,
+        closing: int = 0,
     ) -> None:
         super().__init__()
         self.model = model
         self.target_ids = list(target_ids)
         self.tolerance = tolerance
+        self.closing = closing
 
     @property
     def plain(self) -> Any:
@@ -71,7 +77,7 @@ class ProcessRewardModel(nn.Module):
     def forward(self, packed: Packed) -> torch.Tensor:
         """Logits of every requested reading: shape [R, outputs]."""
         if self.tolerance is not None:
-            at = step_tokens(packed)
+            at = step_tokens(packed, self.closing)
             return read_steps(self._log_probabilities(packed, at), at, self.tolerance)
         plain = self.plain
         backbone = getattr(plain, plain.base_model_prefix)
@@ -90,7 +96,7 @@ class ProcessRewardModel(nn.Module):
         """
         if self.tolerance is None:
             raise MisstepError("a next-token loss beside another head, expected --head likelihood")
-        at = step_tokens(packed)
+        at = step_tokens(packed, self.closing)
         log_p = self._log_probabilities(packed, at)
         return read_steps(log_p, at, self.tolerance), language_loss(log_p, at, examples, total)
 

@@ -70,7 +70,8 @@ def run_training(request: Request) -> dict[str, Any]:
         examples = by_problem(examples, request.examples.weighting, settings.tokens_per_row)
         counts["train_trees"] = len(examples)
     settings = replace(settings, steps=_steps(request, examples), language_weight=language_weight(request))
-    model = ProcessRewardModel(_prepared(base.model, request), targets, base.tokenizer.layout.tolerance)
+    layout, closing = base.tokenizer.layout, len(base.tokenizer.separator)
+    model = ProcessRewardModel(_prepared(base.model, request), targets, layout.tolerance, closing)
     group = Group.from_environment(request.device)
     model.to(group.device)
     skeleton = None

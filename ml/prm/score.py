@@ -146,11 +146,11 @@ def load_scorer(folder: str | Path, device: str | None = None, mean_over_tokens:
             f"{root} has objective {card['objective']}, expected outcome for a mean over tokens"
         )
     tokenizer = load_step_tokenizer(root)
-    targets, bias = tokenizer.target_ids, tokenizer.layout.tolerance
-    if mean_over_tokens and bias is not None:
+    targets, tolerance = tokenizer.target_ids, tokenizer.layout.tolerance
+    if mean_over_tokens and tolerance is not None:
         raise MisstepError(f"{root} has the head likelihood, expected another for a mean over tokens")
-    plain = load(root, has_language_head=bool(targets) or bias is not None)
-    model = ProcessRewardModel(plain, targets, bias)
+    plain = load(root, has_language_head=bool(targets) or tolerance is not None)
+    model = ProcessRewardModel(plain, targets, tolerance, len(tokenizer.separator))
     return Scorer(model.to(device or "cpu"), tokenizer, card, mean_over_tokens)
 
 

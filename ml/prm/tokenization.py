@@ -139,7 +139,12 @@ def load_step_tokenizer(
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(root), trust_remote_code=False)
         path = root / "steps.json"
-        layout = Layout(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else Layout()
+        said = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        if said.pop("token_bias", None) is not None:
+            raise MisstepError(
+                f"{root} has the likelihood head of before (token_bias), expected one trained anew"
+            )
+        layout = Layout(**said)
     except (OSError, ValueError, TypeError) as error:
         raise MisstepError(f"{root}: {error}, expected a folder with a tokenizer") from error
     if maximum_length is not None:

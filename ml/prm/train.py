@@ -135,7 +135,7 @@ def _update(
             options["class_weights"] = torch.tensor(settings.class_weights, device=device)
     weights = settings.class_weights if settings.objective == "classifier" else None
     normaliser = normaliser_of(settings.objective, batch, weights, settings.smoothing)
-    spoken = count_tokens(batch) if settings.language_weight else 0
+    spoken = count_tokens(batch, model.closing) if settings.language_weight else 0
     mine = group.share(batch)
     loss_sum, right, asked = 0.0, 0.0, 0.0
     rows = batches_within([example.tree.size for example in mine], settings.tokens_per_row)

@@ -43,10 +43,9 @@ RUNS = {
     "fusion with weak automatic": ("weak", "--labels", "mixed", "--label-rule", "fusion"),
 }
 NOISE = 1 / 3
-# All read the tokens that came, the outcome model as well: its product runs over the whole solution. One policy wrote
-# them all, so no tolerance is needed for other people's words.
+# All read the tokens that came, the outcome model as well: its product runs over the whole solution.
 EFFORT = (
-    "--base", "pocket-reader", "--head", "likelihood", "--tolerance", 0, "--trees", "problem", "--batch-size", 6,
+    "--base", "pocket-reader", "--head", "likelihood", "--trees", "problem", "--batch-size", 6,
     "--optimizer", "muon", "--learning-rate", 5e-4, "--bf16",
 )  # fmt: skip
 POOL_PROBLEMS, POOL_SAMPLES = 400, 32
@@ -180,7 +179,7 @@ def _options() -> argparse.Namespace:
         "--pools", type=int, default=4, help=f"of {POOL_PROBLEMS} problems, {POOL_SAMPLES} times each"
     )
     parser.add_argument("--test-problems", type=int, default=100, help="64 solutions each")
-    parser.add_argument("--steps", type=int, default=1200, help="updates of each model of all parts")
+    parser.add_argument("--steps", type=int, default=600, help="updates of each model of all parts")
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_labels")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_labels.json")

@@ -94,7 +94,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--solutions", type=int, default=49_000, help="by strangers, to be labelled and read")
     parser.add_argument("--seed", type=int, default=302, help="of their problems")
     parser.add_argument("--threshold-seed", type=int, default=105, help="of the 500 that choose a threshold")
-    parser.add_argument("--steps", type=int, default=4000, help="updates of 16 solutions")
+    parser.add_argument("--steps", type=int, default=2000, help="updates of 16 solutions")
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_traces")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_traces.json")
     return parser.parse_args()

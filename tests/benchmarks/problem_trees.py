@@ -90,7 +90,7 @@ def _cases(rows: list[SnapshotRow]) -> tuple[Case, Case]:
 def _one_epoch(case: Case) -> float:
     """Processor seconds of one pass over all examples, by those that were read."""
     base = open_base("pocket", [], HeadSettings(2, (), TOLERANCE), 0, None, False)
-    model = ProcessRewardModel(base.model, tolerance=TOLERANCE)
+    model = ProcessRewardModel(base.model, (), TOLERANCE, len(base.tokenizer.separator))
     # Updates of equal size that read every example once: a rest that does not fill one is left out.
     count = len(case.examples)
     batch = max(1, round(TOKENS_AN_UPDATE * count / case.tokens))

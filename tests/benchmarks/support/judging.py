@@ -35,7 +35,10 @@ def by_strangers(checkpoint: Path, strangers: Path, traces: Path) -> dict[str, A
 def from_card(checkpoint: Path) -> dict[str, Any]:
     """How the checkpoint was trained."""
     card = json.loads((checkpoint / "card.json").read_text(encoding="utf-8"))
-    chosen = {name: card["config"][name] for name in ("optimizer", "learning_rate", "steps", "batch_size")}
+    chosen = {
+        name: card["config"][name]
+        for name in ("head", "tolerance", "optimizer", "learning_rate", "steps", "batch_size")
+    }
     return {"base": card["base"], "label_rule": card["label_rule"], "seconds": card["seconds"], **chosen}
 
 

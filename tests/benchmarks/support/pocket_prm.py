@@ -46,7 +46,7 @@ def trained(rows: Sequence[SnapshotRow], recipe: Recipe, seed: int) -> Scorer:
     tolerance = TOLERANCE if recipe.head == "likelihood" else None
     base = open_base("pocket", texts, HeadSettings(tolerance=tolerance), seed, None, False)
     examples = examples_from(rows, base.tokenizer, LabelRule("human"), ExampleSettings(), Counter())
-    model = ProcessRewardModel(base.model, (), tolerance)
+    model = ProcessRewardModel(base.model, (), tolerance, len(base.tokenizer.separator))
     settings = TrainingSettings(
         "classifier",
         recipe.updates,
