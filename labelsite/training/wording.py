@@ -37,6 +37,7 @@ NAMES: Mapping[str, Words] = {
     "learning_rate": gettext_lazy("Learning rate"),
     "lora_rank": gettext_lazy("LoRA rank"),
     "head": gettext_lazy("Head"),
+    "tolerance": gettext_lazy("Tolerance of unlikely words"),
     "outputs": gettext_lazy("Classes"),
     "neutral": gettext_lazy("A neutral step counts as"),
     "target": gettext_lazy("Rollouts give"),

@@ -29,9 +29,9 @@ from ml.prm.packing import Packed, TokenTree
 
 # Where several words would do, people choose: half of a token's weight is lost at a probability of one in fifty.
 TOLERANCE = 50.0
-# The least doubt, as a log probability: a softmax in float32 knows no smaller one, so that a step which is wrong
+# The least doubt, as a log probability: less than any that a softmax in float32 knows, so that a step which is wrong
 # although nothing in it was doubted has a finite loss.
-LEAST_DOUBT = -3e-8
+LEAST_DOUBT = -1e-12
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -83,7 +84,7 @@ def head_settings(request: Request) -> HeadSettings:
 
 
 def tolerance(request: Request) -> float | None:
-    """What was asked for, or the usual tolerance of the likelihood head; None for another.
+    """What was asked for, else what the base was trained with, else the usual one; None for another head.
 
     Raises MisstepError for a tolerance of another head, and for one below 0.
     """
@@ -92,10 +93,17 @@ def tolerance(request: Request) -> float | None:
             raise MisstepError(f"--tolerance {request.tolerance:g}, expected --head likelihood with it")
         return None
     if request.tolerance is None:
-        return TOLERANCE
+        return _tolerance_of(Path(request.base))
     if not 0.0 <= request.tolerance < float("inf"):
         raise MisstepError(f"--tolerance {request.tolerance:g}, expected 0 or more")
     return request.tolerance
+
+
+def _tolerance_of(base: Path) -> float:
+    """A checkpoint with the likelihood head goes on with its own tolerance."""
+    layout = base / "steps.json"
+    own = json.loads(layout.read_text(encoding="utf-8")).get("tolerance") if layout.exists() else None
+    return TOLERANCE if own is None else float(own)
 
 
 def example_settings(request: Request) -> ExampleSettings:

@@ -7,7 +7,8 @@ any other step alike). Expectation-maximisation finds the rates without gold; go
 hold their truth fixed. Whether the final answer was right is evidence as well: correct steps cannot end in a
 wrong answer, and a wrong process ends right only with the probability `lucky`, which is estimated too.
 
-How often the first mistake is a solution's first step, its last, or one between is estimated with the rest.
+How often the first mistake is a solution's first step, its last, or one between is estimated with the rest, from
+solutions of three steps or more.
 Taken to be alike, it misleads: where most solutions fail at their end, an annotator who names any other step
 then passes for a good witness, and a search that proves the steps before it right for a bad one.
 
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.errors import MisstepError
 from ml.targets.testimony import (
     ABSENT,
     SHARE_CLASSES,
@@ -88,8 +90,8 @@ class Fusion:
 PRIOR = {"false_alarm": (1.0, 4.0), "miss": (1.0, 4.0), "exact": (4.0, 1.0)}
 # Behind a right prefix any share is possible, behind a wrong one few rollouts come right.
 SHARE_PRIOR = np.array([[1.0, 1.0, 1.0, 1.0, 1.0], [8.0, 1.0, 0.5, 0.25, 0.25]])
-# Each kind of place is presumed to be met as often as the others, with the weight of one solution each.
-PLACE_PRIOR = np.ones(3)
+# How many solutions it takes to outweigh the presumption that any step is as often the first mistake as another.
+PLACE_WEIGHT = 20.0
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,10 @@ def _alike(items: Sequence[Witnessed], count: int, names: Sequence[str]) -> _Ali
     own = [item for _, item in chosen]
 
     def place(step: int | None) -> int:
+        if step is not None and not 0 <= step < count:
+            raise MisstepError(
+                f"a first mistake at step {step} of a solution of {count} steps, counted from 0"
+            )
         return count if step is None else step
 
     return _Alike(
@@ -150,15 +156,13 @@ def _alike(items: Sequence[Witnessed], count: int, names: Sequence[str]) -> _Ali
 
 
 def _as_if_any_step_alike(groups: Sequence[_Alike]) -> Array:
-    """The kinds of place as often as steps are of them, which is where the estimate starts."""
-    kinds = sum(
-        (
-            np.bincount(kinds_of_place(g.step_count), minlength=3) / g.step_count * len(g.where)
-            for g in groups
-        ),
-        start=PLACE_PRIOR,
-    )
-    return np.asarray(kinds / kinds.sum(), dtype=np.float64)
+    """The kinds of place as often as steps are of them, in solutions of three steps or more."""
+    kinds = np.zeros(3)
+    for group in groups:
+        if group.step_count > 2:
+            of_each = np.bincount(kinds_of_place(group.step_count), minlength=3)
+            kinds += of_each / group.step_count * len(group.where)
+    return np.asarray(kinds / kinds.sum() if kinds.any() else np.full(3, 1 / 3), dtype=np.float64)
 
 
 def _expect(group: _Alike, rates: Rates) -> tuple[Array, float]:
@@ -182,7 +186,7 @@ def _expect(group: _Alike, rates: Rates) -> tuple[Array, float]:
 
 def _maximise(groups: Sequence[_Alike], found: Sequence[Array], names: Sequence[str]) -> Rates:
     """The rates' posterior means given the expected truth."""
-    kinds, shares = PLACE_PRIOR.copy(), SHARE_PRIOR.copy()
+    kinds, shares = PLACE_WEIGHT * _as_if_any_step_alike(groups), SHARE_PRIOR.copy()
     wrong = lucky = judged = 0.0
     for group, places in zip(groups, found, strict=True):
         in_error = 1.0 - places[:, -1]

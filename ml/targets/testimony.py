@@ -49,8 +49,7 @@ def verdict_table(step_count: int, rates: WitnessRates) -> Array:
 
 def verdicts_log_likelihood(verdicts: Whole, step_count: int, rates: WitnessRates) -> Array:
     """log P(verdict | truth) of each solution, shape [N, K + 1]; nothing where the witness is absent."""
-    with np.errstate(divide="ignore"):
-        logs = np.log(verdict_table(step_count, rates))[verdicts]
+    logs = np.log(verdict_table(step_count, rates))[verdicts]
     return np.where((verdicts == ABSENT)[:, None], 0.0, logs)
 
 

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, 
 from ml.errors import MisstepError
 from ml.prm import Unscored, load_scorer
 from ml.prm.model import build, small_config
-from ml.prm.tokenization import learned_tokenizer
+from ml.prm.tokenization import learned_tokenizer, load_step_tokenizer
 from tests.data import ROOT
 from tests.ml.prm.commands import scored, snapshot_of, trained
 from tests.ml.prm.toys import sums, with_neutrals
@@ -62,18 +62,23 @@ def test_an_outcome_model_scores_by_the_mean_over_tokens_where_asked(tmp_path, c
     )
 
 
-def test_an_outcome_model_of_the_tokens_that_came_is_their_product(tmp_path, capsys):
-    checkpoint, _ = trained(tmp_path, capsys, "--objective", "outcome", "--head", "likelihood")
+@pytest.mark.parametrize("tolerance", [0.0, 50.0])
+def test_an_outcome_model_of_the_tokens_that_came_is_their_product(tmp_path, capsys, tolerance):
+    given = ("--objective", "outcome", "--head", "likelihood", "--tolerance", str(tolerance))
+    checkpoint, _ = trained(tmp_path, capsys, *given)
     row = sums(1)[0]
     found = load_scorer(checkpoint).score(row.problem, row.steps)
-    ids, ends = token_ids(AutoTokenizer.from_pretrained(checkpoint), row)
-    start = len(ids) - len(token_ids(AutoTokenizer.from_pretrained(checkpoint), replace(row, problem=""))[0])
-    tolerance = json.loads((checkpoint / "steps.json").read_text())["tolerance"]
+    tokenizer = load_step_tokenizer(checkpoint)
+    assert tokenizer.layout.tolerance == tolerance
+    ids, ends = token_ids(tokenizer.tokenizer, row)
+    start = len(ids) - len(token_ids(tokenizer.tokenizer, replace(row, problem=""))[0])
     with torch.inference_mode():
         logits = AutoModelForCausalLM.from_pretrained(checkpoint).eval()(torch.tensor([ids])).logits[0]
     p = logits[:-1].softmax(1).gather(1, torch.tensor(ids[1:])[:, None])[:, 0]
     came = p * (1 + tolerance) / (1 + tolerance * p)
-    # Behind the problem, from the token that the problem's last one predicts to the step's end.
+    # Behind the problem, from the token that the problem's last one predicts; what closes a step is not read.
+    for end in ends:
+        came[end - len(tokenizer.separator) : end] = 1.0
     assert found == pytest.approx([float(came[start:end].prod()) for end in ends], abs=1e-6)
     with pytest.raises(MisstepError, match="head likelihood, expected another"):
         load_scorer(checkpoint, mean_over_tokens=True)
@@ -151,6 +156,29 @@ def test_the_same_command_gives_the_same_weights(tmp_path, capsys):
     two, _ = trained(tmp_path, capsys, snapshot=snapshot, out="two")
     assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
     assert (one / "metrics.jsonl").read_bytes() == (two / "metrics.jsonl").read_bytes()
+
+
+def test_going_on_from_a_checkpoint_keeps_its_tolerance_unless_another_is_asked(tmp_path, capsys):
+    snapshot = snapshot_of(tmp_path)
+    given = ("--head", "likelihood", "--steps", "1")
+    first, _ = trained(tmp_path, capsys, *given, "--tolerance", "7", snapshot=snapshot, out="first")
+    again = ("--base", str(first), *given)
+    kept, _ = trained(tmp_path, capsys, *again, snapshot=snapshot, out="kept")
+    changed, _ = trained(tmp_path, capsys, *again, "--tolerance", "0", snapshot=snapshot, out="changed")
+    found = [load_step_tokenizer(folder).layout.tolerance for folder in (kept, changed)]
+    assert found == [7.0, 0.0]
+
+
+def test_a_checkpoint_of_the_head_of_before_is_refused_and_others_from_then_are_read(tmp_path, capsys):
+    checkpoint, _ = trained(tmp_path, capsys, "--steps", "1")
+    layout = json.loads((checkpoint / "steps.json").read_text())
+    for bias in (None, 4.0):
+        (checkpoint / "steps.json").write_text(json.dumps({**layout, "token_bias": bias}))
+        if bias is None:
+            assert load_step_tokenizer(checkpoint).layout.tolerance is None
+        else:
+            with pytest.raises(MisstepError, match="expected one trained anew"):
+                load_step_tokenizer(checkpoint)
 
 
 def test_a_problem_with_all_its_solutions_is_one_example_where_asked(tmp_path, capsys):

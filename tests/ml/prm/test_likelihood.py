@@ -21,15 +21,21 @@ from ml.prm.likelihood import (
 )
 from ml.prm.model import ProcessRewardModel
 from ml.prm.objectives import objective_loss
-from ml.prm.packing import TokenTree, pack
+from ml.prm.packing import TokenTree, chain, pack
 
 PROBLEM = "((1 + 2) - (3 * 4)) ="
 OPENING = 'This equation can be written as "A - B", where A = (1 + 2) and B = (3 * 4).'
+LAST = "Then, the final equation is A - B = 3 - 12 = -9. So the answer is -9"
+TREE = TokenTree([[0], [0]], [-1, 0])
 RIGHT, WRONG = "Let's calculate A = (1 + 2) = 3.", "Let's calculate A = (1 + 2) = 4."
 
 
 def opened(outputs: int = 2, tolerance: float = TOLERANCE):
     return open_base("pocket", [OPENING], HeadSettings(outputs, tolerance=tolerance), 0, None, False)
+
+
+def reading(base, tolerance: float) -> ProcessRewardModel:
+    return ProcessRewardModel(base.model, (), tolerance, closing=len(base.tokenizer.separator))
 
 
 def fork(tokenizer) -> Example:
@@ -41,13 +47,14 @@ def fork(tokenizer) -> Example:
 
 @torch.no_grad()
 def plain_logits(tokenizer, step: str) -> tuple[torch.Tensor, torch.Tensor, int]:
-    """The shipped policy's logits before each token of the opening and of a step, these tokens, and how many of
-    them are the opening's; by transformers' own forward."""
+    """The shipped policy's logits before each word of the opening and of a step, these words, and how many of them are
+    the opening's; by transformers' own forward. What closes a step is given and not a word."""
     policy = AutoModelForCausalLM.from_pretrained(shipped_folder(), dtype=torch.float32)
     given, opening = tokenizer.problem(PROBLEM), tokenizer.step(OPENING)
-    came = opening + tokenizer.step(step)
-    logits = policy(torch.tensor([given + came])).logits[0, len(given) - 1 : -1]
-    return logits, torch.tensor(came), len(opening)
+    came = torch.tensor(opening + tokenizer.step(step))
+    logits = policy(torch.tensor([given + came.tolist()])).logits[0, len(given) - 1 : -1]
+    words = [k for k in range(len(came)) if k not in (len(opening) - 1, len(came) - 1)]
+    return logits[words], came[words], len(opening) - 1
 
 
 def product(logits: torch.Tensor, came: torch.Tensor, tolerance: float) -> float:
@@ -60,7 +67,7 @@ def test_a_step_is_right_as_the_product_of_its_tokens_chances_says(tolerance):
     base = opened(tolerance=tolerance)
     example = fork(base.tokenizer)
     packed = pack([example.tree, example.tree], [[3, 1], example.reads])
-    read = ProcessRewardModel(base.model, tolerance=tolerance)(packed).exp()
+    read = reading(base, tolerance)(packed).exp()
     expected = {}
     for node, step in ((2, WRONG), (3, RIGHT)):
         logits, came, opening = plain_logits(base.tokenizer, step)
@@ -82,7 +89,7 @@ def test_a_step_is_right_as_the_product_of_its_tokens_chances_says(tolerance):
 )
 def test_a_tolerance_lets_the_less_likely_word_pass_and_a_sure_one_counts_as_one(tolerance, chances):
     tree = TokenTree([[0], [1], [1], [1], [1]], [-1, 0, 0, 0, 0])
-    at = step_tokens(pack([tree], [[1, 2, 3, 4]]))
+    at = step_tokens(pack([tree], [[1, 2, 3, 4]]), 0)
     read = read_steps(torch.tensor([1.0, 0.5, 0.02, 0.001]).log(), at, tolerance)
     assert read[:, 1].exp().tolist() == pytest.approx(chances, rel=1e-3)
 
@@ -90,11 +97,11 @@ def test_a_tolerance_lets_the_less_likely_word_pass_and_a_sure_one_counts_as_one
 def test_the_next_token_loss_reads_right_steps_and_nothing_else():
     base = opened()
     example = fork(base.tokenizer)
-    model = ProcessRewardModel(base.model, tolerance=TOLERANCE)
+    model = reading(base, TOLERANCE)
     packed = pack([example.tree], [example.reads])
-    read, loss = model.with_language_loss(packed, [example], count_tokens([example]))
+    read, loss = model.with_language_loss(packed, [example], count_tokens([example], 1))
     logits, came, _ = plain_logits(base.tokenizer, RIGHT)
-    assert count_tokens([example]) == len(came)
+    assert count_tokens([example], 1) == len(came)
     assert float(loss.detach()) == pytest.approx(float(cross_entropy(logits, came)), abs=1e-4)
     assert torch.equal(read, model(packed))
 
@@ -103,7 +110,7 @@ def test_a_wrong_steps_gradient_goes_to_the_token_that_is_doubted_most():
     """Hand-worked: with f(p) = p (1 + c) / (1 + c p) and P the product of all f, d(-log(1 - P)) / dlog p_t is
     P / (1 - P) / (1 + c p_t)."""
     tree = TokenTree([[0], [1, 2]], [-1, 0])
-    at = step_tokens(pack([tree], [[1]]))
+    at = step_tokens(pack([tree], [[1]]), 0)
     p, c = (0.9, 0.2), 10.0
     log_p = torch.tensor(p).log().requires_grad_()
     example = Example("one", tree, [1], [[1.0, 0.0]], [1.0])
@@ -114,17 +121,46 @@ def test_a_wrong_steps_gradient_goes_to_the_token_that_is_doubted_most():
     assert log_p.grad[1] > log_p.grad[0]
 
 
-@pytest.mark.parametrize(("logit", "loss", "gradient"), [(8.0, 8.0, 1.0), (60.0, 17.3221, 0.0)])
-def test_a_step_beyond_doubt_that_is_wrong_has_a_finite_loss_and_is_unlearned(logit, loss, gradient):
-    """One token against one other: -log(1 - softmax) is about z for a large z, until float32 knows no less doubt."""
-    tree = TokenTree([[0], [0]], [-1, 0])
-    at = step_tokens(pack([tree], [[1]]))
-    hidden = torch.tensor([[logit, 0.0], [0.0, 0.0]], requires_grad=True)
-    read = read_steps(token_log_probabilities(hidden, torch.nn.Identity(), at), at, tolerance=0.0)
-    found = objective_loss("classifier", read, [Example("one", tree, [1], [[1.0, 0.0]], [1.0])], 1.0)
+@pytest.mark.parametrize("tolerance", [0.0, TOLERANCE, 1000.0])
+@pytest.mark.parametrize("log_p", [-1e-7, -1e-6, -1e-3, -1.0, -25.0, -200.0])
+def test_chances_are_exact_where_the_model_is_nearly_sure_and_where_it_is_not(tolerance, log_p):
+    at = step_tokens(pack([TokenTree([[0], [1]], [-1, 0])], [[1]]), 0)
+    given = torch.tensor([log_p], requires_grad=True)
+    read = read_steps(given, at, tolerance)[0, 1]
+    read.backward()
+    # In a step, log p + log(1 + c) - log(1 + c p) with Python's 53 bits, by the way that loses nothing near p = 1.
+    expected = -math.log1p(math.expm1(min(-log_p, 600.0)) / (1 + tolerance))
+    assert float(read.detach()) == pytest.approx(expected, rel=2e-6)
+    assert float(given.grad) == pytest.approx(1 / (1 + tolerance * math.exp(log_p)), rel=1e-5)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, TOLERANCE])
+def test_a_sure_step_of_many_tokens_that_is_wrong_is_unlearned(tolerance):
+    at = step_tokens(pack([TokenTree([[0], [1] * 40], [-1, 0])], [[1]]), 0)
+    log_p = torch.full((40,), -1e-6, requires_grad=True)
+    read = read_steps(log_p, at, tolerance)
+    found = objective_loss("classifier", read, [Example("one", TREE, [1], [[1.0, 0.0]], [1.0])], 1.0)
     found.backward()
-    assert float(found.detach()) == pytest.approx(loss, rel=1e-3)
-    assert hidden.grad[0, 0].item() == pytest.approx(gradient, abs=1e-2)
+    doubt = 40 * 1e-6 / (1 + tolerance)
+    assert float(found.detach()) == pytest.approx(-math.log(doubt), rel=1e-3)
+    assert log_p.grad.tolist() == pytest.approx([1 / doubt / (1 + tolerance)] * 40, rel=1e-3)
+
+
+def test_a_wrong_step_beyond_the_least_doubt_has_a_finite_loss():
+    at = step_tokens(pack([TREE], [[1]]), 0)
+    hidden = torch.tensor([[60.0, 0.0], [0.0, 0.0]])
+    read = read_steps(token_log_probabilities(hidden, torch.nn.Identity(), at), at, TOLERANCE)
+    found = objective_loss("classifier", read, [Example("one", TREE, [1], [[1.0, 0.0]], [1.0])], 1.0)
+    assert float(found) == pytest.approx(27.631, rel=1e-3)
+
+
+def test_what_closes_the_last_step_is_not_held_against_it():
+    """The policy ends its last step with a sign of its own, which the layout's sign does not stand for."""
+    base = opened()
+    steps = [OPENING, RIGHT, "Let's calculate B = (3 * 4) = 12.", LAST]
+    nodes, _ = base.tokenizer.solution("a", PROBLEM, steps)
+    read = reading(base, TOLERANCE)(pack([chain(nodes)], [[1, 2, 3, 4]])).exp()
+    assert read[:, 1].min() > 0.5
 
 
 def test_another_head_has_no_next_token_loss():

@@ -96,7 +96,7 @@ def test_a_problem_as_one_tree_has_the_loss_and_the_gradient_of_its_solutions_ap
         if tolerance is None:
             outputs, beside = model(packed), torch.tensor(0.0)
         else:
-            outputs, beside = model.with_language_loss(packed, examples, count_tokens(examples))
+            outputs, beside = model.with_language_loss(packed, examples, count_tokens(examples, 0))
         loss = objective_loss(objective, outputs, examples, normaliser_of(objective, examples)) + beside
         loss.backward()
         losses.append(float(loss.detach()))
@@ -113,7 +113,7 @@ def test_equal_alternatives_of_one_example_are_counted_once_against_the_limit():
 
 def test_right_tokens_are_counted_along_the_whole_path():
     whole = replace(solution("whole", 1, 2, 3, targets=[1]), reads=[3], reads_paths=True)
-    assert count_tokens([whole]) == 3
-    assert count_tokens([replace(whole, reads_paths=False)]) == 1
-    assert count_tokens([replace(whole, weights=[2.0])]) == 6
-    assert count_tokens([replace(whole, targets=[[1.0, 0.0]])]) == 0
+    assert count_tokens([whole], 0) == 3
+    assert count_tokens([replace(whole, reads_paths=False)], 0) == 1
+    assert count_tokens([replace(whole, weights=[2.0])], 0) == 6
+    assert count_tokens([replace(whole, targets=[[1.0, 0.0]])], 0) == 0

@@ -46,9 +46,13 @@ def test_a_prefix_is_worth_what_the_model_says_of_its_last_step(preference_check
     assert model.name.startswith("preference-")
 
 
+@pytest.mark.parametrize("tolerance", ["0", "50"])
 @pytest.mark.parametrize("objective", ["classifier", "outcome"])
-def test_where_steps_are_read_by_their_own_tokens_a_prefix_is_worth_all_of_them(tmp_path, capsys, objective):
-    checkpoint, _ = trained(tmp_path, capsys, "--head", "likelihood", "--objective", objective)
+def test_where_steps_are_read_by_their_own_tokens_a_prefix_is_worth_all_of_them(
+    tmp_path, capsys, objective, tolerance
+):
+    given = ("--head", "likelihood", "--objective", objective, "--tolerance", tolerance)
+    checkpoint, _ = trained(tmp_path, capsys, *given)
     scores = load_scorer(checkpoint).score(ROW.problem, ROW.steps)
     # An outcome model's scores are products already.
     worth = list(accumulate(scores, mul)) if objective == "classifier" else scores

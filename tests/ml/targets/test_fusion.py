@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, Witnessed, fuse, label_rows
 from ml.targets.fusion import SHARE_PRIOR
@@ -119,21 +120,14 @@ def test_one_round_equals_the_plain_formula_item_by_item():
         Witnessed(2, {}, shares=[0.25, 0.5]),
     ]
     fusion = fuse(items, iterations=1)
-    # The first round's rates; the kinds of place are met as often as steps are of them, (1/3, 1/3, 1/3) twice, the
-    # last step once, (1/2, 0, 1/2) once, and one of each by presumption.
-    first, between, last = 1 + 2 / 3 + 1 / 2, 1 + 2 / 3, 1 + 2 / 3 + 1 + 1 / 2
+    # The first round's rates; of three steps one is the first, one the last, so any place is as likely as another.
     shares = SHARE_PRIOR / SHARE_PRIOR.sum(1, keepdims=True)
-    priors = {
-        3: np.array([first, between, last]) / (first + between + last),
-        2: np.array([first, last]) / (first + last),
-        1: np.array([1.0]),
-    }
     total = 0.0
     for item, found in zip(items, fusion.places, strict=True):
         chances = []
         for truth in range(item.step_count + 1):
             is_right = truth == item.step_count
-            chance = 0.5 if is_right else 0.5 * priors[item.step_count][truth]
+            chance = 0.5 if is_right else 0.5 / item.step_count
             for said in item.verdicts.values():
                 chance *= plain_verdict(said, truth, item.step_count)
             for k, share in enumerate(item.shares):
@@ -156,6 +150,19 @@ def plain_verdict(said: int | None, truth: int, steps: int) -> float:
         return 0.2
     exact = 0.8 if steps > 1 else 1.0
     return 0.8 * (exact if said == truth else (1.0 - exact) / (steps - 1))
+
+
+def test_of_two_equal_witnesses_who_disagree_neither_is_believed():
+    places = fuse([Witnessed(10, {"a": 0, "b": 4})]).places[0]
+    assert places[0] == pytest.approx(places[4], rel=0.4)
+    assert places[0] > 0.35
+
+
+def test_a_first_mistake_beyond_the_last_step_is_refused():
+    with pytest.raises(MisstepError, match="a first mistake at step 3 of a solution of 3 steps"):
+        fuse([Witnessed(3, {"a": 3})])
+    with pytest.raises(MisstepError, match="a first mistake at step -1"):
+        fuse([Witnessed(3, {}, truth=-1, has_truth=True)])
 
 
 def test_where_most_solutions_fail_at_their_end_a_careless_annotator_does_not_outvote_a_good_search():
