@@ -34,6 +34,10 @@ TOLERANCE = 50.0
 LEAST_DOUBT = -1e-12
 
 
+# So many tokens' logits over a whole vocabulary are held at once in scoring.
+LOGITS_AT_ONCE = 2048
+
+
 @dataclass(frozen=True)
 class StepTokens:
     """The tokens of all readings, each once. tokens: their ids; before: where in the row each is predicted; both of
@@ -91,9 +95,14 @@ def token_log_probabilities(hidden: torch.Tensor, head: torch.nn.Module, at: Ste
 
     In float32 whatever the rest runs in: bfloat16 rounds a logit of 20 to eighths, and a digit more or less to nothing.
     """
+    # In training the way back needs all logits at once; in scoring a large vocabulary's would fill the memory.
+    size = len(at.tokens) if torch.is_grad_enabled() else LOGITS_AT_ONCE
     with torch.autocast(hidden.device.type, enabled=False):
-        logits = head(hidden.index_select(0, at.before).float())
-        return -cross_entropy(logits, at.tokens, reduction="none")
+        parts = [
+            -cross_entropy(head(hidden.index_select(0, before).float()), came, reduction="none")
+            for before, came in zip(at.before.split(size or 1), at.tokens.split(size or 1), strict=True)
+        ]
+    return torch.cat(parts)
 
 
 def read_steps(log_p: torch.Tensor, at: StepTokens, tolerance: float) -> torch.Tensor:

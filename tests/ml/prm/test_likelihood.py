@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 
 from ml.errors import MisstepError
+from ml.prm import likelihood
 from ml.prm.bases import HeadSettings, open_base, shipped_folder
 from ml.prm.examples import Example
 from ml.prm.likelihood import (
@@ -152,6 +153,16 @@ def test_a_wrong_step_beyond_the_least_doubt_has_a_finite_loss():
     read = read_steps(token_log_probabilities(hidden, torch.nn.Identity(), at), at, TOLERANCE)
     found = objective_loss("classifier", read, [Example("one", TREE, [1], [[1.0, 0.0]], [1.0])], 1.0)
     assert float(found) == pytest.approx(27.631, rel=1e-3)
+
+
+def test_scoring_holds_few_logits_at_once_and_finds_the_same(monkeypatch):
+    base = opened()
+    example = fork(base.tokenizer)
+    packed = pack([example.tree], [example.reads])
+    whole = reading(base, TOLERANCE)(packed)
+    monkeypatch.setattr(likelihood, "LOGITS_AT_ONCE", 7)
+    with torch.inference_mode():
+        assert torch.allclose(reading(base, TOLERANCE)(packed), whole, atol=1e-5)
 
 
 def test_what_closes_the_last_step_is_not_held_against_it():
