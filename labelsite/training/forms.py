@@ -29,7 +29,7 @@ MOST_UPDATES = 1_000_000
 GROUPS = [
     (_("Data"), ["snapshot", "labels"]),
     (_("Label rule"), ["neutral", "target", "threshold", "label_rule"]),
-    (_("Model"), ["objective", "classes", "head", "base", "lora"]),
+    (_("Model"), ["objective", "classes", "head", "tolerance", "base", "lora"]),
     (_("Budget"), ["trees", "epochs", "steps", "batch_size", "optimizer", "learning_rate", "seed"]),
 ]
 AS_FROZEN = ("", _("as it was frozen"))
@@ -72,6 +72,13 @@ class TrainingForm(forms.Form):
         choices=[(name, HEAD_NAMES.get(name, name)) for name in HEADS],
         required=False,
         help_text=_("what reads a step's end; target tokens need an objective with classes"),
+    )
+    tolerance = forms.FloatField(
+        label=NAMES["tolerance"],
+        required=False,
+        min_value=0,
+        max_value=1e6,
+        help_text=_("of the tokens that came; empty: 50, and 0 does where one policy wrote everything"),
     )
     base = forms.CharField(
         label=_("Base model"),
@@ -129,6 +136,8 @@ class TrainingForm(forms.Form):
         if chosen.get("head") == "likelihood" and not is_binary:
             message = _("The tokens that came need two classes of steps, or the outcome objective.")
             self.add_error("head", message)
+        if chosen.get("tolerance") is not None and chosen.get("head") != "likelihood":
+            self.add_error("tolerance", _("Only the tokens that came are read with a tolerance."))
         if chosen.get("trees") == "problem" and chosen.get("objective") == "preference":
             self.add_error("trees", _("Preferences are learned from problems already."))
         if chosen.get("classes") == 3 and chosen.get("objective") != "classifier":
@@ -147,9 +156,8 @@ class TrainingForm(forms.Form):
             "optimizer",
         )  # fmt: skip
         options = {name: chosen[name] for name in names if chosen.get(name)}
-        # A threshold of 0 says something: one right rollout is enough, however the labels were frozen.
-        if chosen.get("threshold") is not None:
-            options["threshold"] = chosen["threshold"]
+        # A 0 says something here: one right rollout is enough, however the labels were frozen; no other word will do.
+        options |= {name: chosen[name] for name in ("threshold", "tolerance") if chosen.get(name) is not None}
         if chosen.get("classes") == 3:
             options["classes"] = 3
         return options if chosen.get("steps") else {**options, "epochs": chosen["epochs"]}

@@ -37,7 +37,8 @@ EVALUATED_FILES: Mapping[str, Sequence[str]] = {
 # What a form or a script may set besides snapshot, labels, objective, base and seed.
 OPTIONS = (
     "steps", "epochs", "learning_rate", "batch_size", "lora", "classes", "target", "threshold",
-    "label_rule", "neutral", "maximum_length", "limit", "head", "trees", "optimizer",
+    "label_rule", "neutral", "maximum_length", "limit", "head", "tolerance", "trees",
+    "optimizer",
 )  # fmt: skip
 FLAGS = ("from_scratch", "bf16", "gradient_checkpointing", "no_alternatives", "outcomes")
 TOP = 10

@@ -108,6 +108,15 @@ def test_target_tokens_reach_the_command_where_the_objective_has_classes(client)
     assert arguments[arguments.index("--head") + 1] == "tokens"
 
 
+def test_a_tolerance_of_nothing_reaches_the_command_and_another_head_has_none(client):
+    log_in(client, "admin")
+    page = client.post(reverse("training:start"), asked(make_snapshot(), tolerance="0"))
+    assert page.context["form"].errors["tolerance"] and not TrainingRun.objects.exists()
+    client.post(reverse("training:start"), asked(make_snapshot(), head="likelihood", tolerance="0"))
+    arguments = TrainingRun.objects.get().job.spec["arguments"]
+    assert float(arguments[arguments.index("--tolerance") + 1]) == 0.0
+
+
 def test_a_run_reads_whole_problems_and_steps_by_muon_where_asked(client):
     log_in(client, "admin")
     snapshot, wanted = make_snapshot(), {"trees": "problem", "optimizer": "muon"}
