@@ -99,7 +99,8 @@ def test_the_grader_that_decided_is_named():
 
 
 def test_an_answer_that_hangs_the_grader_is_stopped_by_the_wall_clock_also_in_a_thread():
-    process = GradingProcess(seconds=0.5)
+    # Long enough for a plain comparison on a crowded machine, far too short for the hanging one.
+    process = GradingProcess(seconds=2.0)
     assert process.compare("x", "x")
     found = []
     hanging = "(" * 40 + "x^{9^{9^{9}}}" + ")" * 40 + "+".join(f"\\sin(x^{{{n}}})" for n in range(200))
@@ -108,9 +109,9 @@ def test_an_answer_that_hangs_the_grader_is_stopped_by_the_wall_clock_also_in_a_
         target=lambda: found.append(process.compare(f"\\int {hanging} dx", "9^{9^{9^9}}+1"))
     )
     thread.start()
-    thread.join(20)
+    thread.join(40)
     assert found == [False]
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 30
     assert process.compare("x+1", "1+x") is True
     process.close()
 
