@@ -93,48 +93,6 @@ def test_a_run_that_would_fail_is_not_started(client, labels, counts, wanted):
     assert not TrainingRun.objects.exists() and not Job.objects.exists()
 
 
-def test_a_base_that_looks_like_an_option_is_refused(client):
-    log_in(client, "admin")
-    page = client.post(reverse("training:start"), asked(make_snapshot(), base="--out=/etc"))
-    assert page.context["form"].errors["base"]
-
-
-def test_target_tokens_reach_the_command_where_the_objective_has_classes(client):
-    log_in(client, "admin")
-    page = client.post(reverse("training:start"), asked(make_snapshot(), head="tokens", objective="value"))
-    assert page.context["form"].errors["head"] and not TrainingRun.objects.exists()
-    client.post(reverse("training:start"), asked(make_snapshot(), head="tokens"))
-    arguments = TrainingRun.objects.get().job.spec["arguments"]
-    assert arguments[arguments.index("--head") + 1] == "tokens"
-
-
-def test_a_tolerance_of_nothing_reaches_the_command_and_another_head_has_none(client):
-    log_in(client, "admin")
-    page = client.post(reverse("training:start"), asked(make_snapshot(), tolerance="0"))
-    assert page.context["form"].errors["tolerance"] and not TrainingRun.objects.exists()
-    client.post(reverse("training:start"), asked(make_snapshot(), head="likelihood", tolerance="0"))
-    arguments = TrainingRun.objects.get().job.spec["arguments"]
-    assert float(arguments[arguments.index("--tolerance") + 1]) == 0.0
-
-
-def test_a_run_reads_whole_problems_and_steps_by_muon_where_asked(client):
-    log_in(client, "admin")
-    snapshot, wanted = make_snapshot(), {"trees": "problem", "optimizer": "muon"}
-    page = client.post(reverse("training:start"), asked(snapshot, objective="preference", **wanted))
-    assert page.context["form"].errors["trees"] and not TrainingRun.objects.exists()
-    # A pass over problems has fewer updates than one over solutions, and how many is not known before.
-    assert client.get(reverse("training:start"), asked(snapshot, **wanted)).context["plan"].updates is None
-    client.post(reverse("training:start"), asked(snapshot, **wanted))
-    run = TrainingRun.objects.get()
-    arguments = run.job.spec["arguments"]
-    for name, value in wanted.items():
-        assert arguments[arguments.index(f"--{name}") + 1] == value
-    assert (
-        "a problem with all of its solutions"
-        in client.get(reverse("training:run", args=[run.pk])).content.decode()
-    )
-
-
 @pytest.mark.parametrize(
     ("asked_for", "seconds"),
     [({}, 100), ({"trees": "problem"}, 900), ({"batch_size": 64}, None), ({"base": "small"}, None)],
