@@ -156,7 +156,7 @@ class TrainingForm(forms.Form):
             "optimizer",
         )  # fmt: skip
         options = {name: chosen[name] for name in names if chosen.get(name)}
-        # A 0 says something here: one right rollout is enough, however the labels were frozen; no other word will do.
+        # A 0 says something here: one right rollout is enough, however the labels were frozen; no tolerance at all.
         options |= {name: chosen[name] for name in ("threshold", "tolerance") if chosen.get(name) is not None}
         if chosen.get("classes") == 3:
             options["classes"] = 3

@@ -8,9 +8,9 @@ hold their truth fixed. Whether the final answer was right is evidence as well: 
 wrong answer, and a wrong process ends right only with the probability `lucky`, which is estimated too.
 
 How often the first mistake is a solution's first step, its last, or one between is estimated with the rest, from
-solutions of three steps or more.
-Taken to be alike, it misleads: where most solutions fail at their end, an annotator who names any other step
-then passes for a good witness, and a search that proves the steps before it right for a bad one.
+solutions of three steps or more. Taken to be alike, it misleads: where most solutions fail at their end, an annotator
+who names any other step then passes for a good witness, and a search that proves the steps before it right for a bad
+one.
 
 The search testifies step by step: the share of its rollouts that end right falls into one of five classes,
 and each class has a probability behind a right prefix and behind a wrong one, both estimated. A verdict

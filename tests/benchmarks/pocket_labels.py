@@ -128,7 +128,7 @@ def _half(files: Files) -> Iterator[SnapshotRow]:
 
 
 def _noisy(files: Files, search: str) -> Iterator[SnapshotRow]:
-    """People labelled all of the first part, a third of it at random; `weak`: so did a search of two rollouts."""
+    """People labelled all of the first part, a third of it at random; the search is the usual one, or the `weak`."""
     rng = random.Random("noisy people")
 
     def people(labelled: LabelledSolution) -> dict[str, Any]:
