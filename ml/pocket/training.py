@@ -166,7 +166,7 @@ def check_gate(working: Path, problems: int = 60, samples: int = 8) -> list[Accu
 
 
 def check_reader(working: Path, pages: int = 40) -> float:
-    """The share of results on held-out pages of drills that the model would write; refuse too weak a reader."""
+    """The share of results on held-out pages of drills that the model would write. MisstepError below LEAST_RIGHT."""
     tokenizer = load_tokenizer(working)
     model = LlamaForCausalLM.from_pretrained(working, dtype=torch.float32).eval()
     rng = random.Random(f"held-out drills {HELD_OUT_SEED}")

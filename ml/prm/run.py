@@ -88,7 +88,6 @@ def run_training(request: Request) -> dict[str, Any]:
         "objective": settings.objective,
         "outputs": request.examples.outputs,
         "head": request.head,
-        "tolerance": tolerance(request),
         "snapshot": {"sha256": snapshot.sha256, "name": snapshot.manifest.get("name", "")},
         "label_rule": asdict(request.rule),
         "base": base.origin,
