@@ -118,6 +118,7 @@ def request_from(options: argparse.Namespace) -> Any:
         **({"lora_targets": tuple(options.lora_targets)} if options.lora_targets else {}),
         maximum_length=options.maximum_length,
         gradient_checkpointing=options.gradient_checkpointing,
+        is_compiled=options.compile,
         limit=options.limit,
         device=options.device,
         is_sharded=options.shard,
@@ -231,6 +232,9 @@ def _loop_arguments(group: Any) -> None:
     )
     group.add_argument("--bf16", action="store_true")
     group.add_argument("--gradient-checkpointing", action="store_true")
+    group.add_argument(
+        "--compile", action="store_true", help="fuse norms and feed-forwards (a GPU; seconds at the start)"
+    )
     group.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0 ...")
     group.add_argument(
         "--shard", action="store_true", help="under torchrun: split the weights over the processes (FSDP)"

@@ -1,4 +1,4 @@
-"""Attention over spans: each chain, and each group of siblings, calls attention on its own keys.
+"""Attention by plan: over spans (each chain, and each group of siblings, calls attention on its own keys) or blocks.
 
 It is registered with transformers under a name, so that any model whose attention goes through that interface
 can be packed without touching its code. A model's own masks are not built: the plan says who sees whom.
@@ -13,7 +13,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from ml.errors import MisstepError
-from ml.prm.packing import SpanPlan
+from ml.prm.blocks import BlockPlan, attend_over_blocks
+from ml.prm.spans import SpanPlan
 
 SPANS = "misstep_spans"
 
@@ -26,7 +27,7 @@ def attend_over_spans(
     attention_mask: torch.Tensor | None = None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    plan: SpanPlan | None = None,
+    plan: SpanPlan | BlockPlan | None = None,
     **further: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attention by plan: query [1, heads, Q, d], key and value [1, key heads, T, d] to [1, Q, heads, d].
@@ -38,9 +39,16 @@ def attend_over_spans(
     if further.get("softcap") is not None:
         raise MisstepError("this base caps its attention scores, expected a base with plain attention")
     window = further.get("sliding_window")
-    if window is not None and max(plan.key_lengths) > window:
-        longest = max(plan.key_lengths)
-        raise MisstepError(f"a path of up to {longest} tokens, expected at most the base's window {window}")
+    if window is not None and plan.longest > window:
+        raise MisstepError(
+            f"a path of up to {plan.longest} tokens, expected at most the base's window {window}"
+        )
+    if isinstance(plan, BlockPlan):
+        if dropout:
+            raise MisstepError(
+                f"this base drops {dropout} of its attention, expected 0 in its config on a GPU"
+            )
+        return attend_over_blocks(query, key, value, scaling, plan).transpose(1, 2), None
     repeats = query.shape[1] // key.shape[1]
     if plan.keys is not None:
         # One gather for all calls: slicing each call's keys apart would make its gradient a full-size tensor.

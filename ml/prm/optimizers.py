@@ -85,4 +85,7 @@ def _adamw(parameters: list[nn.Parameter], rate: float, weight_decay: float) -> 
         {"params": [p for p in parameters if p.dim() > 1]},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=rate, weight_decay=weight_decay, foreach=True)
+    # On a GPU one kernel does the whole step, and the state's tensors have to lie there, too.
+    is_fused = bool(parameters) and parameters[0].is_cuda
+    choice: dict[str, Any] = {"fused": True} if is_fused else {"foreach": True}
+    return torch.optim.AdamW(groups, rate, weight_decay=weight_decay, **choice)

@@ -4,22 +4,24 @@ A solution is a chain: its problem, then its steps. Alternatives make it a tree,
 is cut into chains along its longest paths. A chain attends to itself causally and to the tokens of its
 ancestors; its positions count from the root, so that a token sees exactly what it would see on its own path.
 
-Chains that hang off the same node are laid side by side and share one attention call with a small mask; the
-chain at the root needs no mask at all. (A dense mask over the whole row is slower than padding.)
+On a CPU each chain calls attention on its own keys (`ml.prm.spans`); a GPU reads the row in one kernel
+(`ml.prm.blocks`).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
+from ml.prm.blocks import BlockPlan, Intervals, block_plan, node_intervals
+from ml.prm.spans import Call, Integers, SpanPlan, full_plan, read_plan
 
+# Where one kernel over the row beats a call for each chain (FlexAttention has no way back on a CPU in torch 2.13).
+BLOCK_DEVICES = ("cuda",)
 # Chains that hang off one node share a call until they are as long together as the path above them, or as this:
 # every chain is compared with its sisters in vain, and every call gathers the path anew.
 LEAST_GROUP = 64
@@ -47,27 +49,6 @@ class TokenTree:
 
 
 @dataclass(frozen=True)
-class SpanPlan:
-    """Which tokens attend to which, as a list of calls over consecutive queries.
-
-    query_lengths, key_lengths: per call. keys: for every call's keys one after the other, their places in the
-    row, shape [sum(key_lengths)]; None where they are the queries themselves. masks: per call a boolean
-    [queries, keys], or None for causal attention.
-    """
-
-    query_lengths: list[int]
-    key_lengths: list[int]
-    keys: torch.Tensor | None
-    masks: list[torch.Tensor | None]
-
-    def to(self, device: torch.device) -> SpanPlan:
-        """The plan with its tensors on a device."""
-        masks = [None if mask is None else mask.to(device) for mask in self.masks]
-        keys = None if self.keys is None else self.keys.to(device)
-        return SpanPlan(self.query_lengths, self.key_lengths, keys, masks)
-
-
-@dataclass(frozen=True)
 class Packed:
     """One row of packed trees.
 
@@ -80,9 +61,9 @@ class Packed:
 
     input_ids: torch.Tensor
     position_ids: torch.Tensor
-    plan: SpanPlan
+    plan: SpanPlan | BlockPlan
     reads: torch.Tensor
-    read_plan: SpanPlan
+    read_plan: SpanPlan | BlockPlan
     order: torch.Tensor
     ends: list[Integers]
     trees: Sequence[TokenTree]
@@ -94,31 +75,6 @@ class Packed:
         """T, the tokens that go through the model."""
         return int(self.input_ids.shape[1])
 
-    def to(self, device: torch.device) -> Packed:
-        """The packed row with its tensors on a device."""
-        return Packed(
-            self.input_ids.to(device),
-            self.position_ids.to(device),
-            self.plan.to(device),
-            self.reads.to(device),
-            self.read_plan.to(device),
-            self.order.to(device),
-            self.ends,
-            self.trees,
-            self.wanted,
-            self.reads_paths,
-        )
-
-
-@dataclass(frozen=True)
-class _Call:
-    """Queries [start, end), the ancestors' places, and the lengths of the chains side by side in it."""
-
-    start: int
-    end: int
-    ancestors: Integers
-    chains: list[int]
-
 
 def chain(tokens: Sequence[Sequence[int]]) -> TokenTree:
     """A solution without alternatives: the problem's tokens, then each step's."""
@@ -126,23 +82,34 @@ def chain(tokens: Sequence[Sequence[int]]) -> TokenTree:
 
 
 def pack(
-    trees: Sequence[TokenTree], reads: Sequence[Sequence[int]], reads_paths: Sequence[bool] | None = None
+    trees: Sequence[TokenTree],
+    reads: Sequence[Sequence[int]],
+    reads_paths: Sequence[bool] | None = None,
+    device: torch.device | str = "cpu",
 ) -> Packed:
     """Lay the trees in one row; `reads[t]` names the nodes of tree t whose last token the head reads.
 
     reads_paths: per tree, whether the readings of `ml.prm.likelihood` are of paths; else of nodes.
     """
+    device = torch.device(device)
     layout = _Layout()
     ends = [layout.add(tree) for tree in trees]
     wanted = [int(ends[t][node]) for t, nodes in enumerate(reads) for node in nodes]
     places, order = np.unique(np.asarray(wanted, dtype=np.int64), return_inverse=True)
+    at = torch.from_numpy(places).to(device)
+    plans: tuple[SpanPlan, SpanPlan] | tuple[BlockPlan, BlockPlan]
+    if device.type in BLOCK_DEVICES:
+        row = layout.intervals().to(device)
+        plans = block_plan(row), block_plan(row, at)
+    else:
+        plans = full_plan(layout.calls).to(device), read_plan(layout.calls, places).to(device)
     return Packed(
-        input_ids=torch.from_numpy(np.concatenate(layout.ids))[None],
-        position_ids=torch.from_numpy(np.concatenate(layout.positions))[None],
-        plan=_full_plan(layout.calls),
-        reads=torch.from_numpy(places),
-        read_plan=_read_plan(layout.calls, places),
-        order=torch.from_numpy(order.astype(np.int64)),
+        input_ids=torch.from_numpy(np.concatenate(layout.ids))[None].to(device),
+        position_ids=torch.from_numpy(np.concatenate(layout.positions))[None].to(device),
+        plan=plans[0],
+        reads=at,
+        read_plan=plans[1],
+        order=torch.from_numpy(order.astype(np.int64)).to(device),
         ends=ends,
         trees=trees,
         wanted=reads,
@@ -169,12 +136,17 @@ class _Layout:
     def __init__(self) -> None:
         self.ids: list[Integers] = []
         self.positions: list[Integers] = []
-        self.calls: list[_Call] = []
+        self.entries: list[Integers] = []
+        self.exits: list[Integers] = []
+        self.nodes = 0
+        self.calls: list[Call] = []
         self.length = 0
 
     def add(self, tree: TokenTree) -> Integers:
         """Append one tree; returns the place of each node's last token, shape [nodes]."""
         children, follower, reach = _longest_paths(tree)
+        entries, exits = node_intervals(tree.parents, self.nodes)
+        self.nodes += len(tree.parents)
         ends = np.zeros(len(tree.tokens), dtype=np.int64)
         nothing = np.zeros(0, dtype=np.int64)
         groups: deque[tuple[list[int], Integers]] = deque([([0], nothing)])
@@ -185,6 +157,8 @@ class _Layout:
                 chain_start, nodes = self.length, _follow(head, follower)
                 for node in nodes:
                     self._place(tree.tokens[node], len(ancestors) + self.length - chain_start)
+                    self.entries.append(np.full(len(tree.tokens[node]), entries[node]))
+                    self.exits.append(np.full(len(tree.tokens[node]), exits[node]))
                     ends[node] = self.length - 1
                     branches = [child for child in children[node] if child != follower[node]]
                     if branches:
@@ -194,8 +168,14 @@ class _Layout:
                         for group in batches_within(sizes, max(len(above), LEAST_GROUP)):
                             groups.append(([branches[k] for k in group], above))
                 lengths.append(self.length - chain_start)
-            self.calls.append(_Call(start, self.length, ancestors, lengths))
+            self.calls.append(Call(start, self.length, ancestors, lengths))
         return ends
+
+    def intervals(self) -> Intervals:
+        """What `ml.prm.blocks` has to know of the row."""
+        parts = (self.entries, self.exits, self.positions)
+        entries, exits, positions = (torch.from_numpy(np.concatenate(p).astype(np.int32)) for p in parts)
+        return Intervals(entries, exits, positions, int(positions.max()) + 1)
 
     def _place(self, tokens: Sequence[int], position: int) -> None:
         if not len(tokens):
@@ -227,52 +207,3 @@ def _follow(head: int, follower: Sequence[int]) -> list[int]:
     while follower[nodes[-1]] >= 0:
         nodes.append(follower[nodes[-1]])
     return nodes
-
-
-def _full_plan(calls: Sequence[_Call]) -> SpanPlan:
-    masks = [None if _is_plain(call) else torch.from_numpy(_mask(call)) for call in calls]
-    return SpanPlan(
-        [call.end - call.start for call in calls],
-        [len(call.ancestors) + call.end - call.start for call in calls],
-        _gathered(calls),
-        masks,
-    )
-
-
-def _read_plan(calls: Sequence[_Call], places: Integers) -> SpanPlan:
-    """The same calls with only the read tokens as queries; calls in which nothing is read fall away."""
-    used, lengths, masks = [], [], []
-    for call in calls:
-        low, high = np.searchsorted(places, [call.start, call.end])
-        if low == high:
-            continue
-        used.append(call)
-        lengths.append(int(high - low))
-        masks.append(torch.from_numpy(_mask(call)[places[low:high] - call.start]))
-    keys = [len(call.ancestors) + call.end - call.start for call in used]
-    every = len(used) == len(calls)
-    return SpanPlan(lengths, keys, _gathered(used) if every else _gathered(used, always=True), list(masks))
-
-
-def _is_plain(call: _Call) -> bool:
-    return not len(call.ancestors) and len(call.chains) == 1
-
-
-def _gathered(calls: Iterable[_Call], always: bool = False) -> torch.Tensor | None:
-    listed = list(calls)
-    if not always and all(not len(call.ancestors) for call in listed):
-        return None
-    parts = [np.concatenate([call.ancestors, np.arange(call.start, call.end)]) for call in listed]
-    return torch.from_numpy(np.concatenate(parts).astype(np.int64)) if parts else None
-
-
-def _mask(call: _Call) -> NDArray[np.bool_]:
-    """Who sees whom in one call: all ancestors, and one's own chain up to oneself; shape [queries, keys]."""
-    queries = call.end - call.start
-    own = np.tri(queries, dtype=bool)
-    offset = 0
-    for length in call.chains:
-        own[offset + length :, offset : offset + length] = False
-        offset += length
-    ancestors = np.ones((queries, len(call.ancestors)), dtype=bool)
-    return np.concatenate([ancestors, own], axis=1)

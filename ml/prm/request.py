@@ -45,6 +45,7 @@ class Request:
     lora_targets: tuple[str, ...] = tuple(LORA_TARGETS)
     maximum_length: int | None = None
     gradient_checkpointing: bool = False
+    is_compiled: bool = False
     limit: int | None = None
     device: str = "cpu"
     is_sharded: bool = False

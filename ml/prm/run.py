@@ -23,6 +23,7 @@ from ml.evaluation.first_mistake import first_mistake_report
 from ml.prm.bases import open_base
 from ml.prm.card import code_commit, dependency_versions
 from ml.prm.checkpoint import publish
+from ml.prm.compiling import compile_pieces
 from ml.prm.distributed import Group
 from ml.prm.examples import Example, examples_from
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
@@ -147,6 +148,8 @@ def _steps(request: Request, examples: Sequence[Example]) -> int:
 def _prepared(model: PreTrainedModel, request: Request) -> nn.Module:
     if request.gradient_checkpointing:
         recompute_activations(model)
+    if request.is_compiled:
+        compile_pieces(model)
     if request.lora_rank:
         has_language_head = request.head != "linear"
         return with_lora(
@@ -168,6 +171,7 @@ def _config(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         "lora_targets": list(request.lora_targets) if request.lora_rank else None,
         "maximum_length": request.maximum_length,
         "gradient_checkpointing": request.gradient_checkpointing,
+        "compiled": request.is_compiled,
         "from_scratch": request.from_scratch,
         "extra_layers": request.extra_layers,
         "limit": request.limit,

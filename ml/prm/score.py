@@ -94,7 +94,7 @@ class Scorer:
 
     def _read(self, trees: Sequence[TokenTree], reads: Sequence[Sequence[int]]) -> list[list[float]]:
         device = next(self.model.parameters()).device
-        packed = pack(trees, reads).to(device)
+        packed = pack(trees, reads, device=device)
         flat = probabilities(self.model(packed).float(), self.card).tolist()
         result, offset = [], 0
         for tree in trees:

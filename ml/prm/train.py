@@ -144,7 +144,7 @@ def _update(
         is_idle = turn >= len(rows)
         row = [batch[0]] if is_idle else [mine[index] for index in rows[turn]]
         whole_paths = [example.reads_paths for example in row]
-        packed = pack([e.tree for e in row], [e.reads for e in row], whole_paths).to(device)
+        packed = pack([e.tree for e in row], [e.reads for e in row], whole_paths, device)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
             if settings.language_weight:
                 outputs, beside = model.with_language_loss(packed, row, spoken)

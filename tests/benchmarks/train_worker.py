@@ -7,7 +7,9 @@ import resource
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,11 +68,18 @@ def report(seconds: float, updates: int, **further: object) -> None:
 
 
 def judge(folder: Path) -> None:
-    """Held-out loss and AUC over every rated step, alternatives among them, and ProcessBench F1."""
+    """What the model in `trained` makes of the held-out rows."""
     tokenizer = load_step_tokenizer(folder / "base")
+    model = ProcessRewardModel(load(folder / "trained"))
+    print(json.dumps(judged_scores(model, tokenizer, rows_of(folder, "held_out"))))
+
+
+def judged_scores(
+    model: ProcessRewardModel, tokenizer: StepTokenizer, rows: Sequence[SnapshotRow]
+) -> dict[str, Any]:
+    """Held-out loss and AUC over every rated step, alternatives among them, and ProcessBench F1."""
     card = {"objective": "classifier", "label_rule": {"neutral": "positive"}}
-    scorer = Scorer(ProcessRewardModel(load(folder / "trained")), tokenizer, card)
-    rows = rows_of(folder, "held_out")
+    scorer = Scorer(model, tokenizer, card)
     scores = [found for _, found in scorer.score_all(Unscored(r.id, r.problem, r.steps) for r in rows)]
     judged = [
         (score, label == 1.0)
@@ -83,16 +92,17 @@ def judge(folder: Path) -> None:
     flat, correct = np.array([score for score, _ in judged]), np.array([right for _, right in judged])
     chances = torch.tensor(flat).clamp(1e-6, 1 - 1e-6)
     loss = -torch.where(torch.tensor(correct), chances.log(), (1 - chances).log()).mean()
-    figures = {
+    figures: dict[str, Any] = {
         "loss": float(loss),
         "step_auc": roc_auc(flat, correct),
         "wrong_share": float(1 - correct.mean()),
+        "steps": len(flat),
     }
     # Records without alternatives tell where the first mistake is; PRM800K's trajectories go round theirs.
     if not any(row.options for row in rows):
         truths = [(row.human or {}).get("first_mistake") for row in rows]
         figures["f1"] = first_mistake_report(scores, truths)["f1"]
-    print(json.dumps({**figures, "steps": len(flat)}))
+    return figures
 
 
 def judged_options(row: SnapshotRow, scorer: Scorer) -> list[tuple[float, bool]]:

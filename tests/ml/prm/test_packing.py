@@ -40,7 +40,8 @@ def path_of(tree: TokenTree, node: int) -> list[int]:
 def packed_and_plain(model: ProcessRewardModel, trees, reads):
     """Logits and gradients of sum(logits^2), packed and one path at a time in transformers' own attention."""
     targets = model.target_ids or slice(None)
-    packed = model(pack(trees, reads))
+    device = next(model.parameters()).device
+    packed = model(pack(trees, reads, device=device))
     (packed**2).sum().backward()
     packed_gradients = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
@@ -48,7 +49,7 @@ def packed_and_plain(model: ProcessRewardModel, trees, reads):
     rows = []
     for tree, nodes in zip(trees, reads, strict=True):
         for node in nodes:
-            ids = torch.tensor([path_of(tree, node)])
+            ids = torch.tensor([path_of(tree, node)], device=device)
             rows.append(model.plain(input_ids=ids).logits[0, -1, targets])
     plain = torch.stack(rows)
     (plain**2).sum().backward()
