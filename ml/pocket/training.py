@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,19 +20,17 @@ from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from ml.errors import MisstepError
-from ml.pocket.lessons import COURSES, LONGEST_LESSON, Lesson, drill_lesson, lessons
+from ml.pocket.feeding import NOT_LEARNED, batches
+from ml.pocket.lessons import COURSES, LONGEST_LESSON, Lesson, drill_lesson
 from ml.pocket.measuring import HELD_OUT_SEED, Accuracy, measure_accuracy
 from ml.pocket.policy import load_pocket_policy
 from ml.pocket.problems import generate
-from ml.pocket.tokenizer import PAD, build_tokenizer, load_tokenizer
+from ml.pocket.tokenizer import build_tokenizer, load_tokenizer
 from ml.progress import Progress, print_result
 
-NOT_LEARNED = -100
 GATE = (0.35, 0.75)
 # A reader that gets fewer results of held-out drills right knows too little to judge anybody's.
 LEAST_RIGHT = 0.95
-# Lessons of like length are batched from among so many; fewer would leave more padding.
-LESSONS_SORTED = 600
 
 
 def configuration(vocabulary: int, hidden: int, layers: int) -> LlamaConfig:
@@ -49,35 +46,6 @@ def configuration(vocabulary: int, hidden: int, layers: int) -> LlamaConfig:
         bos_token_id=None,
         eos_token_id=None,
     )
-
-
-def batches(
-    tokenizer: Tokenizer, seed: int, tokens: int, course: str = "careless"
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Batches of about `tokens` tokens of lessons of like length: ids and targets, both [batch, length]."""
-    stream = lessons(tokenizer, seed, course)
-    order = torch.Generator().manual_seed(seed)
-    padding = tokenizer.token_to_id(PAD) or 0
-    while True:
-        pool = sorted((next(stream) for _ in range(LESSONS_SORTED)), key=lambda lesson: len(lesson.tokens))
-        groups: list[list[Lesson]] = [[]]
-        for lesson in pool:
-            if groups[-1] and (len(groups[-1]) + 1) * len(lesson.tokens) > tokens:
-                groups.append([])
-            groups[-1].append(lesson)
-        for index in torch.randperm(len(groups), generator=order).tolist():
-            yield _batch(groups[index], padding)
-
-
-def _batch(group: list[Lesson], padding: int) -> tuple[torch.Tensor, torch.Tensor]:
-    length = max(len(lesson.tokens) for lesson in group)
-    ids = torch.full((len(group), length), padding)
-    targets = torch.full((len(group), length), NOT_LEARNED)
-    for row, lesson in enumerate(group):
-        ids[row, : len(lesson.tokens)] = torch.tensor(lesson.tokens)
-        learned = [t if flag else NOT_LEARNED for t, flag in zip(lesson.tokens, lesson.learned, strict=True)]
-        targets[row, : len(learned)] = torch.tensor(learned)
-    return ids, targets
 
 
 def optimizers(model: torch.nn.Module, rate: float) -> list[torch.optim.Optimizer]:
