@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from ml.errors import MisstepError
-from ml.pocket.feeding import NOT_LEARNED, batches
+from ml.pocket.feeding import NOT_LEARNED, feed, on_device
 from ml.pocket.lessons import COURSES, LONGEST_LESSON, Lesson, drill_lesson
 from ml.pocket.measuring import HELD_OUT_SEED, Accuracy, measure_accuracy
 from ml.pocket.policy import load_pocket_policy
@@ -83,27 +84,31 @@ def train(
     rate: float,
     resume: Path | None,
     course: str = "careless",
+    writers: int = 0,
 ) -> None:
-    """Train for `steps` batches of about `tokens` tokens; the folder `working` is saved now and then."""
+    """Train for `steps` batches of about `tokens` tokens; the folder `working` is saved now and then.
+
+    Raises MisstepError when one of the processes that write the lessons dies.
+    """
     torch.manual_seed(seed)
     tokenizer = build_tokenizer() if resume is None else load_tokenizer(resume)
     model = LlamaForCausalLM(configuration(tokenizer.get_vocab_size(), hidden, layers))
     if resume is not None:
         model.load_state_dict(load_file(resume / "model.safetensors"), strict=False)
     chosen = optimizers(model, rate)
-    stream = batches(tokenizer, seed, tokens, course)
     progress = Progress("steps", steps)
-    for step in range(steps):
-        for optimizer in chosen:
-            for group in optimizer.param_groups:
-                group["lr"] = rate * rate_at(step, steps)
-        loss = _learn(model, *next(stream))
-        for optimizer in chosen:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        progress.report(step + 1, metrics={"loss": round(loss, 4)})
-        if (step + 1) % 250 == 0:
-            save(model, tokenizer, working)
+    with closing(feed(tokenizer, seed, tokens, course, writers)) as stream:
+        for step in range(steps):
+            for optimizer in chosen:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * rate_at(step, steps)
+            loss = _learn(model, *on_device(next(stream), model.device))
+            for optimizer in chosen:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            progress.report(step + 1, metrics={"loss": round(loss, 4)})
+            if (step + 1) % 250 == 0:
+                save(model, tokenizer, working)
     save(model, tokenizer, working)
 
 
@@ -177,16 +182,17 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=2560, help="in a batch, about")
     parser.add_argument("--rate", type=float, default=2.5e-3)
+    parser.add_argument("--writers", type=int, default=0, help="processes that write lessons; 0: this one")
     arguments = parser.parse_args()
     if arguments.out.exists():
         raise SystemExit(f"{arguments.out} exists, expected a folder to be made")
     working = arguments.out.with_name(arguments.out.name + ".partial")
     torch.set_num_threads(1)
-    train(
-        arguments.steps, working, arguments.seed, arguments.hidden, arguments.layers, arguments.tokens,
-        arguments.rate, arguments.resume, arguments.course,
-    )  # fmt: skip
     try:
+        train(
+            arguments.steps, working, arguments.seed, arguments.hidden, arguments.layers, arguments.tokens,
+            arguments.rate, arguments.resume, arguments.course, arguments.writers,
+        )  # fmt: skip
         found = (
             {"accuracy": [asdict(accuracy) for accuracy in check_gate(working)]}
             if arguments.course == "careless"

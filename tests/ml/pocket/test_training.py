@@ -34,6 +34,13 @@ def test_training_writes_a_folder_that_loads_and_can_be_resumed(trained: Path, t
     assert load_pocket_policy(again).name == first.name
 
 
+def test_two_runs_with_as_many_writers_give_the_same_weights(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        training.train(3, tmp_path / name, 0, 32, 1, tokens=1024, rate=3e-3, resume=None, writers=2)
+    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
+    assert one == two
+
+
 def test_the_gate_refuses_a_policy_that_has_learned_nothing(trained: Path) -> None:
     with pytest.raises(MisstepError, match="nothing was written"):
         training.check_gate(trained, problems=2, samples=1)
