@@ -144,7 +144,7 @@ class _Recorder(Hand):
         return left + right
 
 
-def lessons(tokenizer: Tokenizer, seed: int, course: str = "careless") -> Iterator[Lesson]:
+def lessons(tokenizer: Tokenizer, seed: int | str, course: str = "careless") -> Iterator[Lesson]:
     """An endless mixture, the same for the same seed: whole solutions, continued prefixes, drills."""
     rng = random.Random(f"pocket lessons {seed}")
     kinds = COURSES[course]
