@@ -10,12 +10,18 @@ from typing import Literal
 from ml.pocket.expression import Factor, Sum, Term, number
 
 _NAMES = "ABCDEFGH"
-Habit = Literal["fine", "usual", "strange"]
+Habit = Literal["fine", "usual", "strange", "free"]
 # By levels of pairing: how deep the left and the right half are cut, and how often; the usual cut first.
 _CUTS = {
     1: (((0, 0), 1),),
     2: (((1, 1), 16), ((0, 0), 3), ((1, 0), 2)),
     3: (((1, 1), 8), ((0, 0), 8), ((1, 2), 1)),
+}
+# Strangers cut in more ways, and leave out more brackets.
+_FREE_CUTS = {
+    1: (((0, 0), 1),),
+    2: (((1, 1), 14), ((0, 0), 4), ((1, 0), 2), ((0, 1), 1)),
+    3: (((1, 1), 10), ((0, 0), 5), ((1, 2), 1), ((2, 2), 1)),
 }
 
 
@@ -35,6 +41,8 @@ def make_plan(expression: Sum, rng: random.Random, habit: Habit = "usual") -> Pl
     """
     root = strip_brackets(expression)
     depth = levels(root)
+    if habit == "free":
+        return _free_plan(root, rng, depth)
     cuts, weights = zip(*_CUTS[depth], strict=True)
     definitions: dict[str, Sum] = {}
     cut = cuts[0] if habit == "fine" else rng.choices(cuts, weights)[0]
@@ -48,6 +56,41 @@ def make_plan(expression: Sum, rng: random.Random, habit: Habit = "usual") -> Pl
     elif depth == 1 and rng.random() < 0.5:
         formula = Sum((Term(1, (formula,)),))
     return Plan(formula, definitions)
+
+
+def _free_plan(root: Sum, rng: random.Random, depth: int) -> Plan:
+    """A stranger's plan: any cut, and any of its brackets left out."""
+    cuts, weights = zip(*_FREE_CUTS[depth], strict=True)
+    definitions: dict[str, Sum] = {}
+    formula = _cut(root, rng.choices(cuts, weights)[0], iter(_NAMES), definitions)
+    if depth > 1 and rng.random() < 0.2:
+        share = rng.choice((0.5, 1.0))
+        definitions = {
+            name: _bare(part) if rng.random() < share else part for name, part in definitions.items()
+        }
+    if len(definitions) < len(_NAMES) and rng.random() < 0.03:
+        return _with_spare_letter(Plan(formula, definitions), rng)
+    brackets = rng.random()
+    if brackets < 0.3:
+        formula = flattened(formula)
+    elif brackets < 0.45:
+        formula = _partly_flattened(formula, rng)
+    if rng.random() < (0.5 if len(definitions) == 2 else 0.05):
+        formula = Sum((Term(1, (formula,)),))
+    return Plan(formula, definitions)
+
+
+def _partly_flattened(formula: Sum, rng: random.Random) -> Sum:
+    """`(A * B) - ((C * D) + (E - F))` as `(A * B) - (C * D + E - F)`, or one of a sum's brackets left out."""
+    terms = []
+    for term in formula.terms:
+        inner = tuple(flattened(f) if isinstance(f, Sum) else f for f in term.factors)
+        terms.append(Term(term.sign, inner))
+    place = rng.randrange(len(terms))
+    left_out = flattened(Sum((terms[place],))).terms if len(terms) > 1 and rng.random() < 0.5 else None
+    if left_out is None:
+        return Sum(tuple(terms))
+    return Sum((*terms[:place], *left_out, *terms[place + 1 :]))
 
 
 def _with_spare_letter(plan: Plan, rng: random.Random) -> Plan:

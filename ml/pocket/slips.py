@@ -22,6 +22,8 @@ class Care:
         0.0  # `5 - 3 + 2` read as `5 - (3 + 2)`, a sum done before the product beside it (per hop)
     )
     contagion: float = 0.0  # `5 - -4 - 2` read as `5 + 4 + 2` (per plain minus beside a double one)
+    twice: float = 0.0  # `18 + 5 - 9` as `14 - 9`, a number added and left standing (per sum)
+    far: float = 0.0  # how many of the wrong sums and products are off by any little amount or in any digit
 
 
 CAREFUL = Care()
@@ -31,7 +33,15 @@ CARELESS_CODE = Care(double_sign=0.18, copying=0.13, brackets=0.18)
 CARELESS_AFTER_PROSE = Care(double_sign=0.08, copying=0.06, brackets=0.07)
 # Strangers, whose solutions a PRM learns to judge, slip in one step of five or so.
 CARELESS_STRANGER = Care(
-    sign=0.05, product=0.04, carry=0.035, copying=0.012, brackets=0.02, grouping=0.02, contagion=0.06
+    sign=0.05,
+    product=0.04,
+    carry=0.035,
+    copying=0.012,
+    brackets=0.02,
+    grouping=0.02,
+    contagion=0.06,
+    twice=0.03,
+    far=0.4,
 )
 TAKING_OVER = Care(copying=0.01)
 
@@ -52,6 +62,8 @@ class Hand:
         if value and self.slips(self.care.sign):
             return -value
         if self.slips(self.care.product):
+            if self.slips(self.care.far):
+                return self._near(value)
             magnitude, sign = abs(value), -1 if value < 0 else 1
             return sign * max(0, magnitude + self.rng.choice((-10, -2, -1, 1, 2, 10, abs(left), -abs(left))))
         return value
@@ -72,10 +84,21 @@ class Hand:
         value = left + right
         if not self.slips(self.care.carry):
             return value
+        if self.slips(self.care.far):
+            return self._near(value)
         choices = [value - 10, value + 10, value - 1, value + 1]
         if left * right < 0:
             choices += [left - right, -value, -(abs(left) + abs(right))]
         return self.rng.choice([choice for choice in choices if choice != value])
+
+    def _near(self, value: int) -> int:
+        """Another number: a little more or less, or one of its digits is another."""
+        if abs(value) < 100 or self.rng.random() < 0.3:
+            return value + self.rng.choice((-1, 1)) * self.rng.randint(2, 9)
+        place = 10 ** self.rng.randrange(len(str(abs(value))))
+        digit = abs(value) // place % 10
+        other = self.rng.choice([d for d in range(10) if d != digit])
+        return value + (other - digit) * place * (-1 if value < 0 else 1)
 
     def simplify(self, sign: int, value: int) -> tuple[int, int]:
         """A sign before a negative number and the number, as a sign and a magnitude."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ml.pocket.expression import Factor, Sum, Term, as_number, evaluate, number, show
-from ml.pocket.free_reduction import bared, draw_taste, free_chain
-from ml.pocket.plan import Plan, make_plan, strip_brackets
+from ml.pocket.free_reduction import bared, free_chain
+from ml.pocket.plan import Habit, Plan, make_plan, strip_brackets
 from ml.pocket.reduction import Manner, chain
 from ml.pocket.slips import (
     CARELESS_AFTER_PROSE,
@@ -24,6 +24,7 @@ from ml.pocket.slips import (
     Care,
     Hand,
 )
+from ml.pocket.taste import draw_taste
 
 Write = Callable[[Sum, random.Random, Care], "Written"]
 
@@ -50,7 +51,7 @@ def fenced(sentence: str, code: str) -> str:
 
 def write_prose(expression: Sum, rng: random.Random, care: Care = CARELESS_PROSE) -> Written:
     """A whole prose solution of a pocket problem's expression."""
-    return _Prose(expression, rng, care, _manner(rng), fine=True).solution()
+    return _Prose(expression, rng, care, _manner(rng), "fine").solution()
 
 
 def write_code(expression: Sum, rng: random.Random, care: Care = CARELESS_CODE) -> Written:
@@ -134,10 +135,10 @@ class _Prose:
     """One prose solution in the making."""
 
     def __init__(
-        self, expression: Sum, rng: random.Random, care: Care, manner: Manner, fine: bool = False
+        self, expression: Sum, rng: random.Random, care: Care, manner: Manner, habit: Habit = "strange"
     ) -> None:
         self.rng, self.care, self.manner = rng, care, manner
-        self.plan: Plan = make_plan(expression, rng, "fine" if fine else "strange")
+        self.plan: Plan = make_plan(expression, rng, habit)
         self.worked_out = [
             name for name, part in self.plan.definitions.items() if not self._is_left_out(part)
         ]
@@ -204,6 +205,10 @@ class _Prose:
         last = self._result(hops[-1], value, strange)
         return f"Let's calculate {' = '.join([name, *map(show, (definition, *shown)), last])}."
 
+    def _put_in(self, formula: Sum, values: dict[str, int], hand: Hand, manner: Manner) -> Sum:
+        """The formula with its letters' values."""
+        return _filled(formula, values, manner.keep_brackets)
+
     def _formula_again(self) -> Sum:
         """The formula as the ending begins with it."""
         return self.plan.formula
@@ -216,7 +221,7 @@ class _Prose:
         """The formula with the values put in, worked out."""
         values = {name: evaluate(hand.copy(number(value))) for name, value in self.values.items()}
         formula = self._formula_again()
-        filled = _filled(hand.formula(formula), values, manner.keep_brackets)
+        filled = self._put_in(hand.formula(formula), values, hand, manner)
         hops, slipped = self._chain(filled, hand, manner)
         wrong = evaluate(filled) != evaluate(self.plan.formula, self.values)
         self.slips.append(slipped or wrong)
@@ -230,28 +235,40 @@ class _FreeProse(_Prose):
 
     def __init__(self, expression: Sum, rng: random.Random, care: Care) -> None:
         manner = Manner(keep_brackets=rng.random() < 0.5)
-        super().__init__(expression, rng, care, manner, fine=rng.random() < 0.8)
+        super().__init__(expression, rng, care, manner, "free")
         self.taste = draw_taste(rng)
-        if rng.random() < 0.2:
-            parts = {name: _opened_up(part) for name, part in self.plan.definitions.items()}
-            self.plan = replace(self.plan, definitions=parts)
+        # Some work every part out in another way, as a language model does.
+        self.is_fickle = rng.random() < 0.4
+        self.melts = rng.choice((0.0, 0.0, 0.3, 0.9))
         self.drops_brackets = rng.random() < 0.5
 
     def _chain(self, expression: Sum, hand: Hand, manner: Manner) -> tuple[list[Sum], bool]:
+        if self.is_fickle:
+            self.taste = draw_taste(self.rng)
         return free_chain(expression, hand, self.taste)
 
     def _formula_again(self) -> Sum:
         return bared(self.plan.formula) if self.drops_brackets else self.plan.formula
 
+    def _put_in(self, formula: Sum, values: dict[str, int], hand: Hand, manner: Manner) -> Sum:
+        filled = super()._put_in(formula, values, hand, manner)
+        return _melted(filled, hand) if self.rng.random() < self.melts else filled
+
     def _result(self, hop: Sum, value: int, strange: bool) -> str:
         return show(hop)
 
 
-def _opened_up(part: Sum) -> Sum:
-    """A part that has brackets inside, without those around it."""
-    inner = bared(part)
-    has_brackets = any(isinstance(factor, Sum) for term in inner.terms for factor in term.factors)
-    return inner if has_brackets else part
+def _melted(filled: Sum, hand: Hand) -> Sum:
+    """`11 + -420 - -3` as `11 - 420 + 3`, where a number stands alone."""
+    terms = []
+    for place, term in enumerate(filled.terms):
+        value = as_number(term.factors[0])
+        if place and len(term.factors) == 1 and value is not None and value < 0:
+            sign, magnitude = hand.simplify(term.sign, value)
+            terms.append(Term(sign, (magnitude,)))
+        else:
+            terms.append(term)
+    return Sum(tuple(terms))
 
 
 def _filled(formula: Sum, values: dict[str, int], bracket_negatives: bool) -> Sum:

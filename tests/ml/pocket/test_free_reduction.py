@@ -9,9 +9,10 @@ from itertools import pairwise
 import pytest
 
 from ml.pocket.expression import as_number, evaluate, parse, show
-from ml.pocket.free_reduction import LONGEST_FREE_CHAIN, Taste, draw_taste, free_chain
+from ml.pocket.free_reduction import LONGEST_FREE_CHAIN, free_chain
 from ml.pocket.problems import draw_expression
 from ml.pocket.slips import CAREFUL, Care, Hand
+from ml.pocket.taste import Taste, draw_taste
 
 STEADY = Taste(bracket=0.0, keep=0.0, leap=0.0, elsewhere=0.0, single=0.0, signs=0.0)
 
@@ -88,3 +89,38 @@ def test_a_misgrouped_difference_is_a_slip():
     chains = (shown("5 - 3 + 2", STEADY, Care(grouping=1.0), seed) for seed in range(9))
     found = {(hops[0], slipped) for hops, slipped in chains}
     assert found == {("2 + 2", False), ("5 - 5", True)}
+
+
+@pytest.mark.parametrize(
+    ("text", "habit", "hop"),
+    [
+        ("8 - 6 * 0 - -4", {"sooner": 1.0}, "8 - 6 * 0 + 4"),
+        ("-7 * 3 + -3 - -1", {"together": 1.0}, "-21 - 3 + 1"),
+        ("9 * 3 + (-4 * 4)", {"beside": 1.0}, "27 + -16"),
+        ("-9 + (30 * -3)", {"melt": 1.0}, "-9 - 90"),
+        ("5 + 5 + 3 + 7", {"pairs": 1.0}, "10 + 10"),
+        ("3 * 2 * 3 * 4", {"bracket": 1.0, "pairs": 1.0}, "(3 * 2) * (3 * 4)"),
+        ("5 - 3 * 6 + 4", {"group": 1.0}, "(5 - 3 * 6) + 4"),
+        ("-1 + -5 + -2", {"bracket": 1.0, "together": 1.0}, "(-1 - 5) - 2"),
+        ("8 * 8 - 0", {"nothing": 1.0}, "8 * 8"),
+        ("2 * -3 + 4 * 5", {"keep": 1.0, "plain": 1.0}, "(-6) + 20"),
+        ("2 * -3", {"keep": 1.0, "finish": 1.0}, "-6"),
+    ],
+)
+def test_habits_that_one_hop_shows(text, habit, hop):
+    chains = [shown(text, replace(STEADY, **habit), seed=seed) for seed in range(20)]
+    assert hop in {hops[0] for hops, _ in chains}
+    assert not any(slipped for _, slipped in chains)
+
+
+def test_a_number_may_be_added_and_left_standing():
+    hops, slipped = shown("18 + 5 - 9", STEADY, Care(twice=1.0))
+    assert hops == ["14 - 9", "5"] and slipped
+
+
+def test_a_wrong_sum_or_product_may_be_any_other_number():
+    hand = Hand(random.Random(5), Care(carry=1.0, product=1.0, far=1.0))
+    sums = [hand.add(-6, -4) for _ in range(200)]
+    products = [hand.multiply(1215, -159) for _ in range(200)]
+    assert -10 not in sums and len(set(sums)) > 10
+    assert -193185 not in products and len(set(products)) > 30

@@ -12,7 +12,7 @@ from ml.answers import extract_final_answer
 from ml.execution import sandbox
 from ml.pocket import writer
 from ml.pocket.checker import first_mistake
-from ml.pocket.expression import evaluate
+from ml.pocket.expression import evaluate, parse
 from ml.pocket.problems import draw_expression, question
 from ml.pocket.slips import CAREFUL, CARELESS_CODE, CARELESS_PROSE, CARELESS_STRANGER, Care
 from ml.search.grading import codes_of
@@ -101,3 +101,18 @@ def test_a_wrong_prefix_is_not_mended_by_the_code_that_follows() -> None:
             mended += written.answer == evaluate(expression)
     # What is left are products with zero and slips that cancel.
     assert mended < 0.1 * wrong
+
+
+def test_strangers_cut_and_bracket_formulas_in_many_ways() -> None:
+    rng = random.Random(9)
+    expression = parse("(((1 + 2) - (3 + 4)) + ((5 + 6) * (7 + 8)))")
+    openings = {writer.write_freely(expression, rng, CAREFUL).steps[0].split('"')[1] for _ in range(400)}
+    assert {"A + B", "(A + B)", "A - B + C", "(A - B) + C", "(A - B) + (C * D)", "A - B + C * D"} <= openings
+
+
+def test_a_stranger_may_melt_a_negative_value_into_the_sign_before_it() -> None:
+    rng = random.Random(10)
+    expression = parse("((1 + 2) + (3 - 9))")
+    endings = {writer.write_freely(expression, rng, CAREFUL).steps[-1] for _ in range(100)}
+    assert any("A + B = 3 - 6" in ending for ending in endings)
+    assert any("A + B = 3 + -6" in ending for ending in endings)
