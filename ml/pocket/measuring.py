@@ -16,12 +16,10 @@ from pathlib import Path
 
 from ml.execution import sandbox
 from ml.pocket.checker import first_mistake
-from ml.pocket.problems import generate
+from ml.pocket.problems import HELD_OUT_SEED, generate
 from ml.policies.protocol import Policy, Prefix
 from ml.records import Problem
 from ml.search.grading import grade
-
-HELD_OUT_SEED = 999
 
 
 @dataclass(frozen=True, slots=True)

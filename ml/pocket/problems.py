@@ -19,6 +19,8 @@ LARGEST_ANSWER = 99_999
 _OPERATORS = "+-*"
 # (levels of pairing above the groups, numbers in a group, how often of 152)
 SHAPES = ((2, 4, 64), (1, 4, 45), (2, 3, 25), (3, 2, 11), (2, 2, 7))
+# Of problems and drills that nothing in the pocket family was trained on.
+HELD_OUT_SEED = 999
 _REQUEST = re.compile(r"pocket:(\d+)(?::seed=(\d+))?")
 
 

@@ -13,6 +13,7 @@ import random
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -24,11 +25,12 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from ml.errors import MisstepError
 from ml.pocket.feeding import NOT_LEARNED, feed, on_device
 from ml.pocket.lessons import COURSES, LONGEST_LESSON, Lesson, drill_lesson
-from ml.pocket.measuring import HELD_OUT_SEED, Accuracy, measure_accuracy
-from ml.pocket.policy import load_pocket_policy
-from ml.pocket.problems import generate
+from ml.pocket.problems import HELD_OUT_SEED, generate
 from ml.pocket.tokenizer import build_tokenizer, load_tokenizer
 from ml.progress import Progress, print_result
+
+if TYPE_CHECKING:
+    from ml.pocket.measuring import Accuracy
 
 GATE = (0.35, 0.75)
 # A reader that gets fewer results of held-out drills right knows too little to judge anybody's.
@@ -133,6 +135,10 @@ def _learn(model: LlamaForCausalLM, ids: torch.Tensor, targets: torch.Tensor) ->
 
 def check_gate(working: Path, problems: int = 60, samples: int = 8) -> list[Accuracy]:
     """Measure the policy on held-out problems; refuse one too weak to be useful or too good to search."""
+    # Only a policy is tried out, which takes the sandbox: readers can be made where there is none.
+    from ml.pocket.measuring import measure_accuracy
+    from ml.pocket.policy import load_pocket_policy
+
     policy = load_pocket_policy(working)
     held_out = generate(problems, HELD_OUT_SEED)
     found = [measure_accuracy(policy, held_out, style, samples) for style in ("prose", "code")]

@@ -12,23 +12,26 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from numpy.typing import NDArray
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
+
+Integers = NDArray[np.integer[Any]]
+
+
+# The kernel works on so many queries and keys at once.
+BLOCK = 128
 
 
 @dataclass(frozen=True)
 class Intervals:
-    """entries, exits, positions: of every token of a row, int32 [T]; longest: the most tokens on a path."""
+    """entries, exits, positions: of every token of a row, int32 [T]. starts: where each tree begins in it, [trees]."""
 
-    entries: torch.Tensor
-    exits: torch.Tensor
-    positions: torch.Tensor
-    longest: int
-
-    def to(self, device: torch.device) -> Intervals:
-        """The same on a device."""
-        entries, exits, positions = (t.to(device) for t in (self.entries, self.exits, self.positions))
-        return Intervals(entries, exits, positions, self.longest)
+    entries: Integers
+    exits: Integers
+    positions: Integers
+    starts: Integers
 
 
 @dataclass(frozen=True)
@@ -52,19 +55,34 @@ def node_intervals(parents: Sequence[int], first: int) -> tuple[list[int], list[
     return entries, [entry + size for entry, size in zip(entries, sizes, strict=True)]
 
 
-def block_plan(row: Intervals, queries: torch.Tensor | None = None) -> BlockPlan:
-    """Attention of all tokens of the row, or of those at the places `queries` [M] alone."""
-    asking, standing = row.entries, row.positions
-    if queries is not None:
-        asking, standing = asking.index_select(0, queries), standing.index_select(0, queries)
-    entries, exits, positions = row.entries, row.exits, row.positions
+def block_plan(row: Intervals, places: Integers, device: torch.device) -> BlockPlan:
+    """Attention of the tokens at the sorted `places` [M] over the whole row, with its tensors on a device."""
+    series = (row.entries[places], row.positions[places], row.entries, row.exits, row.positions)
+    asking, standing, entries, exits, positions = (torch.from_numpy(s).to(device) for s in series)
 
     def sees(batch: Any, head: Any, query: Any, key: Any) -> Any:
         is_above = (entries[key] <= asking[query]) & (asking[query] < exits[key])
         return is_above & (positions[key] <= standing[query])
 
-    lengths = len(asking), len(entries)
-    return BlockPlan(create_block_mask(sees, None, None, *lengths, device=entries.device), row.longest)
+    counts, indices = (torch.from_numpy(blocks).to(device) for blocks in _blocks_to_read(row, places))
+    mask = BlockMask.from_kv_blocks(
+        counts[None, None], indices[None, None], BLOCK_SIZE=BLOCK, mask_mod=sees,
+        seq_lengths=(len(places), len(row.entries)),
+    )  # fmt: skip
+    return BlockPlan(mask, int(row.positions.max()) + 1)
+
+
+def _blocks_to_read(row: Intervals, places: Integers) -> tuple[Integers, Integers]:
+    """Which blocks of keys each block of queries has to look at: how many, and which first, both int32.
+
+    A tree's tokens stand together, and a path's in its order, so that no query looks past itself or before its tree.
+    """
+    ends = np.minimum(np.arange(BLOCK, len(places) + BLOCK, BLOCK), len(places)) - 1
+    trees = np.searchsorted(row.starts, places[::BLOCK], side="right") - 1
+    first, last = row.starts[trees] // BLOCK, places[ends] // BLOCK
+    every = -(-len(row.entries) // BLOCK)
+    indices = np.minimum(first[:, None] + np.arange(every), every - 1)
+    return (last - first + 1).astype(np.int32), indices.astype(np.int32)
 
 
 def attend_over_blocks(

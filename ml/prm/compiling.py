@@ -1,26 +1,23 @@
-"""Fused kernels for what is neither a matrix product nor attention: on a GPU that is half of the time."""
+"""Fused kernels for what is neither a matrix product nor attention: on a GPU that is half of the time and more."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+# One compilation serves all layers of a model and rows of any length. Where attention is one kernel over the row, it
+# takes in a layer as a whole; where it is a list of calls, which every row has another one of, what stands around it.
+LAYERS = ("DecoderLayer", "GPT2Block")
+PIECES = ("RMSNorm", "LayerNorm", "MLP")
 
-# Feed-forwards and norms are small functions of one tensor, so that one compilation serves all layers and all lengths.
-FUSED = ("RMSNorm", "LayerNorm", "MLP")
 
+def compile_layers(model: Any, is_whole: bool) -> int:
+    """Compile the layers in place, or their norms and feed-forwards alone; returns how many modules those are.
 
-def compile_pieces(model: Any) -> int:
-    """Compile the norms and feed-forwards of all layers in place, once for all lengths; returns how many.
-
-    Names of weights stay as they are. The first update takes longer, by seconds on a GPU.
+    is_whole: whether rows are attended to in blocks (see `ml.prm.packing`). Names of weights stay as they are. The
+    first update takes longer, by half a minute.
     """
-    pieces = [module for module in model.modules() if is_fused(module)]
-    for module in pieces:
+    kinds = LAYERS if is_whole else PIECES
+    chosen = [module for module in model.modules() if type(module).__name__.endswith(kinds)]
+    for module in chosen:
         module.compile(dynamic=True)
-    return len(pieces)
-
-
-def is_fused(module: nn.Module) -> bool:
-    """Whether a module is of a kind that is compiled."""
-    return type(module).__name__.endswith(FUSED)
+    return len(chosen)

@@ -53,17 +53,16 @@ def normaliser_of(
     return total
 
 
-def hits(objective: str, outputs: torch.Tensor, examples: Sequence[Example]) -> tuple[float, int]:
-    """How many readings (or pairs) came out on the right side, and how many there were."""
+def hits(objective: str, outputs: torch.Tensor, examples: Sequence[Example]) -> tuple[torch.Tensor, int]:
+    """How many readings (or pairs) came out on the right side, shape [], and how many there were."""
     if objective == "preference":
-        offset, right, count = 0, 0.0, 0
+        offset, pairs = 0, []
         for example in examples:
-            scores = outputs[offset : offset + len(example.reads), 0]
-            right += sum(float(scores[a] > scores[b]) for a, b, _ in example.pairs)
-            count += len(example.pairs)
+            pairs += [(a + offset, b + offset) for a, b, _ in example.pairs]
             offset += len(example.reads)
-        return right, count
+        better, worse = torch.tensor(pairs, device=outputs.device).T
+        return (outputs[better, 0] > outputs[worse, 0]).sum(), len(pairs)
     targets = torch.tensor([t for example in examples for t in example.targets], device=outputs.device)
     if objective == "value":
-        return float(((outputs[:, 0] - targets[:, 0]).abs() < 0.1).sum()), len(targets)
-    return float((outputs.argmax(1) == targets.argmax(1)).sum()), len(targets)
+        return ((outputs[:, 0] - targets[:, 0]).abs() < 0.1).sum(), len(targets)
+    return (outputs.argmax(1) == targets.argmax(1)).sum(), len(targets)

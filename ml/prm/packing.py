@@ -96,18 +96,17 @@ def pack(
     ends = [layout.add(tree) for tree in trees]
     wanted = [int(ends[t][node]) for t, nodes in enumerate(reads) for node in nodes]
     places, order = np.unique(np.asarray(wanted, dtype=np.int64), return_inverse=True)
-    at = torch.from_numpy(places).to(device)
     plans: tuple[SpanPlan, SpanPlan] | tuple[BlockPlan, BlockPlan]
     if device.type in BLOCK_DEVICES:
-        row = layout.intervals().to(device)
-        plans = block_plan(row), block_plan(row, at)
+        row = layout.intervals()
+        plans = block_plan(row, np.arange(layout.length), device), block_plan(row, places, device)
     else:
         plans = full_plan(layout.calls).to(device), read_plan(layout.calls, places).to(device)
     return Packed(
         input_ids=torch.from_numpy(np.concatenate(layout.ids))[None].to(device),
         position_ids=torch.from_numpy(np.concatenate(layout.positions))[None].to(device),
         plan=plans[0],
-        reads=at,
+        reads=torch.from_numpy(places).to(device),
         read_plan=plans[1],
         order=torch.from_numpy(order.astype(np.int64)).to(device),
         ends=ends,
@@ -138,6 +137,7 @@ class _Layout:
         self.positions: list[Integers] = []
         self.entries: list[Integers] = []
         self.exits: list[Integers] = []
+        self.starts: list[int] = []
         self.nodes = 0
         self.calls: list[Call] = []
         self.length = 0
@@ -147,6 +147,7 @@ class _Layout:
         children, follower, reach = _longest_paths(tree)
         entries, exits = node_intervals(tree.parents, self.nodes)
         self.nodes += len(tree.parents)
+        self.starts.append(self.length)
         ends = np.zeros(len(tree.tokens), dtype=np.int64)
         nothing = np.zeros(0, dtype=np.int64)
         groups: deque[tuple[list[int], Integers]] = deque([([0], nothing)])
@@ -174,8 +175,8 @@ class _Layout:
     def intervals(self) -> Intervals:
         """What `ml.prm.blocks` has to know of the row."""
         parts = (self.entries, self.exits, self.positions)
-        entries, exits, positions = (torch.from_numpy(np.concatenate(p).astype(np.int32)) for p in parts)
-        return Intervals(entries, exits, positions, int(positions.max()) + 1)
+        entries, exits, positions = (np.concatenate(part).astype(np.int32) for part in parts)
+        return Intervals(entries, exits, positions, np.asarray(self.starts))
 
     def _place(self, tokens: Sequence[int], position: int) -> None:
         if not len(tokens):

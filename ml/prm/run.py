@@ -23,10 +23,11 @@ from ml.evaluation.first_mistake import first_mistake_report
 from ml.prm.bases import open_base
 from ml.prm.card import code_commit, dependency_versions
 from ml.prm.checkpoint import publish
-from ml.prm.compiling import compile_pieces
+from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group
 from ml.prm.examples import Example, examples_from
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
+from ml.prm.packing import BLOCK_DEVICES
 from ml.prm.problem_trees import by_problem
 from ml.prm.request import (
     Request,
@@ -149,7 +150,7 @@ def _prepared(model: PreTrainedModel, request: Request) -> nn.Module:
     if request.gradient_checkpointing:
         recompute_activations(model)
     if request.is_compiled:
-        compile_pieces(model)
+        compile_layers(model, torch.device(request.device).type in BLOCK_DEVICES)
     if request.lora_rank:
         has_language_head = request.head != "linear"
         return with_lora(

@@ -137,7 +137,9 @@ def _update(
     normaliser = normaliser_of(settings.objective, batch, weights, settings.smoothing)
     spoken = count_tokens(batch, model.closing) if settings.language_weight else 0
     mine = group.share(batch)
-    loss_sum, right, asked = 0.0, 0.0, 0.0
+    losses: list[torch.Tensor] = []
+    hit: list[torch.Tensor] = []
+    asked = 0.0
     rows = batches_within([example.tree.size for example in mine], settings.tokens_per_row)
     for turn in range(group.rounds(len(rows))):
         # With split weights, a process without rows left goes through the others' passes with one of no weight.
@@ -156,10 +158,13 @@ def _update(
             (total * 0.0).backward()
             continue
         total.backward()
-        loss_sum += float(loss.detach())
+        losses.append(loss.detach())
         right_now, count = hits(settings.objective, outputs.detach().float(), row)
-        right, asked = right + right_now, asked + count
+        hit.append(right_now)
+        asked += count
     group.add_gradients(model)
+    # Numbers are asked for last: each makes this process wait until a GPU has caught up with it.
+    loss_sum, right = sum(map(float, losses)), sum(map(float, hit))
     loss_sum, right, asked = group.add_numbers(loss_sum, right, asked)
     return loss_sum, right / max(asked, 1)
 
