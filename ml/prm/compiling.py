@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from typing import Any
+
+from ml.errors import MisstepError
 
 # One compilation serves all layers of a model and rows of any length. Where attention is one kernel over the row, it
 # takes in a layer as a whole; where it is a list of calls, which every row has another one of, what stands around it.
@@ -14,8 +18,13 @@ def compile_layers(model: Any, is_whole: bool) -> int:
     """Compile the layers in place, or their norms and feed-forwards alone; returns how many modules those are.
 
     is_whole: whether rows are attended to in blocks (see `ml.prm.packing`). Names of weights stay as they are. The
-    first update takes longer, by half a minute.
+    first update takes longer, by half a minute. Raises MisstepError where there is no compiler.
     """
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        raise MisstepError(
+            f"--compile without a C++ compiler ({compiler}), expected one on the path or in CXX"
+        )
     kinds = LAYERS if is_whole else PIECES
     chosen = [module for module in model.modules() if type(module).__name__.endswith(kinds)]
     for module in chosen:

@@ -92,7 +92,7 @@ def train(
     with TerminationFlag() as flag:
         while run.step < settings.steps:
             started = time.perf_counter()
-            batch = [examples[index] for index in _batch(len(examples), settings, run.step)]
+            batch = [examples[index] for index in batch_of(len(examples), settings, run.step)]
             rate = learning_rate_at(run.step, settings)
             optimizers.set_rate(rate)
             loss, accuracy = _update(model, batch, settings, group)
@@ -169,7 +169,7 @@ def _update(
     return loss_sum, right / max(asked, 1)
 
 
-def _batch(count: int, settings: TrainingSettings, step: int) -> list[int]:
+def batch_of(count: int, settings: TrainingSettings, step: int) -> list[int]:
     """The examples of one update: epochs are shuffled by (seed, epoch), so the step alone says which."""
     size = min(settings.batch_size, count)
     places = range(step * size, (step + 1) * size)

@@ -20,7 +20,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from ml.prm.compiling import compile_layers
 from ml.prm.examples import Example, ExampleSettings, examples_from
 from ml.prm.model import ProcessRewardModel, build
 from ml.prm.tokenization import StepTokenizer, load_step_tokenizer
-from ml.prm.train import TrainingSettings, _batch, train
+from ml.prm.train import TrainingSettings, batch_of, train
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule
 from tests.benchmarks import train_throughput as samples
@@ -71,35 +71,43 @@ def measure(options: argparse.Namespace) -> None:
     write_json(options.out, found)
     print(json.dumps(found["share_of_matrix_rate"]), flush=True)
     for case in options.cases:
-        found[case] = against_trl(options.folder / case, options)
-        write_json(options.out, found)
-        print(case, json.dumps(found[case]["summary"], indent=1), flush=True)
-
-
-def against_trl(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """The trainers in turn on one sample."""
-    raw: dict[str, list[dict[str, Any]]] = {name: [] for name in options.variants}
-    for repeat in range(options.repeats + 1):
-        names = list(raw)[repeat % len(raw) :] + list(raw)[: repeat % len(raw)]
-        for name in names:
-            run = one_run(folder, name, repeat == options.repeats, 1.0 if repeat else WARM_UP)
-            print(name, json.dumps(run), flush=True)
-            if repeat:
+        raw: dict[str, list[dict[str, Any]]] = {name: [] for name in options.variants}
+        for name, is_judged, is_counted in turns(options.variants, options.repeats):
+            share = 1.0 if is_counted or name == "ours" else WARM_UP
+            run = one_run(options.folder / case, name, is_judged, share)
+            print(case, name, json.dumps(run), flush=True)
+            if is_counted:
                 raw[name].append(run)
-    labelled = raw["ours"][0]["labelled_steps"]
+                found[case] = {"summary": summary(raw), "raw": raw}
+                write_json(options.out, found)
+
+
+def turns(names: Sequence[str], repeats: int) -> Iterator[tuple[str, bool, bool]]:
+    """Whose turn it is, whether what was trained is judged (the last time), and whether time counts (not the first)."""
+    for repeat in range(repeats + 1):
+        start = repeat % len(names)
+        for name in [*names[start:], *names[:start]]:
+            yield name, repeat == repeats, repeat > 0
+
+
+def summary(raw: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Medians, and what stands beside them, of what has been run so far."""
+    raw = {name: runs for name, runs in raw.items() if runs}
     medians = {name: statistics.median(run["seconds"] for run in runs) for name, runs in raw.items()}
-    summary = {
-        "labelled_steps": labelled,
+    found: dict[str, Any] = {
+        "runs": {name: len(runs) for name, runs in raw.items()},
         "median_seconds": medians,
-        "labelled_steps_per_second": {name: labelled / seconds for name, seconds in medians.items()},
-        "times_faster_than": {
-            name: seconds / medians["ours"] for name, seconds in medians.items() if name != "ours"
-        },
         "peak_memory_mib": {name: max(run["peak_mib"] for run in runs) for name, runs in raw.items()},
-        "held_out": {name: runs[-1]["held_out"] for name, runs in raw.items()},
+        "held_out": {name: runs[-1].get("held_out") for name, runs in raw.items()},
         "updates": {name: runs[0]["updates"] for name, runs in raw.items()},
     }
-    return {"summary": summary, "raw": raw}
+    if "ours" in raw:
+        labelled = raw["ours"][0]["labelled_steps"]
+        found["labelled_steps_per_second"] = {name: labelled / seconds for name, seconds in medians.items()}
+        found["times_faster_than"] = {
+            name: seconds / medians["ours"] for name, seconds in medians.items() if name != "ours"
+        }
+    return found
 
 
 def one_run(folder: Path, name: str, is_judged: bool, share: float) -> dict[str, Any]:
@@ -227,7 +235,7 @@ def share_of_rate(folder: Path, rate: float, batch: int = 80, updates: int = 4) 
     first = time.perf_counter() - started
     torch.cuda.reset_peak_memory_stats()
     seconds = _timed(lambda: train(model, examples, settings))
-    read = [examples[index] for step in range(updates) for index in _batch(len(examples), settings, step)]
+    read = [examples[index] for step in range(updates) for index in batch_of(len(examples), settings, step)]
     operations = sum(operations_of(plain, example) for example in read)
     return {
         "seconds": seconds,
@@ -277,6 +285,8 @@ def main() -> int:
     elif not torch.cuda.is_available():
         print("no GPU here: nothing to measure")
     else:
+        if not options.folder.exists():
+            prepare(options)
         measure(options)
     return 0
 

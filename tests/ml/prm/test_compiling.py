@@ -1,0 +1,40 @@
+"""Compiling changes what an update costs, and not what is learned."""
+
+from __future__ import annotations
+
+import random
+import shutil
+
+import pytest
+import torch
+
+from ml.errors import MisstepError
+from ml.prm.compiling import compile_layers
+from ml.prm.packing import pack
+from tests.ml.prm.toys import random_tree, tiny_model
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here: nothing can be compiled")
+def test_compiled_layers_give_the_same_readings_and_gradients_at_any_length():
+    generator = random.Random(5)
+    rows = [[random_tree(generator, 6) for _ in range(count)] for count in (2, 5, 9)]
+    packed = [pack(trees, [[1, 2]] * len(trees)) for trees in rows]
+    plain, compiled = tiny_model(), tiny_model()
+    compiled.load_state_dict(plain.state_dict())
+    assert compile_layers(compiled.model, is_whole=False) > 0
+    assert list(compiled.state_dict()) == list(plain.state_dict())
+    for row in packed:
+        found = []
+        for model in (plain, compiled):
+            model.zero_grad()
+            outputs = model(row)
+            (outputs**2).sum().backward()
+            found.append([outputs.detach(), *(p.grad for p in model.parameters())])
+        for expected, got in zip(*found, strict=True):
+            assert torch.allclose(expected, got, atol=1e-6)
+
+
+def test_without_a_compiler_it_is_refused_in_words(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(MisstepError, match=r"C\+\+ compiler \(no-such-compiler\), expected one"):
+        compile_layers(tiny_model().model, is_whole=False)
