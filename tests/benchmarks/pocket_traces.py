@@ -3,15 +3,16 @@
     python -m tests.benchmarks.pocket_traces --out docs/results/pocket_traces.json
 
 Simulated strangers solve pocket problems in the words of real traces; OmegaPRM labels what they wrote, and nobody
-else. The model then judges traces that it was not trained, chosen or tuned on, by the threshold that suits fresh
-strangers; at last it goes on with people's labels of one half of the traces and is tested on the other. Files that
-are there already are used.
+else. Of further solutions only the answer is known. The model then judges traces that it was not trained, chosen or
+tuned on, by the threshold that suits fresh strangers; at last it goes on with people's labels of one half of the
+traces and is tested on the other. Files that are there already are used.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ TRACES = DATA / "big_bench_mistake" / "multistep_arithmetic.jsonl"
 ROLLOUTS = 4
 EFFORT = (
     "--base", "pocket-reader", "--head", "likelihood", "--batch-size", 16, "--optimizer", "muon",
-    "--learning-rate", 1e-3, "--bf16",
+    "--learning-rate", 1e-3, "--bf16", "--compile", "--outcomes",
 )  # fmt: skip
 # How people's labels of half of the traces are added to a finished model.
 TOUCH = ("--head", "likelihood", "--epochs", 6, "--learning-rate", 3e-4, "--batch-size", 16)
@@ -59,12 +60,14 @@ def main() -> None:
 
 
 def _snapshot(options: argparse.Namespace) -> Path:
-    """Strangers' solutions with OmegaPRM's labels; nobody else has looked at them."""
+    """Strangers' solutions with OmegaPRM's labels, and more without any; nobody else has looked at them."""
     folder: Path = options.work / "snapshot"
     if not folder.exists():
         written = data.written(options.work / "written.jsonl", options.solutions, options.seed)
         estimates = data.estimated(options.work / "estimates", written, "--rollouts", ROLLOUTS)
-        data.frozen(folder, data.rows(written, estimates, lambda _: None), LabelRule("automatic"))
+        more = data.written(options.work / "answers.jsonl", options.answers, options.seed + 1)
+        rows = chain(data.rows(written, estimates, lambda _: None), data.rows(more, None, lambda _: None))
+        data.frozen(folder, rows, LabelRule("automatic"))
     return folder
 
 
@@ -92,9 +95,12 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--solutions", type=int, default=49_000, help="by strangers, to be labelled and read")
+    parser.add_argument(
+        "--answers", type=int, default=40_000, help="more, which teach by their answers alone"
+    )
     parser.add_argument("--seed", type=int, default=302, help="of their problems")
     parser.add_argument("--threshold-seed", type=int, default=105, help="of the 500 that choose a threshold")
-    parser.add_argument("--steps", type=int, default=2000, help="updates of 16 solutions")
+    parser.add_argument("--steps", type=int, default=6000, help="updates of 16 solutions")
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_traces")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_traces.json")
     return parser.parse_args()
