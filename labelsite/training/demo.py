@@ -50,7 +50,7 @@ GUIDELINE = (
 RUN_NAME = "Pocket solutions, rollouts from every step"
 SEARCH_NAME = "Pocket problems, searched from scratch"
 SNAPSHOT_NAME = "Pocket arithmetic, mixed labels"
-# Of 240 solutions a linear head learns little; the reader's own language head names nine first mistakes in ten.
+# Of 240 solutions a linear head learns little; the reader's own language head a lot.
 BASE, LEARNING = "pocket-reader", {"head": "likelihood"}
 
 

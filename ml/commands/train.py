@@ -233,7 +233,9 @@ def _loop_arguments(group: Any) -> None:
     group.add_argument("--bf16", action="store_true")
     group.add_argument("--gradient-checkpointing", action="store_true")
     group.add_argument(
-        "--compile", action="store_true", help="fuse norms and feed-forwards (a GPU; seconds at the start)"
+        "--compile",
+        action="store_true",
+        help="fuse layers (a CPU: norms and feed-forwards); half a minute at first",
     )
     group.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0 ...")
     group.add_argument(

@@ -27,6 +27,7 @@ from ml.pocket.feeding import NOT_LEARNED, feed, on_device
 from ml.pocket.lessons import COURSES, LONGEST_LESSON, Lesson, drill_lesson
 from ml.pocket.problems import HELD_OUT_SEED, generate
 from ml.pocket.tokenizer import build_tokenizer, load_tokenizer
+from ml.prm.distributed import refuse_missing_device
 from ml.progress import Progress, print_result
 
 if TYPE_CHECKING:
@@ -203,6 +204,7 @@ def main() -> None:
     working = arguments.out.with_name(arguments.out.name + ".partial")
     torch.set_num_threads(1)
     try:
+        refuse_missing_device(arguments.device)
         train(
             arguments.steps, working, arguments.seed, arguments.hidden, arguments.layers, arguments.tokens,
             arguments.rate, arguments.resume, arguments.course, arguments.device, arguments.writers,

@@ -7,6 +7,9 @@ below it are the numbers [entry, exit). A token sees another exactly when its ow
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,9 +20,13 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
+from ml.errors import MisstepError
+
 Integers = NDArray[np.integer[Any]]
 
 
+# More than there are; each is compiled when a row of it comes.
+KINDS_OF_ROWS = 64
 # The kernel works on so many queries and keys at once.
 BLOCK = 128
 
@@ -94,14 +101,32 @@ def attend_over_blocks(
         narrow = torch.get_autocast_dtype(device)
         query, key, value = query.to(narrow), key.to(narrow), value.to(narrow)
     shared = query.shape[1] != key.shape[1]
-    mixed = _kernel(device)(
+    # A layer that is compiled as a whole takes the kernel in.
+    attend = flex_attention if torch.compiler.is_compiling() else _kernel(device)
+    mixed = attend(
         query, key, value, block_mask=plan.mask, scale=scaling, enable_gqa=shared,
         kernel_options={"FORCE_USE_FLEX_ATTENTION": True},
     )  # fmt: skip
     return mixed.to(came)
 
 
+def allow_kinds_of_rows() -> None:
+    """Let torch compile once for each kind of row: one block or more, a single read or more, training or scoring.
+
+    At its own limit of 8 it would go on without the kernel, in a dense matrix of the whole row.
+    """
+    torch._dynamo.config.recompile_limit = max(KINDS_OF_ROWS, torch._dynamo.config.recompile_limit)
+
+
 @cache
 def _kernel(device: str) -> Any:
-    """Compiled where there is a compiler for the device: rows differ in length, and one kernel serves all."""
-    return flex_attention if device == "cpu" else torch.compile(flex_attention, dynamic=True)
+    """Rows differ in length, and one kernel serves all. Raises MisstepError where nothing can compile it."""
+    if device == "cpu":
+        return flex_attention
+    if not any(map(shutil.which, (shlex.split(os.environ.get("CC", "cc"))[0], "gcc", "clang"))):
+        raise MisstepError(
+            "attention on a GPU without a C compiler, expected gcc or clang on the path, or CC"
+        )
+    allow_kinds_of_rows()
+    # What cannot be compiled as a whole is an error, and never the dense matrix.
+    return torch.compile(flex_attention, dynamic=True, fullgraph=True)

@@ -13,12 +13,20 @@ from typing import Any, TypeVar
 import torch
 from torch import distributed
 
+from ml.errors import MisstepError
+
 Item = TypeVar("Item")
 
 
 def backend_for(device: str) -> str:
     """What sums gradients on this device: a GPU in the host is no reason for NCCL when training is on the CPU."""
     return "nccl" if torch.device(device).type == "cuda" else "gloo"
+
+
+def refuse_missing_device(device: str) -> None:
+    """Raises MisstepError for a GPU where torch sees none."""
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise MisstepError(f"--device {device}, expected cpu, because torch sees no GPU here")
 
 
 def own_device(device: str, local_rank: int) -> str:

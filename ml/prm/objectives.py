@@ -60,7 +60,7 @@ def hits(objective: str, outputs: torch.Tensor, examples: Sequence[Example]) -> 
         for example in examples:
             pairs += [(a + offset, b + offset) for a, b, _ in example.pairs]
             offset += len(example.reads)
-        better, worse = torch.tensor(pairs, device=outputs.device).T
+        better, worse = torch.tensor(pairs, dtype=torch.long, device=outputs.device).reshape(-1, 2).T
         return (outputs[better, 0] > outputs[worse, 0]).sum(), len(pairs)
     targets = torch.tensor([t for example in examples for t in example.targets], device=outputs.device)
     if objective == "value":

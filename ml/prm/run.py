@@ -24,7 +24,7 @@ from ml.prm.bases import open_base
 from ml.prm.card import code_commit, dependency_versions
 from ml.prm.checkpoint import publish
 from ml.prm.compiling import compile_layers
-from ml.prm.distributed import Group
+from ml.prm.distributed import Group, refuse_missing_device
 from ml.prm.examples import Example, examples_from
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
 from ml.prm.packing import BLOCK_DEVICES
@@ -74,6 +74,7 @@ def run_training(request: Request) -> dict[str, Any]:
     settings = replace(settings, steps=_steps(request, examples), language_weight=language_weight(request))
     layout, closing = base.tokenizer.layout, len(base.tokenizer.separator)
     model = ProcessRewardModel(_prepared(base.model, request), targets, layout.tolerance, closing)
+    refuse_missing_device(request.device)
     group = Group.from_environment(request.device)
     model.to(group.device)
     skeleton = None
@@ -185,6 +186,9 @@ def _fingerprint(snapshot: str, request: Request, settings: TrainingSettings) ->
     body = {**_config(request, settings), "snapshot": snapshot, "rule": asdict(request.rule)}
     body["base"] = request.base
     body.pop("save_every")
+    # So that states go on which were saved before there was this option.
+    if not body["compiled"]:
+        body.pop("compiled")
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 

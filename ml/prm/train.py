@@ -1,4 +1,4 @@
-"""The training loop: deterministic by seed, resumable to the same bits, in packed rows."""
+"""The training loop: deterministic by seed, resumable (on a CPU to the same bits), in packed rows."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ RUNS = {
     "automatic": ("half", "--labels", "automatic"),
     "mixed": ("half", "--labels", "mixed"),
     "outcome": ("half", "--labels", "mixed", "--objective", "outcome"),
+    "outcome at the last token": ("half", "--labels", "mixed", "--objective", "outcome", "--head", "linear"),
     "noisy human": ("noisy", "--labels", "human"),
     "automatic of the same": ("noisy", "--labels", "automatic"),
     "fusion": ("noisy", "--labels", "mixed", "--label-rule", "fusion"),
@@ -43,10 +44,10 @@ RUNS = {
     "fusion with weak automatic": ("weak", "--labels", "mixed", "--label-rule", "fusion"),
 }
 NOISE = 1 / 3
-# All read the tokens that came, the outcome model as well: its product runs over the whole solution.
+# All but one read the tokens that came, the first outcome model as well: its product runs over the whole solution.
 EFFORT = (
     "--base", "pocket-reader", "--head", "likelihood", "--trees", "problem", "--batch-size", 6,
-    "--optimizer", "muon", "--learning-rate", 5e-4, "--bf16",
+    "--optimizer", "muon", "--bf16", "--compile",
 )  # fmt: skip
 POOL_PROBLEMS, POOL_SAMPLES = 400, 32
 # Rollouts of a probed prefix: with 16 the search names one first mistake in fifty more, at twice the tokens.
@@ -81,8 +82,9 @@ def main() -> None:
     for name in options.runs:
         snapshot, *given = RUNS[name]
         checkpoint = _folder(files, name)
-        length = _length(name, options.steps)
-        data.trained(checkpoint, files.work / snapshot, *given, *EFFORT, *length)
+        length = _length(name, options)
+        # What a run sets for itself comes last, and so counts.
+        data.trained(checkpoint, files.work / snapshot, *EFFORT, *length, *given)
         found["models"][name] = {"trained": from_card(checkpoint), "test": on_its_own(checkpoint, files.test)}
         print(name, json.dumps(found["models"][name]), flush=True)
     found["best_of_n"] = best_of_n(
@@ -91,11 +93,12 @@ def main() -> None:
     write_json(options.out, found)
 
 
-def _length(name: str, steps: int) -> tuple[object, ...]:
-    """How long a model trains: on the first part alone, which is a third of the solutions, half as long."""
+def _length(name: str, options: argparse.Namespace) -> tuple[object, ...]:
+    """How long and at what rate a model trains: on the first part alone, a third of the solutions, half as long."""
     if name == "no labels at all":
         return UNTRAINED
-    return ("--steps", steps if RUNS[name][0] == "half" else steps // 2)
+    steps = options.steps if RUNS[name][0] == "half" else options.steps // 2
+    return ("--steps", steps, "--learning-rate", options.learning_rate)
 
 
 def _files(options: argparse.Namespace) -> Files:
@@ -155,7 +158,7 @@ def _label_accuracy(files: Files) -> dict[str, Any]:
         name: (snapshot, LabelRule(*given[1:2], **_mixture(given)))
         for name, (snapshot, *given) in RUNS.items()
     }
-    for name in ("outcome", "no labels at all"):
+    for name in ("outcome", "outcome at the last token", "no labels at all"):
         kinds.pop(name)
     found = {}
     for name, (snapshot, rule) in kinds.items():
@@ -178,8 +181,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--pools", type=int, default=4, help=f"of {POOL_PROBLEMS} problems, {POOL_SAMPLES} times each"
     )
-    parser.add_argument("--test-problems", type=int, default=100, help="64 solutions each")
+    parser.add_argument("--test-problems", type=int, default=300, help="64 solutions each")
     parser.add_argument("--steps", type=int, default=600, help="updates of each model of all parts")
+    parser.add_argument("--learning-rate", type=float, default=1.5e-4)
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_labels")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_labels.json")

@@ -238,6 +238,8 @@ def share_of_rate(folder: Path, rate: float, batch: int = 80, updates: int = 4) 
     read = [examples[index] for step in range(updates) for index in batch_of(len(examples), settings, step)]
     operations = sum(operations_of(plain, example) for example in read)
     return {
+        "updates": updates,
+        "solutions_in_an_update": batch,
         "seconds": seconds,
         "seconds_with_compiling": first,
         "tokens_per_second": sum(example.tree.size for example in read) / seconds,

@@ -31,7 +31,7 @@ def best_of_n(runs: Sequence[str], test: Path, development: Path, scores: Scores
         "problems": len(pools), "n": size, "without scores": plain, "majority by n": majority, "models": {},
     }  # fmt: skip
     for run in runs:
-        rule = "last" if run == "outcome" else _best_rule(others, run)
+        rule = "last" if run.startswith("outcome") else _best_rule(others, run)
         rows: dict[str, Any] = {"aggregation": rule, **_interval(figures[run, rule])}
         rows["over majority"] = _rounded(paired_difference(pools, (run, rule), (None, "majority")))
         vote = f"vote {rule}"

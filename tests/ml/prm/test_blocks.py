@@ -103,7 +103,14 @@ def test_blocks_and_spans_give_the_same_readings(family, monkeypatch):
     assert float((spans - blocks).abs().max()) < 1e-5
 
 
-def test_a_window_shorter_than_a_path_and_attention_dropout_are_refused(monkeypatch):
+def test_a_window_shorter_than_a_path_is_refused(monkeypatch):
+    monkeypatch.setattr(packing, "BLOCK_DEVICES", ("cpu",))
+    config = Qwen2Config(**GROUPED, use_sliding_window=True, sliding_window=4, max_window_layers=0)
+    with pytest.raises(MisstepError, match=r"expected at most the base's window 4"):
+        ProcessRewardModel(build(config))(pack(*drawn("window")))
+
+
+def test_attention_dropout_is_refused(monkeypatch):
     monkeypatch.setattr(packing, "BLOCK_DEVICES", ("cpu",))
     trees, reads = drawn("refused")
     config = small_config(VOCABULARY, 2, hidden_size=64, num_hidden_layers=2, num_attention_heads=4)
@@ -114,7 +121,7 @@ def test_a_window_shorter_than_a_path_and_attention_dropout_are_refused(monkeypa
 
 @needs_gpu
 @pytest.mark.parametrize("family", CONFIGS)
-def test_on_a_gpu_readings_and_gradients_are_those_of_one_path_at_a_time(family, monkeypatch):
+def test_on_a_gpu_readings_and_gradients_are_those_of_one_path_at_a_time(family):
     torch.manual_seed(1)
     model = ProcessRewardModel(build(CONFIGS[family])).to("cuda")
     trees, reads = drawn(family)

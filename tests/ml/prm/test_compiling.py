@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ml.errors import MisstepError
+from ml.prm import packing
 from ml.prm.compiling import compile_layers
 from ml.prm.packing import pack
 from tests.ml.prm.toys import random_tree, tiny_model
@@ -32,6 +33,26 @@ def test_compiled_layers_give_the_same_readings_and_gradients_at_any_length():
             found.append([outputs.detach(), *(p.grad for p in model.parameters())])
         for expected, got in zip(*found, strict=True):
             assert torch.allclose(expected, got, atol=1e-6)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler here: nothing can be compiled")
+def test_whole_layers_take_in_attention_by_blocks_for_every_kind_of_row(monkeypatch):
+    monkeypatch.setattr(packing, "BLOCK_DEVICES", ("cpu",))
+    generator = random.Random(6)
+    model = tiny_model().eval()
+    counts = (1, 2, 5, 60, 90)
+    rows = [[random_tree(generator, 6) for _ in range(count)] for count in counts]
+    packed = [pack(trees, [[1, 2][: 1 + len(trees) % 2]] * len(trees)) for trees in rows]
+    with torch.no_grad():
+        plain = [model(row) for row in packed]
+        assert compile_layers(model.model, is_whole=True, backend="eager") > 0
+        for row, expected in zip(packed, plain, strict=True):
+            assert torch.allclose(model(row), expected, atol=1e-6)
+
+
+def test_a_base_whose_layers_are_unknown_is_refused_in_words():
+    with pytest.raises(MisstepError, match="no layer called DecoderLayer or GPT2Block in this base"):
+        compile_layers(torch.nn.Linear(2, 2), is_whole=True)
 
 
 def test_without_a_compiler_it_is_refused_in_words(monkeypatch):
