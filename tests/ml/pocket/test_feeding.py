@@ -38,19 +38,13 @@ def test_targets_are_the_learned_tokens_and_nothing_else() -> None:
     assert 0.2 < learned.float().mean() < 0.95
 
 
-@pytest.mark.parametrize(
-    ("seed", "tokens", "course", "digest"),
-    [(0, 2560, "careless", "4680d37e6c342b0e"), (77, 3840, "careful", "ab1101a26d647b31")],
-)
-def test_without_writers_the_stream_is_the_one_that_the_shipped_weights_learned_from(
-    seed: int, tokens: int, course: str, digest: str
-) -> None:
+def test_without_writers_the_stream_is_the_one_that_the_shipped_policy_learned_from() -> None:
     found = hashlib.sha256()
-    with closing(feed(build_tokenizer(), seed, tokens, course)) as stream:
+    with closing(feed(build_tokenizer(), 0, 2560, "careless")) as stream:
         for batch in itertools.islice(stream, 3):
             for part in batch:
                 found.update(f"{part.dtype} {tuple(part.shape)}".encode() + part.numpy().tobytes())
-    assert found.hexdigest()[:16] == digest
+    assert found.hexdigest()[:16] == "4680d37e6c342b0e"
 
 
 def test_larger_batches_are_made_from_more_lessons_so_that_padding_stays_small(
