@@ -24,7 +24,6 @@ from ml.errors import MisstepError
 
 Integers = NDArray[np.integer[Any]]
 
-
 # More than there are; each is compiled when a row of it comes.
 KINDS_OF_ROWS = 64
 # The kernel works on so many queries and keys at once.
@@ -95,7 +94,10 @@ def _blocks_to_read(row: Intervals, places: Integers) -> tuple[Integers, Integer
 def attend_over_blocks(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None, plan: BlockPlan
 ) -> torch.Tensor:
-    """query [1, heads, Q, d], key and value [1, key heads, T, d] to [1, heads, Q, d], in the type that came."""
+    """query [1, heads, Q, d], key and value [1, key heads, T, d] to [1, heads, Q, d], in the type that came.
+
+    Raises MisstepError on a GPU without a C compiler, which torch needs to build the kernel.
+    """
     device, came = query.device.type, query.dtype
     if torch.is_autocast_enabled(device):
         narrow = torch.get_autocast_dtype(device)

@@ -7,29 +7,16 @@ import random
 import numpy as np
 import pytest
 import torch
-from transformers import GPT2Config, Qwen2Config, Qwen3Config
+from transformers import Qwen2Config
 
 from ml.errors import MisstepError
 from ml.prm import packing
 from ml.prm.blocks import block_plan, node_intervals
 from ml.prm.model import ProcessRewardModel, build, small_config
 from ml.prm.packing import pack
-from tests.ml.prm.test_packing import packed_and_plain, path_of
+from tests.ml.prm.test_packing import CONFIGS, GROUPED, packed_and_plain, path_of
 from tests.ml.prm.toys import VOCABULARY, random_tree
 
-SIZES = {"vocab_size": VOCABULARY, "num_labels": 2, "bos_token_id": 0, "eos_token_id": 0}
-GROUPED = {
-    **SIZES, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-    "intermediate_size": 96,
-}  # fmt: skip
-CONFIGS = {
-    "llama": small_config(VOCABULARY, 2, hidden_size=64, num_hidden_layers=2, num_attention_heads=4),
-    "qwen2 with shared key heads": Qwen2Config(**GROUPED),
-    "qwen3 with normed heads": Qwen3Config(**GROUPED, head_dim=16),
-    "gpt2, whose last layer runs whole": GPT2Config(
-        **SIZES, n_embd=64, n_layer=2, n_head=4, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0
-    ),
-}
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here: FlexAttention's way back")
 
 

@@ -16,15 +16,16 @@ from tests.ml.prm.toys import VOCABULARY, random_tree, tiny_model
 
 SIZES = {"vocab_size": VOCABULARY, "num_labels": 2, "bos_token_id": 0, "eos_token_id": 0}
 GROUPED = {
-    **SIZES, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-    "intermediate_size": 48,
+    **SIZES, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "intermediate_size": 96,
 }  # fmt: skip
+# Heads of 16, the narrowest that kernels for GPUs take.
 CONFIGS = {
-    "llama": small_config(VOCABULARY, 2, hidden_size=32, num_hidden_layers=2, num_attention_heads=2),
+    "llama": small_config(VOCABULARY, 2, hidden_size=64, num_hidden_layers=2, num_attention_heads=4),
     "qwen2 with shared key heads": Qwen2Config(**GROUPED),
-    "qwen3 with normed heads": Qwen3Config(**GROUPED, head_dim=8),
+    "qwen3 with normed heads": Qwen3Config(**GROUPED, head_dim=16),
     "gpt2, whose last layer runs whole": GPT2Config(
-        **SIZES, n_embd=32, n_layer=2, n_head=2, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0
+        **SIZES, n_embd=64, n_layer=2, n_head=4, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0
     ),
 }
 
