@@ -75,6 +75,32 @@ def test_an_earlier_rating_is_corrected_in_place_and_time_and_notes_are_kept(wat
     assert annotation.total_time_ms >= first.milliseconds
 
 
+@pytest.mark.parametrize(
+    ("window", "key"), [("help", "?"), ("note", "/"), ("find", "f"), ("calculator", "q")]
+)
+def test_a_key_right_behind_the_closing_of_a_window_counts(watched: Watched, window: str, key: str) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution(TEN[:1]))
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press(f"3 {key}")
+    watched.page.wait_for_selector(f"#{window}-dialog[open]")
+    # Both in one frame, as on a slow machine: the focus still stands inside the window.
+    stayed = watched.page.evaluate(
+        """(id) => {
+            const dialog = document.getElementById(id);
+            dialog.close();
+            const focused = document.activeElement;
+            focused.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
+            return dialog.contains(focused);
+        }""",
+        f"{window}-dialog",
+    )
+    assert stayed
+    watched.submitted(1)
+
+
 def test_leaving_a_task_asks_why_and_cannot_happen_with_one_key(watched: Watched) -> None:
     annotator = make_user()
     campaign = make_campaign(members=[annotator])

@@ -8,8 +8,6 @@ function settle(dialog, confirmed) {
   const told = answer;
   answer = null;
   if (dialog.open) dialog.close();
-  // A closed window keeps the focus until the next frame; a quick second key would be lost in its text field.
-  if (dialog.contains(document.activeElement)) document.activeElement.blur();
   told?.(confirmed);
 }
 
@@ -23,7 +21,7 @@ for (const dialog of document.querySelectorAll("dialog[data-question]")) {
   dialog.addEventListener("cancel", () => settle(dialog, false));
   // Enter confirms, Shift+Enter is a new line.
   field.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (!dialog.open || event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     if (form.reportValidity()) settle(dialog, true);
   });

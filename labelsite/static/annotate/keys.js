@@ -2,12 +2,17 @@
 
 const NATIVE_ON_ENTER = "a, summary, button:not(.rate)";
 
+/** The element that a key belongs to. A closed window keeps the focus until the next frame, but no longer its keys. */
+function pressedOn(target) {
+  return target instanceof Element && !target.closest("dialog:not([open])") ? target : document.body;
+}
+
 /** Calls `act(action, event)` for each bound key. */
 export function listen(bindings, act) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (document.querySelector("dialog[open]")) return;
-    const target = event.target instanceof Element ? event.target : document.body;
+    const target = pressedOn(event.target);
     if (target.closest("input, textarea, select, [contenteditable]")) {
       if (event.key === "Escape") target.blur();
       return;
