@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 
+import krippendorff
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import metrics
 
 from ml import agreement
 
@@ -59,7 +61,6 @@ def test_quadratic_kappa_by_hand():
 @settings(deadline=None)
 @given(pairs=st.lists(st.tuples(st.integers(-1, 1), st.integers(-1, 1)), min_size=2, max_size=40))
 def test_kappa_equals_scikit_learn(weights, pairs):
-    metrics = pytest.importorskip("sklearn.metrics")
     first, second = np.array(pairs).T
     ours = agreement.cohen_kappa(first, second, weights)
     if ours is None:
@@ -93,7 +94,6 @@ def test_alpha_is_one_for_full_agreement_and_undefined_without_variation_or_pair
     )
 )
 def test_alpha_equals_the_reference_package(level, drawn):
-    krippendorff = pytest.importorskip("krippendorff")
     raters = np.array(drawn).T
     ours = agreement.krippendorff_alpha(*long(raters), level)
     rated = raters[:, (~np.isnan(raters)).sum(axis=0) >= 2]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import calibration, metrics
 
 from ml import agreement
 
@@ -45,7 +46,6 @@ def test_a_score_that_is_no_number_is_refused():
 @settings(deadline=None)
 @given(scored)
 def test_area_under_the_curve_equals_scikit_learn_and_the_curve_s_own_area(pairs):
-    metrics = pytest.importorskip("sklearn.metrics")
     scores, positive = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     ours, curve = agreement.auc(scores, positive), agreement.roc_curve(scores, positive)
     if ours is None or curve is None:
@@ -85,7 +85,6 @@ def test_probabilities_outside_the_unit_interval_are_refused():
 @settings(deadline=None)
 @given(scored)
 def test_brier_and_reliability_equal_scikit_learn(pairs):
-    metrics, calibration = pytest.importorskip("sklearn.metrics"), pytest.importorskip("sklearn.calibration")
     # Half-way scores stand on bin edges, where the libraries choose different sides.
     probabilities = np.array([pair[0] for pair in pairs]) * 0.9 + 0.01
     positive = np.array([pair[1] for pair in pairs])
