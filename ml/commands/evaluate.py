@@ -9,15 +9,25 @@ from typing import Any
 from ml.errors import MisstepError
 from ml.evaluation.best_of_n import table
 from ml.evaluation.critiques import critique_report, read_critiques
-from ml.evaluation.first_mistake import best_threshold, first_mistake_report, metric, predict
+from ml.evaluation.first_mistake import best_threshold, first_mistake_report, metric
+from ml.evaluation.judged import Judged, format_of, joined, verdict_of
 from ml.evaluation.pools import read_pools, read_scores
+from ml.evaluation.rules import (
+    OTHER_HALF,
+    Rule,
+    by_chance,
+    by_chance_and_answer,
+    by_threshold,
+    cross_fitted,
+    judged_by,
+)
 from ml.evaluation.step_curves import step_report
-from ml.formats import FORMATS, guess, read
+from ml.formats import FORMATS, read
 from ml.progress import Progress, print_result
-from ml.records import Annotation, FinishReason, LabelledSolution
-from ml.snapshot import problem_hash, read_problem_hashes
+from ml.snapshot import read_problem_hashes
 
-SINGLE_SCORES = list[float | None]
+# Where all problems fall into one half there is nothing to fit a rule on.
+NO_FIGURES: dict[str, Any] = dict.fromkeys(metric([], []))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,7 +40,10 @@ def parser() -> argparse.ArgumentParser:
     first.add_argument("--format", choices=FORMATS)
     first.add_argument("--threshold", type=float, help="a step scored below it is wrong")
     first.add_argument(
-        "--threshold-solutions", type=Path, metavar="FILE", help="choose the threshold on these"
+        "--threshold-solutions",
+        type=Path,
+        metavar="FILE",
+        help="choose the threshold, and calibrate, on these",
     )
     first.add_argument("--threshold-scores", type=Path, metavar="FILE", help="and their scores")
     first.add_argument("--threshold-format", choices=FORMATS)
@@ -67,30 +80,54 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
         raise MisstepError("--threshold-solutions without --threshold-scores, expected both")
     if options.threshold_scores is not None and options.threshold_solutions is None:
         raise MisstepError("--threshold-scores without --threshold-solutions, expected both")
-    scores, truths, problems, unlabelled = _joined(options.solutions, options.format, options.scores)
+    judged = joined(options.solutions, options.format, options.scores)
+    other = None
+    if options.threshold_solutions is not None:
+        other = joined(options.threshold_solutions, options.threshold_format, options.threshold_scores)
     threshold, chosen_on = options.threshold, "given"
-    if threshold is None and options.threshold_solutions is not None:
-        other = _joined(options.threshold_solutions, options.threshold_format, options.threshold_scores)
-        threshold, chosen_on = best_threshold(other[0], other[1]), options.threshold_solutions.name
+    if threshold is None and other is not None:
+        threshold, chosen_on = best_threshold(other.scores, other.truths), options.threshold_solutions.name
     elif threshold is None:
         chosen_on = f"{options.solutions.name} itself"
-    report = first_mistake_report(scores, truths, threshold)
     return {
         "solutions": options.solutions.name,
-        **report,
+        **first_mistake_report(judged.scores, judged.truths, threshold),
         "threshold_chosen_on": chosen_on,
-        "held_out": _cross_fitted(scores, truths, problems),
-        **_unseen(options.training_problems, scores, truths, problems),
-        "without_label": unlabelled,
-        "steps": step_report(scores, truths),
+        "held_out": _held_out(judged),
+        "most_likely": _most_likely(judged, other, options.threshold_solutions),
+        **_unseen(options.training_problems, judged),
+        "without_label": judged.unlabelled,
+        "steps": step_report(judged.scores, judged.truths),
+    }
+
+
+def _held_out(judged: Judged) -> dict[str, Any]:
+    """ProcessBench's figures with the threshold from other problems."""
+    figures = cross_fitted(judged, by_threshold)
+    return {"threshold_chosen_on": figures and OTHER_HALF, **(figures or NO_FIGURES)}
+
+
+def _most_likely(judged: Judged, other: Judged | None, other_file: Path | None) -> dict[str, Any]:
+    """The rule without a threshold, and the same where it is known which final answers are right."""
+
+    def figures(rule: Rule) -> dict[str, Any] | None:
+        return judged_by(rule(other), judged) if other else cross_fitted(judged, rule)
+
+    alone = figures(by_chance)
+    known = sum(row.is_correct is not None for row in judged.rows)
+    with_answers = figures(by_chance_and_answer) if known else None
+    return {
+        "calibrated_on": other_file.name if other_file else alone and OTHER_HALF,
+        **(alone or NO_FIGURES),
+        "with_answers": with_answers and {"answers_known": known, **with_answers},
     }
 
 
 def _critiques(options: argparse.Namespace) -> dict[str, Any]:
     by_id = read_critiques(options.critiques)
     critiques, truths, unlabelled, found = [], [], 0, 0
-    for labelled in read(options.solutions, _format_of(options.solutions, options.format)):
-        verdict = _verdict(labelled)
+    for labelled in read(options.solutions, format_of(options.solutions, options.format)):
+        verdict = verdict_of(labelled)
         if verdict is None:
             unlabelled += 1
             continue
@@ -106,52 +143,7 @@ def _critiques(options: argparse.Namespace) -> dict[str, Any]:
     return {"solutions": options.solutions.name, **report, "without_label": unlabelled}
 
 
-def _verdict(labelled: LabelledSolution) -> Annotation | None:
-    """A look that knows the first mistake, or that there is none.
-
-    One that broke off, or that breaks a label rule, names no mistake either, but does not mean that there is none.
-    """
-    said = labelled.annotation
-    if said is None or labelled.broken_rule or not labelled.solution.steps:
-        return None
-    return said if said.finish_reason in (FinishReason.FOUND_ERROR, FinishReason.SOLUTION) else None
-
-
-def _format_of(solutions: Path, format: str | None) -> str:
-    kind = format or guess(solutions)
-    if kind is None:
-        raise MisstepError(f"{solutions}: its format is not known, expected --format")
-    return kind
-
-
-def _cross_fitted(
-    scores: list[SINGLE_SCORES], truths: list[int | None], problems: list[str]
-) -> dict[str, Any]:
-    """Each half of the problems (by hash) judged with the threshold chosen on the other half.
-
-    Null figures where all problems fall into one half: there is nothing to choose a threshold on.
-    """
-    # The hash's last decimal digit decides the split, so that by it a whole split could fall into one half.
-    halves = [int(name, 16) // 10 % 2 for name in problems]
-    if len(set(halves)) < 2:
-        return dict.fromkeys(["threshold_chosen_on", *metric([], [])])
-    thresholds = [
-        best_threshold(
-            [s for s, half in zip(scores, halves, strict=True) if half == own],
-            [t for t, half in zip(truths, halves, strict=True) if half == own],
-        )
-        for own in (0, 1)
-    ]
-    said = [predict(values, thresholds[1 - half]) for values, half in zip(scores, halves, strict=True)]
-    return {"threshold_chosen_on": "the other half of the problems", **metric(said, truths)}
-
-
-def _unseen(
-    training_problems: Path | None,
-    scores: list[SINGLE_SCORES],
-    truths: list[int | None],
-    problems: list[str],
-) -> dict[str, Any]:
+def _unseen(training_problems: Path | None, judged: Judged) -> dict[str, Any]:
     """How many solutions are of problems that the model was trained on, and the others' cross-fitted figures."""
     if training_problems is None:
         return {}
@@ -160,49 +152,11 @@ def _unseen(
             f"{training_problems}: no such file, expected a checkpoint's training_problems.txt"
         )
     known = read_problem_hashes(training_problems)
-    others = [index for index, name in enumerate(problems) if name not in known]
-    figures = _cross_fitted(
-        [scores[index] for index in others],
-        [truths[index] for index in others],
-        [problems[index] for index in others],
-    )
+    others = Judged([row for row in judged.rows if row.problem not in known])
     return {
-        "of_training_problems": len(problems) - len(others),
-        "unseen": figures | {"count": len(others)},
+        "of_training_problems": len(judged.rows) - len(others.rows),
+        "unseen": _held_out(others) | {"count": len(others.rows)},
     }
-
-
-def _joined(
-    solutions: Path, format: str | None, scores_path: Path
-) -> tuple[list[SINGLE_SCORES], list[int | None], list[str], int]:
-    """Scores, first mistakes and problem hashes of the labelled solutions; how many had no label."""
-    kind = _format_of(solutions, format)
-    by_id = read_scores(scores_path)
-    scores: list[SINGLE_SCORES] = []
-    truths: list[int | None] = []
-    problems: list[str] = []
-    unlabelled = found = 0
-    for labelled in read(solutions, kind):
-        solution, verdict = labelled.solution, _verdict(labelled)
-        values = by_id.get(solution.id)
-        found += values is not None
-        if verdict is None:
-            unlabelled += 1
-            continue
-        if values is not None and len(values) != len(solution.steps):
-            raise MisstepError(
-                f"record {solution.id}: {len(values)} scores for {len(solution.steps)} steps,"
-                " expected one for each"
-            )
-        # A missing prediction counts as wrong and is never dropped (METHODS of the benchmark).
-        scores.append(values if values is not None else [None] * len(solution.steps))
-        truths.append(verdict.first_mistake)
-        problems.append(problem_hash(solution.problem.text))
-    if not found:
-        raise MisstepError(f"{scores_path}: none of its ids is in {solutions}, expected the same solutions")
-    if not truths:
-        raise MisstepError(f"{solutions}: no solution has a label, expected first mistakes to compare with")
-    return scores, truths, problems, unlabelled
 
 
 def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def test_rollouts_train_a_model_whose_scores_reorder_the_queue():
     assert evaluation.figures["count"] == 30
     assert 0 <= evaluation.figures["held_out"]["exact"] <= 1
     assert len(evaluation.figures["thresholds"]) > 1
+    assert evaluation.figures["most_likely"]["with_answers"]["answers_known"] == 30
     known, others = evaluation.figures["of_training_problems"], evaluation.figures["unseen"]["count"]
     assert known > 0 and known + others == 30
 

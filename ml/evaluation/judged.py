@@ -1,0 +1,92 @@
+"""Scores beside first mistakes: what a checkpoint said of solutions that were judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml.errors import MisstepError
+from ml.evaluation.pools import read_scores
+from ml.formats import guess, read
+from ml.records import Annotation, FinishReason, LabelledSolution
+from ml.snapshot import problem_hash
+
+
+@dataclass(frozen=True)
+class JudgedSolution:
+    """Step scores, first mistake or None, whether the final answer is right (None: unknown), problem's hash."""
+
+    scores: list[float | None]
+    truth: int | None
+    is_correct: bool | None
+    problem: str
+
+    @property
+    def half(self) -> int:
+        """Which half of the problems it belongs to."""
+        # The hash's last decimal digit decides the split, so that by it a whole split could fall into one half.
+        return int(self.problem, 16) // 10 % 2
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Judged solutions, and how many more had no label."""
+
+    rows: Sequence[JudgedSolution]
+    unlabelled: int = 0
+
+    @property
+    def scores(self) -> list[list[float | None]]:
+        return [row.scores for row in self.rows]
+
+    @property
+    def truths(self) -> list[int | None]:
+        return [row.truth for row in self.rows]
+
+
+def verdict_of(labelled: LabelledSolution) -> Annotation | None:
+    """A look that knows the first mistake, or that there is none.
+
+    One that broke off, or that breaks a label rule, names no mistake either, but does not mean that there is none.
+    """
+    said = labelled.annotation
+    if said is None or labelled.broken_rule or not labelled.solution.steps:
+        return None
+    return said if said.finish_reason in (FinishReason.FOUND_ERROR, FinishReason.SOLUTION) else None
+
+
+def format_of(solutions: Path, format: str | None) -> str:
+    """The given format, or the one that the file shows; raises MisstepError where neither is known."""
+    kind = format or guess(solutions)
+    if kind is None:
+        raise MisstepError(f"{solutions}: its format is not known, expected --format")
+    return kind
+
+
+def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
+    """The labelled solutions with their scores; raises MisstepError where the two files do not go together."""
+    kind, by_id = format_of(solutions, format), read_scores(scores_path)
+    rows: list[JudgedSolution] = []
+    unlabelled = found = 0
+    for labelled in read(solutions, kind):
+        solution, verdict = labelled.solution, verdict_of(labelled)
+        values = by_id.get(solution.id)
+        found += values is not None
+        if verdict is None:
+            unlabelled += 1
+            continue
+        if values is not None and len(values) != len(solution.steps):
+            raise MisstepError(
+                f"record {solution.id}: {len(values)} scores for {len(solution.steps)} steps,"
+                " expected one for each"
+            )
+        # A missing prediction counts as wrong and is never dropped (METHODS of the benchmark).
+        scores: list[float | None] = values if values is not None else [None] * len(solution.steps)
+        problem = problem_hash(solution.problem.text)
+        rows.append(JudgedSolution(scores, verdict.first_mistake, solution.is_correct, problem))
+    if not found:
+        raise MisstepError(f"{scores_path}: none of its ids is in {solutions}, expected the same solutions")
+    if not rows:
+        raise MisstepError(f"{solutions}: no solution has a label, expected first mistakes to compare with")
+    return Judged(rows, unlabelled)

@@ -1,0 +1,53 @@
+"""Rules that name a first mistake from step scores, and how well they do on problems they were not fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ml.evaluation.first_mistake import Scores, best_threshold, metric, predict
+from ml.evaluation.judged import Judged
+from ml.evaluation.most_likely import MostLikely, fit
+
+# Step scores and whether the final answer is right, to a place, None or MISSING.
+Predict = Callable[[Scores, bool | None], int | None]
+Rule = Callable[[Judged], Predict]
+OTHER_HALF = "the other half of the problems"
+
+
+def by_threshold(judged: Judged) -> Predict:
+    """ProcessBench's: the first step below the threshold of best F1."""
+    threshold = best_threshold(judged.scores, judged.truths)
+    return lambda scores, is_correct: predict(scores, threshold)
+
+
+def by_chance(judged: Judged) -> Predict:
+    """The most likely first mistake, from the scores alone."""
+    fitted = _fitted(judged)
+    return lambda scores, is_correct: fitted.predict(scores)
+
+
+def by_chance_and_answer(judged: Judged) -> Predict:
+    """The most likely first mistake where it is known whether the final answer is right."""
+    return _fitted(judged).predict
+
+
+def judged_by(predict: Predict, judged: Judged) -> dict[str, Any]:
+    """The metric of a fitted rule."""
+    return metric([predict(row.scores, row.is_correct) for row in judged.rows], judged.truths)
+
+
+def cross_fitted(judged: Judged, rule: Rule) -> dict[str, Any] | None:
+    """The metric with each half of the problems judged by the rule fitted on the other half.
+
+    None where all problems fall into one half: there is nothing to fit a rule on.
+    """
+    halves = [Judged([row for row in judged.rows if row.half == half]) for half in (0, 1)]
+    if not all(half.rows for half in halves):
+        return None
+    fitted = [rule(half) for half in halves]
+    return metric([fitted[1 - row.half](row.scores, row.is_correct) for row in judged.rows], judged.truths)
+
+
+def _fitted(judged: Judged) -> MostLikely:
+    return fit(judged.scores, judged.truths, [row.is_correct for row in judged.rows])

@@ -1,0 +1,147 @@
+"""The most likely first mistake: by hand, against Bayes on simulated solutions, and by the command."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+
+from ml.evaluation.first_mistake import MISSING, best_threshold, metric, predict
+from ml.evaluation.most_likely import MostLikely, fit
+from tests.ml.evaluation.test_first_mistake import evaluated
+
+AS_THEY_ARE = MostLikely(1.0, 0.0, {True: 0.1, False: 9.0})
+
+
+def test_chances_by_hand():
+    # 0.9 and 0.6 right: the first mistake at 1 with 0.1, at 2 with 0.9 x 0.4, nowhere with 0.9 x 0.6.
+    assert AS_THEY_ARE.chances([0.9, 0.6]) == pytest.approx([0.1, 0.36, 0.54])
+    assert AS_THEY_ARE.predict([0.9, 0.6]) is None
+    # A wrong answer makes a mistake nine times likelier: 0.9 and 3.24 against 0.54.
+    assert AS_THEY_ARE.chances([0.9, 0.6], False) == pytest.approx(np.array([0.9, 3.24, 0.54]) / 4.68)
+    assert AS_THEY_ARE.predict([0.9, 0.6], False) == 1
+    assert AS_THEY_ARE.predict([0.9, 0.3], True) is None
+
+
+def test_scores_are_read_through_the_line():
+    # A slope of 2 and an intercept of ln 3 take 0.5 to 3/4 and 0.75 to 9 x 3 / (1 + 27).
+    doubled = MostLikely(2.0, math.log(3), {})
+    assert doubled.chances([0.5, 0.75]) == pytest.approx([1 / 4, 3 / 4 / 28, 3 / 4 * 27 / 28])
+
+
+def test_certain_and_missing_scores():
+    assert AS_THEY_ARE.predict([1.0, 0.0, 1.0]) == 1
+    assert AS_THEY_ARE.predict([0.1, None]) == MISSING
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.sampled_from([None, True, False]))
+def test_chances_are_chances(scores, is_correct):
+    chances = AS_THEY_ARE.chances(scores, is_correct)
+    assert len(chances) == len(scores) + 1
+    assert (chances >= 0).all() and chances.sum() == pytest.approx(1)
+
+
+def simulated(count: int, mean: float, seed: int, steps: int = 4):
+    """Solutions whose every step is right with a chance that its score tells through a crooked line."""
+    generator = np.random.default_rng(seed)
+    scores, truths, are_correct = [], [], []
+    for _ in range(count):
+        logits = generator.normal(mean, 2.0, steps)
+        right = generator.random(steps) < 1 / (1 + np.exp(-logits))
+        scores.append((1 / (1 + np.exp(-(logits - 1.5) / 2))).tolist())
+        truths.append(None if right.all() else int(np.argmin(right)))
+        # One wrong solution in ten ends in the right answer.
+        are_correct.append(bool(truths[-1] is None or generator.random() < 0.1))
+    return scores, truths, are_correct
+
+
+def test_the_line_is_found_and_equals_logistic_regression():
+    scores, truths, are_correct = simulated(3000, 2.5, 0)
+    fitted = fit(scores, truths, are_correct)
+    # Scores were made with half the slope and 1.5 too low: the way back is 2 and 1.5.
+    assert fitted.slope == pytest.approx(2.0, abs=0.15)
+    assert fitted.intercept == pytest.approx(1.5, abs=0.15)
+    seen = [(score, place != truth) for values, truth in zip(scores, truths, strict=True)
+            for place, score in enumerate(values) if truth is None or place <= truth]  # fmt: skip
+    logits = np.array([[math.log(score / (1 - score))] for score, _ in seen])
+    theirs = LogisticRegression(C=np.inf).fit(logits, [right for _, right in seen])
+    assert (fitted.slope, fitted.intercept) == pytest.approx(
+        (theirs.coef_[0, 0], theirs.intercept_[0]), rel=0.01
+    )
+
+
+def test_it_names_more_first_mistakes_than_the_best_threshold_and_more_still_with_known_answers():
+    fitted = fit(*simulated(3000, 4.0, 1, steps=16))
+    scores, truths, are_correct = simulated(3000, 4.0, 2, steps=16)
+    threshold = best_threshold(scores, truths)
+    exact = [
+        metric(said, truths)["exact"]
+        for said in (
+            [predict(values, threshold) for values in scores],
+            [fitted.predict(values) for values in scores],
+            [fitted.predict(values, known) for values, known in zip(scores, are_correct, strict=True)],
+        )
+    ]
+    assert exact[0] < exact[1] < exact[2] - 0.05
+
+
+def test_odds_are_counted_with_half_a_solution_more_on_either_side():
+    truths = [0, 0, 0, 0, None, None]
+    known = [False, False, False, True, True, None]
+    fitted = fit([[0.5]] * 6, truths, known)
+    anywhere = 4.5 / 2.5
+    assert fitted.odds == pytest.approx({False: 3.5 / 0.5 / anywhere, True: 1.5 / 1.5 / anywhere})
+    assert fit([[0.5]] * 2, [0, None], [None, None]).odds == {True: 1.0, False: 1.0}
+
+
+def test_scores_that_separate_perfectly_or_know_one_kind_only_stay_finite():
+    parted = fit([[0.9], [0.1]] * 20, [None, 0] * 20, [None] * 40)
+    assert math.isfinite(parted.slope) and 0 < parted.slope < 10
+    assert parted.predict([0.9]) is None and parted.predict([0.1]) == 0
+    assert fit([[0.9]] * 3, [None] * 3, [True] * 3).slope == 1.0
+
+
+def test_a_solution_with_an_absent_score_teaches_nothing():
+    scores, truths, known = simulated(200, 2.0, 3)
+    more = [*scores, [0.1, None]], [*truths, 1], [*known, False]
+    assert fit(*more) == fit(scores, truths, known)
+
+
+def files(folder, scores, truths, are_correct):
+    folder.mkdir()
+    solutions, scores_path = folder / "solutions.jsonl", folder / "scores.jsonl"
+    with solutions.open("w") as one, scores_path.open("w") as two:
+        for index, (values, truth, known) in enumerate(zip(scores, truths, are_correct, strict=True)):
+            record = {
+                "id": f"s{index}", "generator": "toy", "problem": f"problem {index}",
+                "label": -1 if truth is None else truth,
+                "steps": [f"step {k}" for k in range(len(values))], "final_answer_correct": known,
+            }  # fmt: skip
+            one.write(json.dumps(record) + "\n")
+            two.write(json.dumps({"id": f"s{index}", "scores": values}) + "\n")
+    return solutions, scores_path
+
+
+def test_the_command_reports_it_calibrated_on_other_problems(tmp_path, capsys):
+    here, there = simulated(300, 2.0, 4), simulated(300, 2.0, 5)
+    solutions, scores = files(tmp_path / "here", *here)
+    others, other_scores = files(tmp_path / "there", *there)
+    own = evaluated(capsys, solutions, scores)["most_likely"]
+    assert own["calibrated_on"] == "the other half of the problems"
+    given = ("--threshold-solutions", str(others), "--threshold-scores", str(other_scores))
+    moved = evaluated(capsys, solutions, scores, *given, "--threshold-format", "processbench")["most_likely"]
+    fitted = fit(*there)
+    assert moved["calibrated_on"] == "solutions.jsonl"
+    expected = metric([fitted.predict(values) for values in here[0]], here[1])
+    assert {name: moved[name] for name in expected} == pytest.approx(expected)
+    expected = metric(list(map(fitted.predict, here[0], here[2])), here[1])
+    assert {name: moved["with_answers"][name] for name in expected} == pytest.approx(expected)
+    assert moved["with_answers"]["answers_known"] == 300
+    for found in (own, moved):
+        assert found["with_answers"]["exact"] > found["exact"] + 0.05
