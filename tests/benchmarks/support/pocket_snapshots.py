@@ -134,8 +134,9 @@ def trained(checkpoint: Path, snapshot: Path, *options: object) -> Path:
 
 
 def scored(checkpoint: Path, solutions: Path, format: str = "misstep") -> Path:
-    """The checkpoint's scores of a file of solutions."""
+    """The checkpoint's scores of a file of solutions, once for each pair of them as they are now."""
     out = checkpoint.with_name(f"{checkpoint.name}.{solutions.stem}.scores.jsonl")
-    if not out.exists():
+    newest = max(path.stat().st_mtime for path in (checkpoint / "manifest.json", solutions))
+    if not out.exists() or out.stat().st_mtime < newest:
         ml("score", "--checkpoint", checkpoint, "--solutions", solutions, "--format", format, "--out", out)
     return out
