@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression
+from sklearn.isotonic import IsotonicRegression
 
 from ml.evaluation.first_mistake import MISSING, best_threshold, metric, predict
 from ml.evaluation.most_likely import MostLikely, fit
 from tests.ml.evaluation.test_first_mistake import evaluated
 
-AS_THEY_ARE = MostLikely(1.0, 0.0, {True: 0.1, False: 9.0})
+AS_THEY_ARE = MostLikely((0.0, 1.0), (0.0, 1.0), {True: 0.1, False: 9.0})
 
 
 def test_chances_by_hand():
@@ -28,10 +28,10 @@ def test_chances_by_hand():
     assert AS_THEY_ARE.predict([0.9, 0.3], True) is None
 
 
-def test_scores_are_read_through_the_line():
-    # A slope of 2 and an intercept of ln 3 take 0.5 to 3/4 and 0.75 to 9 x 3 / (1 + 27).
-    doubled = MostLikely(2.0, math.log(3), {})
-    assert doubled.chances([0.5, 0.75]) == pytest.approx([1 / 4, 3 / 4 / 28, 3 / 4 * 27 / 28])
+def test_scores_are_read_through_the_curve():
+    # Half-way between 0.5 and 0.7 stands half-way between 0.2 and 0.9; below the lowest score is as at it.
+    curve = MostLikely((0.5, 0.7), (0.2, 0.9), {})
+    assert curve.chances([0.6, 0.1]) == pytest.approx([0.45, 0.55 * 0.8, 0.55 * 0.2])
 
 
 def test_certain_and_missing_scores():
@@ -61,19 +61,32 @@ def simulated(count: int, mean: float, seed: int, steps: int = 4):
     return scores, truths, are_correct
 
 
-def test_the_line_is_found_and_equals_logistic_regression():
-    scores, truths, are_correct = simulated(3000, 2.5, 0)
-    fitted = fit(scores, truths, are_correct)
+def test_pools_by_hand():
+    # Targets 3/4 of two right, 1/4 of two wrong steps; 0.4 and 0.6 are the wrong way round and share a pool.
+    fitted = fit([[0.2], [0.4], [0.6], [0.8]], [0, None, 0, None], [None] * 4)
+    assert fitted.scores == (0.2, 0.4, 0.6, 0.8)
+    assert fitted.chances_of_right == pytest.approx((0.25, 0.5, 0.5, 0.75))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([k / 8 for k in range(9)]), st.booleans()), min_size=1, max_size=60)
+)
+def test_the_curve_equals_scikit_learn(steps):
+    right = np.array([is_right for _, is_right in steps])
+    target = np.where(right, (right.sum() + 1) / (right.sum() + 2), 1 / ((~right).sum() + 2))
+    theirs = IsotonicRegression(out_of_bounds="clip").fit([score for score, _ in steps], target)
+    fitted = fit([[score] for score, _ in steps], [None if ok else 0 for ok in right], [None] * len(steps))
+    asked = np.linspace(0, 1, 33)
+    assert np.interp(asked, fitted.scores, fitted.chances_of_right) == pytest.approx(theirs.predict(asked))
+
+
+def test_the_crooked_line_is_found():
+    fitted = fit(*simulated(20_000, 2.0, 0))
     # Scores were made with half the slope and 1.5 too low: the way back is 2 and 1.5.
-    assert fitted.slope == pytest.approx(2.0, abs=0.15)
-    assert fitted.intercept == pytest.approx(1.5, abs=0.15)
-    seen = [(score, place != truth) for values, truth in zip(scores, truths, strict=True)
-            for place, score in enumerate(values) if truth is None or place <= truth]  # fmt: skip
-    logits = np.array([[math.log(score / (1 - score))] for score, _ in seen])
-    theirs = LogisticRegression(C=np.inf).fit(logits, [right for _, right in seen])
-    assert (fitted.slope, fitted.intercept) == pytest.approx(
-        (theirs.coef_[0, 0], theirs.intercept_[0]), rel=0.01
-    )
+    for score in (0.2, 0.5, 0.8):
+        true = 1 / (1 + math.exp(-(2 * math.log(score / (1 - score)) + 1.5)))
+        assert np.interp(score, fitted.scores, fitted.chances_of_right) == pytest.approx(true, abs=0.03)
 
 
 def test_it_names_more_first_mistakes_than_the_best_threshold_and_more_still_with_known_answers():
@@ -100,11 +113,12 @@ def test_odds_are_counted_with_half_a_solution_more_on_either_side():
     assert fit([[0.5]] * 2, [0, None], [None, None]).odds == {True: 1.0, False: 1.0}
 
 
-def test_scores_that_separate_perfectly_or_know_one_kind_only_stay_finite():
+def test_scores_that_separate_perfectly_or_know_one_kind_only_are_never_certain():
     parted = fit([[0.9], [0.1]] * 20, [None, 0] * 20, [None] * 40)
-    assert math.isfinite(parted.slope) and 0 < parted.slope < 10
+    assert parted.chances_of_right == pytest.approx((1 / 22, 21 / 22))
     assert parted.predict([0.9]) is None and parted.predict([0.1]) == 0
-    assert fit([[0.9]] * 3, [None] * 3, [True] * 3).slope == 1.0
+    assert fit([[0.9]] * 3, [None] * 3, [True] * 3).chances_of_right == pytest.approx((4 / 5,))
+    assert fit([], [], []).predict([0.9, 0.2]) == 1
 
 
 def test_a_solution_with_an_absent_score_teaches_nothing():
