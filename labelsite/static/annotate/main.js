@@ -1,8 +1,8 @@
 // The annotation page: opens tasks, turns keys and clicks into changes of the work, and submits.
-import { prepare } from "../math.js";
 import { startCalculator } from "./calculator.js";
 import { askExit, askNote, askWord, showCalculator, showHelp } from "./dialogs.js";
 import { byId, fill, show } from "./elements.js";
+import { whole } from "./formulas.js";
 import { listen } from "./keys.js";
 import { clear, lightUp, startLightUp } from "./lightup.js";
 import { Saver, forget, unsentDraft } from "./saver.js";
@@ -39,17 +39,6 @@ function say(text) {
 function toast(text, ...nodes) {
   byId("toast").replaceChildren(text, ...nodes);
   show(byId("toast"), Boolean(text));
-}
-
-/** Every text of a task that can hold formulas. */
-function textsOf(payload) {
-  return payload.nothing ? [] : [payload.problem, payload.answer ?? "", payload.reference ?? "", ...payload.options.map((option) => option.text)];
-}
-
-/** The task with its formulas set, so that it is drawn in one go. */
-async function whole(payload) {
-  await prepare(textsOf(payload));
-  return payload;
 }
 
 async function open(received) {
