@@ -1,7 +1,7 @@
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from labelsite.api import campaigns, machines, schema, snapshots, work
+from labelsite.api import campaigns, machines, schema, sections, snapshots, work
 
 app_name = "api"
 version_1 = [
@@ -10,6 +10,12 @@ version_1 = [
     path("campaigns/<int:pk>/next/", campaigns.NextTask.as_view(), name="next_task"),
     path("campaigns/<int:pk>/annotations/", campaigns.AnnotationLines.as_view(), name="annotation_lines"),
     path("campaigns/<int:pk>/queue/", machines.Queue.as_view(), name="queue"),
+    path("campaigns/<int:pk>/sections/", sections.Sections.as_view(), name="sections"),
+    path(
+        "campaigns/<int:pk>/members/<str:username>/sections/",
+        sections.MemberSections.as_view(),
+        name="member_sections",
+    ),
     path("campaigns/<int:pk>/estimates/", machines.CampaignEstimates.as_view(), name="campaign_estimates"),
     path("campaigns/<int:pk>/scores/", machines.CampaignScores.as_view(), name="campaign_scores"),
     path("assignments/<int:pk>/heartbeat/", campaigns.Heartbeat.as_view(), name="heartbeat"),

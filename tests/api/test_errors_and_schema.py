@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 def documented(route: URLPattern) -> str:
     """A route as the schema writes it; its generator calls a primary key `id`."""
-    return re.sub(r"<int:(\w+)>", r"{\1}", str(route.pattern)).replace("{pk}", "{id}")
+    return re.sub(r"<(?:int|str):(\w+)>", r"{\1}", str(route.pattern)).replace("{pk}", "{id}")
 
 
 def test_no_token_and_an_unknown_token_are_told_apart():

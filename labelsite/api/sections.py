@@ -1,0 +1,153 @@
+"""The sections of a campaign, and who is kept to which."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labelsite.api.base import AdminWrites, Endpoint, IsReviewer
+from labelsite.api.serializers import ProblemSerializer
+from labelsite.campaigns import progress, sections
+from labelsite.campaigns.access import campaign_or_404
+from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Task, TaskKind
+from labelsite.campaigns.section_forms import SectionFilter
+
+# Ids in one request; a larger section is made by a filter.
+MOST_TASKS = 10_000
+
+
+class SectionSerializer(serializers.Serializer[Any]):
+    """A section, how its tasks stand, and who is kept to it."""
+
+    name = serializers.CharField()
+    tasks = serializers.IntegerField()
+    done = serializers.IntegerField()
+    open = serializers.IntegerField()
+    people = serializers.ListField(child=serializers.CharField(), help_text="usernames")
+
+
+class FilterSerializer(serializers.Serializer[Any]):
+    """Tasks by where they come from, as on the page; what is left out asks for nothing."""
+
+    source = serializers.CharField(required=False)  # type: ignore[assignment]
+    generator = serializers.CharField(required=False)
+    outcome = serializers.ChoiceField(["right", "wrong", "unknown"], required=False)
+    words = serializers.CharField(required=False, help_text="in the problem")
+    first = serializers.IntegerField(required=False, help_text="counted from 1 in the order of import")
+    last = serializers.IntegerField(required=False)
+    outside = serializers.BooleanField(required=False, help_text="only tasks that are in no section yet")
+
+
+class SectionRequest(serializers.Serializer[Any]):
+    """Tasks for a section: those of the ids, or those that the filter names."""
+
+    name = serializers.CharField(max_length=SECTION_LENGTH, allow_blank=True, help_text="empty: into none")
+    tasks = serializers.ListField(child=serializers.IntegerField(), required=False, max_length=MOST_TASKS)
+    filter = FilterSerializer(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("tasks" in attrs) == ("filter" in attrs):
+            raise ValidationError("expected either tasks or filter")
+        return attrs
+
+
+class MovedSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    moved = serializers.IntegerField(help_text="tasks that were not in it before")
+
+
+class RenameRequest(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=SECTION_LENGTH)
+    new_name = serializers.CharField(
+        max_length=SECTION_LENGTH, allow_blank=True, help_text="empty: dissolve the section"
+    )
+
+
+class KeptRequest(serializers.Serializer[Any]):
+    sections = serializers.ListField(
+        child=serializers.CharField(max_length=SECTION_LENGTH),
+        help_text="worked through in this order; none: all sections",
+    )
+
+
+class Sections(Endpoint):
+    """The sections of a campaign. Admins put tasks into one, rename it, or dissolve it."""
+
+    needs = (IsReviewer, AdminWrites)
+
+    @extend_schema(responses={200: SectionSerializer(many=True), 404: ProblemSerializer})
+    def get(self, request: Request, pk: int) -> Response:
+        campaign = campaign_or_404(self.person, pk)
+        return Response(SectionSerializer(progress.sections(campaign), many=True).data)
+
+    @extend_schema(
+        request=SectionRequest,
+        responses={200: MovedSerializer, 400: ProblemSerializer, 404: ProblemSerializer},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        campaign = campaign_or_404(self.person, pk)
+        wanted = SectionRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        given = wanted.validated_data
+        moved = sections.assign(_tasks(campaign, given), given["name"])
+        return Response({"name": given["name"], "moved": moved})
+
+    @extend_schema(
+        request=RenameRequest,
+        responses={
+            200: SectionSerializer(many=True),
+            400: ProblemSerializer,
+            404: ProblemSerializer,
+            422: ProblemSerializer,
+        },
+    )
+    def patch(self, request: Request, pk: int) -> Response:
+        campaign = campaign_or_404(self.person, pk)
+        wanted = RenameRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        given = wanted.validated_data
+        if given["name"] not in {section.name for section in progress.sections(campaign)}:
+            raise ValidationError({"name": [f"there is no section {given['name']!r} in this campaign"]})
+        if given["new_name"] != given["name"]:
+            sections.rename(campaign, given["name"], given["new_name"])
+        return Response(SectionSerializer(progress.sections(campaign), many=True).data)
+
+
+class MemberSections(Endpoint):
+    """The sections that one member is kept to."""
+
+    needs = (IsReviewer, AdminWrites)
+
+    @extend_schema(
+        request=KeptRequest, responses={200: KeptRequest, 400: ProblemSerializer, 404: ProblemSerializer}
+    )
+    def put(self, request: Request, pk: int, username: str) -> Response:
+        campaign = campaign_or_404(self.person, pk)
+        member = get_object_or_404(campaign.memberships, user__username=username)
+        wanted = KeptRequest(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        kept = list(dict.fromkeys(wanted.validated_data["sections"]))
+        sections.restrict(campaign, member.user_id, kept)
+        return Response({"sections": kept})
+
+
+def _tasks(campaign: Campaign, given: dict[str, Any]) -> QuerySet[Task]:
+    """The tasks that a request names. Screening is the same for everybody, so it belongs to no section."""
+    if "tasks" in given:
+        wanted = set(given["tasks"])
+        rows = campaign.tasks.filter(pk__in=wanted).exclude(kind=TaskKind.SCREENING)
+        if strangers := sorted(wanted - set(rows.values_list("pk", flat=True))):
+            raise ValidationError({"tasks": [f"not tasks of this campaign's work: {strangers[:10]}"]})
+        return rows
+    by_form = SectionFilter(given["filter"])
+    if not by_form.is_valid():
+        wrong = {name: list(map(str, errors)) for name, errors in by_form.errors.items()}
+        raise ValidationError({"filter": wrong})
+    return by_form.rows(campaign)
