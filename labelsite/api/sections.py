@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -21,6 +22,18 @@ from labelsite.campaigns.section_forms import SectionFilter
 
 # Ids in one request; a larger section is made by a filter.
 MOST_TASKS = 10_000
+
+
+class SectionName(serializers.CharField):
+    """A name; empty only as "", so that a slip of spaces empties nothing."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=SECTION_LENGTH, **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if isinstance(data, str) and data and not data.strip():
+            raise ValidationError(f"{data!r} is no name, expected letters")
+        return super().run_validation(data)
 
 
 class SectionSerializer(serializers.Serializer[Any]):
@@ -44,11 +57,19 @@ class FilterSerializer(serializers.Serializer[Any]):
     last = serializers.IntegerField(required=False)
     outside = serializers.BooleanField(required=False, help_text="only tasks that are in no section yet")
 
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuses what it does not know: a misspelt field asks for nothing, and so would name every task."""
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
+        if unknown or data == {}:
+            known = ", ".join(self.fields)
+            raise ValidationError(f"found {unknown or 'nothing'}, expected some of {known}")
+        return super().to_internal_value(data)
+
 
 class SectionRequest(serializers.Serializer[Any]):
     """Tasks for a section: those of the ids, or those that the filter names."""
 
-    name = serializers.CharField(max_length=SECTION_LENGTH, allow_blank=True, help_text="empty: into none")
+    name = SectionName(allow_blank=True, help_text="empty: into none")
     tasks = serializers.ListField(child=serializers.IntegerField(), required=False, max_length=MOST_TASKS)
     filter = FilterSerializer(required=False)
 
@@ -64,15 +85,13 @@ class MovedSerializer(serializers.Serializer[Any]):
 
 
 class RenameRequest(serializers.Serializer[Any]):
-    name = serializers.CharField(max_length=SECTION_LENGTH)
-    new_name = serializers.CharField(
-        max_length=SECTION_LENGTH, allow_blank=True, help_text="empty: dissolve the section"
-    )
+    name = SectionName()
+    new_name = SectionName(allow_blank=True, help_text="empty: dissolve the section")
 
 
 class KeptRequest(serializers.Serializer[Any]):
     sections = serializers.ListField(
-        child=serializers.CharField(max_length=SECTION_LENGTH),
+        child=SectionName(),
         help_text="worked through in this order; none: all sections",
     )
 
@@ -113,8 +132,7 @@ class Sections(Endpoint):
         wanted = RenameRequest(data=request.data)
         wanted.is_valid(raise_exception=True)
         given = wanted.validated_data
-        if given["name"] not in {section.name for section in progress.sections(campaign)}:
-            raise ValidationError({"name": [f"there is no section {given['name']!r} in this campaign"]})
+        _known(campaign, "name", [given["name"]])
         if given["new_name"] != given["name"]:
             sections.rename(campaign, given["name"], given["new_name"])
         return Response(SectionSerializer(progress.sections(campaign), many=True).data)
@@ -134,8 +152,18 @@ class MemberSections(Endpoint):
         wanted = KeptRequest(data=request.data)
         wanted.is_valid(raise_exception=True)
         kept = list(dict.fromkeys(wanted.validated_data["sections"]))
+        _known(campaign, "sections", kept)
         sections.restrict(campaign, member.user_id, kept)
         return Response({"sections": kept})
+
+
+def _known(campaign: Campaign, field: str, names: Sequence[str]) -> None:
+    """Raises ValidationError for names of no section: nobody who is kept to one would get any work."""
+    known = {section.name for section in progress.sections(campaign)}
+    if unknown := [name for name in names if name not in known]:
+        raise ValidationError(
+            {field: [f"no sections of this campaign: {unknown}, expected some of {sorted(known)}"]}
+        )
 
 
 def _tasks(campaign: Campaign, given: dict[str, Any]) -> QuerySet[Task]:

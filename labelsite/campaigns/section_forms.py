@@ -16,6 +16,8 @@ _COLUMNS = {
     "generator": "solution__generator",
     "words": "solution__problem__text__icontains",
 }
+# Beyond any campaign; PostgreSQL cannot count rows to where its numbers end.
+MOST_TASKS = 10**9
 _OUTCOMES = {"right": True, "wrong": False, "unknown": None}
 
 
@@ -46,9 +48,13 @@ class SectionFilter(forms.Form):
     )
     words = forms.CharField(label=_("Words in the problem"), max_length=200, required=False)
     first = forms.IntegerField(
-        label=_("From number"), min_value=1, required=False, help_text=_("Counted in the order of import.")
+        label=_("From number"),
+        min_value=1,
+        max_value=MOST_TASKS,
+        required=False,
+        help_text=_("Counted in the order of import."),
     )
-    last = forms.IntegerField(label=_("To number"), min_value=1, required=False)
+    last = forms.IntegerField(label=_("To number"), min_value=1, max_value=MOST_TASKS, required=False)
     outside = forms.BooleanField(label=_("Only tasks that are in no section yet"), required=False)
 
     def clean(self) -> dict[str, Any]:

@@ -104,5 +104,5 @@ def rename(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, _("There is a section of that name already."))
     except sections.MembersWithoutSection as refusal:
         text = _("Nothing changed: %(people)s may label only there. Give them another section first.")
-        messages.error(request, text % {"people": refusal})
+        messages.error(request, text % {"people": refusal.people})
     return redirect("campaigns:sections", pk)

@@ -55,6 +55,10 @@ class SectionTaken(MisstepError):
 class MembersWithoutSection(MisstepError):
     """Some people may label only in this section; without it they could suddenly label everywhere."""
 
+    def __init__(self, people: Sequence[str]) -> None:
+        self.people = ", ".join(people)
+        super().__init__(f"{self.people} may label only there: give them another section first")
+
 
 def open_sections(campaign: Campaign) -> list[str]:
     """The sections in which tasks wait, by name."""
@@ -112,12 +116,12 @@ def rename(campaign: Campaign, old: str, new: str) -> None:
 
     Its people find work under the old name until the last tasks and their own lists change together.
     """
-    if new and campaign.tasks.filter(section=new).exists():
+    if new and _is_there(campaign, new):
         raise SectionTaken(f"a section {new!r} is there already: choose another name")
     if not new and (
         kept := campaign.memberships.filter(sections=[old]).values_list("user__username", flat=True)
     ):
-        raise MembersWithoutSection(", ".join(sorted(kept)))
+        raise MembersWithoutSection(sorted(kept))
     last, is_done = 0, False
     while not is_done:
         with transaction.atomic():
@@ -125,6 +129,12 @@ def rename(campaign: Campaign, old: str, new: str) -> None:
             if is_done := len(batch) < BATCH:
                 _execute(_RENAME_IN_MEMBERSHIPS, campaign=campaign.pk, old=old, new=new)
         last = batch[-1] if batch else last
+
+
+def _is_there(campaign: Campaign, section: str) -> bool:
+    """Whether tasks are in it, or people are kept to it who wait for its first tasks."""
+    kept = campaign.memberships.filter(sections__contains=[section])
+    return campaign.tasks.filter(section=section).exists() or kept.exists()
 
 
 @transaction.atomic

@@ -50,7 +50,7 @@ def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> None:
                 "generator": record.generator or "unknown",
                 "problem": record.problem.text,
                 "steps": list(record.steps),
-                "final_answer_correct": bool(record.is_correct),
+                "final_answer_correct": record.is_correct,
                 "label": truths[int(record.id)],
             }
             for record in as_records(solutions)

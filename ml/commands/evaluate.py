@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ml.errors import MisstepError
 from ml.evaluation.best_of_n import table
 from ml.evaluation.critiques import critique_report, read_critiques
 from ml.evaluation.first_mistake import best_threshold, first_mistake_report, metric
-from ml.evaluation.judged import Judged, format_of, joined, verdict_of
+from ml.evaluation.judged import Judged, JudgedSolution, format_of, joined, verdict_of
 from ml.evaluation.pools import read_pools, read_scores
 from ml.evaluation.rules import (
     OTHER_HALF,
@@ -108,18 +109,18 @@ def _held_out(judged: Judged) -> dict[str, Any]:
 
 
 def _most_likely(judged: Judged, other: Judged | None, other_file: Path | None) -> dict[str, Any]:
-    """The rule without a threshold, and the same where it is known which final answers are right."""
+    """The rule without a threshold, and of solutions whose answer is known to be right or wrong the same with that."""
 
-    def figures(rule: Rule) -> dict[str, Any] | None:
-        return judged_by(rule(other), judged) if other else cross_fitted(judged, rule)
+    def figures(rule: Rule, rows: Sequence[JudgedSolution]) -> dict[str, Any] | None:
+        return judged_by(rule(other), rows) if other else cross_fitted(judged, rule, rows)
 
-    alone = figures(by_chance)
-    known = sum(row.is_correct is not None for row in judged.rows)
-    with_answers = figures(by_chance_and_answer) if known else None
+    alone = figures(by_chance, judged.rows)
+    known = judged.with_known_answer()
+    can_tell = known and (other or judged).with_known_answer()
     return {
         "calibrated_on": other_file.name if other_file else alone and OTHER_HALF,
         **(alone or NO_FIGURES),
-        "with_answers": with_answers and {"answers_known": known, **with_answers},
+        "with_answers": figures(by_chance_and_answer, known) if can_tell else None,
     }
 
 

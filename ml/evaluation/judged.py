@@ -40,6 +40,10 @@ class Judged:
     def scores(self) -> list[list[float | None]]:
         return [row.scores for row in self.rows]
 
+    def with_known_answer(self) -> list[JudgedSolution]:
+        """Those of which it is known whether the final answer is right."""
+        return [row for row in self.rows if row.is_correct is not None]
+
     @property
     def truths(self) -> list[int | None]:
         return [row.truth for row in self.rows]

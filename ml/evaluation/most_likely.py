@@ -10,7 +10,7 @@ reference says that the final answer is wrong, "nowhere" is all but ruled out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,8 @@ class MostLikely:
     def chances(self, scores: Sequence[float], is_correct: bool | None = None) -> Floats:
         """Of each step to be the first mistake, then of there being none: shape (steps + 1,), sum 1.
 
-        `is_correct` is whether the final answer is right, None where that is not known or must not count.
+        `is_correct` is whether the final answer is right, None where that is not known or must not count. Raises
+        KeyError for an answer of which `odds` says nothing.
         """
         right = np.interp(scores, self.scores, self.chances_of_right)
         before = np.concatenate([[1.0], np.cumprod(right)])
@@ -41,12 +42,20 @@ class MostLikely:
         return np.asarray(weights / weights.sum())
 
     def predict(self, scores: Scores, is_correct: bool | None = None) -> int | None:
-        """The likeliest place, None for no mistake; MISSING when a score is absent."""
-        numbers = [score for score in scores if score is not None]
+        """The likeliest place, None for no mistake.
+
+        MISSING when a score is absent and the place that it belongs to, or one behind it, could be the likeliest.
+        """
+        numbers = list(_before_the_first_absent(scores))
+        chances = self.chances(numbers, is_correct)
         if len(numbers) < len(scores):
-            return MISSING
-        place = int(np.argmax(self.chances(numbers, is_correct)))
-        return place if place < len(scores) else None
+            odds = 1.0 if is_correct is None else self.odds[is_correct]
+            # All that is left for the places behind may stand at one of them.
+            chances[-1] *= max(odds, 1.0)
+        place = int(np.argmax(chances))
+        if place < len(numbers):
+            return place
+        return None if len(numbers) == len(scores) else MISSING
 
 
 def fit(
@@ -88,19 +97,23 @@ def _rising_curve(steps: Sequence[tuple[float, bool]]) -> tuple[tuple[float, ...
     return tuple(score for score, _ in ends), tuple(chance for _, chance in ends)
 
 
+def _before_the_first_absent(scores: Scores) -> Iterator[float]:
+    for score in scores:
+        if score is None:
+            return
+        yield score
+
+
 def _odds(known: Sequence[tuple[bool, bool | None]]) -> dict[bool, float]:
     """How much likelier a mistake is where the answer is wrong, and where it is right, than anywhere.
 
-    Half a solution more on either side keeps the odds finite where, say, no wrong answer is without a mistake.
+    To each answer's solutions one is added, which has a mistake as often as they all do: no answer is certain then,
+    and one that was never seen changes nothing.
     """
-    anywhere = _ratio([has_mistake for has_mistake, _ in known])
-    return {
-        answer: _ratio([has_mistake for has_mistake, is_correct in known if is_correct is answer]) / anywhere
-        if any(is_correct is answer for _, is_correct in known)
-        else 1.0
-        for answer in (True, False)
-    }
-
-
-def _ratio(has_mistake: Sequence[bool]) -> float:
-    return (sum(has_mistake) + 0.5) / (len(has_mistake) - sum(has_mistake) + 0.5)
+    anywhere = (sum(has_mistake for has_mistake, _ in known) + 0.5) / (len(known) + 1)
+    odds = {}
+    for answer in (True, False):
+        those = [has_mistake for has_mistake, is_correct in known if is_correct is answer]
+        chance = (sum(those) + anywhere) / (len(those) + 1)
+        odds[answer] = chance / (1 - chance) / (anywhere / (1 - anywhere))
+    return odds

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ml.evaluation.first_mistake import Scores, best_threshold, metric, predict
-from ml.evaluation.judged import Judged
+from ml.evaluation.judged import Judged, JudgedSolution
 from ml.evaluation.most_likely import MostLikely, fit
 
 # Step scores and whether the final answer is right, to a place, None or MISSING.
@@ -32,21 +32,24 @@ def by_chance_and_answer(judged: Judged) -> Predict:
     return _fitted(judged).predict
 
 
-def judged_by(predict: Predict, judged: Judged) -> dict[str, Any]:
+def judged_by(predict: Predict, rows: Sequence[JudgedSolution]) -> dict[str, Any]:
     """The metric of a fitted rule."""
-    return metric([predict(row.scores, row.is_correct) for row in judged.rows], judged.truths)
+    return metric([predict(row.scores, row.is_correct) for row in rows], [row.truth for row in rows])
 
 
-def cross_fitted(judged: Judged, rule: Rule) -> dict[str, Any] | None:
+def cross_fitted(
+    judged: Judged, rule: Rule, asked: Sequence[JudgedSolution] | None = None
+) -> dict[str, Any] | None:
     """The metric with each half of the problems judged by the rule fitted on the other half.
 
-    None where all problems fall into one half: there is nothing to fit a rule on.
+    asked: tell the metric of these alone. None where all problems fall into one half: there is nothing to fit on.
     """
     halves = [Judged([row for row in judged.rows if row.half == half]) for half in (0, 1)]
     if not all(half.rows for half in halves):
         return None
-    fitted = [rule(half) for half in halves]
-    return metric([fitted[1 - row.half](row.scores, row.is_correct) for row in judged.rows], judged.truths)
+    fitted, rows = [rule(half) for half in halves], judged.rows if asked is None else asked
+    said = [fitted[1 - row.half](row.scores, row.is_correct) for row in rows]
+    return metric(said, [row.truth for row in rows])
 
 
 def _fitted(judged: Judged) -> MostLikely:

@@ -1,4 +1,7 @@
-"""ProcessBench: `{id, generator, problem, steps, final_answer_correct, label}`; 0-based label, -1 = none."""
+"""ProcessBench: `{id, generator, problem, steps, final_answer_correct, label}`; 0-based label, -1 = none.
+
+Beyond ProcessBench, `final_answer_correct` may be null: nobody knows whether the answer is right.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
         problem=Problem(id=identity, text=fields.text(record, "problem")),
         positions=chain(steps),
         generator=fields.optional_text(record, "generator"),
-        is_correct=fields.boolean(record, "final_answer_correct"),
+        is_correct=fields.optional_boolean(record, "final_answer_correct"),
     )
     yield LabelledSolution(line, solution, annotate(LABELER, len(steps), None if label == -1 else label))
 

@@ -55,7 +55,9 @@ def test_a_section_is_made_by_a_filter_or_by_ids_and_seen(
 def test_a_section_is_renamed_and_dissolved_and_its_people_go_along(admin: APIClient, campaign: Campaign):
     post(admin, campaign, name="geometry", filter={"words": "triangle"})
     post(admin, campaign, name="algebra", filter={"outside": True})
-    kept = admin.put(address(campaign, "members/ann/sections/"), {"sections": ["geometry"]}, format="json")
+    url = address(campaign, "members/ann/sections/")
+    assert admin.put(url, {"sections": ["geometri"]}, format="json").status_code == 400
+    kept = admin.put(url, {"sections": ["geometry"]}, format="json")
     assert (kept.status_code, kept.json()) == (200, {"sections": ["geometry"]})
     renamed = admin.patch(address(campaign), {"name": "geometry", "new_name": "shapes"}, format="json")
     assert [(row["name"], row["people"]) for row in renamed.json()] == [("algebra", []), ("shapes", ["ann"])]
@@ -63,7 +65,7 @@ def test_a_section_is_renamed_and_dissolved_and_its_people_go_along(admin: APICl
     assert taken.status_code == 422 and "choose another name" in taken.json()["detail"]
     # Without the section its only member could suddenly label everywhere.
     refused = admin.patch(address(campaign), {"name": "shapes", "new_name": ""}, format="json")
-    assert refused.status_code == 422 and "ann" in refused.json()["detail"]
+    assert refused.status_code == 422 and "ann may label only there" in refused.json()["detail"]
     sections.restrict(campaign, campaign.memberships.get().user_id, [])
     gone = admin.patch(address(campaign), {"name": "shapes", "new_name": ""}, format="json")
     assert [row["name"] for row in gone.json()] == ["algebra"]
@@ -73,8 +75,12 @@ def test_a_section_is_renamed_and_dissolved_and_its_people_go_along(admin: APICl
     ("body", "field"),
     [
         ({"name": "x"}, "non_field_errors"),
-        ({"name": "x", "tasks": [], "filter": {}}, "non_field_errors"),
-        ({"name": "x" * 61, "filter": {}}, "name"),
+        ({"name": "x", "tasks": [], "filter": {"outside": True}}, "non_field_errors"),
+        ({"name": "x" * 61, "filter": {"outside": True}}, "name"),
+        ({"name": "  ", "filter": {"outside": True}}, "name"),
+        ({"name": "x", "filter": {}}, "filter"),
+        ({"name": "x", "filter": {"sorce": "book"}}, "filter"),
+        ({"name": "x", "filter": {"first": 10**19}}, "filter"),
         ({"name": "x", "tasks": [0]}, "tasks"),
         ({"name": "x", "filter": {"outcome": "maybe"}}, "filter"),
         ({"name": "x", "filter": {"first": 3, "last": 1}}, "filter"),
@@ -97,9 +103,25 @@ def test_screening_and_tasks_of_elsewhere_are_refused_by_their_ids(admin: APICli
         assert response.status_code == 400 and str(task.pk) in str(response.json()["errors"]["tasks"])
 
 
+def test_spaces_dissolve_nothing(admin: APIClient, campaign: Campaign):
+    post(admin, campaign, name="geometry", filter={"words": "triangle"})
+    response = admin.patch(address(campaign), {"name": "geometry", "new_name": "  "}, format="json")
+    assert response.status_code == 400 and list(response.json()["errors"]) == ["new_name"]
+    assert campaign.tasks.filter(section="geometry").count() == 3
+
+
+def test_a_name_that_people_wait_for_is_taken(admin: APIClient, campaign: Campaign):
+    post(admin, campaign, name="geometry", filter={"words": "triangle"})
+    sections.restrict(campaign, campaign.memberships.get().user_id, ["algebra"])
+    response = admin.patch(address(campaign), {"name": "geometry", "new_name": "algebra"}, format="json")
+    assert response.status_code == 422
+
+
 def test_an_unknown_section_or_member_is_told(admin: APIClient, campaign: Campaign):
     response = admin.patch(address(campaign), {"name": "nowhere", "new_name": "x"}, format="json")
-    assert response.status_code == 400 and "no section" in str(response.json()["errors"]["name"])
+    assert response.status_code == 400 and "no sections of this campaign" in str(
+        response.json()["errors"]["name"]
+    )
     response = admin.put(address(campaign, "members/bob/sections/"), {"sections": []}, format="json")
     assert response.status_code == 404
 
@@ -107,7 +129,10 @@ def test_an_unknown_section_or_member_is_told(admin: APIClient, campaign: Campai
 def test_only_admins_change_sections_and_annotators_do_not_see_them(
     reviewer: APIClient, annotator: APIClient, campaign: Campaign
 ):
-    assert post(reviewer, campaign, name="x", filter={}).status_code == 403
+    member = address(campaign, "members/ann/sections/")
+    for client in (reviewer, annotator):
+        assert post(client, campaign, name="x", filter={"outside": True}).status_code == 403
+        renaming = client.patch(address(campaign), {"name": "x", "new_name": ""}, format="json")
+        assert renaming.status_code == 403
+        assert client.put(member, {"sections": []}, format="json").status_code == 403
     assert annotator.get(address(campaign)).status_code == 403
-    url = address(campaign, "members/ann/sections/")
-    assert annotator.put(url, {"sections": []}, format="json").status_code == 403

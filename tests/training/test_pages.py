@@ -180,8 +180,8 @@ def test_a_checkpoint_s_page_tells_what_known_answers_are_worth_where_they_were_
     checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
     held_out = {"f1": 0.5, "exact": 0.5, "accuracy_wrong": 0.5, "accuracy_right": 0.5}
     older = {"count": 30, "held_out": held_out}
-    newer = older | {"most_likely": {"with_answers": {"answers_known": 28, "exact": 0.77}}}
-    words = "answer is known to be right or wrong (28)"
+    newer = older | {"most_likely": {"with_answers": {"count": 28, "exact": 0.77}}}
+    words = "of 28 whose answer is known to be right or wrong"
     for result, is_told in ((older, False), (newer, True)):
         Evaluation.objects.create(checkpoint=checkpoint, kind="first-mistake", data="sums", result=result)
         page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()

@@ -34,9 +34,8 @@ def test_scores_are_read_through_the_curve():
     assert curve.chances([0.6, 0.1]) == pytest.approx([0.45, 0.55 * 0.8, 0.55 * 0.2])
 
 
-def test_certain_and_missing_scores():
+def test_certain_scores():
     assert AS_THEY_ARE.predict([1.0, 0.0, 1.0]) == 1
-    assert AS_THEY_ARE.predict([0.1, None]) == MISSING
 
 
 @settings(deadline=None)
@@ -104,13 +103,43 @@ def test_it_names_more_first_mistakes_than_the_best_threshold_and_more_still_wit
     assert exact[0] < exact[1] < exact[2] - 0.05
 
 
-def test_odds_are_counted_with_half_a_solution_more_on_either_side():
-    truths = [0, 0, 0, 0, None, None]
-    known = [False, False, False, True, True, None]
-    fitted = fit([[0.5]] * 6, truths, known)
+def test_an_absent_score_counts_only_where_it_could_decide():
+    # 0.9 at the first step, and whatever follows shares the 0.1 that are left.
+    assert AS_THEY_ARE.predict([0.1, None]) == 0
+    # 0.4 at the second step against 0.54 behind it.
+    assert AS_THEY_ARE.predict([0.9, 0.6, None]) == MISSING
+    # A wrong answer lifts both by nine: 3.24 against up to 0.54 x 9; a right one lowers the first alone.
+    assert AS_THEY_ARE.predict([0.9, 0.6, None], False) == MISSING
+    assert AS_THEY_ARE.predict([0.9, 0.2, None], False) == 1
+    assert AS_THEY_ARE.predict([None, 0.1]) == MISSING
+
+
+def test_odds_by_hand():
+    # Four of six have a mistake, with one solution more 4.5 of 7. Wrong answers: 3 + 4.5/7 of 4; right ones 1 of 2.
+    fitted = fit([[0.5]] * 6, [0, 0, 0, 0, None, None], [False, False, False, True, True, None])
     anywhere = 4.5 / 2.5
-    assert fitted.odds == pytest.approx({False: 3.5 / 0.5 / anywhere, True: 1.5 / 1.5 / anywhere})
-    assert fit([[0.5]] * 2, [0, None], [None, None]).odds == {True: 1.0, False: 1.0}
+    assert fitted.odds[False] == pytest.approx((3 + 4.5 / 7) / (2.5 / 7) / anywhere)
+    assert fitted.odds[True] == pytest.approx((1 + 4.5 / 7) / (1 + 2.5 / 7) / anywhere)
+
+
+@pytest.mark.parametrize(("mistakes", "wrong"), [(100, 3), (3, 3), (99, 40), (2, 1)])
+def test_however_few_are_known_a_wrong_answer_speaks_for_a_mistake_and_a_right_one_against(mistakes, wrong):
+    # Every known wrong answer is of a solution with a mistake; the mirror image is as clear.
+    truths = [0] * mistakes + [None] * (101 - mistakes)
+    known = [False] * wrong + [None] * (101 - wrong)
+    assert fit([[0.5]] * 101, truths, known).odds[False] > 1
+    assert (
+        fit(
+            [[0.5]] * 101,
+            [None if t == 0 else 0 for t in truths],
+            [None if k is None else True for k in known],
+        ).odds[True]
+        < 1
+    )
+
+
+def test_an_answer_that_was_never_seen_changes_nothing():
+    assert fit([[0.5]] * 2, [0, None], [None, None]).odds == pytest.approx({True: 1.0, False: 1.0})
 
 
 def test_scores_that_separate_perfectly_or_know_one_kind_only_are_never_certain():
@@ -156,6 +185,19 @@ def test_the_command_reports_it_calibrated_on_other_problems(tmp_path, capsys):
     assert {name: moved[name] for name in expected} == pytest.approx(expected)
     expected = metric(list(map(fitted.predict, here[0], here[2])), here[1])
     assert {name: moved["with_answers"][name] for name in expected} == pytest.approx(expected)
-    assert moved["with_answers"]["answers_known"] == 300
+    assert moved["with_answers"]["count"] == 300
     for found in (own, moved):
         assert found["with_answers"]["exact"] > found["exact"] + 0.05
+
+
+def test_figures_with_answers_are_of_solutions_with_a_known_answer(tmp_path, capsys):
+    scores, truths, known = simulated(300, 2.0, 6)
+    half_known = [answer if index % 2 else None for index, answer in enumerate(known)]
+    report = evaluated(capsys, *files(tmp_path / "some", scores, truths, half_known))["most_likely"]
+    assert (report["count"], report["with_answers"]["count"]) == (300, 150)
+    report = evaluated(capsys, *files(tmp_path / "none", scores, truths, [None] * 300))["most_likely"]
+    assert report["with_answers"] is None
+    given = ("--threshold-solutions", str(tmp_path / "none" / "solutions.jsonl"), "--threshold-format", "processbench",
+             "--threshold-scores", str(tmp_path / "none" / "scores.jsonl"))  # fmt: skip
+    some = (tmp_path / "some" / "solutions.jsonl", tmp_path / "some" / "scores.jsonl")
+    assert evaluated(capsys, *some, *given)["most_likely"]["with_answers"] is None
