@@ -18,6 +18,7 @@ from ml.evaluation.rules import (
     Rule,
     by_chance,
     by_chance_and_answer,
+    by_chance_and_share,
     by_threshold,
     cross_fitted,
     judged_by,
@@ -109,19 +110,24 @@ def _held_out(judged: Judged) -> dict[str, Any]:
 
 
 def _most_likely(judged: Judged, other: Judged | None, other_file: Path | None) -> dict[str, Any]:
-    """The rule without a threshold, and of solutions whose answer is known to be right or wrong the same with that."""
+    """The rule without a threshold; the same with the share of wrong answers, and with each answer, where known."""
 
     def figures(rule: Rule, rows: Sequence[JudgedSolution]) -> dict[str, Any] | None:
         return judged_by(rule(other), rows) if other else cross_fitted(judged, rule, rows)
 
-    alone = figures(by_chance, judged.rows)
-    known = judged.with_known_answer()
-    can_tell = known and (other or judged).with_known_answer()
-    return {
+    alone, known = figures(by_chance, judged.rows), judged.with_known_answer()
+    told: dict[str, Any] = {
         "calibrated_on": other_file.name if other_file else alone and OTHER_HALF,
         **(alone or NO_FIGURES),
-        "with_answers": figures(by_chance_and_answer, known) if can_tell else None,
+        "with_share": None,
+        "with_answers": None,
     }
+    if known and (other or judged).with_known_answer():
+        wrong = sum(not row.is_correct for row in known) / len(known)
+        shared = figures(by_chance_and_share(wrong), known)
+        told["with_share"] = shared and {"wrong_answers": wrong, **shared}
+        told["with_answers"] = figures(by_chance_and_answer, known)
+    return told
 
 
 def _critiques(options: argparse.Namespace) -> dict[str, Any]:

@@ -5,7 +5,8 @@ scores can do better: if h_k is the chance that step k is wrong when all before 
 mistake stands at k with chance (1 - h_1) ... (1 - h_(k-1)) h_k, as in discrete survival analysis (Cox 1972), and
 nowhere with what is left. The h are scores made honest by isotonic regression (Zadrozny and Elkan 2002) on solutions
 with known first mistakes: any rising curve, so that a few sure scores that are wrong do not bend the rest. Where a
-reference says that the final answer is wrong, "nowhere" is all but ruled out.
+reference says that the final answer is wrong, "nowhere" is all but ruled out; where it is known only how many of
+the answers are wrong, the odds of a mistake shift for all alike (Saerens, Latinne and Decaestecker 2002).
 """
 
 from __future__ import annotations
@@ -23,33 +24,44 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MostLikely:
-    """A rising curve from score to chance, and the odds by which a known answer makes any mistake likelier."""
+    """A rising curve from score to chance, and how often there is a mistake: anywhere, and by the final answer."""
 
     scores: tuple[float, ...]
     chances_of_right: tuple[float, ...]
-    odds: Mapping[bool, float]
+    mistake_anywhere: float
+    mistake_given: Mapping[bool, float]
 
-    def chances(self, scores: Sequence[float], is_correct: bool | None = None) -> Floats:
+    def odds_knowing(self, is_correct: bool | None) -> float:
+        """How much likelier a mistake is where the final answer is right or wrong; 1 where that is not known."""
+        return 1.0 if is_correct is None else _odds(self.mistake_given[is_correct]) / self._odds_anywhere
+
+    def odds_knowing_share(self, wrong: float) -> float:
+        """How much likelier a mistake is among solutions of which this share has a wrong answer."""
+        mixed = wrong * self.mistake_given[False] + (1.0 - wrong) * self.mistake_given[True]
+        return _odds(mixed) / self._odds_anywhere
+
+    @property
+    def _odds_anywhere(self) -> float:
+        return _odds(self.mistake_anywhere)
+
+    def chances(self, scores: Sequence[float], odds: float = 1.0) -> Floats:
         """Of each step to be the first mistake, then of there being none: shape (steps + 1,), sum 1.
 
-        `is_correct` is whether the final answer is right, None where that is not known or must not count. Raises
-        KeyError for an answer of which `odds` says nothing.
+        odds: how much likelier any mistake is than where the curve comes from.
         """
         right = np.interp(scores, self.scores, self.chances_of_right)
         before = np.concatenate([[1.0], np.cumprod(right)])
-        odds = 1.0 if is_correct is None else self.odds[is_correct]
         weights = np.append(before[:-1] * (1.0 - right) * odds, before[-1])
         return np.asarray(weights / weights.sum())
 
-    def predict(self, scores: Scores, is_correct: bool | None = None) -> int | None:
+    def predict(self, scores: Scores, odds: float = 1.0) -> int | None:
         """The likeliest place, None for no mistake.
 
         MISSING when a score is absent and the place that it belongs to, or one behind it, could be the likeliest.
         """
         numbers = list(_before_the_first_absent(scores))
-        chances = self.chances(numbers, is_correct)
+        chances = self.chances(numbers, odds)
         if len(numbers) < len(scores):
-            odds = 1.0 if is_correct is None else self.odds[is_correct]
             # All that is left for the places behind may stand at one of them.
             chances[-1] *= max(odds, 1.0)
         place = int(np.argmax(chances))
@@ -73,8 +85,8 @@ def fit(
     # A step behind the first mistake says nothing: nobody judged it.
     reached = [(values if truth is None else values[: truth + 1], truth) for values, truth, _ in kept]
     steps = [(score, place != truth) for values, truth in reached for place, score in enumerate(values)]
-    odds = _odds([(truth is not None, is_correct) for _, truth, is_correct in kept])
-    return MostLikely(*(_rising_curve(steps) if steps else ((0.0, 1.0), (0.0, 1.0))), odds)
+    curve = _rising_curve(steps) if steps else ((0.0, 1.0), (0.0, 1.0))
+    return MostLikely(*curve, *_mistakes([(truth is not None, is_correct) for _, truth, is_correct in kept]))
 
 
 def _rising_curve(steps: Sequence[tuple[float, bool]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -104,16 +116,19 @@ def _before_the_first_absent(scores: Scores) -> Iterator[float]:
         yield score
 
 
-def _odds(known: Sequence[tuple[bool, bool | None]]) -> dict[bool, float]:
-    """How much likelier a mistake is where the answer is wrong, and where it is right, than anywhere.
+def _mistakes(known: Sequence[tuple[bool, bool | None]]) -> tuple[float, dict[bool, float]]:
+    """How often there is a mistake, and how often where the answer is right and where it is wrong.
 
     To each answer's solutions one is added, which has a mistake as often as they all do: no answer is certain then,
     and one that was never seen changes nothing.
     """
     anywhere = (sum(has_mistake for has_mistake, _ in known) + 0.5) / (len(known) + 1)
-    odds = {}
+    given = {}
     for answer in (True, False):
         those = [has_mistake for has_mistake, is_correct in known if is_correct is answer]
-        chance = (sum(those) + anywhere) / (len(those) + 1)
-        odds[answer] = chance / (1 - chance) / (anywhere / (1 - anywhere))
-    return odds
+        given[answer] = (sum(those) + anywhere) / (len(those) + 1)
+    return anywhere, given
+
+
+def _odds(chance: float) -> float:
+    return chance / (1.0 - chance)

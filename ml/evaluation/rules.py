@@ -29,7 +29,19 @@ def by_chance(judged: Judged) -> Predict:
 
 def by_chance_and_answer(judged: Judged) -> Predict:
     """The most likely first mistake where it is known whether the final answer is right."""
-    return _fitted(judged).predict
+    fitted = _fitted(judged)
+    return lambda scores, is_correct: fitted.predict(scores, fitted.odds_knowing(is_correct))
+
+
+def by_chance_and_share(wrong: float) -> Rule:
+    """The most likely first mistake where it is known which share of all final answers is wrong."""
+
+    def rule(judged: Judged) -> Predict:
+        fitted = _fitted(judged)
+        odds = fitted.odds_knowing_share(wrong)
+        return lambda scores, is_correct: fitted.predict(scores, odds)
+
+    return rule
 
 
 def judged_by(predict: Predict, rows: Sequence[JudgedSolution]) -> dict[str, Any]:

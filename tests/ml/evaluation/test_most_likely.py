@@ -15,7 +15,8 @@ from ml.evaluation.first_mistake import MISSING, best_threshold, metric, predict
 from ml.evaluation.most_likely import MostLikely, fit
 from tests.ml.evaluation.test_first_mistake import evaluated
 
-AS_THEY_ARE = MostLikely((0.0, 1.0), (0.0, 1.0), {True: 0.1, False: 9.0})
+# Half of all solutions have a mistake: one in eleven of those with a right answer, nine in ten of the others.
+AS_THEY_ARE = MostLikely((0.0, 1.0), (0.0, 1.0), 0.5, {True: 1 / 11, False: 0.9})
 
 
 def test_chances_by_hand():
@@ -23,14 +24,26 @@ def test_chances_by_hand():
     assert AS_THEY_ARE.chances([0.9, 0.6]) == pytest.approx([0.1, 0.36, 0.54])
     assert AS_THEY_ARE.predict([0.9, 0.6]) is None
     # A wrong answer makes a mistake nine times likelier: 0.9 and 3.24 against 0.54.
-    assert AS_THEY_ARE.chances([0.9, 0.6], False) == pytest.approx(np.array([0.9, 3.24, 0.54]) / 4.68)
-    assert AS_THEY_ARE.predict([0.9, 0.6], False) == 1
-    assert AS_THEY_ARE.predict([0.9, 0.3], True) is None
+    assert AS_THEY_ARE.odds_knowing(False) == pytest.approx(9.0)
+    assert AS_THEY_ARE.chances([0.9, 0.6], 9.0) == pytest.approx(np.array([0.9, 3.24, 0.54]) / 4.68)
+    assert AS_THEY_ARE.predict([0.9, 0.6], 9.0) == 1
+    # A right one makes it ten times less likely.
+    assert AS_THEY_ARE.odds_knowing(True) == pytest.approx(0.1)
+    assert AS_THEY_ARE.predict([0.9, 0.3], 0.1) is None
+    assert AS_THEY_ARE.odds_knowing(None) == 1.0
+
+
+def test_a_share_of_wrong_answers_mixes_both_by_hand():
+    # Three answers of four wrong: a mistake in 0.75 x 0.9 + 0.25 / 11, against a half.
+    chance = 0.675 + 0.25 / 11
+    assert AS_THEY_ARE.odds_knowing_share(0.75) == pytest.approx(chance / (1 - chance))
+    for share, is_correct in ((1.0, False), (0.0, True)):
+        assert AS_THEY_ARE.odds_knowing_share(share) == pytest.approx(AS_THEY_ARE.odds_knowing(is_correct))
 
 
 def test_scores_are_read_through_the_curve():
     # Half-way between 0.5 and 0.7 stands half-way between 0.2 and 0.9; below the lowest score is as at it.
-    curve = MostLikely((0.5, 0.7), (0.2, 0.9), {})
+    curve = MostLikely((0.5, 0.7), (0.2, 0.9), 0.5, {})
     assert curve.chances([0.6, 0.1]) == pytest.approx([0.45, 0.55 * 0.8, 0.55 * 0.2])
 
 
@@ -39,9 +52,9 @@ def test_certain_scores():
 
 
 @settings(deadline=None)
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.sampled_from([None, True, False]))
-def test_chances_are_chances(scores, is_correct):
-    chances = AS_THEY_ARE.chances(scores, is_correct)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.sampled_from([0.1, 1.0, 9.0]))
+def test_chances_are_chances(scores, odds):
+    chances = AS_THEY_ARE.chances(scores, odds)
     assert len(chances) == len(scores) + 1
     assert (chances >= 0).all() and chances.sum() == pytest.approx(1)
 
@@ -97,7 +110,10 @@ def test_it_names_more_first_mistakes_than_the_best_threshold_and_more_still_wit
         for said in (
             [predict(values, threshold) for values in scores],
             [fitted.predict(values) for values in scores],
-            [fitted.predict(values, known) for values, known in zip(scores, are_correct, strict=True)],
+            [
+                fitted.predict(values, fitted.odds_knowing(known))
+                for values, known in zip(scores, are_correct, strict=True)
+            ],
         )
     ]
     assert exact[0] < exact[1] < exact[2] - 0.05
@@ -109,17 +125,16 @@ def test_an_absent_score_counts_only_where_it_could_decide():
     # 0.4 at the second step against 0.54 behind it.
     assert AS_THEY_ARE.predict([0.9, 0.6, None]) == MISSING
     # A wrong answer lifts both by nine: 3.24 against up to 0.54 x 9; a right one lowers the first alone.
-    assert AS_THEY_ARE.predict([0.9, 0.6, None], False) == MISSING
-    assert AS_THEY_ARE.predict([0.9, 0.2, None], False) == 1
+    assert AS_THEY_ARE.predict([0.9, 0.6, None], 9.0) == MISSING
+    assert AS_THEY_ARE.predict([0.9, 0.2, None], 9.0) == 1
     assert AS_THEY_ARE.predict([None, 0.1]) == MISSING
 
 
-def test_odds_by_hand():
+def test_how_often_there_is_a_mistake_by_hand():
     # Four of six have a mistake, with one solution more 4.5 of 7. Wrong answers: 3 + 4.5/7 of 4; right ones 1 of 2.
     fitted = fit([[0.5]] * 6, [0, 0, 0, 0, None, None], [False, False, False, True, True, None])
-    anywhere = 4.5 / 2.5
-    assert fitted.odds[False] == pytest.approx((3 + 4.5 / 7) / (2.5 / 7) / anywhere)
-    assert fitted.odds[True] == pytest.approx((1 + 4.5 / 7) / (1 + 2.5 / 7) / anywhere)
+    assert fitted.mistake_anywhere == pytest.approx(4.5 / 7)
+    assert fitted.mistake_given == pytest.approx({False: (3 + 4.5 / 7) / 4, True: (1 + 4.5 / 7) / 3})
 
 
 @pytest.mark.parametrize(("mistakes", "wrong"), [(100, 3), (3, 3), (99, 40), (2, 1)])
@@ -127,19 +142,29 @@ def test_however_few_are_known_a_wrong_answer_speaks_for_a_mistake_and_a_right_o
     # Every known wrong answer is of a solution with a mistake; the mirror image is as clear.
     truths = [0] * mistakes + [None] * (101 - mistakes)
     known = [False] * wrong + [None] * (101 - wrong)
-    assert fit([[0.5]] * 101, truths, known).odds[False] > 1
-    assert (
-        fit(
-            [[0.5]] * 101,
-            [None if t == 0 else 0 for t in truths],
-            [None if k is None else True for k in known],
-        ).odds[True]
-        < 1
-    )
+    assert fit([[0.5]] * 101, truths, known).odds_knowing(False) > 1
+    mirrored = [None if truth == 0 else 0 for truth in truths], [None if k is None else True for k in known]
+    assert fit([[0.5]] * 101, *mirrored).odds_knowing(True) < 1
 
 
 def test_an_answer_that_was_never_seen_changes_nothing():
-    assert fit([[0.5]] * 2, [0, None], [None, None]).odds == pytest.approx({True: 1.0, False: 1.0})
+    fitted = fit([[0.5]] * 2, [0, None], [None, None])
+    assert [fitted.odds_knowing(answer) for answer in (True, False)] == pytest.approx([1.0, 1.0])
+    assert fitted.odds_knowing_share(0.9) == pytest.approx(1.0)
+
+
+def test_a_share_of_wrong_answers_helps_where_there_are_more_mistakes_than_where_it_was_calibrated():
+    fitted = fit(*simulated(3000, 4.0, 7))
+    scores, truths, known = simulated(3000, 4.0, 8)
+    # Nine in ten of the solutions without a mistake are left out.
+    kept = [index for index, truth in enumerate(truths) if truth is not None or index % 10 == 0]
+    odds = fitted.odds_knowing_share(sum(not known[index] for index in kept) / len(kept))
+    truths = [truths[index] for index in kept]
+    exact = [
+        metric([fitted.predict(scores[index], given) for index in kept], truths)["exact"]
+        for given in (1.0, odds)
+    ]
+    assert exact[1] > exact[0] + 0.1
 
 
 def test_scores_that_separate_perfectly_or_know_one_kind_only_are_never_certain():
@@ -183,9 +208,19 @@ def test_the_command_reports_it_calibrated_on_other_problems(tmp_path, capsys):
     assert moved["calibrated_on"] == "solutions.jsonl"
     expected = metric([fitted.predict(values) for values in here[0]], here[1])
     assert {name: moved[name] for name in expected} == pytest.approx(expected)
-    expected = metric(list(map(fitted.predict, here[0], here[2])), here[1])
+    said = [
+        fitted.predict(values, fitted.odds_knowing(known))
+        for values, known in zip(here[0], here[2], strict=True)
+    ]
+    expected = metric(said, here[1])
     assert {name: moved["with_answers"][name] for name in expected} == pytest.approx(expected)
     assert moved["with_answers"]["count"] == 300
+    wrong = sum(not known for known in here[2]) / 300
+    assert moved["with_share"]["wrong_answers"] == pytest.approx(wrong)
+    expected = metric(
+        [fitted.predict(values, fitted.odds_knowing_share(wrong)) for values in here[0]], here[1]
+    )
+    assert {name: moved["with_share"][name] for name in expected} == pytest.approx(expected)
     for found in (own, moved):
         assert found["with_answers"]["exact"] > found["exact"] + 0.05
 
