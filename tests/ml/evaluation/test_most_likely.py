@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from ml.evaluation.first_mistake import MISSING, best_threshold, metric, predict
 from ml.evaluation.most_likely import MostLikely, fit
+from tests.data import ROOT
 from tests.ml.evaluation.test_first_mistake import evaluated
 
 # Half of all solutions have a mistake: one in eleven of those with a right answer, nine in ten of the others.
@@ -236,3 +238,12 @@ def test_figures_with_answers_are_of_solutions_with_a_known_answer(tmp_path, cap
              "--threshold-scores", str(tmp_path / "none" / "scores.jsonl"))  # fmt: skip
     some = (tmp_path / "some" / "solutions.jsonl", tmp_path / "some" / "scores.jsonl")
     assert evaluated(capsys, *some, *given)["most_likely"]["with_answers"] is None
+
+
+def test_the_lines_of_python_in_the_docs_run():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "training.md").read_text(), re.DOTALL)
+    (block,) = [block for block in blocks if "most_likely" in block]
+    names: dict = {}
+    exec(compile(block, "docs/training.md", "exec"), names)
+    chances = names["likely"].chances([0.9, 0.4, 0.8], names["likely"].odds_knowing(False))
+    assert len(chances) == 4 and chances.argmax() == 1
