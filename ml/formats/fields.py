@@ -76,6 +76,11 @@ def boolean(record: Record, key: str) -> bool:
     return value
 
 
+def boolean_or_null(record: Record, key: str) -> bool | None:
+    """true, false, or None for null; the key must be there."""
+    return None if present(record, key) is None else boolean(record, key)
+
+
 def optional_boolean(record: Record, key: str) -> bool | None:
     """true, false, or None where the key is missing or null."""
     return None if record.get(key) is None else boolean(record, key)

@@ -27,7 +27,7 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
         problem=Problem(id=identity, text=fields.text(record, "problem")),
         positions=chain(steps),
         generator=fields.optional_text(record, "generator"),
-        is_correct=fields.optional_boolean(record, "final_answer_correct"),
+        is_correct=fields.boolean_or_null(record, "final_answer_correct"),
     )
     yield LabelledSolution(line, solution, annotate(LABELER, len(steps), None if label == -1 else label))
 

@@ -97,6 +97,10 @@ def test_processbench_minus_one_is_a_finished_look_without_mistake():
     assert found.annotation is not None and found.annotation.finish_reason == FinishReason.SOLUTION
 
 
+def test_processbench_s_null_says_that_nobody_knows_the_answer():
+    assert one(processbench.parse, PROCESSBENCH | {"final_answer_correct": None}).solution.is_correct is None
+
+
 def test_processbench_without_an_id_is_known_by_its_line():
     record = {key: value for key, value in PROCESSBENCH.items() if key != "id"}
     assert one(processbench.parse, record, 12).solution.id == "12"

@@ -69,6 +69,10 @@ def refusal(path: Path, limits: Limits = ORDINARY) -> str:
             line(id="b", steps=["s"] * 1001),
             "2: a solution of too many steps or alternatives, expected at most",
         ),
+        (
+            b'{"id": "b", "problem": "p", "steps": ["s"], "label": -1}',
+            "2: no key `final_answer_correct` (keys: id, problem, steps, label), expected a",
+        ),
         (b'{"id": "b"}', "2: no key `steps` (keys: id), expected a `steps`"),
     ],
 )
