@@ -12,13 +12,12 @@ from ml.evaluation.best_of_n import table
 from ml.evaluation.critiques import critique_report, read_critiques
 from ml.evaluation.first_mistake import best_threshold, first_mistake_report, metric
 from ml.evaluation.judged import Judged, JudgedSolution, format_of, joined, verdict_of
+from ml.evaluation.most_likely import MostLikely
 from ml.evaluation.pools import read_pools, read_scores
 from ml.evaluation.rules import (
     OTHER_HALF,
     Rule,
     by_chance,
-    by_chance_and_answer,
-    by_chance_and_share,
     by_threshold,
     cross_fitted,
     judged_by,
@@ -115,7 +114,7 @@ def _most_likely(judged: Judged, other: Judged | None, other_file: Path | None) 
     def figures(rule: Rule, rows: Sequence[JudgedSolution]) -> dict[str, Any] | None:
         return judged_by(rule(other), rows) if other else cross_fitted(judged, rule, rows)
 
-    alone, known = figures(by_chance, judged.rows), judged.with_known_answer()
+    alone, known = figures(by_chance(lambda likely, _: 1.0), judged.rows), judged.with_known_answer()
     told: dict[str, Any] = {
         "calibrated_on": other_file.name if other_file else alone and OTHER_HALF,
         **(alone or NO_FIGURES),
@@ -124,9 +123,9 @@ def _most_likely(judged: Judged, other: Judged | None, other_file: Path | None) 
     }
     if known and (other or judged).with_known_answer():
         wrong = sum(not row.is_correct for row in known) / len(known)
-        shared = figures(by_chance_and_share(wrong), known)
+        shared = figures(by_chance(lambda likely, _: likely.odds_knowing_share(wrong)), known)
         told["with_share"] = shared and {"wrong_answers": wrong, **shared}
-        told["with_answers"] = figures(by_chance_and_answer, known)
+        told["with_answers"] = figures(by_chance(MostLikely.odds_knowing), known)
     return told
 
 

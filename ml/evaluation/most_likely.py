@@ -75,7 +75,9 @@ def fit(
 ) -> MostLikely:
     """Calibrated on solutions whose first mistakes are known; those with an absent score are left out.
 
-    With nothing to calibrate on, scores count as they are.
+    One entry a solution in each: its steps' scores, the place of its first mistake or None, whether its final
+    answer is right (None: unknown). Raises ValueError where they are not equally many. With nothing to calibrate
+    on, scores count as they are.
     """
     kept = [
         ([score for score in values if score is not None], truth, is_correct)

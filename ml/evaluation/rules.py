@@ -21,25 +21,12 @@ def by_threshold(judged: Judged) -> Predict:
     return lambda scores, is_correct: predict(scores, threshold)
 
 
-def by_chance(judged: Judged) -> Predict:
-    """The most likely first mistake, from the scores alone."""
-    fitted = _fitted(judged)
-    return lambda scores, is_correct: fitted.predict(scores)
-
-
-def by_chance_and_answer(judged: Judged) -> Predict:
-    """The most likely first mistake where it is known whether the final answer is right."""
-    fitted = _fitted(judged)
-    return lambda scores, is_correct: fitted.predict(scores, fitted.odds_knowing(is_correct))
-
-
-def by_chance_and_share(wrong: float) -> Rule:
-    """The most likely first mistake where it is known which share of all final answers is wrong."""
+def by_chance(odds: Callable[[MostLikely, bool | None], float]) -> Rule:
+    """The most likely first mistake. odds: what it makes of a mistake whether the final answer is right."""
 
     def rule(judged: Judged) -> Predict:
-        fitted = _fitted(judged)
-        odds = fitted.odds_knowing_share(wrong)
-        return lambda scores, is_correct: fitted.predict(scores, odds)
+        likely = fit(judged.scores, judged.truths, [row.is_correct for row in judged.rows])
+        return lambda scores, is_correct: likely.predict(scores, odds(likely, is_correct))
 
     return rule
 
@@ -62,7 +49,3 @@ def cross_fitted(
     fitted, rows = [rule(half) for half in halves], judged.rows if asked is None else asked
     said = [fitted[1 - row.half](row.scores, row.is_correct) for row in rows]
     return metric(said, [row.truth for row in rows])
-
-
-def _fitted(judged: Judged) -> MostLikely:
-    return fit(judged.scores, judged.truths, [row.is_correct for row in judged.rows])
