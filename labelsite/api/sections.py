@@ -18,10 +18,10 @@ from labelsite.api.serializers import ProblemSerializer
 from labelsite.campaigns import progress, sections
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Task, TaskKind
-from labelsite.campaigns.section_forms import SectionFilter
+from labelsite.campaigns.section_forms import OUTCOMES, SectionFilter
 
 # Ids in one request; a larger section is made by a filter.
-MOST_TASKS = 10_000
+MOST_IDS = 10_000
 
 
 class SectionName(serializers.CharField):
@@ -51,7 +51,7 @@ class FilterSerializer(serializers.Serializer[Any]):
 
     source = serializers.CharField(required=False)  # type: ignore[assignment]
     generator = serializers.CharField(required=False)
-    outcome = serializers.ChoiceField(["right", "wrong", "unknown"], required=False)
+    outcome = serializers.ChoiceField(list(OUTCOMES), required=False)
     words = serializers.CharField(required=False, help_text="in the problem")
     first = serializers.IntegerField(required=False, help_text="counted from 1 in the order of import")
     last = serializers.IntegerField(required=False)
@@ -70,7 +70,7 @@ class SectionRequest(serializers.Serializer[Any]):
     """Tasks for a section: those of the ids, or those that the filter names."""
 
     name = SectionName(allow_blank=True, help_text="empty: into none")
-    tasks = serializers.ListField(child=serializers.IntegerField(), required=False, max_length=MOST_TASKS)
+    tasks = serializers.ListField(child=serializers.IntegerField(), required=False, max_length=MOST_IDS)
     filter = FilterSerializer(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -159,11 +159,9 @@ class MemberSections(Endpoint):
 
 def _known(campaign: Campaign, field: str, names: Sequence[str]) -> None:
     """Raises ValidationError for names of no section: nobody who is kept to one would get any work."""
-    known = {section.name for section in progress.sections(campaign)}
-    if unknown := [name for name in names if name not in known]:
-        raise ValidationError(
-            {field: [f"no sections of this campaign: {unknown}, expected some of {sorted(known)}"]}
-        )
+    if unknown := [name for name in names if not sections.is_there(campaign, name)]:
+        known = [section.name for section in progress.sections(campaign)]
+        raise ValidationError({field: [f"no sections of this campaign: {unknown}, expected some of {known}"]})
 
 
 def _tasks(campaign: Campaign, given: dict[str, Any]) -> QuerySet[Task]:

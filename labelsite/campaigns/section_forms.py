@@ -17,8 +17,8 @@ _COLUMNS = {
     "words": "solution__problem__text__icontains",
 }
 # Beyond any campaign; PostgreSQL cannot count rows to where its numbers end.
-MOST_TASKS = 10**9
-_OUTCOMES = {"right": True, "wrong": False, "unknown": None}
+HIGHEST_NUMBER = 10**9
+OUTCOMES = {"right": True, "wrong": False, "unknown": None}
 
 
 class SectionFilter(forms.Form):
@@ -50,11 +50,11 @@ class SectionFilter(forms.Form):
     first = forms.IntegerField(
         label=_("From number"),
         min_value=1,
-        max_value=MOST_TASKS,
+        max_value=HIGHEST_NUMBER,
         required=False,
         help_text=_("Counted in the order of import."),
     )
-    last = forms.IntegerField(label=_("To number"), min_value=1, max_value=MOST_TASKS, required=False)
+    last = forms.IntegerField(label=_("To number"), min_value=1, max_value=HIGHEST_NUMBER, required=False)
     outside = forms.BooleanField(label=_("Only tasks that are in no section yet"), required=False)
 
     def clean(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class SectionFilter(forms.Form):
         rows = campaign.tasks.exclude(kind=TaskKind.SCREENING)
         rows = rows.filter(**{column: wanted[name] for name, column in _COLUMNS.items() if wanted[name]})
         if wanted["outcome"]:
-            rows = rows.filter(solution__is_correct=_OUTCOMES[wanted["outcome"]])
+            rows = rows.filter(solution__is_correct=OUTCOMES[wanted["outcome"]])
         if wanted["outside"]:
             rows = rows.filter(section="")
         for bound, number in (("gte", wanted["first"]), ("lte", wanted["last"])):

@@ -116,7 +116,7 @@ def rename(campaign: Campaign, old: str, new: str) -> None:
 
     Its people find work under the old name until the last tasks and their own lists change together.
     """
-    if new and _is_there(campaign, new):
+    if new and is_there(campaign, new):
         raise SectionTaken(f"a section {new!r} is there already: choose another name")
     if not new and (
         kept := campaign.memberships.filter(sections=[old]).values_list("user__username", flat=True)
@@ -131,7 +131,7 @@ def rename(campaign: Campaign, old: str, new: str) -> None:
         last = batch[-1] if batch else last
 
 
-def _is_there(campaign: Campaign, section: str) -> bool:
+def is_there(campaign: Campaign, section: str) -> bool:
     """Whether tasks are in it, or people are kept to it who wait for its first tasks."""
     kept = campaign.memberships.filter(sections__contains=[section])
     return campaign.tasks.filter(section=section).exists() or kept.exists()

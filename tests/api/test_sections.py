@@ -8,8 +8,10 @@ import pytest
 from rest_framework.test import APIClient
 
 from labelsite.accounts.models import User
+from labelsite.api.sections import FilterSerializer
 from labelsite.campaigns import sections
 from labelsite.campaigns.models import Campaign, TaskKind
+from labelsite.campaigns.section_forms import SectionFilter
 from tests.factories import make_campaign, make_problem, make_solution, make_task
 
 pytestmark = pytest.mark.django_db
@@ -136,3 +138,7 @@ def test_only_admins_change_sections_and_annotators_do_not_see_them(
         assert renaming.status_code == 403
         assert client.put(member, {"sections": []}, format="json").status_code == 403
     assert annotator.get(address(campaign)).status_code == 403
+
+
+def test_the_filter_asks_for_what_the_page_s_filter_asks():
+    assert set(FilterSerializer().fields) == set(SectionFilter.base_fields)
