@@ -28,6 +28,7 @@ from ml.pocket.lessons import COURSES, LONGEST_LESSON, Lesson, drill_lesson
 from ml.pocket.problems import HELD_OUT_SEED, generate
 from ml.pocket.tokenizer import build_tokenizer, load_tokenizer
 from ml.prm.distributed import refuse_missing_device
+from ml.prm.tokenization import POCKET_CONTEXT, StepTokenizer, pocket_layout, pocket_tokenizer
 from ml.progress import Progress, print_result
 
 if TYPE_CHECKING:
@@ -72,12 +73,13 @@ def rate_at(step: int, steps: int) -> float:
 
 
 def save(model: LlamaForCausalLM, tokenizer: Tokenizer, folder: Path) -> None:
-    """Write weights (16 bit), configuration and tokenizer."""
+    """Write weights (16 bit), configuration, tokenizer, and how steps are laid out: a base for PRMs, too."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: p.detach().to("cpu", torch.float16).contiguous() for name, p in model.named_parameters()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     model.config.to_json_file(folder / "config.json")
     tokenizer.save(str(folder / "tokenizer.json"))
+    StepTokenizer(pocket_tokenizer(folder), pocket_layout(POCKET_CONTEXT)).save(folder)
 
 
 def train(

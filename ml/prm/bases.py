@@ -15,6 +15,7 @@ from ml.prm.checkpoint import sha256_of
 from ml.prm.deepening import deepened
 from ml.prm.model import build, load, small_config
 from ml.prm.tokenization import (
+    POCKET_CONTEXT,
     Layout,
     StepTokenizer,
     learned_tokenizer,
@@ -87,7 +88,7 @@ def open_base(
         return _with_layers(base, extra_layers or 0, head)
     if name in SHIPPED:
         weights = None if from_scratch else shipped_folder(name)
-        layout = pocket_layout(maximum_length or 1024, head.target_tokens, head.tolerance)
+        layout = pocket_layout(maximum_length or POCKET_CONTEXT, head.target_tokens, head.tolerance)
         pocket = StepTokenizer(pocket_tokenizer(weights), layout)
         if pocket.unknown_share(texts[:SAMPLE]) <= UNKNOWN_ALLOWED:
             usual = POCKET_EXTRA_LAYERS if head.tolerance is None else 0

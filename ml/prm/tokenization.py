@@ -19,6 +19,8 @@ from ml.errors import MisstepError
 from ml.pocket import tokenizer as pocket
 
 PAD = "<pad>"
+# Tokens of problem and solution that a model of the pocket family reads.
+POCKET_CONTEXT = 1024
 
 
 @dataclass(frozen=True)

@@ -66,10 +66,6 @@ def measure(options: argparse.Namespace) -> None:
         "matrix_rate_tflops": matrix_rate(),
     }
     print(found, flush=True)
-    sample = options.folder / "processbench"
-    found["share_of_matrix_rate"] = share_of_rate(sample, found["matrix_rate_tflops"])
-    write_json(options.out, found)
-    print(json.dumps(found["share_of_matrix_rate"]), flush=True)
     for case in options.cases:
         raw: dict[str, list[dict[str, Any]]] = {name: [] for name in options.variants}
         for name, is_judged, is_counted in turns(options.variants, options.repeats):
@@ -80,6 +76,11 @@ def measure(options: argparse.Namespace) -> None:
                 raw[name].append(run)
                 found[case] = {"summary": summary(raw), "raw": raw}
                 write_json(options.out, found)
+    if not options.no_share:
+        share = share_of_rate(options.folder / "processbench", found["matrix_rate_tflops"])
+        found["share_of_matrix_rate"] = share
+        write_json(options.out, found)
+        print(json.dumps(share), flush=True)
 
 
 def turns(names: Sequence[str], repeats: int) -> Iterator[tuple[str, bool, bool]]:
@@ -113,7 +114,7 @@ def summary(raw: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 def one_run(folder: Path, name: str, is_judged: bool, share: float) -> dict[str, Any]:
     """One epoch, or a share of one, by one trainer from the same weights."""
     tokenizer = load_step_tokenizer(folder / "base")
-    weights = fresh("0.5 B", tokenizer).state_dict()
+    weights = fresh("0.5 B", tokenizer).cpu().state_dict()
     gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
@@ -122,22 +123,23 @@ def one_run(folder: Path, name: str, is_judged: bool, share: float) -> dict[str,
     if is_judged:
         model = fresh("0.5 B", tokenizer)
         model.load_state_dict(trained)
-        run["held_out"] = judged_scores(
-            ProcessRewardModel(model.to("cuda")), tokenizer, rows_of(folder, "held_out")
-        )
+        run["held_out"] = judged_scores(ProcessRewardModel(model), tokenizer, rows_of(folder, "held_out"))
     return run
 
 
 def fresh(shape: str, tokenizer: StepTokenizer) -> Any:
-    """Random weights in the shape of a Qwen2, the same at each call."""
+    """Random weights, the same at each call. They are drawn on the GPU, because a processor takes seconds for them."""
     torch.manual_seed(0)
-    padding = tokenizer.tokenizer.pad_token_id
-    return build(
-        Qwen2Config(
-            vocab_size=len(tokenizer.tokenizer), num_labels=2, num_key_value_heads=2, pad_token_id=padding,
-            bos_token_id=None, eos_token_id=None, max_position_embeddings=2048, classifier_dropout=0.0,
-            **SHAPES[shape],
-        )
+    with torch.device("cuda"):
+        return build(config_of(shape, tokenizer))
+
+
+def config_of(shape: str, tokenizer: StepTokenizer) -> Qwen2Config:
+    """A Qwen2 of this shape, with the tokenizer's vocabulary."""
+    return Qwen2Config(
+        vocab_size=len(tokenizer.tokenizer), num_labels=2, num_key_value_heads=2,
+        pad_token_id=tokenizer.tokenizer.pad_token_id, bos_token_id=None, eos_token_id=None,
+        max_position_embeddings=2048, classifier_dropout=0.0, **SHAPES[shape],
     )  # fmt: skip
 
 
@@ -163,8 +165,8 @@ def _ours(
         tokens_per_row=ROW,
     )  # fmt: skip
     seconds = _timed(lambda: train(model, examples, settings))
-    labelled = sum(len(example.reads) for example in examples)
-    return {"seconds": seconds, "updates": steps, "labelled_steps": labelled}, plain.state_dict()
+    run = {"seconds": seconds, "updates": steps, "labelled_steps": sum(len(e.reads) for e in examples)}
+    return run, plain.state_dict()
 
 
 def _trl(
@@ -183,7 +185,8 @@ def _trl(
             "gradient_checkpointing": False,
             "per_device_train_batch_size": BATCH,
         }
-    model = AutoModelForTokenClassification.from_config(fresh("0.5 B", tokenizer).config)
+    with torch.device("cuda"):
+        model = AutoModelForTokenClassification.from_config(config_of("0.5 B", tokenizer))
     model.load_state_dict(weights)
     model.set_attn_implementation("sdpa")
     arguments = PRMConfig(
@@ -275,6 +278,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--processbench-records", type=int, default=160)
     parser.add_argument("--prm800k-records", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--no-share", action="store_true", help="of the matrix rate")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "train_gpu.json")
     return parser.parse_args()
 

@@ -12,13 +12,20 @@ from ml.errors import MisstepError  # noqa: E402
 from ml.pocket import feeding, training  # noqa: E402
 from ml.pocket.lessons import Lesson  # noqa: E402
 from ml.pocket.policy import load_pocket_policy  # noqa: E402
-from ml.prm.bases import shipped_folder  # noqa: E402
+from ml.prm.bases import Base, HeadSettings, open_base, shipped_folder  # noqa: E402
+from ml.prm.tokenization import POCKET_CONTEXT  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
 def a_small_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     monkeypatch.setattr(feeding, "LESSONS_SORTED", 40)
+
+
+def _words(base: Base) -> list[str]:
+    """A problem and a step as the base reads them; vocabularies may be numbered in other orders."""
+    ids = base.tokenizer.problem("((1 + 2) * 3) =") + base.tokenizer.step("Let's calculate A = 3.")
+    return base.tokenizer.tokenizer.convert_ids_to_tokens(ids)
 
 
 @pytest.fixture
@@ -32,6 +39,14 @@ def test_training_writes_a_folder_that_loads_and_can_be_resumed(trained: Path, t
     again = tmp_path / "again"
     training.train(1, again, 1, hidden=32, layers=1, tokens=1024, rate=0.0, resume=trained)
     assert load_pocket_policy(again).name == first.name
+
+
+def test_what_was_trained_is_a_base_that_reads_as_the_shipped_ones_do(trained: Path) -> None:
+    head = HeadSettings(tolerance=50.0)
+    ours = open_base(str(trained), [], head, 0, POCKET_CONTEXT, from_scratch=False)
+    shipped = open_base("pocket-reader", [], head, 0, None, from_scratch=False)
+    assert ours.tokenizer.layout == shipped.tokenizer.layout
+    assert _words(ours) == _words(shipped)
 
 
 def test_two_runs_with_as_many_writers_give_the_same_weights(tmp_path: Path) -> None:
