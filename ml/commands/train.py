@@ -82,6 +82,7 @@ def request_from(options: argparse.Namespace) -> Any:
         snapshot=options.snapshot,
         out=options.out,
         rule=LabelRule(labels=options.labels, **given),
+        second_opinion=_second_opinion(options),
         base=options.base,
         from_scratch=options.from_scratch,
         extra_layers=options.extra_layers,
@@ -141,6 +142,19 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         )
 
 
+def _second_opinion(options: argparse.Namespace) -> Any:
+    """Raises MisstepError for thresholds of an opinion that nobody is asked for."""
+    from ml.prm.second_opinion import SecondOpinion
+
+    given = {name: getattr(options, f"second_opinion_{name}") for name in ("sure", "doubtful")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if options.second_opinion is None:
+        if given:
+            raise MisstepError(f"--second-opinion-{next(iter(given))}, expected --second-opinion with it")
+        return None
+    return SecondOpinion(options.second_opinion, **given)
+
+
 def _target_tokens(options: argparse.Namespace, outputs: int) -> tuple[str, ...]:
     if options.target_tokens and options.head != "tokens":
         raise MisstepError("--target-tokens without --head tokens, expected both")
@@ -160,6 +174,18 @@ def _label_arguments(group: Any) -> None:
         "--after-mistake", choices=CHOICES["after_mistake"], help="labels behind the first one"
     )
     group.add_argument("--automatic-weight", type=float, help="annotators that the search counts for")
+    group.add_argument(
+        "--second-opinion",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="leave out what rollouts said of a solution where this classifier cannot believe it",
+    )
+    group.add_argument(
+        "--second-opinion-sure", type=float, help="a named mistake's least score for that (0.55)"
+    )
+    group.add_argument(
+        "--second-opinion-doubtful", type=float, help="a right step's greatest score for that (0.05)"
+    )
 
 
 def _objective_arguments(group: Any) -> None:

@@ -41,11 +41,11 @@ COURSES: dict[str, _Kinds] = {
         ("code", writer.continue_in_code, 13),
         ("drill", None, 30),
     ),
-    # What makes a reader, the base of PRMs: correct work only, and as much arithmetic as prose.
+    # What makes a reader, the base of PRMs: correct work only, most of it by strangers, and nearly as many drills.
     "careful": (
-        ("prose", _careful_prose, 35),
-        ("prose", _careful_strangers, 20),
-        ("drill", None, 45),
+        ("prose", _careful_prose, 20),
+        ("prose", _careful_strangers, 40),
+        ("drill", None, 40),
     ),
 }
 

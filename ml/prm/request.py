@@ -12,6 +12,7 @@ from ml.prm.bases import HeadSettings
 from ml.prm.examples import ExampleSettings
 from ml.prm.likelihood import TOLERANCE
 from ml.prm.model import LORA_TARGETS
+from ml.prm.second_opinion import SecondOpinion
 from ml.prm.train import TrainingSettings
 from ml.targets import LabelRule
 
@@ -29,6 +30,7 @@ class Request:
     snapshot: Path
     out: Path
     rule: LabelRule
+    second_opinion: SecondOpinion | None = None
     base: str = "pocket"
     from_scratch: bool = False
     extra_layers: int | None = None
@@ -65,6 +67,10 @@ def refuse_contradictions(request: Request) -> None:
             raise MisstepError(
                 "--trees problem with --outcome-tokens all, expected --weighting path with them"
             )
+    if request.second_opinion and request.examples.objective != "classifier":
+        raise MisstepError(
+            f"--second-opinion with objective {request.examples.objective}, expected classifier"
+        )
     if request.training.optimizer == "muon" and request.is_sharded:
         raise MisstepError("--optimizer muon with --shard, expected one of them")
 

@@ -38,6 +38,7 @@ from ml.prm.request import (
     tolerance,
 )
 from ml.prm.score import Scorer, Unscored
+from ml.prm.second_opinion import believed_rows
 from ml.prm.sharding import assembled, shard
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.train import Run, TrainingSettings, train
@@ -65,6 +66,8 @@ def run_training(request: Request) -> dict[str, Any]:
     )  # fmt: skip
     targets = base.tokenizer.target_ids
     counts: Counter[str] = Counter()
+    if request.second_opinion:
+        parts["train"] = believed_rows(parts["train"], request.second_opinion, request.device, counts)
     examples = examples_from(parts["train"], base.tokenizer, request.rule, example_settings(request), counts)
     counts |= Counter(train_rows=len(parts["train"]), train_examples=len(examples))
     counts["labelled_steps"] = sum(len(example.reads) for example in examples)
@@ -171,6 +174,7 @@ def _config(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         "target_tokens": list(request.target_tokens),
         "lora_rank": request.lora_rank,
         "lora_targets": list(request.lora_targets) if request.lora_rank else None,
+        "second_opinion": request.second_opinion.on_card() if request.second_opinion else None,
         "maximum_length": request.maximum_length,
         "gradient_checkpointing": request.gradient_checkpointing,
         "compiled": request.is_compiled,
@@ -186,9 +190,10 @@ def _fingerprint(snapshot: str, request: Request, settings: TrainingSettings) ->
     body = {**_config(request, settings), "snapshot": snapshot, "rule": asdict(request.rule)}
     body["base"] = request.base
     body.pop("save_every")
-    # So that states go on which were saved before there was this option.
-    if not body["compiled"]:
-        body.pop("compiled")
+    # So that states go on which were saved before there were these options.
+    for name in ("compiled", "second_opinion"):
+        if not body[name]:
+            body.pop(name)
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
