@@ -26,8 +26,8 @@ TRACES = DATA / "big_bench_mistake" / "multistep_arithmetic.jsonl"
 # Rollouts of a probed prefix: one names 71 % of the first mistakes in strangers' wrong solutions, four 96 %.
 ROLLOUTS = 4
 EFFORT = (
-    "--base", "pocket-reader", "--head", "likelihood", "--batch-size", 16, "--optimizer", "muon",
-    "--learning-rate", 1e-3, "--bf16", "--compile", "--outcomes",
+    "--head", "likelihood", "--optimizer", "muon", "--learning-rate", 1e-3, "--bf16", "--compile", "--outcomes",
+    "--tokens-per-row", 65536,
 )  # fmt: skip
 # How people's labels of half of the traces are added to a finished model.
 TOUCH = ("--head", "likelihood", "--epochs", 6, "--learning-rate", 3e-4, "--batch-size", 16)
@@ -41,14 +41,16 @@ def main() -> None:
     if not TRACES.exists():
         raise SystemExit(f"{TRACES} is not there: nothing to judge on")
     strangers = data.written(work / "strangers.jsonl", 500, options.threshold_seed)
+    effort = (*EFFORT, "--base", options.base, "--batch-size", options.batch_size, "--device", options.device)
+    opinion = ("--second-opinion", options.second_opinion) if options.second_opinion else ()
     models = {
         "no labels at all": ("--steps", 1, "--learning-rate", 1e-9),
-        "automatic": ("--steps", options.steps),
+        "automatic": ("--steps", options.steps, *opinion),
     }
     found: dict[str, Any] = {"models": {}}
     for name, length in models.items():
         checkpoint = work / name.replace(" ", "-")
-        data.trained(checkpoint, _snapshot(options), "--labels", "automatic", *EFFORT, *length)
+        data.trained(checkpoint, _snapshot(options), "--labels", "automatic", *effort, *length)
         found["models"][name] = {
             "trained": from_card(checkpoint),
             "strangers": on_its_own(checkpoint, strangers),
@@ -100,7 +102,13 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=302, help="of their problems")
     parser.add_argument("--threshold-seed", type=int, default=105, help="of the 500 that choose a threshold")
-    parser.add_argument("--steps", type=int, default=6000, help="updates of 16 solutions")
+    parser.add_argument("--steps", type=int, default=6000, help="updates")
+    parser.add_argument("--batch-size", type=int, default=16, help="solutions of an update")
+    parser.add_argument(
+        "--base", default="pocket-reader", help="of the models, as `python -m ml train` takes it"
+    )
+    parser.add_argument("--device", default="cpu", help="that they are trained on")
+    parser.add_argument("--second-opinion", type=Path, help="an earlier model's checkpoint")
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_traces")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_traces.json")
     return parser.parse_args()
