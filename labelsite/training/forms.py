@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labelsite.snapshots.forms import MIXTURES, NEUTRAL, TARGETS
 from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.training.models import Checkpoint
 from labelsite.training.wording import CLASSES, NAMES, OPTIMIZER_NAMES, TREE_NAMES
 from ml.commands.train import CLASSIFYING, HEADS, OBJECTIVES, OPTIMIZERS, TREES
 
@@ -28,7 +29,7 @@ MOST_UPDATES = 1_000_000
 # Every field of the form, under what it decides.
 GROUPS = [
     (_("Data"), ["snapshot", "labels"]),
-    (_("Label rule"), ["neutral", "target", "threshold", "label_rule"]),
+    (_("Label rule"), ["neutral", "target", "threshold", "label_rule", "second_opinion"]),
     (_("Model"), ["objective", "classes", "head", "tolerance", "base", "lora"]),
     (_("Budget"), ["trees", "epochs", "steps", "batch_size", "optimizer", "learning_rate", "seed"]),
 ]
@@ -38,6 +39,11 @@ AS_FROZEN = ("", _("as it was frozen"))
 class SnapshotChoice(forms.ModelChoiceField):
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj.name} · {obj.get_labels_display()} · {obj.manifest.get('counts', {}).get('rows', 0)}"
+
+
+class CheckpointChoice(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.run.name} · {obj.sha256[:8]}"
 
 
 class TrainingForm(forms.Form):
@@ -57,6 +63,15 @@ class TrainingForm(forms.Form):
         help_text=_("from 0, where one right rollout is enough; empty: as it was frozen"),
     )
     label_rule = forms.ChoiceField(label=NAMES["mixture"], choices=[AS_FROZEN, *MIXTURES], required=False)
+    second_opinion = CheckpointChoice(
+        label=NAMES["second_opinion"],
+        queryset=Checkpoint.objects.filter(run__objective="classifier").select_related("run").order_by("-pk"),
+        required=False,
+        empty_label=_("nobody's"),
+        help_text=_(
+            "rollouts' labels of a solution are left out where this step classifier cannot believe them"
+        ),
+    )
     objective = forms.ChoiceField(
         label=_("Objective"), choices=[(name, OBJECTIVE_NAMES.get(name, name)) for name in OBJECTIVES]
     )
@@ -140,6 +155,8 @@ class TrainingForm(forms.Form):
             self.add_error("tolerance", _("Only the tokens that came are read with a tolerance."))
         if chosen.get("trees") == "problem" and chosen.get("objective") == "preference":
             self.add_error("trees", _("Preferences are learned from problems already."))
+        if chosen.get("second_opinion") and chosen.get("objective") != "classifier":
+            self.add_error("second_opinion", _("Only the step classifier's labels get a second opinion."))
         if chosen.get("classes") == 3 and chosen.get("objective") != "classifier":
             self.add_error("classes", _("Only the step classifier has three classes."))
         return chosen
@@ -158,6 +175,8 @@ class TrainingForm(forms.Form):
         options = {name: chosen[name] for name in names if chosen.get(name)}
         # A 0 says something here: one right rollout is enough, however the labels were frozen; no tolerance at all.
         options |= {name: chosen[name] for name in ("threshold", "tolerance") if chosen.get(name) is not None}
+        if chosen.get("second_opinion"):
+            options["second_opinion"] = chosen["second_opinion"].sha256
         if chosen.get("classes") == 3:
             options["classes"] = 3
         return options if chosen.get("steps") else {**options, "epochs": chosen["epochs"]}

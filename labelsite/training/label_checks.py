@@ -51,6 +51,8 @@ def doubts(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> Iterat
     for part in asked:
         if labels not in _SAYS[part]:
             yield _("“%(option)s” changes nothing in these labels") % {"option": said(part, None)[0]}
+    if chosen.get("second_opinion") and labels == LabelSource.HUMAN:
+        yield _("people's labels get no second opinion: it would change nothing")
     fused = (snapshot.manifest.get("rule") or {}).get("mixture") == "fusion"
     if labels == LabelSource.MIXED and asked.get("mixture") == "fusion" and not fused:
         yield _("the snapshot was not frozen with fusion: people's labels alone would count where they spoke")

@@ -38,7 +38,7 @@ EVALUATED_FILES: Mapping[str, Sequence[str]] = {
 OPTIONS = (
     "steps", "epochs", "learning_rate", "batch_size", "lora", "classes", "target", "threshold",
     "label_rule", "neutral", "maximum_length", "limit", "head", "tolerance", "trees",
-    "optimizer",
+    "optimizer", "second_opinion",
 )  # fmt: skip
 FLAGS = ("from_scratch", "bf16", "gradient_checkpointing", "no_alternatives", "outcomes")
 TOP = 10
@@ -54,7 +54,10 @@ def start_training(
     created_by: User | None = None,
     name: str = "",
 ) -> TrainingRun:
-    """Queue a run on the snapshot. Raises MisstepError for an option that the command does not have."""
+    """Queue a run on the snapshot. `second_opinion` in the configuration is a checkpoint's sha256.
+
+    Raises MisstepError for an option that the command does not have, and for a checkpoint that is not here.
+    """
     chosen = {
         key: value
         for key, value in (configuration or {}).items()
@@ -208,6 +211,15 @@ def start_evaluation(
 def _options(chosen: Mapping[str, Any]) -> list[str]:
     parts: list[str] = []
     for key, value in chosen.items():
+        if key == "second_opinion":
+            value = _checkpoint_of(value)
         flag = "--" + key.replace("_", "-")
         parts += [flag] if key in FLAGS else [flag, str(value)]
     return parts
+
+
+def _checkpoint_of(sha256: str) -> Path:
+    checkpoint = Checkpoint.objects.filter(sha256=sha256).first()
+    if checkpoint is None:
+        raise MisstepError(f"second_opinion {sha256}, expected the sha256 of a checkpoint that is here")
+    return checkpoint_path(checkpoint)

@@ -43,6 +43,7 @@ NAMES: Mapping[str, Words] = {
     "target": gettext_lazy("Rollouts give"),
     "threshold": gettext_lazy("Right above this share of right rollouts"),
     "mixture": gettext_lazy("Where people and rollouts both spoke"),
+    "second_opinion": gettext_lazy("Second opinion on rollouts' labels"),
     "labels": gettext_lazy("Labels"),
     "after_mistake": gettext_lazy("Behind the first mistake"),
     "minimum_visits": gettext_lazy("Fewest rollouts of a step that counts"),
@@ -70,6 +71,7 @@ COUNTS: Mapping[str, Words] = {
     "pairs": gettext_lazy("Preference pairs"),
     "rows_without_target": gettext_lazy("Solutions with nothing to learn"),
     "problems_without_pairs": gettext_lazy("Problems without a pair"),
+    "disbelieved_rows": gettext_lazy("Solutions whose labels a second opinion left out"),
     "solutions_read_by_outcome": gettext_lazy("Solutions read by their answer"),
     "truncated_solutions": gettext_lazy("Solutions longer than the context"),
     "truncated_steps": gettext_lazy("Steps beyond the context"),
@@ -86,7 +88,7 @@ def counted(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 def said(name: str, value: object) -> tuple[str, object]:
     """One setting and its value in words; what has no words of its own stays as the command calls it."""
     name = ON_THE_CARD.get(name, name)
-    words = VALUES.get(name, {}).get(value)
+    words = VALUES[name].get(value) if name in VALUES else None
     return str(NAMES.get(name, name.replace("_", " "))), value if words is None else str(words)
 
 

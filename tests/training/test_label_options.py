@@ -7,9 +7,10 @@ from dataclasses import asdict
 import pytest
 from django.urls import reverse
 
-from labelsite.training.models import TrainingRun
-from labelsite.training.services import start_training
+from labelsite.training.models import Checkpoint, TrainingRun
+from labelsite.training.services import checkpoint_path, start_training
 from ml.commands.train import parser
+from ml.errors import MisstepError
 from ml.targets import LabelRule
 from tests.factories import make_user
 from tests.training.test_pages import COUNTS, asked, make_checkpoint, make_snapshot
@@ -53,6 +54,29 @@ def test_what_is_chosen_reaches_the_command_in_its_own_words(client):
     client.post(reverse("training:start"), asked(frozen(), **chosen))
     told = parser().parse_args(TrainingRun.objects.get().job.spec["arguments"])
     assert {name: getattr(told, name) for name in chosen} == chosen
+
+
+def test_a_second_opinion_reaches_the_command_as_a_checkpoint_s_folder(client):
+    earlier = make_checkpoint(start_training(frozen(), "mixed"))
+    client.post(reverse("training:start"), asked(frozen(), second_opinion=earlier.pk))
+    run = TrainingRun.objects.latest("pk")
+    told = parser().parse_args(run.job.spec["arguments"])
+    assert told.second_opinion == checkpoint_path(earlier)
+    assert run.configuration["second_opinion"] == earlier.sha256
+
+
+def test_a_second_opinion_is_doubted_on_people_and_refused_elsewhere(client):
+    earlier = make_checkpoint(start_training(frozen(), "mixed"))
+    changes = {"second_opinion": earlier.pk, "labels": "human"}
+    assert "people's labels get no second opinion: it would change nothing" in doubts(
+        client, frozen("human"), **changes
+    )
+    answer = client.post(
+        reverse("training:start"), asked(frozen(), second_opinion=earlier.pk, objective="outcome")
+    )
+    assert "Only the step classifier" in answer.content.decode()
+    with pytest.raises(MisstepError, match="expected the sha256 of a checkpoint that is here"):
+        start_training(frozen(), "mixed", configuration={"second_opinion": "0" * 64})
 
 
 def test_nothing_chosen_leaves_the_labels_as_they_were_frozen(client):
@@ -141,3 +165,22 @@ def test_compared_runs_differ_in_the_same_words_before_and_after_their_checkpoin
         "people's word counts",
         "only what they agree on",
     ]
+
+
+def test_runs_are_compared_whose_cards_hold_lists_and_a_second_opinion(client):
+    opinion = {"manifest_sha256": "0" * 64, "sure": 0.55, "doubtful": 0.05}
+    runs = []
+    for number, config in enumerate(
+        (
+            {"target_tokens": ["-", "+"], "second_opinion": opinion},
+            {"target_tokens": [], "second_opinion": None},
+        )
+    ):
+        run = start_training(frozen(), "mixed", seed=number)
+        checkpoint = make_checkpoint(run, config={"steps": 100, **config})
+        Checkpoint.objects.filter(pk=checkpoint.pk).update(sha256=str(number) * 64)
+        runs.append(run)
+    page = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]})
+    found = {name: values for name, values, _ in page.context["differences"]}
+    assert found["target tokens"] == [None, "-, +"]
+    assert found["Second opinion on rollouts' labels sure"] == [None, 0.55]
