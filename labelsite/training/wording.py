@@ -43,7 +43,7 @@ NAMES: Mapping[str, Words] = {
     "target": gettext_lazy("Rollouts give"),
     "threshold": gettext_lazy("Right above this share of right rollouts"),
     "mixture": gettext_lazy("Where people and rollouts both spoke"),
-    "second_opinion": gettext_lazy("Second opinion on rollouts' labels"),
+    "second_opinion": gettext_lazy("Second opinion"),
     "labels": gettext_lazy("Labels"),
     "after_mistake": gettext_lazy("Behind the first mistake"),
     "minimum_visits": gettext_lazy("Fewest rollouts of a step that counts"),
@@ -89,7 +89,16 @@ def said(name: str, value: object) -> tuple[str, object]:
     """One setting and its value in words; what has no words of its own stays as the command calls it."""
     name = ON_THE_CARD.get(name, name)
     words = VALUES[name].get(value) if name in VALUES else None
+    if name == "second_opinion" and value:
+        return str(NAMES[name]), _opinion(value)
     return str(NAMES.get(name, name.replace("_", " "))), value if words is None else str(words)
+
+
+def _opinion(value: object) -> str:
+    """Whose: a checkpoint by the beginning of its hash; and on a card, with the two thresholds."""
+    if isinstance(value, Mapping):
+        return f"{value['manifest_sha256'][:8]} · {value['sure']} · {value['doubtful']}"
+    return str(value)[:8]
 
 
 def said_all(settings: Mapping[str, object]) -> list[tuple[str, object]]:

@@ -183,4 +183,4 @@ def test_runs_are_compared_whose_cards_hold_lists_and_a_second_opinion(client):
     page = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]})
     found = {name: values for name, values, _ in page.context["differences"]}
     assert found["target tokens"] == [None, "-, +"]
-    assert found["Second opinion on rollouts' labels sure"] == [None, 0.55]
+    assert found["Second opinion"] == [None, "00000000 · 0.55 · 0.05"]
