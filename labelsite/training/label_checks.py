@@ -45,14 +45,19 @@ def rule_of(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[
     return _("labels decided anew · %(rule)s") % {"rule": words}, not lost
 
 
+def takes_second_opinion(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> bool:
+    """Whether some of the labels are rollouts' alone; the command refuses a second opinion on others."""
+    frozen = snapshot.manifest.get("rule") or {}
+    mixture = {"mixture": frozen["mixture"]} if not asked and "mixture" in frozen else {}
+    return LabelRule(**{"labels": labels, **mixture, **asked}).has_labels_of_rollouts
+
+
 def doubts(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> Iterator[str]:
     """What was asked for and would do nothing, or something else than its name says."""
     asked = asked_rule(chosen)
     for part in asked:
         if labels not in _SAYS[part]:
             yield _("“%(option)s” changes nothing in these labels") % {"option": said(part, None)[0]}
-    if chosen.get("second_opinion") and labels == LabelSource.HUMAN:
-        yield _("people's labels get no second opinion: it would change nothing")
     fused = (snapshot.manifest.get("rule") or {}).get("mixture") == "fusion"
     if labels == LabelSource.MIXED and asked.get("mixture") == "fusion" and not fused:
         yield _("the snapshot was not frozen with fusion: people's labels alone would count where they spoke")

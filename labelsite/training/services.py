@@ -38,7 +38,7 @@ EVALUATED_FILES: Mapping[str, Sequence[str]] = {
 OPTIONS = (
     "steps", "epochs", "learning_rate", "batch_size", "lora", "classes", "target", "threshold",
     "label_rule", "neutral", "maximum_length", "limit", "head", "tolerance", "trees",
-    "optimizer", "second_opinion",
+    "optimizer", "second_opinion", "second_opinion_sure", "second_opinion_doubtful",
 )  # fmt: skip
 FLAGS = ("from_scratch", "bf16", "gradient_checkpointing", "no_alternatives", "outcomes")
 TOP = 10
@@ -56,7 +56,8 @@ def start_training(
 ) -> TrainingRun:
     """Queue a run on the snapshot. `second_opinion` in the configuration is a checkpoint's sha256.
 
-    Raises MisstepError for an option that the command does not have, and for a checkpoint that is not here.
+    Raises MisstepError for an option that the command does not have, and for a checkpoint that is not here or no
+    step classifier.
     """
     chosen = {
         key: value
@@ -219,7 +220,7 @@ def _options(chosen: Mapping[str, Any]) -> list[str]:
 
 
 def _checkpoint_of(sha256: str) -> Path:
-    checkpoint = Checkpoint.objects.filter(sha256=sha256).first()
+    checkpoint = Checkpoint.objects.filter(sha256=sha256, run__objective="classifier").first()
     if checkpoint is None:
-        raise MisstepError(f"second_opinion {sha256}, expected the sha256 of a checkpoint that is here")
+        raise MisstepError(f"second_opinion {sha256}, expected the sha256 of a step classifier that is here")
     return checkpoint_path(checkpoint)

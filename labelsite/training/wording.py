@@ -71,6 +71,8 @@ COUNTS: Mapping[str, Words] = {
     "pairs": gettext_lazy("Preference pairs"),
     "rows_without_target": gettext_lazy("Solutions with nothing to learn"),
     "problems_without_pairs": gettext_lazy("Problems without a pair"),
+    "opinion_rows": gettext_lazy("Solutions that a second opinion was asked about"),
+    "opinion_unasked_steps": gettext_lazy("Steps beyond the context of the second opinion"),
     "disbelieved_rows": gettext_lazy("Solutions whose labels a second opinion left out"),
     "solutions_read_by_outcome": gettext_lazy("Solutions read by their answer"),
     "truncated_solutions": gettext_lazy("Solutions longer than the context"),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml.errors import MisstepError, NotAvailable
 from ml.progress import print_result
 from ml.targets.rules import CHOICES, LabelRule
+
+if TYPE_CHECKING:
+    from ml.prm.second_opinion import SecondOpinion
 
 OBJECTIVES = ("classifier", "value", "preference", "outcome")
 OPTIMIZERS = ("adamw", "muon")
@@ -70,6 +73,7 @@ def main(argv: list[str]) -> int:
 def request_from(options: argparse.Namespace) -> Any:
     """The arguments as a `ml.prm.request.Request`."""
     from ml.prm.examples import ExampleSettings
+    from ml.prm.model import LORA_TARGETS
     from ml.prm.request import OUTPUTS, Request
     from ml.prm.train import TrainingSettings
 
@@ -116,7 +120,7 @@ def request_from(options: argparse.Namespace) -> Any:
         steps=options.steps,
         epochs=options.epochs,
         lora_rank=options.lora,
-        **({"lora_targets": tuple(options.lora_targets)} if options.lora_targets else {}),
+        lora_targets=tuple(options.lora_targets or LORA_TARGETS),
         maximum_length=options.maximum_length,
         gradient_checkpointing=options.gradient_checkpointing,
         is_compiled=options.compile,
@@ -142,7 +146,7 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         )
 
 
-def _second_opinion(options: argparse.Namespace) -> Any:
+def _second_opinion(options: argparse.Namespace) -> SecondOpinion | None:
     """Raises MisstepError for thresholds of an opinion that nobody is asked for."""
     from ml.prm.second_opinion import SecondOpinion
 
@@ -181,10 +185,10 @@ def _label_arguments(group: Any) -> None:
         help="leave out what rollouts said of a solution where this classifier cannot believe it",
     )
     group.add_argument(
-        "--second-opinion-sure", type=float, help="a named mistake's least score for that (0.55)"
+        "--second-opinion-sure", type=float, help="score above which a named mistake is not believed"
     )
     group.add_argument(
-        "--second-opinion-doubtful", type=float, help="a right step's greatest score for that (0.05)"
+        "--second-opinion-doubtful", type=float, help="score below which a right step is not believed"
     )
 
 

@@ -41,7 +41,7 @@ COURSES: dict[str, _Kinds] = {
         ("code", writer.continue_in_code, 13),
         ("drill", None, 30),
     ),
-    # What makes a reader, the base of PRMs: correct work only, most of it by strangers, and nearly as many drills.
+    # What makes a reader, the base of PRMs: correct work only, more of it by strangers than in the policy's own hand.
     "careful": (
         ("prose", _careful_prose, 20),
         ("prose", _careful_strangers, 40),

@@ -141,8 +141,9 @@ def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None) -
     context = getattr(model.config, "max_position_embeddings", None) or 2048
     if maximum_length is not None and maximum_length > context:
         raise MisstepError(f"--maximum-length {maximum_length}, expected at most the base's {context}")
-    length = maximum_length or min(context, 2048)
-    tokenizer = load_step_tokenizer(folder, length, head.target_tokens, head.tolerance)
+    tokenizer = load_step_tokenizer(folder, maximum_length, head.target_tokens, head.tolerance)
+    if tokenizer.layout.maximum_length > context:
+        tokenizer = load_step_tokenizer(folder, context, head.target_tokens, head.tolerance)
     weights = sorted(folder.glob("*.safetensors"))
     origin = {"name": folder.name, "weights": "given", "sha256": [sha256_of(path) for path in weights]}
     return Base(model, tokenizer, origin)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ml.commands.train import CLASSIFYING
 from ml.errors import MisstepError
@@ -23,6 +25,7 @@ OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
 class Request:
     """Everything that decides a run's result. `epochs` counts when `steps` is None.
 
+    opinion_said: whom the second opinion was asked of, as the card says it; found when a run begins.
     head: `linear`, `tokens` (with target_tokens) or `likelihood`. trees: what one example holds, a `solution` or
     all of a `problem`.
     """
@@ -31,6 +34,7 @@ class Request:
     out: Path
     rule: LabelRule
     second_opinion: SecondOpinion | None = None
+    opinion_said: Mapping[str, Any] | None = None
     base: str = "pocket"
     from_scratch: bool = False
     extra_layers: int | None = None

@@ -38,7 +38,7 @@ from ml.prm.request import (
     tolerance,
 )
 from ml.prm.score import Scorer, Unscored
-from ml.prm.second_opinion import believed_rows
+from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
 from ml.prm.sharding import assembled, shard
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.train import Run, TrainingSettings, train
@@ -54,20 +54,25 @@ def run_training(request: Request) -> dict[str, Any]:
     snapshot = read_snapshot(request.snapshot)
     rows, rule = _labelled(snapshot, request)
     request = replace(request, rule=rule)
+    if request.second_opinion:
+        refuse_useless(rule)
+        # Read once: whatever becomes of that folder later, the card names what was asked.
+        request = replace(request, opinion_said=request.second_opinion.on_card())
     parts = {name: [row for row in rows if row.split == name] for name in ("train", "validation")}
     if not parts["train"]:
         raise MisstepError(f"{request.snapshot}: no rows in split train, expected at least one")
     if request.limit is not None:
         parts["train"] = parts["train"][: request.limit]
     settings = request.training
+    refuse_missing_device(request.device)
+    group = Group.from_environment(request.device)
     base = open_base(
         request.base, _texts(parts["train"]), head_settings(request), settings.seed, request.maximum_length,
         request.from_scratch, request.extra_layers,
     )  # fmt: skip
     targets = base.tokenizer.target_ids
     counts: Counter[str] = Counter()
-    if request.second_opinion:
-        parts["train"] = believed_rows(parts["train"], request.second_opinion, request.device, counts)
+    parts["train"] = _believed(parts["train"], snapshot, request, group, counts)
     examples = examples_from(parts["train"], base.tokenizer, request.rule, example_settings(request), counts)
     counts |= Counter(train_rows=len(parts["train"]), train_examples=len(examples))
     counts["labelled_steps"] = sum(len(example.reads) for example in examples)
@@ -77,13 +82,11 @@ def run_training(request: Request) -> dict[str, Any]:
     settings = replace(settings, steps=_steps(request, examples), language_weight=language_weight(request))
     layout, closing = base.tokenizer.layout, len(base.tokenizer.separator)
     model = ProcessRewardModel(_prepared(base.model, request), targets, layout.tolerance, closing)
-    refuse_missing_device(request.device)
-    group = Group.from_environment(request.device)
     model.to(group.device)
     skeleton = None
     if request.is_sharded and group.size > 1:
         skeleton, group.is_sharded = shard(model), True
-    states = request.out.with_name(request.out.name + ".state")
+    states = _states(request)
     mark = _fingerprint(snapshot.sha256, request, settings)
     run = train(model, examples, settings, states, mark, group)
     if skeleton is not None:
@@ -139,6 +142,22 @@ def _labelled(snapshot: Snapshot, request: Request) -> tuple[list[SnapshotRow], 
     return label_rows(rows, request.rule), request.rule
 
 
+def _believed(
+    rows: list[SnapshotRow], snapshot: Snapshot, request: Request, group: Group, counts: Counter[str]
+) -> list[SnapshotRow]:
+    """The rows without what an earlier model cannot believe of rollouts, where one was asked for."""
+    if request.second_opinion is None or request.opinion_said is None:
+        return rows
+    key = key_of(snapshot.sha256, request.rule, request.limit, request.opinion_said)
+    found = disbelieved(rows, request.second_opinion, group, _states(request) / "second_opinion.json", key)
+    return without(rows, found, counts)
+
+
+def _states(request: Request) -> Path:
+    """Where what a resume needs is kept while the run goes."""
+    return request.out.with_name(request.out.name + ".state")
+
+
 def _texts(rows: Sequence[SnapshotRow]) -> list[str]:
     return [text for row in rows for text in (row.problem, *row.steps)]
 
@@ -174,7 +193,7 @@ def _config(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         "target_tokens": list(request.target_tokens),
         "lora_rank": request.lora_rank,
         "lora_targets": list(request.lora_targets) if request.lora_rank else None,
-        "second_opinion": request.second_opinion.on_card() if request.second_opinion else None,
+        "second_opinion": request.opinion_said,
         "maximum_length": request.maximum_length,
         "gradient_checkpointing": request.gradient_checkpointing,
         "compiled": request.is_compiled,

@@ -9,22 +9,27 @@ two thresholds. What people said is never left out.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ml.errors import MisstepError
 from ml.prm.checkpoint import sha256_of
+from ml.prm.distributed import Group
 from ml.prm.score import Unscored, load_scorer
+from ml.progress import Progress
 from ml.snapshot import SnapshotRow
+from ml.targets import LabelRule
+from ml.whole_file import whole_file
 
 
 @dataclass(frozen=True)
 class SecondOpinion:
     """checkpoint: an earlier classifier. A step named as the first mistake is disbelieved above a score of `sure`,
-    one that is labelled right below `doubtful`."""
+    one that counts as right below `doubtful`."""
 
     checkpoint: Path
     sure: float = 0.55
@@ -38,18 +43,85 @@ class SecondOpinion:
             )
 
     def on_card(self) -> dict[str, Any]:
-        """What the card says: which weights, by their manifest's hash, and the thresholds."""
-        manifest = sha256_of(self.checkpoint / "manifest.json")
-        return {"manifest_sha256": manifest, "sure": self.sure, "doubtful": self.doubtful}
+        """What the card says: which weights, by their manifest's hash, and the thresholds. MisstepError where there
+        is no checkpoint."""
+        manifest = self.checkpoint / "manifest.json"
+        if not manifest.is_file():
+            raise MisstepError(
+                f"--second-opinion {self.checkpoint} is no checkpoint, expected a folder with one"
+            )
+        return {"manifest_sha256": sha256_of(manifest), "sure": self.sure, "doubtful": self.doubtful}
 
 
-def believed_rows(
-    rows: Sequence[SnapshotRow], opinion: SecondOpinion, device: str, counts: Counter[str]
-) -> list[SnapshotRow]:
-    """The rows, those without labels whose labels the earlier model cannot believe (`disbelieved_rows` in counts).
+def refuse_useless(rule: LabelRule) -> None:
+    """Raises MisstepError for a rule under which no label is the rollouts' own."""
+    if not rule.has_labels_of_rollouts:
+        found = rule.labels if rule.labels == "human" else f"{rule.labels} by {rule.mixture}"
+        raise MisstepError(
+            f"--second-opinion with labels {found}, expected automatic ones, or mixed by people_override or"
+            " agreement_weighted"
+        )
 
-    Raises MisstepError for a checkpoint that is not whole or no classifier.
+
+def disbelieved(
+    rows: Sequence[SnapshotRow], opinion: SecondOpinion, group: Group, kept: Path, key: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Which rows the earlier model cannot believe, found once for a run: {"places", "asked_rows", "unasked_steps"}.
+
+    The first process decides and tells the others, and what it found is in the file `kept` under `key`: a run that
+    goes on, on another machine or with other threads, must not see other data.
     """
+    found = _known(kept, key) if group.is_first else None
+    if found is None and group.is_first:
+        found = _asked(rows, opinion, group.device)
+        with whole_file(kept) as stream:
+            json.dump({"key": key, **found}, stream)
+    told: dict[str, Any] = group.told(found)
+    return told
+
+
+def without(rows: Sequence[SnapshotRow], found: Mapping[str, Any], counts: Counter[str]) -> list[SnapshotRow]:
+    """The rows, the disbelieved ones without the labels that rollouts gave; `counts` gains what was found."""
+    counts["opinion_rows"] += found["asked_rows"]
+    counts["disbelieved_rows"] += len(found["places"])
+    counts["opinion_unasked_steps"] += found["unasked_steps"]
+    left = list(rows)
+    for place in found["places"]:
+        left[place] = without_rollouts(rows[place])
+    return left
+
+
+def without_rollouts(row: SnapshotRow) -> SnapshotRow:
+    """The row with people's labels alone. Its first mistake is none where rollouts had named it."""
+    is_theirs = [source == "automatic" for source in row.label_source]
+    named_by_them = row.first_mistake is not None and is_theirs[row.first_mistake]
+    return replace(
+        row,
+        labels=[None if own else label for own, label in zip(is_theirs, row.labels, strict=True)],
+        label_source=[
+            None if own else source for own, source in zip(is_theirs, row.label_source, strict=True)
+        ],
+        first_mistake=None if named_by_them else row.first_mistake,
+    )
+
+
+def is_believed(row: SnapshotRow, scores: Sequence[float | None], opinion: SecondOpinion) -> bool:
+    """Whether no label that rollouts gave is denied by a sure score. A step without a score is believed.
+
+    Up to the first mistake alone: behind it a step has no verdict to deny, and the earlier model none to give.
+    """
+    first = row.first_mistake
+    judged = scores if first is None else scores[: first + 1]
+    for place, score in enumerate(judged):
+        if row.label_source[place] != "automatic" or score is None:
+            continue
+        if score > opinion.sure if place == first else score < opinion.doubtful:
+            return False
+    return True
+
+
+def _asked(rows: Sequence[SnapshotRow], opinion: SecondOpinion, device: str) -> dict[str, Any]:
+    """Raises MisstepError for a checkpoint that is not whole or no classifier."""
     scorer = load_scorer(opinion.checkpoint, device)
     objective = scorer.card["objective"]
     if objective != "classifier":
@@ -58,28 +130,23 @@ def believed_rows(
         )
     asked = [place for place, row in enumerate(rows) if "automatic" in row.label_source]
     waiting = (Unscored(str(place), rows[place].problem, rows[place].steps) for place in asked)
-    kept = list(rows)
-    for name, scores in scorer.score_all(waiting):
-        row = rows[int(name)]
-        if not is_believed(row, scores, opinion):
-            counts["disbelieved_rows"] += 1
-            kept[int(name)] = _unlabelled(row)
-    return kept
+    progress = Progress("second opinions", len(asked))
+    places: list[int] = []
+    for done, (name, scores) in enumerate(scorer.score_all(waiting), start=1):
+        if not is_believed(rows[int(name)], scores, opinion):
+            places.append(int(name))
+        progress.report(done)
+    return {"places": places, "asked_rows": len(asked), "unasked_steps": scorer.truncated}
 
 
-def is_believed(row: SnapshotRow, scores: Sequence[float | None], opinion: SecondOpinion) -> bool:
-    """Whether no label that rollouts gave is denied by a sure score. A step without a score is believed."""
-    for place, (label, source, score) in enumerate(zip(row.labels, row.label_source, scores, strict=True)):
-        if source != "automatic" or label is None or score is None:
-            continue
-        if place == row.first_mistake:
-            if score > opinion.sure:
-                return False
-        elif label >= 0.5 and score < opinion.doubtful:
-            return False
-    return True
+def _known(kept: Path, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What an earlier start of the same run found, None where there was none."""
+    if not kept.exists():
+        return None
+    body: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+    return body if body.pop("key") == key else None
 
 
-def _unlabelled(row: SnapshotRow) -> SnapshotRow:
-    count = len(row.steps)
-    return replace(row, labels=[None] * count, label_source=[None] * count, first_mistake=None)
+def key_of(snapshot: str, rule: LabelRule, limit: int | None, said: Mapping[str, Any]) -> dict[str, Any]:
+    """All that decides which rows are asked about, and whom."""
+    return {"snapshot": snapshot, "rule": asdict(rule), "limit": limit, "opinion": dict(said)}

@@ -25,6 +25,8 @@ CHOICES = {
     "mixture": ("people_override", "consensus", "agreement_weighted", "fusion"),
     "after_mistake": ("none", "wrong", "keep"),
 }
+# Mixtures that leave no label to rollouts alone.
+WITHOUT_ROLLOUTS = ("consensus", "fusion")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class LabelRule:
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise MisstepError(f"label rule {name}={getattr(self, name)!r}, expected one of {allowed}")
+
+    @property
+    def has_labels_of_rollouts(self) -> bool:
+        """Whether a label can be the rollouts' own word, which a second opinion may deny."""
+        return self.labels == "automatic" or (self.labels == "mixed" and self.mixture not in WITHOUT_ROLLOUTS)
 
 
 class Decision(NamedTuple):

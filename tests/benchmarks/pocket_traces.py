@@ -11,7 +11,9 @@ traces and is tested on the other. Files that are there already are used.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from tests.benchmarks.support.judging import by_strangers, from_card, on_its_own
 from tests.data import ROOT
 
 TRACES = DATA / "big_bench_mistake" / "multistep_arithmetic.jsonl"
-# Rollouts of a probed prefix: one names 71 % of the first mistakes in strangers' wrong solutions, four 96 %.
+# Rollouts of a probed prefix: 16 or 32 name no more of the first mistakes in strangers' wrong solutions than four.
 ROLLOUTS = 4
 EFFORT = (
     "--head", "likelihood", "--optimizer", "muon", "--learning-rate", 1e-3, "--bf16", "--compile", "--outcomes",
@@ -49,7 +51,7 @@ def main() -> None:
     }
     found: dict[str, Any] = {"models": {}}
     for name, length in models.items():
-        checkpoint = work / name.replace(" ", "-")
+        checkpoint = _folder(work, name, (*effort, *length))
         data.trained(checkpoint, _snapshot(options), "--labels", "automatic", *effort, *length)
         found["models"][name] = {
             "trained": from_card(checkpoint),
@@ -57,7 +59,8 @@ def main() -> None:
             "traces": by_strangers(checkpoint, strangers, TRACES),
         }
         print(name, json.dumps(found["models"][name]), flush=True)
-    found["automatic, then people's labels of half of the traces"] = _with_people(work, strangers)
+    # The last one is the automatic labels' own.
+    found["automatic, then people's labels of half of the traces"] = _with_people(work, strangers, checkpoint)
     write_json(options.out, found)
 
 
@@ -73,7 +76,13 @@ def _snapshot(options: argparse.Namespace) -> Path:
     return folder
 
 
-def _with_people(work: Path, strangers: Path) -> dict[str, Any]:
+def _folder(work: Path, name: str, settings: Sequence[object]) -> Path:
+    """A folder for these settings alone: what another command trained under the same name is not taken for it."""
+    mark = hashlib.sha256(" ".join(map(str, settings)).encode()).hexdigest()[:8]
+    return work / f"{name.replace(' ', '-')}-{mark}"
+
+
+def _with_people(work: Path, strangers: Path, before: Path) -> dict[str, Any]:
     """The model of automatic labels goes on with people's labels of one half of the traces; both ways."""
     parts = [work / f"traces-{half}.jsonl" for half in (0, 1)]
     lines = TRACES.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -81,12 +90,11 @@ def _with_people(work: Path, strangers: Path) -> dict[str, Any]:
         own = [line for line in lines if data.half_of(json.loads(line)["input"]) == half]
         part.write_text("".join(own), encoding="utf-8")
     found: dict[str, Any] = {}
-    before = work / "automatic"
     for half, part in enumerate(parts):
         rows = data.rows(part, None, data.annotated, "big_bench_mistake")
         snapshot = data.frozen(work / f"people-{half}", rows, LabelRule("human"))
         taught = ("--base", before, "--labels", "human", *TOUCH)
-        after = data.trained(work / f"automatic-people-{half}", snapshot, *taught)
+        after = data.trained(work / f"{before.name}-people-{half}", snapshot, *taught)
         for name, checkpoint in (("before", before), ("after", after)):
             found[f"tested on half {1 - half}, {name}"] = by_strangers(checkpoint, strangers, parts[1 - half])
     return found

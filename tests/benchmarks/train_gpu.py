@@ -16,7 +16,6 @@ import argparse
 import gc
 import json
 import statistics
-import sys
 import time
 import uuid
 from collections import Counter
@@ -283,7 +282,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> int:
+def main() -> None:
     """Prepare, or measure where there is a GPU."""
     options = _options()
     if options.verb == "prepare":
@@ -294,8 +293,7 @@ def main() -> int:
         if not options.folder.exists():
             prepare(options)
         measure(options)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

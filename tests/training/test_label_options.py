@@ -65,18 +65,33 @@ def test_a_second_opinion_reaches_the_command_as_a_checkpoint_s_folder(client):
     assert run.configuration["second_opinion"] == earlier.sha256
 
 
-def test_a_second_opinion_is_doubted_on_people_and_refused_elsewhere(client):
+@pytest.mark.parametrize(
+    ("kind", "rule", "changes"),
+    [
+        ("human", {}, {"labels": "human"}),
+        ("mixed", {"mixture": "fusion"}, {}),
+        ("mixed", {}, {"label_rule": "consensus"}),
+    ],
+)
+def test_a_second_opinion_on_labels_that_are_not_rollouts_own_does_not_start(client, kind, rule, changes):
     earlier = make_checkpoint(start_training(frozen(), "mixed"))
-    changes = {"second_opinion": earlier.pk, "labels": "human"}
-    assert "people's labels get no second opinion: it would change nothing" in doubts(
-        client, frozen("human"), **changes
-    )
+    given = asked(frozen(kind, **rule), second_opinion=earlier.pk, **changes)
+    plan = client.get(reverse("training:start"), given).context["plan"]
+    assert not plan.can_start
+    assert any("nothing to ask a second opinion about" in check.text for check in plan.checks)
+
+
+def test_a_second_opinion_is_a_step_classifier_s_on_step_labels(client):
+    earlier = make_checkpoint(start_training(frozen(), "mixed"))
     answer = client.post(
         reverse("training:start"), asked(frozen(), second_opinion=earlier.pk, objective="outcome")
     )
     assert "Only the step classifier" in answer.content.decode()
-    with pytest.raises(MisstepError, match="expected the sha256 of a checkpoint that is here"):
-        start_training(frozen(), "mixed", configuration={"second_opinion": "0" * 64})
+    other = start_training(frozen(), "mixed", objective="outcome")
+    Checkpoint.objects.update(run=other)
+    for unknown in ("0" * 64, earlier.sha256):
+        with pytest.raises(MisstepError, match="expected the sha256 of a step classifier that is here"):
+            start_training(frozen(), "mixed", configuration={"second_opinion": unknown})
 
 
 def test_nothing_chosen_leaves_the_labels_as_they_were_frozen(client):

@@ -13,7 +13,6 @@ from ml.pocket import feeding, training  # noqa: E402
 from ml.pocket.lessons import Lesson  # noqa: E402
 from ml.pocket.policy import load_pocket_policy  # noqa: E402
 from ml.prm.bases import Base, HeadSettings, open_base, shipped_folder  # noqa: E402
-from ml.prm.tokenization import POCKET_CONTEXT  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +42,7 @@ def test_training_writes_a_folder_that_loads_and_can_be_resumed(trained: Path, t
 
 def test_what_was_trained_is_a_base_that_reads_as_the_shipped_ones_do(trained: Path) -> None:
     head = HeadSettings(tolerance=50.0)
-    ours = open_base(str(trained), [], head, 0, POCKET_CONTEXT, from_scratch=False)
+    ours = open_base(str(trained), [], head, 0, None, from_scratch=False)
     shipped = open_base("pocket-reader", [], head, 0, None, from_scratch=False)
     assert ours.tokenizer.layout == shipped.tokenizer.layout
     assert _words(ours) == _words(shipped)

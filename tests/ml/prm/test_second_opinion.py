@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from ml.errors import MisstepError
-from ml.prm.second_opinion import SecondOpinion, is_believed
+from ml.prm import second_opinion
+from ml.prm.second_opinion import SecondOpinion, is_believed, without, without_rollouts
 from tests.ml.prm.commands import snapshot_of, trained
 from tests.ml.prm.toys import sums
 
+BY_ROLLOUTS = ("--labels", "automatic", "--label-rule", "people_override")
+# Three updates leave every score near a half: each is sure enough to be above 0.01, and none is below 0.
+DENY_MISTAKES = ("--second-opinion-sure", "0.01", "--second-opinion-doubtful", "0.0")
+
 
 def row(labels, first, source="automatic"):
-    base = sums(1)[0]
-    sources = [None if label is None else source for label in labels]
-    return replace(base, labels=labels, label_source=sources, first_mistake=first)
+    sources = source if isinstance(source, list) else [None if label is None else source for label in labels]
+    return replace(sums(1)[0], labels=labels, label_source=sources, first_mistake=first)
 
 
 @pytest.fixture
@@ -34,9 +39,14 @@ def opinion(tmp_path):
         ([1.0, 1.0, 1.0], None, [0.9, 0.9, 0.05], False),
         ([1.0, 1.0, 1.0], None, [0.9, 0.9, None], True),
         ([None, None, None], None, [0.0, 0.0, 0.0], True),
+        # Soft labels of right steps lie anywhere above nothing; what counts is where the first mistake stands.
+        ([0.25, 0.0, None], 1, [0.05, 0.2, 0.0], False),
+        ([0.25, 0.0, None], 1, [0.9, 0.2, 0.0], True),
+        # Behind the first mistake a step has no verdict to deny, also where its label was kept.
+        ([1.0, 0.0, 1.0], 1, [0.9, 0.2, 0.0], True),
     ],
 )
-def test_a_sure_score_against_a_label_of_the_search_is_what_counts(opinion, labels, first, scores, is_kept):
+def test_a_sure_score_against_what_rollouts_hold_is_what_counts(opinion, labels, first, scores, is_kept):
     assert is_believed(row(labels, first), scores, opinion) is is_kept
 
 
@@ -44,50 +54,91 @@ def test_people_are_believed_whatever_the_model_says(opinion):
     assert is_believed(row([1.0, 0.0, None], 1, source="human"), [0.0, 1.0, 1.0], opinion)
 
 
-def automatic_snapshot(tmp_path, rows, name="automatic"):
-    """The rows with their labels as the search's own word."""
-    evidence = [
-        replace(
-            r,
-            automatic={
-                "visits": [4] * 3,
-                "soft": [
-                    0.0 if r.first_mistake is not None and k >= r.first_mistake else 1.0 for k in range(3)
-                ],
-            },
-            human=None,
-        )
-        for r in rows
-    ]
-    return snapshot_of(tmp_path, evidence, name=name)
+def test_of_a_row_that_both_judged_people_keep_theirs():
+    both = row([1.0, 1.0, 0.0], 2, source=["human", "automatic", "human"])
+    left = without_rollouts(both)
+    assert (left.labels, left.label_source) == ([1.0, None, 0.0], ["human", None, "human"])
+    assert left.first_mistake == 2 and left.options == both.options
+    named = without_rollouts(row([1.0, 0.0, None], 1, source=["human", "automatic", None]))
+    assert (named.labels, named.first_mistake) == ([1.0, None, None], None)
+
+
+def test_what_was_asked_is_counted_also_where_all_is_believed():
+    counts = Counter()
+    rows = [row([1.0, 1.0, 1.0], None)]
+    assert without(rows, {"places": [], "asked_rows": 1, "unasked_steps": 2}, counts) == rows
+    assert counts == {"opinion_rows": 1, "disbelieved_rows": 0, "opinion_unasked_steps": 2}
+
+
+def automatic_snapshot(tmp_path):
+    """The sums with their labels as the search's own word."""
+    rows = []
+    for r in sums(20):
+        first = 3 if r.first_mistake is None else r.first_mistake
+        soft = [0.0 if k >= first else 1.0 for k in range(3)]
+        rows.append(replace(r, automatic={"visits": [4] * 3, "soft": soft}, human=None))
+    return snapshot_of(tmp_path, rows, name="automatic")
 
 
 def test_training_leaves_disbelieved_solutions_out_and_says_so_on_the_card(tmp_path, capsys):
     earlier, _ = trained(tmp_path, capsys, out="earlier")
-    snapshot = automatic_snapshot(tmp_path, sums(20))
-    given = ("--labels", "automatic", "--label-rule", "people_override", "--second-opinion", str(earlier))
-    # Three updates leave every score near a half: sure enough to be above 0.01 is each of them.
-    thresholds = ("--second-opinion-sure", "0.01", "--second-opinion-doubtful", "0.0")
-    out, printed = trained(tmp_path, capsys, *given, *thresholds, snapshot=snapshot, out="later")
-    assert printed["counts"]["disbelieved_rows"] == 10
-    assert printed["counts"]["train_examples"] == 10
+    snapshot = automatic_snapshot(tmp_path)
+    given = (*BY_ROLLOUTS, "--second-opinion", str(earlier), *DENY_MISTAKES)
+    out, printed = trained(tmp_path, capsys, *given, snapshot=snapshot, out="later")
+    counts = printed["counts"]
+    assert (counts["opinion_rows"], counts["disbelieved_rows"], counts["train_examples"]) == (20, 10, 10)
     said = json.loads((out / "card.json").read_text())["config"]["second_opinion"]
     assert (said["sure"], said["doubtful"]) == (0.01, 0.0) and len(said["manifest_sha256"]) == 64
 
 
-def test_an_opinion_needs_a_classifier_and_thresholds_that_leave_room(tmp_path, capsys):
+def test_without_labels_solutions_teach_by_their_answers(tmp_path, capsys):
+    earlier, _ = trained(tmp_path, capsys, out="earlier")
+    snapshot = automatic_snapshot(tmp_path)
+    given = (*BY_ROLLOUTS, "--second-opinion", str(earlier), *DENY_MISTAKES)
+    more = ("--base", "pocket-reader", "--head", "likelihood", "--outcomes")
+    _, printed = trained(tmp_path, capsys, *given, *more, snapshot=snapshot, out="later")
+    assert printed["counts"]["solutions_read_by_outcome"] == 10
+
+
+def test_a_resumed_run_asks_nobody_a_second_time_and_ends_in_the_same_weights(tmp_path, capsys, monkeypatch):
+    earlier, _ = trained(tmp_path, capsys, out="earlier")
+    snapshot = automatic_snapshot(tmp_path)
+    given = (
+        *BY_ROLLOUTS,
+        "--second-opinion",
+        str(earlier),
+        *DENY_MISTAKES,
+        "--save-every",
+        "1",
+        "--keep-state",
+    )
+    undisturbed, _ = trained(tmp_path, capsys, *given, snapshot=snapshot, out="one")
+    first, _ = trained(tmp_path, capsys, *given, snapshot=snapshot, out="two")
+    for path in sorted(first.iterdir()):
+        path.unlink()
+
+    def nobody(*_):
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr(second_opinion, "_asked", nobody)
+    second, _ = trained(tmp_path, capsys, *given, snapshot=snapshot, out="two")
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (undisturbed, second)]
+    assert weights[0] == weights[1]
+
+
+def test_an_opinion_needs_a_classifier_labels_of_rollouts_and_thresholds_that_leave_room(tmp_path, capsys):
     outcome, _ = trained(tmp_path, capsys, "--objective", "outcome", out="outcome")
-    snapshot = automatic_snapshot(tmp_path, sums(20))
-    given = ("--labels", "automatic", "--label-rule", "people_override")
-    for more, complaint in (
-        (("--second-opinion", str(outcome)), "has objective outcome, expected classifier"),
-        (("--second-opinion-sure", "0.7"), "expected --second-opinion with it"),
-        (
-            ("--second-opinion", str(outcome), "--second-opinion-sure", "0.01"),
-            "0 <= doubtful < sure <= 1",
-        ),
-        (("--second-opinion", str(outcome), "--objective", "outcome"), "with objective outcome"),
+    snapshot = automatic_snapshot(tmp_path)
+    asked = ("--second-opinion", str(outcome))
+    for given, complaint in (
+        ((*BY_ROLLOUTS, *asked), "has objective outcome, expected classifier"),
+        ((*BY_ROLLOUTS, "--second-opinion-sure", "0.7"), "expected --second-opinion with it"),
+        ((*BY_ROLLOUTS, *asked, "--second-opinion-sure", "0.01"), "0 <= doubtful < sure <= 1"),
+        ((*BY_ROLLOUTS, *asked, "--objective", "outcome"), "with objective outcome"),
+        ((*BY_ROLLOUTS, "--second-opinion", str(tmp_path)), "is no checkpoint"),
+        (("--labels", "human", *asked), "with labels human, expected automatic"),
+        (("--labels", "mixed", "--label-rule", "consensus", *asked), "with labels mixed by consensus"),
     ):
         with pytest.raises(MisstepError, match=complaint):
-            trained(tmp_path, capsys, *given, *more, snapshot=snapshot)
+            trained(tmp_path, capsys, *given, snapshot=snapshot)
     assert not (tmp_path / "checkpoint").exists()
