@@ -19,7 +19,7 @@ demo: $(VENV)/.has-ml ## start everything on this machine; PORT= and VAR= choose
 install: $(VENV)/.has-all ## make .venv with every extra
 
 test: $(VENV)/.has-all lint ## check the style, then run all tests, JOBS= at once
-	@$(RUN) -m pytest -n $(JOBS) --dist worksteal
+	@$(RUN) -m pytest -n $(JOBS) --dist worksteal --durations=20
 
 lint: $(VENV)/.has-all ## ruff and mypy
 	@$(RUN) -m ruff check .

@@ -23,7 +23,7 @@ class Care:
     )
     contagion: float = 0.0  # `5 - -4 - 2` read as `5 + 4 + 2` (per plain minus beside a double one)
     twice: float = 0.0  # `18 + 5 - 9` as `14 - 9`, a number added and left standing (per sum)
-    far: float = 0.0  # how many of the wrong sums and products are off by any little amount or in any digit
+    near: float = 0.0  # how many of the wrong sums and products are off by any little amount or in any digit
 
 
 CAREFUL = Care()
@@ -42,7 +42,7 @@ CARELESS_STRANGER = Care(
     grouping=0.03,
     contagion=0.08,
     twice=0.035,
-    far=0.65,
+    near=0.65,
 )
 TAKING_OVER = Care(copying=0.01)
 
@@ -63,7 +63,7 @@ class Hand:
         if value and self.slips(self.care.sign):
             return -value
         if self.slips(self.care.product):
-            if self.slips(self.care.far):
+            if self.slips(self.care.near):
                 return self._near(value)
             magnitude, sign = abs(value), -1 if value < 0 else 1
             return sign * max(0, magnitude + self.rng.choice((-10, -2, -1, 1, 2, 10, abs(left), -abs(left))))
@@ -85,7 +85,7 @@ class Hand:
         value = left + right
         if not self.slips(self.care.carry):
             return value
-        if self.slips(self.care.far):
+        if self.slips(self.care.near):
             return self._near(value)
         choices = [value - 10, value + 10, value - 1, value + 1]
         if left * right < 0:

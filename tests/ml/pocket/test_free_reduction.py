@@ -119,7 +119,7 @@ def test_a_number_may_be_added_and_left_standing():
 
 
 def test_a_wrong_sum_or_product_may_be_any_other_number():
-    hand = Hand(random.Random(5), Care(carry=1.0, product=1.0, far=1.0))
+    hand = Hand(random.Random(5), Care(carry=1.0, product=1.0, near=1.0))
     sums = [hand.add(-6, -4) for _ in range(200)]
     products = [hand.multiply(1215, -159) for _ in range(200)]
     assert -10 not in sums and len(set(sums)) > 10
