@@ -15,6 +15,18 @@ from labelsite.embedded.supervisor import Hold, hold_servers
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# Half a minute and more each: one that begins last would keep all processes but its own waiting.
+LONGEST = (
+    "browser/test_loop.py", "browser/test_every_page.py", "browser/test_annotate_looks.py", "api/test_loop.py",
+    "autolabels/test_survival.py", "training/test_loop.py", "embedded/test_demo.py",
+)  # fmt: skip
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests begin first; the others keep their order."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def var_folder() -> Path:
