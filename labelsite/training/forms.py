@@ -65,7 +65,10 @@ class TrainingForm(forms.Form):
     label_rule = forms.ChoiceField(label=NAMES["mixture"], choices=[AS_FROZEN, *MIXTURES], required=False)
     second_opinion = CheckpointChoice(
         label=NAMES["second_opinion"],
-        queryset=Checkpoint.objects.filter(run__objective="classifier").select_related("run").order_by("-pk"),
+        queryset=Checkpoint.objects.filter(run__objective="classifier")
+        .select_related("run")
+        .defer("card")
+        .order_by("-pk"),
         required=False,
         empty_label=_("nobody's"),
         help_text=_(

@@ -35,8 +35,7 @@ def rule_of(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[
     for takes its usual value, whatever the snapshot was frozen with.
     """
     frozen = snapshot.manifest.get("rule") or {}
-    is_frozen = not asked and labels == snapshot.labels
-    rule = frozen if is_frozen else asdict(LabelRule(labels=labels, **asked))
+    is_frozen, rule = _deciding(snapshot, labels, asked)
     parts = [part for part, sources in _SAYS.items() if labels in sources and part in rule]
     lost = [part for part in parts if part not in asked and frozen.get(part, rule[part]) != rule[part]]
     words = listed(said(part, rule[part]) for part in parts)
@@ -47,9 +46,15 @@ def rule_of(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[
 
 def takes_second_opinion(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> bool:
     """Whether some of the labels are rollouts' alone; the command refuses a second opinion on others."""
-    frozen = snapshot.manifest.get("rule") or {}
-    mixture = {"mixture": frozen["mixture"]} if not asked and "mixture" in frozen else {}
-    return LabelRule(**{"labels": labels, **mixture, **asked}).has_labels_of_rollouts
+    _is_frozen, rule = _deciding(snapshot, labels, asked)
+    return LabelRule(labels, mixture=rule.get("mixture", LabelRule.mixture)).has_labels_of_rollouts
+
+
+def _deciding(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
+    """Whether the labels stay as they were frozen, and the rule that decides them."""
+    if not asked and labels == snapshot.labels:
+        return True, snapshot.manifest.get("rule") or {}
+    return False, asdict(LabelRule(labels=labels, **asked))
 
 
 def doubts(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from ml.commands import score as score_command
 from ml.commands import train as train_command
@@ -16,6 +17,16 @@ def snapshot_of(tmp_path, rows=None, name="snapshot", **manifest):
     rows = rows or [*sums(20), *sums(6, seed=1, split="validation")]
     write_snapshot(tmp_path / name, rows, name="sums", labels="human", **manifest)
     return tmp_path / name
+
+
+def automatic_snapshot(tmp_path):
+    """The sums with their labels as the search's own word."""
+    rows = []
+    for r in sums(20):
+        first = 3 if r.first_mistake is None else r.first_mistake
+        soft = [0.0 if k >= first else 1.0 for k in range(3)]
+        rows.append(replace(r, automatic={"visits": [4] * 3, "soft": soft}, human=None))
+    return snapshot_of(tmp_path, rows, name="automatic")
 
 
 def trained(tmp_path, capsys, *arguments, snapshot=None, out="checkpoint"):

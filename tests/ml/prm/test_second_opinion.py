@@ -11,7 +11,7 @@ import pytest
 from ml.errors import MisstepError
 from ml.prm import second_opinion
 from ml.prm.second_opinion import SecondOpinion, is_believed, without, without_rollouts
-from tests.ml.prm.commands import snapshot_of, trained
+from tests.ml.prm.commands import automatic_snapshot, trained
 from tests.ml.prm.toys import sums
 
 BY_ROLLOUTS = ("--labels", "automatic", "--label-rule", "people_override")
@@ -68,16 +68,6 @@ def test_what_was_asked_is_counted_also_where_all_is_believed():
     rows = [row([1.0, 1.0, 1.0], None)]
     assert without(rows, {"places": [], "asked_rows": 1, "unasked_steps": 2}, counts) == rows
     assert counts == {"opinion_rows": 1, "disbelieved_rows": 0, "opinion_unasked_steps": 2}
-
-
-def automatic_snapshot(tmp_path):
-    """The sums with their labels as the search's own word."""
-    rows = []
-    for r in sums(20):
-        first = 3 if r.first_mistake is None else r.first_mistake
-        soft = [0.0 if k >= first else 1.0 for k in range(3)]
-        rows.append(replace(r, automatic={"visits": [4] * 3, "soft": soft}, human=None))
-    return snapshot_of(tmp_path, rows, name="automatic")
 
 
 def test_training_leaves_disbelieved_solutions_out_and_says_so_on_the_card(tmp_path, capsys):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification
 
 from tests.data import ROOT
-from tests.ml.prm.commands import QUICK, snapshot_of, trained
+from tests.ml.prm.commands import QUICK, automatic_snapshot, snapshot_of, trained
 
 
 def by_two_processes(snapshot, out, *arguments):
@@ -44,6 +44,18 @@ def test_two_processes_train_what_one_trains(tmp_path, capsys):
     snapshot = snapshot_of(tmp_path)
     alone, _ = trained(tmp_path, capsys, snapshot=snapshot, out="alone")
     by_two_processes(snapshot, tmp_path / "together")
+    assert largest_difference(alone, tmp_path / "together") < 1e-4
+
+
+def test_two_processes_hear_one_second_opinion(tmp_path, capsys):
+    earlier, _ = trained(tmp_path, capsys, out="earlier")
+    snapshot = automatic_snapshot(tmp_path)
+    asked = ("--labels", "automatic", "--label-rule", "people_override", "--second-opinion", str(earlier))
+    options = (*asked, "--second-opinion-sure", "0.01", "--second-opinion-doubtful", "0.0")
+    alone, _ = trained(tmp_path, capsys, *options, snapshot=snapshot, out="alone")
+    by_two_processes(snapshot, tmp_path / "together", *options)
+    counts = [json.loads((tmp_path / n / "card.json").read_text())["counts"] for n in ("alone", "together")]
+    assert counts[0] == counts[1] and counts[0]["disbelieved_rows"] == 10
     assert largest_difference(alone, tmp_path / "together") < 1e-4
 
 
