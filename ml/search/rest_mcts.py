@@ -154,8 +154,8 @@ def _expand(tree: Tree, node: Node, options: RestMcts, seed: int) -> Search[None
 def _look_ahead(
     tree: Tree, node: Node, options: RestMcts, seed: int, generator: random.Random
 ) -> Search[None]:
-    """Greedy rollout from the best child: V <- (1 - a) V + a V_max over the steps ahead; the child's
-    visits + 1.
+    """Greedy rollout from the best child: V <- (1 - a) V + a V_max, the highest value among the steps ahead,
+    which may lie below V; the child's visits + 1. An ended child has none ahead and keeps its V.
     """
     children = [child for child in tree.children(node) if child.pruned is None]
     if not children:
@@ -164,7 +164,7 @@ def _look_ahead(
         best([child.value or 0.0 for child in children], generator, [child.drawn for child in children])
     ]
     child.visits += 1
-    prefix, highest = tree.prefix(child), child.value or 0.0
+    prefix, ahead_values = tree.prefix(child), list[float]()
     for _ in range(0 if child.finished else options.look_ahead):
         request = NextSteps(prefix, options.look_ahead_candidates, options.temperature, seed + 1)
         found: list[Continuation] = (yield [request])[0]
@@ -175,11 +175,13 @@ def _look_ahead(
             break
         values = yield [Value(one) for one in ahead]
         chosen = best(values, generator)
-        prefix, highest = ahead[chosen], max(highest, values[chosen])
+        prefix = ahead[chosen]
+        ahead_values.append(values[chosen])
         if found[chosen].finished:
             break
-    weight = options.look_ahead_weight
-    child.value = (1 - weight) * (child.value or 0.0) + weight * highest
+    if ahead_values:
+        weight = options.look_ahead_weight
+        child.value = (1 - weight) * (child.value or 0.0) + weight * max(ahead_values)
 
 
 def _back_up(tree: Tree, node: Node) -> None:
