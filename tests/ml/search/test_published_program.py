@@ -20,8 +20,7 @@ def test_the_search_grows_the_tree_that_the_public_program_grew(given: dict[str,
     script = given | {"method": "rest-mcts", "options": options, "problem": PUBLISHED["problem"]}
     tree, _ = grow(script, monkeypatch)
     found = {
-        path: [node["visits"], node["q_value"], node["quality_value"]]
-        for path, node in by_path(tree).items()
+        path: [node["visits"], node["q_value"], node["quality_value"]] for path, node in by_path(tree).items()
     }
     assert found == {path: pytest.approx(expected) for path, expected in given["nodes"].items()}
 
