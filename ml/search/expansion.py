@@ -24,7 +24,8 @@ def expand(
     """Give `node` its children; returns them, pruned ones included.
 
     depth: steps at most in a whole solution; a node that deep without an end is an invalid one. finished:
-    "all", or "first" to keep only the first candidate that ended the solution. errors_threshold: None prunes
+    "all", or "first": where any candidate ended the solution, the first such one is the only child.
+    errors_threshold: None prunes
     a candidate that does not run; n keeps it, and makes it an invalid end at n failing steps in a row.
     """
     node.expanded = True
@@ -43,18 +44,12 @@ def expand(
 
 def distinct(continuations: list[Continuation], finished: str = "all") -> list[Continuation]:
     """Candidates without equal texts and empty ones, in their order."""
-    seen: set[tuple[str, ...]] = set()
-    kept = []
-    has_finished = False
+    kept: dict[tuple[str, ...], Continuation] = {}
     for candidate in continuations:
-        if candidate.steps in seen or not candidate.steps:
-            continue
-        seen.add(candidate.steps)
-        if candidate.finished and finished == "first" and has_finished:
-            continue
-        has_finished = has_finished or candidate.finished
-        kept.append(candidate)
-    return kept
+        if candidate.steps:
+            kept.setdefault(candidate.steps, candidate)
+    ended = [candidate for candidate in kept.values() if candidate.finished]
+    return ended[:1] if finished == "first" and ended else list(kept.values())
 
 
 def _question(tree: Tree, child: Node) -> Request:

@@ -26,7 +26,8 @@ class RStar:
 
     unvisited: "infinite" or "zero" (the code). grade_all_terminals: grade every finished candidate when it is
     made, so that one rollout may back up several (the code's sampling mode). finished_candidates: "all", or
-    "first" to keep only the first candidate that ended the solution (the code). errors_threshold: None drops
+    "first": where a candidate ended the solution, the first such one is kept alone (the code).
+    errors_threshold: None drops
     a candidate that does not run (the paper); n keeps it, and ends the path at n failing steps in a row (the
     code). use_preference_model: q^0 of a new node is the preference model's value and counts as one visit
     (rounds 3-4). threshold: a step is mistaken when the share of right ends through it is not above it.
