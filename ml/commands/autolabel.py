@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         "--candidates", type=_positive, help="next steps at a node (rstar: 8, rest-mcts: 3)"
     )
     arguments.add_argument("--depth", type=_positive, help="steps at most (rstar: 16)")
-    arguments.add_argument("--temperature", type=float, default=0.8)
+    arguments.add_argument("--temperature", type=float, help="default: 0.8 (rest-mcts: 0.7)")
     arguments.add_argument(
         "--threshold", type=float, default=0.0, help="mistaken: share of right rollouts <= this"
     )
@@ -121,7 +121,8 @@ class AutolabelRun:
         """Read, search, write; returns the result line."""
         recipe = RECIPES[self.arguments.method]
         guided = self._guidance()
-        options = recipe.with_options(vars(self.arguments) | {"style": self._continuation_style()} | guided)
+        options = recipe.with_options(vars(self.arguments) | {"style": self._rollout_style()} | guided)
+        self._refuse_what_cannot_act(options)
         items = self._items()
         if self.arguments.decided is not None:
             self.decided = read_decided(Path(self.arguments.decided))
@@ -173,7 +174,7 @@ class AutolabelRun:
                 self.arguments.voters,
                 seed,
                 options.style or style_of(item.steps),
-                self.arguments.temperature,
+                options.temperature,
             )
         return recipe.search(item, options, seed, self.arguments.style)
 
@@ -214,8 +215,19 @@ class AutolabelRun:
 
         return load_value_model(self.arguments.value_model, signed=self.arguments.method == "rstar")
 
-    def _continuation_style(self) -> str | None:
+    def _refuse_what_cannot_act(self, options: Any) -> None:
+        for name in ("candidates", "depth"):
+            if getattr(self.arguments, name) is not None and not hasattr(options, name):
+                expected = f"a method that has it (not {self.arguments.method})"
+                raise MisstepError(f"--{name} with {self.arguments.method}, expected {expected}")
+        if self.arguments.problems and self.arguments.continuation_style:
+            expected = "--style (fresh problems' rollouts are in their solutions' style)"
+            raise MisstepError(f"--continuation-style with --problems, expected {expected}")
+
+    def _rollout_style(self) -> str | None:
         """None where rollouts go on in the style of the steps before them."""
+        if self.arguments.problems:
+            return None
         chosen = self.arguments.continuation_style or rollout_style(self.arguments.policy)
         return None if chosen == "as-given" else chosen
 

@@ -33,14 +33,24 @@ _OPTIONS = {"model", "prompts", "concurrency", "max_tokens", "timeout", "stop"}
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """One text a server wrote. stopped: at a stop string or by itself. ended: known to have ended by
-    itself.
+    """One text a server wrote. stopped: at a stop string or by itself. stop: what the server says stopped it, None
+    where the model ended by itself; only where it `tells`, as vLLM and SGLang do.
     """
 
     text: str
     tokens: int
     stopped: bool
-    ended: bool
+    tells: bool
+    stop: object
+
+    def ended_by(self, end: str) -> bool:
+        """Whether the solution ended here: by the mark that ends solutions, or by itself.
+
+        A server that does not tell drops the mark: then a text without a word stopped at it.
+        """
+        if not self.stopped:
+            return False
+        return self.stop in (None, end) if self.tells else not self.text.strip()
 
 
 class ServerPolicy:
@@ -80,7 +90,7 @@ class ServerPolicy:
         """`count` candidate next steps for each prefix, stopped at the step's boundary."""
 
         def read(prompt: Prompt, choice: _Choice) -> Continuation:
-            return prompt.one_step(choice.text, choice.tokens, choice.stopped, choice.ended)
+            return prompt.one_step(choice.text, choice.tokens, choice.stopped, choice.ended_by(prompt.end))
 
         limit = min(self.max_tokens, LONGEST_STEP)
         return self._ask_all(prefixes, count, temperature, seed, limit, read, whole=False)
@@ -193,18 +203,17 @@ def _read_choices(answer: dict[str, Any]) -> list[_Choice]:
     texts = [str(choice.get("text") or "") for choice in choices]
     total = int((answer.get("usage") or {}).get("completion_tokens") or 0)
     return [
-        _Choice(text, tokens, choice.get("finish_reason") == "stop", _ended(choice))
+        _Choice(
+            text,
+            tokens,
+            choice.get("finish_reason") == "stop",
+            "stop_reason" in choice,
+            choice.get("stop_reason"),
+        )
         for choice, text, tokens in zip(
             choices, texts, _share(total, [len(text) for text in texts]), strict=True
         )
     ]
-
-
-def _ended(choice: dict[str, Any]) -> bool:
-    """Whether the server says that the model ended by itself: vLLM and SGLang name the stop string
-    otherwise.
-    """
-    return choice.get("finish_reason") == "stop" and "stop_reason" in choice and choice["stop_reason"] is None
 
 
 def _share(total: int, weights: Sequence[int]) -> list[int]:

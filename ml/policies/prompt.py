@@ -43,16 +43,19 @@ class Prompt:
         """A candidate next step from what a model wrote up to a stop.
 
         stopped: it did not run out of tokens. ended: the engine knows that the model ended by itself. Engines
-        keep or drop the stop string, and few say which stop it was, so the text is looked at too.
+        keep or drop the stop string, and few say which stop it was, so the text is looked at too. An end without a
+        step says that the prefix is the whole solution: what marks the end stands behind the last step's separator.
         """
         body, marker, _ = text.partition(self.end)
         steps = self._cut(body)
-        step = steps[0] if steps else ""
+        if not steps:
+            return Continuation((), ended or bool(marker), tokens)
+        step = steps[0]
         # A text that was not stopped in time goes on after the step: then what follows says nothing of it.
         finished = len(steps) == 1 and (ended or bool(marker))
         if stopped and not finished and len(steps) == 1:
             finished = split_code(step)[1] is None and extract_final_answer(step) is not None
-        return Continuation((step,) if step else (), finished, tokens)
+        return Continuation((step,), finished, tokens)
 
     def completion(self, text: str, tokens: int, stopped: bool) -> Continuation:
         """A completion to the end; unfinished where the model ran out of tokens before its end.

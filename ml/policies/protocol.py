@@ -22,7 +22,8 @@ class Prefix:
 class Continuation:
     """What a policy wrote after a prefix.
 
-    steps: the new steps only. finished: the policy ended the solution itself. tokens: how many it generated.
+    steps: the new steps only, none where the policy ended the solution at once. finished: the policy ended the
+    solution itself. tokens: how many it generated.
     log_probability: summed over the generated tokens, None where the engine does not tell.
     """
 

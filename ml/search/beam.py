@@ -8,22 +8,23 @@ thought: breadth first with a fixed number of branches kept at each depth.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ml.policies.protocol import Prefix
+from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem
 from ml.search.best_of_n import as_candidates
 from ml.search.requests import NextSteps, Search, Value, gather
-from ml.search.voting import Candidate, Chosen, best_candidate, vote
+from ml.search.voting import AGGREGATIONS, Candidate, Chosen, best_candidate, vote
 from ml.seeds import seed_of
 
 
 @dataclass(frozen=True, slots=True)
 class Beam:
-    """beams: prefixes in all. width: candidates of each kept prefix, so beams // width are kept at each
-    depth.
+    """beams: candidates in all at each depth. width: how many of each kept prefix, so beams // width are kept.
 
-    diverse: DVTS, beams // width subtrees of one kept prefix each. depth: steps at most. weighted: end in a
+    Solutions that ended are set aside and crowd nobody out; the best `beams` of them are chosen among. diverse:
+    DVTS, beams // width subtrees of one kept prefix each, which ends when its best candidate does. depth: steps at
+    most. aggregation: how step scores become one, for going on and for choosing. weighted: end in a
     score-weighted vote instead of the best solution. search-and-learn's defaults: 4, 4, 40 iterations, T 0.8.
     """
 
@@ -49,85 +50,118 @@ class TreeOfThought:
     aggregation: str = "last"
 
 
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """Steps so far, and what the reward model said after each."""
+
+    steps: tuple[str, ...] = ()
+    values: tuple[float, ...] = ()
+    finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """What all depths of one search have in common."""
+
+    problem: Problem
+    style: str
+    temperature: float
+    aggregation: str
+    seed: int
+
+    def best(self, paths: Sequence[_Path], keep: int) -> list[_Path]:
+        """The `keep` paths that the reward model likes best, the earlier first among equals."""
+        score = AGGREGATIONS[self.aggregation]
+        return sorted(paths, key=lambda path: -score(path.values))[:keep]
+
+
 def search(problem: Problem, options: Beam, seed: int, style: str = "prose") -> Search[Chosen]:
     """Search and choose among the finished solutions."""
-    kept = max(1, options.beams // options.width)
-    trees, keep = (kept, 1) if options.diverse else (1, kept)
-    parts = yield from gather(
-        [
-            _breadth_first(
-                problem,
-                style,
-                first=options.width if options.diverse else options.beams,
-                width=options.width,
-                keep=keep,
-                depth=options.depth,
-                temperature=options.temperature,
-                seed=seed_of(seed, "subtree", tree) if options.diverse else seed,
-            )
-            for tree in range(trees)
+    setting = _Setting(problem, style, options.temperature, options.aggregation, seed)
+    if options.diverse:
+        subtrees = [
+            replace(setting, seed=seed_of(seed, "subtree", tree))
+            for tree in range(max(1, options.beams // options.width))
         ]
-    )
-    return (
-        yield from _choose(
-            problem, [steps for part in parts for steps in part], style, options.aggregation, options.weighted
-        )
-    )
+        parts = yield from gather([_subtree(subtree, options) for subtree in subtrees])
+        ended = [path for part in parts for path in part]
+    else:
+        ended = yield from _beams(setting, options)
+    return (yield from _choose(setting, ended, options.weighted))
 
 
 def tree_of_thought(
     problem: Problem, options: TreeOfThought, seed: int, style: str = "prose"
 ) -> Search[Chosen]:
-    """Breadth-first tree of thought with a value for each thought."""
-    solutions = yield from _breadth_first(
-        problem,
-        style,
-        first=options.candidates,
-        width=options.candidates,
-        keep=options.kept,
-        depth=options.depth,
-        temperature=options.temperature,
-        seed=seed,
-    )
-    return (yield from _choose(problem, solutions, style, options.aggregation, weighted=False))
-
-
-def _breadth_first(
-    problem: Problem, style: str, first: int, width: int, keep: int, depth: int, temperature: float, seed: int
-) -> Search[list[tuple[str, ...]]]:
-    """The finished solutions of one tree, best `keep` prefixes going on at each depth."""
-    going: list[tuple[str, ...]] = [()]
-    finished: list[tuple[str, ...]] = []
-    for level in range(depth):
-        prefixes = [Prefix(problem, steps, style) for steps in going]
-        count = first if level == 0 else width
-        answers = yield [NextSteps(prefix, count, temperature, seed) for prefix in prefixes]
-        grown: dict[tuple[str, ...], bool] = {}
-        for prefix, continuations in zip(prefixes, answers, strict=True):
-            for one in continuations:
-                if one.steps:
-                    grown.setdefault(prefix.steps + one.steps, one.finished)
-        ranked = yield from _ranked(problem, style, list(grown), keep)
-        finished += [steps for steps in ranked if grown[steps]]
-        going = [steps for steps in ranked if not grown[steps]]
-        if not going or len(finished) >= keep:
+    """Breadth-first tree of thought with a value for each thought; ends compete with what goes on."""
+    setting = _Setting(problem, style, options.temperature, options.aggregation, seed)
+    going, ended = [_Path()], list[_Path]()
+    for _ in range(options.depth):
+        grown = yield from _grow(setting, going, [options.candidates] * len(going))
+        kept = setting.best(grown, options.kept)
+        ended += [path for path in kept if path.finished]
+        going = [path for path in kept if not path.finished]
+        if not going or len(ended) >= options.kept:
             break
-    return finished
+    return (yield from _choose(setting, ended, weighted=False))
 
 
-def _ranked(
-    problem: Problem, style: str, solutions: Sequence[tuple[str, ...]], keep: int
-) -> Search[list[tuple[str, ...]]]:
-    """The `keep` prefixes that the reward model likes best, the earlier first among equals."""
-    values = yield [Value(Prefix(problem, steps, style)) for steps in solutions]
-    order = sorted(range(len(solutions)), key=lambda index: (-values[index], index))
-    return [solutions[index] for index in order[:keep]]
+def _beams(setting: _Setting, options: Beam) -> Search[list[_Path]]:
+    """Beam search: the best solutions that ended."""
+    keep = max(1, options.beams // options.width)
+    going, ended = [_Path()], list[_Path]()
+    for _ in range(options.depth):
+        grown = yield from _grow(setting, going, _shares(options.beams, len(going)))
+        ended += [path for path in grown if path.finished]
+        going = setting.best([path for path in grown if not path.finished], keep)
+        if not going:
+            break
+    return setting.best(ended, options.beams)
 
 
-def _choose(
-    problem: Problem, solutions: Sequence[tuple[str, ...]], style: str, aggregation: str, weighted: bool
-) -> Search[Chosen]:
-    candidates: list[Candidate] = yield from as_candidates(problem, solutions, style)
+def _subtree(setting: _Setting, options: Beam) -> Search[list[_Path]]:
+    """One greedy subtree of DVTS: what ended at the depth at which its best candidate did."""
+    going = _Path()
+    for _ in range(options.depth):
+        grown = yield from _grow(setting, [going], [options.width])
+        if not grown:
+            break
+        going = setting.best(grown, 1)[0]
+        if going.finished:
+            return [path for path in grown if path.finished]
+    return []
+
+
+def _shares(total: int, parts: int) -> list[int]:
+    """`total` candidates over so many prefixes, the first ones a candidate more where it does not come out even."""
+    return [total // parts + (part < total % parts) for part in range(parts)]
+
+
+def _grow(setting: _Setting, going: Sequence[_Path], counts: Sequence[int]) -> Search[list[_Path]]:
+    """The distinct continuations of all paths, each valued. An end at once adds no step and keeps the values."""
+    prefixes = [Prefix(setting.problem, path.steps, setting.style) for path in going]
+    answers: Sequence[list[Continuation]] = yield [
+        NextSteps(prefix, count, setting.temperature, setting.seed)
+        for prefix, count in zip(prefixes, counts, strict=True)
+    ]
+    grown = dict.fromkeys(
+        _Path(path.steps + one.steps, path.values, one.finished)
+        for path, continuations in zip(going, answers, strict=True)
+        for one in continuations
+        if one.steps or (one.finished and path.steps)
+    )
+    values: Sequence[float] = yield [
+        Value(Prefix(setting.problem, path.steps, setting.style)) for path in grown
+    ]
+    return [
+        replace(path, values=(*path.values[: len(path.steps) - 1], value))
+        for path, value in zip(grown, values, strict=True)
+    ]
+
+
+def _choose(setting: _Setting, ended: Sequence[_Path], weighted: bool) -> Search[Chosen]:
+    solutions = [path.steps for path in ended]
+    candidates: list[Candidate] = yield from as_candidates(setting.problem, solutions, setting.style)
     if weighted:
-        return vote(candidates, aggregation, weighted=True)
-    return best_candidate(candidates, aggregation)
+        return vote(candidates, setting.aggregation, weighted=True)
+    return best_candidate(candidates, setting.aggregation)

@@ -4,6 +4,8 @@ out.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ml.execution import Execution
 from ml.policies.protocol import Continuation
 from ml.search.grading import code_of, codes_of
@@ -30,12 +32,14 @@ def expand(
     """
     node.expanded = True
     continuations = (yield [NextSteps(tree.prefix(node), count, temperature, seed)])[0]
-    children = [
-        tree.add(node, "\n".join(candidate.steps), candidate.finished)
-        for candidate in distinct(continuations, finished)
-    ]
-    for child in children:
-        child.drawn = sum("\n".join(candidate.steps) == child.text for candidate in continuations)
+    drawn = Counter(map(_identity, continuations))
+    children = []
+    for candidate in distinct(continuations, finished):
+        # An end at once says that the steps so far are the solution: a child without text. Nothing is none.
+        if candidate.steps or tree.steps(node):
+            child = tree.add(node, "\n".join(candidate.steps), candidate.finished)
+            child.drawn = drawn[_identity(candidate)]
+            children.append(child)
     outcomes = yield [_question(tree, child) for child in children]
     for child, outcome in zip(children, outcomes, strict=True):
         _note(tree, child, outcome, depth, errors_threshold)
@@ -43,13 +47,20 @@ def expand(
 
 
 def distinct(continuations: list[Continuation], finished: str = "all") -> list[Continuation]:
-    """Candidates without equal texts and empty ones, in their order."""
-    kept: dict[tuple[str, ...], Continuation] = {}
+    """Candidates without equal ones, in their order.
+
+    An end and an inner step of the same words are two, and a candidate that says nothing and does not end is none.
+    """
+    kept: dict[tuple[tuple[str, ...], bool], Continuation] = {}
     for candidate in continuations:
-        if candidate.steps:
-            kept.setdefault(candidate.steps, candidate)
+        if candidate.steps or candidate.finished:
+            kept.setdefault(_identity(candidate), candidate)
     ended = [candidate for candidate in kept.values() if candidate.finished]
     return ended[:1] if finished == "first" and ended else list(kept.values())
+
+
+def _identity(candidate: Continuation) -> tuple[tuple[str, ...], bool]:
+    return candidate.steps, candidate.finished
 
 
 def _question(tree: Tree, child: Node) -> Request:
@@ -76,7 +87,7 @@ def _note(
     elif isinstance(outcome, Graded):
         child.final_answer = outcome.answer
         child.terminal = INVALID if outcome.answer is None else CORRECT if outcome.is_correct else WRONG
-    elif child.depth + len(tree.given) >= depth:
+    if child.pruned is None and child.terminal is None and child.depth + len(tree.given) >= depth:
         child.terminal = INVALID
 
 

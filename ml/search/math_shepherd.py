@@ -82,12 +82,12 @@ def grade_completions(
     answers = yield list(requests.values())
     graded = dict(zip(requests, answers, strict=True))
     cut_off = Graded(None, False)
+
+    def verdict_on(prefix: Prefix, end: Continuation) -> Graded:
+        return graded[prefix.problem, prefix.steps + end.steps] if end.finished else cut_off
+
     return [
-        [
-            (end, verdict)
-            for end in ends
-            if (verdict := graded.get((prefix.problem, prefix.steps + end.steps), cut_off)).is_evidence
-        ]
+        [(end, verdict) for end in ends if (verdict := verdict_on(prefix, end)).is_evidence]
         for prefix, ends in zip(prefixes, completions, strict=True)
     ]
 

@@ -125,6 +125,9 @@ def _search_rollout(
         node = path[middle]
         if not node.graded:
             states.append((yield from _estimate_state(tree, node, options, seed)))
+        if not node.graded:
+            # The sandbox failed on every rollout: where the mistake stands cannot be told.
+            return
         if node.correct > options.threshold * node.graded:
             low = middle + 1
         else:

@@ -51,12 +51,14 @@ class PairRules:
     """The public code's variants; the paper's rules are the defaults.
 
     fill: with one member on a side, take up to four from the other (3). descend: "all" children with both
-    outcomes, or "vis_count", only the most visited (5). least_margin, least_edit_distance: drop closer pairs
+    outcomes, or "vis_count", only the most visited (5). final: the last steps are compared as whole "trajectories" (7),
+    or as "siblings" where they hang off one node, like all others. least_margin, least_edit_distance: drop closer pairs
     (6; the code: 0.5 and 20).
     """
 
     fill: bool = False
     descend: str = "all"
+    final: str = "trajectories"
     least_margin: float = 0.0
     least_edit_distance: int = 0
 
@@ -65,7 +67,9 @@ def preference_pairs(tree: Tree, rules: PairRules | None = None) -> list[Prefere
     """Every pair of a tree: siblings first, top-down, then whole trajectories."""
     rules = rules or PairRules()
     counts = _count_ends(tree)
-    pairs = [*_below(tree, tree.root, counts, rules), *_trajectories(tree)]
+    pairs = list(_below(tree, tree.root, counts, rules))
+    if rules.final == "trajectories":
+        pairs += _trajectories(tree)
     return [pair for pair in pairs if _is_far_enough(pair, rules)]
 
 
@@ -95,7 +99,8 @@ def _below(
 ) -> Iterator[PreferencePair]:
     children = tree.children(node)
     # A step without evidence (OmegaPRM probes few) is neither good nor bad, wherever its end led.
-    known = [child for child in children if child.q_value is not None]
+    # An end at once (a node without text) is no step that one could prefer.
+    known = [child for child in children if child.q_value is not None and child.text]
     positives = sorted((c for c in known if counts[c.id][0]), key=lambda c: (-_q(c), c.id))
     negatives = sorted((c for c in known if counts[c.id][1]), key=lambda c: (_q(c), c.id))
     tops = positives[: FILLED_SIDE if rules.fill and len(negatives) == 1 else PER_SIDE]  # 2, 3
@@ -104,7 +109,9 @@ def _below(
         (top, bottom)
         for top in tops
         for bottom in bottoms
-        if _q(top) > _q(bottom) and _best_mean(tree, top, counts) > _worst_mean(tree, bottom, counts)  # 4
+        if not (rules.final == "trajectories" and top.terminal and bottom.terminal)
+        and _q(top) > _q(bottom)
+        and _best_mean(tree, top, counts) > _worst_mean(tree, bottom, counts)  # 4
     ]
     sides = len({top.id for top, _ in kept}), len({bottom.id for _, bottom in kept})
     prefix = tree.steps(node)
@@ -156,7 +163,7 @@ def _trajectories(tree: Tree) -> Iterator[PreferencePair]:
 
 
 def _texts(tree: Tree, end: Node) -> tuple[str, ...]:
-    return tuple(node.text for node in tree.path(end)[1:])
+    return tree.steps(end)[len(tree.given) :]
 
 
 def _is_far_enough(pair: PreferencePair, rules: PairRules) -> bool:

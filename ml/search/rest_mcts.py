@@ -10,7 +10,7 @@ where the public code has other constants for its own evaluation, those are the 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ml.policies.protocol import Continuation
 from ml.records import Problem, Solution, SolutionEstimate
@@ -20,14 +20,15 @@ from ml.search.math_shepherd import roll_out
 from ml.search.quality_value import next_value
 from ml.search.requests import NextSteps, Search, Value, gather
 from ml.search.selection import best, mcts_star
-from ml.search.tree import CORRECT, WRONG, Node, Tree
+from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
 from ml.seeds import generator_of
 
 
 @dataclass(frozen=True, slots=True)
 class RestMcts:
-    """rollouts: iterations. candidates: proposals at a node. end_gate: an ended node this good is not looked
-    past (the code stops at any: a value model's V is that high at ends only, a classifier's long before).
+    """rollouts: iterations. candidates: proposals at a node. end_gate: how good an end must be for
+    `stop_at_answer` (the code looks past no node this good: a value model's V is that high at ends only, a
+    classifier's long before).
 
     use_value_model: V of a new node is the value model's. Without one, V is the share of right ends among
     `value_rollouts` completions from it (an ended node: 1 or 0), and the greedy look-ahead, which would ask
@@ -100,7 +101,7 @@ def root_evidence(tree: Tree) -> Evidence:
         evidence.visits += node.graded
         evidence.correct += node.correct
         if node.nearest is not None:
-            distance = node.depth + node.nearest
+            distance = tree.distance(node) + node.nearest
             evidence.distance = distance if evidence.distance is None else min(evidence.distance, distance)
     evidence.value_sum = float(evidence.correct)
     return evidence
@@ -121,8 +122,6 @@ def _select(tree: Tree, options: RestMcts, generator: random.Random) -> Node:
             options.unvisited_bonus,
         )
         node = children[best(scores, generator, [child.drawn for child in children])]
-        if (node.value or 0.0) >= options.end_gate and node.finished:
-            break
     return node
 
 
@@ -168,16 +167,15 @@ def _look_ahead(
     for _ in range(0 if child.finished else options.look_ahead):
         request = NextSteps(prefix, options.look_ahead_candidates, options.temperature, seed + 1)
         found: list[Continuation] = (yield [request])[0]
-        ahead = [
-            type(prefix)(prefix.problem, prefix.steps + one.steps, prefix.style) for one in found if one.steps
-        ]
+        ahead = [one for one in found if one.steps or one.finished]
         if not ahead:
             break
-        values = yield [Value(one) for one in ahead]
+        prefixes = [replace(prefix, steps=prefix.steps + one.steps) for one in ahead]
+        values = yield [Value(one) for one in prefixes]
         chosen = best(values, generator)
-        prefix = ahead[chosen]
+        prefix = prefixes[chosen]
         ahead_values.append(values[chosen])
-        if found[chosen].finished:
+        if ahead[chosen].finished:
             break
     if ahead_values:
         weight = options.look_ahead_weight
@@ -217,13 +215,14 @@ def reasoning_distances(tree: Tree) -> tuple[dict[int, int], set[int]]:
     distance: dict[int, int] = {}
     wrong: set[int] = set()
     for node in reversed(tree.nodes):
-        nearest = [distance[child] for child in node.children if child in distance]
+        nearest = [distance[c.id] + bool(c.text) for c in tree.children(node) if c.id in distance]
         if node.terminal == CORRECT:
             distance[node.id] = 0
         elif nearest:
-            distance[node.id] = min(nearest) + 1
+            distance[node.id] = min(nearest)
     for node in tree.nodes:
-        if node.terminal == WRONG:
+        # An end without an answer that one could read is a wrong one; a path that was cut off has not ended.
+        if node.terminal == WRONG or (node.terminal == INVALID and node.finished):
             _mark_wrong(tree, node, distance, wrong)
     return distance, wrong
 

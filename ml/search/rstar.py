@@ -88,7 +88,7 @@ def root_evidence(tree: Tree) -> Evidence:
     evidence = Evidence(
         visits=sum(end.visits for end in ends),
         correct=sum(end.correct for end in ends),
-        distance=min((end.depth for end in ends if end.terminal == CORRECT), default=None),
+        distance=min((tree.distance(end) for end in ends if end.terminal == CORRECT), default=None),
     )
     evidence.value_sum = float(2 * evidence.correct - evidence.visits)
     return evidence

@@ -30,7 +30,7 @@ def best_trajectory(tree: Tree, threshold: float = 0.0, luck: float = 0.0) -> di
     threshold, luck: which step is its first mistake, as for given solutions (see `estimates.mistakes`).
     """
     end = best_end(tree)
-    path = tree.path(end)[1:] if end is not None else []
+    path = [node for node in tree.path(end)[1:] if node.text] if end is not None else []
     steps = [_estimate(node) for node in path]
     mistaken = mistakes([Evidence(node.graded, node.correct) for node in path], threshold, luck)
     return {

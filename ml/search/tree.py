@@ -22,8 +22,9 @@ class Node:
 
     value_sum: summed outcomes, so that q_value = value_sum / visits. value: a method's own value where it is
     no mean of outcomes (MCTS*'s V). terminal: correct, wrong or invalid (no answer, or cut off) once graded.
-    pruned: why the node is never selected, None where it may be. finished: the policy ended the solution
-    here. exhausted: nothing below is left to select. correct: how many graded paths through it were correct.
+    pruned: why the node is never selected, None where it may be. finished: the policy ended the solution here;
+    where it did so at once, behind the steps so far, the node has no text. exhausted: nothing below is left to
+    select. correct: how many graded paths through it were correct.
     """
 
     id: int
@@ -106,7 +107,11 @@ class Tree:
 
     def steps(self, node: Node) -> tuple[str, ...]:
         """The texts of the whole solution up to `node`, what the root was given included."""
-        return self.given + tuple(step.text for step in self.path(node)[1:])
+        return self.given + tuple(step.text for step in self.path(node)[1:] if step.text)
+
+    def distance(self, node: Node) -> int:
+        """How many steps `node` lies behind the root; an end at once (a node without text) is none."""
+        return len(self.steps(node)) - len(self.given)
 
     def prefix(self, node: Node) -> Prefix:
         """What a policy continues at `node`."""

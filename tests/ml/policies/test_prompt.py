@@ -38,7 +38,9 @@ def test_a_code_step_keeps_its_fence_whole():
         ("The answer is 3.", False, True),
         ("Half of it is 3.", True, True),
         ("Half of it is 3.", False, False),
-        ("<end of solution>", False, False),
+        ("<end of solution>", False, True),
+        ("", True, True),
+        ("", False, False),
     ],
 )
 def test_a_step_ends_the_solution_by_its_mark_by_its_answer_or_by_the_engine_s_word(text, ended, finished):

@@ -130,7 +130,7 @@ def test_a_finished_run_is_not_run_again(files, capsys):
 
 
 def test_the_pocket_policy_s_rollouts_are_written_in_code_unless_told_otherwise(files):
-    arguments = ["--problems", str(files / "problems.jsonl"), "--limit", "1"]
+    arguments = ["--solutions", str(files / "solutions.jsonl"), "--format", "misstep", "--limit", "1"]
     styles = []
     for more in (["--policy", "pocket"], ["--policy", "pocket", "--continuation-style", "as-given"], []):
         label(files, *arguments, *more, out=f"style{len(styles)}")
@@ -153,6 +153,38 @@ def test_half_a_surrogate_pair_from_a_model_does_not_end_the_run(files, monkeypa
 def test_limit_takes_the_first_ones(files):
     label(files, "--problems", str(files / "problems.jsonl"), "--limit", "3")
     assert len(lines(files / "out" / "trees.jsonl")) == 3
+
+
+@pytest.mark.parametrize(
+    "options,message",
+    [
+        (
+            ["--method", "omegaprm", "--candidates", "3"],
+            "--candidates with omegaprm, expected a method that has it",
+        ),
+        (
+            ["--method", "math-shepherd", "--depth", "3"],
+            "--depth with math-shepherd, expected a method that has it",
+        ),
+        (["--continuation-style", "code"], "--continuation-style with --problems, expected --style"),
+    ],
+)
+def test_an_option_that_cannot_act_is_refused(files, options, message):
+    with pytest.raises(MisstepError, match=message):
+        label(files, "--problems", str(files / "problems.jsonl"), *options)
+    assert not (files / "out").exists()
+
+
+@pytest.mark.parametrize("method,temperature", [("rstar", 0.8), ("rest-mcts", 0.7)])
+def test_a_method_s_own_temperature_holds_unless_another_is_given(files, method, temperature):
+    arguments = ["--problems", str(files / "problems.jsonl"), "--limit", "1", "--method", method]
+    label(files, *arguments, out="own")
+    label(files, *arguments, "--temperature", "0.5", out="given")
+    found = [
+        json.loads((files / out / "run.json").read_text())["parameters"]["temperature"]
+        for out in ("own", "given")
+    ]
+    assert found == [temperature, 0.5]
 
 
 def test_an_unknown_method_is_not_available(files):

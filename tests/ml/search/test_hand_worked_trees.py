@@ -84,14 +84,18 @@ def test_pairs_can_be_filtered_by_margin_and_by_edit_distance(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["pairs.json", "pairs_contradiction.json"])
-@pytest.mark.parametrize("rules", ["default", "fill", "vis_count"])
+@pytest.mark.parametrize("rules", ["default", "fill", "vis_count", "siblings"])
 def test_pairs_of_a_tree_with_every_case_are_those_worked_by_hand(name, rules):
     script = load(name)
-    chosen = {"fill": PairRules(fill=True), "vis_count": PairRules(descend="vis_count")}.get(
-        rules, PairRules()
-    )
+    chosen = {
+        "default": PairRules(),
+        "fill": PairRules(fill=True),
+        "vis_count": PairRules(descend="vis_count"),
+        "siblings": PairRules(final="siblings"),
+    }[rules]
     expected = script["siblings"].get(rules, script["siblings"]["default"])
-    expected = expected + [["", *line] for line in script["trajectories"]]
+    if rules != "siblings":
+        expected = expected + [["", *line] for line in script["trajectories"]]
     found = [
         ["|".join(p.prefix), "|".join(p.chosen), "|".join(p.rejected), p.margin, p.positives, p.negatives]
         for p in preference_pairs(tree_of(script), chosen)
