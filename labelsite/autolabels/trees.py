@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext
+
 from ml.segmentation import split_code
 
 # Up to here everything is open at first; beyond, the most visited nodes are until about this many are shown.
@@ -40,7 +42,7 @@ class TreeNode:
     @property
     def title(self) -> str:
         """What tells the step from its siblings: their sentences are often the same, what they compute is not."""
-        return " ".join((self.code or self.sentence).split()) or "…"
+        return " ".join((self.code or self.sentence).split()) or gettext("ends here")
 
     @property
     def hidden(self) -> int:

@@ -14,7 +14,10 @@ from ml.policies import load_policy
 from ml.policies.openai_server import ServerPolicy, _share
 from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem
-from ml.search import math_shepherd
+from ml.search import math_shepherd, rstar
+from ml.search.pairs import preference_pairs
+from ml.search.trajectory import best_trajectory
+from ml.search.tree import CORRECT
 from ml.search.walk import Walk
 
 PREFIX = Prefix(Problem("p", "What is 1 + 1?", "2"), ("Add them.",), "prose")
@@ -117,6 +120,43 @@ def test_a_server_that_says_what_stopped_it_is_believed(serve):
     at_boundary = serve(lambda body, n: completions(body, n, "Half done.", stop_reason="\n\n"))
     assert ServerPolicy(by_itself.address).next_steps([PREFIX], 1, 0.7, 0)[0][0].finished
     assert not ServerPolicy(at_boundary.address).next_steps([PREFIX], 1, 0.7, 0)[0][0].finished
+
+
+@pytest.mark.parametrize(
+    "text,more,finished",
+    [
+        ("", {"stop_reason": "<end of solution>"}, True),
+        ("", {"stop_reason": None}, True),
+        ("", {"stop_reason": "\n\n"}, False),
+        ("", {}, True),
+        ("Half done.", {"stop_reason": "<end of solution>"}, True),
+        ("Half done.", {}, False),
+    ],
+)
+def test_the_mark_that_ends_solutions_is_an_end_also_where_the_server_drops_it(serve, text, more, finished):
+    server = serve(lambda body, n: completions(body, n, text, **more))
+    step = ServerPolicy(server.address).next_steps([PREFIX], 1, 0.7, 0)[0][0]
+    assert (step.steps, step.finished) == ((text,) if text else (), finished)
+
+
+def test_a_step_wise_search_in_code_reaches_the_ends_of_a_model_that_keeps_to_the_template(serve):
+    """Such a model stops at the blank line behind its last step, and writes the end mark when it is asked again."""
+    steps = ["Add.\n```python\nx = 1 + 1\n```", "Print it.\n```python\nprint(x)\n```"]
+
+    def reply(body, number):
+        done = body["prompt"].rpartition("Solution:")[2].count("```python")
+        text, stop = (steps[done], "\n\n") if done < len(steps) else ("", "<end of solution>")
+        return completions(body, number, text, stop_reason=stop)
+
+    policy = ServerPolicy(serve(reply).address)
+    walk = Walk(policy, sandbox())
+    options = rstar.RStar(rollouts=4, candidates=2)
+    search = rstar.search(PREFIX.problem, options, 0, style="code")
+    tree = next(iter(walk.drive([("only", search)]))).result
+    (end,) = tree.terminals()
+    assert end.terminal == CORRECT and tree.steps(end) == tuple(steps) and tree.root.visits == 1
+    assert best_trajectory(tree)["solution"] == steps
+    assert [(pair.chosen, pair.rejected) for pair in preference_pairs(tree)] == []
 
 
 def test_a_server_that_ignores_n_is_asked_one_by_one_with_other_seeds(serve):

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from ml.execution import sandbox
+from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem
 from ml.search import rest_mcts
+from ml.search.expansion import expand
+from ml.search.math_shepherd import grade_completions
 from ml.search.pairs import preference_pairs
 from ml.search.trajectory import best_trajectory, mean_q
-from ml.search.tree import CORRECT, WRONG, Node, Tree
-from tests.ml.search.scripted import grow
+from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
+from ml.search.walk import Walk
+from tests.ml.search.scripted import ScriptedPolicy, grow
 from tests.ml.search.toy import ChainPolicy, chain_problem, run
 
+FAILS = "Divide.\n```python\nprint(1 / 0)\n```"
 OK, NO = "The answer is 1.", "The answer is 2."
 
 
@@ -121,3 +127,74 @@ def test_mcts_star_expands_nothing_at_its_greatest_depth():
     tree = run(rest_mcts.search(problem, rest_mcts.RestMcts(rollouts=20, depth=2), 0), ChainPolicy(0.2))
     assert max(node.depth for node in tree.nodes) == 2
     assert not any(node.expanded for node in tree.nodes if node.terminal is not None)
+
+
+ENDS = [Continuation(("a",), False, 1), Continuation(("a",), True, 1), Continuation((), True, 1)]
+
+
+class Ending(ScriptedPolicy):
+    """Proposes a step that goes on, the same words as an end, and an end at once."""
+
+    def next_steps(self, prefixes, count, temperature, seed):
+        return [ENDS[:count] for _ in prefixes]
+
+
+def grown(steps: tuple[str, ...], **options) -> list[Node]:
+    tree = Tree(Problem("toy", "A toy problem.", "1"), given=steps)
+    walk = Walk(Ending({}), sandbox())
+
+    def recipe():
+        return (yield from expand(tree, tree.root, 3, 1.0, 0, options.pop("depth", 9), **options))
+
+    return next(iter(walk.drive([("only", recipe())]))).result
+
+
+def test_equal_words_that_end_and_that_go_on_are_two_candidates():
+    found = [(node.text, node.finished) for node in grown(("before",))]
+    assert found == [("a", False), ("a", True), ("", True)]
+    assert [(node.text, node.finished) for node in grown(("before",), finished="first")] == [("a", True)]
+
+
+def test_an_end_before_the_first_step_is_no_candidate():
+    assert [(node.text, node.finished) for node in grown(())] == [("a", False), ("a", True)]
+
+
+def test_an_end_at_once_is_no_step_further():
+    tree = Tree(Problem("toy", "A toy problem.", "1"))
+    step = tree.add(tree.root, OK)
+    end = tree.add(step, "", finished=True)
+    end.terminal = CORRECT
+    rest_mcts.infer_targets(tree)
+    assert tree.steps(end) == (OK,) and tree.distance(end) == 1
+    assert (step.quality_value, end.quality_value) == (1.0, 1.0)
+
+
+def test_an_end_without_an_answer_is_a_wrong_one_and_a_path_that_was_cut_off_is_pruned():
+    tree = Tree(Problem("toy", "A toy problem.", "1"))
+    step = tree.add(tree.root, "a")
+    right, silent, cut_off = (tree.add(step, text, finished=text != "c") for text in (OK, "b", "c"))
+    right.terminal, silent.terminal, cut_off.terminal = CORRECT, INVALID, INVALID
+    rest_mcts.infer_targets(tree)
+    assert [node.quality_value for node in (step, right, silent, cut_off)] == [0.5, 1.0, 0.25, None]
+
+
+def test_a_failing_step_that_is_kept_still_counts_towards_the_depth():
+    tree, _ = grow(
+        {
+            "method": "rstar",
+            "problem": Problem("toy", "A toy problem.", "1"),
+            "options": {"rollouts": 1, "candidates": 1, "depth": 2, "errors_threshold": 5},
+            "next": Otherwise({}) | {"": [FAILS], FAILS: [FAILS], f"{FAILS}/{FAILS}": [FAILS]},
+            "values": {},
+        },
+        pytest.MonkeyPatch(),
+    )
+    assert max(node.depth for node in tree.nodes) == 2
+
+
+def test_a_completion_that_was_cut_off_does_not_borrow_the_verdict_of_an_equal_one_that_ended():
+    prefix = Prefix(Problem("toy", "A toy problem.", "1"), ("before",))
+    ends = [Continuation((OK,), True, 1), Continuation((OK,), False, 1)]
+    walk = Walk(Ending({}), sandbox())
+    (graded,) = next(iter(walk.drive([("only", grade_completions([prefix], [ends]))]))).result
+    assert [verdict.is_correct for _, verdict in graded] == [True, False]

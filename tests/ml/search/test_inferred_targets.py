@@ -15,13 +15,16 @@ from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
 
 @st.composite
 def trees(draw) -> Tree:
-    """Any shape; leaves end rightly, wrongly, without an answer, or not at all."""
+    """Any shape; leaves end rightly, wrongly, without an answer, are cut off, or do not end at all."""
     tree = Tree(Problem("p", "A problem.", "1"))
     for _ in range(draw(st.integers(1, 25))):
         tree.add(tree.nodes[draw(st.integers(0, len(tree.nodes) - 1))], "a step")
     for node in tree.nodes[1:]:
         if not node.children:
             node.terminal = draw(st.sampled_from([CORRECT, WRONG, INVALID, None]))
+            node.finished = node.terminal in (CORRECT, WRONG) or (
+                node.terminal == INVALID and draw(st.booleans())
+            )
     infer_targets(tree)
     return tree
 
@@ -32,7 +35,8 @@ def steps_to_a_right_end(tree: Tree, node: Node) -> int | None:
 
 
 def has_wrong_end(tree: Tree, node: Node) -> bool:
-    return any(end.terminal == WRONG and node in tree.path(end) for end in tree.nodes)
+    wrong = (end for end in tree.nodes if end.finished and end.terminal != CORRECT)
+    return any(node in tree.path(end) for end in wrong)
 
 
 def value_by_definition(tree: Tree, node: Node) -> Fraction | None:
