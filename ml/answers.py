@@ -1,7 +1,7 @@
 """Final answers: find one in a text, and say whether two mean the same.
 
-Equivalence has a fast path (equal text, equal numbers), then math-verify in a worker process that can be
-killed (`ml/answer_grading.py`). math-verify's own time limits use SIGALRM, which is wrong off the main
+Equivalence has a fast path (equal text, equal or clearly different numbers), then math-verify in a worker
+process that can be killed (`ml/answer_grading.py`). math-verify's own time limits use SIGALRM, which is wrong off the main
 thread, so they are switched off and the wall clock is kept outside. A strict second opinion refuses what the
 first may be too kind about (a dropped base or unit, an unreduced fraction); where the two differ, a person
 should look.
@@ -19,6 +19,9 @@ from ml.answer_grading import GRADER, math_verify_verdict
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
 # nothing.
 LONGEST_ANSWER = 2_000
+# math-verify compares a decimal after rounding both sides to six places, so numbers that are further apart
+# than this are different to it too, and need not be asked about.
+_SURELY_DIFFERENT = Fraction(1, 100_000)
 
 # A model may write thousands of blanks in a row. The second repetition needs a colon before it, since two that can
 # share one run try every way to cut it in two.
@@ -175,13 +178,25 @@ def _primary(answer: str, reference: str) -> tuple[bool, str]:
         return False, "length"
     if answer == reference or normalise(answer) == normalise(reference) != "":
         return True, "text"
-    one, other = parse_number(answer), parse_number(reference)
-    if one is not None and other is not None:
-        return one == other, "number"
+    same = _same_number(answer, reference)
+    if same is not None:
+        return same, "number"
     verdict = math_verify_verdict(answer, reference)
     if verdict is None:
         return is_strictly_equal(answer, reference), "strict"
     return verdict, GRADER
+
+
+def _same_number(answer: str, reference: str) -> bool | None:
+    """Whether two numbers are equal; None where one is no number, or where they are so close that rounding may be
+    all that parts them: `print(2/3)` gives sixteen digits.
+    """
+    one, other = parse_number(answer), parse_number(reference)
+    if one is None or other is None:
+        return None
+    if one == other:
+        return True
+    return False if abs(one - other) > _SURELY_DIFFERENT else None
 
 
 def _last_boxed(text: str) -> str | None:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ml.answer_grading import GradingProcess
+from ml.answer_grading import GradingProcess, math_verify_verdict
 from ml.answers import extract_final_answer, is_equivalent, is_strictly_equal, judge
 from tests.data import real_data
 
@@ -91,6 +91,43 @@ def test_an_absent_answer_is_wrong_to_both_opinions():
 def test_numbers_are_compared_without_asking_the_slow_grader(monkeypatch):
     monkeypatch.setattr("ml.answers.math_verify_verdict", lambda *pair: pytest.fail("asked"))
     assert is_equivalent("7", "7.0") and not is_equivalent("123456789", "123456788")
+
+
+@pytest.mark.parametrize(
+    "printed,reference",
+    [
+        ("0.6666666666666666", "2/3"),
+        ("0.6666666666666666", r"\frac{2}{3}"),
+        ("0.30000000000000004", "0.3"),
+        ("33.333333333333336", r"\frac{100}{3}"),
+        ("-1.1428571428571428", "-8/7"),
+    ],
+)
+def test_a_float_that_a_program_prints_is_right_to_the_primary_opinion_and_disputed(printed, reference):
+    verdict = judge(printed, reference)
+    assert (verdict.primary, verdict.strict) == (True, False)
+    assert is_equivalent(reference, printed)
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [
+        ("0.67", "2/3"),
+        ("0.3333", "1/3"),
+        ("3.14", "22/7"),
+        ("12.5", "12.49998"),
+        ("2.9999", "3"),
+        ("0.00002", "0"),
+        ("1/3", "1/2"),
+        ("99999.99", "100000"),
+        ("10000000000000001", "10000000000000000"),
+    ],
+)
+def test_numbers_that_the_fast_path_refuses_are_refused_by_the_grader_too(answer, reference, monkeypatch):
+    assert math_verify_verdict(answer, reference) is False
+    assert math_verify_verdict(reference, answer) is False
+    monkeypatch.setattr("ml.answers.math_verify_verdict", lambda *pair: pytest.fail("asked"))
+    assert not is_equivalent(answer, reference) and not is_equivalent(reference, answer)
 
 
 def test_the_grader_that_decided_is_named():
