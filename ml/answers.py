@@ -1,10 +1,10 @@
 """Final answers: find one in a text, and say whether two mean the same.
 
 Equivalence has a fast path (equal text, equal or clearly different numbers), then math-verify in a worker
-process that can be killed (`ml/answer_grading.py`). math-verify's own time limits use SIGALRM, which is wrong off the main
-thread, so they are switched off and the wall clock is kept outside. A strict second opinion refuses what the
-first may be too kind about (a dropped base or unit, an unreduced fraction); where the two differ, a person
-should look.
+process that can be killed (`ml/answer_grading.py`). math-verify's own time limits use SIGALRM, which is wrong
+off the main thread, so they are switched off and the wall clock is kept outside. A strict second opinion
+refuses what the first may be too kind about (a dropped base or unit, an unreduced fraction); where the two
+differ, a person should look.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from ml.answer_grading import GRADER, math_verify_verdict
+from ml.answer_notation import is_reduced, normalise, parse_number, parts_of, value_of, without_mixed_number
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
 # nothing.
@@ -39,8 +40,6 @@ _MARKED = (
     ),
     re.compile(r"\b(?:final[ \t]+)?answer[ \t]*[:=][ \t]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE),
 )
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:,\d{3})*|\d*)(?:\.\d+)?")
-_FRACTION = re.compile(r"([+-]?)\\?[dt]?frac\{([+-]?\d+)\}\{([+-]?\d+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +92,14 @@ def is_strictly_equal(answer: str, reference: str) -> bool:
 
     Units, bases and labels must match; "2/4" is not "1/2"; tuples compare part by part, in order.
     """
+    if max(len(answer), len(reference)) > LONGEST_ANSWER:
+        return False
     left, right = normalise(answer), normalise(reference)
-    if not left or not right or len(left) > LONGEST_ANSWER:
+    if not left or not right:
         return False
     if left == right:
         return True
-    left_parts, right_parts = _parts(left), _parts(right)
+    left_parts, right_parts = parts_of(left), parts_of(right)
     if len(left_parts) > 1 or len(right_parts) > 1:
         same_brackets = left[:1] + left[-1:] == right[:1] + right[-1:]
         return (
@@ -109,67 +110,11 @@ def is_strictly_equal(answer: str, reference: str) -> bool:
     return _strict_part(left, right)
 
 
-def normalise(answer: str) -> str:
-    """`answer` with notation that never changes its meaning taken away: spaces, dollars, \\left, \\dfrac,
-    ...
-    """
-    text = answer.strip().rstrip(".").strip()
-    for noise in ("\\left", "\\right", "\\!", "\\,", "\\;", "\\ ", "$", "\\displaystyle"):
-        text = text.replace(noise, "")
-    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\u2212", "-")
-    text = re.sub(r"\\frac(\d)(\d)", r"\\frac{\1}{\2}", text)
-    text = re.sub(r"\\(?:text|mathrm|mbox)\{([^{}]*)\}", r"\1", text)
-    text = re.sub(r"\^\{?\\circ\}?", "", text)
-    return re.sub(r"\s+", "", text)
-
-
-def parse_number(text: str) -> Fraction | None:
-    """The exact value of a plain integer, decimal or fraction (thousands commas and a dollar sign
-    allowed).
-    """
-    bare = normalise(text)
-    if len(bare) > 400:
-        return None
-    fraction = _FRACTION.fullmatch(bare)
-    if fraction is not None:
-        numerator, denominator = int(fraction[2]), int(fraction[3])
-        sign = -1 if fraction[1] == "-" else 1
-        return Fraction(sign * numerator, denominator) if denominator else None
-    top, slash, bottom = bare.partition("/")
-    if slash:
-        values = (_decimal(top), _decimal(bottom))
-        return values[0] / values[1] if values[0] is not None and values[1] else None
-    return _decimal(bare)
-
-
-def _decimal(text: str) -> Fraction | None:
-    if not _NUMBER.fullmatch(text) or not any(letter.isdigit() for letter in text):
-        return None
-    return Fraction(text.replace(",", ""))
-
-
 def _strict_part(left: str, right: str) -> bool:
     if left == right:
         return True
-    one, other = parse_number(left), parse_number(right)
-    return one is not None and one == other and _is_reduced(left) and _is_reduced(right)
-
-
-def _is_reduced(text: str) -> bool:
-    """Whether a fraction is in lowest terms; a number that is no fraction always is."""
-    match = _FRACTION.fullmatch(text)
-    pair = (match[2], match[3]) if match else tuple(text.split("/")) if text.count("/") == 1 else None
-    if pair is None:
-        return True
-    value = parse_number(text)
-    return value is not None and str(value.denominator) == pair[1].lstrip("+")
-
-
-def _parts(text: str) -> list[str]:
-    inner = text[1:-1] if text[:1] in "([{" and text[-1:] in ")]}" else text
-    if _NUMBER.fullmatch(inner) and "," in inner:
-        return [text]
-    return inner.split(",")
+    one, other = value_of(left), value_of(right)
+    return one is not None and one == other and is_reduced(left) and is_reduced(right)
 
 
 @lru_cache(maxsize=100_000)
@@ -181,7 +126,7 @@ def _primary(answer: str, reference: str) -> tuple[bool, str]:
     same = _same_number(answer, reference)
     if same is not None:
         return same, "number"
-    verdict = math_verify_verdict(answer, reference)
+    verdict = math_verify_verdict(without_mixed_number(answer), without_mixed_number(reference))
     if verdict is None:
         return is_strictly_equal(answer, reference), "strict"
     return verdict, GRADER
