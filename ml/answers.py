@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from ml.answer_grading import GRADER, math_verify_verdict
+from ml.answer_grading import GRADER, GraderCrashed, math_verify_verdict
 from ml.answer_notation import is_reduced, normalise, parse_number, parts_of, value_of, without_mixed_number
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
@@ -73,14 +73,23 @@ def extract_final_answer(text: str) -> str | None:
 
 
 def is_equivalent(answer: str | None, reference: str | None) -> bool:
-    """Whether `answer` means the same as `reference` (the primary opinion; order matters to math-verify)."""
+    """Whether `answer` means the same as `reference` (the primary opinion; order matters to math-verify).
+
+    Where the grader crashes on the pair the strict opinion stands in, for this once: a vote over answers goes on.
+    """
     if answer is None or reference is None:
         return False
-    return _primary(answer.strip(), reference.strip())[0]
+    try:
+        return _primary(answer.strip(), reference.strip())[0]
+    except GraderCrashed:
+        return is_strictly_equal(answer, reference)
 
 
 def judge(answer: str | None, reference: str | None) -> Verdict:
-    """Both opinions on one answer; an absent answer is wrong to both."""
+    """Both opinions on one answer; an absent answer is wrong to both.
+
+    Raises GraderCrashed where the grader gave no verdict, which is no evidence about the answer.
+    """
     if answer is None or reference is None:
         return Verdict(primary=False, strict=False, grader="absent")
     primary, grader = _primary(answer.strip(), reference.strip())
