@@ -24,22 +24,28 @@ LONGEST_ANSWER = 2_000
 # than this are different to it too, and need not be asked about.
 _SURELY_DIFFERENT = Fraction(1, 100_000)
 
-# A model may write thousands of blanks in a row. The second repetition needs a colon before it, since two that can
-# share one run try every way to cut it in two.
-_COLON = r"[ \t]*(?::[ \t]*)?"
+# What stands between a mark and its answer: blanks, line ends, markdown stars. A model may write thousands of them
+# in a row, so the second repetition needs a colon before it: two that can share one run try every way to cut it in
+# two.
+_COLON = r"[\s*]*(?::[\s*]*)?"
 # To the end of the sentence or of the line; a full stop inside a number ends nothing.
 _SENTENCE = r"(?P<answer>[^\n]+?)(?=\.[ \t]+[A-Z]|$)"
 _MARKED = (
     re.compile(r"####[ \t]*(?P<answer>[^\n]+)"),
     re.compile(
-        r"^[ \t]*#[ \t]*answer" + _COLON + r"\n+[ \t]*(?P<answer>[^\n]+)", re.IGNORECASE | re.MULTILINE
+        r"^[ \t]*#[ \t]*answer[ \t]*(?::[ \t]*)?\n+[ \t]*(?P<answer>[^\n]+)", re.IGNORECASE | re.MULTILINE
     ),
     re.compile(r"^[ \t]*A:[ \t]*(?P<answer>[^\n]+)", re.MULTILINE),
     re.compile(
-        r"\b(?:final[ \t]+)?answer[ \t]+(?:is|was)" + _COLON + _SENTENCE, re.IGNORECASE | re.MULTILINE
+        r"\b(?:final[ \t]+)?answer[ \t*]+(?:is|was)\b" + _COLON + _SENTENCE, re.IGNORECASE | re.MULTILINE
     ),
-    re.compile(r"\b(?:final[ \t]+)?answer[ \t]*[:=][ \t]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE),
+    re.compile(r"\b(?:final[ \t]+)?answer[ \t*]*[:=][\s*]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE),
 )
+_BOX = r"\\(?:boxed|fbox)(?![A-Za-z])"
+# An escaped brace opens and closes nothing, so what is escaped is read as one piece.
+_BRACES = re.compile(_BOX + r"\s*\{|\\.|[{}]", re.DOTALL)
+# Only what begins like a number or a symbol: "in \boxed form" holds no answer.
+_BARE_BOX = re.compile(_BOX + r"[ \t]*(?P<answer>[-+]?[\d.\\][^\s${}]*?)(?=[\s$]|\\[)\]]|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +65,19 @@ class Verdict:
 def extract_final_answer(text: str) -> str | None:
     """The final answer that `text` states, or None.
 
-    A box wins over every other mark, as the field's graders have it; among equal marks the last one counts,
-    because a solution may correct itself.
+    A box wins over every other mark, as the field's graders have it; among the others, and among boxes, the last
+    one counts, because a solution may correct itself.
     """
     boxed = _last_boxed(text)
     if boxed is not None:
         return boxed.strip() or None
-    for pattern in _MARKED:
-        found = [match["answer"] for match in pattern.finditer(text)]
-        if found:
-            return _trim(found[-1]) or None
-    return None
+    stated = [
+        (match.start(), answer)
+        for pattern in _MARKED
+        for match in pattern.finditer(text)
+        if (answer := _trim(match["answer"]))
+    ]
+    return max(stated)[1] if stated else None
 
 
 def is_equivalent(answer: str | None, reference: str | None) -> bool:
@@ -154,20 +162,19 @@ def _same_number(answer: str, reference: str) -> bool | None:
 
 
 def _last_boxed(text: str) -> str | None:
-    """What the last \\boxed{...} or \\fbox{...} holds, braces balanced; None where it never closes."""
-    start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
-    if start < 0:
-        return None
-    opening = text.index("{", start)
-    depth = 0
-    for position in range(opening, len(text)):
-        if text[position] == "{" and text[position - 1] != "\\":
-            depth += 1
-        elif text[position] == "}" and text[position - 1] != "\\":
-            depth -= 1
-            if depth == 0:
-                return text[opening + 1 : position]
-    return None
+    r"""What the last box holds that is closed: \boxed{...} or \fbox{...}, braces balanced, or one word after
+    \boxed.
+    """
+    found = [(match.start(), match["answer"].rstrip(".,;:")) for match in _BARE_BOX.finditer(text)]
+    openings: list[re.Match[str]] = []
+    for match in _BRACES.finditer(text):
+        if match[0] == "}" and openings:
+            opening = openings.pop()
+            if opening[0] != "{":
+                found.append((opening.start(), text[opening.end() : match.start()]))
+        elif match[0].endswith("{") and match[0] != r"\{":
+            openings.append(match)
+    return max(found)[1] if found else None
 
 
 def _trim(answer: str) -> str:
