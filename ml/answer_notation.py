@@ -16,6 +16,11 @@ _THOUSANDS = re.compile(r"(?<![\d.,_^])[1-9]\d{0,2}(?:(?:,|\{,\}|\\,)\d{3})+(?!\
 _SEPARATOR = re.compile(r"\{,\}|\\,|,")
 _FRACTION_ARGUMENTS = re.compile(r"\\frac\s*(\{[^{}]*\}|\d)\s*(\{[^{}]*\}|\d)")
 
+# A fraction of single tokens that stands alone or as a term: behind a factor or an exponent, and before a factor, the
+# slash would mean another thing.
+_TOKEN = r"\\[A-Za-z]+|[A-Za-z]|\d+"
+_PLAIN_FRACTION = re.compile(rf"(?<![^+\-=,(\[{{])\\frac\{{({_TOKEN})\}}\{{({_TOKEN})\}}(?![^+\-=,)\]}}])")
+
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)")
 _FRACTION = re.compile(r"([+-]?)\\frac\{([+-]?\d+)\}\{([+-]?\d+)\}")
 _MIXED = re.compile(r"([+-]?)(\d+)(?: (\d+)/(\d+)|\\frac\{(\d+)\}\{(\d+)\})")
@@ -37,6 +42,14 @@ def normalise(answer: str) -> str:
     text = re.sub(r"\\(?:text|mathrm|mbox)\{([^{}]*)\}", r"\1", text)
     text = re.sub(r"\^\{?\\circ\}?", "", text)
     return _without_blanks(text)
+
+
+def normalise_strictly(answer: str) -> str:
+    """As `normalise`, and notation that the strict rules, PRM800K's, take for the same: 50% for 50, and a/b for
+    \\frac{a}{b}.
+    """
+    text = normalise(answer).replace("\\%", "").replace("%", "")
+    return _PLAIN_FRACTION.sub(r"\1/\2", text)
 
 
 def parse_number(text: str) -> Fraction | None:

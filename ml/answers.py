@@ -15,7 +15,15 @@ from fractions import Fraction
 from functools import lru_cache
 
 from ml.answer_grading import GRADER, GraderCrashed, math_verify_verdict
-from ml.answer_notation import is_reduced, normalise, parse_number, parts_of, value_of, without_mixed_number
+from ml.answer_notation import (
+    is_reduced,
+    normalise,
+    normalise_strictly,
+    parse_number,
+    parts_of,
+    value_of,
+    without_mixed_number,
+)
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
 # nothing.
@@ -107,11 +115,13 @@ def judge(answer: str | None, reference: str | None) -> Verdict:
 def is_strictly_equal(answer: str, reference: str) -> bool:
     """The conservative opinion: equal after normalising notation, or equal numbers in lowest terms.
 
-    Units, bases and labels must match; "2/4" is not "1/2"; tuples compare part by part, in order.
+    Units, bases and labels must match; "2/4" is not "1/2"; tuples compare part by part, in order. PRM800K's rules
+    go on to ask sympy about the difference of two expressions. That is left to the primary opinion, since sympy
+    must not read hostile text in this process: "x+1" and "1+x" count as disputed.
     """
     if max(len(answer), len(reference)) > LONGEST_ANSWER:
         return False
-    left, right = normalise(answer), normalise(reference)
+    left, right = normalise_strictly(answer), normalise_strictly(reference)
     if not left or not right:
         return False
     if left == right:
