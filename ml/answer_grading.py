@@ -1,8 +1,9 @@
 """math-verify behind a wall clock: one child process, killed and replaced when it takes too long.
 
 The child is this module run with `-m`; parent and child exchange JSON lines. A comparison that cannot be
-finished counts as "not equal": an answer that hangs a grader is no proof of anything, and waiting for ever
-blocks a run.
+finished in time counts as "not equal": an answer that hangs a grader is no proof of anything, and waiting for
+ever blocks a run. A child that dies is our own failure and says nothing of the answer: it is replaced and
+asked again, and where that does not help, GraderCrashed is raised.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import select
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import IO, Any
 
 SECONDS_PER_COMPARISON = 5.0
 # sympy takes seconds to import on a busy machine; that is no fault of the answer.
 SECONDS_TO_START = 120.0
+TRIES = 3
 
 
 def _grader_name() -> str:
@@ -32,33 +35,52 @@ def _grader_name() -> str:
 GRADER = _grader_name()
 
 
+class GraderCrashed(Exception):
+    """The grading process died at each try: no verdict, and no evidence about the answer."""
+
+
 class GradingProcess:
     """Owns the child; thread-safe, because a comparison holds the lock from question to reply."""
 
     def __init__(self, seconds: float = SECONDS_PER_COMPARISON) -> None:
         self.seconds = seconds
         self.timeouts = 0
+        self.crashes = 0
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
 
     def compare(self, answer: str, reference: str) -> bool:
-        """Ask the child; False when it does not answer in time (the child is then killed)."""
+        """Ask the child; False when it does not answer in time (the child is then killed).
+
+        Raises GraderCrashed where the child died at each of several tries.
+        """
+        question = json.dumps([answer, reference]).encode() + b"\n"
         with self._lock:
-            child = self._child or self._start()
-            assert child.stdin is not None and child.stdout is not None
-            try:
-                child.stdin.write(json.dumps([answer, reference]).encode() + b"\n")
-                child.stdin.flush()
-                return json.loads(_read_line(child.stdout, self.seconds)) is True
-            except (TimeoutError, OSError, ValueError):
-                self.timeouts += 1
-                self._stop()
-                return False
+            for _ in range(TRIES):
+                try:
+                    return self._ask(question)
+                except (OSError, ValueError) as error:
+                    failure = error
+                    self.crashes += 1
+                    self._stop()
+        raise GraderCrashed(f"the grading process failed {TRIES} times: {failure}") from failure
 
     def close(self) -> None:
         """End the child, if there is one."""
         with self._lock:
             self._stop()
+
+    def _ask(self, question: bytes) -> bool:
+        child = self._child or self._start()
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.write(question)
+        child.stdin.flush()
+        try:
+            return json.loads(_read_line(child.stdout, self.seconds)) is True
+        except TimeoutError:
+            self.timeouts += 1
+            self._stop()
+            return False
 
     def _start(self) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(
@@ -79,7 +101,9 @@ class GradingProcess:
             child.kill()
             for pipe in (child.stdin, child.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    # Closing writes what a dead child did not take; the pipe is closed all the same.
+                    with suppress(OSError):
+                        pipe.close()
             child.wait()
 
 
@@ -87,7 +111,10 @@ _process = GradingProcess()
 
 
 def math_verify_verdict(answer: str, reference: str) -> bool | None:
-    """Whether math-verify accepts `answer` for `reference`; None where it is not installed."""
+    """Whether math-verify accepts `answer` for `reference`; None where it is not installed.
+
+    Raises GraderCrashed where it gave no verdict.
+    """
     if importlib.util.find_spec("math_verify") is None:
         return None
     return _process.compare(answer, reference)

@@ -1,10 +1,10 @@
 """Final answers: find one in a text, and say whether two mean the same.
 
-Equivalence has a fast path (equal text, equal numbers), then math-verify in a worker process that can be
-killed (`ml/answer_grading.py`). math-verify's own time limits use SIGALRM, which is wrong off the main
-thread, so they are switched off and the wall clock is kept outside. A strict second opinion refuses what the
-first may be too kind about (a dropped base or unit, an unreduced fraction); where the two differ, a person
-should look.
+Equivalence has a fast path (equal text, equal or clearly different numbers), then math-verify in a worker
+process that can be killed (`ml/answer_grading.py`). math-verify's own time limits use SIGALRM, which is wrong
+off the main thread, so they are switched off and the wall clock is kept outside. A strict second opinion
+refuses what the first may be too kind about (a dropped base or unit, an unreduced fraction); where the two
+differ, a person should look.
 """
 
 from __future__ import annotations
@@ -14,30 +14,46 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from ml.answer_grading import GRADER, math_verify_verdict
+from ml.answer_grading import GRADER, GraderCrashed, math_verify_verdict
+from ml.answer_notation import (
+    is_reduced,
+    normalise,
+    normalise_strictly,
+    parse_number,
+    parts_of,
+    value_of,
+    without_mixed_number,
+)
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
 # nothing.
 LONGEST_ANSWER = 2_000
+# math-verify compares a decimal after rounding both sides to six places, so numbers that are further apart
+# than this are different to it too, and need not be asked about.
+_SURELY_DIFFERENT = Fraction(1, 100_000)
 
-# A model may write thousands of blanks in a row. The second repetition needs a colon before it, since two that can
-# share one run try every way to cut it in two.
-_COLON = r"[ \t]*(?::[ \t]*)?"
+# What stands between a mark and its answer: blanks, line ends, markdown stars. A model may write thousands of them
+# in a row, so the second repetition needs a colon before it: two that can share one run try every way to cut it in
+# two.
+_COLON = r"[\s*]*(?::[\s*]*)?"
 # To the end of the sentence or of the line; a full stop inside a number ends nothing.
 _SENTENCE = r"(?P<answer>[^\n]+?)(?=\.[ \t]+[A-Z]|$)"
 _MARKED = (
     re.compile(r"####[ \t]*(?P<answer>[^\n]+)"),
     re.compile(
-        r"^[ \t]*#[ \t]*answer" + _COLON + r"\n+[ \t]*(?P<answer>[^\n]+)", re.IGNORECASE | re.MULTILINE
+        r"^[ \t]*#[ \t]*answer[ \t]*(?::[ \t]*)?\n+[ \t]*(?P<answer>[^\n]+)", re.IGNORECASE | re.MULTILINE
     ),
     re.compile(r"^[ \t]*A:[ \t]*(?P<answer>[^\n]+)", re.MULTILINE),
     re.compile(
-        r"\b(?:final[ \t]+)?answer[ \t]+(?:is|was)" + _COLON + _SENTENCE, re.IGNORECASE | re.MULTILINE
+        r"\b(?:final[ \t]+)?answer[ \t*]+(?:is|was)\b" + _COLON + _SENTENCE, re.IGNORECASE | re.MULTILINE
     ),
-    re.compile(r"\b(?:final[ \t]+)?answer[ \t]*[:=][ \t]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE),
+    re.compile(r"\b(?:final[ \t]+)?answer[ \t*]*[:=][\s*]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE),
 )
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:,\d{3})*|\d*)(?:\.\d+)?")
-_FRACTION = re.compile(r"([+-]?)\\?[dt]?frac\{([+-]?\d+)\}\{([+-]?\d+)\}")
+_BOX = r"\\(?:boxed|fbox)(?![A-Za-z])"
+# An escaped brace opens and closes nothing, so what is escaped is read as one piece.
+_BRACES = re.compile(_BOX + r"\s*\{|\\.|[{}]", re.DOTALL)
+# Only what begins like a number or a symbol: "in \boxed form" holds no answer.
+_BARE_BOX = re.compile(_BOX + r"[ \t]*(?P<answer>[-+]?[\d.\\][^\s${}]*?)(?=[\s$]|\\[)\]]|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +73,39 @@ class Verdict:
 def extract_final_answer(text: str) -> str | None:
     """The final answer that `text` states, or None.
 
-    A box wins over every other mark, as the field's graders have it; among equal marks the last one counts,
-    because a solution may correct itself.
+    A box wins over every other mark, as the field's graders have it; among the others, and among boxes, the last
+    one counts, because a solution may correct itself.
     """
     boxed = _last_boxed(text)
     if boxed is not None:
         return boxed.strip() or None
-    for pattern in _MARKED:
-        found = [match["answer"] for match in pattern.finditer(text)]
-        if found:
-            return _trim(found[-1]) or None
-    return None
+    stated = [
+        (match.start(), answer)
+        for pattern in _MARKED
+        for match in pattern.finditer(text)
+        if (answer := _trim(match["answer"]))
+    ]
+    return max(stated)[1] if stated else None
 
 
 def is_equivalent(answer: str | None, reference: str | None) -> bool:
-    """Whether `answer` means the same as `reference` (the primary opinion; order matters to math-verify)."""
+    """Whether `answer` means the same as `reference` (the primary opinion; order matters to math-verify).
+
+    Where the grader crashes on the pair the strict opinion stands in, for this once: a vote over answers goes on.
+    """
     if answer is None or reference is None:
         return False
-    return _primary(answer.strip(), reference.strip())[0]
+    try:
+        return _primary(answer.strip(), reference.strip())[0]
+    except GraderCrashed:
+        return is_strictly_equal(answer, reference)
 
 
 def judge(answer: str | None, reference: str | None) -> Verdict:
-    """Both opinions on one answer; an absent answer is wrong to both."""
+    """Both opinions on one answer; an absent answer is wrong to both.
+
+    Raises GraderCrashed where the grader gave no verdict, which is no evidence about the answer.
+    """
     if answer is None or reference is None:
         return Verdict(primary=False, strict=False, grader="absent")
     primary, grader = _primary(answer.strip(), reference.strip())
@@ -88,14 +115,18 @@ def judge(answer: str | None, reference: str | None) -> Verdict:
 def is_strictly_equal(answer: str, reference: str) -> bool:
     """The conservative opinion: equal after normalising notation, or equal numbers in lowest terms.
 
-    Units, bases and labels must match; "2/4" is not "1/2"; tuples compare part by part, in order.
+    Units, bases and labels must match; "2/4" is not "1/2"; tuples compare part by part, in order. PRM800K's rules
+    go on to ask sympy about the difference of two expressions. That is left to the primary opinion, since sympy
+    must not read hostile text in this process: "x+1" and "1+x" count as disputed.
     """
-    left, right = normalise(answer), normalise(reference)
-    if not left or not right or len(left) > LONGEST_ANSWER:
+    if max(len(answer), len(reference)) > LONGEST_ANSWER:
+        return False
+    left, right = normalise_strictly(answer), normalise_strictly(reference)
+    if not left or not right:
         return False
     if left == right:
         return True
-    left_parts, right_parts = _parts(left), _parts(right)
+    left_parts, right_parts = parts_of(left), parts_of(right)
     if len(left_parts) > 1 or len(right_parts) > 1:
         same_brackets = left[:1] + left[-1:] == right[:1] + right[-1:]
         return (
@@ -106,67 +137,11 @@ def is_strictly_equal(answer: str, reference: str) -> bool:
     return _strict_part(left, right)
 
 
-def normalise(answer: str) -> str:
-    """`answer` with notation that never changes its meaning taken away: spaces, dollars, \\left, \\dfrac,
-    ...
-    """
-    text = answer.strip().rstrip(".").strip()
-    for noise in ("\\left", "\\right", "\\!", "\\,", "\\;", "\\ ", "$", "\\displaystyle"):
-        text = text.replace(noise, "")
-    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\u2212", "-")
-    text = re.sub(r"\\frac(\d)(\d)", r"\\frac{\1}{\2}", text)
-    text = re.sub(r"\\(?:text|mathrm|mbox)\{([^{}]*)\}", r"\1", text)
-    text = re.sub(r"\^\{?\\circ\}?", "", text)
-    return re.sub(r"\s+", "", text)
-
-
-def parse_number(text: str) -> Fraction | None:
-    """The exact value of a plain integer, decimal or fraction (thousands commas and a dollar sign
-    allowed).
-    """
-    bare = normalise(text)
-    if len(bare) > 400:
-        return None
-    fraction = _FRACTION.fullmatch(bare)
-    if fraction is not None:
-        numerator, denominator = int(fraction[2]), int(fraction[3])
-        sign = -1 if fraction[1] == "-" else 1
-        return Fraction(sign * numerator, denominator) if denominator else None
-    top, slash, bottom = bare.partition("/")
-    if slash:
-        values = (_decimal(top), _decimal(bottom))
-        return values[0] / values[1] if values[0] is not None and values[1] else None
-    return _decimal(bare)
-
-
-def _decimal(text: str) -> Fraction | None:
-    if not _NUMBER.fullmatch(text) or not any(letter.isdigit() for letter in text):
-        return None
-    return Fraction(text.replace(",", ""))
-
-
 def _strict_part(left: str, right: str) -> bool:
     if left == right:
         return True
-    one, other = parse_number(left), parse_number(right)
-    return one is not None and one == other and _is_reduced(left) and _is_reduced(right)
-
-
-def _is_reduced(text: str) -> bool:
-    """Whether a fraction is in lowest terms; a number that is no fraction always is."""
-    match = _FRACTION.fullmatch(text)
-    pair = (match[2], match[3]) if match else tuple(text.split("/")) if text.count("/") == 1 else None
-    if pair is None:
-        return True
-    value = parse_number(text)
-    return value is not None and str(value.denominator) == pair[1].lstrip("+")
-
-
-def _parts(text: str) -> list[str]:
-    inner = text[1:-1] if text[:1] in "([{" and text[-1:] in ")]}" else text
-    if _NUMBER.fullmatch(inner) and "," in inner:
-        return [text]
-    return inner.split(",")
+    one, other = value_of(left), value_of(right)
+    return one is not None and one == other and is_reduced(left) and is_reduced(right)
 
 
 @lru_cache(maxsize=100_000)
@@ -175,30 +150,41 @@ def _primary(answer: str, reference: str) -> tuple[bool, str]:
         return False, "length"
     if answer == reference or normalise(answer) == normalise(reference) != "":
         return True, "text"
-    one, other = parse_number(answer), parse_number(reference)
-    if one is not None and other is not None:
-        return one == other, "number"
-    verdict = math_verify_verdict(answer, reference)
+    same = _same_number(answer, reference)
+    if same is not None:
+        return same, "number"
+    verdict = math_verify_verdict(without_mixed_number(answer), without_mixed_number(reference))
     if verdict is None:
         return is_strictly_equal(answer, reference), "strict"
     return verdict, GRADER
 
 
-def _last_boxed(text: str) -> str | None:
-    """What the last \\boxed{...} or \\fbox{...} holds, braces balanced; None where it never closes."""
-    start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
-    if start < 0:
+def _same_number(answer: str, reference: str) -> bool | None:
+    """Whether two numbers are equal; None where one is no number, or where they are so close that rounding may be
+    all that parts them: `print(2/3)` gives sixteen digits.
+    """
+    one, other = parse_number(answer), parse_number(reference)
+    if one is None or other is None:
         return None
-    opening = text.index("{", start)
-    depth = 0
-    for position in range(opening, len(text)):
-        if text[position] == "{" and text[position - 1] != "\\":
-            depth += 1
-        elif text[position] == "}" and text[position - 1] != "\\":
-            depth -= 1
-            if depth == 0:
-                return text[opening + 1 : position]
-    return None
+    if one == other:
+        return True
+    return False if abs(one - other) > _SURELY_DIFFERENT else None
+
+
+def _last_boxed(text: str) -> str | None:
+    r"""What the last box holds that is closed: \boxed{...} or \fbox{...}, braces balanced, or one word after
+    \boxed.
+    """
+    found = [(match.start(), match["answer"].rstrip(".,;:")) for match in _BARE_BOX.finditer(text)]
+    openings: list[re.Match[str]] = []
+    for match in _BRACES.finditer(text):
+        if match[0] == "}" and openings:
+            opening = openings.pop()
+            if opening[0] != "{":
+                found.append((opening.start(), text[opening.end() : match.start()]))
+        elif match[0].endswith("{") and match[0] != r"\{":
+            openings.append(match)
+    return max(found)[1] if found else None
 
 
 def _trim(answer: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Protocol
 
+from ml.answer_grading import GraderCrashed
 from ml.answers import extract_final_answer, judge
-from ml.execution import Execution
+from ml.execution import Execution, Verdict
 from ml.records import Problem
 from ml.search.decided import Decided, word_on
 from ml.search.requests import Graded
@@ -48,7 +50,7 @@ def grade(
     """The final answer of a whole solution and whether it equals the problem's, or whether people said so.
 
     A solution whose code fails has no answer. Code after prose, and prose after code, are both fine: the last
-    step says where the answer stands.
+    step says where the answer stands. A grader that crashes is an infrastructure verdict, as a sandbox that does.
     """
     codes = codes_of(steps)
     execution = sandbox.execute(codes, keep_states=False) if codes else None
@@ -58,8 +60,17 @@ def grade(
     word = word_on(decided, problem, answer)
     if word is not None:
         return Graded(answer, word, execution, is_decided=True)
-    verdict = judge(answer, problem.answer)
+    try:
+        verdict = judge(answer, problem.answer)
+    except GraderCrashed as error:
+        return Graded(None, False, _ungraded(execution, error))
     return Graded(answer, verdict.primary, execution, is_disputed=not verdict.agree)
+
+
+def _ungraded(execution: Execution | None, error: GraderCrashed) -> Execution:
+    """What the code told, if there was any, with the verdict that keeps it from being evidence."""
+    ran = execution or Execution(Verdict.OK, "", "grader", 0)
+    return replace(ran, verdict=Verdict.INFRASTRUCTURE, error=str(error))
 
 
 def final_answer(steps: Sequence[str], execution: Execution | None) -> str | None:

@@ -61,7 +61,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """A finished solution's answer and whether it is right; `execution` is None for prose.
+    """A finished solution's answer and whether it is right; `execution` is None for prose that was graded.
 
     is_disputed: the strict second opinion on the answer differs; a person should look. is_decided: one did, and
     `is_correct` is what they said.
@@ -75,7 +75,7 @@ class Graded:
 
     @property
     def is_evidence(self) -> bool:
-        """False where the sandbox, not the solution, is to blame: then the rollout says nothing."""
+        """False where the sandbox or the grader, not the solution, is to blame: then the rollout says nothing."""
         return self.execution is None or self.execution.verdict != "infrastructure"
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ml.answer_grading import GradingProcess
+from ml.answer_grading import GradingProcess, math_verify_verdict
 from ml.answers import extract_final_answer, is_equivalent, is_strictly_equal, judge
 from tests.data import real_data
 
@@ -32,6 +32,31 @@ from tests.data import real_data
         ("# answer :\n 5", "5"),
         (r"the answer is 3, in a box: \boxed{4}", "4"),
         (r"\boxed{never closed", None),
+        (r"$\boxed{7}$ and \boxed{", "7"),
+        (r"$\boxed{7}$ and {\boxed{8", "7"),
+        (r"\boxed{a \boxed{7}", "7"),
+        (r"\boxed{\frac{1}{\}}}", r"\frac{1}{\}}"),
+        (r"\boxed {5}", "5"),
+        (r"\boxed 5", "5"),
+        (r"so $\boxed 5$.", "5"),
+        (r"it is \(\boxed 3.5\), as said", "3.5"),
+        (r"\boxed 5.", "5"),
+        (r"\boxed\frac{1}{2}", None),
+        (r"\boxedstep 5", None),
+        (r"$\boxed \pi$", r"\pi"),
+        (r"The answer is 5, in \boxed form.", r"5, in \boxed form"),
+        ("**Final Answer**: 42", "42"),
+        ("**Final Answer:** 42", "42"),
+        ("**Final Answer:**\n\n42", "42"),
+        ("The answer is\n42", "42"),
+        ("The answer is:\n\n**42**\n", "42"),
+        ("The final answer **is** 4", "4"),
+        ("A: 3\nThe answer is 5", "5"),
+        ("The answer is 5\nA: 3", "3"),
+        ("#### 3\nNo, the answer is 5.", "5"),
+        ("The answer is 5.\n#### 3", "3"),
+        ("The answer is 5. The answer is:  ", "5"),
+        ("The answer isn't 5", None),
         ("nothing here", None),
         ("", None),
     ],
@@ -48,6 +73,13 @@ def test_final_answers_are_found_in_every_form(text, answer):
         ("answer: x", " ", "y"),
         ("The answer is x.", " ", "1"),
         ("The answer is ", ".", "x"),
+        ("The answer is", "\n", ""),
+        ("The answer is", " *", ""),
+        ("Answer", "*", "y"),
+        ("", "\\boxed{", ""),
+        ("", "\\boxed{{", "}"),
+        ("\\boxed", " ", ""),
+        ("\\boxed ", "x", ""),
     ],
 )
 def test_a_long_run_of_blanks_or_full_stops_costs_no_more_than_reading_it(before, run, after):
@@ -72,6 +104,19 @@ def test_a_long_run_of_blanks_or_full_stops_costs_no_more_than_reading_it(before
         ("1,-2", "-2,1", True, False),
         ("x+1", "1+x", True, False),
         (r"\sqrt{8}", r"2\sqrt{2}", True, False),
+        (r"\$32", "32", True, True),
+        (r"50\%", "50", True, True),
+        ("50%", r"50\%", True, True),
+        ("50%", "0.5", True, False),
+        ("50%", "1/2", True, False),
+        (r"\pi/2", r"\frac{\pi}{2}", True, True),
+        ("a/b", r"\tfrac{a}{b}", True, True),
+        (r"(\frac{\pi}{2}, x=\frac{a}{3})", r"(\pi/2,x=a/3)", True, True),
+        (r"2^{\frac{1}{2}}", "2^{1/2}", True, True),
+        ("2^1/2", r"2^\frac{1}{2}", False, False),
+        (r"1/2x", r"\frac{1}{2}x", False, False),
+        (r"31/2", r"3\frac{1}{2}", False, False),
+        ("72 inches", "72", True, False),
         ("4343", "4343_6", True, False),
         ("", "1", False, False),
         ("1/0", "1", False, False),
@@ -91,6 +136,43 @@ def test_an_absent_answer_is_wrong_to_both_opinions():
 def test_numbers_are_compared_without_asking_the_slow_grader(monkeypatch):
     monkeypatch.setattr("ml.answers.math_verify_verdict", lambda *pair: pytest.fail("asked"))
     assert is_equivalent("7", "7.0") and not is_equivalent("123456789", "123456788")
+
+
+@pytest.mark.parametrize(
+    "printed,reference",
+    [
+        ("0.6666666666666666", "2/3"),
+        ("0.6666666666666666", r"\frac{2}{3}"),
+        ("0.30000000000000004", "0.3"),
+        ("33.333333333333336", r"\frac{100}{3}"),
+        ("-1.1428571428571428", "-8/7"),
+    ],
+)
+def test_a_float_that_a_program_prints_is_right_to_the_primary_opinion_and_disputed(printed, reference):
+    verdict = judge(printed, reference)
+    assert (verdict.primary, verdict.strict) == (True, False)
+    assert is_equivalent(reference, printed)
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [
+        ("0.67", "2/3"),
+        ("0.3333", "1/3"),
+        ("3.14", "22/7"),
+        ("12.5", "12.49998"),
+        ("2.9999", "3"),
+        ("0.00002", "0"),
+        ("1/3", "1/2"),
+        ("99999.99", "100000"),
+        ("10000000000000001", "10000000000000000"),
+    ],
+)
+def test_numbers_that_the_fast_path_refuses_are_refused_by_the_grader_too(answer, reference, monkeypatch):
+    assert math_verify_verdict(answer, reference) is False
+    assert math_verify_verdict(reference, answer) is False
+    monkeypatch.setattr("ml.answers.math_verify_verdict", lambda *pair: pytest.fail("asked"))
+    assert not is_equivalent(answer, reference) and not is_equivalent(reference, answer)
 
 
 def test_the_grader_that_decided_is_named():

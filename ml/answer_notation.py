@@ -1,0 +1,138 @@
+"""How answers are written: notation without a meaning taken away, and plain numbers read exactly."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+# Longer digit strings are no answers, and Python refuses to read the longest ones.
+LONGEST_NUMBER = 400
+
+_NOISE = ("\\left", "\\right", "\\displaystyle", "\\$", "$")
+_SPACES = re.compile(r"\\[,; ]|~|\s")
+# In 1,200 and 1{,}200 and 1\,200, but neither in "1, 200", which is two answers, nor in 12,34 or 0,100. What stands
+# before must not be part of the same number or list, an index or an exponent.
+_THOUSANDS = re.compile(r"(?<![\d.,_^])[1-9]\d{0,2}(?:(?:,|\{,\}|\\,)\d{3})+(?!\d|,\d)")
+_SEPARATOR = re.compile(r"\{,\}|\\,|,")
+_FRACTION_ARGUMENTS = re.compile(r"\\frac\s*(\{[^{}]*\}|\d)\s*(\{[^{}]*\}|\d)")
+
+# A fraction of single tokens that stands alone or as a term: behind a factor or an exponent, and before a factor, the
+# slash would mean another thing.
+_TOKEN = r"\\[A-Za-z]+|[A-Za-z]|\d+"
+_PLAIN_FRACTION = re.compile(rf"(?<![^+\-=,(\[{{])\\frac\{{({_TOKEN})\}}\{{({_TOKEN})\}}(?![^+\-=,)\]}}])")
+
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)")
+_FRACTION = re.compile(r"([+-]?)\\frac\{([+-]?\d+)\}\{([+-]?\d+)\}")
+_MIXED = re.compile(r"([+-]?)(\d+)(?: (\d+)/(\d+)|\\frac\{(\d+)\}\{(\d+)\})")
+
+
+def normalise(answer: str) -> str:
+    """`answer` with notation that never changes its meaning taken away: dollars, \\left, \\dfrac, thousands
+    separators and white space. One blank stays between two digits, since "1 1/2" is not "11/2". A comma that is
+    left parts a list, so this is not to be done twice.
+    """
+    text = answer.strip().rstrip(".").strip()
+    # A thin space back takes no room, so what follows it follows what is before it.
+    text = re.sub(r"\\!\s*", "", text)
+    for noise in _NOISE:
+        text = text.replace(noise, "")
+    text = _without_thousands(text.strip())
+    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\u2212", "-")
+    text = _FRACTION_ARGUMENTS.sub(_braced, text)
+    text = re.sub(r"\\(?:text|mathrm|mbox)\{([^{}]*)\}", r"\1", text)
+    text = re.sub(r"\^\{?\\circ\}?", "", text)
+    return _without_blanks(text)
+
+
+def normalise_strictly(answer: str) -> str:
+    """As `normalise`, and notation that the strict rules, PRM800K's, take for the same: 50% for 50, and a/b for
+    \\frac{a}{b}.
+    """
+    text = normalise(answer).replace("\\%", "").replace("%", "")
+    return _PLAIN_FRACTION.sub(r"\1/\2", text)
+
+
+def parse_number(text: str) -> Fraction | None:
+    """The exact value of a plain integer, decimal, fraction or mixed number, thousands separators and a dollar
+    sign allowed.
+    """
+    return value_of(normalise(text))
+
+
+def value_of(normalised: str) -> Fraction | None:
+    """As `parse_number`, of a text that is normalised already."""
+    if len(normalised) > LONGEST_NUMBER:
+        return None
+    mixed = _mixed(normalised)
+    if mixed is not None:
+        return mixed
+    match = _FRACTION.fullmatch(normalised)
+    if match is not None:
+        sign = -1 if match[1] == "-" else 1
+        return _quotient(Fraction(sign * int(match[2])), Fraction(int(match[3])))
+    top, slash, bottom = normalised.partition("/")
+    return _quotient(_decimal(top), _decimal(bottom)) if slash else _decimal(normalised)
+
+
+def without_mixed_number(answer: str) -> str:
+    """A mixed number as the fraction that it stands for, and any other answer as it is: a grader that reads
+    two numbers side by side as their product would misread it.
+    """
+    mixed = _mixed(normalise(answer))
+    return answer if mixed is None else str(mixed)
+
+
+def is_reduced(normalised: str) -> bool:
+    """Whether a fraction, also a mixed number's, is in lowest terms; a number that is no fraction always is."""
+    match = _FRACTION.fullmatch(normalised) or _MIXED.fullmatch(normalised)
+    denominator = match[match.lastindex or 0] if match else None
+    if denominator is None and normalised.count("/") == 1:
+        denominator = normalised.split("/")[1]
+    if denominator is None:
+        return True
+    value = value_of(normalised)
+    return value is not None and str(value.denominator) == denominator.lstrip("+")
+
+
+def parts_of(normalised: str) -> list[str]:
+    """The parts of a list, tuple or interval without its brackets; one part for anything else."""
+    is_bracketed = normalised[:1] in tuple("([{") and normalised[-1:] in tuple(")]}")
+    return (normalised[1:-1] if is_bracketed else normalised).split(",")
+
+
+def _without_thousands(text: str) -> str:
+    joined = _THOUSANDS.sub(lambda match: _SEPARATOR.sub("", match[0]), text)
+    # Brackets round one number would mean nothing: the comma of (1,200) parts a pair.
+    is_bracketed = text.startswith(("(", "[", "{", "\\{")) and text.endswith((")", "]", "}"))
+    return text if is_bracketed and "," not in joined else joined
+
+
+def _without_blanks(text: str) -> str:
+    # One kind of blank first: a run of them is then looked at once, not once from each of its characters.
+    text = " ".join(_SPACES.sub(" ", text).split())
+    return re.sub(r"(?<!\d) | (?!\d)", "", text)
+
+
+def _braced(match: re.Match[str]) -> str:
+    top, bottom = (part if part.startswith("{") else f"{{{part}}}" for part in match.groups())
+    return f"\\frac{top}{bottom}"
+
+
+def _mixed(normalised: str) -> Fraction | None:
+    """A whole number and a proper fraction beside it, which are added; the sign is that of both."""
+    match = _MIXED.fullmatch(normalised) if len(normalised) <= LONGEST_NUMBER else None
+    if match is None:
+        return None
+    top, bottom = int(match[3] or match[5]), int(match[4] or match[6])
+    if top >= bottom:
+        return None
+    value = int(match[2]) + Fraction(top, bottom)
+    return -value if match[1] == "-" else value
+
+
+def _quotient(top: Fraction | None, bottom: Fraction | None) -> Fraction | None:
+    return top / bottom if top is not None and bottom else None
+
+
+def _decimal(text: str) -> Fraction | None:
+    return Fraction(text) if _NUMBER.fullmatch(text) else None

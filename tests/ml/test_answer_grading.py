@@ -1,0 +1,107 @@
+"""A grading process that dies is replaced and asked again, and never taken for a verdict."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from ml import answers
+from ml.answer_grading import TRIES, GraderCrashed, GradingProcess
+from ml.records import Problem
+from ml.search.expansion import _note
+from ml.search.grading import grade
+from ml.search.tree import Tree
+
+
+class DoomedProcess(GradingProcess):
+    """Its children are killed as soon as they are ready, as long as `doomed`."""
+
+    doomed = True
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        child = super()._start()
+        if self.doomed:
+            kill(child)
+        return child
+
+
+def kill(child: subprocess.Popen[bytes]) -> None:
+    """Kill a child and wait for its end, but leave it to its owner to collect."""
+    os.kill(child.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+
+
+@pytest.fixture
+def process() -> Iterator[GradingProcess]:
+    one = GradingProcess(seconds=20.0)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def doomed(monkeypatch) -> Iterator[DoomedProcess]:
+    one = DoomedProcess(seconds=20.0)
+    monkeypatch.setattr("ml.answer_grading._process", one)
+    answers._primary.cache_clear()
+    yield one
+    one.close()
+
+
+def test_a_child_that_died_between_two_comparisons_is_replaced(process):
+    assert process.compare("x+1", "1+x")
+    kill(process._child)
+    assert process.compare("x+2", "2+x")
+    assert (process.crashes, process.timeouts) == (1, 0)
+
+
+def test_a_child_that_dies_during_a_comparison_is_replaced_and_asked_again(process):
+    assert process.compare("x+1", "1+x")
+    child, found = process._child, []
+    # Stopped, it reads nothing: the question has been asked and not answered when it dies.
+    os.kill(child.pid, signal.SIGSTOP)
+    thread = threading.Thread(target=lambda: found.append(process.compare("x+2", "2+x")))
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive()
+    os.kill(child.pid, signal.SIGKILL)
+    thread.join(60)
+    assert found == [True]
+    assert (process.crashes, process.timeouts) == (1, 0)
+
+
+def test_a_child_that_dies_each_time_gives_no_verdict_and_can_be_closed(doomed):
+    with pytest.raises(GraderCrashed):
+        doomed.compare("x+1", "1+x")
+    assert doomed.crashes == TRIES
+
+
+def test_a_crash_is_not_remembered_as_a_verdict(doomed):
+    with pytest.raises(GraderCrashed):
+        answers.judge("x+1", "1+x")
+    doomed.doomed = False
+    assert answers.judge("x+1", "1+x").primary
+
+
+def test_a_vote_goes_on_with_the_strict_opinion_while_the_grader_crashes(doomed):
+    assert not answers.is_equivalent("x+1", "1+x")
+    assert answers.is_equivalent("(x, 0.5)", "(x, 1/2)")
+    doomed.doomed = False
+    assert answers.is_equivalent("x+1", "1+x")
+
+
+def test_a_crash_is_an_infrastructure_verdict_on_the_solution(doomed):
+    problem = Problem("1", "What is 1 more than x?", "x+1")
+    graded = grade(problem, ["The answer is 1+x"], sandbox=None)
+    assert not graded.is_evidence
+    assert (graded.answer, graded.is_disputed) == (None, False)
+
+
+def test_a_crash_neither_selects_nor_counts_the_step_that_ends_the_solution(doomed):
+    problem = Problem("1", "What is 1 more than x?", "x+1")
+    tree = Tree(problem)
+    child = tree.step(tree.root, "The answer is 1+x", finished=True)
+    _note(tree, child, grade(problem, tree.steps(child), sandbox=None), depth=8, errors_threshold=None)
+    assert (child.pruned, child.terminal, child.final_answer) == ("infrastructure", None, None)
