@@ -7,8 +7,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from ml.snapshot import SnapshotRow
+from ml.targets.deciding import decide_labels
 from ml.targets.fusion import Fusion, Witnessed, fuse
-from ml.targets.rules import LabelRule, decide_labels, first_mistake_of
+from ml.targets.rules import LabelRule, first_mistake_of
 
 
 def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow]:

@@ -1,0 +1,106 @@
+"""One solution's labels: what people and rollouts said of it, and what a rule makes of the two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ml.errors import MisstepError
+from ml.targets.mixtures import mixed
+from ml.targets.rules import Decision, LabelRule, first_mistake_of, nothing, supervised
+
+
+def decide_labels(
+    human: Mapping[str, Any] | None,
+    automatic: Mapping[str, Any] | None,
+    rule: LabelRule,
+    step_count: int | None = None,
+) -> Decision:
+    """The labels of one solution. Pure: the same evidence and rule give the same labels.
+
+    `human` and `automatic` are a snapshot row's evidence. `step_count` is needed only where neither has a
+    per-step series (a person's bare first mistake). Raises MisstepError for evidence of unequal length.
+    """
+    count = _step_count(human, automatic, step_count)
+    people = _people(human, rule, count)
+    rollouts = _rollouts(automatic, rule, count)
+    if rule.labels == "human":
+        return people or nothing(count)
+    if rule.labels == "automatic":
+        return rollouts or nothing(count)
+    return mixed(human, people, rollouts, rule, count)
+
+
+def _step_count(
+    human: Mapping[str, Any] | None, automatic: Mapping[str, Any] | None, step_count: int | None
+) -> int:
+    series = [(human or {}).get("ratings"), (human or {}).get("posterior")]
+    series += [(automatic or {}).get(name) for name in ("visits", "hard", "soft", "quality_value")]
+    lengths = {len(values) for values in series if values}
+    if step_count is not None:
+        lengths.add(step_count)
+    if len(lengths) != 1:
+        raise MisstepError(f"evidence for {sorted(lengths)} steps, expected one number of steps")
+    return int(lengths.pop())
+
+
+def _people(human: Mapping[str, Any] | None, rule: LabelRule, count: int) -> Decision | None:
+    """What people said; None when no usable look at the solution exists (none, or a bad problem)."""
+    if human is None or human.get("finish_reason") == "bad_problem":
+        return None
+    neutral = {"positive": 1.0, "negative": 0.0, "drop": None}[rule.neutral]
+    meaning = {1: 1.0, 0: neutral, -1: 0.0, None: None}
+    ratings = human.get("ratings")
+    if not ratings:
+        ratings = _ratings_from_first_mistake(human, count)
+    labels = [meaning[rating] for rating in ratings]
+    # A stated first mistake beats a neutral that the rule calls negative: it is the person's own verdict.
+    first = human.get("first_mistake")
+    if first is None:
+        first = first_mistake_of(labels)
+    return supervised(labels, "human", first, rule)
+
+
+def _ratings_from_first_mistake(human: Mapping[str, Any], count: int) -> list[int | None]:
+    first = human.get("first_mistake")
+    if first is None:
+        return [1 if human.get("finish_reason") == "solution" else None] * count
+    return [1] * first + [-1] + [None] * (count - first - 1)
+
+
+def _rollouts(automatic: Mapping[str, Any] | None, rule: LabelRule, count: int) -> Decision | None:
+    """What rollouts said; None without estimates. Steps with too few visits are not supervised.
+
+    A step that a search passed over has no visits but may have a hard estimate: OmegaPRM's, which holds that
+    what comes before a right prefix is right, and what comes after a wrong one is wrong. It counts.
+    """
+    if automatic is None:
+        return None
+    assumed = automatic.get("hard") or [None] * count
+    visits = automatic.get("visits") or [rule.minimum_visits] * count
+    shares = _shares(automatic, visits, count)
+    shares = [
+        guess if not seen and share is None else share
+        for share, seen, guess in zip(shares, visits, assumed, strict=True)
+    ]
+    hard = [None if share is None else float(share > rule.threshold) for share in shares]
+    wanted = {
+        "hard": hard,
+        "soft": shares,
+        "quality_value": list(automatic.get("quality_value") or [None] * count),
+    }[rule.target]
+    enough = [
+        seen is not None and (seen >= rule.minimum_visits or (not seen and guess is not None))
+        for seen, guess in zip(visits, assumed, strict=True)
+    ]
+    labels = [label if ok else None for label, ok in zip(wanted, enough, strict=True)]
+    first = first_mistake_of([label if ok else None for label, ok in zip(hard, enough, strict=True)])
+    return supervised(labels, "automatic", first, rule)
+
+
+def _shares(automatic: Mapping[str, Any], visits: Sequence[int], count: int) -> list[float | None]:
+    """Correct rollouts among graded ones per step, in [0, 1]; from counts, else `soft`, else `hard`."""
+    correct = automatic.get("correct")
+    if correct:
+        return [right / seen if seen else None for right, seen in zip(correct, visits, strict=True)]
+    return list(automatic.get("soft") or automatic.get("hard") or [None] * count)
