@@ -72,7 +72,8 @@ def _rollouts(automatic: Mapping[str, Any] | None, rule: LabelRule, count: int) 
     """What rollouts said; None without estimates. Steps with too few visits are not supervised.
 
     A step that a search passed over has no visits but may have a hard estimate: OmegaPRM's, which holds that
-    what comes before a right prefix is right, and what comes after a wrong one is wrong. It counts.
+    what comes before a right prefix is right, and what comes after a wrong one is wrong. It counts, unless the
+    rule calls that wrong one right: then nobody knows where the mistake stands behind it, and the labels end there.
     """
     if automatic is None:
         return None
@@ -89,13 +90,31 @@ def _rollouts(automatic: Mapping[str, Any] | None, rule: LabelRule, count: int) 
         "soft": shares,
         "quality_value": list(automatic.get("quality_value") or [None] * count),
     }[rule.target]
+    # Without a count of visits every step speaks for itself.
+    has_visits = bool(automatic.get("visits"))
+    is_assumed = [
+        has_visits and seen == 0 and guess is not None for seen, guess in zip(visits, assumed, strict=True)
+    ]
     enough = [
-        seen is not None and (seen >= rule.minimum_visits or (not seen and guess is not None))
-        for seen, guess in zip(visits, assumed, strict=True)
+        seen is not None and (seen >= rule.minimum_visits or alone)
+        for seen, alone in zip(visits, is_assumed, strict=True)
     ]
     labels = [label if ok else None for label, ok in zip(wanted, enough, strict=True)]
-    first = first_mistake_of([label if ok else None for label, ok in zip(hard, enough, strict=True)])
-    return supervised(labels, "automatic", first, rule)
+    known = [label if ok else None for label, ok in zip(hard, enough, strict=True)]
+    first = first_mistake_of(known)
+    if first is None or not is_assumed[first]:
+        return supervised(labels, "automatic", first, rule)
+    return supervised(_as_far_as_known(labels, first, is_assumed, rule), "automatic", None, rule)
+
+
+def _as_far_as_known(
+    labels: Sequence[float | None], end: int, is_assumed: Sequence[bool], rule: LabelRule
+) -> list[float | None]:
+    """The labels before `end`, where a mistake is assumed whose cause is gone; and, where steps behind a mistake keep
+    their evidence, those of steps with rollouts of their own.
+    """
+    keeps = rule.after_mistake == "keep"
+    return [label if k < end or (keeps and not is_assumed[k]) else None for k, label in enumerate(labels)]
 
 
 def _shares(automatic: Mapping[str, Any], visits: Sequence[int], count: int) -> list[float | None]:

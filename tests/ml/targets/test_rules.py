@@ -56,6 +56,34 @@ def test_a_step_that_a_search_passed_over_has_the_label_that_the_search_implies(
     assert careful.labels == [1.0, None, 1.0, 0.0, None]
 
 
+@pytest.mark.parametrize("target", ["hard", "soft", "quality_value"])
+def test_a_mistake_that_a_search_only_assumed_is_not_the_first_behind_a_step_that_counts_as_right(target):
+    # One right rollout of sixteen: the search took step 1 for wrong, and "some rollout was right" does not.
+    omega = {
+        "visits": [0, 16, 0, 0, 16], "correct": [0, 1, 0, 0, 0], "hard": [1, 1, 0, 0, 0],
+        "quality_value": [0.25, 0.5, 0.25, 0.125, 0.0],
+    }  # fmt: skip
+    decision = decide_labels(None, omega, LabelRule("automatic", target=target))
+    series = {"hard": [1.0, 1.0], "soft": [1.0, 1 / 16], "quality_value": [0.25, 0.5]}[target]
+    assert decision == ([*series, None, None, None], ["automatic"] * 2 + [None] * 3, None)
+
+
+def test_a_mistake_that_a_search_only_assumed_is_not_the_first_behind_a_step_with_too_few_visits():
+    omega = {"visits": [2, 0, 8], "correct": [0, 0, 0], "hard": [0, 0, 0]}
+    decision = decide_labels(None, omega, LabelRule("automatic", minimum_visits=4))
+    assert decision.labels == [None] * 3 and decision.first_mistake is None
+    keeping = LabelRule("automatic", minimum_visits=4, after_mistake="keep")
+    assert decide_labels(None, omega, keeping).labels == [None, None, 0.0]
+
+
+def test_mistakes_that_a_search_assumed_count_behind_the_one_they_follow_from():
+    omega = {"visits": [0, 16, 0, 0], "correct": [0, 1, 0, 0], "hard": [1, 1, 0, 0]}
+    strict = LabelRule("automatic", threshold=0.25)
+    assert decide_labels(None, omega, strict).labels == [1.0, 0.0, None, None]
+    keeping = LabelRule("automatic", threshold=0.25, after_mistake="keep")
+    assert decide_labels(None, omega, keeping) == ([1.0, 0.0, 0.0, 0.0], ["automatic"] * 4, 1)
+
+
 def test_steps_with_too_few_visits_are_not_supervised():
     search = {"visits": [8, 2, 0], "correct": [1, 0, 0]}
     decision = decide_labels(None, search, LabelRule("automatic", minimum_visits=4))
