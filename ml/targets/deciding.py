@@ -7,7 +7,7 @@ from typing import Any
 
 from ml.errors import MisstepError
 from ml.targets.mixtures import mixed
-from ml.targets.rules import Decision, LabelRule, first_mistake_of, nothing, supervised
+from ml.targets.rules import Decision, LabelRule, first_mistake_of, is_bad_problem, nothing, supervised
 
 
 def decide_labels(
@@ -46,7 +46,7 @@ def _step_count(
 
 def _people(human: Mapping[str, Any] | None, rule: LabelRule, count: int) -> Decision | None:
     """What people said; None when no usable look at the solution exists (none, or a bad problem)."""
-    if human is None or human.get("finish_reason") == "bad_problem":
+    if human is None or is_bad_problem(human):
         return None
     neutral = {"positive": 1.0, "negative": 0.0, "drop": None}[rule.neutral]
     meaning = {1: 1.0, 0: neutral, -1: 0.0, None: None}

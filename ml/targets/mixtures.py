@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ml.targets.rules import Decision, LabelRule, first_mistake_of, nothing, supervised
+from ml.targets.rules import Decision, LabelRule, first_mistake_of, is_bad_problem, nothing, supervised
 
 
 def mixed(
@@ -15,11 +15,13 @@ def mixed(
     rule: LabelRule,
     count: int,
 ) -> Decision:
+    """The labels by the rule's mixture; none for a problem that a person reported as bad, whatever rollouts say."""
+    if is_bad_problem(human):
+        return nothing(count)
     if rule.mixture == "fusion":
         posterior = (human or {}).get("posterior")
-        if posterior is None:
-            return people or rollouts or nothing(count)
-        return labels_from_posterior(posterior, rule)
+        # Nobody witnessed this solution; what a person rated before they gave up is still their word.
+        return people or nothing(count) if posterior is None else labels_from_posterior(posterior, rule)
     if rule.mixture == "consensus":
         agree = people and rollouts and people.first_mistake == rollouts.first_mistake
         return people if people and agree else nothing(count)

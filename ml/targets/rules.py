@@ -12,9 +12,9 @@ Mixtures, for rows that both people and rollouts judged:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ml.errors import MisstepError
 
@@ -70,6 +70,11 @@ class Decision(NamedTuple):
 def first_mistake_of(labels: Sequence[float | None]) -> int | None:
     """The first step that is more probably wrong than right."""
     return next((k for k, label in enumerate(labels) if label is not None and label < 0.5), None)
+
+
+def is_bad_problem(human: Mapping[str, Any] | None) -> bool:
+    """Whether a person reported the problem itself: then nothing that was said of its solutions can be trusted."""
+    return (human or {}).get("finish_reason") == "bad_problem"
 
 
 def nothing(count: int) -> Decision:

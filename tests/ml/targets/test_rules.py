@@ -6,6 +6,7 @@ import pytest
 
 from ml.errors import MisstepError
 from ml.targets import LabelRule, decide_labels
+from ml.targets.rules import CHOICES
 
 PEOPLE = {"ratings": [1, 0, -1, None], "first_mistake": 2, "finish_reason": "found_error", "annotators": 1}
 SEARCH = {"visits": [8, 8, 8, 8], "correct": [6, 2, 1, 0], "quality_value": [0.25, 0.5, 0.75, 0.3]}
@@ -35,6 +36,15 @@ def test_a_bare_first_mistake_becomes_ratings():
 def test_a_bad_problem_teaches_nothing():
     people = {"ratings": [1, -1], "first_mistake": 1, "finish_reason": "bad_problem"}
     assert decide_labels(people, None, LabelRule("human")).labels == [None, None]
+
+
+@pytest.mark.parametrize("mixture", CHOICES["mixture"])
+def test_rollouts_teach_nothing_of_a_problem_that_a_person_reported_as_bad(mixture):
+    human = {"finish_reason": "bad_problem", "posterior": [0.9, 0.8, 0.7, 0.6]}
+    assert decide_labels(human, SEARCH, LabelRule("mixed", mixture=mixture)) == ([None] * 4, [None] * 4, None)
+    assert (
+        decide_labels(human, SEARCH, LabelRule("automatic")).labels[0] == 1.0
+    )  # This rule does not ask people.
 
 
 def test_rollouts_give_hard_soft_and_quality_labels():
