@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ml.errors import MisstepError
@@ -23,7 +24,9 @@ def decide_labels(
     """
     count = _step_count(human, automatic, step_count)
     people = _people(human, rule, count)
-    rollouts = _rollouts(automatic, rule, count)
+    # A consensus is on the first mistake, which the hard estimates name, whatever rollouts give elsewhere.
+    has_verdict_alone = rule.labels == "mixed" and rule.mixture == "consensus"
+    rollouts = _rollouts(automatic, replace(rule, target="hard") if has_verdict_alone else rule, count)
     if rule.labels == "human":
         return people or nothing(count)
     if rule.labels == "automatic":

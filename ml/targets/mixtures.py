@@ -23,14 +23,20 @@ def mixed(
         # Nobody witnessed this solution; what a person rated before they gave up is still their word.
         return people or nothing(count) if posterior is None else labels_from_posterior(posterior, rule)
     if rule.mixture == "consensus":
-        agree = people and rollouts and people.first_mistake == rollouts.first_mistake
-        return people if people and agree else nothing(count)
+        return people if people and rollouts and _agree(people, rollouts) else nothing(count)
     if people is None or rollouts is None:
         return people or rollouts or nothing(count)
     rollouts = _where_people_left_room(rollouts, people, (human or {}).get("ratings") or [None] * count)
     if rule.mixture == "agreement_weighted":
         return _weighted(people, rollouts, (human or {}).get("annotators") or 1, rule)
     return _people_override(people, rollouts, rule)
+
+
+def _agree(people: Decision, rollouts: Decision) -> bool:
+    """Whether both see the same first mistake. A search that is silent on some step has not said that none is wrong."""
+    if rollouts.first_mistake is None and None in rollouts.labels:
+        return False
+    return people.first_mistake == rollouts.first_mistake
 
 
 def _where_people_left_room(rollouts: Decision, people: Decision, ratings: Sequence[int | None]) -> Decision:

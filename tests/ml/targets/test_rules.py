@@ -141,6 +141,29 @@ def test_consensus_keeps_only_rows_on_whose_first_mistake_both_agree():
     assert decide_labels(PEOPLE, None, rule).labels == [None] * 4
 
 
+def test_a_search_that_is_silent_on_a_step_agrees_with_nobody_that_all_is_right():
+    rule = LabelRule("mixed", mixture="consensus")
+    fine = {"ratings": [1, 1, 1], "first_mistake": None, "finish_reason": "solution"}
+    for silent in (
+        {"visits": [4, 0, 0], "correct": [4, 0, 0]},
+        {"visits": [4, 4, 0], "correct": [4, 4, 0]},
+        {"visits": [0, 4, 4], "correct": [0, 4, 4]},
+    ):
+        assert decide_labels(fine, silent, rule).labels == [None] * 3
+    passed_over = {"visits": [0, 4, 4], "correct": [0, 4, 4], "hard": [1, 1, 1]}
+    assert decide_labels(fine, passed_over, rule).labels == [1.0] * 3
+    named = {"ratings": [1, -1, None], "first_mistake": 1, "finish_reason": "found_error"}
+    found = {"visits": [4, 4, 0], "correct": [4, 0, 0]}
+    assert decide_labels(named, found, rule).labels == [1.0, 0.0, None]
+
+
+def test_a_consensus_asks_the_search_for_no_quality_values():
+    fine = {"ratings": [1, 1], "first_mistake": None, "finish_reason": "solution"}
+    search = {"visits": [4, 4], "correct": [4, 4]}
+    rule = LabelRule("mixed", mixture="consensus", target="quality_value")
+    assert decide_labels(fine, search, rule).labels == [1.0, 1.0]
+
+
 def test_agreement_weighted_is_the_mean_weighted_by_annotators():
     rule = LabelRule("mixed", mixture="agreement_weighted", automatic_weight=0.5)
     people = {"ratings": [1, -1], "first_mistake": 1, "finish_reason": "found_error", "annotators": 2}
