@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from ml.targets.rules import Decision, LabelRule, first_mistake_of, is_bad_problem, nothing, supervised
+from ml.targets.rules import Decision, LabelRule, is_bad_problem, nothing, supervised
 
 
 def mixed(
@@ -77,20 +78,79 @@ def _is_mistake(
 
 
 def _weighted(people: Decision, rollouts: Decision, annotators: int, rule: LabelRule) -> Decision:
-    """Per step the weighted mean of both opinions; one opinion alone stands as it is."""
+    """Per step the weighted mean of both opinions; one opinion alone stands as it is.
+
+    Behind a mistake that one of them named the other is heard only if its own label outvotes that mistake. Where
+    both weigh the same, nobody knows: nothing behind is supervised, and the solution has no verdict.
+    """
+    people, rollouts = _own_words(people, rule), _own_words(rollouts, rule)
     labels: list[float | None] = []
     sources: list[str | None] = []
-    for said, estimated in zip(people.labels, rollouts.labels, strict=True):
-        if said is None or estimated is None:
-            labels.append(said if said is not None else estimated)
-            sources.append("human" if said is not None else "automatic" if estimated is not None else None)
-            continue
-        weight = annotators + rule.automatic_weight
-        labels.append((annotators * said + rule.automatic_weight * estimated) / weight)
-        sources.append("fused")
-    first = first_mistake_of(labels)
-    kept = supervised(labels, "fused", first, rule).labels
-    return Decision(kept, _sources_of(kept, sources, "fused"), first)
+    place = None
+    for k, (said, estimated) in enumerate(zip(people.labels, rollouts.labels, strict=True)):
+        label, source = _mean(said, estimated, annotators, rule.automatic_weight)
+        labels.append(label)
+        sources.append(source)
+        if place is None and _stands(k, label, people, rollouts, rule):
+            place = k
+    if place is None:
+        return Decision(labels, sources, None)
+    is_undecided = labels[place] == 0.5 and not _is_unopposed(place, people, rollouts, rule)
+    behind = replace(rule, after_mistake="none") if is_undecided and rule.after_mistake == "wrong" else rule
+    kept = supervised(labels, "fused", place, behind).labels
+    if rule.after_mistake == "wrong":
+        sources[place + 1 :] = [None] * (len(sources) - place - 1)
+    return Decision(kept, _sources_of(kept, sources, "fused"), None if is_undecided else place)
+
+
+def _own_words(opinion: Decision, rule: LabelRule) -> Decision:
+    """The opinion without the zeros that `wrong` puts behind its mistake: they stand only if the mistake does."""
+    if rule.after_mistake != "wrong" or opinion.first_mistake is None:
+        return opinion
+    said = opinion.labels[: opinion.first_mistake + 1]
+    return opinion._replace(labels=said + [None] * (len(opinion.labels) - len(said)))
+
+
+def _mean(
+    said: float | None, estimated: float | None, annotators: int, weight: float
+) -> tuple[float | None, str | None]:
+    """The label of one step, and whose it is."""
+    if said is None:
+        return estimated, "automatic" if estimated is not None else None
+    if estimated is None:
+        return said, "human"
+    return (annotators * said + weight * estimated) / (annotators + weight), "fused"
+
+
+def _stands(
+    position: int, label: float | None, people: Decision, rollouts: Decision, rule: LabelRule
+) -> bool:
+    """Whether somebody named a mistake there that the other, if it spoke at all, does not outvote."""
+    by_people, by_rollouts = _named_by(position, people, rollouts, rule)
+    if not by_people and not by_rollouts:
+        return False
+    return label is None or label <= 0.5 or _is_unopposed(position, people, rollouts, rule)
+
+
+def _is_unopposed(position: int, people: Decision, rollouts: Decision, rule: LabelRule) -> bool:
+    """Whether a mistake that was named there is all that was said of the step."""
+    is_silent = people.labels[position] is None or rollouts.labels[position] is None
+    return is_silent or all(_named_by(position, people, rollouts, rule))
+
+
+def _named_by(position: int, people: Decision, rollouts: Decision, rule: LabelRule) -> tuple[bool, bool]:
+    """Whether people, and whether rollouts, name a mistake at the step: their first, or a later one that they keep."""
+
+    def has_named(opinion: Decision, source: str) -> bool:
+        first = opinion.first_mistake
+        is_later = first is not None and position > first
+        return is_later and _is_mistake(position, opinion.labels[position], source, rollouts, rule)
+
+    by_people = position == people.first_mistake or has_named(people, "human")
+    # Where people's own rating left no room, the search's mistake counts for nothing.
+    was_heard = rollouts.labels[position] is not None
+    by_rollouts = was_heard and (position == rollouts.first_mistake or has_named(rollouts, "automatic"))
+    return by_people, by_rollouts
 
 
 def _sources_of(

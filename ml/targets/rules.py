@@ -6,7 +6,8 @@ nothing after the first mistake is supervised (Let's Verify Step by Step, sectio
 Mixtures, for rows that both people and rollouts judged:
   people_override     people's label where they rated the step, the automatic one where they did not.
   consensus           the row is kept when both see the same first mistake (Qwen "Lessons"), else dropped.
-  agreement_weighted  the mean of both, where each annotator weighs 1 and the search `automatic_weight`.
+  agreement_weighted  the mean of both, where each annotator weighs 1 and the search `automatic_weight`; behind a
+                      mistake that one of them named, only if the other outvotes it.
   fusion              the posterior of `ml.targets.fusion`, stored in the row's human evidence as `posterior`.
 """
 

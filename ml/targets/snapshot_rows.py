@@ -30,20 +30,31 @@ def frozen_rule(manifest: Mapping[str, Any], labels: str) -> LabelRule:
 def has_verdict(row: SnapshotRow) -> bool:
     """Whether the row's labels say where the first mistake is, or that there is none.
 
-    Without a mistake, a step without a label may be one; unless a person went through the whole solution and only
-    their neutral ratings were dropped.
+    Opinions of the same weight that contradict each other say neither. Without a mistake, a step without a label may
+    be one; unless a person went through the whole solution and only their neutral ratings were dropped.
     """
+    if undecided_place(row) is not None:
+        return False
     if row.first_mistake is None and None in row.labels:
         by_people = set(row.label_source) == {"human", None}
         return by_people and (row.human or {}).get("finish_reason") == "solution"
     return any(label is not None for label in row.labels)
 
 
+def undecided_place(row: SnapshotRow) -> int | None:
+    """The step of which as much says that it is the first mistake as that it is none; None where there is no such."""
+    if row.first_mistake is not None:
+        return None
+    said = zip(row.labels, row.label_source, strict=True)
+    return next((k for k, (label, source) in enumerate(said) if source == "fused" and label == 0.5), None)
+
+
 def last_place_for_alternatives(row: SnapshotRow, rule: LabelRule) -> int:
     """The last position before which no mistake is known; -1 for a row without labels, of which nothing is known."""
     if all(label is None for label in row.labels):
         return -1
-    known = [row.first_mistake, first_mistake_of([_verdict_on(row, k, rule) for k in range(len(row.labels))])]
+    known = [row.first_mistake, undecided_place(row)]
+    known.append(first_mistake_of([_verdict_on(row, k, rule) for k in range(len(row.labels))]))
     # What the mixture made of a person's verdict does not make the steps behind their mistake right.
     if rule.labels != "automatic":
         known.append((row.human or {}).get("first_mistake"))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ml.errors import MisstepError
-from ml.targets import LabelRule, decide_labels
+from ml.snapshot import SnapshotRow
+from ml.targets import LabelRule, decide_labels, has_verdict, label_rows
 from ml.targets.rules import CHOICES
+from ml.targets.snapshot_rows import last_place_for_alternatives
 
 PEOPLE = {"ratings": [1, 0, -1, None], "first_mistake": 2, "finish_reason": "found_error", "annotators": 1}
 SEARCH = {"visits": [8, 8, 8, 8], "correct": [6, 2, 1, 0], "quality_value": [0.25, 0.5, 0.75, 0.3]}
@@ -171,6 +175,88 @@ def test_agreement_weighted_is_the_mean_weighted_by_annotators():
     decision = decide_labels(people, search, rule)
     assert decision.labels == [pytest.approx(2 / 2.5), 0.0]
     assert decision.sources == ["fused", "human"]
+
+
+FAULTLESS = {"ratings": [1, 1, 1, 1], "first_mistake": None, "finish_reason": "solution", "annotators": 1}
+NAMES_STEP_1 = {
+    "ratings": [1, -1, None, None],
+    "first_mistake": 1,
+    "finish_reason": "found_error",
+    "annotators": 1,
+}
+SEES_NONE = {"visits": [4] * 4, "correct": [4, 4, 4, 4]}
+SEES_STEP_1 = {"visits": [4] * 4, "correct": [4, 0, 0, 0]}
+
+
+def weighted(human, automatic, **choices):
+    return decide_labels(human, automatic, LabelRule("mixed", mixture="agreement_weighted", **choices))
+
+
+@pytest.mark.parametrize(("human", "automatic"), [(FAULTLESS, SEES_STEP_1), (NAMES_STEP_1, SEES_NONE)])
+def test_of_two_equal_opinions_neither_is_believed_and_nothing_behind_is_supervised(human, automatic):
+    for after in ("none", "wrong"):
+        found = weighted(human, automatic, after_mistake=after)
+        assert found == ([1.0, 0.5, None, None], ["fused", "fused", None, None], None)
+
+
+def test_steps_behind_a_mistake_are_supervised_by_those_who_outvote_it():
+    two = {**FAULTLESS, "annotators": 2}
+    found = weighted(two, SEES_STEP_1)
+    assert found.labels == [1.0, pytest.approx(2 / 3), 1.0, 1.0] and found.first_mistake is None
+    assert found.sources == ["fused", "fused", "human", "human"]
+    found = weighted(NAMES_STEP_1, SEES_NONE, automatic_weight=3.0)
+    assert found == ([1.0, 0.75, 1.0, 1.0], ["fused", "fused", "automatic", "automatic"], None)
+    for loud in (3.0, 1.0):
+        found = weighted(NAMES_STEP_1, SEES_NONE, automatic_weight=loud, after_mistake="wrong")
+        assert 0.0 not in found.labels
+
+
+def test_a_mistake_that_is_not_outvoted_is_the_first():
+    found = weighted(FAULTLESS, SEES_STEP_1, automatic_weight=3.0)
+    assert found == ([1.0, 0.25, None, None], ["fused", "fused", None, None], 1)
+    found = weighted({**NAMES_STEP_1, "annotators": 3}, SEES_NONE, after_mistake="wrong")
+    assert found == ([1.0, 0.25, 0.0, 0.0], ["fused"] * 4, 1)
+    gave_up = {"ratings": [1, None, None, None], "finish_reason": "give_up", "annotators": 1}
+    assert weighted(gave_up, SEES_STEP_1).labels == [1.0, 0.0, None, None]
+
+
+def test_an_outvoted_mistake_leaves_room_for_a_later_one():
+    people = {**FAULTLESS, "ratings": [1, 1, 1, -1], "first_mistake": 3, "annotators": 2}
+    found = weighted(people, SEES_STEP_1)
+    assert found.labels == [1.0, pytest.approx(2 / 3), 1.0, 0.0] and found.first_mistake == 3
+    kept = weighted(people, {"visits": [4] * 4, "correct": [4, 0, 4, 0]}, after_mistake="keep")
+    assert kept.labels[2:] == [1.0, 0.0] and kept.first_mistake == 3
+
+
+@pytest.mark.parametrize("weight", [1.0, 9.0])
+def test_a_low_share_that_the_search_does_not_call_a_mistake_is_none_under_a_weighted_mean(weight):
+    search = {"visits": [8] * 4, "correct": [6, 1, 1, 0]}
+    gave_up = {"ratings": [1, None, None, None], "finish_reason": "give_up", "annotators": 1}
+    found = weighted(gave_up, search, target="soft", automatic_weight=weight)
+    assert found.labels[1:] == [0.125, 0.125, 0.0] and found.first_mistake == 3
+    found = weighted(FAULTLESS, {**search, "correct": [6, 1, 1, 8]}, target="soft", automatic_weight=weight)
+    assert None not in found.labels and found.first_mistake is None
+
+
+def test_an_undecided_last_step_is_no_verdict():
+    search = {"visits": [4] * 4, "correct": [4, 4, 4, 0]}
+    row = SnapshotRow(
+        "a", "p", "1 + 1 =", ["s"] * 4, "validation", [None] * 4, [None] * 4, human=FAULTLESS, automatic=search
+    )  # fmt: skip
+    rule = LabelRule("mixed", mixture="agreement_weighted")
+    (undecided,) = label_rows([row], rule)
+    assert undecided.labels == [1.0, 1.0, 1.0, 0.5] and undecided.first_mistake is None
+    assert not has_verdict(undecided)
+    outvoted = replace(row, human={**FAULTLESS, "annotators": 2})
+    assert has_verdict(label_rows([outvoted], rule)[0])
+
+
+def test_no_alternative_behind_an_undecided_step_teaches():
+    row = SnapshotRow(
+        "a", "p", "1 + 1 =", ["s"] * 4, "train", [None] * 4, [None] * 4, human=FAULTLESS, automatic=SEES_STEP_1
+    )  # fmt: skip
+    rule = LabelRule("mixed", mixture="agreement_weighted")
+    assert last_place_for_alternatives(label_rows([row], rule)[0], rule) == 1
 
 
 def test_evidence_of_unequal_length_is_refused():
