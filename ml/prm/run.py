@@ -74,7 +74,8 @@ def run_training(request: Request) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     parts["train"] = _believed(parts["train"], snapshot, request, group, counts)
     examples = examples_from(parts["train"], base.tokenizer, request.rule, example_settings(request), counts)
-    counts |= Counter(train_rows=len(parts["train"]), train_examples=len(examples))
+    # A union of counters would drop what was counted and found to be none.
+    counts["train_rows"], counts["train_examples"] = len(parts["train"]), len(examples)
     counts["labelled_steps"] = sum(len(example.reads) for example in examples)
     if request.trees == "problem":
         examples = by_problem(examples, request.examples.weighting, settings.tokens_per_row)
