@@ -13,7 +13,7 @@ Mixtures, for rows that both people and rollouts judged:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,6 +25,14 @@ CHOICES = {
     "target": ("hard", "soft", "quality_value"),
     "mixture": ("people_override", "consensus", "agreement_weighted", "fusion"),
     "after_mistake": ("none", "wrong", "keep"),
+}
+# Whose labels each part of the rule has a say in; the other parts have one in all.
+SAYS = {
+    "neutral": ("human", "mixed"),
+    "target": ("automatic", "mixed"),
+    "threshold": ("automatic", "mixed"),
+    "mixture": ("mixed",),
+    "automatic_weight": ("mixed",),
 }
 # Mixtures that leave no label to rollouts alone.
 WITHOUT_ROLLOUTS = ("consensus", "fusion")
@@ -58,6 +66,11 @@ class LabelRule:
     def has_labels_of_rollouts(self) -> bool:
         """Whether a label can be the rollouts' own word, which a second opinion may deny."""
         return self.labels == "automatic" or (self.labels == "mixed" and self.mixture not in WITHOUT_ROLLOUTS)
+
+
+def idle_parts(labels: str, asked: Iterable[str]) -> list[str]:
+    """The parts of a rule among those asked for that would change nothing in labels of this kind."""
+    return [part for part in asked if labels not in SAYS.get(part, CHOICES["labels"])]
 
 
 class Decision(NamedTuple):
