@@ -26,12 +26,16 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One solution of a campaign with everything that was said of it. `estimates`: by (position, option)."""
+    """One solution of a campaign with everything that was said of it. `estimates`: by (position, option).
+
+    is_bad_problem: people reported the problem, and no verdict on the solution outweighs them.
+    """
 
     solution: Solution
     positions: tuple[Position, ...]
     verdict: Verdict | None
     estimates: dict[Place, dict[str, Any]] | None
+    is_bad_problem: bool = False
 
     @property
     def steps(self) -> list[str]:
@@ -79,23 +83,22 @@ def _read_chunk(chunk: Sequence[Task], run: EstimateRun | None, dropped: Counter
     estimates = _estimates(run, solutions)
     for task in tasks:
         steps = sum(position.chosen is not None for position in positions[task.solution_id])
+        said = people_first([look for look in looks.get(task.pk, []) if len(look.trajectory) <= steps])
+        is_bad = not words.get(task.pk) and _is_reported(said)
+        dropped.update(["bad_problems"] if is_bad else [])
         yield Evidence(
             task.solution,
             positions[task.solution_id],
-            _verdict(looks.get(task.pk, []), steps, words.get(task.pk), dropped),
+            None if is_bad else verdict_of(said, steps, words.get(task.pk)),
             estimates.get(task.solution_id),
+            is_bad,
         )
 
 
-def _verdict(
-    looks: Sequence[Look], steps: int, adjudicated: Sequence[int] | None, dropped: Counter[str]
-) -> Verdict | None:
-    heard = people_first([look for look in looks if len(look.trajectory) <= steps])
-    bad_problem = sum(look.finish_reason == "bad_problem" for look in heard)
-    if bad_problem and bad_problem >= sum(look.is_verdict for look in heard) and not adjudicated:
-        dropped["bad_problems"] += 1
-        return None
-    return verdict_of(heard, steps, adjudicated)
+def _is_reported(looks: Sequence[Look]) -> bool:
+    """Whether people reported the problem as bad, and no fewer of them than gave a verdict on the solution."""
+    bad_problem = sum(look.finish_reason == "bad_problem" for look in looks)
+    return bad_problem > 0 and bad_problem >= sum(look.is_verdict for look in looks)
 
 
 def _looks(tasks: Iterable[Task], dropped: Counter[str]) -> dict[int, list[Look]]:

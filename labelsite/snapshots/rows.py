@@ -11,25 +11,27 @@ from labelsite.snapshots.consensus import evidence_of, option_rating
 from labelsite.snapshots.evidence import SERIES, Evidence
 from ml.snapshot import SnapshotRow, complaint_about, split_of
 from ml.targets import LabelRule, decide_labels, fuse
-from ml.targets.snapshot_rows import witnessed
+from ml.targets.snapshot_rows import has_witness, witnessed
 
 
 @dataclass(frozen=True)
 class Posteriors:
-    """What fusion found, by row id: P(no mistake up to and with each step)."""
+    """What fusion found, by row id: P(no mistake up to and with each step). Rows without a witness have none."""
 
     by_row: dict[str, list[float]]
 
     @classmethod
     def fitted(cls, rows: Iterable[SnapshotRow], rule: LabelRule) -> Posteriors:
         """Fit on every row; keeps one witness list per row in memory, and none of the texts."""
-        names: list[str] = []
+        names: list[str | None] = []
         items = []
         for row in rows:
-            names.append(row.id)
+            names.append(row.id if has_witness(row, rule) else None)
             items.append(witnessed(row, rule))
         fusion = fuse(items)
-        return cls({name: fusion.correct_through(index) for index, name in enumerate(names)})
+        return cls(
+            {name: fusion.correct_through(index) for index, name in enumerate(names) if name is not None}
+        )
 
 
 def evidence_rows(
@@ -55,7 +57,7 @@ def labelled_rows(
 ) -> Iterator[SnapshotRow]:
     """The rows with the labels that the rule decides; those on which it leaves no label fall away."""
     for row in rows:
-        if posteriors:
+        if posteriors and row.id in posteriors.by_row:
             row = replace(row, human={**(row.human or {}), "posterior": posteriors.by_row[row.id]})
         decision = decide_labels(row.human, row.automatic, rule, len(row.steps))
         if all(label is None for label in decision.labels):
@@ -74,6 +76,8 @@ def _human(item: Evidence, rule: LabelRule) -> dict[str, Any] | None:
 
 def _automatic(item: Evidence, rule: LabelRule, method: str) -> dict[str, Any] | None:
     if not item.estimates or rule.labels == "human":
+        return None
+    if item.is_bad_problem and rule.labels == "mixed":
         return None
     places = [(index, chosen) for index, (_, chosen) in enumerate(item.trajectory)]
     found = [item.estimates.get(place, {}) for place in places]

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labelsite.snapshots.models import LabelSource, Snapshot
-from labelsite.training.label_checks import asked_rule, doubts, rule_of, takes_second_opinion
+from labelsite.training.label_checks import asked_rule, doubts, idle, rule_of, takes_second_opinion
 from labelsite.training.models import TrainingRun
 
 # Which labels a snapshot has evidence for: a mixed one holds both witnesses' words.
@@ -92,6 +92,7 @@ def _label_rule(snapshot: Snapshot, chosen: Mapping[str, Any]) -> list[Check]:
                 _("the snapshot was frozen with another rule; what is not asked for goes back"), is_good=False
             )
         )
+    checks += [Check(text, is_good=False, is_fatal=True) for text in idle(labels, chosen)]
     return checks + [Check(doubt, is_good=False) for doubt in doubts(snapshot, labels, chosen)]
 
 

@@ -11,16 +11,11 @@ from django.utils.translation import gettext as _
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.training.wording import listed, said
 from ml.targets import LabelRule
+from ml.targets.rules import SAYS, idle_parts
 
 # Options of the form that decide the labels anew, by what the rule calls them.
 RULE_FIELDS = {"label_rule": "mixture", "neutral": "neutral", "target": "target", "threshold": "threshold"}
-# Whose labels each part of the rule has a say in.
-_SAYS = {
-    "neutral": (LabelSource.HUMAN, LabelSource.MIXED),
-    "target": (LabelSource.AUTOMATIC, LabelSource.MIXED),
-    "threshold": (LabelSource.AUTOMATIC, LabelSource.MIXED),
-    "mixture": (LabelSource.MIXED,),
-}
+_PARTS = ("neutral", "target", "threshold", "mixture")
 
 
 def asked_rule(chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,7 +31,7 @@ def rule_of(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[
     """
     frozen = snapshot.manifest.get("rule") or {}
     is_frozen, rule = _deciding(snapshot, labels, asked)
-    parts = [part for part, sources in _SAYS.items() if labels in sources and part in rule]
+    parts = [part for part in _PARTS if labels in SAYS[part] and part in rule]
     lost = [part for part in parts if part not in asked and frozen.get(part, rule[part]) != rule[part]]
     words = listed(said(part, rule[part]) for part in parts)
     if is_frozen:
@@ -57,12 +52,15 @@ def _deciding(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tupl
     return False, asdict(LabelRule(labels=labels, **asked))
 
 
+def idle(labels: str, chosen: Mapping[str, Any]) -> Iterator[str]:
+    """What was asked for and would do nothing in such labels; the command refuses it."""
+    for part in idle_parts(labels, asked_rule(chosen)):
+        yield _("“%(option)s” changes nothing in these labels") % {"option": said(part, None)[0]}
+
+
 def doubts(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> Iterator[str]:
-    """What was asked for and would do nothing, or something else than its name says."""
+    """What was asked for and would do something else than its name says."""
     asked = asked_rule(chosen)
-    for part in asked:
-        if labels not in _SAYS[part]:
-            yield _("“%(option)s” changes nothing in these labels") % {"option": said(part, None)[0]}
     fused = (snapshot.manifest.get("rule") or {}).get("mixture") == "fusion"
     if labels == LabelSource.MIXED and asked.get("mixture") == "fusion" and not fused:
         yield _("the snapshot was not frozen with fusion: people's labels alone would count where they spoke")

@@ -21,6 +21,7 @@ from labelsite.problems.models import Solution
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import folder_of
 from labelsite.training import checkpoints, evidence
+from labelsite.training.label_checks import idle
 from labelsite.training.models import Checkpoint, Evaluation, EvaluationKind, TrainingRun
 from ml.errors import MisstepError
 
@@ -56,8 +57,8 @@ def start_training(
 ) -> TrainingRun:
     """Queue a run on the snapshot. `second_opinion` in the configuration is a checkpoint's sha256.
 
-    Raises MisstepError for an option that the command does not have, and for a checkpoint that is not here or no
-    step classifier.
+    Raises MisstepError for an option that the command does not have or that would change nothing in these labels, and
+    for a checkpoint that is not here or no step classifier.
     """
     chosen = {
         key: value
@@ -69,6 +70,8 @@ def start_training(
         raise MisstepError(
             f"configuration {', '.join(unknown)}, expected some of {', '.join(OPTIONS + FLAGS)}"
         )
+    for complaint in idle(labels, chosen):
+        raise MisstepError(complaint)
     title = name or f"{objective} · {labels} · {snapshot.name}"
     arguments = [
         "--snapshot", str(folder_of(snapshot)), "--labels", labels, "--objective", objective,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml.errors import MisstepError, NotAvailable
 from ml.progress import print_result
-from ml.targets.rules import CHOICES, LabelRule
+from ml.targets.rules import CHOICES
 
 if TYPE_CHECKING:
     from ml.prm.second_opinion import SecondOpinion
@@ -31,7 +31,11 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(prog="python -m ml train", description=__doc__)
     arguments.add_argument("--snapshot", required=True, type=Path, metavar="DIR")
     arguments.add_argument("--out", required=True, type=Path, metavar="DIR", help="the checkpoint's folder")
-    arguments.add_argument("--labels", choices=CHOICES["labels"], default="human")
+    arguments.add_argument(
+        "--labels",
+        choices=CHOICES["labels"],
+        help="of whom; as the snapshot was frozen where this is not given",
+    )
     arguments.add_argument("--objective", default="classifier", help=", ".join(OBJECTIVES))
     arguments.add_argument(
         "--base", default="pocket", help="pocket, pocket-reader, small, or a model's folder"
@@ -85,7 +89,8 @@ def request_from(options: argparse.Namespace) -> Any:
     return Request(
         snapshot=options.snapshot,
         out=options.out,
-        rule=LabelRule(labels=options.labels, **given),
+        labels=options.labels,
+        asked=given,
         second_opinion=_second_opinion(options),
         base=options.base,
         from_scratch=options.from_scratch,
@@ -127,7 +132,6 @@ def request_from(options: argparse.Namespace) -> Any:
         limit=options.limit,
         device=options.device,
         is_sharded=options.shard,
-        use_frozen_labels=not given,
         keep_state=options.keep_state,
     )
 

@@ -10,7 +10,7 @@ from ml.prm.packing import TokenTree, chain
 from ml.prm.preferences import preference_examples
 from ml.prm.tokenization import StepTokenizer
 from ml.snapshot import SnapshotRow
-from ml.targets.rules import LabelRule
+from ml.targets.rules import LabelRule, is_bad_problem
 from ml.targets.snapshot_rows import last_place_for_alternatives
 from ml.targets.values import values_from_labels
 
@@ -93,17 +93,23 @@ def _example(
     counts["truncated_solutions"] += bool(cut)
     if settings.objective == "outcome":
         # An outcome read before the solution's end would teach that half a solution has its answer.
-        return None if cut or row.is_correct is None else _outcome(row, nodes, settings)
+        return None if cut or not _has_outcome(row, rule) else _outcome(row, nodes, settings)
     kept = len(nodes) - 1
     if settings.objective == "value":
         return _chain_example(row.id, nodes, [None if v is None else [v] for v in _values(row)[:kept]])
     targets = [_class_target(row, k, settings.outputs) for k in range(kept)]
     options = _options(row, nodes, rule, settings, tokenizer, counts) if settings.alternatives else []
     example = _with_options(row.id, nodes, targets, options, settings.weighting)
-    if example is None and settings.outcomes and not cut and row.is_correct is not None:
+    if example is None and settings.outcomes and not cut and _has_outcome(row, rule):
         counts["solutions_read_by_outcome"] += 1
         return _product(row, nodes)
     return example
+
+
+def _has_outcome(row: SnapshotRow, rule: LabelRule) -> bool:
+    """Whether the answer was graded, against a reference that nobody reported as bad."""
+    is_reported = rule.labels != "automatic" and is_bad_problem(row.human)
+    return row.is_correct is not None and not is_reported
 
 
 def _values(row: SnapshotRow) -> Sequence[float | None]:

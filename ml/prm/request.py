@@ -16,7 +16,8 @@ from ml.prm.likelihood import TOLERANCE
 from ml.prm.model import LORA_TARGETS
 from ml.prm.second_opinion import SecondOpinion
 from ml.prm.train import TrainingSettings
-from ml.targets import LabelRule
+from ml.targets import LabelRule, frozen_rule
+from ml.targets.rules import SAYS, idle_parts
 
 OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
 
@@ -25,6 +26,8 @@ OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
 class Request:
     """Everything that decides a run's result. `epochs` counts when `steps` is None.
 
+    labels, asked: what the labels should be, and the parts of their rule that were asked for; without either they
+    stay as they were frozen. rule, use_frozen_labels: what came of it; found when a run begins.
     opinion_said: whom the second opinion was asked of, as the card says it; found when a run begins.
     head: `linear`, `tokens` (with target_tokens) or `likelihood`. trees: what one example holds, a `solution` or
     all of a `problem`.
@@ -32,7 +35,9 @@ class Request:
 
     snapshot: Path
     out: Path
-    rule: LabelRule
+    labels: str | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    rule: LabelRule = field(default_factory=LabelRule)
     second_opinion: SecondOpinion | None = None
     opinion_said: Mapping[str, Any] | None = None
     base: str = "pocket"
@@ -57,6 +62,26 @@ class Request:
     is_sharded: bool = False
     use_frozen_labels: bool = True
     keep_state: bool = False
+
+
+def with_rule(request: Request, manifest: Mapping[str, Any]) -> Request:
+    """The request with the rule that decides the labels of a snapshot with this manifest.
+
+    Raises MisstepError for a part of the rule that was asked for and would change nothing.
+    """
+    frozen_as = str(manifest.get("labels", LabelRule.labels))
+    labels = request.labels or frozen_as
+    for part in idle_parts(labels, request.asked):
+        option = "label-rule" if part == "mixture" else part.replace("_", "-")
+        kinds = " or ".join(SAYS[part])
+        raise MisstepError(
+            f"--{option} would change nothing in labels {labels}, expected labels {kinds} with it"
+        )
+    if request.asked or labels != frozen_as:
+        return replace(
+            request, rule=LabelRule(**{**request.asked, "labels": labels}), use_frozen_labels=False
+        )
+    return replace(request, rule=frozen_rule(manifest, labels), use_frozen_labels=True)
 
 
 def refuse_contradictions(request: Request) -> None:

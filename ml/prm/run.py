@@ -36,6 +36,7 @@ from ml.prm.request import (
     language_weight,
     refuse_contradictions,
     tolerance,
+    with_rule,
 )
 from ml.prm.score import Scorer, Unscored
 from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
@@ -43,7 +44,7 @@ from ml.prm.sharding import assembled, shard
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.train import Run, TrainingSettings, train
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash, read_snapshot
-from ml.targets import LabelRule, frozen_rule, has_verdict, label_rows
+from ml.targets import has_verdict, label_rows
 
 
 def run_training(request: Request) -> dict[str, Any]:
@@ -52,10 +53,10 @@ def run_training(request: Request) -> dict[str, Any]:
     refuse_finished(request.out)
     refuse_contradictions(request)
     snapshot = read_snapshot(request.snapshot)
-    rows, rule = _labelled(snapshot, request)
-    request = replace(request, rule=rule)
+    request = with_rule(request, snapshot.manifest)
+    rows = _labelled(snapshot, request)
     if request.second_opinion:
-        refuse_useless(rule)
+        refuse_useless(request.rule)
         # Read once: whatever becomes of that folder later, the card names what was asked.
         request = replace(request, opinion_said=request.second_opinion.on_card())
     parts = {name: [row for row in rows if row.split == name] for name in ("train", "validation")}
@@ -74,7 +75,8 @@ def run_training(request: Request) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     parts["train"] = _believed(parts["train"], snapshot, request, group, counts)
     examples = examples_from(parts["train"], base.tokenizer, request.rule, example_settings(request), counts)
-    counts |= Counter(train_rows=len(parts["train"]), train_examples=len(examples))
+    # A union of counters would drop what was counted and found to be none.
+    counts["train_rows"], counts["train_examples"] = len(parts["train"]), len(examples)
     counts["labelled_steps"] = sum(len(example.reads) for example in examples)
     if request.trees == "problem":
         examples = by_problem(examples, request.examples.weighting, settings.tokens_per_row)
@@ -131,15 +133,13 @@ def refuse_finished(out: Path) -> None:
         raise MisstepError(f"{out} already holds a checkpoint, expected a new folder")
 
 
-def _labelled(snapshot: Snapshot, request: Request) -> tuple[list[SnapshotRow], LabelRule]:
-    """The rows with the labels to train on, and the rule that decided them."""
+def _labelled(snapshot: Snapshot, request: Request) -> list[SnapshotRow]:
+    """The rows with the labels to train on."""
     rows = list(snapshot)
     leaked = leaked_problems(rows)
     if leaked:
         raise MisstepError(f"{len(leaked)} problems stand in more than one split, expected each in one")
-    if request.use_frozen_labels and snapshot.manifest.get("labels") == request.rule.labels:
-        return rows, frozen_rule(snapshot.manifest, request.rule.labels)
-    return label_rows(rows, request.rule), request.rule
+    return rows if request.use_frozen_labels else label_rows(rows, request.rule)
 
 
 def _believed(
@@ -209,6 +209,8 @@ def _fingerprint(snapshot: str, request: Request, settings: TrainingSettings) ->
     body = {**_config(request, settings), "snapshot": snapshot, "rule": asdict(request.rule)}
     body["base"] = request.base
     body.pop("save_every")
+    # So that states go on which were saved when any labels counted as frozen that no part of a rule was asked for.
+    body["frozen_labels"] = not request.asked
     # So that states go on which were saved before there were these options.
     for name in ("compiled", "second_opinion"):
         if not body[name]:

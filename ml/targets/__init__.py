@@ -1,7 +1,8 @@
 """From ratings and estimates to training labels: one rule, applied at freezing and again at training."""
 
+from ml.targets.deciding import decide_labels
 from ml.targets.fusion import Fusion, Witnessed, fuse
-from ml.targets.rules import Decision, LabelRule, decide_labels
+from ml.targets.rules import Decision, LabelRule
 from ml.targets.snapshot_rows import frozen_rule, has_verdict, label_rows
 from ml.targets.testimony import WitnessRates
 from ml.targets.values import quality_values

@@ -7,8 +7,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from ml.snapshot import SnapshotRow
+from ml.targets.deciding import decide_labels
 from ml.targets.fusion import Fusion, Witnessed, fuse
-from ml.targets.rules import LabelRule, decide_labels, first_mistake_of
+from ml.targets.rules import LabelRule, first_mistake_of, is_bad_problem
 
 
 def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow]:
@@ -29,20 +30,31 @@ def frozen_rule(manifest: Mapping[str, Any], labels: str) -> LabelRule:
 def has_verdict(row: SnapshotRow) -> bool:
     """Whether the row's labels say where the first mistake is, or that there is none.
 
-    Without a mistake, a step without a label may be one; unless a person went through the whole solution and only
-    their neutral ratings were dropped.
+    Opinions of the same weight that contradict each other say neither. Without a mistake, a step without a label may
+    be one; unless a person went through the whole solution and only their neutral ratings were dropped.
     """
+    if undecided_place(row) is not None:
+        return False
     if row.first_mistake is None and None in row.labels:
         by_people = set(row.label_source) == {"human", None}
         return by_people and (row.human or {}).get("finish_reason") == "solution"
     return any(label is not None for label in row.labels)
 
 
+def undecided_place(row: SnapshotRow) -> int | None:
+    """The step of which as much says that it is the first mistake as that it is none; None where there is no such."""
+    if row.first_mistake is not None:
+        return None
+    said = zip(row.labels, row.label_source, strict=True)
+    return next((k for k, (label, source) in enumerate(said) if source == "fused" and label == 0.5), None)
+
+
 def last_place_for_alternatives(row: SnapshotRow, rule: LabelRule) -> int:
     """The last position before which no mistake is known; -1 for a row without labels, of which nothing is known."""
     if all(label is None for label in row.labels):
         return -1
-    known = [row.first_mistake, first_mistake_of([_verdict_on(row, k, rule) for k in range(len(row.labels))])]
+    known = [row.first_mistake, undecided_place(row)]
+    known.append(first_mistake_of([_verdict_on(row, k, rule) for k in range(len(row.labels))]))
     # What the mixture made of a person's verdict does not make the steps behind their mistake right.
     if rule.labels != "automatic":
         known.append((row.human or {}).get("first_mistake"))
@@ -56,35 +68,55 @@ def _verdict_on(row: SnapshotRow, position: int, rule: LabelRule) -> float | Non
 
 
 def with_posteriors(rows: Sequence[SnapshotRow], rule: LabelRule) -> tuple[list[SnapshotRow], Fusion]:
-    """The rows with `human["posterior"]` from a fusion fitted on all of them, and the fitted model."""
-    fusion = fuse([witnessed(row, rule) for row in rows])
-    fused = []
-    for index, row in enumerate(rows):
-        if row.human is None and row.automatic is None:
-            fused.append(row)
-            continue
-        human = {**(row.human or {}), "posterior": fusion.correct_through(index)}
-        fused.append(replace(row, human=human))
+    """The rows with `human["posterior"]` from a fusion fitted on all of them, and the fitted model.
+
+    Bad problems are not fitted on. A row without a witness has no posterior: the prior alone is no label.
+    """
+    usable = [index for index, row in enumerate(rows) if not is_bad_problem(row.human)]
+    fusion = fuse([witnessed(rows[index], rule) for index in usable])
+    fused = [_with_posterior(row, None) for row in rows]
+    for place, index in enumerate(usable):
+        if has_witness(rows[index], rule):
+            fused[index] = _with_posterior(rows[index], fusion.correct_through(place))
     return fused, fusion
+
+
+def _with_posterior(row: SnapshotRow, posterior: list[float] | None) -> SnapshotRow:
+    """The row with this posterior in place of one that an earlier fusion left."""
+    if posterior is None and (row.human or {}).get("posterior") is None:
+        return row
+    return replace(row, human={**(row.human or {}), "posterior": posterior})
+
+
+def has_witness(row: SnapshotRow, rule: LabelRule) -> bool:
+    """Whether a person gave a verdict on the row, or rollouts went through one of its steps."""
+    return bool(_verdicts(row, rule)) or any(share is not None for share in _shares(row, rule))
 
 
 def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
     """A row as fusion sees it: each annotator in `human["witnesses"]` (else "people"), and the rollouts."""
-    verdicts: dict[str, int | None] = {}
-    if row.human and row.human.get("finish_reason") != "bad_problem":
-        verdicts.update(_people(row, rule))
-    shares: list[float | None] = []
-    if row.automatic:
-        soft = LabelRule("automatic", target="soft", minimum_visits=rule.minimum_visits, after_mistake="keep")
-        shares = decide_labels(None, row.automatic, soft, len(row.steps)).labels
-        # What a search only assumed is no testimony: it follows from the probes, which are heard themselves.
-        visits = row.automatic.get("visits") or [1] * len(shares)
-        shares = [share if seen else None for share, seen in zip(shares, visits, strict=True)]
-        if row.is_correct is not None and row.final_answer is not None:
-            # No rollout stands behind a finished solution's last step but its own answer, which testifies itself:
-            # counted as a share, it would say how often rollouts from right steps come right, and it cannot know.
-            shares[-1] = None
-    return Witnessed(len(row.steps), verdicts, row.is_correct, shares=shares)
+    shares = _shares(row, rule)
+    if shares and row.is_correct is not None and row.final_answer is not None:
+        # No rollout stands behind a finished solution's last step but its own answer, which testifies itself:
+        # counted as a share, it would say how often rollouts from right steps come right, and it cannot know.
+        shares[-1] = None
+    return Witnessed(len(row.steps), _verdicts(row, rule), row.is_correct, shares=shares)
+
+
+def _shares(row: SnapshotRow, rule: LabelRule) -> list[float | None]:
+    """The share of right rollouts of each step that rollouts went through; empty without a search."""
+    if not row.automatic:
+        return []
+    soft = LabelRule("automatic", target="soft", minimum_visits=rule.minimum_visits, after_mistake="keep")
+    shares = decide_labels(None, row.automatic, soft, len(row.steps)).labels
+    # What a search only assumed is no testimony: it follows from the probes, which are heard themselves.
+    visits = row.automatic.get("visits") or [1] * len(shares)
+    return [share if seen else None for share, seen in zip(shares, visits, strict=True)]
+
+
+def _verdicts(row: SnapshotRow, rule: LabelRule) -> Mapping[str, int | None]:
+    """What each person named; nothing where nobody looked, or the problem was reported as bad."""
+    return _people(row, rule) if row.human and not is_bad_problem(row.human) else {}
 
 
 def _people(row: SnapshotRow, rule: LabelRule) -> Mapping[str, int | None]:

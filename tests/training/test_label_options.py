@@ -124,18 +124,32 @@ def test_a_choice_that_undoes_another_one_of_the_frozen_rule_is_told(client):
 @pytest.mark.parametrize(
     ("labels", "choice", "doubt"),
     [
-        ("human", {"target": "soft"}, "“Rollouts give” changes nothing"),
-        ("human", {"threshold": 0.5}, "“Right above this share of right rollouts” changes nothing"),
-        ("automatic", {"neutral": "drop"}, "“A neutral step counts as” changes nothing"),
-        ("automatic", {"label_rule": "consensus"}, "“Where people and rollouts both spoke” changes nothing"),
         ("automatic", {"classes": 3}, "rollouts never call a step neutral"),
         ("human", {"classes": 3, "neutral": "drop"}, "neutral steps would be unlabeled"),
         ("mixed", {"label_rule": "fusion"}, "the snapshot was not frozen with fusion"),
     ],
 )
-def test_a_choice_without_effect_is_told_before_the_start(client, labels, choice, doubt):
+def test_a_choice_with_an_unexpected_effect_is_told_before_the_start(client, labels, choice, doubt):
     [found] = doubts(client, frozen(labels), labels=labels, **choice)
     assert found.startswith(doubt)
+
+
+@pytest.mark.parametrize(
+    ("labels", "choice", "complaint"),
+    [
+        ("human", {"target": "soft"}, "“Rollouts give” changes nothing"),
+        ("human", {"threshold": 0.5}, "“Right above this share of right rollouts” changes nothing"),
+        ("automatic", {"neutral": "drop"}, "“A neutral step counts as” changes nothing"),
+        ("automatic", {"label_rule": "consensus"}, "“Where people and rollouts both spoke” changes nothing"),
+    ],
+)
+def test_a_choice_that_the_command_would_refuse_does_not_start(client, labels, choice, complaint):
+    snapshot = frozen(labels)
+    plan = client.get(reverse("training:start"), asked(snapshot, labels=labels, **choice)).context["plan"]
+    assert not plan.can_start and any(check.text.startswith(complaint) for check in plan.checks)
+    with pytest.raises(MisstepError, match=complaint):
+        start_training(snapshot, labels, configuration=choice)
+    assert not TrainingRun.objects.exists()
 
 
 def test_a_snapshot_frozen_with_fusion_may_be_trained_on_by_fusion(client):

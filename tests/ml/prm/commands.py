@@ -15,7 +15,7 @@ QUICK = ["--base", "small", "--steps", "3", "--batch-size", "8"]
 
 def snapshot_of(tmp_path, rows=None, name="snapshot", **manifest):
     rows = rows or [*sums(20), *sums(6, seed=1, split="validation")]
-    write_snapshot(tmp_path / name, rows, name="sums", labels="human", **manifest)
+    write_snapshot(tmp_path / name, rows, **{"name": "sums", "labels": "human", **manifest})
     return tmp_path / name
 
 

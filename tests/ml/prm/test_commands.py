@@ -15,7 +15,7 @@ from ml.prm import Unscored, load_scorer
 from ml.prm.model import build, small_config
 from ml.prm.tokenization import learned_tokenizer, load_step_tokenizer
 from tests.data import ROOT
-from tests.ml.prm.commands import scored, snapshot_of, trained
+from tests.ml.prm.commands import automatic_snapshot, scored, snapshot_of, trained
 from tests.ml.prm.toys import sums, with_neutrals
 
 
@@ -217,6 +217,17 @@ def test_the_rule_of_frozen_labels_decides_the_alternatives_too_and_stands_on_th
     assert result["counts"]["labelled_steps"] == steps
     _, result = trained(tmp_path, capsys, "--neutral", "negative", snapshot=snapshot, out="asked")
     assert (result["label_rule"]["neutral"], result["label_rule"]["threshold"]) == ("negative", 0.0)
+
+
+def test_what_was_counted_and_found_to_be_none_stands_on_the_card(tmp_path, capsys):
+    earlier, result = trained(tmp_path, capsys, out="earlier")
+    assert result["counts"]["truncated_steps"] == result["counts"]["truncated_solutions"] == 0
+    asked = ("--labels", "automatic", "--second-opinion", str(earlier), "--second-opinion-sure", "1")
+    snapshot = automatic_snapshot(tmp_path)
+    _, result = trained(
+        tmp_path, capsys, *asked, "--second-opinion-doubtful", "0", snapshot=snapshot, out="second"
+    )
+    assert result["counts"]["disbelieved_rows"] == result["counts"]["opinion_unasked_steps"] == 0
 
 
 def test_a_look_that_broke_off_is_no_faultless_solution_to_validate_on(tmp_path, capsys):

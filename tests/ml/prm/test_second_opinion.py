@@ -14,7 +14,7 @@ from ml.prm.second_opinion import SecondOpinion, is_believed, without, without_r
 from tests.ml.prm.commands import automatic_snapshot, trained
 from tests.ml.prm.toys import sums
 
-BY_ROLLOUTS = ("--labels", "automatic", "--label-rule", "people_override")
+BY_ROLLOUTS = ("--labels", "automatic")
 # Three updates leave every score near a half: each is sure enough to be above 0.01, and none is below 0.
 DENY_MISTAKES = ("--second-opinion-sure", "0.01", "--second-opinion-doubtful", "0.0")
 

@@ -109,6 +109,13 @@ def test_a_low_estimate_of_a_right_step_hides_no_alternatives(target):
     assert positions_taught(row, rule)[1] == {1, 2, 3}
 
 
+def test_the_answer_of_a_bad_problem_teaches_nothing_where_people_are_asked():
+    row = four_steps(human={"finish_reason": "bad_problem"}, is_correct=False)
+    assert classify(row, LabelRule("mixed"), objective="outcome") == []
+    assert classify(row, LabelRule("mixed"), outcomes=True) == []
+    assert len(classify(row, LabelRule("automatic"), objective="outcome")) == 1
+
+
 def test_neutral_can_be_its_own_class():
     row = replace(sums(1)[0], human={"ratings": [1, 0, 1]}, options=[])
     (example,) = classify(row, outputs=3)

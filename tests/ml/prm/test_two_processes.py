@@ -50,7 +50,7 @@ def test_two_processes_train_what_one_trains(tmp_path, capsys):
 def test_two_processes_hear_one_second_opinion(tmp_path, capsys):
     earlier, _ = trained(tmp_path, capsys, out="earlier")
     snapshot = automatic_snapshot(tmp_path)
-    asked = ("--labels", "automatic", "--label-rule", "people_override", "--second-opinion", str(earlier))
+    asked = ("--labels", "automatic", "--second-opinion", str(earlier))
     options = (*asked, "--second-opinion-sure", "0.01", "--second-opinion-doubtful", "0.0")
     alone, _ = trained(tmp_path, capsys, *options, snapshot=snapshot, out="alone")
     by_two_processes(snapshot, tmp_path / "together", *options)

@@ -25,6 +25,36 @@ def test_fusion_hears_a_search_only_where_it_probed():
     assert witnessed(row, LabelRule("mixed", mixture="fusion")).shares == [None, 1.0, 0.0, None]
 
 
+def four_steps(name, human, automatic=None):
+    return SnapshotRow(
+        name, "p", "1 + 1 =", ["s"] * 4, "train", [None] * 4, [None] * 4, human=human, automatic=automatic
+    )
+
+
+def test_fusion_labels_nothing_without_a_verdict_or_a_share():
+    searched = {"visits": [4] * 4, "correct": [4, 4, 0, 0]}
+    gave_up = {"ratings": [None] * 4, "finish_reason": "give_up", "posterior": [0.9, 0.8, 0.7, 0.6]}
+    rows = [
+        four_steps("a", {"first_mistake": 2, "finish_reason": "found_error"}, searched),
+        four_steps("b", gave_up),
+        four_steps("c", {**gave_up, "ratings": [1, None, None, None]}),
+        four_steps("d", None, {"visits": [0] * 4, "correct": [0] * 4, "hard": [1, 0, 0, 0]}),
+        four_steps("e", {"finish_reason": "bad_problem"}, searched),
+        four_steps("f", gave_up, searched),
+    ]
+    found = {row.id: row for row in label_rows(rows, LabelRule("mixed", mixture="fusion"))}
+    assert found["a"].label_source[0] == found["f"].label_source[0] == "fused"
+    assert [found[name].labels for name in "bde"] == [[None] * 4] * 3
+    assert found["c"].labels == [1.0, None, None, None] and found["c"].label_source[0] == "human"
+
+
+def test_fusion_learns_nothing_from_a_bad_problem():
+    items = [four_steps(str(k), {"first_mistake": k % 4, "finish_reason": "found_error"}) for k in range(12)]
+    rule = LabelRule("mixed", mixture="fusion")
+    bad = four_steps("bad", {"finish_reason": "bad_problem"}, {"visits": [4] * 4, "correct": [4] * 4})
+    assert label_rows([bad, *items], rule)[1:] == label_rows(items, rule)
+
+
 def simulated(count: int, seed: int) -> tuple[list[Witnessed], list[int | None]]:
     """Solutions whose truth is known, seen by a careful and a careless annotator and by a search."""
     generator = random.Random(seed)
