@@ -42,7 +42,7 @@ class Example:
 class ExampleSettings:
     """objective; outputs: classes of the classifier (2, or 3 with neutral as its own); outcome_tokens: `last`,
     `all`, or `product`, which reads a solution as one long step (for `ml.prm.likelihood`); alternatives:
-    whether rated options beside the trajectory are trained on; weighting: `node` (each node once) or `path`
+    whether options beside the trajectory are trained on, or paired; weighting: `node` (each node once) or `path`
     (as often as paths go through it); outcomes: a solution without any label of its steps is read as one long
     step, right when its answer is."""
 
@@ -69,7 +69,9 @@ def examples_from(
     if settings.objective == "preference":
         return [
             Example(p.id, p.tree, p.reads, [], [1.0] * len(p.reads), p.pairs, p.parents)
-            for p in preference_examples(rows, tokenizer, rule, settings.final_pairs, counts)
+            for p in preference_examples(
+                rows, tokenizer, rule, settings.final_pairs, counts, settings.alternatives
+            )
         ]
     examples = []
     for row in rows:

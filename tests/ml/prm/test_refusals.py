@@ -105,6 +105,8 @@ def test_an_unknown_objective_is_not_available(tmp_path):
             "--smoothing with objective value, expected classifier",
         ),
         (("--objective", "outcome", "--class-weights", "1", "2"), "--class-weights with objective outcome"),
+        (("--objective", "value", "--classes", "3"), "--classes 3 with objective value, expected classifier"),
+        (("--outcome-tokens", "all"), "--outcome-tokens all with objective classifier, expected outcome"),
         (("--objective", "preference", "--trees", "problem"), "--trees problem with objective preference"),
         (
             ("--objective", "outcome", "--outcome-tokens", "all", "--trees", "problem"),
@@ -116,6 +118,12 @@ def test_an_unknown_objective_is_not_available(tmp_path):
 def test_what_no_run_can_have_or_the_objective_ignores_is_refused(tmp_path, capsys, arguments, complaint):
     assert complaint in refusal(tmp_path, capsys, *arguments, snapshot=snapshot_of(tmp_path))
     assert not list(tmp_path.glob("checkpoint*"))
+
+
+def test_preferences_without_alternatives_are_refused_where_no_other_pairs_are(tmp_path, capsys):
+    given = ("--objective", "preference", "--no-alternatives")
+    message = refusal(tmp_path, capsys, *given, snapshot=snapshot_of(tmp_path))
+    assert "no example has a target under this rule and objective, expected at least one" in message
 
 
 def test_a_problem_seen_in_training_is_reported_when_it_is_scored(tmp_path, capsys):

@@ -213,6 +213,17 @@ def test_preferences_share_the_prefix_and_end_with_whole_solutions():
     assert example.tree.tokens[nodes[1][0]] == STEPS.step(right.steps[2])
 
 
+def test_preferences_without_alternatives_compare_solutions_alone():
+    right = sums(1)[0]
+    wrong = replace(right, id="other", steps=[right.steps[0], "9 + 9 = 1"], labels=[1.0, 0.0], first_mistake=1,
+        label_source=["human"] * 2, is_correct=False)  # fmt: skip
+    (all_pairs,) = examples_of("preference", [right, wrong], STEPS)
+    (example,) = examples_of("preference", [right, wrong], STEPS, alternatives=False)
+    assert (len(all_pairs.pairs), len(example.pairs)) == (4, 2)
+    alternatives = [STEPS.step(option["text"]) for option in right.options]
+    assert not [node for node in example.tree.tokens if node in alternatives]
+
+
 def test_truncation_is_counted_and_a_step_beyond_the_context_is_refused():
     row = replace(sums(1)[0], options=[])
     whole = [len(STEPS.problem(row.problem)), *(len(STEPS.step(step)) for step in row.steps)]
