@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labelsite.snapshots.models import LabelSource, Snapshot
-from labelsite.training.label_checks import asked_rule, doubts, rule_of, takes_second_opinion
+from labelsite.training.label_checks import asked_rule, doubts, loses_neutrals, rule_of, takes_second_opinion
 from labelsite.training.models import TrainingRun
 
 # Which labels a snapshot has evidence for: a mixed one holds both witnesses' words.
@@ -85,6 +85,9 @@ def _label_rule(snapshot: Snapshot, chosen: Mapping[str, Any]) -> list[Check]:
     checks = [Check(rule, is_good=True)]
     if chosen.get("second_opinion") and not takes_second_opinion(snapshot, labels, asked_rule(chosen)):
         text = _("none of these labels are rollouts' alone: there is nothing to ask a second opinion about")
+        checks.append(Check(text, is_good=False, is_fatal=True))
+    if loses_neutrals(snapshot, labels, chosen):
+        text = _("a neutral step has to count as correct where neutral is a class of its own")
         checks.append(Check(text, is_good=False, is_fatal=True))
     if not is_expected:
         checks.append(

@@ -35,6 +35,7 @@ from ml.prm.request import (
     head_settings,
     language_weight,
     refuse_contradictions,
+    refuse_lost_neutrals,
     tolerance,
 )
 from ml.prm.score import Scorer, Unscored
@@ -54,6 +55,7 @@ def run_training(request: Request) -> dict[str, Any]:
     snapshot = read_snapshot(request.snapshot)
     rows, rule = _labelled(snapshot, request)
     request = replace(request, rule=rule)
+    refuse_lost_neutrals(rule, request.examples.outputs)
     if request.second_opinion:
         refuse_useless(rule)
         # Read once: whatever becomes of that folder later, the card names what was asked.

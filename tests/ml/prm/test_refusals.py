@@ -13,7 +13,7 @@ from ml.errors import MisstepError, NotAvailable
 from ml.prm.checkpoint import sha256_of
 from ml.snapshot import combined_hash
 from tests.ml.prm.commands import scored, snapshot_of, trained
-from tests.ml.prm.toys import sums
+from tests.ml.prm.toys import sums, with_neutrals
 
 
 def refusal(tmp_path, capsys, *arguments, snapshot):
@@ -118,6 +118,19 @@ def test_an_unknown_objective_is_not_available(tmp_path):
 def test_what_no_run_can_have_or_the_objective_ignores_is_refused(tmp_path, capsys, arguments, complaint):
     assert complaint in refusal(tmp_path, capsys, *arguments, snapshot=snapshot_of(tmp_path))
     assert not list(tmp_path.glob("checkpoint*"))
+
+
+@pytest.mark.parametrize("neutral", ["drop", "negative"])
+@pytest.mark.parametrize("is_frozen", [True, False])
+def test_a_class_for_neutrals_that_the_rule_takes_away_is_refused(tmp_path, capsys, neutral, is_frozen):
+    rule = {"labels": "human", "neutral": neutral if is_frozen else "positive"}
+    snapshot = snapshot_of(tmp_path, with_neutrals(sums(20)), rule=rule)
+    asked = () if is_frozen else ("--neutral", neutral)
+    message = refusal(tmp_path, capsys, "--classes", "3", *asked, snapshot=snapshot)
+    assert f"--classes 3 with labels whose neutral is {neutral}, expected positive" in message
+    assert "--neutral positive" in message
+    _, result = trained(tmp_path, capsys, "--classes", "3", "--neutral", "positive", snapshot=snapshot)
+    assert result["label_rule"]["neutral"] == "positive"
 
 
 def test_preferences_without_alternatives_are_refused_where_no_other_pairs_are(tmp_path, capsys):
