@@ -130,6 +130,27 @@ def test_values_of_a_right_solution_climb_to_one():
     assert [t[0] for t in example.targets] == [0.1, 0.2, 0.3]
 
 
+@pytest.mark.parametrize(
+    ("correct", "after_mistake", "values"),
+    [
+        # Some rollout from each step is right, so that each is: k / K.
+        ([3, 2, 8], "none", [1 / 3, 2 / 3, 1.0]),
+        # Step 1 is wrong at the distance of step 0, which is 2: v = 1/3, w = -(2/3)/3.
+        ([3, 0, 0], "none", [1 / 3, 1 / 9]),
+        # And once more: w = -(8/9)/3.
+        ([3, 0, 0], "keep", [1 / 3, 1 / 9, 0.0]),
+        # Behind the mistake a step is right again where some rollout is: w = (8/9)/1.
+        ([3, 0, 1], "keep", [1 / 3, 1 / 9, 1.0]),
+    ],
+)
+def test_values_of_shares_take_a_step_for_wrong_where_no_rollout_is_right(correct, after_mistake, values):
+    rule = LabelRule("automatic", target="soft", after_mistake=after_mistake)
+    searched = replace(sums(1)[0], automatic={"visits": [8] * 3, "correct": correct}, options=[])
+    (row,) = label_rows([searched], rule)
+    (example,) = classify(row, rule, objective="value", outputs=1)
+    assert [target[0] for target in example.targets] == pytest.approx(values)
+
+
 def test_an_outcome_is_read_at_the_last_token_or_at_every_one():
     (last,) = examples_of("outcome", sums(1), STEPS)
     assert last.reads == [3] and last.targets == [[0.0, 1.0]]
