@@ -35,14 +35,17 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--labels", choices=CHOICES["labels"], default="human")
     arguments.add_argument("--objective", default="classifier", help=", ".join(OBJECTIVES))
     arguments.add_argument(
-        "--base", default="pocket", help="pocket, pocket-reader, small, or a model's folder"
+        "--base",
+        default="pocket",
+        help="pocket (for other texts than the pocket family's: small, and it says so), pocket-reader, small (random"
+        " weights, any text), or a model's folder",
     )
     arguments.add_argument("--from-scratch", action="store_true", help="random weights for a pocket base")
     arguments.add_argument(
         "--extra-layers",
         type=int,
         metavar="N",
-        help="fresh layers on top of the base (pocket bases: 2, others: 0)",
+        help="fresh layers on top of given weights (pocket bases: 2, others: 0)",
     )
     arguments.add_argument("--seed", type=int, default=0)
     _label_arguments(arguments.add_argument_group("labels (asking for any decides the labels anew)"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,19 @@ SHIPPED = {"pocket": ("weights", "pocket policy"), "pocket-reader": ("reader", "
 # The pocket tokenizer knows the family's words; a text that it cannot say gets a tokenizer learned from it.
 UNKNOWN_ALLOWED = 0.02
 SAMPLE = 200
+# Characters of such a text that a message shows.
+SHOWN = 60
 
 
 @dataclass(frozen=True)
 class Base:
-    """A model with a fresh head, its tokenizer, and what the card says of where it came from."""
+    """A model with a fresh head, its tokenizer, and what the card says of where it came from. remark: what a person
+    should know of it before it is trained, "" for nothing."""
 
     model: PreTrainedModel
     tokenizer: StepTokenizer
     origin: dict[str, Any]
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,22 +83,65 @@ def open_base(
 ) -> Base:
     """`pocket`, `pocket-reader`, `small`, or a transformers model's folder. Random weights are drawn from `seed`.
 
-    `extra_layers` fresh layers go on top of given weights (None: what suits the base).
-    Raises MisstepError for a folder that holds no readable model, and for target tokens that it cannot say.
+    `extra_layers` fresh layers go on top of given weights (None: what suits the base). `pocket` gives way to `small`
+    where the texts are not the pocket family's, and says so in `remark` and `origin`.
+    Raises MisstepError for a folder that holds no readable model, for target tokens that it cannot say, for texts
+    that `pocket-reader` cannot say, and for `from_scratch` and `extra_layers` where they would do nothing.
     """
     torch.manual_seed(seed)
     if name not in (*SHIPPED, "small"):
+        if from_scratch:
+            raise MisstepError(f"--from-scratch with --base {name}, expected pocket or pocket-reader with it")
         base = _from_folder(Path(name), head, maximum_length)
         return _with_layers(base, extra_layers or 0, head)
-    if name in SHIPPED:
-        weights = None if from_scratch else shipped_folder(name)
-        layout = pocket_layout(maximum_length or POCKET_CONTEXT, head.target_tokens, head.tolerance)
-        pocket = StepTokenizer(pocket_tokenizer(weights), layout)
-        if pocket.unknown_share(texts[:SAMPLE]) <= UNKNOWN_ALLOWED:
-            usual = POCKET_EXTRA_LAYERS if head.tolerance is None else 0
-            extra = usual if extra_layers is None else extra_layers
-            return _pocket(name, pocket, head, weights, extra)
-    return _small(texts, head, maximum_length)
+    if name == "small":
+        _refuse_layers_on_random_weights(name, extra_layers)
+        return _small(texts, head, maximum_length)
+    weights = None if from_scratch else shipped_folder(name)
+    layout = pocket_layout(maximum_length or POCKET_CONTEXT, head.target_tokens, head.tolerance)
+    pocket = StepTokenizer(pocket_tokenizer(weights), layout)
+    if pocket.unknown_share(texts[:SAMPLE]) > UNKNOWN_ALLOWED:
+        unknown = next(text for text in texts[:SAMPLE] if pocket.unknown_share([text]))
+        return _instead_of(name, _shown(unknown), texts, head, maximum_length, extra_layers)
+    if weights is None:
+        _refuse_layers_on_random_weights(f"{name} from scratch", extra_layers)
+    usual = POCKET_EXTRA_LAYERS if head.tolerance is None else 0
+    return _pocket(name, pocket, head, weights, usual if extra_layers is None else extra_layers)
+
+
+def _refuse_layers_on_random_weights(base: str, extra_layers: int | None) -> None:
+    """Layers that begin as the identity keep what weights know, and random ones know nothing."""
+    if extra_layers:
+        raise MisstepError(
+            f"--extra-layers {extra_layers} on random weights (--base {base}), expected them on given weights"
+        )
+
+
+def _instead_of(
+    name: str,
+    unknown: str,
+    texts: Sequence[str],
+    head: HeadSettings,
+    maximum_length: int | None,
+    extra_layers: int | None,
+) -> Base:
+    """The small model in place of the usual base. A base that was named on purpose is never another one."""
+    if name != "pocket":
+        raise MisstepError(
+            f"--base {name} reads the pocket family's words only, and not {unknown}, expected --base small (random"
+            " weights) or a model's folder"
+        )
+    _refuse_layers_on_random_weights("small, because pocket cannot read these texts", extra_layers)
+    small = _small(texts, head, maximum_length)
+    remark = (
+        f"--base pocket reads the pocket family's words only, and not {unknown}: training starts from --base small,"
+        " with random weights"
+    )
+    return replace(small, origin={**small.origin, "instead_of": name}, remark=remark)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
 
 
 def shipped_folder(name: str = "pocket") -> Path | None:

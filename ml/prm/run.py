@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -72,6 +73,8 @@ def run_training(request: Request) -> dict[str, Any]:
         request.base, _texts(parts["train"]), head_settings(request), settings.seed, request.maximum_length,
         request.from_scratch, request.extra_layers,
     )  # fmt: skip
+    if base.remark and group.is_first:
+        print(f"python -m ml train: {base.remark}", file=sys.stderr, flush=True)
     targets = base.tokenizer.target_ids
     counts: Counter[str] = Counter()
     parts["train"] = _believed(parts["train"], snapshot, request, group, counts)

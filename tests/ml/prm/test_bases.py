@@ -66,11 +66,35 @@ def test_from_scratch_draws_weights_from_the_seed():
     assert torch.equal(first[0], first[1]) and not torch.equal(first[0], first[2])
 
 
-def test_text_that_the_pocket_family_cannot_say_gets_a_tokenizer_of_its_own():
-    prose = ["Janet’s ducks lay 16 eggs per day.", "She sells the remainder for $2 per fresh duck egg."]
-    base = opened(texts=prose)
-    assert base.origin["name"] == "small"
+PROSE = ["Janet’s ducks lay 16 eggs per day.", "She sells the remainder for $2 per fresh duck egg."]
+
+
+def test_text_that_the_pocket_family_cannot_say_gets_a_tokenizer_of_its_own_and_a_remark():
+    base = opened(texts=PROSE)
+    assert base.origin == {"name": "small", "weights": "random", "instead_of": "pocket"}
+    assert "Janet’s ducks" in base.remark and "training starts from --base small" in base.remark
     assert base.tokenizer.unknown_share(["何か else, entirely: ∑"]) == 0.0
+    assert opened().remark == opened("small", texts=PROSE).remark == ""
+
+
+@pytest.mark.parametrize("from_scratch", [False, True])
+def test_a_reader_of_pocket_problems_is_never_another_model_for_other_texts(from_scratch):
+    with pytest.raises(MisstepError, match=r"not 'Janet’s ducks .*', expected --base small"):
+        opened("pocket-reader", texts=[*POCKET, *PROSE], from_scratch=from_scratch)
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "options", "complaint"),
+    [
+        ("small", POCKET, {"extra_layers": 2}, "--extra-layers 2 on random weights .--base small"),
+        ("pocket", POCKET, {"extra_layers": 1, "from_scratch": True}, "--extra-layers 1 on random weights"),
+        ("pocket", PROSE, {"extra_layers": 1}, "because pocket cannot read these texts"),
+        (".", POCKET, {"from_scratch": True}, "--from-scratch with --base ., expected pocket"),
+    ],
+)
+def test_what_would_do_nothing_to_a_base_is_refused(name, texts, options, complaint):
+    with pytest.raises(MisstepError, match=complaint):
+        opened(name, texts, **options)
 
 
 def test_a_base_that_is_no_model_is_refused(tmp_path):
