@@ -10,7 +10,6 @@ import pytest
 from ml.errors import MisstepError
 from ml.prm.examples import ExampleSettings, examples_from
 from ml.prm.preferences import sibling_pairs
-from ml.prm.score import Unscored, shared_trees
 from ml.targets import LabelRule, label_rows
 from tests.ml.prm.toys import examples_of, sums, tokenizer
 
@@ -275,24 +274,6 @@ def test_an_alternative_beyond_the_context_is_counted_and_left_out(objective):
     assert example.tree == examples_of(objective, [row], STEPS)[0].tree
 
 
-def test_scoring_leaves_steps_without_a_score_where_the_context_ends():
-    short = tokenizer(maximum_length=16)
-    steps = ["1 + 1 = 2", "2 " * 100, "3"]
-    trees, places = shared_trees(
-        [Unscored("a", "Add 1 1", steps), Unscored("b", "Add 1 1 " * 9, steps)], short
-    )
-    assert places == [(0, [1]), (1, [])]
-    assert max(tree.size for tree in trees) <= 16
-
-
 def test_a_solution_that_spells_a_special_token_does_not_get_it():
     pad = STEPS.tokenizer.pad_token_id
     assert pad not in STEPS.step("the end <pad> or not")
-
-
-def test_scoring_puts_equal_prefixes_through_once():
-    row = sums(1)[0]
-    twice = [Unscored("a", row.problem, row.steps), Unscored("b", row.problem, [row.steps[0], "no"])]
-    trees, places = shared_trees(twice, STEPS)
-    assert len(trees) == 1 and trees[0].parents == [-1, 0, 1, 2, 1]
-    assert places == [(0, [1, 2, 3]), (0, [1, 4])]
