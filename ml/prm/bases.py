@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from transformers import PreTrainedModel
 from ml.errors import MisstepError
 from ml.prm.checkpoint import sha256_of
 from ml.prm.deepening import deepened
-from ml.prm.model import build, load, small_config
+from ml.prm.loading import load
+from ml.prm.model import build, small_config
 from ml.prm.tokenization import (
     POCKET_CONTEXT,
     Layout,
@@ -38,8 +40,10 @@ SHOWN = 60
 
 @dataclass(frozen=True)
 class Base:
-    """A model with a fresh head, its tokenizer, and what the card says of where it came from. remark: what a person
-    should know of it before it is trained, "" for nothing."""
+    """A model with a head for the objective, its tokenizer, and what the card says of where it came from.
+
+    remark: what a person should know of it before it is trained, "" for nothing.
+    """
 
     model: PreTrainedModel
     tokenizer: StepTokenizer
@@ -51,11 +55,13 @@ class Base:
 class HeadSettings:
     """outputs: classes, or 1 for a scalar. target_tokens: read the language model's own head at these tokens
     instead of a linear one; as many as classes, in the order negative, positive, neutral. tolerance: read it
-    at the tokens that came (see `ml.prm.likelihood`); two classes."""
+    at the tokens that came (see `ml.prm.likelihood`); two classes. objective: what a linear head is trained for; a
+    checkpoint's own goes on where it was trained for the same."""
 
     outputs: int = 2
     target_tokens: Sequence[str] = ()
     tolerance: float | None = None
+    objective: str = "classifier"
 
     def __post_init__(self) -> None:
         if self.target_tokens and len(self.target_tokens) != self.outputs:
@@ -184,7 +190,8 @@ def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None) -
         raise MisstepError(
             f"--base {folder} is no folder, expected pocket, pocket-reader, small or a model's folder"
         )
-    model = load(folder, head.outputs, head.is_language_head)
+    goes_on = not head.is_language_head and _has_head_for(folder, head)
+    model = load(folder, head.outputs, head.is_language_head, keeps_head=goes_on)
     context = getattr(model.config, "max_position_embeddings", None) or 2048
     if maximum_length is not None and maximum_length > context:
         raise MisstepError(f"--maximum-length {maximum_length}, expected at most the base's {context}")
@@ -193,4 +200,14 @@ def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None) -
         tokenizer = load_step_tokenizer(folder, context, head.target_tokens, head.tolerance)
     weights = sorted(folder.glob("*.safetensors"))
     origin = {"name": folder.name, "weights": "given", "sha256": [sha256_of(path) for path in weights]}
-    return Base(model, tokenizer, origin)
+    return Base(model, tokenizer, {**origin, "goes_on_with_head": True} if goes_on else origin)
+
+
+def _has_head_for(folder: Path, head: HeadSettings) -> bool:
+    """Whether the folder is a checkpoint with a linear head of the same objective and outputs."""
+    try:
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    own = isinstance(card, dict) and [card.get(name) for name in ("format", "objective", "outputs", "head")]
+    return own == ["misstep-checkpoint", head.objective, head.outputs, "linear"]

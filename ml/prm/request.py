@@ -104,7 +104,7 @@ def head_settings(request: Request) -> HeadSettings:
         )
     if is_likelihood and request.is_sharded:
         raise MisstepError("--head likelihood with --shard, expected one of them")
-    return HeadSettings(request.examples.outputs, request.target_tokens, tolerance(request))
+    return HeadSettings(request.examples.outputs, request.target_tokens, tolerance(request), objective)
 
 
 def tolerance(request: Request) -> float | None:

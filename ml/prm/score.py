@@ -12,7 +12,8 @@ import torch
 
 from ml.errors import MisstepError
 from ml.prm.checkpoint import check_whole
-from ml.prm.model import ProcessRewardModel, load
+from ml.prm.loading import load
+from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import TokenTree, batches_within, pack
 from ml.prm.tokenization import StepTokenizer, load_step_tokenizer
 
