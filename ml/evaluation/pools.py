@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ml.answers import is_equivalent
-from ml.errors import BadRecord
+from ml.errors import BadRecord, MisstepError
 from ml.evaluation.best_of_n import Pool
 from ml.evaluation.lines_by_id import lines_by_id
 
@@ -24,8 +24,11 @@ def read_pools(path: Path, extra: Scores | None = None, own: str = "scores") -> 
 
     A candidate's `step_scores` holds scores by source. `extra` brings scores by id `<problem id>/<index>`,
     which then stand under the name `own`. Raises BadRecord for a line that is no pool, or lacks scores that
-    another candidate or the first line has, which would be judged as if they were the lowest.
+    another candidate or the first line has, which would be judged as if they were the lowest; MisstepError where
+    there is no file.
     """
+    if not path.is_file():
+        raise MisstepError(f"{path}: no such file, expected a pool of solutions")
     sources: set[str] | None = None
     with path.open(encoding="utf-8") as stream:
         for number, line in enumerate(stream, start=1):
