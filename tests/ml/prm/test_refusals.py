@@ -95,6 +95,36 @@ def test_an_unknown_objective_is_not_available(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("option", "found", "expected"),
+    [
+        ("--batch-size", "0", "at least 1"),
+        ("--tokens-per-row", "0", "at least 1"),
+        ("--save-every", "0", "at least 1"),
+        ("--limit", "-5", "at least 1"),
+        ("--maximum-length", "0", "at least 1"),
+        ("--epochs", "-1.0", "more than 0"),
+        ("--learning-rate", "0.0", "more than 0"),
+        ("--learning-rate", "nan", "more than 0"),
+        ("--learning-rate", "inf", "more than 0"),
+        ("--smoothing", "1.5", "from 0 to below 1"),
+        ("--threshold", "-0.5", "from 0 to below 1"),
+        ("--automatic-weight", "-1.0", "0 or more"),
+        ("--weight-decay", "-1.0", "0 or more"),
+        ("--language-weight", "nan", "0 or more"),
+        ("--class-weights", "-1.0", "0 or more"),
+        ("--extra-layers", "-1", "0 or more"),
+        ("--lora", "-1", "0 or more"),
+        ("--seed", "-1", "0 or more"),
+    ],
+)
+def test_a_number_that_no_run_can_have_is_refused_by_its_option(tmp_path, option, found, expected):
+    with pytest.raises(MisstepError) as error:
+        train_command.main(["--snapshot", "none", "--out", str(tmp_path / "checkpoint"), option, found])
+    assert str(error.value) == f"{option} {found}, expected {expected}"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (("--class-weights", "1", "2", "3"), "3 --class-weights, expected one for each of 2 classes"),
