@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,25 @@ def read_scores(path: Path) -> dict[str, list[float | None]]:
             raise BadRecord(str(path), number, f"scores {scores!r}", "numbers in [0, 1] or null")
         found[name] = scores
     return found
+
+
+def known_scores(found: Mapping[str, Sequence[float | None]]) -> dict[str, list[float]]:
+    """The scores without the steps that have none, which lay beyond a model's context: a solution is judged by the
+    steps that were read, and one without any counts as 0."""
+    return {name: [score for score in scores if score is not None] for name, scores in found.items()}
+
+
+def unscored(pools: Iterable[Pool], found: Mapping[str, Sequence[float | None]]) -> dict[str, int]:
+    """How many steps of the pools' solutions have no score, of how many solutions, and how many have none at all."""
+    chosen = [found[f"{pool.id}/{index}"] for pool in pools for index in range(len(pool.right))]
+    missing = [sum(score is None for score in scores) for scores in chosen]
+    return {
+        "unscored_steps": sum(missing),
+        "solutions_with_unscored_steps": sum(count > 0 for count in missing),
+        "solutions_without_scores": sum(
+            count == len(scores) for count, scores in zip(missing, chosen, strict=True)
+        ),
+    }
 
 
 def _is_probability(score: Any) -> bool:
