@@ -116,6 +116,10 @@ def test_a_pool_without_candidates_or_scores_is_refused_by_line(tmp_path):
     assert len(list(read_pools(path))) == 1
     with pytest.raises(BadRecord, match="no scores for a/0"):
         list(read_pools(path, extra={"b/0": [1.0]}))
+    for count in (-1, True, "1"):
+        path.write_text(json.dumps({"id": "a", "solutions": [candidate], "empty_samples": count}) + "\n")
+        with pytest.raises(BadRecord, match="expected a whole number, 0 or more"):
+            list(read_pools(path))
 
 
 @pytest.mark.parametrize(
