@@ -11,7 +11,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labelsite.snapshots.models import LabelSource, Snapshot
-from labelsite.training.label_checks import asked_rule, doubts, idle, rule_of, takes_second_opinion
+from labelsite.training.label_checks import (
+    asked_rule,
+    doubts,
+    idle,
+    loses_neutrals,
+    rule_of,
+    takes_second_opinion,
+)
 from labelsite.training.models import TrainingRun
 
 # Which labels a snapshot has evidence for: a mixed one holds both witnesses' words.
@@ -86,6 +93,9 @@ def _label_rule(snapshot: Snapshot, chosen: Mapping[str, Any]) -> list[Check]:
     if chosen.get("second_opinion") and not takes_second_opinion(snapshot, labels, asked_rule(chosen)):
         text = _("none of these labels are rollouts' alone: there is nothing to ask a second opinion about")
         checks.append(Check(text, is_good=False, is_fatal=True))
+    if loses_neutrals(snapshot, labels, chosen):
+        text = _("a neutral step has to count as correct where neutral is a class of its own")
+        checks.append(Check(text, is_good=False, is_fatal=True))
     if not is_expected:
         checks.append(
             Check(
@@ -93,7 +103,7 @@ def _label_rule(snapshot: Snapshot, chosen: Mapping[str, Any]) -> list[Check]:
             )
         )
     checks += [Check(text, is_good=False, is_fatal=True) for text in idle(labels, chosen)]
-    return checks + [Check(doubt, is_good=False) for doubt in doubts(snapshot, labels, chosen)]
+    return checks + [Check(doubt, is_good=False) for doubt in doubts(labels, chosen)]
 
 
 def _steps(counts: Mapping[str, Any]) -> Check:

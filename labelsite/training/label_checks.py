@@ -45,6 +45,13 @@ def takes_second_opinion(snapshot: Snapshot, labels: str, asked: Mapping[str, An
     return LabelRule(labels, mixture=rule.get("mixture", LabelRule.mixture)).has_labels_of_rollouts
 
 
+def loses_neutrals(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> bool:
+    """Whether neutral steps should be a class and have no label of their own; the command refuses that."""
+    _is_frozen, rule = _deciding(snapshot, labels, asked_rule(chosen))
+    has_people = labels != LabelSource.AUTOMATIC
+    return chosen.get("classes") == 3 and has_people and rule.get("neutral", LabelRule.neutral) != "positive"
+
+
 def _deciding(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
     """Whether the labels stay as they were frozen, and the rule that decides them."""
     if not asked and labels == snapshot.labels:
@@ -58,13 +65,7 @@ def idle(labels: str, chosen: Mapping[str, Any]) -> Iterator[str]:
         yield _("“%(option)s” changes nothing in these labels") % {"option": said(part, None)[0]}
 
 
-def doubts(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> Iterator[str]:
+def doubts(labels: str, chosen: Mapping[str, Any]) -> Iterator[str]:
     """What was asked for and would do something else than its name says."""
-    asked = asked_rule(chosen)
-    fused = (snapshot.manifest.get("rule") or {}).get("mixture") == "fusion"
-    if labels == LabelSource.MIXED and asked.get("mixture") == "fusion" and not fused:
-        yield _("the snapshot was not frozen with fusion: people's labels alone would count where they spoke")
     if chosen.get("classes") == 3 and labels == LabelSource.AUTOMATIC:
         yield _("rollouts never call a step neutral, so the third class would stay empty")
-    if chosen.get("classes") == 3 and asked.get("neutral") == "drop":
-        yield _("neutral steps would be unlabeled, so the third class would stay empty")

@@ -13,7 +13,7 @@ from ml.evaluation.critiques import critique_report, read_critiques
 from ml.evaluation.first_mistake import best_threshold, first_mistake_report, metric
 from ml.evaluation.judged import Judged, JudgedSolution, format_of, joined, verdict_of
 from ml.evaluation.most_likely import MostLikely
-from ml.evaluation.pools import read_pools, read_scores
+from ml.evaluation.pools import known_scores, read_pools, read_scores, unscored
 from ml.evaluation.rules import (
     OTHER_HALF,
     Rule,
@@ -166,14 +166,11 @@ def _unseen(training_problems: Path | None, judged: Judged) -> dict[str, Any]:
 
 
 def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:
-    extra = None
-    if options.scores is not None:
-        extra = {
-            name: [score if score is not None else 0.0 for score in scores]
-            for name, scores in read_scores(options.scores).items()
-        }
+    if options.subsamples < 1:
+        raise MisstepError(f"--subsamples {options.subsamples}, expected at least 1")
+    found = None if options.scores is None else read_scores(options.scores)
     progress, pools = Progress("problems read"), []
-    for pool in read_pools(options.pool, extra):
+    for pool in read_pools(options.pool, None if found is None else known_scores(found)):
         pools.append(pool)
         progress.report(len(pools))
     if not pools:
@@ -186,5 +183,6 @@ def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:
         "pool": options.pool.name,
         "problems": len(pools),
         "candidates": sum(len(pool.right) for pool in pools),
+        **({} if found is None else unscored(pools, found)),
         "rows": table(pools, sizes, options.subsamples, seed=options.seed),
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,27 +60,37 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     if not problems:
         raise MisstepError(f"{arguments.problems}: no problems, expected at least one")
     policy = load_policy(arguments.policy, engines_for(len(problems)))
-    correct = solved = tokens = 0
+    counts: Counter[str] = Counter()
     with whole_file(arguments.out) as file:
         for line, spent in sampled_lines(problems, policy, arguments):
             right = [solution["is_correct"] for solution in line["solutions"]]
-            correct, solved, tokens = correct + sum(right), solved + any(right), tokens + spent
+            counts.update(written=len(right), correct=sum(right), solved=any(right), tokens=spent)
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        if not counts["written"]:
+            raise MisstepError(f"{policy.name} wrote no step at all, expected solutions")
+    asked = len(problems) * arguments.n
+    empty = asked - counts["written"]
+    if empty:
+        told = f"{empty} of {asked} samples hold no step; they are counted (empty_samples) and not written"
+        print(f"python -m ml sample: {told}", file=sys.stderr, flush=True)
     return {
         "out": str(arguments.out),
         "policy": policy.name,
         "problems": len(problems),
-        "solutions": len(problems) * arguments.n,
-        "pass_at_1": round(correct / (len(problems) * arguments.n), 4),
-        "solved": round(solved / len(problems), 4),
-        "tokens": tokens,
+        "solutions": counts["written"],
+        "empty_samples": empty,
+        # An empty sample is no solution, and no right one.
+        "pass_at_1": round(counts["correct"] / asked, 4),
+        "solved": round(counts["solved"] / len(problems), 4),
+        "tokens": counts["tokens"],
     }
 
 
 def sampled_lines(
     problems: Sequence[Problem], policy: Policy, arguments: argparse.Namespace
 ) -> Iterator[tuple[dict[str, Any], int]]:
-    """One output line for each problem, and the tokens that it took."""
+    """One output line for each problem, and the tokens that it took. Samples without any step are a number beside
+    the solutions: no reader takes a solution with nothing to judge, and best-of-n counts them among its candidates."""
     progress = Progress("problems", len(problems))
     at_once = max(1, COMPLETIONS_AT_ONCE // arguments.n)
     for begin in range(0, len(problems), at_once):
@@ -86,14 +98,16 @@ def sampled_lines(
         prefixes = [Prefix(problem, (), arguments.style) for problem in block]
         written = policy.complete(prefixes, arguments.n, arguments.temperature, arguments.seed)
         for problem, continuations in zip(block, written, strict=True):
-            solutions = [solution_record(problem, one, arguments.style) for one in continuations]
-            line = {
+            solutions = [solution_record(problem, one, arguments.style) for one in continuations if one.steps]
+            line: dict[str, Any] = {
                 "id": problem.id,
                 "problem": problem.text,
                 "answer": problem.answer,
                 "generator": policy.name,
                 "solutions": solutions,
             }
+            if empty := len(continuations) - len(solutions):
+                line["empty_samples"] = empty
             yield line, sum(one.tokens for one in continuations)
         progress.report(min(begin + at_once, len(problems)))
 

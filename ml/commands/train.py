@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml.commands.train_refusals import refuse_contradictions
 from ml.errors import MisstepError, NotAvailable
 from ml.progress import print_result
 from ml.targets.rules import CHOICES
@@ -38,14 +39,17 @@ def parser() -> argparse.ArgumentParser:
     )
     arguments.add_argument("--objective", default="classifier", help=", ".join(OBJECTIVES))
     arguments.add_argument(
-        "--base", default="pocket", help="pocket, pocket-reader, small, or a model's folder"
+        "--base",
+        default="pocket",
+        help="pocket (for other texts than the pocket family's: small, and it says so), pocket-reader, small (random"
+        " weights, any text), or a model's folder",
     )
     arguments.add_argument("--from-scratch", action="store_true", help="random weights for a pocket base")
     arguments.add_argument(
         "--extra-layers",
         type=int,
         metavar="N",
-        help="fresh layers on top of the base (pocket bases: 2, others: 0)",
+        help="fresh layers on top of given weights (pocket bases: 2, others: 0)",
     )
     arguments.add_argument("--seed", type=int, default=0)
     _label_arguments(arguments.add_argument_group("labels (asking for any decides the labels anew)"))
@@ -81,7 +85,7 @@ def request_from(options: argparse.Namespace) -> Any:
     from ml.prm.request import OUTPUTS, Request
     from ml.prm.train import TrainingSettings
 
-    _refuse_contradictions(options)
+    refuse_contradictions(options)
     given = {name: getattr(options, name) for name in RULE_OPTIONS if getattr(options, name) is not None}
     if "label_rule" in given:
         given["mixture"] = given.pop("label_rule")
@@ -134,20 +138,6 @@ def request_from(options: argparse.Namespace) -> Any:
         is_sharded=options.shard,
         keep_state=options.keep_state,
     )
-
-
-def _refuse_contradictions(options: argparse.Namespace) -> None:
-    """Raises MisstepError for numbers that no run can have, and for those that the objective would not look at."""
-    if options.steps is not None and options.steps < 1:
-        raise MisstepError(f"--steps {options.steps}, expected at least 1")
-    for name, given in (("--class-weights", options.class_weights), ("--smoothing", options.smoothing)):
-        if given and options.objective != "classifier":
-            raise MisstepError(f"{name} with objective {options.objective}, expected classifier")
-    weights = options.class_weights or []
-    if weights and len(weights) != options.classes:
-        raise MisstepError(
-            f"{len(weights)} --class-weights, expected one for each of {options.classes} classes"
-        )
 
 
 def _second_opinion(options: argparse.Namespace) -> SecondOpinion | None:
@@ -233,7 +223,9 @@ def _objective_arguments(group: Any) -> None:
         action="store_true",
         help="solutions without a label of their steps teach by their answer (--head likelihood)",
     )
-    group.add_argument("--no-alternatives", action="store_true", help="leave rated alternatives out")
+    group.add_argument(
+        "--no-alternatives", action="store_true", help="train on no alternatives, nor on their pairs"
+    )
     group.add_argument("--weighting", choices=("node", "path"), default="node", help="of shared steps")
     group.add_argument(
         "--trees",

@@ -13,9 +13,11 @@ from ml.errors import BadRecord, MisstepError
 def lines_by_id(path: Path, field: str, written_by: str) -> Iterator[tuple[int, str, list[Any]]]:
     """Line number (from 1), id, and the list in `field`.
 
-    Raises BadRecord for a line that is none, or an id twice; MisstepError for a file without lines, which names what
-    would have been `written_by`.
+    Raises BadRecord for a line that is none, or an id twice; MisstepError for a file without lines or that is not
+    there, which names what would have been `written_by`.
     """
+    if not path.is_file():
+        raise MisstepError(f"{path}: no such file, expected {written_by}")
     known: set[str] = set()
     with path.open(encoding="utf-8") as stream:
         for number, line in enumerate(stream, start=1):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ml.answers import is_equivalent
-from ml.errors import BadRecord
+from ml.errors import BadRecord, MisstepError
 from ml.evaluation.best_of_n import Pool
 from ml.evaluation.lines_by_id import lines_by_id
 
@@ -22,17 +22,21 @@ def read_pools(path: Path, extra: Scores | None = None, own: str = "scores") -> 
     """Pools of a file: one problem a line, with `candidates` (or `solutions`, as `python -m ml sample`
     writes).
 
-    A candidate's `step_scores` holds scores by source. `extra` brings scores by id `<problem id>/<index>`,
+    `empty_samples` says how many more samples hold no step: candidates without an answer, which are wrong and have no
+    scores. A candidate's `step_scores` holds scores by source. `extra` brings scores by id `<problem id>/<index>`,
     which then stand under the name `own`. Raises BadRecord for a line that is no pool, or lacks scores that
-    another candidate or the first line has, which would be judged as if they were the lowest.
+    another candidate or the first line has, which would be judged as if they were the lowest; MisstepError where
+    there is no file.
     """
+    if not path.is_file():
+        raise MisstepError(f"{path}: no such file, expected a pool of solutions")
     sources: set[str] | None = None
     with path.open(encoding="utf-8") as stream:
         for number, line in enumerate(stream, start=1):
             try:
                 body = json.loads(line)
                 candidates = body.get("candidates", body.get("solutions"))
-                if not isinstance(candidates, list) or not candidates:
+                if not isinstance(candidates, list) or not (candidates or body.get("empty_samples")):
                     raise BadRecord(str(path), number, "no candidates", "a list of sampled solutions")
                 pool = _pool(path, number, body, candidates, extra, own)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -60,12 +64,23 @@ def _pool(
     if unknown is not None:
         found = f"is_correct {right[unknown]!r:.60} in candidate {unknown}"
         raise BadRecord(str(path), number, found, "true or false")
+    empty = _empty_samples(path, number, body)
+    scores = _scores(path, number, name, candidates, extra, own)
+    if extra is not None:
+        scores.setdefault(own, [])
     return Pool(
         id=name,
-        groups=np.asarray(group_answers(answers), dtype=np.int64),
-        right=np.asarray(right),
-        scores=_scores(path, number, name, candidates, extra, own),
+        groups=np.asarray([*group_answers(answers), *[-1] * empty], dtype=np.int64),
+        right=np.asarray([*right, *[False] * empty], dtype=np.bool_),
+        scores={source: [*found, *[[]] * empty] for source, found in scores.items()},
     )
+
+
+def _empty_samples(path: Path, number: int, body: Mapping[str, Any]) -> int:
+    count = body.get("empty_samples", 0)
+    if type(count) is not int or count < 0:
+        raise BadRecord(str(path), number, f"empty_samples {count!r:.60}", "a whole number, 0 or more")
+    return count
 
 
 def _scores(
@@ -123,6 +138,27 @@ def read_scores(path: Path) -> dict[str, list[float | None]]:
             raise BadRecord(str(path), number, f"scores {scores!r}", "numbers in [0, 1] or null")
         found[name] = scores
     return found
+
+
+def known_scores(found: Mapping[str, Sequence[float | None]]) -> dict[str, list[float]]:
+    """The scores without the steps that have none, which lay beyond a model's context: a solution is judged by the
+    steps that were read, and one without any counts as 0."""
+    return {name: [score for score in scores if score is not None] for name, scores in found.items()}
+
+
+def unscored(pools: Iterable[Pool], found: Mapping[str, Sequence[float | None]]) -> dict[str, int]:
+    """How many steps of the pools' solutions have no score, of how many solutions, and how many have none at all."""
+    names = [f"{pool.id}/{index}" for pool in pools for index in range(len(pool.right))]
+    # Nobody could score an empty sample, which has no line.
+    chosen = [found[name] for name in names if name in found]
+    missing = [sum(score is None for score in scores) for scores in chosen]
+    return {
+        "unscored_steps": sum(missing),
+        "solutions_with_unscored_steps": sum(count > 0 for count in missing),
+        "solutions_without_scores": sum(
+            count == len(scores) for count, scores in zip(missing, chosen, strict=True)
+        ),
+    }
 
 
 def _is_probability(score: Any) -> bool:

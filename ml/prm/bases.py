@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from transformers import PreTrainedModel
 from ml.errors import MisstepError
 from ml.prm.checkpoint import sha256_of
 from ml.prm.deepening import deepened
-from ml.prm.model import build, load, small_config
+from ml.prm.loading import load
+from ml.prm.model import build, small_config
 from ml.prm.tokenization import (
     POCKET_CONTEXT,
     Layout,
@@ -32,26 +34,34 @@ SHIPPED = {"pocket": ("weights", "pocket policy"), "pocket-reader": ("reader", "
 # The pocket tokenizer knows the family's words; a text that it cannot say gets a tokenizer learned from it.
 UNKNOWN_ALLOWED = 0.02
 SAMPLE = 200
+# Characters of such a text that a message shows.
+SHOWN = 60
 
 
 @dataclass(frozen=True)
 class Base:
-    """A model with a fresh head, its tokenizer, and what the card says of where it came from."""
+    """A model with a head for the objective, its tokenizer, and what the card says of where it came from.
+
+    remark: what a person should know of it before it is trained, "" for nothing.
+    """
 
     model: PreTrainedModel
     tokenizer: StepTokenizer
     origin: dict[str, Any]
+    remark: str = ""
 
 
 @dataclass(frozen=True)
 class HeadSettings:
     """outputs: classes, or 1 for a scalar. target_tokens: read the language model's own head at these tokens
     instead of a linear one; as many as classes, in the order negative, positive, neutral. tolerance: read it
-    at the tokens that came (see `ml.prm.likelihood`); two classes."""
+    at the tokens that came (see `ml.prm.likelihood`); two classes. objective: what a linear head is trained for; a
+    checkpoint's own goes on where it was trained for the same."""
 
     outputs: int = 2
     target_tokens: Sequence[str] = ()
     tolerance: float | None = None
+    objective: str = "classifier"
 
     def __post_init__(self) -> None:
         if self.target_tokens and len(self.target_tokens) != self.outputs:
@@ -79,22 +89,65 @@ def open_base(
 ) -> Base:
     """`pocket`, `pocket-reader`, `small`, or a transformers model's folder. Random weights are drawn from `seed`.
 
-    `extra_layers` fresh layers go on top of given weights (None: what suits the base).
-    Raises MisstepError for a folder that holds no readable model, and for target tokens that it cannot say.
+    `extra_layers` fresh layers go on top of given weights (None: what suits the base). `pocket` gives way to `small`
+    where the texts are not the pocket family's, and says so in `remark` and `origin`.
+    Raises MisstepError for a folder that holds no readable model, for target tokens that it cannot say, for texts
+    that `pocket-reader` cannot say, and for `from_scratch` and `extra_layers` where they would do nothing.
     """
     torch.manual_seed(seed)
     if name not in (*SHIPPED, "small"):
+        if from_scratch:
+            raise MisstepError(f"--from-scratch with --base {name}, expected pocket or pocket-reader with it")
         base = _from_folder(Path(name), head, maximum_length)
         return _with_layers(base, extra_layers or 0, head)
-    if name in SHIPPED:
-        weights = None if from_scratch else shipped_folder(name)
-        layout = pocket_layout(maximum_length or POCKET_CONTEXT, head.target_tokens, head.tolerance)
-        pocket = StepTokenizer(pocket_tokenizer(weights), layout)
-        if pocket.unknown_share(texts[:SAMPLE]) <= UNKNOWN_ALLOWED:
-            usual = POCKET_EXTRA_LAYERS if head.tolerance is None else 0
-            extra = usual if extra_layers is None else extra_layers
-            return _pocket(name, pocket, head, weights, extra)
-    return _small(texts, head, maximum_length)
+    if name == "small":
+        _refuse_layers_on_random_weights(name, extra_layers)
+        return _small(texts, head, maximum_length)
+    weights = None if from_scratch else shipped_folder(name)
+    layout = pocket_layout(maximum_length or POCKET_CONTEXT, head.target_tokens, head.tolerance)
+    pocket = StepTokenizer(pocket_tokenizer(weights), layout)
+    if pocket.unknown_share(texts[:SAMPLE]) > UNKNOWN_ALLOWED:
+        unknown = next(text for text in texts[:SAMPLE] if pocket.unknown_share([text]))
+        return _instead_of(name, _shown(unknown), texts, head, maximum_length, extra_layers)
+    if weights is None:
+        _refuse_layers_on_random_weights(f"{name} from scratch", extra_layers)
+    usual = POCKET_EXTRA_LAYERS if head.tolerance is None else 0
+    return _pocket(name, pocket, head, weights, usual if extra_layers is None else extra_layers)
+
+
+def _refuse_layers_on_random_weights(base: str, extra_layers: int | None) -> None:
+    """Layers that begin as the identity keep what weights know, and random ones know nothing."""
+    if extra_layers:
+        raise MisstepError(
+            f"--extra-layers {extra_layers} on random weights (--base {base}), expected them on given weights"
+        )
+
+
+def _instead_of(
+    name: str,
+    unknown: str,
+    texts: Sequence[str],
+    head: HeadSettings,
+    maximum_length: int | None,
+    extra_layers: int | None,
+) -> Base:
+    """The small model in place of the usual base. A base that was named on purpose is never another one."""
+    if name != "pocket":
+        raise MisstepError(
+            f"--base {name} reads the pocket family's words only, and not {unknown}, expected --base small (random"
+            " weights) or a model's folder"
+        )
+    _refuse_layers_on_random_weights("small, because pocket cannot read these texts", extra_layers)
+    small = _small(texts, head, maximum_length)
+    remark = (
+        f"--base pocket reads the pocket family's words only, and not {unknown}: training starts from --base small,"
+        " with random weights"
+    )
+    return replace(small, origin={**small.origin, "instead_of": name}, remark=remark)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "...")
 
 
 def shipped_folder(name: str = "pocket") -> Path | None:
@@ -137,7 +190,8 @@ def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None) -
         raise MisstepError(
             f"--base {folder} is no folder, expected pocket, pocket-reader, small or a model's folder"
         )
-    model = load(folder, head.outputs, head.is_language_head)
+    goes_on = not head.is_language_head and _has_head_for(folder, head)
+    model = load(folder, head.outputs, head.is_language_head, keeps_head=goes_on)
     context = getattr(model.config, "max_position_embeddings", None) or 2048
     if maximum_length is not None and maximum_length > context:
         raise MisstepError(f"--maximum-length {maximum_length}, expected at most the base's {context}")
@@ -146,4 +200,14 @@ def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None) -
         tokenizer = load_step_tokenizer(folder, context, head.target_tokens, head.tolerance)
     weights = sorted(folder.glob("*.safetensors"))
     origin = {"name": folder.name, "weights": "given", "sha256": [sha256_of(path) for path in weights]}
-    return Base(model, tokenizer, origin)
+    return Base(model, tokenizer, {**origin, "goes_on_with_head": True} if goes_on else origin)
+
+
+def _has_head_for(folder: Path, head: HeadSettings) -> bool:
+    """Whether the folder is a checkpoint with a linear head of the same objective and outputs."""
+    try:
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    own = isinstance(card, dict) and [card.get(name) for name in ("format", "objective", "outputs", "head")]
+    return own == ["misstep-checkpoint", head.objective, head.outputs, "linear"]

@@ -42,7 +42,7 @@ class Example:
 class ExampleSettings:
     """objective; outputs: classes of the classifier (2, or 3 with neutral as its own); outcome_tokens: `last`,
     `all`, or `product`, which reads a solution as one long step (for `ml.prm.likelihood`); alternatives:
-    whether rated options beside the trajectory are trained on; weighting: `node` (each node once) or `path`
+    whether options beside the trajectory are trained on, or paired; weighting: `node` (each node once) or `path`
     (as often as paths go through it); outcomes: a solution without any label of its steps is read as one long
     step, right when its answer is."""
 
@@ -69,7 +69,9 @@ def examples_from(
     if settings.objective == "preference":
         return [
             Example(p.id, p.tree, p.reads, [], [1.0] * len(p.reads), p.pairs, p.parents)
-            for p in preference_examples(rows, tokenizer, rule, settings.final_pairs, counts)
+            for p in preference_examples(
+                rows, tokenizer, rule, settings.final_pairs, counts, settings.alternatives
+            )
         ]
     examples = []
     for row in rows:
@@ -96,7 +98,7 @@ def _example(
         return None if cut or not _has_outcome(row, rule) else _outcome(row, nodes, settings)
     kept = len(nodes) - 1
     if settings.objective == "value":
-        return _chain_example(row.id, nodes, [None if v is None else [v] for v in _values(row)[:kept]])
+        return _chain_example(row.id, nodes, [None if v is None else [v] for v in _values(row, rule)[:kept]])
     targets = [_class_target(row, k, settings.outputs) for k in range(kept)]
     options = _options(row, nodes, rule, settings, tokenizer, counts) if settings.alternatives else []
     example = _with_options(row.id, nodes, targets, options, settings.weighting)
@@ -112,13 +114,27 @@ def _has_outcome(row: SnapshotRow, rule: LabelRule) -> bool:
     return row.is_correct is not None and not is_reported
 
 
-def _values(row: SnapshotRow) -> Sequence[float | None]:
+def _values(row: SnapshotRow, rule: LabelRule) -> Sequence[float | None]:
     """The search's own quality values where the labels are the search's, else those that the labels imply."""
     own = (row.automatic or {}).get("quality_value")
     automatic = all(source in ("automatic", None) for source in row.label_source)
     if own and automatic and any(value is not None for value in own):
         return [v if label is not None else None for v, label in zip(own, row.labels, strict=True)]
-    return values_from_labels(row.labels)
+    return values_from_labels(row.labels, [_is_wrong(row, k, rule) for k in range(len(row.labels))])
+
+
+def _is_wrong(row: SnapshotRow, position: int, rule: LabelRule) -> bool:
+    """Whether a step is wrong: the first mistake is, and what is more probably wrong than right.
+
+    A share of right rollouts is no such probability: it is low on right steps too, and behind the first mistake alone
+    a share of no more than the threshold means a wrong one.
+    """
+    label, first = row.labels[position], row.first_mistake
+    if label is None or position == first:
+        return position == first
+    if row.label_source[position] == "automatic" and rule.target != "hard":
+        return first is not None and position > first and label <= rule.threshold
+    return label < 0.5
 
 
 def _class_target(row: SnapshotRow, position: int, outputs: int) -> list[float] | None:

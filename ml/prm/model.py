@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.functional import linear
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForTokenClassification,
     LlamaConfig,
@@ -40,10 +38,6 @@ from ml.prm.packing import Packed
 # Backbones whose last layer we can run for chosen tokens alone: they share Llama's names. Others run whole.
 LLAMA_SHAPED = ("LlamaModel", "MistralModel", "Qwen2Model", "Qwen3Model")
 LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-
-
-# What some families do to the logits of the language model after its head; a plain head does none of it.
-LOGIT_CHANGES = ("final_logit_softcapping", "logits_scaling", "logit_scale")
 
 
 class ProcessRewardModel(nn.Module):
@@ -154,37 +148,6 @@ def build(config: Any, has_language_head: bool = False) -> PreTrainedModel:
         return AutoModelForCausalLM.from_config(config, attn_implementation=SPANS)
     model = AutoModelForTokenClassification.from_config(config, attn_implementation=SPANS)
     _head_without_dropout(model)
-    return model
-
-
-def load(folder: str | Path, outputs: int | None = None, has_language_head: bool = False) -> PreTrainedModel:
-    """A base (its linear head is new when `outputs` is given) or a checkpoint, in float32 with span attention.
-
-    Only safetensors are read, and no code that a folder brings along is run.
-    Raises MisstepError when the folder holds no model that can be read so.
-    """
-    settings: dict[str, Any] = {"attn_implementation": SPANS, "dtype": torch.float32, "use_safetensors": True}
-    try:
-        if has_language_head:
-            return _plain_logits(
-                AutoModelForCausalLM.from_pretrained(str(folder), trust_remote_code=False, **settings)
-            )
-        if outputs is not None:
-            config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, num_labels=outputs)
-            config.classifier_dropout = 0.0
-            settings["config"] = config
-        return AutoModelForTokenClassification.from_pretrained(
-            str(folder), trust_remote_code=False, **settings
-        )
-    except (OSError, ValueError) as error:
-        raise MisstepError(f"{folder}: {error}, expected a transformers model in safetensors") from error
-
-
-def _plain_logits(model: PreTrainedModel) -> PreTrainedModel:
-    """Raises MisstepError for a family that scales or caps its logits: ours would differ from its own."""
-    for name in LOGIT_CHANGES:
-        if getattr(model.config, name, None) not in (None, 1, 1.0):
-            raise MisstepError(f"this base sets {name}, expected one with a plain head, or --head linear")
     return model
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ml.prm.packing import TokenTree
@@ -51,11 +51,13 @@ def preference_examples(
     rule: LabelRule,
     final_pairs: bool,
     counts: Counter[str],
+    alternatives: bool = True,
 ) -> list[PreferenceExample]:
-    """One example per problem that has at least one pair."""
+    """One example per problem that has at least one pair; without `alternatives` solutions alone are compared."""
     problems: dict[str, list[SnapshotRow]] = {}
     for row in rows:
-        problems.setdefault(problem_hash(row.problem), []).append(row)
+        kept = row if alternatives else replace(row, options=[])
+        problems.setdefault(problem_hash(row.problem), []).append(kept)
     examples = []
     for group in problems.values():
         example = _example(group, tokenizer, rule, final_pairs, counts)

@@ -104,6 +104,19 @@ def refuse_contradictions(request: Request) -> None:
         raise MisstepError("--optimizer muon with --shard, expected one of them")
 
 
+def refuse_lost_neutrals(rule: LabelRule, outputs: int) -> None:
+    """Raises MisstepError for a class of their own for ratings of 0 that the rule drops or calls mistakes.
+
+    A dropped one has no label on the trajectory, and behind one that counts as a mistake nothing is supervised, so that
+    the class would hold alternatives alone.
+    """
+    if outputs == 3 and rule.labels != "automatic" and rule.neutral != "positive":
+        raise MisstepError(
+            f"--classes 3 with labels whose neutral is {rule.neutral}, expected positive: ask for --neutral positive,"
+            " which decides the labels anew, or for 2 classes"
+        )
+
+
 def head_settings(request: Request) -> HeadSettings:
     """Raises MisstepError for a head that the objective cannot have, or too many or too few target tokens."""
     objective = request.examples.objective
@@ -116,7 +129,7 @@ def head_settings(request: Request) -> HeadSettings:
         )
     if is_likelihood and request.is_sharded:
         raise MisstepError("--head likelihood with --shard, expected one of them")
-    return HeadSettings(request.examples.outputs, request.target_tokens, tolerance(request))
+    return HeadSettings(request.examples.outputs, request.target_tokens, tolerance(request), objective)
 
 
 def tolerance(request: Request) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ from ml.prm.request import (
     head_settings,
     language_weight,
     refuse_contradictions,
+    refuse_lost_neutrals,
     tolerance,
     with_rule,
 )
@@ -55,6 +57,7 @@ def run_training(request: Request) -> dict[str, Any]:
     snapshot = read_snapshot(request.snapshot)
     request = with_rule(request, snapshot.manifest)
     rows = _labelled(snapshot, request)
+    refuse_lost_neutrals(request.rule, request.examples.outputs)
     if request.second_opinion:
         refuse_useless(request.rule)
         # Read once: whatever becomes of that folder later, the card names what was asked.
@@ -71,6 +74,8 @@ def run_training(request: Request) -> dict[str, Any]:
         request.base, _texts(parts["train"]), head_settings(request), settings.seed, request.maximum_length,
         request.from_scratch, request.extra_layers,
     )  # fmt: skip
+    if base.remark and group.is_first:
+        print(f"python -m ml train: {base.remark}", file=sys.stderr, flush=True)
     targets = base.tokenizer.target_ids
     counts: Counter[str] = Counter()
     parts["train"] = _believed(parts["train"], snapshot, request, group, counts)

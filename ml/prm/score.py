@@ -12,11 +12,14 @@ import torch
 
 from ml.errors import MisstepError
 from ml.prm.checkpoint import check_whole
-from ml.prm.model import ProcessRewardModel, load
+from ml.prm.loading import load
+from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import TokenTree, batches_within, pack
 from ml.prm.tokenization import StepTokenizer, load_step_tokenizer
 
 WINDOW = 512
+# What one pass through the model holds at most, unless a single solution is longer.
+TOKENS_PER_ROW = 16384
 POSITIVE, NEUTRAL = 1, 2
 
 
@@ -54,7 +57,7 @@ class Scorer:
         return next(self.score_all([Unscored("solution", problem, steps)]))[1]
 
     def score_all(
-        self, solutions: Iterable[Unscored], tokens_per_row: int = 16384
+        self, solutions: Iterable[Unscored], tokens_per_row: int = TOKENS_PER_ROW
     ) -> Iterator[tuple[str, list[float | None]]]:
         """(id, scores) of every solution in order; streams, a window of solutions at a time."""
         waiting = iter(solutions)
@@ -64,7 +67,7 @@ class Scorer:
     def _window(
         self, window: Sequence[Unscored], tokens_per_row: int
     ) -> Iterator[tuple[str, list[float | None]]]:
-        trees, places = shared_trees(window, self.tokenizer)
+        trees, places = shared_trees(window, self.tokenizer, tokens_per_row)
         scores: list[list[float]] = []
         for indices in batches_within([tree.size for tree in trees], tokens_per_row):
             row = [trees[index] for index in indices]
@@ -172,30 +175,54 @@ def probabilities(outputs: torch.Tensor, card: dict[str, Any]) -> torch.Tensor:
 
 
 def shared_trees(
-    solutions: Sequence[Unscored], tokenizer: StepTokenizer
+    solutions: Sequence[Unscored], tokenizer: StepTokenizer, limit: int = TOKENS_PER_ROW
 ) -> tuple[list[TokenTree], list[tuple[int, list[int]]]]:
     """One tree per run of solutions to the same problem; equal prefixes go through the model once.
 
+    limit: the most tokens in a tree (but one solution is never cut); a run with more has several, one after the other.
     Returns the trees and, per solution, its tree and the nodes of its steps (those that fit the context).
     """
-    trees: list[TokenTree] = []
+    trees: list[_SharedTree] = []
     places: list[tuple[int, list[int]]] = []
-    known: dict[tuple[int, str], int] = {}
-    tokens: list[Sequence[int]] = []
-    parents: list[int] = []
     problem: str | None = None
     for solution in solutions:
         nodes, _ = tokenizer.solution(solution.id, solution.problem, solution.steps, lenient=True)
-        if solution.problem != problem:
-            problem, known, tokens, parents = solution.problem, {}, [nodes[0]], [-1]
-            trees.append(TokenTree(tokens, parents))
+        steps = list(zip(solution.steps, nodes[1:], strict=False))
+        is_full = bool(trees) and trees[-1].size_with(steps) > max(limit, sum(map(len, nodes)))
+        if solution.problem != problem or is_full:
+            problem = solution.problem
+            trees.append(_SharedTree(nodes[0]))
+        places.append((len(trees) - 1, trees[-1].add(steps)))
+    return [TokenTree(tree.tokens, tree.parents) for tree in trees], places
+
+
+class _SharedTree:
+    """One problem's tree while it grows. Equal steps behind equal steps are one node."""
+
+    def __init__(self, root: Sequence[int]) -> None:
+        self.tokens: list[Sequence[int]] = [root]
+        self.parents = [-1]
+        self.size = len(root)
+        self._known: dict[tuple[int, str], int] = {}
+
+    def size_with(self, steps: Sequence[tuple[str, Sequence[int]]]) -> int:
+        """How many tokens the tree would hold with these steps, each a text and its tokens."""
+        place: int | None = 0
+        size = self.size
+        for text, tokens in steps:
+            place = None if place is None else self._known.get((place, text))
+            size += 0 if place is not None else len(tokens)
+        return size
+
+    def add(self, steps: Sequence[tuple[str, Sequence[int]]]) -> list[int]:
+        """Take in the steps of a solution; returns their nodes."""
         path = [0]
-        for step, step_tokens in zip(solution.steps, nodes[1:], strict=False):
-            key = (path[-1], step)
-            if key not in known:
-                known[key] = len(tokens)
-                tokens.append(step_tokens)
-                parents.append(path[-1])
-            path.append(known[key])
-        places.append((len(trees) - 1, path[1:]))
-    return trees, places
+        for text, tokens in steps:
+            key = (path[-1], text)
+            if key not in self._known:
+                self._known[key] = len(self.tokens)
+                self.tokens.append(tokens)
+                self.parents.append(path[-1])
+                self.size += len(tokens)
+            path.append(self._known[key])
+        return path[1:]

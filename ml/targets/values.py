@@ -18,19 +18,18 @@ def quality_values(wrong: Sequence[bool], distances: Sequence[int]) -> list[floa
     return values
 
 
-def values_from_labels(labels: Sequence[float | None], threshold: float = 0.5) -> list[float | None]:
-    """v_k from step labels, for rows whose search left no quality value.
+def values_from_labels(labels: Sequence[float | None], wrong: Sequence[bool]) -> list[float | None]:
+    """v_k from step labels, for rows whose search left no quality value. wrong[k]: whether step k is wrong.
 
     A right step's distance to a correct answer is taken as the number of steps still standing in the solution:
     exact for a correct solution (v_k = k / K), an estimate for others. A wrong step has the distance of the last
     right one before it, as in a searched tree. Unlabelled steps, and all behind, have none.
     """
     known = next((k for k, label in enumerate(labels) if label is None), len(labels))
-    wrong = [label is not None and label < threshold for label in labels[:known]]
     distance, distances = len(labels), []
-    for k, is_wrong in enumerate(wrong):
+    for k, is_wrong in enumerate(wrong[:known]):
         # A wrong step leads nowhere: from it one has to go back to the last right step.
         distance = distance if is_wrong else len(labels) - k - 1
         distances.append(distance)
-    values: list[float | None] = list(quality_values(wrong, distances))
+    values: list[float | None] = list(quality_values(wrong[:known], distances))
     return values + [None] * (len(labels) - known)

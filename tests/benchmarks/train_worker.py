@@ -17,7 +17,8 @@ import torch
 from ml.evaluation.first_mistake import first_mistake_report
 from ml.evaluation.step_curves import roc_auc
 from ml.prm.examples import ExampleSettings, examples_from
-from ml.prm.model import ProcessRewardModel, build, load, small_config
+from ml.prm.loading import load
+from ml.prm.model import ProcessRewardModel, build, small_config
 from ml.prm.score import Scorer, Unscored
 from ml.prm.tokenization import Layout, StepTokenizer, learned_tokenizer, load_step_tokenizer
 from ml.prm.train import TrainingSettings, train

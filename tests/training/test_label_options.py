@@ -45,7 +45,7 @@ def rule_in_words(client, snapshot, **changes):
 
 def test_what_is_chosen_reaches_the_command_in_its_own_words(client):
     chosen = {
-        "neutral": "negative",
+        "neutral": "positive",
         "target": "soft",
         "threshold": 0.25,
         "label_rule": "consensus",
@@ -79,6 +79,15 @@ def test_a_second_opinion_on_labels_that_are_not_rollouts_own_does_not_start(cli
     plan = client.get(reverse("training:start"), given).context["plan"]
     assert not plan.can_start
     assert any("nothing to ask a second opinion about" in check.text for check in plan.checks)
+
+
+@pytest.mark.parametrize("neutral", ["drop", "negative"])
+def test_a_class_for_neutrals_that_the_rule_takes_away_does_not_start(client, neutral):
+    for rule, choice in (({"neutral": neutral}, {}), ({}, {"neutral": neutral})):
+        given = asked(frozen("human", **rule), labels="human", classes=3, **choice)
+        plan = client.get(reverse("training:start"), given).context["plan"]
+        assert not plan.can_start
+        assert any("neutral is a class of its own" in check.text for check in plan.checks)
 
 
 def test_a_second_opinion_is_a_step_classifier_s_on_step_labels(client):
@@ -121,17 +130,9 @@ def test_a_choice_that_undoes_another_one_of_the_frozen_rule_is_told(client):
     assert doubts(client, snapshot, target="soft", neutral="negative") == []
 
 
-@pytest.mark.parametrize(
-    ("labels", "choice", "doubt"),
-    [
-        ("automatic", {"classes": 3}, "rollouts never call a step neutral"),
-        ("human", {"classes": 3, "neutral": "drop"}, "neutral steps would be unlabeled"),
-        ("mixed", {"label_rule": "fusion"}, "the snapshot was not frozen with fusion"),
-    ],
-)
-def test_a_choice_with_an_unexpected_effect_is_told_before_the_start(client, labels, choice, doubt):
-    [found] = doubts(client, frozen(labels), labels=labels, **choice)
-    assert found.startswith(doubt)
+def test_a_choice_with_an_unexpected_effect_is_told_before_the_start(client):
+    [found] = doubts(client, frozen("automatic"), labels="automatic", classes=3)
+    assert found.startswith("rollouts never call a step neutral")
 
 
 @pytest.mark.parametrize(
@@ -152,8 +153,9 @@ def test_a_choice_that_the_command_would_refuse_does_not_start(client, labels, c
     assert not TrainingRun.objects.exists()
 
 
-def test_a_snapshot_frozen_with_fusion_may_be_trained_on_by_fusion(client):
-    assert doubts(client, frozen(mixture="fusion"), label_rule="fusion") == []
+@pytest.mark.parametrize("mixture", ["fusion", "people_override"])
+def test_fusion_is_fitted_anew_however_the_snapshot_was_frozen(client, mixture):
+    assert doubts(client, frozen(mixture=mixture), label_rule="fusion") == []
 
 
 @pytest.mark.parametrize(

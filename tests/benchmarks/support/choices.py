@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.evaluation.best_of_n import Pool, paired_difference, table
-from ml.evaluation.pools import read_pools, read_scores
+from ml.evaluation.pools import known_scores, read_pools, read_scores
 
 RULES = ("product", "minimum", "mean", "last")
 SIZES = (4, 16, 64)
@@ -52,8 +52,7 @@ def _pools(path: Path, runs: Sequence[str], scores: Scores) -> list[Pool]:
     by_run = {run: read_scores(scores(run, path)) for run in runs}
     merged: dict[str, Pool] = {}
     for run, read in by_run.items():
-        known = {name: [0.0 if value is None else value for value in values] for name, values in read.items()}
-        for pool in read_pools(path, known, run):
+        for pool in read_pools(path, known_scores(read), run):
             earlier = merged.get(pool.id)
             merged[pool.id] = replace(pool, scores={**(earlier.scores if earlier else {}), **pool.scores})
     return list(merged.values())

@@ -116,6 +116,10 @@ def test_a_pool_without_candidates_or_scores_is_refused_by_line(tmp_path):
     assert len(list(read_pools(path))) == 1
     with pytest.raises(BadRecord, match="no scores for a/0"):
         list(read_pools(path, extra={"b/0": [1.0]}))
+    for count in (-1, True, "1"):
+        path.write_text(json.dumps({"id": "a", "solutions": [candidate], "empty_samples": count}) + "\n")
+        with pytest.raises(BadRecord, match="expected a whole number, 0 or more"):
+            list(read_pools(path))
 
 
 @pytest.mark.parametrize(
@@ -144,6 +148,38 @@ def test_a_problem_without_a_models_scores_is_not_judged_for_it():
     unscored = Pool("q", np.array([0]), np.array([True]), {})
     with pytest.raises(MisstepError, match="problem q: no scores of prm"):
         table([pool(), unscored], [1], resamples=2)
+
+
+def test_steps_beyond_the_context_are_counted_and_the_others_decide(tmp_path, capsys):
+    solutions = [
+        {"steps": ["x", "y"], "final_answer": "1", "is_correct": right} for right in (True, False, False)
+    ]
+    scores = [[0.9, None], [0.8, 0.8], [None, None]]
+    (tmp_path / "pool.jsonl").write_text(json.dumps({"id": "a", "solutions": solutions}) + "\n")
+    lines = [json.dumps({"id": f"a/{k}", "scores": found}) + "\n" for k, found in enumerate(scores)]
+    other = json.dumps({"id": "of another pool", "scores": [None]}) + "\n"
+    (tmp_path / "scores.jsonl").write_text("".join([*lines, other]))
+    main(["best-of-n", "--pool", str(tmp_path / "pool.jsonl"), "--scores", str(tmp_path / "scores.jsonl")])
+    result = json.loads(capsys.readouterr().out)
+    counted = ("unscored_steps", "solutions_with_unscored_steps", "solutions_without_scores")
+    assert [result[name] for name in counted] == [3, 2, 1]
+    found = {row["rule"]: row["accuracy"] for row in result["rows"] if row["n"] == 3 and row["source"]}
+    # 0.9 against 0.8 and nothing. A 0 for the missing score would have lost by every rule but the largest score.
+    for rule in ("product", "minimum", "mean", "last", "maximum"):
+        assert found[rule] == 1.0
+    # Of one answer all are right or wrong by the vote: a third of its votes.
+    assert found["vote product"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("rule", ["product", "minimum", "mean", "last", "maximum"])
+def test_a_solution_without_any_score_counts_as_nothing(rule):
+    scores = [[], [0.0001]]
+    one = Pool("p", np.array([0, 1]), np.array([False, True]), {"prm": scores})
+    found = figures([one], 2)
+    assert found["prm", rule] == found["prm", f"vote {rule}"] == 1.0
+    nobody = Pool("p", np.array([0, 1]), np.array([False, True]), {"prm": [[], []]})
+    found = figures([nobody], 2)
+    assert found["prm", rule] == found["prm", f"vote {rule}"] == 0.5
 
 
 @pytest.mark.parametrize("score", ['"x"', "true", "[0.5]", "1.5", "NaN"])

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from ml.commands import sample as sample_command
+from ml.errors import MisstepError
+from ml.evaluation.pools import read_pools
 from ml.formats import read
+from ml.policies.protocol import Continuation, Prefix
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -47,6 +52,63 @@ def test_prose_to_problems_of_a_file(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     line = json.loads(out.read_text())
     assert line["id"] == "one" and all("```" not in "".join(s["steps"]) for s in line["solutions"])
+
+
+class Scripted:
+    """A policy that writes what it is told, problem by problem; nothing is an empty completion."""
+
+    name = "scripted"
+
+    def __init__(self, written: list[list[tuple[str, ...]]]) -> None:
+        self.written = written
+
+    def complete(
+        self, prefixes: Sequence[Prefix], count: int, temperature: float, seed: int
+    ) -> list[list[Continuation]]:
+        return [[Continuation(steps, True, 7) for steps in self.written.pop(0)] for _ in prefixes]
+
+
+def sampled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: list[list[tuple[str, ...]]]
+) -> tuple[Path, list[str]]:
+    problems, out = tmp_path / "problems.jsonl", tmp_path / "out.jsonl"
+    lines = [{"id": str(k), "problem": "1 + 1 =", "answer": "2"} for k in range(len(written))]
+    problems.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    given = ["--problems", str(problems), "--n", str(len(written[0])), "--style", "prose", "--out", str(out)]
+    monkeypatch.setattr(sample_command, "load_policy", lambda name, engines: Scripted(written))
+    return out, given
+
+
+def test_an_empty_sample_is_counted_and_keeps_no_reader_from_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = ("So the answer is 2",)
+    out, given = sampled(tmp_path, monkeypatch, [[right, ()], [(), ()], [right, right]])
+    assert sample_command.main(given) == 0
+    told = capsys.readouterr()
+    result = json.loads(told.out.splitlines()[-1])
+    assert (result["problems"], result["solutions"], result["empty_samples"]) == (3, 3, 3)
+    # Of the six that were asked for.
+    assert result["pass_at_1"] == round(sum(p.right.sum() for p in read_pools(out)) / 6, 4)
+    assert result["tokens"] == 42
+    assert "3 of 6 samples hold no step" in told.err
+    ids = [labelled.solution.id for labelled in read(out, "misstep")]
+    assert ids == ["0/0", "2/0", "2/1"]
+    # Every problem has as many candidates as were asked for, and those that are empty lose by every rule.
+    pools = list(read_pools(out, {name: [0.5] for name in ids}))
+    assert [len(pool.right) for pool in pools] == [2, 2, 2]
+    assert [list(pool.groups) for pool in pools] == [[0, -1], [-1, -1], [0, 0]]
+    assert [pool.scores["scores"] for pool in pools] == [[[0.5], []], [[], []], [[0.5], [0.5]]]
+    assert not pools[0].right[1] and not pools[1].right.any()
+
+
+def test_a_policy_that_writes_nothing_at_all_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, given = sampled(tmp_path, monkeypatch, [[()]])
+    with pytest.raises(MisstepError, match="scripted wrote no step at all, expected solutions"):
+        sample_command.main(given)
+    assert not out.exists() and not list(tmp_path.glob("*.partial"))
 
 
 @pytest.mark.parametrize(

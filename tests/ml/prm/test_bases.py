@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -10,7 +12,8 @@ from transformers import GPT2Config, GPT2Model
 from ml.errors import MisstepError
 from ml.pocket.policy import load_pocket_policy
 from ml.prm.bases import HeadSettings, open_base, shipped_folder
-from ml.prm.model import ProcessRewardModel, load
+from ml.prm.loading import load
+from ml.prm.model import ProcessRewardModel, build, small_config
 from ml.prm.packing import chain, pack
 
 POCKET = [
@@ -66,11 +69,35 @@ def test_from_scratch_draws_weights_from_the_seed():
     assert torch.equal(first[0], first[1]) and not torch.equal(first[0], first[2])
 
 
-def test_text_that_the_pocket_family_cannot_say_gets_a_tokenizer_of_its_own():
-    prose = ["Janet’s ducks lay 16 eggs per day.", "She sells the remainder for $2 per fresh duck egg."]
-    base = opened(texts=prose)
-    assert base.origin["name"] == "small"
+PROSE = ["Janet’s ducks lay 16 eggs per day.", "She sells the remainder for $2 per fresh duck egg."]
+
+
+def test_text_that_the_pocket_family_cannot_say_gets_a_tokenizer_of_its_own_and_a_remark():
+    base = opened(texts=PROSE)
+    assert base.origin == {"name": "small", "weights": "random", "instead_of": "pocket"}
+    assert "Janet’s ducks" in base.remark and "training starts from --base small" in base.remark
     assert base.tokenizer.unknown_share(["何か else, entirely: ∑"]) == 0.0
+    assert opened().remark == opened("small", texts=PROSE).remark == ""
+
+
+@pytest.mark.parametrize("from_scratch", [False, True])
+def test_a_reader_of_pocket_problems_is_never_another_model_for_other_texts(from_scratch):
+    with pytest.raises(MisstepError, match=r"not 'Janet’s ducks .*', expected --base small"):
+        opened("pocket-reader", texts=[*POCKET, *PROSE], from_scratch=from_scratch)
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "options", "complaint"),
+    [
+        ("small", POCKET, {"extra_layers": 2}, "--extra-layers 2 on random weights .--base small"),
+        ("pocket", POCKET, {"extra_layers": 1, "from_scratch": True}, "--extra-layers 1 on random weights"),
+        ("pocket", PROSE, {"extra_layers": 1}, "because pocket cannot read these texts"),
+        (".", POCKET, {"from_scratch": True}, "--from-scratch with --base ., expected pocket"),
+    ],
+)
+def test_what_would_do_nothing_to_a_base_is_refused(name, texts, options, complaint):
+    with pytest.raises(MisstepError, match=complaint):
+        opened(name, texts, **options)
 
 
 def test_a_base_that_is_no_model_is_refused(tmp_path):
@@ -78,6 +105,61 @@ def test_a_base_that_is_no_model_is_refused(tmp_path):
         opened(str(tmp_path / "nowhere"))
     with pytest.raises(MisstepError, match="expected a transformers model in safetensors"):
         opened(str(tmp_path))
+
+
+def checkpoint_like(folder, objective, outputs):
+    """A folder as training leaves it: a linear head, and a card that says what it was trained for."""
+    torch.manual_seed(7)
+    config = small_config(2048, outputs, hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
+    build(config).save_pretrained(folder)
+    opened("small").tokenizer.save(folder)
+    card = {"format": "misstep-checkpoint", "objective": objective, "outputs": outputs, "head": "linear"}
+    (folder / "card.json").write_text(json.dumps(card))
+    return load_file(folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("objective", "outputs", "goes_on"),
+    [("classifier", 2, True), ("outcome", 2, False), ("classifier", 3, False), ("value", 1, False)],
+)
+def test_a_checkpoint_lends_its_head_to_the_same_objective_alone(tmp_path, objective, outputs, goes_on):
+    saved = checkpoint_like(tmp_path, "classifier", 2)
+    head = HeadSettings(outputs, objective=objective)
+    base, again = (open_base(str(tmp_path), POCKET, head, 0, None, False) for _ in range(2))
+    weight = base.model.score.weight
+    assert weight.shape == (outputs, 32) and torch.equal(weight, again.model.score.weight)
+    assert (outputs == 2 and torch.equal(weight, saved["score.weight"])) == goes_on
+    assert base.origin.get("goes_on_with_head", False) == goes_on
+    layer = "model.layers.0.self_attn.q_proj.weight"
+    assert torch.equal(base.model.state_dict()[layer], saved[layer])
+
+
+def test_a_head_of_unknown_origin_is_not_gone_on_with(tmp_path):
+    saved = checkpoint_like(tmp_path, "classifier", 2)
+    for card in (None, "no JSON", "[1]"):
+        (tmp_path / "card.json").unlink(missing_ok=True)
+        if card:
+            (tmp_path / "card.json").write_text(card)
+        assert not torch.equal(opened(str(tmp_path)).model.score.weight, saved["score.weight"])
+
+
+def test_a_folder_whose_weights_are_torn_or_of_another_size_is_refused(tmp_path):
+    checkpoint_like(tmp_path, "classifier", 2)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "intermediate_size": 16}))
+    for outputs in (2, None):
+        with pytest.raises(MisstepError, match="expected a transformers model in safetensors"):
+            load(tmp_path, outputs)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(MisstepError, match="expected a transformers model in safetensors"):
+        load(tmp_path, 2)
+
+
+def test_a_checkpoint_without_a_language_models_head_is_not_read_by_one(tmp_path):
+    checkpoint_like(tmp_path, "classifier", 2)
+    with pytest.raises(MisstepError, match=r"has no lm_head.weight, expected a whole language model"):
+        opened(str(tmp_path), targets=("-", "+"))
 
 
 def test_layers_on_top_begin_as_the_identity_and_are_trained():

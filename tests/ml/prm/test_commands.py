@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, AutoTokenizer
 
+from ml.commands import train as train_command
 from ml.errors import MisstepError
 from ml.prm import Unscored, load_scorer
 from ml.prm.model import build, small_config
@@ -41,6 +42,15 @@ def test_the_card_says_what_a_rerun_needs(tmp_path, capsys):
     assert card["counts"]["train_rows"] == 20 and "torch" in card["dependencies"]
     assert str(tmp_path) not in (checkpoint / "card.json").read_text()
     assert not (tmp_path / "checkpoint.state").exists()
+
+
+def test_the_usual_base_says_before_training_that_it_gives_way_to_a_small_one(tmp_path, capsys):
+    given = ["--snapshot", str(snapshot_of(tmp_path)), "--out", str(tmp_path / "checkpoint"), "--steps", "1"]
+    assert train_command.main(given) == 0
+    told = capsys.readouterr()
+    first = told.err.splitlines()[0]
+    assert "--base pocket reads the pocket family's words only, and not 'Add " in first
+    assert json.loads(told.out.splitlines()[-1])["base"]["instead_of"] == "pocket"
 
 
 def test_an_outcome_model_scores_by_the_mean_over_tokens_where_asked(tmp_path, capsys):

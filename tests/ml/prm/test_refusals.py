@@ -13,7 +13,7 @@ from ml.errors import MisstepError, NotAvailable
 from ml.prm.checkpoint import sha256_of
 from ml.snapshot import combined_hash
 from tests.ml.prm.commands import scored, snapshot_of, trained
-from tests.ml.prm.toys import sums
+from tests.ml.prm.toys import sums, with_neutrals
 
 
 def refusal(tmp_path, capsys, *arguments, snapshot):
@@ -95,6 +95,36 @@ def test_an_unknown_objective_is_not_available(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("option", "found", "expected"),
+    [
+        ("--batch-size", "0", "at least 1"),
+        ("--tokens-per-row", "0", "at least 1"),
+        ("--save-every", "0", "at least 1"),
+        ("--limit", "-5", "at least 1"),
+        ("--maximum-length", "0", "at least 1"),
+        ("--epochs", "-1.0", "more than 0"),
+        ("--learning-rate", "0.0", "more than 0"),
+        ("--learning-rate", "nan", "more than 0"),
+        ("--learning-rate", "inf", "more than 0"),
+        ("--smoothing", "1.5", "from 0 to below 1"),
+        ("--threshold", "-0.5", "from 0 to below 1"),
+        ("--automatic-weight", "-1.0", "0 or more"),
+        ("--weight-decay", "-1.0", "0 or more"),
+        ("--language-weight", "nan", "0 or more"),
+        ("--class-weights", "-1.0", "0 or more"),
+        ("--extra-layers", "-1", "0 or more"),
+        ("--lora", "-1", "0 or more"),
+        ("--seed", "-1", "0 or more"),
+    ],
+)
+def test_a_number_that_no_run_can_have_is_refused_by_its_option(tmp_path, option, found, expected):
+    with pytest.raises(MisstepError) as error:
+        train_command.main(["--snapshot", "none", "--out", str(tmp_path / "checkpoint"), option, found])
+    assert str(error.value) == f"{option} {found}, expected {expected}"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (("--class-weights", "1", "2", "3"), "3 --class-weights, expected one for each of 2 classes"),
@@ -105,6 +135,8 @@ def test_an_unknown_objective_is_not_available(tmp_path):
             "--smoothing with objective value, expected classifier",
         ),
         (("--objective", "outcome", "--class-weights", "1", "2"), "--class-weights with objective outcome"),
+        (("--objective", "value", "--classes", "3"), "--classes 3 with objective value, expected classifier"),
+        (("--outcome-tokens", "all"), "--outcome-tokens all with objective classifier, expected outcome"),
         (("--objective", "preference", "--trees", "problem"), "--trees problem with objective preference"),
         (
             ("--objective", "outcome", "--outcome-tokens", "all", "--trees", "problem"),
@@ -116,6 +148,25 @@ def test_an_unknown_objective_is_not_available(tmp_path):
 def test_what_no_run_can_have_or_the_objective_ignores_is_refused(tmp_path, capsys, arguments, complaint):
     assert complaint in refusal(tmp_path, capsys, *arguments, snapshot=snapshot_of(tmp_path))
     assert not list(tmp_path.glob("checkpoint*"))
+
+
+@pytest.mark.parametrize("neutral", ["drop", "negative"])
+@pytest.mark.parametrize("is_frozen", [True, False])
+def test_a_class_for_neutrals_that_the_rule_takes_away_is_refused(tmp_path, capsys, neutral, is_frozen):
+    rule = {"labels": "human", "neutral": neutral if is_frozen else "positive"}
+    snapshot = snapshot_of(tmp_path, with_neutrals(sums(20)), rule=rule)
+    asked = () if is_frozen else ("--neutral", neutral)
+    message = refusal(tmp_path, capsys, "--classes", "3", *asked, snapshot=snapshot)
+    assert f"--classes 3 with labels whose neutral is {neutral}, expected positive" in message
+    assert "--neutral positive" in message
+    _, result = trained(tmp_path, capsys, "--classes", "3", "--neutral", "positive", snapshot=snapshot)
+    assert result["label_rule"]["neutral"] == "positive"
+
+
+def test_preferences_without_alternatives_are_refused_where_no_other_pairs_are(tmp_path, capsys):
+    given = ("--objective", "preference", "--no-alternatives")
+    message = refusal(tmp_path, capsys, *given, snapshot=snapshot_of(tmp_path))
+    assert "no example has a target under this rule and objective, expected at least one" in message
 
 
 def test_a_problem_seen_in_training_is_reported_when_it_is_scored(tmp_path, capsys):

@@ -85,7 +85,7 @@ def test_without_labels_solutions_teach_by_their_answers(tmp_path, capsys):
     earlier, _ = trained(tmp_path, capsys, out="earlier")
     snapshot = automatic_snapshot(tmp_path)
     given = (*BY_ROLLOUTS, "--second-opinion", str(earlier), *DENY_MISTAKES)
-    more = ("--base", "pocket-reader", "--head", "likelihood", "--outcomes")
+    more = ("--head", "likelihood", "--outcomes")
     _, printed = trained(tmp_path, capsys, *given, *more, snapshot=snapshot, out="later")
     assert printed["counts"]["solutions_read_by_outcome"] == 10
 

@@ -10,7 +10,6 @@ import pytest
 from ml.errors import MisstepError
 from ml.prm.examples import ExampleSettings, examples_from
 from ml.prm.preferences import sibling_pairs
-from ml.prm.score import Unscored, shared_trees
 from ml.targets import LabelRule, label_rows
 from tests.ml.prm.toys import examples_of, sums, tokenizer
 
@@ -137,6 +136,27 @@ def test_values_of_a_right_solution_climb_to_one():
     assert [t[0] for t in example.targets] == [0.1, 0.2, 0.3]
 
 
+@pytest.mark.parametrize(
+    ("correct", "after_mistake", "values"),
+    [
+        # Some rollout from each step is right, so that each is: k / K.
+        ([3, 2, 8], "none", [1 / 3, 2 / 3, 1.0]),
+        # Step 1 is wrong at the distance of step 0, which is 2: v = 1/3, w = -(2/3)/3.
+        ([3, 0, 0], "none", [1 / 3, 1 / 9]),
+        # And once more: w = -(8/9)/3.
+        ([3, 0, 0], "keep", [1 / 3, 1 / 9, 0.0]),
+        # Behind the mistake a step is right again where some rollout is: w = (8/9)/1.
+        ([3, 0, 1], "keep", [1 / 3, 1 / 9, 1.0]),
+    ],
+)
+def test_values_of_shares_take_a_step_for_wrong_where_no_rollout_is_right(correct, after_mistake, values):
+    rule = LabelRule("automatic", target="soft", after_mistake=after_mistake)
+    searched = replace(sums(1)[0], automatic={"visits": [8] * 3, "correct": correct}, options=[])
+    (row,) = label_rows([searched], rule)
+    (example,) = classify(row, rule, objective="value", outputs=1)
+    assert [target[0] for target in example.targets] == pytest.approx(values)
+
+
 def test_an_outcome_is_read_at_the_last_token_or_at_every_one():
     (last,) = examples_of("outcome", sums(1), STEPS)
     assert last.reads == [3] and last.targets == [[0.0, 1.0]]
@@ -220,6 +240,17 @@ def test_preferences_share_the_prefix_and_end_with_whole_solutions():
     assert example.tree.tokens[nodes[1][0]] == STEPS.step(right.steps[2])
 
 
+def test_preferences_without_alternatives_compare_solutions_alone():
+    right = sums(1)[0]
+    wrong = replace(right, id="other", steps=[right.steps[0], "9 + 9 = 1"], labels=[1.0, 0.0], first_mistake=1,
+        label_source=["human"] * 2, is_correct=False)  # fmt: skip
+    (all_pairs,) = examples_of("preference", [right, wrong], STEPS)
+    (example,) = examples_of("preference", [right, wrong], STEPS, alternatives=False)
+    assert (len(all_pairs.pairs), len(example.pairs)) == (4, 2)
+    alternatives = [STEPS.step(option["text"]) for option in right.options]
+    assert not [node for node in example.tree.tokens if node in alternatives]
+
+
 def test_truncation_is_counted_and_a_step_beyond_the_context_is_refused():
     row = replace(sums(1)[0], options=[])
     whole = [len(STEPS.problem(row.problem)), *(len(STEPS.step(step)) for step in row.steps)]
@@ -250,24 +281,6 @@ def test_an_alternative_beyond_the_context_is_counted_and_left_out(objective):
     assert example.tree == examples_of(objective, [row], STEPS)[0].tree
 
 
-def test_scoring_leaves_steps_without_a_score_where_the_context_ends():
-    short = tokenizer(maximum_length=16)
-    steps = ["1 + 1 = 2", "2 " * 100, "3"]
-    trees, places = shared_trees(
-        [Unscored("a", "Add 1 1", steps), Unscored("b", "Add 1 1 " * 9, steps)], short
-    )
-    assert places == [(0, [1]), (1, [])]
-    assert max(tree.size for tree in trees) <= 16
-
-
 def test_a_solution_that_spells_a_special_token_does_not_get_it():
     pad = STEPS.tokenizer.pad_token_id
     assert pad not in STEPS.step("the end <pad> or not")
-
-
-def test_scoring_puts_equal_prefixes_through_once():
-    row = sums(1)[0]
-    twice = [Unscored("a", row.problem, row.steps), Unscored("b", row.problem, [row.steps[0], "no"])]
-    trees, places = shared_trees(twice, STEPS)
-    assert len(trees) == 1 and trees[0].parents == [-1, 0, 1, 2, 1]
-    assert places == [(0, [1, 2, 3]), (0, [1, 4])]

@@ -13,7 +13,10 @@ def test_quality_values_of_the_reference_cases():
     # METHODS' vector: after v = 1/2 a wrong step at distance 3, and again.
     wrong_twice = quality_values([False, False, True, True], [3, 2, 2, 2])
     assert wrong_twice == pytest.approx([0.25, 0.5, 1 / 3, 1 / 9])
-    assert values_from_labels([1.0, 1.0, 0.0, 0.0]) == pytest.approx([0.25, 0.5, 1 / 3, 1 / 9])
+    labels, wrong = [1.0, 1.0, 0.0, 0.0], [False, False, True, True]
+    assert values_from_labels(labels, wrong) == pytest.approx([0.25, 0.5, 1 / 3, 1 / 9])
     # From the problem itself, four steps from its answer: 0; then 1 of the 2 that remain from the third on.
-    assert values_from_labels([0.0, 0.0, 1.0, 0.0]) == pytest.approx([0.0, 0.0, 0.5, 0.25])
-    assert values_from_labels([1.0, 1.0, None]) == [pytest.approx(1 / 3), pytest.approx(2 / 3), None]
+    labels, wrong = [0.0, 0.0, 1.0, 0.0], [True, True, False, True]
+    assert values_from_labels(labels, wrong) == pytest.approx([0.0, 0.0, 0.5, 0.25])
+    cut = values_from_labels([1.0, 1.0, None], [False] * 3)
+    assert cut == [pytest.approx(1 / 3), pytest.approx(2 / 3), None]

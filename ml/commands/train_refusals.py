@@ -1,0 +1,53 @@
+"""What `python -m ml train` refuses by its arguments alone, before torch is loaded and anything is read."""
+
+from __future__ import annotations
+
+import argparse
+from math import inf
+
+from ml.errors import MisstepError
+
+# Options by the numbers that they take, where they are given.
+AT_LEAST_ONE = ("steps", "batch_size", "tokens_per_row", "save_every", "limit", "maximum_length")
+MORE_THAN_ZERO = ("epochs", "learning_rate")
+ZERO_OR_MORE = ("lora", "extra_layers", "seed", "weight_decay", "automatic_weight", "language_weight")
+BELOW_ONE = ("smoothing", "threshold")
+
+
+def refuse_contradictions(options: argparse.Namespace) -> None:
+    """Raises MisstepError for numbers that no run can have, and for options that the objective would not look at."""
+    _refuse_numbers(options)
+    _refuse_without_effect(options)
+    weights = options.class_weights or []
+    if weights and len(weights) != options.classes:
+        raise MisstepError(
+            f"{len(weights)} --class-weights, expected one for each of {options.classes} classes"
+        )
+
+
+def _refuse_numbers(options: argparse.Namespace) -> None:
+    """No comparison with NaN holds, so that it is refused, too."""
+    for names, low, is_open, end, expected in (
+        (AT_LEAST_ONE, 1, False, inf, "at least 1"),
+        (MORE_THAN_ZERO, 0, True, inf, "more than 0"),
+        (ZERO_OR_MORE, 0, False, inf, "0 or more"),
+        (BELOW_ONE, 0, False, 1, "from 0 to below 1"),
+    ):
+        for name in names:
+            found = getattr(options, name)
+            if found is not None and not (low < found < end or (found == low and not is_open)):
+                raise MisstepError(f"--{name.replace('_', '-')} {found}, expected {expected}")
+    for weight in options.class_weights or []:
+        if not 0 <= weight < inf:
+            raise MisstepError(f"--class-weights {weight}, expected 0 or more")
+
+
+def _refuse_without_effect(options: argparse.Namespace) -> None:
+    for name, is_given, wanted in (
+        ("--class-weights", options.class_weights, "classifier"),
+        ("--smoothing", options.smoothing, "classifier"),
+        ("--classes 3", options.classes == 3, "classifier"),
+        ("--outcome-tokens all", options.outcome_tokens == "all", "outcome"),
+    ):
+        if is_given and options.objective != wanted:
+            raise MisstepError(f"{name} with objective {options.objective}, expected {wanted}")
