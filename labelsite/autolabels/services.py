@@ -147,7 +147,7 @@ def start_scores(
             spec={
                 **(spec or {}),
                 "solutions": ids,
-                "arguments": ["--checkpoint", str(checkpoint_folder), *source],
+                "arguments": ["--checkpoint", str(checkpoint_folder), "--device", "auto", *source],
             },
             queue="gpu",
             created_by=created_by,

@@ -124,7 +124,7 @@ def _held_out(counts: Mapping[str, Any]) -> Check:
 def _updates(rows: int, chosen: Mapping[str, Any]) -> int | None:
     if chosen.get("steps"):
         return int(chosen["steps"])
-    if chosen.get("trees") == "problem":
+    if chosen.get("trees") == "problem" or chosen.get("objective") == "preference":
         # A pass is as many updates as there are problems, and a manifest counts solutions.
         return None
     batch = int(chosen.get("batch_size") or 32)

@@ -75,7 +75,8 @@ def start_training(
     title = name or f"{objective} · {labels} · {snapshot.name}"
     arguments = [
         "--snapshot", str(folder_of(snapshot)), "--labels", labels, "--objective", objective,
-        "--base", base, "--seed", str(seed), "--keep-state", *_options(chosen), "--out", "{out}/checkpoint",
+        "--base", base, "--seed", str(seed), "--device", "auto", "--keep-state", *_options(chosen),
+        "--out", "{out}/checkpoint",
     ]  # fmt: skip
     with transaction.atomic():
         job = enqueue(
@@ -150,7 +151,7 @@ def score_campaign(checkpoint: Checkpoint, campaign: Campaign, created_by: User 
 
 
 def load_campaign_scores(job: Job, folder: Path, check: Check) -> dict[str, Any]:
-    """Load the scores, let them stand in the campaign, and serve convincing wrong answers first.
+    """Load the scores, let them stand in the campaign unless later ones do, and serve convincing wrong answers first.
 
     The result has the first tasks of the queue before and after, so that a page can show what changed.
     """
@@ -158,6 +159,9 @@ def load_campaign_scores(job: Job, folder: Path, check: Check) -> dict[str, Any]
     counts = load_scores(run, folder / "scores.jsonl", check)
     campaign = Campaign.objects.filter(pk=job.spec["campaign"]).first()
     if campaign is None:
+        return counts
+    if campaign.score_run_id and campaign.score_run_id > run.pk:
+        # What was asked for later already stands there: a slow or repeated older scoring does not undo it.
         return counts
     before = top_of_queue(campaign)
     fresh = update_campaign(campaign, {"score_run": run, "ordering": Ordering.CONVINCING_WRONG})

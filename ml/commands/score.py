@@ -26,8 +26,10 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="outcome models: the mean reading up to each step's end",
     )
-    arguments.add_argument("--device", default="cpu")
-    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument(
+        "--device", default="cpu", help="cpu, cuda, cuda:0 ..., or auto: a GPU where there is one"
+    )
+    arguments.add_argument("--threads", type=int, help="default: OMP_NUM_THREADS, or 1")
     return arguments
 
 
@@ -38,10 +40,13 @@ def main(argv: list[str]) -> int:
     if format is None:
         raise MisstepError(f"{options.solutions}: its format is not known, expected --format")
     from ml.prm import Unscored, load_scorer
+    from ml.prm.distributed import chosen_device, refuse_missing_device
     from ml.prm.run import settle_process
 
     settle_process(options.threads)
-    scorer = load_scorer(options.checkpoint, options.device, options.mean_over_tokens)
+    device = chosen_device(options.device)
+    refuse_missing_device(device)
+    scorer = load_scorer(options.checkpoint, device, options.mean_over_tokens)
     known = read_problem_hashes(options.checkpoint / "training_problems.txt")
     seen = {"overlap": 0}
 

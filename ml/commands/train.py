@@ -80,6 +80,7 @@ def main(argv: list[str]) -> int:
 
 def request_from(options: argparse.Namespace) -> Any:
     """The arguments as a `ml.prm.request.Request`."""
+    from ml.prm.distributed import chosen_device
     from ml.prm.examples import ExampleSettings
     from ml.prm.model import LORA_TARGETS
     from ml.prm.request import OUTPUTS, Request
@@ -134,7 +135,7 @@ def request_from(options: argparse.Namespace) -> Any:
         gradient_checkpointing=options.gradient_checkpointing,
         is_compiled=options.compile,
         limit=options.limit,
-        device=options.device,
+        device=chosen_device(options.device),
         is_sharded=options.shard,
         keep_state=options.keep_state,
     )
@@ -263,10 +264,12 @@ def _loop_arguments(group: Any) -> None:
         action="store_true",
         help="fuse layers (a CPU: norms and feed-forwards); half a minute at first",
     )
-    group.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0 ...")
+    group.add_argument(
+        "--device", default="cpu", help="cpu, cuda, cuda:0 ..., or auto: a GPU where there is one"
+    )
     group.add_argument(
         "--shard", action="store_true", help="under torchrun: split the weights over the processes (FSDP)"
     )
-    group.add_argument("--threads", type=int, default=1)
+    group.add_argument("--threads", type=int, help="default: OMP_NUM_THREADS, or 1")
     group.add_argument("--save-every", type=int, default=200, help="updates between resumable states")
     group.add_argument("--keep-state", action="store_true", help="keep OUT.state after the end")

@@ -23,6 +23,13 @@ def backend_for(device: str) -> str:
     return "nccl" if torch.device(device).type == "cuda" else "gloo"
 
 
+def chosen_device(device: str) -> str:
+    """`auto` is what the host says in MISSTEP_DEVICE, else a GPU where torch sees one, else the CPU."""
+    if device != "auto":
+        return device
+    return os.environ.get("MISSTEP_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def refuse_missing_device(device: str) -> None:
     """Raises MisstepError for a GPU where torch sees none."""
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():

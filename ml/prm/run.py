@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 import time
@@ -120,7 +121,8 @@ def run_training(request: Request) -> dict[str, Any]:
         "validation": _validation(model, base.tokenizer, card, parts["validation"]),
     }
     if group.is_first:
-        card["seconds"] = round(time.monotonic() - started, 1)
+        # With what earlier attempts spent on updates, so that a run that went on does not look fast.
+        card["seconds"] = round(run.earlier_seconds + time.monotonic() - started, 1)
         card["created_at"] = datetime.now(UTC).isoformat(timespec="seconds")
         _publish(model, base.tokenizer, card, run, parts["train"], request)
         if not request.keep_state:
@@ -265,9 +267,11 @@ def _publish(
     publish(partial, request.out)
 
 
-def settle_process(threads: int) -> None:
-    """Few threads, because more than cores, or a few that wait by spinning, slow small models down; and silence
-    from transformers, whose progress bars and remarks on a fresh head would fill a job's log."""
-    torch.set_num_threads(max(1, threads))
+def settle_process(threads: int | None) -> None:
+    """Few threads, because more than cores, or a few that wait by spinning, slow small models down: one unless a number
+    or OMP_NUM_THREADS says otherwise. And silence from transformers, whose progress bars and remarks on a fresh head
+    would fill a job's log."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    torch.set_num_threads(max(1, threads or (int(said) if said.isdecimal() else 1)))
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

@@ -57,10 +57,13 @@ class TrainingSettings:
 
 @dataclass
 class Run:
-    """A run while it goes: where it stands, and what each update reported."""
+    """A run while it goes: where it stands, what each update reported, and how long its updates took: of attempts
+    before this one, and of this one."""
 
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    earlier_seconds: float = 0.0
+    seconds: float = 0.0
 
 
 class Terminated(Exception):
@@ -104,7 +107,9 @@ def train(
             run.history.append({"step": run.step, "loss": loss, "accuracy": accuracy, "learning_rate": rate})
             read = sum(len(example.reads) for example in batch)
             _report(progress, run, read / (time.perf_counter() - started))
-            due = run.step % settings.save_every == 0 and run.step < settings.steps
+            run.seconds += time.perf_counter() - started
+            # After the last update too: what follows may be cut short, and must not cost an update again.
+            due = run.step % settings.save_every == 0 or run.step == settings.steps
             is_stopping = group.any(flag.raised)
             if state_folder and (due or is_stopping):
                 _save(state_folder, model, optimizers, run, fingerprint, group)
@@ -219,7 +224,12 @@ def _state(model: ProcessRewardModel, optimizers: Optimizers, run: Run, fingerpr
     tensors = {f"weight.{name}": whole(p.detach()) for name, p in _trained(model)}
     tensors |= {f"optimizer.{index}.{name}": whole(value) for index, name, value in optimizers.slots()}
     tensors["random"] = torch.get_rng_state()
-    return TrainingState(run.step, {"history": run.history, "fingerprint": fingerprint}, tensors)
+    body = {
+        "history": run.history,
+        "fingerprint": fingerprint,
+        "seconds": run.earlier_seconds + run.seconds,
+    }
+    return TrainingState(run.step, body, tensors)
 
 
 def _resumed(model: ProcessRewardModel, optimizers: Optimizers, folder: Path | None, fingerprint: str) -> Run:
@@ -242,7 +252,8 @@ def _resumed(model: ProcessRewardModel, optimizers: Optimizers, folder: Path | N
             slots.setdefault(int(index), {})[slot] = split_like(tensor, parameters[int(index)])
     optimizers.load(slots)
     torch.set_rng_state(state.tensors["random"])
-    return Run(state.step, list(state.body["history"]))
+    # States of before have no seconds.
+    return Run(state.step, list(state.body["history"]), float(state.body.get("seconds", 0.0)))
 
 
 def _trained(model: ProcessRewardModel) -> Iterator[tuple[str, torch.nn.Parameter]]:

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from ml.errors import MisstepError
+from ml.prm import train as training
 from ml.prm.checkpoint import load_newest_state
 from ml.prm.examples import Example
 from ml.prm.likelihood import TOLERANCE
@@ -64,7 +65,7 @@ def test_twenty_records_are_learned_by_heart(case):
     # Where a mistaken first step looks like all the right ones, tanh saturates before the pair is learned:
     # the preference records are those whose trajectory is right, against their wrong alternatives.
     rows = sums(40)[::2] if objective == "preference" else with_neutrals(sums(20))
-    examples = examples_of(objective, rows, STEPS, outputs=outputs, alternatives=False)
+    examples = examples_of(objective, rows, STEPS, outputs=outputs, alternatives=objective == "preference")
     assert len(examples) == 20
     targets = [STEPS.tokenizer.convert_tokens_to_ids(word) for word in words]
     model = sized_model(objective, outputs, targets, TOLERANCE if case == LIKELIHOOD else None)
@@ -146,6 +147,26 @@ def test_sigterm_saves_and_the_run_goes_on_from_there(tmp_path):
     state = load_newest_state(tmp_path / "state")
     assert state is not None and 0 < state.step < 5000
     assert len(state.body["history"]) == state.step
+
+
+def test_what_ended_between_its_last_update_and_its_checkpoint_makes_no_update_again(tmp_path, monkeypatch):
+    whole = short_run(tmp_path, steps=6, save_every=100)
+    state = load_newest_state(tmp_path)
+    assert state is not None and state.step == 6 and state.body["seconds"] > 0
+    monkeypatch.setattr(training, "_update", lambda *given: pytest.fail("an update was made again"))
+    assert short_run(tmp_path, steps=6, save_every=100) == whole
+
+
+def test_a_run_that_goes_on_knows_how_long_it_took_before(tmp_path):
+    state = tmp_path / "state"
+    examples, settings = (
+        examples_of("classifier", sums(8), STEPS),
+        TrainingSettings("classifier", 4, save_every=2),
+    )
+    first = train(sized_model("classifier"), examples, settings, state)
+    assert first.earlier_seconds == 0 and first.seconds > 0
+    again = train(sized_model("classifier"), examples, settings, state)
+    assert (again.earlier_seconds, again.seconds) == (first.seconds, 0)
 
 
 def test_states_of_another_run_are_not_resumed(tmp_path):

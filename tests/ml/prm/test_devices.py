@@ -1,0 +1,34 @@
+"""Which device and how many threads a command takes."""
+
+import pytest
+import torch
+
+from ml.prm.distributed import chosen_device
+from ml.prm.run import settle_process
+
+
+@pytest.mark.parametrize(
+    "asked,said,has_gpu,taken",
+    [
+        ("cpu", "cuda:1", True, "cpu"),
+        ("auto", "", True, "cuda"),
+        ("auto", "", False, "cpu"),
+        ("auto", "cuda:1", True, "cuda:1"),
+        ("auto", "cpu", True, "cpu"),
+    ],
+)
+def test_auto_takes_what_the_host_says_or_has(monkeypatch, asked, said, has_gpu, taken):
+    monkeypatch.setenv("MISSTEP_DEVICE", said)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    assert chosen_device(asked) == taken
+
+
+@pytest.mark.parametrize("given,said,taken", [(None, "", 1), (None, "2", 2), (3, "2", 3), (None, "many", 1)])
+def test_threads_are_those_given_or_the_host_s_or_one(monkeypatch, given, said, taken):
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    try:
+        settle_process(given)
+        assert torch.get_num_threads() == taken
+    finally:
+        torch.set_num_threads(before)
