@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from django.db.models import Count, QuerySet
 
-from labelsite.annotations.models import Annotation, FinishReason
 from labelsite.autolabels.models import ScoreRun, StepScore
 from labelsite.campaigns.models import Campaign, Task
-from labelsite.comparison.models import Adjudication
 from labelsite.problems.models import Solution
 from labelsite.problems.queries import as_records
+from labelsite.snapshots import rows
 from ml.errors import MisstepError
 from ml.snapshot import problem_hash
 
@@ -23,19 +21,25 @@ NONE = -1
 
 
 def first_mistakes(campaign: Campaign) -> dict[int, int]:
-    """Each labelled solution's first mistake (-1: none): gold, else a reviewer's word, else most people's.
+    """Each labelled solution's first mistake (-1: none): gold, else what a snapshot would freeze of it now.
 
-    Where several positions are acceptable, or people are equally split, the earliest one counts.
+    Whatever may not be trained on tells nothing of a model either. Where several gold positions are acceptable,
+    the earliest one counts.
     """
-    found = _by_people(campaign)
-    decided = Adjudication.objects.filter(task__campaign=campaign, is_live=True)
-    found |= {
-        solution: positions[0]
-        for solution, positions in decided.values_list("task__solution_id", "positions")
+    found = {
+        solution: NONE if position is None else position
+        for solution, position in rows.first_mistakes(campaign)
     }
-    gold = Task.objects.filter(campaign=campaign, gold__len__gt=0)
-    found |= dict(gold.values_list("solution_id", "gold__0"))
-    return found
+    return found | dict(_gold(campaign).values_list("solution_id", "gold__0"))
+
+
+def has_labels(campaign: Campaign) -> bool:
+    """Whether anything in the campaign has a first mistake to compare with, or is known to have none."""
+    return _gold(campaign).exists() or next(rows.first_mistakes(campaign), None) is not None
+
+
+def _gold(campaign: Campaign) -> QuerySet[Task]:
+    return Task.objects.filter(campaign=campaign, gold__len__gt=0)
 
 
 def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> None:
@@ -114,25 +118,6 @@ def _scores(run: ScoreRun, solutions: Collection[int]) -> Iterable[dict[str, Any
         lines.setdefault(solution, []).append(scored.get(step))
     for solution, scores in lines.items():
         yield {"id": str(solution), "scores": scores}
-
-
-def _by_people(campaign: Campaign) -> dict[int, int]:
-    looks = Annotation.objects.filter(
-        task__campaign=campaign,
-        is_live=True,
-        broken_rule="",
-        finish_reason__in=(FinishReason.FOUND_ERROR, FinishReason.SOLUTION),
-    ).values_list("task__solution_id", "finish_reason", "trajectory")
-    votes: dict[int, Counter[int]] = {}
-    for solution, reason, trajectory in looks:
-        first = len(trajectory) - 1 if reason == FinishReason.FOUND_ERROR else NONE
-        votes.setdefault(solution, Counter())[first] += 1
-    return {solution: _most(counted) for solution, counted in votes.items()}
-
-
-def _most(votes: Counter[int]) -> int:
-    """The position most people named; a tie goes to the earliest mistake, and to a mistake before none."""
-    return min(votes, key=lambda first: (-votes[first], first == NONE, first))
 
 
 def _write(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:

@@ -190,7 +190,7 @@ def start_evaluation(
     ).last()
     if run is None:
         raise MisstepError(f"the checkpoint has no scores of {campaign.name}, expected it to score it first")
-    if kind == EvaluationKind.FIRST_MISTAKE and not evidence.first_mistakes(campaign):
+    if kind == EvaluationKind.FIRST_MISTAKE and not evidence.has_labels(campaign):
         raise MisstepError(f"nothing in {campaign.name} has a label, expected people's labels or gold")
     if kind == EvaluationKind.BEST_OF_N and not evidence.has_choices(campaign):
         raise MisstepError(f"no problem of {campaign.name} has several graded solutions to choose among")
