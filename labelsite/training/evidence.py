@@ -42,9 +42,19 @@ def _gold(campaign: Campaign) -> QuerySet[Task]:
     return Task.objects.filter(campaign=campaign, gold__len__gt=0)
 
 
-def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> None:
-    """Write solutions.jsonl (ProcessBench's format) and scores.jsonl, both by the solution's id."""
-    truths = first_mistakes(campaign)
+def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> int:
+    """Write solutions.jsonl (ProcessBench's format) and scores.jsonl, both by the solution's id.
+
+    Returns how many labelled solutions are left out because the run was never given them. Raises MisstepError
+    where there are no others.
+    """
+    labelled, given = first_mistakes(campaign), _given(run)
+    truths = {solution: first for solution, first in labelled.items() if solution in given}
+    if not truths:
+        raise MisstepError(
+            f"none of the {len(labelled)} labelled solutions of {campaign.name} has been scored,"
+            " expected the checkpoint to score the campaign again"
+        )
     solutions = Solution.objects.filter(pk__in=truths).order_by("pk")
     _write(
         folder / "solutions.jsonl",
@@ -61,6 +71,7 @@ def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> None:
         ),
     )
     _write(folder / "scores.jsonl", _scores(run, truths))
+    return len(labelled) - len(truths)
 
 
 def has_choices(campaign: Campaign) -> bool:
@@ -68,18 +79,27 @@ def has_choices(campaign: Campaign) -> bool:
     return _graded(campaign).values("problem").annotate(count=Count("pk")).filter(count__gt=1).exists()
 
 
-def write_pool(campaign: Campaign, run: ScoreRun, folder: Path, known: Collection[str] = ()) -> None:
+def write_pool(campaign: Campaign, run: ScoreRun, folder: Path, known: Collection[str] = ()) -> int:
     """Write pool.jsonl, a line for each problem with several graded solutions, and its candidates' scores.
 
     A problem's smallest number of solutions bounds n, so that one with a single solution would allow no choice.
     known: the problems that the checkpoint was trained on, by hash, which tell nothing of what it can do and are
-    left out. Raises MisstepError where there are no others.
+    left out. Returns how many solutions of other problems are left out because the run was never given them.
+    Raises MisstepError where there is no problem to choose in.
     """
-    pools: dict[int, list[Solution]] = {}
-    for solution in _graded(campaign).select_related("problem").order_by("pk"):
-        if problem_hash(solution.problem.text) not in known:
-            pools.setdefault(solution.problem_id, []).append(solution)
-    chosen = {problem: found for problem, found in pools.items() if len(found) > 1}
+    graded = [
+        solution
+        for solution in _graded(campaign).select_related("problem").order_by("pk")
+        if problem_hash(solution.problem.text) not in known
+    ]
+    given = _given(run)
+    scored = [solution for solution in graded if solution.pk in given]
+    chosen = _choices(scored)
+    if not chosen and _choices(graded):
+        raise MisstepError(
+            f"no problem of {campaign.name} has several scored solutions,"
+            " expected the checkpoint to score the campaign again"
+        )
     if not chosen:
         raise MisstepError(
             f"the checkpoint was trained on every problem of {campaign.name} with several graded solutions,"
@@ -100,6 +120,23 @@ def write_pool(campaign: Campaign, run: ScoreRun, folder: Path, known: Collectio
     )
     scores = _scores(run, places)
     _write(folder / "scores.jsonl", ({**line, "id": places[int(line["id"])]} for line in scores))
+    return len(graded) - len(scored)
+
+
+def _choices(solutions: Iterable[Solution]) -> dict[int, list[Solution]]:
+    """The solutions of each problem that has several."""
+    found: dict[int, list[Solution]] = {}
+    for solution in solutions:
+        found.setdefault(solution.problem_id, []).append(solution)
+    return {problem: several for problem, several in found.items() if len(several) > 1}
+
+
+def _given(run: ScoreRun) -> frozenset[int]:
+    """The solutions that the run had to score.
+
+    Where it scored none of a solution's steps although it had it, all of them lie beyond the model's context.
+    """
+    return frozenset(run.job.spec.get("solutions", ()) if run.job else ())
 
 
 def _graded(campaign: Campaign) -> QuerySet[Solution]:

@@ -5,15 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from labelsite.annotations.models import Origin
+from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns.models import Campaign, Task, TaskKind, TaskState
 from labelsite.comparison.models import Adjudication
 from labelsite.snapshots.consensus import CHECKER
+from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import folder_of, freeze
-from labelsite.training import evidence
+from labelsite.training import evidence, services
+from labelsite.training.models import Checkpoint
+from ml.errors import MisstepError
 from ml.snapshot import read_snapshot
-from tests.factories import make_annotation, make_campaign, make_machine, make_solution, make_task, make_user
+from tests.factories import (
+    make_annotation,
+    make_campaign,
+    make_job,
+    make_machine,
+    make_scores,
+    make_solution,
+    make_task,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -100,3 +114,61 @@ def test_the_truth_of_an_evaluation_is_what_a_snapshot_freezes(campaign: Campaig
     truths = {int(row.id): -1 if row.first_mistake is None else row.first_mistake for row in frozen}
     assert len(truths) == 4
     assert evidence.first_mistakes(campaign) == truths
+
+
+def scored_for(campaign: Campaign, checkpoint: Checkpoint, **fields: object) -> ScoreRun:
+    """A loaded run of the checkpoint that was given the campaign's solutions, with scores of them all."""
+    given = [task.solution for task in campaign.tasks.select_related("solution")]
+    run = ScoreRun.objects.create(
+        name="scores",
+        job=make_job(spec={"campaign": campaign.pk, "solutions": [solution.pk for solution in given]}),
+        loaded_at=timezone.now(),
+        **fields,
+    )
+    for solution in given:
+        make_scores(solution, [0.5] * solution.position_count, run)
+    checkpoint.score_runs.add(run)
+    return run
+
+
+@pytest.fixture
+def checkpoint(campaign: Campaign) -> Checkpoint:
+    snapshot = Snapshot.objects.create(name="s", campaign=campaign, labels="human", manifest={})
+    training = services.start_training(snapshot, "human")
+    return Checkpoint.objects.create(run=training, folder="1" * 64, sha256="1" * 64, card={})
+
+
+def test_scores_of_a_part_for_another_campaign_are_not_this_ones(campaign: Campaign, checkpoint: Checkpoint):
+    tasks = [task_of(campaign) for _ in range(3)]
+    for task in tasks:
+        make_annotation(task, make_user(), [-1])
+    other = make_campaign("Part")
+    make_task(other, tasks[0].solution)
+    scored_for(campaign, checkpoint)
+    newest = scored_for(campaign, checkpoint)
+    of_part = scored_for(other, checkpoint)
+    assert services.start_evaluation(checkpoint, campaign).job.spec["score_run"] == newest.pk
+    of_part.checkpoints.clear()
+    make_annotation(other.tasks.get(), make_user(), [-1])
+    with pytest.raises(MisstepError, match="no scores of Part, expected it to score it first"):
+        services.start_evaluation(checkpoint, other)
+
+
+def test_labels_of_which_none_was_scored_are_refused_in_words(
+    campaign: Campaign, checkpoint: Checkpoint, tmp_path: Path
+):
+    task_of(campaign)
+    run = scored_for(campaign, checkpoint)
+    make_annotation(task_of(campaign), make_user(), [-1])
+    with pytest.raises(MisstepError, match="none of the 1 labelled solutions of Arithmetic has been scored"):
+        evidence.write_files(campaign, run, tmp_path)
+
+
+def test_choices_of_which_none_was_scored_are_refused_in_words(
+    campaign: Campaign, checkpoint: Checkpoint, tmp_path: Path
+):
+    first = task_of(campaign)
+    run = scored_for(campaign, checkpoint)
+    make_task(campaign, make_solution(problem=first.solution.problem))
+    with pytest.raises(MisstepError, match="no problem of Arithmetic has several scored solutions"):
+        evidence.write_pool(campaign, run, tmp_path)

@@ -250,6 +250,18 @@ def test_an_evaluation_without_scores_says_what_is_missing(client):
     assert "has no scores of" in page.content.decode()
 
 
+@pytest.mark.parametrize("kind", ["first-mistake", "best-of-n"])
+def test_an_evaluation_says_how_many_solutions_were_never_scored(client, kind):
+    log_in(client, "reviewer")
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    for count, words in ((0, None), (1, "1 solution is left out"), (90, "90 solutions are left out")):
+        result = {"count": 10, "never_scored": count}
+        evaluation = Evaluation.objects.create(checkpoint=checkpoint, kind=kind, data="sums", result=result)
+        page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
+        assert words in page if words else "left out" not in page
+        evaluation.delete()
+
+
 def test_an_evaluation_of_an_unknown_kind_is_refused(client):
     log_in(client, "admin")
     checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
