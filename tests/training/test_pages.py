@@ -8,6 +8,7 @@ from django.utils import translation
 
 from labelsite.jobs.models import Job
 from labelsite.snapshots.models import Snapshot
+from labelsite.snapshots.services import freeze
 from labelsite.training.models import Checkpoint, Evaluation, TrainingRun
 from labelsite.training.services import start_training
 from labelsite.training.wording import counted
@@ -193,7 +194,7 @@ def test_a_checkpoint_tells_where_it_comes_from(client):
     campaign = make_campaign("Arithmetic")
     annotator = make_user("annotator", username="ann")
     make_annotation(make_task(campaign, make_solution()), annotator)
-    checkpoint = make_checkpoint(start_training(make_snapshot(campaign=campaign), "mixed"))
+    checkpoint = make_checkpoint(start_training(freeze(campaign, "human"), "human"))
     page = client.get(reverse("training:checkpoint", args=[checkpoint.pk]))
     assert page.context["lineage"].people == [(annotator, 1)]
     assert "Arithmetic" in page.content.decode()
