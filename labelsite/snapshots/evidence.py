@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from django.db.models import Exists, OuterRef, QuerySet
+
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.autolabels.models import EstimateRun, StepEstimate
@@ -53,12 +55,25 @@ class Evidence:
         return places
 
 
-def read_evidence(campaign: Campaign, run: EstimateRun | None, dropped: Counter[str]) -> Iterator[Evidence]:
-    """Every solution of the campaign that may be trained on, in a fixed order; counts the rest."""
-    tasks = campaign.tasks.select_related("solution__problem").order_by("solution_id")
-    rows = iter(tasks.iterator(chunk_size=CHUNK))
+def read_evidence(
+    campaign: Campaign, run: EstimateRun | None, dropped: Counter[str], tasks: QuerySet[Task] | None = None
+) -> Iterator[Evidence]:
+    """Every solution of the campaign that may be trained on, in a fixed order; counts the rest.
+
+    tasks: only these of the campaign's tasks are read.
+    """
+    chosen = campaign.tasks.all() if tasks is None else tasks
+    ordered = chosen.select_related("solution__problem").order_by("solution_id")
+    rows = iter(ordered.iterator(chunk_size=CHUNK))
     while chunk := list(islice(rows, CHUNK)):
         yield from _read_chunk(chunk, run, dropped)
+
+
+def judged_tasks(campaign: Campaign) -> QuerySet[Task]:
+    """The tasks of which a person or a reviewer said anything."""
+    looks = Annotation.objects.filter(task=OuterRef("pk"), is_live=True)
+    words = Adjudication.objects.filter(task=OuterRef("pk"), is_live=True)
+    return campaign.tasks.filter(Exists(looks) | Exists(words))
 
 
 def _is_work(task: Task, adjudicated: bool, dropped: Counter[str]) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from labelsite.campaigns.models import Campaign
 from labelsite.snapshots.consensus import evidence_of, option_rating
-from labelsite.snapshots.evidence import SERIES, Evidence
+from labelsite.snapshots.evidence import SERIES, Evidence, judged_tasks, read_evidence
 from ml.snapshot import SnapshotRow, complaint_about, split_of
 from ml.targets import LabelRule, decide_labels, fuse
 from ml.targets.snapshot_rows import has_witness, witnessed
@@ -66,6 +67,14 @@ def labelled_rows(
         yield replace(
             row, labels=decision.labels, label_source=decision.sources, first_mistake=decision.first_mistake
         )
+
+
+def first_mistakes(campaign: Campaign) -> Iterator[tuple[int, int | None]]:
+    """Each solution that a snapshot of people's labels would hold now, and the first mistake it would state."""
+    uncounted: Counter[str] = Counter()
+    items = read_evidence(campaign, None, uncounted, judged_tasks(campaign))
+    for row in evidence_rows(items, LabelRule(labels="human"), "", uncounted, uncounted):
+        yield int(row.id), (row.human or {})["first_mistake"]
 
 
 def _human(item: Evidence, rule: LabelRule) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ from labelsite.campaigns.models import Campaign
 from labelsite.problems.streaming import rare_collections
 from labelsite.snapshots.annotation_lines import annotations_of, prm800k_lines
 from labelsite.snapshots.evidence import read_evidence
+from labelsite.snapshots.labelers import LABELERS, counting
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.rows import Posteriors, evidence_rows, labelled_rows
 from ml.errors import MisstepError
@@ -148,6 +149,7 @@ def _write(
     """Write everything into `folder`; the mappings of the manifest fill while the rows stream by."""
     counts: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
+    labelers: Counter[str] = Counter()
 
     def evidence(kept: Counter[str], left_out: Counter[str]) -> Iterator[SnapshotRow]:
         items = read_evidence(campaign, run, left_out)
@@ -159,14 +161,14 @@ def _write(
     rows = labelled_rows(evidence(counts, dropped), rule, posteriors, dropped)
     manifest = write_snapshot(
         folder,
-        _reported(rows, report),
+        _reported(counting(rows, labelers), report),
         name=name,
         labels=rule.labels,
         campaign=campaign.name,
         rule=asdict(rule),
         counts=counts,
         filters=dropped,
-        lineage=_lineage(campaign, run),
+        lineage={**_lineage(campaign, run), LABELERS: labelers},
     )
     if not manifest["counts"]["rows"]:
         raise MisstepError(_nothing_to_freeze(campaign, rule, dropped))

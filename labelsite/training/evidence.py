@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from django.db.models import Count, QuerySet
 
-from labelsite.annotations.models import Annotation, FinishReason
 from labelsite.autolabels.models import ScoreRun, StepScore
 from labelsite.campaigns.models import Campaign, Task
-from labelsite.comparison.models import Adjudication
 from labelsite.problems.models import Solution
 from labelsite.problems.queries import as_records
+from labelsite.snapshots import rows
 from ml.errors import MisstepError
 from ml.snapshot import problem_hash
 
@@ -23,24 +21,40 @@ NONE = -1
 
 
 def first_mistakes(campaign: Campaign) -> dict[int, int]:
-    """Each labelled solution's first mistake (-1: none): gold, else a reviewer's word, else most people's.
+    """Each labelled solution's first mistake (-1: none): gold, else what a snapshot would freeze of it now.
 
-    Where several positions are acceptable, or people are equally split, the earliest one counts.
+    Whatever may not be trained on tells nothing of a model either. Where several gold positions are acceptable,
+    the earliest one counts.
     """
-    found = _by_people(campaign)
-    decided = Adjudication.objects.filter(task__campaign=campaign, is_live=True)
-    found |= {
-        solution: positions[0]
-        for solution, positions in decided.values_list("task__solution_id", "positions")
+    found = {
+        solution: NONE if position is None else position
+        for solution, position in rows.first_mistakes(campaign)
     }
-    gold = Task.objects.filter(campaign=campaign, gold__len__gt=0)
-    found |= dict(gold.values_list("solution_id", "gold__0"))
-    return found
+    return found | dict(_gold(campaign).values_list("solution_id", "gold__0"))
 
 
-def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> None:
-    """Write solutions.jsonl (ProcessBench's format) and scores.jsonl, both by the solution's id."""
-    truths = first_mistakes(campaign)
+def has_labels(campaign: Campaign) -> bool:
+    """Whether anything in the campaign has a first mistake to compare with, or is known to have none."""
+    return _gold(campaign).exists() or next(rows.first_mistakes(campaign), None) is not None
+
+
+def _gold(campaign: Campaign) -> QuerySet[Task]:
+    return Task.objects.filter(campaign=campaign, gold__len__gt=0)
+
+
+def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> int:
+    """Write solutions.jsonl (ProcessBench's format) and scores.jsonl, both by the solution's id.
+
+    Returns how many labelled solutions are left out because the run was never given them. Raises MisstepError
+    where there are no others.
+    """
+    labelled, given = first_mistakes(campaign), _given(run)
+    truths = {solution: first for solution, first in labelled.items() if solution in given}
+    if not truths:
+        raise MisstepError(
+            f"none of the {len(labelled)} labelled solutions of {campaign.name} has been scored,"
+            " expected the checkpoint to score the campaign again"
+        )
     solutions = Solution.objects.filter(pk__in=truths).order_by("pk")
     _write(
         folder / "solutions.jsonl",
@@ -57,6 +71,7 @@ def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> None:
         ),
     )
     _write(folder / "scores.jsonl", _scores(run, truths))
+    return len(labelled) - len(truths)
 
 
 def has_choices(campaign: Campaign) -> bool:
@@ -64,18 +79,27 @@ def has_choices(campaign: Campaign) -> bool:
     return _graded(campaign).values("problem").annotate(count=Count("pk")).filter(count__gt=1).exists()
 
 
-def write_pool(campaign: Campaign, run: ScoreRun, folder: Path, known: Collection[str] = ()) -> None:
+def write_pool(campaign: Campaign, run: ScoreRun, folder: Path, known: Collection[str] = ()) -> int:
     """Write pool.jsonl, a line for each problem with several graded solutions, and its candidates' scores.
 
     A problem's smallest number of solutions bounds n, so that one with a single solution would allow no choice.
     known: the problems that the checkpoint was trained on, by hash, which tell nothing of what it can do and are
-    left out. Raises MisstepError where there are no others.
+    left out. Returns how many solutions of other problems are left out because the run was never given them.
+    Raises MisstepError where there is no problem to choose in.
     """
-    pools: dict[int, list[Solution]] = {}
-    for solution in _graded(campaign).select_related("problem").order_by("pk"):
-        if problem_hash(solution.problem.text) not in known:
-            pools.setdefault(solution.problem_id, []).append(solution)
-    chosen = {problem: found for problem, found in pools.items() if len(found) > 1}
+    graded = [
+        solution
+        for solution in _graded(campaign).select_related("problem").order_by("pk")
+        if problem_hash(solution.problem.text) not in known
+    ]
+    given = _given(run)
+    scored = [solution for solution in graded if solution.pk in given]
+    chosen = _choices(scored)
+    if not chosen and _choices(graded):
+        raise MisstepError(
+            f"no problem of {campaign.name} has several scored solutions,"
+            " expected the checkpoint to score the campaign again"
+        )
     if not chosen:
         raise MisstepError(
             f"the checkpoint was trained on every problem of {campaign.name} with several graded solutions,"
@@ -96,6 +120,23 @@ def write_pool(campaign: Campaign, run: ScoreRun, folder: Path, known: Collectio
     )
     scores = _scores(run, places)
     _write(folder / "scores.jsonl", ({**line, "id": places[int(line["id"])]} for line in scores))
+    return len(graded) - len(scored)
+
+
+def _choices(solutions: Iterable[Solution]) -> dict[int, list[Solution]]:
+    """The solutions of each problem that has several."""
+    found: dict[int, list[Solution]] = {}
+    for solution in solutions:
+        found.setdefault(solution.problem_id, []).append(solution)
+    return {problem: several for problem, several in found.items() if len(several) > 1}
+
+
+def _given(run: ScoreRun) -> frozenset[int]:
+    """The solutions that the run had to score.
+
+    Where it scored none of a solution's steps although it had it, all of them lie beyond the model's context.
+    """
+    return frozenset(run.job.spec.get("solutions", ()) if run.job else ())
 
 
 def _graded(campaign: Campaign) -> QuerySet[Solution]:
@@ -114,25 +155,6 @@ def _scores(run: ScoreRun, solutions: Collection[int]) -> Iterable[dict[str, Any
         lines.setdefault(solution, []).append(scored.get(step))
     for solution, scores in lines.items():
         yield {"id": str(solution), "scores": scores}
-
-
-def _by_people(campaign: Campaign) -> dict[int, int]:
-    looks = Annotation.objects.filter(
-        task__campaign=campaign,
-        is_live=True,
-        broken_rule="",
-        finish_reason__in=(FinishReason.FOUND_ERROR, FinishReason.SOLUTION),
-    ).values_list("task__solution_id", "finish_reason", "trajectory")
-    votes: dict[int, Counter[int]] = {}
-    for solution, reason, trajectory in looks:
-        first = len(trajectory) - 1 if reason == FinishReason.FOUND_ERROR else NONE
-        votes.setdefault(solution, Counter())[first] += 1
-    return {solution: _most(counted) for solution, counted in votes.items()}
-
-
-def _most(votes: Counter[int]) -> int:
-    """The position most people named; a tie goes to the earliest mistake, and to a mistake before none."""
-    return min(votes, key=lambda first: (-votes[first], first == NONE, first))
 
 
 def _write(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count
-
 from labelsite.accounts.models import User
 from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns.models import Campaign
-from labelsite.snapshots.models import Snapshot
+from labelsite.snapshots.labelers import labelers_of
+from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.snapshots.services import folder_of
 from labelsite.training.models import Checkpoint
+from ml.errors import MisstepError
+
+MOST_PEOPLE = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """people: who labeled in the campaign before the snapshot was frozen, and how many solutions each."""
+    """people: whose verdicts the frozen snapshot holds, and on how many of its solutions, the most first."""
 
     snapshot: Snapshot
     campaign: Campaign
@@ -35,19 +38,23 @@ class Lineage:
 def lineage_of(checkpoint: Checkpoint) -> Lineage:
     """The checkpoint's past and future, in four queries."""
     snapshot = checkpoint.run.snapshot
-    people = (
-        User.objects.filter(
-            annotations__task__campaign=snapshot.campaign_id,
-            annotations__is_live=True,
-            annotations__created_at__lte=snapshot.created_at,
-        )
-        .annotate(looks=Count("annotations"))
-        .order_by("-looks")
-    )
     runs = checkpoint.score_runs.select_related("job").prefetch_related("campaigns").order_by("-pk")
     return Lineage(
         snapshot=snapshot,
         campaign=snapshot.campaign,
-        people=[(user, user.looks) for user in people[:40]] if snapshot.labels != "automatic" else [],
+        people=_people(snapshot),
         scored=[Scored(run, list(run.campaigns.all())) for run in runs],
     )
+
+
+def _people(snapshot: Snapshot) -> list[tuple[User, int]]:
+    """Nobody where the snapshot's files are gone: the annotations of today do not tell what was frozen."""
+    if snapshot.labels == LabelSource.AUTOMATIC:
+        return []
+    try:
+        labelers = labelers_of(snapshot, folder_of(snapshot))
+    except MisstepError:
+        return []
+    users = User.objects.in_bulk(labelers)
+    people = [(users[pk], count) for pk, count in labelers.items() if pk in users]
+    return sorted(people, key=lambda person: (-person[1], person[0].username))[:MOST_PEOPLE]

@@ -189,12 +189,16 @@ def start_evaluation(
     solutions of each problem. Raises MisstepError when the checkpoint has not scored the campaign, or nothing
     in it has a label, or no problem has several graded solutions.
     """
-    run = checkpoint.score_runs.filter(
-        loaded_at__isnull=False, step_scores__step__solution__tasks__campaign=campaign
-    ).last()
+    # A run for another campaign may have scored some of this one's solutions, and knows nothing of the rest. The
+    # run that was asked for last was given the most of them.
+    run = (
+        checkpoint.score_runs.filter(loaded_at__isnull=False, job__spec__campaign=campaign.pk)
+        .order_by("pk")
+        .last()
+    )
     if run is None:
         raise MisstepError(f"the checkpoint has no scores of {campaign.name}, expected it to score it first")
-    if kind == EvaluationKind.FIRST_MISTAKE and not evidence.first_mistakes(campaign):
+    if kind == EvaluationKind.FIRST_MISTAKE and not evidence.has_labels(campaign):
         raise MisstepError(f"nothing in {campaign.name} has a label, expected people's labels or gold")
     if kind == EvaluationKind.BEST_OF_N and not evidence.has_choices(campaign):
         raise MisstepError(f"no problem of {campaign.name} has several graded solutions to choose among")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,8 @@ from labelsite.jobs.services import perform
 from labelsite.training import checkpoints, evidence, services
 from labelsite.training.models import EvaluationKind
 
+LEFT_OUT = "left_out.json"
+
 
 @application.task(name=services.TRAIN_TASK)
 def run_training(job_id: int) -> None:
@@ -32,7 +35,7 @@ def run_campaign_scores(job_id: int) -> None:
 @application.task(name=services.EVALUATE_TASK)
 def run_evaluation(job_id: int) -> None:
     # What the command prints is the job's result, and that is the evaluation's.
-    perform(job_id, prepare=prepare_evaluation)
+    perform(job_id, prepare=prepare_evaluation, load=load_left_out)
 
 
 def load_checkpoint(job: Job, folder: Path, check: Check) -> dict[str, Any]:
@@ -48,7 +51,14 @@ def prepare_evaluation(job: Job, folder: Path) -> None:
     # Evaluations that were queued before there were kinds look for first mistakes.
     known = checkpoints.training_problems(services.checkpoint_path(job.evaluation.checkpoint))
     if job.spec.get("kind") == EvaluationKind.BEST_OF_N:
-        evidence.write_pool(campaign, run, folder, known)
+        left_out = evidence.write_pool(campaign, run, folder, known)
     else:
-        evidence.write_files(campaign, run, folder)
+        left_out = evidence.write_files(campaign, run, folder)
         (folder / checkpoints.PROBLEMS).write_text("\n".join(sorted(known)), encoding="utf-8")
+    (folder / LEFT_OUT).write_text(json.dumps({"never_scored": left_out}), encoding="utf-8")
+
+
+def load_left_out(job: Job, folder: Path, check: Check) -> dict[str, Any]:
+    """The command cannot know what it was not given, so this stands beside the figures that it printed."""
+    found: dict[str, Any] = json.loads((job.inputs / LEFT_OUT).read_text(encoding="utf-8"))
+    return found

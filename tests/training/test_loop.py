@@ -23,7 +23,15 @@ from labelsite.training.models import Checkpoint
 from labelsite.training.plots import choices, evaluation_charts
 from ml.errors import MisstepError
 from ml.snapshot import problem_hash
-from tests.factories import make_campaign, make_problem, make_solution, make_task, make_user
+from tests.factories import (
+    make_annotation,
+    make_campaign,
+    make_job,
+    make_problem,
+    make_solution,
+    make_task,
+    make_user,
+)
 from tests.training.pocket import pocket_campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -152,6 +160,34 @@ def test_the_problems_that_a_checkpoint_was_trained_on_are_no_choice_of_its(tmp_
     assert refused.state == JobState.FAILED and "trained on every problem" in refused.error
 
 
+def test_what_came_into_the_campaign_after_the_scores_is_left_out_and_counted():
+    campaign, person = make_campaign(), make_user()
+    for number in range(4):
+        problem = make_problem(f"{number} + 1 =", str(number + 1))
+        for right in (True, False):
+            task = make_task(campaign, make_solution(problem=problem, is_correct=right))
+            make_annotation(task, person, [1, 1] if right else [-1])
+    checkpoint = scored_by_hand(campaign)
+    # The model's context ends before this solution's first step: that is its own failure, and counts.
+    unread = task.solution
+    StepScore.objects.filter(step__solution=unread).delete()
+    for right in (True, False, True):
+        task = make_task(campaign, make_solution(problem=problem, is_correct=right))
+        make_annotation(task, person, [1, 1])
+
+    evaluation = services.start_evaluation(checkpoint, campaign)
+    run(evaluation.job)
+    evaluation.refresh_from_db()
+    figures = evaluation.figures
+    assert (figures["count"], figures["missing"], figures["never_scored"]) == (8, 1, 3)
+
+    evaluation = services.start_evaluation(checkpoint, campaign, kind="best-of-n")
+    run(evaluation.job)
+    evaluation.refresh_from_db()
+    figures = evaluation.figures
+    assert (figures["candidates"], figures["solutions_without_scores"], figures["never_scored"]) == (8, 1, 3)
+
+
 def scored_by_hand(campaign) -> Checkpoint:
     """A checkpoint whose scores of the campaign are given: 0.5 and 0.9 where right, 0.6 and 0.6 elsewhere."""
     row = Snapshot.objects.create(
@@ -159,9 +195,11 @@ def scored_by_hand(campaign) -> Checkpoint:
     )
     training = services.start_training(row, "human")
     checkpoint = Checkpoint.objects.create(run=training, folder="1" * 64, sha256="1" * 64, card={})
-    scores = ScoreRun.objects.create(name="given", loaded_at=timezone.now())
+    given = list(Solution.objects.filter(tasks__campaign=campaign).values_list("pk", flat=True))
+    job = make_job(verb="score", state=JobState.DONE, spec={"campaign": campaign.pk, "solutions": given})
+    scores = ScoreRun.objects.create(name="given", job=job, loaded_at=timezone.now())
     checkpoint.score_runs.add(scores)
     for step in Step.objects.filter(solution__tasks__campaign=campaign):
-        given = (0.5, 0.9) if step.solution.is_correct else (0.6, 0.6)
-        StepScore.objects.create(run=scores, step=step, score=given[min(step.position, 1)])
+        values = (0.5, 0.9) if step.solution.is_correct else (0.6, 0.6)
+        StepScore.objects.create(run=scores, step=step, score=values[min(step.position, 1)])
     return checkpoint

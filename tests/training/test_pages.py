@@ -8,6 +8,7 @@ from django.utils import translation
 
 from labelsite.jobs.models import Job
 from labelsite.snapshots.models import Snapshot
+from labelsite.snapshots.services import freeze
 from labelsite.training.models import Checkpoint, Evaluation, TrainingRun
 from labelsite.training.services import start_training
 from labelsite.training.wording import counted
@@ -193,7 +194,7 @@ def test_a_checkpoint_tells_where_it_comes_from(client):
     campaign = make_campaign("Arithmetic")
     annotator = make_user("annotator", username="ann")
     make_annotation(make_task(campaign, make_solution()), annotator)
-    checkpoint = make_checkpoint(start_training(make_snapshot(campaign=campaign), "mixed"))
+    checkpoint = make_checkpoint(start_training(freeze(campaign, "human"), "human"))
     page = client.get(reverse("training:checkpoint", args=[checkpoint.pk]))
     assert page.context["lineage"].people == [(annotator, 1)]
     assert "Arithmetic" in page.content.decode()
@@ -248,6 +249,18 @@ def test_an_evaluation_without_scores_says_what_is_missing(client):
         follow=True,
     )
     assert "has no scores of" in page.content.decode()
+
+
+@pytest.mark.parametrize("kind", ["first-mistake", "best-of-n"])
+def test_an_evaluation_says_how_many_solutions_were_never_scored(client, kind):
+    log_in(client, "reviewer")
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    for count, words in ((0, None), (1, "1 solution is left out"), (90, "90 solutions are left out")):
+        result = {"count": 10, "never_scored": count}
+        evaluation = Evaluation.objects.create(checkpoint=checkpoint, kind=kind, data="sums", result=result)
+        page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
+        assert words in page if words else "left out" not in page
+        evaluation.delete()
 
 
 def test_an_evaluation_of_an_unknown_kind_is_refused(client):
