@@ -159,6 +159,8 @@ def read_snapshot(folder: str | Path) -> Snapshot:
         manifest = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise MisstepError(f"{root}: no readable manifest.json ({error}), expected a snapshot") from error
+    if not isinstance(manifest, dict):
+        raise MisstepError(f"{root}/manifest.json: {type(manifest).__name__}, expected an object")
     if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
         found = (manifest.get("format"), manifest.get("version"))
         raise MisstepError(f"{root}/manifest.json: format {found}, expected {(FORMAT, VERSION)}")

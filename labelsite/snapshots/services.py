@@ -31,10 +31,13 @@ from labelsite.snapshots.evidence import read_evidence
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.rows import Posteriors, evidence_rows, labelled_rows
 from ml.errors import MisstepError
-from ml.snapshot import SnapshotRow, write_snapshot
+from ml.snapshot import SnapshotRow, read_snapshot, write_snapshot
 from ml.targets import LabelRule
+from ml.whole_file import whole_file
+from ml.whole_folder import settle
 
 ANNOTATIONS_FILE = "annotations.jsonl"
+MANIFEST_FILE = "manifest.json"
 REPORTED_ROWS = 500
 Report = Callable[[int], None]
 
@@ -71,7 +74,7 @@ def freeze(
         beside = snapshots_folder() / f".{uuid.uuid4().hex}"
         try:
             manifest = _write(beside, campaign, rule, run, name, report)
-            folder = _settle(beside, manifest["sha256"])
+            folder = _settle(beside, manifest)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         return Snapshot.objects.create(
@@ -94,13 +97,17 @@ def export(snapshot: Snapshot, target: Path) -> None:
     try:
         shutil.copytree(folder_of(snapshot), partial)
         # The folder may be shared with a snapshot of the same content under another name.
-        (partial / "manifest.json").write_text(
-            json.dumps(snapshot.manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        write_manifest(partial / MANIFEST_FILE, snapshot.manifest)
         os.replace(partial, target)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise MisstepError(f"{target}: {error.strerror}, expected a folder that can be written") from error
+
+
+def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Write a manifest whole and onto the disk: a row that is committed relies on it."""
+    with whole_file(path) as stream:
+        stream.write(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
 
 def estimate_run_of(campaign: Campaign) -> EstimateRun | None:
@@ -172,9 +179,7 @@ def _write(
         raise MisstepError(_nothing_to_freeze(campaign, rule, dropped))
     if rule.labels != LabelSource.AUTOMATIC:
         manifest["files"] = [_write_annotations(folder, campaign)]
-        (folder / "manifest.json").write_text(
-            json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        write_manifest(folder / MANIFEST_FILE, manifest)
     return manifest
 
 
@@ -235,15 +240,26 @@ def _write_annotations(folder: Path, campaign: Campaign) -> dict[str, Any]:
     return {"file": ANNOTATIONS_FILE, "format": "prm800k", "rows": rows, "sha256": digest.hexdigest()}
 
 
-def _settle(beside: Path, sha256: str) -> str:
+def _settle(beside: Path, manifest: Mapping[str, Any]) -> str:
     """Move a finished folder to its own name; a folder of the same content that is there already stays."""
-    digest = hashlib.sha256(sha256.encode())
-    annotations = beside / ANNOTATIONS_FILE
-    if annotations.exists():
-        with annotations.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    name = f"{sha256[:16]}-{digest.hexdigest()[:8]}"
-    target = snapshots_folder() / name
-    if not target.exists():
-        os.replace(beside, target)
+    digest = hashlib.sha256(manifest["sha256"].encode())
+    for file in manifest.get("files", []):
+        digest.update(bytes.fromhex(file["sha256"]))
+    name = f"{manifest['sha256'][:16]}-{digest.hexdigest()[:8]}"
+    settle(beside, snapshots_folder() / name, lambda folder: _holds(folder, manifest))
     return name
+
+
+def _holds(folder: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether a folder reads back and its content is what this manifest names."""
+    try:
+        if read_snapshot(folder).sha256 != manifest["sha256"]:
+            return False
+        return all(_sha256(folder / file["file"]) == file["sha256"] for file in manifest.get("files", []))
+    except (OSError, MisstepError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
