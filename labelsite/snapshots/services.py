@@ -15,11 +15,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from labelsite.accounts.models import User
@@ -39,6 +40,7 @@ from ml.whole_folder import settle
 ANNOTATIONS_FILE = "annotations.jsonl"
 MANIFEST_FILE = "manifest.json"
 REPORTED_ROWS = 500
+NAME_ATTEMPTS = 20
 Report = Callable[[int], None]
 
 
@@ -69,16 +71,15 @@ def freeze(
         raise MisstepError(
             f"campaign {campaign.name} has no loaded estimates, expected a finished search before freezing"
         )
-    name = free_name(name or f"{campaign.name} {labels} {timezone.now():%Y-%m-%d %H:%M}")
+    names = free_names(name or f"{campaign.name} {labels} {timezone.now():%Y-%m-%d %H:%M}")
     with rare_collections(), _one_moment():
         beside = snapshots_folder() / f".{uuid.uuid4().hex}"
         try:
-            manifest = _write(beside, campaign, rule, run, name, report)
+            manifest = _write(beside, campaign, rule, run, next(names), report)
             folder = _settle(beside, manifest)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-        return Snapshot.objects.create(
-            name=name,
+        snapshot = Snapshot(
             campaign=campaign,
             labels=labels,
             folder=folder,
@@ -86,6 +87,7 @@ def freeze(
             manifest=manifest,
             created_by=created_by,
         )
+        return _named(snapshot, names)
 
 
 def export(snapshot: Snapshot, target: Path) -> None:
@@ -123,14 +125,30 @@ def estimate_run_of(campaign: Campaign) -> EstimateRun | None:
     )
 
 
-def free_name(wanted: str) -> str:
-    """`wanted`, with a number behind it when a snapshot already has that name."""
+def free_names(wanted: str) -> Iterator[str]:
+    """`wanted` and then `wanted` with a number behind it, without the names that a snapshot already has."""
     wanted = wanted.strip()[:110] or "Snapshot"
-    name, number = wanted, 1
-    while Snapshot.objects.filter(name=name).exists():
-        number += 1
-        name = f"{wanted} ({number})"
-    return name
+    for number in count(1):
+        name = wanted if number == 1 else f"{wanted} ({number})"
+        if not Snapshot.objects.filter(name=name).exists():
+            yield name
+
+
+def _named(snapshot: Snapshot, names: Iterator[str]) -> Snapshot:
+    """The snapshot, saved under its manifest's name, or the next of `names` where another one took that meanwhile.
+
+    Only saving tells: a transaction that sees one moment does not see what was committed after it.
+    """
+    for _attempt in range(NAME_ATTEMPTS):
+        snapshot.name = snapshot.manifest["name"]
+        try:
+            with transaction.atomic():
+                snapshot.save(force_insert=True)
+        except IntegrityError:
+            snapshot.manifest = {**snapshot.manifest, "name": next(names)}
+        else:
+            return snapshot
+    raise MisstepError(f"the name {snapshot.name!r} was taken meanwhile, expected another one: freeze again")
 
 
 @contextmanager
