@@ -1,7 +1,8 @@
 """Freezes a campaign's labels: reads the evidence, decides by one rule, writes files that never change.
 
 The folder is named by the hash of its content. Freezing the same data again gives the same bytes and so the
-same folder, whatever the new snapshot is called.
+same folder, whatever the new snapshot is called and by whatever rule its labels were decided. The folder's
+manifest is that of the first one, so whoever needs a snapshot's name or rule takes its row's manifest.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.problems.models import Solution
 from labelsite.snapshots.models import Snapshot
-from labelsite.snapshots.services import folder_of
+from labelsite.snapshots.services import MANIFEST_FILE, folder_of, write_manifest
 from labelsite.training import checkpoints, evidence
 from labelsite.training.label_checks import idle
 from labelsite.training.models import Checkpoint, Evaluation, EvaluationKind, TrainingRun
@@ -74,6 +74,7 @@ def start_training(
         raise MisstepError(complaint)
     title = name or f"{objective} · {labels} · {snapshot.name}"
     arguments = [
+        "--manifest", f"{{in}}/{MANIFEST_FILE}",
         "--snapshot", str(folder_of(snapshot)), "--labels", labels, "--objective", objective,
         "--base", base, "--seed", str(seed), "--keep-state", *_options(chosen), "--out", "{out}/checkpoint",
     ]  # fmt: skip
@@ -101,10 +102,12 @@ def start_training(
 
 
 def prepare_training(job: Job, folder: Path) -> None:
-    """Clear a checkpoint that an earlier attempt finished but nobody loaded.
+    """Write the snapshot's own manifest, and clear a checkpoint that an earlier attempt finished but nobody loaded.
 
+    The snapshot's folder may have the manifest of another one of the same content, with another rule and name.
     The command writes over no checkpoint; its kept state makes the same one again within seconds.
     """
+    write_manifest(folder / MANIFEST_FILE, job.training_run.snapshot.manifest)
     shutil.rmtree(job.outputs / "checkpoint", ignore_errors=True)
 
 
