@@ -57,14 +57,10 @@ def start_training(
 ) -> TrainingRun:
     """Queue a run on the snapshot. `second_opinion` in the configuration is a checkpoint's sha256.
 
-    Raises MisstepError for an option that the command does not have or that would change nothing in these labels, and
-    for a checkpoint that is not here or no step classifier.
+    Raises MisstepError for an option that the command does not have or that would change nothing in these labels, for
+    a flag that is neither true nor false, and for a checkpoint that is not here or no step classifier.
     """
-    chosen = {
-        key: value
-        for key, value in (configuration or {}).items()
-        if not (value is None or value is False or value == "")
-    }
+    chosen = {key: value for key, value in (configuration or {}).items() if _is_chosen(key, value)}
     unknown = sorted(set(chosen) - {*OPTIONS, *FLAGS})
     if unknown:
         raise MisstepError(
@@ -213,6 +209,18 @@ def start_evaluation(
             title=_("evaluation on %(campaign)s") % {"campaign": campaign.name},
         )
         return Evaluation.objects.create(checkpoint=checkpoint, job=job, kind=kind, data=campaign.name[:200])
+
+
+def _is_chosen(key: str, value: object) -> bool:
+    """Whether an option is given; a 0 says something in an option with a value, and leaves a flag off.
+
+    Raises MisstepError for a flag that is neither true nor false: a text "false" would turn it on.
+    """
+    if key not in FLAGS:
+        return not (value is None or value is False or value == "")
+    if value and not (isinstance(value, int) and value == 1):
+        raise MisstepError(f"configuration {key} {value!r}, expected true or false")
+    return bool(value)
 
 
 def _options(chosen: Mapping[str, Any]) -> list[str]:
