@@ -152,23 +152,30 @@ def write_snapshot(
     return manifest
 
 
-def read_snapshot(folder: str | Path) -> Snapshot:
-    """Open a snapshot and verify every part. Raises MisstepError when it is not whole or not unchanged."""
+def read_snapshot(folder: str | Path, manifest_file: str | Path | None = None) -> Snapshot:
+    """Open a snapshot, by its own manifest where the folder serves several of the same content, and verify every part.
+
+    Raises MisstepError when it is not whole or not unchanged.
+    """
     root = Path(folder)
+    path = Path(manifest_file or root / "manifest.json")
     try:
-        manifest = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise MisstepError(f"{root}: no readable manifest.json ({error}), expected a snapshot") from error
-    if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
-        found = (manifest.get("format"), manifest.get("version"))
-        raise MisstepError(f"{root}/manifest.json: format {found}, expected {(FORMAT, VERSION)}")
+        raise MisstepError(
+            f"{path.parent}: no readable {path.name} ({error}), expected a snapshot"
+        ) from error
+    known = manifest if isinstance(manifest, dict) else {}
+    found = (known.get("format"), known.get("version"))
+    if found != (FORMAT, VERSION):
+        raise MisstepError(f"{path}: format {found}, expected {(FORMAT, VERSION)}")
     for part in manifest["parts"]:
         found_hash = _sha256_of(root, part["file"])
         if found_hash != part["sha256"]:
             raise MisstepError(f"{root}/{part['file']}: sha256 {found_hash}, expected {part['sha256']}")
     whole = combined_hash(part["sha256"] for part in manifest["parts"])
     if whole != manifest["sha256"]:
-        raise MisstepError(f"{root}/manifest.json: sha256 {manifest['sha256']}, expected {whole}")
+        raise MisstepError(f"{path}: sha256 {manifest['sha256']}, expected {whole}")
     return Snapshot(root, manifest)
 
 

@@ -1,7 +1,8 @@
 """Freezes a campaign's labels: reads the evidence, decides by one rule, writes files that never change.
 
 The folder is named by the hash of its content. Freezing the same data again gives the same bytes and so the
-same folder, whatever the new snapshot is called.
+same folder, whatever the new snapshot is called and by whatever rule its labels were decided. The folder's
+manifest is that of the first one, so whoever needs a snapshot's name or rule takes its row's manifest.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from labelsite.accounts.models import User
@@ -32,11 +34,15 @@ from labelsite.snapshots.labelers import LABELERS, counting
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.rows import Posteriors, evidence_rows, labelled_rows
 from ml.errors import MisstepError
-from ml.snapshot import SnapshotRow, write_snapshot
+from ml.snapshot import SnapshotRow, read_snapshot, write_snapshot
 from ml.targets import LabelRule
+from ml.whole_file import whole_file
+from ml.whole_folder import settle
 
 ANNOTATIONS_FILE = "annotations.jsonl"
+MANIFEST_FILE = "manifest.json"
 REPORTED_ROWS = 500
+NAME_ATTEMPTS = 20
 Report = Callable[[int], None]
 
 
@@ -67,16 +73,15 @@ def freeze(
         raise MisstepError(
             f"campaign {campaign.name} has no loaded estimates, expected a finished search before freezing"
         )
-    name = free_name(name or f"{campaign.name} {labels} {timezone.now():%Y-%m-%d %H:%M}")
+    names = free_names(name or f"{campaign.name} {labels} {timezone.now():%Y-%m-%d %H:%M}")
     with rare_collections(), _one_moment():
         beside = snapshots_folder() / f".{uuid.uuid4().hex}"
         try:
-            manifest = _write(beside, campaign, rule, run, name, report)
-            folder = _settle(beside, manifest["sha256"])
+            manifest = _write(beside, campaign, rule, run, next(names), report)
+            folder = _settle(beside, manifest)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-        return Snapshot.objects.create(
-            name=name,
+        snapshot = Snapshot(
             campaign=campaign,
             labels=labels,
             folder=folder,
@@ -84,6 +89,7 @@ def freeze(
             manifest=manifest,
             created_by=created_by,
         )
+        return _named(snapshot, names)
 
 
 def export(snapshot: Snapshot, target: Path) -> None:
@@ -95,13 +101,17 @@ def export(snapshot: Snapshot, target: Path) -> None:
     try:
         shutil.copytree(folder_of(snapshot), partial)
         # The folder may be shared with a snapshot of the same content under another name.
-        (partial / "manifest.json").write_text(
-            json.dumps(snapshot.manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        write_manifest(partial / MANIFEST_FILE, snapshot.manifest)
         os.replace(partial, target)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise MisstepError(f"{target}: {error.strerror}, expected a folder that can be written") from error
+
+
+def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Write a manifest whole and onto the disk: a row that is committed relies on it."""
+    with whole_file(path) as stream:
+        stream.write(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
 
 def estimate_run_of(campaign: Campaign) -> EstimateRun | None:
@@ -117,14 +127,30 @@ def estimate_run_of(campaign: Campaign) -> EstimateRun | None:
     )
 
 
-def free_name(wanted: str) -> str:
-    """`wanted`, with a number behind it when a snapshot already has that name."""
+def free_names(wanted: str) -> Iterator[str]:
+    """`wanted` and then `wanted` with a number behind it, without the names that a snapshot already has."""
     wanted = wanted.strip()[:110] or "Snapshot"
-    name, number = wanted, 1
-    while Snapshot.objects.filter(name=name).exists():
-        number += 1
-        name = f"{wanted} ({number})"
-    return name
+    for number in count(1):
+        name = wanted if number == 1 else f"{wanted} ({number})"
+        if not Snapshot.objects.filter(name=name).exists():
+            yield name
+
+
+def _named(snapshot: Snapshot, names: Iterator[str]) -> Snapshot:
+    """The snapshot, saved under its manifest's name, or the next of `names` where another one took that meanwhile.
+
+    Only saving tells: a transaction that sees one moment does not see what was committed after it.
+    """
+    for _attempt in range(NAME_ATTEMPTS):
+        snapshot.name = snapshot.manifest["name"]
+        try:
+            with transaction.atomic():
+                snapshot.save(force_insert=True)
+        except IntegrityError:
+            snapshot.manifest = {**snapshot.manifest, "name": next(names)}
+        else:
+            return snapshot
+    raise MisstepError(f"the name {snapshot.name!r} was taken meanwhile, expected another one: freeze again")
 
 
 @contextmanager
@@ -174,9 +200,7 @@ def _write(
         raise MisstepError(_nothing_to_freeze(campaign, rule, dropped))
     if rule.labels != LabelSource.AUTOMATIC:
         manifest["files"] = [_write_annotations(folder, campaign)]
-        (folder / "manifest.json").write_text(
-            json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        write_manifest(folder / MANIFEST_FILE, manifest)
     return manifest
 
 
@@ -237,15 +261,26 @@ def _write_annotations(folder: Path, campaign: Campaign) -> dict[str, Any]:
     return {"file": ANNOTATIONS_FILE, "format": "prm800k", "rows": rows, "sha256": digest.hexdigest()}
 
 
-def _settle(beside: Path, sha256: str) -> str:
+def _settle(beside: Path, manifest: Mapping[str, Any]) -> str:
     """Move a finished folder to its own name; a folder of the same content that is there already stays."""
-    digest = hashlib.sha256(sha256.encode())
-    annotations = beside / ANNOTATIONS_FILE
-    if annotations.exists():
-        with annotations.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    name = f"{sha256[:16]}-{digest.hexdigest()[:8]}"
-    target = snapshots_folder() / name
-    if not target.exists():
-        os.replace(beside, target)
+    digest = hashlib.sha256(manifest["sha256"].encode())
+    for file in manifest.get("files", []):
+        digest.update(bytes.fromhex(file["sha256"]))
+    name = f"{manifest['sha256'][:16]}-{digest.hexdigest()[:8]}"
+    settle(beside, snapshots_folder() / name, lambda folder: _holds(folder, manifest))
     return name
+
+
+def _holds(folder: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether a folder reads back and its content is what this manifest names."""
+    try:
+        if read_snapshot(folder).sha256 != manifest["sha256"]:
+            return False
+        return all(_sha256(folder / file["file"]) == file["sha256"] for file in manifest.get("files", []))
+    except (OSError, MisstepError):
+        return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from ml.errors import MisstepError
 from ml.snapshot import read_problem_hashes
+from ml.whole_folder import settle
 
 MANIFEST, CARD, PROBLEMS = "manifest.json", "card.json", "training_problems.txt"
 CARD_FORMAT = "misstep-checkpoint"
@@ -52,26 +53,28 @@ def training_problems(folder: Path) -> frozenset[str]:
 
 
 def keep(folder: Path, sha256: str) -> Path:
-    """Give the folder's files a second name under VAR/checkpoints/<sha256>; return it.
+    """Give the folder's files a second name under VAR/checkpoints/<sha256>, on the disk; return it.
 
-    The files stay where the job left them too, so that a load that is rolled back can be done again. A folder
-    that is there already holds the same bytes: its name says so.
+    The files stay where the job left them too, so that a load that is rolled back can be done again. A whole
+    folder that is there already stays. On the disk, because what a resume needs is deleted next.
     """
     target = checkpoints_folder() / sha256
-    if target.exists():
-        return target
     beside = checkpoints_folder() / f".{uuid.uuid4().hex}"
     beside.parent.mkdir(parents=True, exist_ok=True)
     try:
         shutil.copytree(folder, beside, copy_function=_link_or_copy)
-        os.replace(beside, target)
-    except OSError:
-        # Another runner may have been faster; otherwise the disk has something to say.
-        if not target.exists():
-            raise
+        settle(beside, target, lambda there: _is_kept(there, sha256))
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return target
+
+
+def _is_kept(folder: Path, sha256: str) -> bool:
+    """Whether every file of the folder is that checkpoint's; its name says so, and a power loss makes it a lie."""
+    try:
+        return verified(folder)[0] == sha256
+    except (OSError, MisstepError):
+        return False
 
 
 def _link_or_copy(source: str, target: str) -> None:

@@ -19,7 +19,7 @@ from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.problems.models import Solution
 from labelsite.snapshots.models import Snapshot
-from labelsite.snapshots.services import folder_of
+from labelsite.snapshots.services import MANIFEST_FILE, folder_of, write_manifest
 from labelsite.training import checkpoints, evidence
 from labelsite.training.label_checks import idle
 from labelsite.training.models import Checkpoint, Evaluation, EvaluationKind, TrainingRun
@@ -57,14 +57,10 @@ def start_training(
 ) -> TrainingRun:
     """Queue a run on the snapshot. `second_opinion` in the configuration is a checkpoint's sha256.
 
-    Raises MisstepError for an option that the command does not have or that would change nothing in these labels, and
-    for a checkpoint that is not here or no step classifier.
+    Raises MisstepError for an option that the command does not have or that would change nothing in these labels, for
+    a flag that is neither true nor false, and for a checkpoint that is not here or no step classifier.
     """
-    chosen = {
-        key: value
-        for key, value in (configuration or {}).items()
-        if not (value is None or value is False or value == "")
-    }
+    chosen = {key: value for key, value in (configuration or {}).items() if _is_chosen(key, value)}
     unknown = sorted(set(chosen) - {*OPTIONS, *FLAGS})
     if unknown:
         raise MisstepError(
@@ -74,6 +70,7 @@ def start_training(
         raise MisstepError(complaint)
     title = name or f"{objective} · {labels} · {snapshot.name}"
     arguments = [
+        "--manifest", f"{{in}}/{MANIFEST_FILE}",
         "--snapshot", str(folder_of(snapshot)), "--labels", labels, "--objective", objective,
         "--base", base, "--seed", str(seed), "--device", "auto", "--keep-state", *_options(chosen),
         "--out", "{out}/checkpoint",
@@ -102,10 +99,12 @@ def start_training(
 
 
 def prepare_training(job: Job, folder: Path) -> None:
-    """Clear a checkpoint that an earlier attempt finished but nobody loaded.
+    """Write the snapshot's own manifest, and clear a checkpoint that an earlier attempt finished but nobody loaded.
 
+    The snapshot's folder may have the manifest of another one of the same content, with another rule and name.
     The command writes over no checkpoint; its kept state makes the same one again within seconds.
     """
+    write_manifest(folder / MANIFEST_FILE, job.training_run.snapshot.manifest)
     shutil.rmtree(job.outputs / "checkpoint", ignore_errors=True)
 
 
@@ -218,6 +217,18 @@ def start_evaluation(
             title=_("evaluation on %(campaign)s") % {"campaign": campaign.name},
         )
         return Evaluation.objects.create(checkpoint=checkpoint, job=job, kind=kind, data=campaign.name[:200])
+
+
+def _is_chosen(key: str, value: object) -> bool:
+    """Whether an option is given; a 0 says something in an option with a value, and leaves a flag off.
+
+    Raises MisstepError for a flag that is neither true nor false: a text "false" would turn it on.
+    """
+    if key not in FLAGS:
+        return not (value is None or value is False or value == "")
+    if value and not (isinstance(value, int) and value == 1):
+        raise MisstepError(f"configuration {key} {value!r}, expected true or false")
+    return bool(value)
 
 
 def _options(chosen: Mapping[str, Any]) -> list[str]:

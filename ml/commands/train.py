@@ -31,6 +31,12 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     arguments = argparse.ArgumentParser(prog="python -m ml train", description=__doc__)
     arguments.add_argument("--snapshot", required=True, type=Path, metavar="DIR")
+    arguments.add_argument(
+        "--manifest",
+        type=Path,
+        metavar="FILE",
+        help="instead of the folder's, of a snapshot of the same content",
+    )
     arguments.add_argument("--out", required=True, type=Path, metavar="DIR", help="the checkpoint's folder")
     arguments.add_argument(
         "--labels",
@@ -94,6 +100,7 @@ def request_from(options: argparse.Namespace) -> Any:
     return Request(
         snapshot=options.snapshot,
         out=options.out,
+        manifest=options.manifest,
         labels=options.labels,
         asked=given,
         second_opinion=_second_opinion(options),

@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ml.errors import MisstepError
+from ml.whole_folder import sync_file, sync_folder
 
 KEPT_STATES = 2
 
@@ -68,11 +69,11 @@ def seal(folder: Path) -> None:
     hashes = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            _sync_file(path)
+            sync_file(path)
             hashes[str(path.relative_to(folder))] = sha256_of(path)
     manifest = folder / "manifest.json"
     manifest.write_text(json.dumps(hashes, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    _sync_file(manifest)
+    sync_file(manifest)
     sync_folder(folder)
 
 
@@ -117,20 +118,3 @@ def sha256_of(path: Path) -> str:
     """A file's sha256, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the folder's entries durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -26,6 +26,7 @@ OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
 class Request:
     """Everything that decides a run's result. `epochs` counts when `steps` is None.
 
+    manifest: the snapshot's own, where its folder serves several of the same content.
     labels, asked: what the labels should be, and the parts of their rule that were asked for; without either they
     stay as they were frozen. rule, use_frozen_labels: what came of it; found when a run begins.
     opinion_said: whom the second opinion was asked of, as the card says it; found when a run begins.
@@ -62,6 +63,7 @@ class Request:
     is_sharded: bool = False
     use_frozen_labels: bool = True
     keep_state: bool = False
+    manifest: Path | None = None
 
 
 def with_rule(request: Request, manifest: Mapping[str, Any]) -> Request:

@@ -55,7 +55,7 @@ def run_training(request: Request) -> dict[str, Any]:
     started = time.monotonic()
     refuse_finished(request.out)
     refuse_contradictions(request)
-    snapshot = read_snapshot(request.snapshot)
+    snapshot = read_snapshot(request.snapshot, request.manifest)
     request = with_rule(request, snapshot.manifest)
     rows = _labelled(snapshot, request)
     refuse_lost_neutrals(request.rule, request.examples.outputs)

@@ -46,6 +46,20 @@ def test_what_was_frozen_is_what_is_read(tmp_path):
     }  # fmt: skip
 
 
+def test_a_manifest_elsewhere_names_the_snapshot_and_the_folder_s_parts_are_verified_by_it(tmp_path):
+    manifest = write_snapshot(tmp_path / "s", [row()], name="first")
+    own = tmp_path / "own.json"
+    own.write_text(json.dumps({**manifest, "name": "second"}))
+    snapshot = read_snapshot(tmp_path / "s", own)
+    assert (snapshot.manifest["name"], len(list(snapshot))) == ("second", 1)
+    own.write_text(json.dumps({**manifest, "sha256": "0" * 64}))
+    with pytest.raises(MisstepError, match=r"own\.json: sha256 0+, expected"):
+        read_snapshot(tmp_path / "s", own)
+    own.write_text("[]")
+    with pytest.raises(MisstepError, match=r"own\.json: format \(None, None\), expected"):
+        read_snapshot(tmp_path / "s", own)
+
+
 def test_the_same_rows_give_the_same_hash(tmp_path):
     one = write_snapshot(tmp_path / "one", [row()], name="one")
     two = write_snapshot(tmp_path / "two", [row()], name="two")

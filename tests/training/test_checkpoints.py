@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 
 import pytest
 
@@ -39,6 +40,30 @@ def test_a_checkpoint_is_kept_under_its_hash_and_loading_again_changes_nothing(t
     kept = checkpoints.checkpoints_folder() / first.sha256
     assert (kept / "model.safetensors").read_bytes() == b"weights"
     assert [path.name for path in checkpoints.checkpoints_folder().iterdir()] == [first.sha256]
+
+
+def test_a_kept_checkpoint_is_on_the_disk_before_its_row_is_written(tmp_path, monkeypatch):
+    synced = []
+    fsync = os.fsync
+
+    def noted(descriptor):
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    load_checkpoint(start_training(make_snapshot(), "mixed"), write_checkpoint(tmp_path / "out"))
+    root = checkpoints.checkpoints_folder()
+    assert {path.stat().st_ino for path in [root, *root.rglob("*")]} <= set(synced)
+
+
+def test_a_kept_checkpoint_that_a_power_loss_has_torn_is_kept_anew(tmp_path):
+    run = start_training(make_snapshot(), "mixed")
+    folder = write_checkpoint(tmp_path / "out")
+    kept = checkpoints.checkpoints_folder() / load_checkpoint(run, folder).sha256
+    (kept / "model.safetensors").unlink()
+    load_checkpoint(run, folder)
+    assert (kept / "model.safetensors").read_bytes() == b"weights"
+    assert list(checkpoints.checkpoints_folder().iterdir()) == [kept]
 
 
 def test_a_changed_file_is_refused(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from labelsite.training.models import Checkpoint, TrainingRun
-from labelsite.training.services import checkpoint_path, start_training
+from labelsite.training.services import FLAGS, checkpoint_path, start_training
 from ml.commands.train import parser
 from ml.errors import MisstepError
 from ml.targets import LabelRule
@@ -54,6 +54,29 @@ def test_what_is_chosen_reaches_the_command_in_its_own_words(client):
     client.post(reverse("training:start"), asked(frozen(), **chosen))
     told = parser().parse_args(TrainingRun.objects.get().job.spec["arguments"])
     assert {name: getattr(told, name) for name in chosen} == chosen
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+@pytest.mark.parametrize(
+    ("value", "is_on"), [(True, True), (1, True), (False, False), (0, False), (0.0, False)]
+)
+def test_a_flag_is_on_for_true_alone(flag, value, is_on):
+    run = start_training(frozen(), "mixed", configuration={flag: value})
+    assert getattr(parser().parse_args(run.job.spec["arguments"]), flag) is is_on
+    assert (flag in run.configuration) is is_on
+
+
+@pytest.mark.parametrize("value", ["false", "0", "no", "true", 2, -1, 0.5, ["x"]])
+def test_a_flag_that_is_neither_true_nor_false_is_refused(value):
+    with pytest.raises(MisstepError, match=r"configuration bf16 .*, expected true or false"):
+        start_training(frozen(), "mixed", configuration={"bf16": value})
+    assert not TrainingRun.objects.exists()
+
+
+def test_a_0_is_a_value_where_an_option_takes_one():
+    run = start_training(frozen(), "mixed", configuration={"threshold": 0, "tolerance": 0})
+    told = parser().parse_args(run.job.spec["arguments"])
+    assert (told.threshold, told.tolerance) == (0.0, 0.0)
 
 
 def test_a_second_opinion_reaches_the_command_as_a_checkpoint_s_folder(client):
