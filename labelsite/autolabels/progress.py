@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
-from django.utils import timezone
 
 from labelsite.autolabels.models import EstimateRun, Shard
 from labelsite.jobs.models import Job, JobState
+from ml.progress import pace
 
 BINS = 10
 
@@ -46,23 +46,21 @@ def progress_of(run: EstimateRun, shards: Iterable[Shard]) -> RunProgress:
     """The state of all shards as one. `shards` come with their jobs."""
     shards = list(shards)
     jobs = [shard.job for shard in shards] or ([run.job] if run.job else [])
-    total = sum(shard.size for shard in shards)
     done, histogram, tokens, executions = 0, [0] * BINS, 0, 0
     for shard in shards:
-        reported = shard.job.progress or {}
-        metrics = reported.get("metrics") or {}
-        done += shard.size if shard.loaded_at else min(_whole(reported.get("done")), shard.size)
+        metrics = _reported(shard).get("metrics") or {}
+        done += _done(shard)
         tokens += _whole(metrics.get("tokens"))
         executions += _whole(metrics.get("executions"))
         histogram = _added(histogram, metrics.get("q_histogram"))
     return RunProgress(
         state=_state(run, jobs),
         done=done,
-        total=total,
+        total=sum(shard.size for shard in shards),
         jobs=jobs,
         tokens=tokens,
         executions=executions,
-        seconds_left=_seconds_left(jobs, done, total),
+        seconds_left=_seconds_left(shards),
         histogram=histogram,
         errors=[job.error for job in jobs if job.error],
     )
@@ -102,13 +100,19 @@ def _state(run: EstimateRun, jobs: Sequence[Job]) -> str:
     return JobState.DONE
 
 
-def _seconds_left(jobs: Sequence[Job], done: int, total: int) -> float | None:
-    """From the pace so far; None until something is done."""
-    started = [job.started_at for job in jobs if job.started_at]
-    if not started or not done or done >= total:
-        return None
-    elapsed = (timezone.now() - min(started)).total_seconds()
-    return elapsed / done * (total - done)
+def _reported(shard: Shard) -> Mapping[str, Any]:
+    return shard.job.progress or {}
+
+
+def _done(shard: Shard) -> int:
+    return shard.size if shard.loaded_at else min(_whole(_reported(shard).get("done")), shard.size)
+
+
+def _seconds_left(shards: Sequence[Shard]) -> float | None:
+    """Until all that runs or waits is done, at the pace of the attempts that run now; None while there is none."""
+    speed = sum(pace(_reported(shard)) or 0.0 for shard in shards if shard.job.state == JobState.RUNNING)
+    missing = sum(shard.size - _done(shard) for shard in shards if not shard.job.is_finished)
+    return missing / speed if speed and missing else None
 
 
 def _whole(value: Any) -> int:

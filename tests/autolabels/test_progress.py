@@ -1,0 +1,63 @@
+"""How far a run is, and when it should end: from what its shards' running attempts did themselves."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from labelsite.autolabels.models import EstimateRun, Shard
+from labelsite.autolabels.progress import progress_of
+from tests.factories import make_estimate_run, make_job
+
+pytestmark = pytest.mark.django_db
+
+
+def make_run(**fields) -> EstimateRun:
+    return make_estimate_run(**{"loaded_at": None, **fields})
+
+
+def make_shard(run, state, size=500, is_loaded=False, metrics=None, **report) -> Shard:
+    """A part of the run whose job was first started two days ago, and last reported this."""
+    now = timezone.now()
+    progress = {**report, "metrics": metrics or {}} if report or metrics else {}
+    job = make_job(state=state, progress=progress, started_at=now - timedelta(days=2))
+    number = run.shards.count()
+    return Shard.objects.create(
+        run=run, number=number, job=job, size=size, loaded_at=now if is_loaded else None
+    )
+
+
+def seconds_left(run):
+    return progress_of(run, run.shards.select_related("job")).seconds_left
+
+
+def test_what_was_found_before_a_resume_says_nothing_of_the_pace():
+    run = make_run()
+    make_shard(run, "running", size=1000, done=810, begun_at=800, seconds=100.0)
+    assert seconds_left(run) == pytest.approx(190 / (10 / 100))
+
+
+def test_the_rates_of_running_shards_add_up_and_waiting_ones_are_work_to_do():
+    """One and three a second; 400 and 200 missing where it runs, 500 where it waits, none where it stopped."""
+    run = make_run()
+    make_shard(run, "done", is_loaded=True, done=500, begun_at=0, seconds=1.0)
+    make_shard(run, "running", done=100, begun_at=0, seconds=100.0)
+    make_shard(run, "running", done=300, begun_at=0, seconds=100.0)
+    make_shard(run, "queued")
+    make_shard(run, "failed", done=1, begun_at=0, seconds=1.0)
+    assert seconds_left(run) == pytest.approx(1100 / 4)
+
+
+@pytest.mark.parametrize("state", ["queued", "failed", "cancelled", "done"])
+def test_a_run_that_is_not_running_has_no_time_left(state):
+    run = make_run()
+    make_shard(run, state, done=100, begun_at=0, seconds=100.0)
+    assert seconds_left(run) is None
+
+
+def test_a_run_that_has_just_gone_on_has_no_pace_yet():
+    run = make_run()
+    make_shard(run, "running", done=100, begun_at=100, seconds=2.0)
+    assert seconds_left(run) is None
