@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from labelsite.autolabels.models import EstimateRun, Shard
 from labelsite.autolabels.progress import progress_of
-from tests.factories import make_estimate_run, make_job
+from tests.factories import PASSWORD, make_estimate_run, make_job, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -61,3 +62,36 @@ def test_a_run_that_has_just_gone_on_has_no_pace_yet():
     run = make_run()
     make_shard(run, "running", done=100, begun_at=100, seconds=2.0)
     assert seconds_left(run) is None
+
+
+def spent(tokens, executions, seconds):
+    return {"tokens": tokens, "model_calls": 1, "executions": executions, "seconds": seconds}
+
+
+def test_the_cost_of_a_loaded_shard_stands_beside_what_the_others_report():
+    run = make_run(cost={**spent(1000, 10, 20.0), "solutions": 500})
+    make_shard(run, "done", is_loaded=True, done=500, metrics=spent(990, 9, 19.0))
+    make_shard(run, "running", done=100, metrics=spent(300, 3, 6.5))
+    make_shard(run, "running", done=300, metrics=spent(4000, 40, 80.0))
+    make_shard(run, "queued")
+    cost = progress_of(run, run.shards.select_related("job")).cost
+    assert {name: cost[name] for name in spent(0, 0, 0)} == {
+        "tokens": 5300, "model_calls": 3, "executions": 53, "seconds": 106.5,
+    }  # fmt: skip
+
+
+def test_a_run_that_is_loaded_whole_cost_what_its_files_tell():
+    run = make_run(loaded_at=timezone.now(), cost=spent(1000, 10, 20.0))
+    make_shard(run, "done", done=500, metrics=spent(990, 9, 19.0))
+    assert progress_of(run, run.shards.select_related("job")).cost == spent(1000, 10, 20.0)
+
+
+def test_pages_show_the_cost_of_all_shards_once_the_first_is_loaded(client):
+    user = make_user("reviewer")
+    client.login(username=user.username, password=PASSWORD)
+    run = make_run(cost=spent(1_000_000, 10, 20.0))
+    make_shard(run, "done", is_loaded=True, done=500)
+    make_shard(run, "running", done=100, metrics=spent(7_000_000, 70, 120.0))
+    for address in (reverse("autolabels:list"), reverse("autolabels:run", args=[run.pk])):
+        page = client.get(address).content.decode()
+        assert '<td class="number">8000000</td>' in page or '<dd class="number">8000000</dd>' in page
