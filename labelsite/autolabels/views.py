@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -22,7 +22,7 @@ from labelsite.autolabels import disputes, services
 from labelsite.autolabels.budget import budget_for_search
 from labelsite.autolabels.forms import ProblemSearchForm, TreeFileForm
 from labelsite.autolabels.math_aps import import_trees
-from labelsite.autolabels.models import DisputedAnswer, EstimateRun, SearchTree, SolutionEstimate
+from labelsite.autolabels.models import DisputedAnswer, EstimateRun, SearchTree, Shard, SolutionEstimate
 from labelsite.autolabels.plots import bar_chart
 from labelsite.autolabels.plots.tree import tree_svg
 from labelsite.autolabels.progress import (
@@ -42,7 +42,10 @@ PAGE = 50
 
 
 def _runs() -> QuerySet[EstimateRun]:
-    return EstimateRun.objects.select_related("job").prefetch_related("shards__job").order_by("-pk")
+    """The newest first, with their shards and jobs, but without the long columns of jobs that no page here shows."""
+    shards = Shard.objects.select_related("job").defer("job__spec", "job__result").order_by("number")
+    runs = EstimateRun.objects.select_related("job").defer("job__spec", "job__result")
+    return runs.prefetch_related(Prefetch("shards", shards)).order_by("-pk")
 
 
 @reviewer_required
