@@ -32,7 +32,7 @@ from labelsite.autolabels.progress import (
     lowest_q,
     progress_of,
 )
-from labelsite.autolabels.trees import TreeView, parse_toggled
+from labelsite.autolabels.trees import TreeNode, TreeView, parse_toggled
 from labelsite.jobs.services import retry
 from labelsite.problems.models import Problem
 from ml.errors import MisstepError
@@ -231,8 +231,14 @@ def export_run(request: HttpRequest, pk: int) -> StreamingHttpResponse:
 def _node_context(view: TreeView, number: int) -> dict[str, Any]:
     chosen = view.nodes[number]
     children = [view.nodes[child] for child in chosen.children]
-    children.sort(key=lambda child: -float(child.facts.get("q_value") or -2))
+    children.sort(key=_q_value, reverse=True)
     return {"node": chosen, "path": view.path(chosen), "children": children}
+
+
+def _q_value(node: TreeNode) -> float:
+    """For an order in which steps without a value, as pruned ones, are below all others: Q is at least -1."""
+    value = node.facts.get("q_value")
+    return -2.0 if value is None else float(value)
 
 
 def _histogram(run: EstimateRun, progress: RunProgress) -> Any:
