@@ -50,7 +50,14 @@ def test_an_admin_starts_a_search_and_sees_its_run(client):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"rollouts": 0}, {"method": "guess"}, {"policy": "http://me:secret@host"}, {"policy": "--out"}]
+    "bad",
+    [
+        {"rollouts": 0},
+        {"method": "guess"},
+        {"policy": "http://me:secret@host"},
+        {"policy": "http://[host"},
+        {"policy": "--out"},
+    ],
 )
 def test_a_search_that_cannot_be_is_refused_at_the_form(client, bad):
     log_in(client, "admin")
