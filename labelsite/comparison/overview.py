@@ -74,7 +74,7 @@ def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has
     said = looks_at(campaign)
     about = solutions(campaign, run, np.unique(said["task"]))
     everybody = judgements(said, about)
-    against, looks = _chosen(campaign, about, against, everybody, has_gold)
+    against, looks = _chosen(campaign, run, about, against, everybody, has_gold)
     both = measures.compared(looks)
     base: dict[str, Any] = {
         "looks": len(looks),
@@ -105,11 +105,17 @@ def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has
 
 
 def _chosen(
-    campaign: Campaign, about: Solutions, against: Against, everybody: Judgements, has_gold: bool
+    campaign: Campaign,
+    run: EstimateRun | None,
+    about: Solutions,
+    against: Against,
+    everybody: Judgements,
+    has_gold: bool,
 ) -> tuple[Against, Judgements]:
     """Whose looks the page compares. Where nobody has labeled yet, gold stands in for people."""
     if against.is_gold or (not len(everybody) and has_gold):
-        return Against(is_gold=True), judgements(looks_at(campaign, Against(is_gold=True)), about)
+        gold = Against(is_gold=True)
+        return gold, judgements(looks_at(campaign, gold, run), about)
     if against.annotators:
         everybody = everybody.where(everybody.annotator == against.annotators[0])
     return against, everybody.where(everybody.is_blind == 1) if against.is_blind else everybody
