@@ -17,10 +17,14 @@ from typing import Any
 
 @dataclass
 class Progress:
-    """Reports `done` of `total` units of work. `total` may be None when it is not known beforehand."""
+    """Reports `done` of `total` units of work. `total` may be None when it is not known beforehand.
+
+    begun_at: how many units an earlier run had done. They took this process no time, so its pace leaves them out.
+    """
 
     unit: str
     total: int | None = None
+    begun_at: int = 0
     minimum_interval: float = 0.5
     _last: float = field(default=0.0, repr=False)
     _started: float = field(default_factory=time.monotonic, repr=False)
@@ -34,6 +38,7 @@ class Progress:
         numbers = dict(metrics or {})
         body = {
             "done": done,
+            "begun_at": self.begun_at,
             "total": self.total,
             "unit": self.unit,
             "message": message,
@@ -46,6 +51,14 @@ class Progress:
             of = f"/{self.total}" if self.total is not None else ""
             figures = " ".join(f"{name} {value}" for name, value in numbers.items())
             print(f"{done}{of} {self.unit} {figures} {message}".rstrip(), file=sys.stderr, flush=True)
+
+
+def pace(report: Mapping[str, Any]) -> float | None:
+    """Units a second of the process that made this report; None until it has done one itself."""
+    done, begun_at, seconds = (report.get(name) for name in ("done", "begun_at", "seconds"))
+    if done is None or begun_at is None or not seconds or done <= begun_at:
+        return None
+    return float((done - begun_at) / seconds)
 
 
 def print_result(result: Mapping[str, Any]) -> None:

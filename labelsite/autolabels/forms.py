@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
+from labelsite.autolabels.services import refuse_password
+from ml.errors import MisstepError
 from ml.search.recipes import RECIPES
 
 LARGEST_TREE_FILE = 20 * 2**20
@@ -52,10 +53,10 @@ class SearchForm(forms.Form):
 
     def clean_policy(self) -> str:
         policy = str(self.cleaned_data["policy"]).strip()
-        parts = urlsplit(policy)
-        # A password in an address would end up on pages and in exported files.
-        if parts.username or parts.password:
-            raise forms.ValidationError(_("An address without a password in it, please."))
+        try:
+            refuse_password(policy)
+        except MisstepError as refusal:
+            raise forms.ValidationError(str(refusal)) from None
         if policy.startswith("-"):
             raise forms.ValidationError(_("A policy cannot begin with a dash."))
         return policy

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
-from django.utils import timezone
 
 from labelsite.autolabels.models import EstimateRun, Shard
 from labelsite.jobs.models import Job, JobState
+from ml.progress import pace
 
 BINS = 10
+# What a search reports of its cost while it works, by the names that its run.json has too.
+REPORTED_COSTS = ("tokens", "model_calls", "executions", "seconds")
 
 
 @dataclass(frozen=True, slots=True)
 class RunProgress:
-    """done, total: items. histogram: counts of Q in ten bins over the method's range, low first."""
+    """done, total: items. cost: what has been spent so far, by name. histogram: counts of Q in ten bins over the
+    method's range, low first.
+    """
 
     state: str
     done: int
     total: int
     jobs: Sequence[Job] = ()
-    tokens: int = 0
-    executions: int = 0
+    cost: Mapping[str, float] = field(default_factory=dict)
     seconds_left: float | None = None
     histogram: Sequence[int] = field(default_factory=lambda: [0] * BINS)
     errors: Sequence[str] = ()
@@ -46,23 +49,16 @@ def progress_of(run: EstimateRun, shards: Iterable[Shard]) -> RunProgress:
     """The state of all shards as one. `shards` come with their jobs."""
     shards = list(shards)
     jobs = [shard.job for shard in shards] or ([run.job] if run.job else [])
-    total = sum(shard.size for shard in shards)
-    done, histogram, tokens, executions = 0, [0] * BINS, 0, 0
+    histogram = [0] * BINS
     for shard in shards:
-        reported = shard.job.progress or {}
-        metrics = reported.get("metrics") or {}
-        done += shard.size if shard.loaded_at else min(_whole(reported.get("done")), shard.size)
-        tokens += _whole(metrics.get("tokens"))
-        executions += _whole(metrics.get("executions"))
-        histogram = _added(histogram, metrics.get("q_histogram"))
+        histogram = _added(histogram, _metrics(shard).get("q_histogram"))
     return RunProgress(
         state=_state(run, jobs),
-        done=done,
-        total=total,
+        done=sum(map(_done, shards)),
+        total=sum(shard.size for shard in shards),
         jobs=jobs,
-        tokens=tokens,
-        executions=executions,
-        seconds_left=_seconds_left(jobs, done, total),
+        cost=_cost(run, shards),
+        seconds_left=_seconds_left(shards),
         histogram=histogram,
         errors=[job.error for job in jobs if job.error],
     )
@@ -102,17 +98,41 @@ def _state(run: EstimateRun, jobs: Sequence[Job]) -> str:
     return JobState.DONE
 
 
-def _seconds_left(jobs: Sequence[Job], done: int, total: int) -> float | None:
-    """From the pace so far; None until something is done."""
-    started = [job.started_at for job in jobs if job.started_at]
-    if not started or not done or done >= total:
-        return None
-    elapsed = (timezone.now() - min(started)).total_seconds()
-    return elapsed / done * (total - done)
+def _reported(shard: Shard) -> Mapping[str, Any]:
+    return shard.job.progress or {}
+
+
+def _metrics(shard: Shard) -> Mapping[str, Any]:
+    return _reported(shard).get("metrics") or {}
+
+
+def _done(shard: Shard) -> int:
+    return shard.size if shard.loaded_at else min(_whole(_reported(shard).get("done")), shard.size)
+
+
+def _cost(run: EstimateRun, shards: Sequence[Shard]) -> dict[str, float]:
+    """Of the loaded parts as their files told it, of the others as their jobs last reported it."""
+    cost: dict[str, float] = {"tokens": 0, "executions": 0, **run.cost}
+    waiting = [] if run.loaded_at else [shard for shard in shards if not shard.loaded_at]
+    for metrics in map(_metrics, waiting):
+        for name in REPORTED_COSTS:
+            cost[name] = cost.get(name, 0) + _number(metrics.get(name))
+    return cost
+
+
+def _seconds_left(shards: Sequence[Shard]) -> float | None:
+    """Until all that runs or waits is done, at the pace of the attempts that run now; None while there is none."""
+    speed = sum(pace(_reported(shard)) or 0.0 for shard in shards if shard.job.state == JobState.RUNNING)
+    missing = sum(shard.size - _done(shard) for shard in shards if not shard.job.is_finished)
+    return missing / speed if speed and missing else None
+
+
+def _number(value: Any) -> float:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
 
 
 def _whole(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0
+    return int(_number(value))
 
 
 def _added(before: list[int], more: Any) -> list[int]:

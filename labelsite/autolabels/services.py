@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -64,6 +65,7 @@ class Request:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        refuse_password(self.policy)
         unknown = sorted(set(self.parameters) - set(OPTIONS))
         if unknown:
             raise MisstepError(f"parameters {', '.join(unknown)}, expected some of {', '.join(OPTIONS)}")
@@ -73,6 +75,16 @@ class Request:
         named = {"method": self.method, "policy": self.policy, "rollouts": self.rollouts, "seed": self.seed}
         given = {**named, **self.parameters}
         return [part for name, value in given.items() for part in (f"--{name}", str(value))]
+
+
+def refuse_password(policy: str) -> None:
+    """Raise MisstepError for an address with a password, which would end up on pages and in exported files."""
+    try:
+        parts = urlsplit(policy)
+    except ValueError:
+        raise MisstepError(_("An address that can be read, please.")) from None
+    if parts.username or parts.password:
+        raise MisstepError(_("An address without a password in it, please."))
 
 
 def start_estimates(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -22,7 +22,7 @@ from labelsite.autolabels import disputes, services
 from labelsite.autolabels.budget import budget_for_search
 from labelsite.autolabels.forms import ProblemSearchForm, TreeFileForm
 from labelsite.autolabels.math_aps import import_trees
-from labelsite.autolabels.models import DisputedAnswer, EstimateRun, SearchTree, SolutionEstimate
+from labelsite.autolabels.models import DisputedAnswer, EstimateRun, SearchTree, Shard, SolutionEstimate
 from labelsite.autolabels.plots import bar_chart
 from labelsite.autolabels.plots.tree import tree_svg
 from labelsite.autolabels.progress import (
@@ -32,7 +32,7 @@ from labelsite.autolabels.progress import (
     lowest_q,
     progress_of,
 )
-from labelsite.autolabels.trees import TreeView, parse_toggled
+from labelsite.autolabels.trees import TreeNode, TreeView, parse_toggled
 from labelsite.jobs.services import retry
 from labelsite.problems.models import Problem
 from ml.errors import MisstepError
@@ -42,7 +42,10 @@ PAGE = 50
 
 
 def _runs() -> QuerySet[EstimateRun]:
-    return EstimateRun.objects.select_related("job").prefetch_related("shards__job").order_by("-pk")
+    """The newest first, with their shards and jobs, but without the long columns of jobs that no page here shows."""
+    shards = Shard.objects.select_related("job").defer("job__spec", "job__result").order_by("number")
+    runs = EstimateRun.objects.select_related("job").defer("job__spec", "job__result")
+    return runs.prefetch_related(Prefetch("shards", shards)).order_by("-pk")
 
 
 @reviewer_required
@@ -228,8 +231,14 @@ def export_run(request: HttpRequest, pk: int) -> StreamingHttpResponse:
 def _node_context(view: TreeView, number: int) -> dict[str, Any]:
     chosen = view.nodes[number]
     children = [view.nodes[child] for child in chosen.children]
-    children.sort(key=lambda child: -float(child.facts.get("q_value") or -2))
+    children.sort(key=_q_value, reverse=True)
     return {"node": chosen, "path": view.path(chosen), "children": children}
+
+
+def _q_value(node: TreeNode) -> float:
+    """For an order in which steps without a value, as pruned ones, are below all others: Q is at least -1."""
+    value = node.facts.get("q_value")
+    return -2.0 if value is None else float(value)
 
 
 def _histogram(run: EstimateRun, progress: RunProgress) -> Any:

@@ -32,13 +32,20 @@ PEOPLE = """
     WHERE t.campaign_id = %(campaign)s AND a.is_live AND a.broken_rule = ''
         AND a.finish_reason IN ('found_error', 'solution')
 """
-# The gold answers as if they were one labeler's: where several positions are acceptable, the first of them.
+# The gold answers as if they were one labeler's. Where several positions are acceptable, that labeler names the one
+# that the run names, or else the first of them: the run is right by any of them, as people are.
 GOLD = """
-    SELECT t.id, 0 AS annotator_id, t.id AS task_id, t.solution_id, t.gold,
-        CASE WHEN t.gold[1] < 0 THEN s.position_count ELSE t.gold[1] + 1 END AS length,
-        t.gold[1] AS first, -1 AS milliseconds, 1 AS is_blind
-    FROM campaigns_task t JOIN problems_solution s ON s.id = t.solution_id
-    WHERE t.campaign_id = %(campaign)s AND cardinality(t.gold) > 0
+    SELECT g.id, 0 AS annotator_id, g.id AS task_id, g.solution_id, g.gold,
+        CASE WHEN g.first < 0 THEN g.position_count ELSE g.first + 1 END AS length,
+        g.first, -1 AS milliseconds, 1 AS is_blind
+    FROM (
+        SELECT t.id, t.solution_id, t.gold, s.position_count,
+            CASE WHEN e.id IS NOT NULL AND COALESCE(e.first_mistake, -1) = ANY(t.gold)
+                 THEN COALESCE(e.first_mistake, -1) ELSE t.gold[1] END AS first
+        FROM campaigns_task t JOIN problems_solution s ON s.id = t.solution_id
+        LEFT JOIN autolabels_solutionestimate e ON e.solution_id = t.solution_id AND e.run_id = %(run)s
+        WHERE t.campaign_id = %(campaign)s AND cardinality(t.gold) > 0
+    ) g
 """
 # A position is a small integer of the database's, so it takes 15 bits, and one more where it may be negative.
 LOOKS: Columns = {
@@ -195,11 +202,17 @@ def _only(campaign: Campaign, tasks: Integers) -> str:
     return " AND (t.gold IS NOT NULL OR t.id = ANY(%(tasks)s::bigint[]))"
 
 
-def looks_at(campaign: Campaign, against: Against = EVERYBODY) -> dict[str, Integers]:
-    """Every finished look in the campaign, a column each."""
+def looks_at(
+    campaign: Campaign, against: Against = EVERYBODY, run: EstimateRun | None = None
+) -> dict[str, Integers]:
+    """Every finished look in the campaign, a column each. `run` is the one that gold is compared with."""
     (raw,) = _row(
         f"SELECT {packed(LOOKS)} FROM ({against.looks}) a",
-        {"campaign": campaign.pk, "annotators": list(against.annotators)},
+        {
+            "campaign": campaign.pk,
+            "run": run.pk if run else None,
+            "annotators": list(against.annotators),
+        },
     )
     return unpacked(LOOKS, raw)
 

@@ -28,10 +28,19 @@ from labelsite.comparison.evidence import (
 from ml.agreement import FirstMistakeAgreement
 
 KEPT_SECONDS = 3600
-# What the figures are computed from. Labels are never changed in place: a correction is another row.
+# What the figures are computed from, as sums of hashes: they follow which rows say what, where counts would stay the
+# same when one row loses what another gains. A label is never changed in place, so its id stands for what it says.
 STATE = """
-    SELECT count(*), max(a.id), sum(a.is_live::int), sum(COALESCE(cardinality(t.gold), 0)), sum(t.gold[1])
-    FROM campaigns_task t LEFT JOIN annotations_annotation a ON a.task_id = t.id WHERE t.campaign_id = %s
+    SELECT * FROM (
+        SELECT count(*), max(a.id),
+            sum(hashint8extended(a.id, 0)) FILTER (WHERE a.is_live AND a.broken_rule = '')
+        FROM campaigns_task t JOIN annotations_annotation a ON a.task_id = t.id
+        WHERE t.campaign_id = %(campaign)s
+    ) labels, (
+        SELECT sum(hashint8extended(t.id, COALESCE(s.is_correct::int, -1))), sum(hashtextextended(t.gold::text, t.id))
+        FROM campaigns_task t JOIN problems_solution s ON s.id = t.solution_id
+        WHERE t.campaign_id = %(campaign)s
+    ) truth
 """
 
 
@@ -52,7 +61,7 @@ class Overview:
 
 
 def overview(campaign: Campaign, run: EstimateRun | None, against: Against, has_gold: bool) -> Overview:
-    """The figures; from the cache where no label, gold answer or run has changed since."""
+    """The figures; from the cache where no label, gold answer, graded answer or run has changed since."""
     key = _key(campaign, run, against)
     found: Overview | None = cache.get(key)
     if found is None:
@@ -63,7 +72,7 @@ def overview(campaign: Campaign, run: EstimateRun | None, against: Against, has_
 
 def _key(campaign: Campaign, run: EstimateRun | None, against: Against) -> str:
     with connection.cursor() as cursor:
-        cursor.execute(STATE, [campaign.pk])
+        cursor.execute(STATE, {"campaign": campaign.pk})
         state: Any = cursor.fetchone()
     loaded = (run.pk, run.loaded_at, run.parameters) if run else None
     words = repr((campaign.pk, state, loaded, against, get_language()))
@@ -74,7 +83,7 @@ def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has
     said = looks_at(campaign)
     about = solutions(campaign, run, np.unique(said["task"]))
     everybody = judgements(said, about)
-    against, looks = _chosen(campaign, about, against, everybody, has_gold)
+    against, looks = _chosen(campaign, run, about, against, everybody, has_gold)
     both = measures.compared(looks)
     base: dict[str, Any] = {
         "looks": len(looks),
@@ -105,11 +114,17 @@ def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has
 
 
 def _chosen(
-    campaign: Campaign, about: Solutions, against: Against, everybody: Judgements, has_gold: bool
+    campaign: Campaign,
+    run: EstimateRun | None,
+    about: Solutions,
+    against: Against,
+    everybody: Judgements,
+    has_gold: bool,
 ) -> tuple[Against, Judgements]:
     """Whose looks the page compares. Where nobody has labeled yet, gold stands in for people."""
     if against.is_gold or (not len(everybody) and has_gold):
-        return Against(is_gold=True), judgements(looks_at(campaign, Against(is_gold=True)), about)
+        gold = Against(is_gold=True)
+        return gold, judgements(looks_at(campaign, gold, run), about)
     if against.annotators:
         everybody = everybody.where(everybody.annotator == against.annotators[0])
     return against, everybody.where(everybody.is_blind == 1) if against.is_blind else everybody

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns.models import Campaign, Task
-from labelsite.jobs.models import Job
+from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.series import tail
 from labelsite.jobs.workers import queues_served
 from labelsite.snapshots.models import Snapshot
@@ -27,6 +27,7 @@ from labelsite.training.lineage import lineage_of
 from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
 from labelsite.training.wording import counted, said_all
 from ml.errors import MisstepError
+from ml.progress import pace
 
 PAGE = 50
 MOST_COMPARED = 5
@@ -199,11 +200,10 @@ def _initial(request: HttpRequest) -> dict[str, Any]:
 
 
 def _seconds_left(job: Job) -> float | None:
+    """At the pace of the attempt that runs; None while none does, or before it has done a step."""
     progress = job.progress or {}
-    done, total, spent = progress.get("done"), progress.get("total"), progress.get("seconds")
-    if job.is_finished or not done or not total or not spent:
-        return None
-    return float(spent) / done * (total - done)
+    speed = pace(progress) if job.state == JobState.RUNNING else None
+    return (progress["total"] - progress["done"]) / speed if speed and progress.get("total") else None
 
 
 def _number(text: str) -> int:

@@ -149,7 +149,8 @@ class AutolabelRun:
     def _search(
         self, recipe: Recipe, options: Any, policy: Policy, items: Sequence[Item], folder: RunFolder
     ) -> None:
-        progress = Progress("solutions" if self.arguments.solutions else "problems", len(items))
+        unit = "solutions" if self.arguments.solutions else "problems"
+        progress = Progress(unit, len(items), begun_at=len(folder.offsets))
         parallel = self.arguments.parallel_trees
         walk = Walk(policy, sandbox(), self.value_model, parallel, decided=self.decided)
         missing = ((index, item) for index, item in enumerate(items) if index not in folder.offsets)

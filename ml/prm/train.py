@@ -90,7 +90,7 @@ def train(
     optimizers = optimizers_of(model, settings.optimizer, settings.learning_rate, settings.weight_decay)
     torch.manual_seed(settings.seed)
     run = _resumed(model, optimizers, state_folder, fingerprint)
-    progress = Progress("steps", settings.steps)
+    progress = Progress("steps", settings.steps, begun_at=run.step)
     model.train()
     with TerminationFlag() as flag:
         while run.step < settings.steps:

@@ -54,6 +54,8 @@ class Totals:
         return {
             "mean_q": self.mean_q,
             "tokens": self.cost.tokens,
+            "model_calls": self.cost.model_calls,
             "executions": self.cost.executions,
+            "seconds": round(self.cost.seconds, 1),
             "q_histogram": self.q_histogram,
         }

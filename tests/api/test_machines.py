@@ -79,6 +79,15 @@ def test_what_cannot_be_done_is_refused_and_starts_no_job(
     assert not Job.objects.exists()
 
 
+def test_a_password_in_a_policy_s_address_is_refused_and_not_repeated(admin: APIClient, campaign: Campaign):
+    make_task(campaign)
+    wanted = {"policy": "http://me:secret@host/v1"}
+    response = admin.post(f"/api/v1/campaigns/{campaign.pk}/estimates/", wanted, format="json")
+    assert response.status_code == 422, response.content
+    assert "without a password" in response.content.decode() and "secret" not in response.content.decode()
+    assert not EstimateRun.objects.exists() and not Job.objects.exists()
+
+
 def test_machines_obey_admins_and_show_themselves_to_reviewers(
     admin: APIClient, reviewer: APIClient, annotator: APIClient, outsider: APIClient, campaign: Campaign
 ):

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from labelsite.autolabels.models import EstimateRun, SearchTree
 from labelsite.jobs.models import Job
-from tests.autolabels.files import small_tree
+from tests.autolabels.files import node, small_tree
 from tests.factories import (
     PASSWORD,
     make_estimate_run,
@@ -50,7 +50,14 @@ def test_an_admin_starts_a_search_and_sees_its_run(client):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"rollouts": 0}, {"method": "guess"}, {"policy": "http://me:secret@host"}, {"policy": "--out"}]
+    "bad",
+    [
+        {"rollouts": 0},
+        {"method": "guess"},
+        {"policy": "http://me:secret@host"},
+        {"policy": "http://[host"},
+        {"policy": "--out"},
+    ],
 )
 def test_a_search_that_cannot_be_is_refused_at_the_form(client, bad):
     log_in(client, "admin")
@@ -106,6 +113,15 @@ def test_a_tree_is_saved_as_math_aps(client, tree):
     saved = json.loads(answer.content)
     assert saved["question"] == "2 + 2 ="
     assert [child["text"] for child in saved["reasoning_steps"]["children"]] == ["Add 2 and 2.", "Guess 5."]
+
+
+def test_what_follows_a_step_stands_by_its_q_value_and_pruned_steps_come_last(client, tree):
+    log_in(client, "reviewer")
+    tree.data["nodes"] += [node(5, 0, "Half.", depth=1, q_value=0.5), node(6, 0, "Zero.", depth=1)]
+    tree.save()
+    page = client.get(reverse("autolabels:node", args=[tree.pk, 0]))
+    q_values = [child.facts["q_value"] for child in page.context["children"]]
+    assert q_values == [1.0, 0.5, 0.0, -1.0, None]
 
 
 def test_a_run_shows_its_solutions_and_how_its_q_values_lie(client):

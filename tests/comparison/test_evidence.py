@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 
 def read(campaign, run, against=EVERYBODY):
-    looks = evidence.looks_at(campaign, against)
+    looks = evidence.looks_at(campaign, against, run)
     about = evidence.solutions(campaign, run, np.unique(looks["task"]))
     return evidence.judgements(looks, about), about
 

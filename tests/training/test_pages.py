@@ -128,6 +128,16 @@ def test_the_curve_is_drawn_from_what_the_job_reported_so_far(client):
     assert "hx-trigger" in page.content.decode()
 
 
+@pytest.mark.parametrize(("state", "expected"), [("running", 1900), ("queued", None), ("cancelled", None)])
+def test_the_time_left_is_at_the_pace_of_the_attempt_that_runs(client, state, expected):
+    log_in(client, "reviewer")
+    run = start_training(make_snapshot(), "mixed")
+    report = {"done": 810, "begun_at": 800, "total": 1000, "seconds": 100.0}
+    Job.objects.filter(pk=run.job_id).update(state=state, progress=report)
+    page = client.get(reverse("training:run", args=[run.pk]))
+    assert page.context["seconds_left"] == (None if expected is None else pytest.approx(expected))
+
+
 def test_runs_stand_side_by_side_and_what_differs_comes_first(client):
     log_in(client, "reviewer")
     snapshot = make_snapshot()

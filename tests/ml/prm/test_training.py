@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import signal
@@ -135,6 +136,15 @@ def test_killed_twenty_times_and_resumed_the_weights_are_the_same_bit_for_bit(tm
             for old in (tmp_path / "state").iterdir():
                 old.rename(tmp_path / f"done-{kills}-{old.name}-{time.monotonic_ns()}")
     assert short_run(tmp_path / "state", steps=60) == undisturbed
+
+
+def test_a_resumed_run_reports_where_it_began(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MISSTEP_PROGRESS", "json")
+    short_run(tmp_path, steps=4)
+    capsys.readouterr()
+    short_run(tmp_path, steps=4)
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])["progress"]
+    assert (report["begun_at"], report["done"]) == (3, 4)
 
 
 def test_sigterm_saves_and_the_run_goes_on_from_there(tmp_path):

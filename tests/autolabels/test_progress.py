@@ -1,0 +1,114 @@
+"""How far a run is, and when it should end: from what its shards' running attempts did themselves."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from labelsite.autolabels.models import EstimateRun, Shard
+from labelsite.autolabels.progress import progress_of
+from tests.factories import PASSWORD, make_estimate_run, make_job, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def make_run(**fields) -> EstimateRun:
+    return make_estimate_run(**{"loaded_at": None, **fields})
+
+
+def make_shard(run, state, size=500, is_loaded=False, metrics=None, **report) -> Shard:
+    """A part of the run whose job was first started two days ago, and last reported this."""
+    now = timezone.now()
+    progress = {**report, "metrics": metrics or {}} if report or metrics else {}
+    job = make_job(state=state, progress=progress, started_at=now - timedelta(days=2))
+    number = run.shards.count()
+    return Shard.objects.create(
+        run=run, number=number, job=job, size=size, loaded_at=now if is_loaded else None
+    )
+
+
+def seconds_left(run):
+    return progress_of(run, run.shards.select_related("job")).seconds_left
+
+
+def test_what_was_found_before_a_resume_says_nothing_of_the_pace():
+    run = make_run()
+    make_shard(run, "running", size=1000, done=810, begun_at=800, seconds=100.0)
+    assert seconds_left(run) == pytest.approx(190 / (10 / 100))
+
+
+def test_the_rates_of_running_shards_add_up_and_waiting_ones_are_work_to_do():
+    """One and three a second; 400 and 200 missing where it runs, 500 where it waits, none where it stopped."""
+    run = make_run()
+    make_shard(run, "done", is_loaded=True, done=500, begun_at=0, seconds=1.0)
+    make_shard(run, "running", done=100, begun_at=0, seconds=100.0)
+    make_shard(run, "running", done=300, begun_at=0, seconds=100.0)
+    make_shard(run, "queued")
+    make_shard(run, "failed", done=1, begun_at=0, seconds=1.0)
+    assert seconds_left(run) == pytest.approx(1100 / 4)
+
+
+@pytest.mark.parametrize("state", ["queued", "failed", "cancelled", "done"])
+def test_a_run_that_is_not_running_has_no_time_left(state):
+    run = make_run()
+    make_shard(run, state, done=100, begun_at=0, seconds=100.0)
+    assert seconds_left(run) is None
+
+
+def test_a_run_that_has_just_gone_on_has_no_pace_yet():
+    run = make_run()
+    make_shard(run, "running", done=100, begun_at=100, seconds=2.0)
+    assert seconds_left(run) is None
+
+
+def spent(tokens, executions, seconds):
+    return {"tokens": tokens, "model_calls": 1, "executions": executions, "seconds": seconds}
+
+
+def test_the_cost_of_a_loaded_shard_stands_beside_what_the_others_report():
+    run = make_run(cost={**spent(1000, 10, 20.0), "solutions": 500})
+    make_shard(run, "done", is_loaded=True, done=500, metrics=spent(990, 9, 19.0))
+    make_shard(run, "running", done=100, metrics=spent(300, 3, 6.5))
+    make_shard(run, "running", done=300, metrics=spent(4000, 40, 80.0))
+    make_shard(run, "queued")
+    cost = progress_of(run, run.shards.select_related("job")).cost
+    assert {name: cost[name] for name in spent(0, 0, 0)} == {
+        "tokens": 5300, "model_calls": 3, "executions": 53, "seconds": 106.5,
+    }  # fmt: skip
+
+
+def test_a_run_that_is_loaded_whole_cost_what_its_files_tell():
+    run = make_run(loaded_at=timezone.now(), cost=spent(1000, 10, 20.0))
+    make_shard(run, "done", done=500, metrics=spent(990, 9, 19.0))
+    assert progress_of(run, run.shards.select_related("job")).cost == spent(1000, 10, 20.0)
+
+
+def test_pages_show_the_cost_of_all_shards_once_the_first_is_loaded(client):
+    user = make_user("reviewer")
+    client.login(username=user.username, password=PASSWORD)
+    run = make_run(cost=spent(1_000_000, 10, 20.0))
+    make_shard(run, "done", is_loaded=True, done=500)
+    make_shard(run, "running", done=100, metrics=spent(7_000_000, 70, 120.0))
+    for address in (reverse("autolabels:list"), reverse("autolabels:run", args=[run.pk])):
+        page = client.get(address).content.decode()
+        assert '<td class="number">8000000</td>' in page or '<dd class="number">8000000</dd>' in page
+
+
+def test_the_list_reads_neither_inputs_nor_results_of_jobs_and_all_jobs_in_two_queries(client):
+    user = make_user("reviewer")
+    client.login(username=user.username, password=PASSWORD)
+    for _ in range(4):
+        run = make_run()
+        make_shard(run, "running", done=100, begun_at=0, seconds=10.0, metrics=spent(1, 1, 1.0))
+        make_shard(run, "failed", done=100)
+        EstimateRun.objects.filter(pk=run.pk).update(job=run.shards.get(number=0).job)
+    with CaptureQueriesContext(connection) as queries:
+        client.get(reverse("autolabels:list"))
+    statements = [query["sql"] for query in queries]
+    assert sum('"jobs_job"' in sql for sql in statements) == 2
+    assert not any('"jobs_job"."spec"' in sql or '"jobs_job"."result"' in sql for sql in statements)

@@ -1,0 +1,31 @@
+"""What a report tells, and how fast its process works."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ml.progress import Progress, pace
+
+
+def test_a_report_says_how_much_was_there_before_the_process_began(monkeypatch, capsys):
+    monkeypatch.setenv("MISSTEP_PROGRESS", "json")
+    Progress("steps", 1000, begun_at=800).report(801)
+    report = json.loads(capsys.readouterr().out)["progress"]
+    assert (report["done"], report["begun_at"], report["total"]) == (801, 800, 1000)
+
+
+@pytest.mark.parametrize(
+    ("report", "expected"),
+    [
+        ({"done": 810, "begun_at": 800, "seconds": 95.0}, 10 / 95),
+        ({"done": 10, "begun_at": 0, "seconds": 5.0}, 2.0),
+        ({"done": 800, "begun_at": 800, "seconds": 3.0}, None),
+        ({"done": 5, "begun_at": 0, "seconds": 0.0}, None),
+        ({"done": 5, "seconds": 2.0}, None),
+        ({}, None),
+    ],
+)
+def test_the_pace_counts_only_what_the_process_did_itself(report, expected):
+    assert pace(report) == expected
