@@ -239,13 +239,15 @@ def _requeue(job: Job, error: str = "") -> bool:
 
 def _hand_back(job: Job) -> None:
     """Queue the job again without counting this attempt against it: it was not the job's fault."""
-    Job.objects.filter(_mine(job)).update(
+    changed = Job.objects.filter(_mine(job)).update(
         state=JobState.QUEUED,
         queued_at=Now(),
         holder="",
         expires_at=None,
         maximum_attempts=F("maximum_attempts") + 1,
     )
+    if changed:
+        _wake_on_commit(job)
 
 
 def _retry_or_fail(job: Job, why: str) -> bool:
