@@ -153,7 +153,7 @@ def _finish(job: Job, lease: Lease, result: dict[str, Any], load: Load | None, w
             hold_row(job)
             lease.check()
             Job.objects.filter(pk=job.pk, attempt=job.attempt).update(
-                state=JobState.DONE, result=result, finished_at=Now(), holder="", expires_at=None
+                state=JobState.DONE, result=result, finished_at=Now(), **_without_holder(job)
             )
     except (OperationalError, InterfaceError) as problem:
         if connection.in_atomic_block or not _lost_connection(problem):
@@ -221,16 +221,21 @@ def _mine(job: Job) -> Q:
     return Q(pk=job.pk, attempt=job.attempt, state=JobState.RUNNING)
 
 
+def _without_holder(job: Job) -> dict[str, Any]:
+    """What every end of an attempt writes: nobody holds the job, and the last report is kept."""
+    return {"holder": "", "expires_at": None, "progress": job.progress}
+
+
 def _end(job: Job, state: JobState, error: str = "") -> bool:
     changed = Job.objects.filter(_mine(job)).update(
-        state=state, error=error[:10_000], finished_at=Now(), holder="", expires_at=None
+        state=state, error=error[:10_000], finished_at=Now(), **_without_holder(job)
     )
     return bool(changed)
 
 
 def _requeue(job: Job, error: str = "") -> bool:
     changed = Job.objects.filter(_mine(job)).update(
-        state=JobState.QUEUED, error=error[:10_000], queued_at=Now(), holder="", expires_at=None
+        state=JobState.QUEUED, error=error[:10_000], queued_at=Now(), **_without_holder(job)
     )
     if changed:
         _wake_on_commit(job)
@@ -242,9 +247,8 @@ def _hand_back(job: Job) -> None:
     changed = Job.objects.filter(_mine(job)).update(
         state=JobState.QUEUED,
         queued_at=Now(),
-        holder="",
-        expires_at=None,
         maximum_attempts=F("maximum_attempts") + 1,
+        **_without_holder(job),
     )
     if changed:
         _wake_on_commit(job)
