@@ -17,3 +17,7 @@ class ChildFailed(Exception):
 
 class ChildKilled(Exception):
     """The child process was killed from outside (out of memory, perhaps); another attempt may succeed."""
+
+
+class ChildStopped(ChildKilled):
+    """The machine told the child process to stop (a shutdown, a service that ends); the job is not at fault."""

@@ -23,7 +23,7 @@ from django.db.models.functions import Now
 from labelsite.accounts.models import User
 from labelsite.celery import application
 from labelsite.jobs import child
-from labelsite.jobs.errors import ChildFailed, ChildKilled, JobCancelled, LostLease
+from labelsite.jobs.errors import ChildFailed, ChildKilled, ChildStopped, JobCancelled, LostLease
 from labelsite.jobs.lease import Lease, claim, has_vanished, hold_row
 from labelsite.jobs.models import Job, JobKind, JobState
 from ml.errors import MisstepError
@@ -31,6 +31,9 @@ from ml.errors import MisstepError
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
+# An attempt that was not the job's fault does not count, up to so many: what stops the child each time (a guard
+# against full memory, say) would otherwise keep the job going for ever.
+MOST_UNCOUNTED = 30
 # Writes the child's input files into a folder before it starts.
 Prepare = Callable[[Job, Path], None]
 # Reads the child's output folder into tables, in the transaction that marks the job done.
@@ -109,6 +112,8 @@ def perform(
         log.warning("%s", lost)
     except JobCancelled:
         _end(job, JobState.CANCELLED)
+    except ChildStopped as stopped:
+        _hand_back(job, str(stopped))
     except ChildKilled as killed:
         _retry_or_fail(job, str(killed))
     except (ChildFailed, MisstepError, ValidationError) as refusal:
@@ -121,7 +126,7 @@ def perform(
         _end_by_surprise(job, surprise)
     except BaseException:
         # The worker is told to stop: hand the job back at once instead of letting its lease run out.
-        _hand_back(job)
+        _requeue(job, is_counted=False)
         raise
 
 
@@ -233,25 +238,28 @@ def _end(job: Job, state: JobState, error: str = "") -> bool:
     return bool(changed)
 
 
-def _requeue(job: Job, error: str = "") -> bool:
-    changed = Job.objects.filter(_mine(job)).update(
-        state=JobState.QUEUED, error=error[:10_000], queued_at=Now(), **_without_holder(job)
-    )
-    if changed:
-        _wake_on_commit(job)
-    return bool(changed)
-
-
-def _hand_back(job: Job) -> None:
-    """Queue the job again without counting this attempt against it: it was not the job's fault."""
-    changed = Job.objects.filter(_mine(job)).update(
+def _requeue(job: Job, error: str = "", is_counted: bool = True) -> bool:
+    """Queue the job for another attempt, or end it if somebody has asked for its end; True if it waits."""
+    changed = Job.objects.filter(_mine(job), cancel_requested=False).update(
         state=JobState.QUEUED,
+        error=error[:10_000],
         queued_at=Now(),
-        maximum_attempts=F("maximum_attempts") + 1,
+        maximum_attempts=F("maximum_attempts") + (0 if is_counted else 1),
         **_without_holder(job),
     )
     if changed:
         _wake_on_commit(job)
+    else:
+        # Either this attempt has lost the job, and this changes nothing, or its cancellation came just now.
+        _end(job, JobState.CANCELLED)
+    return bool(changed)
+
+
+def _hand_back(job: Job, why: str) -> bool:
+    """Queue the job again without counting this attempt against it: it was not the job's fault."""
+    if job.maximum_attempts >= MOST_UNCOUNTED:
+        return _retry_or_fail(job, why)
+    return _requeue(job, why, is_counted=False)
 
 
 def _retry_or_fail(job: Job, why: str) -> bool:
