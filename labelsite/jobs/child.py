@@ -19,10 +19,11 @@ from typing import IO, Any
 from django.conf import settings
 
 from labelsite.embedded.process import die_with_parent
-from labelsite.jobs.errors import ChildFailed, ChildKilled, ChildStopped, LostLease
+from labelsite.jobs.errors import ChildFailed, ChildKilled, ChildShutOut, ChildStopped, LostLease
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.series import SeriesWriter
+from ml.errors import EXIT_IN_USE
 
 # What a child may see of our environment. Addresses and secrets are left out by not being named here.
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
@@ -66,7 +67,7 @@ def run(job: Job, lease: Lease, grace: float = CANCEL_GRACE_SECONDS) -> dict[str
     """Run the child to its end and return the JSON object that it printed last ({} if none).
 
     Raises ChildFailed (it gave up by itself), ChildKilled (a signal ended it), ChildStopped (SIGTERM did),
-    JobCancelled, LostLease.
+    ChildShutOut (another one writes to its folder), JobCancelled, LostLease.
     """
     folder = job.attempt_folder
     for needed in (folder, job.inputs, job.outputs):
@@ -177,6 +178,8 @@ class _Watch:
         if status < 0:
             name = signal.Signals(-status).name
             raise ChildKilled(f"the child process was ended by {name}: {self._last_words()}")
+        if status == EXIT_IN_USE:
+            raise ChildShutOut(self._last_words())
         if status > 0:
             raise ChildFailed(self._last_words() or f"the child process ended with status {status}")
         return self.result

@@ -11,6 +11,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,14 @@ from django.db.models.functions import Now
 from labelsite.accounts.models import User
 from labelsite.celery import application
 from labelsite.jobs import child
-from labelsite.jobs.errors import ChildFailed, ChildKilled, ChildStopped, JobCancelled, LostLease
+from labelsite.jobs.errors import (
+    ChildFailed,
+    ChildKilled,
+    ChildShutOut,
+    ChildStopped,
+    JobCancelled,
+    LostLease,
+)
 from labelsite.jobs.lease import Lease, claim, has_vanished, hold_row
 from labelsite.jobs.models import Job, JobKind, JobState
 from ml.errors import MisstepError
@@ -114,6 +122,9 @@ def perform(
         _end(job, JobState.CANCELLED)
     except ChildStopped as stopped:
         _hand_back(job, str(stopped))
+    except ChildShutOut as shut_out:
+        # A runner on another machine that has lost its lease ends its child within the length of a lease.
+        _hand_back(job, str(shut_out), delay=settings.JOB_LEASE_SECONDS)
     except ChildKilled as killed:
         _retry_or_fail(job, str(killed))
     except (ChildFailed, MisstepError, ValidationError) as refusal:
@@ -238,34 +249,37 @@ def _end(job: Job, state: JobState, error: str = "") -> bool:
     return bool(changed)
 
 
-def _requeue(job: Job, error: str = "", is_counted: bool = True) -> bool:
-    """Queue the job for another attempt, or end it if somebody has asked for its end; True if it waits."""
+def _requeue(job: Job, error: str = "", is_counted: bool = True, delay: float = 0) -> bool:
+    """Queue the job for another attempt, or end it if somebody has asked for its end; True if it waits.
+
+    After a delay (in seconds) it is the poller that wakes a worker; until then the job counts as not waiting yet.
+    """
     changed = Job.objects.filter(_mine(job), cancel_requested=False).update(
         state=JobState.QUEUED,
         error=error[:10_000],
-        queued_at=Now(),
+        queued_at=Now() + timedelta(seconds=delay),
         maximum_attempts=F("maximum_attempts") + (0 if is_counted else 1),
         **_without_holder(job),
     )
-    if changed:
+    if changed and not delay:
         _wake_on_commit(job)
-    else:
+    elif not changed:
         # Either this attempt has lost the job, and this changes nothing, or its cancellation came just now.
         _end(job, JobState.CANCELLED)
     return bool(changed)
 
 
-def _hand_back(job: Job, why: str) -> bool:
+def _hand_back(job: Job, why: str, delay: float = 0) -> bool:
     """Queue the job again without counting this attempt against it: it was not the job's fault."""
     if job.maximum_attempts >= MOST_UNCOUNTED:
-        return _retry_or_fail(job, why)
-    return _requeue(job, why, is_counted=False)
+        return _retry_or_fail(job, why, delay)
+    return _requeue(job, why, is_counted=False, delay=delay)
 
 
-def _retry_or_fail(job: Job, why: str) -> bool:
+def _retry_or_fail(job: Job, why: str, delay: float = 0) -> bool:
     """Queue the job for another attempt if it has one left; True if so."""
     if job.attempt < job.maximum_attempts:
-        return _requeue(job, why)
+        return _requeue(job, why, delay=delay)
     _end(job, JobState.FAILED, f"{why} (attempt {job.attempt} of {job.maximum_attempts})")
     return False
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
 from labelsite.jobs import services
 from labelsite.jobs.models import Job, JobState
@@ -20,6 +22,7 @@ if not state.exists():
     state.write_text("half"); print("stopped at update 7", file=sys.stderr); sys.exit(143)
 """
 STOP_EACH_TIME = "import sys; sys.exit(143)"
+SHUT_OUT = "import sys; print('another run is writing here', file=sys.stderr); sys.exit(75)"
 KILL_ITSELF = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
 
 
@@ -73,3 +76,22 @@ def test_a_cancellation_in_the_moment_of_the_stop_ends_the_job():
     job = make_job(STOP_EACH_TIME)
     services.perform(job.pk, prepare=lambda *_: Job.objects.filter(pk=job.pk).update(cancel_requested=True))
     assert fresh(job).state == JobState.CANCELLED
+
+
+@pytest.mark.django_db
+def test_a_child_that_finds_its_folder_in_use_is_tried_again_after_a_pause(
+    settings, monkeypatch, django_capture_on_commit_callbacks
+):
+    settings.JOB_LEASE_SECONDS = 60
+    woken: list[int] = []
+    monkeypatch.setattr(services, "wake", lambda job: woken.append(job.pk))
+    job = make_job(SHUT_OUT, maximum_attempts=1)
+    with django_capture_on_commit_callbacks(execute=True):
+        run_and_load(job.pk)
+    waiting = fresh(job)
+    assert (waiting.state, waiting.error) == (JobState.QUEUED, "another run is writing here")
+    assert woken == [] and not Job.objects.waiting("default").exists()
+    assert Job.objects.get(queued_at__gt=Now() + timedelta(seconds=30)) == job
+    Job.objects.update(queued_at=Now())
+    run_and_load(job.pk)
+    assert (fresh(job).state, fresh(job).attempt) == (JobState.QUEUED, 2)
