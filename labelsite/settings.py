@@ -29,12 +29,24 @@ def whole_number(name: str, default: int) -> int:
     return int(value)
 
 
+# Bounds, below a job's lease, on waiting for a server whose machine is gone without a word: its runner would
+# otherwise wait for minutes, and never learn that it has lost the job. They say nothing about long statements,
+# and nothing on a Unix socket. Seconds, but for tcp_user_timeout (milliseconds).
+NETWORK_WAITS = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "30000",
+}
+
+
 def database_from(url: str) -> dict[str, Any]:
     """Django's settings for `postgresql://user:password@host:port/name?host=/socket/folder`."""
     parts = urlsplit(url)
     if parts.scheme not in ("postgres", "postgresql"):
         raise ImproperlyConfigured(f"DATABASE_URL has the scheme {parts.scheme!r}, expected postgresql")
-    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    options: dict[str, Any] = NETWORK_WAITS | dict(parse_qsl(parts.query))
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.path.lstrip("/"),

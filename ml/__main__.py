@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-from ml.errors import MisstepError, NotAvailable
+from ml.errors import EXIT_IN_USE, FolderInUse, MisstepError, NotAvailable
 
 VERBS = {
     "sample": "write solutions to problems with a policy",
@@ -29,7 +29,11 @@ def usage() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Run one verb; return the exit status: 0 done, 1 refused input, 2 unusable or unavailable request."""
+    """Run one verb; return the exit status.
+
+    0: done; 1: refused input; 2: unusable or unavailable request; 75: another process writes to the folder, so
+    a later start may succeed.
+    """
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
         return 0 if arguments else 2
@@ -45,6 +49,9 @@ def main(arguments: list[str]) -> int:
     except NotAvailable as refusal:
         print(f"python -m ml {verb}: {refusal}", file=sys.stderr)
         return 2
+    except FolderInUse as refusal:
+        print(f"python -m ml {verb}: {refusal}", file=sys.stderr)
+        return EXIT_IN_USE
     except MisstepError as refusal:
         print(f"python -m ml {verb}: {refusal}", file=sys.stderr)
         return 1

@@ -15,5 +15,13 @@ class BadRecord(MisstepError):
         super().__init__(f"{file}:{line}: {found}, expected {expected}")
 
 
+# EX_TEMPFAIL of sysexits.h: nothing is wrong with the request, and a later start may succeed.
+EXIT_IN_USE = 75
+
+
+class FolderInUse(MisstepError):
+    """FOLDER: another process writes here, expected one at a time; the command exits with 75."""
+
+
 class NotAvailable(MisstepError):
     """What was asked for is not part of this version; the command exits with 2."""

@@ -19,10 +19,11 @@ from typing import IO, Any
 from django.conf import settings
 
 from labelsite.embedded.process import die_with_parent
-from labelsite.jobs.errors import ChildFailed, ChildKilled, LostLease
+from labelsite.jobs.errors import ChildFailed, ChildKilled, ChildShutOut, ChildStopped, LostLease
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.series import SeriesWriter
+from ml.errors import EXIT_IN_USE
 
 # What a child may see of our environment. Addresses and secrets are left out by not being named here.
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
@@ -31,6 +32,8 @@ LARGEST_LOG = 2 * 2**20
 LARGEST_LINE = 4 * 2**20
 # Training saves a checkpoint when it is asked to stop; this is its time for that.
 CANCEL_GRACE_SECONDS = 20.0
+# How a process ends that SIGTERM ended, and one that saved its state first and then says so.
+STOPPED = (-signal.SIGTERM, 128 + signal.SIGTERM)
 
 
 def environment() -> dict[str, str]:
@@ -63,7 +66,8 @@ def command_line(job: Job) -> list[str]:
 def run(job: Job, lease: Lease, grace: float = CANCEL_GRACE_SECONDS) -> dict[str, Any]:
     """Run the child to its end and return the JSON object that it printed last ({} if none).
 
-    Raises ChildFailed (it gave up by itself), ChildKilled (a signal ended it), JobCancelled, LostLease.
+    Raises ChildFailed (it gave up by itself), ChildKilled (a signal ended it), ChildStopped (SIGTERM did),
+    ChildShutOut (another one writes to its folder), JobCancelled, LostLease.
     """
     folder = job.attempt_folder
     for needed in (folder, job.inputs, job.outputs):
@@ -167,10 +171,15 @@ class _Watch:
             self.process.kill()
 
     def _verdict(self, status: int) -> dict[str, Any]:
+        # Who asked for the end decides what it means: a cancelled job is not tried again.
         self.lease.check()
+        if status in STOPPED:
+            raise ChildStopped(f"the child process was told to stop (SIGTERM): {self._last_words()}")
         if status < 0:
             name = signal.Signals(-status).name
             raise ChildKilled(f"the child process was ended by {name}: {self._last_words()}")
+        if status == EXIT_IN_USE:
+            raise ChildShutOut(self._last_words())
         if status > 0:
             raise ChildFailed(self._last_words() or f"the child process ended with status {status}")
         return self.result

@@ -7,6 +7,7 @@ and wakes up after its job was given away finds that its writes match no row.
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import threading
@@ -73,7 +74,8 @@ def claim(job_id: int) -> Job | None:
 class Lease:
     """Renews the claim on `job` until the `with` block ends; also carries its progress to the row.
 
-    What runs inside calls `report` as it goes, and `check` before anything that must not happen twice.
+    What runs inside calls `report` as it goes, and `check` before anything that must not happen twice. The newest
+    report also stands in `job.progress`, for the write that ends the attempt: no renewal follows the last one.
     """
 
     def __init__(self, job: Job) -> None:
@@ -81,7 +83,7 @@ class Lease:
         self.cancelled = threading.Event()
         self.lost = threading.Event()
         self._stopped = threading.Event()
-        self._progress: Mapping[str, Any] | None = None
+        self._written: Mapping[str, Any] = job.progress
         self._renewed_at = time.monotonic()
         self._tried_at = 0.0
         self._thread = threading.Thread(target=self._keep, name=f"lease of job {job.pk}", daemon=True)
@@ -115,7 +117,7 @@ class Lease:
 
     def note(self, progress: Mapping[str, Any]) -> None:
         """Take over a progress report as the child wrote it."""
-        self._progress = progress
+        self.job.progress = storable(progress)
 
     def check(self) -> None:
         """Raise LostLease if the claim is gone, JobCancelled if somebody asked for the end."""
@@ -143,7 +145,8 @@ class Lease:
                 self.lost.set()
 
     def _renew(self) -> None:
-        progress, self._progress = self._progress, None
+        noted: Mapping[str, Any] = self.job.progress
+        progress = noted if noted is not self._written else None
         due = time.monotonic() - self._tried_at > settings.JOB_HEARTBEAT_SECONDS
         if progress is None and not due:
             row = (
@@ -155,6 +158,7 @@ class Lease:
         else:
             self._tried_at = time.monotonic()
             answer = self._write(progress)
+            self._written = noted
             held = answer is not None or not Job.objects.filter(pk=self.job.pk).exists()
             cancelled = bool(answer and answer[0])
         if not held:
@@ -174,6 +178,22 @@ class Lease:
                 },
             )
             return cursor.fetchone()
+
+
+def storable(report: Any) -> Any:
+    """The JSON value without what PostgreSQL refuses in one: NaN, infinities, NUL and halves of a pair.
+
+    A report is written together with what ends the attempt, and an odd figure in it must not undo that.
+    """
+    if isinstance(report, float):
+        return report if math.isfinite(report) else None
+    if isinstance(report, str):
+        return report.replace("\0", "").encode(errors="replace").decode()
+    if isinstance(report, Mapping):
+        return {storable(str(key)): storable(value) for key, value in report.items()}
+    if isinstance(report, list | tuple):
+        return [storable(value) for value in report]
+    return report
 
 
 def hold_row(job: Job) -> None:

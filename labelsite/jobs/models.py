@@ -63,7 +63,8 @@ class Job(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
-    # When it last began to wait: at first, after a retry, or when its lease was lost.
+    # When it last began to wait: at first, after a retry, or when its lease was lost. In the future for one that
+    # is to be tried again after a pause.
     queued_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)

@@ -11,6 +11,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,14 @@ from django.db.models.functions import Now
 from labelsite.accounts.models import User
 from labelsite.celery import application
 from labelsite.jobs import child
-from labelsite.jobs.errors import ChildFailed, ChildKilled, JobCancelled, LostLease
+from labelsite.jobs.errors import (
+    ChildFailed,
+    ChildKilled,
+    ChildShutOut,
+    ChildStopped,
+    JobCancelled,
+    LostLease,
+)
 from labelsite.jobs.lease import Lease, claim, has_vanished, hold_row
 from labelsite.jobs.models import Job, JobKind, JobState
 from ml.errors import MisstepError
@@ -31,6 +39,9 @@ from ml.errors import MisstepError
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
+# An attempt that was not the job's fault does not count, up to so many: what stops the child each time (a guard
+# against full memory, say) would otherwise keep the job going for ever.
+MOST_UNCOUNTED = 30
 # Writes the child's input files into a folder before it starts.
 Prepare = Callable[[Job, Path], None]
 # Reads the child's output folder into tables, in the transaction that marks the job done.
@@ -109,6 +120,11 @@ def perform(
         log.warning("%s", lost)
     except JobCancelled:
         _end(job, JobState.CANCELLED)
+    except ChildStopped as stopped:
+        _hand_back(job, str(stopped))
+    except ChildShutOut as shut_out:
+        # A runner on another machine that has lost its lease ends its child within the length of a lease.
+        _hand_back(job, str(shut_out), delay=settings.JOB_LEASE_SECONDS)
     except ChildKilled as killed:
         _retry_or_fail(job, str(killed))
     except (ChildFailed, MisstepError, ValidationError) as refusal:
@@ -121,7 +137,7 @@ def perform(
         _end_by_surprise(job, surprise)
     except BaseException:
         # The worker is told to stop: hand the job back at once instead of letting its lease run out.
-        _hand_back(job)
+        _requeue(job, is_counted=False)
         raise
 
 
@@ -153,7 +169,7 @@ def _finish(job: Job, lease: Lease, result: dict[str, Any], load: Load | None, w
             hold_row(job)
             lease.check()
             Job.objects.filter(pk=job.pk, attempt=job.attempt).update(
-                state=JobState.DONE, result=result, finished_at=Now(), holder="", expires_at=None
+                state=JobState.DONE, result=result, finished_at=Now(), **_without_holder(job)
             )
     except (OperationalError, InterfaceError) as problem:
         if connection.in_atomic_block or not _lost_connection(problem):
@@ -221,37 +237,49 @@ def _mine(job: Job) -> Q:
     return Q(pk=job.pk, attempt=job.attempt, state=JobState.RUNNING)
 
 
+def _without_holder(job: Job) -> dict[str, Any]:
+    """What every end of an attempt writes: nobody holds the job, and the last report is kept."""
+    return {"holder": "", "expires_at": None, "progress": job.progress}
+
+
 def _end(job: Job, state: JobState, error: str = "") -> bool:
     changed = Job.objects.filter(_mine(job)).update(
-        state=state, error=error[:10_000], finished_at=Now(), holder="", expires_at=None
+        state=state, error=error[:10_000], finished_at=Now(), **_without_holder(job)
     )
     return bool(changed)
 
 
-def _requeue(job: Job, error: str = "") -> bool:
-    changed = Job.objects.filter(_mine(job)).update(
-        state=JobState.QUEUED, error=error[:10_000], queued_at=Now(), holder="", expires_at=None
-    )
-    if changed:
-        _wake_on_commit(job)
-    return bool(changed)
+def _requeue(job: Job, error: str = "", is_counted: bool = True, delay: float = 0) -> bool:
+    """Queue the job for another attempt, or end it if somebody has asked for its end; True if it waits.
 
-
-def _hand_back(job: Job) -> None:
-    """Queue the job again without counting this attempt against it: it was not the job's fault."""
-    Job.objects.filter(_mine(job)).update(
+    After a delay (in seconds) it is the poller that wakes a worker; until then the job counts as not waiting yet.
+    """
+    changed = Job.objects.filter(_mine(job), cancel_requested=False).update(
         state=JobState.QUEUED,
-        queued_at=Now(),
-        holder="",
-        expires_at=None,
-        maximum_attempts=F("maximum_attempts") + 1,
+        error=error[:10_000],
+        queued_at=Now() + timedelta(seconds=delay),
+        maximum_attempts=F("maximum_attempts") + (0 if is_counted else 1),
+        **_without_holder(job),
     )
+    if changed and not delay:
+        _wake_on_commit(job)
+    elif not changed:
+        # Either this attempt has lost the job, and this changes nothing, or its cancellation came just now.
+        _end(job, JobState.CANCELLED)
+    return bool(changed)
 
 
-def _retry_or_fail(job: Job, why: str) -> bool:
+def _hand_back(job: Job, why: str, delay: float = 0) -> bool:
+    """Queue the job again without counting this attempt against it: it was not the job's fault."""
+    if job.maximum_attempts >= MOST_UNCOUNTED:
+        return _retry_or_fail(job, why, delay)
+    return _requeue(job, why, is_counted=False, delay=delay)
+
+
+def _retry_or_fail(job: Job, why: str, delay: float = 0) -> bool:
     """Queue the job for another attempt if it has one left; True if so."""
     if job.attempt < job.maximum_attempts:
-        return _requeue(job, why)
+        return _requeue(job, why, delay=delay)
     _end(job, JobState.FAILED, f"{why} (attempt {job.attempt} of {job.maximum_attempts})")
     return False
 

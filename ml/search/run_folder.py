@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ml.errors import MisstepError
+from ml.errors import FolderInUse, MisstepError
 from ml.whole_file import whole_file
 
 PROGRESS, SETTINGS = "progress.jsonl.partial", "settings.json.partial"
@@ -39,7 +39,8 @@ class RunFolder:
     def open(self) -> list[dict[str, Any]]:
         """Start or resume; returns the lines that an earlier, killed start had finished.
 
-        Raises MisstepError where the folder holds another run's work, finished or not.
+        Raises MisstepError where the folder holds another run's work, finished or not, and FolderInUse where a
+        later start may go on or find the result.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._refuse_finished()
@@ -89,13 +90,11 @@ class RunFolder:
             # A retried job may start before the one it replaces is quite dead; two writers would count twice.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise MisstepError(
-                f"{self.folder}: another run is writing here, expected one at a time"
-            ) from None
+            raise FolderInUse(f"{self.folder}: another run is writing here, expected one at a time") from None
 
     def _refuse_finished(self) -> None:
         if self.finished_run() is not None:
-            raise MisstepError(
+            raise FolderInUse(
                 f"{self.folder}: another start has just finished this run, expected one at a time: "
                 "start again to have its result"
             )

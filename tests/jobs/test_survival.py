@@ -11,7 +11,6 @@ from pathlib import Path
 from labelsite.embedded.process import is_alive
 from labelsite.jobs import services
 from labelsite.jobs.models import JobState
-from labelsite.jobs.poller import Poller
 from tests.jobs.conftest import Start, fresh, wait_until
 from tests.jobs.work import DJANGO_TASK, make_job, rows_loaded
 
@@ -126,18 +125,6 @@ def test_a_message_that_was_lost_delays_a_job_and_does_not_lose_it(transactional
     poller = start("manage.py", "poll_jobs", "--patience", "1")
     wait_until(lambda: fresh(job).state == JobState.DONE, 90, "the job")
     assert poller.poll() is None
-
-
-def test_the_poller_leaves_a_job_alone_while_another_runs_in_its_queue(transactional_db):
-    from labelsite.jobs.lease import claim
-
-    running, waiting = make_job(""), make_job("")
-    claim(running.pk)
-    type(waiting).objects.update(queued_at="2020-01-01T00:00:00Z")
-    poller = Poller(patience=0)
-    poller.round()
-    assert poller.running == {}
-    poller.stop()
 
 
 def test_a_real_worker_takes_a_job_from_a_real_broker_and_another_after_being_killed(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ml.errors import MisstepError
+from ml.__main__ import main
+from ml.errors import FolderInUse, MisstepError
 from ml.search import run_folder
 from ml.search.run_folder import RunFolder
 from ml.whole_file import whole_file
@@ -25,7 +26,7 @@ def test_nobody_else_starts_while_the_final_files_are_written(tmp_path: Path, mo
 
     def write(path: Path):
         if path.suffix != ".partial":
-            with pytest.raises(MisstepError, match="another run is writing here"):
+            with pytest.raises(FolderInUse, match="another run is writing here"):
                 RunFolder(tmp_path, {"seed": 0}).open()
             refused.append(path.name)
         return whole_file(path)
@@ -40,7 +41,7 @@ def test_a_start_that_looked_before_the_other_finished_does_not_run_it_again(tmp
     late = RunFolder(tmp_path, {"seed": 0})
     assert late.finished_run() is None
     finish(RunFolder(tmp_path, {"seed": 0}))
-    with pytest.raises(MisstepError, match="has just finished this run, expected one at a time"):
+    with pytest.raises(FolderInUse, match="has just finished this run, expected one at a time"):
         late.open()
 
 
@@ -50,3 +51,20 @@ def test_a_finished_run_with_other_settings_is_refused_and_stays_as_it_was(tmp_p
     with pytest.raises(MisstepError, match="a finished run with other settings, expected an empty folder"):
         RunFolder(tmp_path, {"seed": 1}).open()
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_command_whose_folder_another_run_writes_exits_as_one_that_may_be_tried_later(
+    tmp_path: Path, monkeypatch, capsys
+) -> None:
+    other = RunFolder(tmp_path, {"seed": 0})
+    other.open()
+
+    def start_too(_: list[str]) -> int:
+        RunFolder(tmp_path, {"seed": 0}).open()
+        return 0
+
+    monkeypatch.setattr("ml.commands.autolabel.main", start_too)
+    assert main(["autolabel"]) == 75
+    assert "another run is writing here" in capsys.readouterr().err
+    other.close()
+    assert main(["autolabel"]) == 0
