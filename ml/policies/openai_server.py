@@ -8,26 +8,21 @@ template is run.
 
 from __future__ import annotations
 
-import json
-import os
-import random
-import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from ml.errors import MisstepError
+from ml.policies.openai_client import Client, OddAnswer, shown
 from ml.policies.prompt import Prompt, prompt_for
 from ml.policies.protocol import Continuation, Prefix
 from ml.seeds import seed_of
 
-TRIES = 6
 LONGEST_STEP = 400
-_WORTH_RETRYING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+# How a server says that it gave up on a text: then the text is no draw.
+_GIVEN_UP = frozenset({"abort", "error"})
 _OPTIONS = {"model", "prompts", "concurrency", "max_tokens", "timeout", "stop"}
 
 
@@ -66,20 +61,17 @@ class ServerPolicy:
             )
         self.address = urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
         self.family = options.get("prompts", "")
-        self.retry_seconds = retry_seconds
         try:
             self.concurrency = int(options.get("concurrency", 32))
             self.max_tokens = int(options.get("max_tokens", 1024))
-            self.timeout = float(options.get("timeout", 300))
+            timeout = float(options.get("timeout", 300))
         except ValueError as error:
             raise MisstepError(f"{address}: {error}, expected numbers") from None
         # Some servers fail at stop strings with some tokenizers; then texts are cut here, and more is paid
         # for.
         self.use_stop = options.get("stop", "yes") != "no"
-        # A server on this machine is never asked by way of a proxy.
-        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        handlers = [urllib.request.ProxyHandler({})] if local else []
-        self._opener = urllib.request.build_opener(*handlers)
+        is_local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        self._client = Client(self.address, is_local, timeout, retry_seconds)
         self._many = True
         self.model = options.get("model") or self._first_model()
         self.name = self._name(parts)
@@ -136,7 +128,9 @@ class ServerPolicy:
     def _choices(self, body: dict[str, Any], count: int, seed: int) -> list[_Choice]:
         """`count` texts: in one request where the server can, else one by one with a seed each."""
         if self._many:
-            choices = _read_choices(self._post("completions", body | {"n": count, "seed": seed % 2**31}))
+            choices = self._client.post(
+                "completions", body | {"n": count, "seed": seed % 2**31}, _read_choices
+            )
             if len(choices) >= count:
                 return choices[:count]
             # The server ignores `n` (transformers serve does): remembered, so that no work is thrown away
@@ -145,7 +139,7 @@ class ServerPolicy:
         found: list[_Choice] = []
         for index in range(count):
             one = body | {"seed": seed_of(seed, index) % 2**31}
-            found += _read_choices(self._post("completions", one))[:1]
+            found += self._client.post("completions", one, _read_choices)[:1]
         if len(found) < count:
             raise MisstepError(f"{self.address}: {len(found)} choices, expected {count}")
         return found
@@ -159,49 +153,28 @@ class ServerPolicy:
         return urllib.parse.urlunsplit((parts.scheme, host, parts.path.rstrip("/"), query, ""))
 
     def _first_model(self) -> str:
-        listed = self._send(urllib.request.Request(f"{self.address}/models", headers=self._headers()))
-        names = [entry.get("id") for entry in listed.get("data", []) if isinstance(entry, dict)]
+        names = self._client.get("models", _read_names)
         if not names:
             raise MisstepError(f"{self.address}/models lists no model, expected one, or ?model=NAME")
-        return str(names[0])
+        return names[0]
 
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        data = json.dumps(body).encode()
-        return self._send(urllib.request.Request(f"{self.address}/{path}", data, self._headers()))
 
-    def _headers(self) -> dict[str, str]:
-        key = os.environ.get("MISSTEP_POLICY_KEY")
-        headers = {"Content-Type": "application/json"}
-        return headers | ({"Authorization": f"Bearer {key}"} if key else {})
-
-    def _send(self, request: urllib.request.Request) -> dict[str, Any]:
-        """Send, and again after a pause where the fault may pass. Raises MisstepError where it does not."""
-        last = ""
-        for attempt in range(TRIES):
-            if attempt:
-                time.sleep(self.retry_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
-            try:
-                with self._opener.open(request, timeout=self.timeout) as response:
-                    answer = json.load(response)
-                if isinstance(answer, dict):
-                    return answer
-                last = f"answered {type(answer).__name__}"
-            except urllib.error.HTTPError as error:
-                last = f"HTTP {error.code}: {error.read(500).decode('utf-8', 'replace')}"
-                if error.code not in _WORTH_RETRYING:
-                    break
-            except (OSError, ValueError) as error:
-                last = f"{type(error).__name__}: {error}"
-        raise MisstepError(
-            f"policy server {request.full_url}: {last}, expected an answer within {TRIES} tries"
-        )
+def _read_names(answer: dict[str, Any]) -> list[str]:
+    """The names in a list of models."""
+    listed = answer.get("data")
+    if not isinstance(listed, list):
+        raise OddAnswer(f"answered without a list of models: {shown(answer)}")
+    return [str(entry["id"]) for entry in listed if isinstance(entry, dict) and entry.get("id")]
 
 
 def _read_choices(answer: dict[str, Any]) -> list[_Choice]:
-    """The texts of a completions answer; the usage of several is shared out by length."""
-    choices = [choice for choice in answer.get("choices", []) if isinstance(choice, dict)]
-    texts = [str(choice.get("text") or "") for choice in choices]
-    total = int((answer.get("usage") or {}).get("completion_tokens") or 0)
+    """The texts of a completions answer, at least one; the usage of several is shared out by length."""
+    listed = answer.get("choices")
+    choices = [choice for choice in listed if _is_choice(choice)] if isinstance(listed, list) else []
+    if not choices:
+        raise OddAnswer(f"answered without a text: {shown(answer)}")
+    texts = [choice["text"] or "" for choice in choices]
+    shares = _share(_tokens_of(answer), [len(text) for text in texts])
     return [
         _Choice(
             text,
@@ -210,10 +183,21 @@ def _read_choices(answer: dict[str, Any]) -> list[_Choice]:
             "stop_reason" in choice,
             choice.get("stop_reason"),
         )
-        for choice, text, tokens in zip(
-            choices, texts, _share(total, [len(text) for text in texts]), strict=True
-        )
+        for choice, text, tokens in zip(choices, texts, shares, strict=True)
     ]
+
+
+def _is_choice(choice: Any) -> bool:
+    """Whether this is a whole text; null stands for none at all, as where the model ended at once."""
+    if not isinstance(choice, dict) or "text" not in choice or choice.get("finish_reason") in _GIVEN_UP:
+        return False
+    return choice["text"] is None or isinstance(choice["text"], str)
+
+
+def _tokens_of(answer: dict[str, Any]) -> int:
+    usage = answer.get("usage")
+    total = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    return total if isinstance(total, int) and total > 0 else 0
 
 
 def _share(total: int, weights: Sequence[int]) -> list[int]:

@@ -23,6 +23,10 @@ from ml.search.walk import Walk
 PREFIX = Prefix(Problem("p", "What is 1 + 1?", "2"), ("Add them.",), "prose")
 
 
+class Cut(bytes):
+    """A body that ends before its announced length; in the place of a whole reply, what is no status line."""
+
+
 class Server:
     """Answers completions by `reply(body, number)`: (status, answer). Keeps every request."""
 
@@ -43,15 +47,18 @@ class Server:
                     number = len(outer.requests)
                     outer.busy += 1
                     outer.most_busy = max(outer.most_busy, outer.busy)
-                status, answer = reply(body, number)
+                replied = reply(body, number)
                 with lock:
                     outer.busy -= 1
-                self.answer(status, answer)
+                if isinstance(replied, Cut):
+                    self.wfile.write(b"who is there?\r\n\r\n")
+                else:
+                    self.answer(*replied)
 
             def answer(self, status, answer):
                 data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
+                self.send_header("Content-Length", str(len(data) + 9 * isinstance(data, Cut)))
                 self.end_headers()
                 with contextlib.suppress(BrokenPipeError):
                     self.wfile.write(data)
@@ -211,6 +218,41 @@ def test_faults_that_pass_are_retried(serve):
     policy = ServerPolicy(server.address, retry_seconds=0.01)
     assert policy.complete([PREFIX], 1, 0.7, 0)[0][0].finished
     assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        (200, {"choices": None, "error": {"message": "the engine died"}}),
+        (200, {"error": "overloaded"}),
+        (200, {"choices": []}),
+        (200, {"choices": [{"message": {"content": "no completion"}}]}),
+        (200, {"choices": [{"text": "half a te", "finish_reason": "abort"}]}),
+        (200, ["no object"]),
+        (200, Cut(b'{"choices": [')),
+        (503, Cut(b"unavail")),
+    ],
+)
+def test_an_answer_without_a_text_is_asked_for_again_and_told_where_it_stays(serve, odd):
+    server = serve(lambda body, number: odd if number == 1 else completions(body, number))
+    policy = ServerPolicy(server.address, retry_seconds=0.01)
+    assert len(policy.complete([PREFIX], 3, 0.7, 0)[0]) == 3
+    assert [body["n"] for body in server.requests] == [3, 3]
+    broken = serve(lambda body, number: odd)
+    with pytest.raises(MisstepError, match=r"completions: .*, expected an answer within 6 tries"):
+        ServerPolicy(broken.address, retry_seconds=0.001).complete([PREFIX], 1, 0.7, 0)
+    assert len(broken.requests) == 6
+
+
+def test_a_status_line_that_is_none_is_a_fault_that_may_pass(serve):
+    server = serve(lambda body, number: Cut(b"") if number == 1 else completions(body, number))
+    policy = ServerPolicy(server.address, retry_seconds=0.01)
+    assert policy.complete([PREFIX], 1, 0.7, 0)[0][0].finished and len(server.requests) == 2
+
+
+def test_odd_accounts_of_tokens_end_no_run(serve):
+    server = serve(lambda body, number: (200, completions(body, number)[1] | {"usage": []}))
+    assert ServerPolicy(server.address).complete([PREFIX], 1, 0.7, 0)[0][0].finished
 
 
 def test_a_request_that_takes_too_long_is_sent_again(serve):
