@@ -72,7 +72,6 @@ class ServerPolicy:
         self.use_stop = options.get("stop", "yes") != "no"
         is_local = parts.hostname in ("localhost", "127.0.0.1", "::1")
         self._client = Client(self.address, is_local, timeout, retry_seconds)
-        self._many = True
         self.model = options.get("model") or self._first_model()
         self.name = self._name(parts)
 
@@ -126,22 +125,14 @@ class ServerPolicy:
             return list(pool.map(ask, prefixes))
 
     def _choices(self, body: dict[str, Any], count: int, seed: int) -> list[_Choice]:
-        """`count` texts: in one request where the server can, else one by one with a seed each."""
-        if self._many:
-            choices = self._client.post(
-                "completions", body | {"n": count, "seed": seed % 2**31}, _read_choices
-            )
-            if len(choices) >= count:
-                return choices[:count]
-            # The server ignores `n` (transformers serve does): remembered, so that no work is thrown away
-            # twice.
-            self._many = False
-        found: list[_Choice] = []
-        for index in range(count):
+        """`count` texts: in one request where the server can, and those that it left out one by one."""
+        many = body | {"n": count, "seed": seed % 2**31}
+        found = self._client.post("completions", many, _read_choices)[:count]
+        # A server that ignores `n` (transformers serve does) answers with the first text alone. Nothing is
+        # remembered of a short answer: what is drawn for a prefix would depend on what happened before it.
+        for index in range(len(found), count):
             one = body | {"seed": seed_of(seed, index) % 2**31}
             found += self._client.post("completions", one, _read_choices)[:1]
-        if len(found) < count:
-            raise MisstepError(f"{self.address}: {len(found)} choices, expected {count}")
         return found
 
     def _name(self, parts: urllib.parse.SplitResult) -> str:

@@ -166,14 +166,52 @@ def test_a_step_wise_search_in_code_reaches_the_ends_of_a_model_that_keeps_to_th
     assert [(pair.chosen, pair.rejected) for pair in preference_pairs(tree)] == []
 
 
+def seeded(body, number):
+    """Texts that tell which seed and which place of an answer they are from."""
+    texts = [f"Draw {body['seed']}.{place}" for place in range(body.get("n", 1))]
+    return 200, {
+        "choices": [{"text": text, "finish_reason": "stop"} for text in texts],
+        "usage": {"completion_tokens": 5 * len(texts)},
+    }
+
+
 def test_a_server_that_ignores_n_is_asked_one_by_one_with_other_seeds(serve):
     server = serve(lambda body, n: completions(body | {"n": 1}, n))
     policy = ServerPolicy(server.address)
     assert len(policy.complete([PREFIX], 4, 0.7, 0)[0]) == 4
-    assert len(server.requests) == 5
-    assert len({body["seed"] for body in server.requests[1:]}) == 4
+    # The answer to the first request is the first text.
+    assert len(server.requests) == 4
+    assert len({body["seed"] for body in server.requests}) == 4
     policy.complete([PREFIX], 2, 0.7, 0)
-    assert len(server.requests) == 7
+    assert len(server.requests) == 6
+
+
+def test_what_a_server_that_ignores_n_draws_does_not_depend_on_what_it_was_asked_before(serve):
+    server = serve(lambda body, n: seeded(body | {"n": 1}, n))
+    fresh = [ServerPolicy(server.address).complete([PREFIX], count, 0.7, 0) for count in (1, 3)]
+    policy = ServerPolicy(server.address)
+    assert [policy.complete([PREFIX], count, 0.7, 0) for count in (3, 1, 3)] == [fresh[1], *fresh]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_a_short_answer_changes_no_later_draw_and_its_texts_are_used(serve, kept):
+    def short_once(body, number):
+        status, answer = seeded(body, number)
+        return status, answer | ({"choices": answer["choices"][:kept]} if number == 1 else {})
+
+    other = Prefix(PREFIX.problem, ("Something else.",), "prose")
+    calm, shaken = (
+        ServerPolicy(serve(reply).address + "?concurrency=1", retry_seconds=0.01)
+        for reply in (seeded, short_once)
+    )
+    expected = calm.complete([PREFIX, other], 4, 0.7, 0)
+    found = shaken.complete([PREFIX, other], 4, 0.7, 0)
+    assert found[1] == expected[1]
+    assert [one.steps for one in found[0][: kept or 4]] == [one.steps for one in expected[0][: kept or 4]]
+    assert len({one.steps for one in found[0]}) == 4
+    # What the server says that it spent is what is counted: 20 for the short answer too, 5 for each text after it.
+    assert sum(one.tokens for one in found[0]) == (20 + 5 * (4 - kept) if kept else 20)
+    assert shaken.complete([PREFIX], 4, 0.7, 0)[0] == expected[0]
 
 
 def test_seeds_depend_on_the_prefix_and_not_on_its_company(serve):
