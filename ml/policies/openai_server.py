@@ -21,6 +21,8 @@ from ml.policies.protocol import Continuation, Prefix
 from ml.seeds import seed_of
 
 LONGEST_STEP = 400
+# Where vLLM and SGLang say what stopped a text.
+_STOPPED_BY = ("stop_reason", "matched_stop")
 # How a server says that it gave up on a text: then the text is no draw.
 _GIVEN_UP = frozenset({"abort", "error"})
 _OPTIONS = {"model", "prompts", "concurrency", "max_tokens", "timeout", "stop"}
@@ -29,7 +31,7 @@ _OPTIONS = {"model", "prompts", "concurrency", "max_tokens", "timeout", "stop"}
 @dataclass(frozen=True, slots=True)
 class _Choice:
     """One text a server wrote. stopped: at a stop string or by itself. stop: what the server says stopped it, None
-    where the model ended by itself; only where it `tells`, as vLLM and SGLang do.
+    or a token's number where the model ended by itself; only where it `tells`, as vLLM and SGLang do.
     """
 
     text: str
@@ -45,7 +47,9 @@ class _Choice:
         """
         if not self.stopped:
             return False
-        return self.stop in (None, end) if self.tells else not self.text.strip()
+        if not self.tells:
+            return not self.text.strip()
+        return self.stop is None or isinstance(self.stop, int) or self.stop == end
 
 
 class ServerPolicy:
@@ -171,8 +175,8 @@ def _read_choices(answer: dict[str, Any]) -> list[_Choice]:
             text,
             tokens,
             choice.get("finish_reason") == "stop",
-            "stop_reason" in choice,
-            choice.get("stop_reason"),
+            any(key in choice for key in _STOPPED_BY),
+            next((choice[key] for key in _STOPPED_BY if choice.get(key) is not None), None),
         )
         for choice, text, tokens in zip(choices, texts, shares, strict=True)
     ]

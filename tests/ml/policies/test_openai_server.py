@@ -138,6 +138,13 @@ def test_a_server_that_says_what_stopped_it_is_believed(serve):
         ("", {}, True),
         ("Half done.", {"stop_reason": "<end of solution>"}, True),
         ("Half done.", {}, False),
+        # SGLang's word for it; a number is the token by which the model itself ended.
+        ("Half done.", {"matched_stop": 151643}, True),
+        ("Half done.", {"matched_stop": None}, True),
+        ("Half done.", {"matched_stop": "<end of solution>"}, True),
+        ("", {"matched_stop": "\n\n"}, False),
+        ("Half done.", {"stop_reason": 151645}, True),
+        ("Half done.", {"matched_stop": 151645, "finish_reason": "length"}, False),
     ],
 )
 def test_the_mark_that_ends_solutions_is_an_end_also_where_the_server_drops_it(serve, text, more, finished):
