@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml.errors import MisstepError
+from ml.policies.context_length import ask_within_context
 from ml.policies.openai_client import Client, OddAnswer, shown
 from ml.policies.prompt import Prompt, prompt_for
-from ml.policies.protocol import Continuation, Prefix
+from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
 from ml.seeds import seed_of
 
 LONGEST_STEP = 400
@@ -110,23 +111,31 @@ class ServerPolicy:
         read: Any,
         whole: bool,
     ) -> list[list[Continuation]]:
-        def ask(prefix: Prefix) -> list[Continuation]:
+        def ask(prefix: Prefix) -> list[Continuation] | Unanswerable:
             prompt = prompt_for(prefix, self.family)
-            body = {
-                "model": self.model,
-                "prompt": prompt.render(prefix),
-                "temperature": temperature,
-                "max_tokens": limit,
-            }
-            if self.use_stop:
-                body["stop"] = [prompt.end] if whole else [prompt.separator, prompt.end]
             own_seed = seed_of(seed, prefix.problem.text, prefix.style, *prefix.steps)
-            return [read(prompt, choice) for choice in self._choices(body, count, own_seed)]
+
+            def write(read_prefix: Prefix, max_tokens: int) -> list[_Choice]:
+                body = {
+                    "model": self.model,
+                    "prompt": prompt.render(read_prefix),
+                    "temperature": temperature,
+                    "max_tokens": max_tokens,
+                }
+                if self.use_stop:
+                    body["stop"] = [prompt.end] if whole else [prompt.separator, prompt.end]
+                return self._choices(body, count, own_seed)
+
+            try:
+                choices = ask_within_context(write, prefix, limit, min(limit, LONGEST_STEP))
+            except Unanswerable as refusal:
+                return refusal.with_traceback(None)
+            return [read(prompt, choice) for choice in choices]
 
         if not prefixes:
             return []
         with ThreadPoolExecutor(min(self.concurrency, len(prefixes))) as pool:
-            return list(pool.map(ask, prefixes))
+            return all_answered(list(pool.map(ask, prefixes)))
 
     def _choices(self, body: dict[str, Any], count: int, seed: int) -> list[_Choice]:
         """`count` texts: in one request where the server can, and those that it left out one by one."""
