@@ -272,6 +272,7 @@ class AutolabelRun:
             "sandbox_level": level_of(self.totals.sandbox_executions),
             "sandbox_executions": dict(self.totals.sandbox_executions),
             "cost": self.totals.cost.as_json(),
+            **({"estimated_tokens": True} if self.totals.estimated_tokens else {}),
             "counts": {
                 "items": count,
                 "steps": self.totals.q_count,

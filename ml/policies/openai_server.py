@@ -8,7 +8,9 @@ template is run.
 
 from __future__ import annotations
 
+import math
 import urllib.parse
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -77,6 +79,8 @@ class ServerPolicy:
         self.use_stop = options.get("stop", "yes") != "no"
         is_local = parts.hostname in ("localhost", "127.0.0.1", "::1")
         self._client = Client(self.address, is_local, timeout, retry_seconds)
+        # Whether a token that was counted was estimated; kept with the run.
+        self.estimates_tokens = False
         self.model = options.get("model") or self._first_model()
         self.name = self._name(parts)
 
@@ -140,13 +144,33 @@ class ServerPolicy:
     def _choices(self, body: dict[str, Any], count: int, seed: int) -> list[_Choice]:
         """`count` texts: in one request where the server can, and those that it left out one by one."""
         many = body | {"n": count, "seed": seed % 2**31}
-        found = self._client.post("completions", many, _read_choices)[:count]
+        found = self._client.post("completions", many, self._read_choices)[:count]
         # A server that ignores `n` (transformers serve does) answers with the first text alone. Nothing is
         # remembered of a short answer: what is drawn for a prefix would depend on what happened before it.
         for index in range(len(found), count):
             one = body | {"seed": seed_of(seed, index) % 2**31}
-            found += self._client.post("completions", one, _read_choices)[:1]
+            found += self._client.post("completions", one, self._read_choices)[:1]
         return found
+
+    def _read_choices(self, answer: dict[str, Any]) -> list[_Choice]:
+        """The texts of a completions answer, at least one; the usage of several is shared out by length."""
+        choices = _choices_of(answer)
+        texts = [choice["text"] or "" for choice in choices]
+        total = _tokens_of(answer)
+        if total is None or (not total and any(texts)):
+            self._tell_of_estimates()
+            shares = [_estimated_tokens(text) for text in texts]
+        else:
+            shares = _share(total, [len(text) for text in texts])
+        return [_choice(choice, tokens) for choice, tokens in zip(choices, shares, strict=True)]
+
+    def _tell_of_estimates(self) -> None:
+        if not self.estimates_tokens:
+            self.estimates_tokens = True
+            warnings.warn(
+                f"{self.address} does not say how many tokens it wrote: a quarter of a text's bytes is counted",
+                stacklevel=2,
+            )
 
     def _name(self, parts: urllib.parse.SplitResult) -> str:
         """The address with all options that change what is written, and without anyone's credentials."""
@@ -171,24 +195,22 @@ def _read_names(answer: dict[str, Any]) -> list[str]:
     return [str(entry["id"]) for entry in listed if isinstance(entry, dict) and entry.get("id")]
 
 
-def _read_choices(answer: dict[str, Any]) -> list[_Choice]:
-    """The texts of a completions answer, at least one; the usage of several is shared out by length."""
+def _choices_of(answer: dict[str, Any]) -> list[dict[str, Any]]:
     listed = answer.get("choices")
     choices = [choice for choice in listed if _is_choice(choice)] if isinstance(listed, list) else []
     if not choices:
         raise OddAnswer(f"answered without a text: {shown(answer)}")
-    texts = [choice["text"] or "" for choice in choices]
-    shares = _share(_tokens_of(answer), [len(text) for text in texts])
-    return [
-        _Choice(
-            text,
-            tokens,
-            choice.get("finish_reason") == "stop",
-            any(key in choice for key in _STOPPED_BY),
-            next((choice[key] for key in _STOPPED_BY if choice.get(key) is not None), None),
-        )
-        for choice, text, tokens in zip(choices, texts, shares, strict=True)
-    ]
+    return choices
+
+
+def _choice(choice: dict[str, Any], tokens: int) -> _Choice:
+    return _Choice(
+        choice["text"] or "",
+        tokens,
+        choice.get("finish_reason") == "stop",
+        any(key in choice for key in _STOPPED_BY),
+        next((choice[key] for key in _STOPPED_BY if choice.get(key) is not None), None),
+    )
 
 
 def _is_choice(choice: Any) -> bool:
@@ -198,10 +220,15 @@ def _is_choice(choice: Any) -> bool:
     return choice["text"] is None or isinstance(choice["text"], str)
 
 
-def _tokens_of(answer: dict[str, Any]) -> int:
+def _tokens_of(answer: dict[str, Any]) -> int | None:
+    """What the server says that it wrote; None where it does not."""
     usage = answer.get("usage")
     total = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    return total if isinstance(total, int) and total > 0 else 0
+    return total if isinstance(total, int) and total >= 0 else None
+
+
+def _estimated_tokens(text: str) -> int:
+    return math.ceil(len(text.encode("utf-8", "surrogatepass")) / 4)
 
 
 def _share(total: int, weights: Sequence[int]) -> list[int]:

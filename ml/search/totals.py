@@ -26,6 +26,7 @@ class Totals:
     sandbox_executions: Counter[str] = field(default_factory=Counter)
     infrastructure: int = 0
     unanswered: int = 0
+    estimated_tokens: bool = False
 
     @property
     def mean_q(self) -> float | None:
@@ -40,6 +41,7 @@ class Totals:
         self.decided_answers += line.get("decided", 0)
         self.sandbox_executions.update(line.get("sandbox_executions", {}))
         self.infrastructure += line.get("infrastructure", 0)
+        self.estimated_tokens |= line.get("estimated_tokens", False)
         self.unanswered += line.get("unanswered") is not None
         self.first_mistakes += line["estimate"]["first_mistake"] is not None
         for step in line["estimate"]["steps"]:

@@ -4,10 +4,12 @@ import contextlib
 import json
 import threading
 import time
+import warnings
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from ml.commands import autolabel
 from ml.errors import MisstepError
 from ml.execution import sandbox
 from ml.policies import load_policy
@@ -295,9 +297,45 @@ def test_a_status_line_that_is_none_is_a_fault_that_may_pass(serve):
     assert policy.complete([PREFIX], 1, 0.7, 0)[0][0].finished and len(server.requests) == 2
 
 
-def test_odd_accounts_of_tokens_end_no_run(serve):
-    server = serve(lambda body, number: (200, completions(body, number)[1] | {"usage": []}))
-    assert ServerPolicy(server.address).complete([PREFIX], 1, 0.7, 0)[0][0].finished
+@pytest.mark.parametrize(
+    "usage", [{}, {"usage": None}, {"usage": []}, {"usage": {"completion_tokens": "5"}}, {"usage": {}}]
+)
+def test_tokens_that_the_server_does_not_count_are_estimated_and_told_once(serve, usage):
+    def silent(body, number):
+        _, answer = completions(body, number, "Zwölf.")
+        return 200, {"choices": answer["choices"]} | usage
+
+    policy = ServerPolicy(serve(silent).address)
+    assert not policy.estimates_tokens
+    with pytest.warns(UserWarning, match="does not say how many tokens it wrote") as told:
+        written = [policy.complete([PREFIX], 2, 0.7, seed) for seed in (0, 1)]
+    # Seven bytes.
+    assert [one.tokens for (row,) in written for one in row] == [2, 2, 2, 2] and len(told) == 1
+    assert policy.estimates_tokens
+
+
+def test_a_run_over_a_server_that_does_not_count_says_so_in_its_record(serve, tmp_path):
+    problem = {"id": "p", "problem": "1 + 1", "answer": "2"}
+    (tmp_path / "problems.jsonl").write_text(json.dumps(problem) + "\n")
+    runs = []
+    for usage in ({}, {"usage": {"completion_tokens": 7}}):
+        server = serve(
+            lambda body, number, told=usage: (200, {"choices": completions(body, 1)[1]["choices"]} | told)
+        )
+        given = [
+            "--problems",
+            str(tmp_path / "problems.jsonl"),
+            "--policy",
+            server.address,
+            "--style",
+            "prose",
+        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            autolabel.main([*given, "--out", str(tmp_path / str(len(runs)))])
+        runs.append(json.loads((tmp_path / str(len(runs)) / "run.json").read_text()))
+    assert runs[0]["estimated_tokens"] and runs[0]["cost"]["tokens"] > 0
+    assert "estimated_tokens" not in runs[1]
 
 
 def test_a_request_that_takes_too_long_is_sent_again(serve):
