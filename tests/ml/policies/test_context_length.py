@@ -7,7 +7,7 @@ import pytest
 from ml.policies.openai_server import ServerPolicy
 from ml.policies.protocol import PartlyAnswered, Prefix, Unanswerable
 from ml.records import Problem
-from tests.ml.policies.test_openai_server import completions, serve  # noqa: F401
+from tests.ml.policies.small_server import completions
 
 LONGEST = 2000
 VLLM = (
@@ -43,7 +43,7 @@ def prefix(steps=(), text="What is 1 + 1?"):
 
 
 @pytest.mark.parametrize("words,exact", [(VLLM, True), (VLLM_OF_TODAY, True), (SGLANG, True), (LLAMA, False)])
-def test_fewer_tokens_are_asked_for_first(serve, words, exact):  # noqa: F811
+def test_fewer_tokens_are_asked_for_first(serve, words, exact):
     server = serve(short_of_context(words))
     with pytest.warns(UserWarning, match="do not fit the server's context behind the prefix"):
         (written,) = ServerPolicy(server.address).complete([prefix(["x" * 1000])], 2, 0.7, 0)
@@ -54,7 +54,7 @@ def test_fewer_tokens_are_asked_for_first(serve, words, exact):  # noqa: F811
         assert len(last["prompt"]) + last["max_tokens"] == LONGEST and len(server.requests) == 2
 
 
-def test_then_the_oldest_steps_are_left_out(serve):  # noqa: F811
+def test_then_the_oldest_steps_are_left_out(serve):
     server = serve(short_of_context(VLLM))
     steps = [letter * 600 for letter in "abcd"]
     with pytest.warns(UserWarning, match="the first 2 steps of the prefix do not fit"):
@@ -64,7 +64,7 @@ def test_then_the_oldest_steps_are_left_out(serve):  # noqa: F811
     assert "bbb" not in last["prompt"]
 
 
-def test_a_problem_that_fits_in_no_way_keeps_no_other_from_its_answer(serve):  # noqa: F811
+def test_a_problem_that_fits_in_no_way_keeps_no_other_from_its_answer(serve):
     server = serve(short_of_context(SGLANG))
     policy = ServerPolicy(server.address)
     with pytest.raises(PartlyAnswered) as partly:
@@ -74,7 +74,7 @@ def test_a_problem_that_fits_in_no_way_keeps_no_other_from_its_answer(serve):  #
     assert isinstance(refused, Unanswerable) and "'p' leaves no room in the policy's context" in str(refused)
 
 
-def test_what_fits_is_asked_for_once_and_without_a_warning(serve):  # noqa: F811
+def test_what_fits_is_asked_for_once_and_without_a_warning(serve):
     server = serve(short_of_context(VLLM))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
