@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import itertools
 import platform
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,14 +22,13 @@ from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.consensus import estimate_by_consensus
 from ml.search.decided import Decided, digest_of, disputed_line, read_decided
 from ml.search.grading import style_of
+from ml.search.item_lines import line_of, without_estimate
 from ml.search.meter import Meter
-from ml.search.pairs import preference_pairs
 from ml.search.problems import read_problems
 from ml.search.recipes import RECIPES, Recipe
 from ml.search.requests import Search
 from ml.search.run_folder import RunFolder
 from ml.search.totals import Totals
-from ml.search.trajectory import best_trajectory
 from ml.search.tree import Tree
 from ml.search.walk import ValueModel, Walk
 
@@ -143,7 +143,8 @@ class AutolabelRun:
         run = self._run_record(folder.settings, len(items))
         trees = {"tree": "trees.jsonl", "pairs": "pairs.jsonl"} if self.arguments.problems else {}
         disputed = {"disputed": "disputed_answers.jsonl"} if self.totals.disputed_answers else {}
-        folder.finish(run, {"estimate": "estimates.jsonl"} | trees | disputed)
+        unanswered = {"unanswered": "unanswered.jsonl"} if self.totals.unanswered else {}
+        folder.finish(run, {"estimate": "estimates.jsonl"} | trees | disputed | unanswered)
         return _result(run, self.arguments.out)
 
     def _search(
@@ -156,10 +157,16 @@ class AutolabelRun:
         missing = ((index, item) for index, item in enumerate(items) if index not in folder.offsets)
         meter = Meter(walk, sandbox())
         progress.report(len(folder.offsets), metrics=self.totals.metrics())
-        for finished in walk.drive((index, self._start(recipe, options, item)) for index, item in missing):
-            line = _line(finished.result, options) | meter.read()
-            line["disputed"] = disputed_line(items[finished.key].id, finished.disputed)
+        searches = ((index, self._start(recipe, options, item)) for index, item in missing)
+        style, method = self.arguments.style, self.arguments.method
+        for finished in walk.drive(searches, lambda index: without_estimate(items[index], style, method)):
+            name = items[finished.key].id
+            line = line_of(finished.result, options) | meter.read()
+            line["disputed"] = disputed_line(name, finished.disputed)
             line["decided"] = len(finished.decided)
+            if finished.unanswered:
+                line["unanswered"] = {"id": name, "why": finished.unanswered}
+                warnings.warn(f"no estimate of {name!r}: {finished.unanswered}", stacklevel=1)
             folder.add(finished.key, line)
             self.totals.add(line)
             progress.report(len(folder.offsets), metrics=self.totals.metrics())
@@ -266,6 +273,7 @@ class AutolabelRun:
             "sandbox_level": level_of(self.totals.sandbox_executions),
             "sandbox_executions": dict(self.totals.sandbox_executions),
             "cost": self.totals.cost.as_json(),
+            **({"estimated_tokens": True} if self.totals.estimated_tokens else {}),
             "counts": {
                 "items": count,
                 "steps": self.totals.q_count,
@@ -273,19 +281,11 @@ class AutolabelRun:
                 "disputed_answers": self.totals.disputed_answers,
                 "decided_answers": self.totals.decided_answers,
                 "infrastructure": self.totals.infrastructure,
+                "unanswered": self.totals.unanswered,
             },
             "mean_q": self.totals.mean_q,
             "settings": settings,
         }
-
-
-def _line(result: SolutionEstimate | Tree, options: Any) -> dict[str, Any]:
-    """What the progress file keeps of one item."""
-    if isinstance(result, Tree):
-        estimate = best_trajectory(result, options.threshold, options.luck)
-        pairs = [pair.as_json(result.problem) for pair in preference_pairs(result)]
-        return {"estimate": estimate, "tree": result.as_json(), "pairs": pairs}
-    return {"estimate": asdict(result)}
 
 
 def _result(run: dict[str, Any], out: str) -> dict[str, Any]:

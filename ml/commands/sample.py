@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from ml.execution import sandbox
 from ml.pocket.checker import first_mistake
 from ml.pocket.problems import is_pocket_problem
 from ml.policies import engines_for, load_policy
-from ml.policies.protocol import Continuation, Policy, Prefix
+from ml.policies.protocol import Continuation, PartlyAnswered, Policy, Prefix, Unanswerable
 from ml.progress import Progress, print_result
 from ml.records import Problem
 from ml.search.grading import grade
@@ -64,11 +65,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     with whole_file(arguments.out) as file:
         for line, spent in sampled_lines(problems, policy, arguments):
             right = [solution["is_correct"] for solution in line["solutions"]]
-            counts.update(written=len(right), correct=sum(right), solved=any(right), tokens=spent)
+            counts.update(written=len(right), correct=sum(right), solved=any(right), tokens=spent, answered=1)
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
         if not counts["written"]:
             raise MisstepError(f"{policy.name} wrote no step at all, expected solutions")
-    asked = len(problems) * arguments.n
+    asked = counts["answered"] * arguments.n
     empty = asked - counts["written"]
     if empty:
         told = f"{empty} of {asked} samples hold no step; they are counted (empty_samples) and not written"
@@ -79,9 +80,11 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "problems": len(problems),
         "solutions": counts["written"],
         "empty_samples": empty,
+        # Of these nothing is known: they are in no share below.
+        "unanswered": len(problems) - counts["answered"],
         # An empty sample is no solution, and no right one.
         "pass_at_1": round(counts["correct"] / asked, 4),
-        "solved": round(counts["solved"] / len(problems), 4),
+        "solved": round(counts["solved"] / counts["answered"], 4),
         "tokens": counts["tokens"],
     }
 
@@ -89,15 +92,20 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
 def sampled_lines(
     problems: Sequence[Problem], policy: Policy, arguments: argparse.Namespace
 ) -> Iterator[tuple[dict[str, Any], int]]:
-    """One output line for each problem, and the tokens that it took. Samples without any step are a number beside
-    the solutions: no reader takes a solution with nothing to judge, and best-of-n counts them among its candidates."""
+    """One output line for each problem that the policy can read, and the tokens that it took.
+
+    Samples without any step are a number beside the solutions: no reader takes a solution with nothing to judge,
+    and best-of-n counts them among its candidates.
+    """
     progress = Progress("problems", len(problems))
     at_once = max(1, COMPLETIONS_AT_ONCE // arguments.n)
     for begin in range(0, len(problems), at_once):
         block = problems[begin : begin + at_once]
         prefixes = [Prefix(problem, (), arguments.style) for problem in block]
-        written = policy.complete(prefixes, arguments.n, arguments.temperature, arguments.seed)
-        for problem, continuations in zip(block, written, strict=True):
+        for problem, continuations in zip(block, _written(policy, prefixes, arguments), strict=True):
+            if isinstance(continuations, Unanswerable):
+                warnings.warn(f"no solution to {problem.id!r}: {continuations}", stacklevel=2)
+                continue
             solutions = [solution_record(problem, one, arguments.style) for one in continuations if one.steps]
             line: dict[str, Any] = {
                 "id": problem.id,
@@ -110,6 +118,16 @@ def sampled_lines(
                 line["empty_samples"] = empty
             yield line, sum(one.tokens for one in continuations)
         progress.report(min(begin + at_once, len(problems)))
+
+
+def _written(
+    policy: Policy, prefixes: Sequence[Prefix], arguments: argparse.Namespace
+) -> Sequence[list[Continuation] | Unanswerable]:
+    """What the policy writes of each, or why it cannot read it."""
+    try:
+        return policy.complete(prefixes, arguments.n, arguments.temperature, arguments.seed)
+    except PartlyAnswered as partly:
+        return partly.answers
 
 
 def solution_record(problem: Problem, written: Continuation, style: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ml.pocket.policy_engine import Engine
 from ml.pocket.policy_prefixes import Parts
 from ml.pocket.policy_service import EngineProcess, EngineThread
 from ml.pocket.tokenizer import BEGIN, CODE, DRILL, END, PAD, PROSE, STEP, UNKNOWN, load_tokenizer
-from ml.policies.protocol import Continuation, Prefix
+from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
 
 SHIPPED = Path(__file__).parent / "weights"
 LONGEST_COMPLETION = 480
@@ -85,28 +85,49 @@ class PocketPolicy:
         longest: int,
     ) -> list[list[Continuation]]:  # fmt: skip
         sampling = Sampling(frozenset(self._ids[s] for s in stops), self._forbidden, temperature, longest)
-        rows = [_groups(self._encode(prefix, longest), count, seed, sampling) for prefix in prefixes]
+        encoded = [self._encoded(prefix, longest) for prefix in prefixes]
+        rows = [
+            parts if isinstance(parts, Unanswerable) else _groups(parts, count, seed, sampling)
+            for parts in encoded
+        ]
         shares: list[list[Group]] = [[] for _ in self._engines]
         for row in rows:
+            if isinstance(row, Unanswerable):
+                continue
             # A problem's prefixes all go where its earlier ones were read.
             question = zlib.crc32(repr(row[0].parts[0]).encode()) if row else 0
             shares[question % len(shares)] += row
         calls = [engine.submit(share) for engine, share in zip(self._engines, shares, strict=True) if share]
         for call in calls:
             call.result()
-        return [[self._decode(one) for group in row for one in group.results] for row in rows]
+        return all_answered(
+            [
+                row
+                if isinstance(row, Unanswerable)
+                else [self._decode(one) for group in row for one in group.results]
+                for row in rows
+            ]
+        )
+
+    def _encoded(self, prefix: Prefix, longest: int) -> Parts | Unanswerable:
+        """The parts of a prefix, or why it cannot be read: the others of its call can be, all the same."""
+        try:
+            return self._encode(prefix, longest)
+        except Unanswerable as refusal:
+            return refusal.with_traceback(None)
 
     def _encode(self, prefix: Prefix, longest: int) -> Parts:
         """The token ids of the prefix's parts: the question, then each step.
 
-        One that leaves no room loses its oldest steps, with a warning.
+        One that leaves no room loses its oldest steps, with a warning. Raises Unanswerable where the
+        question alone leaves none.
         """
         style = self._ids[PROSE if prefix.style == "prose" else CODE]
         head = (self._ids[BEGIN], *self._tokens(prefix.problem.text), style)
         steps = [(*self._tokens(step), self._ids[STEP]) for step in prefix.steps]
         room = self.engine.longest - min(longest, LONGEST_STEP) - len(head)
         if room < 0:
-            raise MisstepError(
+            raise Unanswerable(
                 f"problem {prefix.problem.id!r} has {len(head)} tokens, more than the policy reads"
             )
         dropped = 0
@@ -116,7 +137,7 @@ class PocketPolicy:
             warnings.warn(
                 f"problem {prefix.problem.id!r}: the first {dropped} steps of the prefix do not fit "
                 f"the policy's {self.engine.longest} tokens and were left out",
-                stacklevel=4,
+                stacklevel=5,
             )
         return head, *steps[dropped:]
 

@@ -8,33 +8,33 @@ template is run.
 
 from __future__ import annotations
 
-import json
-import os
-import random
-import time
-import urllib.error
+import math
 import urllib.parse
-import urllib.request
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from ml.errors import MisstepError
+from ml.policies.context_length import ask_within_context
+from ml.policies.openai_client import Client, OddAnswer, shown
 from ml.policies.prompt import Prompt, prompt_for
-from ml.policies.protocol import Continuation, Prefix
+from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
 from ml.seeds import seed_of
 
-TRIES = 6
 LONGEST_STEP = 400
-_WORTH_RETRYING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+# Where vLLM and SGLang say what stopped a text.
+_STOPPED_BY = ("stop_reason", "matched_stop")
+# How a server says that it gave up on a text: then the text is no draw.
+_GIVEN_UP = frozenset({"abort", "error"})
 _OPTIONS = {"model", "prompts", "concurrency", "max_tokens", "timeout", "stop"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
     """One text a server wrote. stopped: at a stop string or by itself. stop: what the server says stopped it, None
-    where the model ended by itself; only where it `tells`, as vLLM and SGLang do.
+    or a token's number where the model ended by itself; only where it `tells`, as vLLM and SGLang do.
     """
 
     text: str
@@ -50,7 +50,9 @@ class _Choice:
         """
         if not self.stopped:
             return False
-        return self.stop in (None, end) if self.tells else not self.text.strip()
+        if not self.tells:
+            return not self.text.strip()
+        return self.stop is None or isinstance(self.stop, int) or self.stop == end
 
 
 class ServerPolicy:
@@ -66,21 +68,19 @@ class ServerPolicy:
             )
         self.address = urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
         self.family = options.get("prompts", "")
-        self.retry_seconds = retry_seconds
         try:
             self.concurrency = int(options.get("concurrency", 32))
             self.max_tokens = int(options.get("max_tokens", 1024))
-            self.timeout = float(options.get("timeout", 300))
+            timeout = float(options.get("timeout", 300))
         except ValueError as error:
             raise MisstepError(f"{address}: {error}, expected numbers") from None
         # Some servers fail at stop strings with some tokenizers; then texts are cut here, and more is paid
         # for.
         self.use_stop = options.get("stop", "yes") != "no"
-        # A server on this machine is never asked by way of a proxy.
-        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        handlers = [urllib.request.ProxyHandler({})] if local else []
-        self._opener = urllib.request.build_opener(*handlers)
-        self._many = True
+        is_local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        self._client = Client(self.address, is_local, timeout, retry_seconds)
+        # Whether a token that was counted was estimated; kept with the run.
+        self.estimates_tokens = False
         self.model = options.get("model") or self._first_model()
         self.name = self._name(parts)
 
@@ -115,40 +115,62 @@ class ServerPolicy:
         read: Any,
         whole: bool,
     ) -> list[list[Continuation]]:
-        def ask(prefix: Prefix) -> list[Continuation]:
+        def ask(prefix: Prefix) -> list[Continuation] | Unanswerable:
             prompt = prompt_for(prefix, self.family)
-            body = {
-                "model": self.model,
-                "prompt": prompt.render(prefix),
-                "temperature": temperature,
-                "max_tokens": limit,
-            }
-            if self.use_stop:
-                body["stop"] = [prompt.end] if whole else [prompt.separator, prompt.end]
             own_seed = seed_of(seed, prefix.problem.text, prefix.style, *prefix.steps)
-            return [read(prompt, choice) for choice in self._choices(body, count, own_seed)]
+
+            def write(read_prefix: Prefix, max_tokens: int) -> list[_Choice]:
+                body = {
+                    "model": self.model,
+                    "prompt": prompt.render(read_prefix),
+                    "temperature": temperature,
+                    "max_tokens": max_tokens,
+                }
+                if self.use_stop:
+                    body["stop"] = [prompt.end] if whole else [prompt.separator, prompt.end]
+                return self._choices(body, count, own_seed)
+
+            try:
+                choices = ask_within_context(write, prefix, limit, min(limit, LONGEST_STEP))
+            except Unanswerable as refusal:
+                return refusal.with_traceback(None)
+            return [read(prompt, choice) for choice in choices]
 
         if not prefixes:
             return []
         with ThreadPoolExecutor(min(self.concurrency, len(prefixes))) as pool:
-            return list(pool.map(ask, prefixes))
+            return all_answered(list(pool.map(ask, prefixes)))
 
     def _choices(self, body: dict[str, Any], count: int, seed: int) -> list[_Choice]:
-        """`count` texts: in one request where the server can, else one by one with a seed each."""
-        if self._many:
-            choices = _read_choices(self._post("completions", body | {"n": count, "seed": seed % 2**31}))
-            if len(choices) >= count:
-                return choices[:count]
-            # The server ignores `n` (transformers serve does): remembered, so that no work is thrown away
-            # twice.
-            self._many = False
-        found: list[_Choice] = []
-        for index in range(count):
+        """`count` texts: in one request where the server can, and those that it left out one by one."""
+        many = body | {"n": count, "seed": seed % 2**31}
+        found = self._client.post("completions", many, self._read_choices)[:count]
+        # A server that ignores `n` (transformers serve does) answers with the first text alone. Nothing is
+        # remembered of a short answer: what is drawn for a prefix would depend on what happened before it.
+        for index in range(len(found), count):
             one = body | {"seed": seed_of(seed, index) % 2**31}
-            found += _read_choices(self._post("completions", one))[:1]
-        if len(found) < count:
-            raise MisstepError(f"{self.address}: {len(found)} choices, expected {count}")
+            found += self._client.post("completions", one, self._read_choices)[:1]
         return found
+
+    def _read_choices(self, answer: dict[str, Any]) -> list[_Choice]:
+        """The texts of a completions answer, at least one; the usage of several is shared out by length."""
+        choices = _choices_of(answer)
+        texts = [choice["text"] or "" for choice in choices]
+        total = _tokens_of(answer)
+        if total is None or (not total and any(texts)):
+            self._tell_of_estimates()
+            shares = [_estimated_tokens(text) for text in texts]
+        else:
+            shares = _share(total, [len(text) for text in texts])
+        return [_choice(choice, tokens) for choice, tokens in zip(choices, shares, strict=True)]
+
+    def _tell_of_estimates(self) -> None:
+        if not self.estimates_tokens:
+            self.estimates_tokens = True
+            warnings.warn(
+                f"{self.address} does not say how many tokens it wrote: a quarter of a text's bytes is counted",
+                stacklevel=2,
+            )
 
     def _name(self, parts: urllib.parse.SplitResult) -> str:
         """The address with all options that change what is written, and without anyone's credentials."""
@@ -159,61 +181,54 @@ class ServerPolicy:
         return urllib.parse.urlunsplit((parts.scheme, host, parts.path.rstrip("/"), query, ""))
 
     def _first_model(self) -> str:
-        listed = self._send(urllib.request.Request(f"{self.address}/models", headers=self._headers()))
-        names = [entry.get("id") for entry in listed.get("data", []) if isinstance(entry, dict)]
+        names = self._client.get("models", _read_names)
         if not names:
             raise MisstepError(f"{self.address}/models lists no model, expected one, or ?model=NAME")
-        return str(names[0])
-
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        data = json.dumps(body).encode()
-        return self._send(urllib.request.Request(f"{self.address}/{path}", data, self._headers()))
-
-    def _headers(self) -> dict[str, str]:
-        key = os.environ.get("MISSTEP_POLICY_KEY")
-        headers = {"Content-Type": "application/json"}
-        return headers | ({"Authorization": f"Bearer {key}"} if key else {})
-
-    def _send(self, request: urllib.request.Request) -> dict[str, Any]:
-        """Send, and again after a pause where the fault may pass. Raises MisstepError where it does not."""
-        last = ""
-        for attempt in range(TRIES):
-            if attempt:
-                time.sleep(self.retry_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
-            try:
-                with self._opener.open(request, timeout=self.timeout) as response:
-                    answer = json.load(response)
-                if isinstance(answer, dict):
-                    return answer
-                last = f"answered {type(answer).__name__}"
-            except urllib.error.HTTPError as error:
-                last = f"HTTP {error.code}: {error.read(500).decode('utf-8', 'replace')}"
-                if error.code not in _WORTH_RETRYING:
-                    break
-            except (OSError, ValueError) as error:
-                last = f"{type(error).__name__}: {error}"
-        raise MisstepError(
-            f"policy server {request.full_url}: {last}, expected an answer within {TRIES} tries"
-        )
+        return names[0]
 
 
-def _read_choices(answer: dict[str, Any]) -> list[_Choice]:
-    """The texts of a completions answer; the usage of several is shared out by length."""
-    choices = [choice for choice in answer.get("choices", []) if isinstance(choice, dict)]
-    texts = [str(choice.get("text") or "") for choice in choices]
-    total = int((answer.get("usage") or {}).get("completion_tokens") or 0)
-    return [
-        _Choice(
-            text,
-            tokens,
-            choice.get("finish_reason") == "stop",
-            "stop_reason" in choice,
-            choice.get("stop_reason"),
-        )
-        for choice, text, tokens in zip(
-            choices, texts, _share(total, [len(text) for text in texts]), strict=True
-        )
-    ]
+def _read_names(answer: dict[str, Any]) -> list[str]:
+    """The names in a list of models."""
+    listed = answer.get("data")
+    if not isinstance(listed, list):
+        raise OddAnswer(f"answered without a list of models: {shown(answer)}")
+    return [str(entry["id"]) for entry in listed if isinstance(entry, dict) and entry.get("id")]
+
+
+def _choices_of(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    listed = answer.get("choices")
+    choices = [choice for choice in listed if _is_choice(choice)] if isinstance(listed, list) else []
+    if not choices:
+        raise OddAnswer(f"answered without a text: {shown(answer)}")
+    return choices
+
+
+def _choice(choice: dict[str, Any], tokens: int) -> _Choice:
+    return _Choice(
+        choice["text"] or "",
+        tokens,
+        choice.get("finish_reason") == "stop",
+        any(key in choice for key in _STOPPED_BY),
+        next((choice[key] for key in _STOPPED_BY if choice.get(key) is not None), None),
+    )
+
+
+def _is_choice(choice: Any) -> bool:
+    """Whether this is a whole text; null stands for none at all, as where the model ended at once."""
+    if not isinstance(choice, dict) or "text" not in choice or choice.get("finish_reason") in _GIVEN_UP:
+        return False
+    return choice["text"] is None or isinstance(choice["text"], str)
+
+
+def _tokens_of(answer: dict[str, Any]) -> int | None:
+    """What the server says that it wrote; None where it does not."""
+    usage = answer.get("usage")
+    total = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    return total if isinstance(total, int) and total >= 0 else None
+
+
+def _estimated_tokens(text: str) -> int:
+    return math.ceil(len(text.encode("utf-8", "surrogatepass")) / 4)
 
 
 def _share(total: int, weights: Sequence[int]) -> list[int]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ml.errors import MisstepError
 from ml.records import Problem
 
 
@@ -33,6 +34,29 @@ class Continuation:
     log_probability: float | None = None
 
 
+class Unanswerable(MisstepError):
+    """One prefix that the policy cannot read, now or later; it says nothing of any other prefix."""
+
+
+class PartlyAnswered(MisstepError):
+    """A call in which some prefixes could not be read. answers: in the call's order, what was written or why not.
+
+    Raised after the others were answered: what they cost is not lost.
+    """
+
+    def __init__(self, answers: Sequence[list[Continuation] | Unanswerable]) -> None:
+        self.answers = list(answers)
+        super().__init__("; ".join(str(one) for one in answers if isinstance(one, Unanswerable)))
+
+
+def all_answered(answers: Sequence[list[Continuation] | Unanswerable]) -> list[list[Continuation]]:
+    """The answers of a call; raises PartlyAnswered where one is missing."""
+    whole = [answer for answer in answers if not isinstance(answer, Unanswerable)]
+    if len(whole) < len(answers):
+        raise PartlyAnswered(answers)
+    return whole
+
+
 class Policy(Protocol):
     """A model that writes steps. `name` is stored with every run.
 
@@ -40,7 +64,8 @@ class Policy(Protocol):
     merges them itself; without it calls come one at a time.
 
     What is written after a prefix depends on the prefix, the seed and the candidate's index only, never on
-    which other prefixes share the batch: then a tree is the same whichever trees are searched beside it.
+    which other prefixes share the batch: then a tree is the same whichever trees are searched beside it. Where some
+    prefixes cannot be read, both methods raise PartlyAnswered, with the answers to the others.
     """
 
     name: str

@@ -20,7 +20,7 @@ import torch
 
 from ml.errors import MisstepError
 from ml.policies.prompt import Prompt, prompt_for
-from ml.policies.protocol import Continuation, Prefix
+from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
 from ml.prm.checkpoint import sha256_of
 from ml.seeds import seed_of
 
@@ -84,14 +84,16 @@ class TransformersPolicy:
         read: Any,
         whole: bool,
     ) -> list[list[Continuation]]:
-        result: list[list[Continuation]] = [[] for _ in prefixes]
+        texts = [self._fitted_or_refused(prefix, limit) for prefix in prefixes]
         at_once = max(1, ROWS_AT_ONCE // count)
         # Prefixes of like length share a batch, so that little of it is padding.
-        order = sorted(range(len(prefixes)), key=lambda index: len("".join(prefixes[index].steps)))
+        fits = {index: text for index, text in enumerate(texts) if not isinstance(text, Unanswerable)}
+        written: dict[int, list[Continuation]] = {index: [] for index in fits}
+        order = sorted(fits, key=lambda index: len("".join(prefixes[index].steps)))
         for start in range(0, len(order), at_once):
             chosen = order[start : start + at_once]
             prompts = [prompt_for(prefixes[index], self.family) for index in chosen]
-            fitted = [self._fitted(p, prefixes[i], limit) for p, i in zip(prompts, chosen, strict=True)]
+            fitted = [fits[index] for index in chosen]
             stops = [
                 [prompt.end] if whole else [prompt.separator.rstrip(" "), prompt.end] for prompt in prompts
             ]
@@ -109,18 +111,27 @@ class TransformersPolicy:
             for row in rows:
                 text = self.tokenizer.decode(row.tokens, skip_special_tokens=False)
                 continuation = read(prompts[row.prefix], row, self._without_end(text))
-                index = chosen[row.prefix]
-                result[index].append(
+                written[chosen[row.prefix]].append(
                     Continuation(
                         continuation.steps, continuation.finished, continuation.tokens, row.log_probability
                     )
                 )
-        return result
+        return all_answered(
+            [text if isinstance(text, Unanswerable) else written[i] for i, text in enumerate(texts)]
+        )
+
+    def _fitted_or_refused(self, prefix: Prefix, limit: int) -> tuple[str, list[int]] | Unanswerable:
+        """A prefix as it is read, or why it cannot be: the others of its call can be, all the same."""
+        try:
+            return self._fitted(prompt_for(prefix, self.family), prefix, limit)
+        except Unanswerable as refusal:
+            return refusal.with_traceback(None)
 
     def _fitted(self, prompt: Prompt, prefix: Prefix, limit: int) -> tuple[str, list[int]]:
         """The text to continue and its tokens.
 
-        One that leaves no room for a step loses its oldest steps, with a warning.
+        One that leaves no room for a step loses its oldest steps, with a warning. Raises Unanswerable where the
+        bare problem leaves none.
         """
         room = self._longest - min(limit, LONGEST_STEP)
         for dropped in range(len(prefix.steps) + 1):
@@ -129,7 +140,7 @@ class TransformersPolicy:
             if len(tokens) <= room:
                 break
         else:
-            raise MisstepError(
+            raise Unanswerable(
                 f"problem {prefix.problem.id!r} has {len(tokens)} tokens in its prompt, expected at most {room}: "
                 f"the policy reads {self._longest}, and a step needs some"
             )
@@ -137,7 +148,7 @@ class TransformersPolicy:
             warnings.warn(
                 f"problem {prefix.problem.id!r}: the first {dropped} steps of the prefix do not fit "
                 f"the policy's {self._longest} tokens and were left out",
-                stacklevel=4,
+                stacklevel=5,
             )
         return text, tokens
 

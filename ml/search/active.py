@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from ml.policies.protocol import Continuation
+from ml.policies.protocol import Continuation, Unanswerable
 from ml.search.cost import Cost
 from ml.search.requests import Search
 
@@ -28,13 +28,24 @@ class Active(Generic[Key, Result]):
     decided: dict[str, bool] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
+    @property
+    def refusal(self) -> Unanswerable | None:
+        """Why the search cannot go on, where the policy cannot read what it asks; the first in its own order."""
+        return next((answer for answer in self.answers if isinstance(answer, Unanswerable)), None)
+
+    def ended(self, result: Result, unanswered: str = "") -> Finished[Key, Result]:
+        """What is left of it."""
+        self.cost.seconds = time.monotonic() - self.started
+        return Finished(self.key, result, self.cost, self.disputed, self.decided, unanswered)
+
 
 @dataclass(slots=True)
 class Finished(Generic[Key, Result]):
     """One search's end. `cost` is what it asked for; what it shared with others is counted in each.
 
     disputed: references and answers on which the two opinions differ, with whether the first took them for right.
-    decided: answers of which people had said before whether they are right.
+    decided: answers of which people had said before whether they are right. unanswered: why the policy could not
+    be asked, or empty; then the result is none of the search's.
     """
 
     key: Key
@@ -42,6 +53,7 @@ class Finished(Generic[Key, Result]):
     cost: Cost
     disputed: dict[tuple[str | None, str], bool] = field(default_factory=dict)
     decided: dict[str, bool] = field(default_factory=dict)
+    unanswered: str = ""
 
 
 def tokens_of(answer: Any) -> int:

@@ -21,7 +21,7 @@ class Meter:
 
     def read(self) -> dict[str, Any]:
         """What was spent since the last reading: `cost`, `sandbox_executions` by level, and how many of these
-        were `infrastructure`.
+        were `infrastructure`; `estimated_tokens` where the policy has had to estimate how many it wrote.
         """
         walk = self.walk
         cost = Cost(walk.cost.tokens, walk.cost.model_calls, walk.cost.executions, walk.elapsed)
@@ -31,5 +31,7 @@ class Meter:
             "sandbox_executions": dict(executions - self.executions),
             "infrastructure": infrastructure - self.infrastructure,
         }
+        if getattr(walk.policy, "estimates_tokens", False):
+            spent["estimated_tokens"] = True
         self.cost, self.executions, self.infrastructure = cost, executions, infrastructure
         return spent

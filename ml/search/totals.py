@@ -25,6 +25,8 @@ class Totals:
     decided_answers: int = 0
     sandbox_executions: Counter[str] = field(default_factory=Counter)
     infrastructure: int = 0
+    unanswered: int = 0
+    estimated_tokens: bool = False
 
     @property
     def mean_q(self) -> float | None:
@@ -39,6 +41,8 @@ class Totals:
         self.decided_answers += line.get("decided", 0)
         self.sandbox_executions.update(line.get("sandbox_executions", {}))
         self.infrastructure += line.get("infrastructure", 0)
+        self.estimated_tokens |= line.get("estimated_tokens", False)
+        self.unanswered += line.get("unanswered") is not None
         self.first_mistakes += line["estimate"]["first_mistake"] is not None
         for step in line["estimate"]["steps"]:
             if step["q_value"] is not None:

@@ -14,19 +14,17 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Generic, Protocol
+from typing import Any, Generic
 
 from ml.execution import Execution, Verdict
-from ml.policies.protocol import Policy, Prefix
+from ml.policies.protocol import Policy, Unanswerable
 from ml.search.active import Active, Finished, Key, Result, tokens_of
 from ml.search.cost import Cost
 from ml.search.decided import Decided
 from ml.search.grading import NOTHING_DECIDED, Executes, grade
 from ml.search.requests import (
-    Completions,
     Grade,
     Graded,
-    NextSteps,
     Request,
     Run,
     Search,
@@ -34,18 +32,11 @@ from ml.search.requests import (
     group_of,
     sequences_of,
 )
+from ml.search.serving import ValueModel, prefixes_of, write
 
 # While executions are under way, a policy batch that is not full waits this long for what they will ask.
 LINGER_SECONDS = 0.004
 REMEMBERED = 50_000
-
-
-class ValueModel(Protocol):
-    """Scores prefixes: a process reward model as a search sees it. `name` is stored with the run."""
-
-    name: str
-
-    def values(self, prefixes: Sequence[Prefix]) -> list[float]: ...
 
 
 class Walk:
@@ -76,9 +67,16 @@ class Walk:
         self._memory: OrderedDict[Request, Any] = OrderedDict()
         self._valuing = threading.Lock()
 
-    def drive(self, searches: Iterable[tuple[Key, Search[Result]]]) -> Iterator[Finished[Key, Result]]:
-        """Run every search; yield each as it ends. `searches` is read lazily, `parallel` ahead."""
-        drive: _Drive[Key, Result] = _Drive(self, iter(searches))
+    def drive(
+        self,
+        searches: Iterable[tuple[Key, Search[Result]]],
+        without_answer: Callable[[Key], Result] | None = None,
+    ) -> Iterator[Finished[Key, Result]]:
+        """Run every search; yield each as it ends. `searches` is read lazily, `parallel` ahead.
+
+        without_answer: the result of a search whose policy cannot read what it asks; without it that ends the drive.
+        """
+        drive: _Drive[Key, Result] = _Drive(self, iter(searches), without_answer)
         try:
             yield from drive.run()
         finally:
@@ -103,24 +101,24 @@ class Walk:
             self._memory.popitem(last=False)
 
     def serve(self, requests: Sequence[Request]) -> list[Any]:
-        """Answer one batch of equal kind (runs in a policy thread)."""
-        first = requests[0]
-        prefixes = [request.prefix for request in requests]  # type: ignore[union-attr]
-        if isinstance(first, Value):
-            assert self.value_model is not None, "this method needs a value model"
-            with self._valuing:
-                return list(self.value_model.values(prefixes))
-        if isinstance(first, NextSteps):
-            return self.policy.next_steps(prefixes, first.count, first.temperature, first.seed)
-        assert isinstance(first, Completions)
-        return self.policy.complete(prefixes, first.count, first.temperature, first.seed)
+        """Answer one batch of equal kind (runs in a policy thread); what cannot be read is answered Unanswerable."""
+        if not isinstance(requests[0], Value):
+            return write(self.policy, requests)
+        assert self.value_model is not None, "this method needs a value model"
+        with self._valuing:
+            return list(self.value_model.values(prefixes_of(requests)))
 
 
 class _Drive(Generic[Key, Result]):
     """One run of an engine: the searches under way, what is asked, and what is being answered."""
 
-    def __init__(self, walk: Walk, source: Iterator[tuple[Key, Search[Result]]]) -> None:
-        self.walk, self.source = walk, source
+    def __init__(
+        self,
+        walk: Walk,
+        source: Iterator[tuple[Key, Search[Result]]],
+        without_answer: Callable[[Key], Result] | None,
+    ) -> None:
+        self.walk, self.source, self.without_answer = walk, source, without_answer
         self.active = 0
         self.exhausted = False
         self.asked: dict[Hashable, OrderedDict[Request, list[tuple[Active[Key, Result], int]]]] = {}
@@ -165,18 +163,28 @@ class _Drive(Generic[Key, Result]):
     def _advance(self, search: Active[Key, Result], first: bool = False) -> Iterator[Finished[Key, Result]]:
         """Hand a search its answers, and ask what it wants next, until it has to wait or ends."""
         while first or not search.missing:
+            if search.refusal is not None:
+                yield self._give_up(search, search.refusal)
+                return
             try:
                 wanted = next(search.search) if first else search.search.send(search.answers)
             except StopIteration as end:
                 self.active -= 1
-                search.cost.seconds = time.monotonic() - search.started
-                yield Finished(search.key, end.value, search.cost, search.disputed, search.decided)
+                yield search.ended(end.value)
                 return
             first = False
             search.answers = [None] * len(wanted)
             search.missing = 0
             for index, request in enumerate(wanted):
                 self._ask(search, index, request)
+
+    def _give_up(self, search: Active[Key, Result], refusal: Unanswerable) -> Finished[Key, Result]:
+        """End one search that the policy cannot serve; an outage, which would end them all, comes another way."""
+        if self.without_answer is None:
+            raise refusal
+        self.active -= 1
+        search.search.close()
+        return search.ended(self.without_answer(search.key), str(refusal))
 
     def _ask(self, search: Active[Key, Result], index: int, request: Request) -> None:
         if isinstance(request, Run) and not request.codes:

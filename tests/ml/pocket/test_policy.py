@@ -10,7 +10,7 @@ import pytest
 from ml.errors import MisstepError
 from ml.pocket.checker import first_mistake
 from ml.pocket.problems import generate
-from ml.policies.protocol import Prefix
+from ml.policies.protocol import PartlyAnswered, Prefix, Unanswerable
 from ml.records import Problem
 
 torch = pytest.importorskip("torch")
@@ -190,6 +190,16 @@ def test_a_prefix_that_does_not_fit_loses_its_oldest_steps_and_says_so(policy: P
         assert policy.next_steps([long], 1, 0.8, seed=0)[0][0].tokens > 0
     with pytest.raises(MisstepError, match="more than the policy reads"):
         policy.complete([Prefix(Problem("p", "(1 + " * 900, "1"), ())], 1, 0.8, seed=0)
+
+
+def test_a_question_that_does_not_fit_keeps_no_other_from_its_answer(policy: PocketPolicy) -> None:
+    short = [Prefix(problem, (), "code") for problem in PROBLEMS[:2]]
+    long = Prefix(Problem("p", "(1 + " * 900, "1"), ())
+    with pytest.raises(PartlyAnswered) as partly:
+        policy.complete([short[0], long, short[1]], 2, 0.8, seed=0)
+    first, refused, last = partly.value.answers
+    assert [first, last] == policy.complete(short, 2, 0.8, seed=0)
+    assert isinstance(refused, Unanswerable) and "more than the policy reads" in str(refused)
 
 
 def test_a_hostile_problem_text_cannot_end_the_solution(policy: PocketPolicy) -> None:

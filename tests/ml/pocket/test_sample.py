@@ -14,7 +14,7 @@ from ml.commands import sample as sample_command
 from ml.errors import MisstepError
 from ml.evaluation.pools import read_pools
 from ml.formats import read
-from ml.policies.protocol import Continuation, Prefix
+from ml.policies.protocol import Continuation, PartlyAnswered, Prefix, Unanswerable
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -128,3 +128,22 @@ def test_bad_requests_get_one_line_and_leave_no_file(
     assert done.returncode == 1
     assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_problem_that_the_policy_cannot_read_is_left_out_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class ShortSighted(Scripted):
+        def complete(self, prefixes, count, temperature, seed):  # type: ignore[no-untyped-def]
+            written = super().complete(prefixes, count, temperature, seed)
+            raise PartlyAnswered([written[0], Unanswerable("problem '1' is too long"), *written[2:]])
+
+    right = ("So the answer is 2",)
+    written = [[right], [right], [right]]
+    out, given = sampled(tmp_path, monkeypatch, written)
+    monkeypatch.setattr(sample_command, "load_policy", lambda name, engines: ShortSighted(written))
+    with pytest.warns(UserWarning, match="no solution to '1': problem '1' is too long"):
+        assert sample_command.main(given) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (result["unanswered"], result["solved"], result["pass_at_1"]) == (1, 1.0, 1.0)
+    assert [json.loads(line)["id"] for line in out.read_text().splitlines()] == ["0", "2"]

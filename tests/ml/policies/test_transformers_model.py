@@ -14,8 +14,9 @@ from ml.execution import sandbox
 from ml.pocket.problems import generate
 from ml.policies import load_policy
 from ml.policies.prompt import prompt_for
-from ml.policies.protocol import Prefix
+from ml.policies.protocol import PartlyAnswered, Prefix, Unanswerable
 from ml.policies.transformers_model import LONGEST_STEP
+from ml.records import Problem
 from ml.search import rstar
 from ml.search.walk import Walk
 from tests.ml.policies.pocket_folder import make_pocket_folder
@@ -90,6 +91,19 @@ def test_a_question_that_leaves_no_room_is_refused(policy, monkeypatch):
     monkeypatch.setattr(policy, "_longest", LONGEST_STEP + 3)
     with pytest.raises(MisstepError, match="tokens in its prompt, expected at most 3"):
         policy.complete([Prefix(PROBLEMS[0], (), "code")], 1, 0.0, 0)
+
+
+def test_a_question_that_leaves_no_room_keeps_no_other_from_its_answer(policy, monkeypatch):
+    short = [Prefix(problem, (), "code") for problem in PROBLEMS[:2]]
+    long = Prefix(Problem("p", PROBLEMS[0].text * 9, "1"), (), "code")
+    monkeypatch.setattr(policy, "_longest", LONGEST_STEP + max(length_of(policy, one) for one in short))
+    with pytest.raises(PartlyAnswered) as partly:
+        policy.complete([short[0], long, short[1]], 2, 0.8, 0)
+    first, refused, last = partly.value.answers
+    assert [[one.steps for one in row] for row in (first, last)] == [
+        [one.steps for one in row] for row in policy.complete(short, 2, 0.8, 0)
+    ]
+    assert isinstance(refused, Unanswerable) and "'p'" in str(refused)
 
 
 def test_a_long_neighbour_does_not_cut_a_completion_short(policy, monkeypatch):

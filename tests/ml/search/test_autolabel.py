@@ -14,7 +14,7 @@ from ml.commands import autolabel
 from ml.errors import MisstepError, NotAvailable
 from ml.policies.protocol import Continuation
 from ml.search.recipes import RECIPES
-from tests.ml.search.toy import ChainPolicy, chain_problem
+from tests.ml.search.toy import ChainPolicy, ShortSightedPolicy, chain_problem
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -148,6 +148,35 @@ def test_half_a_surrogate_pair_from_a_model_does_not_end_the_run(files, monkeypa
     monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: Odd(0.2))
     label(files, "--problems", str(files / "problems.jsonl"), "--limit", "2", "--method", "rstar")
     assert lines(files / "out" / "trees.jsonl")[0]["nodes"][1]["text"].startswith("\ud83d ")
+
+
+@pytest.mark.parametrize("method", RECIPES)
+@pytest.mark.parametrize("source", ["--problems", "--solutions"])
+def test_an_item_that_the_policy_cannot_read_has_no_estimate_and_ends_no_run(
+    files, monkeypatch, method, source
+):
+    name = f"{source.removeprefix('--')}.jsonl"
+    every = (files / name).read_text()
+    given = [source, str(files / name), "--method", method, "--limit", "3"]
+    label(files, *given, out="whole")
+    numbers = [1] * 7
+    long = {"id": "long", "problem": " + ".join(map(str, numbers)), "answer": "7"}
+    solved = {"steps": ["Adding 1 gives 2.", "The answer is 6."], "final_answer": "6", "is_correct": False}
+    long |= {"solutions": [solved]} if source == "--solutions" else {}
+    (files / name).write_text(json.dumps(long) + "\n" + every)
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: ShortSightedPolicy(0.2))
+    given[-1] = "4"
+    with pytest.warns(UserWarning, match="no estimate of 'long.*: problem 'long' is too long"):
+        label(files, *given)
+    counts = json.loads((files / "out" / "run.json").read_text())["counts"]
+    assert (counts["items"], counts["unanswered"]) == (4, 1)
+    (told,) = lines(files / "out" / "unanswered.jsonl")
+    assert told["id"].startswith("long") and told["why"] == "problem 'long' is too long"
+    estimates = lines(files / "out" / "estimates.jsonl")
+    assert estimates[0]["first_mistake"] is None
+    assert all(step["visits"] == 0 and step["hard"] is None for step in estimates[0]["steps"])
+    assert estimates[1:] == lines(files / "whole" / "estimates.jsonl")
+    assert not (files / "whole" / "unanswered.jsonl").exists()
 
 
 def test_limit_takes_the_first_ones(files):

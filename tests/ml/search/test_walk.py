@@ -8,11 +8,11 @@ import time
 import pytest
 
 from ml.execution import Execution, Verdict, sandbox
-from ml.policies.protocol import Prefix
+from ml.policies.protocol import Prefix, Unanswerable
 from ml.search import omegaprm, rest_mcts, rstar
 from ml.search.requests import Completions, Run, gather
 from ml.search.walk import Walk
-from tests.ml.search.toy import ChainPolicy, chain_problem, prose_solution
+from tests.ml.search.toy import ChainPolicy, ShortSightedPolicy, chain_problem, prose_solution
 
 PROBLEMS = [chain_problem(*[(7 * i + j) % 9 + 1 for j in range(5)], name=f"p{i}") for i in range(12)]
 
@@ -129,6 +129,49 @@ def test_a_failing_policy_ends_the_drive_with_its_own_error():
 
     with pytest.raises(RuntimeError, match="the server is gone"):
         trees(Walk(Failing(), sandbox()), searches())
+
+
+def test_a_prefix_that_the_policy_cannot_read_ends_its_own_search_and_no_other():
+    options = rstar.RStar(rollouts=6, candidates=3)
+    long = [chain_problem(*range(first, first + 8), name=f"long{first}") for first in (1, 2)]
+
+    def among():
+        yield from searches()
+        yield from ((p.id, rstar.search(p, options, 0, style="code")) for p in long)
+
+    found = list(Walk(ShortSightedPolicy(0.3), sandbox()).drive(among(), lambda key: None))
+    refused = {one.key: one.unanswered for one in found if one.unanswered}
+    assert refused == {problem.id: f"problem {problem.id!r} is too long" for problem in long}
+    assert all(one.result is None for one in found if one.unanswered)
+    others = {one.key: one.result.as_json() for one in found if not one.unanswered}
+    assert others == trees(Walk(ChainPolicy(0.3), sandbox()), searches())
+
+
+def test_a_search_that_asks_again_what_the_policy_could_not_read_ends_too():
+    prefix = Prefix(chain_problem(*range(1, 9), name="long"), ())
+    closed = []
+
+    def ask(name):
+        try:
+            yield [Completions(Prefix(PROBLEMS[0], ()), 2, 0.8, 0), Completions(prefix, 2, 0.8, 0)]
+        finally:
+            closed.append(name)
+
+    policy = ShortSightedPolicy()
+    walk = Walk(policy, sandbox(), parallel=1)
+    found = [
+        (one.key, one.result, one.unanswered) for one in walk.drive([("a", ask("a")), ("b", ask("b"))], str)
+    ]
+    assert found == [(key, key, "problem 'long' is too long") for key in "ab"]
+    assert policy.batches == [2] and closed == ["a", "b"]
+    # What was written beside it is paid for.
+    assert walk.cost.tokens > 0 and walk.cost.model_calls == 2
+
+
+def test_without_a_word_on_what_stands_for_it_an_unreadable_prefix_ends_the_drive():
+    long = chain_problem(*range(1, 9), name="long")
+    with pytest.raises(Unanswerable, match="problem 'long' is too long"):
+        trees(Walk(ShortSightedPolicy(), sandbox()), [("x", rstar.search(long, rstar.RStar(), 0))])
 
 
 def test_gather_sends_the_requests_of_its_parts_together():

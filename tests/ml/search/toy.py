@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Sequence
 
-from ml.policies.protocol import Continuation, Prefix
+from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
 from ml.records import Option, Position, Problem, Solution
 from ml.seeds import seed_of
 
@@ -76,6 +76,30 @@ class ChainPolicy:
         number = numbers[len(before)] + slip
         line = f"x = {number}" if not before else f"x = x + {number}"
         return f"Take {number}.\n```python\n{line}\n```", False
+
+
+class ShortSightedPolicy(ChainPolicy):
+    """Cannot read problems of more than `longest` numbers."""
+
+    def __init__(self, error: float = 0.0, longest: int = 6) -> None:
+        super().__init__(error)
+        self.longest = longest
+
+    def next_steps(self, prefixes, count, temperature, seed):
+        return self._readable(super().next_steps(prefixes, count, temperature, seed), prefixes)
+
+    def complete(self, prefixes, count, temperature, seed):
+        return self._readable(super().complete(prefixes, count, temperature, seed), prefixes)
+
+    def _readable(self, written, prefixes):
+        return all_answered(
+            [
+                text
+                if len(prefix.problem.text.split(" + ")) <= self.longest
+                else Unanswerable(f"problem {prefix.problem.id!r} is too long")
+                for text, prefix in zip(written, prefixes, strict=True)
+            ]
+        )
 
 
 def run(search, policy, sandbox=None, **options):

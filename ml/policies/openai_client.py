@@ -1,0 +1,106 @@
+"""Requests to an OpenAI-compatible server: what may pass is tried again, what stays is told in one line."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ml.errors import MisstepError
+
+TRIES = 6
+_WORTH_RETRYING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+# How much of an answer a message shows.
+_SHOWN = 500
+
+Read = TypeVar("Read")
+
+
+class OddAnswer(ValueError):
+    """An answer that is not what was asked for; the next try may bring another."""
+
+
+class Refused(MisstepError):
+    """The server does not take this request, and would not take it a second time. said: its own words."""
+
+    def __init__(self, message: str, status: int, said: str) -> None:
+        self.status, self.said = status, said
+        super().__init__(message)
+
+
+class Client:
+    """A server at an address, asked with the key of MISSTEP_POLICY_KEY where there is one."""
+
+    def __init__(self, address: str, is_local: bool, timeout: float, retry_seconds: float) -> None:
+        self.address, self.timeout, self.retry_seconds = address, timeout, retry_seconds
+        # A server on this machine is never asked by way of a proxy.
+        handlers = [urllib.request.ProxyHandler({})] if is_local else []
+        self._opener = urllib.request.build_opener(*handlers)
+
+    def get(self, path: str, read: Callable[[dict[str, Any]], Read]) -> Read:
+        """What `read` makes of the answer; see `_send`."""
+        return self._send(urllib.request.Request(f"{self.address}/{path}", headers=_headers()), read)
+
+    def post(self, path: str, body: dict[str, Any], read: Callable[[dict[str, Any]], Read]) -> Read:
+        """What `read` makes of the answer to `body`; see `_send`."""
+        data = json.dumps(body).encode()
+        return self._send(urllib.request.Request(f"{self.address}/{path}", data, _headers()), read)
+
+    def _send(self, request: urllib.request.Request, read: Callable[[dict[str, Any]], Read]) -> Read:
+        """Send, and again after a pause where the fault may pass; an answer that `read` calls odd is such a fault.
+
+        Raises Refused for a status that says that the request itself is wrong, else MisstepError.
+        """
+        last = ""
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(self.retry_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
+            try:
+                with self._opener.open(request, timeout=self.timeout) as response:
+                    return read(_object(json.load(response)))
+            except urllib.error.HTTPError as error:
+                said = _body_of(error)
+                last = f"HTTP {error.code}: {said[:_SHOWN]}"
+                if error.code not in _WORTH_RETRYING:
+                    raise Refused(_message(request, last), error.code, said) from None
+            except OddAnswer as odd:
+                last = str(odd)
+            # A connection that breaks in the middle of an answer is no OSError.
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                last = f"{type(error).__name__}: {error}"
+        raise MisstepError(_message(request, last))
+
+
+def _message(request: urllib.request.Request, last: str) -> str:
+    return f"policy server {request.full_url}: {last}, expected an answer within {TRIES} tries"
+
+
+def _headers() -> dict[str, str]:
+    key = os.environ.get("MISSTEP_POLICY_KEY")
+    headers = {"Content-Type": "application/json"}
+    return headers | ({"Authorization": f"Bearer {key}"} if key else {})
+
+
+def _object(answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise OddAnswer(f"answered {type(answer).__name__}")
+    return answer
+
+
+def _body_of(error: urllib.error.HTTPError) -> str:
+    """What stands in a refusal; the connection may break there too, and the status says enough by then."""
+    try:
+        return error.read(8 * _SHOWN).decode("utf-8", "replace")
+    except (OSError, ValueError, http.client.HTTPException) as broken:
+        return f"({type(broken).__name__})"
+
+
+def shown(answer: dict[str, Any]) -> str:
+    """An odd answer for a message."""
+    return json.dumps(answer)[:_SHOWN]

@@ -1,0 +1,28 @@
+"""What a run keeps of one item: the line of its progress file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ml.records import Problem, Solution, SolutionEstimate, StepEstimate
+from ml.search.pairs import preference_pairs
+from ml.search.trajectory import best_trajectory
+from ml.search.tree import Tree
+
+
+def line_of(result: SolutionEstimate | Tree, options: Any) -> dict[str, Any]:
+    """The estimates of one item, and a fresh problem's tree and pairs."""
+    if isinstance(result, Tree):
+        estimate = best_trajectory(result, options.threshold, options.luck)
+        pairs = [pair.as_json(result.problem) for pair in preference_pairs(result)]
+        return {"estimate": estimate, "tree": result.as_json(), "pairs": pairs}
+    return {"estimate": asdict(result)}
+
+
+def without_estimate(item: Solution | Problem, style: str, method: str) -> SolutionEstimate | Tree:
+    """What is said of an item that the policy cannot read: nothing of any step, or a tree without any."""
+    if isinstance(item, Problem):
+        return Tree(item, (), style, method)
+    nothing = StepEstimate(0, 0, None, None, None)
+    return SolutionEstimate(item.id, None, tuple(nothing for _ in item.steps))

@@ -1,0 +1,73 @@
+"""A small server that behaves and misbehaves on demand."""
+
+import contextlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from ml.policies.protocol import Prefix
+from ml.records import Problem
+
+PREFIX = Prefix(Problem("p", "What is 1 + 1?", "2"), ("Add them.",), "prose")
+
+
+class Cut(bytes):
+    """A body that ends before its announced length; in the place of a whole reply, what is no status line."""
+
+
+class Server:
+    """Answers completions by `reply(body, number)`: (status, answer). Keeps every request."""
+
+    def __init__(self, reply):
+        self.requests, self.headers, self.busy, self.most_busy = [], [], 0, 0
+        lock = threading.Lock()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.answer(200, {"data": [{"id": "served-model"}]})
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with lock:
+                    outer.requests.append(body)
+                    outer.headers.append(dict(self.headers))
+                    number = len(outer.requests)
+                    outer.busy += 1
+                    outer.most_busy = max(outer.most_busy, outer.busy)
+                replied = reply(body, number)
+                with lock:
+                    outer.busy -= 1
+                if isinstance(replied, Cut):
+                    self.wfile.write(b"who is there?\r\n\r\n")
+                else:
+                    self.answer(*replied)
+
+            def answer(self, status, answer):
+                data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data) + 9 * isinstance(data, Cut)))
+                self.end_headers()
+                with contextlib.suppress(BrokenPipeError):
+                    self.wfile.write(data)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.address = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+
+
+def completions(body, number, text="The answer is 2.", **extra):
+    choices = [{"text": f"{text}", "finish_reason": "stop"} | extra for _ in range(body.get("n", 1))]
+    return 200, {"choices": choices, "usage": {"completion_tokens": 5 * len(choices)}}
+
+
+def seeded(body, number):
+    """Texts that tell which seed and which place of an answer they are from."""
+    texts = [f"Draw {body['seed']}.{place}" for place in range(body.get("n", 1))]
+    return 200, {
+        "choices": [{"text": text, "finish_reason": "stop"} for text in texts],
+        "usage": {"completion_tokens": 5 * len(texts)},
+    }
