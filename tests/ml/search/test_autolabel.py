@@ -14,7 +14,8 @@ from ml.commands import autolabel
 from ml.errors import MisstepError, NotAvailable
 from ml.policies.protocol import Continuation
 from ml.search.recipes import RECIPES
-from tests.ml.search.toy import ChainPolicy, ShortSightedPolicy, chain_problem
+from tests.ml.search.chain_autolabel_inputs import label, lines, write_inputs
+from tests.ml.search.toy import ChainPolicy, ShortSightedPolicy
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -25,31 +26,6 @@ def files(tmp_path, monkeypatch):
     monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: ChainPolicy(0.2))
     write_inputs(tmp_path, 12)
     return tmp_path
-
-
-def write_inputs(folder, count):
-    problems, solutions = [], []
-    for index in range(count):
-        numbers = [(index * k) % 9 + 1 for k in range(1, 7)]
-        problem = chain_problem(*numbers, name=f"p{index}")
-        wrong = index % 6
-        totals = [sum(numbers[: k + 2]) + (k >= wrong) for k in range(5)]
-        steps = [f"Adding {n} gives {t}." for n, t in zip(numbers[1:], totals, strict=True)]
-        steps.append(f"The answer is {totals[-1]}.")
-        record = {"id": problem.id, "problem": problem.text, "answer": problem.answer}
-        problems.append(record)
-        solution = {"steps": steps, "final_answer": str(totals[-1]), "is_correct": wrong > 4}
-        solutions.append(record | {"solutions": [solution]})
-    for name, records in (("problems.jsonl", problems), ("solutions.jsonl", solutions)):
-        (folder / name).write_text("".join(json.dumps(record) + "\n" for record in records))
-
-
-def lines(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def label(files, *arguments, out="out"):
-    return autolabel.main(["--policy", "chain", *arguments, "--out", str(files / out)])
 
 
 @pytest.mark.parametrize("method", RECIPES)
@@ -182,38 +158,6 @@ def test_an_item_that_the_policy_cannot_read_has_no_estimate_and_ends_no_run(
 def test_limit_takes_the_first_ones(files):
     label(files, "--problems", str(files / "problems.jsonl"), "--limit", "3")
     assert len(lines(files / "out" / "trees.jsonl")) == 3
-
-
-@pytest.mark.parametrize(
-    "options,message",
-    [
-        (
-            ["--method", "omegaprm", "--candidates", "3"],
-            "--candidates with omegaprm, expected a method that has it",
-        ),
-        (
-            ["--method", "math-shepherd", "--depth", "3"],
-            "--depth with math-shepherd, expected a method that has it",
-        ),
-        (["--continuation-style", "code"], "--continuation-style with --problems, expected --style"),
-    ],
-)
-def test_an_option_that_cannot_act_is_refused(files, options, message):
-    with pytest.raises(MisstepError, match=message):
-        label(files, "--problems", str(files / "problems.jsonl"), *options)
-    assert not (files / "out").exists()
-
-
-@pytest.mark.parametrize("method,temperature", [("rstar", 0.8), ("rest-mcts", 0.7)])
-def test_a_method_s_own_temperature_holds_unless_another_is_given(files, method, temperature):
-    arguments = ["--problems", str(files / "problems.jsonl"), "--limit", "1", "--method", method]
-    label(files, *arguments, out="own")
-    label(files, *arguments, "--temperature", "0.5", out="given")
-    found = [
-        json.loads((files / out / "run.json").read_text())["parameters"]["temperature"]
-        for out in ("own", "given")
-    ]
-    assert found == [temperature, 0.5]
 
 
 def test_an_unknown_method_is_not_available(files):

@@ -11,7 +11,7 @@ from ml.errors import BadRecord, MisstepError
 from ml.policies.protocol import Continuation
 from ml.records import Problem
 from ml.search.decided import read_decided, word_on
-from tests.ml.search.test_autolabel import lines
+from tests.ml.search.chain_autolabel_inputs import lines
 
 HALF = {"problem": "Half?", "reference": "1/2", "answer": "2/4", "is_correct": False}
 

@@ -1,0 +1,50 @@
+"""Which options of `python -m ml autolabel` act, and with which values."""
+
+import json
+
+import pytest
+
+from ml.commands import autolabel
+from ml.errors import MisstepError
+from tests.ml.search.chain_autolabel_inputs import label, write_inputs
+from tests.ml.search.toy import ChainPolicy
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Twelve problems, and one solution of each with its truth."""
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: ChainPolicy(0.2))
+    write_inputs(tmp_path, 12)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "options,message",
+    [
+        (
+            ["--method", "omegaprm", "--candidates", "3"],
+            "--candidates with omegaprm, expected a method that has it",
+        ),
+        (
+            ["--method", "math-shepherd", "--depth", "3"],
+            "--depth with math-shepherd, expected a method that has it",
+        ),
+        (["--continuation-style", "code"], "--continuation-style with --problems, expected --style"),
+    ],
+)
+def test_an_option_that_cannot_act_is_refused(files, options, message):
+    with pytest.raises(MisstepError, match=message):
+        label(files, "--problems", str(files / "problems.jsonl"), *options)
+    assert not (files / "out").exists()
+
+
+@pytest.mark.parametrize("method,temperature", [("rstar", 0.8), ("rest-mcts", 0.7)])
+def test_a_method_s_own_temperature_holds_unless_another_is_given(files, method, temperature):
+    arguments = ["--problems", str(files / "problems.jsonl"), "--limit", "1", "--method", method]
+    label(files, *arguments, out="own")
+    label(files, *arguments, "--temperature", "0.5", out="given")
+    found = [
+        json.loads((files / out / "run.json").read_text())["parameters"]["temperature"]
+        for out in ("own", "given")
+    ]
+    assert found == [temperature, 0.5]
