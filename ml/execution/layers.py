@@ -99,7 +99,7 @@ class Sandbox:
 
     def _run(self, codes: Sequence[str], keep_states: bool, turn: Turn) -> Execution:
         with turn():
-            run = self._monty.run(codes, keep_states)
+            run = self._monty.run(codes, keep_states, exact=self._process is not None)
         if run.doubt is Doubt.NONE:
             return run.execution
         broken = self.broken_promises()
@@ -111,6 +111,10 @@ class Sandbox:
                 with self._turns.exclusive():
                     execution = self._process.run(codes, keep_states)
             return replace(execution, level=f"{execution.level} UNSAFE") if broken else execution
+        if run.doubt is Doubt.SILENT:
+            # Without a second layer Monty's word is the only one, and it is right but for a last digit or an order.
+            with turn():
+                run = self._monty.run(codes, keep_states)
         if run.doubt is Doubt.LIKELY_OURS:
             reason = f"{run.execution.error} (no second layer: {', '.join(broken)})"
             return replace(run.execution, verdict=Verdict.INFRASTRUCTURE, error=reason)
