@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 SECONDS_TO_FORK = 5.0
+SECONDS_BETWEEN_LOOKS = 0.5
 DONE = b'{"done": true}'
 
 # Of the kernel's seccomp_unotify: struct sizes, and the two requests of its handle.
@@ -37,6 +38,7 @@ def wait_to_be_forked(control: socket.socket, receive: Callable[[socket.socket],
 
     os.dup2(0, 1)
     os.dup2(0, 2)
+    os.dup2(0, 5)
     os.write(3, DONE)
     os.dup2(0, 3)
     while True:
@@ -46,7 +48,7 @@ def wait_to_be_forked(control: socket.socket, receive: Callable[[socket.socket],
         if _libc.syscall(fork_number(), FORK_FLAGS, 0, 0, 0, 0) == 0:
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             printed, report, own_control = handles
-            for source, target in ((printed, 1), (printed, 2), (report, 3), (own_control, 4)):
+            for source, target in ((printed, 1), (printed, 2), (printed, 5), (report, 3), (own_control, 4)):
                 os.dup2(source, target)
             for handle in handles:
                 os.close(handle)
@@ -69,6 +71,13 @@ class Snapshot:
         status = os.waitpid(self.pid, 0)[1]
         self.close()
         return status
+
+    def cpu_seconds(self) -> float:
+        """The processor time it has used; the kernel names a process's clock by its number."""
+        try:
+            return time.clock_gettime((~self.pid << 3) | 2)
+        except OSError:
+            return 0.0
 
     def close(self) -> None:
         os.close(self.handle)
@@ -126,13 +135,24 @@ class Snapshots:
             time.sleep(0.0001)
         return None
 
-    def watch(self, child: Snapshot, connection: socket.socket, keep: str | None) -> dict[str, Any]:
-        """Until the child has ended, or is kept. A byte from the parent says which of the two it wants."""
+    def watch(
+        self, child: Snapshot, connection: socket.socket, keep: str | None, cpu_seconds: float
+    ) -> dict[str, Any]:
+        """Until the child has ended, or is kept. A byte from the parent says which of the two it wants.
+
+        cpu_seconds: for all its steps together. Each step's own limit is a timer in the child, which a program
+        may switch off.
+        """
         watched = [child.handle, connection.fileno()] + ([] if child.listener is None else [child.listener])
         while True:
-            ready, _, _ = select.select(watched, [], [])
+            ready, _, _ = select.select(watched, [], [], SECONDS_BETWEEN_LOOKS)
             if child.handle in ready:
                 return {"status": child.end()}
+            if child.cpu_seconds() > cpu_seconds:
+                child.end()
+                return {"status": int(signal.SIGXCPU)}
+            if not ready:
+                continue
             if child.listener in ready:
                 if not _decide(child.listener, None):
                     watched.remove(child.listener)
