@@ -32,7 +32,7 @@ from ml.execution.step_runner import OUTPUT_BYTES, STEP_FAILED
 # For each step, like its processor time.
 WALL_SECONDS = 20.0
 SECONDS_TO_START = 120.0
-# Each may hold what its path computed, so that many of them would be much memory.
+# Each may hold up to snapshots.PRIVATE_BYTES of its own: at most 1 GiB for a server.
 SNAPSHOTS_KEPT = 16
 SECONDS_TO_END = 2.0
 # Real libraries that the sandbox may lack: that is our fault. Any other missing module is the step's
@@ -182,8 +182,9 @@ class ProcessLayer:
             if answer.get("lost"):
                 server.kept.pop(str(parent), None)
                 return None
-            if answer.get("kept"):
-                server.kept[keys[-1]] = None
+            if "kept" in answer:
+                if answer["kept"]:
+                    server.kept[keys[-1]] = None
                 return _Answer(output, 0, report)
             return _Answer(output, int(answer["status"]), report or parse(read_now(report_read, 4096)))
         finally:
