@@ -31,8 +31,11 @@ _DIFFERENT = re.compile(
     # Empty matches of regular expressions; the version and limits of the interpreter.
     r"|\b(?:import|from)\b[^\n;]{0,200}\b(?:re|sys)\b"
 )
+# Without one of these words nothing above can be found; looking for words is ten times faster.
+_WORDS = ("hash", "attr", "locals", "gamma", "cbrt", "erfc", "atanh", "import")
 # A set's elements come in another order. Its display is looked for apart from strings, whose braces it shares.
 _SET = re.compile(r"\b(?:frozen)?set\b\s*[(,)\[\]]|\bkeys\(\)\s*[&|^-]|\{\s{1,20}\{")
+_NESTED = re.compile(r"\{\s{1,20}\{")
 _ORDERLESS = re.compile(r"\b(?:len|min|max|sorted)\(set\(")
 _STRING = re.compile(
     r"\"\"\".*?\"\"\"|'''.*?'''|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*", re.DOTALL
@@ -46,7 +49,11 @@ _CLAUSE = re.compile(
 
 def may_differ(code: str) -> bool:
     """Whether a step may print something else under Monty than under CPython, and raise nothing."""
-    return _DIFFERENT.search(code) is not None or _catches_monty_s_own(code) or _shows_a_set_s_order(code)
+    return _names_a_difference(code) or _catches_monty_s_own(code) or _shows_a_set_s_order(code)
+
+
+def _names_a_difference(code: str) -> bool:
+    return any(word in code for word in _WORDS) and _DIFFERENT.search(code) is not None
 
 
 def _catches_monty_s_own(code: str) -> bool:
@@ -56,8 +63,11 @@ def _catches_monty_s_own(code: str) -> bool:
 
 def _shows_a_set_s_order(code: str) -> bool:
     # Of equal keys the one that came first in the set is first in the sorted list.
-    ordered = code if "key" in code else _ORDERLESS.sub("(", code)
-    return _SET.search(ordered) is not None or ("{" in code and _has_set_display(_STRING.sub("''", code)))
+    if "set" in code or "keys()" in code or _NESTED.search(code):
+        ordered = code if "key" in code else _ORDERLESS.sub("(", code)
+        if _SET.search(ordered):
+            return True
+    return "{" in code and _has_set_display(_STRING.sub("''", code))
 
 
 def _has_set_display(code: str) -> bool:

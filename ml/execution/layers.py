@@ -40,7 +40,7 @@ class Sandbox:
     """
 
     def __init__(self, processes: int = 2, use_processes: bool = True) -> None:
-        self._monty = MontyLayer(processes)
+        self._monty = MontyLayer(processes, exact=use_processes)
         self._process = ProcessLayer(processes) if use_processes else None
         self._lock = threading.Lock()
         self._turns = Turns()
@@ -99,7 +99,7 @@ class Sandbox:
 
     def _run(self, codes: Sequence[str], keep_states: bool, turn: Turn) -> Execution:
         with turn():
-            run = self._monty.run(codes, keep_states, exact=self._process is not None)
+            run = self._monty.run(codes, keep_states)
         if run.doubt is Doubt.NONE:
             return run.execution
         broken = self.broken_promises()
@@ -114,7 +114,7 @@ class Sandbox:
         if run.doubt is Doubt.SILENT:
             # Without a second layer Monty's word is the only one, and it is right but for a last digit or an order.
             with turn():
-                run = self._monty.run(codes, keep_states)
+                run = self._monty.run_inexact(codes, keep_states)
         if run.doubt is Doubt.LIKELY_OURS:
             reason = f"{run.execution.error} (no second layer: {', '.join(broken)})"
             return replace(run.execution, verdict=Verdict.INFRASTRUCTURE, error=reason)

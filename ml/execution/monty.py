@@ -91,20 +91,27 @@ class _Left:
 
 
 class MontyLayer:
-    """A pool of Monty workers and the states of paths that ran. Thread-safe."""
+    """A pool of Monty workers and the states of paths that ran. Thread-safe.
 
-    def __init__(self, processes: int = 2) -> None:
-        self._processes = processes
+    exact: leave alone what may print something else here than in real Python.
+    """
+
+    def __init__(self, processes: int = 2, exact: bool = False) -> None:
+        self._processes, self._exact = processes, exact
         self._pool: Monty | None = None
         self._states: OrderedDict[bytes, _Left] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def run(self, codes: Sequence[str], keep_states: bool = True, exact: bool = False) -> MontyRun:
-        """Run a path from its longest known prefix; `keep_states` remembers the state after each new step.
+    def run(self, codes: Sequence[str], keep_states: bool = True) -> MontyRun:
+        """Run a path from its longest known prefix; `keep_states` remembers the state after each new step."""
+        return self._try(codes, keep_states, self._exact)
 
-        exact: leave alone what may print something else here than in real Python.
-        """
+    def run_inexact(self, codes: Sequence[str], keep_states: bool = True) -> MontyRun:
+        """Run a path even where real Python may print something else."""
+        return self._try(codes, keep_states, exact=False)
+
+    def _try(self, codes: Sequence[str], keep_states: bool, exact: bool) -> MontyRun:
         try:
             return self._attempt(codes, keep_states, exact)
         except _DumpFailed:
