@@ -214,8 +214,8 @@ def filter_program(name: str, may_fork: bool = False) -> list[tuple[int, int, in
         ("prlimit64", _if_zero(2)),
         ("mmap", _unless_any_bit(_argument(3), _MAP_SHARED)),
         ("prctl", _if_one_of(_argument(0), (PR_SET_PDEATHSIG,))),
-        # Timers that signal the process itself: those of a step's budgets.
-        ("setitimer", _if_one_of(_argument(0), (int(signal.ITIMER_REAL), int(signal.ITIMER_PROF)))),
+        # A step's own budget: it counts this process's time, and signals this process.
+        ("setitimer", _if_one_of(_argument(0), (int(signal.ITIMER_PROF),))),
         *fork,
     ):
         program += [(_JUMP_EQUAL, 0, len(block), checked[call]), *block]

@@ -78,12 +78,11 @@ def become_child(
         watch = socket.socket(fileno=os.dup(watcher.fileno()))
         for source, target in zip((nothing, handles[0], handles[0], *handles[1:]), range(5), strict=True):
             os.dup2(source, target)
-        os.dup2(1, 5)
-        os.dup2(watch.fileno(), 6)
+        os.dup2(watch.fileno(), 5)
         watch.detach()
-        os.closerange(7, 4096)
-        watch, control = socket.socket(fileno=6), socket.socket(fileno=4)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPROF, signal.SIGALRM):
+        os.closerange(6, 4096)
+        watch, control = socket.socket(fileno=5), socket.socket(fileno=4)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPROF):
             signal.signal(number, signal.SIG_DFL)
         sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
         time.sleep = lambda seconds: None
@@ -102,7 +101,7 @@ def become_child(
         watch.close()
         steps = Steps()
         while True:
-            status = steps.run(request["codes"], request["known"], CPU_SECONDS, request["wall"])
+            status = steps.run(request["codes"], request["known"], CPU_SECONDS)
             if status or not request["keep"]:
                 break
             request = wait_to_be_forked(control, receive)

@@ -158,7 +158,7 @@ class ProcessLayer:
         parent = keys[known - 1] if known else None
         request = {
             "codes": list(codes), "parent": parent, "keep": keys[-1] if keep else None,
-            "drop": _oldest(server, parent), "known": known, "wall": self.wall_seconds,
+            "drop": _oldest(server, parent), "known": known,
         }  # fmt: skip
         output_read, output_write = os.pipe()
         report_read, report_write = os.pipe()
@@ -172,8 +172,8 @@ class ProcessLayer:
             os.close(output_write)
             os.close(report_write)
         try:
-            seconds = self.wall_seconds * len(codes)
-            output, report = read_run(output_read, report_read, OUTPUT_BYTES, seconds)
+            limits = OUTPUT_BYTES, self.wall_seconds, len(codes)
+            output, report = read_run(output_read, report_read, *limits)
             if output is None or len(output) > OUTPUT_BYTES:
                 server.connection.send(b"k")
             elif report.get("done") is True:
@@ -202,7 +202,7 @@ class ProcessLayer:
 
         failed = min(max(known + int(report.get("step", 0)), known), steps - 1)
         code = os.waitstatus_to_exitcode(answer.status)
-        if output is None or code == -signal.SIGALRM:
+        if output is None:
             return execution(Verdict.INFRASTRUCTURE, 0, f"stopped after {self.wall_seconds:g} s")
         if len(output) > OUTPUT_BYTES:
             return execution(Verdict.PROGRAM_ERROR, failed, f"more than {OUTPUT_BYTES} bytes of output")

@@ -40,7 +40,6 @@ def wait_to_be_forked(control: socket.socket, receive: Callable[[socket.socket],
 
     os.dup2(0, 1)
     os.dup2(0, 2)
-    os.dup2(0, 5)
     os.write(3, DONE)
     os.dup2(0, 3)
     while True:
@@ -50,7 +49,7 @@ def wait_to_be_forked(control: socket.socket, receive: Callable[[socket.socket],
         if _libc.syscall(fork_number(), FORK_FLAGS, 0, 0, 0, 0) == 0:
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             printed, report, own_control = handles
-            for source, target in ((printed, 1), (printed, 2), (printed, 5), (report, 3), (own_control, 4)):
+            for source, target in ((printed, 1), (printed, 2), (report, 3), (own_control, 4)):
                 os.dup2(source, target)
             for handle in handles:
                 os.close(handle)

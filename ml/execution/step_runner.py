@@ -1,6 +1,6 @@
 """In a confined child: runs a path's steps, each alike whether or not others run before it in one process.
 
-A step has its own budget of processor and wall time, its own numbers in tracebacks, and prints to one stream
+A step has its own budget of processor time, its own numbers in tracebacks, and prints to one stream
 that lasts for the whole path; only what the last step printed, or the one that failed, is passed on. Standard
 library only: the fork server imports it by path.
 """
@@ -19,8 +19,8 @@ from typing import Any
 
 STEP_FAILED = 1
 OUTPUT_BYTES = 64 * 1024
-# Where a child prints to, whatever becomes of the handles 1 and 2; and where it reports.
-PRINT_HANDLE, REPORT_HANDLE = 5, 3
+# Where a child prints to, while the handle 1 leads nowhere in a step before the last; and where it reports.
+PRINT_HANDLE, REPORT_HANDLE = 2, 3
 _NOTHING = 0
 
 # Taken before any step can replace it.
@@ -77,18 +77,18 @@ class Steps:
         self._output = Output()
         self._stream = io.TextIOWrapper(io.BufferedWriter(self._output), encoding="utf-8", errors="replace")
 
-    def run(self, codes: list[str], known: int, cpu_seconds: float, wall_seconds: float) -> int:
-        """Run steps that follow `known` earlier ones, each within its own seconds; returns the exit status."""
+    def run(self, codes: list[str], known: int, cpu_seconds: float) -> int:
+        """Run steps that follow `known` earlier ones, each within its own processor time; the exit status."""
         if len(codes) > 1:
-            _point_handles_at(_NOTHING)
+            _point_handle_at(_NOTHING)
         for index, code in enumerate(codes):
             is_last = index == len(codes) - 1
             if index:
                 # Should it be killed, the parent knows which one it was.
                 os.write(REPORT_HANDLE, json.dumps({"step": index}).encode() + b"\n")
             if is_last and index:
-                _point_handles_at(PRINT_HANDLE)
-            error = self._run_one(index, is_last, code, known, (cpu_seconds, wall_seconds))
+                _point_handle_at(PRINT_HANDLE)
+            error = self._run_one(index, is_last, code, known, cpu_seconds)
             if error is not None:
                 self._output.let_go()
                 _report(index, error)
@@ -96,7 +96,7 @@ class Steps:
         return 0
 
     def _run_one(
-        self, index: int, is_last: bool, code: str, known: int, seconds: tuple[float, float]
+        self, index: int, is_last: bool, code: str, known: int, cpu_seconds: float
     ) -> BaseException | None:
         if self._is_broken():
             self._open()
@@ -104,8 +104,7 @@ class Steps:
         # What an earlier step put there would otherwise take this one's output.
         sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = self._stream  # type: ignore[misc]
         try:
-            _set_timer(signal.ITIMER_PROF, seconds[0])
-            _set_timer(signal.ITIMER_REAL, seconds[1])
+            _set_timer(signal.ITIMER_PROF, cpu_seconds)
             exec(compile(code, f"<step {known + index + 1}>", "exec"), self.namespace)
         except SystemExit as end:
             if end.code not in (0, None):
@@ -114,7 +113,6 @@ class Steps:
             return error
         finally:
             _set_timer(signal.ITIMER_PROF, 0)
-            _set_timer(signal.ITIMER_REAL, 0)
             with contextlib.suppress(Exception):
                 self._stream.flush()
         return None
@@ -127,10 +125,9 @@ class Steps:
             return True
 
 
-def _point_handles_at(target: int) -> None:
-    """Where a program prints that writes to its handles itself."""
+def _point_handle_at(target: int) -> None:
+    """Where a program prints that writes to its handle itself."""
     os.dup2(target, 1)
-    os.dup2(target, 2)
 
 
 def _write_all(data: bytes) -> None:
