@@ -12,11 +12,9 @@ ends of that.
 from __future__ import annotations
 
 import array
-import builtins
 import contextlib
 import gc
 import importlib
-import io
 import json
 import os
 import random
@@ -25,12 +23,11 @@ import socket
 import sys
 import sysconfig
 import time
-import traceback
 from typing import Any
 
 LIBRARIES = ("sympy", "numpy", "mpmath", "fractions", "statistics", "heapq", "decimal", "itertools", "bisect")
 LONGEST_REQUEST = 4 * 1024 * 1024
-STEP_FAILED, NOT_CONFINED = 1, 77
+NOT_CONFINED = 77
 
 
 def load_libraries() -> list[str]:
@@ -67,49 +64,6 @@ def warm_up() -> None:
         sympy.Rational(1, 3) + sympy.integrate(x, x) + sympy.factorint(12)[2]
 
 
-class Discard(io.TextIOBase):
-    """Takes what steps before the last one print; they printed it before."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-
-def new_namespace() -> dict[str, Any]:
-    """Where a path's steps keep their names."""
-    return {"__name__": "__main__", "__builtins__": builtins}
-
-
-def run_steps(codes: list[str], namespace: dict[str, Any], report: int) -> int:
-    """Run the steps in one namespace; returns the exit status. Only the last step's output counts."""
-    printed: Any = sys.stdout
-    for index, code in enumerate(codes):
-        sys.stdout = printed if index == len(codes) - 1 else Discard()
-        try:
-            exec(compile(code, f"<step {index + 1}>", "exec"), namespace)
-        except SystemExit as end:
-            if end.code not in (0, None):
-                return _report(report, index, end)
-        except BaseException as error:
-            return _report(report, index, error)
-    with contextlib.suppress(OSError, ValueError):
-        printed.flush()
-    return 0
-
-
-def _report(report: int, index: int, error: BaseException) -> int:
-    with contextlib.suppress(Exception):
-        sys.stdout.flush()
-    try:
-        message = "".join(traceback.format_exception_only(error)).strip()[-500:]
-    except BaseException:
-        message = type(error).__name__
-    missing = (getattr(error, "name", None) or "") if isinstance(error, ModuleNotFoundError) else ""
-    body = {"step": index, "error": message, "missing": str(missing)}
-    with contextlib.suppress(OSError):
-        os.write(report, json.dumps(body).encode()[:4000])
-    return STEP_FAILED
-
-
 def become_child(
     request: dict[str, Any], handles: list[int], watcher: socket.socket, folders: list[str]
 ) -> None:
@@ -128,10 +82,9 @@ def become_child(
         watch.detach()
         os.closerange(6, 4096)
         watch, control = socket.socket(fileno=5), socket.socket(fileno=4)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPROF):
             signal.signal(number, signal.SIG_DFL)
         sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
-        sys.stdout = sys.stderr = os.fdopen(1, "w", encoding="utf-8", errors="replace", closefd=False)
         time.sleep = lambda seconds: None
         random.seed(0)
         if "numpy" in sys.modules:
@@ -139,15 +92,16 @@ def become_child(
         # What the server saw of folders that the child may not read would be found, and then refused.
         sys.path_importer_cache.clear()
         sys.setrecursionlimit(2_000)
-        from confinement import confine
+        from confinement import CPU_SECONDS, confine
         from snapshots import wait_to_be_forked
+        from step_runner import Steps
 
         os.chdir("/")
         confine(folders, watch)
         watch.close()
-        namespace = new_namespace()
+        steps = Steps()
         while True:
-            status = run_steps(request["codes"], namespace, 3)
+            status = steps.run(request["codes"], request["known"], CPU_SECONDS)
             if status or not request["keep"]:
                 break
             request = wait_to_be_forked(control, receive)
@@ -160,6 +114,7 @@ def become_child(
 
 def serve(connection: socket.socket, folders: list[str]) -> None:
     """Fork a child for each request, one at a time, until the parent hangs up."""
+    import confinement
     from snapshots import Snapshot, Snapshots, receive_listener
 
     snapshots = Snapshots()
@@ -185,7 +140,10 @@ def serve(connection: socket.socket, folders: list[str]) -> None:
         theirs.close()
         for handle in handles:
             os.close(handle)
-        answer = {"lost": True} if child is None else snapshots.watch(child, connection, request["keep"])
+        seconds = confinement.CPU_SECONDS * len(request["codes"]) + 1
+        answer = (
+            {"lost": True} if child is None else snapshots.watch(child, connection, request["keep"], seconds)
+        )
         connection.sendall(json.dumps(answer).encode() + b"\n")
 
 
@@ -209,6 +167,7 @@ def main() -> None:
     sys.path.insert(0, folder)
     import confinement  # noqa: F401 - loaded before the path is taken away again
     import snapshots  # noqa: F401
+    import step_runner  # noqa: F401
 
     sys.path.remove(folder)
     folders = load_libraries()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -13,11 +13,13 @@ from ml.execution.monty import LEVEL as MONTY_LEVEL
 from ml.execution.monty import Doubt, MontyLayer
 from ml.execution.outcome import Execution, Verdict, path_keys
 from ml.execution.process import ProcessLayer
+from ml.execution.recent import Recent, text_bytes
 from ml.execution.self_test import broken_promises
 from ml.execution.turns import Turns
 
 INFRASTRUCTURE_TRIES = 3
-VERDICTS_KEPT = 10_000
+# An execution holds up to 64 KiB of output.
+VERDICT_BYTES_KEPT = 64 * 1024 * 1024
 # Set to 1 by an operator who accepts that a model's code may break out of the second layer.
 UNSAFE_SWITCH = "MISSTEP_ALLOW_UNSAFE_EXEC"
 
@@ -38,12 +40,12 @@ class Sandbox:
     """
 
     def __init__(self, processes: int = 2, use_processes: bool = True) -> None:
-        self._monty = MontyLayer(processes)
+        self._monty = MontyLayer(processes, exact=use_processes)
         self._process = ProcessLayer(processes) if use_processes else None
         self._lock = threading.Lock()
         self._turns = Turns()
         self._checked: list[str] | None = None if use_processes else ["is switched off"]
-        self._known: OrderedDict[bytes, Execution] = OrderedDict()
+        self._known: Recent[bytes, Execution] = Recent(VERDICT_BYTES_KEPT)
         self.executions: Counter[str] = Counter()
         self.infrastructure = 0
 
@@ -92,9 +94,7 @@ class Sandbox:
         if result.level != MONTY_LEVEL and result.verdict is not Verdict.INFRASTRUCTURE:
             # A second layer's run starts from scratch and may take seconds; the same path is not run again.
             with self._lock:
-                self._known[key] = result
-                while len(self._known) > VERDICTS_KEPT:
-                    self._known.popitem(last=False)
+                self._known.keep(key, result, text_bytes((result.output, result.error)))
         return result
 
     def _run(self, codes: Sequence[str], keep_states: bool, turn: Turn) -> Execution:
@@ -111,6 +111,10 @@ class Sandbox:
                 with self._turns.exclusive():
                     execution = self._process.run(codes, keep_states)
             return replace(execution, level=f"{execution.level} UNSAFE") if broken else execution
+        if run.doubt is Doubt.SILENT:
+            # Without a second layer Monty's word is the only one, and it is right but for a last digit or an order.
+            with turn():
+                run = self._monty.run_inexact(codes, keep_states)
         if run.doubt is Doubt.LIKELY_OURS:
             reason = f"{run.execution.error} (no second layer: {', '.join(broken)})"
             return replace(run.execution, verdict=Verdict.INFRASTRUCTURE, error=reason)

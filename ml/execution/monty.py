@@ -30,6 +30,7 @@ from pydantic_monty import (
     ResourceLimits,
 )
 
+from ml.execution.differences import ROUND, may_differ
 from ml.execution.outcome import Execution, Verdict, path_keys
 
 LEVEL = "monty"
@@ -47,18 +48,21 @@ _LIMITS: ResourceLimits = {
 _POLICY: OSPolicy = {"random_start": {"seed": 0}, "sleep": "zero"}
 
 _UNDEFINED = re.compile(r"name '(\w+)' is not defined")
+# Python inverts modulo the third argument instead, since 3.8.
+_NEVER_SAID = "2nd argument cannot be negative when 3rd argument specified"
 
 
 class Doubt(Enum):
-    """How far Monty's program_error may be Monty's own: then real Python has the last word, where it is
-    allowed.
+    """How far Monty's word may be Monty's own: then real Python has the last word, where it is allowed.
 
     LIKELY_OURS: a missing module or feature, a builtin name that Monty lacks, a time limit (Monty's clock is
-    the wall's). POSSIBLE: an error that a subset of Python may also raise where Python would not.
+    the wall's), a message that Python never gives. POSSIBLE: an error that a subset of Python may also raise
+    where Python would not. SILENT: the program may print something else, so it was not run.
     """
 
     NONE = "none"
     POSSIBLE = "possible"
+    SILENT = "silent"
     LIKELY_OURS = "likely ours"
 
 
@@ -87,10 +91,13 @@ class _Left:
 
 
 class MontyLayer:
-    """A pool of Monty workers and the states of paths that ran. Thread-safe."""
+    """A pool of Monty workers and the states of paths that ran. Thread-safe.
 
-    def __init__(self, processes: int = 2) -> None:
-        self._processes = processes
+    exact: leave alone what may print something else here than in real Python.
+    """
+
+    def __init__(self, processes: int = 2, exact: bool = False) -> None:
+        self._processes, self._exact = processes, exact
         self._pool: Monty | None = None
         self._states: OrderedDict[bytes, _Left] = OrderedDict()
         self._bytes = 0
@@ -98,16 +105,26 @@ class MontyLayer:
 
     def run(self, codes: Sequence[str], keep_states: bool = True) -> MontyRun:
         """Run a path from its longest known prefix; `keep_states` remembers the state after each new step."""
+        return self._try(codes, keep_states, self._exact)
+
+    def run_inexact(self, codes: Sequence[str], keep_states: bool = True) -> MontyRun:
+        """Run a path even where real Python may print something else."""
+        return self._try(codes, keep_states, exact=False)
+
+    def _try(self, codes: Sequence[str], keep_states: bool, exact: bool) -> MontyRun:
         try:
-            return self._attempt(codes, keep_states)
+            return self._attempt(codes, keep_states, exact)
         except _DumpFailed:
             # The session is gone, though the step ran: the path goes on in a new one, without dumps.
-            return self._attempt(codes, keep_states=False)
+            return self._attempt(codes, keep_states=False, exact=exact)
 
-    def _attempt(self, codes: Sequence[str], keep_states: bool) -> MontyRun:
+    def _attempt(self, codes: Sequence[str], keep_states: bool, exact: bool) -> MontyRun:
         started = time.perf_counter()
         keys = path_keys(codes)
         known, state, output = self._longest_known(keys)
+        if exact and any(map(may_differ, codes[known:])):
+            reason = "may differ from real Python"
+            return MontyRun(Execution(Verdict.INFRASTRUCTURE, "", LEVEL, known, reason), Doubt.SILENT)
         if known == len(codes):
             return MontyRun(Execution(Verdict.OK, output, LEVEL, known))
         try:
@@ -117,11 +134,14 @@ class MontyLayer:
                 for index in range(known, len(codes)):
                     printed = CollectString(max_bytes=OUTPUT_BYTES)
                     try:
+                        if _needs_round(codes, index):
+                            session.feed_run(ROUND)
                         session.feed_run(codes[index], print_callback=printed)
                     except MontyCrashedError:
                         raise
                     except MontyError as error:
-                        return _failed(error, printed.output, index, time.perf_counter() - started)
+                        seconds = time.perf_counter() - started
+                        return _failed(error, printed.output, codes[: index + 1], seconds)
                     output = printed.output
                     if keep_states:
                         self._remember(keys[index], session, output)
@@ -181,20 +201,30 @@ class MontyLayer:
                 self._bytes -= self._states.popitem(last=False)[1].size
 
 
-def _failed(error: MontyError, printed: str, index: int, seconds: float) -> MontyRun:
+def _needs_round(codes: Sequence[str], index: int) -> bool:
+    """Whether a step is the path's first to name round: a later one may mean what an earlier one defined."""
+    return "round" in codes[index] and not any("round" in code for code in codes[:index])
+
+
+def _failed(error: MontyError, printed: str, codes: Sequence[str], seconds: float) -> MontyRun:
     cause = error.exception() if isinstance(error, MontyRuntimeError | MontySyntaxError) else error
     message = f"{type(cause).__name__}: {cause}"
-    execution = Execution(Verdict.PROGRAM_ERROR, printed, LEVEL, index, message[:500], seconds)
-    return MontyRun(execution, doubt=_doubt(cause))
+    execution = Execution(Verdict.PROGRAM_ERROR, printed, LEVEL, len(codes) - 1, message[:500], seconds)
+    return MontyRun(execution, doubt=_doubt(cause, codes))
 
 
-def _doubt(cause: BaseException) -> Doubt:
-    """Whether the exception may come from what Monty lacks rather than from the program."""
-    if isinstance(cause, NameError):
+def _doubt(cause: BaseException, codes: Sequence[str]) -> Doubt:
+    """Whether the exception may come from what Monty lacks rather than from the program.
+
+    Only what no subset of Python can raise by itself is believed at once; a second look costs milliseconds,
+    and an error believed wrongly is evidence against a step that is right.
+    """
+    if isinstance(cause, NameError) and not isinstance(cause, UnboundLocalError):
         missing = _UNDEFINED.search(str(cause))
         return Doubt.LIKELY_OURS if missing is not None and hasattr(builtins, missing[1]) else Doubt.NONE
-    if isinstance(cause, ImportError | NotImplementedError | TimeoutError):
+    if isinstance(cause, ImportError | NotImplementedError | TimeoutError) or _NEVER_SAID in str(cause):
         return Doubt.LIKELY_OURS
-    if isinstance(cause, AttributeError | TypeError | RuntimeError | OSError | SyntaxError | MemoryError):
-        return Doubt.POSSIBLE
-    return Doubt.NONE
+    # Monty runs generator expressions to their end, past the element at which any() or all() would stop.
+    if isinstance(cause, ZeroDivisionError | AssertionError) and not any(" for " in code for code in codes):
+        return Doubt.NONE
+    return Doubt.POSSIBLE

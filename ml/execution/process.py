@@ -10,7 +10,6 @@ from __future__ import annotations
 import array
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -25,13 +24,15 @@ from typing import Any
 
 from ml.execution import bubblewrap
 from ml.execution.confinement import landlock_version, machine
-from ml.execution.fork_server import NOT_CONFINED, STEP_FAILED
+from ml.execution.fork_server import NOT_CONFINED
 from ml.execution.outcome import Execution, Verdict, path_keys
+from ml.execution.reports import parse, read_line, read_now, read_run
+from ml.execution.step_runner import OUTPUT_BYTES, STEP_FAILED
 
-OUTPUT_BYTES = 64 * 1024
+# For each step, like its processor time.
 WALL_SECONDS = 20.0
 SECONDS_TO_START = 120.0
-# Each may hold what its path computed, so that many of them would be much memory.
+# Each may hold up to snapshots.PRIVATE_BYTES of its own: at most 1 GiB for a server.
 SNAPSHOTS_KEPT = 16
 SECONDS_TO_END = 2.0
 # Real libraries that the sandbox may lack: that is our fault. Any other missing module is the step's
@@ -146,7 +147,7 @@ class ProcessLayer:
                 start_new_session=True,
             )
         server.connection = ours
-        if _read_line(ours, SECONDS_TO_START).get("ready") is not True:
+        if read_line(ours, SECONDS_TO_START).get("ready") is not True:
             raise OSError("the fork server did not start")
 
     def _exchange(
@@ -157,7 +158,7 @@ class ProcessLayer:
         parent = keys[known - 1] if known else None
         request = {
             "codes": list(codes), "parent": parent, "keep": keys[-1] if keep else None,
-            "drop": _oldest(server, parent),
+            "drop": _oldest(server, parent), "known": known,
         }  # fmt: skip
         output_read, output_write = os.pipe()
         report_read, report_write = os.pipe()
@@ -171,59 +172,40 @@ class ProcessLayer:
             os.close(output_write)
             os.close(report_write)
         try:
-            output, report = self._read(output_read, report_read)
+            limits = OUTPUT_BYTES, self.wall_seconds, len(codes)
+            output, report = read_run(output_read, report_read, *limits)
             if output is None or len(output) > OUTPUT_BYTES:
                 server.connection.send(b"k")
             elif report.get("done") is True:
                 server.connection.send(b"s")
-            answer = _read_line(server.connection, self.wall_seconds)
+            answer = read_line(server.connection, self.wall_seconds)
             if answer.get("lost"):
                 server.kept.pop(str(parent), None)
                 return None
-            if answer.get("kept"):
-                server.kept[keys[-1]] = None
+            if "kept" in answer:
+                if answer["kept"]:
+                    server.kept[keys[-1]] = None
                 return _Answer(output, 0, report)
-            return _Answer(output, int(answer["status"]), report or _parse(_read_now(report_read, 4096)))
+            return _Answer(output, int(answer["status"]), report or parse(read_now(report_read, 4096)))
         finally:
             os.close(output_read)
             os.close(report_read)
-
-    def _read(self, output_handle: int, report_handle: int) -> tuple[bytes | None, dict[str, Any]]:
-        """The output until the child's end, its report that it is done, or one byte over the cap; None where
-        the time is up.
-        """
-        deadline = time.monotonic() + self.wall_seconds
-        output, watched = b"", [output_handle, report_handle]
-        while watched and len(output) <= OUTPUT_BYTES:
-            ready, _, _ = select.select(watched, [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                return None, {}
-            if report_handle in ready:
-                report = _parse(os.read(report_handle, 4096))
-                if report:
-                    return output + _read_now(output_handle, OUTPUT_BYTES + 1 - len(output)), report
-                watched.remove(report_handle)
-                continue
-            part = os.read(output_handle, OUTPUT_BYTES + 1 - len(output))
-            output += part
-            if not part:
-                watched.remove(output_handle)
-        return output, {}
 
     def _verdict(self, answer: _Answer, known: int, steps: int, seconds: float) -> Execution:
         """The verdict by exit status; what the child reports only names the step and the error."""
         output, report = answer.output, answer.report
 
-        def execution(verdict: Verdict, ran: int, error: str = "") -> Execution:
-            text = (output or b"")[:OUTPUT_BYTES].decode("utf-8", "replace")
+        def execution(verdict: Verdict, ran: int, error: str = "", is_whole: bool = True) -> Execution:
+            # How much of its output a process that is killed had passed on is chance.
+            text = ((output or b"") if is_whole else b"")[:OUTPUT_BYTES].decode("utf-8", "replace")
             return Execution(verdict, text, self.level, ran, error, seconds)
 
-        failed = min(max(known + int(report.get("step", steps - 1 - known)), known), steps - 1)
+        failed = min(max(known + int(report.get("step", 0)), known), steps - 1)
+        code = os.waitstatus_to_exitcode(answer.status)
         if output is None:
             return execution(Verdict.INFRASTRUCTURE, 0, f"stopped after {self.wall_seconds:g} s")
         if len(output) > OUTPUT_BYTES:
-            return execution(Verdict.PROGRAM_ERROR, steps - 1, f"more than {OUTPUT_BYTES} bytes of output")
-        code = os.waitstatus_to_exitcode(answer.status)
+            return execution(Verdict.PROGRAM_ERROR, failed, f"more than {OUTPUT_BYTES} bytes of output")
         if code == 0:
             return execution(Verdict.OK, steps)
         if code == STEP_FAILED:
@@ -232,10 +214,10 @@ class ProcessLayer:
             return execution(verdict, failed, str(report.get("error", "")))
         if code == NOT_CONFINED:
             return execution(Verdict.INFRASTRUCTURE, 0, f"not confined: {report.get('error', '')}")
-        if code == -signal.SIGXCPU:
-            return execution(Verdict.PROGRAM_ERROR, failed, "CPU time limit")
+        if code in (-signal.SIGXCPU, -signal.SIGPROF):
+            return execution(Verdict.PROGRAM_ERROR, failed, "CPU time limit", is_whole=False)
         if code == -signal.SIGSEGV:
-            return execution(Verdict.PROGRAM_ERROR, failed, "stack overflow")
+            return execution(Verdict.PROGRAM_ERROR, failed, "stack overflow", is_whole=False)
         return execution(Verdict.INFRASTRUCTURE, 0, f"ended with status {code}")
 
 
@@ -245,44 +227,6 @@ def _oldest(server: _Server, parent: str | None) -> list[str]:
         server.kept.move_to_end(parent)
     count = max(0, len(server.kept) + 1 - SNAPSHOTS_KEPT)
     return [server.kept.popitem(last=False)[0] for _ in range(count)]
-
-
-def _read_now(handle: int, limit: int) -> bytes:
-    """What already lies in a pipe."""
-    os.set_blocking(handle, False)
-    found = b""
-    try:
-        while len(found) < limit:
-            part = os.read(handle, limit - len(found))
-            if not part:
-                break
-            found += part
-    except BlockingIOError:
-        pass
-    return found
-
-
-def _parse(body: bytes) -> dict[str, Any]:
-    """What the child reported. A model's code may have written it: anything odd counts as nothing."""
-    try:
-        report = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(report, dict) or not isinstance(report.get("step", 0), int):
-        return {}
-    return report
-
-
-def _read_line(connection: socket.socket, seconds: float) -> dict[str, Any]:
-    connection.settimeout(seconds)
-    body = b""
-    while not body.endswith(b"\n"):
-        part = connection.recv(4096)
-        if not part:
-            raise OSError("the fork server ended")
-        body += part
-    connection.settimeout(None)
-    return dict(json.loads(body))
 
 
 def _end(server: _Server) -> None:

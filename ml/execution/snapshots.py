@@ -21,6 +21,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 SECONDS_TO_FORK = 5.0
+# A kept process holds no more of its own than this; a path that computed more runs again for its next step.
+PRIVATE_BYTES = 64 * 1024 * 1024
+SECONDS_BETWEEN_LOOKS = 0.5
 DONE = b'{"done": true}'
 
 # Of the kernel's seccomp_unotify: struct sizes, and the two requests of its handle.
@@ -69,6 +72,13 @@ class Snapshot:
         status = os.waitpid(self.pid, 0)[1]
         self.close()
         return status
+
+    def cpu_seconds(self) -> float:
+        """The processor time it has used; the kernel names a process's clock by its number."""
+        try:
+            return time.clock_gettime((~self.pid << 3) | 2)
+        except OSError:
+            return 0.0
 
     def close(self) -> None:
         os.close(self.handle)
@@ -126,19 +136,33 @@ class Snapshots:
             time.sleep(0.0001)
         return None
 
-    def watch(self, child: Snapshot, connection: socket.socket, keep: str | None) -> dict[str, Any]:
-        """Until the child has ended, or is kept. A byte from the parent says which of the two it wants."""
+    def watch(
+        self, child: Snapshot, connection: socket.socket, keep: str | None, cpu_seconds: float
+    ) -> dict[str, Any]:
+        """Until the child has ended, or is kept. A byte from the parent says which of the two it wants.
+
+        cpu_seconds: for all its steps together. Each step's own limit is a timer in the child, which a program
+        may switch off.
+        """
         watched = [child.handle, connection.fileno()] + ([] if child.listener is None else [child.listener])
         while True:
-            ready, _, _ = select.select(watched, [], [])
+            ready, _, _ = select.select(watched, [], [], SECONDS_BETWEEN_LOOKS)
             if child.handle in ready:
                 return {"status": child.end()}
+            if child.cpu_seconds() > cpu_seconds:
+                child.end()
+                return {"status": int(signal.SIGXCPU)}
+            if not ready:
+                continue
             if child.listener in ready:
                 if not _decide(child.listener, None):
                     watched.remove(child.listener)
                 continue
             if connection.recv(1) == b"s" and keep:
                 self.drop([keep])
+                if _anonymous_bytes(child.pid) - _anonymous_bytes(os.getpid()) > PRIVATE_BYTES:
+                    child.end()
+                    return {"kept": False}
                 self.kept[keep] = child
                 return {"kept": True}
             return {"status": child.end()}
@@ -152,6 +176,13 @@ def receive_listener(watching: socket.socket) -> int | None:
     except OSError:
         return None
     return handles[0] if handles else None
+
+
+def _anonymous_bytes(pid: int) -> int:
+    """A process's memory that is no file's. A fork's begins as its parent's, which it shares until it writes."""
+    with open(f"/proc/{pid}/statm") as file:
+        _, resident, of_files, *_ = map(int, file.read().split())
+    return (resident - of_files) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _children() -> set[int]:

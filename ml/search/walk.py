@@ -17,7 +17,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic
 
 from ml.execution import Execution, Verdict
-from ml.policies.protocol import Policy, Unanswerable
+from ml.execution.recent import ENTRY_BYTES, Recent, text_bytes
+from ml.policies.protocol import Continuation, Policy, Unanswerable
 from ml.search.active import Active, Finished, Key, Result, tokens_of
 from ml.search.cost import Cost
 from ml.search.decided import Decided
@@ -36,7 +37,7 @@ from ml.search.serving import ValueModel, prefixes_of, write
 
 # While executions are under way, a policy batch that is not full waits this long for what they will ask.
 LINGER_SECONDS = 0.004
-REMEMBERED = 50_000
+BYTES_REMEMBERED = 256 * 1024 * 1024
 
 
 class Walk:
@@ -64,7 +65,7 @@ class Walk:
         self.batches = 0
         self.started: float | None = None
         self.lanes: int = getattr(policy, "lanes", 1)
-        self._memory: OrderedDict[Request, Any] = OrderedDict()
+        self._memory: Recent[Request, Any] = Recent(BYTES_REMEMBERED)
         self._valuing = threading.Lock()
 
     def drive(
@@ -89,16 +90,11 @@ class Walk:
 
     def recall(self, request: Request) -> Any:
         """An earlier answer to the same request, or None."""
-        found = self._memory.get(request)
-        if found is not None:
-            self._memory.move_to_end(request)
-        return found
+        return self._memory.get(request)
 
     def remember(self, request: Request, answer: Any) -> None:
-        """Keep an answer; the oldest are forgotten."""
-        self._memory[request] = answer
-        while len(self._memory) > REMEMBERED:
-            self._memory.popitem(last=False)
+        """Keep an answer; those used longest ago are forgotten."""
+        self._memory.keep(request, answer, _texts_of(request, answer))
 
     def serve(self, requests: Sequence[Request]) -> list[Any]:
         """Answer one batch of equal kind (runs in a policy thread); what cannot be read is answered Unanswerable."""
@@ -107,6 +103,14 @@ class Walk:
         assert self.value_model is not None, "this method needs a value model"
         with self._valuing:
             return list(self.value_model.values(prefixes_of(requests)))
+
+
+def _texts_of(request: Request, answer: Any) -> int:
+    """The bytes of a policy's request and answer. Prefixes share their steps; each is counted as if it did not."""
+    size = 0 if isinstance(request, Run | Grade) else text_bytes(request.prefix.steps)
+    if isinstance(answer, list):
+        size += sum(ENTRY_BYTES + text_bytes(one.steps) for one in answer if isinstance(one, Continuation))
+    return size
 
 
 class _Drive(Generic[Key, Result]):

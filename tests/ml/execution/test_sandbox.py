@@ -98,7 +98,10 @@ def test_prefixes_have_keys_that_do_not_depend_on_how_code_is_cut():
         ("globals()", Doubt.LIKELY_OURS),
         ("undefined_name", Doubt.NONE),
         ("1 / 0", Doubt.NONE),
-        ("int('x')", Doubt.NONE),
+        ("int('x')", Doubt.POSSIBLE),
+        ("{}[1]", Doubt.POSSIBLE),
+        ("pow(3, -1, 7)", Doubt.LIKELY_OURS),
+        ("any(1 / x for x in (1, 0))", Doubt.POSSIBLE),
         ("(1).missing", Doubt.POSSIBLE),
     ],
 )
