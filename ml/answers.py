@@ -175,16 +175,21 @@ def _last_boxed(text: str) -> str | None:
     r"""What the last box holds that is closed: \boxed{...} or \fbox{...}, braces balanced, or one word after
     \boxed.
     """
-    found = [(match.start(), match["answer"].rstrip(".,;:")) for match in _BARE_BOX.finditer(text)]
+    # Where each box begins, and where what it holds does and ends: boxes in boxes would be long texts many times over.
+    found = [(match.start(), *match.span("answer")) for match in _BARE_BOX.finditer(text)]
     openings: list[re.Match[str]] = []
     for match in _BRACES.finditer(text):
         if match[0] == "}" and openings:
             opening = openings.pop()
             if opening[0] != "{":
-                found.append((opening.start(), text[opening.end() : match.start()]))
+                found.append((opening.start(), opening.end(), match.start()))
         elif match[0].endswith("{") and match[0] != r"\{":
             openings.append(match)
-    return max(found)[1] if found else None
+    if not found:
+        return None
+    _, begin, end = max(found)
+    answer = text[begin:end]
+    return answer if text[begin - 1] == "{" else answer.rstrip(".,;:")
 
 
 def _trim(answer: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 from django.db import connection
@@ -26,7 +26,7 @@ def own_folder(settings, tmp_path: Path) -> None:
 def test_both_of_a_double_click_get_a_snapshot_of_their_own_name(monkeypatch: pytest.MonkeyPatch):
     campaign = make_campaign("Arithmetic")
     make_annotation(make_task(campaign), make_user(), [1, -1])
-    both_have_written, settle = Barrier(2, timeout=20), services.settle
+    both_have_written, settle = Barrier(2, timeout=60), services.settle
 
     def settle_together(*arguments) -> None:
         both_have_written.wait()
@@ -35,12 +35,19 @@ def test_both_of_a_double_click_get_a_snapshot_of_their_own_name(monkeypatch: py
     def freeze_once(_number: int) -> Snapshot:
         try:
             return services.freeze(Campaign.objects.get(pk=campaign.pk), "human", name="N")
+        except BaseException:
+            # The other one need not wait for who will not come.
+            both_have_written.abort()
+            raise
         finally:
             connection.close()
 
     monkeypatch.setattr(services, "settle", settle_together)
-    with ThreadPoolExecutor(2) as clicks:
-        made = list(clicks.map(freeze_once, range(2)))
+    with ThreadPoolExecutor(2) as pool:
+        clicks = [pool.submit(freeze_once, number) for number in range(2)]
+    # What stopped one is told before what that made of the other.
+    clicks.sort(key=lambda click: isinstance(click.exception(), BrokenBarrierError))
+    made = [click.result() for click in clicks]
     assert sorted(snapshot.name for snapshot in made) == ["N", "N (2)"]
     assert all(snapshot.manifest["name"] == snapshot.name for snapshot in Snapshot.objects.all())
     assert made[0].folder == made[1].folder

@@ -12,7 +12,7 @@ from ml.prm.checkpoint import load_newest_state
 from ml.prm.model import build
 from ml.prm.optimizers import optimizers_of
 from tests.ml.prm.test_training import short_run
-from tests.ml.prm.toys import tiny_model
+from tests.ml.prm.toys import forget_last_state, tiny_model
 
 RATE = 0.01
 
@@ -78,6 +78,7 @@ def test_a_run_under_muon_that_stops_and_goes_on_ends_with_the_same_bits(tmp_pat
     torch.set_num_threads(1)
     undisturbed = short_run(None, optimizer="muon")
     short_run(tmp_path, optimizer="muon")
+    forget_last_state(tmp_path)
     left = load_newest_state(tmp_path)
     assert left is not None and left.step == 9
     assert short_run(tmp_path, optimizer="muon") == undisturbed

@@ -23,7 +23,7 @@ from ml.prm.likelihood import TOLERANCE
 from ml.prm.model import ProcessRewardModel, build, recompute_activations, small_config, with_lora
 from ml.prm.packing import pack
 from ml.prm.train import Terminated, TrainingSettings, learning_rate_at, train
-from tests.ml.prm.toys import examples_of, sums, tiny_model, tokenizer, with_neutrals
+from tests.ml.prm.toys import examples_of, forget_last_state, sums, tiny_model, tokenizer, with_neutrals
 
 STEPS = tokenizer()
 OUTPUTS = {"classifier": 2, "outcome": 2, "value": 1, "preference": 1}
@@ -141,6 +141,7 @@ def test_killed_twenty_times_and_resumed_the_weights_are_the_same_bit_for_bit(tm
 def test_a_resumed_run_reports_where_it_began(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("MISSTEP_PROGRESS", "json")
     short_run(tmp_path, steps=4)
+    forget_last_state(tmp_path)
     capsys.readouterr()
     short_run(tmp_path, steps=4)
     report = json.loads(capsys.readouterr().out.splitlines()[-1])["progress"]

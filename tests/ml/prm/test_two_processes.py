@@ -73,12 +73,12 @@ def test_two_processes_with_split_weights_go_on_from_a_state_and_train_what_one_
     rows = ("--tokens-per-row", "100", "--save-every", "1", "--keep-state")
     alone, _ = trained(tmp_path, capsys, *rows, snapshot=snapshot, out="alone")
     together = tmp_path / "together"
-    # States are whole: the two go on from the first one that the one process left, and leave the next.
-    shutil.copytree(tmp_path / "alone.state" / "step-00000001", tmp_path / "together.state" / "step-00000001")
+    # States are whole: the two go on from the last but one that the one process left, and leave the next.
+    shutil.copytree(tmp_path / "alone.state" / "step-00000002", tmp_path / "together.state" / "step-00000002")
     by_two_processes(snapshot, together, *rows, "--shard")
     assert largest_difference(alone, together) < 1e-4
     states = [
-        load_file(tmp_path / f"{n}.state/step-00000002/state.safetensors") for n in ("alone", "together")
+        load_file(tmp_path / f"{n}.state/step-00000003/state.safetensors") for n in ("alone", "together")
     ]
     assert states[0].keys() == states[1].keys()
     assert all(torch.allclose(states[0][name], states[1][name], atol=1e-4) for name in states[0])

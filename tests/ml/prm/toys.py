@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -94,3 +96,8 @@ def examples_of(objective: str, rows: list[SnapshotRow], steps: StepTokenizer, *
     settings.setdefault("outputs", {"classifier": 2, "outcome": 2}.get(objective, 1))
     chosen = ExampleSettings(objective=objective, **settings)
     return examples_from(rows, steps, LabelRule("human"), chosen, Counter())
+
+
+def forget_last_state(folder: Path) -> None:
+    """As if a run had been killed before its last update was saved."""
+    shutil.rmtree(max(folder.glob("step-*")))
