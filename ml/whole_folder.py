@@ -23,27 +23,18 @@ def settle(beside: Path, target: Path, is_whole: Callable[[Path], bool]) -> None
             sync_tree(target)
             break
         _remove(target)
-    sync_folder(target.parent)
+    sync(target.parent)
 
 
 def sync_tree(folder: Path) -> None:
     """Make the content of every file and the entries of every folder below `folder` durable, and its own."""
     for path in sorted(folder.rglob("*")):
-        (sync_folder if path.is_dir() else sync_file)(path)
-    sync_folder(folder)
+        sync(path)
+    sync(folder)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the folder's entries durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_file(path: Path) -> None:
-    """Make the file's content durable."""
+def sync(path: Path) -> None:
+    """Make a file's content, or a folder's entries, durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

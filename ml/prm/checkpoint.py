@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ml.errors import MisstepError
-from ml.whole_folder import sync_file, sync_folder
+from ml.whole_folder import sync
 
 KEPT_STATES = 2
 
@@ -48,7 +48,7 @@ def save_state(folder: Path, state: TrainingState) -> Path:
     seal(partial)
     shutil.rmtree(target, ignore_errors=True)
     os.replace(partial, target)
-    sync_folder(folder)
+    sync(folder)
     for old in sorted(folder.glob("step-*"))[:-KEPT_STATES]:
         shutil.rmtree(old, ignore_errors=True)
     return target
@@ -69,12 +69,12 @@ def seal(folder: Path) -> None:
     hashes = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            sync_file(path)
+            sync(path)
             hashes[str(path.relative_to(folder))] = sha256_of(path)
     manifest = folder / "manifest.json"
     manifest.write_text(json.dumps(hashes, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    sync_file(manifest)
-    sync_folder(folder)
+    sync(manifest)
+    sync(folder)
 
 
 def is_sealed(folder: Path) -> bool:
@@ -91,7 +91,7 @@ def publish(partial: Path, target: Path) -> None:
     seal(partial)
     if not target.exists() or not any(target.iterdir()):
         os.replace(partial, target)
-        sync_folder(target.parent)
+        sync(target.parent)
         return
     # The folder is somebody's (a job's, say): files move in one by one, and the manifest, without which
     # nothing is loaded, comes last.
@@ -100,7 +100,7 @@ def publish(partial: Path, target: Path) -> None:
             # A folder takes no other's place while it holds files: an earlier try was killed after this one.
             shutil.rmtree(target / path.name, ignore_errors=True)
         os.replace(path, target / path.name)
-    sync_folder(target)
+    sync(target)
     partial.rmdir()
 
 

@@ -32,8 +32,7 @@ def test_every_file_and_folder_is_on_the_disk_before_the_name_and_the_name_befor
 ) -> None:
     done: list[str] = []
     replace = os.replace
-    monkeypatch.setattr(whole_folder, "sync_file", lambda path: done.append(path.name))
-    monkeypatch.setattr(whole_folder, "sync_folder", lambda path: done.append(path.name))
+    monkeypatch.setattr(whole_folder, "sync", lambda path: done.append(path.name))
     monkeypatch.setattr(os, "replace", lambda *names: (done.append("replace"), replace(*names)))
     settle(beside, tmp_path / "name", is_whole)
     assert done == ["parts", "part", ".beside", "replace", tmp_path.name]

@@ -294,8 +294,7 @@ def test_annotators_and_outsiders_see_no_training(client, role, expected):
 
 def test_the_list_needs_few_queries(client, django_assert_max_num_queries):
     log_in(client, "reviewer")
-    snapshot = make_snapshot()
-    for _ in range(5):
+    for snapshot in [make_snapshot()] * 5:
         start_training(snapshot, "mixed")
     with django_assert_max_num_queries(6):
         client.get(reverse("training:list"))

@@ -68,11 +68,10 @@ def test_a_kill_at_every_single_system_step_leaves_the_old_state_or_the_new(tmp_
 
             return call
 
-        monkeypatch.setattr(checkpoint, "sync_file", counted(sync_file))
-        monkeypatch.setattr(checkpoint, "sync_folder", counted(sync_folder))
+        monkeypatch.setattr(checkpoint, "sync", counted(sync))
         monkeypatch.setattr(checkpoint.os, "replace", counted(replace))
 
-    sync_file, sync_folder, replace = checkpoint.sync_file, checkpoint.sync_folder, os.replace
+    sync, replace = checkpoint.sync, os.replace
     deaths = 0
     for calls in range(12):
         folder = tmp_path / str(calls)
