@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from labelsite.accounts.models import User
 from labelsite.annotations.import_labels import copy_ratings, insert_annotations
+from labelsite.annotations.models import Annotation, StepRating
 from labelsite.autolabels.executions import FENCE, start_executions
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Task
 from labelsite.campaigns.services import add_everyone, add_tasks, create_campaign
+from labelsite.problems.models import Problem, Solution, Step
 from labelsite.problems.services import StoredSolution, store_batches
 from labelsite.problems.streaming import rare_collections
 from ml import formats
@@ -25,6 +27,9 @@ from ml.formats.lines import GZIP_MAGIC
 from ml.records import LabelledSolution
 
 SHOWN_ERRORS = 20
+# From so many new solutions on an import changes what the planner should know of the tables that it fills.
+MANY = 200
+FILLED = (Problem, Solution, Step, Task, Annotation, StepRating)
 CHECKER = "checker"
 Report = Callable[[int], None]
 
@@ -106,8 +111,19 @@ def import_file(
                 report(batch[-1].labelled.line)
         if log.count:
             raise ImportRefused(log.first, log.count)
+        if summary.new_solutions >= MANY and not dry_run:
+            _refresh_statistics()
         transaction.set_rollback(dry_run)
     return summary
+
+
+def _refresh_statistics() -> None:
+    """Tell the planner what the tables hold now: until it looks by itself it may take them for empty, and read every
+    row for each one that is asked for.
+    """
+    tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in FILLED)
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {tables}")
 
 
 def lines_in(path: Path) -> int | None:
