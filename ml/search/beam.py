@@ -36,6 +36,11 @@ class Beam:
     aggregation: str = "last"
     temperature: float = 0.8
 
+    @property
+    def kept(self) -> int:
+        """Prefixes that go on at each depth, or DVTS's subtrees."""
+        return max(1, self.beams // self.width)
+
 
 @dataclass(frozen=True, slots=True)
 class TreeOfThought:
@@ -79,10 +84,7 @@ def search(problem: Problem, options: Beam, seed: int, style: str = "prose") -> 
     """Search and choose among the finished solutions."""
     setting = _Setting(problem, style, options.temperature, options.aggregation, seed)
     if options.diverse:
-        subtrees = [
-            replace(setting, seed=seed_of(seed, "subtree", tree))
-            for tree in range(max(1, options.beams // options.width))
-        ]
+        subtrees = [replace(setting, seed=seed_of(seed, "subtree", tree)) for tree in range(options.kept)]
         parts = yield from gather([_subtree(subtree, options) for subtree in subtrees])
         ended = [path for part in parts for path in part]
     else:
@@ -108,12 +110,11 @@ def tree_of_thought(
 
 def _beams(setting: _Setting, options: Beam) -> Search[list[_Path]]:
     """Beam search: the best solutions that ended."""
-    keep = max(1, options.beams // options.width)
     going, ended = [_Path()], list[_Path]()
     for _ in range(options.depth):
         grown = yield from _grow(setting, going, _shares(options.beams, len(going)))
         ended += [path for path in grown if path.finished]
-        going = setting.best([path for path in grown if not path.finished], keep)
+        going = setting.best([path for path in grown if not path.finished], options.kept)
         if not going:
             break
     return setting.best(ended, options.beams)

@@ -15,11 +15,6 @@ from tests.factories import make_annotation, make_campaign, make_task, make_user
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path: Path) -> None:
-    settings.VAR = tmp_path / "var"
-
-
 @pytest.fixture
 def campaign() -> Campaign:
     return make_campaign("Arithmetic")

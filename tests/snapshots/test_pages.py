@@ -32,11 +32,6 @@ URL = "/snapshots/"
 RULE = {"neutral": "positive", "target": "hard", "mixture": "people_override"}
 
 
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path: Path) -> None:
-    settings.VAR = tmp_path / "var"
-
-
 @pytest.fixture
 def browser(client: Client) -> Client:
     client.force_login(make_user(Role.ADMIN))

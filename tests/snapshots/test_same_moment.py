@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 
 import pytest
@@ -16,11 +15,6 @@ from ml.snapshot import read_snapshot
 from tests.factories import make_annotation, make_campaign, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path: Path) -> None:
-    settings.VAR = tmp_path / "var"
 
 
 def test_both_of_a_double_click_get_a_snapshot_of_their_own_name(monkeypatch: pytest.MonkeyPatch):

@@ -15,11 +15,6 @@ from tests.training.test_pages import make_snapshot
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path):
-    settings.VAR = tmp_path / "var"
-
-
 def write_checkpoint(folder, snapshot="0" * 64, **card):
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights")

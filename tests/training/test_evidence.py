@@ -32,11 +32,6 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path: Path) -> None:
-    settings.VAR = tmp_path / "var"
-
-
 @pytest.fixture
 def campaign() -> Campaign:
     return make_campaign("Arithmetic")

@@ -9,11 +9,6 @@ from tests.training.test_pages import asked, log_in, make_snapshot
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path):
-    settings.VAR = tmp_path / "var"
-
-
 def test_a_base_that_looks_like_an_option_is_refused(client):
     log_in(client, "admin")
     page = client.post(reverse("training:start"), asked(make_snapshot(), base="--out=/etc"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from labelsite.accounts.models import User
@@ -17,11 +15,6 @@ from labelsite.training.services import start_training
 from tests.factories import make_annotation, make_campaign, make_estimates, make_task, make_user
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path: Path) -> None:
-    settings.VAR = tmp_path / "var"
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from django.utils import timezone
@@ -35,11 +33,6 @@ from tests.factories import (
 from tests.training.pocket import pocket_campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path: Path) -> None:
-    settings.VAR = tmp_path / "var"
 
 
 def run(job: Job) -> Job:

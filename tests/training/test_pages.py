@@ -25,11 +25,6 @@ pytestmark = pytest.mark.django_db
 COUNTS = {"rows": 100, "train": 80, "validation": 10, "test": 10, "steps": 400, "labelled_steps": 300}
 
 
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path):
-    settings.VAR = tmp_path / "var"
-
-
 def log_in(client, role):
     user = make_user(role)
     client.login(username=user.username, password=PASSWORD)

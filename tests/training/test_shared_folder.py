@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from labelsite.jobs.models import JobState
@@ -19,11 +17,6 @@ from tests.factories import make_user
 from tests.training.pocket import pocket_campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path: Path) -> None:
-    settings.VAR = tmp_path / "var"
 
 
 def sharing() -> tuple[Snapshot, Snapshot]:
