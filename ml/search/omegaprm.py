@@ -271,7 +271,13 @@ def _next_draw(evidence: Evidence, hopeless: float, options: OmegaPrm) -> int:
 
 
 def _assume(given: Given, first: int) -> None:
-    """The hard labels that a first mistake implies for steps without rollouts of their own."""
-    for position in range(min(given.runnable, len(given.steps))):
+    """The hard labels that a first mistake implies for steps without rollouts of their own.
+
+    An end that our own failure left ungraded is no mistake: where all before it is right, it stays unknown.
+    """
+    known = min(given.runnable, len(given.steps))
+    if given.graded is not None and not given.graded.is_evidence and first == len(given.open_positions):
+        known = first
+    for position in range(known):
         if not given.evidence[position].visits:
             given.evidence[position].assumed = int(position < first)

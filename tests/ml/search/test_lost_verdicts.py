@@ -1,0 +1,47 @@
+"""What a search says where the sandbox, not the solution, failed: nothing, and never that a step is mistaken."""
+
+from __future__ import annotations
+
+import pytest
+
+from ml.execution import Execution, Verdict
+from ml.execution import sandbox as shared
+from ml.search.recipes import RECIPES
+from tests.ml.search.toy import ChainPolicy, chain_problem, run, solution_of
+
+PROBLEM = chain_problem(3, 4, 5)
+START, ADD, SLIP, ADD_LAST, END, AT_ONCE = (
+    f"Do it.\n```python\n{line}\n```"
+    for line in ("x = 3", "x = x + 4", "x = x + 9", "x = x + 5", "print(x + 0)", "print(12 + 0)")
+)
+
+
+class FailsAtTheEnd:
+    """The real sandbox, but for given solutions: it runs their code and loses their grading."""
+
+    level = "failing"
+
+    def execute(self, codes, keep_states=True):
+        if not keep_states and "+ 0)" in codes[-1]:
+            return Execution(Verdict.INFRASTRUCTURE, "", self.level, 0, "no worker")
+        return shared().execute(codes, keep_states)
+
+
+def estimate(method, steps):
+    recipe = RECIPES[method]
+    options = recipe.with_options({"rollouts": 4})
+    return run(recipe.estimate(solution_of(PROBLEM, steps), options, 0), ChainPolicy(0.0), FailsAtTheEnd())
+
+
+@pytest.mark.parametrize("method", RECIPES)
+@pytest.mark.parametrize("steps", [[AT_ONCE], [START, ADD, ADD_LAST, END]])
+def test_a_last_step_whose_answer_could_not_be_graded_is_no_mistake(method, steps):
+    found = estimate(method, steps)
+    assert found.first_mistake is None
+    assert [step.hard for step in found.steps] == [1] * (len(steps) - 1) + [None]
+
+
+def test_what_follows_a_mistake_stays_mistaken_where_the_answer_could_not_be_graded():
+    found = estimate("omegaprm", [START, SLIP, ADD_LAST, END])
+    assert found.first_mistake == 1
+    assert [step.hard for step in found.steps] == [1, 0, 0, 0]
