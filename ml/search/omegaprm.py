@@ -224,6 +224,7 @@ def _is_mistaken(
     prefix = Prefix(given.solution.problem, given.steps[: position + 1], given.style)
     evidence = given.evidence[position]
     hopeless = _hopeless(given.evidence[:position], options) if adaptive else 0.0
+    asked = options.rollouts
     while evidence.visits < options.rollouts and not (adaptive and _is_settled(evidence, hopeless, options)):
         missing = options.rollouts - evidence.visits
         count = min(missing, _next_draw(evidence, hopeless, options)) if adaptive else missing
@@ -231,14 +232,16 @@ def _is_mistaken(
         request = Completions(prefix, count, options.temperature, seed_of(seed, "draw", evidence.visits))
         graded = (yield from grade_completions([prefix], (yield [request])))[0]
         if not graded:
-            # The sandbox failed on all of them; asking again would give the same.
+            # The sandbox failed on all of them; asking again would give the same. Of the fewer that are left
+            # the same share must be right.
+            asked = evidence.visits
             break
         for continuation, verdict in graded:
             evidence.count(verdict.is_correct, len(continuation.steps))
     if not evidence.visits:
         return None
     evidence.judged = None
-    needed = min(options.needed_right, options.rollouts)
+    needed = min(options.needed_right, options.rollouts) * asked / options.rollouts
     evidence.judged = evidence.correct < needed or bool(evidence.is_mistaken(options.threshold))
     return evidence.judged
 

@@ -6,6 +6,7 @@ import pytest
 
 from ml.execution import Execution, Verdict
 from ml.execution import sandbox as shared
+from ml.policies.protocol import Continuation
 from ml.search.recipes import RECIPES
 from tests.ml.search.toy import ChainPolicy, chain_problem, run, solution_of
 
@@ -45,3 +46,49 @@ def test_what_follows_a_mistake_stays_mistaken_where_the_answer_could_not_be_gra
     found = estimate("omegaprm", [START, SLIP, ADD_LAST, END])
     assert found.first_mistake == 1
     assert [step.hard for step in found.steps] == [1, 0, 0, 0]
+
+
+class Numbered:
+    """Writes one step an end, with its number: those of `wrong` answer wrongly."""
+
+    name = "numbered"
+
+    def __init__(self, wrong):
+        self.written, self.wrong = 0, wrong
+
+    def complete(self, prefixes, count, temperature, seed):
+        return [[self._end() for _ in range(count)] for _ in prefixes]
+
+    def _end(self):
+        number = self.written
+        self.written += 1
+        answer = 13 if number in self.wrong else 12
+        return Continuation((f"End.\n```python\nprint({answer})  # {number}\n```",), True, 1)
+
+
+class LosesAllBut:
+    """The real sandbox, but for the ends from the number `kept` on."""
+
+    level = "failing"
+
+    def __init__(self, kept):
+        self.kept = kept
+
+    def execute(self, codes, keep_states=True):
+        if "#" in codes[-1] and int(codes[-1].partition("# ")[2]) >= self.kept:
+            return Execution(Verdict.INFRASTRUCTURE, "", self.level, 0, "no worker")
+        return shared().execute(codes, keep_states)
+
+
+@pytest.mark.parametrize("adaptive", [True, False])
+@pytest.mark.parametrize(
+    ("kept", "wrong", "first"), [(1, (), None), (3, (0, 2), None), (9, range(1, 9), 0), (1, (0,), 0)]
+)
+def test_a_step_is_mistaken_where_too_few_of_the_graded_rollouts_are_right_however_many_were_lost(
+    kept, wrong, first, adaptive
+):
+    recipe = RECIPES["omegaprm"]
+    options = recipe.with_options({"rollouts": 16, "adaptive": adaptive})
+    given = solution_of(PROBLEM, [START])
+    found = run(recipe.estimate(given, options, 0), Numbered(wrong), LosesAllBut(kept))
+    assert (found.first_mistake, found.steps[0].visits) == (first, kept)
