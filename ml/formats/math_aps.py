@@ -47,8 +47,10 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
 def _tree_paths(root: Record) -> Iterator[tuple[list[str], list[float | None]]]:
     """The steps and values from below the root down to each leaf, in the order of the file.
 
-    A leaf's paragraphs are a step each: it may hold the whole remaining solution.
+    A leaf's paragraphs are a step each: it may hold the whole remaining solution. The root may be without a value.
     """
+    if root.get("mc_value") is not None:
+        fields.number(root, "mc_value", 0, 1)
     waiting: list[tuple[Record, list[str], list[float | None]]] = [(root, [], [])]
     nodes = 0
     while waiting:
@@ -95,22 +97,30 @@ def _ends_within(start: str, body: str) -> bool:
 
 
 def write_record(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The tree line for one line of `trees.jsonl` (id, problem, answer, nodes).
+    """The tree line for one line of `trees.jsonl` (id, problem, answer, nodes; parents before children).
 
     mc_value: the share of correct rollouts. A node without `soft` has it from its q_value, which rStar counts
-    from -1 to 1; nodes that were never visited are left out, and what hangs below.
+    from -1 to 1; null at a root without either. A node of the format is a span of steps: one that was never visited
+    (OmegaPRM probes few) stands in front of what was visited below it, and is left out where nothing was. An end
+    without a text of its own adds no node.
     """
     lowest = -1.0 if tree.get("method") == "rstar" else 0.0
-    nodes: dict[int, dict[str, Any]] = {}
-    for node in tree["nodes"]:
-        text = tree["problem"] if node["parent"] is None else node["text"]
-        nodes[node["id"]] = {"text": text, "mc_value": _share(node, lowest), "children": []}
-    root = None
+    root: dict[str, Any] | None = None
+    # For each node: the written node that what comes below hangs on, and the steps that wait to be written there.
+    places: dict[int, tuple[dict[str, Any], list[str]]] = {}
     for node in tree["nodes"]:
         if node["parent"] is None:
-            root = nodes[node["id"]]
-        elif node["visits"]:
-            nodes[node["parent"]]["children"].append(nodes[node["id"]])
+            root = {"text": tree["problem"], "mc_value": _share(node, lowest), "children": []}
+            places[node["id"]] = root, []
+            continue
+        above, waiting = places[node["parent"]]
+        steps = [*waiting, node["text"]] if node["text"] else waiting
+        if node["visits"] and steps:
+            # A blank line between steps: it is where a leaf is cut when it is read again.
+            written = {"text": "\n\n".join(steps), "mc_value": _share(node, lowest), "children": []}
+            above["children"].append(written)
+            above, steps = written, []
+        places[node["id"]] = above, steps
     if root is None:
         raise ValueError(f"tree {tree['id']} has no root")
     return {
@@ -121,9 +131,8 @@ def write_record(tree: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _share(node: Mapping[str, Any], lowest: float) -> float:
+def _share(node: Mapping[str, Any], lowest: float) -> float | None:
+    value = node.get("q_value")
     if node.get("soft") is not None:
         return float(node["soft"])
-    value = node.get("q_value")
-    share = 0.0 if value is None else (float(value) - lowest) / (1.0 - lowest)
-    return min(max(share, 0.0), 1.0)
+    return None if value is None else min(max((float(value) - lowest) / (1.0 - lowest), 0.0), 1.0)

@@ -166,7 +166,7 @@ def test_our_search_tree_is_written_as_a_math_aps_tree_that_reads_back():
         node(2, 0, "b", 4, -1.0),
         node(3, 1, "c", 2, 0.75),
     ]
-    nodes += [node(4, 0, "never seen", 0, None), node(5, 4, "below it", 1, 1.0)]
+    nodes += [node(4, 0, "never seen", 0, None), node(5, 4, "nor what is below", 0, None)]
     written = math_aps.write_record({"id": "p-1", "problem": "q", "answer": "2", "nodes": nodes})
     read = list(math_aps.parse(json.loads(json.dumps(written)), 1))
     assert [(found.solution.steps, found.solution.extra["soft"]) for found in read] == [
