@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from django.db import transaction
 from django.utils import timezone
 
 from labelsite.autolabels.models import EstimateRun, SearchTree
-from labelsite.problems.services import store
+from labelsite.problems.services import store, store_problems
 from ml import formats
-from ml.errors import MisstepError
+from ml.errors import BadRecord, MisstepError
+from ml.formats.lines import Limits, read_objects
+from ml.formats.math_aps import problem_of
 
 SOURCE = METHOD = "math_aps"
 
@@ -33,8 +33,11 @@ def import_trees(path: Path, name: str) -> list[EstimateRun]:
             labelled.line: solution.problem_id
             for solution, labelled in store(formats.read(path, "math_aps", name=name), SOURCE)
         }
-        for line, record in _tree_records(path):
-            problem = problems[line]
+        for line, record in _tree_records(path, name):
+            problem = problems.get(line)
+            if problem is None:
+                # A bare root: its problem has no path, and so no solution, but was searched all the same.
+                (problem,) = store_problems([problem_of(record, line)], SOURCE)
             seen[problem] += 1
             number = seen[problem]
             if number not in runs:
@@ -66,8 +69,10 @@ def tree_nodes(root: Mapping[str, Any]) -> list[dict[str, Any]]:
     while waiting:
         given, parent = waiting.pop()
         children = given.get("children") or []
-        value = float(given.get("mc_value") or 0.0)
-        end = {1.0: "correct", 0.0: "wrong"}.get(value) if not children and parent is not None else None
+        told = given.get("mc_value")
+        # Only a root may be without.
+        value = None if told is None else float(told)
+        is_sure_end = value in (0.0, 1.0) and not children and parent is not None
         nodes.append(
             {
                 "id": len(nodes),
@@ -75,10 +80,10 @@ def tree_nodes(root: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "depth": 0 if parent is None else nodes[parent]["depth"] + 1,
                 # The root's text is the question, which the tree has already.
                 "text": "" if parent is None else str(given["text"]),
-                "visits": 1,
+                "visits": int(value is not None),
                 "q_value": value,
                 "soft": value,
-                "terminal": end,
+                "terminal": ("correct" if value else "wrong") if is_sure_end else None,
             }
         )
         waiting += [(child, nodes[-1]["id"]) for child in reversed(children)]
@@ -92,11 +97,12 @@ def _new_run(name: str, number: int) -> EstimateRun:
     )
 
 
-def _tree_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _tree_records(path: Path, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """The lines that hold trees; that they are well formed was checked when their problems were stored."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            record = json.loads(line) if line.strip() else {}
-            if isinstance(record.get("reasoning_steps"), dict):
-                yield number, record
+    for number, record in read_objects(path, name, Limits(), _raise):
+        if isinstance(record.get("reasoning_steps"), dict):
+            yield number, record
+
+
+def _raise(error: BadRecord) -> NoReturn:
+    raise error

@@ -65,6 +65,13 @@ def store_batches(records: Iterable[LabelledSolution], source: str) -> Iterator[
             yield _store_batch(batch, source)
 
 
+def store_problems(problems: Sequence[Problem], source: str) -> list[int]:
+    """Store problems that come without solutions; the id of each one's row. Adds nothing twice, never commits."""
+    _wait_for_other_imports(source)
+    rows = _store_problems(problems, source)
+    return [rows[problem_digest(problem)][0] for problem in problems]
+
+
 def batches(records: Iterable[LabelledSolution]) -> Iterator[list[LabelledSolution]]:
     """Cut a stream into lists of bounded weight, so that memory does not grow with the file."""
     batch: list[LabelledSolution] = []
@@ -107,7 +114,7 @@ def _check_references_at_once() -> None:
 
 
 def _store_batch(batch: Sequence[LabelledSolution], source: str) -> list[StoredSolution]:
-    problems = _store_problems(batch, source)
+    problems = _store_problems([record.solution.problem for record in batch], source)
     keys: list[tuple[int, str]] = []
     solutions: dict[tuple[int, str], tuple[Any, ...]] = {}
     for record in batch:
@@ -126,11 +133,11 @@ def _store_batch(batch: Sequence[LabelledSolution], source: str) -> list[StoredS
     ]
 
 
-def _store_problems(batch: Sequence[LabelledSolution], source: str) -> dict[str, tuple[int, Problem]]:
-    """Insert the batch's new problems; return each digest's row id and the problem as that row has it."""
+def _store_problems(given: Sequence[Problem], source: str) -> dict[str, tuple[int, Problem]]:
+    """Insert those that are new; return each digest's row id and the problem as that row has it."""
     problems: dict[str, Problem] = {}
-    for record in batch:
-        problems.setdefault(problem_digest(record.solution.problem), record.solution.problem)
+    for problem in given:
+        problems.setdefault(problem_digest(problem), problem)
     columns = [
         (digest, problem.id, problem.text, problem.answer, problem.reference_solution)
         for digest, problem in problems.items()

@@ -33,8 +33,7 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     `extra["soft"]` has each step's mc_value, None where the file has none: the whole remaining solution that a
     leaf may hold has the value of its last step alone. Nobody annotated them.
     """
-    identity = fields.identity(record, "question_id") if "question_id" in record else str(line)
-    problem = Problem(identity, fields.text(record, "question"), fields.short_answer(record, "final_answer"))
+    problem = problem_of(record, line)
     if isinstance(record.get("reasoning_steps"), dict):
         paths = _tree_paths(fields.mapping(record, "reasoning_steps"))
     else:
@@ -42,6 +41,12 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     for index, (steps, soft) in enumerate(paths):
         solution = Solution(f"{line}/{index}", problem, chain(steps), extra={"soft": list(soft)})
         yield LabelledSolution(line, solution)
+
+
+def problem_of(record: Record, line: int) -> Problem:
+    """The problem of a line, which may be all it tells: a tree can be a bare root."""
+    identity = fields.identity(record, "question_id") if "question_id" in record else str(line)
+    return Problem(identity, fields.text(record, "question"), fields.short_answer(record, "final_answer"))
 
 
 def _tree_paths(root: Record) -> Iterator[tuple[list[str], list[float | None]]]:
@@ -117,7 +122,8 @@ def write_record(tree: Mapping[str, Any]) -> dict[str, Any]:
         steps = [*waiting, node["text"]] if node["text"] else waiting
         if node["visits"] and steps:
             # A blank line between steps: it is where a leaf is cut when it is read again.
-            written = {"text": "\n\n".join(steps), "mc_value": _share(node, lowest), "children": []}
+            text = "\n\n".join(steps)
+            written: dict[str, Any] = {"text": text, "mc_value": _share(node, lowest), "children": []}
             above["children"].append(written)
             above, steps = written, []
         places[node["id"]] = above, steps

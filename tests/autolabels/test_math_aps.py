@@ -1,5 +1,6 @@
 """Published MATH-APS trees open as search trees, and are saved again as they were."""
 
+import gzip
 import json
 
 import pytest
@@ -11,8 +12,12 @@ from labelsite.autolabels.models import EstimateRun, SearchTree
 from labelsite.autolabels.trees import TreeView
 from ml.errors import BadRecord, MisstepError
 from ml.formats.math_aps import write_record
+from ml.search import omegaprm
+from ml.search.tree import Tree
 from tests.data import real_data
-from tests.factories import PASSWORD, make_user
+from tests.factories import PASSWORD, make_estimate_run, make_problem, make_user
+from tests.ml.search.toy import ChainPolicy, chain_problem
+from tests.ml.search.toy import run as drive
 
 pytestmark = pytest.mark.django_db
 LINE = {
@@ -43,8 +48,8 @@ def test_nodes_come_parents_first_and_sure_leaves_are_ends():
 def test_a_tree_is_saved_as_it_was(tmp_path):
     path = tmp_path / "trees.jsonl"
     path.write_text(json.dumps(LINE) + "\n")
-    (run,) = import_trees(path, "trees")
-    saved = write_record(run.trees.get().data)
+    (opened,) = import_trees(path, "trees")
+    saved = write_record(opened.trees.get().data)
     assert {key: saved[key] for key in LINE} == LINE
 
 
@@ -102,3 +107,49 @@ def test_an_admin_opens_a_file_in_the_browser_and_nobody_else_does(client):
     file["file"].seek(0)
     answer = client.post(reverse("autolabels:open_trees"), file)
     assert answer.url == reverse("autolabels:run", args=[EstimateRun.objects.get().pk])
+
+
+def test_an_exported_run_opens_again_whole(client, tmp_path):
+    """Its problems: one with a search, one that is always solved, and one of which the policy could say nothing."""
+    records = [chain_problem(*range(1, last), name=str(last)) for last in (9, 3, 5)]
+    trees = [
+        drive(omegaprm.search(records[0], omegaprm.OmegaPrm(), 0), ChainPolicy(0.1)),
+        drive(omegaprm.search(records[1], omegaprm.OmegaPrm(), 0), ChainPolicy(0.0)),
+        Tree(records[2]),
+    ]
+    searched = make_estimate_run(method="omegaprm")
+    for tree in trees:
+        SearchTree.objects.create(
+            run=searched, problem=make_problem(tree.problem.text), node_count=1, data=tree.as_json()
+        )
+    reviewer = make_user("reviewer")
+    client.login(username=reviewer.username, password=PASSWORD)
+    exported = b"".join(client.get(reverse("autolabels:export_run", args=[searched.pk])).streaming_content)
+    path = tmp_path / "trees.jsonl"
+    path.write_bytes(exported)
+    (opened,) = import_trees(path, "trees")
+    again = list(opened.trees.order_by("pk"))
+    assert [write_record(tree.data) for tree in again] == [json.loads(line) for line in exported.splitlines()]
+    assert [tree.problem.text for tree in again] == [tree.problem.text for tree in trees]
+    client.login(username=make_user("admin").username, password=PASSWORD)
+    for tree in again:
+        assert client.get(reverse("autolabels:tree", args=[tree.pk])).status_code == 200
+        assert client.get(reverse("autolabels:node", args=[tree.pk, 0])).status_code == 200
+
+
+@pytest.mark.parametrize("value", ["n/a", [0.5], 7])
+def test_a_root_s_value_that_is_no_share_is_refused_in_the_browser(client, value):
+    line = LINE | {"reasoning_steps": LINE["reasoning_steps"] | {"mc_value": value}}
+    client.login(username=make_user("admin").username, password=PASSWORD)
+    file = SimpleUploadedFile("trees.jsonl", json.dumps(line).encode())
+    answer = client.post(reverse("autolabels:open_trees"), {"file": file}, follow=True)
+    assert "mc_value" in str(next(iter(answer.context["messages"])))
+    assert not EstimateRun.objects.exists()
+
+
+@pytest.mark.parametrize("write", [lambda line: b"\xef\xbb\xbf" + line, lambda line: gzip.compress(line)])
+def test_a_byte_order_mark_and_gzip_under_another_name_are_read_as_everywhere(tmp_path, write):
+    path = tmp_path / "trees.jsonl"
+    path.write_bytes(write(json.dumps(LINE).encode()))
+    (opened,) = import_trees(path, "trees")
+    assert opened.trees.count() == 1
