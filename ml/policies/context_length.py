@@ -40,7 +40,7 @@ def ask_within_context(
             answer = ask(replace(prefix, steps=prefix.steps[dropped:]), room)
             break
         except Refused as refusal:
-            if refusal.status not in _STATUSES or not _CONTEXT.search(refusal.said):
+            if not is_about_context(refusal):
                 raise
             if room > least:
                 room = _lowered(refusal.said, room, least)
@@ -51,6 +51,11 @@ def ask_within_context(
                 raise Unanswerable(found) from None
     _warn(prefix, limit, room, dropped)
     return answer
+
+
+def is_about_context(refusal: Refused) -> bool:
+    """Whether the server says that a request is too long for it."""
+    return refusal.status in _STATUSES and _CONTEXT.search(refusal.said) is not None
 
 
 def _lowered(said: str, room: int, least: int) -> int:

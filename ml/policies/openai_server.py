@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from ml.errors import MisstepError
-from ml.policies.context_length import ask_within_context
-from ml.policies.openai_client import Client, OddAnswer, shown
+from ml.policies.context_length import ask_within_context, is_about_context
+from ml.policies.openai_client import Client, OddAnswer, Refused, shown
 from ml.policies.prompt import Prompt, prompt_for
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
 from ml.seeds import seed_of
 
 LONGEST_STEP = 400
+# How a server says that it does not write so many texts in one request.
+_TOO_MANY = frozenset({400, 422})
 # Where vLLM and SGLang say what stopped a text.
 _STOPPED_BY = ("stop_reason", "matched_stop")
 # How a server says that it gave up on a text: then the text is no draw.
@@ -79,6 +81,8 @@ class ServerPolicy:
         self.use_stop = options.get("stop", "yes") != "no"
         is_local = parts.hostname in ("localhost", "127.0.0.1", "::1")
         self._client = Client(self.address, is_local, timeout, retry_seconds)
+        # The smallest number of texts that the server does not write in one request, by temperature.
+        self._too_many: dict[float, int] = {}
         # Whether a token that was counted was estimated; kept with the run.
         self.estimates_tokens = False
         self.model = options.get("model") or self._first_model()
@@ -115,6 +119,9 @@ class ServerPolicy:
         read: Any,
         whole: bool,
     ) -> list[list[Continuation]]:
+        # What is left of the concurrency for each prefix, where its texts must be asked for one by one.
+        at_once = max(1, self.concurrency // max(1, len(prefixes)))
+
         def ask(prefix: Prefix) -> list[Continuation] | Unanswerable:
             prompt = prompt_for(prefix, self.family)
             own_seed = seed_of(seed, prefix.problem.text, prefix.style, *prefix.steps)
@@ -128,7 +135,7 @@ class ServerPolicy:
                 }
                 if self.use_stop:
                     body["stop"] = [prompt.end] if whole else [prompt.separator, prompt.end]
-                return self._choices(body, count, own_seed)
+                return self._choices(body, count, own_seed, at_once)
 
             try:
                 choices = ask_within_context(write, prefix, limit, min(limit, LONGEST_STEP))
@@ -141,16 +148,42 @@ class ServerPolicy:
         with ThreadPoolExecutor(min(self.concurrency, len(prefixes))) as pool:
             return all_answered(list(pool.map(ask, prefixes)))
 
-    def _choices(self, body: dict[str, Any], count: int, seed: int) -> list[_Choice]:
+    def _choices(self, body: dict[str, Any], count: int, seed: int, at_once: int) -> list[_Choice]:
         """`count` texts: in one request where the server can, and those that it left out one by one."""
-        many = body | {"n": count, "seed": seed % 2**31}
-        found = self._client.post("completions", many, self._read_choices)[:count]
+        found = self._first_choices(body | {"seed": seed % 2**31}, count)
+
+        def ask(index: int) -> _Choice:
+            one = body | {"seed": seed_of(seed, index) % 2**31}
+            return self._client.post("completions", one, self._read_choices)[0]
+
         # A server that ignores `n` (transformers serve does) answers with the first text alone. Nothing is
         # remembered of a short answer: what is drawn for a prefix would depend on what happened before it.
-        for index in range(len(found), count):
-            one = body | {"seed": seed_of(seed, index) % 2**31}
-            found += self._client.post("completions", one, self._read_choices)[:1]
-        return found
+        missing = range(len(found), count)
+        if not missing:
+            return found
+        with ThreadPoolExecutor(min(at_once, len(missing))) as pool:
+            return found + list(pool.map(ask, missing))
+
+    def _first_choices(self, body: dict[str, Any], count: int) -> list[_Choice]:
+        """As many of `count` texts as the server writes in one request, at least one.
+
+        Some refuse more than so many (llama.cpp its slots, vLLM one at temperature 0). That is remembered for
+        as many and more at this temperature: these would be refused again, so no draw depends on it.
+        """
+        temperature = body["temperature"]
+        known = self._too_many.get(temperature)
+        if known is not None and count >= known:
+            return self._client.post("completions", body | {"n": 1}, self._read_choices)[:1]
+        try:
+            return self._client.post("completions", body | {"n": count}, self._read_choices)[:count]
+        except Refused as refusal:
+            if count == 1 or refusal.status not in _TOO_MANY or is_about_context(refusal):
+                raise
+            first = self._client.post("completions", body | {"n": 1}, self._read_choices)[:1]
+            self._too_many[temperature] = count
+            if known is None:
+                warnings.warn(f"texts are asked for one by one: {refusal}", stacklevel=2)
+            return first
 
     def _read_choices(self, answer: dict[str, Any]) -> list[_Choice]:
         """The texts of a completions answer, at least one; the usage of several is shared out by length."""
