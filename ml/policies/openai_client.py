@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+import email.utils
 import http.client
 import json
+import math
 import os
 import random
 import time
@@ -16,6 +19,9 @@ from ml.errors import MisstepError
 
 TRIES = 6
 _WORTH_RETRYING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+# With these a server may say how long it wants to be left alone; longer than this is not waited at a time.
+_ASKS_TO_WAIT = frozenset({429, 503})
+LONGEST_WAIT = 120.0
 # How much of an answer a message shows.
 _SHOWN = 500
 
@@ -55,12 +61,15 @@ class Client:
     def _send(self, request: urllib.request.Request, read: Callable[[dict[str, Any]], Read]) -> Read:
         """Send, and again after a pause where the fault may pass; an answer that `read` calls odd is such a fault.
 
+        The pause grows, and is as long as a server that is busy asks for (Retry-After), up to LONGEST_WAIT.
         Raises Refused for a status that says that the request itself is wrong, else MisstepError.
         """
-        last = ""
+        last, asked_pause = "", 0.0
         for attempt in range(TRIES):
             if attempt:
-                time.sleep(self.retry_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
+                pause = self.retry_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+                time.sleep(max(pause, min(asked_pause, LONGEST_WAIT)))
+            asked_pause = 0.0
             try:
                 with self._opener.open(request, timeout=self.timeout) as response:
                     return read(_object(json.load(response)))
@@ -69,6 +78,8 @@ class Client:
                 last = f"HTTP {error.code}: {said[:_SHOWN]}"
                 if error.code not in _WORTH_RETRYING:
                     raise Refused(_message(request, last), error.code, said) from None
+                if error.code in _ASKS_TO_WAIT:
+                    asked_pause = _seconds_of(error.headers.get("Retry-After"))
             except OddAnswer as odd:
                 last = str(odd)
             # A connection that breaks in the middle of an answer is no OSError.
@@ -79,6 +90,23 @@ class Client:
 
 def _message(request: urllib.request.Request, last: str) -> str:
     return f"policy server {request.full_url}: {last}, expected an answer within {TRIES} tries"
+
+
+def _seconds_of(retry_after: str | None) -> float:
+    """How long a Retry-After asks to wait, in seconds or up to a date; 0 where it says nothing that one can read."""
+    if retry_after is None:
+        return 0.0
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            until = email.utils.parsedate_to_datetime(retry_after)
+        except ValueError:
+            return 0.0
+        # A date without a zone is in universal time.
+        until = until if until.tzinfo else until.replace(tzinfo=datetime.UTC)
+        seconds = (until - datetime.datetime.now(datetime.UTC)).total_seconds()
+    return 0.0 if math.isnan(seconds) else max(0.0, seconds)
 
 
 def _headers() -> dict[str, str]:

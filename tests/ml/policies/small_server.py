@@ -16,7 +16,7 @@ class Cut(bytes):
 
 
 class Server:
-    """Answers completions by `reply(body, number)`: (status, answer). Keeps every request."""
+    """Answers completions by `reply(body, number)`: (status, answer), headers if any. Keeps every request."""
 
     def __init__(self, reply):
         self.requests, self.headers, self.busy, self.most_busy = [], [], 0, 0
@@ -43,10 +43,12 @@ class Server:
                 else:
                     self.answer(*replied)
 
-            def answer(self, status, answer):
+            def answer(self, status, answer, headers=()):
                 data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data) + 9 * isinstance(data, Cut)))
+                for name, value in dict(headers).items():
+                    self.send_header(name, value)
                 self.end_headers()
                 with contextlib.suppress(BrokenPipeError):
                     self.wfile.write(data)
