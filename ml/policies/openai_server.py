@@ -21,6 +21,7 @@ from ml.policies.context_length import ask_within_context, is_about_context
 from ml.policies.openai_client import Client, OddAnswer, Refused, shown
 from ml.policies.prompt import Prompt, prompt_for
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
+from ml.policies.refusals import Refusals, is_of_one_request
 from ml.seeds import seed_of
 
 LONGEST_STEP = 400
@@ -83,6 +84,7 @@ class ServerPolicy:
         self._client = Client(self.address, is_local, timeout, retry_seconds)
         # The smallest number of texts that the server does not write in one request, by temperature.
         self._too_many: dict[float, int] = {}
+        self._refusals = Refusals()
         # Whether a token that was counted was estimated; kept with the run.
         self.estimates_tokens = False
         self.model = options.get("model") or self._first_model()
@@ -122,7 +124,7 @@ class ServerPolicy:
         # What is left of the concurrency for each prefix, where its texts must be asked for one by one.
         at_once = max(1, self.concurrency // max(1, len(prefixes)))
 
-        def ask(prefix: Prefix) -> list[Continuation] | Unanswerable:
+        def ask(prefix: Prefix) -> list[Continuation] | Unanswerable | Refused:
             prompt = prompt_for(prefix, self.family)
             own_seed = seed_of(seed, prefix.problem.text, prefix.style, *prefix.steps)
 
@@ -141,12 +143,17 @@ class ServerPolicy:
                 choices = ask_within_context(write, prefix, limit, min(limit, LONGEST_STEP))
             except Unanswerable as refusal:
                 return refusal.with_traceback(None)
+            except Refused as refusal:
+                if not is_of_one_request(refusal):
+                    raise
+                return refusal.with_traceback(None)
             return [read(prompt, choice) for choice in choices]
 
         if not prefixes:
             return []
         with ThreadPoolExecutor(min(self.concurrency, len(prefixes))) as pool:
-            return all_answered(list(pool.map(ask, prefixes)))
+            answers = list(pool.map(ask, prefixes))
+        return all_answered(self._refusals.settle(prefixes, answers))
 
     def _choices(self, body: dict[str, Any], count: int, seed: int, at_once: int) -> list[_Choice]:
         """`count` texts: in one request where the server can, and those that it left out one by one."""

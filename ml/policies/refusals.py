@@ -1,0 +1,53 @@
+"""A server that refuses a request: one prompt that it does not take, or a server that takes none.
+
+Of one prompt only its problem stays unanswered; a wrong setting must end a run at once, and not leave every problem
+unanswered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from ml.policies.openai_client import Refused
+from ml.policies.protocol import Prefix, Unanswerable
+
+Answer = TypeVar("Answer")
+
+# That a request is wrong. Others (no key, no such model) are of no single request.
+_STATUSES = frozenset({400, 413, 422})
+# So many problems refused one after the other are no accident of their prompts.
+MOST_IN_A_ROW = 16
+
+
+def is_of_one_request(refusal: Refused) -> bool:
+    """Whether the status speaks of what was asked, and not of who asks or where."""
+    return refusal.status in _STATUSES
+
+
+class Refusals:
+    """What one server refused so far."""
+
+    def __init__(self) -> None:
+        self._has_answered = False
+        self._in_a_row: set[str] = set()
+
+    def settle(
+        self, prefixes: Sequence[Prefix], answers: Sequence[Answer | Unanswerable | Refused]
+    ) -> list[Answer | Unanswerable]:
+        """One call's answers, with an Unanswerable in the place of each refusal.
+
+        Raises the refusal where the server has never answered anything, or refused MOST_IN_A_ROW problems in a row.
+        """
+        self._has_answered |= any(not isinstance(answer, Unanswerable | Refused) for answer in answers)
+        return [self._settled(*pair) for pair in zip(prefixes, answers, strict=True)]
+
+    def _settled(self, prefix: Prefix, answer: Answer | Unanswerable | Refused) -> Answer | Unanswerable:
+        if isinstance(answer, Refused):
+            self._in_a_row.add(prefix.problem.text)
+            if not self._has_answered or len(self._in_a_row) >= MOST_IN_A_ROW:
+                raise answer
+            return Unanswerable(f"problem {prefix.problem.id!r} is refused: {answer}")
+        if not isinstance(answer, Unanswerable):
+            self._in_a_row.clear()
+        return answer

@@ -1,0 +1,79 @@
+"""One prompt that a server does not take costs its own problem; a server that takes none ends the run."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+import pytest
+
+from ml.commands import autolabel
+from ml.errors import MisstepError
+from ml.policies.openai_server import ServerPolicy
+from ml.policies.protocol import PartlyAnswered, Prefix, Unanswerable
+from ml.policies.refusals import MOST_IN_A_ROW
+from ml.records import Problem
+from tests.ml.policies.small_server import completions
+
+
+def refuses(is_refused, status=400):
+    def reply(body, number):
+        if is_refused(body, number):
+            return status, {"error": {"message": "prompt not allowed"}}
+        return completions(body, number)
+
+    return reply
+
+
+def bad(body, number):
+    return "BAD" in body["prompt"]
+
+
+def prefixes(*names, steps=()):
+    return [Prefix(Problem(name, f"What is {name}?", "2"), steps, "prose") for name in names]
+
+
+def autolabel_run(server, folder, names):
+    lines = [{"id": name, "problem": f"What is {name}?", "answer": "2"} for name in names]
+    (folder / "problems.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    given = ["--problems", str(folder / "problems.jsonl"), "--policy", server.address, "--style", "prose"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        autolabel.main([*given, "--rollouts", "2", "--out", str(folder / "run")])
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_prompt_that_is_refused_leaves_its_own_problem_unanswered(serve, status, tmp_path):
+    autolabel_run(serve(refuses(bad, status)), tmp_path, ["BAD", "one", "two", "BAD too"])
+    unanswered = map(json.loads, (tmp_path / "run/unanswered.jsonl").read_text().splitlines())
+    told = {line["id"]: line["why"] for line in unanswered}
+    assert told.keys() == {"BAD", "BAD too"} and all("prompt not allowed" in why for why in told.values())
+    assert json.loads((tmp_path / "run/run.json").read_text())["counts"]["unanswered"] == 2
+
+
+@pytest.mark.parametrize(("is_refused", "status"), [(lambda body, n: True, 400), (bad, 401), (bad, 404)])
+def test_a_server_that_takes_nothing_or_nobody_ends_the_run_in_one_line(serve, is_refused, status, tmp_path):
+    with pytest.raises(MisstepError, match=f"completions: HTTP {status}: .*prompt not allowed"):
+        autolabel_run(serve(refuses(is_refused, status)), tmp_path, ["one", "BAD"])
+
+
+def test_a_server_that_begins_to_refuse_every_problem_ends_the_run(serve):
+    policy = ServerPolicy(serve(refuses(bad)).address)
+    policy.complete(prefixes("one"), 1, 0.7, 0)
+    names = [f"BAD {number}" for number in range(MOST_IN_A_ROW)]
+    with pytest.raises(PartlyAnswered):
+        policy.complete(prefixes(*names[:-1]), 1, 0.7, 0)
+    with pytest.raises(MisstepError, match="completions: HTTP 400") as ended:
+        policy.complete(prefixes(names[-1]), 1, 0.7, 0)
+    assert not isinstance(ended.value, PartlyAnswered | Unanswerable)
+
+
+def test_refusals_with_answers_between_them_or_of_one_problem_alone_end_nothing(serve):
+    policy = ServerPolicy(serve(refuses(bad)).address)
+    for number in range(2 * MOST_IN_A_ROW):
+        with pytest.raises(PartlyAnswered) as partly:
+            policy.complete(prefixes(f"BAD {number}", "one"), 1, 0.7, 0)
+        assert isinstance(partly.value.answers[0], Unanswerable) and partly.value.answers[1]
+    with pytest.raises(PartlyAnswered):
+        same = [prefixes("BAD", steps=(f"step {number}",))[0] for number in range(2 * MOST_IN_A_ROW)]
+        policy.complete(same, 1, 0.7, 0)
