@@ -46,7 +46,7 @@ SCORE_TASK = "labelsite.autolabels.tasks.run_scores"
 SHARD_SIZE = 500
 # What a form or a script may set of a method, by its name on the command line.
 OPTIONS = (
-    "candidates", "depth", "temperature", "threshold", "luck", "style", "continuation-style",
+    "candidates", "depth", "searches", "temperature", "threshold", "luck", "style", "continuation-style",
     "value-model", "reference", "voters",
 )  # fmt: skip
 

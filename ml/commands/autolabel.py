@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.code_version import code_version
+from ml.commands.autolabel_refusals import refuse_what_cannot_act
 from ml.errors import BadRecord, MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
 from ml.policies import engines_for, load_policy, rollout_style
@@ -58,6 +59,11 @@ def parser() -> argparse.ArgumentParser:
         "--candidates", type=_positive, help="next steps at a node (rstar: 8, rest-mcts: 3)"
     )
     arguments.add_argument("--depth", type=_positive, help="steps at most (rstar: 16)")
+    arguments.add_argument(
+        "--searches",
+        type=_positive,
+        help="binary searches on a fresh problem at most (omegaprm: 20, the paper: 100)",
+    )
     arguments.add_argument("--temperature", type=float, help="default: 0.8 (rest-mcts: 0.7)")
     arguments.add_argument(
         "--threshold", type=float, default=0.0, help="mistaken: share of right rollouts <= this"
@@ -122,7 +128,7 @@ class AutolabelRun:
         recipe = RECIPES[self.arguments.method]
         guided = self._guidance()
         options = recipe.with_options(vars(self.arguments) | {"style": self._rollout_style()} | guided)
-        self._refuse_what_cannot_act(options)
+        refuse_what_cannot_act(self.arguments, options)
         items = self._items()
         if self.arguments.decided is not None:
             self.decided = read_decided(Path(self.arguments.decided))
@@ -222,15 +228,6 @@ class AutolabelRun:
         from ml.prm.value_model import load_value_model
 
         return load_value_model(self.arguments.value_model, signed=self.arguments.method == "rstar")
-
-    def _refuse_what_cannot_act(self, options: Any) -> None:
-        for name in ("candidates", "depth"):
-            if getattr(self.arguments, name) is not None and not hasattr(options, name):
-                expected = f"a method that has it (not {self.arguments.method})"
-                raise MisstepError(f"--{name} with {self.arguments.method}, expected {expected}")
-        if self.arguments.problems and self.arguments.continuation_style:
-            expected = "--style (fresh problems' rollouts are in their solutions' style)"
-            raise MisstepError(f"--continuation-style with --problems, expected {expected}")
 
     def _rollout_style(self) -> str | None:
         """None where rollouts go on in the style of the steps before them."""

@@ -6,7 +6,7 @@ import pytest
 
 from ml.commands import autolabel
 from ml.errors import MisstepError
-from tests.ml.search.chain_autolabel_inputs import label, write_inputs
+from tests.ml.search.chain_autolabel_inputs import label, lines, write_inputs
 from tests.ml.search.toy import ChainPolicy
 
 
@@ -29,6 +29,7 @@ def files(tmp_path, monkeypatch):
             ["--method", "math-shepherd", "--depth", "3"],
             "--depth with math-shepherd, expected a method that has it",
         ),
+        (["--method", "rstar", "--searches", "3"], "--searches with rstar, expected a method that has it"),
         (["--continuation-style", "code"], "--continuation-style with --problems, expected --style"),
     ],
 )
@@ -48,3 +49,18 @@ def test_a_method_s_own_temperature_holds_unless_another_is_given(files, method,
         for out in ("own", "given")
     ]
     assert found == [temperature, 0.5]
+
+
+def test_more_searches_grow_a_larger_tree(files):
+    arguments = ["--problems", str(files / "problems.jsonl"), "--limit", "3", "--method", "omegaprm"]
+    label(files, *arguments, "--searches", "1", out="one")
+    label(files, *arguments, out="own")
+    runs = [json.loads((files / out / "run.json").read_text()) for out in ("one", "own")]
+    assert [run["parameters"]["searches"] for run in runs] == [1, 20]
+    nodes = [sum(len(tree["nodes"]) for tree in lines(files / out / "trees.jsonl")) for out in ("one", "own")]
+    assert nodes[0] < nodes[1]
+
+
+def test_searches_of_given_solutions_are_refused(files):
+    with pytest.raises(MisstepError, match="--searches with --solutions, expected --problems"):
+        label(files, "--solutions", str(files / "solutions.jsonl"), "--method", "omegaprm", "--searches", "3")

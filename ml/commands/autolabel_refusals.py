@@ -1,0 +1,25 @@
+"""Options of `python -m ml autolabel` that a run could not act on: each is refused, and none passed over."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ml.errors import MisstepError
+
+# What only some methods have.
+OF_SOME_METHODS = ("candidates", "depth", "searches")
+
+
+def refuse_what_cannot_act(arguments: argparse.Namespace, options: Any) -> None:
+    """Raises MisstepError for an option that the method, or its kind of input, does not have."""
+    for name in OF_SOME_METHODS:
+        if getattr(arguments, name) is not None and not hasattr(options, name):
+            expected = f"a method that has it (not {arguments.method})"
+            raise MisstepError(f"--{name} with {arguments.method}, expected {expected}")
+    if arguments.solutions and arguments.searches is not None:
+        expected = "--problems (a given solution is searched once)"
+        raise MisstepError(f"--searches with --solutions, expected {expected}")
+    if arguments.problems and arguments.continuation_style:
+        expected = "--style (fresh problems' rollouts are in their solutions' style)"
+        raise MisstepError(f"--continuation-style with --problems, expected {expected}")
