@@ -110,7 +110,9 @@ def start_estimates(
     gradable = with_steps(solutions).filter(problem__answer__isnull=False).order_by("pk")
     ids = list(gradable.values_list("pk", flat=True))
     if not ids:
-        raise MisstepError("no solution with a step whose problem has a reference answer, expected at least one")
+        raise MisstepError(
+            "no solution with a step whose problem has a reference answer, expected at least one"
+        )
     source = ["--solutions", "{in}/solutions.jsonl", "--format", "records"]
     title = name or _("%(method)s over %(count)s solutions") % {"method": method, "count": len(ids)}
     return _start_run(request, title, "solutions", ids, source, shard_size, created_by, task_name, spec or {})
