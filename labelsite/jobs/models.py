@@ -101,6 +101,10 @@ class Job(models.Model):
     def is_finished(self) -> bool:
         return self.state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
+    def obeys(self, user: AbstractBaseUser | AnonymousUser) -> bool:
+        """Whether `user` may cancel it and try it again: an admin, or whoever started it."""
+        return getattr(user, "is_admin", False) or (user.pk is not None and user.pk == self.created_by_id)
+
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
     def alive(self) -> WorkerQuerySet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -30,6 +31,14 @@ def _get_job(request: HttpRequest, pk: int) -> Job:
     return get_object_or_404(Job.objects.visible_to(request.user).select_related("created_by"), pk=pk)
 
 
+def _get_obedient_job(request: HttpRequest, pk: int) -> Job:
+    """The job, if this person may change its course; a 403 for one who may only watch it."""
+    job = _get_job(request, pk)
+    if not job.obeys(request.user):
+        raise PermissionDenied
+    return job
+
+
 @login_required
 def job_list(request: HtmxHttpRequest) -> HttpResponse:
     jobs = Job.objects.visible_to(request.user).select_related("created_by").order_by("-pk")
@@ -48,6 +57,7 @@ def job_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     job = _get_job(request, pk)
     context = {
         "job": job,
+        "is_obedient": job.obeys(request.user),
         "log": tail(job.attempt_folder / "log.txt"),
         "curves": curves(job.folder / "progress.jsonl"),
         "has_no_worker": job.state == JobState.QUEUED and job.queue not in queues_served(),
@@ -58,7 +68,7 @@ def job_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def cancel_job(request: HttpRequest, pk: int) -> HttpResponse:
-    job = _get_job(request, pk)
+    job = _get_obedient_job(request, pk)
     services.cancel(job)
     messages.info(request, _("“%(title)s” is asked to end.") % {"title": job.title})
     return redirect("jobs:detail", pk=pk)
@@ -67,7 +77,7 @@ def cancel_job(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def retry_job(request: HttpRequest, pk: int) -> HttpResponse:
-    job = _get_job(request, pk)
+    job = _get_obedient_job(request, pk)
     if not services.retry(job):
         messages.error(request, _("Only a failed or cancelled job can be tried again."))
     return redirect("jobs:detail", pk=pk)
