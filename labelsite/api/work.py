@@ -56,7 +56,7 @@ class JobList(Endpoint, ListAPIView[Job]):
         return super().get(request, *args, **kwargs)
 
     def get_queryset(self) -> Any:
-        jobs = Job.objects.visible_to(self.person).select_related("created_by")
+        jobs = Job.objects.visible_to(self.person).select_related("created_by").defer("spec")
         state = self.request.query_params.get("state")
         # Only known states reach the query; a filter is never made from a name that a stranger chose.
         return jobs.filter(state=state) if state in JobState.values else jobs
@@ -64,7 +64,8 @@ class JobList(Endpoint, ListAPIView[Job]):
 
 def _get_job(request: Request, pk: int) -> Job:
     """The job, if this person may see it; a 404 otherwise, as if there were none."""
-    return get_object_or_404(Job.objects.visible_to(request.user).select_related("created_by"), pk=pk)
+    jobs = Job.objects.visible_to(request.user).select_related("created_by").defer("spec")
+    return get_object_or_404(jobs, pk=pk)
 
 
 def _get_obedient_job(request: Request, pk: int) -> Job:
@@ -84,7 +85,10 @@ class JobDetail(Endpoint):
 
 
 class JobCancel(Endpoint):
-    """Ask a job to end, as an admin or as who started it. One that runs ends when its runner next looks, within seconds."""
+    """Ask a job to end, as an admin or as who started it.
+
+    One that runs ends when its runner next looks, within seconds.
+    """
 
     @extend_schema(
         request=None, responses={200: JobSerializer, 403: ProblemSerializer, 404: ProblemSerializer}

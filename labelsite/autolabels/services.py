@@ -174,7 +174,7 @@ def start_scores(
 
 def cancel_run(run: EstimateRun) -> None:
     """Ask every job of the run to end; what finished shards brought stays."""
-    for shard in run.shards.select_related("job"):
+    for shard in run.shards.select_related("job").defer("job__spec", "job__result"):
         cancel(shard.job)
 
 

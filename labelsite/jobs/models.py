@@ -33,10 +33,15 @@ class JobQuerySet(models.QuerySet["Job"]):
             return self
         return self.filter(created_by_id=user.pk) if user.pk else self.none()
 
+    def light(self) -> JobQuerySet:
+        """Without the long columns: a scoring of 100,000 solutions names each of them in its spec."""
+        return self.defer("spec", "result")
+
     def waiting(self, queue: str, seconds: float = 0) -> JobQuerySet:
-        """Queued jobs, oldest first, that have waited for at least so long."""
+        """Queued jobs, oldest first, that have waited for at least so long; light, the poller looks every second."""
         long_ago = Now() - timedelta(seconds=seconds)
-        return self.filter(state=JobState.QUEUED, queue=queue, queued_at__lte=long_ago).order_by("pk")
+        waiting = self.filter(state=JobState.QUEUED, queue=queue, queued_at__lte=long_ago)
+        return waiting.light().order_by("pk")
 
 
 class Job(models.Model):

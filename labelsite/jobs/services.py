@@ -222,7 +222,7 @@ def reap() -> list[Job]:
     """
     waiting: list[Job] = []
     with transaction.atomic():
-        running = Job.objects.filter(state=JobState.RUNNING).annotate(is_late=Q(expires_at__lt=Now()))
+        running = Job.objects.light().filter(state=JobState.RUNNING).annotate(is_late=Q(expires_at__lt=Now()))
         for job in running.select_for_update(skip_locked=True).order_by("pk"):
             if not job.is_late and not has_vanished(job.holder):
                 continue

@@ -28,7 +28,8 @@ class HtmxHttpRequest(HttpRequest):
 
 def _get_job(request: HttpRequest, pk: int) -> Job:
     """The job, if this person may see it; a 404 otherwise, as if there were none."""
-    return get_object_or_404(Job.objects.visible_to(request.user).select_related("created_by"), pk=pk)
+    jobs = Job.objects.visible_to(request.user).select_related("created_by").defer("spec")
+    return get_object_or_404(jobs, pk=pk)
 
 
 def _get_obedient_job(request: HttpRequest, pk: int) -> Job:
@@ -41,7 +42,7 @@ def _get_obedient_job(request: HttpRequest, pk: int) -> Job:
 
 @login_required
 def job_list(request: HtmxHttpRequest) -> HttpResponse:
-    jobs = Job.objects.visible_to(request.user).select_related("created_by").order_by("-pk")
+    jobs = Job.objects.visible_to(request.user).light().select_related("created_by").order_by("-pk")
     waiting = Job.objects.filter(state=JobState.QUEUED).values_list("queue", flat=True).distinct()
     context = {
         "page": Paginator(jobs, PAGE_SIZE).get_page(request.GET.get("page")),
