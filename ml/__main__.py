@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-from ml.errors import EXIT_IN_USE, FolderInUse, MisstepError, NotAvailable
+from ml.errors import EXIT_IN_USE, EXIT_SERVER_AWAY, FolderInUse, MisstepError, NotAvailable, ServerAway
 
 VERBS = {
     "sample": "write solutions to problems with a policy",
@@ -31,8 +31,8 @@ def usage() -> str:
 def main(arguments: list[str]) -> int:
     """Run one verb; return the exit status.
 
-    0: done; 1: refused input; 2: unusable or unavailable request; 75: another process writes to the folder, so
-    a later start may succeed.
+    0: done; 1: refused input; 2: unusable or unavailable request. A later start may succeed after 69: a server
+    cannot be reached or is overloaded; and 75: another process writes to the folder.
     """
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
@@ -52,6 +52,9 @@ def main(arguments: list[str]) -> int:
     except FolderInUse as refusal:
         print(f"python -m ml {verb}: {refusal}", file=sys.stderr)
         return EXIT_IN_USE
+    except ServerAway as away:
+        print(f"python -m ml {verb}: {away}", file=sys.stderr)
+        return EXIT_SERVER_AWAY
     except MisstepError as refusal:
         print(f"python -m ml {verb}: {refusal}", file=sys.stderr)
         return 1

@@ -23,5 +23,13 @@ class FolderInUse(MisstepError):
     """FOLDER: another process writes here, expected one at a time; the command exits with 75."""
 
 
+# EX_UNAVAILABLE of sysexits.h: what the command needs beside its own machine is away, perhaps for minutes.
+EXIT_SERVER_AWAY = 69
+
+
+class ServerAway(MisstepError):
+    """SERVER: how it failed at every try, expected an answer within so many; the command exits with 69."""
+
+
 class NotAvailable(MisstepError):
     """What was asked for is not part of this version; the command exits with 2."""

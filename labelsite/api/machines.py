@@ -126,7 +126,7 @@ class Estimates(Endpoint):
 
 
 def _estimates(run: EstimateRun) -> dict[str, Any]:
-    progress = progress_of(run, run.shards.select_related("job"))
+    progress = progress_of(run, run.shards.select_related("job").defer("job__spec", "job__result"))
     return EstimatesSerializer(
         {
             "id": run.pk,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView
@@ -55,7 +56,7 @@ class JobList(Endpoint, ListAPIView[Job]):
         return super().get(request, *args, **kwargs)
 
     def get_queryset(self) -> Any:
-        jobs = Job.objects.visible_to(self.person).select_related("created_by")
+        jobs = Job.objects.visible_to(self.person).select_related("created_by").defer("spec")
         state = self.request.query_params.get("state")
         # Only known states reach the query; a filter is never made from a name that a stranger chose.
         return jobs.filter(state=state) if state in JobState.values else jobs
@@ -63,7 +64,16 @@ class JobList(Endpoint, ListAPIView[Job]):
 
 def _get_job(request: Request, pk: int) -> Job:
     """The job, if this person may see it; a 404 otherwise, as if there were none."""
-    return get_object_or_404(Job.objects.visible_to(request.user).select_related("created_by"), pk=pk)
+    jobs = Job.objects.visible_to(request.user).select_related("created_by").defer("spec")
+    return get_object_or_404(jobs, pk=pk)
+
+
+def _get_obedient_job(request: Request, pk: int) -> Job:
+    """The job, if this person may change its course; a 403 for one who may only watch it."""
+    job = _get_job(request, pk)
+    if not job.obeys(request.user):
+        raise PermissionDenied
+    return job
 
 
 class JobDetail(Endpoint):
@@ -75,21 +85,32 @@ class JobDetail(Endpoint):
 
 
 class JobCancel(Endpoint):
-    """Ask a job to end. One that runs ends when its runner next looks, within seconds."""
+    """Ask a job to end, as an admin or as who started it.
 
-    @extend_schema(request=None, responses={200: JobSerializer, 404: ProblemSerializer})
+    One that runs ends when its runner next looks, within seconds.
+    """
+
+    @extend_schema(
+        request=None, responses={200: JobSerializer, 403: ProblemSerializer, 404: ProblemSerializer}
+    )
     def post(self, request: Request, pk: int) -> Response:
-        services.cancel(_get_job(request, pk))
+        services.cancel(_get_obedient_job(request, pk))
         return Response(JobSerializer(_get_job(request, pk)).data)
 
 
 class JobRetry(Endpoint):
-    """Queue a failed or cancelled job again."""
+    """Queue a failed or cancelled job again, as an admin or as who started it."""
 
     @extend_schema(
-        request=None, responses={200: JobSerializer, 404: ProblemSerializer, 422: ProblemSerializer}
+        request=None,
+        responses={
+            200: JobSerializer,
+            403: ProblemSerializer,
+            404: ProblemSerializer,
+            422: ProblemSerializer,
+        },
     )
     def post(self, request: Request, pk: int) -> Response:
-        if not services.retry(_get_job(request, pk)):
+        if not services.retry(_get_obedient_job(request, pk)):
             raise MisstepError("this job is neither failed nor cancelled, expected one of these")
         return Response(JobSerializer(_get_job(request, pk)).data)

@@ -8,6 +8,7 @@ from django.db.models import Count, Q, QuerySet
 
 from labelsite.autolabels.models import EstimateRun
 from labelsite.problems.models import Problem, Solution
+from labelsite.problems.queries import with_steps
 
 RECENT = 5
 
@@ -36,7 +37,7 @@ class Budget:
 
 def budget_for(solutions: QuerySet[Solution], method: str, policy: str, rollouts: int) -> Budget:
     """The cost of judging every step of the solutions."""
-    totals = solutions.aggregate(
+    totals = with_steps(solutions).aggregate(
         solutions=Count("pk", distinct=True, filter=Q(problem__answer__isnull=False)),
         without=Count("pk", distinct=True, filter=Q(problem__answer__isnull=True)),
         steps=Count(

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from labelsite.accounts.models import User
-from labelsite.autolabels.importers import Disputed, identity_of, read_disputed
+from labelsite.autolabels.importers import identity_of, read_disputed
 from labelsite.autolabels.models import DisputedAnswer, EstimateRun
 from labelsite.problems.models import Problem, Solution
 from ml.errors import MisstepError
@@ -21,12 +21,10 @@ def load_disputed(run: EstimateRun, path: Path, of_solutions: bool) -> int:
     of_solutions: the lines name solutions, else problems. Raises MisstepError for one that is not here.
     """
     lines = list(read_disputed(path))
-    problems = _problems([identity_of(line.id) for line in lines], of_solutions)
+    problems = problems_of((line.id for line in lines), of_solutions, path)
     DisputedAnswer.objects.bulk_create(
         (
-            DisputedAnswer(
-                run=run, problem_id=_problem(problems, line, path), answer=answer, is_correct=right
-            )
+            DisputedAnswer(run=run, problem_id=problems[line.id], answer=answer, is_correct=right)
             for line in lines
             for answer, right in line.answers.items()
         ),
@@ -36,17 +34,15 @@ def load_disputed(run: EstimateRun, path: Path, of_solutions: bool) -> int:
     return len(lines)
 
 
-def _problems(named: list[int], of_solutions: bool) -> dict[int, int]:
-    if of_solutions:
-        return dict(Solution.objects.filter(pk__in=named).values_list("pk", "problem_id"))
-    return {pk: pk for pk in Problem.objects.filter(pk__in=named).values_list("pk", flat=True)}
-
-
-def _problem(problems: dict[int, int], line: Disputed, path: Path) -> int:
-    found = problems.get(identity_of(line.id))
-    if found is None:
-        raise MisstepError(f"{path} names {line.id}, which is not here")
-    return found
+def problems_of(named: Iterable[str], of_solutions: bool, path: Path) -> dict[str, int]:
+    """The problem of each solution or problem that a file names; raises MisstepError for one that is not here."""
+    numbers = {name: identity_of(name) for name in named}
+    rows = (Solution if of_solutions else Problem).objects.filter(pk__in=list(numbers.values()))
+    known = dict(rows.values_list("pk", "problem_id" if of_solutions else "pk"))
+    absent = next((name for name, number in numbers.items() if number not in known), None)
+    if absent is not None:
+        raise MisstepError(f"{path} names {absent}, which is not here")
+    return {name: known[number] for name, number in numbers.items()}
 
 
 def decide(answer: DisputedAnswer, verdict: bool, decided_by: User) -> None:

@@ -12,12 +12,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from django.db.models import Q
+
 from labelsite.accounts.models import User
 from labelsite.autolabels.importers import identity_of, read_executions
 from labelsite.autolabels.loading import Check
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
-from labelsite.problems.models import Step
+from labelsite.problems.models import Step, Verdict
 from labelsite.problems.services import store_outcomes
 from ml.errors import MisstepError
 from ml.segmentation import split_code
@@ -50,9 +52,23 @@ def start_executions(solutions: Sequence[int], created_by: User | None = None) -
 
 
 def without_outcome(campaign: str) -> list[int]:
-    """The solutions of the campaign of that name with code that nobody has run yet."""
-    steps = Step.objects.filter(solution__tasks__campaign__name=campaign, text__contains=FENCE, verdict=None)
-    return list(steps.order_by("solution_id").distinct("solution_id").values_list("solution_id", flat=True))
+    """The solutions of the campaign of that name with code to run: nobody has yet, or the sandbox failed.
+
+    Code behind a step that failed is not run, so it waits for nothing.
+    """
+    steps = Step.objects.filter(
+        Q(verdict=None) | Q(verdict=Verdict.INFRASTRUCTURE),
+        solution__tasks__campaign__name=campaign,
+        text__contains=FENCE,
+    )
+    found = steps.order_by("solution_id").distinct("solution_id").values_list("solution_id", flat=True)
+    parts = [list(found[start : start + JOB_SIZE]) for start in range(0, len(found), JOB_SIZE)]
+    return [
+        [*trajectory, *alternatives][0].solution_id
+        for part in parts
+        for trajectory, alternatives in _rows(part)
+        if _waits(trajectory, alternatives)
+    ]
 
 
 def prepare_paths(job: Job, folder: Path) -> None:
@@ -88,13 +104,31 @@ def _rows(solutions: Iterable[int]) -> Iterator[tuple[list[Step], list[Step]]]:
         yield trajectory, [step for step in rows if not step.is_chosen]
 
 
+def _has_code(step: Step) -> bool:
+    return split_code(step.text)[1] is not None
+
+
+def _waits(trajectory: Sequence[Step], alternatives: Sequence[Step]) -> bool:
+    """Whether another run could tell more of any step."""
+    unfinished = (step for step in trajectory if step.verdict != Verdict.OK and _has_code(step))
+    end = next(unfinished, None)
+    if end is not None and end.verdict != Verdict.PROGRAM_ERROR:
+        return True
+    reached = len(trajectory) if end is None else end.position
+    return any(
+        step.verdict in (None, Verdict.INFRASTRUCTURE) and _has_code(step)
+        for step in alternatives
+        if step.position <= reached
+    )
+
+
 def _paths(solutions: Iterable[int]) -> Iterator[tuple[int, list[str]]]:
     for trajectory, alternatives in _rows(solutions):
         texts = [step.text for step in trajectory]
-        if any(FENCE in text for text in texts):
+        if any(map(_has_code, trajectory)):
             yield trajectory[-1].pk, texts
         for step in alternatives:
-            if step.position <= len(texts) and split_code(step.text)[1] is not None:
+            if step.position <= len(texts) and _has_code(step):
                 yield step.pk, [*texts[: step.position], step.text]
 
 

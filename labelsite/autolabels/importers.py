@@ -53,6 +53,21 @@ class Disputed:
     answers: Mapping[str, bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """One line of unanswered.jsonl: a solution or problem without an estimate, and why."""
+
+    id: str
+    why: str
+
+
+def read_unanswered(path: Path) -> Iterator[Unanswered]:
+    """The lines of unanswered.jsonl; raises BadRecord naming file and line."""
+    for number, record in _lines(path):
+        refusal = _Refusal(path, number)
+        yield Unanswered(refusal.identity(record), storable(str(record.get("why", ""))))
+
+
 def read_disputed(path: Path) -> Iterator[Disputed]:
     """The lines of disputed_answers.jsonl; raises BadRecord naming file and line."""
     for number, record in _lines(path):

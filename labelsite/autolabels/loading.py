@@ -25,6 +25,7 @@ from labelsite.autolabels.importers import (
     storable,
 )
 from labelsite.autolabels.models import EstimateRun, ScoreRun, SearchTree, Shard
+from labelsite.autolabels.unanswered import load_unanswered
 from labelsite.problems.models import Problem, Step
 from ml.errors import MisstepError
 from ml.records import SolutionEstimate
@@ -57,6 +58,7 @@ def load_estimates(run: EstimateRun, folder: Path, check: Check = lambda: None) 
         run.solution_estimates.all().delete()
         run.trees.all().delete()
         run.disputed_answers.all().delete()
+        run.unanswered_problems.all().delete()
         run.cost = {}
         counts = _load_part(run, folder, None, check)
         run.loaded_at = timezone.now()
@@ -95,6 +97,8 @@ def _load_part(run: EstimateRun, folder: Path, expected: int | None, check: Chec
         counts = _load_solutions(run, folder / "estimates.jsonl", check)
     if (folder / "disputed_answers.jsonl").exists():
         load_disputed(run, folder / "disputed_answers.jsonl", of_solutions="solutions" in counts)
+    if (folder / "unanswered.jsonl").exists():
+        load_unanswered(run, folder / "unanswered.jsonl", of_solutions="solutions" in counts)
     found = counts.get("solutions", counts.get("trees", 0))
     if expected is not None and found != expected:
         raise MisstepError(f"{folder} holds results of {found} items, expected {expected}")
@@ -102,7 +106,7 @@ def _load_part(run: EstimateRun, folder: Path, expected: int | None, check: Chec
     run.sandbox_level = _merged(run.sandbox_level, described.get("sandbox_level"), 40)
     beside = {name: described[name] for name in ("value_model", "reference") if described.get(name)}
     run.parameters = {**described.get("parameters", {}), **beside, **run.parameters}
-    told = {"decided_answers": described.get("counts", {}).get("decided_answers", 0)}
+    told = {name: described.get("counts", {}).get(name, 0) for name in ("decided_answers", "unanswered")}
     run.cost = _sum(run.cost, {**described.get("cost", {}), **told, **counts})
     run.save(update_fields=["code_version", "sandbox_level", "parameters", "cost"])
     return counts

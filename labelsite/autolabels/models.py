@@ -111,6 +111,17 @@ class DisputedAnswer(models.Model):
         ]
 
 
+class UnansweredProblem(models.Model):
+    """A problem that a run's policy could not answer, and why. A run keeps the first of them, and counts them all."""
+
+    run = models.ForeignKey(EstimateRun, on_delete=models.CASCADE, related_name="unanswered_problems")
+    problem = models.ForeignKey(Problem, on_delete=models.CASCADE, related_name="+")
+    reason = models.CharField(max_length=300)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "problem"], name="unanswered_problem_once")]
+
+
 class ScoreRun(models.Model):
     """One `score` run. The checkpoint lives further right, so only its hash and name are known here."""
 

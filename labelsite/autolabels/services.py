@@ -24,7 +24,7 @@ from labelsite.autolabels.models import EstimateRun, ScoreRun, Shard
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import cancel, enqueue
 from labelsite.problems.models import Problem, Solution
-from labelsite.problems.queries import as_records
+from labelsite.problems.queries import as_records, with_steps
 from ml.errors import MisstepError
 from ml.whole_file import whole_file
 
@@ -102,14 +102,17 @@ def start_estimates(
 ) -> EstimateRun:
     """Let rollouts judge every step of the given solutions, as one job or as many.
 
-    Solutions of problems without a reference answer are left out: rollouts are graded against it. `task_name`
-    and `spec` let an app further right load the results its own way. Raises MisstepError when none is left.
+    Solutions of problems without a reference answer are left out: rollouts are graded against it. So are those
+    without a step, which no command reads. `task_name` and `spec` let an app further right load the results its
+    own way. Raises MisstepError when none is left.
     """
     request = Request(method, policy, rollouts, seed, parameters or {})
-    gradable = solutions.filter(problem__answer__isnull=False).order_by("pk")
+    gradable = with_steps(solutions).filter(problem__answer__isnull=False).order_by("pk")
     ids = list(gradable.values_list("pk", flat=True))
     if not ids:
-        raise MisstepError("no solution whose problem has a reference answer, expected at least one")
+        raise MisstepError(
+            "no solution with a step whose problem has a reference answer, expected at least one"
+        )
     source = ["--solutions", "{in}/solutions.jsonl", "--format", "records"]
     title = name or _("%(method)s over %(count)s solutions") % {"method": method, "count": len(ids)}
     return _start_run(request, title, "solutions", ids, source, shard_size, created_by, task_name, spec or {})
@@ -146,10 +149,10 @@ def start_scores(
     task_name: str = SCORE_TASK,
     spec: Mapping[str, Any] | None = None,
 ) -> ScoreRun:
-    """Let a checkpoint score every step of the given solutions. Raises MisstepError when there is none."""
-    ids = list(solutions.order_by("pk").values_list("pk", flat=True))
+    """Let a checkpoint score every step of the given solutions. Raises MisstepError when no solution has a step."""
+    ids = list(with_steps(solutions).order_by("pk").values_list("pk", flat=True))
     if not ids:
-        raise MisstepError("no solution to score, expected at least one")
+        raise MisstepError("no solution with a step to score, expected at least one")
     title = name or _("scores of %(count)s solutions") % {"count": len(ids)}
     source = ["--solutions", "{in}/solutions.jsonl", "--format", "records", "--out", "{out}/scores.jsonl"]
     with transaction.atomic():
@@ -171,7 +174,7 @@ def start_scores(
 
 def cancel_run(run: EstimateRun) -> None:
     """Ask every job of the run to end; what finished shards brought stays."""
-    for shard in run.shards.select_related("job"):
+    for shard in run.shards.select_related("job").defer("job__spec", "job__result"):
         cancel(shard.job)
 
 

@@ -72,6 +72,7 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
     if _is_htmx(request) and progress.is_moving:
         return render(request, "autolabels/run_live.html", context)
     context |= _page_of_results(run, request.GET.get("after", ""))
+    context["unanswered"] = run.unanswered_problems.select_related("problem").order_by("pk")
     # What nobody has decided yet comes first.
     disputed = run.disputed_answers.select_related("problem", "decided_by")
     context["disputed"] = disputed.order_by("-verdict", "pk")[:PAGE]

@@ -19,11 +19,18 @@ from typing import IO, Any
 from django.conf import settings
 
 from labelsite.embedded.process import die_with_parent
-from labelsite.jobs.errors import ChildFailed, ChildKilled, ChildShutOut, ChildStopped, LostLease
+from labelsite.jobs.errors import (
+    ChildFailed,
+    ChildKilled,
+    ChildShutOut,
+    ChildStopped,
+    ChildUnserved,
+    LostLease,
+)
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.series import SeriesWriter
-from ml.errors import EXIT_IN_USE
+from ml.errors import EXIT_IN_USE, EXIT_SERVER_AWAY
 
 # What a child may see of our environment. Addresses and secrets are left out by not being named here.
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
@@ -67,7 +74,7 @@ def run(job: Job, lease: Lease, grace: float = CANCEL_GRACE_SECONDS) -> dict[str
     """Run the child to its end and return the JSON object that it printed last ({} if none).
 
     Raises ChildFailed (it gave up by itself), ChildKilled (a signal ended it), ChildStopped (SIGTERM did),
-    ChildShutOut (another one writes to its folder), JobCancelled, LostLease.
+    ChildShutOut (another one writes to its folder), ChildUnserved (a server is away), JobCancelled, LostLease.
     """
     folder = job.attempt_folder
     for needed in (folder, job.inputs, job.outputs):
@@ -180,6 +187,8 @@ class _Watch:
             raise ChildKilled(f"the child process was ended by {name}: {self._last_words()}")
         if status == EXIT_IN_USE:
             raise ChildShutOut(self._last_words())
+        if status == EXIT_SERVER_AWAY:
+            raise ChildUnserved(self._last_words())
         if status > 0:
             raise ChildFailed(self._last_words() or f"the child process ended with status {status}")
         return self.result

@@ -23,5 +23,9 @@ class ChildShutOut(ChildKilled):
     """The child process found another one writing to its folder, which is soon to end: the job is not at fault."""
 
 
+class ChildUnserved(ChildKilled):
+    """The child process found a server that it needs away or overloaded; that may last for minutes."""
+
+
 class ChildStopped(ChildKilled):
     """The machine told the child process to stop (a shutdown, a service that ends); the job is not at fault."""

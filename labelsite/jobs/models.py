@@ -33,10 +33,15 @@ class JobQuerySet(models.QuerySet["Job"]):
             return self
         return self.filter(created_by_id=user.pk) if user.pk else self.none()
 
+    def light(self) -> JobQuerySet:
+        """Without the long columns: a scoring of 100,000 solutions names each of them in its spec."""
+        return self.defer("spec", "result")
+
     def waiting(self, queue: str, seconds: float = 0) -> JobQuerySet:
-        """Queued jobs, oldest first, that have waited for at least so long."""
+        """Queued jobs, oldest first, that have waited for at least so long; light, the poller looks every second."""
         long_ago = Now() - timedelta(seconds=seconds)
-        return self.filter(state=JobState.QUEUED, queue=queue, queued_at__lte=long_ago).order_by("pk")
+        waiting = self.filter(state=JobState.QUEUED, queue=queue, queued_at__lte=long_ago)
+        return waiting.light().order_by("pk")
 
 
 class Job(models.Model):
@@ -100,6 +105,10 @@ class Job(models.Model):
     @property
     def is_finished(self) -> bool:
         return self.state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+    def obeys(self, user: AbstractBaseUser | AnonymousUser) -> bool:
+        """Whether `user` may cancel it and try it again: an admin, or whoever started it."""
+        return getattr(user, "is_admin", False) or (user.pk is not None and user.pk == self.created_by_id)
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):

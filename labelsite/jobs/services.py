@@ -29,11 +29,13 @@ from labelsite.jobs.errors import (
     ChildKilled,
     ChildShutOut,
     ChildStopped,
+    ChildUnserved,
     JobCancelled,
     LostLease,
 )
 from labelsite.jobs.lease import Lease, claim, has_vanished, hold_row
 from labelsite.jobs.models import Job, JobKind, JobState
+from labelsite.jobs.outages import outage_pause
 from ml.errors import MisstepError
 
 log = logging.getLogger(__name__)
@@ -125,6 +127,8 @@ def perform(
     except ChildShutOut as shut_out:
         # A runner on another machine that has lost its lease ends its child within the length of a lease.
         _hand_back(job, str(shut_out), delay=settings.JOB_LEASE_SECONDS)
+    except ChildUnserved as unserved:
+        _retry_or_fail(job, str(unserved), delay=outage_pause(job))
     except ChildKilled as killed:
         _retry_or_fail(job, str(killed))
     except (ChildFailed, MisstepError, ValidationError) as refusal:
@@ -222,7 +226,7 @@ def reap() -> list[Job]:
     """
     waiting: list[Job] = []
     with transaction.atomic():
-        running = Job.objects.filter(state=JobState.RUNNING).annotate(is_late=Q(expires_at__lt=Now()))
+        running = Job.objects.light().filter(state=JobState.RUNNING).annotate(is_late=Q(expires_at__lt=Now()))
         for job in running.select_for_update(skip_locked=True).order_by("pk"):
             if not job.is_late and not has_vanished(job.holder):
                 continue

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 from django_htmx.middleware import HtmxDetails
@@ -27,12 +31,21 @@ class HtmxHttpRequest(HttpRequest):
 
 def _get_job(request: HttpRequest, pk: int) -> Job:
     """The job, if this person may see it; a 404 otherwise, as if there were none."""
-    return get_object_or_404(Job.objects.visible_to(request.user).select_related("created_by"), pk=pk)
+    jobs = Job.objects.visible_to(request.user).select_related("created_by").defer("spec")
+    return get_object_or_404(jobs, pk=pk)
+
+
+def _get_obedient_job(request: HttpRequest, pk: int) -> Job:
+    """The job, if this person may change its course; a 403 for one who may only watch it."""
+    job = _get_job(request, pk)
+    if not job.obeys(request.user):
+        raise PermissionDenied
+    return job
 
 
 @login_required
 def job_list(request: HtmxHttpRequest) -> HttpResponse:
-    jobs = Job.objects.visible_to(request.user).select_related("created_by").order_by("-pk")
+    jobs = Job.objects.visible_to(request.user).light().select_related("created_by").order_by("-pk")
     waiting = Job.objects.filter(state=JobState.QUEUED).values_list("queue", flat=True).distinct()
     context = {
         "page": Paginator(jobs, PAGE_SIZE).get_page(request.GET.get("page")),
@@ -48,6 +61,8 @@ def job_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     job = _get_job(request, pk)
     context = {
         "job": job,
+        "waits_until": _end_of_pause(job),
+        "is_obedient": job.obeys(request.user),
         "log": tail(job.attempt_folder / "log.txt"),
         "curves": curves(job.folder / "progress.jsonl"),
         "has_no_worker": job.state == JobState.QUEUED and job.queue not in queues_served(),
@@ -55,10 +70,16 @@ def job_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     return render(request, "jobs/detail_live.html" if request.htmx else "jobs/detail.html", context)
 
 
+def _end_of_pause(job: Job) -> datetime | None:
+    """When a job that waits for a server or a folder is tried again; None for one that may start now."""
+    is_paused = job.state == JobState.QUEUED and job.queued_at > timezone.now()
+    return job.queued_at if is_paused else None
+
+
 @login_required
 @require_POST
 def cancel_job(request: HttpRequest, pk: int) -> HttpResponse:
-    job = _get_job(request, pk)
+    job = _get_obedient_job(request, pk)
     services.cancel(job)
     messages.info(request, _("“%(title)s” is asked to end.") % {"title": job.title})
     return redirect("jobs:detail", pk=pk)
@@ -67,7 +88,7 @@ def cancel_job(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def retry_job(request: HttpRequest, pk: int) -> HttpResponse:
-    job = _get_job(request, pk)
+    job = _get_obedient_job(request, pk)
     if not services.retry(job):
         messages.error(request, _("Only a failed or cancelled job can be tried again."))
     return redirect("jobs:detail", pk=pk)

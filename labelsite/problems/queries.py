@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from operator import itemgetter
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from labelsite.problems import models
 from labelsite.problems.services import PROBLEM_KEY
@@ -14,6 +14,12 @@ from ml.records import Option, Position, Problem, Solution
 
 CHUNK = 500
 _StepRow = tuple[int, int, int, str, str, bool]
+
+
+def with_steps(solutions: QuerySet[models.Solution]) -> QuerySet[models.Solution]:
+    """Those whose trajectory has a step; PRM800K has solutions that somebody gave up before the first was chosen."""
+    first = models.Step.objects.filter(solution=OuterRef("pk"), position=0, is_chosen=True)
+    return solutions.filter(Exists(first))
 
 
 def as_records(solutions: QuerySet[models.Solution]) -> Iterator[Solution]:

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ml.errors import MisstepError
+from ml.errors import MisstepError, ServerAway
 
 TRIES = 6
 _WORTH_RETRYING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
@@ -62,9 +62,10 @@ class Client:
         """Send, and again after a pause where the fault may pass; an answer that `read` calls odd is such a fault.
 
         The pause grows, and is as long as a server that is busy asks for (Retry-After), up to LONGEST_WAIT.
-        Raises Refused for a status that says that the request itself is wrong, else MisstepError.
+        Raises Refused for a status that says that the request itself is wrong, ServerAway where there was no answer
+        at the last try either or one that asks for patience, and MisstepError for an odd one.
         """
-        last, asked_pause = "", 0.0
+        last, asked_pause, error_type = "", 0.0, MisstepError
         for attempt in range(TRIES):
             if attempt:
                 pause = self.retry_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
@@ -75,17 +76,18 @@ class Client:
                     return read(_object(json.load(response)))
             except urllib.error.HTTPError as error:
                 said = _body_of(error)
-                last = f"HTTP {error.code}: {said[:_SHOWN]}"
+                last, error_type = f"HTTP {error.code}: {said[:_SHOWN]}", ServerAway
                 if error.code not in _WORTH_RETRYING:
                     raise Refused(_message(request, last), error.code, said) from None
                 if error.code in _ASKS_TO_WAIT:
                     asked_pause = _seconds_of(error.headers.get("Retry-After"))
             except OddAnswer as odd:
-                last = str(odd)
+                last, error_type = str(odd), MisstepError
             # A connection that breaks in the middle of an answer is no OSError.
             except (OSError, ValueError, http.client.HTTPException) as error:
                 last = f"{type(error).__name__}: {error}"
-        raise MisstepError(_message(request, last))
+                error_type = MisstepError if isinstance(error, ValueError) else ServerAway
+        raise error_type(_message(request, last))
 
 
 def _message(request: urllib.request.Request, last: str) -> str:

@@ -133,6 +133,19 @@ def test_jobs_are_cancelled_retried_and_filtered(admin: APIClient):
     assert [found["id"] for found in admin.get(f"{JOBS}?state=queued").json()["results"]] == [job.pk]
 
 
+def test_a_job_obeys_an_admin_and_who_started_it_and_a_reviewer_only_watches(
+    admin: APIClient, reviewer: APIClient, annotator: APIClient, ann: User
+):
+    job = make_job(created_by=ann)
+    url = f"{JOBS}{job.pk}/"
+    assert reviewer.get(url).status_code == 200
+    assert [reviewer.post(f"{url}{name}/").status_code for name in ("cancel", "retry")] == [403, 403]
+    assert annotator.post(f"{url}cancel/").json()["state"] == "cancelled"
+    assert reviewer.post(f"{url}retry/").status_code == 403
+    assert annotator.post(f"{url}retry/").json()["state"] == "queued"
+    assert admin.post(f"{url}cancel/").json()["state"] == "cancelled"
+
+
 def test_unknown_filters_reach_no_query(admin: APIClient):
     make_job(created_by=make_user())
     for query in (

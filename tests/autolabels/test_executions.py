@@ -11,10 +11,10 @@ from django.core.management import call_command
 from labelsite.annotations.importers import import_file
 from labelsite.autolabels.executions import load_executions, without_outcome
 from labelsite.jobs.models import Job
-from labelsite.problems.models import Step
+from labelsite.problems.models import Solution, Step
 from ml.errors import BadRecord, MisstepError
 from tests.autolabels.files import write_lines
-from tests.factories import make_solution
+from tests.factories import make_campaign, make_solution, make_task
 
 pytestmark = pytest.mark.django_db
 
@@ -53,8 +53,6 @@ def test_an_import_with_code_queues_its_execution_and_the_steps_show_it(tmp_path
 @pytest.mark.django_db(transaction=True)
 def test_the_command_runs_what_nobody_ran_alternatives_too(tmp_path: Path, settings, capsys) -> None:
     settings.VAR = tmp_path / "var"
-    from tests.factories import make_campaign, make_task
-
     solution = make_solution([code("a = 2\nprint(a)"), ["Prose.", code("print(a + 1)"), code("print(b)")]])
     campaign = make_campaign("Here")
     make_task(campaign, solution)
@@ -64,6 +62,50 @@ def test_the_command_runs_what_nobody_ran_alternatives_too(tmp_path: Path, setti
     found = [(verdict, output) for _, verdict, output in outcomes(solution=solution)]
     assert found[:3] == [("ok", "2"), (None, None), ("ok", "3")]
     assert found[3][0] == "program_error" and "NameError" in found[3][1]
+    assert without_outcome("Here") == []
+
+
+def in_campaign(*steps: str | list[str]) -> Solution:
+    solution = make_solution(list(steps))
+    make_task(make_campaign("Here"), solution)
+    return solution
+
+
+def judge(solution: Solution, *verdicts: str | None) -> None:
+    rows = solution.step_rows.order_by("position", "option")
+    for step, verdict in zip(rows, verdicts, strict=True):
+        Step.objects.filter(pk=step.pk).update(verdict=verdict)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_stands_behind_a_failed_step_or_is_no_python_is_not_run_again_and_again(
+    tmp_path: Path, settings, capsys
+) -> None:
+    settings.VAR = tmp_path / "var"
+    table = "A table.\n```text\n1 | 2\n```"
+    solution = in_campaign(table, code("print(1 / 0)"), [code("print('never')"), code("print('nor this')")])
+    assert without_outcome("Here") == [solution.pk]
+    call_command("execute_steps", campaign="Here")
+    assert [row[1] for row in outcomes(solution=solution)] == [None, "program_error", None, None]
+    assert without_outcome("Here") == []
+    call_command("execute_steps", campaign="Here")
+    assert "0 steps of Here were run" in capsys.readouterr().out
+
+
+def test_what_the_sandbox_failed_is_run_again_wherever_it_stands() -> None:
+    solution = in_campaign(code("a = 1"), [code("print(a)"), code("print(-a)")], code("print(a + 1)"))
+    judge(solution, "ok", "ok", "ok", "infrastructure")
+    assert without_outcome("Here") == [solution.pk]
+    judge(solution, "ok", "ok", "infrastructure", "ok")
+    assert without_outcome("Here") == [solution.pk]
+    judge(solution, "ok", "ok", None, "ok")
+    assert without_outcome("Here") == [solution.pk]
+    judge(solution, "ok", "ok", "program_error", "ok")
+    assert without_outcome("Here") == []
+    # The alternative beside the failed step has a path of its own, the code behind it has not.
+    judge(solution, "ok", "program_error", None, None)
+    assert without_outcome("Here") == [solution.pk]
+    judge(solution, "ok", "program_error", "ok", None)
     assert without_outcome("Here") == []
 
 

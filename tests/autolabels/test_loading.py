@@ -154,5 +154,5 @@ def test_a_score_that_is_no_probability_is_refused(tmp_path):
 
 def test_nothing_to_estimate_is_refused_before_a_job_exists():
     solution = make_solution(problem=make_problem("Why?", answer=None))
-    with pytest.raises(MisstepError, match="no solution whose problem has a reference answer"):
+    with pytest.raises(MisstepError, match="no solution with a step whose problem has a reference answer"):
         start_estimates(type(solution).objects.filter(pk=solution.pk))

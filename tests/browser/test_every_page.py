@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 
 from labelsite.accounts.models import User
 from labelsite.annotations import uploads
-from labelsite.autolabels.models import DisputedAnswer, SearchTree
+from labelsite.autolabels.models import DisputedAnswer, SearchTree, UnansweredProblem
 from labelsite.campaigns.services import set_kind
 from labelsite.jobs.models import JobState
 from labelsite.snapshots.services import freeze
@@ -93,7 +93,10 @@ def filled_site(reader: User) -> Samples:
     disputed = DisputedAnswer.objects.create(
         run_id=campaign.estimate_run_id, problem=first.solution.problem, answer="2/4", is_correct=True
     )
-    campaign.estimate_run.cost = {"decided_answers": 2}
+    UnansweredProblem.objects.create(
+        run_id=campaign.estimate_run_id, problem=problem, reason="problem '7' is too long"
+    )
+    campaign.estimate_run.cost = {"decided_answers": 2, "unanswered": 2}
     campaign.estimate_run.save()
     make_token(reader)
     file = uploads.keep("lines.jsonl", [b'{"problem": "What is $2^2$?", "steps": ["It is 4."]}\n'], reader)

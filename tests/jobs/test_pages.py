@@ -5,7 +5,7 @@ import json
 import pytest
 from django.urls import reverse
 
-from labelsite.jobs.models import JobState, Worker
+from labelsite.jobs.models import Job, JobState, Worker
 from labelsite.jobs.workers import say_alive
 from tests.factories import make_user
 from tests.jobs.conftest import fresh
@@ -65,11 +65,28 @@ def test_a_person_can_cancel_and_retry_by_the_buttons(client, admin):
 
 
 @pytest.mark.parametrize("name, method", [("detail", "get"), ("cancel", "post"), ("retry", "post")])
-def test_owner_and_reviewer_reach_a_job_and_an_outsider_finds_none(client, name, method):
+def test_owner_and_admin_steer_a_job_a_reviewer_watches_it_and_an_outsider_finds_none(client, name, method):
     owner = make_user("annotator")
     job = make_job("", created_by=owner)
-    for user, expected in ((owner, {200, 302}), (make_user("reviewer"), {200, 302}), (make_user(), {404})):
+    watched = 200 if name == "detail" else 403
+    allowed = 200 if name == "detail" else 302
+    for user, expected in (
+        (make_user(), 404), (make_user("reviewer"), watched), (owner, allowed), (make_user("admin"), allowed)
+    ):  # fmt: skip
         client.force_login(user)
-        assert getattr(client, method)(reverse(f"jobs:{name}", args=[job.pk])).status_code in expected
+        assert getattr(client, method)(reverse(f"jobs:{name}", args=[job.pk])).status_code == expected
+        if expected in (403, 404):
+            assert fresh(job).state == JobState.QUEUED
     client.logout()
     assert client.get(reverse("jobs:detail", args=[job.pk])).status_code == 302
+
+
+@pytest.mark.parametrize("state, button", [(JobState.QUEUED, "Cancel"), (JobState.FAILED, "Try again")])
+def test_the_buttons_are_shown_to_those_who_may_press_them(client, state, button):
+    owner = make_user("reviewer")
+    job = make_job("", created_by=owner)
+    Job.objects.update(state=state)
+    for user, shown in ((make_user("reviewer"), False), (owner, True), (make_user("admin"), True)):
+        client.force_login(user)
+        page = client.get(reverse("jobs:detail", args=[job.pk])).content.decode()
+        assert (f">{button}</button>" in page) is shown

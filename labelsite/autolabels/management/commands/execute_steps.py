@@ -12,7 +12,7 @@ from labelsite.jobs.tasks import run_here
 
 
 class Command(BaseCommand):
-    help = "Run the code of a campaign's solutions that nobody has run yet, here and now, in the sandbox."
+    help = "Run a campaign's code that nobody has run yet, or that the sandbox failed, here and now."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--campaign", required=True, help="name")
