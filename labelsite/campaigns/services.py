@@ -38,6 +38,7 @@ from labelsite.campaigns.queue import (
     claim_next,
     desk_of,
     heartbeat,
+    hold_the_sweep,
     release_expired_leases,
 )
 from labelsite.campaigns.reasons import NothingLeft, Reason
@@ -106,20 +107,32 @@ def update_campaign(campaign: Campaign, changes: Mapping[str, Any]) -> Campaign:
     return fresh
 
 
+# Each value is made of the row's own columns: where a claim or a release has changed the row while this waited for it,
+# PostgreSQL works them out anew, which it does not for what a join has read.
+_SET_OVERLAP = """
+UPDATE campaigns_task SET overlap = {wanted}, remaining = {wanted} - (overlap - remaining),
+    state = CASE WHEN state = 'done' AND {wanted} > overlap - remaining THEN 'open' ELSE state END
+WHERE campaign_id = %(campaign)s AND kind = 'work' AND overlap <> {wanted}
+""".format(wanted="GREATEST(%(overlap)s, overlap - remaining, 1)")
+# A statement of its own, because it must see the leases of whoever the one before it waited for.
+_CLOSE_THE_LOOKED_AT = """
+UPDATE campaigns_task AS task SET state = 'done'
+WHERE campaign_id = %(campaign)s AND kind = 'work' AND state = 'open' AND remaining = 0
+  AND NOT EXISTS (SELECT 1 FROM campaigns_assignment AS lease WHERE lease.task_id = task.id AND lease.state = 'leased')
+"""
+
+
+@transaction.atomic
 def set_overlap(campaign: Campaign, overlap: int) -> None:
-    """Gives every work task `overlap` places, but never fewer than are taken already."""
+    """Gives every work task `overlap` places, but never fewer than are taken already.
+
+    Where every place is taken and everybody has submitted, no submission will come to close the task: it is done.
+    """
+    hold_the_sweep()
+    parameters = {"campaign": campaign.pk, "overlap": overlap}
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE campaigns_task SET overlap = wanted.overlap,"
-            " remaining = wanted.overlap - (task.overlap - task.remaining),"
-            " state = CASE WHEN task.state = 'set_aside' THEN 'set_aside'"
-            "   WHEN wanted.overlap > task.overlap - task.remaining OR task.state = 'open' THEN 'open'"
-            "   ELSE 'done' END"
-            " FROM campaigns_task AS task, LATERAL (SELECT GREATEST(%s, task.overlap - task.remaining, 1) AS overlap)"
-            " AS wanted WHERE campaigns_task.id = task.id AND task.campaign_id = %s AND task.kind = 'work'"
-            " AND task.overlap <> wanted.overlap",
-            [overlap, campaign.pk],
-        )
+        cursor.execute(_SET_OVERLAP, parameters)
+        cursor.execute(_CLOSE_THE_LOOKED_AT, parameters)
 
 
 def set_members(campaign: Campaign, users: set[int]) -> None:
