@@ -168,6 +168,16 @@ def _after_submission(task: Task, annotation: Annotation) -> None:
         campaigns.judge_screening(task.campaign, annotation.annotator_id, right)
 
 
+@transaction.atomic
+def set_task_kind(task: Task, kind: str, gold: Sequence[int] | None) -> None:
+    """Turns a task into gold, screening or work; what becomes work again is settled by what was submitted so far.
+
+    Raises ValidationError.
+    """
+    fresh = campaigns.set_kind(task, kind, gold)
+    campaigns.settle(fresh, verdicts_on(fresh))
+
+
 def may_revise(annotation: Annotation) -> bool:
     """The last submission can be undone; earlier ones as long as the campaign allows editing and it is no gold."""
     campaign = annotation.task.campaign

@@ -1,14 +1,13 @@
-"""Writes to campaigns: their settings, members, tasks, and what becomes of a task when somebody is done."""
+"""Writes to campaigns: their settings, members and tasks."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
-from django.db.models import F
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import Role, User
 from labelsite.campaigns.leases import (
@@ -42,8 +41,8 @@ from labelsite.campaigns.queue import (
     release_expired_leases,
 )
 from labelsite.campaigns.reasons import NothingLeft, Reason
+from labelsite.campaigns.settling import one_look_settles, settle
 from labelsite.problems.models import Solution
-from labelsite.statements import Statement
 
 __all__ = [
     "LEASE_COLUMNS",
@@ -72,11 +71,6 @@ __all__ = [
     "take_up",
     "update_campaign",
 ]
-
-# ProcessBench's rule: one look, then three, then up to five, until three agree.
-ADAPTIVE_OVERLAPS = (1, 3, 5)
-AGREEING = 3
-FIVE_DISAGREE = gettext_noop("five people looked and no three agree")
 
 
 def create_campaign(
@@ -176,7 +170,7 @@ def add_tasks(
     `gold` maps a solution's id to its acceptable first-mistake positions (-1: no mistake). Gold and screening
     tasks are open to everybody.
     """
-    overlap = (1 if campaign.adaptive_overlap else campaign.overlap) if kind == TaskKind.WORK else EVERYBODY
+    overlap = _places(campaign, kind)
     made, waiting = 0, []
     for solution in solutions:
         pk = solution if isinstance(solution, int) else solution.pk
@@ -197,6 +191,13 @@ def add_tasks(
             made += _insert_tasks(campaign, waiting)
             waiting = []
     return made + _insert_tasks(campaign, waiting)
+
+
+def _places(campaign: Campaign, kind: str) -> int:
+    """How many people a task of this kind is for at first."""
+    if kind != TaskKind.WORK:
+        return EVERYBODY
+    return 1 if campaign.adaptive_overlap else campaign.overlap
 
 
 def _insert_tasks(campaign: Campaign, tasks: list[Task]) -> int:
@@ -222,51 +223,35 @@ def _insert_tasks(campaign: Campaign, tasks: list[Task]) -> int:
         return cursor.rowcount
 
 
-def set_kind(task: Task, kind: str, gold: Sequence[int] | None, source: str = "reviewer") -> None:
-    """Turns a task into gold, screening or ordinary work; places already taken stay taken."""
-    with transaction.atomic():
-        fresh = Task.objects.select_for_update().select_related("campaign").get(pk=task.pk)
-        taken = fresh.overlap - fresh.remaining
-        fresh.kind, fresh.gold = kind, sorted(set(gold)) if gold else None
-        fresh.gold_source = source if gold else ""
-        fresh.overlap = max(taken, fresh.campaign.overlap if kind == TaskKind.WORK else EVERYBODY)
-        fresh.remaining = fresh.overlap - taken
-        fresh.state = TaskState.OPEN if fresh.remaining else fresh.state
-        fresh.save(update_fields=["kind", "gold", "gold_source", "overlap", "remaining", "state"])
+@transaction.atomic
+def set_kind(task: Task, kind: str, gold: Sequence[int] | None, source: str = "reviewer") -> Task:
+    """Turns a task into gold, screening or ordinary work; places already taken stay taken.
 
-
-def one_look_settles(task: Task) -> bool:
-    """Whether one submission is all that the task waits for, whatever it says."""
-    return task.kind == TaskKind.WORK and task.overlap == 1 and not task.campaign.adaptive_overlap
-
-
-_DONE = Statement("UPDATE campaigns_task SET state = 'done' WHERE id = %(task)s")
-
-
-def settle(task: Task, verdicts: Sequence[int | str]) -> None:
-    """What becomes of a task after a submission; `task` is locked. `verdicts` are one per person who is done.
-
-    A verdict is a first-mistake position, -1 for "no mistake", or a finish reason without one.
+    Returns the task, locked and open: whoever makes it work again knows what was submitted, and lets that `settle` it.
+    Raises ValidationError where `gold` names a step that the solution does not have.
     """
-    if task.kind != TaskKind.WORK or task.state != TaskState.OPEN:
-        return
-    if task.campaign.adaptive_overlap:
-        _settle_adaptively(task, verdicts)
-    elif len(verdicts) >= task.overlap:
-        _DONE.run(task=task.pk)
+    fresh = (
+        Task.objects.select_for_update(of=("self",)).select_related("campaign", "solution").get(pk=task.pk)
+    )
+    last = fresh.solution.position_count
+    if gold and max(gold) >= last:
+        raise ValidationError(_("The solution has steps 1 to %(last)s.") % {"last": last})
+    taken = fresh.overlap - fresh.remaining
+    fresh.kind, fresh.gold = kind, sorted(set(gold)) if gold else None
+    fresh.gold_source = source if gold else ""
+    fresh.overlap = max(taken, _places(fresh.campaign, kind))
+    fresh.remaining = fresh.overlap - taken
+    fresh.state, fresh.set_aside_reason = TaskState.OPEN, ""
+    fresh.save(
+        update_fields=["kind", "gold", "gold_source", "overlap", "remaining", "state", "set_aside_reason"]
+    )
+    return fresh
 
 
-def _settle_adaptively(task: Task, verdicts: Sequence[int | str]) -> None:
-    most = max(Counter(verdicts).values(), default=0)
-    if most >= AGREEING:
-        _DONE.run(task=task.pk)
-    elif len(verdicts) >= task.overlap:
-        more = next((size for size in ADAPTIVE_OVERLAPS if size > task.overlap), None)
-        if more is None:
-            Task.objects.filter(pk=task.pk).update(state=TaskState.SET_ASIDE, set_aside_reason=FIVE_DISAGREE)
-        else:
-            added = more - task.overlap
-            Task.objects.filter(pk=task.pk).update(overlap=more, remaining=F("remaining") + added)
+def correct_gold(task: Task, gold: Sequence[int], source: str) -> None:
+    """Gives a task that has gold other acceptable positions; what it is served as stays, and so do its places."""
+    known = Task.objects.filter(pk=task.pk, gold__len__gt=0)
+    known.update(gold=sorted(set(gold)), gold_source=source)
 
 
 def judge_screening(campaign: Campaign, annotator: int, verdicts_right: Sequence[bool]) -> str | None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def campaign() -> Campaign:
     campaign = make_campaign(members=[make_user(username="owner")])
-    make_task(campaign, make_solution(problem="What is $1 + 1$?"))
+    make_task(campaign, make_solution(["A step."] * 4, problem="What is $1 + 1$?"))
     return campaign
 
 
