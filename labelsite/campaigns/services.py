@@ -78,7 +78,7 @@ def create_campaign(
 ) -> Campaign:
     """A new campaign; whoever is named in `members` may label in it."""
     with transaction.atomic():
-        campaign = Campaign.objects.create(name=name, created_by=created_by, **fields)
+        campaign = Campaign.objects.create(name=name, created_by=created_by, **_stored(fields))
         set_members(campaign, {user.pk for user in members})
     return campaign
 
@@ -87,7 +87,8 @@ def create_campaign(
 def update_campaign(campaign: Campaign, changes: Mapping[str, Any]) -> Campaign:
     """Changes settings. A new guideline text is a new version; a new overlap reaches the open tasks."""
     fresh = Campaign.objects.select_for_update().get(pk=campaign.pk)
-    if changes.get("guideline", fresh.guideline) != fresh.guideline:
+    changes = _stored(changes)
+    if changes.get("guideline") not in (None, _plain(fresh.guideline)):
         fresh.guideline_version += 1
     reordered = changes.get("ordering", fresh.ordering) != fresh.ordering
     wanted = changes.get("overlap", fresh.overlap)
@@ -99,6 +100,16 @@ def update_campaign(campaign: Campaign, changes: Mapping[str, Any]) -> Campaign:
     if reordered:
         reorder(fresh)
     return fresh
+
+
+def _stored(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as they are kept."""
+    return {name: _plain(value) if name == "guideline" else value for name, value in fields.items()}
+
+
+def _plain(text: str) -> str:
+    """A text without what sending a form adds to it: a browser ends every line in two characters."""
+    return text.replace("\r\n", "\n").strip()
 
 
 # Each value is made of the row's own columns: where a claim or a release has changed the row while this waited for it,
