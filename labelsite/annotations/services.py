@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
 from labelsite.annotations import judgement as rules
+from labelsite.annotations import screening
 from labelsite.annotations.judgement import Judgement, Lawful, Option, Unlawful
 from labelsite.annotations.models import Annotation
 from labelsite.annotations.store import look, options_of, store, verdict, verdicts_on
@@ -158,14 +159,17 @@ def _after_submission(task: Task, annotation: Annotation) -> None:
         alone = task.overlap == 1
         campaigns.settle(task, [verdict_of(annotation)] if alone else verdicts_on(task))
     elif task.kind == TaskKind.SCREENING:
-        done = Annotation.objects.filter(
-            task__campaign=task.campaign,
-            task__kind=TaskKind.SCREENING,
-            annotator=annotation.annotator_id,
-            is_live=True,
-        ).select_related("task")
-        right = [verdict_of(each) in (each.task.gold or []) for each in done]
-        campaigns.judge_screening(task.campaign, annotation.annotator_id, right)
+        screening.judge(task.campaign, annotation.annotator_id)
+
+
+@transaction.atomic
+def set_task_kind(task: Task, kind: str, gold: Sequence[int] | None) -> None:
+    """Turns a task into gold, screening or work; what becomes work again is settled by what was submitted so far.
+
+    Raises ValidationError.
+    """
+    fresh = campaigns.set_kind(task, kind, gold)
+    campaigns.settle(fresh, verdicts_on(fresh))
 
 
 def may_revise(annotation: Annotation) -> bool:

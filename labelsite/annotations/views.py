@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 from labelsite.accounts.access import person
-from labelsite.annotations import services
+from labelsite.annotations import screening, services
 from labelsite.annotations.json_requests import Body, json_post, uuid_in, whole_in
 from labelsite.annotations.page import page_configuration
 from labelsite.annotations.payload import nothing_payload, task_payload
@@ -51,7 +51,7 @@ def _next_payload(request: HttpRequest, campaign_id: int, besides: object) -> di
         desk = campaigns.desk_of(campaign_id, user)
     except Campaign.DoesNotExist as error:
         raise Http404 from error
-    found = campaigns.claim_at(desk, user, besides=in_hand)
+    found = screening.claim_at(desk, user, besides=in_hand)
     if isinstance(found, NothingLeft):
         return nothing_payload(found)
     return task_payload(desk.campaign, user.pk, found)

@@ -12,6 +12,7 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labelsite.annotations import screening
 from labelsite.annotations import services as labeling
 from labelsite.annotations.models import Annotation
 from labelsite.annotations.payload import nothing_payload, task_payload
@@ -101,7 +102,7 @@ class NextTask(Endpoint):
     @extend_schema(request=None, responses={200: NextTaskSerializer, 404: ProblemSerializer})
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        found = campaigns.claim_at(campaigns.desk_of(campaign.pk, self.person), self.person)
+        found = screening.claim_at(campaigns.desk_of(campaign.pk, self.person), self.person)
         if isinstance(found, NothingLeft):
             return Response(nothing_payload(found))
         return Response(task_payload(campaign, self.person.pk, found))

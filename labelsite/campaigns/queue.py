@@ -73,6 +73,7 @@ _CLAIM_IN_SECTION = Statement(
     )
 )
 
+_SWEEP = "hashtext('misstep release leases')"
 _RELEASE = """
 WITH expired AS (
     SELECT lease.id, lease.task_id FROM campaigns_assignment AS lease
@@ -240,11 +241,19 @@ def release_expired_leases(batch: int = RELEASE_BATCH) -> int:
     """Takes back up to `batch` leases whose time ran out; their drafts stay. Returns how many."""
     with transaction.atomic(), connection.cursor() as cursor:
         # One sweeper at a time: two would lock the tasks of their batches in different orders.
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext('misstep release leases'))")
+        cursor.execute(f"SELECT pg_try_advisory_xact_lock({_SWEEP})")
         if not cursor.fetchone()[0]:
             return 0
         cursor.execute(_RELEASE, {"batch": batch})
         return int(cursor.fetchone()[0])
+
+
+def hold_the_sweep() -> None:
+    """Keeps expired leases where they are until the transaction ends: whoever locks many tasks would otherwise wait
+    for a sweeper that waits for them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_advisory_xact_lock({_SWEEP})")
 
 
 def heartbeat(assignment: int, annotator: User, token: str) -> datetime | None:

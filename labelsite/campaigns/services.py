@@ -1,14 +1,13 @@
-"""Writes to campaigns: their settings, members, tasks, and what becomes of a task when somebody is done."""
+"""Writes to campaigns: their settings, members and tasks."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
-from django.db.models import F
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import Role, User
 from labelsite.campaigns.leases import (
@@ -38,11 +37,12 @@ from labelsite.campaigns.queue import (
     claim_next,
     desk_of,
     heartbeat,
+    hold_the_sweep,
     release_expired_leases,
 )
 from labelsite.campaigns.reasons import NothingLeft, Reason
+from labelsite.campaigns.settling import one_look_settles, settle
 from labelsite.problems.models import Solution
-from labelsite.statements import Statement
 
 __all__ = [
     "LEASE_COLUMNS",
@@ -72,18 +72,13 @@ __all__ = [
     "update_campaign",
 ]
 
-# ProcessBench's rule: one look, then three, then up to five, until three agree.
-ADAPTIVE_OVERLAPS = (1, 3, 5)
-AGREEING = 3
-FIVE_DISAGREE = gettext_noop("five people looked and no three agree")
-
 
 def create_campaign(
     name: str, *, created_by: User | None = None, members: Iterable[User] = (), **fields: Any
 ) -> Campaign:
     """A new campaign; whoever is named in `members` may label in it."""
     with transaction.atomic():
-        campaign = Campaign.objects.create(name=name, created_by=created_by, **fields)
+        campaign = Campaign.objects.create(name=name, created_by=created_by, **_stored(fields))
         set_members(campaign, {user.pk for user in members})
     return campaign
 
@@ -92,7 +87,8 @@ def create_campaign(
 def update_campaign(campaign: Campaign, changes: Mapping[str, Any]) -> Campaign:
     """Changes settings. A new guideline text is a new version; a new overlap reaches the open tasks."""
     fresh = Campaign.objects.select_for_update().get(pk=campaign.pk)
-    if changes.get("guideline", fresh.guideline) != fresh.guideline:
+    changes = _stored(changes)
+    if changes.get("guideline") not in (None, _plain(fresh.guideline)):
         fresh.guideline_version += 1
     reordered = changes.get("ordering", fresh.ordering) != fresh.ordering
     wanted = changes.get("overlap", fresh.overlap)
@@ -106,20 +102,42 @@ def update_campaign(campaign: Campaign, changes: Mapping[str, Any]) -> Campaign:
     return fresh
 
 
+def _stored(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as they are kept."""
+    return {name: _plain(value) if name == "guideline" else value for name, value in fields.items()}
+
+
+def _plain(text: str) -> str:
+    """A text without what sending a form adds to it: a browser ends every line in two characters."""
+    return text.replace("\r\n", "\n").strip()
+
+
+# Each value is made of the row's own columns: where a claim or a release has changed the row while this waited for it,
+# PostgreSQL works them out anew, which it does not for what a join has read.
+_SET_OVERLAP = """
+UPDATE campaigns_task SET overlap = {wanted}, remaining = {wanted} - (overlap - remaining),
+    state = CASE WHEN state = 'done' AND {wanted} > overlap - remaining THEN 'open' ELSE state END
+WHERE campaign_id = %(campaign)s AND kind = 'work' AND overlap <> {wanted}
+""".format(wanted="GREATEST(%(overlap)s, overlap - remaining, 1)")
+# A statement of its own, because it must see the leases of whoever the one before it waited for.
+_CLOSE_THE_LOOKED_AT = """
+UPDATE campaigns_task AS task SET state = 'done'
+WHERE campaign_id = %(campaign)s AND kind = 'work' AND state = 'open' AND remaining = 0
+  AND NOT EXISTS (SELECT 1 FROM campaigns_assignment AS lease WHERE lease.task_id = task.id AND lease.state = 'leased')
+"""
+
+
+@transaction.atomic
 def set_overlap(campaign: Campaign, overlap: int) -> None:
-    """Gives every work task `overlap` places, but never fewer than are taken already."""
+    """Gives every work task `overlap` places, but never fewer than are taken already.
+
+    Where every place is taken and everybody has submitted, no submission will come to close the task: it is done.
+    """
+    hold_the_sweep()
+    parameters = {"campaign": campaign.pk, "overlap": overlap}
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE campaigns_task SET overlap = wanted.overlap,"
-            " remaining = wanted.overlap - (task.overlap - task.remaining),"
-            " state = CASE WHEN task.state = 'set_aside' THEN 'set_aside'"
-            "   WHEN wanted.overlap > task.overlap - task.remaining OR task.state = 'open' THEN 'open'"
-            "   ELSE 'done' END"
-            " FROM campaigns_task AS task, LATERAL (SELECT GREATEST(%s, task.overlap - task.remaining, 1) AS overlap)"
-            " AS wanted WHERE campaigns_task.id = task.id AND task.campaign_id = %s AND task.kind = 'work'"
-            " AND task.overlap <> wanted.overlap",
-            [overlap, campaign.pk],
-        )
+        cursor.execute(_SET_OVERLAP, parameters)
+        cursor.execute(_CLOSE_THE_LOOKED_AT, parameters)
 
 
 def set_members(campaign: Campaign, users: set[int]) -> None:
@@ -163,7 +181,7 @@ def add_tasks(
     `gold` maps a solution's id to its acceptable first-mistake positions (-1: no mistake). Gold and screening
     tasks are open to everybody.
     """
-    overlap = (1 if campaign.adaptive_overlap else campaign.overlap) if kind == TaskKind.WORK else EVERYBODY
+    overlap = _places(campaign, kind)
     made, waiting = 0, []
     for solution in solutions:
         pk = solution if isinstance(solution, int) else solution.pk
@@ -184,6 +202,13 @@ def add_tasks(
             made += _insert_tasks(campaign, waiting)
             waiting = []
     return made + _insert_tasks(campaign, waiting)
+
+
+def _places(campaign: Campaign, kind: str) -> int:
+    """How many people a task of this kind is for at first."""
+    if kind != TaskKind.WORK:
+        return EVERYBODY
+    return 1 if campaign.adaptive_overlap else campaign.overlap
 
 
 def _insert_tasks(campaign: Campaign, tasks: list[Task]) -> int:
@@ -209,58 +234,42 @@ def _insert_tasks(campaign: Campaign, tasks: list[Task]) -> int:
         return cursor.rowcount
 
 
-def set_kind(task: Task, kind: str, gold: Sequence[int] | None, source: str = "reviewer") -> None:
-    """Turns a task into gold, screening or ordinary work; places already taken stay taken."""
-    with transaction.atomic():
-        fresh = Task.objects.select_for_update().select_related("campaign").get(pk=task.pk)
-        taken = fresh.overlap - fresh.remaining
-        fresh.kind, fresh.gold = kind, sorted(set(gold)) if gold else None
-        fresh.gold_source = source if gold else ""
-        fresh.overlap = max(taken, fresh.campaign.overlap if kind == TaskKind.WORK else EVERYBODY)
-        fresh.remaining = fresh.overlap - taken
-        fresh.state = TaskState.OPEN if fresh.remaining else fresh.state
-        fresh.save(update_fields=["kind", "gold", "gold_source", "overlap", "remaining", "state"])
+@transaction.atomic
+def set_kind(task: Task, kind: str, gold: Sequence[int] | None, source: str = "reviewer") -> Task:
+    """Turns a task into gold, screening or ordinary work; places already taken stay taken.
 
-
-def one_look_settles(task: Task) -> bool:
-    """Whether one submission is all that the task waits for, whatever it says."""
-    return task.kind == TaskKind.WORK and task.overlap == 1 and not task.campaign.adaptive_overlap
-
-
-_DONE = Statement("UPDATE campaigns_task SET state = 'done' WHERE id = %(task)s")
-
-
-def settle(task: Task, verdicts: Sequence[int | str]) -> None:
-    """What becomes of a task after a submission; `task` is locked. `verdicts` are one per person who is done.
-
-    A verdict is a first-mistake position, -1 for "no mistake", or a finish reason without one.
+    Returns the task, locked and open: whoever makes it work again knows what was submitted, and lets that `settle` it.
+    Raises ValidationError where `gold` names a step that the solution does not have.
     """
-    if task.kind != TaskKind.WORK or task.state != TaskState.OPEN:
-        return
-    if task.campaign.adaptive_overlap:
-        _settle_adaptively(task, verdicts)
-    elif len(verdicts) >= task.overlap:
-        _DONE.run(task=task.pk)
+    fresh = (
+        Task.objects.select_for_update(of=("self",)).select_related("campaign", "solution").get(pk=task.pk)
+    )
+    last = fresh.solution.position_count
+    if gold and max(gold) >= last:
+        raise ValidationError(_("The solution has steps 1 to %(last)s.") % {"last": last})
+    taken = fresh.overlap - fresh.remaining
+    fresh.kind, fresh.gold = kind, sorted(set(gold)) if gold else None
+    fresh.gold_source = source if gold else ""
+    fresh.overlap = max(taken, _places(fresh.campaign, kind))
+    fresh.remaining = fresh.overlap - taken
+    fresh.state, fresh.set_aside_reason = TaskState.OPEN, ""
+    fresh.save(
+        update_fields=["kind", "gold", "gold_source", "overlap", "remaining", "state", "set_aside_reason"]
+    )
+    return fresh
 
 
-def _settle_adaptively(task: Task, verdicts: Sequence[int | str]) -> None:
-    most = max(Counter(verdicts).values(), default=0)
-    if most >= AGREEING:
-        _DONE.run(task=task.pk)
-    elif len(verdicts) >= task.overlap:
-        more = next((size for size in ADAPTIVE_OVERLAPS if size > task.overlap), None)
-        if more is None:
-            Task.objects.filter(pk=task.pk).update(state=TaskState.SET_ASIDE, set_aside_reason=FIVE_DISAGREE)
-        else:
-            added = more - task.overlap
-            Task.objects.filter(pk=task.pk).update(overlap=more, remaining=F("remaining") + added)
+def correct_gold(task: Task, gold: Sequence[int], source: str) -> None:
+    """Gives a task that has gold other acceptable positions; what it is served as stays, and so do its places."""
+    known = Task.objects.filter(pk=task.pk, gold__len__gt=0)
+    known.update(gold=sorted(set(gold)), gold_source=source)
 
 
 def judge_screening(campaign: Campaign, annotator: int, verdicts_right: Sequence[bool]) -> str | None:
     """Admits or refuses a person who has done the whole screening set; returns the new state, if any."""
     if len(verdicts_right) < campaign.screening_size:
         return None
-    share = sum(verdicts_right) / len(verdicts_right)
+    share = sum(verdicts_right) / max(1, len(verdicts_right)) if campaign.screening_size else 1.0
     state = MemberState.ADMITTED if share >= campaign.screening_threshold else MemberState.REFUSED
     members = Membership.objects.filter(campaign=campaign, user=annotator, state=MemberState.SCREENING)
     return state.value if members.update(state=state) else None

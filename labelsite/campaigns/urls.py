@@ -19,5 +19,4 @@ urlpatterns = [
     path("<int:pk>/sections/pick/", section_views.pick, name="pick_section"),
     path("<int:pk>/section/", views.choose_section, name="choose_section"),
     path("<int:pk>/tasks/", views.tasks, name="tasks"),
-    path("<int:pk>/tasks/<int:task_id>/kind/", views.task_kind, name="task_kind"),
 ]

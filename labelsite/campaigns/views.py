@@ -12,11 +12,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from labelsite.accounts.access import admin_required, person, reviewer_required
-from labelsite.accounts.forms import errors_of
 from labelsite.accounts.models import User
 from labelsite.campaigns import progress, sections, services
 from labelsite.campaigns.access import campaign_or_404
-from labelsite.campaigns.forms import CampaignForm, GoldForm
+from labelsite.campaigns.forms import CampaignForm
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, MemberState, Task, TaskKind
 
 PAGE = 50
@@ -202,17 +201,3 @@ def _after(rows: QuerySet[Task], key: str) -> QuerySet[Task]:
         return rows.filter(priority__lte=float(priority)).exclude(priority=float(priority), pk__lte=int(pk))
     except ValueError:
         return rows
-
-
-@require_POST
-@admin_required
-def task_kind(request: HttpRequest, pk: int, task_id: int) -> HttpResponse:
-    """Makes a task gold, a screening item, or ordinary work again."""
-    task = get_object_or_404(Task, pk=task_id, campaign=pk)
-    form = GoldForm(request.POST)
-    if form.is_valid():
-        services.set_kind(task, form.cleaned_data["kind"], form.cleaned_data["gold"])
-        messages.success(request, _("The task is saved."))
-    else:
-        messages.error(request, errors_of(form))
-    return redirect("campaigns:tasks", pk)

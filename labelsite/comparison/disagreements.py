@@ -10,7 +10,6 @@ from django.db import connection
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
-from labelsite.annotations.models import Annotation
 from labelsite.autolabels.models import EstimateRun, SolutionEstimate
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.comparison.evidence import EVERYBODY, Against
@@ -86,7 +85,7 @@ def task_ids(
 
 
 def rows(task_numbers: Sequence[int], run: EstimateRun | None, against: Against = EVERYBODY) -> list[Row]:
-    """The tasks with both opinions, in three queries whatever their number."""
+    """Tasks of one campaign with both opinions, in three queries whatever their number."""
     tasks = Task.objects.select_related("solution__problem").in_bulk(task_numbers)
     estimates = {
         estimate.solution_id: estimate
@@ -118,11 +117,18 @@ def _people(tasks: dict[int, Task], against: Against) -> dict[int, list[int | No
             number: [position if position >= 0 else None for position in task.gold or []]
             for number, task in tasks.items()
         }
-    annotations = Annotation.objects.filter(task__in=tasks, is_live=True, broken_rule="").order_by("pk")
-    if against.annotators:
-        annotations = annotations.filter(annotator__in=against.annotators)
     found: dict[int, list[int | None]] = {}
-    for annotation in annotations.only("task_id", "trajectory", "finish_reason"):
-        if annotation.finish_reason in ("found_error", "solution"):
-            found.setdefault(annotation.task_id, []).append(annotation.first_mistake)
+    query = f"""
+        SELECT a.task_id, NULLIF(a.first, -1) FROM ({against.looks}) a
+        WHERE a.task_id = ANY(%(tasks)s) ORDER BY a.id
+    """
+    parameters = {
+        "campaign": next((task.campaign_id for task in tasks.values()), None),
+        "annotators": list(against.annotators),
+        "tasks": list(tasks),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(query, parameters)
+        for task, first_mistake in cursor.fetchall():
+            found.setdefault(task, []).append(first_mistake)
     return found

@@ -27,17 +27,23 @@ Floats = NDArray[np.float64]
 PEOPLE = """
     SELECT a.id, a.annotator_id, a.task_id, t.solution_id, t.gold, cardinality(a.trajectory) AS length,
         CASE WHEN a.finish_reason = 'found_error' THEN cardinality(a.trajectory) - 1 ELSE -1 END AS first,
-        COALESCE(a.total_time_ms, -1) AS milliseconds, (a.exposure <> 'before')::int AS is_blind
+        COALESCE(a.total_time_ms, -1) AS milliseconds
     FROM annotations_annotation a JOIN campaigns_task t ON t.id = a.task_id
-    WHERE t.campaign_id = %(campaign)s AND a.is_live AND a.broken_rule = ''
-        AND a.finish_reason IN ('found_error', 'solution')
+    WHERE t.campaign_id = %(campaign)s AND a.broken_rule = '' AND a.finish_reason IN ('found_error', 'solution')
+"""
+# Whoever changed a label with the machine's before their eyes is no longer blind: what they said before that still is.
+BLIND = """
+    a.exposure <> 'before' AND a.changed_after_reveal IS NOT TRUE AND (a.is_live OR (
+        SELECT bool_and(later.changed_after_reveal IS TRUE) AND bool_or(later.is_live)
+        FROM annotations_annotation later
+        WHERE later.task_id = a.task_id AND later.annotator_id = a.annotator_id AND later.revision > a.revision))
 """
 # The gold answers as if they were one labeler's. Where several positions are acceptable, that labeler names the one
 # that the run names, or else the first of them: the run is right by any of them, as people are.
 GOLD = """
     SELECT g.id, 0 AS annotator_id, g.id AS task_id, g.solution_id, g.gold,
         CASE WHEN g.first < 0 THEN g.position_count ELSE g.first + 1 END AS length,
-        g.first, -1 AS milliseconds, 1 AS is_blind
+        g.first, -1 AS milliseconds
     FROM (
         SELECT t.id, t.solution_id, t.gold, s.position_count,
             CASE WHEN e.id IS NOT NULL AND COALESCE(e.first_mistake, -1) = ANY(t.gold)
@@ -54,7 +60,6 @@ LOOKS: Columns = {
     "milliseconds": Column("a.milliseconds", 32, UNKNOWN),
     "length": Column("a.length", 16),
     "first": Column("a.first", 16, NONE),
-    "is_blind": Column("a.is_blind", 1),
     "in_gold": Column(
         "CASE WHEN a.gold IS NULL THEN -1 ELSE COALESCE((a.first = ANY(a.gold))::int, -1) END", 2, -1
     ),
@@ -93,7 +98,7 @@ class Against:
         if self.is_gold:
             return GOLD
         chosen = " AND a.annotator_id = ANY(%(annotators)s)" if self.annotators else ""
-        return PEOPLE + chosen + (" AND a.exposure <> 'before'" if self.is_blind else "")
+        return f"{PEOPLE}{chosen} AND {BLIND if self.is_blind else 'a.is_live'}"
 
 
 EVERYBODY = Against()
@@ -116,7 +121,6 @@ class Judgements:
     place: Integers
     machine: Integers
     milliseconds: Integers
-    is_blind: Integers
     is_correct: Integers
     in_gold: Integers
     gold_bias: Integers

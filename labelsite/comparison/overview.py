@@ -81,9 +81,11 @@ def _key(campaign: Campaign, run: EstimateRun | None, against: Against) -> str:
 
 def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has_gold: bool) -> Overview:
     said = looks_at(campaign)
-    about = solutions(campaign, run, np.unique(said["task"]))
+    # What a person said blind may have been superseded, so it is not among what they say now.
+    blind = looks_at(campaign, against) if against.is_blind else said
+    about = solutions(campaign, run, np.union1d(said["task"], blind["task"]))
     everybody = judgements(said, about)
-    against, looks = _chosen(campaign, run, about, against, everybody, has_gold)
+    against, looks = _chosen(campaign, run, about, against, everybody, judgements(blind, about), has_gold)
     both = measures.compared(looks)
     base: dict[str, Any] = {
         "looks": len(looks),
@@ -119,12 +121,14 @@ def _chosen(
     about: Solutions,
     against: Against,
     everybody: Judgements,
+    blind: Judgements,
     has_gold: bool,
 ) -> tuple[Against, Judgements]:
     """Whose looks the page compares. Where nobody has labeled yet, gold stands in for people."""
     if against.is_gold or (not len(everybody) and has_gold):
         gold = Against(is_gold=True)
         return gold, judgements(looks_at(campaign, gold, run), about)
+    looks = blind if against.is_blind else everybody
     if against.annotators:
-        everybody = everybody.where(everybody.annotator == against.annotators[0])
-    return against, everybody.where(everybody.is_blind == 1) if against.is_blind else everybody
+        looks = looks.where(looks.annotator == against.annotators[0])
+    return against, looks

@@ -12,7 +12,7 @@ from labelsite.accounts.models import User
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.services import start_estimates
 from labelsite.campaigns.models import Campaign, Task, TaskKind
-from labelsite.campaigns.services import reorder, set_kind, update_campaign
+from labelsite.campaigns.services import correct_gold, reorder, set_kind, update_campaign
 from labelsite.comparison.evidence import NONE
 from labelsite.comparison.models import Adjudication
 from labelsite.problems.models import Solution
@@ -26,7 +26,8 @@ def adjudicate(
 ) -> Adjudication:
     """Decide where the first mistake is: one position or several acceptable ones, -1 for no mistake.
 
-    With `make_gold` the task also becomes gold, served unmarked to everybody. Raises ValidationError.
+    With `make_gold` the task also becomes gold, served unmarked to everybody. Gold that it has already does not
+    outlive another decision. Raises ValidationError.
     """
     chosen = sorted(set(positions))
     last = task.solution.position_count - 1
@@ -38,8 +39,11 @@ def adjudicate(
         # The task's lock makes two reviewers take turns; the second one's word is then the live one.
         Task.objects.select_for_update().get(pk=task.pk)
         Adjudication.objects.filter(task=task, is_live=True).update(is_live=False)
+        source = f"adjudicated by {reviewer.username}"[:40]
         if make_gold:
-            set_kind(task, TaskKind.GOLD, chosen, source=f"adjudicated by {reviewer.username}"[:40])
+            set_kind(task, TaskKind.GOLD, chosen, source)
+        else:
+            correct_gold(task, chosen, source)
         return Adjudication.objects.create(
             task=task, reviewer=reviewer, positions=chosen, note=note, made_gold=make_gold
         )

@@ -50,6 +50,8 @@ Prepare = Callable[[Job, Path], None]
 Load = Callable[[Job, Path, Callable[[], None]], Mapping[str, Any] | None]
 # Does the whole work in Django, in the transaction that marks the job done.
 Work = Callable[[Job, Lease], Mapping[str, Any] | None]
+# Does, in transactions of its own choosing, what comes before that one, and returns the work that is left for it.
+Gather = Callable[[Job, Lease], Work]
 
 
 def enqueue(
@@ -104,20 +106,25 @@ def _wake_on_commit(job: Job) -> None:
 
 
 def perform(
-    job_id: int, *, prepare: Prepare | None = None, load: Load | None = None, work: Work | None = None
+    job_id: int,
+    *,
+    prepare: Prepare | None = None,
+    load: Load | None = None,
+    gather: Gather | None = None,
+    work: Work | None = None,
 ) -> None:
     """Run a queued job to its end, whatever that is; do nothing when somebody else has it.
 
     A job of kind "ml": `prepare` writes input files, the child runs, `load` reads its output folder. One of
-    kind "django": `work` does everything. `load` and `work` run in one transaction with "done": their writes
-    appear exactly once, or not at all.
+    kind "django": `work` does everything, or all that `gather` left. `load` and `work` run in one transaction with
+    "done": their writes appear exactly once, or not at all.
     """
     job = claim(job_id)
     if job is None:
         return
     try:
         with Lease(job) as lease:
-            _attempt(job, lease, prepare, load, work)
+            _attempt(job, lease, prepare, load, gather(job, lease) if gather else work)
     except LostLease as lost:
         log.warning("%s", lost)
     except JobCancelled:

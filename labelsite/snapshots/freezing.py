@@ -9,9 +9,9 @@ from labelsite.accounts.models import User
 from labelsite.campaigns.models import Campaign
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
-from labelsite.jobs.services import enqueue
+from labelsite.jobs.services import Work, enqueue
 from labelsite.snapshots.models import Snapshot
-from labelsite.snapshots.services import freeze
+from labelsite.snapshots.services import add_row, freeze, write_files
 from ml.targets import LabelRule
 
 TASK = "labelsite.snapshots.tasks.run_freeze"
@@ -41,14 +41,17 @@ def start_freeze(
     )
 
 
-def work(job: Job, lease: Lease) -> dict[str, Any]:
-    """Freeze what the job names; runs in the transaction that marks the job as done."""
+def gather(job: Job, lease: Lease) -> Work:
+    """Write the files of what the job names, and leave its row to the transaction that marks the job as done.
+
+    That transaction sees what is committed while it runs, as the job's lease needs it to; the files are of one moment.
+    """
     campaign = Campaign.objects.get(pk=job.spec["campaign"])
 
     def report(done: int) -> None:
         lease.report(done, unit="solutions", message="freezing")
 
-    snapshot = freeze(
+    files = write_files(
         campaign,
         job.spec["labels"],
         LabelRule(**job.spec["rule"]),
@@ -56,4 +59,9 @@ def work(job: Job, lease: Lease) -> dict[str, Any]:
         job.created_by,
         report=report,
     )
-    return {"snapshot": snapshot.pk, "name": snapshot.name, "sha256": snapshot.sha256}
+
+    def work(_job: Job, _lease: Lease) -> dict[str, Any]:
+        snapshot = add_row(files)
+        return {"snapshot": snapshot.pk, "name": snapshot.name, "sha256": snapshot.sha256}
+
+    return work

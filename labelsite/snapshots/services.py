@@ -15,7 +15,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from labelsite.problems.streaming import rare_collections
 from labelsite.snapshots.annotation_lines import annotations_of, prm800k_lines
 from labelsite.snapshots.evidence import read_evidence
 from labelsite.snapshots.labelers import LABELERS, counting
+from labelsite.snapshots.lineage import lineage_of
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.rows import Posteriors, evidence_rows, labelled_rows
 from ml.errors import MisstepError
@@ -55,6 +56,14 @@ def folder_of(snapshot: Snapshot) -> Path:
     return snapshots_folder() / snapshot.folder
 
 
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Files that lie in their folder: the row that is not yet saved, and further names for it."""
+
+    snapshot: Snapshot
+    names: Iterator[str]
+
+
 def freeze(
     campaign: Campaign,
     labels: str,
@@ -67,29 +76,46 @@ def freeze(
 
     Raises MisstepError when there is nothing to freeze: no usable labels, or no loaded run of estimates.
     """
+    return add_row(write_files(campaign, labels, rule, name, created_by, report))
+
+
+def write_files(
+    campaign: Campaign,
+    labels: str,
+    rule: LabelRule | None = None,
+    name: str | None = None,
+    created_by: User | None = None,
+    report: Report | None = None,
+) -> Files:
+    """The first part of `freeze`: everything but the row."""
     rule = replace(rule or LabelRule(), labels=labels)
+    names = free_names(name or f"{campaign.name} {labels} {timezone.now():%Y-%m-%d %H:%M}")
+    beside = snapshots_folder() / f".{uuid.uuid4().hex}"
+    try:
+        with rare_collections(), _one_moment():
+            run = _run_for(campaign, labels)
+            manifest = _write(beside, campaign, rule, run, next(names), report)
+        folder = _settle(beside, manifest)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    snapshot = Snapshot(
+        campaign=campaign,
+        labels=labels,
+        folder=folder,
+        sha256=manifest["sha256"],
+        manifest=manifest,
+        created_by=created_by,
+    )
+    return Files(snapshot, names)
+
+
+def _run_for(campaign: Campaign, labels: str) -> EstimateRun | None:
     run = estimate_run_of(campaign) if labels != LabelSource.HUMAN else None
     if labels == LabelSource.AUTOMATIC and run is None:
         raise MisstepError(
             f"campaign {campaign.name} has no loaded estimates, expected a finished search before freezing"
         )
-    names = free_names(name or f"{campaign.name} {labels} {timezone.now():%Y-%m-%d %H:%M}")
-    with rare_collections(), _one_moment():
-        beside = snapshots_folder() / f".{uuid.uuid4().hex}"
-        try:
-            manifest = _write(beside, campaign, rule, run, next(names), report)
-            folder = _settle(beside, manifest)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-        snapshot = Snapshot(
-            campaign=campaign,
-            labels=labels,
-            folder=folder,
-            sha256=manifest["sha256"],
-            manifest=manifest,
-            created_by=created_by,
-        )
-        return _named(snapshot, names)
+    return run
 
 
 def export(snapshot: Snapshot, target: Path) -> None:
@@ -136,18 +162,20 @@ def free_names(wanted: str) -> Iterator[str]:
             yield name
 
 
-def _named(snapshot: Snapshot, names: Iterator[str]) -> Snapshot:
-    """The snapshot, saved under its manifest's name, or the next of `names` where another one took that meanwhile.
+def add_row(files: Files) -> Snapshot:
+    """The snapshot, saved under its manifest's name, or the next free one where another one took that meanwhile.
 
-    Only saving tells: a transaction that sees one moment does not see what was committed after it.
+    Only saving tells: the files saw one moment, and not what was committed after it.
     """
+    snapshot = files.snapshot
     for _attempt in range(NAME_ATTEMPTS):
-        snapshot.name = snapshot.manifest["name"]
+        # A try that a lost connection undid has left its number, which is of no row.
+        snapshot.pk, snapshot.name = None, snapshot.manifest["name"]
         try:
             with transaction.atomic():
                 snapshot.save(force_insert=True)
         except IntegrityError:
-            snapshot.manifest = {**snapshot.manifest, "name": next(names)}
+            snapshot.manifest = {**snapshot.manifest, "name": next(files.names)}
         else:
             return snapshot
     raise MisstepError(f"the name {snapshot.name!r} was taken meanwhile, expected another one: freeze again")
@@ -160,7 +188,7 @@ def _one_moment() -> Iterator[None]:
     with transaction.atomic():
         if outermost:
             with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
 
 
@@ -194,7 +222,7 @@ def _write(
         rule=asdict(rule),
         counts=counts,
         filters=dropped,
-        lineage={**_lineage(campaign, run), LABELERS: labelers},
+        lineage={**lineage_of(campaign, run), LABELERS: labelers},
     )
     if not manifest["counts"]["rows"]:
         raise MisstepError(_nothing_to_freeze(campaign, rule, dropped))
@@ -217,29 +245,6 @@ def _nothing_to_freeze(campaign: Campaign, rule: LabelRule, dropped: Mapping[str
         f"campaign {campaign.name} has no {rule.labels} labels to freeze"
         f" (left out: {reasons or 'nothing'}), expected at least one labelled solution"
     )
-
-
-def _lineage(campaign: Campaign, run: EstimateRun | None) -> dict[str, Any]:
-    """Where the labels come from: enough to find the campaign's rules and to repeat the search."""
-    lineage: dict[str, Any] = {
-        "campaign": campaign.pk,
-        "protocol": campaign.protocol,
-        "exposure": campaign.exposure,
-        "guideline_version": campaign.guideline_version,
-        "generation": campaign.generation,
-    }
-    if run:
-        lineage["estimates"] = {
-            "run": run.pk,
-            "name": run.name,
-            "method": run.method,
-            "policy": run.policy,
-            "seed": run.seed,
-            "parameters": run.parameters,
-            "code_version": run.code_version,
-            "sandbox_level": run.sandbox_level,
-        }
-    return lineage
 
 
 def _write_annotations(folder: Path, campaign: Campaign) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def filled_site(reader: User) -> Samples:
     job = make_job(state=JobState.FAILED, error="the disk is full", result={"lines": 3})
     return Samples(
         {
-            "campaigns": {"pk": campaign.pk, "task_id": first.pk, "user_id": annotator.pk},
+            "campaigns": {"pk": campaign.pk, "user_id": annotator.pk},
             "comparison": {
                 "campaign_id": campaign.pk,
                 "task_id": second.pk,
@@ -122,6 +122,7 @@ def filled_site(reader: User) -> Samples:
             "accounts": {"pk": annotator.pk},
         },
         {
+            "annotations:task_kind": {"pk": campaign.pk, "task_id": first.pk},
             "autolabels:run": {"pk": campaign.estimate_run_id},
             "autolabels:decide_answer": {"answer": disputed.pk},
             "training:run": {"pk": run.pk},

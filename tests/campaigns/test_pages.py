@@ -6,7 +6,8 @@ import pytest
 
 from labelsite.campaigns.forms import CampaignForm
 from labelsite.campaigns.models import Campaign, Task
-from tests.factories import make_campaign, make_solution, make_task, make_user
+from labelsite.campaigns.services import claim_next
+from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def campaign() -> Campaign:
     campaign = make_campaign(members=[make_user(username="owner")])
-    make_task(campaign, make_solution(problem="What is $1 + 1$?"))
+    make_task(campaign, make_solution(["A step."] * 4, problem="What is $1 + 1$?"))
     return campaign
 
 
@@ -90,7 +91,8 @@ def test_a_higher_overlap_opens_places_and_a_lower_one_never_below_what_is_taken
     client.post(f"/campaigns/{campaign.pk}/settings/", form_data(overlap=3))
     task = Task.objects.get()
     assert (task.overlap, task.remaining) == (3, 3)
-    Task.objects.update(remaining=1)
+    for person in (campaign.memberships.get().user, make_member(campaign, make_user()).user):
+        claim_next(Campaign.objects.get(), person)
     client.post(f"/campaigns/{campaign.pk}/settings/", form_data(overlap=1))
     task.refresh_from_db()
     assert (task.overlap, task.remaining, task.state) == (2, 0, "open")

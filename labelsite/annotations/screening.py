@@ -1,0 +1,32 @@
+"""Screening: what a person said of its items decides whether there is work for them."""
+
+from __future__ import annotations
+
+from labelsite.accounts.models import User
+from labelsite.annotations.models import Annotation
+from labelsite.annotations.store import verdict
+from labelsite.campaigns import services as campaigns
+from labelsite.campaigns.models import Campaign, TaskKind
+from labelsite.campaigns.services import Desk, NothingLeft, Reason
+
+
+def judge(campaign: Campaign, annotator: int) -> str | None:
+    """Admits or refuses a person by every screening item that they have done; returns the new state, if any."""
+    done = Annotation.objects.filter(
+        task__campaign=campaign, task__kind=TaskKind.SCREENING, annotator=annotator, is_live=True
+    ).values_list("finish_reason", "trajectory", "task__gold")
+    right = [verdict(finish_reason, trajectory) in (gold or []) for finish_reason, trajectory, gold in done]
+    return campaigns.judge_screening(campaign, annotator, right)
+
+
+def claim_at(desk: Desk, annotator: User, *, besides: int | None = None) -> int | NothingLeft:
+    """As the claim of campaigns, for people who may have done all screening items before anybody judged them.
+
+    Whoever came back to a campaign did them in an earlier membership, and a screening set can be made smaller: no
+    submission will come for them to be judged by.
+    """
+    found = campaigns.claim_at(desk, annotator, besides=besides)
+    is_waiting = isinstance(found, NothingLeft) and found.reason == Reason.SCREENING_WAITS
+    if is_waiting and judge(desk.campaign, annotator.pk):
+        return campaigns.claim_at(campaigns.desk_of(desk.campaign.pk, annotator), annotator, besides=besides)
+    return found

@@ -1,0 +1,34 @@
+"""The small form in the queue that makes a task gold, a screening item, or ordinary work again."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labelsite.accounts.access import admin_required
+from labelsite.accounts.forms import errors_of
+from labelsite.annotations import services
+from labelsite.campaigns.forms import GoldForm
+from labelsite.campaigns.models import Task
+
+
+@require_POST
+@admin_required
+def task_kind(request: HttpRequest, pk: int, task_id: int) -> HttpResponse:
+    """Makes a task gold, a screening item, or ordinary work again."""
+    task = get_object_or_404(Task, pk=task_id, campaign=pk)
+    form = GoldForm(request.POST)
+    if form.is_valid():
+        try:
+            services.set_task_kind(task, form.cleaned_data["kind"], form.cleaned_data["gold"])
+        except ValidationError as refusal:
+            form.add_error(None, refusal)
+    if form.errors:
+        messages.error(request, errors_of(form))
+    else:
+        messages.success(request, _("The task is saved."))
+    return redirect("campaigns:tasks", pk)

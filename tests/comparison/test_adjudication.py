@@ -1,0 +1,63 @@
+"""A reviewer's decision on a task that has gold already: the gold does not contradict it."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from labelsite.comparison.services import adjudicate
+from labelsite.training.evidence import first_mistakes
+from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def reviewer():
+    return make_user("reviewer", username="ruth")
+
+
+def task_with(gold=None, **fields):
+    source = "checker" if gold else ""
+    return make_task(make_campaign(), make_solution(["a step"] * 4), gold=gold, gold_source=source, **fields)
+
+
+@pytest.mark.parametrize("kind", ["gold", "screening", "work"])
+def test_another_decision_replaces_the_gold_and_leaves_the_task_what_it_is(reviewer, kind) -> None:
+    task = task_with([1, 2], kind=kind, overlap=7, remaining=5)
+    adjudicate(task, reviewer, [3, 0], make_gold=False)
+    task.refresh_from_db()
+    assert (task.gold, task.gold_source) == ([0, 3], "adjudicated by ruth")
+    assert (task.kind, task.overlap, task.remaining, task.state) == (kind, 7, 5, "open")
+
+
+def test_no_mistake_replaces_the_gold_too(reviewer) -> None:
+    task = task_with([1])
+    adjudicate(task, reviewer, [-1])
+    task.refresh_from_db()
+    assert task.gold == [-1]
+
+
+def test_a_task_without_gold_gets_none(reviewer) -> None:
+    task = task_with()
+    adjudicate(task, reviewer, [1])
+    task.refresh_from_db()
+    assert (task.gold, task.gold_source) == (None, "")
+
+
+def test_a_decision_that_is_refused_leaves_the_gold(reviewer) -> None:
+    task = task_with([1])
+    for positions in ([], [4]):
+        with pytest.raises(ValidationError):
+            adjudicate(task, reviewer, positions)
+    task.refresh_from_db()
+    assert (task.gold, task.gold_source) == ([1], "checker")
+
+
+def test_a_model_is_measured_by_the_newest_decision(reviewer) -> None:
+    task = task_with()
+    make_annotation(task, make_user(), [1, -1])
+    adjudicate(task, reviewer, [1], make_gold=True)
+    assert first_mistakes(task.campaign) == {task.solution_id: 1}
+    adjudicate(task, reviewer, [2])
+    assert first_mistakes(task.campaign) == {task.solution_id: 2}
