@@ -91,12 +91,13 @@ def update_campaign(campaign: Campaign, changes: Mapping[str, Any]) -> Campaign:
     if changes.get("guideline") not in (None, _plain(fresh.guideline)):
         fresh.guideline_version += 1
     reordered = changes.get("ordering", fresh.ordering) != fresh.ordering
-    wanted = changes.get("overlap", fresh.overlap)
+    places = (fresh.overlap, fresh.adaptive_overlap)
     for field, value in changes.items():
         setattr(fresh, field, value)
     fresh.save()
-    if not fresh.adaptive_overlap:
-        set_overlap(fresh, wanted)
+    # It goes over every task, which a pause or a new name need not wait for.
+    if not fresh.adaptive_overlap and places != (fresh.overlap, fresh.adaptive_overlap):
+        set_overlap(fresh, fresh.overlap)
     if reordered:
         reorder(fresh)
     return fresh
