@@ -149,7 +149,7 @@ def _replayed(lease: Assignment, key: str | UUID) -> Annotation:
 
 
 def verdict_of(annotation: Annotation) -> int | str:
-    return verdict(annotation.finish_reason, annotation.trajectory)
+    return verdict(annotation.finish_reason, annotation.first_mistake)
 
 
 def _after_submission(task: Task, annotation: Annotation) -> None:

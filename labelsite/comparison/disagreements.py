@@ -122,7 +122,7 @@ def _people(tasks: dict[int, Task], against: Against) -> dict[int, list[int | No
     if against.annotators:
         annotations = annotations.filter(annotator__in=against.annotators)
     found: dict[int, list[int | None]] = {}
-    for annotation in annotations.only("task_id", "trajectory", "finish_reason"):
+    for annotation in annotations.only("task_id", "trajectory", "finish_reason", "extra"):
         if annotation.finish_reason in ("found_error", "solution"):
             found.setdefault(annotation.task_id, []).append(annotation.first_mistake)
     return found
