@@ -47,7 +47,10 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """As the page or a script sends it. `first_mistake` belongs to the index-only protocol."""
+    """As the page or a script sends it. `first_mistake` belongs to the index-only protocol.
+
+    guideline_version: of the guideline that the person had before them; None is taken for the newest.
+    """
 
     finish_reason: str
     reason: str = ""
@@ -55,6 +58,7 @@ class Judgement:
     first_mistake: int | None = None
     written: tuple[str, ...] = ()
     total_time_ms: int | None = None
+    guideline_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def parse(data: Any) -> Judgement:
     """Reads the JSON object of a judgement; raises Unlawful("malformed") for anything else."""
     try:
         ratings = tuple(_parse_rating(item) for item in data.get("ratings") or ())
-        first = data.get("first_mistake")
+        first, guideline = data.get("first_mistake"), data.get("guideline_version")
         return Judgement(
             finish_reason=FinishReason(data["finish_reason"]).value,
             reason=_text(data.get("reason", "")),
@@ -81,6 +85,7 @@ def parse(data: Any) -> Judgement:
             first_mistake=None if first is None else _whole(first),
             written=tuple(_text(text) for text in data.get("written") or ()),
             total_time_ms=_time(data.get("total_time_ms")),
+            guideline_version=None if guideline is None else _whole(guideline),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Unlawful("malformed", _("This is not a judgement: %(error)s") % {"error": error}) from error

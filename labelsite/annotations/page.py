@@ -19,11 +19,14 @@ def page_configuration(user: User, campaign: Campaign) -> dict[str, Any]:
     return {
         "protocol": campaign.protocol,
         "asksReason": campaign.asks_reason,
+        "guidelineVersion": campaign.guideline_version,
         "heartbeatSeconds": HEARTBEAT_SECONDS,
         "bindings": bindings(user),
         "keys": keys_of(user),
         "actions": [{"name": name, "label": str(action.label)} for name, action in ACTIONS.items()],
         "urls": {
+            "page": reverse("annotations:annotate", args=[campaign.pk]),
+            "edit": reverse("annotations:edit", args=[0]),
             "next": reverse("annotations:next", args=[campaign.pk]),
             "draft": reverse("annotations:draft", args=[0]),
             "heartbeat": reverse("annotations:heartbeat", args=[0]),

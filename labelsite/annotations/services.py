@@ -100,7 +100,8 @@ def submit(
                 return _replayed(lease, idempotency_key)
             lawful = _checked(lease.task, options_of(lease.task), said)
             campaigns.take_up(lease, str(token))
-            annotation = _stored(store(lease, lawful, idempotency_key))
+            guideline = _guideline_seen(lease.task, said)
+            annotation = _stored(store(lease, lawful, idempotency_key, guideline_version=guideline))
             _after_submission(lease.task, annotation)
     except IntegrityError as error:
         if "idempotency_key" in str(error):
@@ -119,11 +120,22 @@ def _submit_alone(
     is_held = lease.state == AssignmentState.LEASED and str(lease.token) == token
     if said.written or not is_held or not campaigns.one_look_settles(lease.task):
         return None
-    return store(lease, _checked(lease.task, options, said), key, alone=True)
+    lawful, guideline = _checked(lease.task, options, said), _guideline_seen(lease.task, said)
+    return store(lease, lawful, key, guideline_version=guideline, alone=True)
 
 
 def _checked(task: Task, options: Sequence[Option], said: Judgement) -> Lawful:
     return rules.check(task.campaign.protocol, task.campaign.asks_reason, options, said)
+
+
+def _guideline_seen(task: Task, said: Judgement) -> int:
+    """The version that the person judged by. A page stays open while a guideline changes, so it tells its own."""
+    newest = task.campaign.guideline_version
+    seen = newest if said.guideline_version is None else said.guideline_version
+    if not 1 <= seen <= newest:
+        message = _("There is no version %(version)s of this guideline.") % {"version": seen}
+        raise Unlawful("guideline_version", message)
+    return seen
 
 
 def _stored(annotation: Annotation | None) -> Annotation:
@@ -230,13 +242,13 @@ def revise(
             raise StaleDraft(draft_of(live), live.revision)
         if not may_revise(live):
             raise Closed(_("This can no longer be changed."))
-        campaign = live.task.campaign
-        lawful = rules.check(campaign.protocol, campaign.asks_reason, options_of(live.task), said)
+        lawful = _checked(live.task, options_of(live.task), said)
         changed = (lawful.trajectory, lawful.finish_reason) != (live.trajectory, live.finish_reason)
         revealed = live.changed_after_reveal is not None
         Annotation.objects.filter(pk=live.pk).update(is_live=False)
         new = _stored(store(
-            lease, lawful, idempotency_key, revision=live.revision + 1,
+            lease, lawful, idempotency_key,
+            guideline_version=_guideline_seen(live.task, said), revision=live.revision + 1,
             changed_after_reveal=(live.changed_after_reveal or changed) if revealed else None,
         ))  # fmt: skip
         _after_submission(lease.task, new)

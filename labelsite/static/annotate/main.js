@@ -5,6 +5,7 @@ import { byId, fill, show } from "./elements.js";
 import { whole } from "./formulas.js";
 import { listen } from "./keys.js";
 import { clear, lightUp, startLightUp } from "./lightup.js";
+import { Notices } from "./notices.js";
 import { Saver, forget, unsentDraft } from "./saver.js";
 import { Submission } from "./submission.js";
 import { Timer } from "./timer.js";
@@ -16,8 +17,9 @@ const configuration = JSON.parse(byId("annotate-configuration").textContent);
 const { words, urls } = configuration;
 const view = new View(configuration);
 const timer = new Timer();
-const saver = new Saver(urls, { state: showState, stale: onStale, refused: onRefused });
-const submission = new Submission(urls, showState);
+const notices = new Notices(configuration);
+const saver = new Saver(urls, { state: (name, seconds) => notices.state(name, seconds), stale: onStale, refused: onRefused });
+const submission = new Submission(urls, (name, seconds) => notices.state(name, seconds));
 const LEFT_ALONE = 10 * 60 * 1000;
 
 let task = null; // {payload, work}: what is on the page
@@ -27,25 +29,12 @@ let last = null; // {annotation, secondLook} of the last submission
 let isBusy = false;
 let isLost = false;
 
-function showState(state, seconds) {
-  byId("save-state").dataset.state = state;
-  byId("save-state").firstElementChild.textContent = fill(words[state], { n: seconds });
-}
-
-function say(text) {
-  byId("announcer").textContent = text;
-}
-
-function toast(text, ...nodes) {
-  byId("toast").replaceChildren(text, ...nodes);
-  show(byId("toast"), Boolean(text));
-}
-
 async function open(received) {
   const payload = await whole(received);
   clear();
   isLost = false;
   if (payload.nothing) return showNothing(payload.nothing);
+  if (isOutdated(payload)) return reopen(payload);
   const unsent = payload.annotation ? null : unsentDraft(payload);
   task = { payload, work: new Work(unsent ? { ...payload, draft: unsent } : payload, configuration) };
   show(byId("revising"), Boolean(payload.annotation));
@@ -56,10 +45,24 @@ async function open(received) {
   scrollTo({ top: 0, behavior: "instant" });
   if (unsent) {
     saver.save(task);
-    toast(words.keptDraft);
+    notices.toast(words.keptDraft);
   }
   // The next task is leased and fetched while the person works on this one.
   if (!payload.annotation) prepared ??= post(urls.next, { besides: payload.assignment }).then(whole).catch(() => null);
+}
+
+/** Whether the campaign changed what this page shows and asks, since it was opened. */
+function isOutdated(payload) {
+  return payload.guideline_version !== configuration.guidelineVersion || payload.protocol !== configuration.protocol
+    || payload.asks_reason !== configuration.asksReason;
+}
+
+/** Loads the page anew, with the same task in it: the server holds the lease and the draft. */
+async function reopen(payload) {
+  await saver.settled();
+  task = null;
+  isBusy = false; // Nothing waits any more, so nothing asks whether to leave.
+  location.replace(payload.annotation ? address(urls.edit, payload.annotation) : urls.page);
 }
 
 function showNothing(nothing) {
@@ -74,7 +77,7 @@ function showNothing(nothing) {
 function refresh(isSaved = true) {
   view.update(task.work);
   view.reveal(task.work);
-  say(byId("state").textContent);
+  notices.say(byId("state").textContent);
   if (isSaved) saver.save(task);
 }
 
@@ -89,7 +92,7 @@ async function submit(exit = null, reason = "") {
   if (isLost) return advance();
   const missing = exit ? null : task.work.missing();
   if (missing) {
-    say(byId("state").textContent);
+    notices.say(byId("state").textContent);
     if (missing[0] === "needReason") byId("error-reason").focus();
     return undefined;
   }
@@ -101,7 +104,7 @@ async function submit(exit = null, reason = "") {
     const answer = await submission.send(task.payload, task.work.judgement(exit, reason));
     forget(task.payload.assignment);
     last = { annotation: answer.annotation, secondLook: answer.second_look };
-    tellSubmitted();
+    notices.submitted(last);
     await advance();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
@@ -113,16 +116,9 @@ async function submit(exit = null, reason = "") {
   return undefined;
 }
 
-function tellSubmitted() {
-  if (!last.secondLook) return toast(words.submitted);
-  const link = Object.assign(document.createElement("a"), { href: address(urls.secondLook, last.annotation), textContent: words.secondLook });
-  const key = Object.assign(document.createElement("kbd"), { textContent: configuration.keys.second_look });
-  return toast(`${words.submitted} `, link, " ", key);
-}
-
 /** Goes to the task in hand, the prepared one, or asks for one. */
 async function advance() {
-  showState("saved");
+  notices.state("saved");
   if (resumed) {
     const { payload, work } = resumed;
     resumed = null;
@@ -144,33 +140,38 @@ async function advance() {
 async function undo() {
   spend();
   if (task?.work.undo()) {
-    say(words.undone);
+    notices.say(words.undone);
     return refresh();
   }
-  if (!last || task?.payload.annotation) return toast(words.nothingToUndo);
+  if (!last || task?.payload.annotation) return notices.toast(words.nothingToUndo);
   try {
     const payload = await post(address(urls.undo, last.annotation), {});
     if (task) await saver.settled();
     resumed = task;
     return open(payload);
   } catch (error) {
-    return toast(error instanceof Unreachable ? fill(words.offline, { n: 0 }) : error.message);
+    return notices.toast(error instanceof Unreachable ? fill(words.offline, { n: 0 }) : error.message);
   }
 }
 
 function onStale(changed, answer) {
   if (changed !== task) return;
   task.work.load(answer.draft);
-  toast(words.changedElsewhere);
+  notices.toast(words.changedElsewhere);
   refresh(false);
 }
 
 function onRefused(changed, error) {
   if (changed !== task) return;
   isLost = ["lease_lost", "already_submitted", "not_found", "closed"].includes(error.code);
-  showState(error.status === 401 ? "loggedOut" : "saved");
-  toast(error.message);
-  say(error.message);
+  notices.state(error.status === 401 ? "loggedOut" : "saved");
+  notices.toast(error.message);
+  notices.say(error.message);
+  if (error.code === "no_reason") {
+    // The campaign began to ask for a reason while this task was open.
+    task.work.asksReason = true;
+    refresh(false);
+  }
 }
 
 function rate(action, id) {
@@ -217,7 +218,7 @@ async function find() {
 }
 
 function tellLit(term, count) {
-  say(fill(words.lit, { term, n: count }));
+  notices.say(fill(words.lit, { term, n: count }));
 }
 
 function toggleGuideline() {
