@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from labelsite.annotations.models import FinishReason
+from labelsite.annotations.models import EXITS, FinishReason
 from labelsite.campaigns.models import Protocol
 
 LONGEST_TEXT = 20_000
@@ -126,7 +126,7 @@ def check(protocol: str, asks_reason: bool, options: Sequence[Option], judgement
     steps = [rating.step for rating in judgement.ratings]
     if not set(steps) <= known or len(set(steps)) < len(steps):
         raise Unlawful("unknown_step", _("A rating names a step that is not here, or one step twice."))
-    if judgement.finish_reason in (FinishReason.BAD_PROBLEM, FinishReason.GIVE_UP) and not judgement.reason:
+    if judgement.finish_reason in EXITS and not judgement.reason:
         raise Unlawful("no_reason", _("Say why in a few words."))
     if judgement.finish_reason == FinishReason.FOUND_ERROR and asks_reason and not judgement.reason:
         raise Unlawful("no_reason", _("Say in a few words what is wrong with the step."))

@@ -21,6 +21,10 @@ class FinishReason(models.TextChoices):
     GIVE_UP = "give_up", _("gave up")
 
 
+# Ends without a verdict on the solution; each has a reason of its own.
+EXITS = (FinishReason.BAD_PROBLEM, FinishReason.GIVE_UP)
+
+
 class Origin(models.TextChoices):
     ANNOTATOR = "annotator"
     IMPORT = "import"

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from labelsite.accounts.models import User
 from labelsite.annotations import judgement as rules
 from labelsite.annotations.judgement import Judgement, Lawful, Option, Unlawful
-from labelsite.annotations.models import Annotation
+from labelsite.annotations.models import EXITS, Annotation, FinishReason
 from labelsite.annotations.store import look, options_of, store, verdict, verdicts_on
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.models import Assignment, AssignmentState, Exposure, Task, TaskKind
@@ -199,7 +199,10 @@ def undo(annotation: Annotation) -> dict[str, Any]:
 
 
 def draft_of(annotation: Annotation) -> dict[str, Any]:
-    """A stored annotation in the form of a draft, so that the page can open it."""
+    """A stored annotation in the form of a draft, so that the page can open it.
+
+    Why a task was left is no part of it: the draft's reason says what is wrong with a step.
+    """
     steps = annotation.ratings.select_related("step").all()
     written = set(annotation.extra.get("written", []))
     return {
@@ -216,9 +219,10 @@ def draft_of(annotation: Annotation) -> dict[str, Any]:
         "written": [
             row.step.text for row in sorted(steps, key=lambda row: row.step_id) if row.step_id in written
         ],
+        "reached": bool(written) and annotation.finish_reason == FinishReason.SOLUTION,
         "first": annotation.first_mistake,
         "finish": annotation.finish_reason,
-        "reason": annotation.reason,
+        "reason": "" if annotation.finish_reason in EXITS else annotation.reason,
         "elapsed": annotation.total_time_ms or 0,
     }
 
