@@ -138,31 +138,42 @@ async function advance() {
 }
 
 async function undo() {
-  spend();
+  if (task) spend();
   if (task?.work.undo()) {
     notices.say(words.undone);
     return refresh();
   }
   if (!last || task?.payload.annotation) return notices.toast(words.nothingToUndo);
+  isBusy = true; // A second key on a slow line would open the submission over itself.
   try {
     const payload = await post(address(urls.undo, last.annotation), {});
     if (task) await saver.settled();
     resumed = task;
-    return open(payload);
+    await open(payload);
   } catch (error) {
-    return notices.toast(error instanceof Unreachable ? fill(words.offline, { n: 0 }) : error.message);
+    notices.toast(error instanceof Unreachable ? fill(words.offline, { n: 0 }) : error.message);
+  } finally {
+    isBusy = false;
   }
+  return undefined;
 }
 
 function onStale(changed, answer) {
   if (changed !== task) return;
+  if (task.payload.annotation) task.payload.revision = answer.version;
   task.work.load(answer.draft);
   notices.toast(words.changedElsewhere);
+  view.draw(task.work);
   refresh(false);
 }
 
 function onRefused(changed, error) {
   if (changed !== task) return;
+  if (error.code === "stale_draft") {
+    notices.state("saved");
+    onStale(changed, error.answer);
+    return;
+  }
   isLost = ["lease_lost", "already_submitted", "not_found", "closed"].includes(error.code);
   notices.state(error.status === 401 ? "loggedOut" : "saved");
   notices.toast(error.message);
@@ -227,12 +238,6 @@ function toggleGuideline() {
   if (isShown) byId("guideline").focus();
 }
 
-function help() {
-  const second = new Map();
-  for (const [key, action] of Object.entries(configuration.bindings)) second.set(action, [...(second.get(action) ?? []), key]);
-  showHelp(configuration.actions.map(({ name, label }) => ({ label, keys: second.get(name) ?? [] })));
-}
-
 const ACTIONS = {
   next: () => { task.work.move(1); refresh(false); },
   previous: () => { task.work.move(-1); refresh(false); },
@@ -249,7 +254,7 @@ const ACTIONS = {
 // These work without a task on the page too.
 const ALWAYS = {
   undo,
-  help,
+  help: () => showHelp(configuration),
   find,
   calculator: showCalculator,
   guideline: toggleGuideline,
