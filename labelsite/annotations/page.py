@@ -85,5 +85,10 @@ def words() -> dict[str, str]:
         "score": _("PRM {n}"),
         "lit": _("“{term}” stands {n} times in this task."),
         "calculatorError": _("This cannot be worked out."),
+        "holdEnded": _(
+            "Your hold on this task ended, and somebody else may have taken it. What you did is kept until the task "
+            "comes back to you. You may still try to submit it."
+        ),
+        "goOn": _("Go on to the next task"),
         "keptDraft": _("Your draft from before is open again."),
     }

@@ -1,9 +1,10 @@
 // The annotation page: opens tasks, turns keys and clicks into changes of the work, and submits.
 import { startCalculator } from "./calculator.js";
 import { askExit, askNote, askWord, showCalculator, showHelp } from "./dialogs.js";
-import { byId, fill, show } from "./elements.js";
+import { byId, fill } from "./elements.js";
 import { whole } from "./formulas.js";
 import { listen } from "./keys.js";
+import { NextTask, isHeld } from "./leases.js";
 import { clear, lightUp, startLightUp } from "./lightup.js";
 import { Notices } from "./notices.js";
 import { Saver, forget, unsentDraft } from "./saver.js";
@@ -18,12 +19,11 @@ const { words, urls } = configuration;
 const view = new View(configuration);
 const timer = new Timer();
 const notices = new Notices(configuration);
-const saver = new Saver(urls, { state: (name, seconds) => notices.state(name, seconds), stale: onStale, refused: onRefused });
+const saver = new Saver(urls, { state: (name, seconds) => notices.state(name, seconds), stale: onStale, refused: onRefused, lost: onLost });
 const submission = new Submission(urls, (name, seconds) => notices.state(name, seconds));
-const LEFT_ALONE = 10 * 60 * 1000;
+const next = new NextTask(urls);
 
 let task = null; // {payload, work}: what is on the page
-let prepared = null; // the promise of the next task's payload
 let resumed = null; // the task in hand while an earlier one is open again
 let last = null; // {annotation, secondLook} of the last submission
 let isBusy = false;
@@ -33,12 +33,11 @@ async function open(received) {
   const payload = await whole(received);
   clear();
   isLost = false;
-  if (payload.nothing) return showNothing(payload.nothing);
-  if (isOutdated(payload)) return reopen(payload);
+  task = null;
+  if (payload.nothing) return view.nothing(payload.nothing);
+  if (view.isOutdated(payload)) return reopen(payload);
   const unsent = payload.annotation ? null : unsentDraft(payload);
   task = { payload, work: new Work(unsent ? { ...payload, draft: unsent } : payload, configuration) };
-  show(byId("revising"), Boolean(payload.annotation));
-  byId("revising").textContent = payload.annotation ? words.revising : "";
   view.draw(task.work);
   timer.lap();
   refresh(false);
@@ -47,31 +46,14 @@ async function open(received) {
     saver.save(task);
     notices.toast(words.keptDraft);
   }
-  // The next task is leased and fetched while the person works on this one.
-  if (!payload.annotation) prepared ??= post(urls.next, { besides: payload.assignment }).then(whole).catch(() => null);
-}
-
-/** Whether the campaign changed what this page shows and asks, since it was opened. */
-function isOutdated(payload) {
-  return payload.guideline_version !== configuration.guidelineVersion || payload.protocol !== configuration.protocol
-    || payload.asks_reason !== configuration.asksReason;
+  if (!payload.annotation) next.prepare(payload.assignment);
 }
 
 /** Loads the page anew, with the same task in it: the server holds the lease and the draft. */
 async function reopen(payload) {
   await saver.settled();
-  task = null;
   isBusy = false; // Nothing waits any more, so nothing asks whether to leave.
   location.replace(payload.annotation ? address(urls.edit, payload.annotation) : urls.page);
-}
-
-function showNothing(nothing) {
-  task = null;
-  byId("nothing-text").textContent = nothing.text;
-  show(byId("nothing"), true);
-  show(byId("task"), false);
-  show(byId("actions"), false);
-  show(byId("revising"), false);
 }
 
 function refresh(isSaved = true) {
@@ -124,9 +106,8 @@ async function advance() {
     resumed = null;
     return open({ ...payload, draft: work.draft() });
   }
-  const ready = await prepared;
-  prepared = null;
-  if (ready?.assignment) return open(ready);
+  const ready = await next.take();
+  if (ready) return open(ready);
   for (;;) {
     try {
       return open(await post(urls.next, {}));
@@ -182,6 +163,25 @@ function onRefused(changed, error) {
     // The campaign began to ask for a reason while this task was open.
     task.work.asksReason = true;
     refresh(false);
+  }
+}
+
+/** Tells once that the task may be somebody else's now; while it is being submitted, the server's answer tells. */
+function onLost(changed) {
+  if (changed !== task || changed.isTold || isBusy) return;
+  changed.isTold = true;
+  notices.lost();
+}
+
+/** Leaves a task whose hold ended; its draft stays on the server. */
+async function leave() {
+  isBusy = true;
+  notices.toast("");
+  try {
+    await saver.settled();
+    await advance();
+  } finally {
+    isBusy = false;
   }
 }
 
@@ -254,6 +254,7 @@ const ACTIONS = {
 // These work without a task on the page too.
 const ALWAYS = {
   undo,
+  leave,
   help: () => showHelp(configuration),
   find,
   calculator: showCalculator,
@@ -269,11 +270,11 @@ function act(action, id) {
 }
 
 async function heartbeat() {
-  if (!task || task.payload.annotation || timer.isIdleFor(LEFT_ALONE)) return;
-  const ready = await prepared;
-  for (const held of [task.payload, ready?.assignment ? ready : null, resumed?.payload]) {
-    if (held) await post(address(urls.heartbeat, held.assignment), { token: held.token }).catch(() => null);
-  }
+  const inHand = resumed ?? task;
+  if (!inHand || inHand.payload.annotation || timer.isLeftAlone()) return;
+  const held = await isHeld(urls, inHand.payload);
+  if (!held) onLost(inHand);
+  await next.keep(held ? inHand.payload.assignment : null);
 }
 
 listen(configuration.bindings, (action) => act(action));

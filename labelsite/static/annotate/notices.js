@@ -25,6 +25,11 @@ export class Notices {
     show(byId("toast"), Boolean(text));
   }
 
+  /** The hold on the task ended: what that means, and the way on. */
+  lost() {
+    this.toast(`${this.words.holdEnded} `, make("button", { type: "button", className: "button", "data-action": "leave" }, this.words.goOn));
+  }
+
   submitted({ annotation, secondLook }) {
     if (!secondLook) return this.toast(this.words.submitted);
     const link = make("a", { href: address(this.urls.secondLook, annotation) }, this.words.secondLook);
