@@ -5,6 +5,7 @@ The rules stand twice: here with words that say what is missing, and as constrai
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ from labelsite.annotations.models import EXITS, FinishReason
 from labelsite.campaigns.models import Protocol
 
 LONGEST_TEXT = 20_000
+# No text in PostgreSQL: NUL, and half of a surrogate pair, which is what is left of an emoji that was cut in two.
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 LONGEST_TIME_MS = 24 * 3600 * 1000
 
 
@@ -115,8 +118,8 @@ def _time(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value or len(value) > LONGEST_TEXT:
-        raise ValueError("text that is too long or holds a NUL, or is no text")
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT or UNSTORABLE.search(value):
+        raise ValueError("text that is too long, or holds a NUL or half a character, or is no text")
     return value.strip()
 
 

@@ -54,9 +54,7 @@ def save_draft(
     The draft outlives the lease: it is kept also when the lease was lost. Raises StaleDraft when `version`
     is not the stored one, Unlawful when the draft is no draft.
     """
-    text = json.dumps(draft)
-    if not isinstance(draft, dict) or len(text) > LARGEST_DRAFT or "\\u0000" in text:
-        raise Unlawful("malformed", _("This is not a draft."))
+    text = _draft_text(draft)
     with connection.cursor() as cursor:
         cursor.execute(
             # Work that arrives is a sign of life too.
@@ -73,6 +71,18 @@ def save_draft(
     if stored.state == AssignmentState.SUBMITTED:
         raise AlreadySubmitted
     raise StaleDraft(stored.draft, stored.draft_version)
+
+
+def _draft_text(draft: Mapping[str, Any]) -> str:
+    """The draft as JSON that PostgreSQL takes: no NaN, no NUL, and no half of an emoji."""
+    try:
+        text = json.dumps(draft, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
+    except ValueError as error:
+        raise Unlawful("malformed", _("This is not a draft.")) from error
+    if not isinstance(draft, dict) or size > LARGEST_DRAFT or "\\u0000" in text:
+        raise Unlawful("malformed", _("This is not a draft."))
+    return text
 
 
 def submit(
