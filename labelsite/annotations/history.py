@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labelsite.accounts.models import User
-from labelsite.annotations.models import Annotation, FinishReason
+from labelsite.annotations.models import Annotation, FinishReason, first_mistake_sql
 from labelsite.annotations.services import verdict_of
 from labelsite.campaigns.models import TaskKind
 
@@ -132,16 +132,18 @@ def gold_standing(user: User) -> dict[str, Any]:
         .exclude(task__kind=TaskKind.WORK)
         .exclude(task__gold=None)
         .select_related("task")
-        .only("finish_reason", "trajectory", "task__gold", "task__campaign_id")
+        .only("finish_reason", "trajectory", "extra", "task__gold", "task__campaign_id")
         .order_by("-id")[:200]
     )
     right = [verdict_of(row) in (row.task.gold or []) for row in rows]
     return {"count": len(right), "right": sum(right), "share": sum(right) / len(right) if right else None}
 
 
-_WITH_OTHERS = """
-SELECT count(*), count(*) FILTER (WHERE mine.finish_reason = other.finish_reason
-       AND (mine.finish_reason <> 'found_error' OR cardinality(mine.trajectory) = cardinality(other.trajectory)))
+# Two people say the same when they name the same first mistake, or end alike without one.
+_WITH_OTHERS = f"""
+SELECT count(*), count(*) FILTER (WHERE {first_mistake_sql("mine")} = {first_mistake_sql("other")}
+       OR ({first_mistake_sql("mine")} IS NULL AND {first_mistake_sql("other")} IS NULL
+           AND mine.finish_reason = other.finish_reason))
 FROM annotations_annotation AS mine
 JOIN campaigns_task AS task ON task.id = mine.task_id
 JOIN campaigns_campaign AS campaign ON campaign.id = task.campaign_id AND campaign.shows_agreement

@@ -90,14 +90,15 @@ def second_look(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _rows(annotation: Annotation) -> list[dict[str, Any]]:
-    """The trajectory's steps with both opinions."""
-    task = annotation.task
+    """The trajectory's steps with both opinions; steps of the person's own are none of them."""
+    task, mistake = annotation.task, annotation.first_mistake
+    ratings = annotation.trajectory if mistake is None else [*annotation.trajectory[:mistake], -1]
     labels = machine_labels(task.campaign, task.solution_id)
     steps = Step.objects.filter(solution=task.solution_id, is_chosen=True).order_by("position")
     return [
         {
             "step": step,
-            "rating": annotation.trajectory[index] if index < len(annotation.trajectory) else None,
+            "rating": ratings[index] if index < len(ratings) else None,
             "machine": labels.get(step.pk),
         }
         for index, step in enumerate(steps)

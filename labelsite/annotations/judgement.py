@@ -5,16 +5,19 @@ The rules stand twice: here with words that say what is missing, and as constrai
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from labelsite.annotations.models import FinishReason
+from labelsite.annotations.models import EXITS, FinishReason
 from labelsite.campaigns.models import Protocol
 
 LONGEST_TEXT = 20_000
+# No text in PostgreSQL: NUL, and half of a surrogate pair, which is what is left of an emoji that was cut in two.
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 LONGEST_TIME_MS = 24 * 3600 * 1000
 
 
@@ -47,7 +50,10 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """As the page or a script sends it. `first_mistake` belongs to the index-only protocol."""
+    """As the page or a script sends it. `first_mistake` belongs to the index-only protocol.
+
+    guideline_version: of the guideline that the person had before them; None is taken for the newest.
+    """
 
     finish_reason: str
     reason: str = ""
@@ -55,6 +61,7 @@ class Judgement:
     first_mistake: int | None = None
     written: tuple[str, ...] = ()
     total_time_ms: int | None = None
+    guideline_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ def parse(data: Any) -> Judgement:
     """Reads the JSON object of a judgement; raises Unlawful("malformed") for anything else."""
     try:
         ratings = tuple(_parse_rating(item) for item in data.get("ratings") or ())
-        first = data.get("first_mistake")
+        first, guideline = data.get("first_mistake"), data.get("guideline_version")
         return Judgement(
             finish_reason=FinishReason(data["finish_reason"]).value,
             reason=_text(data.get("reason", "")),
@@ -81,6 +88,7 @@ def parse(data: Any) -> Judgement:
             first_mistake=None if first is None else _whole(first),
             written=tuple(_text(text) for text in data.get("written") or ()),
             total_time_ms=_time(data.get("total_time_ms")),
+            guideline_version=None if guideline is None else _whole(guideline),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Unlawful("malformed", _("This is not a judgement: %(error)s") % {"error": error}) from error
@@ -110,8 +118,8 @@ def _time(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value or len(value) > LONGEST_TEXT:
-        raise ValueError("text that is too long or holds a NUL, or is no text")
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT or UNSTORABLE.search(value):
+        raise ValueError("text that is too long, or holds a NUL or half a character, or is no text")
     return value.strip()
 
 
@@ -121,7 +129,7 @@ def check(protocol: str, asks_reason: bool, options: Sequence[Option], judgement
     steps = [rating.step for rating in judgement.ratings]
     if not set(steps) <= known or len(set(steps)) < len(steps):
         raise Unlawful("unknown_step", _("A rating names a step that is not here, or one step twice."))
-    if judgement.finish_reason in (FinishReason.BAD_PROBLEM, FinishReason.GIVE_UP) and not judgement.reason:
+    if judgement.finish_reason in EXITS and not judgement.reason:
         raise Unlawful("no_reason", _("Say why in a few words."))
     if judgement.finish_reason == FinishReason.FOUND_ERROR and asks_reason and not judgement.reason:
         raise Unlawful("no_reason", _("Say in a few words what is wrong with the step."))

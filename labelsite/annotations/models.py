@@ -21,6 +21,10 @@ class FinishReason(models.TextChoices):
     GIVE_UP = "give_up", _("gave up")
 
 
+# Ends without a verdict on the solution; each has a reason of its own.
+EXITS = (FinishReason.BAD_PROBLEM, FinishReason.GIVE_UP)
+
+
 class Origin(models.TextChoices):
     ANNOTATOR = "annotator"
     IMPORT = "import"
@@ -29,6 +33,15 @@ class Origin(models.TextChoices):
 def lawful(sql: str) -> models.Q:
     """A rule for labels made here; an imported row may break one when `broken_rule` names it."""
     return models.Q(RawSQL(f"(broken_rule <> '' OR ({sql}))", (), output_field=models.BooleanField()))
+
+
+def first_mistake_sql(row: str) -> str:
+    """`Annotation.first_mistake` in SQL, for the annotation that `row` names in the statement."""
+    length = f"cardinality({row}.trajectory)"
+    return (
+        f"CASE {row}.finish_reason WHEN 'found_error' THEN {length} - 1"
+        f" WHEN 'solution' THEN {length} - jsonb_array_length({row}.extra -> 'written') END"
+    )
 
 
 class Annotation(models.Model):
@@ -98,8 +111,15 @@ class Annotation(models.Model):
 
     @property
     def first_mistake(self) -> int | None:
-        """The position of the first step rated -1, or None."""
-        return len(self.trajectory) - 1 if self.finish_reason == FinishReason.FOUND_ERROR else None
+        """The position of the solution's first step that the person found wrong, or None.
+
+        Somebody who went on through steps of their own to the final answer left the solution where it was wrong:
+        those steps stand at the end of the trajectory, in place of the solution's.
+        """
+        if self.finish_reason == FinishReason.FOUND_ERROR:
+            return len(self.trajectory) - 1
+        own = len(self.extra.get("written", ())) if self.finish_reason == FinishReason.SOLUTION else 0
+        return len(self.trajectory) - own if own else None
 
 
 class StepRating(models.Model):

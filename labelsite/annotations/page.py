@@ -19,11 +19,14 @@ def page_configuration(user: User, campaign: Campaign) -> dict[str, Any]:
     return {
         "protocol": campaign.protocol,
         "asksReason": campaign.asks_reason,
+        "guidelineVersion": campaign.guideline_version,
         "heartbeatSeconds": HEARTBEAT_SECONDS,
         "bindings": bindings(user),
         "keys": keys_of(user),
         "actions": [{"name": name, "label": str(action.label)} for name, action in ACTIONS.items()],
         "urls": {
+            "page": reverse("annotations:annotate", args=[campaign.pk]),
+            "edit": reverse("annotations:edit", args=[0]),
             "next": reverse("annotations:next", args=[campaign.pk]),
             "draft": reverse("annotations:draft", args=[0]),
             "heartbeat": reverse("annotations:heartbeat", args=[0]),
@@ -82,5 +85,10 @@ def words() -> dict[str, str]:
         "score": _("PRM {n}"),
         "lit": _("“{term}” stands {n} times in this task."),
         "calculatorError": _("This cannot be worked out."),
+        "holdEnded": _(
+            "Your hold on this task ended, and somebody else may have taken it. What you did is kept until the task "
+            "comes back to you. You may still try to submit it."
+        ),
+        "goOn": _("Go on to the next task"),
         "keptDraft": _("Your draft from before is open again."),
     }

@@ -91,6 +91,10 @@ def _payload(campaign: Campaign, row: tuple[Any, ...], *, sees_machine: bool) ->
         "answer": answer,
         "reference": reference if campaign.shows_reference_solution else None,
         "options": options,
+        # What the page shows and asks; one that was opened before these changed must learn of it.
+        "protocol": campaign.protocol,
+        "asks_reason": campaign.asks_reason,
+        "guideline_version": campaign.guideline_version,
     }
 
 

@@ -16,7 +16,7 @@ from labelsite.accounts.models import User
 from labelsite.annotations import judgement as rules
 from labelsite.annotations import screening
 from labelsite.annotations.judgement import Judgement, Lawful, Option, Unlawful
-from labelsite.annotations.models import Annotation
+from labelsite.annotations.models import EXITS, Annotation, FinishReason
 from labelsite.annotations.store import look, options_of, store, verdict, verdicts_on
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.models import Assignment, AssignmentState, Exposure, Task, TaskKind
@@ -55,9 +55,7 @@ def save_draft(
     The draft outlives the lease: it is kept also when the lease was lost. Raises StaleDraft when `version`
     is not the stored one, Unlawful when the draft is no draft.
     """
-    text = json.dumps(draft)
-    if not isinstance(draft, dict) or len(text) > LARGEST_DRAFT or "\\u0000" in text:
-        raise Unlawful("malformed", _("This is not a draft."))
+    text = _draft_text(draft)
     with connection.cursor() as cursor:
         cursor.execute(
             # Work that arrives is a sign of life too.
@@ -74,6 +72,18 @@ def save_draft(
     if stored.state == AssignmentState.SUBMITTED:
         raise AlreadySubmitted
     raise StaleDraft(stored.draft, stored.draft_version)
+
+
+def _draft_text(draft: Mapping[str, Any]) -> str:
+    """The draft as JSON that PostgreSQL takes: no NaN, no NUL, and no half of an emoji."""
+    try:
+        text = json.dumps(draft, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
+    except ValueError as error:
+        raise Unlawful("malformed", _("This is not a draft.")) from error
+    if not isinstance(draft, dict) or size > LARGEST_DRAFT or "\\u0000" in text:
+        raise Unlawful("malformed", _("This is not a draft."))
+    return text
 
 
 def submit(
@@ -101,7 +111,8 @@ def submit(
                 return _replayed(lease, idempotency_key)
             lawful = _checked(lease.task, options_of(lease.task), said)
             campaigns.take_up(lease, str(token))
-            annotation = _stored(store(lease, lawful, idempotency_key))
+            guideline = _guideline_seen(lease.task, said)
+            annotation = _stored(store(lease, lawful, idempotency_key, guideline_version=guideline))
             _after_submission(lease.task, annotation)
     except IntegrityError as error:
         if "idempotency_key" in str(error):
@@ -120,11 +131,22 @@ def _submit_alone(
     is_held = lease.state == AssignmentState.LEASED and str(lease.token) == token
     if said.written or not is_held or not campaigns.one_look_settles(lease.task):
         return None
-    return store(lease, _checked(lease.task, options, said), key, alone=True)
+    lawful, guideline = _checked(lease.task, options, said), _guideline_seen(lease.task, said)
+    return store(lease, lawful, key, guideline_version=guideline, alone=True)
 
 
 def _checked(task: Task, options: Sequence[Option], said: Judgement) -> Lawful:
     return rules.check(task.campaign.protocol, task.campaign.asks_reason, options, said)
+
+
+def _guideline_seen(task: Task, said: Judgement) -> int:
+    """The version that the person judged by. A page stays open while a guideline changes, so it tells its own."""
+    newest = task.campaign.guideline_version
+    seen = newest if said.guideline_version is None else said.guideline_version
+    if not 1 <= seen <= newest:
+        message = _("There is no version %(version)s of this guideline.") % {"version": seen}
+        raise Unlawful("guideline_version", message)
+    return seen
 
 
 def _stored(annotation: Annotation | None) -> Annotation:
@@ -150,7 +172,7 @@ def _replayed(lease: Assignment, key: str | UUID) -> Annotation:
 
 
 def verdict_of(annotation: Annotation) -> int | str:
-    return verdict(annotation.finish_reason, annotation.trajectory)
+    return verdict(annotation.finish_reason, annotation.first_mistake)
 
 
 def _after_submission(task: Task, annotation: Annotation) -> None:
@@ -191,7 +213,10 @@ def undo(annotation: Annotation) -> dict[str, Any]:
 
 
 def draft_of(annotation: Annotation) -> dict[str, Any]:
-    """A stored annotation in the form of a draft, so that the page can open it."""
+    """A stored annotation in the form of a draft, so that the page can open it.
+
+    Why a task was left is no part of it: the draft's reason says what is wrong with a step.
+    """
     steps = annotation.ratings.select_related("step").all()
     written = set(annotation.extra.get("written", []))
     return {
@@ -208,9 +233,10 @@ def draft_of(annotation: Annotation) -> dict[str, Any]:
         "written": [
             row.step.text for row in sorted(steps, key=lambda row: row.step_id) if row.step_id in written
         ],
+        "reached": bool(written) and annotation.finish_reason == FinishReason.SOLUTION,
         "first": annotation.first_mistake,
         "finish": annotation.finish_reason,
-        "reason": annotation.reason,
+        "reason": "" if annotation.finish_reason in EXITS else annotation.reason,
         "elapsed": annotation.total_time_ms or 0,
     }
 
@@ -234,13 +260,13 @@ def revise(
             raise StaleDraft(draft_of(live), live.revision)
         if not may_revise(live):
             raise Closed(_("This can no longer be changed."))
-        campaign = live.task.campaign
-        lawful = rules.check(campaign.protocol, campaign.asks_reason, options_of(live.task), said)
+        lawful = _checked(live.task, options_of(live.task), said)
         changed = (lawful.trajectory, lawful.finish_reason) != (live.trajectory, live.finish_reason)
         revealed = live.changed_after_reveal is not None
         Annotation.objects.filter(pk=live.pk).update(is_live=False)
         new = _stored(store(
-            lease, lawful, idempotency_key, revision=live.revision + 1,
+            lease, lawful, idempotency_key,
+            guideline_version=_guideline_seen(live.task, said), revision=live.revision + 1,
             changed_after_reveal=(live.changed_after_reveal or changed) if revealed else None,
         ))  # fmt: skip
         _after_submission(lease.task, new)

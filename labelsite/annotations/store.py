@@ -10,7 +10,7 @@ from django.db.models import Max
 
 from labelsite.annotations import judgement as rules
 from labelsite.annotations.judgement import Lawful, Option
-from labelsite.annotations.models import Annotation, FinishReason
+from labelsite.annotations.models import Annotation, FinishReason, first_mistake_sql
 from labelsite.campaigns.models import Assignment, Task
 from labelsite.campaigns.services import LEASE_COLUMNS, LEASE_TABLES, lease_from, submission
 from labelsite.problems.models import Step, StepSource
@@ -49,7 +49,7 @@ annotation AS (
     result=f"SELECT {_ANNOTATION.sql} FROM annotation",
 )
 _VERDICTS = Statement(
-    "SELECT annotation.finish_reason, annotation.trajectory FROM annotations_annotation AS annotation"
+    f"SELECT annotation.finish_reason, {first_mistake_sql('annotation')} FROM annotations_annotation AS annotation"
     " JOIN accounts_user AS annotator ON annotator.id = annotation.annotator_id"
     " WHERE annotation.task_id = %(task)s AND annotation.is_live AND NOT annotator.is_machine"
 )
@@ -73,6 +73,7 @@ def store(
     lawful: Lawful,
     key: str | UUID,
     *,
+    guideline_version: int,
     alone: bool = False,
     revision: int = 1,
     changed_after_reveal: bool | None = None,
@@ -93,7 +94,7 @@ def store(
         trajectory=lawful.trajectory,
         total_time=lawful.total_time_ms,
         changed=changed_after_reveal,
-        guideline=lease.task.campaign.guideline_version,
+        guideline=guideline_version,
         key=str(key),
         extra=json.dumps({"written": written} if written else {}),
         steps=[rating.step for rating in ratings],
@@ -132,10 +133,10 @@ def _write_steps(task: Task, written: Sequence[tuple[int, str]]) -> list[int]:
     return [step.pk for step in steps]
 
 
-def verdict(finish_reason: str, trajectory: Sequence[int]) -> int | str:
+def verdict(finish_reason: str, first_mistake: int | None) -> int | str:
     """First-mistake position, -1 for none, or the finish reason of an exit."""
-    if finish_reason == FinishReason.FOUND_ERROR:
-        return len(trajectory) - 1
+    if first_mistake is not None:
+        return first_mistake
     return -1 if finish_reason == FinishReason.SOLUTION else finish_reason
 
 

@@ -204,6 +204,9 @@ class TaskSerializer(serializers.Serializer[Any]):
     answer = serializers.CharField(allow_null=True)
     reference = serializers.CharField(allow_null=True)
     options = OptionSerializer(many=True)
+    protocol = serializers.CharField()
+    asks_reason = serializers.BooleanField(help_text="whether a mistake needs words")
+    guideline_version = serializers.IntegerField()
 
 
 class NothingSerializer(serializers.Serializer[Any]):
@@ -249,6 +252,9 @@ class JudgementRequest(serializers.Serializer[Any]):
     first_mistake = serializers.IntegerField(required=False, allow_null=True)
     written = serializers.ListField(child=serializers.CharField(), required=False)
     total_time_ms = serializers.IntegerField(min_value=0, required=False, allow_null=True)
+    guideline_version = serializers.IntegerField(
+        required=False, allow_null=True, help_text="the version that the person saw; the newest if left out"
+    )
 
 
 class AnnotationRequest(HeldRequest):

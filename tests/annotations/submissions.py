@@ -34,6 +34,13 @@ def submit(lease: Assignment, *ratings: int, key: object = None, **more) -> Anno
     )
 
 
+def go_on_alone(lease: Assignment, *own: str) -> Annotation:
+    """Finds no option of the second step acceptable, and reaches the answer through steps of one's own."""
+    said = judgement(lease.task, 1, -1, alternatives=(-1, -1), written=list(own or ("It is four.",)))
+    said["finish_reason"] = "solution"
+    return services.submit(lease, str(lease.token), uuid4(), said)
+
+
 def expire(lease: Assignment) -> None:
     """Its time ran out, and the place is free again."""
     run_out(lease)

@@ -115,7 +115,9 @@ def test_a_person_may_write_a_step_only_where_no_option_is_acceptable() -> None:
         {"finish_reason": "solution", "ratings": [{"step": 1, "rating": True}]},
         {"finish_reason": "solution", "ratings": [{"step": 1, "rating": 1, "milliseconds": 1.5}]},
         {"finish_reason": "solution", "reason": "a\0b"}, {"finish_reason": "solution", "first_mistake": True},
-        {"finish_reason": "solution", "written": [3]},
+        {"finish_reason": "solution", "written": [3]}, {"finish_reason": "solution", "written": ["half: \ud83d"]},
+        {"finish_reason": "give_up", "reason": "half: \ude00"},
+        {"finish_reason": "solution", "ratings": [{"step": 1, "rating": 1, "note": "half: \ud83d"}]},
     ],
 )  # fmt: skip
 def test_what_is_no_judgement_is_refused_before_the_database(data) -> None:

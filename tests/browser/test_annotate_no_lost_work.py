@@ -208,3 +208,18 @@ def test_undo_goes_back_over_the_submission_until_the_next_one(watched, annotato
     live = Annotation.objects.get(is_live=True)
     assert (live.revision, live.trajectory) == (2, [1, -1])
     assert Annotation.objects.get(is_live=False).trajectory == [1, 1, 1]
+
+
+def test_half_an_emoji_in_a_note_is_left_out_and_holds_nothing_up(watched, annotator, campaign) -> None:
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("3 k /")
+    watched.page.evaluate("document.getElementById('note-text').value = 'Whole \\u{1f600}, half \\ud83d'")
+    watched.press("Enter")
+    watched.page.wait_for_selector(".step-note:not([hidden])")
+    watched.saved()
+    watched.press("j 3 3 Enter")
+    watched.submitted(1)
+    assert Annotation.objects.get().ratings.get(step__position=0).note == "Whole \U0001f600, half"
+    drafts = Assignment.objects.get(task__annotations__isnull=False).draft["ratings"].values()
+    assert "Whole \U0001f600, half " in [entry["note"] for entry in drafts]

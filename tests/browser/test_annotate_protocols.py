@@ -60,6 +60,13 @@ def test_every_option_is_rated_and_a_step_of_ones_own_may_end_it(watched: Watche
     assert annotation.ratings.count() == 5
     own = Step.objects.get(source="human")
     assert (own.text, own.position, own.option) == ("So $2 + 2 = 4$.", 1, 2)
+    watched.go(f"/annotate/annotation/{annotation.pk}/")
+    watched.ready()
+    assert watched.page.is_checked("#write-reached")
+    watched.press("Enter")
+    watched.page.wait_for_selector("text=Everything is labeled")
+    again = Annotation.objects.get(is_live=True)
+    assert (again.revision, again.finish_reason, again.trajectory) == (2, "solution", [1, 1])
     watched.log_out()
 
 

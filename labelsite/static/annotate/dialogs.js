@@ -58,9 +58,11 @@ export async function askWord() {
   return (await ask(byId("find-dialog"), field)) ? field.value : null;
 }
 
-export function showHelp(actions) {
-  byId("help-keys").replaceChildren(...actions.flatMap(({ label, keys }) =>
-    [make("dt", {}, ...keys.flatMap((key) => [make("kbd", {}, keyName(key)), " "])), make("dd", {}, label)]));
+/** Shows what each key does; an action can have several. */
+export function showHelp({ actions, bindings }) {
+  const keysOf = (name) => Object.keys(bindings).filter((key) => bindings[key] === name);
+  byId("help-keys").replaceChildren(...actions.flatMap(({ name, label }) =>
+    [make("dt", {}, ...keysOf(name).flatMap((key) => [make("kbd", {}, keyName(key)), " "])), make("dd", {}, label)]));
   byId("help-dialog").showModal();
 }
 

@@ -1,10 +1,12 @@
 // The annotation page: opens tasks, turns keys and clicks into changes of the work, and submits.
 import { startCalculator } from "./calculator.js";
 import { askExit, askNote, askWord, showCalculator, showHelp } from "./dialogs.js";
-import { byId, fill, show } from "./elements.js";
+import { byId, fill } from "./elements.js";
 import { whole } from "./formulas.js";
 import { listen } from "./keys.js";
+import { NextTask, isHeld } from "./leases.js";
 import { clear, lightUp, startLightUp } from "./lightup.js";
+import { Notices } from "./notices.js";
 import { Saver, forget, unsentDraft } from "./saver.js";
 import { Submission } from "./submission.js";
 import { Timer } from "./timer.js";
@@ -16,65 +18,48 @@ const configuration = JSON.parse(byId("annotate-configuration").textContent);
 const { words, urls } = configuration;
 const view = new View(configuration);
 const timer = new Timer();
-const saver = new Saver(urls, { state: showState, stale: onStale, refused: onRefused });
-const submission = new Submission(urls, showState);
-const LEFT_ALONE = 10 * 60 * 1000;
+const notices = new Notices(configuration);
+const saver = new Saver(urls, { state: (name, seconds) => notices.state(name, seconds), stale: onStale, refused: onRefused, lost: onLost });
+const submission = new Submission(urls, (name, seconds) => notices.state(name, seconds));
+const next = new NextTask(urls);
 
 let task = null; // {payload, work}: what is on the page
-let prepared = null; // the promise of the next task's payload
 let resumed = null; // the task in hand while an earlier one is open again
 let last = null; // {annotation, secondLook} of the last submission
 let isBusy = false;
 let isLost = false;
 
-function showState(state, seconds) {
-  byId("save-state").dataset.state = state;
-  byId("save-state").firstElementChild.textContent = fill(words[state], { n: seconds });
-}
-
-function say(text) {
-  byId("announcer").textContent = text;
-}
-
-function toast(text, ...nodes) {
-  byId("toast").replaceChildren(text, ...nodes);
-  show(byId("toast"), Boolean(text));
-}
-
 async function open(received) {
   const payload = await whole(received);
   clear();
   isLost = false;
-  if (payload.nothing) return showNothing(payload.nothing);
+  task = null;
+  if (payload.nothing) return view.nothing(payload.nothing);
+  if (view.isOutdated(payload)) return reopen(payload);
   const unsent = payload.annotation ? null : unsentDraft(payload);
   task = { payload, work: new Work(unsent ? { ...payload, draft: unsent } : payload, configuration) };
-  show(byId("revising"), Boolean(payload.annotation));
-  byId("revising").textContent = payload.annotation ? words.revising : "";
   view.draw(task.work);
   timer.lap();
   refresh(false);
   scrollTo({ top: 0, behavior: "instant" });
   if (unsent) {
     saver.save(task);
-    toast(words.keptDraft);
+    notices.toast(words.keptDraft);
   }
-  // The next task is leased and fetched while the person works on this one.
-  if (!payload.annotation) prepared ??= post(urls.next, { besides: payload.assignment }).then(whole).catch(() => null);
+  if (!payload.annotation) next.prepare(payload.assignment);
 }
 
-function showNothing(nothing) {
-  task = null;
-  byId("nothing-text").textContent = nothing.text;
-  show(byId("nothing"), true);
-  show(byId("task"), false);
-  show(byId("actions"), false);
-  show(byId("revising"), false);
+/** Loads the page anew, with the same task in it: the server holds the lease and the draft. */
+async function reopen(payload) {
+  await saver.settled();
+  isBusy = false; // Nothing waits any more, so nothing asks whether to leave.
+  location.replace(payload.annotation ? address(urls.edit, payload.annotation) : urls.page);
 }
 
 function refresh(isSaved = true) {
   view.update(task.work);
   view.reveal(task.work);
-  say(byId("state").textContent);
+  notices.say(byId("state").textContent);
   if (isSaved) saver.save(task);
 }
 
@@ -89,7 +74,7 @@ async function submit(exit = null, reason = "") {
   if (isLost) return advance();
   const missing = exit ? null : task.work.missing();
   if (missing) {
-    say(byId("state").textContent);
+    notices.say(byId("state").textContent);
     if (missing[0] === "needReason") byId("error-reason").focus();
     return undefined;
   }
@@ -101,7 +86,7 @@ async function submit(exit = null, reason = "") {
     const answer = await submission.send(task.payload, task.work.judgement(exit, reason));
     forget(task.payload.assignment);
     last = { annotation: answer.annotation, secondLook: answer.second_look };
-    tellSubmitted();
+    notices.submitted(last);
     await advance();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
@@ -113,24 +98,16 @@ async function submit(exit = null, reason = "") {
   return undefined;
 }
 
-function tellSubmitted() {
-  if (!last.secondLook) return toast(words.submitted);
-  const link = Object.assign(document.createElement("a"), { href: address(urls.secondLook, last.annotation), textContent: words.secondLook });
-  const key = Object.assign(document.createElement("kbd"), { textContent: configuration.keys.second_look });
-  return toast(`${words.submitted} `, link, " ", key);
-}
-
 /** Goes to the task in hand, the prepared one, or asks for one. */
 async function advance() {
-  showState("saved");
+  notices.state("saved");
   if (resumed) {
     const { payload, work } = resumed;
     resumed = null;
     return open({ ...payload, draft: work.draft() });
   }
-  const ready = await prepared;
-  prepared = null;
-  if (ready?.assignment) return open(ready);
+  const ready = await next.take();
+  if (ready) return open(ready);
   for (;;) {
     try {
       return open(await post(urls.next, {}));
@@ -142,35 +119,70 @@ async function advance() {
 }
 
 async function undo() {
-  spend();
+  if (task) spend();
   if (task?.work.undo()) {
-    say(words.undone);
+    notices.say(words.undone);
     return refresh();
   }
-  if (!last || task?.payload.annotation) return toast(words.nothingToUndo);
+  if (!last || task?.payload.annotation) return notices.toast(words.nothingToUndo);
+  isBusy = true; // A second key on a slow line would open the submission over itself.
   try {
     const payload = await post(address(urls.undo, last.annotation), {});
     if (task) await saver.settled();
     resumed = task;
-    return open(payload);
+    await open(payload);
   } catch (error) {
-    return toast(error instanceof Unreachable ? fill(words.offline, { n: 0 }) : error.message);
+    notices.toast(error instanceof Unreachable ? fill(words.offline, { n: 0 }) : error.message);
+  } finally {
+    isBusy = false;
   }
+  return undefined;
 }
 
 function onStale(changed, answer) {
   if (changed !== task) return;
+  if (task.payload.annotation) task.payload.revision = answer.version;
   task.work.load(answer.draft);
-  toast(words.changedElsewhere);
+  notices.toast(words.changedElsewhere);
+  view.draw(task.work);
   refresh(false);
 }
 
 function onRefused(changed, error) {
   if (changed !== task) return;
+  if (error.code === "stale_draft") {
+    notices.state("saved");
+    onStale(changed, error.answer);
+    return;
+  }
   isLost = ["lease_lost", "already_submitted", "not_found", "closed"].includes(error.code);
-  showState(error.status === 401 ? "loggedOut" : "saved");
-  toast(error.message);
-  say(error.message);
+  notices.state(error.status === 401 ? "loggedOut" : "saved");
+  notices.toast(error.message);
+  notices.say(error.message);
+  if (error.code === "no_reason") {
+    // The campaign began to ask for a reason while this task was open.
+    task.work.asksReason = true;
+    refresh(false);
+  }
+}
+
+/** Tells once that the task may be somebody else's now; while it is being submitted, the server's answer tells. */
+function onLost(changed) {
+  if (changed !== task || changed.isTold || isBusy) return;
+  changed.isTold = true;
+  notices.lost();
+}
+
+/** Leaves a task whose hold ended; its draft stays on the server. */
+async function leave() {
+  isBusy = true;
+  notices.toast("");
+  try {
+    await saver.settled();
+    await advance();
+  } finally {
+    isBusy = false;
+  }
 }
 
 function rate(action, id) {
@@ -217,19 +229,13 @@ async function find() {
 }
 
 function tellLit(term, count) {
-  say(fill(words.lit, { term, n: count }));
+  notices.say(fill(words.lit, { term, n: count }));
 }
 
 function toggleGuideline() {
   const isShown = byId("workplace").classList.toggle("guideline-shown");
   byId("more").open = false;
   if (isShown) byId("guideline").focus();
-}
-
-function help() {
-  const second = new Map();
-  for (const [key, action] of Object.entries(configuration.bindings)) second.set(action, [...(second.get(action) ?? []), key]);
-  showHelp(configuration.actions.map(({ name, label }) => ({ label, keys: second.get(name) ?? [] })));
 }
 
 const ACTIONS = {
@@ -248,7 +254,8 @@ const ACTIONS = {
 // These work without a task on the page too.
 const ALWAYS = {
   undo,
-  help,
+  leave,
+  help: () => showHelp(configuration),
   find,
   calculator: showCalculator,
   guideline: toggleGuideline,
@@ -263,11 +270,11 @@ function act(action, id) {
 }
 
 async function heartbeat() {
-  if (!task || task.payload.annotation || timer.isIdleFor(LEFT_ALONE)) return;
-  const ready = await prepared;
-  for (const held of [task.payload, ready?.assignment ? ready : null, resumed?.payload]) {
-    if (held) await post(address(urls.heartbeat, held.assignment), { token: held.token }).catch(() => null);
-  }
+  const inHand = resumed ?? task;
+  if (!inHand || inHand.payload.annotation || timer.isLeftAlone()) return;
+  const held = await isHeld(urls, inHand.payload);
+  if (!held) onLost(inHand);
+  await next.keep(held ? inHand.payload.assignment : null);
 }
 
 listen(configuration.bindings, (action) => act(action));

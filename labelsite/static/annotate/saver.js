@@ -27,7 +27,7 @@ export function forget(assignment) {
 }
 
 export class Saver {
-  /** `on` hears: state(name, seconds), stale(task, answer), refused(task, error). */
+  /** `on` hears: state(name, seconds), stale(task, answer), refused(task, error), lost(task). */
   constructor(urls, on) {
     this.urls = urls;
     this.on = on;
@@ -66,6 +66,7 @@ export class Saver {
         if (!this.waiting.has(id)) forget(id);
         failures = 0;
         this.on.state("saved");
+        if (!answer.held) this.on.lost(task);
       } catch (error) {
         if (error instanceof Refused && error.status !== 401) {
           this.refused(id, task, error);

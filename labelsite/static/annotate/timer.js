@@ -1,6 +1,7 @@
 // Time that a person really spent: idle time and hidden tabs are cut.
 
 const IDLE_AFTER = 60000;
+const LEFT_ALONE_AFTER = 10 * 60 * 1000;
 
 export class Timer {
   constructor(now = () => performance.now()) {
@@ -39,7 +40,8 @@ export class Timer {
     return lap;
   }
 
-  isIdleFor(milliseconds) {
-    return this.now() - this.lastActivity > milliseconds;
+  /** Whether nobody has touched the page for so long that the task need not be held any more. */
+  isLeftAlone() {
+    return this.now() - this.lastActivity > LEFT_ALONE_AFTER;
   }
 }

@@ -19,6 +19,11 @@ function csrfToken() {
   return document.cookie.match(/(?:^|; )csrftoken=([^;]*)/)?.[1] ?? "";
 }
 
+/** `body` as JSON. Half of an emoji, which a text field can cut in two, is no text that the server can keep. */
+function jsonOf(body) {
+  return JSON.stringify(body, (_, value) => (typeof value === "string" ? value.replace(/\p{Surrogate}/gu, "") : value));
+}
+
 /** POSTs `body` and returns the answer's JSON; throws Unreachable or Refused. */
 export async function post(url, body, { keepalive = false } = {}) {
   let response;
@@ -26,7 +31,7 @@ export async function post(url, body, { keepalive = false } = {}) {
     response = await fetch(url, {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
-      body: JSON.stringify(body),
+      body: jsonOf(body),
       credentials: "same-origin",
       keepalive,
       signal: AbortSignal.timeout(TIME_LIMIT),

@@ -12,6 +12,7 @@ const UNSURE = { action: "unsure", value: null, sign: "?", word: "unsure" };
 
 export class View {
   constructor(configuration) {
+    this.configuration = configuration;
     this.words = configuration.words;
     this.keys = configuration.keys;
     this.protocol = configuration.protocol;
@@ -45,6 +46,19 @@ export class View {
     }
   }
 
+  /** Whether the campaign changed what this page shows and asks, since it was opened. */
+  isOutdated(payload) {
+    const { guidelineVersion, protocol, asksReason } = this.configuration;
+    return payload.guideline_version !== guidelineVersion || payload.protocol !== protocol || payload.asks_reason !== asksReason;
+  }
+
+  /** Says why there is no task, in its place. */
+  nothing({ text }) {
+    byId("nothing-text").textContent = text;
+    show(byId("nothing"), true);
+    for (const id of ["task", "actions", "revising"]) show(byId(id), false);
+  }
+
   draw(work) {
     const { payload } = work;
     this.rows.clear();
@@ -59,6 +73,8 @@ export class View {
     byId("write-text").value = "";
     byId("error-reason").value = work.reason;
     byId("write-reached").checked = work.reached;
+    byId("revising").textContent = payload.annotation ? this.words.revising : "";
+    show(byId("revising"), Boolean(payload.annotation));
     show(byId("nothing"), false);
     show(byId("task"), true);
     show(byId("actions"), true);

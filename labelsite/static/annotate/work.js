@@ -3,11 +3,12 @@
 const UNTOUCHED = Object.freeze({ rating: null, flagged: false, ms: 0, note: "" });
 
 export class Work {
-  /** `payload` is the task as the server sent it; `configuration` tells protocol and whether a reason is asked. */
+  /** `payload` is the task as the server sent it; `configuration` tells what the page shows and asks. */
   constructor(payload, configuration) {
     this.payload = payload;
     this.protocol = configuration.protocol;
     this.asksReason = configuration.asksReason;
+    this.guidelineVersion = configuration.guidelineVersion;
     this.options = payload.options;
     this.chosen = this.trajectory();
     this.history = [];
@@ -202,6 +203,7 @@ export class Work {
       }),
       written: exit ? [] : this.written,
       total_time_ms: Math.round(this.elapsed),
+      guideline_version: this.guidelineVersion,
     };
   }
 }

@@ -1,0 +1,78 @@
+"""A campaign changes while a page stands open: the page follows, and tells by which guideline a look was made."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelsite.annotations.models import Annotation
+from labelsite.campaigns.models import Assignment
+from labelsite.campaigns.services import update_campaign
+from tests.browser.annotator_page import Watched
+from tests.factories import make_campaign, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def campaign(watched: Watched):
+    """A campaign of three tasks, with the first one on the page and the second one prepared."""
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator], guideline="Look once.")
+    for number in range(3):
+        make_task(campaign, make_solution(["One.", "Two."], problem=f"Problem {number}?"))
+    watched.log_in(annotator.username)
+    with watched.page.expect_response(lambda response: response.url.endswith("/next/")):
+        watched.annotate(campaign)
+    return campaign
+
+
+def test_each_look_is_stored_with_the_guideline_that_stood_beside_it(watched: Watched, campaign) -> None:
+    page = watched.page
+    update_campaign(campaign, {"guideline": "Look twice."})
+    watched.press("3 3 Enter")
+    # The second task was fetched before the change, and is judged by the guideline on the page.
+    page.wait_for_selector("text=Problem 1?")
+    assert "Look once." in page.inner_text("#guideline")
+    watched.press("3 3")
+    page.evaluate("window.isOld = true")
+    watched.press("Enter")
+    page.wait_for_selector("text=Problem 2?")
+    page.wait_for_function("!window.isOld && document.body.dataset.ready === 'yes'")
+    assert "Look twice." in page.inner_text("#guideline")
+    watched.press("3 3 Enter")
+    watched.submitted(3)
+    versions = Annotation.objects.order_by("pk").values_list("guideline_version", flat=True)
+    assert list(versions) == [1, 1, 2]
+    assert Assignment.objects.count() == 3
+
+
+def test_a_page_that_stands_open_learns_that_mistakes_need_words_now(watched: Watched, campaign) -> None:
+    page = watched.page
+    update_campaign(campaign, {"asks_reason": True})
+    watched.press("1 Enter")
+    page.wait_for_selector("#reason-line:not([hidden])")
+    assert not Annotation.objects.exists()
+    page.fill("#error-reason", "It is two.")
+    watched.press("Escape Enter")
+    watched.submitted(1)
+    assert Annotation.objects.get().reason == "It is two."
+    page.wait_for_selector("text=Problem 1?")
+
+
+def test_undo_after_a_change_opens_the_last_look_on_a_page_with_the_new_guideline(
+    watched: Watched, campaign
+) -> None:
+    page = watched.page
+    watched.press("3 3 Enter")
+    page.wait_for_selector("text=Problem 1?")
+    watched.submitted(1)
+    update_campaign(campaign, {"guideline": "Look twice."})
+    watched.press("u")
+    page.wait_for_url("**/annotate/annotation/*/")
+    watched.ready()
+    assert "Look twice." in page.inner_text("#guideline")
+    watched.press("1 Enter")
+    watched.submitted(1)
+    page.wait_for_selector("text=Problem 1?")
+    live = Annotation.objects.get(is_live=True)
+    assert (live.revision, live.guideline_version, live.trajectory) == (2, 2, [1, -1])

@@ -1,0 +1,101 @@
+"""Undo on a slow line, in two tabs, and after the last task: it opens the submission once, and can be left again."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Route
+
+from labelsite.accounts.models import User
+from labelsite.annotations.models import Annotation
+from labelsite.campaigns.models import Campaign
+from tests.browser.annotator_page import Watched
+from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def annotator() -> User:
+    return make_user()
+
+
+@pytest.fixture
+def campaign(annotator: User) -> Campaign:
+    campaign = make_campaign(members=[annotator])
+    for number in range(2):
+        make_task(campaign, make_solution(["One.", "Two."], problem=f"Problem {number}?"))
+    return campaign
+
+
+def ratings(watched: Watched) -> list[str]:
+    return watched.page.eval_on_selector_all("#steps > .step", "rows => rows.map(row => row.dataset.rating)")
+
+
+def test_two_quick_undos_on_a_slow_line_open_the_submission_once_and_the_page_goes_on(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    page = watched.page
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("3 3 Enter")
+    page.wait_for_selector("text=Problem 1?")
+    watched.submitted(1)
+    held: list[Route] = []
+    page.route("**/undo/", lambda route: held.append(route))
+    with page.expect_request("**/undo/"):
+        watched.press("u u")
+    page.wait_for_timeout(200)
+    assert len(held) == 1
+    held[0].continue_()
+    page.wait_for_selector("#revising:not([hidden])")
+    watched.press("1 Enter")
+    page.wait_for_selector("text=Problem 1?")
+    watched.submitted(1)
+    assert not page.is_visible("#revising")
+    watched.press("3 3 Enter")
+    watched.submitted(2)
+    page.wait_for_selector("text=Everything is labeled")
+    looks = Annotation.objects.order_by("pk").values_list("revision", "is_live", "trajectory")
+    assert list(looks) == [(1, False, [1, 1]), (2, True, [1, -1]), (1, True, [1, 1])]
+
+
+def test_a_second_tab_with_the_same_submission_shows_what_the_first_one_made_of_it_and_goes_on(
+    watched: Watched, annotator: User, campaign: Campaign, chromium_browser: Browser
+) -> None:
+    task = campaign.tasks.earliest("pk")
+    stored = make_annotation(task, annotator, [1, -1])
+    watched.log_in(annotator.username)
+    second = Watched(chromium_browser.new_context(), watched.base)
+    second.log_in(annotator.username)
+    for tab in (watched, second):
+        tab.go(f"/annotate/annotation/{stored.pk}/")
+        tab.ready()
+    second.press("2 Enter")
+    second.page.wait_for_selector("text=Problem 1?")
+    second.settle()
+    second.page.context.close()
+    watched.press("k 1 Enter")
+    watched.page.wait_for_selector("text=changed on another device")
+    assert ratings(watched) == ["1", "0"]
+    watched.press("3 Enter")
+    watched.page.wait_for_selector("text=Problem 1?")
+    live = Annotation.objects.get(is_live=True)
+    assert (live.revision, live.trajectory) == (3, [1, 1])
+
+
+def test_the_last_submission_can_be_undone_when_no_task_is_left(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("3 3 Enter")
+    watched.page.wait_for_selector("text=Problem 1?")
+    watched.submitted(1)
+    watched.press("3 3 Enter")
+    watched.page.wait_for_selector("text=Everything is labeled")
+    watched.submitted(2)
+    watched.press("u")
+    watched.page.wait_for_selector("#revising:not([hidden])")
+    watched.press("1 Enter")
+    watched.page.wait_for_selector("text=Everything is labeled")
+    assert Annotation.objects.get(is_live=True, revision=2).trajectory == [1, -1]
