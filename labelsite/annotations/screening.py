@@ -12,10 +12,14 @@ from labelsite.campaigns.services import Desk, NothingLeft, Reason
 
 def judge(campaign: Campaign, annotator: int) -> str | None:
     """Admits or refuses a person by every screening item that they have done; returns the new state, if any."""
-    done = Annotation.objects.filter(
-        task__campaign=campaign, task__kind=TaskKind.SCREENING, annotator=annotator, is_live=True
-    ).values_list("finish_reason", "trajectory", "task__gold")
-    right = [verdict(finish_reason, trajectory) in (gold or []) for finish_reason, trajectory, gold in done]
+    done = (
+        Annotation.objects.filter(
+            task__campaign=campaign, task__kind=TaskKind.SCREENING, annotator=annotator, is_live=True
+        )
+        .select_related("task")
+        .only("finish_reason", "trajectory", "extra", "task__gold")
+    )
+    right = [verdict(look.finish_reason, look.first_mistake) in (look.task.gold or []) for look in done]
     return campaigns.judge_screening(campaign, annotator, right)
 
 

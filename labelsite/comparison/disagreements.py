@@ -118,7 +118,6 @@ def _people(tasks: dict[int, Task], against: Against) -> dict[int, list[int | No
             for number, task in tasks.items()
         }
     found: dict[int, list[int | None]] = {}
-<<<<<<< HEAD
     query = f"""
         SELECT a.task_id, NULLIF(a.first, -1) FROM ({against.looks}) a
         WHERE a.task_id = ANY(%(tasks)s) ORDER BY a.id
@@ -132,9 +131,4 @@ def _people(tasks: dict[int, Task], against: Against) -> dict[int, list[int | No
         cursor.execute(query, parameters)
         for task, first_mistake in cursor.fetchall():
             found.setdefault(task, []).append(first_mistake)
-=======
-    for annotation in annotations.only("task_id", "trajectory", "finish_reason", "extra"):
-        if annotation.finish_reason in ("found_error", "solution"):
-            found.setdefault(annotation.task_id, []).append(annotation.first_mistake)
->>>>>>> fix-annotate
     return found

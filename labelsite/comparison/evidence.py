@@ -25,19 +25,12 @@ Floats = NDArray[np.float64]
 
 # What a person's finished look says of the first mistake. Bad problems and given-up ones say nothing of it,
 # and an import that breaks a label rule is kept out, as it is kept out of training.
-<<<<<<< HEAD
-PEOPLE = """
-    SELECT a.id, a.annotator_id, a.task_id, t.solution_id, t.gold, cardinality(a.trajectory) AS length,
-        CASE WHEN a.finish_reason = 'found_error' THEN cardinality(a.trajectory) - 1 ELSE -1 END AS first,
-        COALESCE(a.total_time_ms, -1) AS milliseconds
-=======
 # Who went on through steps of their own rated the solution's up to the mistake only.
 PEOPLE = f"""
     SELECT a.id, a.annotator_id, a.task_id, t.solution_id, t.gold,
         COALESCE({first_mistake_sql("a")} + 1, cardinality(a.trajectory)) AS length,
         COALESCE({first_mistake_sql("a")}, -1) AS first,
-        COALESCE(a.total_time_ms, -1) AS milliseconds, (a.exposure <> 'before')::int AS is_blind
->>>>>>> fix-annotate
+        COALESCE(a.total_time_ms, -1) AS milliseconds
     FROM annotations_annotation a JOIN campaigns_task t ON t.id = a.task_id
     WHERE t.campaign_id = %(campaign)s AND a.broken_rule = '' AND a.finish_reason IN ('found_error', 'solution')
 """
