@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import warnings
 from collections import Counter
@@ -13,6 +12,7 @@ from typing import Any
 
 from ml.errors import MisstepError
 from ml.execution import sandbox
+from ml.json_lines import as_line, storable
 from ml.pocket.checker import first_mistake
 from ml.pocket.problems import is_pocket_problem
 from ml.policies import engines_for, load_policy
@@ -66,7 +66,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         for line, spent in sampled_lines(problems, policy, arguments):
             right = [solution["is_correct"] for solution in line["solutions"]]
             counts.update(written=len(right), correct=sum(right), solved=any(right), tokens=spent, answered=1)
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            # The readers of this file refuse what cannot be stored.
+            file.write(as_line(storable(line)))
         if not counts["written"]:
             raise MisstepError(f"{policy.name} wrote no step at all, expected solutions")
     asked = counts["answered"] * arguments.n

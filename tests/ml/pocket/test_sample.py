@@ -102,6 +102,16 @@ def test_an_empty_sample_is_counted_and_keeps_no_reader_from_the_others(
     assert not pools[0].right[1] and not pools[1].right.any()
 
 
+@pytest.mark.parametrize("odd", ["\0", "\ud83d", "\ude00"])
+def test_what_the_readers_refuse_in_a_sample_is_replaced_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    out, given = sampled(tmp_path, monkeypatch, [[(f"Half {odd} of it. So the answer is 2",)]])
+    assert sample_command.main(given) == 0
+    (labelled,) = read(out, "misstep")
+    assert labelled.solution.steps == ("Half \N{REPLACEMENT CHARACTER} of it. So the answer is 2",)
+
+
 def test_a_policy_that_writes_nothing_at_all_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
