@@ -56,8 +56,8 @@ class Doubt(Enum):
     """How far Monty's word may be Monty's own: then real Python has the last word, where it is allowed.
 
     LIKELY_OURS: a missing module or feature, a builtin name that Monty lacks, a time limit (Monty's clock is
-    the wall's), a message that Python never gives. POSSIBLE: an error that a subset of Python may also raise
-    where Python would not. SILENT: the program may print something else, so it was not run.
+    the wall's), a message that Python never gives, a worker that died. POSSIBLE: an error that a subset of Python
+    may also raise where Python would not. SILENT: the program may print something else, so it was not run.
     """
 
     NONE = "none"
@@ -146,12 +146,10 @@ class MontyLayer:
                     if keep_states:
                         self._remember(keys[index], session, output)
         except (MontyError, TimeoutError, OSError) as error:
-            seconds = time.perf_counter() - started
-            return MontyRun(
-                Execution(
-                    Verdict.INFRASTRUCTURE, "", LEVEL, known, f"{type(error).__name__}: {error}", seconds
-                )
-            )
+            # A program may end its worker each time; real Python then says what became of it.
+            seconds, reason = time.perf_counter() - started, f"{type(error).__name__}: {error}"
+            execution = Execution(Verdict.INFRASTRUCTURE, "", LEVEL, known, reason, seconds)
+            return MontyRun(execution, Doubt.LIKELY_OURS)
         return MontyRun(Execution(Verdict.OK, output, LEVEL, len(codes), "", time.perf_counter() - started))
 
     def close(self) -> None:
