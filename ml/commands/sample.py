@@ -60,9 +60,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     problems = list(read_problems(arguments.problems))
     if not problems:
         raise MisstepError(f"{arguments.problems}: no problems, expected at least one")
-    policy = load_policy(arguments.policy, engines_for(len(problems)))
     counts: Counter[str] = Counter()
     with whole_file(arguments.out) as file:
+        policy = load_policy(arguments.policy, engines_for(len(problems)))
         for line, spent in sampled_lines(problems, policy, arguments):
             right = [solution["is_correct"] for solution in line["solutions"]]
             counts.update(written=len(right), correct=sum(right), solved=any(right), tokens=spent, answered=1)
