@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -68,11 +69,30 @@ def secret_key() -> str:
         return key
     kept = VAR / "secret_key"
     if not kept.exists():
-        VAR.mkdir(parents=True, exist_ok=True)
-        handle = os.open(kept, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
+        _make_key(kept)
+    key = kept.read_text().strip()
+    if len(key) < 32:
+        raise ImproperlyConfigured(
+            f"{kept} holds fewer than 32 characters; delete it, and a start makes another"
+        )
+    return key
+
+
+def _make_key(path: Path) -> None:
+    """Put a key there, whole or not at all. Of several first starts at once, one makes the key of all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        handle = os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_urlsafe(48))
-    return kept.read_text().strip()
+            file.flush()
+            os.fsync(file.fileno())
+        # Unlike a rename, this leaves a key that came first.
+        with suppress(FileExistsError):
+            os.link(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 # Folder of everything that Misstep writes: databases, snapshots, checkpoints, logs.
