@@ -30,6 +30,12 @@ def whole_number(name: str, default: int) -> int:
     return int(value)
 
 
+def listed(name: str, default: str = "") -> list[str]:
+    """An environment variable that is a list with commas; one without any entry counts as left out."""
+    parts = [part.strip() for part in os.environ.get(name, "").split(",")]
+    return [part for part in parts if part] or [part for part in default.split(",") if part]
+
+
 # Bounds, below a job's lease, on waiting for a server whose machine is gone without a word: its runner would
 # otherwise wait for minutes, and never learn that it has lost the job. They say nothing about long statements,
 # and nothing on a Unix socket. Seconds, but for tcp_user_timeout (milliseconds).
@@ -44,7 +50,15 @@ NETWORK_WAITS = {
 
 def database_from(url: str) -> dict[str, Any]:
     """Django's settings for `postgresql://user:password@host:port/name?host=/socket/folder`."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # What stands where a port should may be the end of a password that is not escaped: not a word of it.
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read, expected postgresql://user:password@host:port/name with a number as port, "
+            "and percent signs for odd characters in the password (%2F for /)"
+        ) from None
     if parts.scheme not in ("postgres", "postgresql"):
         raise ImproperlyConfigured(f"DATABASE_URL has the scheme {parts.scheme!r}, expected postgresql")
     options: dict[str, Any] = NETWORK_WAITS | dict(parse_qsl(parts.query))
@@ -54,7 +68,7 @@ def database_from(url: str) -> dict[str, Any]:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": options.pop("host", parts.hostname or ""),
-        "PORT": str(parts.port or options.pop("port", "")),
+        "PORT": str(port or options.pop("port", "")),
         "OPTIONS": options,
         # The web's threads keep their connections; 0 opens one per use, right for short commands and workers.
         "CONN_MAX_AGE": None if flag("KEEP_CONNECTIONS", True) else 0,
@@ -99,8 +113,8 @@ def _make_key(path: Path) -> None:
 VAR = Path(os.environ.get("VAR", BASE_DIR / "var")).resolve()
 SECRET_KEY = secret_key()
 DEBUG = flag("DEBUG", False)
-ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
-CSRF_TRUSTED_ORIGINS = [origin for origin in os.environ.get("TRUSTED_ORIGINS", "").split(",") if origin]
+ALLOWED_HOSTS = listed("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = listed("TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
     "django.contrib.auth",
