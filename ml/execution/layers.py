@@ -15,9 +15,9 @@ from ml.execution.monty import LEVEL as MONTY_LEVEL
 from ml.execution.monty import Doubt, MontyLayer
 from ml.execution.outcome import Execution, Verdict, path_keys
 from ml.execution.process import ProcessLayer
-from ml.execution.recent import Recent, text_bytes
 from ml.execution.self_test import NotTried, broken_promises
 from ml.execution.turns import Turns
+from ml.recent import Recent, text_bytes
 
 INFRASTRUCTURE_TRIES = 3
 # An execution holds up to 64 KiB of output.
