@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -29,6 +30,12 @@ def whole_number(name: str, default: int) -> int:
     return int(value)
 
 
+def listed(name: str, default: str = "") -> list[str]:
+    """An environment variable that is a list with commas; one without any entry counts as left out."""
+    parts = [part.strip() for part in os.environ.get(name, "").split(",")]
+    return [part for part in parts if part] or [part for part in default.split(",") if part]
+
+
 # Bounds, below a job's lease, on waiting for a server whose machine is gone without a word: its runner would
 # otherwise wait for minutes, and never learn that it has lost the job. They say nothing about long statements,
 # and nothing on a Unix socket. Seconds, but for tcp_user_timeout (milliseconds).
@@ -43,7 +50,15 @@ NETWORK_WAITS = {
 
 def database_from(url: str) -> dict[str, Any]:
     """Django's settings for `postgresql://user:password@host:port/name?host=/socket/folder`."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        # What stands where a port should may be the end of a password that is not escaped: not a word of it.
+        raise ImproperlyConfigured(
+            "DATABASE_URL cannot be read, expected postgresql://user:password@host:port/name with a number as port, "
+            "and percent signs for odd characters in the password (%2F for /)"
+        ) from None
     if parts.scheme not in ("postgres", "postgresql"):
         raise ImproperlyConfigured(f"DATABASE_URL has the scheme {parts.scheme!r}, expected postgresql")
     options: dict[str, Any] = NETWORK_WAITS | dict(parse_qsl(parts.query))
@@ -53,7 +68,7 @@ def database_from(url: str) -> dict[str, Any]:
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": options.pop("host", parts.hostname or ""),
-        "PORT": str(parts.port or options.pop("port", "")),
+        "PORT": str(port or options.pop("port", "")),
         "OPTIONS": options,
         # The web's threads keep their connections; 0 opens one per use, right for short commands and workers.
         "CONN_MAX_AGE": None if flag("KEEP_CONNECTIONS", True) else 0,
@@ -68,19 +83,38 @@ def secret_key() -> str:
         return key
     kept = VAR / "secret_key"
     if not kept.exists():
-        VAR.mkdir(parents=True, exist_ok=True)
-        handle = os.open(kept, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
+        _make_key(kept)
+    key = kept.read_text().strip()
+    if len(key) < 32:
+        raise ImproperlyConfigured(
+            f"{kept} holds fewer than 32 characters; delete it, and a start makes another"
+        )
+    return key
+
+
+def _make_key(path: Path) -> None:
+    """Put a key there, whole or not at all. Of several first starts at once, one makes the key of all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        handle = os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_urlsafe(48))
-    return kept.read_text().strip()
+            file.flush()
+            os.fsync(file.fileno())
+        # Unlike a rename, this leaves a key that came first.
+        with suppress(FileExistsError):
+            os.link(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 # Folder of everything that Misstep writes: databases, snapshots, checkpoints, logs.
 VAR = Path(os.environ.get("VAR", BASE_DIR / "var")).resolve()
 SECRET_KEY = secret_key()
 DEBUG = flag("DEBUG", False)
-ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")
-CSRF_TRUSTED_ORIGINS = [origin for origin in os.environ.get("TRUSTED_ORIGINS", "").split(",") if origin]
+ALLOWED_HOSTS = listed("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = listed("TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
     "django.contrib.auth",

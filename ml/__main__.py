@@ -31,8 +31,9 @@ def usage() -> str:
 def main(arguments: list[str]) -> int:
     """Run one verb; return the exit status.
 
-    0: done; 1: refused input; 2: unusable or unavailable request. A later start may succeed after 69: a server
-    cannot be reached or is overloaded; and 75: another process writes to the folder.
+    0: done; 1: refused input; 2: unusable or unavailable request, or the system failed it (a full disk, a file that
+    may not be read). A later start may succeed after 69: a server cannot be reached or is overloaded; and 75: another
+    process writes to the folder.
     """
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
@@ -58,6 +59,15 @@ def main(arguments: list[str]) -> int:
     except MisstepError as refusal:
         print(f"python -m ml {verb}: {refusal}", file=sys.stderr)
         return 1
+    except OSError as problem:
+        print(f"python -m ml {verb}: {_told(problem)}", file=sys.stderr)
+        return 2
+
+
+def _told(problem: OSError) -> str:
+    """What went wrong and with which file, in one line."""
+    words = problem.strerror or str(problem) or type(problem).__name__
+    return f"{problem.filename}: {words}" if problem.filename else words
 
 
 if __name__ == "__main__":

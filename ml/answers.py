@@ -38,10 +38,16 @@ _SURELY_DIFFERENT = Fraction(1, 100_000)
 _COLON = r"[\s*]*(?::[\s*]*)?"
 # To the end of the sentence or of the line; a full stop inside a number ends nothing.
 _SENTENCE = r"(?P<answer>[^\n]+?)(?=\.[ \t]+[A-Z]|$)"
+_ANSWER_WORD = r"(?:final[ \t]+)?answer"
 _MARKED = (
-    re.compile(r"####[ \t]*(?P<answer>[^\n]+)"),
+    # GSM8K's mark, also behind a sentence. A heading of a step or of the answer looks the same, and states none itself.
     re.compile(
-        r"^[ \t]*#[ \t]*answer[ \t]*(?::[ \t]*)?\n+[ \t]*(?P<answer>[^\n]+)", re.IGNORECASE | re.MULTILINE
+        r"(?<!#)####(?!#)(?![ \t*]*(?:step[ \t]*\d|" + _ANSWER_WORD + r"\b))[ \t]*(?P<answer>[^\n]+)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"^[ \t]*#{1,6}[ \t*]*" + _ANSWER_WORD + r"[ \t*]*(?::[ \t*]*)?\n\s*(?P<answer>\S[^\n]*)",
+        re.IGNORECASE | re.MULTILINE,
     ),
     re.compile(r"^[ \t]*A:[ \t]*(?P<answer>[^\n]+)", re.MULTILINE),
     re.compile(

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ml.json_lines import as_line
+
 
 @dataclass
 class Progress:
@@ -63,4 +65,4 @@ def pace(report: Mapping[str, Any]) -> float | None:
 
 def print_result(result: Mapping[str, Any]) -> None:
     """Print the command's result: one JSON object, the last line on stdout."""
-    print(json.dumps(result, ensure_ascii=False, allow_nan=False), flush=True)
+    print(as_line(result), end="", flush=True)

@@ -9,21 +9,49 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from ml.errors import MisstepError
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
     """Opens a text file beside `path`, and gives it that name once it is on the disk and the block ended well.
 
-    An error inside the block leaves what stood there before. Makes the folder where there is none.
+    An error inside the block leaves what stood there before. Makes the folder where there is none. Raises
+    MisstepError where nothing can be written, before the block runs: whoever has long work to do opens this first.
+    Where the finished file cannot get its name, it stays under its own, which the MisstepError tells.
     """
-    # A name of its own for each writer: two that shared one would take each other's half-written file.
-    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    beside, stream = _opened_beside(path)
     try:
-        with beside.open("w", encoding="utf-8") as stream:
+        with stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(beside, path)
-    finally:
+    except BaseException:
         beside.unlink(missing_ok=True)
+        raise
+    try:
+        _refuse_other_things(path)
+        os.replace(beside, path)
+    except (OSError, MisstepError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise MisstepError(f"{path}: {why}; what was written is whole, and stands in {beside}") from error
+
+
+def _opened_beside(path: Path) -> tuple[Path, TextIO]:
+    _refuse_other_things(path)
+    # A name of its own for each writer: two that shared one would take each other's half-written file.
+    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return beside, beside.open("w", encoding="utf-8")
+    except FileExistsError as error:
+        raise MisstepError(f"{path.parent} is no folder, expected one for {path.name}") from error
+    except OSError as error:
+        raise MisstepError(f"{path}: {error.strerror}, expected a file that can be written") from error
+
+
+def _refuse_other_things(path: Path) -> None:
+    """A folder cannot be replaced by a file, and a device must not be."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        found = "a folder" if os.path.isdir(path) else "no regular file"
+        raise MisstepError(f"{path} is {found}, expected the name of a file to write")

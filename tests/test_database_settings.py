@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from labelsite.settings import database_from
@@ -19,3 +21,13 @@ def test_the_driver_takes_these_options(db):
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     assert "tcp_user_timeout" in connection.get_connection_params()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://user@db:54x2/m", "postgresql://user@db:99999/m", "postgresql://u:secret/word@db/m"],
+)
+def test_an_address_that_cannot_be_read_is_one_line_without_its_password(address):
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL cannot be read, expected") as refusal:
+        database_from(address)
+    assert "secret" not in str(refusal.value) and "\n" not in str(refusal.value)

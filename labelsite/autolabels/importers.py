@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,11 @@ from typing import Any, NoReturn
 
 from ml.errors import BadRecord, MisstepError
 from ml.execution.outcome import Verdict
+from ml.json_lines import storable
 from ml.records import SolutionEstimate, StepEstimate
 
 # What a search tree's node must tell; see the README's description of trees.jsonl.
 NODE_KEYS = ("id", "parent", "depth", "text", "visits", "q_value")
-# What a model or its code may write and PostgreSQL refuses, as text and as JSON: NUL and halves of surrogate pairs.
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,17 +208,6 @@ def identity_of(value: str) -> int:
     if not value.isdecimal():
         raise MisstepError(f"the output names {value!r}, expected the id of a solution or problem")
     return int(value)
-
-
-def storable(value: Any) -> Any:
-    """A value as JSON has it, with a replacement character where PostgreSQL cannot hold what was written."""
-    if isinstance(value, str):
-        return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
-    if isinstance(value, list):
-        return [storable(part) for part in value]
-    if isinstance(value, dict):
-        return {key: storable(part) for key, part in value.items()}
-    return value
 
 
 def _step_estimate(step: Any, refusal: _Refusal) -> StepEstimate:

@@ -22,12 +22,12 @@ from labelsite.autolabels.importers import (
     read_run,
     read_scores,
     read_trees,
-    storable,
 )
 from labelsite.autolabels.models import EstimateRun, ScoreRun, SearchTree, Shard
 from labelsite.autolabels.unanswered import load_unanswered
 from labelsite.problems.models import Problem, Step
 from ml.errors import MisstepError
+from ml.json_lines import storable
 from ml.records import SolutionEstimate
 
 BATCH = 1000

@@ -6,7 +6,9 @@ with DATABASE_URL and BROKER_URL set.
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import http.client
 import json
 import os
 import shutil
@@ -16,8 +18,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import IO
 
@@ -93,14 +93,21 @@ class Demo:
                 f"only {free / 1e9:.2f} GB are free at {self.var}, 1 GB is needed; make room, or choose "
                 "another folder with VAR="
             )
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
+        self._refuse_unusable_address()
+
+    def _refuse_unusable_address(self) -> None:
+        # As the web server decides it: a host with a colon is an IPv6 address.
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        try:
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((self.host, self.port))
-            except OSError as problem:
-                raise DemoError(
-                    f"port {self.port} is not free ({problem.strerror}); choose another with PORT="
-                ) from None
+        except OSError as problem:
+            if problem.errno == errno.EADDRINUSE:
+                told = f"port {self.port} is not free ({problem.strerror}); choose another with PORT="
+            else:
+                told = f"cannot listen at {self.bind} ({problem.strerror}); choose with HOST= and PORT="
+            raise DemoError(told) from None
 
     def _start_servers(self) -> None:
         self.hold = ensure()
@@ -136,7 +143,7 @@ class Demo:
             self.group.start(member)
 
     def _web_command(self) -> list[str]:
-        options = ["--config", "python:labelsite.web", "--bind", f"{self.host}:{self.port}"]
+        options = ["--config", "python:labelsite.web", "--bind", self.bind]
         options += ["--access-logfile", "-", "--timeout", "120", "--graceful-timeout", "5"]
         return [sys.executable, "-m", "gunicorn", "labelsite.wsgi:application", *options]
 
@@ -186,19 +193,41 @@ class Demo:
     def _wait_for_page(self) -> None:
         deadline = time.monotonic() + WEB_ANSWERS_SECONDS
         while not self.stopping.is_set():
-            try:
-                with urllib.request.urlopen(self.address, timeout=10):
-                    return
-            except (OSError, urllib.error.URLError) as problem:
-                if time.monotonic() > deadline:
-                    raise DemoError(
-                        f"no page at {self.address} ({problem}); see {self.var}/log/web.log"
-                    ) from None
+            problem = self._missing_page()
+            if problem is None:
+                return
+            if time.monotonic() > deadline:
+                raise DemoError(f"no page at {self.address} ({problem}); see {self.var}/log/web.log")
             time.sleep(0.1)
+
+    def _missing_page(self) -> str | None:
+        """Why there is no page yet; None where the site answers, if only to refuse the name or to ask for HTTPS.
+
+        Asked without urllib, which would go by a proxy of the environment.
+        """
+        page = http.client.HTTPConnection(self.reachable_host, self.port, timeout=10)
+        try:
+            page.request("GET", "/login/")
+            answer = page.getresponse()
+            return f"{answer.status} {answer.reason}" if answer.status >= 500 else None
+        except (OSError, http.client.HTTPException) as problem:
+            return str(problem)
+        finally:
+            page.close()
+
+    @property
+    def bind(self) -> str:
+        """Where the web server listens."""
+        return f"{_in_address(self.host)}:{self.port}"
+
+    @property
+    def reachable_host(self) -> str:
+        """A host at which this machine finds the site: nobody can connect to "any address"."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
 
     @property
     def address(self) -> str:
-        return f"http://{'127.0.0.1' if self.host == '0.0.0.0' else self.host}:{self.port}/"
+        return f"http://{_in_address(self.reachable_host)}:{self.port}/"
 
     def _greet(self) -> None:
         kept = self.var / "passwords.json"
@@ -221,6 +250,11 @@ class Demo:
         print("Stopped.", flush=True)
 
 
+def _in_address(host: str) -> str:
+    """A host as an address has it, where a colon would end it."""
+    return f"[{host}]" if ":" in host else host
+
+
 def main() -> int:
     """Read HOST, PORT and VAR from the environment; return the exit status.
 
@@ -231,7 +265,7 @@ def main() -> int:
         print(f"make demo: PORT is {port!r}, expected a number from 1 to 65535", file=sys.stderr)
         return 2
     try:
-        host = os.environ.get("HOST") or "127.0.0.1"
+        host = (os.environ.get("HOST") or "127.0.0.1").strip("[]")
         Demo(var_folder(), host, int(port), with_campaigns="--empty" not in sys.argv[1:]).run()
     except (DemoError, EmbeddedError) as refusal:
         print(f"make demo: {refusal}", file=sys.stderr)

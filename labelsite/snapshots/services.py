@@ -129,9 +129,10 @@ def export(snapshot: Snapshot, target: Path) -> None:
         # The folder may be shared with a snapshot of the same content under another name.
         write_manifest(partial / MANIFEST_FILE, snapshot.manifest)
         os.replace(partial, target)
-    except OSError as error:
+    except (OSError, MisstepError) as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise MisstepError(f"{target}: {error.strerror}, expected a folder that can be written") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise MisstepError(f"{target}: {why}, expected a folder that can be written") from error
 
 
 def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:

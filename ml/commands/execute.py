@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from ml.errors import MisstepError
 from ml.execution import Sandbox, Verdict, sandbox
 from ml.formats import FORMATS, guess, read
+from ml.json_lines import as_line
 from ml.progress import Progress, print_result
 from ml.search.grading import code_of
 from ml.whole_file import whole_file
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
             outcomes = outcomes_of(labelled.solution.steps, box)
             if any(outcomes):
                 line = {"id": labelled.solution.id, "steps": outcomes}
-                stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+                stream.write(as_line(line))
             count += 1
             verdicts.update(outcome["verdict"] for outcome in outcomes if outcome)
             progress.report(count)

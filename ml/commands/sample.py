@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import warnings
 from collections import Counter
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import MisstepError
-from ml.execution import sandbox
+from ml.execution import Verdict, sandbox
+from ml.json_lines import as_line, storable
 from ml.pocket.checker import first_mistake
 from ml.pocket.problems import is_pocket_problem
 from ml.policies import engines_for, load_policy
@@ -60,33 +60,56 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     problems = list(read_problems(arguments.problems))
     if not problems:
         raise MisstepError(f"{arguments.problems}: no problems, expected at least one")
-    policy = load_policy(arguments.policy, engines_for(len(problems)))
     counts: Counter[str] = Counter()
     with whole_file(arguments.out) as file:
+        policy = load_policy(arguments.policy, engines_for(len(problems)))
         for line, spent in sampled_lines(problems, policy, arguments):
             right = [solution["is_correct"] for solution in line["solutions"]]
-            counts.update(written=len(right), correct=sum(right), solved=any(right), tokens=spent, answered=1)
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        if not counts["written"]:
-            raise MisstepError(f"{policy.name} wrote no step at all, expected solutions")
-    asked = counts["answered"] * arguments.n
-    empty = asked - counts["written"]
-    if empty:
-        told = f"{empty} of {asked} samples hold no step; they are counted (empty_samples) and not written"
-        print(f"python -m ml sample: {told}", file=sys.stderr, flush=True)
+            empty, ungraded = line.get("empty_samples", 0), line.get("ungraded_samples", 0)
+            counts.update(
+                written=len(right), correct=sum(right), empty=empty, ungraded=ungraded, tokens=spent
+            )
+            if not right and not empty:
+                # Nothing is known of this problem, so it is no pool to choose from.
+                continue
+            counts.update(solved=any(right), answered=1)
+            # The readers of this file refuse what cannot be stored.
+            file.write(as_line(storable(line)))
+        _refuse_nothing(policy.name, counts)
+    known = counts["written"] + counts["empty"]
+    _tell_left_out(counts, known + counts["ungraded"])
     return {
         "out": str(arguments.out),
         "policy": policy.name,
         "problems": len(problems),
         "solutions": counts["written"],
-        "empty_samples": empty,
+        "empty_samples": counts["empty"],
+        "ungraded_samples": counts["ungraded"],
         # Of these nothing is known: they are in no share below.
         "unanswered": len(problems) - counts["answered"],
-        # An empty sample is no solution, and no right one.
-        "pass_at_1": round(counts["correct"] / asked, 4),
+        # An empty sample is no solution, and no right one; of an ungraded one nothing is known.
+        "pass_at_1": round(counts["correct"] / known, 4),
         "solved": round(counts["solved"] / counts["answered"], 4),
         "tokens": counts["tokens"],
     }
+
+
+def _refuse_nothing(policy: str, counts: Counter[str]) -> None:
+    if counts["written"]:
+        return
+    if counts["ungraded"]:
+        raise MisstepError(
+            f"none of {counts['ungraded']} solutions could be graded: the sandbox or the grader failed each time"
+        )
+    raise MisstepError(f"{policy} wrote no step at all, expected solutions")
+
+
+def _tell_left_out(counts: Counter[str], samples: int) -> None:
+    """Say on stderr what is missing in the file, and why."""
+    for kind, reason in (("empty", "hold no step"), ("ungraded", "could not be run or graded here")):
+        if counts[kind]:
+            told = f"{counts[kind]} of {samples} samples {reason}; they are counted ({kind}_samples) and not written"
+            print(f"python -m ml sample: {told}", file=sys.stderr, flush=True)
 
 
 def sampled_lines(
@@ -95,7 +118,8 @@ def sampled_lines(
     """One output line for each problem that the policy can read, and the tokens that it took.
 
     Samples without any step are a number beside the solutions: no reader takes a solution with nothing to judge,
-    and best-of-n counts them among its candidates.
+    and best-of-n counts them among its candidates. Those whose grading failed here are another number, and no
+    candidates: nothing is known of them.
     """
     progress = Progress("problems", len(problems))
     at_once = max(1, COMPLETIONS_AT_ONCE // arguments.n)
@@ -106,7 +130,9 @@ def sampled_lines(
             if isinstance(continuations, Unanswerable):
                 warnings.warn(f"no solution to {problem.id!r}: {continuations}", stacklevel=2)
                 continue
-            solutions = [solution_record(problem, one, arguments.style) for one in continuations if one.steps]
+            with_steps = [one for one in continuations if one.steps]
+            graded = [solution_record(problem, one, arguments.style) for one in with_steps]
+            solutions = [record for record in graded if record is not None]
             line: dict[str, Any] = {
                 "id": problem.id,
                 "problem": problem.text,
@@ -114,8 +140,10 @@ def sampled_lines(
                 "generator": policy.name,
                 "solutions": solutions,
             }
-            if empty := len(continuations) - len(solutions):
+            if empty := len(continuations) - len(with_steps):
                 line["empty_samples"] = empty
+            if ungraded := len(with_steps) - len(solutions):
+                line["ungraded_samples"] = ungraded
             yield line, sum(one.tokens for one in continuations)
         progress.report(min(begin + at_once, len(problems)))
 
@@ -130,9 +158,14 @@ def _written(
         return partly.answers
 
 
-def solution_record(problem: Problem, written: Continuation, style: str) -> dict[str, Any]:
-    """One solution as it is saved; pocket problems also carry the checker's first mistake."""
+def solution_record(problem: Problem, written: Continuation, style: str) -> dict[str, Any] | None:
+    """One solution as it is saved; pocket problems also carry the checker's first mistake.
+
+    None where an infrastructure verdict leaves open whether it is right.
+    """
     graded = grade(problem, written.steps, sandbox())
+    if written.finished and graded.execution and graded.execution.verdict is Verdict.INFRASTRUCTURE:
+        return None
     record: dict[str, Any] = {
         "steps": list(written.steps),
         "final_answer": graded.answer if written.finished else None,

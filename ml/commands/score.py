@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TextIO
 
 from ml.errors import MisstepError
 from ml.formats import FORMATS, guess, read
@@ -39,6 +40,14 @@ def main(argv: list[str]) -> int:
     format = options.format or guess(options.solutions)
     if format is None:
         raise MisstepError(f"{options.solutions}: its format is not known, expected --format")
+    with whole_file(options.out) as stream:
+        result = _score(options, format, stream)
+    print_result(result)
+    return 0
+
+
+def _score(options: argparse.Namespace, format: str, stream: TextIO) -> dict[str, Any]:
+    """Write the scores; returns the command's result."""
     from ml.prm import Unscored, load_scorer
     from ml.prm.distributed import chosen_device, refuse_missing_device
     from ml.prm.run import settle_process
@@ -59,19 +68,15 @@ def main(argv: list[str]) -> int:
 
     progress = Progress("solutions")
     count = steps = 0
-    with whole_file(options.out) as stream:
-        for name, scores in scorer.score_all(solutions()):
-            stream.write(json.dumps({"id": name, "scores": scores}) + "\n")
-            count, steps = count + 1, steps + len(scores)
-            progress.report(count)
-    print_result(
-        {
-            "scores": str(options.out),
-            "solutions": count,
-            "steps": steps,
-            "unscored_steps": scorer.truncated,
-            "solutions_of_training_problems": seen["overlap"],
-            "checkpoint": {name: scorer.card[name] for name in ("objective", "snapshot", "seed")},
-        }
-    )
-    return 0
+    for name, scores in scorer.score_all(solutions()):
+        stream.write(json.dumps({"id": name, "scores": scores}) + "\n")
+        count, steps = count + 1, steps + len(scores)
+        progress.report(count)
+    return {
+        "scores": str(options.out),
+        "solutions": count,
+        "steps": steps,
+        "unscored_steps": scorer.truncated,
+        "solutions_of_training_problems": seen["overlap"],
+        "checkpoint": {name: scorer.card[name] for name in ("objective", "snapshot", "seed")},
+    }

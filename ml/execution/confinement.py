@@ -99,6 +99,11 @@ def landlock_version() -> int:
     return max(0, int(version))
 
 
+def is_possible() -> bool:
+    """Whether this system has what `confine` needs. Where it has, a failure to confine may be a passing one."""
+    return landlock_version() >= _OLDEST_LANDLOCK and machine() in _ALLOWED
+
+
 def confine(readable: Sequence[str], watcher: socket.socket | None = None) -> None:
     """Confine the calling process; `readable` folders may be read, nothing may be written.
 

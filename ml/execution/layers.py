@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from ml.execution.confinement import is_possible
 from ml.execution.monty import LEVEL as MONTY_LEVEL
 from ml.execution.monty import Doubt, MontyLayer
 from ml.execution.outcome import Execution, Verdict, path_keys
 from ml.execution.process import ProcessLayer
-from ml.execution.recent import Recent, text_bytes
-from ml.execution.self_test import broken_promises
+from ml.execution.self_test import NotTried, broken_promises
 from ml.execution.turns import Turns
+from ml.recent import Recent, text_bytes
 
 INFRASTRUCTURE_TRIES = 3
 # An execution holds up to 64 KiB of output.
 VERDICT_BYTES_KEPT = 64 * 1024 * 1024
 # Set to 1 by an operator who accepts that a model's code may break out of the second layer.
 UNSAFE_SWITCH = "MISSTEP_ALLOW_UNSAFE_EXEC"
+
+# A self-test that could not be run is repeated when it has taken at most one part in so many of the time.
+PATIENCE = 10
 
 # Gives the turn in which one layer runs a path once: beside others, or alone.
 Turn = Callable[[], AbstractContextManager[None]]
@@ -44,7 +49,8 @@ class Sandbox:
         self._process = ProcessLayer(processes) if use_processes else None
         self._lock = threading.Lock()
         self._turns = Turns()
-        self._checked: list[str] | None = None if use_processes else ["is switched off"]
+        self._checked = _absence(use_processes)
+        self._untried, self._try_again_at = "", 0.0
         self._known: Recent[bytes, Execution] = Recent(VERDICT_BYTES_KEPT)
         self.executions: Counter[str] = Counter()
         self.infrastructure = 0
@@ -69,14 +75,29 @@ class Sandbox:
         return result
 
     def broken_promises(self) -> list[str]:
-        """What the second layer fails to hold on this machine; tried once, at its first use."""
+        """What the second layer fails to hold on this machine; tried at its first use, until that gives an answer.
+
+        Raises NotTried where it gives none for now.
+        """
         if self._checked is None:
             with self._turns.exclusive():
                 # Another thread may have tried it while this one waited.
                 if self._checked is None:
-                    assert self._process is not None
-                    self._checked = broken_promises(self._process.run, os.getpid())
+                    self._checked = self._self_test()
         return self._checked
+
+    def _self_test(self) -> list[str]:
+        assert self._process is not None
+        started = time.monotonic()
+        if started < self._try_again_at:
+            raise NotTried(self._untried)
+        try:
+            return broken_promises(self._process.run, os.getpid())
+        except NotTried as reason:
+            # A server that does not start takes minutes to say so, and nothing runs beside it.
+            now = time.monotonic()
+            self._untried, self._try_again_at = str(reason), now + PATIENCE * (now - started)
+            raise
 
     def close(self) -> None:
         """End every worker process."""
@@ -102,7 +123,11 @@ class Sandbox:
             run = self._monty.run(codes, keep_states)
         if run.doubt is Doubt.NONE:
             return run.execution
-        broken = self.broken_promises()
+        try:
+            broken = self.broken_promises()
+        except NotTried as reason:
+            # Real Python has the last word here, though not now: Monty's alone would be evidence on some days only.
+            return _parked(run.execution, f"the second layer could not be tried: {reason}")
         if self._process is not None and (not broken or os.environ.get(UNSAFE_SWITCH) == "1"):
             with turn():
                 execution = self._process.run(codes, keep_states)
@@ -116,6 +141,17 @@ class Sandbox:
             with turn():
                 run = self._monty.run_inexact(codes, keep_states)
         if run.doubt is Doubt.LIKELY_OURS:
-            reason = f"{run.execution.error} (no second layer: {', '.join(broken)})"
-            return replace(run.execution, verdict=Verdict.INFRASTRUCTURE, error=reason)
+            return _parked(run.execution, f"no second layer: {', '.join(broken)}")
         return run.execution
+
+
+def _absence(use_processes: bool) -> list[str] | None:
+    """Why there is no second layer here at all; None where the self-test has to say."""
+    if not use_processes:
+        return ["is switched off"]
+    return None if is_possible() else ["this system has no Landlock, or an unknown processor"]
+
+
+def _parked(execution: Execution, reason: str) -> Execution:
+    """What Monty said, as no evidence."""
+    return replace(execution, verdict=Verdict.INFRASTRUCTURE, error=f"{execution.error} ({reason})")

@@ -13,7 +13,6 @@ import builtins
 import re
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -32,10 +31,10 @@ from pydantic_monty import (
 
 from ml.execution.differences import ROUND, may_differ
 from ml.execution.outcome import Execution, Verdict, path_keys
+from ml.recent import Recent, text_bytes
 
 LEVEL = "monty"
 OUTPUT_BYTES = 64 * 1024
-STATES_KEPT = 20_000
 BYTES_KEPT = 256 * 1024 * 1024
 LONGEST_STATE = 1024 * 1024
 
@@ -56,8 +55,8 @@ class Doubt(Enum):
     """How far Monty's word may be Monty's own: then real Python has the last word, where it is allowed.
 
     LIKELY_OURS: a missing module or feature, a builtin name that Monty lacks, a time limit (Monty's clock is
-    the wall's), a message that Python never gives. POSSIBLE: an error that a subset of Python may also raise
-    where Python would not. SILENT: the program may print something else, so it was not run.
+    the wall's), a message that Python never gives, a worker that died. POSSIBLE: an error that a subset of Python
+    may also raise where Python would not. SILENT: the program may print something else, so it was not run.
     """
 
     NONE = "none"
@@ -85,10 +84,6 @@ class _Left:
     state: bytes | None
     output: str
 
-    @property
-    def size(self) -> int:
-        return len(self.state or b"") + len(self.output)
-
 
 class MontyLayer:
     """A pool of Monty workers and the states of paths that ran. Thread-safe.
@@ -99,8 +94,7 @@ class MontyLayer:
     def __init__(self, processes: int = 2, exact: bool = False) -> None:
         self._processes, self._exact = processes, exact
         self._pool: Monty | None = None
-        self._states: OrderedDict[bytes, _Left] = OrderedDict()
-        self._bytes = 0
+        self._states: Recent[bytes, _Left] = Recent(BYTES_KEPT)
         self._lock = threading.Lock()
 
     def run(self, codes: Sequence[str], keep_states: bool = True) -> MontyRun:
@@ -146,20 +140,17 @@ class MontyLayer:
                     if keep_states:
                         self._remember(keys[index], session, output)
         except (MontyError, TimeoutError, OSError) as error:
-            seconds = time.perf_counter() - started
-            return MontyRun(
-                Execution(
-                    Verdict.INFRASTRUCTURE, "", LEVEL, known, f"{type(error).__name__}: {error}", seconds
-                )
-            )
+            # A program may end its worker each time; real Python then says what became of it.
+            seconds, reason = time.perf_counter() - started, f"{type(error).__name__}: {error}"
+            execution = Execution(Verdict.INFRASTRUCTURE, "", LEVEL, known, reason, seconds)
+            return MontyRun(execution, Doubt.LIKELY_OURS)
         return MontyRun(Execution(Verdict.OK, output, LEVEL, len(codes), "", time.perf_counter() - started))
 
     def close(self) -> None:
         """End the workers and forget every state."""
         with self._lock:
             pool, self._pool = self._pool, None
-            self._states.clear()
-            self._bytes = 0
+            self._states = Recent(BYTES_KEPT)
         if pool is not None:
             pool.__exit__(None, None, None)
 
@@ -175,13 +166,12 @@ class MontyLayer:
                 found = self._states.get(keys[length - 1])
                 # Without its state a step is known only as a path's last one: nothing can go on from it.
                 if found is not None and (found.state is not None or length == len(keys)):
-                    self._states.move_to_end(keys[length - 1])
                     return length, found.state, found.output
         return 0, None, ""
 
     def _remember(self, key: bytes, session: MontySession, output: str) -> None:
         with self._lock:
-            if key in self._states:
+            if self._states.get(key) is not None:
                 return
         try:
             state = session.dump()
@@ -192,13 +182,8 @@ class MontyLayer:
         self._keep(key, _Left(state if len(state) <= LONGEST_STATE else None, output))
 
     def _keep(self, key: bytes, left: _Left) -> None:
-        """Remember what a step left; the oldest go when there are too many, or too many bytes of them."""
         with self._lock:
-            earlier = self._states.pop(key, None)
-            self._states[key] = left
-            self._bytes += left.size - (earlier.size if earlier else 0)
-            while len(self._states) > STATES_KEPT or self._bytes > BYTES_KEPT:
-                self._bytes -= self._states.popitem(last=False)[1].size
+            self._states.keep(key, left, len(left.state or b"") + text_bytes([left.output]))
 
 
 def _needs_round(codes: Sequence[str], index: int) -> bool:

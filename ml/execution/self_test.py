@@ -11,6 +11,9 @@ from collections.abc import Callable
 
 from ml.execution.outcome import Execution, Verdict
 
+# A probe that we could not run says nothing of the layer; a busy machine may start a process at the next try.
+TRIES = 3
+
 HONEST = "import math\nprint(math.comb(6, 2) + 1)"
 HONEST_OUTPUT = "16"
 
@@ -33,16 +36,43 @@ ATTACKS = {
 }
 
 
+class NotTried(Exception):
+    """PROBE: why it could not be run. Neither kept nor broken: the self-test has to be repeated."""
+
+
 def broken_promises(run: Callable[[list[str]], Execution], launcher: int) -> list[str]:
-    """What a layer fails to hold, empty where all is well. An honest program that fails counts too."""
-    honest = run([HONEST])
+    """What a layer fails to hold, empty where all is well. An honest program that fails counts too.
+
+    Raises NotTried where some probe could not be run, and none that could shows a broken promise.
+    """
+    honest = _tried(run, HONEST)
+    if honest.verdict is Verdict.INFRASTRUCTURE:
+        raise NotTried(f"runs an honest program ({honest.error})")
     if honest.verdict is not Verdict.OK or honest.output.strip() != HONEST_OUTPUT:
         return [f"runs an honest program ({honest.verdict}: {honest.error})"]
-    return [
-        name for name, program in ATTACKS.items() if _broke(run([program.replace("{pid}", str(launcher))]))
+    outcomes = {
+        name: _tried(run, program.replace("{pid}", str(launcher))) for name, program in ATTACKS.items()
+    }
+    broken = [name for name, outcome in outcomes.items() if _broke(outcome)]
+    untried = [
+        f"{name} ({outcome.error})"
+        for name, outcome in outcomes.items()
+        if outcome.verdict is Verdict.INFRASTRUCTURE
     ]
+    if untried and not broken:
+        raise NotTried(", ".join(untried))
+    return broken
+
+
+def _tried(run: Callable[[list[str]], Execution], program: str) -> Execution:
+    outcome = run([program])
+    for _ in range(TRIES - 1):
+        if outcome.verdict is not Verdict.INFRASTRUCTURE:
+            break
+        outcome = run([program])
+    return outcome
 
 
 def _broke(execution: Execution) -> bool:
-    # An attack that ends in peace, or that we could not even try, proves nothing in our favour.
-    return "BROKEN" in execution.output or execution.verdict is not Verdict.PROGRAM_ERROR
+    # An attack that ends in peace proves nothing in our favour.
+    return "BROKEN" in execution.output or execution.verdict is Verdict.OK

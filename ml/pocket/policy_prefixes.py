@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import torch
+
+from ml.recent import Recent
 
 Parts = tuple[tuple[int, ...], ...]
 
@@ -38,26 +39,16 @@ class ReadPrefixes:
     """Reads by the token ids of their parts (question, first step, second step ...)."""
 
     def __init__(self, bytes_kept: int = BYTES_KEPT) -> None:
-        self.bytes_kept, self.bytes = bytes_kept, 0
-        self._reads: OrderedDict[Parts, Read] = OrderedDict()
+        self.kept: Recent[Parts, Read] = Recent(bytes_kept)
 
     def longest(self, parts: Parts) -> tuple[int, Read | None]:
         """How many of the parts are read already, and what that left."""
         for count in range(len(parts), 0, -1):
-            found = self._reads.get(parts[:count])
+            found = self.kept.get(parts[:count])
             if found is not None:
-                self._reads.move_to_end(parts[:count])
                 return count, found
         return 0, None
 
     def keep(self, parts: Parts, read: Read) -> None:
         """Remember a read; the oldest go when there are too many bytes of them."""
-        earlier = self._reads.pop(parts, None)
-        self._reads[parts] = read
-        self.bytes += _size(read) - (_size(earlier) if earlier else 0)
-        while self.bytes > self.bytes_kept and len(self._reads) > 1:
-            self.bytes -= _size(self._reads.popitem(last=False)[1])
-
-
-def _size(read: Read) -> int:
-    return read.keys.nbytes + read.values.nbytes + read.scores.nbytes
+        self.kept.keep(parts, read, read.keys.nbytes + read.values.nbytes + read.scores.nbytes)

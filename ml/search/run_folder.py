@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import FolderInUse, MisstepError
+from ml.json_lines import as_line
 from ml.whole_file import whole_file
 
 PROGRESS, SETTINGS = "progress.jsonl.partial", "settings.json.partial"
@@ -61,7 +62,7 @@ class RunFolder:
 
     def add(self, position: int, line: Mapping[str, Any]) -> None:
         """Keep one finished item; what is not a whole line when the process dies is done again."""
-        body = _as_line({"position": position, **line})
+        body = as_line({"position": position, **line}).encode()
         start = self._file.tell()
         self._file.write(body)
         self._file.flush()
@@ -119,8 +120,7 @@ class RunFolder:
                 source.seek(start)
                 content = json.loads(source.read(length)).get(key)
                 if content is not None:
-                    lines = map(_as_line, content if isinstance(content, list) else [content])
-                    file.writelines(line.decode() for line in lines)
+                    file.writelines(map(as_line, content if isinstance(content, list) else [content]))
 
     def _recover(self) -> Iterator[dict[str, Any]]:
         """The whole lines of the progress file; a torn last line is cut off."""
@@ -137,11 +137,3 @@ class RunFolder:
                 whole += len(body)
                 yield line
         os.truncate(path, whole)
-
-
-def _as_line(content: Any) -> bytes:
-    """One JSON line in UTF-8; half of a surrogate pair, which a model may write, is kept as an escape."""
-    try:
-        return json.dumps(content, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-    except UnicodeEncodeError:
-        return json.dumps(content, allow_nan=False).encode() + b"\n"

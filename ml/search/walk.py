@@ -17,8 +17,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic
 
 from ml.execution import Execution, Verdict
-from ml.execution.recent import ENTRY_BYTES, Recent, text_bytes
 from ml.policies.protocol import Continuation, Policy, Unanswerable
+from ml.recent import ENTRY_BYTES, Recent, text_bytes
 from ml.search.active import Active, Finished, Key, Result, tokens_of
 from ml.search.cost import Cost
 from ml.search.decided import Decided

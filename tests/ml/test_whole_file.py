@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
+from ml.errors import MisstepError
 from ml.whole_file import whole_file
 
 
@@ -37,3 +41,31 @@ def test_two_writers_of_one_file_never_meet_and_the_last_to_end_counts(tmp_path)
         first.write("and last\n")
     assert path.read_text() == "first\nand last\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_no_regular_file_is_refused_before_the_work(tmp_path) -> None:
+    folder, pipe = tmp_path / "folder", tmp_path / "pipe"
+    folder.mkdir()
+    os.mkfifo(pipe)
+    for path, found in ((folder, "a folder"), (pipe, "no regular file"), (Path("/dev/null"), "no regular")):
+        with pytest.raises(MisstepError, match=f"{path} is {found}"), whole_file(path):
+            pytest.fail("worked")
+    assert sorted(tmp_path.iterdir()) == [folder, pipe] and list(folder.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_the_work(tmp_path) -> None:
+    (tmp_path / "file").touch()
+    for folder, told in (("file", "file is no folder"), ("file/new", "lines.jsonl: Not a directory")):
+        path = tmp_path / folder / "lines.jsonl"
+        with pytest.raises(MisstepError, match=told), whole_file(path):
+            pytest.fail("worked")
+
+
+def test_a_finished_file_that_cannot_get_its_name_is_kept_and_told(tmp_path) -> None:
+    path = tmp_path / "lines.jsonl"
+    with pytest.raises(MisstepError, match="stands in ") as refusal, whole_file(path) as stream:
+        stream.write("all of it\n")
+        # What stands there now cannot make way for a file.
+        path.mkdir()
+    kept = Path(str(refusal.value).rpartition("stands in ")[2])
+    assert kept.parent == tmp_path and kept.read_text() == "all of it\n"

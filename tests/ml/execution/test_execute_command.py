@@ -31,3 +31,13 @@ def test_the_code_of_a_solution_runs_step_by_step_in_one_namespace(tmp_path: Pat
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["solutions"] == 2 and result["verdicts"]["ok"] == 2
     assert not list(out.parent.glob("*.partial"))
+
+
+def test_half_a_surrogate_pair_in_a_program_s_error_does_not_end_the_run(tmp_path: Path) -> None:
+    given, out = tmp_path / "in.jsonl", tmp_path / "executions.jsonl"
+    # The file holds the escape of Python, not the character, which no reader of files would take.
+    steps = ["```python\nraise ValueError('\\ud83d')\n```"]
+    given.write_text(json.dumps({"id": "one", "problem": "?", "steps": steps}) + "\n")
+    assert main(["execute", "--solutions", str(given), "--format", "records", "--out", str(out)]) == 0
+    (step,) = json.loads(out.read_text())["steps"]
+    assert step == {"verdict": "program_error", "output": "ValueError: \ud83d"}

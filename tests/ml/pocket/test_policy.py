@@ -11,6 +11,7 @@ from ml.errors import MisstepError
 from ml.pocket.checker import first_mistake
 from ml.pocket.problems import generate
 from ml.policies.protocol import PartlyAnswered, Prefix, Unanswerable
+from ml.recent import ENTRY_BYTES
 from ml.records import Problem
 
 torch = pytest.importorskip("torch")
@@ -81,7 +82,7 @@ def test_the_oldest_reads_are_forgotten_when_they_take_too_much_room() -> None:
         states = torch.zeros(1, 1, 4, 10), torch.zeros(1, 1, 10, 4)
         return Read(parent, length, *states, torch.zeros(5))
 
-    reads = ReadPrefixes(bytes_kept=900)
+    reads = ReadPrefixes(bytes_kept=900 + 2 * ENTRY_BYTES)
     first = read(None, 10)
     reads.keep(((1,),), first)
     reads.keep(((1,), (2,)), read(first, 20))
@@ -89,15 +90,15 @@ def test_the_oldest_reads_are_forgotten_when_they_take_too_much_room() -> None:
     reads.keep(((7,),), read(None, 10))
     assert reads.longest(((1,), (2,), (3,))) == (2, reads.longest(((1,), (2,)))[1])
     assert reads.longest(((1,),)) == (0, None)
-    assert reads.bytes <= 900
+    assert reads.kept.bytes <= 900 + 2 * ENTRY_BYTES
 
 
 def test_a_prefix_that_is_read_again_takes_no_more_room() -> None:
     one = Read(None, 1, torch.zeros(100), torch.zeros(100), torch.zeros(0))
-    reads = ReadPrefixes(bytes_kept=2000)
+    reads = ReadPrefixes(bytes_kept=2000 + 2 * ENTRY_BYTES)
     for name in (1, 2, 1, 1, 1):
         reads.keep(((name,),), one)
-    assert reads.bytes == 1600 and reads.longest(((2,),)) == (1, one)
+    assert reads.kept.bytes == 1600 + 2 * ENTRY_BYTES and reads.longest(((2,),)) == (1, one)
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])

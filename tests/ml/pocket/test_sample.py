@@ -13,6 +13,7 @@ import pytest
 from ml.commands import sample as sample_command
 from ml.errors import MisstepError
 from ml.evaluation.pools import read_pools
+from ml.execution import Execution, Verdict
 from ml.formats import read
 from ml.policies.protocol import Continuation, PartlyAnswered, Prefix, Unanswerable
 
@@ -100,6 +101,61 @@ def test_an_empty_sample_is_counted_and_keeps_no_reader_from_the_others(
     assert [list(pool.groups) for pool in pools] == [[0, -1], [-1, -1], [0, 0]]
     assert [pool.scores["scores"] for pool in pools] == [[[0.5], []], [[], []], [[0.5], [0.5]]]
     assert not pools[0].right[1] and not pools[1].right.any()
+
+
+class Failing:
+    """A sandbox that cannot run some code."""
+
+    level = "none"
+
+    def execute(self, codes: Sequence[str], keep_states: bool = True) -> Execution:
+        if "fail" in codes[0]:
+            return Execution(Verdict.INFRASTRUCTURE, "", "none", 0, "no server")
+        return Execution(Verdict.OK, codes[0].partition("print ")[2], "none", len(codes))
+
+
+def code(line: str) -> tuple[str, ...]:
+    return (f"So it is:\n```python\n{line}\n```",)
+
+
+def test_a_sample_that_could_not_be_run_here_is_counted_and_is_no_wrong_solution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right, wrong, failing = code("print 2"), code("print 3"), code("fail")
+    out, given = sampled(
+        tmp_path, monkeypatch, [[right, failing, wrong], [failing, failing, failing], [(), failing, wrong]]
+    )
+    monkeypatch.setattr(sample_command, "sandbox", Failing)
+    assert sample_command.main(given) == 0
+    told = capsys.readouterr()
+    result = json.loads(told.out.splitlines()[-1])
+    assert (result["solutions"], result["empty_samples"], result["ungraded_samples"]) == (3, 1, 5)
+    # One of the four samples of which something is known, and one of the two problems.
+    assert (result["pass_at_1"], result["solved"], result["unanswered"]) == (0.25, 0.5, 1)
+    assert "5 of 9 samples could not be run or graded here" in told.err
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(line["id"], line["ungraded_samples"]) for line in lines] == [("0", 1), ("2", 1)]
+    assert [list(pool.right) for pool in read_pools(out)] == [[True, False], [False, False]]
+
+
+def test_samples_none_of_which_could_be_graded_leave_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, given = sampled(tmp_path, monkeypatch, [[code("fail")]])
+    monkeypatch.setattr(sample_command, "sandbox", Failing)
+    with pytest.raises(MisstepError, match="none of 1 solutions could be graded"):
+        sample_command.main(given)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("odd", ["\0", "\ud83d", "\ude00"])
+def test_what_the_readers_refuse_in_a_sample_is_replaced_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    out, given = sampled(tmp_path, monkeypatch, [[(f"Half {odd} of it. So the answer is 2",)]])
+    assert sample_command.main(given) == 0
+    (labelled,) = read(out, "misstep")
+    assert labelled.solution.steps == ("Half \N{REPLACEMENT CHARACTER} of it. So the answer is 2",)
 
 
 def test_a_policy_that_writes_nothing_at_all_leaves_no_file(

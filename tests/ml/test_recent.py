@@ -2,8 +2,8 @@
 
 from ml.execution import Execution, Sandbox, Verdict
 from ml.execution.monty import Doubt, MontyRun
-from ml.execution.recent import Recent
 from ml.policies.protocol import Continuation, Prefix
+from ml.recent import Recent
 from ml.records import Problem
 from ml.search.requests import Completions
 from ml.search.walk import Walk

@@ -1,4 +1,4 @@
-"""Answers worth keeping, within a budget of bytes."""
+"""What is worth keeping and can be had again (answers, states, reads), within a budget of bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
-# What an entry takes beside its texts: the objects that hold them, and its place in the dict.
+# What an entry takes beside its content: the objects that hold it, and its place in the dict.
 ENTRY_BYTES = 512
 
 
@@ -38,7 +38,7 @@ class Recent(Generic[Key, Value]):
         return found[0]
 
     def keep(self, key: Key, value: Value, size: int) -> None:
-        """Remember a value whose texts have `size` bytes, key included."""
+        """Remember a value whose content has `size` bytes."""
         earlier = self._entries.pop(key, None)
         self._entries[key] = value, size + ENTRY_BYTES
         self.bytes += size + ENTRY_BYTES - (earlier[1] if earlier else 0)

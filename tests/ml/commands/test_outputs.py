@@ -1,0 +1,41 @@
+"""A command whose result could not be written says so before it begins to work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ml.__main__ import main
+
+pytest.importorskip("torch")
+
+
+@pytest.fixture
+def solutions(tmp_path: Path) -> Path:
+    path = tmp_path / "solutions.jsonl"
+    path.write_text(json.dumps({"id": "one", "problem": "?", "steps": ["```python\nprint(1)\n```"]}) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("verb", ["sample", "execute", "score"])
+def test_a_result_that_would_be_a_folder_is_refused_before_the_work(
+    verb: str, solutions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    for work in (
+        "ml.commands.sample.load_policy", "ml.commands.execute.outcomes_of", "ml.prm.load_scorer",
+    ):  # fmt: skip
+        monkeypatch.setattr(work, lambda *_: pytest.fail("worked"))
+    given = ["--solutions", str(solutions), "--format", "records"]
+    arguments = {
+        "sample": ["--problems", "pocket:1"],
+        "execute": given,
+        "score": [*given, "--checkpoint", str(tmp_path / "checkpoint")],
+    }
+    out = tmp_path / "out"
+    out.mkdir()
+    assert main([verb, *arguments[verb], "--out", str(out)]) == 1
+    told = capsys.readouterr().err
+    assert told == f"python -m ml {verb}: {out} is a folder, expected the name of a file to write\n"
+    assert list(out.iterdir()) == []

@@ -1,0 +1,42 @@
+"""What the system refuses is one line and a status, not a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.data import ROOT
+
+
+def run(*arguments: str, largest: int | None = None) -> subprocess.CompletedProcess[str]:
+    """The real command; `largest`: no file that it writes may pass so many blocks of 1 KiB, as on a full disk."""
+    command = [sys.executable, "-m", "ml", *arguments]
+    if largest is not None:
+        command = ["bash", "-c", f'ulimit -f {largest}; trap "" XFSZ; exec "$@"', "bash", *command]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ}, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    solutions, out = tmp_path / "in.jsonl", tmp_path / "in.jsonl" / "out"
+    solutions.write_text(
+        json.dumps({"id": "one", "problem": "1 + 1 =", "answer": "2", "steps": ["2"]}) + "\n"
+    )
+    done = run("autolabel", "--solutions", str(solutions), "--format", "records", "--out", str(out))
+    assert done.returncode == 2
+    assert done.stderr == f"python -m ml autolabel: {out}: Not a directory\n"
+
+
+def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    solutions, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    line = {"id": "one", "problem": "?", "steps": ["```python\nprint('x' * 3000)\n```"]}
+    solutions.write_text(json.dumps(line) + "\n")
+    done = run("execute", "--format", "records", "--solutions", str(solutions), "--out", str(out), largest=1)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "python -m ml execute: File too large"
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == [solutions]
