@@ -7,13 +7,13 @@ gradient of the whole update: the result is the one-process result up to the ord
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
 from torch import distributed
 
-from ml.errors import MisstepError
+from ml.errors import FolderInUse, MisstepError
 
 Item = TypeVar("Item")
 
@@ -94,6 +94,22 @@ class Group:
         said = [found]
         distributed.broadcast_object_list(said, src=0, device=torch.device(self.device))
         return said[0]
+
+    def first_does(self, work: Callable[[], Item]) -> Item:
+        """What the first process's work gives, in all of them. A MisstepError is raised in all, too: the others would
+        wait for it in vain."""
+        found, refusal = None, None
+        if self.is_first:
+            try:
+                found = work()
+            except MisstepError as error:
+                refusal = error
+        kind = FolderInUse if isinstance(refusal, FolderInUse) else MisstepError
+        found, said = self.told((found, refusal and (kind, str(refusal))))
+        if said is not None:
+            raise refusal or said[0](said[1])
+        result: Item = found
+        return result
 
     def rounds(self, own: int) -> int:
         """How many passes an update takes: with split weights as many as the process with the most rows."""

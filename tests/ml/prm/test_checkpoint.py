@@ -14,7 +14,7 @@ import torch
 from ml.errors import MisstepError
 from ml.prm import checkpoint
 from ml.prm.checkpoint import TrainingState, check_whole, load_newest_state, publish, save_state, seal
-from ml.prm.run import refuse_finished
+from ml.prm.out_folder import refuse_finished
 
 
 def state(step: int) -> TrainingState:
