@@ -15,9 +15,13 @@ TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 
 def started(snapshot, out, *arguments, under=(), **environment):
     """A process that trains; `under` stands before `-m ml`."""
-    command = [sys.executable, *under, "-m", "ml", "train", "--snapshot", str(snapshot), "--out", str(out)]
+    given = ["train", "--snapshot", str(snapshot), "--out", str(out), *QUICK, *arguments]
+    return python(*under, "-m", "ml", *given, **environment)
+
+
+def python(*arguments, **environment):
     return subprocess.Popen(
-        [*command, *QUICK, *arguments],
+        [sys.executable, *arguments],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         stdout=subprocess.PIPE,
@@ -35,12 +39,20 @@ def ended(process, seconds=120):
     return process.returncode, words
 
 
-def group_of_two(snapshot, outs, *arguments):
+def trained_on_two_disks(snapshot, outs, *arguments):
     """Two processes of one group that write to folders of their own, as on two hosts without a shared disk."""
+    places = places_in_a_group()
+    return [started(snapshot, out, *arguments, **place) for out, place in zip(outs, places, strict=True)]
+
+
+def as_group_of_two(module):
+    """A module, run by each of two processes."""
+    return [python("-m", module, **place) for place in places_in_a_group()]
+
+
+def places_in_a_group():
+    """What torchrun would tell two processes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
     shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    return [
-        started(snapshot, out, *arguments, RANK=str(rank), LOCAL_RANK=str(rank), **shared)
-        for rank, out in enumerate(outs)
-    ]
+    return [{**shared, "RANK": rank, "LOCAL_RANK": rank} for rank in ("0", "1")]
