@@ -27,6 +27,44 @@ def partial_of(out: Path) -> Path:
     return out.with_name(out.name + ".partial")
 
 
+# What a checkpoint has, besides weights of any name: a folder with one of these would lose it.
+CHECKPOINT_FILES = (
+    "card.json",
+    "config.json",
+    "generation_config.json",
+    "steps.json",
+    "metrics.jsonl",
+    "training_problems.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "adapter",
+)
+
+
+def refuse_occupied(out: Path, base: str) -> None:
+    """Raises MisstepError where a checkpoint could not be put at the end, or would take the place of what is there.
+
+    OUT may be somebody's folder with other files in it, and may hold part of a checkpoint whose move was killed.
+    """
+    if not out.name:
+        raise MisstepError(f"--out {out}, expected a folder's name")
+    if out.exists() and not out.is_dir():
+        raise MisstepError(f"{out} is no folder, expected a new folder")
+    refuse_finished(out)
+    if Path(base).is_dir() and out.resolve() == Path(base).resolve():
+        raise MisstepError(f"--out {out} is the base itself, expected a new folder")
+    if partial_of(out).exists() or states_of(out).exists():
+        return
+    theirs = [
+        *(out / name for name in CHECKPOINT_FILES),
+        *out.glob("*.safetensors"),
+        *out.glob("*.safetensors.*"),
+    ]
+    found = next((path.name for path in theirs if path.exists()), None)
+    if found is not None:
+        raise MisstepError(f"{out} already holds another's {found}, expected a new folder")
+
+
 def refuse_finished(out: Path) -> None:
     """Raises MisstepError where a checkpoint already stands: it is evidence, and is not written over.
 

@@ -28,7 +28,7 @@ from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group, refuse_missing_device
 from ml.prm.examples import Example, examples_from
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
-from ml.prm.out_folder import partial_of, refuse_finished, states_of, writing_alone
+from ml.prm.out_folder import partial_of, refuse_finished, refuse_occupied, states_of, writing_alone
 from ml.prm.packing import BLOCK_DEVICES
 from ml.prm.problem_trees import by_problem
 from ml.prm.request import (
@@ -53,7 +53,7 @@ from ml.targets import has_verdict, label_rows
 def run_training(request: Request) -> dict[str, Any]:
     """Train and publish a checkpoint; returns its card. Everything is checked before the first update."""
     started = time.monotonic()
-    refuse_finished(request.out)
+    refuse_occupied(request.out, request.base)
     refuse_contradictions(request)
     refuse_missing_device(request.device)
     group = Group.from_environment(request.device)

@@ -9,6 +9,7 @@ import pytest
 
 from ml.errors import EXIT_IN_USE, MisstepError
 from ml.prm import run as running
+from ml.prm.checkpoint import check_whole
 from ml.prm.distributed import Group
 from ml.prm.out_folder import writing_alone
 from ml.prm.train import EXIT_TERMINATED
@@ -74,3 +75,32 @@ def test_a_checkpoint_that_came_while_a_run_trained_is_not_written_over(tmp_path
     with pytest.raises(MisstepError, match="already holds a checkpoint"):
         trained(tmp_path, capsys)
     assert [path.name for path in out.iterdir()] == ["manifest.json"]
+
+
+def test_a_file_in_the_folders_place_is_refused_before_training(tmp_path, capsys):
+    (tmp_path / "checkpoint").write_text("notes")
+    with pytest.raises(MisstepError, match="checkpoint is no folder, expected a new folder"):
+        trained(tmp_path, capsys)
+    (tmp_path / "inside").write_text("notes")
+    with pytest.raises(MisstepError, match=r"inside/checkpoint: .*, expected a folder that can be written"):
+        trained(tmp_path, capsys, snapshot=tmp_path / "snapshot", out="inside/checkpoint")
+    assert sorted(path.name for path in tmp_path.glob("*")) == ["checkpoint", "inside", "snapshot"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "model.safetensors.index.json"])
+def test_anothers_model_is_not_written_over(tmp_path, capsys, name):
+    out = tmp_path / "checkpoint"
+    out.mkdir()
+    (out / name).write_text("another's")
+    with pytest.raises(MisstepError, match=f"already holds another's {name}, expected a new folder"):
+        trained(tmp_path, capsys)
+    with pytest.raises(MisstepError, match="is the base itself, expected a new folder"):
+        trained(tmp_path, capsys, "--base", str(out), snapshot=tmp_path / "snapshot")
+    assert (out / name).read_text() == "another's" and not (tmp_path / "checkpoint.state").exists()
+
+
+def test_a_folder_with_other_files_gets_the_checkpoint_beside_them(tmp_path, capsys):
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "notes.txt").write_text("mine")
+    out, _ = trained(tmp_path, capsys)
+    assert (out / "notes.txt").read_text() == "mine" and check_whole(out)["objective"] == "classifier"
