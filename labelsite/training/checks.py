@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.training.label_checks import (
     asked_rule,
+    averages_neutrals,
     doubts,
     idle,
     loses_neutrals,
@@ -95,6 +96,9 @@ def _label_rule(snapshot: Snapshot, chosen: Mapping[str, Any]) -> list[Check]:
         checks.append(Check(text, is_good=False, is_fatal=True))
     if loses_neutrals(snapshot, labels, chosen):
         text = _("a neutral step has to count as correct where neutral is a class of its own")
+        checks.append(Check(text, is_good=False, is_fatal=True))
+    if averages_neutrals(snapshot, labels, chosen):
+        text = _("a mean of people's and rollouts' words is never neutral: the third class would stay empty")
         checks.append(Check(text, is_good=False, is_fatal=True))
     if not is_expected:
         checks.append(

@@ -52,6 +52,13 @@ def loses_neutrals(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -
     return chosen.get("classes") == 3 and has_people and rule.get("neutral", LabelRule.neutral) != "positive"
 
 
+def averages_neutrals(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> bool:
+    """Whether neutral steps should be a class and only means are left of them; the command refuses that."""
+    _is_frozen, rule = _deciding(snapshot, labels, asked_rule(chosen))
+    is_mean = LabelRule(labels, mixture=rule.get("mixture", LabelRule.mixture)).averages_neutrals
+    return chosen.get("classes") == 3 and is_mean
+
+
 def _deciding(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
     """Whether the labels stay as they were frozen, and the rule that decides them."""
     if not asked and labels == snapshot.labels:

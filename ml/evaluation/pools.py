@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from ml.answers import is_equivalent
 from ml.errors import BadRecord, MisstepError
 from ml.evaluation.best_of_n import Pool
-from ml.evaluation.lines_by_id import lines_by_id
+from ml.evaluation.lines_by_id import lines_by_id, objects
 
 Scores = Mapping[str, Sequence[float]]
 
@@ -31,27 +30,23 @@ def read_pools(path: Path, extra: Scores | None = None, own: str = "scores") -> 
     if not path.is_file():
         raise MisstepError(f"{path}: no such file, expected a pool of solutions")
     sources: set[str] | None = None
-    with path.open(encoding="utf-8") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                body = json.loads(line)
-                candidates = body.get("candidates", body.get("solutions"))
-                if not isinstance(candidates, list) or not (candidates or body.get("empty_samples")):
-                    raise BadRecord(str(path), number, "no candidates", "a list of sampled solutions")
-                pool = _pool(path, number, body, candidates, extra, own)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise BadRecord(
-                    str(path), number, f"unreadable pool ({error})", "a pool of solutions"
-                ) from error
-            sources = set(pool.scores) if sources is None else sources
-            if set(pool.scores) != sources:
-                raise BadRecord(
-                    str(path),
-                    number,
-                    f"scores of {sorted(pool.scores)}",
-                    f"those of the first line: {sorted(sources)}",
-                )
-            yield pool
+    for number, body in objects(path, "a pool of solutions"):
+        try:
+            candidates = body.get("candidates", body.get("solutions"))
+            if not isinstance(candidates, list) or not (candidates or body.get("empty_samples")):
+                raise BadRecord(str(path), number, "no candidates", "a list of sampled solutions")
+            pool = _pool(path, number, body, candidates, extra, own)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise BadRecord(str(path), number, f"unreadable pool ({error})", "a pool of solutions") from error
+        sources = set(pool.scores) if sources is None else sources
+        if set(pool.scores) != sources:
+            raise BadRecord(
+                str(path),
+                number,
+                f"scores of {sorted(pool.scores)}",
+                f"those of the first line: {sorted(sources)}",
+            )
+        yield pool
 
 
 def _pool(

@@ -106,13 +106,22 @@ def open_base(
     weights = None if from_scratch else shipped_folder(name)
     layout = pocket_layout(maximum_length or POCKET_CONTEXT, head.target_tokens, head.tolerance)
     pocket = StepTokenizer(pocket_tokenizer(weights), layout)
-    if pocket.unknown_share(texts[:SAMPLE]) > UNKNOWN_ALLOWED:
-        unknown = next(text for text in texts[:SAMPLE] if pocket.unknown_share([text]))
+    unknown_share = _unknown_share(pocket, list(dict.fromkeys(texts)))
+    if unknown_share > UNKNOWN_ALLOWED:
+        unknown = next(text for text in texts if pocket.unknown_share([text]))
         return _instead_of(name, _shown(unknown), texts, head, maximum_length, extra_layers)
     if weights is None:
         _refuse_layers_on_random_weights(f"{name} from scratch", extra_layers)
     usual = POCKET_EXTRA_LAYERS if head.tolerance is None else 0
-    return _pocket(name, pocket, head, weights, usual if extra_layers is None else extra_layers)
+    base = _pocket(name, pocket, head, weights, usual if extra_layers is None else extra_layers)
+    return replace(base, origin={**base.origin, "unknown_tokens": round(unknown_share, 6)})
+
+
+def _unknown_share(pocket: StepTokenizer, texts: Sequence[str]) -> float:
+    """Of all texts, because a snapshot may begin with pocket problems and go on with others. A few of them, evenly
+    drawn, tell at once where none are."""
+    some = pocket.unknown_share(texts[:: len(texts) // SAMPLE + 1])
+    return some if some > UNKNOWN_ALLOWED else pocket.unknown_share(texts)
 
 
 def _refuse_layers_on_random_weights(base: str, extra_layers: int | None) -> None:
@@ -192,7 +201,7 @@ def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None) -
         )
     goes_on = not head.is_language_head and _has_head_for(folder, head)
     model = load(folder, head.outputs, head.is_language_head, keeps_head=goes_on)
-    context = getattr(model.config, "max_position_embeddings", None) or 2048
+    context = _context_of(model.config)
     if maximum_length is not None and maximum_length > context:
         raise MisstepError(f"--maximum-length {maximum_length}, expected at most the base's {context}")
     tokenizer = load_step_tokenizer(folder, maximum_length, head.target_tokens, head.tolerance)
@@ -201,6 +210,19 @@ def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None) -
     weights = sorted(folder.glob("*.safetensors"))
     origin = {"name": folder.name, "weights": "given", "sha256": [sha256_of(path) for path in weights]}
     return Base(model, tokenizer, {**origin, "goes_on_with_head": True} if goes_on else origin)
+
+
+def _context_of(config: Any) -> int:
+    """How many tokens a path may have: the base's positions, or its window where a layer sees no further back.
+
+    Attention by plan knows no window, and a path that is longer would be refused in the middle of training.
+    """
+    context = int(getattr(config, "max_position_embeddings", None) or 2048)
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None)
+    if not window or (kinds is not None and "sliding_attention" not in kinds):
+        return context
+    return min(context, int(window))
 
 
 def _has_head_for(folder: Path, head: HeadSettings) -> bool:

@@ -7,15 +7,19 @@ gradient of the whole update: the result is the one-process result up to the ord
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 from torch import distributed
 
-from ml.errors import MisstepError
+from ml.errors import FolderInUse, MisstepError
 
 Item = TypeVar("Item")
+# What the first process does alone (a second opinion, a checkpoint on its way to the disk) takes longer than the half
+# hour or less after which a sum over the group counts as dead.
+PATIENCE = timedelta(days=1)
 
 
 def backend_for(device: str) -> str:
@@ -31,9 +35,23 @@ def chosen_device(device: str) -> str:
 
 
 def refuse_missing_device(device: str) -> None:
-    """Raises MisstepError for a GPU where torch sees none."""
-    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        raise MisstepError(f"--device {device}, expected cpu, because torch sees no GPU here")
+    """Raises MisstepError for what is no device's name, and for a device that torch does not see here."""
+    try:
+        chosen = torch.device(device)
+        seen = torch.get_device_module(chosen) if chosen.type != "cpu" else None
+    except RuntimeError:
+        raise MisstepError(
+            f"--device {device} (or MISSTEP_DEVICE), expected cpu, cuda, cuda:0 ... or auto"
+        ) from None
+    if seen is None:
+        return
+    if not seen.is_available():
+        kind = "GPU" if chosen.type == "cuda" else chosen.type
+        raise MisstepError(f"--device {device}, expected cpu, because torch sees no {kind} here")
+    if chosen.index is not None and chosen.index >= seen.device_count():
+        raise MisstepError(
+            f"--device {device}, expected one of the {seen.device_count()} that torch sees here"
+        )
 
 
 def own_device(device: str, local_rank: int) -> str:
@@ -49,6 +67,8 @@ class Group:
         self.rank, self.size, self.device = rank, size, device
         # Whether the weights are split (`ml.prm.sharding`): then every pass is one of all processes together.
         self.is_sharded = False
+        # For words and waiting, not for sums: gloo on any device, with patience.
+        self._words: Any = distributed.new_group(backend="gloo", timeout=PATIENCE) if size > 1 else None
 
     @classmethod
     def from_environment(cls, device: str) -> Group:
@@ -57,6 +77,7 @@ class Group:
         if size == 1:
             return cls(device=device)
         own = own_device(device, int(os.environ.get("LOCAL_RANK", "0")))
+        refuse_missing_device(own)
         if torch.device(own).type == "cuda":
             # NCCL's collectives without tensors (barriers) run on the current device.
             torch.cuda.set_device(own)
@@ -92,14 +113,35 @@ class Group:
         if self.size == 1:
             return found
         said = [found]
-        distributed.broadcast_object_list(said, src=0, device=torch.device(self.device))
+        distributed.broadcast_object_list(said, src=0, group=self._words)
         return said[0]
+
+    def first_does(self, work: Callable[[], Item]) -> Item:
+        """What the first process's work gives, in all of them. A MisstepError is raised in all, too: the others would
+        wait for it in vain."""
+        found, refusal = None, None
+        if self.is_first:
+            try:
+                found = work()
+            except MisstepError as error:
+                refusal = error
+        kind = FolderInUse if isinstance(refusal, FolderInUse) else MisstepError
+        found, said = self.told((found, refusal and (kind, str(refusal))))
+        if said is not None:
+            raise refusal or said[0](said[1])
+        result: Item = found
+        return result
 
     def rounds(self, own: int) -> int:
         """How many passes an update takes: with split weights as many as the process with the most rows."""
         if not self.is_sharded:
             return own
         return int(self._reduced([own], distributed.ReduceOp.MAX)[0])
+
+    def range_of(self, own: float) -> tuple[float, float]:
+        """The lowest and the highest of the processes' numbers."""
+        low, high = self._reduced([-own, own], distributed.ReduceOp.MAX)
+        return -low, high
 
     def any(self, is_raised: bool) -> bool:
         """Whether any process says so; all hear the same answer."""
@@ -115,4 +157,4 @@ class Group:
     def wait(self) -> None:
         """Let all processes come to this point."""
         if self.size > 1:
-            distributed.barrier()
+            distributed.barrier(self._words)

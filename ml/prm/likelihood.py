@@ -79,7 +79,9 @@ def step_tokens(packed: Packed, closing: int) -> StepTokens:
                     start = int(ends[node]) - len(tree.tokens[node]) + 1
                     places[node] = range(len(tokens), len(tokens) + len(own))
                     tokens += own
-                    before += [int(ends[tree.parents[node]]), *range(start, start + len(own) - 1)]
+                    predicted = [int(ends[tree.parents[node]]), *range(start, start + len(own) - 1)]
+                    # A step may have nothing but its closing tokens: then none is read, and it counts as right.
+                    before += predicted[: len(own)]
                 terms += places[node]
                 readings += [count] * len(own)
             count += 1

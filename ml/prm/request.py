@@ -17,7 +17,7 @@ from ml.prm.model import LORA_TARGETS
 from ml.prm.second_opinion import SecondOpinion
 from ml.prm.train import TrainingSettings
 from ml.targets import LabelRule, frozen_rule
-from ml.targets.rules import SAYS, idle_parts
+from ml.targets.rules import CHOICES, MEANS, SAYS, UNSEEN_BY, idle_parts, unseen_parts
 
 OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
 
@@ -75,6 +75,12 @@ def with_rule(request: Request, manifest: Mapping[str, Any]) -> Request:
     labels = request.labels or frozen_as
     for part in idle_parts(labels, request.asked):
         option = "label-rule" if part == "mixture" else part.replace("_", "-")
+        if part in unseen_parts(labels, request.asked):
+            mixture = request.asked.get("mixture", LabelRule.mixture)
+            seen_by = " or ".join(name for name, unseen in UNSEEN_BY.items() if part not in unseen)
+            raise MisstepError(
+                f"--{option} would change nothing in labels mixed by {mixture}, expected --label-rule {seen_by} with it"
+            )
         kinds = " or ".join(SAYS[part])
         raise MisstepError(
             f"--{option} would change nothing in labels {labels}, expected labels {kinds} with it"
@@ -107,7 +113,7 @@ def refuse_contradictions(request: Request) -> None:
 
 
 def refuse_lost_neutrals(rule: LabelRule, outputs: int) -> None:
-    """Raises MisstepError for a class of their own for ratings of 0 that the rule drops or calls mistakes.
+    """Raises MisstepError for a class of their own for ratings of 0 that the rule drops, calls mistakes or averages.
 
     A dropped one has no label on the trajectory, and behind one that counts as a mistake nothing is supervised, so that
     the class would hold alternatives alone.
@@ -116,6 +122,12 @@ def refuse_lost_neutrals(rule: LabelRule, outputs: int) -> None:
         raise MisstepError(
             f"--classes 3 with labels whose neutral is {rule.neutral}, expected positive: ask for --neutral positive,"
             " which decides the labels anew, or for 2 classes"
+        )
+    if outputs == 3 and rule.averages_neutrals:
+        others = " or ".join(name for name in CHOICES["mixture"] if name not in MEANS)
+        raise MisstepError(
+            f"--classes 3 with labels mixed by {rule.mixture}, which leaves no label neutral, expected --label-rule"
+            f" {others}, or 2 classes"
         )
 
 

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,6 +28,7 @@ from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group, refuse_missing_device
 from ml.prm.examples import Example, examples_from
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
+from ml.prm.out_folder import partial_of, refuse_finished, refuse_occupied, states_of, writing_alone
 from ml.prm.packing import BLOCK_DEVICES
 from ml.prm.problem_trees import by_problem
 from ml.prm.request import (
@@ -53,8 +53,15 @@ from ml.targets import has_verdict, label_rows
 def run_training(request: Request) -> dict[str, Any]:
     """Train and publish a checkpoint; returns its card. Everything is checked before the first update."""
     started = time.monotonic()
-    refuse_finished(request.out)
+    refuse_occupied(request.out, request.base)
     refuse_contradictions(request)
+    refuse_missing_device(request.device)
+    group = Group.from_environment(request.device)
+    with writing_alone(request.out, group):
+        return _run(request, group, started)
+
+
+def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     snapshot = read_snapshot(request.snapshot, request.manifest)
     request = with_rule(request, snapshot.manifest)
     rows = _labelled(snapshot, request)
@@ -69,8 +76,6 @@ def run_training(request: Request) -> dict[str, Any]:
     if request.limit is not None:
         parts["train"] = parts["train"][: request.limit]
     settings = request.training
-    refuse_missing_device(request.device)
-    group = Group.from_environment(request.device)
     base = open_base(
         request.base, _texts(parts["train"]), head_settings(request), settings.seed, request.maximum_length,
         request.from_scratch, request.extra_layers,
@@ -94,7 +99,7 @@ def run_training(request: Request) -> dict[str, Any]:
     skeleton = None
     if request.is_sharded and group.size > 1:
         skeleton, group.is_sharded = shard(model), True
-    states = _states(request)
+    states = states_of(request.out)
     mark = _fingerprint(snapshot.sha256, request, settings)
     run = train(model, examples, settings, states, mark, group)
     if skeleton is not None:
@@ -131,15 +136,6 @@ def run_training(request: Request) -> dict[str, Any]:
     return card
 
 
-def refuse_finished(out: Path) -> None:
-    """Raises MisstepError where a checkpoint already stands: it is evidence, and is not written over.
-
-    Without a manifest nothing loads it: those are the files of a run that was killed before it had moved all.
-    """
-    if (out / "manifest.json").exists():
-        raise MisstepError(f"{out} already holds a checkpoint, expected a new folder")
-
-
 def _labelled(snapshot: Snapshot, request: Request) -> list[SnapshotRow]:
     """The rows with the labels to train on."""
     rows = list(snapshot)
@@ -156,13 +152,10 @@ def _believed(
     if request.second_opinion is None or request.opinion_said is None:
         return rows
     key = key_of(snapshot.sha256, request.rule, request.limit, request.opinion_said)
-    found = disbelieved(rows, request.second_opinion, group, _states(request) / "second_opinion.json", key)
+    found = disbelieved(
+        rows, request.second_opinion, group, states_of(request.out) / "second_opinion.json", key
+    )
     return without(rows, found, counts)
-
-
-def _states(request: Request) -> Path:
-    """Where what a resume needs is kept while the run goes."""
-    return request.out.with_name(request.out.name + ".state")
 
 
 def _texts(rows: Sequence[SnapshotRow]) -> list[str]:
@@ -248,7 +241,9 @@ def _publish(
     rows: Sequence[SnapshotRow],
     request: Request,
 ) -> None:
-    partial = request.out.with_name(request.out.name + ".partial")
+    # The lock keeps other runs away where the file system knows locks.
+    refuse_finished(request.out)
+    partial = partial_of(request.out)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     plain = model.model

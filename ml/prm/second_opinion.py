@@ -71,13 +71,16 @@ def disbelieved(
     The first process decides and tells the others, and what it found is in the file `kept` under `key`: a run that
     goes on, on another machine or with other threads, must not see other data.
     """
-    found = _known(kept, key) if group.is_first else None
-    if found is None and group.is_first:
-        found = _asked(rows, opinion, group.device)
-        with whole_file(kept) as stream:
-            json.dump({"key": key, **found}, stream)
-    told: dict[str, Any] = group.told(found)
-    return told
+
+    def find() -> dict[str, Any]:
+        found = _known(kept, key)
+        if found is None:
+            found = _asked(rows, opinion, group.device)
+            with whole_file(kept) as stream:
+                json.dump({"key": key, **found}, stream)
+        return found
+
+    return group.first_does(find)
 
 
 def without(rows: Sequence[SnapshotRow], found: Mapping[str, Any], counts: Counter[str]) -> list[SnapshotRow]:

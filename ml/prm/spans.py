@@ -22,24 +22,21 @@ class SpanPlan:
 
     query_lengths, key_lengths: per call. keys: for every call's keys one after the other, their places in the
     row, shape [sum(key_lengths)]; None where they are the queries themselves. masks: per call a boolean
-    [queries, keys], or None for causal attention.
+    [queries, keys], or None for causal attention. longest: the most tokens of a path, of which a call with siblings
+    holds several.
     """
 
     query_lengths: list[int]
     key_lengths: list[int]
     keys: torch.Tensor | None
     masks: list[torch.Tensor | None]
-
-    @property
-    def longest(self) -> int:
-        """The most keys of a call."""
-        return max(self.key_lengths)
+    longest: int
 
     def to(self, device: torch.device) -> SpanPlan:
         """The plan with its tensors on a device."""
         masks = [None if mask is None else mask.to(device) for mask in self.masks]
         keys = None if self.keys is None else self.keys.to(device)
-        return SpanPlan(self.query_lengths, self.key_lengths, keys, masks)
+        return SpanPlan(self.query_lengths, self.key_lengths, keys, masks, self.longest)
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,7 @@ def full_plan(calls: Sequence[Call]) -> SpanPlan:
         [len(call.ancestors) + call.end - call.start for call in calls],
         _gathered(calls),
         masks,
+        _longest(calls),
     )
 
 
@@ -75,7 +73,12 @@ def read_plan(calls: Sequence[Call], places: Integers) -> SpanPlan:
         masks.append(torch.from_numpy(_mask(call)[places[low:high] - call.start]))
     keys = [len(call.ancestors) + call.end - call.start for call in used]
     every = len(used) == len(calls)
-    return SpanPlan(lengths, keys, _gathered(used) if every else _gathered(used, always=True), list(masks))
+    gathered = _gathered(used) if every else _gathered(used, always=True)
+    return SpanPlan(lengths, keys, gathered, list(masks), _longest(used))
+
+
+def _longest(calls: Iterable[Call]) -> int:
+    return max((len(call.ancestors) + max(call.chains) for call in calls), default=0)
 
 
 def _is_plain(call: Call) -> bool:

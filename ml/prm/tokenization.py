@@ -21,6 +21,10 @@ from ml.pocket import tokenizer as pocket
 PAD = "<pad>"
 # Tokens of problem and solution that a model of the pocket family reads.
 POCKET_CONTEXT = 1024
+# Steps whose tokens are remembered: enough for what stands side by side, and a bound where a process lives long.
+STEPS_KEPT = 2**16
+# Texts that are counted at once.
+TEXTS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class StepTokenizer:
         known = self._steps.get(text)
         if known is None:
             known = self._text(text) + self.separator
+            if len(self._steps) >= STEPS_KEPT:
+                del self._steps[next(iter(self._steps))]
             self._steps[text] = known
         return known
 
@@ -114,11 +120,17 @@ class StepTokenizer:
         """Whether a step still lies within the context behind the nodes of its prefix."""
         return sum(map(len, prefix)) + len(self.step(text)) <= self.layout.maximum_length
 
-    def unknown_share(self, texts: Iterable[str]) -> float:
+    def unknown_share(self, texts: Sequence[str]) -> float:
         """How much of the texts the tokenizer cannot say: unknown tokens among all."""
-        unknown = self.tokenizer.unk_token_id
-        ids = [token for text in texts for token in self._text(text)]
-        return ids.count(unknown) / max(len(ids), 1) if unknown is not None else 0.0
+        unknown, found, count = self.tokenizer.unk_token_id, 0, 0
+        if unknown is None:
+            return 0.0
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            part = list(texts[start : start + TEXTS_AT_ONCE])
+            encoded = self.tokenizer(part, add_special_tokens=False, split_special_tokens=True)
+            for ids in encoded["input_ids"]:
+                found, count = found + ids.count(unknown), count + len(ids)
+        return found / max(count, 1)
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer's own files and the layout."""

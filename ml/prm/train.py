@@ -81,7 +81,7 @@ def train(
     """Train in place. With `state_folder` the run saves states there and goes on from the newest one.
 
     Raises MisstepError when there is nothing to learn from, when the folder's states are of another run, or
-    when the loss stops being finite; Terminated after SIGTERM, once the state is on disk.
+    when a loss or the gradient stops being finite; Terminated after SIGTERM, once the state is on disk.
     """
     if not examples:
         raise MisstepError("no example has a target under this rule and objective, expected at least one")
@@ -90,6 +90,7 @@ def train(
     optimizers = optimizers_of(model, settings.optimizer, settings.learning_rate, settings.weight_decay)
     torch.manual_seed(settings.seed)
     run = _resumed(model, optimizers, state_folder, fingerprint)
+    _refuse_parted(run, state_folder, group)
     progress = Progress("steps", settings.steps, begun_at=run.step)
     model.train()
     with TerminationFlag() as flag:
@@ -98,10 +99,11 @@ def train(
             batch = [examples[index] for index in batch_of(len(examples), settings, run.step)]
             rate = learning_rate_at(run.step, settings)
             optimizers.set_rate(rate)
-            loss, accuracy = _update(model, batch, settings, group)
-            if not math.isfinite(loss):
-                raise MisstepError(f"the loss became {loss} at step {run.step}, try a lower learning rate")
-            torch.nn.utils.clip_grad_norm_(trained, settings.clip)
+            loss, accuracy, whole_loss = _update(model, batch, settings, group)
+            _refuse_endless("loss", whole_loss, run.step)
+            norm = torch.nn.utils.clip_grad_norm_(trained, settings.clip)
+            # One gradient beyond all numbers makes every weight none; clipped, they would be saved as such.
+            _refuse_endless("gradient's norm", float(whole(norm)), run.step)
             optimizers.step()
             run.step += 1
             run.history.append({"step": run.step, "loss": loss, "accuracy": accuracy, "learning_rate": rate})
@@ -128,10 +130,18 @@ def learning_rate_at(step: int, settings: TrainingSettings) -> float:
     return settings.learning_rate * (0.55 + 0.45 * math.cos(math.pi * progress))
 
 
+def _refuse_endless(name: str, found: float, step: int) -> None:
+    if not math.isfinite(found):
+        raise MisstepError(f"the {name} became {found} at step {step}, try a lower learning rate")
+
+
 def _update(
     model: ProcessRewardModel, batch: Sequence[Example], settings: TrainingSettings, group: Group
-) -> tuple[float, float]:
-    """Forward and backward of one update, in as many packed rows as the token budget asks for."""
+) -> tuple[float, float, float]:
+    """Forward and backward of one update, in as many packed rows as the token budget asks for.
+
+    Returns the objective's loss, the share that came out right, and the loss with what is learned beside it.
+    """
     options: dict[str, Any] = {}
     device = next(model.parameters()).device
     if settings.objective == "classifier":
@@ -143,6 +153,7 @@ def _update(
     spoken = count_tokens(batch, model.closing) if settings.language_weight else 0
     mine = group.share(batch)
     losses: list[torch.Tensor] = []
+    totals: list[torch.Tensor] = []
     hit: list[torch.Tensor] = []
     asked = 0.0
     rows = batches_within([example.tree.size for example in mine], settings.tokens_per_row)
@@ -164,14 +175,15 @@ def _update(
             continue
         total.backward()
         losses.append(loss.detach())
+        totals.append(total.detach())
         right_now, count = hits(settings.objective, outputs.detach().float(), row)
         hit.append(right_now)
         asked += count
     group.add_gradients(model)
     # Numbers are asked for last: each makes this process wait until a GPU has caught up with it.
-    loss_sum, right = sum(map(float, losses)), sum(map(float, hit))
-    loss_sum, right, asked = group.add_numbers(loss_sum, right, asked)
-    return loss_sum, right / max(asked, 1)
+    sums = [sum(map(float, numbers)) for numbers in (losses, totals, hit)]
+    loss_sum, total_sum, right, asked = group.add_numbers(*sums, asked)
+    return loss_sum, right / max(asked, 1), total_sum
 
 
 def batch_of(count: int, settings: TrainingSettings, step: int) -> list[int]:
@@ -254,6 +266,16 @@ def _resumed(model: ProcessRewardModel, optimizers: Optimizers, folder: Path | N
     torch.set_rng_state(state.tensors["random"])
     # States of before have no seconds.
     return Run(state.step, list(state.body["history"]), float(state.body.get("seconds", 0.0)))
+
+
+def _refuse_parted(run: Run, folder: Path | None, group: Group) -> None:
+    """Raises MisstepError where the processes would go on from different updates: each reads its own disk."""
+    low, high = group.range_of(run.step)
+    if low != high:
+        raise MisstepError(
+            f"{folder}: the processes found states of step {int(low)} to {int(high)}, expected the same in all:"
+            " on several hosts --out must lie on a disk that they share"
+        )
 
 
 def _trained(model: ProcessRewardModel) -> Iterator[tuple[str, torch.nn.Parameter]]:

@@ -13,7 +13,7 @@ Mixtures, for rows that both people and rollouts judged:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -34,6 +34,15 @@ SAYS = {
     "mixture": ("mixed",),
     "automatic_weight": ("mixed",),
 }
+# Parts that a mixture never looks at: consensus asks rollouts for their first mistake, and fusion for their shares.
+UNSEEN_BY = {
+    "people_override": ("automatic_weight",),
+    "consensus": ("target", "automatic_weight"),
+    "agreement_weighted": (),
+    "fusion": ("target", "threshold", "automatic_weight"),
+}
+# Mixtures whose labels are means of what several said: a mean is never neutral.
+MEANS = ("agreement_weighted", "fusion")
 # Mixtures that leave no label to rollouts alone.
 WITHOUT_ROLLOUTS = ("consensus", "fusion")
 
@@ -67,10 +76,21 @@ class LabelRule:
         """Whether a label can be the rollouts' own word, which a second opinion may deny."""
         return self.labels == "automatic" or (self.labels == "mixed" and self.mixture not in WITHOUT_ROLLOUTS)
 
+    @property
+    def averages_neutrals(self) -> bool:
+        """Whether people's rating of 0 goes into a mean, in which nobody can find it again."""
+        return self.labels == "mixed" and self.mixture in MEANS
 
-def idle_parts(labels: str, asked: Iterable[str]) -> list[str]:
+
+def idle_parts(labels: str, asked: Mapping[str, Any]) -> list[str]:
     """The parts of a rule among those asked for that would change nothing in labels of this kind."""
-    return [part for part in asked if labels not in SAYS.get(part, CHOICES["labels"])]
+    unseen = unseen_parts(labels, asked)
+    return [part for part in asked if part in unseen or labels not in SAYS.get(part, CHOICES["labels"])]
+
+
+def unseen_parts(labels: str, asked: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the mixture that was asked for, or the usual one, never looks at."""
+    return UNSEEN_BY.get(str(asked.get("mixture", LabelRule.mixture)), ()) if labels == "mixed" else ()
 
 
 class Decision(NamedTuple):

@@ -48,7 +48,7 @@ def test_what_is_chosen_reaches_the_command_in_its_own_words(client):
         "neutral": "positive",
         "target": "soft",
         "threshold": 0.25,
-        "label_rule": "consensus",
+        "label_rule": "people_override",
         "classes": 3,
     }
     client.post(reverse("training:start"), asked(frozen(), **chosen))
@@ -113,6 +113,16 @@ def test_a_class_for_neutrals_that_the_rule_takes_away_does_not_start(client, ne
         assert any("neutral is a class of its own" in check.text for check in plan.checks)
 
 
+@pytest.mark.parametrize("mixture", ["fusion", "agreement_weighted"])
+def test_a_class_for_neutrals_that_a_mean_swallows_does_not_start(client, mixture):
+    for rule, choice in (({"mixture": mixture}, {}), ({}, {"label_rule": mixture})):
+        plan = client.get(reverse("training:start"), asked(frozen(**rule), classes=3, **choice)).context[
+            "plan"
+        ]
+        assert not plan.can_start
+        assert any("is never neutral" in check.text for check in plan.checks)
+
+
 def test_a_second_opinion_is_a_step_classifier_s_on_step_labels(client):
     earlier = make_checkpoint(start_training(frozen(), "mixed"))
     answer = client.post(
@@ -165,6 +175,8 @@ def test_a_choice_with_an_unexpected_effect_is_told_before_the_start(client):
         ("human", {"threshold": 0.5}, "“Right above this share of right rollouts” changes nothing"),
         ("automatic", {"neutral": "drop"}, "“A neutral step counts as” changes nothing"),
         ("automatic", {"label_rule": "consensus"}, "“Where people and rollouts both spoke” changes nothing"),
+        ("mixed", {"label_rule": "consensus", "target": "soft"}, "“Rollouts give” changes nothing"),
+        ("mixed", {"label_rule": "fusion", "threshold": 0.5}, "“Right above this share of right rollouts”"),
     ],
 )
 def test_a_choice_that_the_command_would_refuse_does_not_start(client, labels, choice, complaint):

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import GPT2Config, GPT2Model
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2Model, Qwen2Config
 
 from ml.errors import MisstepError
 from ml.pocket.policy import load_pocket_policy
@@ -78,6 +78,23 @@ def test_text_that_the_pocket_family_cannot_say_gets_a_tokenizer_of_its_own_and_
     assert "Janet’s ducks" in base.remark and "training starts from --base small" in base.remark
     assert base.tokenizer.unknown_share(["何か else, entirely: ∑"]) == 0.0
     assert opened().remark == opened("small", texts=PROSE).remark == ""
+
+
+def numbered(texts, count):
+    return [f"{text} {number}" for number in range(count) for text in texts]
+
+
+def test_texts_that_only_begin_with_the_pocket_familys_get_a_tokenizer_of_their_own():
+    base = opened(texts=[*numbered(POCKET, 150), *numbered(PROSE, 150)])
+    assert base.origin["instead_of"] == "pocket"
+    # Even where an even sample meets none of them.
+    few = [*numbered(POCKET, 150), "何か else, entirely: ∑ and more of it " * 40]
+    assert opened(texts=few).origin["instead_of"] == "pocket"
+
+
+def test_the_origin_says_how_many_tokens_the_pocket_family_cannot_say():
+    assert opened().origin["unknown_tokens"] == 0.0
+    assert 0.0 < opened(texts=[*numbered(POCKET, 150), "ducks"]).origin["unknown_tokens"] < 0.02
 
 
 @pytest.mark.parametrize("from_scratch", [False, True])
@@ -212,3 +229,18 @@ def test_a_base_that_changes_its_logits_after_the_head_is_refused(tmp_path):
     model.save_pretrained(tmp_path)
     with pytest.raises(MisstepError, match="sets logits_scaling, expected one with a plain head"):
         load(tmp_path, has_language_head=True)
+
+
+@pytest.mark.parametrize(("layers", "context"), [(["sliding_attention"], 64), (["full_attention"], 2048)])
+def test_a_path_has_no_more_tokens_than_a_window_that_the_base_looks_through(tmp_path, layers, context):
+    config = Qwen2Config(
+        vocab_size=2048, hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=2, max_position_embeddings=2048, use_sliding_window=True, sliding_window=64,
+        layer_types=layers,
+    )  # fmt: skip
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    opened("small").tokenizer.save(tmp_path)
+    assert opened(str(tmp_path)).tokenizer.layout.maximum_length == context
+    if context == 64:
+        with pytest.raises(MisstepError, match="--maximum-length 65, expected at most the base's 64"):
+            opened(str(tmp_path), maximum_length=65)

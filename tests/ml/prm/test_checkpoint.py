@@ -14,7 +14,7 @@ import torch
 from ml.errors import MisstepError
 from ml.prm import checkpoint
 from ml.prm.checkpoint import TrainingState, check_whole, load_newest_state, publish, save_state, seal
-from ml.prm.run import refuse_finished
+from ml.prm.out_folder import refuse_occupied
 
 
 def state(step: int) -> TrainingState:
@@ -139,13 +139,13 @@ def test_a_checkpoint_whose_move_was_killed_is_moved_again_by_the_same_command(t
 
     monkeypatch.setattr(checkpoint.os, "replace", dying)
     with pytest.raises(InterruptedError):
-        publish(finished(tmp_path, adapter=True), out)
+        publish(finished(tmp_path, "out.partial", adapter=True), out)
     monkeypatch.undo()
-    refuse_finished(out)
+    refuse_occupied(out, "pocket")
     publish(finished(tmp_path, "again", adapter=True), out)
     assert check_whole(out) == {"objective": "classifier"}
     with pytest.raises(MisstepError, match="already holds a checkpoint"):
-        refuse_finished(out)
+        refuse_occupied(out, "pocket")
 
 
 def test_a_checkpoint_with_a_changed_byte_is_not_loaded(tmp_path):

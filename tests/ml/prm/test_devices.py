@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from ml.prm.distributed import chosen_device
+from ml.errors import MisstepError
+from ml.prm.distributed import chosen_device, refuse_missing_device
 from ml.prm.run import settle_process
 
 
@@ -32,3 +33,26 @@ def test_threads_are_those_given_or_the_host_s_or_one(monkeypatch, given, said, 
         assert torch.get_num_threads() == taken
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("device", "complaint"),
+    [
+        ("gpu", r"--device gpu \(or MISSTEP_DEVICE\), expected cpu, cuda"),
+        ("meta", r"--device meta \(or MISSTEP_DEVICE\), expected cpu, cuda"),
+        ("cuda:9", "--device cuda:9, expected one of the 2 that torch sees here"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused_in_words(monkeypatch, device, complaint):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(MisstepError, match=complaint):
+        refuse_missing_device(device)
+    for there in ("cpu", "cuda", "cuda:1"):
+        refuse_missing_device(there)
+
+
+def test_a_gpu_where_torch_sees_none_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(MisstepError, match="--device cuda, expected cpu, because torch sees no GPU here"):
+        refuse_missing_device("cuda")

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
+from datetime import timedelta
+
 import pytest
 import torch
 from torch import distributed
 
+from ml.errors import FolderInUse
 from ml.prm.distributed import Group, backend_for, own_device
+from tests.ml.prm.processes import as_group_of_two, ended
 
 
 @pytest.mark.parametrize(
@@ -18,14 +25,18 @@ def test_each_process_takes_the_gpu_of_its_number_and_the_backend_of_its_device(
     assert backend_for(own) == backend
 
 
-@pytest.mark.parametrize(("asked", "said"), [("cpu", ["gloo"]), ("cuda", ["cuda:1", "nccl"])])
+@pytest.mark.parametrize(
+    ("asked", "said"), [("cpu", ["gloo", "words"]), ("cuda", ["cuda:1", "nccl", "words"])]
+)
 def test_a_group_settles_its_device_before_it_is_joined(monkeypatch, asked, said):
     heard = []
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", heard.append)
     monkeypatch.setattr(distributed, "init_process_group", heard.append)
+    monkeypatch.setattr(distributed, "new_group", lambda **given: heard.append("words"))
     monkeypatch.setattr(distributed, "get_rank", lambda: 3)
     group = Group.from_environment(asked)
     assert heard == said
@@ -35,3 +46,41 @@ def test_a_group_settles_its_device_before_it_is_joined(monkeypatch, asked, said
 def test_a_process_alone_keeps_the_device_that_was_asked_for(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     assert Group.from_environment("cuda:3").device == "cuda:3"
+
+
+def test_the_others_hear_the_first_one_however_long_its_work_takes():
+    """Sums over the group count as dead after a second here; what is said by itself has patience."""
+    found = [ended(process) for process in as_group_of_two("tests.ml.prm.test_distributed")]
+    assert [status for status, _ in found] == [0, 0], found
+
+
+def work_long() -> str:
+    time.sleep(4)
+    return "found"
+
+
+def turn_away() -> str:
+    raise FolderInUse("OUT: in use")
+
+
+def in_group() -> None:
+    """What each of the two processes does."""
+    distributed.init_process_group("gloo", timeout=timedelta(seconds=1))
+    group = Group.from_environment("cpu")
+    assert group.first_does(work_long) == "found"
+    if group.is_first:
+        time.sleep(3)
+    group.wait()
+    try:
+        group.first_does(turn_away)
+    except FolderInUse as refusal:
+        assert str(refusal) == "OUT: in use"
+    else:
+        raise AssertionError("a refusal was not heard")
+
+
+if __name__ == "__main__":
+    in_group()
+    sys.stdout.flush()
+    # Without the second that the group's threads may take to end.
+    os._exit(0)

@@ -76,6 +76,22 @@ def test_other_labels_than_the_frozen_ones_are_not_called_frozen(tmp_path, capsy
             ("--labels", "automatic", "--neutral", "drop"),
             "--neutral .* expected labels human or mixed",
         ),
+        (
+            "mixed",
+            ("--label-rule", "consensus", "--target", "soft"),
+            "--target .* labels mixed by consensus, expected --label-rule people_override or agreement_weighted",
+        ),
+        ("mixed", ("--label-rule", "fusion", "--target", "hard"), "--target .* labels mixed by fusion"),
+        (
+            "mixed",
+            ("--label-rule", "fusion", "--threshold", "0.5"),
+            "--threshold .* mixed by fusion, expected --label-rule people_override or consensus or agreement_",
+        ),
+        (
+            "mixed",
+            ("--automatic-weight", "2"),
+            "--automatic-weight .* people_override, expected --label-rule agreement_weighted with it",
+        ),
     ],
 )
 def test_an_option_that_would_change_nothing_is_refused(tmp_path, capsys, labels, options, complaint):
@@ -96,3 +112,15 @@ def test_a_run_goes_on_whether_or_not_its_frozen_labels_are_named(tmp_path, caps
     monkeypatch.setattr(train, "_update", lambda *given: again.append(1) or update(*given))
     trained(tmp_path, capsys, *kept, "--labels", "mixed", snapshot=snapshot)
     assert len(again) == 1
+
+
+@pytest.mark.parametrize("mixture", ["fusion", "agreement_weighted"])
+@pytest.mark.parametrize("is_frozen", [True, False])
+def test_a_class_for_neutrals_that_a_mean_swallows_is_refused(tmp_path, capsys, mixture, is_frozen):
+    snapshot = frozen(tmp_path, "mixed", **({"mixture": mixture} if is_frozen else {}))
+    asked = () if is_frozen else ("--label-rule", mixture)
+    with pytest.raises(
+        MisstepError, match=f"--classes 3 with labels mixed by {mixture}, which leaves no label"
+    ):
+        trained(tmp_path, capsys, "--classes", "3", *asked, snapshot=snapshot)
+    trained(tmp_path, capsys, "--classes", "3", "--label-rule", "people_override", snapshot=snapshot)

@@ -184,3 +184,20 @@ def test_another_head_has_no_next_token_loss():
 def test_the_tokens_themselves_know_right_and_wrong_only():
     with pytest.raises(MisstepError, match="expected 2 classes and no target tokens"):
         opened(outputs=3)
+
+
+def test_a_step_without_a_token_of_its_own_is_read_as_right_and_disturbs_no_other():
+    base = opened()
+    given, opening, right = base.tokenizer.problem(PROBLEM), *map(base.tokenizer.step, (OPENING, RIGHT))
+    empty = list(base.tokenizer.separator)
+    model = reading(base, TOLERANCE)
+    alone = model(pack([chain([given, empty])], [[1]])).exp()
+    assert float(alone[0, 1].detach()) == pytest.approx(1.0)
+    read = model(pack([chain([given, opening, empty, right])], [[1, 2, 3]]))
+    others = model(pack([chain([given, opening])], [[1]]))
+    assert float(read[1, 1].detach().exp()) == pytest.approx(1.0)
+    assert torch.allclose(read[0], others[0], atol=1e-5) and bool(torch.isfinite(read).all())
+    example = Example("a", chain([given, opening, empty]), [1, 2], [[0.0, 1.0]] * 2, [1.0] * 2)
+    total = count_tokens([example], len(empty))
+    outputs, words = model.with_language_loss(pack([example.tree], [example.reads]), [example], total)
+    assert bool(torch.isfinite(outputs).all()) and bool(torch.isfinite(words))

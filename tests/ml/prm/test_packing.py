@@ -142,6 +142,14 @@ def test_a_path_longer_than_the_bases_window_is_refused():
         attend_over_spans(torch.nn.Identity(), heads, heads, heads, plan=row.plan, sliding_window=4)
 
 
+def test_siblings_side_by_side_are_no_longer_path():
+    tree = TokenTree([[1], *[[2, 3, 4]] * 5], [-1, 0, 0, 0, 0, 0])
+    row = pack([tree], [[1, 2, 3, 4, 5]])
+    assert (row.plan.longest, row.read_plan.longest, max(row.plan.key_lengths)) == (4, 4, 13)
+    heads = torch.zeros(1, 1, 16, 4)
+    attend_over_spans(torch.nn.Identity(), heads, heads, heads, plan=row.plan, sliding_window=4)
+
+
 def test_batches_hold_at_most_the_budget():
     assert batches_within([3, 4, 9, 1, 1], 7) == [[0, 1], [2], [3, 4]]
     assert batches_within([], 7) == []

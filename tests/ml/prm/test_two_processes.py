@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification
 
-from tests.data import ROOT
-from tests.ml.prm.commands import QUICK, automatic_snapshot, snapshot_of, trained
+from tests.ml.prm.commands import automatic_snapshot, snapshot_of, trained
+from tests.ml.prm.processes import TORCHRUN, ended, started, trained_on_two_disks
 
 
 def by_two_processes(snapshot, out, *arguments):
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        "-m",
-        "ml",
-    ]
-    given = ["train", "--snapshot", str(snapshot), "--out", str(out), *QUICK, *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, *given], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    status, words = ended(started(snapshot, out, *arguments, under=TORCHRUN))
+    assert status == 0, words[-2000:]
 
 
 def largest_difference(one, two):
@@ -85,3 +68,17 @@ def test_two_processes_with_split_weights_go_on_from_a_state_and_train_what_one_
     card = json.loads((together / "card.json").read_text())
     assert card["config"]["sharded"] and card["config"]["processes"] == 2
     assert len((together / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+def test_processes_that_find_states_of_different_steps_say_that_they_need_one_disk(tmp_path, capsys):
+    snapshot = snapshot_of(tmp_path)
+    rows = ("--save-every", "1", "--keep-state")
+    trained(tmp_path, capsys, *rows, snapshot=snapshot, out="alone")
+    shutil.copytree(tmp_path / "alone.state" / "step-00000002", tmp_path / "one.state" / "step-00000002")
+    found = [
+        ended(each) for each in trained_on_two_disks(snapshot, [tmp_path / "one", tmp_path / "two"], *rows)
+    ]
+    assert [status for status, _ in found] == [1, 1]
+    for _, words in found:
+        assert "the processes found states of step 0 to 2, expected the same in all" in words
+        assert "--out must lie on a disk that they share" in words

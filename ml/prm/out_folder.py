@@ -1,0 +1,132 @@
+"""Where a training run may write: OUT for its checkpoint, and what stands beside it while the run goes.
+
+OUT.state holds what a resume needs, OUT.partial the checkpoint before it is moved, and OUT.lock keeps a second start
+from writing over the first one's states and checkpoint.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+from ml.errors import FolderInUse, MisstepError
+from ml.prm.distributed import Group
+
+
+def states_of(out: Path) -> Path:
+    """Where what a resume needs is kept while the run goes."""
+    return out.with_name(out.name + ".state")
+
+
+def partial_of(out: Path) -> Path:
+    """Where a checkpoint is written before it is moved to its place."""
+    return out.with_name(out.name + ".partial")
+
+
+# What a checkpoint has, besides weights of any name: a folder with one of these would lose it.
+CHECKPOINT_FILES = (
+    "card.json",
+    "config.json",
+    "generation_config.json",
+    "steps.json",
+    "metrics.jsonl",
+    "training_problems.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "adapter",
+)
+
+
+def refuse_occupied(out: Path, base: str) -> None:
+    """Raises MisstepError where a checkpoint could not be put at the end, or would take the place of what is there.
+
+    OUT may be somebody's folder with other files in it, and may hold part of a checkpoint whose move was killed.
+    """
+    if not out.name:
+        raise MisstepError(f"--out {out}, expected a folder's name")
+    if out.exists() and not out.is_dir():
+        raise MisstepError(f"{out} is no folder, expected a new folder")
+    refuse_finished(out)
+    if Path(base).is_dir() and out.resolve() == Path(base).resolve():
+        raise MisstepError(f"--out {out} is the base itself, expected a new folder")
+    if partial_of(out).exists() or states_of(out).exists():
+        return
+    theirs = [
+        *(out / name for name in CHECKPOINT_FILES),
+        *out.glob("*.safetensors"),
+        *out.glob("*.safetensors.*"),
+    ]
+    found = next((path.name for path in theirs if path.exists()), None)
+    if found is not None:
+        raise MisstepError(f"{out} already holds another's {found}, expected a new folder")
+
+
+def refuse_finished(out: Path) -> None:
+    """Raises MisstepError where a checkpoint already stands: it is evidence, and is not written over.
+
+    Without a manifest nothing loads it: those are the files of a run that was killed before it had moved all.
+    """
+    if (out / "manifest.json").exists():
+        raise MisstepError(f"{out} already holds a checkpoint, expected a new folder")
+
+
+@contextmanager
+def writing_alone(out: Path, group: Group) -> Iterator[None]:
+    """While this is held no other run writes to OUT. The first process holds it, and all of them hear a refusal.
+
+    Raises FolderInUse where another run holds it, MisstepError where one has finished or nothing can be written.
+    """
+    with ExitStack() as stack:
+        group.first_does(lambda: stack.enter_context(_locked(out)))
+        yield
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    path = out.with_name(out.name + ".lock")
+    file = _lock(path, out)
+    try:
+        # Whoever held the lock until now may have finished since the first look.
+        refuse_finished(out)
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        file.close()
+
+
+def _lock(path: Path, out: Path) -> IO[bytes]:
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("ab")
+        except OSError as error:
+            raise MisstepError(f"{out}: {error.strerror}, expected a folder that can be written") from error
+        if not _is_taken(file):
+            file.close()
+            raise FolderInUse(f"{out}: another run is writing here, expected one at a time")
+        if _is_at(file, path):
+            return file
+        # The run before took the file's name away after we had opened it: a third one may hold the next.
+        file.close()
+
+
+def _is_taken(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # A file system without such locks: refusing to train there would help nobody.
+        pass
+    return True
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False

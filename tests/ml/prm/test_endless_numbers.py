@@ -1,0 +1,39 @@
+"""A loss or a gradient beyond all numbers ends the run before it reaches a weight."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from ml.errors import MisstepError
+from ml.prm.train import TrainingSettings, train
+from tests.ml.prm.toys import examples_of, sums, tiny_model, tokenizer
+
+STEPS = tokenizer()
+
+
+def refused(model, tmp_path, **settings):
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    examples = examples_of("classifier", sums(8), STEPS)
+    chosen = TrainingSettings("classifier", 3, save_every=1, **settings)
+    with pytest.raises(MisstepError) as error:
+        train(model, examples, chosen, tmp_path / "state")
+    assert all(torch.equal(one, two) for one, two in zip(before, model.parameters(), strict=True))
+    assert not (tmp_path / "state").exists()
+    return str(error.value)
+
+
+def test_an_endless_loss_of_the_words_beside_a_finite_one_ends_the_run(tmp_path):
+    model = tiny_model(len(STEPS.tokenizer), tolerance=50.0)
+    message = refused(model, tmp_path, language_weight=math.inf)
+    assert message == "the loss became inf at step 0, try a lower learning rate"
+
+
+@pytest.mark.parametrize(("found", "named"), [(math.inf, "inf"), (math.nan, "nan")])
+def test_an_endless_gradient_of_a_finite_loss_ends_the_run(tmp_path, found, named):
+    model = tiny_model(len(STEPS.tokenizer))
+    next(model.parameters()).register_hook(lambda gradient: torch.full_like(gradient, found))
+    message = refused(model, tmp_path)
+    assert message == f"the gradient's norm became {named} at step 0, try a lower learning rate"
