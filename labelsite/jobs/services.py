@@ -23,16 +23,7 @@ from django.db.models.functions import Now
 
 from labelsite.accounts.models import User
 from labelsite.celery import application
-from labelsite.jobs import child
-from labelsite.jobs.errors import (
-    ChildFailed,
-    ChildKilled,
-    ChildShutOut,
-    ChildStopped,
-    ChildUnserved,
-    JobCancelled,
-    LostLease,
-)
+from labelsite.jobs import child, errors
 from labelsite.jobs.lease import Lease, claim, has_vanished, hold_row
 from labelsite.jobs.models import Job, JobKind, JobState
 from labelsite.jobs.outages import outage_pause
@@ -125,20 +116,20 @@ def perform(
     try:
         with Lease(job) as lease:
             _attempt(job, lease, prepare, load, gather(job, lease) if gather else work)
-    except LostLease as lost:
+    except errors.LostLease as lost:
         log.warning("%s", lost)
-    except JobCancelled:
+    except errors.JobCancelled:
         _end(job, JobState.CANCELLED)
-    except ChildStopped as stopped:
+    except errors.ChildStopped as stopped:
         _hand_back(job, str(stopped))
-    except ChildShutOut as shut_out:
+    except errors.ChildShutOut as shut_out:
         # A runner on another machine that has lost its lease ends its child within the length of a lease.
         _hand_back(job, str(shut_out), delay=settings.JOB_LEASE_SECONDS)
-    except ChildUnserved as unserved:
+    except errors.ChildUnserved as unserved:
         _retry_or_fail(job, str(unserved), delay=outage_pause(job))
-    except ChildKilled as killed:
+    except errors.ChildKilled as killed:
         _retry_or_fail(job, str(killed))
-    except (ChildFailed, MisstepError, ValidationError) as refusal:
+    except (errors.ChildFailed, MisstepError, ValidationError) as refusal:
         words = "; ".join(refusal.messages) if isinstance(refusal, ValidationError) else str(refusal)
         _end(job, JobState.FAILED, words)
     except (OperationalError, InterfaceError) as problem:

@@ -19,6 +19,7 @@ OBJECTIVES = ("classifier", "value", "preference", "outcome")
 OPTIMIZERS = ("adamw", "muon")
 TREES = ("solution", "problem")
 HEADS = ("linear", "tokens", "likelihood")
+PREFERENCE_OUTPUTS = ("tanh", "raw_then_tanh5")
 # Objectives with classes, which alone can be target tokens of a language model.
 CLASSIFYING = ("classifier", "outcome")
 # The ratings of PRM800K as any vocabulary can say them: negative, positive, neutral.
@@ -133,6 +134,7 @@ def request_from(options: argparse.Namespace) -> Any:
             bfloat16=options.bf16,
             save_every=options.save_every,
             optimizer=options.optimizer,
+            preference_output=options.preference_output,
         ),
         steps=options.steps,
         epochs=options.epochs,
@@ -214,6 +216,12 @@ def _objective_arguments(group: Any) -> None:
     )
     group.add_argument("--smoothing", type=float, default=0.0, help="label smoothing")
     group.add_argument("--outcome-tokens", choices=("last", "all"), default="last")
+    group.add_argument(
+        "--preference-output",
+        choices=PREFERENCE_OUTPUTS,
+        default="tanh",
+        help="raw_then_tanh5: train on the head's own outputs and read tanh of a fifth, as rStar-Math's code",
+    )
     group.add_argument(
         "--language-weight",
         type=float,

@@ -48,6 +48,7 @@ def _refuse_without_effect(options: argparse.Namespace) -> None:
         ("--smoothing", options.smoothing, "classifier"),
         ("--classes 3", options.classes == 3, "classifier"),
         ("--outcome-tokens all", options.outcome_tokens == "all", "outcome"),
+        ("--preference-output raw_then_tanh5", options.preference_output != "tanh", "preference"),
     ):
         if is_given and options.objective != wanted:
             raise MisstepError(f"{name} with objective {options.objective}, expected {wanted}")

@@ -41,6 +41,24 @@ def value_loss(
     return (weights * (outputs.float() - targets) ** 2).sum() / total
 
 
+# Of raw outputs, in rStar-Math's public code.
+_RAW_SCALE = 5.0
+
+
+def compared(outputs: torch.Tensor, how: str) -> torch.Tensor:
+    """What `preference_loss` compares. outputs: [N], the head's.
+
+    how: `tanh` compares rewards, as rStar-Math's paper does; `raw_then_tanh5` the head's own outputs, which have no
+    bound, and only what is read is squeezed, as in its public code.
+    """
+    return torch.tanh(outputs.float()) if how == "tanh" else outputs.float()
+
+
+def rewards(outputs: torch.Tensor, how: str) -> torch.Tensor:
+    """A preference model's reward of each step, in [-1, 1]. outputs: [N], the head's; how: as it was trained."""
+    return torch.tanh(outputs if how == "tanh" else outputs / _RAW_SCALE)
+
+
 def preference_loss(
     scores: torch.Tensor,
     chosen: torch.Tensor,
@@ -50,7 +68,7 @@ def preference_loss(
 ) -> torch.Tensor:
     """Pairwise Bradley-Terry over siblings (rStar-Math, equation 4), averaged over the nodes they hang off.
 
-    scores: [N] in [-1, 1] (after tanh). chosen, rejected: [P] indices into scores. pair_weights: [P],
+    scores: [N], as `compared` gives them. chosen, rejected: [P] indices into scores. pair_weights: [P],
     1 / (n_positive * n_negative) of the pair's node. sum_p -w_p log sigmoid(r_chosen - r_rejected) / nodes.
     """
     margins = scores.float()[chosen] - scores.float()[rejected]

@@ -8,13 +8,16 @@ from typing import Any
 import torch
 
 from ml.prm.examples import Example
-from ml.prm.losses import classification_loss, preference_loss, value_loss
+from ml.prm.losses import classification_loss, compared, preference_loss, value_loss
 
 
 def objective_loss(
     objective: str, outputs: torch.Tensor, examples: Sequence[Example], normaliser: float, **options: Any
 ) -> torch.Tensor:
-    """The chosen loss of one packed row whose readings are `outputs`, shape [R, C]."""
+    """The chosen loss of one packed row whose readings are `outputs`, shape [R, C].
+
+    options: of `classification_loss`, or `preference_output`, the `how` of `compared`.
+    """
     device = outputs.device
     if objective == "preference":
         pairs, offset = [], 0
@@ -23,7 +26,8 @@ def objective_loss(
             offset += len(example.reads)
         chosen, rejected = (torch.tensor([p[k] for p in pairs], device=device) for k in (0, 1))
         weights = torch.tensor([p[2] for p in pairs], device=device)
-        return preference_loss(torch.tanh(outputs[:, 0].float()), chosen, rejected, weights, normaliser)
+        scores = compared(outputs[:, 0], options.get("preference_output", "tanh"))
+        return preference_loss(scores, chosen, rejected, weights, normaliser)
     targets = torch.tensor([t for example in examples for t in example.targets], device=device)
     weights = torch.tensor([w for example in examples for w in example.weights], device=device)
     if objective == "value":

@@ -215,6 +215,8 @@ def _fingerprint(snapshot: str, request: Request, settings: TrainingSettings) ->
     for name in ("compiled", "second_opinion"):
         if not body[name]:
             body.pop(name)
+    if body["preference_output"] == "tanh":
+        body.pop("preference_output")
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 

@@ -13,6 +13,7 @@ import torch
 from ml.errors import MisstepError
 from ml.prm.checkpoint import check_whole
 from ml.prm.loading import load
+from ml.prm.losses import rewards
 from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import TokenTree, batches_within, pack
 from ml.prm.tokenization import StepTokenizer, load_step_tokenizer
@@ -161,13 +162,15 @@ def probabilities(outputs: torch.Tensor, card: dict[str, Any]) -> torch.Tensor:
     """The head's outputs [N, C] as probabilities that the step is correct, shape [N].
 
     Classifier and outcome: the positive class, and the neutral one where the label rule counts it as
-    positive. Value: the output itself, held within [0, 1]. Preference: (1 + tanh) / 2.
+    positive. Value: the output itself, held within [0, 1]. Preference: (1 + its reward) / 2.
     """
     objective = card["objective"]
     if objective == "value":
         return outputs[:, 0].clamp(0.0, 1.0)
     if objective == "preference":
-        return (1.0 + torch.tanh(outputs[:, 0])) / 2.0
+        # Cards of before there was a choice say nothing of it.
+        how = card.get("config", {}).get("preference_output", "tanh")
+        return (1.0 + rewards(outputs[:, 0], how)) / 2.0
     chances = outputs.softmax(dim=1)
     if outputs.shape[1] == 3 and card["label_rule"]["neutral"] == "positive":
         return chances[:, POSITIVE] + chances[:, NEUTRAL]

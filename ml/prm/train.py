@@ -35,7 +35,7 @@ class TrainingSettings:
     batch_size: examples per update. tokens_per_row: the most tokens in one packed row (an update may take
     several). save_every: updates between states. class_weights: per class, None for equal ones.
     language_weight: of the next-token loss on right steps, beside the objective's (see `ml.prm.likelihood`).
-    optimizer: see `ml.prm.optimizers`.
+    optimizer: see `ml.prm.optimizers`. preference_output: see `losses.compared`.
     """
 
     objective: str
@@ -53,6 +53,7 @@ class TrainingSettings:
     language_weight: float = 0.0
     save_every: int = 200
     optimizer: str = "adamw"
+    preference_output: str = "tanh"
 
 
 @dataclass
@@ -144,6 +145,8 @@ def _update(
     """
     options: dict[str, Any] = {}
     device = next(model.parameters()).device
+    if settings.objective == "preference":
+        options["preference_output"] = settings.preference_output
     if settings.objective == "classifier":
         options["smoothing"] = settings.smoothing
         if settings.class_weights:

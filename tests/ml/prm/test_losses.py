@@ -11,6 +11,7 @@ from ml.prm.examples import Example
 from ml.prm.losses import classification_loss, outcome_loss, preference_loss, value_loss
 from ml.prm.objectives import normaliser_of, objective_loss
 from ml.prm.packing import TokenTree
+from ml.prm.score import probabilities
 
 LOGITS = [[0.3, -1.2], [2.0, 0.5], [-0.7, 0.9]]
 
@@ -119,3 +120,20 @@ def test_pairs_of_a_second_example_point_behind_the_first():
     found = objective_loss("preference", outputs, [first, second], 2.0)
     margins = [math.tanh(2.0) - math.tanh(0.5), math.tanh(1.0) - math.tanh(-1.0)]
     assert float(found) == pytest.approx(sum(math.log(1 + math.exp(-m)) for m in margins) / 2, abs=1e-6)
+
+
+def test_raw_preferences_are_compared_without_a_bound_and_read_through_tanh_of_a_fifth():
+    pair = example([], [1.0, 1.0], [(0, 1, 1.0)], 1)
+    outputs = torch.tensor([[12.0], [-4.0]])
+    raw = objective_loss("preference", outputs, [pair], 1.0, preference_output="raw_then_tanh5")
+    assert float(raw) == pytest.approx(math.log1p(math.exp(-16.0)), abs=1e-9)
+    bounded = objective_loss("preference", outputs, [pair], 1.0)
+    assert float(bounded) == pytest.approx(math.log1p(math.exp(-2.0)), abs=1e-3)
+    card = {"objective": "preference", "config": {"preference_output": "raw_then_tanh5"}}
+    expected = [(1.0 + math.tanh(x / 5.0)) / 2.0 for x in (12.0, -4.0)]
+    assert probabilities(outputs, card).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_preference_model_of_before_there_was_a_choice_reads_tanh():
+    found = probabilities(torch.tensor([[0.5]]), {"objective": "preference"})
+    assert found.tolist() == pytest.approx([(1.0 + math.tanh(0.5)) / 2.0], abs=1e-6)

@@ -137,6 +137,10 @@ def test_a_number_that_no_run_can_have_is_refused_by_its_option(tmp_path, option
         (("--objective", "outcome", "--class-weights", "1", "2"), "--class-weights with objective outcome"),
         (("--objective", "value", "--classes", "3"), "--classes 3 with objective value, expected classifier"),
         (("--outcome-tokens", "all"), "--outcome-tokens all with objective classifier, expected outcome"),
+        (
+            ("--objective", "value", "--preference-output", "raw_then_tanh5"),
+            "--preference-output raw_then_tanh5 with objective value, expected preference",
+        ),
         (("--objective", "preference", "--trees", "problem"), "--trees problem with objective preference"),
         (
             ("--objective", "outcome", "--outcome-tokens", "all", "--trees", "problem"),
