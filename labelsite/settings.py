@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -102,11 +101,21 @@ def _make_key(path: Path) -> None:
             file.write(secrets.token_urlsafe(48))
             file.flush()
             os.fsync(file.fileno())
-        # Unlike a rename, this leaves a key that came first.
-        with suppress(FileExistsError):
-            os.link(beside, path)
+        _name_unless_there(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _name_unless_there(beside: Path, path: Path) -> None:
+    """Unlike a rename, this leaves a key that came first."""
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        return
+    except OSError:
+        # Not every file system has hard links; there a second start in the same moment could take the first one's key.
+        if not path.exists():
+            os.replace(beside, path)
 
 
 # Folder of everything that Misstep writes: databases, snapshots, checkpoints, logs.

@@ -55,6 +55,18 @@ def test_first_starts_at_once_have_one_key(tmp_path: Path) -> None:
     assert one == other and len(set(one)) == FOLDERS
 
 
+def test_a_file_system_without_hard_links_keeps_a_key_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(settings.os, "link", refuse)
+    key = settings.secret_key()
+    assert settings.secret_key() == key
+    assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
+
+
 @pytest.mark.parametrize("left", ["", "\n", "x" * 31])
 def test_a_file_without_a_whole_key_is_refused_by_name(tmp_path: Path, left: str) -> None:
     (tmp_path / "secret_key").write_text(left)

@@ -83,9 +83,11 @@ def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has
     said = looks_at(campaign)
     # What a person said blind may have been superseded, so it is not among what they say now.
     blind = looks_at(campaign, against) if against.is_blind else said
-    about = solutions(campaign, run, np.union1d(said["task"], blind["task"]))
+    tasks = np.union1d(said["task"], blind["task"]) if against.is_blind else np.unique(said["task"])
+    about = solutions(campaign, run, tasks)
     everybody = judgements(said, about)
-    against, looks = _chosen(campaign, run, about, against, everybody, judgements(blind, about), has_gold)
+    wanted = judgements(blind, about) if against.is_blind else everybody
+    against, looks = _chosen(campaign, run, about, against, everybody, wanted, has_gold)
     both = measures.compared(looks)
     base: dict[str, Any] = {
         "looks": len(looks),

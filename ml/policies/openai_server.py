@@ -84,7 +84,7 @@ class ServerPolicy:
         self._client = Client(self.address, is_local, timeout, retry_seconds)
         # The smallest number of texts that the server does not write in one request, by temperature.
         self._too_many: dict[float, int] = {}
-        self._refusals = Refusals()
+        self._refusals = Refusals(self._answers)
         # Whether a token that was counted was estimated; kept with the run.
         self.estimates_tokens = False
         self.model = options.get("model") or self._first_model()
@@ -154,6 +154,16 @@ class ServerPolicy:
         with ThreadPoolExecutor(min(self.concurrency, len(prefixes))) as pool:
             answers = list(pool.map(ask, prefixes))
         return all_answered(self._refusals.settle(prefixes, answers))
+
+    def _answers(self) -> bool:
+        """Whether the server writes one token behind a short text."""
+        try:
+            self._client.post(
+                "completions", {"model": self.model, "prompt": "1 + 1 =", "max_tokens": 1}, self._read_choices
+            )
+        except Refused:
+            return False
+        return True
 
     def _choices(self, body: dict[str, Any], count: int, seed: int, at_once: int) -> list[_Choice]:
         """`count` texts: in one request where the server can, and those that it left out one by one."""

@@ -6,7 +6,7 @@ unanswered.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ml.policies.openai_client import Refused
@@ -26,9 +26,11 @@ def is_of_one_request(refusal: Refused) -> bool:
 
 
 class Refusals:
-    """What one server refused so far."""
+    """What one server refused so far. `answers` asks it for anything at all: a run that goes on may have nothing left
+    but what is refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, answers: Callable[[], bool]) -> None:
+        self._answers = answers
         self._has_answered = False
         self._in_a_row: set[str] = set()
 
@@ -37,7 +39,7 @@ class Refusals:
     ) -> list[Answer | Unanswerable]:
         """One call's answers, with an Unanswerable in the place of each refusal.
 
-        Raises the refusal where the server has never answered anything, or refused MOST_IN_A_ROW problems in a row.
+        Raises the refusal where the server answers nothing at all, or refused MOST_IN_A_ROW problems in a row.
         """
         self._has_answered |= any(not isinstance(answer, Unanswerable | Refused) for answer in answers)
         return [self._settled(*pair) for pair in zip(prefixes, answers, strict=True)]
@@ -45,6 +47,7 @@ class Refusals:
     def _settled(self, prefix: Prefix, answer: Answer | Unanswerable | Refused) -> Answer | Unanswerable:
         if isinstance(answer, Refused):
             self._in_a_row.add(prefix.problem.text)
+            self._has_answered = self._has_answered or self._answers()
             if not self._has_answered or len(self._in_a_row) >= MOST_IN_A_ROW:
                 raise answer
             return Unanswerable(f"problem {prefix.problem.id!r} is refused: {answer}")

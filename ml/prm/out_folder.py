@@ -74,11 +74,17 @@ def refuse_finished(out: Path) -> None:
         raise MisstepError(f"{out} already holds a checkpoint, expected a new folder")
 
 
+def refuse_overtaken(out: Path) -> None:
+    """Raises FolderInUse where another run has finished since this one began: whoever asked for it may look again."""
+    if (out / "manifest.json").exists():
+        raise FolderInUse(f"{out}: another run has finished here meanwhile, expected one at a time")
+
+
 @contextmanager
 def writing_alone(out: Path, group: Group) -> Iterator[None]:
     """While this is held no other run writes to OUT. The first process holds it, and all of them hear a refusal.
 
-    Raises FolderInUse where another run holds it, MisstepError where one has finished or nothing can be written.
+    Raises FolderInUse where another run holds it or has just finished, MisstepError where nothing can be written.
     """
     with ExitStack() as stack:
         group.first_does(lambda: stack.enter_context(_locked(out)))
@@ -91,7 +97,7 @@ def _locked(out: Path) -> Iterator[None]:
     file = _lock(path, out)
     try:
         # Whoever held the lock until now may have finished since the first look.
-        refuse_finished(out)
+        refuse_overtaken(out)
         yield
     finally:
         path.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group, refuse_missing_device
 from ml.prm.examples import Example, examples_from
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
-from ml.prm.out_folder import partial_of, refuse_finished, refuse_occupied, states_of, writing_alone
+from ml.prm.out_folder import partial_of, refuse_occupied, refuse_overtaken, states_of, writing_alone
 from ml.prm.packing import BLOCK_DEVICES
 from ml.prm.problem_trees import by_problem
 from ml.prm.request import (
@@ -244,7 +244,7 @@ def _publish(
     request: Request,
 ) -> None:
     # The lock keeps other runs away where the file system knows locks.
-    refuse_finished(request.out)
+    refuse_overtaken(request.out)
     partial = partial_of(request.out)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

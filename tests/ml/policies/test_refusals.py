@@ -68,6 +68,12 @@ def test_a_server_that_begins_to_refuse_every_problem_ends_the_run(serve):
     assert not isinstance(ended.value, PartlyAnswered | Unanswerable)
 
 
+def test_a_run_that_goes_on_with_nothing_but_refused_problems_ends_well(serve, tmp_path):
+    autolabel_run(serve(refuses(bad)), tmp_path, ["BAD"])
+    counts = json.loads((tmp_path / "run/run.json").read_text())["counts"]
+    assert counts["unanswered"] == 1
+
+
 def test_refusals_with_answers_between_them_or_of_one_problem_alone_end_nothing(serve):
     policy = ServerPolicy(serve(refuses(bad)).address)
     for number in range(2 * MOST_IN_A_ROW):

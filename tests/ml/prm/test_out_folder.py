@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ml.errors import EXIT_IN_USE, MisstepError
+from ml.errors import EXIT_IN_USE, FolderInUse, MisstepError
 from ml.prm import run as running
 from ml.prm.checkpoint import check_whole
 from ml.prm.distributed import Group
@@ -72,7 +72,7 @@ def test_a_checkpoint_that_came_while_a_run_trained_is_not_written_over(tmp_path
         return run
 
     monkeypatch.setattr(running, "train", overtaken)
-    with pytest.raises(MisstepError, match="already holds a checkpoint"):
+    with pytest.raises(FolderInUse, match="another run has finished here meanwhile"):
         trained(tmp_path, capsys)
     assert [path.name for path in out.iterdir()] == ["manifest.json"]
 
