@@ -1,0 +1,42 @@
+"""A file that is imported again, into another campaign or with more labels than before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from labelsite.annotations.importers import import_file
+from labelsite.annotations.models import StepRating
+from labelsite.campaigns.models import Assignment, Protocol
+from labelsite.campaigns.services import claim_next
+from tests.annotations.submissions import go_on_alone
+from tests.factories import make_campaign, make_user
+
+pytestmark = pytest.mark.django_db
+
+STEPS = ["One and one is two.", "Two and two is five.", "So the answer is five."]
+
+
+def ratings_in(campaign: str) -> list[tuple[int, int, int | None]]:
+    """Place and rating of every option that the file named."""
+    rows = StepRating.objects.filter(
+        annotation__task__campaign__name=campaign, annotation__annotator__is_machine=True
+    )
+    return sorted(rows.values_list("step__position", "step__option", "rating"))
+
+
+def test_ratings_find_their_steps_after_somebody_wrote_a_step_between_them(tmp_path: Path) -> None:
+    path = tmp_path / "file.jsonl"
+    record = {"id": "s", "generator": "m", "problem": "p", "steps": STEPS, "label": 2}
+    path.write_text(json.dumps({**record, "final_answer_correct": False}))
+    annotator = make_user()
+    campaign = make_campaign("First", members=[annotator], protocol=Protocol.EVERY_OPTION)
+    import_file(path, "processbench", "First")
+    lease = claim_next(campaign, annotator)
+    assert isinstance(lease, Assignment)
+    go_on_alone(lease)
+    assert lease.task.solution.step_rows.filter(source="human", position=1, option=1).exists()
+    import_file(path, "processbench", "Second")
+    assert ratings_in("Second") == ratings_in("First") == [(0, 0, 1), (1, 0, 1), (2, 0, -1)]
