@@ -1,7 +1,7 @@
 """Imports a file of solutions, with or without people's labels: all of it or nothing, and only once.
 
-One transaction reads the file, stores what is new and makes its tasks. Labels become annotations of a machine
-user, so they never use up the looks that the campaign wants from its own people.
+One transaction reads the file, stores what is new, makes its tasks and gives them their places in the queue. Labels
+become annotations of a machine user, so they never use up the looks that the campaign wants from its own people.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Max
 
 from labelsite.accounts.models import User
 from labelsite.annotations.import_labels import copy_ratings, insert_annotations
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.autolabels.executions import FENCE, start_executions
-from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Task
-from labelsite.campaigns.services import add_everyone, add_tasks, create_campaign
+from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Ordering, Task
+from labelsite.campaigns.services import add_everyone, add_tasks, create_campaign, reorder
 from labelsite.problems.models import Problem, Solution, Step
 from labelsite.problems.services import StoredSolution, store_batches
 from labelsite.problems.streaming import rare_collections
@@ -105,6 +106,7 @@ def import_file(
     records = formats.read(path, format, on_error=log.add, name=name)
     with rare_collections(), transaction.atomic():
         campaign = campaign_named(campaign_name, created_by)
+        newest = _newest_task()
         for batch in store_batches(_while_good(records, log), source=format):
             _label_batch(campaign, batch, section, created_by, summary)
             if report:
@@ -113,8 +115,24 @@ def import_file(
             raise ImportRefused(log.first, log.count)
         if summary.new_solutions >= MANY and not dry_run:
             _refresh_statistics()
+        if summary.new_tasks and not dry_run:
+            _put_in_order(campaign, newest)
         transaction.set_rollback(dry_run)
     return summary
+
+
+def _newest_task() -> int:
+    return Task.objects.aggregate(newest=Max("pk"))["newest"] or 0
+
+
+def _put_in_order(campaign: Campaign, after: int) -> None:
+    """Give the new tasks their places where the campaign has another order than that of import.
+
+    Which one is read only now: from its first task on, the import keeps others from changing the campaign.
+    """
+    campaign.refresh_from_db()
+    if campaign.ordering != Ordering.IMPORT_ORDER:
+        reorder(campaign, after=after)
 
 
 def _refresh_statistics() -> None:

@@ -42,9 +42,12 @@ class Evidence:
         return scores if scores and len(scores) == len(self.scores) else None
 
 
-def reorder(campaign: Campaign) -> int:
-    """Writes priority and reason of every open task by the campaign's ordering; returns how many changed."""
-    open_tasks = Task.objects.filter(campaign=campaign, state=TaskState.OPEN).order_by("id")
+def reorder(campaign: Campaign, *, after: int = 0) -> int:
+    """Writes priority and reason of every open task by the campaign's ordering; returns how many changed.
+
+    `after`: only of tasks that were made after the one of that id, because a new task moves none of the others.
+    """
+    open_tasks = Task.objects.filter(campaign=campaign, state=TaskState.OPEN, id__gt=after).order_by("id")
     rows = open_tasks.values_list("id", "solution_id", "solution__is_correct", "priority", "priority_reason")
     changed = 0
     with transaction.atomic():

@@ -44,6 +44,9 @@ from labelsite.campaigns.reasons import NothingLeft, Reason
 from labelsite.campaigns.settling import one_look_settles, settle
 from labelsite.problems.models import Solution
 
+# What orderings read.
+RUNS = frozenset({"estimate_run", "score_run"})
+
 __all__ = [
     "LEASE_COLUMNS",
     "LEASE_TABLES",
@@ -85,12 +88,15 @@ def create_campaign(
 
 @transaction.atomic
 def update_campaign(campaign: Campaign, changes: Mapping[str, Any]) -> Campaign:
-    """Changes settings. A new guideline text is a new version; a new overlap reaches the open tasks."""
+    """Changes settings. A new guideline text is a new version; a new overlap reaches the open tasks, and so does a
+    new ordering, or a run to order by.
+    """
     fresh = Campaign.objects.select_for_update().get(pk=campaign.pk)
     changes = _stored(changes)
     if changes.get("guideline") not in (None, _plain(fresh.guideline)):
         fresh.guideline_version += 1
-    reordered = changes.get("ordering", fresh.ordering) != fresh.ordering
+    # The run that stood there before may have been loaded anew.
+    reordered = changes.get("ordering", fresh.ordering) != fresh.ordering or not RUNS.isdisjoint(changes)
     places = (fresh.overlap, fresh.adaptive_overlap)
     for field, value in changes.items():
         setattr(fresh, field, value)
