@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import Role, User
+from labelsite.campaigns.gold import correct_gold, fill_gold, positions_literal
 from labelsite.campaigns.leases import (
     LEASE_COLUMNS,
     LEASE_TABLES,
@@ -58,8 +59,10 @@ __all__ = [
     "claim_at",
     "claim_next",
     "complete",
+    "correct_gold",
     "create_campaign",
     "desk_of",
+    "fill_gold",
     "heartbeat",
     "hold",
     "hold_of",
@@ -233,7 +236,7 @@ def _insert_tasks(campaign: Campaign, tasks: list[Task]) -> int:
                 [task.solution_id for task in tasks],
                 [str(task.kind) for task in tasks],
                 [task.overlap for task in tasks],
-                [None if task.gold is None else f"{{{','.join(map(str, task.gold))}}}" for task in tasks],
+                [None if task.gold is None else positions_literal(task.gold) for task in tasks],
                 [task.gold_source for task in tasks],
                 [task.section for task in tasks],
             ],
@@ -264,12 +267,6 @@ def set_kind(task: Task, kind: str, gold: Sequence[int] | None, source: str = "r
         update_fields=["kind", "gold", "gold_source", "overlap", "remaining", "state", "set_aside_reason"]
     )
     return fresh
-
-
-def correct_gold(task: Task, gold: Sequence[int], source: str) -> None:
-    """Gives a task that has gold other acceptable positions; what it is served as stays, and so do its places."""
-    known = Task.objects.filter(pk=task.pk, gold__len__gt=0)
-    known.update(gold=sorted(set(gold)), gold_source=source)
 
 
 def judge_screening(campaign: Campaign, annotator: int, verdicts_right: Sequence[bool]) -> str | None:

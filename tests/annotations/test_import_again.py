@@ -9,10 +9,10 @@ import pytest
 
 from labelsite.annotations.importers import import_file
 from labelsite.annotations.models import StepRating
-from labelsite.campaigns.models import Assignment, Protocol
-from labelsite.campaigns.services import claim_next
+from labelsite.campaigns.models import Assignment, Protocol, Task, TaskKind
+from labelsite.campaigns.services import claim_next, set_kind
 from tests.annotations.submissions import go_on_alone
-from tests.factories import make_campaign, make_user
+from tests.factories import make_campaign, make_task, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -40,3 +40,35 @@ def test_ratings_find_their_steps_after_somebody_wrote_a_step_between_them(tmp_p
     assert lease.task.solution.step_rows.filter(source="human", position=1, option=1).exists()
     import_file(path, "processbench", "Second")
     assert ratings_in("Second") == ratings_in("First") == [(0, 0, 1), (1, 0, 1), (2, 0, -1)]
+
+
+def samples(folder: Path, **verdict: int | None) -> Path:
+    path = folder / "samples.jsonl"
+    wrong = {"steps": ["A = 2", "So 2"], "final_answer": "2", "is_correct": False, **verdict}
+    path.write_text(json.dumps({"id": "p1", "problem": "1 =", "answer": "1", "solutions": [wrong]}) + "\n")
+    return path
+
+
+def test_a_checkers_verdict_on_what_was_there_before_is_gold_too_and_changes_nothing_else(
+    tmp_path: Path,
+) -> None:
+    campaign = make_campaign("C", overlap=3)
+    import_file(samples(tmp_path), "misstep", "C")
+    elsewhere = make_task(make_campaign("Elsewhere"), Task.objects.get().solution)
+    before = Task.objects.values().get(campaign=campaign)
+    assert import_file(samples(tmp_path, first_mistake=0), "misstep", "C").new_annotations == 1
+    after = Task.objects.values().get(campaign=campaign)
+    assert (after["gold"], after["gold_source"]) == ([0], "checker")
+    assert after == before | {"gold": [0], "gold_source": "checker"}
+    elsewhere.refresh_from_db()
+    assert elsewhere.gold is None
+
+
+def test_a_checker_overrides_no_gold_that_people_gave_and_none_that_they_took_away(tmp_path: Path) -> None:
+    import_file(samples(tmp_path), "misstep", "C")
+    set_kind(Task.objects.get(), TaskKind.GOLD, [1])
+    import_file(samples(tmp_path, first_mistake=0), "misstep", "C")
+    assert Task.objects.values_list("gold", "gold_source").get() == ([1], "reviewer")
+    set_kind(Task.objects.get(), TaskKind.WORK, None)
+    import_file(samples(tmp_path, first_mistake=0), "misstep", "C")
+    assert Task.objects.values_list("gold", "gold_source").get() == (None, "")
