@@ -21,7 +21,7 @@ UNSCORED = Priority(-1.0, "unscored")
 IMPORT_ORDER = Priority(0.0, "import_order")
 
 _EVIDENCE = """
-SELECT step.solution_id, score.score, estimate.soft
+SELECT step.solution_id, step.position, score.score, estimate.soft
 FROM problems_step AS step
 LEFT JOIN autolabels_stepscore AS score ON score.step_id = step.id AND score.run_id = %(score_run)s
 LEFT JOIN autolabels_stepestimate AS estimate ON estimate.step_id = step.id AND estimate.run_id = %(estimate_run)s
@@ -32,7 +32,7 @@ ORDER BY step.solution_id, step.position
 
 @dataclass
 class Evidence:
-    """What machines said of the chosen steps of one solution, in order."""
+    """What machines said of the steps of one solution's trajectory, in order."""
 
     scores: list[float | None] = field(default_factory=list)
     soft: list[float | None] = field(default_factory=list)
@@ -115,8 +115,10 @@ def _evidence(campaign: Campaign, solutions: list[int]) -> dict[int, Evidence]:
                 "solutions": solutions,
             },
         )
-        for solution, score, soft in cursor.fetchall():
+        for solution, position, score, soft in cursor.fetchall():
             kept = found.setdefault(solution, Evidence())
-            kept.scores.append(score)
-            kept.soft.append(soft)
+            # The trajectory, which is all that machines were given, ends at the first position where nothing is chosen.
+            if position == len(kept.scores):
+                kept.scores.append(score)
+                kept.soft.append(soft)
     return found
