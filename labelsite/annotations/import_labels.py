@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
@@ -21,6 +21,7 @@ from ml.records import FinishReason, LabelledSolution
 
 # The key in `Annotation.extra` under which a file's own time of labelling is kept.
 LABELLED_AT_KEY = "labelled_at"
+_StepsByPlace = Mapping[tuple[int, int], int]
 
 
 def machine_user(labeler: str) -> User:
@@ -125,35 +126,46 @@ def _annotation_values(labelled: LabelledSolution) -> tuple[Any, ...]:
 
 def copy_ratings(annotations: Sequence[Inserted]) -> None:
     """Write the rating of every option that the file names, unrated ones (null) included."""
-    known = _find_step_ids([new.stored.solution_id for new in annotations if new.stored.step_ids is None])
+    known = _find_steps([new.stored.solution_id for new in annotations if new.stored.step_ids is None])
     copy_lines(
         "annotations_steprating (annotation_id, step_id, rating, flagged, milliseconds, note)",
-        (
-            line
-            for new in annotations
-            for line in _rating_lines(new, new.stored.step_ids or known[new.stored.solution_id])
-        ),
+        (line for new in annotations for line in _rating_lines(new, _steps_of(new.stored, known))),
     )
 
 
-def _rating_lines(new: Inserted, step_ids: Sequence[int]) -> Iterator[str]:
-    labelled = new.stored.labelled
-    assert labelled.annotation is not None
-    counts = [len(position.options) for position in labelled.solution.positions]
-    first = list(accumulate(counts, initial=0))
-    for given in labelled.annotation.ratings:
-        step_id = step_ids[first[given.position] + given.option]
+def _rating_lines(new: Inserted, steps: _StepsByPlace) -> Iterator[str]:
+    annotation = new.stored.labelled.annotation
+    assert annotation is not None
+    for given in annotation.ratings:
+        step_id = steps[given.position, given.option]
         rating, flagged, milliseconds = (
             r"\N" if value is None else value for value in (given.rating, given.flagged, given.milliseconds)
         )
         yield f"{new.id}\t{step_id}\t{rating}\t{flagged}\t{milliseconds}\t\n"
 
 
-def _find_step_ids(solutions: Sequence[int]) -> dict[int, list[int]]:
-    """The step ids of solutions that were there before, in the order of positions and options."""
+def _steps_of(stored: StoredSolution, known: Mapping[int, _StepsByPlace]) -> _StepsByPlace:
+    """The ids of one solution's steps, by position and option."""
+    if stored.step_ids is None:
+        return known.get(stored.solution_id, {})
+    places = (
+        (place, option)
+        for place, position in enumerate(stored.labelled.solution.positions)
+        for option in range(len(position.options))
+    )
+    return dict(zip(places, stored.step_ids, strict=True))
+
+
+def _find_steps(solutions: Sequence[int]) -> dict[int, _StepsByPlace]:
+    """The steps of solutions that were there before. They are found by their place and never counted off: people may
+    have written steps between those that the file knows.
+    """
     rows = (
         Step.objects.filter(solution__in=solutions)
-        .order_by("solution_id", "position", "option")
-        .values_list("solution_id", "id")
+        .order_by("solution_id")
+        .values_list("solution_id", "position", "option", "id")
     )
-    return {solution: [row[1] for row in group] for solution, group in groupby(rows, key=itemgetter(0))}
+    return {
+        solution: {(position, option): identity for _, position, option, identity in steps}
+        for solution, steps in groupby(rows, key=itemgetter(0))
+    }

@@ -1,7 +1,7 @@
 """Imports a file of solutions, with or without people's labels: all of it or nothing, and only once.
 
-One transaction reads the file, stores what is new and makes its tasks. Labels become annotations of a machine
-user, so they never use up the looks that the campaign wants from its own people.
+One transaction reads the file, stores what is new, makes its tasks and gives them their places in the queue. Labels
+become annotations of a machine user, so they never use up the looks that the campaign wants from its own people.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Max
 
 from labelsite.accounts.models import User
 from labelsite.annotations.import_labels import copy_ratings, insert_annotations
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.autolabels.executions import FENCE, start_executions
-from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Task
-from labelsite.campaigns.services import add_everyone, add_tasks, create_campaign
+from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Ordering, Task
+from labelsite.campaigns.services import add_everyone, add_tasks, create_campaign, fill_gold, reorder
 from labelsite.problems.models import Problem, Solution, Step
 from labelsite.problems.services import StoredSolution, store_batches
 from labelsite.problems.streaming import rare_collections
@@ -105,16 +106,36 @@ def import_file(
     records = formats.read(path, format, on_error=log.add, name=name)
     with rare_collections(), transaction.atomic():
         campaign = campaign_named(campaign_name, created_by)
+        newest, verdicts = _newest_task(), dict[int, list[int]]()
         for batch in store_batches(_while_good(records, log), source=format):
-            _label_batch(campaign, batch, section, created_by, summary)
+            verdicts |= _label_batch(campaign, batch, section, created_by, summary)
             if report:
                 report(batch[-1].labelled.line)
         if log.count:
             raise ImportRefused(log.first, log.count)
         if summary.new_solutions >= MANY and not dry_run:
             _refresh_statistics()
+        if verdicts and not dry_run:
+            # Last, because a row that is written holds up whoever is at work on it until the import is done.
+            fill_gold(campaign, verdicts, CHECKER)
+        if summary.new_tasks and not dry_run:
+            _put_in_order(campaign, newest)
         transaction.set_rollback(dry_run)
     return summary
+
+
+def _newest_task() -> int:
+    return Task.objects.aggregate(newest=Max("pk"))["newest"] or 0
+
+
+def _put_in_order(campaign: Campaign, after: int) -> None:
+    """Give the new tasks their places where the campaign has another order than that of import.
+
+    Which one is read only now: from its first task on, the import keeps others from changing the campaign.
+    """
+    campaign.refresh_from_db()
+    if campaign.ordering != Ordering.IMPORT_ORDER:
+        reorder(campaign, after=after)
 
 
 def _refresh_statistics() -> None:
@@ -166,7 +187,11 @@ def _label_batch(
     section: str,
     created_by: User | None,
     summary: ImportSummary,
-) -> None:
+) -> dict[int, list[int]]:
+    """Make a batch's tasks and annotations; return what a checker says for the first time of solutions that were there.
+
+    What it has said before is left out: since then, people may have decided that the task is to have no gold.
+    """
     tasks, new_tasks = _add_tasks(campaign, batch, section)
     labelled = [stored for stored in batch if stored.labelled.annotation]
     inserted = insert_annotations(tasks, labelled)
@@ -180,6 +205,7 @@ def _label_batch(
     summary.new_tasks += new_tasks
     summary.new_annotations += len(inserted)
     summary.broken_rules += sum(annotation.breaks_a_rule for annotation in inserted)
+    return _verdicts(new.stored for new in inserted if not new.stored.is_new)
 
 
 def _has_code(stored: StoredSolution) -> bool:
@@ -195,11 +221,15 @@ def _add_tasks(
     A checker's verdict is known truth, so it also stands as the task's gold, marked as the checker's.
     """
     solutions = list(dict.fromkeys(stored.solution_id for stored in batch))
-    gold = {
+    new_tasks = add_tasks(campaign, solutions, gold=_verdicts(batch), gold_source=CHECKER, section=section)
+    tasks = Task.objects.filter(campaign=campaign, solution__in=solutions)
+    return dict(tasks.values_list("solution_id", "pk")), new_tasks
+
+
+def _verdicts(batch: Iterable[StoredSolution]) -> dict[int, list[int]]:
+    """The first mistakes that a checker found, by solution; -1 where there is none."""
+    return {
         stored.solution_id: [-1 if annotation.first_mistake is None else annotation.first_mistake]
         for stored in batch
         if (annotation := stored.labelled.annotation) and annotation.labeler == CHECKER
     }
-    new_tasks = add_tasks(campaign, solutions, gold=gold, gold_source=CHECKER, section=section)
-    tasks = Task.objects.filter(campaign=campaign, solution__in=solutions)
-    return dict(tasks.values_list("solution_id", "pk")), new_tasks

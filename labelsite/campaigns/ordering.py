@@ -21,7 +21,7 @@ UNSCORED = Priority(-1.0, "unscored")
 IMPORT_ORDER = Priority(0.0, "import_order")
 
 _EVIDENCE = """
-SELECT step.solution_id, score.score, estimate.soft
+SELECT step.solution_id, step.position, score.score, estimate.soft
 FROM problems_step AS step
 LEFT JOIN autolabels_stepscore AS score ON score.step_id = step.id AND score.run_id = %(score_run)s
 LEFT JOIN autolabels_stepestimate AS estimate ON estimate.step_id = step.id AND estimate.run_id = %(estimate_run)s
@@ -32,7 +32,7 @@ ORDER BY step.solution_id, step.position
 
 @dataclass
 class Evidence:
-    """What machines said of the chosen steps of one solution, in order."""
+    """What machines said of the steps of one solution's trajectory, in order."""
 
     scores: list[float | None] = field(default_factory=list)
     soft: list[float | None] = field(default_factory=list)
@@ -42,9 +42,12 @@ class Evidence:
         return scores if scores and len(scores) == len(self.scores) else None
 
 
-def reorder(campaign: Campaign) -> int:
-    """Writes priority and reason of every open task by the campaign's ordering; returns how many changed."""
-    open_tasks = Task.objects.filter(campaign=campaign, state=TaskState.OPEN).order_by("id")
+def reorder(campaign: Campaign, *, after: int = 0) -> int:
+    """Writes priority and reason of every open task by the campaign's ordering; returns how many changed.
+
+    `after`: only of tasks that were made after the one of that id, because a new task moves none of the others.
+    """
+    open_tasks = Task.objects.filter(campaign=campaign, state=TaskState.OPEN, id__gt=after).order_by("id")
     rows = open_tasks.values_list("id", "solution_id", "solution__is_correct", "priority", "priority_reason")
     changed = 0
     with transaction.atomic():
@@ -112,8 +115,10 @@ def _evidence(campaign: Campaign, solutions: list[int]) -> dict[int, Evidence]:
                 "solutions": solutions,
             },
         )
-        for solution, score, soft in cursor.fetchall():
+        for solution, position, score, soft in cursor.fetchall():
             kept = found.setdefault(solution, Evidence())
-            kept.scores.append(score)
-            kept.soft.append(soft)
+            # The trajectory, which is all that machines were given, ends at the first position where nothing is chosen.
+            if position == len(kept.scores):
+                kept.scores.append(score)
+                kept.soft.append(soft)
     return found

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import Role, User
+from labelsite.campaigns.gold import correct_gold, fill_gold, positions_literal
 from labelsite.campaigns.leases import (
     LEASE_COLUMNS,
     LEASE_TABLES,
@@ -44,6 +45,9 @@ from labelsite.campaigns.reasons import NothingLeft, Reason
 from labelsite.campaigns.settling import one_look_settles, settle
 from labelsite.problems.models import Solution
 
+# What orderings read.
+RUNS = frozenset({"estimate_run", "score_run"})
+
 __all__ = [
     "LEASE_COLUMNS",
     "LEASE_TABLES",
@@ -55,8 +59,10 @@ __all__ = [
     "claim_at",
     "claim_next",
     "complete",
+    "correct_gold",
     "create_campaign",
     "desk_of",
+    "fill_gold",
     "heartbeat",
     "hold",
     "hold_of",
@@ -85,12 +91,15 @@ def create_campaign(
 
 @transaction.atomic
 def update_campaign(campaign: Campaign, changes: Mapping[str, Any]) -> Campaign:
-    """Changes settings. A new guideline text is a new version; a new overlap reaches the open tasks."""
+    """Changes settings. A new guideline text is a new version; a new overlap reaches the open tasks, and so does a
+    new ordering, or a run to order by.
+    """
     fresh = Campaign.objects.select_for_update().get(pk=campaign.pk)
     changes = _stored(changes)
     if changes.get("guideline") not in (None, _plain(fresh.guideline)):
         fresh.guideline_version += 1
-    reordered = changes.get("ordering", fresh.ordering) != fresh.ordering
+    # The run that stood there before may have been loaded anew.
+    reordered = changes.get("ordering", fresh.ordering) != fresh.ordering or not RUNS.isdisjoint(changes)
     places = (fresh.overlap, fresh.adaptive_overlap)
     for field, value in changes.items():
         setattr(fresh, field, value)
@@ -227,7 +236,7 @@ def _insert_tasks(campaign: Campaign, tasks: list[Task]) -> int:
                 [task.solution_id for task in tasks],
                 [str(task.kind) for task in tasks],
                 [task.overlap for task in tasks],
-                [None if task.gold is None else f"{{{','.join(map(str, task.gold))}}}" for task in tasks],
+                [None if task.gold is None else positions_literal(task.gold) for task in tasks],
                 [task.gold_source for task in tasks],
                 [task.section for task in tasks],
             ],
@@ -258,12 +267,6 @@ def set_kind(task: Task, kind: str, gold: Sequence[int] | None, source: str = "r
         update_fields=["kind", "gold", "gold_source", "overlap", "remaining", "state", "set_aside_reason"]
     )
     return fresh
-
-
-def correct_gold(task: Task, gold: Sequence[int], source: str) -> None:
-    """Gives a task that has gold other acceptable positions; what it is served as stays, and so do its places."""
-    known = Task.objects.filter(pk=task.pk, gold__len__gt=0)
-    known.update(gold=sorted(set(gold)), gold_source=source)
 
 
 def judge_screening(campaign: Campaign, annotator: int, verdicts_right: Sequence[bool]) -> str | None:

@@ -12,7 +12,7 @@ from labelsite.accounts.models import User
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.services import start_estimates
 from labelsite.campaigns.models import Campaign, Task, TaskKind
-from labelsite.campaigns.services import correct_gold, reorder, set_kind, update_campaign
+from labelsite.campaigns.services import correct_gold, set_kind, update_campaign
 from labelsite.comparison.evidence import NONE
 from labelsite.comparison.models import Adjudication
 from labelsite.problems.models import Solution
@@ -79,4 +79,4 @@ def use_run(campaign: Campaign, run: EstimateRun) -> None:
     """Let a loaded run stand beside the campaign's steps, and order the queue by it where that is wanted."""
     if run.loaded_at is None:
         raise MisstepError(f"run {run.name} has no estimates yet, expected one that is loaded")
-    reorder(update_campaign(campaign, {"estimate_run": run}))
+    update_campaign(campaign, {"estimate_run": run})

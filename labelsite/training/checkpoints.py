@@ -32,13 +32,7 @@ def verified(folder: Path) -> tuple[str, dict[str, Any]]:
     """
     manifest = _json(folder / MANIFEST)
     for name, expected in manifest.items():
-        path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise MisstepError(f"{folder / MANIFEST} names {name!r}, expected files of the folder itself")
-        if not path.is_file():
-            raise MisstepError(f"{path} is missing, expected every file of {MANIFEST}")
-        if (found := _sha256(path)) != expected:
-            raise MisstepError(f"{path} has sha256 {found}, expected {expected}")
+        _verify(folder, name, expected)
     if CARD not in manifest:
         raise MisstepError(f"{folder} has no {CARD}, expected a checkpoint of python -m ml train")
     card = _json(folder / CARD)
@@ -47,8 +41,24 @@ def verified(folder: Path) -> tuple[str, dict[str, Any]]:
     return _sha256(folder / MANIFEST), card
 
 
+def _verify(folder: Path, name: str, expected: str) -> None:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise MisstepError(f"{folder / MANIFEST} names {name!r}, expected files of the folder itself")
+    if not path.is_file():
+        raise MisstepError(f"{path} is missing, expected every file of {MANIFEST}")
+    if (found := _sha256(path)) != expected:
+        raise MisstepError(f"{path} has sha256 {found}, expected {expected}")
+
+
 def training_problems(folder: Path) -> frozenset[str]:
-    """The problems that a checkpoint was trained on, by hash; none where it does not say."""
+    """The problems that a checkpoint was trained on, by hash; none where an older one does not say.
+
+    Raises MisstepError where its folder is gone or torn: a model that seems to have seen nothing would be praised for
+    what it knows by heart.
+    """
+    if (expected := _json(folder / MANIFEST).get(PROBLEMS)) is not None:
+        _verify(folder, PROBLEMS, expected)
     return read_problem_hashes(folder / PROBLEMS)
 
 

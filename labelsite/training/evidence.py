@@ -151,8 +151,11 @@ def _scores(run: ScoreRun, solutions: Collection[int]) -> Iterable[dict[str, Any
         "pk", "step_rows__position"
     )
     lines: dict[int, list[float | None]] = {}
-    for solution, step in chosen.values_list("pk", "step_rows__pk"):
-        lines.setdefault(solution, []).append(scored.get(step))
+    for solution, position, step in chosen.values_list("pk", "step_rows__position", "step_rows__pk"):
+        line = lines.setdefault(solution, [])
+        # The trajectory ends at the first position where nothing is chosen, as in `ml.records.Solution`.
+        if position == len(line):
+            line.append(scored.get(step))
     for solution, scores in lines.items():
         yield {"id": str(solution), "scores": scores}
 

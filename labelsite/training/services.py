@@ -14,7 +14,7 @@ from labelsite.accounts.models import User
 from labelsite.autolabels.models import ScoreRun
 from labelsite.autolabels.services import Check, load_scores, start_scores
 from labelsite.campaigns.models import Campaign, Ordering, Task, TaskKind, TaskState
-from labelsite.campaigns.services import reorder, update_campaign
+from labelsite.campaigns.services import update_campaign
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.problems.models import Solution
@@ -164,7 +164,6 @@ def load_campaign_scores(job: Job, folder: Path, check: Check) -> dict[str, Any]
         return counts
     before = top_of_queue(campaign)
     fresh = update_campaign(campaign, {"score_run": run, "ordering": Ordering.CONVINCING_WRONG})
-    reorder(fresh)
     return {**counts, "before": before, "after": top_of_queue(fresh)}
 
 

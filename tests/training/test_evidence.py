@@ -17,6 +17,7 @@ from labelsite.snapshots.services import folder_of, freeze
 from labelsite.training import evidence, services
 from labelsite.training.models import Checkpoint
 from ml.errors import MisstepError
+from ml.evaluation.judged import joined
 from ml.snapshot import read_snapshot
 from tests.factories import (
     make_annotation,
@@ -167,3 +168,16 @@ def test_choices_of_which_none_was_scored_are_refused_in_words(
     make_task(campaign, make_solution(problem=first.solution.problem))
     with pytest.raises(MisstepError, match="no problem of Arithmetic has several scored solutions"):
         evidence.write_pool(campaign, run, tmp_path)
+
+
+def test_a_solution_in_which_a_choice_is_missing_is_measured_up_to_there(
+    campaign: Campaign, checkpoint: Checkpoint, tmp_path: Path
+):
+    whole, broken = task_of(campaign), task_of(campaign)
+    for task in (whole, broken):
+        make_annotation(task, make_user(), [-1])
+    run = scored_for(campaign, checkpoint)
+    broken.solution.step_rows.filter(position=1).update(is_chosen=False)
+    evidence.write_files(campaign, run, tmp_path)
+    judged = joined(tmp_path / "solutions.jsonl", "processbench", tmp_path / "scores.jsonl")
+    assert [row.scores for row in judged.rows] == [[0.5, 0.5, 0.5], [0.5]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from django.utils import timezone
@@ -17,7 +19,7 @@ from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import freeze
 from labelsite.training import services
 from labelsite.training.curves import read_curves
-from labelsite.training.models import Checkpoint
+from labelsite.training.models import Checkpoint, EvaluationKind
 from labelsite.training.plots import choices, evaluation_charts
 from ml.errors import MisstepError
 from ml.snapshot import problem_hash
@@ -139,7 +141,6 @@ def test_the_problems_that_a_checkpoint_was_trained_on_are_no_choice_of_its(tmp_
             make_task(campaign, make_solution(steps=["A = 1", "It is 1"], problem=problem, is_correct=right))
     checkpoint = scored_by_hand(campaign)
     folder = services.checkpoint_path(checkpoint)
-    folder.mkdir(parents=True)
     (folder / "training_problems.txt").write_text(problem_hash("1 + 1 ="))
     evaluation = services.start_evaluation(checkpoint, campaign, kind="best-of-n")
     run(evaluation.job)
@@ -151,6 +152,21 @@ def test_the_problems_that_a_checkpoint_was_trained_on_are_no_choice_of_its(tmp_
     run_here(refused)
     refused.refresh_from_db()
     assert refused.state == JobState.FAILED and "trained on every problem" in refused.error
+
+
+@pytest.mark.parametrize("kind", EvaluationKind.values)
+def test_a_checkpoint_whose_folder_is_gone_is_not_measured_as_one_that_has_seen_nothing(kind: str):
+    campaign = make_campaign()
+    problem = make_problem("1 + 1 =", "2")
+    for right in (True, False):
+        task = make_task(campaign, make_solution(problem=problem, is_correct=right))
+        make_annotation(task, make_user(), [1, 1] if right else [-1])
+    checkpoint = scored_by_hand(campaign)
+    shutil.rmtree(services.checkpoint_path(checkpoint))
+    job = services.start_evaluation(checkpoint, campaign, kind=kind).job
+    run_here(job)
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED and "manifest.json is missing" in job.error
 
 
 def test_what_came_into_the_campaign_after_the_scores_is_left_out_and_counted():
@@ -188,6 +204,9 @@ def scored_by_hand(campaign) -> Checkpoint:
     )
     training = services.start_training(row, "human")
     checkpoint = Checkpoint.objects.create(run=training, folder="1" * 64, sha256="1" * 64, card={})
+    folder = services.checkpoint_path(checkpoint)
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
     given = list(Solution.objects.filter(tasks__campaign=campaign).values_list("pk", flat=True))
     job = make_job(verb="score", state=JobState.DONE, spec={"campaign": campaign.pk, "solutions": given})
     scores = ScoreRun.objects.create(name="given", job=job, loaded_at=timezone.now())

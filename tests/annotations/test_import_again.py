@@ -1,0 +1,74 @@
+"""A file that is imported again, into another campaign or with more labels than before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from labelsite.annotations.importers import import_file
+from labelsite.annotations.models import StepRating
+from labelsite.campaigns.models import Assignment, Protocol, Task, TaskKind
+from labelsite.campaigns.services import claim_next, set_kind
+from tests.annotations.submissions import go_on_alone
+from tests.factories import make_campaign, make_task, make_user
+
+pytestmark = pytest.mark.django_db
+
+STEPS = ["One and one is two.", "Two and two is five.", "So the answer is five."]
+
+
+def ratings_in(campaign: str) -> list[tuple[int, int, int | None]]:
+    """Place and rating of every option that the file named."""
+    rows = StepRating.objects.filter(
+        annotation__task__campaign__name=campaign, annotation__annotator__is_machine=True
+    )
+    return sorted(rows.values_list("step__position", "step__option", "rating"))
+
+
+def test_ratings_find_their_steps_after_somebody_wrote_a_step_between_them(tmp_path: Path) -> None:
+    path = tmp_path / "file.jsonl"
+    record = {"id": "s", "generator": "m", "problem": "p", "steps": STEPS, "label": 2}
+    path.write_text(json.dumps({**record, "final_answer_correct": False}))
+    annotator = make_user()
+    campaign = make_campaign("First", members=[annotator], protocol=Protocol.EVERY_OPTION)
+    import_file(path, "processbench", "First")
+    lease = claim_next(campaign, annotator)
+    assert isinstance(lease, Assignment)
+    go_on_alone(lease)
+    assert lease.task.solution.step_rows.filter(source="human", position=1, option=1).exists()
+    import_file(path, "processbench", "Second")
+    assert ratings_in("Second") == ratings_in("First") == [(0, 0, 1), (1, 0, 1), (2, 0, -1)]
+
+
+def samples(folder: Path, **verdict: int | None) -> Path:
+    path = folder / "samples.jsonl"
+    wrong = {"steps": ["A = 2", "So 2"], "final_answer": "2", "is_correct": False, **verdict}
+    path.write_text(json.dumps({"id": "p1", "problem": "1 =", "answer": "1", "solutions": [wrong]}) + "\n")
+    return path
+
+
+def test_a_checkers_verdict_on_what_was_there_before_is_gold_too_and_changes_nothing_else(
+    tmp_path: Path,
+) -> None:
+    campaign = make_campaign("C", overlap=3)
+    import_file(samples(tmp_path), "misstep", "C")
+    elsewhere = make_task(make_campaign("Elsewhere"), Task.objects.get().solution)
+    before = Task.objects.values().get(campaign=campaign)
+    assert import_file(samples(tmp_path, first_mistake=0), "misstep", "C").new_annotations == 1
+    after = Task.objects.values().get(campaign=campaign)
+    assert (after["gold"], after["gold_source"]) == ([0], "checker")
+    assert after == before | {"gold": [0], "gold_source": "checker"}
+    elsewhere.refresh_from_db()
+    assert elsewhere.gold is None
+
+
+def test_a_checker_overrides_no_gold_that_people_gave_and_none_that_they_took_away(tmp_path: Path) -> None:
+    import_file(samples(tmp_path), "misstep", "C")
+    set_kind(Task.objects.get(), TaskKind.GOLD, [1])
+    import_file(samples(tmp_path, first_mistake=0), "misstep", "C")
+    assert Task.objects.values_list("gold", "gold_source").get() == ([1], "reviewer")
+    set_kind(Task.objects.get(), TaskKind.WORK, None)
+    import_file(samples(tmp_path, first_mistake=0), "misstep", "C")
+    assert Task.objects.values_list("gold", "gold_source").get() == (None, "")

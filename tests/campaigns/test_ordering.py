@@ -1,0 +1,43 @@
+"""What an ordering reads of a solution: all that machines were given of it, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelsite.campaigns.models import Ordering, Task
+from labelsite.campaigns.services import reorder
+from tests.factories import make_campaign, make_scores, make_solution, make_task
+
+pytestmark = pytest.mark.django_db
+
+
+def scored(ordering: Ordering, scores: list[float]) -> Task:
+    """A wrong solution of three steps in a campaign of its own, with scores of the first ones."""
+    solution = make_solution(["a", "b", "c"], is_correct=False)
+    solution.step_rows.filter(position__gte=len(scores)).update(is_chosen=False)
+    task = make_task(make_campaign(ordering=ordering), solution)
+    task.campaign.score_run = make_scores(solution, scores)
+    task.campaign.save()
+    return task
+
+
+@pytest.mark.parametrize("ordering", [Ordering.UNCERTAINTY, Ordering.DISAGREEMENT, Ordering.CONVINCING_WRONG])
+def test_a_solution_in_which_a_choice_is_missing_is_ordered_by_the_steps_up_to_there(
+    ordering: Ordering,
+) -> None:
+    broken, short = scored(ordering, [0.8]), scored(ordering, [0.8])
+    # Behind the gap the file goes on, which machines were not given.
+    broken.solution.step_rows.filter(position=2).update(is_chosen=True)
+    for task in (broken, short):
+        reorder(task.campaign)
+        task.refresh_from_db()
+    assert (broken.priority, broken.priority_reason) == (short.priority, short.priority_reason)
+    assert broken.priority >= 0
+
+
+def test_a_step_without_a_score_on_the_way_leaves_a_solution_unscored() -> None:
+    task = scored(Ordering.UNCERTAINTY, [0.8])
+    task.solution.step_rows.filter(position=1).update(is_chosen=True)
+    reorder(task.campaign)
+    task.refresh_from_db()
+    assert (task.priority, task.priority_reason) == (-1.0, "unscored")

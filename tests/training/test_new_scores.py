@@ -1,0 +1,59 @@
+"""New scores or estimates of a campaign put its queue in order, in one go over its tasks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from labelsite.autolabels.models import ScoreRun
+from labelsite.campaigns.models import Campaign, Ordering
+from labelsite.comparison.services import use_run
+from labelsite.training.services import load_campaign_scores
+from tests.factories import make_campaign, make_estimates, make_job, make_scores, make_solution, make_task
+
+pytestmark = pytest.mark.django_db
+
+
+def scores_for(campaign: Campaign, folder: Path, last: list[float]) -> ScoreRun:
+    """A run that has written one line for each solution, whose last step has the score of `last`."""
+    job = make_job(verb="score", spec={"campaign": campaign.pk})
+    solutions = campaign.tasks.order_by("pk").values_list("solution_id", flat=True)
+    lines = [
+        json.dumps({"id": str(pk), "scores": [1.0, score]}) for pk, score in zip(solutions, last, strict=True)
+    ]
+    folder.mkdir(exist_ok=True)
+    (folder / "scores.jsonl").write_text("\n".join(lines) + "\n")
+    return ScoreRun.objects.create(name="scores", job=job)
+
+
+def test_loaded_scores_order_the_queue_once_also_where_they_change_nothing_else(tmp_path: Path) -> None:
+    campaign = make_campaign()
+    tasks = [make_task(campaign, make_solution(is_correct=False)) for _ in range(3)]
+    for last, best in (([0.1, 0.5, 0.9], 2), ([0.8, 0.5, 0.2], 0)):
+        run = scores_for(campaign, tmp_path, last)
+        with CaptureQueriesContext(connection) as statements:
+            found = load_campaign_scores(run.job, tmp_path, lambda: None)
+        assert len([query for query in statements if "SET priority" in query["sql"]]) == 1
+        assert found["after"][0] == tasks[best].pk
+        # The same run again, with other scores in its file.
+        scores_for(campaign, tmp_path, [0.1, 0.9, 0.2])
+        assert load_campaign_scores(run.job, tmp_path, lambda: None)["after"][0] == tasks[1].pk
+
+
+def test_a_run_of_rollouts_that_a_campaign_takes_orders_its_queue(tmp_path: Path) -> None:
+    campaign = make_campaign(ordering=Ordering.DISAGREEMENT)
+    agreed, disputed = (make_task(campaign, make_solution()) for _ in range(2))
+    for task in (agreed, disputed):
+        campaign.score_run = make_scores(task.solution, [1.0, 1.0], campaign.score_run)
+    campaign.save()
+    run = make_estimates(agreed.solution, [1.0, 1.0])
+    make_estimates(disputed.solution, [1.0, 0.0], run)
+    use_run(campaign, run)
+    agreed.refresh_from_db()
+    disputed.refresh_from_db()
+    assert disputed.priority > agreed.priority >= 0
+    assert disputed.priority_reason.startswith("mistake_for_rollouts_only")
