@@ -50,7 +50,7 @@ def _results(run: TrainingRun) -> dict[str, object]:
     if not card:
         return {}
     return {
-        **flat(card.get("metrics") or {}),
+        **flat({**(card.get("metrics") or {}), "validation": run.checkpoint.validation}),
         **_evaluated(run.checkpoint),
         _("seconds"): card.get("seconds"),
     }
@@ -66,7 +66,7 @@ def _evaluated(checkpoint: Checkpoint) -> dict[str, object]:
             found[_("best of n in %(data)s, by product") % {"data": evaluation.data}] = best and best.accuracy
         elif figures:
             # On problems that it was not trained on; older evaluations do not tell them apart.
-            fair = figures.get("unseen") or figures["held_out"]
+            fair = evaluation.unseen or evaluation.held_out
             found[_("F1 in %(data)s") % {"data": evaluation.data}] = fair["f1"]
     return found
 
