@@ -170,15 +170,16 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
 @reviewer_required
 def scores(request: HttpRequest, pk: int) -> HttpResponse:
     """A scoring while it works, and then what it did to the campaign's queue."""
-    run = get_object_or_404(ScoreRun.objects.select_related("job"), pk=pk)
+    # The job's spec names every solution that it scores: of it only the campaign is read.
+    run = get_object_or_404(ScoreRun.objects.select_related("job").defer("job__spec"), pk=pk)
+    campaign_id = ScoreRun.objects.values_list("job__spec__campaign", flat=True).get(pk=pk)
     result = (run.job.result if run.job else None) or {}
     before, after = result.get("before", []), result.get("after", [])
     tasks = Task.objects.select_related("solution__problem", "campaign").in_bulk([*before, *after])
-    campaign_id = run.job.spec.get("campaign", 0) if run.job else 0
     context: dict[str, Any] = {
         "run": run,
         "job": run.job,
-        "campaign": Campaign.objects.filter(pk=campaign_id).first(),
+        "campaign": Campaign.objects.filter(pk=campaign_id or 0).first(),
         "checkpoint": run.checkpoints.select_related("run").first(),
         "places": [
             (tasks.get(old), tasks.get(new), before.index(new) + 1 if new in before else None)
