@@ -20,7 +20,7 @@ from labelsite.jobs.workers import queues_served
 from labelsite.snapshots.models import Snapshot
 from labelsite.training import plots, services
 from labelsite.training.checks import plan_for
-from labelsite.training.comparing import differences, results
+from labelsite.training.comparing import differences, flat, results
 from labelsite.training.curves import RunCurves, charts, read_curves
 from labelsite.training.forms import TrainingForm
 from labelsite.training.lineage import lineage_of
@@ -125,6 +125,7 @@ def checkpoint(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "checkpoint": found,
         "counts": counted(found.card.get("counts") or {}),
+        "settings": list(flat(dict(said_all(found.card.get("config") or {}))).items()),
         "rule": said_all(found.card.get("label_rule") or {}),
         "lineage": lineage,
         "evaluations": [(each, plots.evaluation_charts(each), plots.choices(each)) for each in evaluations],

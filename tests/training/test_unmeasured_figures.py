@@ -80,8 +80,8 @@ def test_compared_runs_have_no_f1_that_nobody_measured(client, checkpoint):
     found = client.get(reverse("training:compare"), asked).context["results"]
     values = {name: values for name, values, _ in found}
     assert values["F1 in sums"] == [None, None]
-    assert values["validation f1"] == [None, None]
-    assert values["validation accuracy wrong"] == [1.0, None]
+    assert values["Validation F1"] == [None, None]
+    assert values["Validation: exact where wrong"] == [1.0, None]
 
 
 def test_the_chart_of_thresholds_leaves_out_what_nobody_measured(checkpoint):
