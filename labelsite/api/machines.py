@@ -19,9 +19,9 @@ from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Task, TaskKind, TaskState
 from labelsite.comparison.services import start_campaign_estimates
 from labelsite.snapshots.models import LabelSource, Snapshot
-from labelsite.training.forms import OBJECTIVE_NAMES
 from labelsite.training.models import Checkpoint, TrainingRun
 from labelsite.training.services import score_campaign, start_training
+from labelsite.training.wording import OBJECTIVE_NAMES
 from ml.search.recipes import RECIPES
 
 LONGEST_QUEUE = 1_000

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext
 
+from labelsite.autolabels.wording import pruned_in_words, verdict_in_words
 from ml.segmentation import split_code
 
 # Up to here everything is open at first; beyond, the most visited nodes are until about this many are shown.
@@ -43,6 +44,16 @@ class TreeNode:
     def title(self) -> str:
         """What tells the step from its siblings: their sentences are often the same, what they compute is not."""
         return " ".join((self.code or self.sentence).split()) or gettext("ends here")
+
+    @property
+    def verdict(self) -> str:
+        """How its code ended, in words; empty for a step without code."""
+        return verdict_in_words(str(self.facts.get("verdict") or ""))
+
+    @property
+    def why_pruned(self) -> str:
+        """Why it is never selected, in words; empty for a step that may be."""
+        return pruned_in_words(str(self.facts.get("pruned") or ""))
 
     @property
     def hidden(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from labelsite.snapshots.models import LabelSource, Snapshot
@@ -22,6 +22,8 @@ from ml.records import (
     StepRating,
 )
 from ml.snapshot import SnapshotRow, read_snapshot
+from ml.targets import LabelRule, frozen_rule
+from ml.targets.snapshot_rows import last_place_for_alternatives
 
 NEUTRAL = ("positive", "negative", "drop")
 ALTERNATIVES = ("rows", "skip")
@@ -64,29 +66,26 @@ def prm800k_lines(snapshot: Snapshot) -> Iterator[str]:
 
 def stepwise_lines(snapshot: Snapshot, choices: StepwiseChoices) -> Iterator[str]:
     """Rows `{prompt, completions, labels}` of the decided labels, and of rated alternatives if wanted."""
-    rule = snapshot.manifest.get("rule", {})
+    rule = frozen_rule(snapshot.manifest, snapshot.labels)
     for row in read_snapshot(folder_of(snapshot)):
         yield from as_lines(_stepwise_rows(row, choices, rule))
 
 
-def _stepwise_rows(
-    row: SnapshotRow, choices: StepwiseChoices, rule: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
+def _stepwise_rows(row: SnapshotRow, choices: StepwiseChoices, rule: LabelRule) -> Iterator[dict[str, Any]]:
     labels = _with_neutral(row, choices.neutral)
     whole = stepwise.label_row(row.problem, row.steps, _plain(labels))
     if whole:
         yield whole
     if choices.alternatives == "skip":
         return
-    neutral = choices.neutral or rule.get("neutral", "positive")
+    neutral, last = choices.neutral or rule.neutral, _last_place(row, labels, rule)
     for option in row.options:
         position, label = option["position"], _option_label(option, neutral, rule)
-        before = labels[:position]
         # Behind a mistake there is nothing to choose between: the prefix itself is wrong.
-        if label is None or any(known is not None and known < 0.5 for known in before):
+        if label is None or position > last:
             continue
         found = stepwise.label_row(
-            row.problem, [*row.steps[:position], option["text"]], _plain([*before, label])
+            row.problem, [*row.steps[:position], option["text"]], _plain([*labels[:position], label])
         )
         if found:
             yield found
@@ -104,12 +103,27 @@ def _with_neutral(row: SnapshotRow, neutral: str | None) -> list[float | None]:
     ]
 
 
-def _option_label(option: dict[str, Any], neutral: str, rule: dict[str, Any]) -> float | None:
+def _last_place(row: SnapshotRow, labels: list[float | None], rule: LabelRule) -> int:
+    """The last position before which these labels know no mistake.
+
+    A search's low share is none. The frozen first mistake is none either where it was a neutral rating that now
+    counts as something else.
+    """
+    mistake = row.first_mistake
+    if mistake is not None and labels[mistake] != row.labels[mistake]:
+        mistake = None
+    if all(label is None for label in labels):
+        # Only neutral ratings were left out: what was frozen had labels.
+        return len(row.steps) if mistake is None else mistake
+    return last_place_for_alternatives(replace(row, labels=labels, first_mistake=mistake), rule)
+
+
+def _option_label(option: dict[str, Any], neutral: str, rule: LabelRule) -> float | None:
     """The label of an alternative: a person's rating, else what rollouts found."""
     rating, q_value = option["rating"], option["q_value"]
     if rating is not None:
         return {1: 1.0, -1: 0.0, 0: {"positive": 1.0, "negative": 0.0, "drop": None}[neutral]}[rating]
-    return None if q_value is None else float(q_value > rule.get("threshold", 0.0))
+    return None if q_value is None else float(q_value > rule.threshold)
 
 
 def _plain(labels: Iterable[float | None]) -> list[bool | float | None]:
@@ -121,11 +135,14 @@ def _plain(labels: Iterable[float | None]) -> list[bool | float | None]:
 
 
 def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:
-    """A row as an annotation: right or wrong up to the first mistake, by nobody in particular."""
+    """A row as an annotation: right up to the first mistake and wrong there, by nobody in particular.
+
+    A low label alone is no mistake: a search's shares and quality values are low on right steps too.
+    """
     positions = tuple(Position((Option(step),)) for step in row.steps)
     last = len(row.steps) if row.first_mistake is None else row.first_mistake + 1
     ratings = tuple(
-        StepRating(index, 0, None if label is None else 1 if label >= 0.5 else -1)
+        StepRating(index, 0, -1 if index == row.first_mistake else None if label is None else 1)
         for index, label in enumerate(row.labels[:last])
     )
     solution = Solution(

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
 from labelsite.training.plots import choices
-from labelsite.training.wording import said_all
+from labelsite.training.wording import MEASURES, said_all
 
 Row = tuple[str, Sequence[object], bool]
 
@@ -32,25 +32,26 @@ def results(runs: Sequence[TrainingRun]) -> list[Row]:
 
 def _settings(run: TrainingRun) -> dict[str, object]:
     card = _card(run)
-    given = {
-        _("snapshot"): run.snapshot.name,
-        _("labels"): run.get_labels_display() if hasattr(run, "get_labels_display") else run.labels,
-        _("objective"): run.objective,
-        _("base"): run.base,
-        _("seed"): run.seed,
+    asked = {
+        "snapshot": run.snapshot.name,
+        "labels": run.labels,
+        "objective": run.objective,
+        "base": run.base,
+        "seed": run.seed,
     }
     # The card knows every setting, the defaults included; a run without one knows what was asked.
     settings = {**(card.get("config") or run.configuration), **(card.get("label_rule") or {})}
     settings.pop("labels", None)
-    return {**given, **flat(dict(said_all(settings)))}
+    return flat(dict(said_all({**asked, **settings})))
 
 
 def _results(run: TrainingRun) -> dict[str, object]:
     card = _card(run)
     if not card:
         return {}
+    metrics = flat({**(card.get("metrics") or {}), "validation": run.checkpoint.validation})
     return {
-        **flat(card.get("metrics") or {}),
+        **{str(MEASURES.get(name, name)): value for name, value in metrics.items()},
         **_evaluated(run.checkpoint),
         _("seconds"): card.get("seconds"),
     }
@@ -66,7 +67,7 @@ def _evaluated(checkpoint: Checkpoint) -> dict[str, object]:
             found[_("best of n in %(data)s, by product") % {"data": evaluation.data}] = best and best.accuracy
         elif figures:
             # On problems that it was not trained on; older evaluations do not tell them apart.
-            fair = figures.get("unseen") or figures["held_out"]
+            fair = evaluation.unseen or evaluation.held_out
             found[_("F1 in %(data)s") % {"data": evaluation.data}] = fair["f1"]
     return found
 

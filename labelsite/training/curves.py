@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.utils.translation import gettext as _
@@ -14,6 +14,10 @@ from labelsite.autolabels.plots import Chart, Series, line_chart
 # The metrics worth a chart, in order; what else a command reports stands in the log.
 METRICS = ("loss", "accuracy", "labelled_steps_per_second")
 COLOURS = ("plot-a", "plot-b", "plot-c", "plot-d", "plot-e")
+
+# The neighbours that a drawn point is the mean of, and the fewest points of a line that is drawn so.
+WINDOW = 9
+FEWEST_SMOOTHED = 4 * WINDOW
 
 Points = list[tuple[float, float]]
 
@@ -57,33 +61,43 @@ def charts(runs: Sequence[RunCurves]) -> list[Chart]:
     }
     drawn = []
     for metric in METRICS:
-        series = [
-            Series(run.name, smoothed(run.metrics[metric]), COLOURS[place % len(COLOURS)])
+        known = [
+            (run.name, run.metrics[metric], COLOURS[place % len(COLOURS)])
             for place, run in enumerate(runs)
             if run.metrics.get(metric)
         ]
-        if not series:
+        if not known:
             continue
-        last = "; ".join(f"{each.name}: {each.points[-1][1]:.4g}" for each in series)
-        drawn.append(
-            line_chart(
-                f"curve-{metric}",
-                titles[metric],
-                _("%(metric)s by update. Last: %(last)s.") % {"metric": titles[metric], "last": last},
-                series,
-                _("updates"),
-                "",
-                y_range=(0, 1) if metric == "accuracy" else None,
-            )
+        # What was reported last, and not the mean of what came before it.
+        last = "; ".join(f"{name}: {points[-1][1]:.4g}" for name, points, _css in known)
+        chart = line_chart(
+            f"curve-{metric}",
+            titles[metric],
+            _("%(metric)s by update. Last: %(last)s.") % {"metric": titles[metric], "last": last},
+            [Series(name, smoothed(points), css) for name, points, css in known],
+            _("updates"),
+            "",
+            y_range=(0, 1) if metric == "accuracy" else None,
         )
+        drawn.append(replace(chart, note=_note([points for _name, points, _css in known])))
     return drawn
 
 
-def smoothed(points: Points, window: int = 9) -> Points:
+def _note(lines: Sequence[Points]) -> str:
+    """What the reader has to know of the drawn values and of the table; nothing where they are the reported ones."""
+    if all(len(points) < FEWEST_SMOOTHED for points in lines):
+        return ""
+    return _("In lines of %(fewest)s points or more, each is the mean of %(window)s neighbors.") % {
+        "fewest": FEWEST_SMOOTHED,
+        "window": WINDOW,
+    }
+
+
+def smoothed(points: Points) -> Points:
     """Each value as the mean of its neighbours, so that the eye sees the course and not each batch's luck."""
-    if len(points) < 4 * window:
+    if len(points) < FEWEST_SMOOTHED:
         return points
-    half = window // 2
+    half = WINDOW // 2
     values = [value for _, value in points]
     return [
         (x, sum(part := values[max(0, place - half) : place + half + 1]) / len(part))

@@ -10,20 +10,16 @@ from django.utils.translation import gettext_lazy as _
 from labelsite.snapshots.forms import MIXTURES, NEUTRAL, TARGETS
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.training.models import Checkpoint
-from labelsite.training.wording import CLASSES, NAMES, OPTIMIZER_NAMES, TREE_NAMES
+from labelsite.training.wording import (
+    CLASSES,
+    HEAD_NAMES,
+    NAMES,
+    OBJECTIVE_NAMES,
+    OPTIMIZER_NAMES,
+    TREE_NAMES,
+)
 from ml.commands.train import CLASSIFYING, HEADS, OBJECTIVES, OPTIMIZERS, TREES
 
-OBJECTIVE_NAMES = {
-    "classifier": _("step classifier: is each step right?"),
-    "value": _("value regression: how far along is it?"),
-    "preference": _("preference model: which step is better?"),
-    "outcome": _("outcome only: is the answer right? (a baseline)"),
-}
-HEAD_NAMES = {
-    "linear": _("a linear head of its own"),
-    "tokens": _("the language model's own, at target tokens"),
-    "likelihood": _("the language model's own, at the tokens that came"),
-}
 # A run longer than this belongs on the command line, where one sees what it does to the machine.
 MOST_UPDATES = 1_000_000
 # Every field of the form, under what it decides.

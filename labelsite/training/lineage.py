@@ -39,6 +39,8 @@ def lineage_of(checkpoint: Checkpoint) -> Lineage:
     """The checkpoint's past and future, in four queries."""
     snapshot = checkpoint.run.snapshot
     runs = checkpoint.score_runs.select_related("job").prefetch_related("campaigns").order_by("-pk")
+    # A scoring of 100,000 solutions names each of them in its spec, and the page asks anew every two seconds.
+    runs = runs.defer("job__spec", "job__result")
     return Lineage(
         snapshot=snapshot,
         campaign=snapshot.campaign,

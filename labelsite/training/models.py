@@ -10,6 +10,7 @@ from django.db import models
 from labelsite.autolabels.models import ScoreRun
 from labelsite.jobs.models import Job, JobState
 from labelsite.snapshots.models import Snapshot
+from labelsite.training.measured import measured
 
 
 class TrainingRun(models.Model):
@@ -36,6 +37,11 @@ class Checkpoint(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     score_runs = models.ManyToManyField(ScoreRun, related_name="checkpoints")
 
+    @property
+    def validation(self) -> dict[str, Any]:
+        """What its training measured on held-out problems; {} where there were none."""
+        return measured((self.card.get("metrics") or {}).get("validation"))
+
 
 class EvaluationKind(models.TextChoices):
     """What `python -m ml evaluate` measures, by its own words."""
@@ -59,3 +65,13 @@ class Evaluation(models.Model):
         if self.result is not None or self.job is None:
             return self.result
         return self.job.result if self.job.state == JobState.DONE else None
+
+    @property
+    def held_out(self) -> dict[str, Any]:
+        """First mistakes, each half of the problems with the other half's threshold."""
+        return measured((self.figures or {}).get("held_out"))
+
+    @property
+    def unseen(self) -> dict[str, Any]:
+        """The same, on problems that the checkpoint was not trained on; {} where nobody told them apart."""
+        return measured((self.figures or {}).get("unseen"))

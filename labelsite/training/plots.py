@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from labelsite.autolabels.plots import Chart, Series, bar_chart, line_chart
 from labelsite.training.curves import COLOURS
+from labelsite.training.measured import measured
 from labelsite.training.models import Evaluation
 
 RULE_NAMES = {
@@ -65,7 +66,7 @@ def evaluation_charts(evaluation: Evaluation) -> list[Chart]:
     steps = figures.get("steps") or {}
     rows = figures.get("rows") or []
     found = [
-        _thresholds(evaluation.pk, figures.get("thresholds") or [], figures.get("threshold")),
+        _thresholds(evaluation.pk, figures.get("thresholds") or [], measured(figures)),
         _best_of_n(evaluation.pk, rows, ("product", "minimum", "last"), _("Best of n")),
         _best_of_n(
             evaluation.pk, rows, ("vote product", "vote minimum", "vote last"), _("Weighted vote among n")
@@ -78,10 +79,11 @@ def evaluation_charts(evaluation: Evaluation) -> list[Chart]:
     return [chart for chart in found if chart]
 
 
-def _thresholds(number: int, rows: Sequence[dict[str, Any]], chosen: float | None) -> Chart | None:
-    """What another threshold would have found."""
+def _thresholds(number: int, rows: Sequence[dict[str, Any]], figures: Mapping[str, Any]) -> Chart | None:
+    """What another threshold would have found, in the figures that something was measured for."""
     if not rows:
         return None
+    chosen = figures.get("threshold")
     names = {
         "f1": _("F1"),
         "accuracy_wrong": _("exact where wrong"),
@@ -96,6 +98,7 @@ def _thresholds(number: int, rows: Sequence[dict[str, Any]], chosen: float | Non
         [
             Series(title, [(row["threshold"], row[name]) for row in rows], colour)
             for (name, title), colour in zip(names.items(), colours, strict=True)
+            if figures.get(name, 0.0) is not None
         ],
         _("threshold"),
         _("share"),

@@ -20,7 +20,7 @@ from labelsite.jobs.workers import queues_served
 from labelsite.snapshots.models import Snapshot
 from labelsite.training import plots, services
 from labelsite.training.checks import plan_for
-from labelsite.training.comparing import differences, results
+from labelsite.training.comparing import differences, flat, results
 from labelsite.training.curves import RunCurves, charts, read_curves
 from labelsite.training.forms import TrainingForm
 from labelsite.training.lineage import lineage_of
@@ -125,6 +125,7 @@ def checkpoint(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "checkpoint": found,
         "counts": counted(found.card.get("counts") or {}),
+        "settings": list(flat(dict(said_all(found.card.get("config") or {}))).items()),
         "rule": said_all(found.card.get("label_rule") or {}),
         "lineage": lineage,
         "evaluations": [(each, plots.evaluation_charts(each), plots.choices(each)) for each in evaluations],
@@ -170,15 +171,16 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
 @reviewer_required
 def scores(request: HttpRequest, pk: int) -> HttpResponse:
     """A scoring while it works, and then what it did to the campaign's queue."""
-    run = get_object_or_404(ScoreRun.objects.select_related("job"), pk=pk)
+    # The job's spec names every solution that it scores: of it only the campaign is read.
+    run = get_object_or_404(ScoreRun.objects.select_related("job").defer("job__spec"), pk=pk)
+    campaign_id = ScoreRun.objects.values_list("job__spec__campaign", flat=True).get(pk=pk)
     result = (run.job.result if run.job else None) or {}
     before, after = result.get("before", []), result.get("after", [])
     tasks = Task.objects.select_related("solution__problem", "campaign").in_bulk([*before, *after])
-    campaign_id = run.job.spec.get("campaign", 0) if run.job else 0
     context: dict[str, Any] = {
         "run": run,
         "job": run.job,
-        "campaign": Campaign.objects.filter(pk=campaign_id).first(),
+        "campaign": Campaign.objects.filter(pk=campaign_id or 0).first(),
         "checkpoint": run.checkpoints.select_related("run").first(),
         "places": [
             (tasks.get(old), tasks.get(new), before.index(new) + 1 if new in before else None)

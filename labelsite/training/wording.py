@@ -18,6 +18,17 @@ CLASSES: Mapping[int, Words] = {
     2: gettext_lazy("two: wrong, right"),
     3: gettext_lazy("three: neutral is its own"),
 }
+OBJECTIVE_NAMES: Mapping[str, Words] = {
+    "classifier": gettext_lazy("step classifier: is each step right?"),
+    "value": gettext_lazy("value regression: how far along is it?"),
+    "preference": gettext_lazy("preference model: which step is better?"),
+    "outcome": gettext_lazy("outcome only: is the answer right? (a baseline)"),
+}
+HEAD_NAMES: Mapping[str, Words] = {
+    "linear": gettext_lazy("a linear head of its own"),
+    "tokens": gettext_lazy("the language model's own, at target tokens"),
+    "likelihood": gettext_lazy("the language model's own, at the tokens that came"),
+}
 TREE_NAMES: Mapping[str, Words] = {
     "solution": gettext_lazy("one solution"),
     "problem": gettext_lazy("a problem with all of its solutions"),
@@ -48,6 +59,37 @@ NAMES: Mapping[str, Words] = {
     "after_mistake": gettext_lazy("Behind the first mistake"),
     "minimum_visits": gettext_lazy("Fewest rollouts of a step that counts"),
     "automatic_weight": gettext_lazy("People that the search counts for"),
+    "snapshot": gettext_lazy("Snapshot"),
+    "objective": gettext_lazy("Objective"),
+    "base": gettext_lazy("Base model"),
+    "seed": gettext_lazy("Seed"),
+    # What only a command can ask for, and what it says of itself.
+    "weight_decay": gettext_lazy("Weight decay"),
+    "warmup": gettext_lazy("Share of updates that warm up"),
+    "tokens_per_row": gettext_lazy("Most tokens in a packed row"),
+    "clip": gettext_lazy("Largest norm of the gradients"),
+    "smoothing": gettext_lazy("Label smoothing"),
+    "class_weights": gettext_lazy("Weights of the classes"),
+    "bfloat16": gettext_lazy("Computes in bfloat16"),
+    "language_weight": gettext_lazy("Weight of the next-token loss"),
+    "save_every": gettext_lazy("Updates between saved states"),
+    "preference_output": gettext_lazy("What preferences compare"),
+    "outcome_tokens": gettext_lazy("Tokens that the outcome is read at"),
+    "alternatives": gettext_lazy("Learns from alternatives"),
+    "weighting": gettext_lazy("A shared step counts"),
+    "final_pairs": gettext_lazy("Pairs of whole solutions"),
+    "outcomes": gettext_lazy("Solutions without labels teach by their answer"),
+    "target_tokens": gettext_lazy("Target tokens"),
+    "lora_targets": gettext_lazy("Layers with LoRA"),
+    "maximum_length": gettext_lazy("Most tokens of a solution"),
+    "gradient_checkpointing": gettext_lazy("Computes activations twice to save memory"),
+    "compiled": gettext_lazy("Compiled layers"),
+    "from_scratch": gettext_lazy("Begins with random weights"),
+    "extra_layers": gettext_lazy("Added layers"),
+    "limit": gettext_lazy("Most solutions to train on"),
+    "frozen_labels": gettext_lazy("Labels as they were frozen"),
+    "processes": gettext_lazy("Processes"),
+    "sharded": gettext_lazy("Model split among processes"),
 }
 VALUES: Mapping[str, Mapping[Any, Words]] = {
     "neutral": dict(NEUTRAL),
@@ -61,6 +103,34 @@ VALUES: Mapping[str, Mapping[Any, Words]] = {
     },
     "trees": TREE_NAMES,
     "optimizer": OPTIMIZER_NAMES,
+    "objective": OBJECTIVE_NAMES,
+    "head": HEAD_NAMES,
+    "preference_output": {
+        "tanh": gettext_lazy("outputs between −1 and 1"),
+        "raw_then_tanh5": gettext_lazy("raw outputs, read as tanh of a fifth"),
+    },
+    "outcome_tokens": {
+        "last": gettext_lazy("the last one"),
+        "all": gettext_lazy("every one"),
+        "product": gettext_lazy("the solution as one long step"),
+    },
+    "weighting": {
+        "node": gettext_lazy("once"),
+        "path": gettext_lazy("as often as solutions go through it"),
+    },
+}
+# What a card measures, by the names of its `metrics` joined by a space.
+MEASURES: Mapping[str, Words] = {
+    "train loss": gettext_lazy("Last loss"),
+    "train accuracy": gettext_lazy("Last accuracy on the batch"),
+    "validation threshold": gettext_lazy("Validation: threshold"),
+    "validation f1": gettext_lazy("Validation F1"),
+    "validation accuracy wrong": gettext_lazy("Validation: exact where wrong"),
+    "validation accuracy right": gettext_lazy("Validation: nothing named where right"),
+    "validation exact": gettext_lazy("Validation: exact"),
+    "validation count": gettext_lazy("Validation: solutions"),
+    "validation count wrong": gettext_lazy("Validation: solutions with a mistake"),
+    "validation count right": gettext_lazy("Validation: solutions without one"),
 }
 # What a card counts: `ml.prm.run` and what it calls.
 COUNTS: Mapping[str, Words] = {

@@ -231,7 +231,9 @@ def _validation(
     found = scorer.score_all(Unscored(row.id, row.problem, row.steps) for row in judged)
     scores = [values for _, values in found]
     report = first_mistake_report(scores, [row.first_mistake for row in judged])
-    wanted = ("threshold", "f1", "accuracy_wrong", "accuracy_right", "exact", "count")
+    # The counts of each kind say which of the figures nothing was measured for.
+    counts = ("count", "count_wrong", "count_right")
+    wanted = ("threshold", "f1", "accuracy_wrong", "accuracy_right", "exact", *counts)
     return {name: report[name] for name in wanted}
 
 

@@ -248,5 +248,5 @@ def test_runs_are_compared_whose_cards_hold_lists_and_a_second_opinion(client):
         runs.append(run)
     page = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]})
     found = {name: values for name, values, _ in page.context["differences"]}
-    assert found["target tokens"] == [None, "-, +"]
+    assert found["Target tokens"] == [None, "-, +"]
     assert found["Second opinion"] == [None, "00000000 · 0.55 · 0.05"]

@@ -140,8 +140,8 @@ def test_runs_stand_side_by_side_and_what_differs_comes_first(client):
     for run, f1 in zip(runs, (0.7, 0.8), strict=True):
         make_checkpoint(run, metrics={"validation": {"f1": f1}})
     page = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]})
-    assert page.context["differences"][0][:2] == ("seed", [2, 1])
-    assert ("validation f1", [0.8, 0.7], False) in page.context["results"]
+    assert page.context["differences"][0][:2] == ("Seed", [2, 1])
+    assert ("Validation F1", [0.8, 0.7], False) in page.context["results"]
 
 
 def test_evaluations_stand_among_the_results_of_compared_runs(client):

@@ -162,7 +162,7 @@ def spoken(node: TreeNode) -> str:
     if node.on_best_path:
         parts.append(_("on the way to the answer"))
     if node.facts.get("pruned"):
-        parts.append(str(node.facts["pruned"]))
+        parts.append(node.why_pruned)
     if node.hidden:
         parts.append(
             ngettext("%(count)s step folded", "%(count)s steps folded", node.hidden) % {"count": node.hidden}

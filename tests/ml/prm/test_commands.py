@@ -255,7 +255,9 @@ def test_a_look_that_broke_off_is_no_faultless_solution_to_validate_on(tmp_path,
         replace(right, id="unknown", **broken_off), replace(right, id="neutral", **dropped, human=finished),
     ]  # fmt: skip
     _, result = trained(tmp_path, capsys, snapshot=snapshot_of(tmp_path, rows))
-    assert result["metrics"]["validation"]["count"] == 3  # The right one, the wrong one, the neutral one.
+    # The right one, the wrong one, the neutral one.
+    counts = {name: result["metrics"]["validation"][name] for name in ("count", "count_wrong", "count_right")}
+    assert counts == {"count": 3, "count_wrong": 1, "count_right": 2}
 
 
 def test_frozen_labels_serve_unless_the_rule_is_asked_to_change(tmp_path, capsys):

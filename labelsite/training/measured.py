@@ -1,0 +1,19 @@
+"""Figures of first mistakes as pages show them: what no solution could show is unknown, and not 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def measured(figures: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The figures with None for those that nothing was measured for; {} where there are none at all.
+
+    ProcessBench's formula gives an accuracy of 0 where there is no solution of its kind, and with it an F1 of 0:
+    beside other models' figures, a perfect model would look the worst. Figures without counts stand as they are.
+    """
+    found = dict(figures or {})
+    for kind in ("wrong", "right"):
+        if found.get(f"count_{kind}") == 0:
+            found |= {f"accuracy_{kind}": None, "f1": None}
+    return found

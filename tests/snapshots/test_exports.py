@@ -1,0 +1,143 @@
+"""Exports say what the frozen labels say: a search's low share on a right step is no mistake."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labelsite.autolabels.models import StepEstimate
+from labelsite.campaigns.models import Campaign, Task
+from labelsite.snapshots.exports import StepwiseChoices, prm800k_lines, stepwise_lines
+from labelsite.snapshots.models import Snapshot
+from labelsite.snapshots.services import freeze
+from ml import formats
+from ml.records import FinishReason, LabelledSolution
+from ml.targets import LabelRule
+from tests.factories import (
+    make_annotation,
+    make_campaign,
+    make_estimates,
+    make_solution,
+    make_task,
+    make_user,
+)
+
+pytestmark = pytest.mark.django_db
+STEPS = ["one", "two", "three", ["four", "four again"]]
+LOW_SHARES = [0.875, 0.25, 0.125, 0.5]
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    return make_campaign("Sums")
+
+
+def searched(campaign: Campaign, q_values: list[float]) -> Task:
+    """A task whose steps a search estimated; its last step has an alternative, which always came right."""
+    task = make_task(campaign, make_solution(STEPS, problem="What is 1 + 2?"))
+    campaign.estimate_run = make_estimates(task.solution, q_values)
+    campaign.save()
+    other = task.solution.step_rows.get(text="four again")
+    StepEstimate.objects.create(
+        run=campaign.estimate_run, step=other, visits=4, correct=4, q_value=1.0, hard=1, soft=1.0
+    )
+    return task
+
+
+def value_steps(task: Task) -> None:
+    """The quality values of a right solution: v_k = k / K."""
+    for estimate in StepEstimate.objects.filter(step__solution=task.solution):
+        estimate.quality_value = (estimate.step.position + 1) / 4
+        estimate.save()
+
+
+def exported(snapshot: Snapshot, folder: Path) -> LabelledSolution:
+    """The snapshot's only line, as our own reader understands it."""
+    path = folder / "prm800k.jsonl"
+    path.write_text("".join(prm800k_lines(snapshot)))
+    (labelled,) = formats.read(path, "prm800k")
+    return labelled
+
+
+def said_of(labelled: LabelledSolution) -> tuple[list[int | None], FinishReason, str]:
+    assert labelled.annotation is not None
+    ratings = [rating.rating for rating in labelled.annotation.ratings]
+    return ratings, labelled.annotation.finish_reason, labelled.broken_rule
+
+
+def stepwise(snapshot: Snapshot, **choices: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stepwise_lines(snapshot, StepwiseChoices(**choices))]
+
+
+@pytest.mark.parametrize("labels", ["automatic", "mixed"])
+def test_low_shares_before_any_mistake_are_exported_as_right_steps(
+    campaign: Campaign, tmp_path: Path, labels: str
+):
+    searched(campaign, LOW_SHARES)
+    snapshot = freeze(campaign, labels, LabelRule(target="soft"))
+    assert said_of(exported(snapshot, tmp_path)) == ([1, 1, 1, 1], FinishReason.SOLUTION, "")
+
+
+def test_low_quality_values_of_a_right_solution_are_exported_as_right_steps(
+    campaign: Campaign, tmp_path: Path
+):
+    value_steps(searched(campaign, [1.0, 1.0, 1.0, 1.0]))
+    snapshot = freeze(campaign, "automatic", LabelRule(target="quality_value"))
+    assert stepwise(snapshot)[0]["labels"] == [0.25, 0.5, 0.75, 1.0]
+    assert said_of(exported(snapshot, tmp_path)) == ([1, 1, 1, 1], FinishReason.SOLUTION, "")
+
+
+def test_the_first_mistake_of_a_search_is_the_only_wrong_step_of_its_export(
+    campaign: Campaign, tmp_path: Path
+):
+    searched(campaign, [0.875, 0.25, 0.0, 0.0])
+    snapshot = freeze(campaign, "automatic", LabelRule(target="soft", after_mistake="keep"))
+    assert said_of(exported(snapshot, tmp_path)) == ([1, 1, -1], FinishReason.FOUND_ERROR, "")
+
+
+def test_a_high_share_at_the_first_mistake_is_exported_as_wrong(campaign: Campaign, tmp_path: Path):
+    searched(campaign, [0.875, 0.75, 0.75, 0.75])
+    snapshot = freeze(campaign, "automatic", LabelRule(target="soft", threshold=0.8))
+    assert said_of(exported(snapshot, tmp_path)) == ([1, -1], FinishReason.FOUND_ERROR, "")
+
+
+def test_an_alternative_behind_low_shares_is_exported(campaign: Campaign):
+    searched(campaign, LOW_SHARES)
+    snapshot = freeze(campaign, "automatic", LabelRule(target="soft"))
+    whole, other = stepwise(snapshot)
+    assert whole["labels"] == LOW_SHARES
+    assert other["completions"] == ["one", "two", "three", "four again"]
+    assert other["labels"] == [*LOW_SHARES[:3], 1.0]
+
+
+def test_an_alternative_behind_the_first_mistake_of_a_search_is_not_exported(campaign: Campaign):
+    searched(campaign, [0.875, 0.75, 0.0, 0.0])
+    for rule in (LabelRule(), LabelRule(target="soft"), LabelRule(target="soft", threshold=0.8)):
+        assert len(stepwise(freeze(campaign, "automatic", rule))) == 1
+
+
+@pytest.mark.parametrize(("frozen", "asked"), [("positive", "negative"), ("negative", "positive")])
+def test_an_alternative_behind_a_neutral_step_is_exported_where_neutral_counts_as_right(
+    campaign: Campaign, frozen: str, asked: str
+):
+    solution = make_solution(STEPS)
+    annotation = make_annotation(make_task(campaign, solution), make_user(), [1, 0, 1, 1])
+    annotation.ratings.create(step=solution.step_rows.get(text="four again"), rating=1)
+    snapshot = freeze(campaign, "human", LabelRule(neutral=frozen))
+    rows = {"positive": 2, "negative": 1, "drop": 2}
+    assert len(stepwise(snapshot)) == rows[frozen]
+    assert len(stepwise(snapshot, neutral=asked)) == rows[asked]
+    assert len(stepwise(snapshot, neutral="drop")) == rows["drop"]
+
+
+def test_an_alternative_stays_where_every_step_of_the_solution_was_neutral_and_is_left_out(
+    campaign: Campaign,
+):
+    solution = make_solution([["one", "one again"]])
+    annotation = make_annotation(make_task(campaign, solution), make_user(), [0])
+    annotation.ratings.create(step=solution.step_rows.get(text="one again"), rating=1)
+    (row,) = stepwise(freeze(campaign, "human"), neutral="drop")
+    assert (row["completions"], row["labels"]) == (["one again"], [True])

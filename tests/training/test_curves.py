@@ -1,0 +1,31 @@
+"""Curves of training runs: a smoothed line says so, and what came last is what was reported."""
+
+from django.utils import translation
+
+from labelsite.training.curves import RunCurves, charts
+
+
+def losses(count):
+    """A loss of 2 that falls to 0.25 with the last update."""
+    return {"loss": [(float(update), 2.0) for update in range(1, count)] + [(float(count), 0.25)]}
+
+
+def test_the_last_value_of_a_smoothed_line_is_the_reported_one():
+    (chart,) = charts([RunCurves("long", losses(36))])
+    assert "Last: long: 0.25." in chart.description
+    assert chart.rows[-1][2] != "0.25"
+
+
+def test_a_smoothed_chart_says_that_its_points_are_means():
+    (chart,) = charts([RunCurves("long", losses(36)), RunCurves("short", losses(5))])
+    assert chart.note == "In lines of 36 points or more, each is the mean of 9 neighbors."
+    assert "Last: long: 0.25; short: 0.25." in chart.description
+    with translation.override("ko"):
+        (korean,) = charts([RunCurves("long", losses(36))])
+    assert korean.note and korean.note != chart.note
+
+
+def test_a_chart_of_the_reported_values_says_nothing_of_means():
+    (chart,) = charts([RunCurves("short", losses(35))])
+    assert chart.note == ""
+    assert chart.rows[-1][2] == "0.25"

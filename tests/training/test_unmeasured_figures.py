@@ -1,0 +1,92 @@
+"""A figure that no solution could show is unknown on every page, and never 0."""
+
+import pytest
+from django.urls import reverse
+
+from labelsite.training.measured import measured
+from labelsite.training.models import Evaluation
+from labelsite.training.plots import evaluation_charts
+from labelsite.training.services import start_training
+from ml.evaluation.first_mistake import first_mistake_report, metric
+from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
+
+pytestmark = pytest.mark.django_db
+FAULTLESS = metric([None, None], [None, None])
+ALL_WRONG = metric([0, 1], [0, 1])
+
+
+@pytest.fixture
+def checkpoint(client):
+    log_in(client, "reviewer")
+    run = start_training(make_snapshot(), "mixed")
+    return make_checkpoint(run, metrics={"train_loss": 0.5, "validation": {"threshold": 0.5, **FAULTLESS}})
+
+
+def page_of(client, checkpoint):
+    return client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
+
+
+def test_where_one_kind_of_solution_is_missing_its_accuracy_and_f1_are_unknown():
+    assert FAULTLESS["f1"] == FAULTLESS["accuracy_wrong"] == 0.0
+    assert measured(FAULTLESS) == FAULTLESS | {"f1": None, "accuracy_wrong": None}
+    assert measured(ALL_WRONG) == ALL_WRONG | {"f1": None, "accuracy_right": None}
+    both = metric([0, 0], [0, None])
+    assert measured(both) == both
+    assert measured(None) == {}
+
+
+def test_figures_of_before_there_were_counts_stand_as_they_are():
+    older = {"f1": 0.0, "accuracy_wrong": 0.0, "accuracy_right": 1.0, "count": 2}
+    assert measured(older) == older
+
+
+def test_a_card_validated_on_faultless_solutions_alone_has_a_dash_for_what_it_cannot_say(client, checkpoint):
+    assert "F1 – · exact 100.0 % · on wrong solutions – · on right ones 100.0 %" in page_of(
+        client, checkpoint
+    )
+
+
+def test_the_list_has_a_dash_for_an_f1_that_nobody_measured(client, checkpoint):
+    page = client.get(reverse("training:list")).content.decode()
+    assert '<td class="number">–</td>' in page and "0.000" not in page
+
+
+@pytest.mark.parametrize(
+    ("figures", "wrong", "right"), [(FAULTLESS, "–", "100.0 %"), (ALL_WRONG, "100.0 %", "–")]
+)
+def test_an_evaluation_of_one_kind_of_solution_has_dashes(client, checkpoint, figures, wrong, right):
+    counts = {name: figures[name] for name in ("count", "count_wrong", "count_right")}
+    result = {
+        **counts,
+        "held_out": figures,
+        "of_training_problems": 1,
+        "unseen": figures,
+    }
+    Evaluation.objects.create(checkpoint=checkpoint, kind="first-mistake", data="sums", result=result)
+    page = page_of(client, checkpoint)
+    assert "<strong>–</strong><span>F1, threshold from the other half</span>" in page
+    assert f"<strong>{wrong}</strong><span>on {counts['count_wrong']} with a mistake</span>" in page
+    assert f"<strong>{right}</strong><span>on {counts['count_right']} without one</span>" in page
+    assert "On the other 2: F1 –, exact 100.0 %" in page
+
+
+def test_compared_runs_have_no_f1_that_nobody_measured(client, checkpoint):
+    result = {"held_out": FAULTLESS}
+    Evaluation.objects.create(checkpoint=checkpoint, kind="first-mistake", data="sums", result=result)
+    other = make_checkpoint(
+        start_training(make_snapshot(), "mixed"), metrics={"validation": metric([0, 0], [0, 0])}
+    )
+    asked = {"run": [checkpoint.run_id, other.run_id]}
+    found = client.get(reverse("training:compare"), asked).context["results"]
+    values = {name: values for name, values, _ in found}
+    assert values["F1 in sums"] == [None, None]
+    assert values["Validation F1"] == [None, None]
+    assert values["Validation: exact where wrong"] == [1.0, None]
+
+
+def test_the_chart_of_thresholds_leaves_out_what_nobody_measured(checkpoint):
+    report = first_mistake_report([[0.9, 0.8], [0.7, 0.9]], [None, None])
+    evaluation = Evaluation.objects.create(
+        checkpoint=checkpoint, kind="first-mistake", data="sums", result=report
+    )
+    assert {row[0] for row in evaluation_charts(evaluation)[0].rows} == {"nothing named where right"}

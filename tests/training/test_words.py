@@ -1,0 +1,111 @@
+"""The pages of training name settings and figures in the reader's language."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+from django.utils import translation
+
+from labelsite.snapshots.models import Snapshot
+from labelsite.training.comparing import flat
+from labelsite.training.services import start_training
+from labelsite.training.wording import MEASURES, NAMES, OBJECTIVE_NAMES, said
+from ml.commands.train import HEADS, OBJECTIVES, PREFERENCE_OUTPUTS
+from ml.evaluation.first_mistake import first_mistake_report
+from ml.prm.request import Request
+from ml.prm.run import _config
+from ml.prm.train import TrainingSettings
+from tests.training.test_pages import asked, log_in, make_checkpoint, make_snapshot
+
+pytestmark = pytest.mark.django_db
+CONFIG = {
+    **_config(Request(Path("snapshot"), Path("out")), TrainingSettings("classifier", 10)),
+    "processes": 1,
+    "sharded": False,
+}
+FIGURES = {name: first_mistake_report([[0.9]], [None])[name] for name in ("threshold", "f1", "count_wrong")}
+KOREAN = {
+    "labels": "사람과 자동 라벨",
+    "objective": "단계 분류기: 각 단계가 맞는가?",
+}
+
+
+@pytest.fixture
+def runs(client):
+    log_in(client, "admin")
+    found = [start_training(make_snapshot(), "mixed", seed=seed) for seed in (1, 2)]
+    for number, run in enumerate(found):
+        # Names are somebody's own words, in whatever language.
+        Snapshot.objects.filter(pk=run.snapshot_id).update(name=f"Frozen {number}")
+        run.name = f"Run {number}"
+        run.save()
+        make_checkpoint(run, config=CONFIG, metrics={"train_loss": 0.5, "validation": FIGURES})
+    return found
+
+
+def page_of(client, name, *args, language="en", **query):
+    address = reverse(f"training:{name}", args=args)
+    return client.get(address, query, headers={"accept-language": language})
+
+
+def text_of(page):
+    """What the page shows, without its tags and scripts."""
+    body = re.sub(r"<script.*?</script>", "", page.content.decode(), flags=re.S)
+    return re.sub(r"<[^>]*>", "\n", body)
+
+
+def test_every_setting_and_figure_of_a_card_has_words():
+    names = set(CONFIG) - set(NAMES)
+    assert not names
+    metrics = {"train_loss": 0.5, "train_accuracy": 0.5, "validation": FIGURES}
+    assert not set(flat(metrics)) - set(MEASURES)
+    options = {"objective": OBJECTIVES, "head": HEADS, "preference_output": PREFERENCE_OUTPUTS}
+    assert not [
+        value for name, values in options.items() for value in values if said(name, value)[1] == value
+    ]
+
+
+@pytest.mark.parametrize("page", ["list", "run", "checkpoint"])
+def test_pages_of_a_run_say_its_labels_and_objective_in_words(client, runs, page):
+    args = {"list": [], "run": [runs[0].pk], "checkpoint": [runs[0].checkpoint.pk]}[page]
+    english = text_of(page_of(client, page, *args))
+    assert str(OBJECTIVE_NAMES["classifier"]) in english
+    assert page == "checkpoint" or "people&#x27;s and automatic labels" in english
+    korean = text_of(page_of(client, page, *args, language="ko"))
+    assert KOREAN["objective"] in korean
+    assert page == "checkpoint" or KOREAN["labels"] in korean
+    assert not re.search(r"\b(classifier|mixed)\b", korean)
+
+
+def test_compared_runs_have_settings_and_figures_in_words(client, runs):
+    query = {"run": [run.pk for run in runs]}
+    for language, labels, objective, loss, score in (
+        ("en", "Labels", "Objective", "Last loss", "Validation F1"),
+        ("ko", "라벨", "목적 함수", "마지막 손실", "검증 F1"),
+    ):
+        context = page_of(client, "compare", language=language, **query).context
+        settings = {name: values for name, values, _ in context["differences"]}
+        with translation.override(language):
+            assert settings[labels] == [said("labels", "mixed")[1]] * 2
+            assert settings[objective] == [str(OBJECTIVE_NAMES["classifier"])] * 2
+        assert {loss, score} <= {name for name, _values, _ in context["results"]}
+
+
+def test_every_setting_on_a_checkpoint_s_page_has_a_korean_name(client, runs):
+    page = page_of(client, "checkpoint", runs[0].checkpoint.pk, language="ko")
+    settings = dict(page.context["settings"])
+    assert settings["학습률"] == CONFIG["learning_rate"]
+    assert "LoRA 랭크" in settings
+    assert not [name for name in settings if not re.search("[가-힣]", name)]
+
+
+def test_what_is_wrong_in_the_form_is_told_by_the_field_s_label(client):
+    log_in(client, "admin")
+    form = asked(make_snapshot(), batch_size=0)
+    for language, label in (("en", "Examples in an update"), ("ko", "한 번 갱신에 쓰는 예제")):
+        page = client.get(
+            reverse("training:start"), form, headers={"accept-language": language, "hx-request": "true"}
+        )
+        assert f"{label}: " in text_of(page)
+        assert "batch_size" not in text_of(page)
