@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from labelsite.jobs import services
+from labelsite.jobs.errors import JobCancelled
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job, JobState
 from tests.jobs.conftest import fresh
@@ -38,7 +39,7 @@ def test_the_last_report_of_a_child_is_kept_with_its_end(ending, state):
 
 @pytest.mark.parametrize(
     ("stop", "state"),
-    [(services.JobCancelled("enough"), JobState.CANCELLED), (SystemExit(143), JobState.QUEUED)],
+    [(JobCancelled("enough"), JobState.CANCELLED), (SystemExit(143), JobState.QUEUED)],
 )
 def test_the_last_report_is_kept_when_the_work_is_cancelled_or_handed_back(stop, state):
     job = make_job("")
