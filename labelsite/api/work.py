@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.parsers import MultiPartParser
@@ -16,6 +14,7 @@ from labelsite.annotations import uploads
 from labelsite.api.base import Endpoint, IsAdmin, NewestFirst
 from labelsite.api.serializers import ImportRequest, JobSerializer, ProblemSerializer
 from labelsite.jobs import services
+from labelsite.jobs.access import job_or_404, obedient_job_or_404
 from labelsite.jobs.models import Job, JobState
 from ml import formats
 from ml.errors import MisstepError
@@ -62,26 +61,12 @@ class JobList(Endpoint, ListAPIView[Job]):
         return jobs.filter(state=state) if state in JobState.values else jobs
 
 
-def _get_job(request: Request, pk: int) -> Job:
-    """The job, if this person may see it; a 404 otherwise, as if there were none."""
-    jobs = Job.objects.visible_to(request.user).select_related("created_by").defer("spec")
-    return get_object_or_404(jobs, pk=pk)
-
-
-def _get_obedient_job(request: Request, pk: int) -> Job:
-    """The job, if this person may change its course; a 403 for one who may only watch it."""
-    job = _get_job(request, pk)
-    if not job.obeys(request.user):
-        raise PermissionDenied
-    return job
-
-
 class JobDetail(Endpoint):
     """One job. `result` has what it made: the id of a snapshot, counts of an import."""
 
     @extend_schema(responses={200: JobSerializer, 404: ProblemSerializer})
     def get(self, request: Request, pk: int) -> Response:
-        return Response(JobSerializer(_get_job(request, pk)).data)
+        return Response(JobSerializer(job_or_404(request.user, pk)).data)
 
 
 class JobCancel(Endpoint):
@@ -94,8 +79,8 @@ class JobCancel(Endpoint):
         request=None, responses={200: JobSerializer, 403: ProblemSerializer, 404: ProblemSerializer}
     )
     def post(self, request: Request, pk: int) -> Response:
-        services.cancel(_get_obedient_job(request, pk))
-        return Response(JobSerializer(_get_job(request, pk)).data)
+        services.cancel(obedient_job_or_404(request.user, pk))
+        return Response(JobSerializer(job_or_404(request.user, pk)).data)
 
 
 class JobRetry(Endpoint):
@@ -111,6 +96,6 @@ class JobRetry(Endpoint):
         },
     )
     def post(self, request: Request, pk: int) -> Response:
-        if not services.retry(_get_obedient_job(request, pk)):
+        if not services.retry(obedient_job_or_404(request.user, pk)):
             raise MisstepError("this job is neither failed nor cancelled, expected one of these")
-        return Response(JobSerializer(_get_job(request, pk)).data)
+        return Response(JobSerializer(job_or_404(request.user, pk)).data)

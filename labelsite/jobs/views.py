@@ -6,16 +6,16 @@ from datetime import datetime
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 from django_htmx.middleware import HtmxDetails
 
 from labelsite.jobs import services
+from labelsite.jobs.access import job_or_404, obedient_job_or_404
 from labelsite.jobs.models import Job, JobState, Worker
 from labelsite.jobs.series import curves, tail
 from labelsite.jobs.workers import queues_served
@@ -27,20 +27,6 @@ class HtmxHttpRequest(HttpRequest):
     """A request as django-htmx's middleware leaves it."""
 
     htmx: HtmxDetails
-
-
-def _get_job(request: HttpRequest, pk: int) -> Job:
-    """The job, if this person may see it; a 404 otherwise, as if there were none."""
-    jobs = Job.objects.visible_to(request.user).select_related("created_by").defer("spec")
-    return get_object_or_404(jobs, pk=pk)
-
-
-def _get_obedient_job(request: HttpRequest, pk: int) -> Job:
-    """The job, if this person may change its course; a 403 for one who may only watch it."""
-    job = _get_job(request, pk)
-    if not job.obeys(request.user):
-        raise PermissionDenied
-    return job
 
 
 @login_required
@@ -58,7 +44,7 @@ def job_list(request: HtmxHttpRequest) -> HttpResponse:
 
 @login_required
 def job_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
-    job = _get_job(request, pk)
+    job = job_or_404(request.user, pk)
     context = {
         "job": job,
         "waits_until": _end_of_pause(job),
@@ -79,7 +65,7 @@ def _end_of_pause(job: Job) -> datetime | None:
 @login_required
 @require_POST
 def cancel_job(request: HttpRequest, pk: int) -> HttpResponse:
-    job = _get_obedient_job(request, pk)
+    job = obedient_job_or_404(request.user, pk)
     services.cancel(job)
     messages.info(request, _("“%(title)s” is asked to end.") % {"title": job.title})
     return redirect("jobs:detail", pk=pk)
@@ -88,7 +74,7 @@ def cancel_job(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def retry_job(request: HttpRequest, pk: int) -> HttpResponse:
-    job = _get_obedient_job(request, pk)
+    job = obedient_job_or_404(request.user, pk)
     if not services.retry(job):
         messages.error(request, _("Only a failed or cancelled job can be tried again."))
     return redirect("jobs:detail", pk=pk)
