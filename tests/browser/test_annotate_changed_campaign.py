@@ -76,3 +76,19 @@ def test_undo_after_a_change_opens_the_last_look_on_a_page_with_the_new_guidelin
     page.wait_for_selector("text=Problem 1?")
     live = Annotation.objects.get(is_live=True)
     assert (live.revision, live.guideline_version, live.trajectory) == (2, 2, [1, -1])
+
+
+def test_a_task_that_was_fetched_under_another_protocol_comes_again_under_the_new_one(
+    watched: Watched, campaign
+) -> None:
+    page = watched.page
+    update_campaign(campaign, {"protocol": "index_only"})
+    with page.expect_navigation():
+        watched.press("3 1 Enter")
+    watched.ready()
+    assert not Annotation.objects.exists() and "Problem 0?" in page.inner_text("#task")
+    assert "Mark the first wrong step" in page.inner_text("#state")
+    watched.press("x Enter")
+    watched.submitted(1)
+    live = Annotation.objects.get()
+    assert (live.finish_reason, live.trajectory) == ("found_error", [1, -1])

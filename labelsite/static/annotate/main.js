@@ -149,21 +149,21 @@ function onStale(changed, answer) {
 }
 
 function onRefused(changed, error) {
-  if (changed !== task) return;
-  if (error.code === "stale_draft") {
-    notices.state("saved");
-    onStale(changed, error.answer);
-    return;
+  if (changed !== task) return undefined;
+  notices.state(error.status === 401 ? "loggedOut" : "saved");
+  if (error.code === "stale_draft") return onStale(changed, error.answer);
+  if (["incomplete", "alternatives", "stray"].includes(error.code)) {
+    // The page asks for all that its protocol wants, so the campaign has another one now.
+    saver.save(task);
+    return reopen(task.payload);
   }
   isLost = ["lease_lost", "already_submitted", "not_found", "closed"].includes(error.code);
-  notices.state(error.status === 401 ? "loggedOut" : "saved");
   notices.toast(error.message);
   notices.say(error.message);
-  if (error.code === "no_reason") {
-    // The campaign began to ask for a reason while this task was open.
-    task.work.asksReason = true;
-    refresh(false);
-  }
+  if (error.code !== "no_reason") return undefined;
+  // The campaign began to ask for a reason while this task was open.
+  task.work.asksReason = true;
+  return refresh(false);
 }
 
 /** Tells once that the task may be somebody else's now; while it is being submitted, the server's answer tells. */
