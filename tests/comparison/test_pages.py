@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 
 from labelsite.comparison.models import Adjudication
+from labelsite.problems.models import Step
 from tests.factories import (
     PASSWORD,
     make_annotation,
@@ -65,6 +66,16 @@ def test_a_solution_stands_with_both_opinions_side_by_side(client, reviewer, cam
     assert [opinion.ratings[0].rating for opinion in steps] == [1, 1, -1]
     assert [opinion.estimate.row.q_value for opinion in steps] == [1.0, 0.0, 0.0]
     assert [opinion.is_run_first for opinion in steps] == [False, True, False]
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "the code failed"), ("ko", "코드 실행 실패")])
+def test_how_a_steps_code_ended_is_said_in_the_readers_language(client, reviewer, campaign, language, words):
+    task = campaign.tasks.first()
+    Step.objects.filter(solution=task.solution, position=1).update(verdict="program_error")
+    page = client.get(
+        reverse("comparison:task", args=[campaign.pk, task.pk]), headers={"accept-language": language}
+    )
+    assert words in page.content.decode()
 
 
 def test_text_that_a_model_wrote_is_escaped(client, reviewer):

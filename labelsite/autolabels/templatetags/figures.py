@@ -11,7 +11,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from labelsite.autolabels.wording import verdict_in_words
+
 register = template.Library()
+register.filter("verdict", verdict_in_words)
 UNKNOWN = "–"
 
 
