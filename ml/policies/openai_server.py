@@ -13,7 +13,7 @@ import urllib.parse
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ml.errors import MisstepError
@@ -25,6 +25,8 @@ from ml.policies.refusals import Refusals, is_of_one_request
 from ml.seeds import seed_of
 
 LONGEST_STEP = 400
+# A problem that no server has a reason to refuse.
+PLAIN = "1 + 1 ="
 # How a server says that it does not write so many texts in one request.
 _TOO_MANY = frozenset({400, 422})
 # Where vLLM and SGLang say what stopped a text.
@@ -84,7 +86,7 @@ class ServerPolicy:
         self._client = Client(self.address, is_local, timeout, retry_seconds)
         # The smallest number of texts that the server does not write in one request, by temperature.
         self._too_many: dict[float, int] = {}
-        self._refusals = Refusals(self._answers)
+        self._refusals = Refusals()
         # Whether a token that was counted was estimated; kept with the run.
         self.estimates_tokens = False
         self.model = options.get("model") or self._first_model()
@@ -153,17 +155,9 @@ class ServerPolicy:
             return []
         with ThreadPoolExecutor(min(self.concurrency, len(prefixes))) as pool:
             answers = list(pool.map(ask, prefixes))
-        return all_answered(self._refusals.settle(prefixes, answers))
-
-    def _answers(self) -> bool:
-        """Whether the server writes one token behind a short text."""
-        try:
-            self._client.post(
-                "completions", {"model": self.model, "prompt": "1 + 1 =", "max_tokens": 1}, self._read_choices
-            )
-        except Refused:
-            return False
-        return True
+        # The same in all but the words, so that a setting which the server does not take is refused here, too.
+        plain = replace(prefixes[0], problem=replace(prefixes[0].problem, text=PLAIN), steps=())
+        return all_answered(self._refusals.settle(prefixes, answers, lambda: isinstance(ask(plain), list)))
 
     def _choices(self, body: dict[str, Any], count: int, seed: int, at_once: int) -> list[_Choice]:
         """`count` texts: in one request where the server can, and those that it left out one by one."""

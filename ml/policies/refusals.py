@@ -26,28 +26,32 @@ def is_of_one_request(refusal: Refused) -> bool:
 
 
 class Refusals:
-    """What one server refused so far. `answers` asks it for anything at all: a run that goes on may have nothing left
-    but what is refused."""
+    """What one server refused so far."""
 
-    def __init__(self, answers: Callable[[], bool]) -> None:
-        self._answers = answers
+    def __init__(self) -> None:
         self._has_answered = False
         self._in_a_row: set[str] = set()
 
     def settle(
-        self, prefixes: Sequence[Prefix], answers: Sequence[Answer | Unanswerable | Refused]
+        self,
+        prefixes: Sequence[Prefix],
+        answers: Sequence[Answer | Unanswerable | Refused],
+        answers_plainly: Callable[[], bool],
     ) -> list[Answer | Unanswerable]:
         """One call's answers, with an Unanswerable in the place of each refusal.
 
-        Raises the refusal where the server answers nothing at all, or refused MOST_IN_A_ROW problems in a row.
+        answers_plainly: asks for a harmless problem with the same settings; a run that goes on may have nothing left
+        but what is refused. Raises the refusal where the server answers nothing at all, or refused MOST_IN_A_ROW
+        problems in a row.
         """
         self._has_answered |= any(not isinstance(answer, Unanswerable | Refused) for answer in answers)
+        if not self._has_answered and any(isinstance(answer, Refused) for answer in answers):
+            self._has_answered = answers_plainly()
         return [self._settled(*pair) for pair in zip(prefixes, answers, strict=True)]
 
     def _settled(self, prefix: Prefix, answer: Answer | Unanswerable | Refused) -> Answer | Unanswerable:
         if isinstance(answer, Refused):
             self._in_a_row.add(prefix.problem.text)
-            self._has_answered = self._has_answered or self._answers()
             if not self._has_answered or len(self._in_a_row) >= MOST_IN_A_ROW:
                 raise answer
             return Unanswerable(f"problem {prefix.problem.id!r} is refused: {answer}")

@@ -68,6 +68,12 @@ def test_a_server_that_begins_to_refuse_every_problem_ends_the_run(serve):
     assert not isinstance(ended.value, PartlyAnswered | Unanswerable)
 
 
+def test_a_setting_that_the_server_does_not_take_ends_the_run_at_once(serve, tmp_path):
+    server = serve(refuses(lambda body, number: body.get("max_tokens", 0) > 100))
+    with pytest.raises(MisstepError, match=r"completions: HTTP 400: .*prompt not allowed"):
+        autolabel_run(server, tmp_path, ["one"])
+
+
 def test_a_run_that_goes_on_with_nothing_but_refused_problems_ends_well(serve, tmp_path):
     autolabel_run(serve(refuses(bad)), tmp_path, ["BAD"])
     counts = json.loads((tmp_path / "run/run.json").read_text())["counts"]

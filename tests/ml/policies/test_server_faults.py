@@ -75,7 +75,7 @@ def test_a_fault_that_stays_is_told_in_one_line(serve):
     server = serve(lambda body, number: (400, {"error": "prompt too long"}))
     with pytest.raises(MisstepError, match=r"completions: HTTP 400: .*prompt too long"):
         ServerPolicy(server.address, retry_seconds=0.01).complete([PREFIX], 1, 0.7, 0)
-    # The text, and a last short one, which says whether the server answers anything.
+    # The text, and that of a harmless problem, which says whether the server answers anything.
     assert len(server.requests) == 2
 
 
