@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 # What a model or its code may write and PostgreSQL refuses, as text and as JSON: NUL and halves of surrogate pairs.
@@ -21,11 +23,15 @@ def as_line(content: Any) -> str:
 
 
 def storable(value: Any) -> Any:
-    """A value as JSON has it, with a replacement character for what neither PostgreSQL nor `ml.formats` takes."""
+    """A value as JSON has it, without what neither PostgreSQL nor `ml.formats` takes: a replacement character for NUL
+    and halves of a pair, null for NaN and infinities.
+    """
     if isinstance(value, str):
         return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
-    if isinstance(value, list):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
         return [storable(part) for part in value]
-    if isinstance(value, dict):
-        return {key: storable(part) for key, part in value.items()}
+    if isinstance(value, Mapping):
+        return {storable(str(key)): storable(part) for key, part in value.items()}
     return value

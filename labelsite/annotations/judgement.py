@@ -5,7 +5,6 @@ The rules stand twice: here with words that say what is missing, and as constrai
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,10 +13,9 @@ from django.utils.translation import gettext as _
 
 from labelsite.annotations.models import EXITS, FinishReason
 from labelsite.campaigns.models import Protocol
+from ml.json_lines import UNSTORABLE
 
 LONGEST_TEXT = 20_000
-# No text in PostgreSQL: NUL, and half of a surrogate pair, which is what is left of an emoji that was cut in two.
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 LONGEST_TIME_MS = 24 * 3600 * 1000
 
 

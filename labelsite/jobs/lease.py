@@ -7,7 +7,6 @@ and wakes up after its job was given away finds that its writes match no row.
 from __future__ import annotations
 
 import json
-import math
 import os
 import socket
 import threading
@@ -23,6 +22,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from labelsite.embedded.process import is_alive
 from labelsite.jobs.errors import JobCancelled, LostLease
 from labelsite.jobs.models import Job, JobState
+from ml.json_lines import storable
 
 TICK_SECONDS = 1.0
 
@@ -117,6 +117,7 @@ class Lease:
 
     def note(self, progress: Mapping[str, Any]) -> None:
         """Take over a progress report as the child wrote it."""
+        # A report is written together with what ends the attempt, and an odd figure in it must not undo that.
         self.job.progress = storable(progress)
 
     def check(self) -> None:
@@ -178,22 +179,6 @@ class Lease:
                 },
             )
             return cursor.fetchone()
-
-
-def storable(report: Any) -> Any:
-    """The JSON value without what PostgreSQL refuses in one: NaN, infinities, NUL and halves of a pair.
-
-    A report is written together with what ends the attempt, and an odd figure in it must not undo that.
-    """
-    if isinstance(report, float):
-        return report if math.isfinite(report) else None
-    if isinstance(report, str):
-        return report.replace("\0", "").encode(errors="replace").decode()
-    if isinstance(report, Mapping):
-        return {storable(str(key)): storable(value) for key, value in report.items()}
-    if isinstance(report, list | tuple):
-        return [storable(value) for value in report]
-    return report
 
 
 def hold_row(job: Job) -> None:

@@ -70,4 +70,8 @@ def test_a_report_that_the_database_would_refuse_does_not_undo_the_end_of_the_jo
     run_and_load(job.pk)
     job = fresh(job)
     assert (job.state, job.error) == (JobState.DONE, "")
-    assert job.progress == {"done": 1, "message": "ab?", "metrics": {"loss": None}}
+    assert job.progress == {
+        "done": 1,
+        "message": "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}",
+        "metrics": {"loss": None},
+    }
