@@ -273,7 +273,7 @@ def judge_screening(campaign: Campaign, annotator: int, verdicts_right: Sequence
     """Admits or refuses a person who has done the whole screening set; returns the new state, if any."""
     if len(verdicts_right) < campaign.screening_size:
         return None
-    share = sum(verdicts_right) / max(1, len(verdicts_right)) if campaign.screening_size else 1.0
+    share = sum(verdicts_right) / len(verdicts_right) if campaign.screening_size else 1.0
     state = MemberState.ADMITTED if share >= campaign.screening_threshold else MemberState.REFUSED
     members = Membership.objects.filter(campaign=campaign, user=annotator, state=MemberState.SCREENING)
     return state.value if members.update(state=state) else None

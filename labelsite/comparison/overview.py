@@ -81,13 +81,15 @@ def _key(campaign: Campaign, run: EstimateRun | None, against: Against) -> str:
 
 def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has_gold: bool) -> Overview:
     said = looks_at(campaign)
-    # What a person said blind may have been superseded, so it is not among what they say now.
-    blind = looks_at(campaign, against) if against.is_blind else said
-    tasks = np.union1d(said["task"], blind["task"]) if against.is_blind else np.unique(said["task"])
+    tasks, blind = np.unique(said["task"]), None
+    if against.is_blind:
+        # What a person said blind may have been superseded, so it is not among what they say now.
+        blind = looks_at(campaign, against)
+        tasks = np.union1d(tasks, blind["task"])
     about = solutions(campaign, run, tasks)
     everybody = judgements(said, about)
-    wanted = judgements(blind, about) if against.is_blind else everybody
-    against, looks = _chosen(campaign, run, about, against, everybody, wanted, has_gold)
+    asked = everybody if blind is None else judgements(blind, about)
+    against, looks = _chosen(campaign, run, about, against, asked, has_gold and not len(everybody))
     both = measures.compared(looks)
     base: dict[str, Any] = {
         "looks": len(looks),
@@ -122,15 +124,13 @@ def _chosen(
     run: EstimateRun | None,
     about: Solutions,
     against: Against,
-    everybody: Judgements,
-    blind: Judgements,
-    has_gold: bool,
+    looks: Judgements,
+    only_gold: bool,
 ) -> tuple[Against, Judgements]:
     """Whose looks the page compares. Where nobody has labeled yet, gold stands in for people."""
-    if against.is_gold or (not len(everybody) and has_gold):
+    if against.is_gold or only_gold:
         gold = Against(is_gold=True)
         return gold, judgements(looks_at(campaign, gold, run), about)
-    looks = blind if against.is_blind else everybody
     if against.annotators:
         looks = looks.where(looks.annotator == against.annotators[0])
     return against, looks

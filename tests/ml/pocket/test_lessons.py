@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ml.commands.train import TARGET_TOKENS
 from ml.pocket.checker import first_mistake
 from ml.pocket.lessons import COURSES, NOT_LEARNED, VERDICTS, lessons, mistaken
 from ml.pocket.tokenizer import BEGIN, DRILL, END, PROSE, STEP, build_tokenizer
@@ -61,6 +62,10 @@ def test_half_of_a_checkers_drills_are_wrong_and_every_verdict_says_which() -> N
             assert verdict == VERDICTS[is_right], drill
             said[is_right] += 1
     assert 0.35 < said[False] / sum(said.values()) < 0.5
+
+
+def test_verdicts_are_the_words_that_a_prm_with_the_head_tokens_is_read_by() -> None:
+    assert TARGET_TOKENS[: len(VERDICTS)] == VERDICTS
 
 
 def test_only_right_results_are_learned_on_a_checked_page() -> None:
