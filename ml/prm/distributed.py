@@ -7,7 +7,8 @@ gradient of the whole update: the result is the one-process result up to the ord
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -84,6 +85,27 @@ class Group:
         if not distributed.is_initialized():
             distributed.init_process_group(backend_for(own))
         return cls(distributed.get_rank(), size, own)
+
+    @classmethod
+    @contextmanager
+    def joined(cls, device: str) -> Iterator[Group]:
+        """The group of `from_environment` for as long as the work in it goes.
+
+        It is left before Python ends: a thread of gloo that still runs then now and then aborts the process, and
+        torchrun would count a training as failed whose checkpoint is whole.
+        """
+        group = cls.from_environment(device)
+        try:
+            yield group
+        except BaseException:
+            # Others may still be in a sum with this process, and NCCL could wait for them in vain.
+            group._leave(with_sums=backend_for(group.device) == "gloo")
+            raise
+        group._leave(with_sums=True)
+
+    def _leave(self, with_sums: bool) -> None:
+        if self.size > 1:
+            distributed.destroy_process_group(None if with_sums else self._words)
 
     @property
     def is_first(self) -> bool:

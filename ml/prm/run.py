@@ -56,8 +56,7 @@ def run_training(request: Request) -> dict[str, Any]:
     refuse_occupied(request.out, request.base)
     refuse_contradictions(request)
     refuse_missing_device(request.device)
-    group = Group.from_environment(request.device)
-    with writing_alone(request.out, group):
+    with Group.joined(request.device) as group, writing_alone(request.out, group):
         return _run(request, group, started)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -41,6 +42,21 @@ def test_a_group_settles_its_device_before_it_is_joined(monkeypatch, asked, said
     group = Group.from_environment(asked)
     assert heard == said
     assert (group.rank, group.size, group.device) == (3, 2, "cpu" if asked == "cpu" else "cuda:1")
+
+
+@pytest.mark.parametrize(
+    ("asked", "fails", "left"),
+    [("cpu", False, ["all"]), ("cpu", True, ["all"]), ("cuda", False, ["all"]), ("cuda", True, ["words"])],
+)
+def test_a_group_is_left_before_python_ends(monkeypatch, asked, fails, left):
+    gone = []
+    monkeypatch.setattr(Group, "from_environment", lambda device: Group(size=2, device=device))
+    monkeypatch.setattr(distributed, "new_group", lambda **given: "words")
+    monkeypatch.setattr(distributed, "destroy_process_group", lambda group: gone.append(group or "all"))
+    with contextlib.suppress(KeyError), Group.joined(asked):
+        if fails:
+            raise KeyError
+    assert gone == left
 
 
 def test_a_process_alone_keeps_the_device_that_was_asked_for(monkeypatch):
