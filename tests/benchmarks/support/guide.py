@@ -21,9 +21,16 @@ from tests.data import ROOT
 
 SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
 SEED = 11
+# What reads arithmetic without a label, taught gently where mistakes stand.
+EFFORT = (
+    "--base", "pocket-reader", "--head", "likelihood", "--trees", "problem", "--batch-size", 6,
+    "--optimizer", "muon", "--learning-rate", 1.5e-4,
+)  # fmt: skip
 
 
-def guide(folder: Path, problems: int = 400, solutions: int = 6, rollouts: int = 4, steps: int = 400) -> Path:
+def guide(
+    folder: Path, problems: int = 1000, solutions: int = 6, rollouts: int = 4, steps: int = 400
+) -> Path:
     """The checkpoint in `folder`, made first where it is missing."""
     checkpoint, snapshot, sampled = folder / "checkpoint", folder / "snapshot", folder / "train.jsonl"
     estimates = folder / "estimates"
@@ -37,9 +44,9 @@ def guide(folder: Path, problems: int = 400, solutions: int = 6, rollouts: int =
     if not snapshot.exists():
         rows = label_rows(_rows(sampled, estimates / "estimates.jsonl"), LabelRule("automatic"))
         write_snapshot(snapshot, rows, name="pocket: automatic labels", labels="automatic")
-    if not (checkpoint / "manifest.json").exists():
+    if not (checkpoint / "card.json").exists():
         given = ("--snapshot", snapshot, "--labels", "automatic", "--steps", steps)
-        ml("train", *given, "--out", checkpoint)
+        ml("train", *given, *EFFORT, "--out", checkpoint)
     return checkpoint
 
 
