@@ -86,6 +86,15 @@ class Watched:
         self.go(f"/annotate/{campaign.pk}/")
         self.ready()
 
+    def annotate_two(self, campaign: Any) -> None:
+        """The first task stands on the page, and the second one is prepared."""
+        with self.page.expect_response(lambda response: response.url.endswith("/next/")):
+            self.annotate(campaign)
+
+    def ratings(self) -> list[str]:
+        rows = "rows => rows.map(row => row.dataset.rating)"
+        return self.page.eval_on_selector_all("#steps > .step", rows)
+
     def ready(self) -> None:
         self.page.wait_for_selector("body[data-ready=yes]")
 

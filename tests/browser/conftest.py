@@ -1,4 +1,4 @@
-"""One Chromium a session, and a watched page a test."""
+"""One Chromium a session, a watched page a test, and the small campaign that most tests of the page label."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from labelsite.accounts.models import User
+from labelsite.campaigns.models import Campaign
 from tests.browser.annotator_page import Watched, chromium
+from tests.browser.scenes import small_campaign
+from tests.factories import make_user
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +30,13 @@ def watched(chromium_browser: Browser, live_server: Any) -> Iterator[Watched]:
     page.settle()
     context.close()
     assert not page.errors and not page.breaches and not page.outside
+
+
+@pytest.fixture
+def annotator(transactional_db: None) -> User:
+    return make_user()
+
+
+@pytest.fixture
+def campaign(annotator: User) -> Campaign:
+    return small_campaign(annotator)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from labelsite.accounts.models import User
 from labelsite.campaigns.models import Campaign, Exposure
 from labelsite.problems.models import Solution, Step, Verdict
@@ -44,6 +46,14 @@ def solution_to_look_at(number: int = 0, alternatives: bool = False) -> Solution
     )
     Step.objects.filter(solution=solution, position=2).update(output="one box: 12", verdict=Verdict.OK)
     return solution
+
+
+def small_campaign(annotator: User, tasks: int = 4, steps: Sequence[str] = ("One.", "Two.")) -> Campaign:
+    """“Problem 0?”, “Problem 1?” and so on, which come in this order, each with the same steps."""
+    campaign = make_campaign(members=[annotator], guideline="Look once.")
+    for number in range(tasks):
+        make_task(campaign, make_solution(steps, problem=f"Problem {number}?"))
+    return campaign
 
 
 def blind_campaign(annotator: User, alternatives: bool = True, tasks: int = 3, **fields: object) -> Campaign:

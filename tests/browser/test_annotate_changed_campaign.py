@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
-from labelsite.campaigns.models import Assignment
+from labelsite.campaigns.models import Assignment, Campaign
 from labelsite.campaigns.services import update_campaign
 from tests.browser.annotator_page import Watched
-from tests.factories import make_campaign, make_solution, make_task, make_user
+from tests.browser.scenes import small_campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def campaign(watched: Watched):
-    """A campaign of three tasks, with the first one on the page and the second one prepared."""
-    annotator = make_user()
-    campaign = make_campaign(members=[annotator], guideline="Look once.")
-    for number in range(3):
-        make_task(campaign, make_solution(["One.", "Two."], problem=f"Problem {number}?"))
+def campaign(watched: Watched, annotator: User) -> Campaign:
+    """Three tasks, with the first one on the page and the second one prepared."""
+    campaign = small_campaign(annotator, tasks=3)
     watched.log_in(annotator.username)
-    with watched.page.expect_response(lambda response: response.url.endswith("/next/")):
-        watched.annotate(campaign)
+    watched.annotate_two(campaign)
     return campaign
 
 

@@ -108,6 +108,20 @@ def test_the_guideline_is_formatted_with_formulas_set_code_left_alone_and_nothin
     assert guideline.locator("a").get_attribute("target") == "_blank"
 
 
+def test_on_a_phone_the_guidelines_key_goes_down_to_it_and_back(watched: Watched) -> None:
+    annotator = make_user()
+    watched.page.set_viewport_size({"width": 390, "height": 844})
+    watched.log_in(annotator.username)
+    watched.annotate(blind_campaign(annotator))
+    top = "Math.round(document.getElementById('guideline').getBoundingClientRect().top)"
+    before = watched.page.evaluate(top)
+    assert before > 844
+    watched.press("i")
+    assert 0 <= watched.page.evaluate(top) < 844
+    watched.press("i")
+    assert watched.page.evaluate(top) == before
+
+
 def test_a_phones_buttons_are_made_for_thumbs(watched: Watched) -> None:
     annotator = make_user()
     watched.page.set_viewport_size({"width": 390, "height": 844})

@@ -15,36 +15,16 @@ from labelsite.campaigns.models import Assignment, Campaign
 from labelsite.campaigns.queue import release_expired_leases
 from labelsite.campaigns.services import claim_next
 from tests.browser.annotator_page import Watched
-from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
+from tests.factories import make_member, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ENDED = "text=Your hold on this task ended"
 
 
 @pytest.fixture
-def annotator() -> User:
-    return make_user()
-
-
-@pytest.fixture
-def campaign(annotator: User) -> Campaign:
-    campaign = make_campaign(members=[annotator])
-    for number in range(4):
-        make_task(campaign, make_solution(["One.", "Two."], problem=f"Problem {number}?"))
-    return campaign
-
-
-@pytest.fixture
 def quick_heartbeats(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(page, "HEARTBEAT_SECONDS", 0.3)
     yield
-
-
-def opened(watched: Watched, annotator: User, campaign: Campaign) -> None:
-    """The first task stands on the page, and the second one is prepared."""
-    watched.log_in(annotator.username)
-    with watched.page.expect_response(lambda response: response.url.endswith("/next/")):
-        watched.annotate(campaign)
 
 
 def steal(campaign: Campaign, problem: str) -> None:
@@ -61,7 +41,8 @@ def steal(campaign: Campaign, problem: str) -> None:
 def test_the_next_rating_tells_that_the_task_was_lost_and_the_way_on_keeps_it(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    opened(watched, annotator, campaign)
+    watched.log_in(annotator.username)
+    watched.annotate_two(campaign)
     steal(campaign, "Problem 0?")
     watched.press("3")
     watched.page.wait_for_selector(ENDED)
@@ -79,7 +60,8 @@ def test_the_next_rating_tells_that_the_task_was_lost_and_the_way_on_keeps_it(
 def test_a_person_who_only_reads_is_told_by_the_heartbeat(
     watched: Watched, annotator: User, campaign: Campaign, quick_heartbeats: None
 ) -> None:
-    opened(watched, annotator, campaign)
+    watched.log_in(annotator.username)
+    watched.annotate_two(campaign)
     steal(campaign, "Problem 0?")
     watched.page.wait_for_selector(ENDED)
     # Trying all the same is told what became of the task, and stores nothing.
@@ -91,7 +73,8 @@ def test_a_person_who_only_reads_is_told_by_the_heartbeat(
 def test_a_hold_that_ended_while_nobody_took_the_task_can_still_be_submitted(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    opened(watched, annotator, campaign)
+    watched.log_in(annotator.username)
+    watched.annotate_two(campaign)
     Assignment.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     assert release_expired_leases() == 2
     watched.press("3")
@@ -103,7 +86,8 @@ def test_a_hold_that_ended_while_nobody_took_the_task_can_still_be_submitted(
 def test_a_prepared_task_that_was_lost_is_never_shown(
     watched: Watched, annotator: User, campaign: Campaign, quick_heartbeats: None
 ) -> None:
-    opened(watched, annotator, campaign)
+    watched.log_in(annotator.username)
+    watched.annotate_two(campaign)
     with watched.page.expect_response(lambda response: response.url.endswith("/next/")):
         steal(campaign, "Problem 1?")
     assert not watched.page.is_visible(ENDED)
@@ -115,7 +99,8 @@ def test_a_prepared_task_that_was_lost_is_never_shown(
 def test_the_task_in_hand_is_held_while_an_earlier_one_is_open_again(
     watched: Watched, annotator: User, campaign: Campaign, quick_heartbeats: None
 ) -> None:
-    opened(watched, annotator, campaign)
+    watched.log_in(annotator.username)
+    watched.annotate_two(campaign)
     watched.press("3 3 Enter")
     watched.page.wait_for_selector("text=Problem 1?")
     watched.submitted(1)

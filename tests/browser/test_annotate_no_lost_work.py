@@ -24,26 +24,15 @@ from labelsite.campaigns.models import Assignment, Campaign
 from labelsite.campaigns.queue import release_expired_leases
 from labelsite.campaigns.services import claim_next
 from tests.browser.annotator_page import Watched
-from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
+from tests.browser.scenes import small_campaign
+from tests.factories import make_member, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def annotator() -> User:
-    return make_user()
-
-
-@pytest.fixture
 def campaign(annotator: User) -> Campaign:
-    campaign = make_campaign(members=[annotator])
-    for number in range(3):
-        make_task(campaign, make_solution(["One.", "Two.", "Three."], problem=f"Problem {number}?"))
-    return campaign
-
-
-def ratings(watched: Watched) -> list[str]:
-    return watched.page.eval_on_selector_all("#steps > .step", "rows => rows.map(row => row.dataset.rating)")
+    return small_campaign(annotator, steps=["One.", "Two.", "Three."])
 
 
 def drafted(count: int, watched: Watched) -> None:
@@ -67,7 +56,7 @@ def test_a_reload_shows_the_same_task_with_the_same_draft(watched, annotator, ca
     drafted(2, watched)
     watched.page.reload()
     watched.ready()
-    assert ratings(watched) == ["1", "0", ""]
+    assert watched.ratings() == ["1", "0", ""]
     assert "Step 3 of 3" in watched.state()
 
 
@@ -81,12 +70,12 @@ def test_another_device_shows_the_draft_and_the_first_one_learns_of_the_change(
     second = Watched(chromium_browser.new_context(), watched.base)
     second.log_in(annotator.username)
     second.annotate(campaign)
-    assert ratings(second) == ["1", "", ""]
+    assert second.ratings() == ["1", "", ""]
     second.press("2")
     drafted(2, second)
     watched.press("1")
     watched.page.wait_for_selector("text=changed on another device")
-    assert ratings(watched) == ["1", "0", ""]
+    assert watched.ratings() == ["1", "0", ""]
     second.page.context.close()
 
 
@@ -166,15 +155,14 @@ def test_a_reload_while_the_server_was_away_brings_back_what_only_the_browser_ha
     server.start()
     watched.page.reload()
     watched.ready()
-    assert ratings(watched) == ["1", "0", ""]
+    assert watched.ratings() == ["1", "0", ""]
     drafted(2, watched)
     context.close()
 
 
 def test_a_stolen_lease_is_told_and_the_draft_stays(watched, annotator, campaign) -> None:
     watched.log_in(annotator.username)
-    with watched.page.expect_response(lambda response: response.url.endswith("/next/")):
-        watched.annotate(campaign)
+    watched.annotate_two(campaign)
     watched.press("3 3 3")
     drafted(3, watched)
     Assignment.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
@@ -201,7 +189,7 @@ def test_undo_goes_back_over_the_submission_until_the_next_one(watched, annotato
     watched.press("u u")
     watched.page.wait_for_selector("#revising:not([hidden])")
     assert "Problem 0?" in watched.page.inner_text("#problem")
-    assert ratings(watched) == ["1", "1", "1"]
+    assert watched.ratings() == ["1", "1", "1"]
     watched.press("k 1 Enter")
     watched.submitted(1)
     watched.page.wait_for_selector("text=Problem 1?")

@@ -7,28 +7,17 @@ from playwright.sync_api import Browser, Route
 
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
-from labelsite.campaigns.models import Campaign
+from labelsite.campaigns.models import Assignment, Campaign
 from tests.browser.annotator_page import Watched
-from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
+from tests.browser.scenes import small_campaign
+from tests.factories import make_annotation
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def annotator() -> User:
-    return make_user()
-
-
-@pytest.fixture
 def campaign(annotator: User) -> Campaign:
-    campaign = make_campaign(members=[annotator])
-    for number in range(2):
-        make_task(campaign, make_solution(["One.", "Two."], problem=f"Problem {number}?"))
-    return campaign
-
-
-def ratings(watched: Watched) -> list[str]:
-    return watched.page.eval_on_selector_all("#steps > .step", "rows => rows.map(row => row.dataset.rating)")
+    return small_campaign(annotator, tasks=2)
 
 
 def test_two_quick_undos_on_a_slow_line_open_the_submission_once_and_the_page_goes_on(
@@ -76,7 +65,7 @@ def test_a_second_tab_with_the_same_submission_shows_what_the_first_one_made_of_
     second.page.context.close()
     watched.press("k 1 Enter")
     watched.page.wait_for_selector("text=changed on another device")
-    assert ratings(watched) == ["1", "0"]
+    assert watched.ratings() == ["1", "0"]
     watched.press("3 Enter")
     watched.page.wait_for_selector("text=Problem 1?")
     live = Annotation.objects.get(is_live=True)
@@ -99,3 +88,68 @@ def test_the_last_submission_can_be_undone_when_no_task_is_left(
     watched.press("1 Enter")
     watched.page.wait_for_selector("text=Everything is labeled")
     assert Annotation.objects.get(is_live=True, revision=2).trajectory == [1, -1]
+
+
+def first_one_submitted(watched: Watched, annotator: User, campaign: Campaign) -> None:
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("3 3 Enter")
+    watched.page.wait_for_selector("text=Problem 1?")
+    watched.submitted(1)
+
+
+def test_undo_waits_for_no_draft_that_cannot_be_saved_and_comes_back_to_it(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    page = watched.page
+    first_one_submitted(watched, annotator, campaign)
+    page.route("**/draft/", lambda route: route.fulfill(status=500, body="out of order"))
+    watched.press("1 u")
+    page.wait_for_selector("#save-state[data-state=offline]")
+    watched.press("u")
+    page.wait_for_selector("#revising:not([hidden])", timeout=3000)
+    page.unroute("**/draft/")
+    watched.press("1 Enter")
+    page.wait_for_selector("text=Problem 1?")
+    watched.press("3 3 Enter")
+    watched.submitted(2)
+    looks = Annotation.objects.filter(is_live=True).order_by("pk").values_list("revision", "trajectory")
+    assert list(looks) == [(2, [1, -1]), (1, [1, 1])]
+
+
+def test_a_draft_that_is_on_its_way_while_an_earlier_look_is_open_is_no_other_devices(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    page = watched.page
+    first_one_submitted(watched, annotator, campaign)
+    held: list[Route] = []
+    page.route("**/draft/", lambda route: route.continue_() if held else held.append(route))
+    with page.expect_request("**/draft/"):
+        watched.press("3 u u")
+    page.wait_for_selector("#revising:not([hidden])", timeout=3000)
+    watched.press("1 Enter")
+    page.wait_for_selector("text=Problem 1?")
+    watched.press("1")
+    newest = '"rating":-1'
+    with page.expect_response(lambda answer: newest in (answer.request.post_data or "")) as answered:
+        held[0].continue_()
+    assert answered.value.status == 200
+    watched.saved()
+    assert watched.ratings()[0] == "-1"
+    assert not page.is_visible("text=changed on another device")
+
+
+def test_a_task_whose_hold_ended_is_left_also_while_its_draft_cannot_be_saved(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    page = watched.page
+    watched.log_in(annotator.username)
+    watched.annotate_two(campaign)
+    Assignment.objects.filter(task__solution__problem__text="Problem 0?").update(state="lapsed")
+    watched.press("3")
+    page.wait_for_selector("text=Your hold on this task ended")
+    page.route("**/draft/", lambda route: route.fulfill(status=500, body="out of order"))
+    watched.press("3")
+    page.wait_for_selector("#save-state[data-state=offline]")
+    page.click("text=Go on to the next task")
+    page.wait_for_selector("text=Problem 1?", timeout=3000)

@@ -66,6 +66,23 @@ export function showHelp({ actions, bindings }) {
   byId("help-dialog").showModal();
 }
 
+let before = 0; // how far the page was scrolled when somebody went to the guideline
+
+/** Goes to the guideline, which on a narrow screen stands below the task, and from there back to where one was. */
+export function toggleGuideline() {
+  const guideline = byId("guideline");
+  byId("more").open = false;
+  if (document.activeElement === guideline) {
+    guideline.blur();
+    scrollTo({ top: before, behavior: "instant" });
+    return;
+  }
+  before = scrollY;
+  guideline.focus({ preventScroll: true });
+  const { top, bottom } = guideline.getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight) guideline.scrollIntoView({ block: "start", behavior: "instant" });
+}
+
 export function showCalculator() {
   byId("calculator-dialog").showModal();
   byId("calculator-input").focus();

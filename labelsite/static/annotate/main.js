@@ -1,6 +1,6 @@
 // The annotation page: opens tasks, turns keys and clicks into changes of the work, and submits.
 import { startCalculator } from "./calculator.js";
-import { askExit, askNote, askWord, showCalculator, showHelp } from "./dialogs.js";
+import { askExit, askNote, askWord, showCalculator, showHelp, toggleGuideline } from "./dialogs.js";
 import { byId, fill } from "./elements.js";
 import { whole } from "./formulas.js";
 import { listen } from "./keys.js";
@@ -37,16 +37,23 @@ async function open(received) {
   if (payload.nothing) return view.nothing(payload.nothing);
   if (view.isOutdated(payload)) return reopen(payload);
   const unsent = payload.annotation ? null : unsentDraft(payload);
-  task = { payload, work: new Work(unsent ? { ...payload, draft: unsent } : payload, configuration) };
-  view.draw(task.work);
-  timer.lap();
-  refresh(false);
-  scrollTo({ top: 0, behavior: "instant" });
+  show({ payload, work: new Work(unsent ? { ...payload, draft: unsent } : payload, configuration) });
   if (unsent) {
     saver.save(task);
     notices.toast(words.keptDraft);
   }
   if (!payload.annotation) next.prepare(payload.assignment);
+}
+
+/** Puts a task on the page from its beginning. */
+function show(opened) {
+  clear();
+  isLost = false;
+  task = opened;
+  view.draw(task.work);
+  timer.lap();
+  refresh(false);
+  scrollTo({ top: 0, behavior: "instant" });
 }
 
 /** Loads the page anew, with the same task in it: the server holds the lease and the draft. */
@@ -102,9 +109,10 @@ async function submit(exit = null, reason = "") {
 async function advance() {
   notices.state("saved");
   if (resumed) {
-    const { payload, work } = resumed;
+    // The very same one: its draft may still be on its way, and what the server says of it must find it.
+    show(resumed);
     resumed = null;
-    return open({ ...payload, draft: work.draft() });
+    return undefined;
   }
   const ready = await next.take();
   if (ready) return open(ready);
@@ -128,8 +136,7 @@ async function undo() {
   isBusy = true; // A second key on a slow line would open the submission over itself.
   try {
     const payload = await post(address(urls.undo, last.annotation), {});
-    if (task) await saver.settled();
-    resumed = task;
+    resumed = task; // A draft of it that is not saved yet is saved meanwhile, or as soon as it can be.
     await open(payload);
   } catch (error) {
     notices.toast(error instanceof Unreachable ? fill(words.offline, { n: 0 }) : error.message);
@@ -140,6 +147,7 @@ async function undo() {
 }
 
 function onStale(changed, answer) {
+  if (changed === resumed) resumed.work.load(answer.draft);
   if (changed !== task) return;
   if (task.payload.annotation) task.payload.revision = answer.version;
   task.work.load(answer.draft);
@@ -149,8 +157,8 @@ function onStale(changed, answer) {
 }
 
 function onRefused(changed, error) {
-  if (changed !== task) return undefined;
   notices.state(error.status === 401 ? "loggedOut" : "saved");
+  if (changed !== task) return undefined;
   if (error.code === "stale_draft") return onStale(changed, error.answer);
   if (["incomplete", "alternatives", "stray"].includes(error.code)) {
     // The page asks for all that its protocol wants, so the campaign has another one now.
@@ -230,12 +238,6 @@ async function find() {
 
 function tellLit(term, count) {
   notices.say(fill(words.lit, { term, n: count }));
-}
-
-function toggleGuideline() {
-  const isShown = byId("workplace").classList.toggle("guideline-shown");
-  byId("more").open = false;
-  if (isShown) byId("guideline").focus();
 }
 
 const ACTIONS = {

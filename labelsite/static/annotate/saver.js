@@ -33,6 +33,8 @@ export class Saver {
     this.on = on;
     this.waiting = new Map();
     this.running = null;
+    this.failures = 0; // since the last save that came through
+    this.held = []; // who waits for the saves to come through
   }
 
   /** Saves the draft of `task` ({payload, work}) as soon as the one before it is through. */
@@ -40,12 +42,17 @@ export class Saver {
     if (task.payload.annotation) return; // A revision is kept by its submission; the old one stands until then.
     keepHere(task.payload.assignment, { version: task.payload.version, draft: task.work.draft() });
     this.waiting.set(task.payload.assignment, task);
-    this.running ??= this.run().finally(() => { this.running = null; });
+    this.running ??= this.run().finally(() => { this.running = null; this.release(); });
   }
 
-  /** Resolves when nothing waits any more. */
-  async settled() {
-    await this.running;
+  /** Resolves when nothing waits any more, or a save has failed: what this browser keeps must hold nobody up. */
+  settled() {
+    if (!this.running || this.failures) return Promise.resolve();
+    return new Promise((resolve) => { this.held.push(resolve); });
+  }
+
+  release() {
+    for (const go of this.held.splice(0)) go();
   }
 
   cancel(task) {
@@ -54,7 +61,7 @@ export class Saver {
   }
 
   async run() {
-    let failures = 0;
+    this.failures = 0;
     while (this.waiting.size) {
       const [id, task] = this.waiting.entries().next().value;
       const draft = task.work.draft();
@@ -64,7 +71,7 @@ export class Saver {
         const answer = await post(address(this.urls.draft, id), { token: task.payload.token, version: task.payload.version, draft });
         task.payload.version = answer.version;
         if (!this.waiting.has(id)) forget(id);
-        failures = 0;
+        this.failures = 0;
         this.on.state("saved");
         if (!answer.held) this.on.lost(task);
       } catch (error) {
@@ -74,8 +81,9 @@ export class Saver {
         }
         // Not connected, or logged out: the work waits here, and the newest draft wins.
         if (!this.waiting.has(id)) this.waiting.set(id, task);
-        failures += 1;
-        await pause(failures, (seconds) => this.on.state(error instanceof Refused ? "loggedOut" : "offline", seconds));
+        this.failures += 1;
+        this.release();
+        await pause(this.failures, (seconds) => this.on.state(error instanceof Refused ? "loggedOut" : "offline", seconds));
       }
     }
   }
