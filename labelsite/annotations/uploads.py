@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
 from labelsite.annotations.importers import import_file, lines_in
@@ -124,7 +125,7 @@ def start_import(
         },
         created_by=created_by,
         task_name=TASK,
-        title=f"Import {upload.name}"[:200],
+        title=(_("Import %(file)s") % {"file": upload.name})[:200],
     )
 
 

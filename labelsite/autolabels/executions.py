@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
 from labelsite.autolabels.importers import identity_of, read_executions
@@ -44,7 +45,7 @@ def start_executions(solutions: Sequence[int], created_by: User | None = None) -
             },
             created_by=created_by,
             task_name=TASK,
-            title=f"Run the code of {len(part)} solutions",
+            title=_("Run the code of %(count)s solutions") % {"count": len(part)},
         )
         for start in range(0, len(solutions), JOB_SIZE)
         if (part := list(solutions[start : start + JOB_SIZE]))
@@ -97,7 +98,7 @@ def load_executions(path: Path, check: Check = lambda: None) -> dict[str, Any]:
 def _rows(solutions: Iterable[int]) -> Iterator[tuple[list[Step], list[Step]]]:
     """Each solution's trajectory and its alternatives."""
     steps = Step.objects.filter(solution__in=list(solutions)).order_by("solution_id", "position", "option")
-    for _, group in groupby(steps, key=lambda step: step.solution_id):
+    for _solution, group in groupby(steps, key=lambda step: step.solution_id):
         rows = list(group)
         chosen = [step for step in rows if step.is_chosen]
         trajectory = [step for place, step in enumerate(chosen) if step.position == place]

@@ -21,6 +21,7 @@ from labelsite.accounts.models import User
 from labelsite.autolabels.disputes import lines_of, words_on
 from labelsite.autolabels.loading import Check, load_estimates, load_scores, load_shard
 from labelsite.autolabels.models import EstimateRun, ScoreRun, Shard
+from labelsite.autolabels.parameters import method_in_words
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import cancel, enqueue
 from labelsite.problems.models import Problem, Solution
@@ -114,7 +115,10 @@ def start_estimates(
             "no solution with a step whose problem has a reference answer, expected at least one"
         )
     source = ["--solutions", "{in}/solutions.jsonl", "--format", "records"]
-    title = name or _("%(method)s over %(count)s solutions") % {"method": method, "count": len(ids)}
+    title = name or _("%(method)s over %(count)s solutions") % {
+        "method": method_in_words(method),
+        "count": len(ids),
+    }
     return _start_run(request, title, "solutions", ids, source, shard_size, created_by, task_name, spec or {})
 
 
@@ -135,7 +139,10 @@ def start_search(
     ids = list(gradable.values_list("pk", flat=True))
     if not ids:
         raise MisstepError("no problem with a reference answer, expected at least one")
-    title = name or _("%(method)s search of %(count)s problems") % {"method": method, "count": len(ids)}
+    title = name or _("%(method)s search of %(count)s problems") % {
+        "method": method_in_words(method),
+        "count": len(ids),
+    }
     source = ["--problems", "{in}/problems.jsonl"]
     return _start_run(request, title, "problems", ids, source, shard_size, created_by, ESTIMATE_TASK, {})
 

@@ -23,6 +23,7 @@ from labelsite.autolabels.budget import budget_for_search
 from labelsite.autolabels.forms import ProblemSearchForm, TreeFileForm
 from labelsite.autolabels.math_aps import import_trees
 from labelsite.autolabels.models import DisputedAnswer, EstimateRun, SearchTree, Shard, SolutionEstimate
+from labelsite.autolabels.parameters import in_words
 from labelsite.autolabels.plots import bar_chart
 from labelsite.autolabels.plots.tree import tree_svg
 from labelsite.autolabels.progress import (
@@ -42,7 +43,7 @@ PAGE = 50
 
 
 def _runs() -> QuerySet[EstimateRun]:
-    """The newest first, with their shards and jobs, but without the long columns of jobs that no page here shows."""
+    """The newest first, with their shards and jobs, but without the long columns that no page here shows."""
     shards = Shard.objects.select_related("job").defer("job__spec", "job__result").order_by("number")
     runs = EstimateRun.objects.select_related("job").defer("job__spec", "job__result")
     return runs.prefetch_related(Prefetch("shards", shards)).order_by("-pk")
@@ -52,7 +53,8 @@ def _runs() -> QuerySet[EstimateRun]:
 def run_list(request: HttpRequest) -> HttpResponse:
     """Every run, the newest first, with its progress while it works."""
     before = request.GET.get("before", "")
-    runs = _runs().filter(pk__lt=int(before)) if before.isdecimal() else _runs()
+    runs = _runs().defer("parameters")
+    runs = runs.filter(pk__lt=int(before)) if before.isdecimal() else runs
     rows = [(run, progress_of(run, run.shards.all())) for run in runs[: PAGE + 1]]
     context = {
         "rows": rows[:PAGE],
@@ -68,7 +70,12 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One run: live while it works; its solutions or trees once they are loaded."""
     run = get_object_or_404(_runs(), pk=pk)
     progress = progress_of(run, run.shards.all())
-    context: dict[str, Any] = {"run": run, "progress": progress, "chart": _histogram(run, progress)}
+    context: dict[str, Any] = {
+        "run": run,
+        "settings": in_words(run.parameters),
+        "progress": progress,
+        "chart": _histogram(run, progress),
+    }
     if _is_htmx(request) and progress.is_moving:
         return render(request, "autolabels/run_live.html", context)
     context |= _page_of_results(run, request.GET.get("after", ""))

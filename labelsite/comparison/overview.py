@@ -13,6 +13,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from labelsite.autolabels.models import EstimateRun
+from labelsite.autolabels.parameters import method_in_words
 from labelsite.autolabels.plots import Chart
 from labelsite.campaigns.models import Campaign
 from labelsite.comparison import measures, plots
@@ -105,7 +106,7 @@ def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has
     steps = measures.step_figures(rated_steps(looks, about), threshold)
     people_name = _("gold") if against.is_gold else _("people")
     charts = [
-        plots.heatmap(measures.confusion(both), people_name, run.method),
+        plots.heatmap(measures.confusion(both), people_name, method_in_words(run.method)),
         plots.roc(steps),
         plots.calibration(steps),
         plots.bias(measures.offsets(both)),

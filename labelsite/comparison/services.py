@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
 from labelsite.autolabels.models import EstimateRun
+from labelsite.autolabels.parameters import method_in_words
 from labelsite.autolabels.services import start_estimates
 from labelsite.campaigns.models import Campaign, Task, TaskKind
 from labelsite.campaigns.services import correct_gold, set_kind, update_campaign
@@ -69,7 +70,7 @@ def start_campaign_estimates(
         rollouts=rollouts,
         seed=seed,
         created_by=created_by,
-        name=f"{campaign.name} · {method}",
+        name=f"{campaign.name} · {method_in_words(method)}",
         task_name=ESTIMATE_TASK,
         spec={"campaign": campaign.pk},
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from labelsite.accounts.models import User
 from labelsite.campaigns.models import Campaign
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import Work, enqueue
 from labelsite.snapshots.models import Snapshot
-from labelsite.snapshots.services import add_row, freeze, write_files
+from labelsite.snapshots.services import add_row, default_name, freeze, write_files
 from ml.targets import LabelRule
 
 TASK = "labelsite.snapshots.tasks.run_freeze"
@@ -34,10 +36,16 @@ def start_freeze(
     return enqueue(
         "django",
         "freeze",
-        {"campaign": campaign.pk, "labels": labels, "rule": asdict(rule), "name": name},
+        # The worker does not know the language of whoever asks.
+        {
+            "campaign": campaign.pk,
+            "labels": labels,
+            "rule": asdict(rule),
+            "name": name or default_name(campaign, labels),
+        },
         created_by=created_by,
         task_name=TASK,
-        title=f"Freeze {campaign.name}"[:200],
+        title=(_("Freeze %(campaign)s") % {"campaign": campaign.name})[:200],
     )
 
 

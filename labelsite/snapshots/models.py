@@ -15,6 +15,13 @@ class LabelSource(models.TextChoices):
     MIXED = "mixed", _("people's and automatic labels")
 
 
+class SnapshotQuerySet(models.QuerySet["Snapshot"]):
+    def counted(self) -> SnapshotQuerySet:
+        """With the two counts that lists show, and without the manifest, which names every problem's split."""
+        counts = models.F("manifest__counts__rows"), models.F("manifest__counts__labelled_steps")
+        return self.defer("manifest").annotate(row_count=counts[0], step_count=counts[1])
+
+
 class Snapshot(models.Model):
     name = models.CharField(max_length=120, unique=True)
     campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="snapshots")
@@ -27,3 +34,5 @@ class Snapshot(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SnapshotQuerySet.as_manager()

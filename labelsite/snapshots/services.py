@@ -44,6 +44,8 @@ ANNOTATIONS_FILE = "annotations.jsonl"
 MANIFEST_FILE = "manifest.json"
 REPORTED_ROWS = 500
 NAME_ATTEMPTS = 20
+# Leaves room for a number behind it.
+LONGEST_NAME = 110
 Report = Callable[[int], None]
 
 
@@ -89,7 +91,7 @@ def write_files(
 ) -> Files:
     """The first part of `freeze`: everything but the row."""
     rule = replace(rule or LabelRule(), labels=labels)
-    names = free_names(name or f"{campaign.name} {labels} {timezone.now():%Y-%m-%d %H:%M}")
+    names = free_names(name or default_name(campaign, labels))
     beside = snapshots_folder() / f".{uuid.uuid4().hex}"
     try:
         with rare_collections(), _one_moment():
@@ -154,9 +156,15 @@ def estimate_run_of(campaign: Campaign) -> EstimateRun | None:
     )
 
 
+def default_name(campaign: Campaign, labels: str) -> str:
+    """Whose labels, of which campaign, and when, in the language of whoever freezes; a long campaign's name is cut."""
+    said = f" · {LabelSource(labels).label} · {timezone.localtime():%Y-%m-%d %H:%M}"
+    return f"{campaign.name[: LONGEST_NAME - len(said)]}{said}"
+
+
 def free_names(wanted: str) -> Iterator[str]:
     """`wanted` and then `wanted` with a number behind it, without the names that a snapshot already has."""
-    wanted = wanted.strip()[:110] or "Snapshot"
+    wanted = wanted.strip()[:LONGEST_NAME] or "Snapshot"
     for number in count(1):
         name = wanted if number == 1 else f"{wanted} ({number})"
         if not Snapshot.objects.filter(name=name).exists():

@@ -63,7 +63,7 @@ def _list_page(request: HttpRequest, form: FreezeForm, status: int = 200) -> Htt
     before = request.GET.get("before", "")
     if before.isdecimal():
         snapshots = snapshots.filter(pk__lt=int(before))
-    page = list(snapshots.defer("campaign__guideline")[: PAGE_SIZE + 1])
+    page = list(snapshots.counted().defer("campaign__guideline")[: PAGE_SIZE + 1])
     context = {
         "form": form,
         "snapshots": page[:PAGE_SIZE],

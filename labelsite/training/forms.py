@@ -34,7 +34,7 @@ AS_FROZEN = ("", _("as it was frozen"))
 
 class SnapshotChoice(forms.ModelChoiceField):
     def label_from_instance(self, obj: Any) -> str:
-        return f"{obj.name} · {obj.get_labels_display()} · {obj.manifest.get('counts', {}).get('rows', 0)}"
+        return f"{obj.name} · {obj.get_labels_display()} · {obj.row_count}"
 
 
 class CheckpointChoice(forms.ModelChoiceField):
@@ -46,7 +46,7 @@ class TrainingForm(forms.Form):
     """Snapshot, labels, objective, base and budget."""
 
     snapshot = SnapshotChoice(
-        label=_("Snapshot"), queryset=Snapshot.objects.order_by("-pk"), empty_label=None
+        label=_("Snapshot"), queryset=Snapshot.objects.counted().order_by("-pk"), empty_label=None
     )
     labels = forms.ChoiceField(label=_("Labels"), choices=LabelSource.choices)
     neutral = forms.ChoiceField(label=NAMES["neutral"], choices=[AS_FROZEN, *NEUTRAL], required=False)

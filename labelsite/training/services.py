@@ -18,11 +18,12 @@ from labelsite.campaigns.services import update_campaign
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.problems.models import Solution
-from labelsite.snapshots.models import Snapshot
+from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.services import MANIFEST_FILE, folder_of, write_manifest
 from labelsite.training import checkpoints, evidence
 from labelsite.training.label_checks import idle
 from labelsite.training.models import Checkpoint, Evaluation, EvaluationKind, TrainingRun
+from labelsite.training.wording import kind_of
 from ml.errors import MisstepError
 
 TRAIN_TASK = "labelsite.training.tasks.run_training"
@@ -68,7 +69,7 @@ def start_training(
         )
     for complaint in idle(labels, chosen):
         raise MisstepError(complaint)
-    title = name or f"{objective} · {labels} · {snapshot.name}"
+    title = name or f"{kind_of(objective)} · {LabelSource(labels).label} · {snapshot.name}"
     arguments = [
         "--manifest", f"{{in}}/{MANIFEST_FILE}",
         "--snapshot", str(folder_of(snapshot)), "--labels", labels, "--objective", objective,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -24,6 +24,7 @@ from labelsite.training.comparing import differences, flat, results
 from labelsite.training.curves import RunCurves, charts, read_curves
 from labelsite.training.forms import TrainingForm
 from labelsite.training.lineage import lineage_of
+from labelsite.training.measured import measured
 from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
 from labelsite.training.wording import counted, said_all
 from ml.errors import MisstepError
@@ -34,16 +35,25 @@ MOST_COMPARED = 5
 
 
 def _runs() -> QuerySet[TrainingRun]:
-    return TrainingRun.objects.select_related("job", "snapshot", "checkpoint", "created_by").order_by("-pk")
+    """The newest first, without the long columns that no page of runs shows."""
+    runs = TrainingRun.objects.select_related("job", "snapshot", "checkpoint", "created_by").order_by("-pk")
+    return runs.defer("job__spec", "job__result", "snapshot__manifest")
+
+
+def _without_cards() -> QuerySet[TrainingRun]:
+    return _runs().defer("checkpoint__card")
 
 
 @reviewer_required
 def run_list(request: HttpRequest) -> HttpResponse:
     """Every training run, the newest first."""
     before = request.GET.get("before", "")
-    runs = list((_runs().filter(pk__lt=int(before)) if before.isdecimal() else _runs())[: PAGE + 1])
+    # Of a card the list shows what the validation measured.
+    listed = _without_cards().defer("configuration")
+    listed = listed.annotate(validation=F("checkpoint__card__metrics__validation"))
+    runs = list((listed.filter(pk__lt=int(before)) if before.isdecimal() else listed)[: PAGE + 1])
     context = {
-        "runs": runs[:PAGE],
+        "runs": [(run, measured(run.validation)) for run in runs[:PAGE]],
         "next_before": runs[PAGE - 1].pk if len(runs) > PAGE else None,
         "is_moving": any(not run.job.is_finished for run in runs),
         "has_snapshots": Snapshot.objects.exists(),
@@ -85,7 +95,7 @@ def _start(request: HttpRequest, form: TrainingForm) -> HttpResponse:
 @reviewer_required
 def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One run: its curves as they grow, its log, and the checkpoint that it left."""
-    run = get_object_or_404(_runs(), pk=pk)
+    run = get_object_or_404(_without_cards(), pk=pk)
     context = {
         "run": run,
         "job": run.job,

@@ -24,6 +24,13 @@ OBJECTIVE_NAMES: Mapping[str, Words] = {
     "preference": gettext_lazy("preference model: which step is better?"),
     "outcome": gettext_lazy("outcome only: is the answer right? (a baseline)"),
 }
+# What a run is called that nobody named.
+KINDS: Mapping[str, Words] = {
+    "classifier": gettext_lazy("step classifier"),
+    "value": gettext_lazy("value regression"),
+    "preference": gettext_lazy("preference model"),
+    "outcome": gettext_lazy("outcome model"),
+}
 HEAD_NAMES: Mapping[str, Words] = {
     "linear": gettext_lazy("a linear head of its own"),
     "tokens": gettext_lazy("the language model's own, at target tokens"),
@@ -149,6 +156,11 @@ COUNTS: Mapping[str, Words] = {
     "truncated_steps": gettext_lazy("Steps beyond the context"),
     "truncated_alternatives": gettext_lazy("Alternatives beyond the context"),
 }
+
+
+def kind_of(objective: str) -> str:
+    """An objective in two words."""
+    return str(KINDS.get(objective, objective))
 
 
 def counted(counts: Mapping[str, int]) -> list[tuple[str, int]]:

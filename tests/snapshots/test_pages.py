@@ -178,3 +178,26 @@ def test_lists_take_a_fixed_number_of_queries(
         freeze(campaign, "human")
     with django_assert_max_num_queries(6):
         browser.get(URL)
+
+
+@pytest.mark.parametrize("at_once", [0, 2_000])
+def test_a_snapshot_that_nobody_named_is_named_in_the_language_of_whoever_freezes_it(
+    browser: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch, at_once: int
+):
+    monkeypatch.setattr(freezing, "TASKS_AT_ONCE", at_once)
+    asked = {"campaign": campaign.pk, "labels": "human", "name": "", **RULE}
+    browser.post(URL, asked, headers={"accept-language": "ko"})
+    if not at_once:
+        # The worker that freezes a large campaign knows nobody's language.
+        run_here(Job.objects.get())
+        assert Job.objects.get().title == "Sums 고정"
+    assert Snapshot.objects.get().name.startswith("Sums · 사람의 라벨 · 20")
+
+
+def test_the_name_of_a_long_campaign_is_cut_before_what_tells_its_snapshots_apart(
+    browser: Client, campaign: Campaign
+):
+    Campaign.objects.update(name="n" * 120)
+    browser.post(URL, {"campaign": campaign.pk, "labels": "human", "name": "", **RULE})
+    name = Snapshot.objects.get().name
+    assert len(name) == 110 and "n · people's labels · 20" in name

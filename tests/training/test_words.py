@@ -109,3 +109,10 @@ def test_what_is_wrong_in_the_form_is_told_by_the_field_s_label(client):
         )
         assert f"{label}: " in text_of(page)
         assert "batch_size" not in text_of(page)
+
+
+def test_a_training_that_nobody_named_is_named_in_the_language_of_whoever_starts_it():
+    snapshot = make_snapshot()
+    with translation.override("ko"):
+        run = start_training(snapshot, "mixed")
+    assert run.name == run.job.title == f"단계 분류기 · 사람과 자동 라벨 · {snapshot.name}"

@@ -11,10 +11,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from labelsite.autolabels.parameters import method_in_words
 from labelsite.autolabels.wording import verdict_in_words
 
 register = template.Library()
 register.filter("verdict", verdict_in_words)
+register.filter("method", method_in_words)
 UNKNOWN = "–"
 
 
@@ -106,9 +108,3 @@ def setting(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)
-
-
-@register.filter
-def words(name: object) -> str:
-    """A setting's name as words: batch_size -> batch size."""
-    return str(name).replace("_", " ")

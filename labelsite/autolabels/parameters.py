@@ -1,0 +1,99 @@
+"""A search's method and settings in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as Words
+
+# Proper names, the same in every language.
+METHOD_NAMES = {
+    "math-shepherd": "Math-Shepherd",
+    "omegaprm": "OmegaPRM",
+    "rstar": "rStar-Math",
+    "rest-mcts": "ReST-MCTS*",
+    "math_aps": "MATH-APS",
+}
+NAMES: Mapping[str, Words] = {
+    "rollouts": gettext_lazy("Rollouts"),
+    "candidates": gettext_lazy("Next steps at a node"),
+    "depth": gettext_lazy("Most steps on a path"),
+    "searches": gettext_lazy("Most binary searches on a problem"),
+    "temperature": gettext_lazy("Sampling temperature"),
+    "threshold": gettext_lazy("Mistaken up to this share of right rollouts"),
+    "luck": gettext_lazy("Mistaken up to this part of the best share before"),
+    "style": gettext_lazy("Solutions are written in"),
+    "continuation_style": gettext_lazy("Rollouts are written in"),
+    "value_model": gettext_lazy("Value model"),
+    "reference": gettext_lazy("Rollouts are graded against"),
+    "voters": gettext_lazy("Solutions that vote on the answer"),
+    "stop_at_first_mistake": gettext_lazy("Stops at the first mistake"),
+    "c": gettext_lazy("Weight of exploration"),
+    "c_puct": gettext_lazy("Weight of exploration"),
+    "alpha": gettext_lazy("Base for the share of right rollouts (alpha)"),
+    "beta": gettext_lazy("Base for the length of a rollout (beta)"),
+    "scale": gettext_lazy("Length that a rollout is measured by"),
+    "unvisited": gettext_lazy("Value of a node before its first visit"),
+    "unvisited_bonus": gettext_lazy("Bonus of a node before its first visit"),
+    "grade_all_terminals": gettext_lazy("Grades every end when it is made"),
+    "finished_candidates": gettext_lazy("Ends kept among the next steps"),
+    "errors_threshold": gettext_lazy("Failing steps in a row that end a path"),
+    "use_preference_model": gettext_lazy("Begins with the preference model's values"),
+    "ends_by_model": gettext_lazy("The model says where a solution ends"),
+    "adaptive": gettext_lazy("Stops sampling when the outcome is clear"),
+    "hopeless": gettext_lazy("Hopeless below this success rate"),
+    "confidence": gettext_lazy("Confidence that it is hopeless"),
+    "first_draw": gettext_lazy("Rollouts at first"),
+    "needed_right": gettext_lazy("Right rollouts that prove a step"),
+    "verify": gettext_lazy("Verifies the step found with all rollouts"),
+    "search_correct": gettext_lazy("Searches solutions with a right answer too"),
+    "most_steps": gettext_lazy("Most steps of a rollout that is followed"),
+    "most_repeats": gettext_lazy("Most repeats of a step in it"),
+    "end_gate": gettext_lazy("Value from which an end is good enough"),
+    "use_value_model": gettext_lazy("Asks the value model"),
+    "value_rollouts": gettext_lazy("Rollouts for a node's value"),
+    "look_ahead": gettext_lazy("Steps of look-ahead"),
+    "look_ahead_candidates": gettext_lazy("Samples for a step of look-ahead"),
+    "look_ahead_weight": gettext_lazy("Weight of look-ahead"),
+    "stop_at_answer": gettext_lazy("Stops at a good answer"),
+}
+_STYLES: Mapping[Any, Words] = {
+    "prose": gettext_lazy("prose"),
+    "code": gettext_lazy("Python"),
+    "as-given": gettext_lazy("the style of the steps before"),
+}
+VALUES: Mapping[str, Mapping[Any, Words]] = {
+    "style": _STYLES,
+    "continuation_style": _STYLES,
+    "reference": {"answer": gettext_lazy("the reference answer")},
+    "unvisited": {"infinite": gettext_lazy("infinite"), "zero": gettext_lazy("zero")},
+    "finished_candidates": {"all": gettext_lazy("all"), "first": gettext_lazy("the first")},
+}
+# How `python -m ml autolabel` notes that solutions voted on the answer; their number follows.
+VOTE = "self-consistency of "
+
+
+def method_in_words(method: str) -> str:
+    return METHOD_NAMES.get(method, method)
+
+
+def in_words(parameters: Mapping[str, object]) -> list[tuple[str, object]]:
+    """What was asked and what the method chose itself, in a fixed order (the database keeps none).
+
+    What has no words of its own stays as the command calls it.
+    """
+    told = {name.replace("-", "_"): value for name, value in parameters.items() if value not in (None, "")}
+    order = [*(name for name in NAMES if name in told), *sorted(set(told) - set(NAMES))]
+    return [(str(NAMES.get(name, name.replace("_", " "))), _value(name, told[name])) for name in order]
+
+
+def _value(name: str, value: object) -> object:
+    if name == "reference" and str(value).startswith(VOTE):
+        return _("what most of %(count)s solutions say") % {"count": str(value).removeprefix(VOTE)}
+    words = VALUES.get(name, {}).get(value) if isinstance(value, str) else None
+    return value if words is None else str(words)
