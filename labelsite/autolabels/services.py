@@ -112,7 +112,7 @@ def start_estimates(
     ids = list(gradable.values_list("pk", flat=True))
     if not ids:
         raise MisstepError(
-            "no solution with a step whose problem has a reference answer, expected at least one"
+            _("no solution with a step whose problem has a reference answer, expected at least one")
         )
     source = ["--solutions", "{in}/solutions.jsonl", "--format", "records"]
     title = name or _("%(method)s over %(count)s solutions") % {
@@ -138,7 +138,7 @@ def start_search(
     gradable = problems.filter(answer__isnull=False).order_by("pk")
     ids = list(gradable.values_list("pk", flat=True))
     if not ids:
-        raise MisstepError("no problem with a reference answer, expected at least one")
+        raise MisstepError(_("no problem with a reference answer, expected at least one"))
     title = name or _("%(method)s search of %(count)s problems") % {
         "method": method_in_words(method),
         "count": len(ids),
@@ -159,7 +159,7 @@ def start_scores(
     """Let a checkpoint score every step of the given solutions. Raises MisstepError when no solution has a step."""
     ids = list(with_steps(solutions).order_by("pk").values_list("pk", flat=True))
     if not ids:
-        raise MisstepError("no solution with a step to score, expected at least one")
+        raise MisstepError(_("no solution with a step to score, expected at least one"))
     title = name or _("scores of %(count)s solutions") % {"count": len(ids)}
     source = ["--solutions", "{in}/solutions.jsonl", "--format", "records", "--out", "{out}/scores.jsonl"]
     with transaction.atomic():

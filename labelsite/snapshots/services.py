@@ -23,6 +23,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
 from labelsite.autolabels.models import EstimateRun
@@ -34,6 +35,7 @@ from labelsite.snapshots.labelers import LABELERS, counting
 from labelsite.snapshots.lineage import lineage_of
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.rows import Posteriors, evidence_rows, labelled_rows
+from labelsite.snapshots.words import in_words
 from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow, read_snapshot, write_snapshot
 from ml.targets import LabelRule
@@ -114,9 +116,10 @@ def write_files(
 def _run_for(campaign: Campaign, labels: str) -> EstimateRun | None:
     run = estimate_run_of(campaign) if labels != LabelSource.HUMAN else None
     if labels == LabelSource.AUTOMATIC and run is None:
-        raise MisstepError(
-            f"campaign {campaign.name} has no loaded estimates, expected a finished search before freezing"
+        message = _(
+            "campaign %(campaign)s has no loaded estimates, expected a finished search before freezing"
         )
+        raise MisstepError(message % {"campaign": campaign.name})
     return run
 
 
@@ -249,11 +252,16 @@ def _reported(rows: Iterator[SnapshotRow], report: Report | None) -> Iterator[Sn
 
 
 def _nothing_to_freeze(campaign: Campaign, rule: LabelRule, dropped: Mapping[str, int]) -> str:
-    reasons = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(dropped.items()))
-    return (
-        f"campaign {campaign.name} has no {rule.labels} labels to freeze"
-        f" (left out: {reasons or 'nothing'}), expected at least one labelled solution"
+    reasons = ", ".join(f"{name}: {count}" for name, count in in_words(dropped))
+    message = _(
+        "campaign %(campaign)s has nothing to freeze: %(labels)s are on none of its solutions"
+        " (left out: %(reasons)s)"
     )
+    return message % {
+        "campaign": campaign.name,
+        "labels": LabelSource(rule.labels).label,
+        "reasons": reasons or _("nothing"),
+    }
 
 
 def _write_annotations(folder: Path, campaign: Campaign) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from labelsite.snapshots.exports import StepwiseChoices, prm800k_lines, stepwise
 from labelsite.snapshots.forms import FreezeForm
 from labelsite.snapshots.freezing import freeze_or_queue
 from labelsite.snapshots.models import Snapshot
+from labelsite.snapshots.rule_words import rule_in_words
 from labelsite.snapshots.services import ANNOTATIONS_FILE, folder_of
 from labelsite.snapshots.words import in_words
 from ml.errors import MisstepError
@@ -87,7 +88,7 @@ def snapshot_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "manifest": json.dumps(manifest, indent=2, ensure_ascii=False),
         "counts": in_words(manifest.get("counts", {})),
         "dropped": in_words(manifest.get("filters", {})),
-        "rule": manifest.get("rule", {}),
+        "rule": rule_in_words(manifest.get("rule", {})),
         "estimates": manifest.get("lineage", {}).get("estimates"),
         "has_annotations": bool(manifest.get("files")),
         "runs": snapshot.training_runs.order_by("-pk")[:20],

@@ -195,12 +195,17 @@ def start_evaluation(
         .order_by("pk")
         .last()
     )
+    about = {"campaign": campaign.name}
     if run is None:
-        raise MisstepError(f"the checkpoint has no scores of {campaign.name}, expected it to score it first")
+        raise MisstepError(
+            _("the checkpoint has no scores of %(campaign)s, expected it to score it first") % about
+        )
     if kind == EvaluationKind.FIRST_MISTAKE and not evidence.has_labels(campaign):
-        raise MisstepError(f"nothing in {campaign.name} has a label, expected people's labels or gold")
+        raise MisstepError(_("nothing in %(campaign)s has a label, expected people's labels or gold") % about)
     if kind == EvaluationKind.BEST_OF_N and not evidence.has_choices(campaign):
-        raise MisstepError(f"no problem of {campaign.name} has several graded solutions to choose among")
+        raise MisstepError(
+            _("no problem of %(campaign)s has several graded solutions to choose among") % about
+        )
     with transaction.atomic():
         job = enqueue(
             kind="ml",

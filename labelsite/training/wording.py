@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from labelsite.snapshots.forms import MIXTURES, NEUTRAL, TARGETS
-from labelsite.snapshots.models import LabelSource
+from labelsite.snapshots.rule_words import RULE_NAMES, RULE_VALUES
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as Words
@@ -47,6 +46,7 @@ OPTIMIZER_NAMES: Mapping[str, Words] = {
 # What the command's options are called on its card.
 ON_THE_CARD = {"classes": "outputs", "label_rule": "mixture", "lora": "lora_rank"}
 NAMES: Mapping[str, Words] = {
+    **RULE_NAMES,
     "steps": gettext_lazy("Updates"),
     "epochs": gettext_lazy("Passes over the data"),
     "batch_size": gettext_lazy("Examples in an update"),
@@ -57,15 +57,7 @@ NAMES: Mapping[str, Words] = {
     "head": gettext_lazy("Head"),
     "tolerance": gettext_lazy("Tolerance of unlikely words"),
     "outputs": gettext_lazy("Classes"),
-    "neutral": gettext_lazy("A neutral step counts as"),
-    "target": gettext_lazy("Rollouts give"),
-    "threshold": gettext_lazy("Right above this share of right rollouts"),
-    "mixture": gettext_lazy("Where people and rollouts both spoke"),
     "second_opinion": gettext_lazy("Second opinion"),
-    "labels": gettext_lazy("Labels"),
-    "after_mistake": gettext_lazy("Behind the first mistake"),
-    "minimum_visits": gettext_lazy("Fewest rollouts of a step that counts"),
-    "automatic_weight": gettext_lazy("People that the search counts for"),
     "snapshot": gettext_lazy("Snapshot"),
     "objective": gettext_lazy("Objective"),
     "base": gettext_lazy("Base model"),
@@ -99,15 +91,7 @@ NAMES: Mapping[str, Words] = {
     "sharded": gettext_lazy("Model split among processes"),
 }
 VALUES: Mapping[str, Mapping[Any, Words]] = {
-    "neutral": dict(NEUTRAL),
-    "target": dict(TARGETS),
-    "mixture": dict(MIXTURES),
-    "labels": dict(LabelSource.choices),
-    "after_mistake": {
-        "none": gettext_lazy("no label"),
-        "wrong": gettext_lazy("wrong"),
-        "keep": gettext_lazy("as rated"),
-    },
+    **RULE_VALUES,
     "trees": TREE_NAMES,
     "optimizer": OPTIMIZER_NAMES,
     "objective": OBJECTIVE_NAMES,

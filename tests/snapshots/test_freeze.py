@@ -187,7 +187,9 @@ def test_a_second_snapshot_of_the_same_name_gets_a_number(campaign: Campaign):
 
 def test_nothing_to_freeze_is_said_and_leaves_nothing(campaign: Campaign):
     make_annotation(make_task(campaign, kind=TaskKind.GOLD, gold=[0]), make_user())
-    with pytest.raises(MisstepError, match=r"no human labels to freeze \(left out: 1 gold tasks"):
+    with pytest.raises(
+        MisstepError, match=r"nothing to freeze: people.s labels are .* \(left out: gold items: 1"
+    ):
         freeze(campaign, "human")
     assert not Snapshot.objects.exists()
     assert list(snapshots_folder().iterdir()) == []

@@ -201,3 +201,17 @@ def test_the_name_of_a_long_campaign_is_cut_before_what_tells_its_snapshots_apar
     browser.post(URL, {"campaign": campaign.pk, "labels": "human", "name": "", **RULE})
     name = Snapshot.objects.get().name
     assert len(name) == 110 and "n · people's labels · 20" in name
+
+
+def test_a_refused_freeze_and_a_snapshots_rule_are_said_in_the_readers_language(
+    browser: Client, campaign: Campaign
+):
+    asked = {"campaign": campaign.pk, "labels": "automatic", "name": "", **RULE}
+    page = browser.post(URL, asked, headers={"accept-language": "ko"})
+    assert "캠페인 Sums에 불러온 추정치가 없습니다" in page.content.decode()
+    snapshot = freeze(campaign, "human", LabelRule(neutral="drop"))
+    page = browser.get(f"{URL}{snapshot.pk}/", headers={"accept-language": "ko"})
+    said = dict(page.context["rule"])
+    assert said["중립 단계의 취급"] == "라벨 없음" and said["라벨"] == "사람의 라벨"
+    english = browser.get(f"{URL}{snapshot.pk}/").context["rule"]
+    assert not [name for name, value in english if "_" in name or "_" in str(value)]

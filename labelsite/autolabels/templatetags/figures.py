@@ -24,18 +24,23 @@ def _is_known(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
+def _written(value: float, places: int) -> str:
+    """Rounded in the reader's notation: Django's own function cuts off what it does not show."""
+    return formats.number_format(round(value, places), places)
+
+
 @register.filter
 def percent(value: float | None) -> str:
     """0.8571 -> 85.7 %"""
     if not _is_known(value) or value is None:
         return UNKNOWN
-    return f"{formats.number_format(100 * value, 1)} %"
+    return f"{_written(100 * value, 1)} %"
 
 
 @register.filter
 def measure(value: float | None) -> str:
     """A coefficient with three decimals."""
-    return formats.number_format(value, 3) if _is_known(value) and value is not None else UNKNOWN
+    return _written(value, 3) if _is_known(value) and value is not None else UNKNOWN
 
 
 @register.filter
@@ -44,7 +49,7 @@ def signed(value: float | None) -> str:
     if not _is_known(value) or value is None:
         return UNKNOWN
     sign = "+" if value > 0 else "−" if value < 0 else ""
-    return f"{sign}{formats.number_format(abs(value), 2)}"
+    return f"{sign}{_written(abs(value), 2)}"
 
 
 @register.filter
