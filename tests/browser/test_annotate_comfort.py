@@ -122,6 +122,17 @@ def test_on_a_phone_the_guidelines_key_goes_down_to_it_and_back(watched: Watched
     assert watched.page.evaluate(top) == before
 
 
+def test_the_list_of_keys_begins_with_its_first_key_also_on_a_low_screen(watched: Watched) -> None:
+    annotator = make_user()
+    watched.page.set_viewport_size({"width": 390, "height": 500})
+    watched.log_in(annotator.username)
+    watched.annotate(blind_campaign(annotator))
+    watched.press("?")
+    watched.page.wait_for_selector("#help-dialog[open]")
+    first = "document.querySelector('#help-keys dt').getBoundingClientRect().top"
+    assert 0 <= watched.page.evaluate(first) < 500
+
+
 def test_a_phones_buttons_are_made_for_thumbs(watched: Watched) -> None:
     annotator = make_user()
     watched.page.set_viewport_size({"width": 390, "height": 844})

@@ -64,6 +64,8 @@ export function showHelp({ actions, bindings }) {
   byId("help-keys").replaceChildren(...actions.flatMap(({ name, label }) =>
     [make("dt", {}, ...keysOf(name).flatMap((key) => [make("kbd", {}, keyName(key)), " "])), make("dd", {}, label)]));
   byId("help-dialog").showModal();
+  // The focus goes to the button below the list, which on a small screen scrolls the first keys out of sight.
+  byId("help-dialog").scrollTop = 0;
 }
 
 let before = 0; // how far the page was scrolled when somebody went to the guideline
