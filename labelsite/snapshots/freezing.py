@@ -13,7 +13,8 @@ from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import Work, enqueue
 from labelsite.snapshots.models import Snapshot
-from labelsite.snapshots.services import add_row, default_name, freeze, write_files
+from labelsite.snapshots.naming import default_name
+from labelsite.snapshots.services import add_row, freeze, write_files
 from ml.targets import LabelRule
 
 TASK = "labelsite.snapshots.tasks.run_freeze"

@@ -16,13 +16,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
@@ -34,6 +32,7 @@ from labelsite.snapshots.evidence import read_evidence
 from labelsite.snapshots.labelers import LABELERS, counting
 from labelsite.snapshots.lineage import lineage_of
 from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.snapshots.naming import default_name, free_names
 from labelsite.snapshots.rows import Posteriors, evidence_rows, labelled_rows
 from labelsite.snapshots.words import in_words
 from ml.errors import MisstepError
@@ -46,8 +45,6 @@ ANNOTATIONS_FILE = "annotations.jsonl"
 MANIFEST_FILE = "manifest.json"
 REPORTED_ROWS = 500
 NAME_ATTEMPTS = 20
-# Leaves room for a number behind it.
-LONGEST_NAME = 110
 Report = Callable[[int], None]
 
 
@@ -157,21 +154,6 @@ def estimate_run_of(campaign: Campaign) -> EstimateRun | None:
         .order_by("-loaded_at", "-pk")
         .first()
     )
-
-
-def default_name(campaign: Campaign, labels: str) -> str:
-    """Whose labels, of which campaign, and when, in the language of whoever freezes; a long campaign's name is cut."""
-    said = f" · {LabelSource(labels).label} · {timezone.localtime():%Y-%m-%d %H:%M}"
-    return f"{campaign.name[: LONGEST_NAME - len(said)]}{said}"
-
-
-def free_names(wanted: str) -> Iterator[str]:
-    """`wanted` and then `wanted` with a number behind it, without the names that a snapshot already has."""
-    wanted = wanted.strip()[:LONGEST_NAME] or "Snapshot"
-    for number in count(1):
-        name = wanted if number == 1 else f"{wanted} ({number})"
-        if not Snapshot.objects.filter(name=name).exists():
-            yield name
 
 
 def add_row(files: Files) -> Snapshot:
