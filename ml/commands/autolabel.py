@@ -170,6 +170,7 @@ class AutolabelRun:
             line = line_of(finished.result, options) | meter.read()
             line["disputed"] = disputed_line(name, finished.disputed)
             line["decided"] = len(finished.decided)
+            line["ungraded"] = finished.ungraded
             if finished.unanswered:
                 line["unanswered"] = {"id": name, "why": finished.unanswered}
                 warnings.warn(f"no estimate of {name!r}: {finished.unanswered}", stacklevel=1)
@@ -278,6 +279,7 @@ class AutolabelRun:
                 "disputed_answers": self.totals.disputed_answers,
                 "decided_answers": self.totals.decided_answers,
                 "infrastructure": self.totals.infrastructure,
+                "ungraded": self.totals.ungraded,
                 "unanswered": self.totals.unanswered,
             },
             "mean_q": self.totals.mean_q,
