@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ml.aggregation import AGGREGATIONS
 from ml.answers import is_equivalent
 
 
@@ -26,31 +26,6 @@ class Chosen:
 
     answer: str | None
     candidates: tuple[Candidate, ...]
-
-
-def product(scores: Sequence[float]) -> float:
-    """The product, as a sum of logarithms: long solutions would underflow. Biased against them all the
-    same.
-    """
-    return math.exp(sum(math.log(max(score, 1e-12)) for score in scores))
-
-
-def mean(scores: Sequence[float]) -> float:
-    """The arithmetic mean."""
-    return sum(scores) / len(scores)
-
-
-def last(scores: Sequence[float]) -> float:
-    """The last step's score."""
-    return scores[-1]
-
-
-AGGREGATIONS: dict[str, Callable[[Sequence[float]], float]] = {
-    "product": product,
-    "minimum": min,
-    "mean": mean,
-    "last": last,
-}
 
 
 def score_of(candidate: Candidate, aggregation: str) -> float:
