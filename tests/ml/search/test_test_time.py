@@ -76,6 +76,16 @@ def test_a_vote_groups_equal_answers_and_weights_can_turn_it():
     assert vote([]).answer is None and best_candidate([]).answer is None
 
 
+def test_a_weighted_vote_counts_no_score_below_nothing_and_no_product_too_small_for_a_float():
+    # Summed as they are, -0.1 - 0.1 + 0.15 < 0.02: an answer would lose by being given often.
+    often = [Candidate((), "3", (score,)) for score in (-0.1, -0.1, 0.15)]
+    assert vote([Candidate((), "7", (0.02,)), *often], weighted=True).answer == "3"
+    # 1e-360 and 1e-348 are both 0 as floats, and their ratio is not.
+    poor, better = Candidate((), "7", (1e-12,) * 30), Candidate((), "3", (1e-12,) * 29)
+    assert vote([poor, better], "product", weighted=True).answer == "3"
+    assert vote([Candidate((), "7"), Candidate((), "3"), Candidate((), "3")], "product", True).answer == "3"
+
+
 def test_every_method_beats_a_single_sample():
     alone, _ = answers(lambda p: best_of_n.search(p, best_of_n.BestOfN(n=1), 0))
     methods = {
