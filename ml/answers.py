@@ -151,10 +151,15 @@ def _strict_part(left: str, right: str) -> bool:
     return one is not None and one == other and is_reduced(left) and is_reduced(right)
 
 
-@lru_cache(maxsize=100_000)
 def _primary(answer: str, reference: str) -> tuple[bool, str]:
+    # Looked at before anything is remembered: run-away texts would fill the memory.
     if not answer or not reference or max(len(answer), len(reference)) > LONGEST_ANSWER:
         return False, "length"
+    return _compared(answer, reference)
+
+
+@lru_cache(maxsize=100_000)
+def _compared(answer: str, reference: str) -> tuple[bool, str]:
     if answer == reference or normalise(answer) == normalise(reference) != "":
         return True, "text"
     same = _same_number(answer, reference)

@@ -146,7 +146,9 @@ def to_estimate(
     # is.
     known = distances[0] if distances else None
     values = quality_values(
-        [not wrong for wrong in mistaken], distances, len(evidence) if known is None else known + 1
+        [None if wrong is None else not wrong for wrong in mistaken],
+        distances,
+        len(evidence) if known is None else known + 1,
     )
     steps = [
         _step_estimate(step, None if wrong is None else value)

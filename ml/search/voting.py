@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ml.aggregation import AGGREGATIONS
+from ml.aggregation import AGGREGATIONS, log_product
 from ml.answers import is_equivalent
 
 
@@ -40,16 +41,26 @@ def best_candidate(candidates: Sequence[Candidate], aggregation: str = "last") -
     return Chosen(best.answer if best is not None else None, tuple(candidates))
 
 
+def _weights(voters: Sequence[Candidate], aggregation: str) -> list[float]:
+    """What each vote weighs, as in the evaluation of best-of-n: a score below 0 nothing, since many poor solutions of
+    one answer do not speak against it, and a product its share of the largest one, since all may be next to nothing.
+    """
+    if aggregation != "product":
+        return [max(score_of(candidate, aggregation), 0.0) for candidate in voters]
+    logarithms = [log_product(candidate.step_scores) for candidate in voters]
+    return [math.exp(one - max(logarithms)) for one in logarithms]
+
+
 def vote(candidates: Sequence[Candidate], aggregation: str = "last", weighted: bool = False) -> Chosen:
     """The answer with the most votes, or with the highest sum of scores where `weighted`.
 
     Equal answers are grouped by the grader, not by their text; among equal sums the first seen wins.
     """
     groups: list[tuple[str, float]] = []
-    for candidate in candidates:
-        if candidate.answer is None:
-            continue
-        weight = score_of(candidate, aggregation) if weighted else 1.0
+    voters = [candidate for candidate in candidates if candidate.answer is not None]
+    weights = _weights(voters, aggregation) if weighted else [1.0] * len(voters)
+    for candidate, weight in zip(voters, weights, strict=True):
+        assert candidate.answer is not None
         for index, (answer, total) in enumerate(groups):
             if is_equivalent(candidate.answer, answer):
                 groups[index] = (answer, total + weight)

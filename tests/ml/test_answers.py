@@ -7,7 +7,7 @@ import time
 import pytest
 
 from ml.answer_grading import GradingProcess, math_verify_verdict
-from ml.answers import extract_final_answer, is_equivalent, is_strictly_equal, judge
+from ml.answers import _compared, extract_final_answer, is_equivalent, is_strictly_equal, judge
 from tests.data import real_data
 
 
@@ -259,6 +259,12 @@ def test_an_answer_that_hangs_the_grader_is_stopped_by_the_wall_clock_also_in_a_
 
 def test_a_run_away_text_is_no_answer():
     assert not is_equivalent("9" * 5000, "9" * 5001)
+
+
+def test_run_away_texts_are_not_kept_in_memory():
+    before = _compared.cache_info().currsize
+    assert not is_equivalent("9" * 5_000, "8") and not is_equivalent("8", "9" * 5_000)
+    assert _compared.cache_info().currsize == before
 
 
 def test_every_math500_answer_equals_itself_in_its_solution():
