@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from decimal import Context, Decimal
 from fractions import Fraction
 
 # Longer digit strings are no answers, and Python refuses to read the longest ones.
 LONGEST_NUMBER = 400
+
+# Python writes a float with up to 17 digits, and with nearly as many only one that has a rounding error; of the first
+# 12 it is sure. More digits than that were never a float.
+FLOAT_DIGITS, TRUSTED_DIGITS = range(15, 18), 12
 
 _NOISE = ("\\left", "\\right", "\\displaystyle", "\\$", "$")
 _SPACES = re.compile(r"\\[,; ]|~|\s")
@@ -22,6 +27,7 @@ _TOKEN = r"\\[A-Za-z]+|[A-Za-z]|\d+"
 _PLAIN_FRACTION = re.compile(rf"(?<![^+\-=,(\[{{])\\frac\{{({_TOKEN})\}}\{{({_TOKEN})\}}(?![^+\-=,)\]}}])")
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)")
+_DECIMAL = re.compile(r"(?<![\d.])\d+\.\d+(?![\d.])")
 _FRACTION = re.compile(r"([+-]?)\\frac\{([+-]?\d+)\}\{([+-]?\d+)\}")
 _MIXED = re.compile(r"([+-]?)(\d+)(?: (\d+)/(\d+)|\\frac\{(\d+)\}\{(\d+)\})")
 
@@ -72,6 +78,13 @@ def value_of(normalised: str) -> Fraction | None:
         return _quotient(Fraction(sign * int(match[2])), Fraction(int(match[3])))
     top, slash, bottom = normalised.partition("/")
     return _quotient(_decimal(top), _decimal(bottom)) if slash else _decimal(normalised)
+
+
+def without_float_noise(text: str) -> str:
+    """Each decimal with as many digits as only a program prints, rounded as far as a float can be trusted:
+    2.9999999999999996 as 3. Rounding never reaches the digits before the point.
+    """
+    return _DECIMAL.sub(_trusted, text)
 
 
 def without_mixed_number(answer: str) -> str:
@@ -132,6 +145,17 @@ def _mixed(normalised: str) -> Fraction | None:
 
 def _quotient(top: Fraction | None, bottom: Fraction | None) -> Fraction | None:
     return top / bottom if top is not None and bottom else None
+
+
+def _trusted(match: re.Match[str]) -> str:
+    whole = match[0].partition(".")[0]
+    # The last digits of 1,234.5: what they are rounded to may need one more before the point.
+    ends_thousands = len(whole) == 3 and match.string[: match.start()].endswith((",", ",}", "\\,"))
+    number = Decimal(match[0])
+    is_float = len(number.as_tuple().digits) in FLOAT_DIGITS and len(whole.lstrip("0")) < TRUSTED_DIGITS
+    if not is_float or ends_thousands:
+        return match[0]
+    return f"{Context(prec=TRUSTED_DIGITS).plus(number).normalize():f}"
 
 
 def _decimal(text: str) -> Fraction | None:

@@ -22,6 +22,7 @@ from ml.answer_notation import (
     parse_number,
     parts_of,
     value_of,
+    without_float_noise,
     without_mixed_number,
 )
 
@@ -150,31 +151,41 @@ def _strict_part(left: str, right: str) -> bool:
     return one is not None and one == other and is_reduced(left) and is_reduced(right)
 
 
-@lru_cache(maxsize=100_000)
 def _primary(answer: str, reference: str) -> tuple[bool, str]:
+    # Looked at before anything is remembered: run-away texts would fill the memory.
     if not answer or not reference or max(len(answer), len(reference)) > LONGEST_ANSWER:
         return False, "length"
+    return _compared(answer, reference)
+
+
+@lru_cache(maxsize=100_000)
+def _compared(answer: str, reference: str) -> tuple[bool, str]:
     if answer == reference or normalise(answer) == normalise(reference) != "":
         return True, "text"
     same = _same_number(answer, reference)
     if same is not None:
         return same, "number"
-    verdict = math_verify_verdict(without_mixed_number(answer), without_mixed_number(reference))
+    given, expected = (without_float_noise(without_mixed_number(one)) for one in (answer, reference))
+    verdict = math_verify_verdict(given, expected)
     if verdict is None:
         return is_strictly_equal(answer, reference), "strict"
     return verdict, GRADER
 
 
 def _same_number(answer: str, reference: str) -> bool | None:
-    """Whether two numbers are equal; None where one is no number, or where they are so close that rounding may be
-    all that parts them: `print(2/3)` gives sixteen digits.
+    """Whether two numbers are equal, but for the rounding error of floats; None where one is no number, or where they
+    are so close that more rounding may be all that parts them: `print(2/3)` gives sixteen digits.
     """
     one, other = parse_number(answer), parse_number(reference)
     if one is None or other is None:
         return None
-    if one == other:
+    if one == other or _computed(answer) == _computed(reference):
         return True
     return False if abs(one - other) > _SURELY_DIFFERENT else None
+
+
+def _computed(number: str) -> Fraction | None:
+    return value_of(without_float_noise(normalise(number)))
 
 
 def _last_boxed(text: str) -> str | None:

@@ -55,6 +55,17 @@ class Progress:
             print(f"{done}{of} {self.unit} {figures} {message}".rstrip(), file=sys.stderr, flush=True)
 
 
+def tell(message: str) -> None:
+    """Say what keeps the work waiting, at once; an empty message takes it back, and so does the next report.
+
+    The line holds the message alone: the figures stand as they were last reported.
+    """
+    if os.environ.get("MISSTEP_PROGRESS") == "json":
+        print(json.dumps({"progress": {"message": message}}), flush=True)
+    if message:
+        print(message, file=sys.stderr, flush=True)
+
+
 def pace(report: Mapping[str, Any]) -> float | None:
     """Units a second of the process that made this report; None until it has done one itself."""
     done, begun_at, seconds = (report.get(name) for name in ("done", "begun_at", "seconds"))

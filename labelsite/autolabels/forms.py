@@ -8,7 +8,7 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
-from labelsite.autolabels.services import refuse_password
+from labelsite.autolabels.services import refuse_address
 from ml.errors import MisstepError
 from ml.search.recipes import RECIPES
 
@@ -54,7 +54,7 @@ class SearchForm(forms.Form):
     def clean_policy(self) -> str:
         policy = str(self.cleaned_data["policy"]).strip()
         try:
-            refuse_password(policy)
+            refuse_address(policy)
         except MisstepError as refusal:
             raise forms.ValidationError(str(refusal)) from None
         if policy.startswith("-"):

@@ -31,6 +31,8 @@ from ml.json_lines import storable
 from ml.records import SolutionEstimate
 
 BATCH = 1000
+# What a run's record counts that its page tells.
+TOLD = ("decided_answers", "unanswered", "ungraded")
 Check = Callable[[], None]
 Line = TypeVar("Line")
 
@@ -106,7 +108,7 @@ def _load_part(run: EstimateRun, folder: Path, expected: int | None, check: Chec
     run.sandbox_level = _merged(run.sandbox_level, described.get("sandbox_level"), 40)
     beside = {name: described[name] for name in ("value_model", "reference") if described.get(name)}
     run.parameters = {**described.get("parameters", {}), **beside, **run.parameters}
-    told = {name: described.get("counts", {}).get(name, 0) for name in ("decided_answers", "unanswered")}
+    told = {name: described.get("counts", {}).get(name, 0) for name in TOLD}
     run.cost = _sum(run.cost, {**described.get("cost", {}), **told, **counts})
     run.save(update_fields=["code_version", "sandbox_level", "parameters", "cost"])
     return counts

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
 from labelsite.autolabels.models import EstimateRun, Shard
 from labelsite.jobs.models import Job, JobState
+from labelsite.jobs.outages import end_of_pause
 from ml.progress import pace
 
 BINS = 10
@@ -20,7 +22,8 @@ REPORTED_COSTS = ("tokens", "model_calls", "executions", "seconds")
 @dataclass(frozen=True, slots=True)
 class RunProgress:
     """done, total: items. cost: what has been spent so far, by name. histogram: counts of Q in ten bins over the
-    method's range, low first.
+    method's range, low first. messages: what the jobs that run now say of themselves. waits_until: when the next one
+    is tried again that pauses, since a server it needs is away.
     """
 
     state: str
@@ -31,6 +34,8 @@ class RunProgress:
     seconds_left: float | None = None
     histogram: Sequence[int] = field(default_factory=lambda: [0] * BINS)
     errors: Sequence[str] = ()
+    messages: Sequence[str] = ()
+    waits_until: datetime | None = None
 
     @property
     def is_moving(self) -> bool:
@@ -61,6 +66,8 @@ def progress_of(run: EstimateRun, shards: Iterable[Shard]) -> RunProgress:
         seconds_left=_seconds_left(shards),
         histogram=histogram,
         errors=[job.error for job in jobs if job.error],
+        messages=list(dict.fromkeys(message for job in jobs if (message := _message(job)))),
+        waits_until=min(filter(None, map(end_of_pause, jobs)), default=None),
     )
 
 
@@ -96,6 +103,10 @@ def _state(run: EstimateRun, jobs: Sequence[Job]) -> str:
         if state in states:
             return state
     return JobState.DONE
+
+
+def _message(job: Job) -> str:
+    return str((job.progress or {}).get("message") or "") if job.state == JobState.RUNNING else ""
 
 
 def _reported(shard: Shard) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ from labelsite.jobs.services import cancel, enqueue
 from labelsite.problems.models import Problem, Solution
 from labelsite.problems.queries import as_records, with_steps
 from ml.errors import MisstepError
+from ml.policies.address import EXPECTED, fault_of
 from ml.whole_file import whole_file
 
 __all__ = [
@@ -66,7 +67,7 @@ class Request:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        refuse_password(self.policy)
+        refuse_address(self.policy)
         unknown = sorted(set(self.parameters) - set(OPTIONS))
         if unknown:
             raise MisstepError(f"parameters {', '.join(unknown)}, expected some of {', '.join(OPTIONS)}")
@@ -78,14 +79,18 @@ class Request:
         return [part for name, value in given.items() for part in (f"--{name}", str(value))]
 
 
-def refuse_password(policy: str) -> None:
-    """Raise MisstepError for an address with a password, which would end up on pages and in exported files."""
+def refuse_address(policy: str) -> None:
+    """Raise MisstepError for an address that no request can be sent to, and for one with a password, which would end
+    up on pages and in exported files. Whether somebody answers there, only the worker can tell.
+    """
     try:
         parts = urlsplit(policy)
     except ValueError:
         raise MisstepError(_("An address that can be read, please.")) from None
     if parts.username or parts.password:
         raise MisstepError(_("An address without a password in it, please."))
+    if "://" in policy and fault_of(policy):
+        raise MisstepError(_("An address like %(example)s, please.") % {"example": EXPECTED})
 
 
 def start_estimates(

@@ -107,7 +107,7 @@ class TreeView:
         return path[::-1]
 
     def counts(self) -> dict[str, int]:
-        """What the tree's ends are, and how much was pruned."""
+        """What the tree's ends are, how much was pruned, and how many rollouts our own failure left ungraded."""
         ends = [node.facts.get("terminal") for node in self.nodes]
         return {
             "nodes": len(self.nodes),
@@ -115,6 +115,7 @@ class TreeView:
             "wrong": ends.count("wrong"),
             "invalid": ends.count("invalid"),
             "pruned": sum(bool(node.facts.get("pruned")) for node in self.nodes),
+            "lost": sum(int(node.facts.get("lost") or 0) for node in self.nodes),
         }
 
     def _mark_answers(self) -> None:

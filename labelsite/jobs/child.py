@@ -160,10 +160,17 @@ class _Watch:
             if not isinstance(said, dict):
                 continue
             if isinstance(said.get("progress"), dict):
-                self.lease.note(said["progress"])
-                series.add(said["progress"])
+                self._take_report(said["progress"], series)
             else:
                 self.result = said
+
+    def _take_report(self, report: dict[str, Any], series: SeriesWriter) -> None:
+        if report.keys() == {"message"}:
+            # Why the work waits (`ml.progress.tell`): its figures stand as they were.
+            self.lease.note({**(self.job.progress or {}), **report})
+        else:
+            self.lease.note(report)
+            series.add(report)
 
     def _obey_the_lease(self) -> None:
         if self.lease.lost.is_set():

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from labelsite.jobs.models import Job
+from datetime import datetime
+
+from django.utils import timezone
+
+from labelsite.jobs.models import Job, JobState
 
 # In seconds, the longest before the last attempt: a restart takes minutes, and so does a limit on requests.
 PAUSES = (120.0, 600.0)
@@ -16,3 +20,9 @@ def outage_pause(job: Job) -> float:
     """
     left = job.maximum_attempts - job.attempt
     return PAUSES[-min(max(left, 1), len(PAUSES))]
+
+
+def end_of_pause(job: Job) -> datetime | None:
+    """When a job that waits for a server or a folder is tried again; None for one that may start now."""
+    is_paused = job.state == JobState.QUEUED and job.queued_at > timezone.now()
+    return job.queued_at if is_paused else None

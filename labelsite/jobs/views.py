@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 from django_htmx.middleware import HtmxDetails
@@ -17,6 +14,7 @@ from django_htmx.middleware import HtmxDetails
 from labelsite.jobs import services
 from labelsite.jobs.access import job_or_404, obedient_job_or_404
 from labelsite.jobs.models import Job, JobState, Worker
+from labelsite.jobs.outages import end_of_pause
 from labelsite.jobs.series import curves, tail
 from labelsite.jobs.workers import queues_served
 
@@ -47,19 +45,13 @@ def job_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     job = job_or_404(request.user, pk)
     context = {
         "job": job,
-        "waits_until": _end_of_pause(job),
+        "waits_until": end_of_pause(job),
         "is_obedient": job.obeys(request.user),
         "log": tail(job.attempt_folder / "log.txt"),
         "curves": curves(job.folder / "progress.jsonl"),
         "has_no_worker": job.state == JobState.QUEUED and job.queue not in queues_served(),
     }
     return render(request, "jobs/detail_live.html" if request.htmx else "jobs/detail.html", context)
-
-
-def _end_of_pause(job: Job) -> datetime | None:
-    """When a job that waits for a server or a folder is tried again; None for one that may start now."""
-    is_paused = job.state == JobState.QUEUED and job.queued_at > timezone.now()
-    return job.queued_at if is_paused else None
 
 
 @login_required

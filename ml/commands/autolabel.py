@@ -28,7 +28,7 @@ from ml.search.meter import Meter
 from ml.search.problems import read_problems
 from ml.search.recipes import RECIPES, Recipe
 from ml.search.requests import Search
-from ml.search.run_folder import RunFolder
+from ml.search.run_folder import RunFolder, has_begun
 from ml.search.totals import Totals
 from ml.search.tree import Tree
 from ml.search.walk import ValueModel, Walk
@@ -132,10 +132,11 @@ class AutolabelRun:
         items = self._items()
         if self.arguments.decided is not None:
             self.decided = read_decided(Path(self.arguments.decided))
-        policy = load_policy(self.arguments.policy, engines_for(len(items)))
+        out = Path(self.arguments.out)
+        policy = load_policy(self.arguments.policy, engines_for(len(items)), has_answered=has_begun(out))
         self.value_model = self._load_value_model()
         self.totals.lowest_q = -1.0 if self.arguments.method == "rstar" else 0.0
-        folder = RunFolder(Path(self.arguments.out), self._settings(options, policy.name, items))
+        folder = RunFolder(out, self._settings(options, policy.name, items))
         earlier = folder.finished_run()
         if earlier is not None:
             return _result(earlier, self.arguments.out)
@@ -170,6 +171,7 @@ class AutolabelRun:
             line = line_of(finished.result, options) | meter.read()
             line["disputed"] = disputed_line(name, finished.disputed)
             line["decided"] = len(finished.decided)
+            line["ungraded"] = finished.ungraded
             if finished.unanswered:
                 line["unanswered"] = {"id": name, "why": finished.unanswered}
                 warnings.warn(f"no estimate of {name!r}: {finished.unanswered}", stacklevel=1)
@@ -278,6 +280,7 @@ class AutolabelRun:
                 "disputed_answers": self.totals.disputed_answers,
                 "decided_answers": self.totals.decided_answers,
                 "infrastructure": self.totals.infrastructure,
+                "ungraded": self.totals.ungraded,
                 "unanswered": self.totals.unanswered,
             },
             "mean_q": self.totals.mean_q,

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.aggregation import AGGREGATIONS, log_product
 from ml.errors import MisstepError
 
 Floats = NDArray[np.float64]
-AGGREGATIONS = ("product", "minimum", "mean", "last", "maximum")
 TIE = 1e-9
 
 
@@ -34,15 +34,10 @@ class Pool:
 
 
 def aggregate(scores: Sequence[float], how: str) -> float:
-    """Step scores to one. The product is a sum of logarithms, so that long solutions do not vanish."""
-    values = np.asarray(scores, dtype=np.float64)
-    if not len(values):
+    """Step scores to one. The product stays a logarithm, so that long solutions do not vanish."""
+    if not len(scores):
         return -np.inf if how == "product" else 0.0
-    if how == "product":
-        return float(np.log(np.clip(values, 1e-12, None)).sum())
-    if how == "last":
-        return float(values[-1])
-    return {"minimum": float(values.min()), "mean": float(values.mean()), "maximum": float(values.max())}[how]
+    return log_product(scores) if how == "product" else float(AGGREGATIONS[how](scores))
 
 
 def vote_weights(aggregated: Floats, how: str) -> Floats:

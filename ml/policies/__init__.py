@@ -33,10 +33,11 @@ def engines_for(items: int) -> int:
     return max(1, min(cores, allotted, items // ITEMS_WORTH_AN_ENGINE))
 
 
-def load_policy(spec: str, engines: int = 1) -> Policy:
+def load_policy(spec: str, engines: int = 1, has_answered: bool = False) -> Policy:
     """The policy that `spec` names: "pocket", an http(s) address, or a folder with a model.
 
-    engines: of the pocket policy, more than one as processes of their own.
+    engines: of the pocket policy, more than one as processes of their own. has_answered: an earlier start of this run
+    was served, so that a server's host which is not found now is taken for an outage.
     Torch is imported only where the policy needs it. Raises MisstepError for anything else.
     """
     if spec == "pocket":
@@ -46,7 +47,7 @@ def load_policy(spec: str, engines: int = 1) -> Policy:
     if spec.startswith(("http://", "https://")):
         from ml.policies.openai_server import ServerPolicy
 
-        return ServerPolicy(spec)
+        return ServerPolicy(spec, has_answered=has_answered)
     if Path(spec).is_dir():
         from ml.policies.transformers_model import load_transformers_policy
 

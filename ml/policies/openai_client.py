@@ -9,6 +9,7 @@ import json
 import math
 import os
 import random
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ml.errors import MisstepError, ServerAway
+from ml.policies.silence import Silence, failed_lookup, may_be_found_later
 
 TRIES = 6
 _WORTH_RETRYING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
@@ -41,10 +43,17 @@ class Refused(MisstepError):
 
 
 class Client:
-    """A server at an address, asked with the key of MISSTEP_POLICY_KEY where there is one."""
+    """A server at an address, asked with the key of MISSTEP_POLICY_KEY where there is one.
 
-    def __init__(self, address: str, is_local: bool, timeout: float, retry_seconds: float) -> None:
+    has_answered: whether anything ever came from there. Until then a host that is not found is a mistyped one.
+    """
+
+    def __init__(
+        self, address: str, is_local: bool, timeout: float, retry_seconds: float, has_answered: bool = False
+    ) -> None:
         self.address, self.timeout, self.retry_seconds = address, timeout, retry_seconds
+        self.has_answered = has_answered
+        self._silence = Silence(address)
         # A server on this machine is never asked by way of a proxy.
         handlers = [urllib.request.ProxyHandler({})] if is_local else []
         self._opener = urllib.request.build_opener(*handlers)
@@ -63,7 +72,8 @@ class Client:
 
         The pause grows, and is as long as a server that is busy asks for (Retry-After), up to LONGEST_WAIT.
         Raises Refused for a status that says that the request itself is wrong, ServerAway where there was no answer
-        at the last try either or one that asks for patience, and MisstepError for an odd one.
+        at the last try either or one that asks for patience, and MisstepError for an odd one, and for a host that is
+        not found where nothing was ever heard from: at once, or after all tries where the look-up itself failed.
         """
         last, asked_pause, error_type = "", 0.0, MisstepError
         for attempt in range(TRIES):
@@ -73,8 +83,10 @@ class Client:
             asked_pause = 0.0
             try:
                 with self._opener.open(request, timeout=self.timeout) as response:
+                    self._heard()
                     return read(_object(json.load(response)))
             except urllib.error.HTTPError as error:
+                self._heard()
                 said = _body_of(error)
                 last, error_type = f"HTTP {error.code}: {said[:_SHOWN]}", ServerAway
                 if error.code not in _WORTH_RETRYING:
@@ -87,11 +99,28 @@ class Client:
             except (OSError, ValueError, http.client.HTTPException) as error:
                 last = f"{type(error).__name__}: {error}"
                 error_type = MisstepError if isinstance(error, ValueError) else ServerAway
+                if not self.has_answered and (lookup := failed_lookup(error)) is not None:
+                    if not may_be_found_later(lookup):
+                        raise MisstepError(_unknown_host(request, lookup)) from None
+                    last, error_type = f"its host is not found ({lookup.strerror})", MisstepError
+                elif error_type is ServerAway:
+                    self._silence.tell(last, TRIES)
         raise error_type(_message(request, last))
+
+    def _heard(self) -> None:
+        self.has_answered = True
+        self._silence.end()
 
 
 def _message(request: urllib.request.Request, last: str) -> str:
     return f"policy server {request.full_url}: {last}, expected an answer within {TRIES} tries"
+
+
+def _unknown_host(request: urllib.request.Request, lookup: socket.gaierror) -> str:
+    return (
+        f"policy server {request.full_url}: there is no host of this name ({lookup.strerror}), expected a server's "
+        "address: look for a slip in it"
+    )
 
 
 def _seconds_of(retry_after: str | None) -> float:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ml.errors import MisstepError
+from ml.policies.address import refuse_malformed
 from ml.policies.context_length import ask_within_context, is_about_context
 from ml.policies.openai_client import Client, OddAnswer, Refused, shown
 from ml.policies.prompt import Prompt, prompt_for
@@ -61,9 +62,12 @@ class _Choice:
 
 
 class ServerPolicy:
-    """A policy at an address; see the module for the address's options."""
+    """A policy at an address; see the module for the address's options. has_answered: an earlier start of the same run
+    was served there.
+    """
 
-    def __init__(self, address: str, retry_seconds: float = 0.5) -> None:
+    def __init__(self, address: str, retry_seconds: float = 0.5, has_answered: bool = False) -> None:
+        refuse_malformed(address)
         parts = urllib.parse.urlsplit(address)
         options = dict(urllib.parse.parse_qsl(parts.query))
         unknown = sorted(set(options) - _OPTIONS)
@@ -83,7 +87,7 @@ class ServerPolicy:
         # for.
         self.use_stop = options.get("stop", "yes") != "no"
         is_local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-        self._client = Client(self.address, is_local, timeout, retry_seconds)
+        self._client = Client(self.address, is_local, timeout, retry_seconds, has_answered)
         # The smallest number of texts that the server does not write in one request, by temperature.
         self._too_many: dict[float, int] = {}
         self._refusals = Refusals()

@@ -107,7 +107,10 @@ class TransformersPolicy:
                 for place, (text, tokens) in enumerate(fitted)
                 for draw in range(count)
             ]
-            self._sample([tokens for _, tokens in fitted], rows, stops, temperature)
+            # One prefix alone may ask for more samples than the memory holds.
+            for first in range(0, len(rows), ROWS_AT_ONCE):
+                few = rows[first : first + ROWS_AT_ONCE]
+                self._sample([tokens for _, tokens in fitted], few, stops, temperature)
             for row in rows:
                 text = self.tokenizer.decode(row.tokens, skip_special_tokens=False)
                 continuation = read(prompts[row.prefix], row, self._without_end(text))

@@ -26,6 +26,7 @@ class Active(Generic[Key, Result]):
     cost: Cost = field(default_factory=Cost)
     disputed: dict[tuple[str | None, str], bool] = field(default_factory=dict)
     decided: dict[str, bool] = field(default_factory=dict)
+    ungraded: int = 0
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -36,7 +37,7 @@ class Active(Generic[Key, Result]):
     def ended(self, result: Result, unanswered: str = "") -> Finished[Key, Result]:
         """What is left of it."""
         self.cost.seconds = time.monotonic() - self.started
-        return Finished(self.key, result, self.cost, self.disputed, self.decided, unanswered)
+        return Finished(self.key, result, self.cost, self.disputed, self.decided, unanswered, self.ungraded)
 
 
 @dataclass(slots=True)
@@ -45,7 +46,8 @@ class Finished(Generic[Key, Result]):
 
     disputed: references and answers on which the two opinions differ, with whether the first took them for right.
     decided: answers of which people had said before whether they are right. unanswered: why the policy could not
-    be asked, or empty; then the result is none of the search's.
+    be asked, or empty; then the result is none of the search's. ungraded: ends that nothing could grade, since the
+    sandbox or the grader failed.
     """
 
     key: Key
@@ -54,6 +56,7 @@ class Finished(Generic[Key, Result]):
     disputed: dict[tuple[str | None, str], bool] = field(default_factory=dict)
     decided: dict[str, bool] = field(default_factory=dict)
     unanswered: str = ""
+    ungraded: int = 0
 
 
 def tokens_of(answer: Any) -> int:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ml.aggregation import AGGREGATIONS
 from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem
 from ml.search.best_of_n import as_candidates
 from ml.search.requests import NextSteps, Search, Value, gather
-from ml.search.voting import AGGREGATIONS, Candidate, Chosen, best_candidate, vote
+from ml.search.voting import Candidate, Chosen, best_candidate, vote
 from ml.seeds import seed_of
 
 

@@ -18,7 +18,7 @@ CHOICES = ("best", "vote", "weighted")
 @dataclass(frozen=True, slots=True)
 class BestOfN:
     """n: solutions. choice: "best" (highest score), "vote" (self-consistency: no reward model is asked) or
-    "weighted" (votes weighted by score). aggregation: product, minimum, mean or last."""
+    "weighted" (votes weighted by score). aggregation: product, minimum, mean, last or maximum."""
 
     n: int = 16
     choice: str = "best"

@@ -21,7 +21,8 @@ class Evidence:
     visits: graded rollouts. correct: of them, how many right. value_sum: outcomes in the method's own range.
     distance: m_k, the fewest further steps after which a rollout was right. assumed: hard without visits,
     from the search's assumption that no prefix after the first mistake can be saved. judged: whether the
-    search itself took the step for mistaken, where it asks for more than one right rollout.
+    search itself took the step for mistaken, where it asks for more than one right rollout. lost: rollouts that
+    nothing could grade; no evidence.
     """
 
     visits: int = 0
@@ -30,6 +31,7 @@ class Evidence:
     distance: int | None = None
     assumed: int | None = None
     judged: bool | None = None
+    lost: int = 0
 
     def count(self, is_correct: bool, steps: int, outcome: float | None = None) -> None:
         """Add one graded rollout of `steps` further steps."""
@@ -144,7 +146,9 @@ def to_estimate(
     # is.
     known = distances[0] if distances else None
     values = quality_values(
-        [not wrong for wrong in mistaken], distances, len(evidence) if known is None else known + 1
+        [None if wrong is None else not wrong for wrong in mistaken],
+        distances,
+        len(evidence) if known is None else known + 1,
     )
     steps = [
         _step_estimate(step, None if wrong is None else value)

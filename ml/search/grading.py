@@ -28,7 +28,8 @@ class Executes(Protocol):
     def execute(self, codes: Sequence[str], keep_states: bool = True) -> Execution: ...
 
 
-@lru_cache(maxsize=100_000)
+# A whole solution in one step has kilobytes, and cutting it takes microseconds.
+@lru_cache(maxsize=10_000)
 def code_of(step: str) -> str | None:
     """The step's Python, None for a prose step."""
     return split_code(step)[1]

@@ -58,8 +58,8 @@ def roll_out(prefixes: Sequence[Prefix], count: int, temperature: float, seed: i
     completions = yield [Completions(prefix, count, temperature, seed) for prefix in prefixes]
     evidence = []
     graded = yield from grade_completions(prefixes, completions)
-    for ends in graded:
-        found = Evidence()
+    for written, ends in zip(completions, graded, strict=True):
+        found = Evidence(lost=len(written) - len(ends))
         for continuation, verdict in ends:
             found.count(verdict.is_correct, len(continuation.steps))
         evidence.append(found)
@@ -111,6 +111,7 @@ def search(problem: Problem, options: MathShepherd, seed: int, style: str = "pro
     for node, found in zip(inner, evidence, strict=True):
         node.visits, node.value_sum = found.visits, found.value_sum
         node.graded, node.correct, node.nearest = found.visits, found.correct, found.distance
+        node.lost = found.lost
     return tree
 
 

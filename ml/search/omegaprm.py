@@ -16,16 +16,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ml.policies.protocol import Continuation, Prefix
-from ml.records import Problem, Solution, SolutionEstimate
-from ml.search.estimates import LUCK, Evidence, Given, conclude, examine
+from ml.policies.protocol import Continuation
+from ml.records import Problem
+from ml.search.estimates import LUCK
 from ml.search.grading import code_of
-from ml.search.intervals import lower_bound, rollouts_to_refute, upper_bound
 from ml.search.math_shepherd import grade_completions
+from ml.search.probing import ASKED_AGAIN, next_probe, seed_of_try
 from ml.search.requests import Completions, Graded, Search
 from ml.search.selection import best, rollout_bonus, rollout_value
 from ml.search.tree import CORRECT, WRONG, Node, Tree
-from ml.seeds import generator_of, seed_of
+from ml.seeds import generator_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,31 +116,39 @@ def choose(
 def _search_rollout(
     tree: Tree, state: _State, rollout: Rollout, states: list[_State], options: OmegaPrm, seed: int
 ) -> Search[None]:
-    """Binary search on one wrong rollout: the first step after which no rollout is right."""
+    """Binary search on one wrong rollout: the first step after which no rollout is right.
+
+    Around a step whose rollouts nothing could grade the search goes on: it says nothing of where the mistake stands.
+    """
     path = _insert(tree, state.node, rollout[0])
     _end(path[-1], rollout[1])
-    low, high = 0, len(path) - 1
-    while low < high:
-        middle = (low + high) // 2
-        node = path[middle]
+    low, high, lost = 0, len(path) - 1, set[int]()
+    while (probed := next_probe(low, high, lost)) is not None:
+        node = path[probed]
         if not node.graded:
-            states.append((yield from _estimate_state(tree, node, options, seed)))
-        if not node.graded:
-            # The sandbox failed on every rollout: where the mistake stands cannot be told.
-            return
+            found = yield from _estimate_state(tree, node, options, seed)
+            if not node.graded:
+                lost.add(probed)
+                continue
+            states.append(found)
         if node.correct > options.threshold * node.graded:
-            low = middle + 1
+            low = probed + 1
         else:
-            high = middle
+            high = probed
 
 
 def _estimate_state(tree: Tree, node: Node, options: OmegaPrm, seed: int) -> Search[_State]:
-    """k graded rollouts from a node. One right rollout is kept in the tree, its steps without evidence of
-    their own.
+    """k graded rollouts from a node, asked for again where nothing could grade one. One right rollout is kept in the
+    tree, its steps without evidence of their own.
     """
-    prefix = tree.prefix(node)
-    completions = yield [Completions(prefix, options.rollouts, options.temperature, seed)]
-    graded = (yield from grade_completions([prefix], completions))[0]
+    prefix, graded = tree.prefix(node), list[Rollout]()
+    for attempt in range(1 + ASKED_AGAIN):
+        request = Completions(prefix, options.rollouts, options.temperature, seed_of_try(seed, attempt))
+        completions = yield [request]
+        graded = (yield from grade_completions([prefix], completions))[0]
+        node.lost += len(completions[0]) - len(graded)
+        if graded:
+            break
     state = _State(node)
     right = [rollout for rollout in graded if rollout[1].is_correct]
     # Equal rollouts are one: searching the second would probe what is known.
@@ -177,110 +185,3 @@ def _insert(tree: Tree, node: Node, rollout: Continuation) -> list[Node]:
         node.code = code_of(text)
         nodes.append(node)
     return nodes
-
-
-def estimate(solution: Solution, options: OmegaPrm, seed: int) -> Search[SolutionEstimate]:
-    """Find the first mistake of a given solution by binary search over its prefixes.
-
-    Probed steps have estimates. The others have visits 0 and only the hard label that the search's assumption
-    gives them: what can no longer be saved stays so.
-    """
-    given = yield from examine(solution, options.style)
-    open_positions = given.open_positions
-    # A step that fails to run, or a wrong answer, is where the mistake stands at the latest.
-    latest = len(open_positions)
-    if given.graded is not None and given.graded.is_correct and not options.search_correct:
-        _assume(given, len(given.steps))
-        return conclude(given, options.rollouts, options.threshold, luck=options.luck)
-    first = yield from _first_mistake(given, latest, options, seed)
-    if first is not None:
-        _assume(given, first)
-    return conclude(given, options.rollouts, options.threshold, luck=options.luck)
-
-
-def _first_mistake(given: Given, latest: int, options: OmegaPrm, seed: int) -> Search[int | None]:
-    """The first open position that is mistaken; `latest` where none is, None where a probe could not be
-    graded.
-    """
-    low, high = 0, latest
-    while True:
-        while low < high:
-            middle = (low + high) // 2
-            mistaken = yield from _is_mistaken(given, middle, options, seed, options.adaptive)
-            if mistaken is None:
-                return None
-            low, high = (low, middle) if mistaken else (middle + 1, high)
-        if not options.verify or low >= latest:
-            return low
-        if (yield from _is_mistaken(given, low, options, seed, adaptive=False)):
-            return low
-        low, high = low + 1, latest
-
-
-def _is_mistaken(
-    given: Given, position: int, options: OmegaPrm, seed: int, adaptive: bool
-) -> Search[bool | None]:
-    """Sample from a prefix until it is settled; None where the sandbox failed on every rollout."""
-    prefix = Prefix(given.solution.problem, given.steps[: position + 1], given.style)
-    evidence = given.evidence[position]
-    hopeless = _hopeless(given.evidence[:position], options) if adaptive else 0.0
-    asked = options.rollouts
-    while evidence.visits < options.rollouts and not (adaptive and _is_settled(evidence, hopeless, options)):
-        missing = options.rollouts - evidence.visits
-        count = min(missing, _next_draw(evidence, hopeless, options)) if adaptive else missing
-        # Each draw has a seed of its own: the same prefix must not be answered with the same rollouts.
-        request = Completions(prefix, count, options.temperature, seed_of(seed, "draw", evidence.visits))
-        graded = (yield from grade_completions([prefix], (yield [request])))[0]
-        if not graded:
-            # The sandbox failed on all of them; asking again would give the same. Of the fewer that are left
-            # the same share must be right.
-            asked = evidence.visits
-            break
-        for continuation, verdict in graded:
-            evidence.count(verdict.is_correct, len(continuation.steps))
-    if not evidence.visits:
-        return None
-    evidence.judged = None
-    needed = min(options.needed_right, options.rollouts) * asked / options.rollouts
-    evidence.judged = evidence.correct < needed or bool(evidence.is_mistaken(options.threshold))
-    return evidence.judged
-
-
-def _hopeless(before: Sequence[Evidence], options: OmegaPrm) -> float:
-    """The success rate below which a prefix is given up.
-
-    A right step does not make its solution less likely to succeed. So half of what an earlier prefix surely
-    has is asked of a later one, and a good policy's mistakes are known after a handful of failures.
-    """
-    sure = [lower_bound(step.correct, step.visits, options.confidence) for step in before if step.visits]
-    return max([options.hopeless, *(0.5 * rate for rate in sure)])
-
-
-def _is_settled(evidence: Evidence, hopeless: float, options: OmegaPrm) -> bool:
-    """Whether more rollouts would hardly change what the step is taken for."""
-    if evidence.correct >= options.needed_right:
-        return options.threshold == 0.0
-    highest = upper_bound(evidence.correct, evidence.visits, options.confidence) if evidence.visits else 1.0
-    return highest < hopeless
-
-
-def _next_draw(evidence: Evidence, hopeless: float, options: OmegaPrm) -> int:
-    """How many rollouts to ask for next: half of what would settle a hopeless prefix, so that none is
-    overshot.
-    """
-    if not evidence.visits or evidence.correct:
-        return options.first_draw
-    return max(1, (rollouts_to_refute(hopeless, options.confidence) - evidence.visits + 1) // 2)
-
-
-def _assume(given: Given, first: int) -> None:
-    """The hard labels that a first mistake implies for steps without rollouts of their own.
-
-    An end that our own failure left ungraded is no mistake: where all before it is right, it stays unknown.
-    """
-    known = min(given.runnable, len(given.steps))
-    if given.graded is not None and not given.graded.is_evidence and first == len(given.open_positions):
-        known = first
-    for position in range(known):
-        if not given.evidence[position].visits:
-            given.evidence[position].assumed = int(position < first)

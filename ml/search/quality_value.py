@@ -20,22 +20,24 @@ def next_value(previous: float, distance: int, wrong: bool) -> float:
 
 
 def quality_values(
-    correct: Sequence[bool], distances: Sequence[int | None], root_distance: int | None
+    correct: Sequence[bool | None], distances: Sequence[int | None], root_distance: int | None
 ) -> list[float | None]:
     """v_k for the steps of one path, from v_0 = 0.
 
-    correct[k]: whether a correct answer was reached through step k. distances[k]: m_k, None where unknown. A
-    wrong step takes the distance of its nearest ancestor that has one, as the paper's inference from a pruned
-    tree does; `root_distance` is that of the bare problem. Without any, the path's values stay unknown.
+    correct[k]: whether a correct answer was reached through step k, None where nothing is known of it: then a right
+    step behind it, which gives it a distance, proves it right, and without one it ends what is known. distances[k]:
+    m_k, None where unknown. A wrong step takes the distance of its nearest ancestor that has one, as the paper's
+    inference from a pruned tree does; `root_distance` is that of the bare problem. Without any, the path's values
+    stay unknown.
     """
     values: list[float | None] = []
     value, inherited = 0.0, root_distance
     for is_correct, distance in zip(correct, distances, strict=True):
-        if is_correct and distance is not None:
+        if is_correct is not False and distance is not None:
             inherited = distance
-        if inherited is None:
-            # No ancestor ever led to a correct answer: the paper prunes such a branch.
+        # Where no ancestor ever led to a correct answer, the paper prunes the branch.
+        if inherited is None or (is_correct is None and distance is None):
             return values + [None] * (len(correct) - len(values))
-        value = next_value(value, inherited, wrong=not is_correct)
+        value = next_value(value, inherited, wrong=is_correct is False)
         values.append(value)
     return values

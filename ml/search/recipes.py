@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ml.records import Problem, Solution, SolutionEstimate
-from ml.search import math_shepherd, omegaprm, rest_mcts, rstar
+from ml.search import math_shepherd, omegaprm, omegaprm_given, rest_mcts, rstar
 from ml.search.requests import Search
 from ml.search.tree import Tree
 
@@ -39,6 +39,6 @@ def _search_rest_mcts(problem: Problem, options: rest_mcts.RestMcts, seed: int, 
 RECIPES: dict[str, Recipe] = {
     "math-shepherd": Recipe(math_shepherd.MathShepherd, math_shepherd.estimate, math_shepherd.search),
     "rstar": Recipe(rstar.RStar, rstar.estimate, _search_rstar),
-    "omegaprm": Recipe(omegaprm.OmegaPrm, omegaprm.estimate, omegaprm.search),
+    "omegaprm": Recipe(omegaprm.OmegaPrm, omegaprm_given.estimate, omegaprm.search),
     "rest-mcts": Recipe(rest_mcts.RestMcts, rest_mcts.estimate, _search_rest_mcts),
 }

@@ -61,8 +61,7 @@ def search(
     """Search a problem, or what may follow the `given` steps; every node of the tree gets its inferred
     value.
     """
-    tree = Tree(problem, given, style, "rest-mcts")
-    tree.root.value = 0.0
+    tree = Tree(problem, given, style, "rest-mcts", by_value=True)
     generator = generator_of(seed, problem.id, len(given), *given)
     for _ in range(options.rollouts):
         node = _select(tree, options, generator)
@@ -115,7 +114,7 @@ def _select(tree: Tree, options: RestMcts, generator: random.Random) -> Node:
         if not children:
             return node
         scores = mcts_star(
-            [child.value or 0.0 for child in children],
+            _values(children),
             [child.visits for child in children],
             node.visits,
             options.c,
@@ -123,6 +122,15 @@ def _select(tree: Tree, options: RestMcts, generator: random.Random) -> Node:
         )
         node = children[best(scores, generator, [child.drawn for child in children])]
     return node
+
+
+def _values(children: list[Node]) -> list[float]:
+    """V of each child; where our own failure left one without, the mean of its siblings', so that the exploration
+    term alone decides when it is looked at.
+    """
+    known = [child.value for child in children if child.value is not None]
+    neutral = sum(known) / len(known) if known else 0.0
+    return [neutral if child.value is None else child.value for child in children]
 
 
 def _expand(tree: Tree, node: Node, options: RestMcts, seed: int) -> Search[None]:
@@ -144,7 +152,8 @@ def _expand(tree: Tree, node: Node, options: RestMcts, seed: int) -> Search[None
     )
     for child, found in zip(open_children, evidence, strict=True):
         child.graded, child.correct, child.nearest = found.visits, found.correct, found.distance
-        child.value = found.correct / found.visits if found.visits else 0.0
+        child.lost = found.lost
+        child.value = found.correct / found.visits if found.visits else None
     for child in children:
         if child.terminal is not None:
             child.value = 1.0 if child.terminal == CORRECT else 0.0
@@ -183,13 +192,14 @@ def _look_ahead(
 
 
 def _back_up(tree: Tree, node: Node) -> None:
-    """From the node to the root: N += 1, and V becomes the visit-weighted mean of the children's."""
+    """From the node to the root: N += 1, and V becomes the visit-weighted mean of those of the children that have
+    one.
+    """
     for step in reversed(tree.path(node)):
         step.visits += 1
-        children = [child for child in tree.children(step) if child.visits]
-        if children:
-            total = sum(child.visits for child in children)
-            step.value = sum((child.value or 0.0) * child.visits for child in children) / total
+        known = [(c.value, c.visits) for c in tree.children(step) if c.visits and c.value is not None]
+        if known:
+            step.value = sum(value * visits for value, visits in known) / sum(visits for _, visits in known)
 
 
 def infer_targets(tree: Tree) -> None:

@@ -21,6 +21,12 @@ from ml.whole_file import whole_file
 PROGRESS, SETTINGS = "progress.jsonl.partial", "settings.json.partial"
 
 
+def has_begun(folder: Path) -> bool:
+    """Whether a start of a run has finished an item in this folder."""
+    path = folder / PROGRESS
+    return path.exists() and path.stat().st_size > 0
+
+
 class RunFolder:
     """Where one `autolabel` run writes. `settings` is what makes two runs the same run."""
 

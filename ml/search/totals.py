@@ -25,6 +25,7 @@ class Totals:
     decided_answers: int = 0
     sandbox_executions: Counter[str] = field(default_factory=Counter)
     infrastructure: int = 0
+    ungraded: int = 0
     unanswered: int = 0
     estimated_tokens: bool = False
 
@@ -41,6 +42,7 @@ class Totals:
         self.decided_answers += line.get("decided", 0)
         self.sandbox_executions.update(line.get("sandbox_executions", {}))
         self.infrastructure += line.get("infrastructure", 0)
+        self.ungraded += line.get("ungraded", 0)
         self.estimated_tokens |= line.get("estimated_tokens", False)
         self.unanswered += line.get("unanswered") is not None
         self.first_mistakes += line["estimate"]["first_mistake"] is not None

@@ -21,7 +21,8 @@ class Node:
     """One step in a tree.
 
     value_sum: summed outcomes, so that q_value = value_sum / visits. value: a method's own value where it is
-    no mean of outcomes (MCTS*'s V). terminal: correct, wrong or invalid (no answer, or cut off) once graded.
+    no mean of outcomes (MCTS*'s V); of a tree `by_value` it is the only one. lost: rollouts from here that nothing
+    could grade, which say nothing of the step. terminal: correct, wrong or invalid (no answer, or cut off) once graded.
     pruned: why the node is never selected, None where it may be. finished: the policy ended the solution here;
     where it did so at once, behind the steps so far, the node has no text. exhausted: nothing below is left to
     select. correct: how many graded paths through it were correct.
@@ -46,6 +47,8 @@ class Node:
     graded: int = 0
     correct: int = 0
     nearest: int | None = None
+    lost: int = 0
+    by_value: bool = False
     finished: bool = False
     expanded: bool = False
     exhausted: bool = False
@@ -54,24 +57,28 @@ class Node:
     @property
     def q_value(self) -> float | None:
         """The method's value, else the mean outcome, else None for a node that nothing came back through."""
-        if self.value is not None:
+        if self.value is not None or self.by_value:
             return self.value
         return self.value_sum / self.visits if self.visits else None
 
 
 @dataclass(slots=True)
 class Tree:
-    """A problem, the steps that the root stands after, and the nodes in the order of their creation."""
+    """A problem, the steps that the root stands after, and the nodes in the order of their creation.
+
+    by_value: the method gives each node a value of its own; a node without one has no Q, however often it was visited.
+    """
 
     problem: Problem
     given: tuple[str, ...] = ()
     style: str = "prose"
     method: str = ""
+    by_value: bool = False
     nodes: list[Node] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.nodes:
-            self.nodes.append(Node(0, None, 0, ""))
+            self.nodes.append(Node(0, None, 0, "", by_value=self.by_value))
 
     @property
     def root(self) -> Node:
@@ -80,7 +87,9 @@ class Tree:
 
     def add(self, parent: Node, text: str, finished: bool = False) -> Node:
         """A new child of `parent`."""
-        node = Node(len(self.nodes), parent.id, parent.depth + 1, text, finished=finished)
+        node = Node(
+            len(self.nodes), parent.id, parent.depth + 1, text, finished=finished, by_value=self.by_value
+        )
         self.nodes.append(node)
         parent.children.append(node.id)
         return node
@@ -157,4 +166,5 @@ def _node_json(node: Node) -> dict[str, Any]:
         "final_answer": node.final_answer,
         "pruned": node.pruned,
         "quality_value": node.quality_value,
+        **({"lost": node.lost} if node.lost else {}),
     }

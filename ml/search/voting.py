@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ml.aggregation import AGGREGATIONS, log_product
 from ml.answers import is_equivalent
 
 
@@ -28,31 +29,6 @@ class Chosen:
     candidates: tuple[Candidate, ...]
 
 
-def product(scores: Sequence[float]) -> float:
-    """The product, as a sum of logarithms: long solutions would underflow. Biased against them all the
-    same.
-    """
-    return math.exp(sum(math.log(max(score, 1e-12)) for score in scores))
-
-
-def mean(scores: Sequence[float]) -> float:
-    """The arithmetic mean."""
-    return sum(scores) / len(scores)
-
-
-def last(scores: Sequence[float]) -> float:
-    """The last step's score."""
-    return scores[-1]
-
-
-AGGREGATIONS: dict[str, Callable[[Sequence[float]], float]] = {
-    "product": product,
-    "minimum": min,
-    "mean": mean,
-    "last": last,
-}
-
-
 def score_of(candidate: Candidate, aggregation: str) -> float:
     """One score for a solution; a solution without step scores counts 1, so that a vote over it is plain."""
     return AGGREGATIONS[aggregation](candidate.step_scores) if candidate.step_scores else 1.0
@@ -65,16 +41,26 @@ def best_candidate(candidates: Sequence[Candidate], aggregation: str = "last") -
     return Chosen(best.answer if best is not None else None, tuple(candidates))
 
 
+def _weights(voters: Sequence[Candidate], aggregation: str) -> list[float]:
+    """What each vote weighs, as in the evaluation of best-of-n: a score below 0 nothing, since many poor solutions of
+    one answer do not speak against it, and a product its share of the largest one, since all may be next to nothing.
+    """
+    if aggregation != "product":
+        return [max(score_of(candidate, aggregation), 0.0) for candidate in voters]
+    logarithms = [log_product(candidate.step_scores) for candidate in voters]
+    return [math.exp(one - max(logarithms)) for one in logarithms]
+
+
 def vote(candidates: Sequence[Candidate], aggregation: str = "last", weighted: bool = False) -> Chosen:
     """The answer with the most votes, or with the highest sum of scores where `weighted`.
 
     Equal answers are grouped by the grader, not by their text; among equal sums the first seen wins.
     """
     groups: list[tuple[str, float]] = []
-    for candidate in candidates:
-        if candidate.answer is None:
-            continue
-        weight = score_of(candidate, aggregation) if weighted else 1.0
+    voters = [candidate for candidate in candidates if candidate.answer is not None]
+    weights = _weights(voters, aggregation) if weighted else [1.0] * len(voters)
+    for candidate, weight in zip(voters, weights, strict=True):
+        assert candidate.answer is not None
         for index, (answer, total) in enumerate(groups):
             if is_equivalent(candidate.answer, answer):
                 groups[index] = (answer, total + weight)

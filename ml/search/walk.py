@@ -230,6 +230,8 @@ class _Drive(Generic[Key, Result]):
             if failure is not None:
                 raise failure
             search.cost.executions += runs
+            if isinstance(answer, Graded) and not answer.is_evidence:
+                search.ungraded += 1
             if isinstance(answer, Graded) and answer.is_disputed:
                 assert isinstance(request, Grade)
                 search.disputed[request.problem.answer, str(answer.answer)] = answer.is_correct

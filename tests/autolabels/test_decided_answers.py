@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def policy(monkeypatch, settings, tmp_path):
     settings.VAR = tmp_path / "var"
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: Unreduced())
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: Unreduced())
 
 
 @pytest.fixture

@@ -56,6 +56,9 @@ def test_an_admin_starts_a_search_and_sees_its_run(client):
         {"method": "guess"},
         {"policy": "http://me:secret@host"},
         {"policy": "http://[host"},
+        {"policy": "http:///v1"},
+        {"policy": "http://host:eight/v1"},
+        {"policy": "htp://host:8000/v1"},
         {"policy": "--out"},
     ],
 )

@@ -112,3 +112,27 @@ def test_the_list_reads_neither_inputs_nor_results_of_jobs_and_all_jobs_in_two_q
     statements = [query["sql"] for query in queries]
     assert sum('"jobs_job"' in sql for sql in statements) == 2
     assert not any('"jobs_job"."spec"' in sql or '"jobs_job"."result"' in sql for sql in statements)
+
+
+def test_the_run_s_page_says_what_keeps_its_jobs_waiting_and_until_when(client):
+    user = make_user("reviewer")
+    client.login(username=user.username, password=PASSWORD)
+    run, silent = make_run(), "policy server http://host:8000/v1 does not answer"
+    for state in ("running", "running", "failed"):
+        make_shard(run, state, done=1, message=silent)
+    paused = make_shard(run, "queued", done=1, message=silent).job
+    type(paused).objects.filter(pk=paused.pk).update(queued_at=timezone.now() + timedelta(minutes=2))
+    progress = progress_of(run, run.shards.select_related("job"))
+    assert progress.messages == [silent] and progress.waits_until is not None
+    page = client.get(reverse("autolabels:run", args=[run.pk])).content.decode()
+    assert page.count(silent) == 1 and "Next attempt" in page
+
+
+def test_the_run_s_page_says_how_many_ends_nothing_could_grade(client):
+    user = make_user("reviewer")
+    client.login(username=user.username, password=PASSWORD)
+    for ungraded, is_told in ((7, True), (0, False)):
+        run = make_run(loaded_at=timezone.now(), cost=spent(1000, 10, 20.0) | {"ungraded": ungraded})
+        make_shard(run, "done", is_loaded=True)
+        page = client.get(reverse("autolabels:run", args=[run.pk])).content.decode()
+        assert ("Ends that nothing could grade" in page) is is_told

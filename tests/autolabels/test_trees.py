@@ -1,6 +1,6 @@
 """A search tree is drawn so that it can be read, folded and walked."""
 
-from labelsite.autolabels.plots.tree import tree_svg
+from labelsite.autolabels.plots.tree import spoken, tree_svg
 from labelsite.autolabels.trees import COMFORTABLE, TreeView, parse_toggled, with_toggled
 from tests.autolabels.files import node, small_tree, tree_line
 
@@ -42,7 +42,15 @@ def test_the_way_to_the_answer_is_one_straight_line_and_what_was_pruned_comes_la
 def test_the_way_to_the_answer_is_marked():
     view = TreeView(small_tree())
     assert [shown.id for shown in view.nodes if shown.on_best_path] == [0, 1, 2]
-    assert view.counts() == {"nodes": 5, "correct": 1, "wrong": 1, "invalid": 0, "pruned": 1}
+    assert view.counts() == {"nodes": 5, "correct": 1, "wrong": 1, "invalid": 0, "pruned": 1, "lost": 0}
+
+
+def test_rollouts_that_nothing_could_grade_are_counted_and_their_step_shows_a_dash():
+    data = small_tree()
+    data["nodes"][3] |= {"q_value": None, "visits": 1, "lost": 6}
+    view = TreeView(data)
+    assert view.counts()["lost"] == 6
+    assert "Q –" in spoken(view.nodes[3])
 
 
 def test_a_folded_node_hides_everything_below_it():

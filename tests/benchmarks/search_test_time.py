@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ml.aggregation import AGGREGATIONS
 from ml.agreement import bootstrap_interval, wilson_interval
 from ml.answers import is_equivalent
 from ml.execution import sandbox
@@ -29,7 +30,7 @@ from ml.records import Problem
 from ml.search import beam, best_of_n, rest_mcts, rstar, trajectories
 from ml.search.cost import Cost
 from ml.search.requests import Search
-from ml.search.voting import AGGREGATIONS, Candidate, Chosen, best_candidate, vote
+from ml.search.voting import Candidate, Chosen, best_candidate, vote
 from ml.search.walk import ValueModel, Walk
 from tests.benchmarks.support.guide import guide
 from tests.benchmarks.support.rows import Table

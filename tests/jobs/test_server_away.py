@@ -127,3 +127,20 @@ def test_the_page_of_a_job_that_waits_for_a_server_says_why_and_until_when(
     run_and_load(job.pk)
     page = client.get(address).content.decode()
     assert "Connection refused" in page and "Next attempt" in page
+
+
+def test_a_job_says_that_its_server_does_not_answer_and_keeps_its_figures(tmp_path: Path) -> None:
+    job = search_at(nobody_at(), tmp_path)
+    Job.objects.filter(pk=job.pk).update(progress={"done": 3, "total": 9, "message": ""})
+    run_and_load(job.pk)
+    told = fresh(job).progress
+    assert "does not answer" in told["message"] and "Connection refused" in told["message"]
+    assert (told["done"], told["total"]) == (3, 9)
+
+
+@pytest.mark.parametrize("address", ["http://host:eight/v1", "http:///v1"])
+def test_a_malformed_address_ends_a_job_at_its_first_attempt(tmp_path: Path, address: str) -> None:
+    job = search_at(address, tmp_path)
+    run_and_load(job.pk)
+    failed = fresh(job)
+    assert (failed.state, failed.attempt) == (JobState.FAILED, 1) and address in failed.error

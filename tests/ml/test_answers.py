@@ -7,7 +7,7 @@ import time
 import pytest
 
 from ml.answer_grading import GradingProcess, math_verify_verdict
-from ml.answers import extract_final_answer, is_equivalent, is_strictly_equal, judge
+from ml.answers import _compared, extract_final_answer, is_equivalent, is_strictly_equal, judge
 from tests.data import real_data
 
 
@@ -176,12 +176,41 @@ def test_numbers_are_compared_without_asking_the_slow_grader(monkeypatch):
         ("0.30000000000000004", "0.3"),
         ("33.333333333333336", r"\frac{100}{3}"),
         ("-1.1428571428571428", "-8/7"),
+        ("2.9999999999999996", "3"),
+        ("7.000000000000001", "$7.0$"),
+        ("-0.00029999999999999997", "-0.0003"),
+        ("1,234.9999999999998", "1235"),
+        ("12345678.999999998", "12345679"),
+        ("2.9999999999999996 inches", "3 inches"),
+        ("(2.9999999999999996, 1)", "(3, 1)"),
+        ("x = 2.9999999999999996", "x = 3"),
+        ("2.9999999999999996", "3.0000000000000004"),
     ],
 )
 def test_a_float_that_a_program_prints_is_right_to_the_primary_opinion_and_disputed(printed, reference):
     verdict = judge(printed, reference)
     assert (verdict.primary, verdict.strict) == (True, False)
     assert is_equivalent(reference, printed)
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [
+        ("3.0001", "3"),
+        ("3.0000001", "3"),
+        # Twelve digits are trusted, and this one is different in its eleventh.
+        ("3.0000000001234567", "3"),
+        # Nobody's float has so many digits: it is meant exactly.
+        ("2.99999999999999999999", "3"),
+        ("10000000000000001", "10000000000000000"),
+        ("1234567890123.0002", "1234567890120"),
+        ("1234567890123.0002", "1234567890123"),
+        ("0.00000000000001", "0"),
+        ("(2.9999, 1)", "(3, 1)"),
+    ],
+)
+def test_what_is_no_rounding_error_of_a_float_stays_different(answer, reference):
+    assert not is_equivalent(answer, reference) and not is_equivalent(reference, answer)
 
 
 @pytest.mark.parametrize(
@@ -230,6 +259,12 @@ def test_an_answer_that_hangs_the_grader_is_stopped_by_the_wall_clock_also_in_a_
 
 def test_a_run_away_text_is_no_answer():
     assert not is_equivalent("9" * 5000, "9" * 5001)
+
+
+def test_run_away_texts_are_not_kept_in_memory():
+    before = _compared.cache_info().currsize
+    assert not is_equivalent("9" * 5_000, "8") and not is_equivalent("8", "9" * 5_000)
+    assert _compared.cache_info().currsize == before
 
 
 def test_every_math500_answer_equals_itself_in_its_solution():

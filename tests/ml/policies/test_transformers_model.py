@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from ml.errors import MisstepError
 from ml.execution import sandbox
 from ml.pocket.problems import generate
-from ml.policies import load_policy
+from ml.policies import load_policy, transformers_model
 from ml.policies.prompt import prompt_for
 from ml.policies.protocol import PartlyAnswered, Prefix, Unanswerable
 from ml.policies.transformers_model import LONGEST_STEP
@@ -65,6 +65,23 @@ def test_what_is_drawn_does_not_depend_on_the_batch(policy):
     alone = [policy.complete([prefix], 3, 0.8, 7)[0] for prefix in prefixes]
     assert [[c.steps for c in row] for row in together] == [[c.steps for c in row] for row in alone]
     assert len({c.steps for row in policy.complete(prefixes, 6, 1.2, 7) for c in row}) > 3
+
+
+def test_many_samples_of_one_prefix_are_written_a_batch_at_a_time_and_are_the_same(policy, monkeypatch):
+    prefix = Prefix(PROBLEMS[0], (), "code")
+    together = policy.next_steps([prefix], 7, 0.8, 0)
+    sampled, widths = policy._sample, []
+
+    def sample(prompts, rows, *others):
+        widths.append(len(rows))
+        sampled(prompts, rows, *others)
+
+    monkeypatch.setattr(transformers_model, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(policy, "_sample", sample)
+    assert [one.steps for one in policy.next_steps([prefix], 7, 0.8, 0)[0]] == [
+        one.steps for one in together[0]
+    ]
+    assert widths == [3, 3, 1]
 
 
 def test_a_prefix_that_leaves_room_for_a_step_is_read_whole(policy, monkeypatch):

@@ -91,7 +91,7 @@ def test_a_value_where_rounding_turns_is_read_again_by_itself(preference_checkpo
 
 
 def guided(folder, checkpoint, monkeypatch, method, name):
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: ChainPolicy(0.3))
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: ChainPolicy(0.3))
     problems = folder / "problems.jsonl"
     lines = [{"problem": f"{n} + 4 + 5 + 6", "answer": n + 15} for n in range(1, 5)]
     problems.write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -17,7 +17,9 @@ class SlowChainPolicy(ChainPolicy):
 
 
 if __name__ == "__main__":
-    autolabel.load_policy = lambda spec, engines: (SlowChainPolicy if spec == "slow" else ChainPolicy)(0.2)
+    autolabel.load_policy = lambda spec, engines, **_: (SlowChainPolicy if spec == "slow" else ChainPolicy)(
+        0.2
+    )
     try:
         sys.exit(autolabel.main(sys.argv[1:]))
     except MisstepError as refusal:

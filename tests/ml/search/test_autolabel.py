@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     """Twelve problems, and one solution of each with its truth."""
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: ChainPolicy(0.2))
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: ChainPolicy(0.2))
     write_inputs(tmp_path, 12)
     return tmp_path
 
@@ -121,7 +121,7 @@ def test_half_a_surrogate_pair_from_a_model_does_not_end_the_run(files, monkeypa
             text, done = super()._code_step(numbers, before, slip)
             return "\ud83d " + text, done
 
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: Odd(0.2))
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: Odd(0.2))
     label(files, "--problems", str(files / "problems.jsonl"), "--limit", "2", "--method", "rstar")
     assert lines(files / "out" / "trees.jsonl")[0]["nodes"][1]["text"].startswith("\ud83d ")
 
@@ -140,7 +140,7 @@ def test_an_item_that_the_policy_cannot_read_has_no_estimate_and_ends_no_run(
     solved = {"steps": ["Adding 1 gives 2.", "The answer is 6."], "final_answer": "6", "is_correct": False}
     long |= {"solutions": [solved]} if source == "--solutions" else {}
     (files / name).write_text(json.dumps(long) + "\n" + every)
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: ShortSightedPolicy(0.2))
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: ShortSightedPolicy(0.2))
     given[-1] = "4"
     with pytest.warns(UserWarning, match="no estimate of 'long.*: problem 'long' is too long"):
         label(files, *given)
@@ -263,7 +263,7 @@ def test_answers_on_which_the_two_opinions_differ_are_kept_for_people(files, mon
         def complete(self, prefixes, count, temperature, seed):
             return [[Continuation(("The answer is 2/4.",), True, 5)] * count for _ in prefixes]
 
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: Unreduced())
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: Unreduced())
     problems = [
         {"id": f"p{index}", "problem": "Half?", "answer": answer}
         for index, answer in ((0, "1/2"), (1, "2/4"))

@@ -13,7 +13,7 @@ from tests.ml.search.toy import ChainPolicy
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     """Twelve problems, and one solution of each with its truth."""
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: ChainPolicy(0.2))
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: ChainPolicy(0.2))
     write_inputs(tmp_path, 12)
     return tmp_path
 

@@ -28,7 +28,7 @@ class Unreduced:
 @pytest.fixture
 def halves(tmp_path, monkeypatch):
     """Two problems with the same reference answer, and a solution of each."""
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines: Unreduced())
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: Unreduced())
     solution = {"steps": ["Half.", "The answer is 2/4."], "final_answer": "2/4", "is_correct": True}
     problems = [("p0", "Half?"), ("p1", "One half?")]
     body = [{"id": pk, "problem": text, "answer": "1/2", "solutions": [solution]} for pk, text in problems]

@@ -34,3 +34,10 @@ def test_a_wrong_step_takes_the_distance_of_its_nearest_good_ancestor():
 
 def test_without_any_known_distance_there_is_no_value():
     assert quality_values([False, False], [None, None], None) == [None, None]
+
+
+def test_a_step_of_which_nothing_is_known_is_right_before_a_right_one_and_else_ends_what_is_known():
+    # m = 2, (1), 0: thirds, as on a right solution.
+    assert quality_values([True, None, True], [2, 1, 0], 3) == pytest.approx([1 / 3, 2 / 3, 1.0])
+    # Whether the second or the third is the first mistake is not known, so neither is how far the third fell.
+    assert quality_values([True, None, False], [2, None, None], 3) == [pytest.approx(1 / 3), None, None]

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from ml.aggregation import AGGREGATIONS, product
+from ml.evaluation.best_of_n import aggregate
 from ml.execution import sandbox
 from ml.search import beam, best_of_n, rest_mcts, rstar, trajectories
-from ml.search.voting import Candidate, best_candidate, product, score_of, vote
+from ml.search.voting import Candidate, best_candidate, score_of, vote
 from ml.search.walk import Walk
 from tests.ml.search.toy import ChainPolicy, chain_problem
 
@@ -49,7 +51,16 @@ def test_aggregations_by_hand():
     assert score_of(one, "minimum") == 0.5
     assert score_of(one, "mean") == pytest.approx(0.65)
     assert score_of(one, "last") == 0.8
+    assert score_of(one, "maximum") == 0.8
     assert product([1e-300, 1e-300]) == pytest.approx(1e-24)
+
+
+def test_search_chooses_among_two_solutions_as_evaluation_does_by_every_aggregation():
+    steady, rising = (0.6, 0.6, 0.6), (0.5, 0.9, 0.7)
+    for how in AGGREGATIONS:
+        searched = best_candidate([Candidate((), "1", steady), Candidate((), "2", rising)], how).answer
+        evaluated = max(("1", steady), ("2", rising), key=lambda pair: aggregate(pair[1], how))[0]
+        assert searched == evaluated == ("1" if how == "minimum" else "2")
 
 
 def test_a_vote_groups_equal_answers_and_weights_can_turn_it():
@@ -63,6 +74,16 @@ def test_a_vote_groups_equal_answers_and_weights_can_turn_it():
     assert vote(candidates, weighted=True).answer == "7"
     assert best_candidate(candidates).answer == "7"
     assert vote([]).answer is None and best_candidate([]).answer is None
+
+
+def test_a_weighted_vote_counts_no_score_below_nothing_and_no_product_too_small_for_a_float():
+    # Summed as they are, -0.1 - 0.1 + 0.15 < 0.02: an answer would lose by being given often.
+    often = [Candidate((), "3", (score,)) for score in (-0.1, -0.1, 0.15)]
+    assert vote([Candidate((), "7", (0.02,)), *often], weighted=True).answer == "3"
+    # 1e-360 and 1e-348 are both 0 as floats, and their ratio is not.
+    poor, better = Candidate((), "7", (1e-12,) * 30), Candidate((), "3", (1e-12,) * 29)
+    assert vote([poor, better], "product", weighted=True).answer == "3"
+    assert vote([Candidate((), "7"), Candidate((), "3"), Candidate((), "3")], "product", True).answer == "3"
 
 
 def test_every_method_beats_a_single_sample():

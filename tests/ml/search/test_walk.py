@@ -9,7 +9,7 @@ import pytest
 
 from ml.execution import Execution, Verdict, sandbox
 from ml.policies.protocol import Prefix, Unanswerable
-from ml.search import omegaprm, rest_mcts, rstar
+from ml.search import omegaprm, omegaprm_given, rest_mcts, rstar
 from ml.search.requests import Completions, Run, gather
 from ml.search.walk import Walk
 from tests.ml.search.toy import ChainPolicy, ShortSightedPolicy, chain_problem, prose_solution
@@ -192,7 +192,7 @@ def test_gather_sends_the_requests_of_its_parts_together():
 
 
 @pytest.mark.parametrize(
-    "module,options", [(omegaprm, omegaprm.OmegaPrm()), (rest_mcts, rest_mcts.RestMcts())]
+    "module,options", [(omegaprm_given, omegaprm.OmegaPrm()), (rest_mcts, rest_mcts.RestMcts())]
 )
 def test_estimates_do_not_depend_on_company(module, options):
     solutions = [

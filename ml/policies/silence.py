@@ -1,0 +1,45 @@
+"""A server that says nothing: told at once, and what can be known of why."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import urllib.error
+
+from ml.progress import tell
+
+
+class Silence:
+    """Tells once that a server does not answer, and takes it back when it does."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._is_told = False
+        # Requests are under way side by side, and each meets the same silence.
+        self._lock = threading.Lock()
+
+    def tell(self, why: str, tries: int) -> None:
+        """Say it, unless it is said already. A server may still be starting, so it is asked again all the same."""
+        with self._lock:
+            told, self._is_told = self._is_told, True
+        if not told:
+            tell(f"policy server {self.address} does not answer ({why}); it is asked up to {tries} times")
+
+    def end(self) -> None:
+        """It has answered."""
+        if self._is_told:
+            with self._lock:
+                told, self._is_told = self._is_told, False
+            if told:
+                tell("")
+
+
+def failed_lookup(error: BaseException) -> socket.gaierror | None:
+    """The look-up of the host's name, where that is what failed."""
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    return reason if isinstance(reason, socket.gaierror) else None
+
+
+def may_be_found_later(lookup: socket.gaierror) -> bool:
+    """Whether nobody could be asked for the name, which says nothing of the name."""
+    return lookup.errno == socket.EAI_AGAIN
