@@ -29,6 +29,8 @@ from labelsite.embedded.supervisor import ROOT, Hold, ensure, var_folder
 
 NEEDED_BYTES = 10**9
 WEB_ANSWERS_SECONDS = 60.0
+# What runs jobs outlasts their children, which save what they have (labelsite.jobs.child.STOP_GRACE_SECONDS, 35).
+JOBS_SAVE_SECONDS = 45.0
 
 
 class DemoError(Exception):
@@ -127,19 +129,19 @@ class Demo:
 
     def _start_programs(self) -> None:
         worker = [sys.executable, "-m", "celery", "-A", "labelsite", "worker", "-l", "info"]
-        # A job that is cut short is taken up again, so a worker that is told to end need not finish it first.
-        quick_end = {"KEEP_CONNECTIONS": "0", "REMAP_SIGTERM": "SIGQUIT"}
+        no_pool = {"KEEP_CONNECTIONS": "0"}
         name = f"{self.port}@{socket.gethostname()}"
         # A worker that ends politely waits for its broker, which the same death has taken away.
         at_once = signal.SIGKILL
         for member in (
             Member("web", self._web_command()),
             Member(
-                "worker", [*worker, "-Q", "default", "-c", "2", "-n", f"default-{name}"], quick_end, at_once
+                "worker", [*worker, "-Q", "default", "-c", "2", "-n", f"default-{name}"],
+                no_pool, at_once, JOBS_SAVE_SECONDS,
             ),
-            Member("gpu", [*worker, "-Q", "gpu", "-c", "1", "-n", f"gpu-{name}"], quick_end, at_once),
-            Member("poller", [sys.executable, "manage.py", "poll_jobs"], {"KEEP_CONNECTIONS": "0"}),
-        ):
+            Member("gpu", [*worker, "-Q", "gpu", "-c", "1", "-n", f"gpu-{name}"], no_pool, at_once, JOBS_SAVE_SECONDS),
+            Member("poller", [sys.executable, "manage.py", "poll_jobs"], no_pool, patience=JOBS_SAVE_SECONDS),
+        ):  # fmt: skip
             self.group.start(member)
 
     def _web_command(self) -> list[str]:
@@ -240,7 +242,7 @@ class Demo:
     def _stop(self) -> None:
         if self.hold is None and not self.group.members:
             return
-        print("\nStopping ...", flush=True)
+        print(f"\nStopping (a running job has up to {JOBS_SAVE_SECONDS:.0f} s to save) ...", flush=True)
         # A second Ctrl-C must not leave half of it running.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)

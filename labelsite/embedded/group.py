@@ -28,6 +28,8 @@ class Member:
     environment: Mapping[str, str] = field(default_factory=dict)
     # What it gets when the group's own process is killed and cannot stop it.
     signal_of_death: int = signal.SIGTERM
+    # How many seconds it has to end when the group stops.
+    patience: float = 8.0
     process: subprocess.Popen[bytes] | None = None
     restarts: int = 0
     start_again_at: float = 0.0
@@ -77,17 +79,16 @@ class ProcessGroup:
                 member.restarts, member.start_again_at = member.restarts + 1, 0.0
                 self.start(member)
 
-    def stop(self, patience: float = 8.0) -> None:
-        """Ask all members to end; after `patience` seconds kill what is left of them and their children."""
-        running = [one.process for one in self.members if one.process is not None]
-        for process in running:
+    def stop(self) -> None:
+        """Ask all members to end; kill those that outlast their patience, and what is left of anyone's children."""
+        running = [(one.process, one.patience) for one in self.members if one.process is not None]
+        for process, _ in running:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-        deadline = time.monotonic() + patience
-        for process in running:
+        asked_at = time.monotonic()
+        for process, patience in sorted(running, key=lambda one: one[1]):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.01, deadline - time.monotonic()))
-        for process in running:
+                process.wait(max(0.01, asked_at + patience - time.monotonic()))
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

@@ -30,6 +30,7 @@ from labelsite.jobs.errors import (
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.series import SeriesWriter
+from labelsite.jobs.stopping import StopLater
 from ml.errors import EXIT_IN_USE, EXIT_SERVER_AWAY
 
 # What a child may see of our environment. Addresses and secrets are left out by not being named here.
@@ -37,8 +38,8 @@ KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV
 KEPT_PREFIXES = ("OMP_", "MKL_", "CUDA_", "NVIDIA_", "HF_", "MISSTEP_")
 LARGEST_LOG = 2 * 2**20
 LARGEST_LINE = 4 * 2**20
-# Training saves a checkpoint when it is asked to stop; this is its time for that.
-CANCEL_GRACE_SECONDS = 20.0
+# A training promises to save its state within 30 seconds when it is asked to stop; no child is killed before that.
+STOP_GRACE_SECONDS = 35.0
 # How a process ends that SIGTERM ended, and one that saved its state first and then says so.
 STOPPED = (-signal.SIGTERM, 128 + signal.SIGTERM)
 
@@ -70,45 +71,49 @@ def command_line(job: Job) -> list[str]:
     return filled
 
 
-def run(job: Job, lease: Lease, grace: float = CANCEL_GRACE_SECONDS) -> dict[str, Any]:
+def run(job: Job, lease: Lease, grace: float = STOP_GRACE_SECONDS) -> dict[str, Any]:
     """Run the child to its end and return the JSON object that it printed last ({} if none).
 
+    Where this process is told to stop meanwhile, the child is asked to end too, and the signal is passed on after it.
     Raises ChildFailed (it gave up by itself), ChildKilled (a signal ended it), ChildStopped (SIGTERM did),
     ChildShutOut (another one writes to its folder), ChildUnserved (a server is away), JobCancelled, LostLease.
     """
     folder = job.attempt_folder
     for needed in (folder, job.inputs, job.outputs):
         needed.mkdir(parents=True, exist_ok=True)
-    _end_earlier_child(job.folder)
+    _end_earlier_child(job.folder, lease, grace)
     command = command_line(job)
     (folder / "spec.json").write_text(
         json.dumps({"verb": job.verb, "attempt": job.attempt, "command": command, "spec": job.spec}, indent=1)
     )
-    process = subprocess.Popen(
-        command,
-        cwd=settings.BASE_DIR,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=die_with_parent(signal.SIGTERM),
-    )
-    try:
-        _remember(process.pid, job.folder)
-        return _Watch(job, lease, process, grace).to_the_end()
-    finally:
-        # Whatever the child started is in its group, and must not outlive it.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with StopLater() as stop:
+        process = subprocess.Popen(
+            command,
+            cwd=settings.BASE_DIR,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGTERM),
+        )
+        try:
+            _remember(process.pid, job.folder)
+            return _Watch(job, lease, process, stop, grace).to_the_end()
+        finally:
+            # Whatever the child started is in its group, and must not outlive it.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 class _Watch:
-    """Reads what the child writes while it runs, and ends it when the lease says so."""
+    """Reads what the child writes while it runs, and ends it when the lease or a signal to this process says so."""
 
-    def __init__(self, job: Job, lease: Lease, process: subprocess.Popen[bytes], grace: float) -> None:
-        self.job, self.lease, self.process, self.grace = job, lease, process, grace
+    def __init__(
+        self, job: Job, lease: Lease, process: subprocess.Popen[bytes], stop: StopLater, grace: float
+    ) -> None:
+        self.job, self.lease, self.process, self.stop, self.grace = job, lease, process, stop, grace
         self.result: dict[str, Any] = {}
         self.words: deque[str] = deque(maxlen=20)
         self.unfinished_line = b""
@@ -135,7 +140,7 @@ class _Watch:
                         self._take_log(part, log)
                     else:
                         self._take_output(part, series)
-                self._obey_the_lease()
+                self._obey()
                 if self.process.poll() is not None and not selector.select(0):
                     # A grandchild may hold the pipe open for ever; the child itself has ended.
                     break
@@ -172,10 +177,10 @@ class _Watch:
             self.lease.note(report)
             series.add(report)
 
-    def _obey_the_lease(self) -> None:
+    def _obey(self) -> None:
         if self.lease.lost.is_set():
             raise LostLease(f"{self.job}: attempt {self.job.attempt} no longer holds it")
-        if not self.lease.cancelled.is_set():
+        if not self.lease.cancelled.is_set() and not self.stop.is_asked:
             return
         if self.asked_to_stop_at is None:
             self.asked_to_stop_at = time.monotonic()
@@ -212,20 +217,33 @@ def _remember(pid: int, folder: Path) -> None:
     written.replace(folder / "child.json")
 
 
-def _end_earlier_child(folder: Path, patience: float = 10.0) -> None:
-    """Kill the child of an earlier attempt if it still runs: its runner may be stopped, not dead."""
+def _end_earlier_child(folder: Path, lease: Lease, grace: float, patience: float = 10.0) -> None:
+    """End the child of an earlier attempt if it still runs: its runner may be stopped, not dead.
+
+    One whose runner died was asked to end by the kernel, and may be saving what this attempt is to go on from.
+    """
     try:
         note = json.loads((folder / "child.json").read_text())
     except (FileNotFoundError, ValueError):
         return
-    pid, deadline = int(note["pid"]), time.monotonic() + patience
-    # The start time tells the child from a stranger that was given its process id later.
-    while note["host"] == socket.gethostname() and note["started"] and _start_time(pid) == note["started"]:
-        if time.monotonic() > deadline:
-            raise ChildKilled(f"process {pid} of an earlier attempt does not end")
+    if note["host"] != socket.gethostname():
+        return
+    for way_to_end, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, patience)):
+        if not _is_the_same(note):
+            return
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
-        time.sleep(0.05)
+            os.killpg(int(note["pid"]), way_to_end)
+        deadline = time.monotonic() + seconds
+        while _is_the_same(note) and time.monotonic() < deadline:
+            lease.check()
+            time.sleep(0.05)
+    if _is_the_same(note):
+        raise ChildKilled(f"process {note['pid']} of an earlier attempt does not end")
+
+
+def _is_the_same(note: Mapping[str, Any]) -> bool:
+    """Whether the process of the note runs: its start time tells it from a stranger that was given its id later."""
+    return bool(note["started"]) and _start_time(int(note["pid"])) == note["started"]
 
 
 def _start_time(pid: int) -> str | None:

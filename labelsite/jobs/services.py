@@ -27,6 +27,7 @@ from labelsite.jobs import child, errors
 from labelsite.jobs.lease import Lease, claim, has_vanished, hold_row
 from labelsite.jobs.models import Job, JobKind, JobState
 from labelsite.jobs.outages import outage_pause
+from labelsite.jobs.stopping import stopped_once
 from ml.errors import MisstepError
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ def _wake_on_commit(job: Job) -> None:
     transaction.on_commit(functools.partial(wake, job))
 
 
+@stopped_once
 def perform(
     job_id: int,
     *,

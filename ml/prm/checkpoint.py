@@ -35,11 +35,15 @@ class TrainingState:
 
 
 def save_state(folder: Path, state: TrainingState) -> Path:
-    """Write one state whole; keep the last two."""
+    """Write one state whole; keep the last two.
+
+    One of a later update is torn, or nothing could go on from it: else this run would have.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"step-{state.step:08d}"
     partial = folder / f"partial-{state.step:08d}"
-    shutil.rmtree(partial, ignore_errors=True)
+    for killed in folder.glob("partial-*"):
+        shutil.rmtree(killed, ignore_errors=True)
     partial.mkdir()
     save_file(
         {name: tensor.contiguous() for name, tensor in state.tensors.items()}, partial / "state.safetensors"
@@ -49,8 +53,10 @@ def save_state(folder: Path, state: TrainingState) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     os.replace(partial, target)
     sync(folder)
-    for old in sorted(folder.glob("step-*"))[:-KEPT_STATES]:
-        shutil.rmtree(old, ignore_errors=True)
+    states = sorted(folder.glob("step-*"))
+    end = states.index(target) + 1
+    for useless in (*states[: max(0, end - KEPT_STATES)], *states[end:]):
+        shutil.rmtree(useless, ignore_errors=True)
     return target
 
 

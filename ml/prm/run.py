@@ -41,11 +41,12 @@ from ml.prm.request import (
     tolerance,
     with_rule,
 )
+from ml.prm.resuming import Mark, Run, base_facts
 from ml.prm.score import Scorer, Unscored
 from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
 from ml.prm.sharding import assembled, shard
 from ml.prm.tokenization import StepTokenizer
-from ml.prm.train import Run, TrainingSettings, train
+from ml.prm.train import TrainingSettings, train
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash, read_snapshot
 from ml.targets import has_verdict, label_rows
 
@@ -94,12 +95,15 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     settings = replace(settings, steps=_steps(request, examples), language_weight=language_weight(request))
     layout, closing = base.tokenizer.layout, len(base.tokenizer.separator)
     model = ProcessRewardModel(_prepared(base.model, request), targets, layout.tolerance, closing)
+    # Before anything is split or moved: how many processes train makes no other run.
+    mark = Mark(
+        _fingerprint(snapshot.sha256, request, settings), base_facts(base.origin, base.tokenizer, model)
+    )
     model.to(group.device)
     skeleton = None
     if request.is_sharded and group.size > 1:
         skeleton, group.is_sharded = shard(model), True
     states = states_of(request.out)
-    mark = _fingerprint(snapshot.sha256, request, settings)
     run = train(model, examples, settings, states, mark, group)
     if skeleton is not None:
         model = assembled(skeleton, model)
@@ -204,7 +208,8 @@ def _config(request: Request, settings: TrainingSettings) -> dict[str, Any]:
 
 
 def _fingerprint(snapshot: str, request: Request, settings: TrainingSettings) -> str:
-    """Names the run: the same data, rule, base and settings. Where states are kept does not count."""
+    """Names the run: the same data, rule and settings. Where states are kept does not count; what stands behind the
+    base's name is `base_facts`."""
     body = {**_config(request, settings), "snapshot": snapshot, "rule": asdict(request.rule)}
     body["base"] = request.base
     body.pop("save_every")

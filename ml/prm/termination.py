@@ -1,4 +1,4 @@
-"""SIGTERM as a request: the loop ends its update, saves, and stops."""
+"""A request to stop: the loop ends its update, saves, and stops."""
 
 from __future__ import annotations
 
@@ -7,25 +7,37 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+Handler = Callable[[int, FrameType | None], Any] | int | None
+
 
 class TerminationFlag:
-    """Turns SIGTERM into a flag that the loop looks at between updates."""
+    """Turns SIGTERM and Ctrl-C into a flag that the loop looks at between updates; a second Ctrl-C ends it at once."""
 
     def __init__(self) -> None:
         self.raised = False
-        self._before: Callable[[int, FrameType | None], Any] | int | None = None
+        self._heard: int | None = None
+        self._before: dict[int, Handler] = {}
 
     def __enter__(self) -> TerminationFlag:
-        try:
-            self._before = signal.signal(signal.SIGTERM, self._raise)
-        except ValueError:
-            # Not the main thread: whoever owns the process decides what SIGTERM does.
-            self._before = None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # What a parent had ignored stays so: nohup, or a shell that started this in the background.
+            if signal.getsignal(number) == signal.SIG_IGN:
+                continue
+            try:
+                self._before[number] = signal.signal(number, self._raise)
+            except ValueError:
+                # Not the main thread: whoever owns the process decides what a signal does.
+                break
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if kind is None and self._heard is not None:
+            # It came after the last look, and nobody has obeyed it.
+            signal.raise_signal(self._heard)
 
-    def _raise(self, *_: object) -> None:
-        self.raised = True
+    def _raise(self, number: int, _: FrameType | None) -> None:
+        if number == signal.SIGINT and self._heard == number:
+            raise KeyboardInterrupt
+        self.raised, self._heard = True, number

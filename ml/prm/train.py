@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,15 @@ import numpy as np
 import torch
 
 from ml.errors import MisstepError
-from ml.prm.checkpoint import TrainingState, load_newest_state, save_state
 from ml.prm.distributed import Group
 from ml.prm.examples import Example
 from ml.prm.likelihood import count_tokens
 from ml.prm.model import ProcessRewardModel
 from ml.prm.objectives import hits, normaliser_of, objective_loss
-from ml.prm.optimizers import Optimizers, optimizers_of
+from ml.prm.optimizers import optimizers_of
 from ml.prm.packing import batches_within, pack
-from ml.prm.sharding import split_like, whole
+from ml.prm.resuming import Mark, Run, refuse_parted, resumed, save
+from ml.prm.sharding import whole
 from ml.prm.termination import TerminationFlag
 from ml.progress import Progress
 
@@ -56,17 +56,6 @@ class TrainingSettings:
     preference_output: str = "tanh"
 
 
-@dataclass
-class Run:
-    """A run while it goes: where it stands, what each update reported, and how long its updates took: of attempts
-    before this one, and of this one."""
-
-    step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    earlier_seconds: float = 0.0
-    seconds: float = 0.0
-
-
 class Terminated(Exception):
     """SIGTERM came; the state was saved."""
 
@@ -76,22 +65,22 @@ def train(
     examples: Sequence[Example],
     settings: TrainingSettings,
     state_folder: Path | None = None,
-    fingerprint: str = "",
+    mark: Mark | None = None,
     group: Group | None = None,
 ) -> Run:
     """Train in place. With `state_folder` the run saves states there and goes on from the newest one.
 
-    Raises MisstepError when there is nothing to learn from, when the folder's states are of another run, or
-    when a loss or the gradient stops being finite; Terminated after SIGTERM, once the state is on disk.
+    Raises MisstepError when there is nothing to learn from, when the folder's states are of another run (see `mark`),
+    or when a loss or the gradient stops being finite; Terminated after SIGTERM, once the state is on disk.
     """
     if not examples:
         raise MisstepError("no example has a target under this rule and objective, expected at least one")
-    group = group or Group()
+    group, mark = group or Group(), mark or Mark()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizers = optimizers_of(model, settings.optimizer, settings.learning_rate, settings.weight_decay)
     torch.manual_seed(settings.seed)
-    run = _resumed(model, optimizers, state_folder, fingerprint)
-    _refuse_parted(run, state_folder, group)
+    run = resumed(model, optimizers, state_folder, mark, group)
+    refuse_parted(run, state_folder, group)
     progress = Progress("steps", settings.steps, begun_at=run.step)
     model.train()
     with TerminationFlag() as flag:
@@ -109,13 +98,17 @@ def train(
             run.step += 1
             run.history.append({"step": run.step, "loss": loss, "accuracy": accuracy, "learning_rate": rate})
             read = sum(len(example.reads) for example in batch)
-            _report(progress, run, read / (time.perf_counter() - started))
+            try:
+                _report(progress, run, read / (time.perf_counter() - started))
+            except BrokenPipeError:
+                # Whoever started this and read its words has died: nobody waits for it, and the next one goes on.
+                flag.raised = True
             run.seconds += time.perf_counter() - started
             # After the last update too: what follows may be cut short, and must not cost an update again.
             due = run.step % settings.save_every == 0 or run.step == settings.steps
             is_stopping = group.any(flag.raised)
             if state_folder and (due or is_stopping):
-                _save(state_folder, model, optimizers, run, fingerprint, group)
+                save(state_folder, model, optimizers, run, mark, group)
             if is_stopping:
                 raise Terminated(f"stopped at step {run.step}; the same command goes on from there")
     model.eval()
@@ -218,68 +211,3 @@ def _report(progress: Progress, run: Run, labelled_steps_per_second: float) -> N
         "learning_rate": last["learning_rate"],
     }
     progress.report(run.step, metrics=metrics)
-
-
-def _save(
-    folder: Path,
-    model: ProcessRewardModel,
-    optimizers: Optimizers,
-    run: Run,
-    fingerprint: str,
-    group: Group,
-) -> None:
-    """The first process writes; where weights are split, all take part in gathering them."""
-    if group.is_first or group.is_sharded:
-        state = _state(model, optimizers, run, fingerprint)
-        if group.is_first:
-            save_state(folder, state)
-
-
-def _state(model: ProcessRewardModel, optimizers: Optimizers, run: Run, fingerprint: str) -> TrainingState:
-    tensors = {f"weight.{name}": whole(p.detach()) for name, p in _trained(model)}
-    tensors |= {f"optimizer.{index}.{name}": whole(value) for index, name, value in optimizers.slots()}
-    tensors["random"] = torch.get_rng_state()
-    body = {
-        "history": run.history,
-        "fingerprint": fingerprint,
-        "seconds": run.earlier_seconds + run.seconds,
-    }
-    return TrainingState(run.step, body, tensors)
-
-
-def _resumed(model: ProcessRewardModel, optimizers: Optimizers, folder: Path | None, fingerprint: str) -> Run:
-    state = load_newest_state(folder) if folder else None
-    if state is None:
-        return Run()
-    if state.body["fingerprint"] != fingerprint:
-        raise MisstepError(
-            f"{folder} holds states of a run with other settings or data, expected the same command;"
-            " remove the folder to start anew"
-        )
-    with torch.no_grad():
-        for name, parameter in _trained(model):
-            parameter.copy_(split_like(state.tensors[f"weight.{name}"], parameter))
-    parameters = optimizers.parameters
-    slots: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in state.tensors.items():
-        if name.startswith("optimizer."):
-            _, index, slot = name.split(".", 2)
-            slots.setdefault(int(index), {})[slot] = split_like(tensor, parameters[int(index)])
-    optimizers.load(slots)
-    torch.set_rng_state(state.tensors["random"])
-    # States of before have no seconds.
-    return Run(state.step, list(state.body["history"]), float(state.body.get("seconds", 0.0)))
-
-
-def _refuse_parted(run: Run, folder: Path | None, group: Group) -> None:
-    """Raises MisstepError where the processes would go on from different updates: each reads its own disk."""
-    low, high = group.range_of(run.step)
-    if low != high:
-        raise MisstepError(
-            f"{folder}: the processes found states of step {int(low)} to {int(high)}, expected the same in all:"
-            " on several hosts --out must lie on a disk that they share"
-        )
-
-
-def _trained(model: ProcessRewardModel) -> Iterator[tuple[str, torch.nn.Parameter]]:
-    return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)

@@ -166,14 +166,13 @@ def labels_from_posterior(posterior: Sequence[float], rule: LabelRule) -> Decisi
     """Soft labels from P(no mistake up to and with step k).
 
     The label of step k is conditional: the probability that it is correct given that everything before it is,
-    which is what the step's classifier predicts. Steps that are more probably behind a mistake than not are
-    left unsupervised, whatever `after_mistake` says: there is no hard first mistake to stand behind.
+    which is what the step's classifier predicts. Steps that are more probably behind a mistake than not stand behind
+    the first mistake, and `after_mistake` decides on them as everywhere.
     """
     labels: list[float | None] = []
     before = 1.0
     for through in posterior:
-        reached = before >= 0.5 or rule.after_mistake == "keep"
-        labels.append(min(1.0, max(0.0, through / before)) if reached and before > 0 else None)
+        labels.append(min(1.0, max(0.0, through / before)) if before > 0 else None)
         before = through
     first = next((k for k, through in enumerate(posterior) if through < 0.5), None)
-    return Decision(labels, ["fused" if label is not None else None for label in labels], first)
+    return supervised(labels, "fused", first, rule)

@@ -161,3 +161,12 @@ def test_a_checkpoint_without_its_manifest_is_not_loaded(tmp_path):
         check_whole(partial)
     seal(partial)
     assert check_whole(partial)["objective"] == "classifier"
+
+
+def test_what_killed_and_torn_writes_left_takes_no_room_and_no_other_states_place(tmp_path):
+    for name in ("step-00000009", "partial-00000008"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "state.safetensors").write_bytes(b"torn")
+    for step in (1, 2, 3):
+        save_state(tmp_path, state(step))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000002", "step-00000003"]

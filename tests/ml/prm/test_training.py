@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 import signal
@@ -17,16 +16,16 @@ import pytest
 import torch
 
 from ml.errors import MisstepError
-from ml.prm import train as training
-from ml.prm.checkpoint import load_newest_state
 from ml.prm.examples import Example
 from ml.prm.likelihood import TOLERANCE
 from ml.prm.model import ProcessRewardModel, build, recompute_activations, small_config, with_lora
 from ml.prm.packing import pack
+from ml.prm.resuming import Mark
 from ml.prm.train import Terminated, TrainingSettings, learning_rate_at, train
-from tests.ml.prm.toys import examples_of, forget_last_state, sums, tiny_model, tokenizer, with_neutrals
+from tests.ml.prm.toys import examples_of, sums, tiny_model, tokenizer, with_neutrals
 
 STEPS = tokenizer()
+MINE = Mark("f", {"weights": {"name": "small"}})
 OUTPUTS = {"classifier": 2, "outcome": 2, "value": 1, "preference": 1}
 
 
@@ -88,11 +87,11 @@ def test_twenty_records_are_learned_by_heart(case):
     assert run.history[-1]["accuracy"] == 1.0
 
 
-def short_run(folder: Path | None, steps: int = 12, fingerprint: str = "f", **changes) -> tuple[str, list]:
+def short_run(folder: Path | None, steps: int = 12, mark: Mark = MINE, **changes) -> tuple[str, list]:
     examples = examples_of("classifier", sums(20), STEPS)
     model = sized_model("classifier")
     settings = TrainingSettings("classifier", steps, batch_size=8, **{"save_every": 3, **changes})
-    run = train(model, examples, settings, folder, fingerprint)
+    run = train(model, examples, settings, folder, mark)
     return weights_hash(model), run.history
 
 
@@ -141,54 +140,6 @@ def test_killed_twenty_times_and_resumed_the_weights_are_the_same_bit_for_bit(tm
             for old in (tmp_path / "state").iterdir():
                 old.rename(tmp_path / f"done-{kills}-{old.name}-{time.monotonic_ns()}")
     assert short_run(tmp_path / "state", steps=60) == undisturbed
-
-
-def test_a_resumed_run_reports_where_it_began(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("MISSTEP_PROGRESS", "json")
-    short_run(tmp_path, steps=4)
-    forget_last_state(tmp_path)
-    capsys.readouterr()
-    short_run(tmp_path, steps=4)
-    report = json.loads(capsys.readouterr().out.splitlines()[-1])["progress"]
-    assert (report["begun_at"], report["done"]) == (3, 4)
-
-
-def test_sigterm_saves_and_the_run_goes_on_from_there(tmp_path):
-    child = in_child(lambda: short_run(tmp_path / "state", steps=5000, save_every=100_000))
-    time.sleep(0.7)
-    os.kill(child, signal.SIGTERM)
-    started = time.monotonic()
-    _, status = os.waitpid(child, 0)
-    assert os.WEXITSTATUS(status) == 143 and time.monotonic() - started < 30
-    state = load_newest_state(tmp_path / "state")
-    assert state is not None and 0 < state.step < 5000
-    assert len(state.body["history"]) == state.step
-
-
-def test_what_ended_between_its_last_update_and_its_checkpoint_makes_no_update_again(tmp_path, monkeypatch):
-    whole = short_run(tmp_path, steps=6, save_every=100)
-    state = load_newest_state(tmp_path)
-    assert state is not None and state.step == 6 and state.body["seconds"] > 0
-    monkeypatch.setattr(training, "_update", lambda *given: pytest.fail("an update was made again"))
-    assert short_run(tmp_path, steps=6, save_every=100) == whole
-
-
-def test_a_run_that_goes_on_knows_how_long_it_took_before(tmp_path):
-    state = tmp_path / "state"
-    examples, settings = (
-        examples_of("classifier", sums(8), STEPS),
-        TrainingSettings("classifier", 4, save_every=2),
-    )
-    first = train(sized_model("classifier"), examples, settings, state)
-    assert first.earlier_seconds == 0 and first.seconds > 0
-    again = train(sized_model("classifier"), examples, settings, state)
-    assert (again.earlier_seconds, again.seconds) == (first.seconds, 0)
-
-
-def test_states_of_another_run_are_not_resumed(tmp_path):
-    short_run(tmp_path, steps=6)
-    with pytest.raises(MisstepError, match="other settings or data"):
-        short_run(tmp_path, steps=6, fingerprint="another")
 
 
 def test_nothing_to_learn_is_refused():

@@ -274,3 +274,17 @@ def test_a_posterior_becomes_conditional_soft_labels():
     decision = decide_labels(human, None, LabelRule("mixed", mixture="fusion"))
     assert decision.labels == [pytest.approx(0.9), pytest.approx(0.5), None]
     assert decision.first_mistake == 1
+
+
+@pytest.mark.parametrize(
+    ("after", "behind"),
+    [("none", [None, None, None]), ("wrong", [0.0, 0.0, 0.0]), ("keep", [pytest.approx(0.5), 0.0, None])],
+)
+def test_steps_behind_fusions_first_mistake_are_labelled_as_after_mistake_says(after, behind):
+    # More probably than not the mistake stands at or before the second step, and for sure before the last one.
+    people = {"ratings": [1, -1, None, None, None], "posterior": [0.9, 0.2, 0.1, 0.0, 0.0]}
+    found = decide_labels(people, None, LabelRule("mixed", mixture="fusion", after_mistake=after))
+    assert found.first_mistake == 1
+    assert found.labels[:2] == [pytest.approx(0.9), pytest.approx(0.2 / 0.9)]
+    assert found.labels[2:] == behind
+    assert found.sources == [None if label is None else "fused" for label in found.labels]

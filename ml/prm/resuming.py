@@ -1,0 +1,155 @@
+"""What a run was when it was interrupted: saved with the state, and asked for before anything goes on from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ml.errors import MisstepError
+from ml.prm.checkpoint import TrainingState, load_newest_state, save_state
+from ml.prm.distributed import Group
+from ml.prm.model import ProcessRewardModel
+from ml.prm.optimizers import Optimizers
+from ml.prm.sharding import split_like, whole
+from ml.prm.tokenization import StepTokenizer
+
+
+@dataclass
+class Run:
+    """A run while it goes: where it stands, what each update reported, and how long its updates took: of attempts
+    before this one, and of this one."""
+
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    earlier_seconds: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What makes a run this one. fingerprint: its settings and data. base: what `base_facts` found, which the
+    settings alone do not say: a base's name stays when what stands behind it changes."""
+
+    fingerprint: str = ""
+    base: Mapping[str, Any] = field(default_factory=dict)
+
+
+def base_facts(
+    origin: Mapping[str, Any], tokenizer: StepTokenizer, model: ProcessRewardModel
+) -> dict[str, Any]:
+    """What a run began from: the weights, what reads its texts, and how the model that is trained is built."""
+    # Without what is usual: a newer library has more of that. Who wrote the file and where it lay make no other model.
+    config = model.plain.config.to_diff_dict()
+    for name in ("transformers_version", "_name_or_path"):
+        config.pop(name, None)
+    parameters = [
+        [name, list(p.shape), str(p.dtype), p.requires_grad] for name, p in model.named_parameters()
+    ]
+    backend = getattr(tokenizer.tokenizer, "backend_tokenizer", None)
+    words = backend.to_str() if backend is not None else sorted(tokenizer.tokenizer.get_vocab().items())
+    facts = {
+        "weights": dict(origin),
+        "tokenizer": _digest([words, asdict(tokenizer.layout)]),
+        "model": _digest([config, parameters]),
+    }
+    # As it comes back from a state.
+    found: dict[str, Any] = json.loads(json.dumps(facts))
+    return found
+
+
+def _digest(found: Any) -> str:
+    return hashlib.sha256(json.dumps(found, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def save(
+    folder: Path, model: ProcessRewardModel, optimizers: Optimizers, run: Run, mark: Mark, group: Group
+) -> None:
+    """The first process writes; where weights are split, all take part in gathering them."""
+    if group.is_first or group.is_sharded:
+        state = _state(model, optimizers, run, mark)
+        if group.is_first:
+            save_state(folder, state)
+
+
+def _state(model: ProcessRewardModel, optimizers: Optimizers, run: Run, mark: Mark) -> TrainingState:
+    tensors = {f"weight.{name}": whole(p.detach()) for name, p in _trained(model)}
+    tensors |= {f"optimizer.{index}.{name}": whole(value) for index, name, value in optimizers.slots()}
+    tensors["random"] = torch.get_rng_state()
+    body = {
+        "history": run.history,
+        "fingerprint": mark.fingerprint,
+        "base": dict(mark.base),
+        "seconds": run.earlier_seconds + run.seconds,
+    }
+    return TrainingState(run.step, body, tensors)
+
+
+def resumed(
+    model: ProcessRewardModel, optimizers: Optimizers, folder: Path | None, mark: Mark, group: Group
+) -> Run:
+    """The run as its newest state left it, with that state's weights in the model; a new run where there is none.
+
+    A state that does not say which base it began from is left out with a word: an earlier version wrote it, which may
+    have chosen another base for the same command. Raises MisstepError for the state of another run.
+    """
+    state = load_newest_state(folder) if folder else None
+    if state is None:
+        return Run()
+    _refuse_another(state, folder, mark)
+    if "base" not in state.body:
+        if group.is_first:
+            print(
+                f"python -m ml train: {folder} holds states of an earlier version, which do not say what base they"
+                " began from: training begins anew",
+                file=sys.stderr,
+                flush=True,
+            )
+        return Run()
+    with torch.no_grad():
+        for name, parameter in _trained(model):
+            parameter.copy_(split_like(state.tensors[f"weight.{name}"], parameter))
+    parameters = optimizers.parameters
+    slots: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in state.tensors.items():
+        if name.startswith("optimizer."):
+            _, index, slot = name.split(".", 2)
+            slots.setdefault(int(index), {})[slot] = split_like(tensor, parameters[int(index)])
+    optimizers.load(slots)
+    torch.set_rng_state(state.tensors["random"])
+    return Run(state.step, list(state.body["history"]), float(state.body["seconds"]))
+
+
+def _refuse_another(state: TrainingState, folder: Path | None, mark: Mark) -> None:
+    if state.body["fingerprint"] != mark.fingerprint:
+        raise MisstepError(
+            f"{folder} holds states of a run with other settings or data, expected the same command;"
+            " remove the folder to start anew"
+        )
+    base = state.body.get("base", mark.base)
+    other = sorted(name for name in {*base, *mark.base} if base.get(name) != mark.base.get(name))
+    if other:
+        raise MisstepError(
+            f"{folder} holds states of a run from another base ({', '.join(other)}), expected the same one;"
+            " remove the folder to start anew"
+        )
+
+
+def refuse_parted(run: Run, folder: Path | None, group: Group) -> None:
+    """Raises MisstepError where the processes would go on from different updates: each reads its own disk."""
+    low, high = group.range_of(run.step)
+    if low != high:
+        raise MisstepError(
+            f"{folder}: the processes found states of step {int(low)} to {int(high)}, expected the same in all:"
+            " on several hosts --out must lie on a disk that they share"
+        )
+
+
+def _trained(model: ProcessRewardModel) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)

@@ -1,0 +1,165 @@
+"""What goes on from a state: the same run on the same base, and nothing else; and what asks a run to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from ml.errors import MisstepError
+from ml.prm import train as training
+from ml.prm.checkpoint import load_newest_state, seal
+from ml.prm.resuming import Mark
+from ml.prm.termination import TerminationFlag
+from ml.prm.train import TrainingSettings, train
+from tests.ml.prm.commands import snapshot_of, trained
+from tests.ml.prm.test_training import STEPS, in_child, short_run, sized_model
+from tests.ml.prm.toys import examples_of, forget_last_state, sums
+
+
+def test_a_resumed_run_reports_where_it_began(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MISSTEP_PROGRESS", "json")
+    short_run(tmp_path, steps=4)
+    forget_last_state(tmp_path)
+    capsys.readouterr()
+    short_run(tmp_path, steps=4)
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])["progress"]
+    assert (report["begun_at"], report["done"]) == (3, 4)
+
+
+def test_sigterm_saves_and_the_run_goes_on_from_there(tmp_path):
+    child = in_child(lambda: short_run(tmp_path / "state", steps=5000, save_every=100_000))
+    time.sleep(0.7)
+    os.kill(child, signal.SIGTERM)
+    started = time.monotonic()
+    _, status = os.waitpid(child, 0)
+    assert os.WEXITSTATUS(status) == 143 and time.monotonic() - started < 30
+    state = load_newest_state(tmp_path / "state")
+    assert state is not None and 0 < state.step < 5000
+    assert len(state.body["history"]) == state.step
+
+
+def test_what_ended_between_its_last_update_and_its_checkpoint_makes_no_update_again(tmp_path, monkeypatch):
+    whole = short_run(tmp_path, steps=6, save_every=100)
+    state = load_newest_state(tmp_path)
+    assert state is not None and state.step == 6 and state.body["seconds"] > 0
+    monkeypatch.setattr(training, "_update", lambda *given: pytest.fail("an update was made again"))
+    assert short_run(tmp_path, steps=6, save_every=100) == whole
+
+
+def test_a_run_that_goes_on_knows_how_long_it_took_before(tmp_path):
+    state = tmp_path / "state"
+    examples, settings = (
+        examples_of("classifier", sums(8), STEPS),
+        TrainingSettings("classifier", 4, save_every=2),
+    )
+    first = train(sized_model("classifier"), examples, settings, state)
+    assert first.earlier_seconds == 0 and first.seconds > 0
+    again = train(sized_model("classifier"), examples, settings, state)
+    assert (again.earlier_seconds, again.seconds) == (first.seconds, 0)
+
+
+def test_states_of_another_run_are_not_resumed(tmp_path):
+    short_run(tmp_path, steps=6)
+    with pytest.raises(MisstepError, match="other settings or data"):
+        short_run(tmp_path, steps=6, mark=Mark("another"))
+
+
+def test_states_that_began_from_another_base_are_not_resumed(tmp_path):
+    short_run(tmp_path, steps=6)
+    with pytest.raises(MisstepError, match=r"another base \(weights\)"):
+        short_run(tmp_path, steps=6, mark=Mark("f", {"weights": {"name": "pocket"}}))
+
+
+def test_a_state_that_does_not_say_its_base_begins_anew_with_a_word_and_makes_way(tmp_path, capsys):
+    whole = short_run(None, steps=4)
+    short_run(tmp_path, steps=6)
+    for folder in tmp_path.glob("step-*"):
+        body = json.loads((folder / "state.json").read_text())
+        del body["base"]
+        (folder / "state.json").write_text(json.dumps(body))
+        (folder / "manifest.json").unlink()
+        seal(folder)
+    assert short_run(tmp_path, steps=4, save_every=4) == whole
+    assert "states of an earlier version" in capsys.readouterr().err
+    # Were the later ones still there, a kill would begin it anew again.
+    newest = load_newest_state(tmp_path)
+    assert newest is not None and newest.step == 4 and newest.body["base"]
+
+
+def test_a_run_whose_reader_has_died_saves_and_stops(tmp_path):
+    def deaf() -> None:
+        reads, writes = os.pipe()
+        os.close(reads)
+        os.dup2(writes, 1)
+        sys.stdout = os.fdopen(1, "w")
+        os.environ["MISSTEP_PROGRESS"] = "json"
+        short_run(tmp_path, steps=500, save_every=100_000)
+
+    _, status = os.waitpid(in_child(deaf), 0)
+    assert os.WEXITSTATUS(status) == 143
+    state = load_newest_state(tmp_path)
+    assert state is not None and state.step == 1
+
+
+def with_other_weights(base):
+    weights = load_file(base / "model.safetensors")
+    save_file({name: tensor + 0.1 for name, tensor in weights.items()}, base / "model.safetensors")
+
+
+def with_another_tokenizer(base):
+    path = base / "tokenizer.json"
+    # As many words as before, two of them at each other's place: nothing of another shape.
+    words = json.loads(path.read_text())
+    known = words["model"]["vocab"]
+    first, second = sorted(known)[-2:]
+    known[first], known[second] = known[second], known[first]
+    path.write_text(json.dumps(words))
+
+
+def with_another_config(base):
+    path = base / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "rms_norm_eps": 0.01}))
+
+
+@pytest.mark.parametrize(
+    ("change", "other"),
+    [(with_other_weights, "weights"), (with_another_tokenizer, "tokenizer"), (with_another_config, "model")],
+)
+def test_a_command_does_not_go_on_where_another_base_stands_behind_the_name(tmp_path, capsys, change, other):
+    snapshot = snapshot_of(tmp_path)
+    base, _ = trained(tmp_path, capsys, snapshot=snapshot, out="base")
+    again = ["--base", str(base), "--lora", "2", "--keep-state"]
+    out, _ = trained(tmp_path, capsys, *again, snapshot=snapshot)
+    shutil.rmtree(out)
+    trained(tmp_path, capsys, *again, snapshot=snapshot)
+    shutil.rmtree(out)
+    change(base)
+    with pytest.raises(MisstepError, match=rf"another base \({other}\)"):
+        trained(tmp_path, capsys, *again, snapshot=snapshot)
+
+
+def test_a_first_ctrl_c_is_a_request_and_a_second_ends_it_at_once():
+    with pytest.raises(KeyboardInterrupt), TerminationFlag() as flag:
+        signal.raise_signal(signal.SIGINT)
+        assert flag.raised
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_a_request_to_stop_after_the_last_look_is_passed_on():
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        with TerminationFlag():
+            signal.raise_signal(signal.SIGTERM)
+            assert heard == []
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
