@@ -35,6 +35,9 @@ def test_a_bare_first_mistake_becomes_ratings():
     assert decide_labels(people, None, LabelRule("human"), 3).labels == [1.0, 0.0, None]
     fine = {"ratings": None, "first_mistake": None, "finish_reason": "solution"}
     assert decide_labels(fine, None, LabelRule("human"), 2).labels == [1.0, 1.0]
+    for beyond in (5, -1):
+        with pytest.raises(MisstepError, match=f"a first mistake at step {beyond} of 2 steps"):
+            decide_labels({"ratings": None, "first_mistake": beyond}, None, LabelRule("human"), 2)
 
 
 def test_a_bad_problem_teaches_nothing():
