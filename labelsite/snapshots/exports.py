@@ -23,6 +23,7 @@ from ml.records import (
 )
 from ml.snapshot import SnapshotRow, read_snapshot
 from ml.targets import LabelRule, frozen_rule
+from ml.targets.rules import supervised
 from ml.targets.snapshot_rows import last_place_for_alternatives
 
 NEUTRAL = ("positive", "negative", "drop")
@@ -72,7 +73,7 @@ def stepwise_lines(snapshot: Snapshot, choices: StepwiseChoices) -> Iterator[str
 
 
 def _stepwise_rows(row: SnapshotRow, choices: StepwiseChoices, rule: LabelRule) -> Iterator[dict[str, Any]]:
-    labels = _with_neutral(row, choices.neutral)
+    labels = _with_neutral(row, choices.neutral, rule)
     whole = stepwise.label_row(row.problem, row.steps, _plain(labels))
     if whole:
         yield whole
@@ -91,16 +92,22 @@ def _stepwise_rows(row: SnapshotRow, choices: StepwiseChoices, rule: LabelRule) 
             yield found
 
 
-def _with_neutral(row: SnapshotRow, neutral: str | None) -> list[float | None]:
+def _with_neutral(row: SnapshotRow, neutral: str | None, rule: LabelRule) -> list[float | None]:
     """The row's labels, with people's neutral ratings counted as asked."""
     ratings = (row.human or {}).get("ratings")
     if neutral is None or not ratings:
         return list(row.labels)
     value = {"positive": 1.0, "negative": 0.0, "drop": None}[neutral]
-    return [
+    counted = [
         value if rating == 0 and source == "human" else label
         for label, rating, source in zip(row.labels, ratings, row.label_source, strict=True)
     ]
+    became_wrong = (k for k, label in enumerate(counted) if label == 0.0 and row.labels[k] != 0.0)
+    first = next(became_wrong, None)
+    # As if the snapshot had been frozen so: a mistake that was named is the first, else a neutral that became one.
+    if first is None or row.first_mistake is not None:
+        return counted
+    return supervised(counted, "human", first, rule).labels
 
 
 def _last_place(row: SnapshotRow, labels: list[float | None], rule: LabelRule) -> int:

@@ -133,6 +133,18 @@ def test_an_alternative_behind_a_neutral_step_is_exported_where_neutral_counts_a
     assert len(stepwise(snapshot, neutral="drop")) == rows["drop"]
 
 
+@pytest.mark.parametrize(
+    ("ratings", "labels"), [([1, 0, 1, 1], [True, False]), ([1, 0, -1], [True, False, False])]
+)
+def test_a_neutral_that_counts_as_wrong_ends_a_row_as_if_it_had_been_frozen_so(
+    campaign: Campaign, ratings: list[int], labels: list[bool]
+):
+    make_annotation(make_task(campaign, make_solution(STEPS)), make_user(), ratings)
+    frozen = stepwise(freeze(campaign, "human", LabelRule(neutral="negative")))
+    asked = stepwise(freeze(campaign, "human"), neutral="negative")
+    assert frozen[0]["labels"] == asked[0]["labels"] == labels
+
+
 def test_an_alternative_stays_where_every_step_of_the_solution_was_neutral_and_is_left_out(
     campaign: Campaign,
 ):
