@@ -24,8 +24,9 @@ from ml.records import (
 from ml.snapshot import SnapshotRow, read_snapshot
 from ml.targets import LabelRule, frozen_rule
 from ml.targets.rules import supervised
-from ml.targets.snapshot_rows import last_place_for_alternatives
+from ml.targets.snapshot_rows import last_place_for_alternatives, undecided_place
 
+UNDECIDED = "the evidence does not decide whether the next step is a mistake"
 NEUTRAL = ("positive", "negative", "drop")
 ALTERNATIVES = ("rows", "skip")
 
@@ -147,7 +148,14 @@ def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:
     A low label alone is no mistake: a search's shares and quality values are low on right steps too.
     """
     positions = tuple(Position((Option(step),)) for step in row.steps)
-    last = len(row.steps) if row.first_mistake is None else row.first_mistake + 1
+    undecided = undecided_place(row)
+    if undecided is not None:
+        # Nobody knows whether this step is the mistake, and PRM800K has no rating for that: its look ends before it.
+        last, finish = undecided, FinishReason.GIVE_UP
+    elif row.first_mistake is None:
+        last, finish = len(row.steps), FinishReason.SOLUTION
+    else:
+        last, finish = row.first_mistake + 1, FinishReason.FOUND_ERROR
     ratings = tuple(
         StepRating(index, 0, -1 if index == row.first_mistake else None if label is None else 1)
         for index, label in enumerate(row.labels[:last])
@@ -162,9 +170,10 @@ def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:
     )
     annotation = Annotation(
         labeler=f"misstep:{snapshot.labels}",
-        finish_reason=FinishReason.SOLUTION if row.first_mistake is None else FinishReason.FOUND_ERROR,
+        finish_reason=finish,
         ratings=ratings,
         first_mistake=row.first_mistake,
+        reason="" if undecided is None else UNDECIDED,
         created_at=snapshot.manifest.get("created_at"),
         extra={"generation": snapshot.manifest.get("lineage", {}).get("generation")},
     )

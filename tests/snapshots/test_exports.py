@@ -98,6 +98,15 @@ def test_the_first_mistake_of_a_search_is_the_only_wrong_step_of_its_export(
     assert said_of(exported(snapshot, tmp_path)) == ([1, 1, -1], FinishReason.FOUND_ERROR, "")
 
 
+def test_where_nobody_knows_an_export_does_not_call_the_solution_right(campaign: Campaign, tmp_path: Path):
+    task = searched(campaign, [1.0, 0.0, 0.0, 0.0])
+    make_annotation(task, make_user(), [1, 1, 1, 1])
+    snapshot = freeze(campaign, "mixed", LabelRule(mixture="agreement_weighted"))
+    labelled = exported(snapshot, tmp_path)
+    assert said_of(labelled) == ([1], FinishReason.GIVE_UP, "")
+    assert labelled.annotation is not None and "does not decide" in labelled.annotation.reason
+
+
 def test_a_high_share_at_the_first_mistake_is_exported_as_wrong(campaign: Campaign, tmp_path: Path):
     searched(campaign, [0.875, 0.75, 0.75, 0.75])
     snapshot = freeze(campaign, "automatic", LabelRule(target="soft", threshold=0.8))
