@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
@@ -20,13 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import BadRecord, MisstepError
+from ml.snapshot_checks import SPLITS, complaint_about
 
 FORMAT = "misstep-snapshot"
 VERSION = 1
-SPLITS = ("train", "validation", "test")
-SOURCES = ("human", "automatic", "fused", None)
 ROWS_PER_PART = 20_000
-EVIDENCE_SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
 
 
 @dataclass(frozen=True)
@@ -73,9 +70,10 @@ class Snapshot:
 
 
 def normalise_problem(text: str) -> str:
-    """The problem's text without case, spacing and Unicode variants: equal means the same problem.
+    """The problem's text without case, spacing and Unicode variants. It may merge problems, and never parts one.
 
-    Operators and digits stay, because in arithmetic they are the problem.
+    "5² + 1" and "52 + 1" are alike in it, and "1 1/2" and "11/2": harmless for a split or a list of known problems,
+    which must not leak, and no reason to take the two for the same problem anywhere else.
     """
     return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).casefold()
 
@@ -86,7 +84,7 @@ def read_problem_hashes(path: Path) -> frozenset[str]:
 
 
 def problem_hash(text: str) -> str:
-    """Sixteen hexadecimal digits that name a problem by its normalised text."""
+    """Sixteen hexadecimal digits that name a problem by its normalised text, and those that look alike in it."""
     return hashlib.sha256(normalise_problem(text).encode()).hexdigest()[:16]
 
 
@@ -105,27 +103,6 @@ def leaked_problems(rows: Iterable[SnapshotRow]) -> dict[str, set[str]]:
     for row in rows:
         seen.setdefault(problem_hash(row.problem), set()).add(row.split)
     return {name: splits for name, splits in seen.items() if len(splits) > 1}
-
-
-def complaint_about(row: SnapshotRow) -> tuple[str, str] | None:
-    """What is wrong with a row as (found, expected), or None."""
-    if not row.steps:
-        return "no steps", "at least one step"
-    for position, step in enumerate(row.steps):
-        if not isinstance(step, str) or not step.strip():
-            return f"step {position} is empty", "a step with text"
-    if len(row.labels) != len(row.steps):
-        return f"{len(row.labels)} labels for {len(row.steps)} steps", "one label (or null) per step"
-    if len(row.label_source) != len(row.steps):
-        return f"{len(row.label_source)} label sources for {len(row.steps)} steps", "one per step"
-    for position, label in enumerate(row.labels):
-        if label is not None and not _is_probability(label):
-            return f"label {label!r} at step {position}", "a probability in [0, 1] or null"
-    if any(source not in SOURCES for source in row.label_source):
-        return f"label source {row.label_source!r}", "human, automatic, fused or null"
-    if row.split not in SPLITS:
-        return f"split {row.split!r}", "train, validation or test"
-    return _complaint_about_evidence(row) or _complaint_about_options(row)
 
 
 def write_snapshot(
@@ -182,46 +159,6 @@ def read_snapshot(folder: str | Path, manifest_file: str | Path | None = None) -
 def combined_hash(part_hashes: Iterable[str]) -> str:
     """The snapshot's hash: sha256 over its parts' hashes in order."""
     return hashlib.sha256("".join(part_hashes).encode()).hexdigest()
-
-
-def _is_probability(label: object) -> bool:
-    number = isinstance(label, int | float) and not isinstance(label, bool)
-    return number and math.isfinite(label) and 0 <= label <= 1  # type: ignore[arg-type,operator]
-
-
-def _complaint_about_evidence(row: SnapshotRow) -> tuple[str, str] | None:
-    """A complaint about ratings or estimates that do not fit the steps, or None."""
-    ratings = (row.human or {}).get("ratings")
-    if ratings is not None:
-        if len(ratings) != len(row.steps):
-            return f"{len(ratings)} ratings for {len(row.steps)} steps", "one rating (or null) per step"
-        if any(rating not in (-1, 0, 1, None) for rating in ratings):
-            return f"ratings {ratings!r}", "-1, 0, 1 or null"
-    for name in EVIDENCE_SERIES:
-        values = (row.automatic or {}).get(name)
-        if values is None:
-            continue
-        if len(values) != len(row.steps):
-            return f"{len(values)} automatic {name} for {len(row.steps)} steps", "one (or null) per step"
-        if any(value is not None and not math.isfinite(value) for value in values):
-            return f"automatic {name} {values!r}", "finite numbers or null"
-    return None
-
-
-def _complaint_about_options(row: SnapshotRow) -> tuple[str, str] | None:
-    """A complaint about alternatives that hang nowhere or say what nobody can rate, or None."""
-    for option in row.options:
-        position, rating, share = (option.get(name) for name in ("position", "rating", "q_value"))
-        # An alternative may stand behind the last step: the solution was not carried on from there.
-        if not isinstance(position, int) or not 0 <= position <= len(row.steps):
-            return f"an alternative at position {position!r}", f"a position from 0 to {len(row.steps)}"
-        if not isinstance(option.get("text"), str):
-            return f"an alternative at position {position} without text", "a text for each"
-        if rating not in (-1, 0, 1, None):
-            return f"rating {rating!r} of an alternative at position {position}", "-1, 0, 1 or null"
-        if share is not None and not _is_probability(share):
-            return f"q_value {share!r} of an alternative at position {position}", "a share in [0, 1] or null"
-    return None
 
 
 def _write_parts(

@@ -23,8 +23,10 @@ from ml.records import (
 )
 from ml.snapshot import SnapshotRow, read_snapshot
 from ml.targets import LabelRule, frozen_rule
-from ml.targets.snapshot_rows import last_place_for_alternatives
+from ml.targets.rules import supervised
+from ml.targets.snapshot_rows import last_place_for_alternatives, undecided_place
 
+UNDECIDED = "the evidence does not decide whether the next step is a mistake"
 NEUTRAL = ("positive", "negative", "drop")
 ALTERNATIVES = ("rows", "skip")
 
@@ -72,7 +74,7 @@ def stepwise_lines(snapshot: Snapshot, choices: StepwiseChoices) -> Iterator[str
 
 
 def _stepwise_rows(row: SnapshotRow, choices: StepwiseChoices, rule: LabelRule) -> Iterator[dict[str, Any]]:
-    labels = _with_neutral(row, choices.neutral)
+    labels = _with_neutral(row, choices.neutral, rule)
     whole = stepwise.label_row(row.problem, row.steps, _plain(labels))
     if whole:
         yield whole
@@ -91,16 +93,22 @@ def _stepwise_rows(row: SnapshotRow, choices: StepwiseChoices, rule: LabelRule) 
             yield found
 
 
-def _with_neutral(row: SnapshotRow, neutral: str | None) -> list[float | None]:
+def _with_neutral(row: SnapshotRow, neutral: str | None, rule: LabelRule) -> list[float | None]:
     """The row's labels, with people's neutral ratings counted as asked."""
     ratings = (row.human or {}).get("ratings")
     if neutral is None or not ratings:
         return list(row.labels)
     value = {"positive": 1.0, "negative": 0.0, "drop": None}[neutral]
-    return [
+    counted = [
         value if rating == 0 and source == "human" else label
         for label, rating, source in zip(row.labels, ratings, row.label_source, strict=True)
     ]
+    became_wrong = (k for k, label in enumerate(counted) if label == 0.0 and row.labels[k] != 0.0)
+    first = next(became_wrong, None)
+    # As if the snapshot had been frozen so: a mistake that was named is the first, else a neutral that became one.
+    if first is None or row.first_mistake is not None:
+        return counted
+    return supervised(counted, "human", first, rule).labels
 
 
 def _last_place(row: SnapshotRow, labels: list[float | None], rule: LabelRule) -> int:
@@ -140,7 +148,14 @@ def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:
     A low label alone is no mistake: a search's shares and quality values are low on right steps too.
     """
     positions = tuple(Position((Option(step),)) for step in row.steps)
-    last = len(row.steps) if row.first_mistake is None else row.first_mistake + 1
+    undecided = undecided_place(row)
+    if undecided is not None:
+        # Nobody knows whether this step is the mistake, and PRM800K has no rating for that: its look ends before it.
+        last, finish = undecided, FinishReason.GIVE_UP
+    elif row.first_mistake is None:
+        last, finish = len(row.steps), FinishReason.SOLUTION
+    else:
+        last, finish = row.first_mistake + 1, FinishReason.FOUND_ERROR
     ratings = tuple(
         StepRating(index, 0, -1 if index == row.first_mistake else None if label is None else 1)
         for index, label in enumerate(row.labels[:last])
@@ -155,9 +170,10 @@ def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:
     )
     annotation = Annotation(
         labeler=f"misstep:{snapshot.labels}",
-        finish_reason=FinishReason.SOLUTION if row.first_mistake is None else FinishReason.FOUND_ERROR,
+        finish_reason=finish,
         ratings=ratings,
         first_mistake=row.first_mistake,
+        reason="" if undecided is None else UNDECIDED,
         created_at=snapshot.manifest.get("created_at"),
         extra={"generation": snapshot.manifest.get("lineage", {}).get("generation")},
     )

@@ -139,6 +139,7 @@ COUNTS: Mapping[str, Words] = {
     "truncated_solutions": gettext_lazy("Solutions longer than the context"),
     "truncated_steps": gettext_lazy("Steps beyond the context"),
     "truncated_alternatives": gettext_lazy("Alternatives beyond the context"),
+    "repeated_alternatives": gettext_lazy("Alternatives that repeat a step beside them"),
 }
 
 

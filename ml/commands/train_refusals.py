@@ -38,8 +38,9 @@ def _refuse_numbers(options: argparse.Namespace) -> None:
             if found is not None and not (low < found < end or (found == low and not is_open)):
                 raise MisstepError(f"--{name.replace('_', '-')} {found}, expected {expected}")
     for weight in options.class_weights or []:
-        if not 0 <= weight < inf:
-            raise MisstepError(f"--class-weights {weight}, expected 0 or more")
+        # Of 0, an update that meets only this class would have nothing to divide its loss by.
+        if not 0 < weight < inf:
+            raise MisstepError(f"--class-weights {weight}, expected more than 0")
 
 
 def _refuse_without_effect(options: argparse.Namespace) -> None:

@@ -26,16 +26,15 @@ Label = bool | float
 def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     """One line, one solution; the line number is the id. Raises Unreadable.
 
-    Booleans become an annotation up to the first false; the row's full labels stay in `extra["labels"]`,
-    because the rows may say something of later steps too. Probabilities are no person's word: no annotation.
+    Booleans, or 0 and 1 where all labels are one of these whole numbers, become an annotation up to the first false;
+    the row's full labels stay in `extra["labels"]`, because the rows may say something of later steps too.
+    Probabilities are no person's word: no annotation.
     """
     steps = fields.texts(record, "completions")
     labels = fields.present(record, "labels")
     if not isinstance(labels, list) or len(labels) != len(steps):
         raise Unreadable(f"`labels` = {fields.shown(labels)}", f"a list of {len(steps)} labels")
-    for index in range(len(steps)):
-        if not isinstance(labels[index], bool):
-            fields.number({f"labels[{index}]": labels[index]}, f"labels[{index}]", 0, 1)
+    labels = _of_one_kind(labels)
     problem = Problem(str(line), fields.text(record, "prompt"))
     solution = Solution(str(line), problem, chain(steps), extra={"labels": labels})
     if not all(isinstance(label, bool) for label in labels):
@@ -43,6 +42,22 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
         return
     mistake = labels.index(False) if False in labels else None
     yield LabelledSolution(line, solution, annotate(LABELER, len(steps), mistake))
+
+
+def _of_one_kind(labels: list[Any]) -> list[Any]:
+    """The labels, 0 and 1 for booleans as booleans. Raises Unreadable for what is no label, and for a mixture."""
+    is_boolean = [isinstance(label, bool) for label in labels]
+    if all(is_boolean):
+        return labels
+    for index, label in enumerate(labels):
+        if is_boolean[index]:
+            number = is_boolean.index(False)
+            raise Unreadable(
+                f"`labels[{index}]` = {fields.shown(label)} beside `labels[{number}]` = {fields.shown(labels[number])}",
+                "booleans alone, or numbers alone",
+            )
+        fields.number({f"labels[{index}]": label}, f"labels[{index}]", 0, 1)
+    return [label == 1 for label in labels] if all(isinstance(label, int) for label in labels) else labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +99,8 @@ def rating_rows(
 
     neutral: PRM800K's paper counts 0 as positive; TRL's own conversion counted it as negative; "drop"
     leaves the step without a label of its own. alternatives: "rows" makes each rated option its own row with
-    the trajectory's steps before it as prefix. Nothing stands after a first mistake.
+    the trajectory's steps before it as prefix. Nothing stands after a -1. A neutral step that counts as negative is
+    no first mistake: as in TRL's conversion, steps and alternatives behind it keep their own labels.
     """
     whole = _row(problem, trajectory, neutral)
     if whole:

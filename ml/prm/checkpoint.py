@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,20 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ml.errors import MisstepError
+from ml.snapshot import read_problem_hashes
 from ml.whole_folder import sync
 
 KEPT_STATES = 2
+PROBLEMS = "training_problems.txt"
+
+
+def problems_taught(own: Iterable[str], earlier: Iterable[Path]) -> list[str]:
+    """The problems (by hash) that a model knows: its own, and those of the earlier checkpoints that it goes on from or
+    that chose its labels. A folder that is none, or does not say, adds nothing."""
+    known = set(own)
+    for folder in earlier:
+        known |= read_problem_hashes(folder / PROBLEMS)
+    return sorted(known)
 
 
 @dataclass(frozen=True)

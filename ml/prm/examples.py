@@ -101,6 +101,7 @@ def _example(
         return _chain_example(row.id, nodes, [None if v is None else [v] for v in _values(row, rule)[:kept]])
     targets = [_class_target(row, k, settings.outputs) for k in range(kept)]
     options = _options(row, nodes, rule, settings, tokenizer, counts) if settings.alternatives else []
+    options = _without_repeats(options, nodes, targets, counts)
     example = _with_options(row.id, nodes, targets, options, settings.weighting)
     if example is None and settings.outcomes and not cut and _has_outcome(row, rule):
         counts["solutions_read_by_outcome"] += 1
@@ -182,6 +183,25 @@ def _options(
             continue
         found.append((position, tokenizer.step(option["text"]), target))
     return found
+
+
+def _without_repeats(
+    options: Sequence[tuple[int, list[int], list[float]]],
+    nodes: Sequence[list[int]],
+    targets: Sequence[list[float] | None],
+    counts: Counter[str],
+) -> list[tuple[int, list[int], list[float]]]:
+    """The options without those that say a labelled step of the trajectory, or an earlier option, over again: the
+    same step would have two labels. They are counted."""
+    known = {(k, tuple(nodes[k + 1])) for k, target in enumerate(targets) if target is not None}
+    kept = []
+    for position, step, target in options:
+        key = (position, tuple(step))
+        if key not in known:
+            known.add(key)
+            kept.append((position, step, target))
+    counts["repeated_alternatives"] += len(options) - len(kept)
+    return kept
 
 
 def _chain_example(name: str, nodes: list[list[int]], targets: list[list[float] | None]) -> Example | None:

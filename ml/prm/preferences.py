@@ -15,7 +15,7 @@ from typing import Any
 
 from ml.prm.packing import TokenTree
 from ml.prm.tokenization import StepTokenizer
-from ml.snapshot import SnapshotRow, problem_hash
+from ml.snapshot import SnapshotRow
 from ml.targets.rules import LabelRule
 from ml.targets.snapshot_rows import last_place_for_alternatives
 
@@ -57,7 +57,8 @@ def preference_examples(
     problems: dict[str, list[SnapshotRow]] = {}
     for row in rows:
         kept = row if alternatives else replace(row, options=[])
-        problems.setdefault(problem_hash(row.problem), []).append(kept)
+        # By the very text that the model reads: a hash takes some different problems for one.
+        problems.setdefault(row.problem, []).append(kept)
     examples = []
     for group in problems.values():
         example = _example(group, tokenizer, rule, final_pairs, counts)
@@ -124,13 +125,15 @@ def _merged(
     rows: list[SnapshotRow], tokenizer: StepTokenizer, rule: LabelRule, counts: Counter[str]
 ) -> list[_Node]:
     nodes = [_Node(tokenizer.problem(rows[0].problem), -1)]
-    known: dict[tuple[int, str], int] = {}
+    known: dict[tuple[int, tuple[int, ...]], int] = {}
 
     def child(parent: int, text: str) -> int:
-        key = (parent, text)
+        # By what the model reads: texts that are the same tokens cannot be preferred to each other.
+        tokens = tokenizer.step(text)
+        key = (parent, tuple(tokens))
         if key not in known:
             known[key] = len(nodes)
-            nodes.append(_Node(tokenizer.step(text), parent))
+            nodes.append(_Node(tokens, parent))
         return known[key]
 
     for row in rows:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ml.commands.train import CLASSIFYING
 from ml.errors import MisstepError
-from ml.prm.bases import HeadSettings
+from ml.prm.bases import SHIPPED, HeadSettings
 from ml.prm.examples import ExampleSettings
 from ml.prm.likelihood import TOLERANCE
 from ml.prm.model import LORA_TARGETS
@@ -167,6 +167,13 @@ def _tolerance_of(base: Path) -> float:
     layout = base / "steps.json"
     own = json.loads(layout.read_text(encoding="utf-8")).get("tolerance") if layout.exists() else None
     return TOLERANCE if own is None else float(own)
+
+
+def earlier_models(request: Request) -> list[Path]:
+    """The folders of models that the trained one knows things by: its base, where that is no name, and whose opinion
+    chose its labels."""
+    folders = [] if request.base in (*SHIPPED, "small") else [Path(request.base)]
+    return [*folders, request.second_opinion.checkpoint] if request.second_opinion else folders
 
 
 def example_settings(request: Request) -> ExampleSettings:

@@ -23,7 +23,7 @@ from ml.errors import MisstepError
 from ml.evaluation.first_mistake import first_mistake_report
 from ml.prm.bases import open_base
 from ml.prm.card import code_commit, dependency_versions
-from ml.prm.checkpoint import publish
+from ml.prm.checkpoint import PROBLEMS, problems_taught, publish
 from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group, refuse_missing_device
 from ml.prm.examples import Example, examples_from
@@ -33,6 +33,7 @@ from ml.prm.packing import BLOCK_DEVICES
 from ml.prm.problem_trees import by_problem
 from ml.prm.request import (
     Request,
+    earlier_models,
     example_settings,
     head_settings,
     language_weight,
@@ -80,6 +81,8 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
         request.base, _texts(parts["train"]), head_settings(request), settings.seed, request.maximum_length,
         request.from_scratch, request.extra_layers,
     )  # fmt: skip
+    # Read now: those folders may be gone when this run ends.
+    taught = problems_taught((problem_hash(row.problem) for row in parts["train"]), earlier_models(request))
     if base.remark and group.is_first:
         print(f"python -m ml train: {base.remark}", file=sys.stderr, flush=True)
     targets = base.tokenizer.target_ids
@@ -132,7 +135,7 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
         # With what earlier attempts spent on updates, so that a run that went on does not look fast.
         card["seconds"] = round(run.earlier_seconds + time.monotonic() - started, 1)
         card["created_at"] = datetime.now(UTC).isoformat(timespec="seconds")
-        _publish(model, base.tokenizer, card, run, parts["train"], request)
+        _publish(model, base.tokenizer, card, run, taught, request)
         if not request.keep_state:
             shutil.rmtree(states, ignore_errors=True)
     group.wait()
@@ -246,7 +249,7 @@ def _publish(
     tokenizer: StepTokenizer,
     card: dict[str, Any],
     run: Run,
-    rows: Sequence[SnapshotRow],
+    taught: Sequence[str],
     request: Request,
 ) -> None:
     # The lock keeps other runs away where the file system knows locks.
@@ -262,8 +265,7 @@ def _publish(
     tokenizer.save(partial)
     lines = "".join(json.dumps(line) + "\n" for line in run.history)
     (partial / "metrics.jsonl").write_text(lines, encoding="utf-8")
-    known = sorted({problem_hash(row.problem) for row in rows})
-    (partial / "training_problems.txt").write_text("\n".join(known) + "\n", encoding="utf-8")
+    (partial / PROBLEMS).write_text("\n".join(taught) + "\n", encoding="utf-8")
     (partial / "card.json").write_text(
         json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )

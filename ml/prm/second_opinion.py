@@ -111,16 +111,26 @@ def without_rollouts(row: SnapshotRow) -> SnapshotRow:
 def is_believed(row: SnapshotRow, scores: Sequence[float | None], opinion: SecondOpinion) -> bool:
     """Whether no label that rollouts gave is denied by a sure score. A step without a score is believed.
 
-    Up to the first mistake alone: behind it a step has no verdict to deny, and the earlier model none to give.
+    Up to the first mistake alone: behind it a step has no verdict to deny, and the earlier model none to give. A
+    step before it counts as right, whatever its share. Where none was named a low share is no word that a low score
+    could deny: the two say the same.
     """
     first = row.first_mistake
     judged = scores if first is None else scores[: first + 1]
     for place, score in enumerate(judged):
         if row.label_source[place] != "automatic" or score is None:
             continue
-        if score > opinion.sure if place == first else score < opinion.doubtful:
+        if place == first:
+            is_denied = score > opinion.sure
+        else:
+            is_denied = score < opinion.doubtful and (first is not None or _is_right(row.labels[place]))
+        if is_denied:
             return False
     return True
+
+
+def _is_right(label: float | None) -> bool:
+    return label is not None and label > 0.5
 
 
 def _asked(rows: Sequence[SnapshotRow], opinion: SecondOpinion, device: str) -> dict[str, Any]:

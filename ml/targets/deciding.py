@@ -68,6 +68,8 @@ def _ratings_from_first_mistake(human: Mapping[str, Any], count: int) -> list[in
     first = human.get("first_mistake")
     if first is None:
         return [1 if human.get("finish_reason") == "solution" else None] * count
+    if not 0 <= first < count:
+        raise MisstepError(f"a first mistake at step {first} of {count} steps, expected one of them from 0")
     return [1] * first + [-1] + [None] * (count - first - 1)
 
 

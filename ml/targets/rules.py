@@ -6,8 +6,8 @@ nothing after the first mistake is supervised (Let's Verify Step by Step, sectio
 Mixtures, for rows that both people and rollouts judged:
   people_override     people's label where they rated the step, the automatic one where they did not.
   consensus           the row is kept when both see the same first mistake (Qwen "Lessons"), else dropped.
-  agreement_weighted  the mean of both, where each annotator weighs 1 and the search `automatic_weight`; behind a
-                      mistake that one of them named, only if the other outvotes it.
+  agreement_weighted  the mean of all, where each annotator weighs 1 and the search `automatic_weight`; behind a
+                      mistake that some of them named, only if the others outvote it.
   fusion              the posterior of `ml.targets.fusion`, stored in the row's human evidence as `posterior`.
 """
 
@@ -111,6 +111,11 @@ def is_bad_problem(human: Mapping[str, Any] | None) -> bool:
     return (human or {}).get("finish_reason") == "bad_problem"
 
 
+def is_adjudicated(human: Mapping[str, Any] | None) -> bool:
+    """Whether the verdict is a reviewer's, who settled what others had said."""
+    return "adjudication" in ((human or {}).get("origins") or ())
+
+
 def nothing(count: int) -> Decision:
     """No label at all."""
     return Decision([None] * count, [None] * count, None)
@@ -122,3 +127,23 @@ def supervised(labels: Sequence[float | None], source: str, first: int | None, r
     if first is not None and rule.after_mistake != "keep":
         kept[first + 1 :] = [0.0 if rule.after_mistake == "wrong" else None] * (len(kept) - first - 1)
     return Decision(kept, [source if label is not None else None for label in kept], first)
+
+
+def is_mistake(
+    position: int, label: float | None, source: str | None, rollouts: Decision, rule: LabelRule
+) -> bool:
+    """Whether a step is wrong by its label. A share or a value of the search is low on right steps too: there only
+    the search's own first mistake is one.
+    """
+    if label is None or (source == "automatic" and rule.target != "hard"):
+        return label is not None and position == rollouts.first_mistake
+    return label < 0.5
+
+
+def sources_of(
+    labels: Sequence[float | None], sources: Sequence[str | None], otherwise: str
+) -> list[str | None]:
+    """Each kept label's own source; `otherwise` where the rule itself made the label."""
+    return [
+        None if label is None else source or otherwise for label, source in zip(labels, sources, strict=True)
+    ]

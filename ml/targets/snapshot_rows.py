@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from ml.answers import extract_final_answer
 from ml.snapshot import SnapshotRow
 from ml.targets.deciding import decide_labels
 from ml.targets.fusion import Fusion, Witnessed, fuse
-from ml.targets.rules import LabelRule, first_mistake_of, is_bad_problem
+from ml.targets.rules import LabelRule, first_mistake_of, is_adjudicated, is_bad_problem
 
 
 def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow]:
@@ -42,11 +43,25 @@ def has_verdict(row: SnapshotRow) -> bool:
 
 
 def undecided_place(row: SnapshotRow) -> int | None:
-    """The step of which as much says that it is the first mistake as that it is none; None where there is no such."""
+    """The step of which as much says that it is the first mistake as that it is none; None where there is no such.
+
+    Under fusion also the step up to and with which a mistake is likelier than none, though no single step is more
+    probably wrong than right.
+    """
     if row.first_mistake is not None:
         return None
+    if _is_by_posterior(row):
+        return next((k for k, through in enumerate((row.human or {})["posterior"]) if through < 0.5), None)
     said = zip(row.labels, row.label_source, strict=True)
     return next((k for k, (label, source) in enumerate(said) if source == "fused" and label == 0.5), None)
+
+
+def _is_by_posterior(row: SnapshotRow) -> bool:
+    """Whether the labels are fusion's own: a posterior stays with a row that another rule labelled anew."""
+    posterior = (row.human or {}).get("posterior")
+    if not posterior:
+        return False
+    return row.label_source[0] == "fused" and bool(row.labels[0] == posterior[0])
 
 
 def last_place_for_alternatives(row: SnapshotRow, rule: LabelRule) -> int:
@@ -89,18 +104,36 @@ def _with_posterior(row: SnapshotRow, posterior: list[float] | None) -> Snapshot
 
 
 def has_witness(row: SnapshotRow, rule: LabelRule) -> bool:
-    """Whether a person gave a verdict on the row, or rollouts went through one of its steps."""
-    return bool(_verdicts(row, rule)) or any(share is not None for share in _shares(row, rule))
+    """Whether a person or a reviewer gave a verdict on the row, or rollouts went through one of its steps."""
+    has_words = bool(_verdicts(row, rule)) or _has_truth(row)
+    return has_words or any(share is not None for share in _shares(row, rule))
 
 
 def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
-    """A row as fusion sees it: each annotator in `human["witnesses"]` (else "people"), and the rollouts."""
+    """A row as fusion sees it: each annotator in `human["witnesses"]` (else "people"), and the rollouts.
+
+    What a reviewer settled is known, and holds the truth of the row fixed: nobody's error rates outvote it.
+    """
     shares = _shares(row, rule)
-    if shares and row.is_correct is not None and row.final_answer is not None:
+    if shares and row.is_correct is not None and _is_finished(row):
         # No rollout stands behind a finished solution's last step but its own answer, which testifies itself:
         # counted as a share, it would say how often rollouts from right steps come right, and it cannot know.
         shares[-1] = None
-    return Witnessed(len(row.steps), _verdicts(row, rule), row.is_correct, shares=shares)
+    has_truth = _has_truth(row)
+    truth = (row.human or {}).get("first_mistake") if has_truth else None
+    return Witnessed(len(row.steps), _verdicts(row, rule), row.is_correct, truth, has_truth, shares)
+
+
+def _has_truth(row: SnapshotRow) -> bool:
+    return is_adjudicated(row.human) and not is_bad_problem(row.human)
+
+
+def _is_finished(row: SnapshotRow) -> bool:
+    """Whether a graded solution has an answer. Many formats say whether it is right without giving its text; a search
+    goes on, by rollouts, from the last step of one that states none.
+    """
+    has_answer = row.final_answer is not None or bool(row.is_correct)
+    return has_answer or extract_final_answer(row.steps[-1]) is not None
 
 
 def _shares(row: SnapshotRow, rule: LabelRule) -> list[float | None]:
@@ -123,6 +156,9 @@ def _people(row: SnapshotRow, rule: LabelRule) -> Mapping[str, int | None]:
     human: dict[str, Any] = row.human or {}
     if human.get("witnesses"):
         return {f"person {name}": verdict for name, verdict in human["witnesses"].items()}
+    if is_adjudicated(human):
+        # The verdict is the reviewer's alone, and no witness's.
+        return {}
     people = LabelRule(labels="human", neutral=rule.neutral)
     decision = decide_labels(human, None, people, len(row.steps))
     # A person who gave up without naming a mistake said nothing about the steps that were not reached.

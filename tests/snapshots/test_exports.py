@@ -98,6 +98,15 @@ def test_the_first_mistake_of_a_search_is_the_only_wrong_step_of_its_export(
     assert said_of(exported(snapshot, tmp_path)) == ([1, 1, -1], FinishReason.FOUND_ERROR, "")
 
 
+def test_where_nobody_knows_an_export_does_not_call_the_solution_right(campaign: Campaign, tmp_path: Path):
+    task = searched(campaign, [1.0, 0.0, 0.0, 0.0])
+    make_annotation(task, make_user(), [1, 1, 1, 1])
+    snapshot = freeze(campaign, "mixed", LabelRule(mixture="agreement_weighted"))
+    labelled = exported(snapshot, tmp_path)
+    assert said_of(labelled) == ([1], FinishReason.GIVE_UP, "")
+    assert labelled.annotation is not None and "does not decide" in labelled.annotation.reason
+
+
 def test_a_high_share_at_the_first_mistake_is_exported_as_wrong(campaign: Campaign, tmp_path: Path):
     searched(campaign, [0.875, 0.75, 0.75, 0.75])
     snapshot = freeze(campaign, "automatic", LabelRule(target="soft", threshold=0.8))
@@ -131,6 +140,18 @@ def test_an_alternative_behind_a_neutral_step_is_exported_where_neutral_counts_a
     assert len(stepwise(snapshot)) == rows[frozen]
     assert len(stepwise(snapshot, neutral=asked)) == rows[asked]
     assert len(stepwise(snapshot, neutral="drop")) == rows["drop"]
+
+
+@pytest.mark.parametrize(
+    ("ratings", "labels"), [([1, 0, 1, 1], [True, False]), ([1, 0, -1], [True, False, False])]
+)
+def test_a_neutral_that_counts_as_wrong_ends_a_row_as_if_it_had_been_frozen_so(
+    campaign: Campaign, ratings: list[int], labels: list[bool]
+):
+    make_annotation(make_task(campaign, make_solution(STEPS)), make_user(), ratings)
+    frozen = stepwise(freeze(campaign, "human", LabelRule(neutral="negative")))
+    asked = stepwise(freeze(campaign, "human"), neutral="negative")
+    assert frozen[0]["labels"] == asked[0]["labels"] == labels
 
 
 def test_an_alternative_stays_where_every_step_of_the_solution_was_neutral_and_is_left_out(

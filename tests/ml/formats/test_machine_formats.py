@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml import formats
+from ml.errors import MisstepError
 from ml.formats import math_aps, math_shepherd, stepwise
 from ml.formats.lines import Unreadable
 from ml.formats.stepwise import RatedStep
@@ -244,6 +245,32 @@ def test_a_stepwise_row_keeps_all_its_labels_and_is_annotated_up_to_the_first_fa
     assert found.solution.extra["labels"] == [True, False, True]
     (soft,) = stepwise.parse(record | {"labels": [0.5, 1, 0]}, 5)
     assert (soft.annotation, soft.solution.extra["labels"]) == (None, [0.5, 1, 0])
+
+
+def test_zeros_and_ones_alone_are_booleans_and_keep_their_annotation():
+    record = {"prompt": "p", "completions": ["a", "b", "c"], "labels": [1, 0, 1]}
+    (found,) = stepwise.parse(record, 5)
+    assert found.annotation is not None and found.annotation.first_mistake == 1
+    assert [rating.rating for rating in found.annotation.ratings] == [1, -1]
+    assert found.solution.extra["labels"] == [True, False, True]
+    (fine,) = stepwise.parse(record | {"labels": [1, 1, 1]}, 5)
+    assert fine.annotation is not None and fine.annotation.finish_reason is FinishReason.SOLUTION
+    (soft,) = stepwise.parse(record | {"labels": [1.0, 0.0, 1.0]}, 5)
+    assert soft.annotation is None
+
+
+@pytest.mark.parametrize("labels", [[True, 0], [0.5, False], [1, True]])
+def test_booleans_beside_numbers_are_refused_with_file_and_line(labels, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"prompt": "p", "completions": ["a", "b"], "labels": labels}) + "\n")
+    with pytest.raises(MisstepError, match=r"rows\.jsonl:1: .*`labels\[\d\]` = .* beside .*booleans alone"):
+        list(formats.read(path, "stepwise"))
+
+
+def test_as_in_trl_s_conversion_a_neutral_step_that_counts_as_negative_ends_nothing():
+    trajectory = [RatedStep("a", 0), RatedStep("b", 1), RatedStep("c", -1), RatedStep("d", 1)]
+    rows = list(stepwise.rating_rows("p", trajectory, [(1, RatedStep("b2", 1))], "negative"))
+    assert [row["labels"] for row in rows] == [[False, True, False], [False, True]]
 
 
 @pytest.mark.parametrize("labels", [[True], [True, "no"], [True, 1.5], None, [True, None]])

@@ -111,7 +111,9 @@ def test_an_unknown_objective_is_not_available(tmp_path):
         ("--automatic-weight", "-1.0", "0 or more"),
         ("--weight-decay", "-1.0", "0 or more"),
         ("--language-weight", "nan", "0 or more"),
-        ("--class-weights", "-1.0", "0 or more"),
+        ("--class-weights", "-1.0", "more than 0"),
+        ("--class-weights", "0.0", "more than 0"),
+        ("--class-weights", "inf", "more than 0"),
         ("--extra-layers", "-1", "0 or more"),
         ("--lora", "-1", "0 or more"),
         ("--seed", "-1", "0 or more"),
@@ -177,6 +179,27 @@ def test_a_problem_seen_in_training_is_reported_when_it_is_scored(tmp_path, caps
     checkpoint, _ = trained(tmp_path, capsys)
     _, summary = scored(tmp_path, capsys, checkpoint, [*sums(2), *sums(2, seed=9)])
     assert summary["solutions_of_training_problems"] == 2
+
+
+def test_what_a_base_and_a_second_opinion_were_trained_on_is_known_to_the_model_too(tmp_path, capsys):
+    first, _ = trained(tmp_path, capsys, out="first")
+    opinion, _ = trained(
+        tmp_path, capsys, snapshot=snapshot_of(tmp_path, sums(4, seed=5), "five"), out="opinion"
+    )
+    rows = [
+        replace(row, label_source=["automatic" if s else None for s in row.label_source])
+        for row in sums(6, 7)
+    ]
+    later = snapshot_of(tmp_path, rows, "later", labels="automatic")
+    asked = ("--base", str(first), "--second-opinion", str(opinion))
+    model, _ = trained(tmp_path, capsys, *asked, snapshot=later, out="second")
+    # 20 of the base, 4 of the second opinion, 6 of its own; and a model on top of it knows them all.
+    assert len((model / "training_problems.txt").read_text().split()) == 30
+    heir, _ = trained(tmp_path, capsys, "--base", str(model), snapshot=later, out="third")
+    _, summary = scored(
+        tmp_path, capsys, heir, [*sums(2), *sums(2, seed=5), *sums(2, seed=7), *sums(2, seed=9)]
+    )
+    assert summary["solutions_of_training_problems"] == 6
 
 
 def test_scoring_from_a_torn_checkpoint_writes_nothing(tmp_path, capsys):

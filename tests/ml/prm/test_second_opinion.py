@@ -42,6 +42,10 @@ def opinion(tmp_path):
         # Soft labels of right steps lie anywhere above nothing; what counts is where the first mistake stands.
         ([0.25, 0.0, None], 1, [0.05, 0.2, 0.0], False),
         ([0.25, 0.0, None], 1, [0.9, 0.2, 0.0], True),
+        # Where none was named, a low share and a low score say the same, and only a high share is denied.
+        ([0.9, 0.02, 0.9], None, [0.9, 0.03, 0.9], True),
+        ([0.9, 0.5, 0.9], None, [0.9, 0.03, 0.9], True),
+        ([0.9, 0.6, 0.9], None, [0.9, 0.03, 0.9], False),
         # Behind the first mistake a step has no verdict to deny, also where its label was kept.
         ([1.0, 0.0, 1.0], 1, [0.9, 0.2, 0.0], True),
     ],

@@ -1,0 +1,79 @@
+"""What fusion hears of a snapshot's row, and when its labels are a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ml.snapshot import SnapshotRow
+from ml.targets import LabelRule, Witnessed, decide_labels, fuse, has_verdict, label_rows
+from ml.targets.snapshot_rows import witnessed
+from tests.ml.targets.test_fusion import four_steps, simulated
+
+FUSION = LabelRule("mixed", mixture="fusion")
+
+
+@pytest.mark.parametrize(("truth", "labels"), [(1, [1.0, 0.0, None, None]), (None, [1.0] * 4)])
+def test_a_reviewers_word_holds_against_all_annotators(truth, labels):
+    settled = {
+        "ratings": [1, -1, None, None] if truth else [1] * 4, "first_mistake": truth,
+        "finish_reason": "found_error" if truth else "solution", "origins": ["annotator", "adjudication"],
+        "witnesses": dict.fromkeys("abc", None if truth else 1),
+    }  # fmt: skip
+    alone = {**settled, "witnesses": {}, "origins": ["adjudication"]}
+    rows = [four_steps("a", settled), four_steps("b", alone)]
+    for row in label_rows(rows, FUSION):
+        assert (row.labels, row.first_mistake) == (labels, truth)
+    assert witnessed(rows[1], FUSION).verdicts == {}
+
+
+def test_what_a_reviewer_settled_teaches_who_errs():
+    def settled(name, truth, **said):
+        return four_steps(name, {"first_mistake": truth, "finish_reason": "found_error", "witnesses": said,
+                                 "origins": ["annotator", "adjudication"]})  # fmt: skip
+
+    taught = [settled(str(k), k % 3, good=k % 3, poor=3) for k in range(30)]
+    open_row = four_steps("open", {"first_mistake": 1, "witnesses": {"good": 2, "poor": 1}})
+    assert label_rows([*taught, open_row], FUSION)[-1].first_mistake == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_correct", "last_step", "is_heard"),
+    [
+        ("4", True, "s", False),
+        (None, True, "s", False),
+        (None, False, "The answer is 5.", False),
+        ("5", False, "s", False),
+        # A sample that broke off: rollouts went on from its last step.
+        (None, False, "s", True),
+        (None, None, "The answer is 5.", True),
+    ],
+)
+def test_the_last_share_of_a_finished_solution_is_its_answer_and_is_not_heard_twice(
+    answer, is_correct, last_step, is_heard
+):
+    row = four_steps("a", None, {"visits": [4] * 4, "correct": [4, 4, 0, 0]})
+    row = replace(row, steps=["s", "s", "s", last_step], final_answer=answer, is_correct=is_correct)
+    assert witnessed(row, FUSION).shares == [1.0, 1.0, 0.0, 0.0 if is_heard else None]
+
+
+@pytest.mark.parametrize("names", [("careful", "careless", "search"), ("careless", "search"), ("careless",)])
+def test_a_verdict_of_fusion_is_right_more_often_than_the_likelier_half_was(names):
+    items, truths = simulated(1500, seed=6)
+    items = [Witnessed(i.step_count, {n: i.verdicts[n] for n in names}) for i in items]
+    fusion = fuse(items)
+    found, halves = [], []
+    for index, (item, truth) in enumerate(zip(items, truths, strict=True)):
+        posterior = fusion.correct_through(index)
+        decision = decide_labels({"posterior": posterior}, None, FUSION, item.step_count)
+        row = SnapshotRow(
+            "a", "p", "1 + 1 =", ["s"] * item.step_count, "train", *decision, human={"posterior": posterior}
+        )
+        if has_verdict(row):
+            found.append(decision.first_mistake == truth)
+        # A first mistake where the chance that all is right falls below a half, whatever the label says.
+        halves.append(next((k for k, chance in enumerate(posterior) if chance < 0.5), None) == truth)
+    assert len(found) > 0.4 * len(items)
+    assert np.mean(found) > np.mean(halves)
