@@ -98,7 +98,8 @@ def update_campaign(campaign: Campaign, changes: Mapping[str, Any], *, loaded: J
     values; the job's result then learns of the new order.
     """
     fresh = Campaign.objects.select_for_update().get(pk=campaign.pk)
-    changes = _stored(changes)
+    # The text that stands may be from before it was kept plain.
+    changes = _stored({"guideline": fresh.guideline, **changes})
     if changes.get("guideline") not in (None, _plain(fresh.guideline)):
         fresh.guideline_version += 1
     before = _arranged_by(fresh)
@@ -112,6 +113,11 @@ def update_campaign(campaign: Campaign, changes: Mapping[str, Any], *, loaded: J
     if order or places:
         arranging.arrange(fresh, places=places, order=order, told=loaded)
     return fresh
+
+
+def set_paused(campaign: Campaign, is_paused: bool) -> None:
+    """Stops or restarts new tasks, at once: also while an import keeps the other settings as they are."""
+    Campaign.objects.filter(pk=campaign.pk).update(is_paused=is_paused)
 
 
 def _arranged_by(campaign: Campaign) -> tuple[Any, ...]:
