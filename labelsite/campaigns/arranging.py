@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from labelsite.campaigns.models import Campaign, Task, TaskKind
 from labelsite.campaigns.ordering import BATCH, reorder, top_of_queue
-from labelsite.campaigns.queue import hold_the_sweep
+from labelsite.campaigns.sweep import hold_the_sweep
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.results import add_to_result

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from django.db import connection, transaction
 
 from labelsite.campaigns.models import Campaign, Ordering, Task, TaskKind, TaskState
-from labelsite.campaigns.queue import hold_the_sweep
+from labelsite.campaigns.sweep import hold_the_sweep
 from ml import acquisition
 from ml.acquisition import Priority
 

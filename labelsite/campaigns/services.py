@@ -39,10 +39,10 @@ from labelsite.campaigns.queue import (
     claim_next,
     desk_of,
     heartbeat,
-    release_expired_leases,
 )
 from labelsite.campaigns.reasons import NothingLeft, Reason
 from labelsite.campaigns.settling import one_look_settles, settle
+from labelsite.campaigns.sweep import release_expired_leases
 from labelsite.jobs.models import Job
 from labelsite.problems.models import Solution
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import connection, transaction
 
-from labelsite.campaigns import arranging, ordering, queue, services
+from labelsite.campaigns import arranging, ordering, services, sweep
 from labelsite.campaigns.models import Assignment, Campaign, Ordering, Task
 from labelsite.campaigns.ordering import reorder
 from labelsite.jobs.models import Job, JobState
@@ -169,18 +169,18 @@ def test_leases_that_run_out_return_between_the_batches_and_never_lock_crosswise
         expire(lease)
     released: list[int] = []
 
-    def sweep() -> None:
+    def between() -> None:
         # Called between two batches, as another process would come.
         if len(released) == 1:
-            in_background(lambda: released.append(queue.release_expired_leases())).join()
+            in_background(lambda: released.append(sweep.release_expired_leases())).join()
         else:
             released.append(0)
 
     Campaign.objects.update(ordering=Ordering.RANDOM)
-    assert reorder(campaign, sweep) == TASKS
+    assert reorder(campaign, between) == TASKS
     assert sum(released) == 2 and set(campaign.tasks.values_list("remaining", flat=True)) == {1}
     with transaction.atomic():
-        queue.hold_the_sweep()
+        sweep.hold_the_sweep()
         waiting = in_background(lambda: reorder(campaign))
         waiting.join(0.5)
         # Whoever sweeps is never met inside a batch.

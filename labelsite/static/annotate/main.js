@@ -23,6 +23,8 @@ const saver = new Saver(urls, { state: (name, seconds) => notices.state(name, se
 const submission = new Submission(urls, (name, seconds) => notices.state(name, seconds));
 const next = new NextTask(urls);
 
+const BUSY_SECONDS = 3;
+
 let task = null; // {payload, work}: what is on the page
 let resumed = null; // the task in hand while an earlier one is open again
 let last = null; // {annotation, secondLook} of the last submission
@@ -34,7 +36,7 @@ async function open(received) {
   clear();
   isLost = false;
   task = null;
-  if (payload.nothing) return view.nothing(payload.nothing);
+  if (payload.nothing) return nothing(payload.nothing);
   if (view.isOutdated(payload)) return reopen(payload);
   const unsent = payload.annotation ? null : unsentDraft(payload);
   task = { payload, work: new Work(unsent ? { ...payload, draft: unsent } : payload, configuration) };
@@ -47,6 +49,12 @@ async function open(received) {
     notices.toast(words.keptDraft);
   }
   if (!payload.annotation) next.prepare(payload.assignment);
+}
+
+/** Says why there is no task; where that lasts only a moment, asks again unless something was opened meanwhile. */
+function nothing(found) {
+  view.nothing(found);
+  if (found.reason === "busy") setTimeout(() => task ?? advance(), BUSY_SECONDS * 1000);
 }
 
 /** Loads the page anew, with the same task in it: the server holds the lease and the draft. */
