@@ -187,6 +187,8 @@ TEMPLATES = [
 # 0 where a connection pooler between here and PostgreSQL gives each transaction another server connection.
 PREPARED_STATEMENTS = flag("PREPARED_STATEMENTS", True)
 DATABASES = {"default": database_from(os.environ.get("DATABASE_URL", "postgresql:///misstep"))}
+# A cursor in the server lives in one of its connections, as a prepared statement does.
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = not PREPARED_STATEMENTS
 
 # Constraints in SQL are meant for the database; that forms do not also check them is no news.
 SILENCED_SYSTEM_CHECKS = ["models.W045"]
