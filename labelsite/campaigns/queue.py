@@ -87,7 +87,7 @@ _CLAIMS = {
 }
 
 # The guideline can be long, and the page of the campaign shows it, not each task.
-_CAMPAIGN = Columns(Campaign, "campaign", without=["guideline", "created_at"])
+_CAMPAIGN = Columns(Campaign, "campaign", without=["guideline", "created_at", "renames"])
 _DESK = Statement(
     f"""
 SELECT (SELECT ARRAY[state] || CASE WHEN chosen_section <> '' THEN ARRAY[chosen_section] ELSE sections END

@@ -97,6 +97,9 @@ def update_campaign(campaign: Campaign, changes: Mapping[str, Any], *, loaded: J
     `loaded`: the job that has just loaded the run among the changes. The run may have stood there before, with other
     values; the job's result then learns of the new order.
     """
+    if set(changes) == {"is_paused"}:
+        set_paused(campaign, changes["is_paused"])
+        return Campaign.objects.get(pk=campaign.pk)
     fresh = Campaign.objects.select_for_update().get(pk=campaign.pk)
     # The text that stands may be from before it was kept plain.
     changes = _stored({"guideline": fresh.guideline, **changes})

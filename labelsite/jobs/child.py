@@ -7,7 +7,6 @@ import json
 import os
 import selectors
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,7 +26,7 @@ from labelsite.jobs.errors import (
     ChildUnserved,
     LostLease,
 )
-from labelsite.jobs.lease import Lease
+from labelsite.jobs.lease import Lease, machine
 from labelsite.jobs.models import Job
 from labelsite.jobs.series import SeriesWriter
 from ml.errors import EXIT_IN_USE, EXIT_SERVER_AWAY
@@ -199,7 +198,7 @@ class _Watch:
 
 
 def _remember(pid: int, folder: Path) -> None:
-    note = {"pid": pid, "host": socket.gethostname(), "started": _start_time(pid)}
+    note = {"pid": pid, "host": machine(), "started": _start_time(pid)}
     written = folder / "child.json.partial"
     written.write_text(json.dumps(note))
     written.replace(folder / "child.json")
@@ -213,7 +212,7 @@ def _end_earlier_child(folder: Path, patience: float = 10.0) -> None:
         return
     pid, deadline = int(note["pid"]), time.monotonic() + patience
     # The start time tells the child from a stranger that was given its process id later.
-    while note["host"] == socket.gethostname() and note["started"] and _start_time(pid) == note["started"]:
+    while note["host"] == machine() and note["started"] and _start_time(pid) == note["started"]:
         if time.monotonic() > deadline:
             raise ChildKilled(f"process {pid} of an earlier attempt does not end")
         with contextlib.suppress(ProcessLookupError):

@@ -32,7 +32,9 @@ def shown(client, address: str) -> dict[str, str]:
     for tag in re.findall(r"<input[^>]*>", text.partition('<form method="post" class="stack">')[2]):
         facts = dict(re.findall(r'(\w[\w-]*)="([^"]*)"', tag))
         if facts.get("type") != "checkbox" or " checked" in tag:
-            sent[facts["name"]] = unescape(facts.get("value", "on"))
+            sent[facts["name"]] = unescape(
+                facts.get("value", "on" if facts.get("type") == "checkbox" else "")
+            )
     for name, options in re.findall(r'<select name="(\w+)".*?>(.*?)</select>', text, re.DOTALL):
         sent[name] = (re.findall(r'value="([^"]*)" selected', options) or [""])[0]
     for name, value in re.findall(r'<textarea name="(\w+)".*?>\s*(.*?)</textarea>', text, re.DOTALL):
