@@ -71,6 +71,9 @@ def database_from(url: str) -> dict[str, Any]:
         "OPTIONS": options,
         # The web's threads keep their connections; 0 opens one per use, right for short commands and workers.
         "CONN_MAX_AGE": None if flag("KEEP_CONNECTIONS", True) else 0,
+        # A kept one is asked for its health before a request's first statement, unless that can be said twice: the
+        # reading of a session is (labelsite/accounts/sessions.py), so most requests cost no further round trip.
+        "CONN_HEALTH_CHECKS": True,
     }
 
 

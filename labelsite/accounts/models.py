@@ -36,6 +36,14 @@ class User(AbstractUser):
         return self.role == Role.ADMIN
 
 
+class FailedLogins(models.Model):
+    """Wrong passwords for one name from one address, of which only a digest is kept."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    count = models.PositiveIntegerField()
+    last_at = models.DateTimeField(db_index=True)
+
+
 class ApiToken(models.Model):
     """A script's key. Only its digest is kept; the token itself is shown once."""
 
