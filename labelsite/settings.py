@@ -71,6 +71,9 @@ def database_from(url: str) -> dict[str, Any]:
         "OPTIONS": options,
         # The web's threads keep their connections; 0 opens one per use, right for short commands and workers.
         "CONN_MAX_AGE": None if flag("KEEP_CONNECTIONS", True) else 0,
+        # A kept one is asked for its health before a request's first statement, unless that can be said twice: the
+        # reading of a session is (labelsite/accounts/sessions.py), so most requests cost no further round trip.
+        "CONN_HEALTH_CHECKS": True,
     }
 
 
@@ -187,6 +190,8 @@ TEMPLATES = [
 # 0 where a connection pooler between here and PostgreSQL gives each transaction another server connection.
 PREPARED_STATEMENTS = flag("PREPARED_STATEMENTS", True)
 DATABASES = {"default": database_from(os.environ.get("DATABASE_URL", "postgresql:///misstep"))}
+# A cursor in the server lives in one of its connections, as a prepared statement does.
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = not PREPARED_STATEMENTS
 
 # Constraints in SQL are meant for the database; that forms do not also check them is no news.
 SILENCED_SYSTEM_CHECKS = ["models.W045"]
@@ -200,6 +205,20 @@ SESSION_ENGINE = "labelsite.accounts.sessions"
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "accounts:home"
 LOGOUT_REDIRECT_URL = "accounts:login"
+
+# Django itself writes errors to a mail for admins or, with DEBUG, to the terminal: on a server they would be lost.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "django": {"handlers": [], "level": "WARNING"},
+        # A page that is not there, or not open to somebody, is no trouble of the site's.
+        "django.request": {"level": "ERROR"},
+    },
+}
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("ko", "한국어")]

@@ -3,11 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
+from labelsite.accounts import guessing
 from labelsite.accounts.models import Role, User
 
 
@@ -39,6 +40,30 @@ def errors_of(form: forms.Form) -> str:
     """Every error of a form in one line, for a message."""
     errors: list[Any] = [error for messages in form.errors.values() for error in messages]
     return " ".join(str(error) for error in errors)
+
+
+class LoginForm(AuthenticationForm):
+    """Django's own, with a brake on guessing."""
+
+    def clean(self) -> dict[str, Any]:
+        assert self.request is not None
+        origin = guessing.origin_of(self.request, self.cleaned_data.get("username", ""))
+        if minutes := guessing.minutes_to_wait(origin):
+            text = ngettext(
+                "Too many wrong passwords from here. Try again in %(minutes)s minute.",
+                "Too many wrong passwords from here. Try again in %(minutes)s minutes.",
+                minutes,
+            )
+            raise forms.ValidationError(text % {"minutes": minutes})
+        try:
+            cleaned: dict[str, Any] = super().clean()
+        except forms.ValidationError:
+            guessing.note_failure(origin)
+            raise
+        # Without a password nothing was tried.
+        if self.get_user() is not None:
+            guessing.forget_failures(origin)
+        return cleaned
 
 
 class OwnPasswordForm(PasswordChangeForm):

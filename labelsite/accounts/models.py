@@ -20,7 +20,7 @@ class User(AbstractUser):
 
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.ANNOTATOR)
     is_machine = models.BooleanField(default=False)
-    # The two halves of one switch: no new tasks, and no labels in snapshots.
+    # The two halves of one switch: no new tasks and no scripts, and no labels in snapshots.
     is_paused = models.BooleanField(default=False)
     labels_excluded = models.BooleanField(default=False)
     # Remapped keys, theme and language, written by the annotator's own settings page.
@@ -34,6 +34,14 @@ class User(AbstractUser):
     @property
     def is_admin(self) -> bool:
         return self.role == Role.ADMIN
+
+
+class FailedLogins(models.Model):
+    """Wrong passwords for one name from one address, of which only a digest is kept."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    count = models.PositiveIntegerField()
+    last_at = models.DateTimeField(db_index=True)
 
 
 class ApiToken(models.Model):

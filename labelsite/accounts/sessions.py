@@ -13,12 +13,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends import db
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from labelsite.accounts.models import User
-from labelsite.statements import Columns, Statement
+from labelsite.statements import Columns, Row, Statement
 
 # Times are slow to read, and no page asks when its reader came.
 _PERSON = Columns(User, "person", without=["last_login", "date_joined"])
@@ -52,7 +53,7 @@ class SessionStore(db.SessionStore):
     def load(self) -> dict[str, Any]:
         key = self.session_key or ""
         before = _seen.get(key)
-        row = _READ.row(key=key, likely=before.person if before else 0, now=timezone.now())
+        row = _read(key, before.person if before else 0)
         if row is None:
             _seen.pop(key, None)
             self._session_key = None
@@ -65,6 +66,21 @@ class SessionStore(db.SessionStore):
         if SESSION_KEY in data:
             _remember(key, _Seen(int(data[SESSION_KEY]), row[0], deepcopy(data)))
         return data
+
+
+def _read(key: str, likely: int) -> Row | None:
+    """Reads once more where the kept connection turns out to be one of a server that was restarted meanwhile."""
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    try:
+        row = _READ.row(key=key, likely=likely, now=timezone.now())
+    except (OperationalError, InterfaceError):
+        if database.in_atomic_block or database.is_usable():
+            raise
+        database.close()
+        row = _READ.row(key=key, likely=likely, now=timezone.now())
+    # It answers, so nobody needs to ask it for its health in this request.
+    database.health_check_done = True
+    return row
 
 
 def _remember(key: str, seen: _Seen) -> None:

@@ -23,6 +23,8 @@ class TokenAuthentication(BaseAuthentication):
         token = ApiToken.objects.select_related("user").filter(digest=ApiToken.digest_of(parts[1])).first()
         if token is None or not token.user.is_active:
             raise AuthenticationFailed(_("This token is not known."))
+        if token.user.is_paused:
+            raise AuthenticationFailed(_("You are paused, and so are your scripts. Ask an admin."))
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=timezone.now())
         return token.user, token
 

@@ -20,7 +20,14 @@ from django.views.decorators.http import require_POST
 
 from labelsite.accounts import services
 from labelsite.accounts.access import admin_required, person
-from labelsite.accounts.forms import NewPersonForm, OwnPasswordForm, PersonForm, TokenForm, errors_of
+from labelsite.accounts.forms import (
+    LoginForm,
+    NewPersonForm,
+    OwnPasswordForm,
+    PersonForm,
+    TokenForm,
+    errors_of,
+)
 from labelsite.accounts.home import next_things
 from labelsite.accounts.keymap import ACTIONS, KeyClash, keys_of
 from labelsite.accounts.models import User
@@ -30,6 +37,7 @@ class Login(LoginView):
     """Logs in and brings the person's language along to this device."""
 
     template_name = "accounts/login.html"
+    authentication_form = LoginForm
     redirect_authenticated_user = True
 
     def form_valid(self, form: object) -> HttpResponse:

@@ -18,7 +18,7 @@ from labelsite.annotations.import_labels import copy_ratings, insert_annotations
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.autolabels.executions import FENCE, start_executions
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Ordering, Task
-from labelsite.campaigns.services import add_everyone, add_tasks, create_campaign, fill_gold, reorder
+from labelsite.campaigns.services import add_everyone, add_tasks, create_campaign, fill_gold, place_new
 from labelsite.problems.models import Problem, Solution, Step
 from labelsite.problems.services import StoredSolution, store_batches
 from labelsite.problems.streaming import rare_collections
@@ -135,7 +135,7 @@ def _put_in_order(campaign: Campaign, after: int) -> None:
     """
     campaign.refresh_from_db()
     if campaign.ordering != Ordering.IMPORT_ORDER:
-        reorder(campaign, after=after)
+        place_new(campaign, after)
 
 
 def _refresh_statistics() -> None:

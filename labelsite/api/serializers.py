@@ -210,7 +210,7 @@ class TaskSerializer(serializers.Serializer[Any]):
 
 
 class NothingSerializer(serializers.Serializer[Any]):
-    reason = serializers.CharField()
+    reason = serializers.CharField(help_text="`busy` says to ask again in a few seconds")
     text = serializers.CharField()
 
 

@@ -36,6 +36,7 @@ from labelsite.autolabels.progress import (
 from labelsite.autolabels.trees import TreeNode, TreeView, parse_toggled
 from labelsite.jobs.services import retry
 from labelsite.problems.models import Problem
+from labelsite.problems.streaming import in_chunks
 from ml.errors import MisstepError
 from ml.formats.math_aps import write_record
 
@@ -229,8 +230,10 @@ def export_tree(request: HttpRequest, pk: int) -> HttpResponse:
 def export_run(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """All trees of a run as MATH-APS JSON, one a line."""
     run = get_object_or_404(EstimateRun, pk=pk)
-    trees = run.trees.order_by("pk").values_list("data", flat=True)
-    lines = (json.dumps(write_record(data), ensure_ascii=False) + "\n" for data in trees.iterator(50))
+    chunks = in_chunks(run.trees.only("data").order_by("pk"), 50)
+    lines = (
+        json.dumps(write_record(tree.data), ensure_ascii=False) + "\n" for chunk in chunks for tree in chunk
+    )
     response = StreamingHttpResponse(lines, content_type="application/jsonl")
     response["Content-Disposition"] = f'attachment; filename="trees-of-run-{pk}.jsonl"'
     return response

@@ -74,6 +74,17 @@ class CampaignForm(forms.ModelForm):
             newest = list(runs.order_by("-pk").values_list("pk", flat=True)[:100])
             field.queryset = runs.filter(pk__in=[*newest, current]).order_by("-pk")
             field.label_from_instance = _name  # type: ignore[method-assign]
+        if self.instance.pk:
+            self._remember_what_was_shown()
+
+    def _remember_what_was_shown(self) -> None:
+        """While a person reads the page a job may change the same settings: the page says what it has shown."""
+        for name, field in self.fields.items():
+            field.show_hidden_initial = not self.is_bound or self.add_initial_prefix(name) in self.data
+
+    def changes(self) -> dict[str, Any]:
+        """What the person has changed, and nothing of what the page has only shown."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}
 
     def _share(self, name: str) -> float:
         value: float = self.cleaned_data[name]

@@ -6,12 +6,13 @@ change, so whoever loads new scores asks for a new order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import connection, transaction
 
-from labelsite.campaigns.models import Campaign, Ordering, Task, TaskState
+from labelsite.campaigns.models import Campaign, Ordering, Task, TaskKind, TaskState
+from labelsite.campaigns.sweep import hold_the_sweep
 from ml import acquisition
 from ml.acquisition import Priority
 
@@ -20,6 +21,20 @@ BATCH = 2000
 UNSCORED = Priority(-1.0, "unscored")
 IMPORT_ORDER = Priority(0.0, "import_order")
 
+# Which of a campaign's runs each ordering reads.
+READS: Mapping[str, frozenset[str]] = {
+    Ordering.IMPORT_ORDER: frozenset(),
+    Ordering.RANDOM: frozenset(),
+    Ordering.UNCERTAINTY: frozenset({"score_run"}),
+    Ordering.DISAGREEMENT: frozenset({"score_run", "estimate_run"}),
+    Ordering.CONVINCING_WRONG: frozenset({"score_run"}),
+}
+TOP = 10
+
+_PLACE = """
+UPDATE campaigns_task AS task SET priority = new.value, priority_reason = new.reason
+FROM unnest(%s::bigint[], %s::float8[], %s::text[]) AS new (id, value, reason) WHERE task.id = new.id
+"""
 _EVIDENCE = """
 SELECT step.solution_id, step.position, score.score, estimate.soft
 FROM problems_step AS step
@@ -42,27 +57,60 @@ class Evidence:
         return scores if scores and len(scores) == len(self.scores) else None
 
 
-def reorder(campaign: Campaign, *, after: int = 0) -> int:
+def _no_check() -> None:
+    """Nobody may break this off."""
+
+
+# What the queue holds of one task: its id, its solution's id and whether that is right, its priority and the reason.
+_Row = tuple[int, int, bool | None, float, str]
+_ROW = ("id", "solution_id", "solution__is_correct", "priority", "priority_reason")
+
+
+def reorder(campaign: Campaign, check: Callable[[], None] = _no_check) -> int:
     """Writes priority and reason of every open task by the campaign's ordering; returns how many changed.
 
-    `after`: only of tasks that were made after the one of that id, because a new task moves none of the others.
+    It commits batch by batch, so that a submission waits for one of them at most, and calls `check` before each.
+    Broken off, it is finished by doing it again. Of two at once each batch goes by the settings that stand when its
+    turn comes, so whichever writes a task last writes what the newest settings say.
     """
-    open_tasks = Task.objects.filter(campaign=campaign, state=TaskState.OPEN, id__gt=after).order_by("id")
-    rows = open_tasks.values_list("id", "solution_id", "solution__is_correct", "priority", "priority_reason")
-    changed = 0
-    with transaction.atomic():
-        batch: list[tuple[int, int, bool | None, float, str]] = []
-        for row in rows.iterator(chunk_size=BATCH):
-            batch.append(row)
-            if len(batch) == BATCH:
-                changed += _reorder_batch(campaign, batch)
-                batch = []
-        changed += _reorder_batch(campaign, batch)
+    changed, last, is_done = 0, 0, False
+    while not is_done:
+        check()
+        with transaction.atomic(durable=True):
+            # Also makes two reorderings take turns: the settings must be read when the other's batch is committed.
+            hold_the_sweep()
+            campaign = Campaign.objects.defer("guideline").get(pk=campaign.pk)
+            batch = _batch(campaign, last)
+            changed += _reorder_batch(campaign, batch)
+        last, is_done = (batch[-1][0] if batch else last), len(batch) < BATCH
     return changed
 
 
-def _reorder_batch(campaign: Campaign, batch: Sequence[tuple[int, int, bool | None, float, str]]) -> int:
-    evidence = _evidence(campaign, [row[1] for row in batch]) if _needs_evidence(campaign) else {}
+def place_new(campaign: Campaign, after: int) -> None:
+    """Gives the tasks that the caller's transaction has made, those after the one of that id, their places.
+
+    A new task moves none of the others; and nobody else sees one yet, so nobody waits.
+    """
+    while batch := _batch(campaign, after):
+        _reorder_batch(campaign, batch)
+        after = batch[-1][0]
+
+
+def top_of_queue(campaign: Campaign, count: int = TOP) -> list[int]:
+    """The ids of the tasks that people would be given next, in order."""
+    queue = Task.objects.filter(
+        campaign=campaign, kind=TaskKind.WORK, state=TaskState.OPEN, remaining__gt=0
+    ).order_by("-priority", "pk")
+    return list(queue.values_list("pk", flat=True)[:count])
+
+
+def _batch(campaign: Campaign, after: int) -> list[_Row]:
+    rows = Task.objects.filter(campaign=campaign, state=TaskState.OPEN, id__gt=after).order_by("id")
+    return list(rows.values_list(*_ROW)[:BATCH])
+
+
+def _reorder_batch(campaign: Campaign, batch: Sequence[_Row]) -> int:
+    evidence = _evidence(campaign, [row[1] for row in batch]) if READS[campaign.ordering] else {}
     ids, values, reasons = [], [], []
     for task, solution, is_correct, old_value, old_reason in batch:
         new = priority_of(campaign.ordering, str(task), is_correct, evidence.get(solution, Evidence()))
@@ -72,19 +120,12 @@ def _reorder_batch(campaign: Campaign, batch: Sequence[tuple[int, int, bool | No
             ids.append(task)
             values.append(new.value)
             reasons.append(reason)
-    with connection.cursor() as cursor:
-        # Sorted by id, so that two reorderings at once lock rows in one order.
-        cursor.execute(
-            "UPDATE campaigns_task AS task SET priority = new.value, priority_reason = new.reason"
-            " FROM (SELECT * FROM unnest(%s::bigint[], %s::float8[], %s::text[]) AS given (id, value, reason)"
-            " ORDER BY id) AS new WHERE task.id = new.id",
-            [ids, values, reasons],
-        )
+    if ids:
+        with connection.cursor() as cursor:
+            # In the order of their ids, as everybody who locks many tasks does it.
+            cursor.execute("SELECT 1 FROM campaigns_task WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [ids])
+            cursor.execute(_PLACE, [ids, values, reasons])
     return len(ids)
-
-
-def _needs_evidence(campaign: Campaign) -> bool:
-    return campaign.ordering not in (Ordering.IMPORT_ORDER, Ordering.RANDOM)
 
 
 def priority_of(ordering: str, identity: str, is_correct: bool | None, evidence: Evidence) -> Priority:

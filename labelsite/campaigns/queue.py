@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable
 
 from labelsite.accounts.models import User
 from labelsite.campaigns.models import (
@@ -30,13 +31,13 @@ from labelsite.campaigns.models import (
     TaskState,
 )
 from labelsite.campaigns.reasons import NothingLeft, Reason, why_nothing_is_left
+from labelsite.campaigns.sweep import release_expired_leases
 from labelsite.statements import Columns, Statement
 
 # A gold or screening item is for everybody: its overlap is a number that no team reaches.
 EVERYBODY = 30_000
 # One task in hand and one prepared.
 LEASES_AT_ONCE = 2
-RELEASE_BATCH = 200
 RELEASE_EVERY_SECONDS = 20
 _ARMS = (Exposure.NEVER, Exposure.AFTER, Exposure.BEFORE)
 
@@ -73,25 +74,20 @@ _CLAIM_IN_SECTION = Statement(
     )
 )
 
-_SWEEP = "hashtext('misstep release leases')"
-_RELEASE = """
-WITH expired AS (
-    SELECT lease.id, lease.task_id FROM campaigns_assignment AS lease
-    WHERE lease.state = 'leased' AND lease.leased_until < now()
-    ORDER BY lease.leased_until LIMIT %(batch)s FOR UPDATE SKIP LOCKED
-), lapsed AS (
-    UPDATE campaigns_assignment AS lease SET state = 'lapsed' FROM expired
-    WHERE lease.id = expired.id RETURNING lease.task_id
-), freed AS (SELECT task_id, count(*) AS slots FROM lapsed GROUP BY task_id),
-returned AS (
-    UPDATE campaigns_task AS task SET remaining = remaining + freed.slots FROM freed
-    WHERE task.id = freed.task_id RETURNING 1
-)
-SELECT count(*) FROM lapsed
-"""
+# The same two for once without passing over what somebody is at work on: it waits for each such task, a moment at most.
+_CLAIM_PATIENTLY = Statement(_CLAIM.sql.replace(" SKIP LOCKED", ""))
+_CLAIM_IN_SECTION_PATIENTLY = Statement(_CLAIM_IN_SECTION.sql.replace(" SKIP LOCKED", ""))
+PATIENCE_MILLISECONDS = 200
+# By whether it is inside a section, and whether it waits.
+_CLAIMS = {
+    (False, False): _CLAIM,
+    (True, False): _CLAIM_IN_SECTION,
+    (False, True): _CLAIM_PATIENTLY,
+    (True, True): _CLAIM_IN_SECTION_PATIENTLY,
+}
 
 # The guideline can be long, and the page of the campaign shows it, not each task.
-_CAMPAIGN = Columns(Campaign, "campaign", without=["guideline", "created_at"])
+_CAMPAIGN = Columns(Campaign, "campaign", without=["guideline", "created_at", "renames"])
 _DESK = Statement(
     f"""
 SELECT (SELECT ARRAY[state] || CASE WHEN chosen_section <> '' THEN ARRAY[chosen_section] ELSE sections END
@@ -175,6 +171,14 @@ def claim_at(desk: Desk, annotator: User, *, besides: int | None = None) -> int 
     claimed = _claim_any(campaign, annotator, kinds, desk.sections)
     if claimed is None and release_expired_leases():
         claimed = _claim_any(campaign, annotator, kinds, desk.sections)
+    if claimed is None:
+        # What was passed over may be free: somebody wrote to it in this very moment.
+        try:
+            claimed = _claim_patiently(campaign, annotator, kinds, desk.sections)
+        except OperationalError as problem:
+            if not isinstance(problem.__cause__, LockNotAvailable):
+                raise
+            return NothingLeft(Reason.BUSY)
     return claimed or why_nothing_is_left(campaign, annotator, desk.member_state, desk.sections)
 
 
@@ -197,16 +201,28 @@ def _kinds(campaign: Campaign, member_state: str) -> list[TaskKind]:
     return [TaskKind.WORK]
 
 
-def _claim_any(campaign: Campaign, annotator: User, kinds: list[TaskKind], sections: list[str]) -> int | None:
+def _claim_any(
+    campaign: Campaign, annotator: User, kinds: list[TaskKind], sections: list[str], is_patient: bool = False
+) -> int | None:
     """Tries each kind in turn, and inside it each of the person's sections. Screening is the same for everybody."""
     for kind in kinds:
         for section in sections if kind != TaskKind.SCREENING and sections else [""]:
-            if claimed := _claim(campaign, annotator, kind, section):
+            if claimed := _claim(campaign, annotator, kind, section, is_patient):
                 return claimed
     return None
 
 
-def _claim(campaign: Campaign, annotator: User, kind: TaskKind, section: str) -> int | None:
+@transaction.atomic
+def _claim_patiently(
+    campaign: Campaign, annotator: User, kinds: list[TaskKind], sections: list[str]
+) -> int | None:
+    """As `_claim_any`, but it waits for tasks that are locked; after a moment it raises OperationalError."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = {PATIENCE_MILLISECONDS}")
+    return _claim_any(campaign, annotator, kinds, sections, is_patient=True)
+
+
+def _claim(campaign: Campaign, annotator: User, kind: TaskKind, section: str, is_patient: bool) -> int | None:
     exposure = campaign.exposure
     parameters: dict[str, Any] = {
         "campaign": campaign.pk,
@@ -218,7 +234,7 @@ def _claim(campaign: Campaign, annotator: User, kind: TaskKind, section: str) ->
     }
     for _attempt in range(3):
         # One statement is one transaction, so a claim needs no round trips to open and close one.
-        statement = _CLAIM_IN_SECTION if section else _CLAIM
+        statement = _CLAIMS[bool(section), is_patient]
         picked, assignment = statement.rows(**parameters)[0]
         # Picked but not given: the same person took this task from another tab in the same moment.
         if picked is None or assignment is not None:
@@ -235,25 +251,6 @@ def _renewed(assignment: int, annotator: User) -> bool:
     return bool(
         held.filter(leased_until__gte=fresh).exists() or held.update(leased_until=until, heartbeat_at=now)
     )
-
-
-def release_expired_leases(batch: int = RELEASE_BATCH) -> int:
-    """Takes back up to `batch` leases whose time ran out; their drafts stay. Returns how many."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        # One sweeper at a time: two would lock the tasks of their batches in different orders.
-        cursor.execute(f"SELECT pg_try_advisory_xact_lock({_SWEEP})")
-        if not cursor.fetchone()[0]:
-            return 0
-        cursor.execute(_RELEASE, {"batch": batch})
-        return int(cursor.fetchone()[0])
-
-
-def hold_the_sweep() -> None:
-    """Keeps expired leases where they are until the transaction ends: whoever locks many tasks would otherwise wait
-    for a sweeper that waits for them.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_advisory_xact_lock({_SWEEP})")
 
 
 def heartbeat(assignment: int, annotator: User, token: str) -> datetime | None:

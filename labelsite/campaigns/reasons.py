@@ -34,6 +34,7 @@ class Reason(StrEnum):
     FINISHED = "finished"
     ENOUGH_IN_HAND = "enough_in_hand"
     SECTION_IS_DONE = "section_is_done"
+    BUSY = "busy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,9 @@ class NothingLeft:
             Reason.ENOUGH_IN_HAND: _("You already hold a task and the one after it."),
             Reason.SECTION_IS_DONE: _(
                 "Nothing is left for you in your section; others still have open tasks."
+            ),
+            Reason.BUSY: _(
+                "What comes next is being changed at this very moment. Trying again in a few seconds."
             ),
         }
         return str(texts[self.reason])

@@ -102,6 +102,9 @@ def rename(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, _("The sections are saved."))
     except sections.SectionTaken:
         messages.error(request, _("There is a section of that name already."))
+    except sections.RenameUnderWay as refusal:
+        text = _("The section is on its way to the name “%(name)s”: give it that one first.")
+        messages.error(request, text % {"name": refusal.new})
     except sections.MembersWithoutSection as refusal:
         text = _("Nothing changed: %(people)s may label only there. Give them another section first.")
         messages.error(request, text % {"people": refusal.people})

@@ -52,6 +52,14 @@ class SectionTaken(MisstepError):
     """There is a section of that name already; two would become one, which nobody could take back."""
 
 
+class RenameUnderWay(MisstepError):
+    """Some of its tasks have another new name already: with a third one nobody could put them together again."""
+
+    def __init__(self, old: str, new: str) -> None:
+        self.new = new
+        super().__init__(f"the section {old!r} is on its way to {new!r}: finish that first")
+
+
 class MembersWithoutSection(MisstepError):
     """Some people may label only in this section; without it they could suddenly label everywhere."""
 
@@ -112,12 +120,14 @@ def assign(rows: QuerySet[Task], section: str) -> int:
 
 
 def rename(campaign: Campaign, old: str, new: str) -> None:
-    """Gives a section another name, or dissolves it (""); raises SectionTaken or MembersWithoutSection.
+    """Gives a section another name, or dissolves it (""); raises SectionTaken, RenameUnderWay or
+    MembersWithoutSection.
 
-    Its people find work under the old name until the last tasks and their own lists change together.
+    Its people find work under the old name until the last tasks and their own lists change together. Broken off, it
+    is finished by doing it again, and only then may the section get another name.
     """
-    if new and is_there(campaign, new):
-        raise SectionTaken(f"a section {new!r} is there already: choose another name")
+    if new:
+        _reserve(campaign, old, new)
     if not new and (
         kept := campaign.memberships.filter(sections=[old]).values_list("user__username", flat=True)
     ):
@@ -128,7 +138,34 @@ def rename(campaign: Campaign, old: str, new: str) -> None:
             batch = _move(campaign.tasks.filter(section=old, pk__gt=last), new)
             if is_done := len(batch) < BATCH:
                 _execute(_RENAME_IN_MEMBERSHIPS, campaign=campaign.pk, old=old, new=new)
+                _forget(campaign, old)
         last = batch[-1] if batch else last
+
+
+@transaction.atomic
+def _reserve(campaign: Campaign, old: str, new: str) -> None:
+    """Notes that a rename is under way, unless it is this one: some of its tasks may have the new name already."""
+    fresh = _locked(campaign)
+    under_way = fresh.renames.get(old)
+    if under_way == new:
+        return
+    if under_way is not None and is_there(campaign, under_way):
+        raise RenameUnderWay(old, under_way)
+    if new in fresh.renames.values() or is_there(campaign, new):
+        raise SectionTaken(f"a section {new!r} is there already: choose another name")
+    fresh.renames[old] = new
+    fresh.save(update_fields=["renames"])
+
+
+def _forget(campaign: Campaign, old: str) -> None:
+    fresh = _locked(campaign)
+    if fresh.renames.pop(old, None) is not None:
+        fresh.save(update_fields=["renames"])
+
+
+def _locked(campaign: Campaign) -> Campaign:
+    """The campaign for a writer of its renames; an import into it, which only keeps its row, goes on."""
+    return Campaign.objects.only("renames").select_for_update(no_key=True).get(pk=campaign.pk)
 
 
 def is_there(campaign: Campaign, section: str) -> bool:

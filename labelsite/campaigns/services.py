@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import Role, User
+from labelsite.campaigns import arranging
 from labelsite.campaigns.gold import correct_gold, fill_gold, positions_literal
 from labelsite.campaigns.leases import (
     LEASE_COLUMNS,
@@ -30,7 +31,7 @@ from labelsite.campaigns.models import (
     TaskKind,
     TaskState,
 )
-from labelsite.campaigns.ordering import reorder
+from labelsite.campaigns.ordering import READS, place_new, reorder, top_of_queue
 from labelsite.campaigns.queue import (
     EVERYBODY,
     Desk,
@@ -38,15 +39,12 @@ from labelsite.campaigns.queue import (
     claim_next,
     desk_of,
     heartbeat,
-    hold_the_sweep,
-    release_expired_leases,
 )
 from labelsite.campaigns.reasons import NothingLeft, Reason
 from labelsite.campaigns.settling import one_look_settles, settle
+from labelsite.campaigns.sweep import release_expired_leases
+from labelsite.jobs.models import Job
 from labelsite.problems.models import Solution
-
-# What orderings read.
-RUNS = frozenset({"estimate_run", "score_run"})
 
 __all__ = [
     "LEASE_COLUMNS",
@@ -69,12 +67,14 @@ __all__ = [
     "judge_screening",
     "lease_from",
     "one_look_settles",
+    "place_new",
     "release_expired_leases",
     "reorder",
     "set_members",
     "settle",
     "submission",
     "take_up",
+    "top_of_queue",
     "update_campaign",
 ]
 
@@ -90,26 +90,43 @@ def create_campaign(
 
 
 @transaction.atomic
-def update_campaign(campaign: Campaign, changes: Mapping[str, Any]) -> Campaign:
+def update_campaign(campaign: Campaign, changes: Mapping[str, Any], *, loaded: Job | None = None) -> Campaign:
     """Changes settings. A new guideline text is a new version; a new overlap reaches the open tasks, and so does a
     new ordering, or a run to order by.
+
+    `loaded`: the job that has just loaded the run among the changes. The run may have stood there before, with other
+    values; the job's result then learns of the new order.
     """
+    if set(changes) == {"is_paused"}:
+        set_paused(campaign, changes["is_paused"])
+        return Campaign.objects.get(pk=campaign.pk)
     fresh = Campaign.objects.select_for_update().get(pk=campaign.pk)
-    changes = _stored(changes)
+    # The text that stands may be from before it was kept plain.
+    changes = _stored({"guideline": fresh.guideline, **changes})
     if changes.get("guideline") not in (None, _plain(fresh.guideline)):
         fresh.guideline_version += 1
-    # The run that stood there before may have been loaded anew.
-    reordered = changes.get("ordering", fresh.ordering) != fresh.ordering or not RUNS.isdisjoint(changes)
-    places = (fresh.overlap, fresh.adaptive_overlap)
+    before = _arranged_by(fresh)
     for field, value in changes.items():
         setattr(fresh, field, value)
     fresh.save()
-    # It goes over every task, which a pause or a new name need not wait for.
-    if not fresh.adaptive_overlap and places != (fresh.overlap, fresh.adaptive_overlap):
-        set_overlap(fresh, fresh.overlap)
-    if reordered:
-        reorder(fresh)
+    after = _arranged_by(fresh)
+    order = after[1:] != before[1:] or (loaded is not None and not READS[fresh.ordering].isdisjoint(changes))
+    places = not fresh.adaptive_overlap and after[0] != before[0]
+    # It goes over every task, which a new name need not wait for.
+    if order or places:
+        arranging.arrange(fresh, places=places, order=order, told=loaded)
     return fresh
+
+
+def set_paused(campaign: Campaign, is_paused: bool) -> None:
+    """Stops or restarts new tasks, at once: also while an import keeps the other settings as they are."""
+    Campaign.objects.filter(pk=campaign.pk).update(is_paused=is_paused)
+
+
+def _arranged_by(campaign: Campaign) -> tuple[Any, ...]:
+    """What the places and the priorities of a campaign's tasks follow from: first the overlap, then the order."""
+    runs = [getattr(campaign, f"{name}_id") for name in sorted(READS[campaign.ordering])]
+    return (campaign.overlap, campaign.adaptive_overlap), campaign.ordering, *runs
 
 
 def _stored(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,34 +137,6 @@ def _stored(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(text: str) -> str:
     """A text without what sending a form adds to it: a browser ends every line in two characters."""
     return text.replace("\r\n", "\n").strip()
-
-
-# Each value is made of the row's own columns: where a claim or a release has changed the row while this waited for it,
-# PostgreSQL works them out anew, which it does not for what a join has read.
-_SET_OVERLAP = """
-UPDATE campaigns_task SET overlap = {wanted}, remaining = {wanted} - (overlap - remaining),
-    state = CASE WHEN state = 'done' AND {wanted} > overlap - remaining THEN 'open' ELSE state END
-WHERE campaign_id = %(campaign)s AND kind = 'work' AND overlap <> {wanted}
-""".format(wanted="GREATEST(%(overlap)s, overlap - remaining, 1)")
-# A statement of its own, because it must see the leases of whoever the one before it waited for.
-_CLOSE_THE_LOOKED_AT = """
-UPDATE campaigns_task AS task SET state = 'done'
-WHERE campaign_id = %(campaign)s AND kind = 'work' AND state = 'open' AND remaining = 0
-  AND NOT EXISTS (SELECT 1 FROM campaigns_assignment AS lease WHERE lease.task_id = task.id AND lease.state = 'leased')
-"""
-
-
-@transaction.atomic
-def set_overlap(campaign: Campaign, overlap: int) -> None:
-    """Gives every work task `overlap` places, but never fewer than are taken already.
-
-    Where every place is taken and everybody has submitted, no submission will come to close the task: it is done.
-    """
-    hold_the_sweep()
-    parameters = {"campaign": campaign.pk, "overlap": overlap}
-    with connection.cursor() as cursor:
-        cursor.execute(_SET_OVERLAP, parameters)
-        cursor.execute(_CLOSE_THE_LOOKED_AT, parameters)
 
 
 def set_members(campaign: Campaign, users: set[int]) -> None:

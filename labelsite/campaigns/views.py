@@ -92,7 +92,7 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
     form = CampaignForm(request.POST or None, instance=campaign)
     if request.method == "POST" and form.is_valid():
-        services.update_campaign(campaign, form.cleaned_data)
+        services.update_campaign(campaign, form.changes())
         messages.success(request, _("The settings are saved."))
         return redirect("campaigns:detail", pk)
     context = {"form": form, "campaign": Campaign.objects.get(pk=pk)}
@@ -103,8 +103,11 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
 @admin_required
 def pause(request: HttpRequest, pk: int) -> HttpResponse:
     """Stops or restarts new tasks; what is in people's hands can still be submitted."""
-    campaign = get_object_or_404(Campaign, pk=pk)
-    services.update_campaign(campaign, {"is_paused": not campaign.is_paused})
+    wanted = request.POST.get("is_paused", "")
+    if wanted not in ("0", "1"):
+        text = f"is_paused {wanted!r}, expected 0 or 1"
+        return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
+    services.set_paused(get_object_or_404(Campaign, pk=pk), wanted == "1")
     return redirect("campaigns:detail", pk)
 
 

@@ -16,6 +16,7 @@ from labelsite.campaigns.models import Campaign, Task, TaskKind
 from labelsite.campaigns.services import correct_gold, set_kind, update_campaign
 from labelsite.comparison.evidence import NONE
 from labelsite.comparison.models import Adjudication
+from labelsite.jobs.models import Job
 from labelsite.problems.models import Solution
 from ml.errors import MisstepError
 
@@ -76,8 +77,11 @@ def start_campaign_estimates(
     )
 
 
-def use_run(campaign: Campaign, run: EstimateRun) -> None:
-    """Let a loaded run stand beside the campaign's steps, and order the queue by it where that is wanted."""
+def use_run(campaign: Campaign, run: EstimateRun, loaded: Job | None = None) -> None:
+    """Let a loaded run stand beside the campaign's steps, and order the queue by it where that is wanted.
+
+    `loaded` is the job that has loaded it just now. A person may also choose an older run than the one that stands.
+    """
     if run.loaded_at is None:
         raise MisstepError(f"run {run.name} has no estimates yet, expected one that is loaded")
-    update_campaign(campaign, {"estimate_run": run})
+    update_campaign(campaign, {"estimate_run": run}, loaded=loaded)

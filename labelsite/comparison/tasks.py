@@ -22,7 +22,8 @@ def run_campaign_estimates(job_id: int) -> None:
 def load_for_campaign(job: Job, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
     counts = load_shard(job.shard, folder, check)
     run = job.shard.run
-    campaign = Campaign.objects.filter(pk=job.spec["campaign"]).first()
-    if campaign and run.loaded_at:
-        services.use_run(campaign, run)
+    # Locked, so that of two runs that end at once the one that was asked for later stands.
+    campaign = Campaign.objects.select_for_update().filter(pk=job.spec["campaign"]).first()
+    if campaign and run.loaded_at and (campaign.estimate_run_id or 0) <= run.pk:
+        services.use_run(campaign, run, loaded=job)
     return counts

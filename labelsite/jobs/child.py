@@ -7,7 +7,6 @@ import json
 import os
 import selectors
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,7 +26,7 @@ from labelsite.jobs.errors import (
     ChildUnserved,
     LostLease,
 )
-from labelsite.jobs.lease import Lease
+from labelsite.jobs.lease import Lease, machine
 from labelsite.jobs.models import Job
 from labelsite.jobs.series import SeriesWriter
 from labelsite.jobs.stopping import StopLater
@@ -211,7 +210,7 @@ class _Watch:
 
 
 def _remember(pid: int, folder: Path) -> None:
-    note = {"pid": pid, "host": socket.gethostname(), "started": _start_time(pid)}
+    note = {"pid": pid, "host": machine(), "started": _start_time(pid)}
     written = folder / "child.json.partial"
     written.write_text(json.dumps(note))
     written.replace(folder / "child.json")
@@ -226,7 +225,7 @@ def _end_earlier_child(folder: Path, lease: Lease, grace: float, patience: float
         note = json.loads((folder / "child.json").read_text())
     except (FileNotFoundError, ValueError):
         return
-    if note["host"] != socket.gethostname():
+    if note["host"] != machine():
         return
     for way_to_end, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, patience)):
         if not _is_the_same(note):

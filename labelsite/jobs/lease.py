@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -25,6 +26,7 @@ from labelsite.jobs.models import Job, JobState
 from ml.json_lines import storable
 
 TICK_SECONDS = 1.0
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 # One statement, so that two runners never both get the job; SKIP LOCKED, so that none waits for the other.
 CLAIM = """
@@ -44,13 +46,22 @@ WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running' RETURNING canc
 """
 
 
+def machine() -> str:
+    """This machine since its start, by its name and, on Linux, the kernel's id of the boot: two may share a name."""
+    try:
+        boot = BOOT_ID.read_text()[:8]
+    except OSError:
+        boot = ""
+    return f"{socket.gethostname()[:60]}/{boot}"
+
+
 def _place() -> str:
     """The machine and, on Linux, the space in which process ids mean something (a container has its own)."""
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:
         space = ""
-    return f"{socket.gethostname()[:60]}/{space}"
+    return f"{machine()}/{space}"
 
 
 def holder_name() -> str:

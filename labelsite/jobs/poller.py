@@ -2,7 +2,7 @@
 
 It queues jobs again whose runner has vanished. Jobs that wait longer than a message needs get another wake-up,
 whatever else runs in their queue; if that does not help and nothing runs there, the poller runs the oldest
-itself, in a process of its own.
+itself, in a process of its own, unless that queue is not for this machine.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -39,10 +40,15 @@ ROUND_SECONDS = 1.0
 
 
 class Poller:
-    """Call `round` about once a second; `stop` ends what it runs."""
+    """Call `round` about once a second; `stop` ends what it runs.
 
-    def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
-        self.patience = patience
+    It runs jobs of `queues` only: a host without a GPU has nothing to offer to a training. It looks after all.
+    """
+
+    def __init__(
+        self, patience: float = PATIENCE_SECONDS, queues: Sequence[str] = settings.JOB_QUEUES
+    ) -> None:
+        self.patience, self.queues = patience, queues
         self.name = f"poller@{socket.gethostname()}"
         # For each queue the jobs that were woken and wait still, with the time of their last wake-up.
         self.woken: dict[str, dict[int, float]] = {queue: {} for queue in settings.JOB_QUEUES}
@@ -71,7 +77,7 @@ class Poller:
         for queue in settings.JOB_QUEUES:
             self._look_after(queue)
         if time.monotonic() - self._told_at >= Worker.BEAT_SECONDS:
-            say_alive(self.name, settings.JOB_QUEUES)
+            say_alive(self.name, self.queues)
             self._told_at = time.monotonic()
 
     def stop(self) -> None:
@@ -85,6 +91,8 @@ class Poller:
     def _look_after(self, queue: str) -> None:
         overdue = Job.objects.waiting(queue, WAKE_AFTER_SECONDS)
         self._wake(queue, overdue)
+        if queue not in self.queues:
+            return
         if not self._is_idle(queue):
             self.idle_since.pop(queue, None)
             return

@@ -55,8 +55,11 @@ def enqueue(
     task_name: str = "",
     title: str = "",
     maximum_attempts: int = ATTEMPTS,
+    is_announced: bool = True,
 ) -> Job:
     """Add a job to the caller's transaction and wake a worker once that is committed.
+
+    Without the announcement it is the caller who runs it; the poller still finds it where that fails.
 
     `kind` is "ml" for a child process (`verb`, and `spec["arguments"]` with `{in}` and `{out}` for its
     folders) or "django" for work that the task itself does. `task_name` is the Celery task that calls
@@ -76,7 +79,8 @@ def enqueue(
         title=title or verb,
         maximum_attempts=maximum_attempts,
     )
-    _wake_on_commit(job)
+    if is_announced:
+        _wake_on_commit(job)
     return job
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
+from collections.abc import Iterator
+from itertools import groupby
 from operator import itemgetter
 
 from django.db.models import Exists, OuterRef, QuerySet
 
 from labelsite.problems import models
 from labelsite.problems.services import PROBLEM_KEY
+from labelsite.problems.streaming import in_chunks
 from ml.records import Option, Position, Problem, Solution
 
 CHUNK = 500
@@ -38,7 +39,7 @@ def with_positions(
     solutions: QuerySet[models.Solution],
 ) -> Iterator[tuple[models.Solution, tuple[Position, ...]]]:
     """Each row of a queryset with its positions; keeps the queryset's order and streams it."""
-    for chunk in _chunks(solutions.select_related("problem").iterator(chunk_size=CHUNK)):
+    for chunk in in_chunks(solutions.select_related("problem"), CHUNK):
         positions = positions_of(chunk)
         for row in chunk:
             yield row, positions[row.pk]
@@ -93,9 +94,3 @@ def _positions(rows: list[_StepRow], count: int) -> tuple[Position, ...]:
         if is_chosen:
             chosen[position] = option
     return tuple(Position(tuple(texts), pick) for texts, pick in zip(options, chosen, strict=True))
-
-
-def _chunks(rows: Iterable[models.Solution]) -> Iterator[list[models.Solution]]:
-    waiting = iter(rows)
-    while chunk := list(islice(waiting, CHUNK)):
-        yield chunk

@@ -6,6 +6,13 @@ import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
+from typing import TypeVar
+
+from django.db import connections
+from django.db.models import Model, QuerySet
+
+Row = TypeVar("Row", bound=Model)
 
 _lock = threading.Lock()
 _usual: list[tuple[int, int, int]] = []
@@ -32,3 +39,32 @@ def rare_collections() -> Iterator[None]:
             _streams -= 1
             if not _streams:
                 gc.set_threshold(*_usual[0])
+
+
+def in_chunks(rows: QuerySet[Row], size: int) -> Iterator[list[Row]]:
+    """The rows of an ordered queryset, in lists of `size`; never all of them in memory.
+
+    A cursor in the server gives them as they were at one moment. Where a pooler hands out another connection per
+    transaction there can be none, so each list is asked for behind the one before: by the queryset's own order, which
+    is then one or two of its own columns, ascending.
+    """
+    if connections[rows.db].settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
+        return _by_key(rows, size)
+    stream = rows.iterator(chunk_size=size)
+    return iter(lambda: list(islice(stream, size)), [])
+
+
+def _by_key(rows: QuerySet[Row], size: int) -> Iterator[list[Row]]:
+    first, *rest = dict.fromkeys([*map(str, rows.query.order_by), "pk"])
+    further = rows.order_by(first, *rest)
+    while chunk := list(further[:size]):
+        yield chunk
+        last = chunk[-1]
+        if rest:
+            (second,) = rest
+            same = {first: getattr(last, first), f"{second}__lte": getattr(last, second)}
+            further = (
+                rows.order_by(first, second).filter(**{f"{first}__gte": getattr(last, first)}).exclude(**same)
+            )
+        else:
+            further = rows.order_by(first).filter(**{f"{first}__gt": getattr(last, first)})

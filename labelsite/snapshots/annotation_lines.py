@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from django.db.models import QuerySet
@@ -18,6 +17,7 @@ from labelsite.annotations.import_labels import LABELLED_AT_KEY
 from labelsite.annotations.models import Annotation, Origin, StepRating
 from labelsite.campaigns.models import Campaign, TaskKind
 from labelsite.problems.queries import positions_of, record_of
+from labelsite.problems.streaming import in_chunks
 from ml import records
 from ml.formats import prm800k
 
@@ -41,9 +41,8 @@ def labelled_rows(
     """Each annotation with its solution, as the records that formats are written from; `line` counts up."""
     # People and campaigns are few, so they are fetched once and not with every row.
     people, campaigns = User.objects.in_bulk(), Campaign.objects.defer("guideline").in_bulk()
-    rows = iter(annotations.select_related("task__solution__problem").iterator(chunk_size=CHUNK))
     line = 0
-    while chunk := list(islice(rows, CHUNK)):
+    for chunk in in_chunks(annotations.select_related("task__solution__problem"), CHUNK):
         for annotation in chunk:
             annotation.annotator = people[annotation.annotator_id]
             annotation.task.campaign = campaigns[annotation.task.campaign_id]

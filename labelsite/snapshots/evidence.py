@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -17,6 +16,7 @@ from labelsite.campaigns.models import Campaign, Task, TaskKind, TaskState
 from labelsite.comparison.models import Adjudication
 from labelsite.problems.models import Solution, Step
 from labelsite.problems.queries import positions_of
+from labelsite.problems.streaming import in_chunks
 from labelsite.snapshots.consensus import Look, Verdict, people_first, verdict_of
 from ml.records import Position
 
@@ -64,8 +64,7 @@ def read_evidence(
     """
     chosen = campaign.tasks.all() if tasks is None else tasks
     ordered = chosen.select_related("solution__problem").order_by("solution_id")
-    rows = iter(ordered.iterator(chunk_size=CHUNK))
-    while chunk := list(islice(rows, CHUNK)):
+    for chunk in in_chunks(ordered, CHUNK):
         yield from _read_chunk(chunk, run, dropped)
 
 

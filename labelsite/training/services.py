@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from labelsite.accounts.models import User
 from labelsite.autolabels.models import ScoreRun
 from labelsite.autolabels.services import Check, load_scores, start_scores
-from labelsite.campaigns.models import Campaign, Ordering, Task, TaskKind, TaskState
-from labelsite.campaigns.services import update_campaign
+from labelsite.campaigns.models import Campaign, Ordering
+from labelsite.campaigns.services import top_of_queue, update_campaign
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.problems.models import Solution
@@ -43,7 +43,6 @@ OPTIONS = (
     "optimizer", "second_opinion", "second_opinion_sure", "second_opinion_doubtful",
 )  # fmt: skip
 FLAGS = ("from_scratch", "bf16", "gradient_checkpointing", "no_alternatives", "outcomes")
-TOP = 10
 
 
 def start_training(
@@ -153,27 +152,20 @@ def score_campaign(checkpoint: Checkpoint, campaign: Campaign, created_by: User 
 def load_campaign_scores(job: Job, folder: Path, check: Check) -> dict[str, Any]:
     """Load the scores, let them stand in the campaign unless later ones do, and serve convincing wrong answers first.
 
-    The result has the first tasks of the queue before and after, so that a page can show what changed.
+    The result has the first tasks of the queue before, and once all are in order those after, so that a page can show
+    what changed.
     """
     run = job.score_run
     counts = load_scores(run, folder / "scores.jsonl", check)
-    campaign = Campaign.objects.filter(pk=job.spec["campaign"]).first()
+    campaign = Campaign.objects.select_for_update().filter(pk=job.spec["campaign"]).first()
     if campaign is None:
         return counts
     if campaign.score_run_id and campaign.score_run_id > run.pk:
         # What was asked for later already stands there: a slow or repeated older scoring does not undo it.
         return counts
     before = top_of_queue(campaign)
-    fresh = update_campaign(campaign, {"score_run": run, "ordering": Ordering.CONVINCING_WRONG})
-    return {**counts, "before": before, "after": top_of_queue(fresh)}
-
-
-def top_of_queue(campaign: Campaign, count: int = TOP) -> list[int]:
-    """The ids of the tasks that people would be given next, in order."""
-    queue = Task.objects.filter(
-        campaign=campaign, kind=TaskKind.WORK, state=TaskState.OPEN, remaining__gt=0
-    ).order_by("-priority", "pk")
-    return list(queue.values_list("pk", flat=True)[:count])
+    update_campaign(campaign, {"score_run": run, "ordering": Ordering.CONVINCING_WRONG}, loaded=job)
+    return {**counts, "before": before}
 
 
 def start_evaluation(

@@ -190,6 +190,8 @@ def scores(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {
         "run": run,
         "job": run.job,
+        # The scores stand there, and the tasks are still being put in their order.
+        "is_ordering": "before" in result and "after" not in result,
         "campaign": Campaign.objects.filter(pk=campaign_id or 0).first(),
         "checkpoint": run.checkpoints.select_related("run").first(),
         "places": [

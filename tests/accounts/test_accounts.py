@@ -9,7 +9,7 @@ import pytest
 from labelsite.accounts import services
 from labelsite.accounts.keymap import KeyClash, bindings, checked, keys_of
 from labelsite.accounts.models import ApiToken, Role, User
-from tests.factories import PASSWORD, make_machine, make_user
+from tests.factories import PASSWORD, make_machine, make_token, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -190,3 +190,14 @@ def test_every_role_has_a_start_page_with_what_to_do_next(client, role) -> None:
 def test_pages_carry_an_enforced_security_policy(client) -> None:
     policy = client.get("/login/").headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "unsafe" not in policy
+
+
+def test_the_token_of_a_paused_person_is_refused_with_the_reason_until_they_go_on(client) -> None:
+    user = make_user()
+    headers = {"authorization": f"Token {make_token(user)}"}
+    assert client.get("/api/v1/campaigns/", headers=headers).status_code == 200
+    User.objects.filter(pk=user.pk).update(is_paused=True)
+    refused = client.get("/api/v1/campaigns/", headers=headers)
+    assert refused.status_code == 401 and "You are paused" in refused.content.decode()
+    User.objects.filter(pk=user.pk).update(is_paused=False)
+    assert client.get("/api/v1/campaigns/", headers=headers).status_code == 200

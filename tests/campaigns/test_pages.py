@@ -86,6 +86,7 @@ def test_a_bad_setting_is_refused_with_its_form(client, change) -> None:
     assert not Campaign.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_higher_overlap_opens_places_and_a_lower_one_never_below_what_is_taken(client, campaign) -> None:
     client.force_login(make_user("admin"))
     client.post(f"/campaigns/{campaign.pk}/settings/", form_data(overlap=3))

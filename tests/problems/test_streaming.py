@@ -1,21 +1,63 @@
-"""Rare collections in several threads: raised once, and put back by the last."""
+"""Many rows in little memory: with a cursor in the server, and without one behind a pooler."""
 
-import gc
-from contextlib import ExitStack
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from labelsite.problems.streaming import rare_collections
+from labelsite.annotations.models import Annotation
+from labelsite.problems.models import Solution
+from labelsite.problems.streaming import in_chunks
+from labelsite.snapshots.annotation_lines import annotations_of, labelled_rows
+from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("first_to_leave", [0, 1])
-def test_streams_that_overlap_raise_the_threshold_once_and_the_last_puts_it_back(first_to_leave):
-    usual = gc.get_threshold()
-    streams = [ExitStack(), ExitStack()]
-    for stream in streams:
-        stream.enter_context(rare_collections())
-        assert gc.get_threshold() == (usual[0] * 100, *usual[1:])
-    streams[first_to_leave].close()
-    assert gc.get_threshold()[0] == usual[0] * 100
-    streams[1 - first_to_leave].close()
-    assert gc.get_threshold() == usual
+@pytest.fixture
+def behind_a_pooler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
+
+
+@pytest.fixture
+def looks() -> list[Annotation]:
+    """Two people's looks at each of five tasks, in the order of the tasks."""
+    campaign, people = make_campaign(overlap=2), [make_user(), make_user()]
+    tasks = [make_task(campaign, make_solution()) for _ in range(5)]
+    for person in people:
+        for task in tasks:
+            make_annotation(task, person)
+    return list(annotations_of(campaign))
+
+
+def test_chunks_by_key_are_the_rows_in_their_order_and_no_query_asks_for_more(looks, behind_a_pooler) -> None:
+    rows = annotations_of(looks[0].task.campaign)
+    with CaptureQueriesContext(connection) as statements:
+        chunks = list(in_chunks(rows, 3))
+    assert [len(chunk) for chunk in chunks] == [3, 3, 3, 1]
+    assert [row for chunk in chunks for row in chunk] == looks
+    assert all("LIMIT 3" in query["sql"] for query in statements)
+    solutions = Solution.objects.order_by("pk")
+    assert [row for chunk in in_chunks(solutions, 2) for row in chunk] == list(solutions)
+
+
+def test_a_download_is_the_same_with_and_without_a_pooler(looks, monkeypatch) -> None:
+    rows = annotations_of(looks[0].task.campaign)
+    with_cursor = [labelled for _row, labelled in labelled_rows(rows)]
+    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
+    assert [labelled for _row, labelled in labelled_rows(rows)] == with_cursor
+
+
+@pytest.mark.parametrize("value", ["0", "1"])
+def test_cursors_in_the_server_are_off_where_prepared_statements_are(value: str) -> None:
+    said = "from labelsite.settings import DATABASES as d; print(d['default']['DISABLE_SERVER_SIDE_CURSORS'])"
+    environment = {**os.environ, "PREPARED_STATEMENTS": value}
+    done = subprocess.run(
+        [sys.executable, "-c", said], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(value == "0")

@@ -6,16 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns.models import Campaign, Ordering
+from labelsite.campaigns.services import top_of_queue
 from labelsite.comparison.services import use_run
 from labelsite.training.services import load_campaign_scores
 from tests.factories import make_campaign, make_estimates, make_job, make_scores, make_solution, make_task
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def scores_for(campaign: Campaign, folder: Path, last: list[float]) -> ScoreRun:
@@ -30,18 +31,25 @@ def scores_for(campaign: Campaign, folder: Path, last: list[float]) -> ScoreRun:
     return ScoreRun.objects.create(name="scores", job=job)
 
 
+@transaction.atomic
+def loaded(run: ScoreRun, folder: Path) -> None:
+    """As a job does it: in one transaction."""
+    load_campaign_scores(run.job, folder, lambda: None)
+
+
 def test_loaded_scores_order_the_queue_once_also_where_they_change_nothing_else(tmp_path: Path) -> None:
     campaign = make_campaign()
     tasks = [make_task(campaign, make_solution(is_correct=False)) for _ in range(3)]
     for last, best in (([0.1, 0.5, 0.9], 2), ([0.8, 0.5, 0.2], 0)):
         run = scores_for(campaign, tmp_path, last)
         with CaptureQueriesContext(connection) as statements:
-            found = load_campaign_scores(run.job, tmp_path, lambda: None)
+            loaded(run, tmp_path)
         assert len([query for query in statements if "SET priority" in query["sql"]]) == 1
-        assert found["after"][0] == tasks[best].pk
+        assert top_of_queue(campaign)[0] == tasks[best].pk
         # The same run again, with other scores in its file.
         scores_for(campaign, tmp_path, [0.1, 0.9, 0.2])
-        assert load_campaign_scores(run.job, tmp_path, lambda: None)["after"][0] == tasks[1].pk
+        loaded(run, tmp_path)
+        assert top_of_queue(campaign)[0] == tasks[1].pk
 
 
 def test_a_run_of_rollouts_that_a_campaign_takes_orders_its_queue(tmp_path: Path) -> None:

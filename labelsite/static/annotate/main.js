@@ -1,6 +1,7 @@
-// The annotation page: opens tasks, turns keys and clicks into changes of the work, and submits.
+// The annotation page: opens tasks, passes keys and clicks on, and submits.
+import { taskActions } from "./actions.js";
 import { startCalculator } from "./calculator.js";
-import { askExit, askNote, askWord, showCalculator, showHelp, toggleGuideline } from "./dialogs.js";
+import { askWord, showCalculator, showHelp, toggleGuideline } from "./dialogs.js";
 import { byId, fill } from "./elements.js";
 import { whole } from "./formulas.js";
 import { listen } from "./keys.js";
@@ -11,7 +12,7 @@ import { Saver, forget, unsentDraft } from "./saver.js";
 import { Submission } from "./submission.js";
 import { Timer } from "./timer.js";
 import { Refused, Unreachable, address, post } from "./transport.js";
-import { RATINGS, View } from "./view.js";
+import { View } from "./view.js";
 import { Work } from "./work.js";
 
 const configuration = JSON.parse(byId("annotate-configuration").textContent);
@@ -22,6 +23,8 @@ const notices = new Notices(configuration);
 const saver = new Saver(urls, { state: (name, seconds) => notices.state(name, seconds), stale: onStale, refused: onRefused, lost: onLost });
 const submission = new Submission(urls, (name, seconds) => notices.state(name, seconds));
 const next = new NextTask(urls);
+
+const BUSY_SECONDS = 3;
 
 let task = null; // {payload, work}: what is on the page
 let resumed = null; // the task in hand while an earlier one is open again
@@ -34,7 +37,7 @@ async function open(received) {
   clear();
   isLost = false;
   task = null;
-  if (payload.nothing) return view.nothing(payload.nothing);
+  if (payload.nothing) return nothing(payload.nothing);
   if (view.isOutdated(payload)) return reopen(payload);
   const unsent = payload.annotation ? null : unsentDraft(payload);
   show({ payload, work: new Work(unsent ? { ...payload, draft: unsent } : payload, configuration) });
@@ -54,6 +57,12 @@ function show(opened) {
   timer.lap();
   refresh(false);
   scrollTo({ top: 0, behavior: "instant" });
+}
+
+/** Says why there is no task; where that lasts only a moment, asks again unless something was opened meanwhile. */
+function nothing(found) {
+  view.nothing(found);
+  if (found.reason === "busy") setTimeout(() => task ?? advance(), BUSY_SECONDS * 1000);
 }
 
 /** Loads the page anew, with the same task in it: the server holds the lease and the draft. */
@@ -193,44 +202,6 @@ async function leave() {
   }
 }
 
-function rate(action, id) {
-  const value = RATINGS.find((rating) => rating.action === action)?.value ?? null;
-  const option = id ?? task.work.cursor;
-  if (task.work.rate(option, value, spend())) refresh();
-}
-
-function mark(id) {
-  const option = task.work.chosen.find((step) => step.id === (id ?? task.work.cursor));
-  if (option && task.work.mark(option.position, spend())) refresh();
-}
-
-async function exit(kind) {
-  byId("more").open = false;
-  const reason = await askExit(kind);
-  if (reason) await submit(kind, reason);
-}
-
-async function note() {
-  const id = task.work.cursor;
-  if (id === null) return;
-  const text = await askNote(task.work.entry(id).note);
-  if (text === null) return;
-  task.work.note(id, text);
-  refresh();
-}
-
-function write() {
-  if (task.work.mayWrite()) byId("write-text").focus();
-}
-
-function addWritten() {
-  const text = byId("write-text").value.trim();
-  if (!text || !task.work.mayWrite()) return;
-  task.work.write(text);
-  byId("write-text").value = "";
-  refresh();
-}
-
 async function find() {
   const word = await askWord();
   if (word) tellLit(word, lightUp(word));
@@ -240,19 +211,7 @@ function tellLit(term, count) {
   notices.say(fill(words.lit, { term, n: count }));
 }
 
-const ACTIONS = {
-  next: () => { task.work.move(1); refresh(false); },
-  previous: () => { task.work.move(-1); refresh(false); },
-  unsure: (id) => rate("unsure", id),
-  mark,
-  no_mistake: () => task.work.mark(-1, spend()) && refresh(),
-  write,
-  submit: () => submit(),
-  bad_problem: () => exit("bad_problem"),
-  give_up: () => exit("give_up"),
-  notes: note,
-  ...Object.fromEntries(RATINGS.map(({ action }) => [action, (id) => (configuration.protocol === "index_only" ? action === "bad" && mark(id) : rate(action, id))])),
-};
+const ACTIONS = taskActions({ work: () => task.work, spend, refresh, submit }, configuration.protocol);
 // These work without a task on the page too.
 const ALWAYS = {
   undo,
@@ -287,7 +246,7 @@ byId("workplace").addEventListener("click", (event) => {
   if (event.detail > 0) button.blur(); // After a mouse click, Enter means "submit" again.
   act(button.dataset.action, id);
 });
-byId("write-add").addEventListener("click", addWritten);
+byId("write-add").addEventListener("click", () => act("add_written"));
 byId("write-reached").addEventListener("change", (event) => { task.work.reached = event.target.checked; refresh(); });
 byId("error-reason").addEventListener("input", (event) => { task.work.reason = event.target.value; view.update(task.work); });
 byId("error-reason").addEventListener("change", () => saver.save(task));

@@ -2,11 +2,20 @@ from __future__ import annotations
 
 import signal
 import sys
+from argparse import ArgumentTypeError
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from labelsite.jobs.poller import PATIENCE_SECONDS, Poller
+
+
+def _queues(text: str) -> list[str]:
+    chosen = text.split(",")
+    if unknown := sorted(set(chosen) - set(settings.JOB_QUEUES)):
+        raise ArgumentTypeError(f"{', '.join(unknown)}, expected some of {','.join(settings.JOB_QUEUES)}")
+    return chosen
 
 
 class Command(BaseCommand):
@@ -16,12 +25,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
+            "--queues",
+            type=_queues,
+            default=settings.JOB_QUEUES,
+            help="run jobs of these only, with commas; jobs of the others are still woken and queued again",
+        )
+        parser.add_argument(
             "--patience", type=float, default=PATIENCE_SECONDS, help="seconds given to a worker"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
-            Poller(options["patience"]).run_forever()
+            Poller(options["patience"], options["queues"]).run_forever()
         except KeyboardInterrupt:
             sys.exit(0)

@@ -1,0 +1,100 @@
+"""Brings every task of a campaign in line with new settings: its places with the overlap, its priority with the order.
+
+A job, because it goes over all tasks: it is asked for in the transaction of the settings, does its work in short
+transactions of its own while people go on, and whatever breaks it off, somebody else finishes it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from labelsite.campaigns.models import Campaign, Task, TaskKind
+from labelsite.campaigns.ordering import BATCH, reorder, top_of_queue
+from labelsite.campaigns.sweep import hold_the_sweep
+from labelsite.jobs.lease import Lease
+from labelsite.jobs.models import Job
+from labelsite.jobs.results import add_to_result
+from labelsite.jobs.services import Work, enqueue, perform
+
+TASK = "labelsite.campaigns.tasks.run_arrangement"
+
+# Each value is made of the row's own columns, which a claim or a release may have changed just now.
+_SET_OVERLAP = """
+UPDATE campaigns_task SET overlap = {wanted}, remaining = {wanted} - (overlap - remaining),
+    state = CASE WHEN state = 'done' AND {wanted} > overlap - remaining THEN 'open' ELSE state END
+WHERE id = ANY(%(tasks)s) AND kind = 'work' AND overlap <> {wanted}
+""".format(wanted="GREATEST(%(overlap)s, overlap - remaining, 1)")
+# A statement of its own, because it must see the leases of whoever the one before it waited for.
+_CLOSE_THE_LOOKED_AT = """
+UPDATE campaigns_task AS task SET state = 'done'
+WHERE task.id = ANY(%(tasks)s) AND kind = 'work' AND state = 'open' AND remaining = 0
+  AND NOT EXISTS (SELECT 1 FROM campaigns_assignment AS lease WHERE lease.task_id = task.id AND lease.state = 'leased')
+"""
+
+
+def arrange(campaign: Campaign, *, places: bool, order: bool, told: Job | None = None) -> None:
+    """Has the tasks arranged once the caller's transaction is committed, at once and by this process.
+
+    If that does not come to its end, the job is found by the next worker or poller. `told`: a job whose result is
+    to say what is served first then.
+    """
+    spec = {"campaign": campaign.pk, "places": places, "order": order, "told": told and told.pk}
+    title = _("arranging the tasks of %(campaign)s") % {"campaign": campaign.name}
+    # No message: it would send a worker for what is done here.
+    job = enqueue("django", "arrange", spec, task_name=TASK, title=title[:200], is_announced=False)
+    transaction.on_commit(functools.partial(work_off, job.pk), robust=True)
+
+
+def work_off(job_id: int) -> None:
+    """Run the job here, if nobody else has it."""
+    perform(job_id, gather=_arrange)
+
+
+def _arrange(job: Job, lease: Lease) -> Work:
+    campaign = Campaign.objects.filter(pk=job.spec["campaign"]).first()
+    if campaign and job.spec["places"]:
+        set_overlap(campaign, lease.check)
+    if campaign and job.spec["order"]:
+        reorder(campaign, lease.check)
+    return functools.partial(_tell, campaign)
+
+
+def _tell(campaign: Campaign | None, job: Job, lease: Lease) -> dict[str, Any]:
+    if campaign and job.spec["told"]:
+        add_to_result(job.spec["told"], {"after": top_of_queue(campaign)})
+    return {}
+
+
+def set_overlap(campaign: Campaign, check: Callable[[], None]) -> None:
+    """Gives every work task as many places as the campaign says, but never fewer than are taken already.
+
+    Where every place is taken and everybody has submitted, no submission will come to close the task: it is done.
+    As `reorder`, it goes batch by batch, each by the settings that stand when its turn comes.
+    """
+    last, is_done = 0, False
+    while not is_done:
+        check()
+        with transaction.atomic(durable=True):
+            hold_the_sweep()
+            overlap = Campaign.objects.filter(pk=campaign.pk, adaptive_overlap=False).values_list("overlap")
+            batch = _locked_work(campaign, last)
+            if found := overlap.first():
+                _set_places(batch, found[0])
+        last, is_done = (batch[-1] if batch else last), len(batch) < BATCH or not found
+
+
+def _locked_work(campaign: Campaign, after: int) -> list[int]:
+    tasks = Task.objects.filter(campaign=campaign, kind=TaskKind.WORK, pk__gt=after)
+    return list(tasks.select_for_update().order_by("pk").values_list("pk", flat=True)[:BATCH])
+
+
+def _set_places(tasks: list[int], overlap: int) -> None:
+    parameters: dict[str, Any] = {"tasks": tasks, "overlap": overlap}
+    with connection.cursor() as cursor:
+        cursor.execute(_SET_OVERLAP, parameters)
+        cursor.execute(_CLOSE_THE_LOOKED_AT, parameters)

@@ -1,0 +1,35 @@
+"""Estimates from before a solution's row had its steps' values beside it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+from django.db import connection
+
+from labelsite.autolabels.models import SolutionEstimate
+from tests.factories import make_estimates, make_solution
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_migration_fills_what_is_empty_in_the_order_of_the_steps_and_nothing_else() -> None:
+    old, new = make_solution(["a", "b", "c"]), make_solution(["a", "b"])
+    run = make_estimates(old, [1.0, 0.5, 0.0])
+    other = make_estimates(old, [0.25, 0.25, 0.75])
+    make_estimates(new, [0.5, 0.25], run)
+    old.step_rows.filter(position=0).first().estimates.filter(run=run).update(q_value=None)
+    SolutionEstimate.objects.filter(solution=old).update(q_values=[], soft_values=[])
+    SolutionEstimate.objects.filter(solution=new).update(q_values=[0.125, 0.125])
+    migration = import_module("labelsite.autolabels.migrations.0005_values_of_old_estimates")
+    with connection.cursor() as cursor:
+        cursor.execute(migration.FILL)
+    found = {
+        (row.run_id, row.solution_id): (row.q_values, row.soft_values)
+        for row in SolutionEstimate.objects.all()
+    }
+    assert found == {
+        (run.pk, old.pk): ([None, 0.5, 0.0], [1.0, 0.5, 0.0]),
+        (other.pk, old.pk): ([0.25, 0.25, 0.75], [0.25, 0.25, 0.75]),
+        (run.pk, new.pk): ([0.125, 0.125], [0.5, 0.25]),
+    }
