@@ -45,7 +45,7 @@ def process() -> Iterator[GradingProcess]:
 def doomed(monkeypatch) -> Iterator[DoomedProcess]:
     one = DoomedProcess(seconds=20.0)
     monkeypatch.setattr("ml.answer_grading._process", one)
-    answers._primary.cache_clear()
+    answers._compared.cache_clear()
     yield one
     one.close()
 

@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import escape
 
 from labelsite.autolabels.models import ScoreRun
 from labelsite.jobs.models import Job
@@ -40,7 +41,7 @@ def asked(client, address):
 
 def test_a_checkpoint_s_page_reads_no_spec_and_no_result_of_its_scorings(client, run):
     page, queries = asked(client, reverse("training:checkpoint", args=[run.checkpoints.get().pk]))
-    assert run.name in page.content.decode()
+    assert escape(run.name) in page.content.decode()
     of_scorings = [sql for sql in queries if "autolabels_scorerun" in sql]
     assert of_scorings
     # A field that was left out and then asked for would be read by a query of its own.
