@@ -175,8 +175,3 @@ class Group:
         total = torch.tensor(numbers, dtype=torch.float64, device=self.device)
         distributed.all_reduce(total, operation)
         return [float(number) for number in total]
-
-    def wait(self) -> None:
-        """Let all processes come to this point."""
-        if self.size > 1:
-            distributed.barrier(self._words)

@@ -131,14 +131,16 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
         "train_accuracy": run.history[-1]["accuracy"],
         "validation": _validation(model, base.tokenizer, card, parts["validation"]),
     }
-    if group.is_first:
+
+    def finish() -> None:
         # With what earlier attempts spent on updates, so that a run that went on does not look fast.
         card["seconds"] = round(run.earlier_seconds + time.monotonic() - started, 1)
         card["created_at"] = datetime.now(UTC).isoformat(timespec="seconds")
         _publish(model, base.tokenizer, card, run, taught, request)
         if not request.keep_state:
             shutil.rmtree(states, ignore_errors=True)
-    group.wait()
+
+    group.first_does(finish)
     return card
 
 

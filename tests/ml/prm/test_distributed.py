@@ -90,7 +90,7 @@ def in_group() -> None:
     assert group.first_does(work_long) == "found"
     if group.is_first:
         time.sleep(3)
-    group.wait()
+    group.told(None)
     try:
         group.first_does(turn_away)
     except FolderInUse as refusal:
