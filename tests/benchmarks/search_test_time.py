@@ -2,6 +2,9 @@
 
     python -m tests.benchmarks.search_test_time --out docs/results/search_test_time.json
 
+Parts of the problems may be measured by themselves, on several cores or days (--part, each with an --out of its
+own), and joined (--join).
+
 The budget of a level is what so many rStar trajectories generate; every other method's size is set beforehand,
 on other problems, so that it generates about as much. What each then really generated, its calls of policy and
 reward model, and its wall time stand beside its accuracy. The reward model is trained on automatic labels
@@ -16,10 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from ml.aggregation import AGGREGATIONS
-from ml.agreement import bootstrap_interval, wilson_interval
 from ml.answers import is_equivalent
 from ml.execution import sandbox
 from ml.pocket.problems import generate
@@ -32,8 +32,10 @@ from ml.search.cost import Cost
 from ml.search.requests import Search
 from ml.search.voting import Candidate, Chosen, best_candidate, vote
 from ml.search.walk import ValueModel, Walk
+from tests.benchmarks.support.commands import write_json
 from tests.benchmarks.support.guide import guide
 from tests.benchmarks.support.rows import Table
+from tests.benchmarks.support.test_time_rows import COSTS, joined, plain_vote, row
 from tests.data import ROOT
 
 HELD_OUT_SEED, CALIBRATION_SEED = 2026, 2027
@@ -150,58 +152,18 @@ def measure(bench: Bench, problems: Sequence[Problem], level: int, sizes: Sizes,
         found, cost = bench.run(problems, make, walk)
         for name, choose in choices.items():
             right = [is_equivalent(choose(c), p.answer) for c, p in zip(found, problems, strict=True)]
-            table.add(
-                {
-                    "level": level,
-                    "method": name,
-                    "problems": len(problems),
-                    "accuracy": round(sum(right) / len(right), 3),
-                    "interval": [round(end, 3) for end in wilson_interval(sum(right), len(right))],
-                    "over_self_consistency": _difference(
-                        right, _plain_vote(table, level, len(problems)) or right
-                    ),
-                    "tokens": round(cost.tokens / len(problems)),
-                    "model_calls": round(cost.model_calls / len(problems), 1),
-                    "seconds": round(cost.seconds / len(problems), 3),
-                    "right": "".join("01"[one] for one in right),
-                }
-            )
-
-
-def _plain_vote(table: Table, level: int, problems: int) -> list[bool]:
-    """Which problems of a level self-consistency, the first of its rows, got right."""
-    rows = (row for row in table.rows if (row["level"], row["problems"]) == (level, problems))
-    return next(([c == "1" for c in row["right"]] for row in rows), [])
-
-
-def _difference(right: Sequence[bool], base: Sequence[bool]) -> list[float]:
-    """The mean paired difference and its 95 % bootstrap interval over problems."""
-    pairs = np.asarray(right, float) - np.asarray(base, float)
-    ends = bootstrap_interval(lambda drawn: float(drawn.mean()), pairs)
-    return [round(value, 3) for value in (float(pairs.mean()), *(ends or ()))]
+            plain = plain_vote(table.rows, level, len(problems)) or right
+            costs = {each: getattr(cost, each) / len(problems) for each in COSTS}
+            table.add(row(level, name, right, plain, costs))
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Print and write one row after another; rows that --out already has are not measured again."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--problems", type=int, default=200)
-    parser.add_argument(
-        "--levels", nargs="+", default=["1", "8", "64:25"], help="LEVEL, or LEVEL:only so many problems"
-    )
-    parser.add_argument("--style", choices=("prose", "code"), default="prose")
-    parser.add_argument("--guide", type=Path, help="a checkpoint of python -m ml train")
-    parser.add_argument("--calibration", type=int, default=12, help="problems on which sizes are set")
-    parser.add_argument(
-        "--sizes",
-        type=float,
-        nargs=3,
-        metavar=("TRAJECTORY", "SOLUTION", "ITERATIONS"),
-        help="tokens of one trajectory and one solution and MCTS*'s iterations, as an earlier run found them",
-    )
-    parser.add_argument("--out", type=Path, default=ROOT / "var" / "search_test_time.json")
-    chosen = parser.parse_args(arguments)
+    chosen = _options(arguments)
+    if chosen.join:
+        header = json.loads(chosen.join[0].read_text(encoding="utf-8"))
+        write_json(chosen.out, {**header, "part": [0, 1], "rows": joined(chosen.join)})
+        return 0
     folder = chosen.guide or guide(ROOT / "var" / "guide")
     values = {signed: load_value_model(folder, signed) for signed in (False, True)}
     bench = Bench(load_policy("pocket"), values, chosen.style)
@@ -218,13 +180,47 @@ def main(arguments: list[str] | None = None) -> int:
         "tokens_a_solution": sizes.solution_tokens,
         "mcts_iterations": sizes.iterations,
         "rstar": {"rollouts": TREE.rollouts, "candidates": TREE.candidates},
+        "part": list(chosen.part),
     }
     print(json.dumps(header), flush=True)
     table = Table(chosen.out, header)
+    part, parts = chosen.part
     for name in chosen.levels:
         level, _, limit = name.partition(":")
-        measure(bench, problems[: int(limit or len(problems))], int(level), sizes, table)
+        asked = problems[: int(limit or len(problems))]
+        own = asked[part * len(asked) // parts : (part + 1) * len(asked) // parts]
+        measure(bench, own, int(level), sizes, table)
     return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--problems", type=int, default=200)
+    add("--levels", nargs="+", default=["1", "8", "64:25"], help="LEVEL, or LEVEL:only so many problems")
+    add(
+        "--part",
+        nargs=2,
+        type=int,
+        default=(0, 1),
+        metavar=("K", "N"),
+        help="of N parts of the problems the K-th",
+    )
+    add("--join", nargs="+", type=Path, metavar="FILE", help="make one table of those of all parts, in order")
+    add("--style", choices=("prose", "code"), default="prose")
+    add("--guide", type=Path, help="a checkpoint of python -m ml train")
+    add("--calibration", type=int, default=12, help="problems on which sizes are set")
+    add(
+        "--sizes",
+        type=float,
+        nargs=3,
+        metavar=("TRAJECTORY", "SOLUTION", "ITERATIONS"),
+        help="tokens of one trajectory and one solution and MCTS*'s iterations, as an earlier run found them",
+    )
+    add("--out", type=Path, default=ROOT / "var" / "search_test_time.json")
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":
