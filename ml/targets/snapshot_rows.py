@@ -15,9 +15,11 @@ from ml.targets.rules import LabelRule, first_mistake_of, is_adjudicated, is_bad
 
 def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow]:
     """The rows with labels, sources and first mistake decided anew by `rule`."""
-    listed = list(rows)
     if rule.labels == "mixed" and rule.mixture == "fusion":
-        listed, _ = with_posteriors(listed, rule)
+        listed, _ = with_posteriors(list(rows), rule)
+    else:
+        # Left from an earlier fusion, it would be taken for the reason of labels that it did not make.
+        listed = [_with_posterior(row, None) for row in rows]
     return [_decided(row, rule) for row in listed]
 
 
@@ -57,7 +59,7 @@ def undecided_place(row: SnapshotRow) -> int | None:
 
 
 def _is_by_posterior(row: SnapshotRow) -> bool:
-    """Whether the labels are fusion's own: a posterior stays with a row that another rule labelled anew."""
+    """Whether the labels are fusion's own."""
     posterior = (row.human or {}).get("posterior")
     if not posterior:
         return False

@@ -77,3 +77,15 @@ def test_a_verdict_of_fusion_is_right_more_often_than_the_likelier_half_was(name
         halves.append(next((k for k, chance in enumerate(posterior) if chance < 0.5), None) == truth)
     assert len(found) > 0.4 * len(items)
     assert np.mean(found) > np.mean(halves)
+
+
+def test_what_fusion_left_in_a_row_says_nothing_of_the_labels_that_another_rule_gives():
+    # An annotator named the last step, and so do rollouts; a reviewer said that none is wrong.
+    human = {"ratings": [1, 1, 1, 1], "first_mistake": None, "finish_reason": "solution", "annotators": 1,
+             "witnesses": {"a": 3}, "origins": ["annotator", "adjudication"]}  # fmt: skip
+    row = four_steps("a", human, {"visits": [4] * 4, "correct": [4, 4, 4, 0]})
+    rule = LabelRule("mixed", mixture="agreement_weighted")
+    (fresh,), (fused,) = label_rows([row], rule), label_rows([row], FUSION)
+    (again,) = label_rows([fused], rule)
+    assert not has_verdict(fresh) and has_verdict(fused) and not has_verdict(again)
+    assert again.labels == fresh.labels and (again.human or {})["posterior"] is None
