@@ -34,14 +34,24 @@ def has_verdict(row: SnapshotRow) -> bool:
     """Whether the row's labels say where the first mistake is, or that there is none.
 
     Opinions of the same weight that contradict each other say neither. Without a mistake, a step without a label may
-    be one; unless a person went through the whole solution and only their neutral ratings were dropped.
+    be one; unless a person went through the whole solution and only their neutral ratings were dropped. So may one
+    before the mistake that rollouts alone name, unless a person rated it.
     """
-    if undecided_place(row) is not None:
+    if undecided_place(row) is not None or _is_behind_silence(row):
         return False
     if row.first_mistake is None and None in row.labels:
         by_people = set(row.label_source) == {"human", None}
         return by_people and (row.human or {}).get("finish_reason") == "solution"
     return any(label is not None for label in row.labels)
+
+
+def _is_behind_silence(row: SnapshotRow) -> bool:
+    """Whether rollouts alone name the mistake, and nobody said anything of some step before it."""
+    if row.first_mistake is None or row.label_source[row.first_mistake] != "automatic":
+        return False
+    ratings = (row.human or {}).get("ratings") or [None] * len(row.labels)
+    before = list(zip(row.labels, ratings, strict=True))[: row.first_mistake]
+    return (None, None) in before
 
 
 def undecided_place(row: SnapshotRow) -> int | None:
