@@ -70,6 +70,8 @@ def _about_people(human: dict[str, Any], count: int) -> Complaint:
     if annotators is not None and not _is_count(annotators):
         return f"{annotators!r} annotators", "a whole number from 0"
     complaint = _about_place(human.get("first_mistake"), count, "human first_mistake")
+    for place in human.get("allowed") or ():
+        complaint = complaint or _about_place(place, count, "allowed place")
     for name, said in (human.get("witnesses") or {}).items():
         complaint = complaint or _about_place(said, count, f"witness {name}: first mistake")
     return complaint

@@ -124,9 +124,10 @@ def has_witness(row: SnapshotRow, rule: LabelRule) -> bool:
 def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
     """A row as fusion sees it: each annotator in `human["witnesses"]` (else "people"), and the rollouts.
 
-    What a reviewer settled is known, and holds the truth of the row fixed: nobody's error rates outvote it.
+    What a reviewer settled is known, and holds the truth of the row fixed: nobody's error rates outvote it. Where they
+    allow several places, it is the one that the row states, and whoever named another of them was right as well.
     """
-    shares = _shares(row, rule)
+    shares = _not_in_doubt(_shares(row, rule), row)
     if shares and row.is_correct is not None and _is_finished(row):
         # No rollout stands behind a finished solution's last step but its own answer, which testifies itself:
         # counted as a share, it would say how often rollouts from right steps come right, and it cannot know.
@@ -134,6 +135,21 @@ def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
     has_truth = _has_truth(row)
     truth = (row.human or {}).get("first_mistake") if has_truth else None
     return Witnessed(len(row.steps), _verdicts(row, rule), row.is_correct, truth, has_truth, shares)
+
+
+def _not_in_doubt(shares: list[float | None], row: SnapshotRow) -> list[float | None]:
+    """The shares but for those between the places that a reviewer allows: which of them are of a wrong prefix,
+    nobody knows.
+    """
+    places = [len(shares) if place is None else place for place in _allowed(row.human or {})]
+    if not places or not _has_truth(row):
+        return shares
+    return [share if not min(places) <= k < max(places) else None for k, share in enumerate(shares)]
+
+
+def _allowed(human: Mapping[str, Any]) -> Sequence[int | None]:
+    """The places that a reviewer calls right; nothing in rows of which only one was kept."""
+    return human.get("allowed") or ()
 
 
 def _has_truth(row: SnapshotRow) -> bool:
@@ -167,7 +183,10 @@ def _verdicts(row: SnapshotRow, rule: LabelRule) -> Mapping[str, int | None]:
 def _people(row: SnapshotRow, rule: LabelRule) -> Mapping[str, int | None]:
     human: dict[str, Any] = row.human or {}
     if human.get("witnesses"):
-        return {f"person {name}": verdict for name, verdict in human["witnesses"].items()}
+        allowed, stated = _allowed(human), human.get("first_mistake")
+        return {
+            f"person {name}": stated if said in allowed else said for name, said in human["witnesses"].items()
+        }
     if is_adjudicated(human):
         # The verdict is the reviewer's alone, and no witness's.
         return {}
