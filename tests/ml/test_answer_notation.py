@@ -95,9 +95,9 @@ def test_one_blank_is_kept_between_digits_and_none_elsewhere():
 @pytest.mark.parametrize(
     "answer",
     [
-        r"0.12345678901234\overline{56}",
-        r"0.12345678901234 \bar 5",
-        r"0.12345678901234\dot{5}",
+        r"0.123456789012345\overline{6}",
+        r"0.123456789012345 \bar 6",
+        r"0.123456789012345\dot{6}",
         "0.1010101010101011_2",
         "0.1010101010101011_{2}",
         "{0.1010101010101011}_2",

@@ -209,7 +209,7 @@ def test_a_float_that_a_program_prints_is_right_to_the_primary_opinion_and_dispu
         ("1234567890123.0002", "1234567890123"),
         ("0.00000000000001", "0"),
         ("(2.9999, 1)", "(3, 1)"),
-        (r"0.33333333333333\overline{4}", "0.333333333333"),
+        (r"0.333333333333333\overline{4}", r"0.333333333333\overline{4}"),
     ],
 )
 def test_what_is_no_rounding_error_of_a_float_stays_different(answer, reference):
