@@ -27,7 +27,9 @@ _TOKEN = r"\\[A-Za-z]+|[A-Za-z]|\d+"
 _PLAIN_FRACTION = re.compile(rf"(?<![^+\-=,(\[{{])\\frac\{{({_TOKEN})\}}\{{({_TOKEN})\}}(?![^+\-=,)\]}}])")
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)")
-_DECIMAL = re.compile(r"(?<![\d.])\d+\.\d+(?![\d.])")
+# With a line over what follows, a base, or dots the digits go on or mean another number.
+_GOES_ON = r"(?:[\s{}~]|\\[,;:! ])*(?:\\(?:overline|bar|dot|[lc]?dots[a-z]?)(?![A-Za-z])|_|\.\.|\u2026)"
+_DECIMAL = re.compile(rf"(?<![\d.])\d+\.\d+(?![\d.]|{_GOES_ON})")
 _FRACTION = re.compile(r"([+-]?)\\frac\{([+-]?\d+)\}\{([+-]?\d+)\}")
 _MIXED = re.compile(r"([+-]?)(\d+)(?: (\d+)/(\d+)|\\frac\{(\d+)\}\{(\d+)\})")
 
@@ -149,13 +151,15 @@ def _quotient(top: Fraction | None, bottom: Fraction | None) -> Fraction | None:
 
 def _trusted(match: re.Match[str]) -> str:
     whole = match[0].partition(".")[0]
-    # The last digits of 1,234.5: what they are rounded to may need one more before the point.
-    ends_thousands = len(whole) == 3 and match.string[: match.start()].endswith((",", ",}", "\\,"))
     number = Decimal(match[0])
     is_float = len(number.as_tuple().digits) in FLOAT_DIGITS and len(whole.lstrip("0")) < TRUSTED_DIGITS
-    if not is_float or ends_thousands:
+    if not is_float:
         return match[0]
-    return f"{Context(prec=TRUSTED_DIGITS).plus(number).normalize():f}"
+    rounded = f"{Context(prec=TRUSTED_DIGITS).plus(number).normalize():f}"
+    # These may be the last digits of 1,234.5, or the end of a pair: of the first, there must stay three.
+    may_end_thousands = len(whole) == 3 and match.string[: match.start()].endswith((",", ",}", "\\,"))
+    has_three = len(rounded.partition(".")[0]) == 3
+    return match[0] if may_end_thousands and not has_three else rounded
 
 
 def _decimal(text: str) -> Fraction | None:

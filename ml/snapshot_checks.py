@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,14 @@ Complaint = tuple[str, str] | None
 
 def complaint_about(row: SnapshotRow) -> Complaint:
     """What is wrong with a row as (found, expected), or None."""
+    try:
+        return _complaint(row)
+    # A list where an object belongs, a number in the place of a list: each check below takes the shape for granted.
+    except (AttributeError, TypeError, ValueError) as error:
+        return f"malformed evidence ({error})", "the shapes of a snapshot row"
+
+
+def _complaint(row: SnapshotRow) -> Complaint:
     if not row.steps:
         return "no steps", "at least one step"
     for position, step in enumerate(row.steps):
@@ -70,6 +77,8 @@ def _about_people(human: dict[str, Any], count: int) -> Complaint:
     if annotators is not None and not _is_count(annotators):
         return f"{annotators!r} annotators", "a whole number from 0"
     complaint = _about_place(human.get("first_mistake"), count, "human first_mistake")
+    for place in human.get("allowed") or ():
+        complaint = complaint or _about_place(place, count, "allowed place")
     for name, said in (human.get("witnesses") or {}).items():
         complaint = complaint or _about_place(said, count, f"witness {name}: first mistake")
     return complaint
@@ -139,7 +148,8 @@ def _is_rating(value: object) -> bool:
 
 def _is_number(value: object, low: float, high: float) -> bool:
     is_number = _is_whole(value) or isinstance(value, float)
-    return is_number and math.isfinite(value) and low <= value <= high  # type: ignore[arg-type,operator]
+    # Neither an infinity nor what is no number lies between the two.
+    return is_number and low <= value <= high  # type: ignore[operator]
 
 
 def _is_share(value: object) -> bool:

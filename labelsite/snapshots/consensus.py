@@ -42,12 +42,15 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What people's looks at one solution come to. `looks` are those that agree with it."""
+    """What people's looks at one solution come to. `looks` are those that agree with it.
+
+    allowed: the places that a reviewer calls right, the earliest first; empty where none settled it.
+    """
 
     first_mistake: int | None
     looks: Sequence[Look]
     asked: Sequence[Look]
-    is_adjudicated: bool = False
+    allowed: Sequence[int | None] = ()
 
 
 def people_first(looks: Sequence[Look]) -> list[Look]:
@@ -62,12 +65,12 @@ def verdict_of(looks: Sequence[Look], step_count: int, adjudicated: Sequence[int
     if not asked and not adjudicated:
         return None
     first_mistake = _majority(asked, step_count) if asked else None
-    if adjudicated:
-        allowed = {None if position < 0 else position for position in adjudicated}
-        if not asked or first_mistake not in allowed:
-            first_mistake = min(allowed, key=lambda position: _place(position, step_count))
+    named = {None if position < 0 else position for position in adjudicated or ()}
+    allowed = sorted(named, key=lambda position: _place(position, step_count))
+    if allowed and (not asked or first_mistake not in allowed):
+        first_mistake = allowed[0]
     agreeing = [look for look in asked if look.says == first_mistake]
-    return Verdict(first_mistake, agreeing, asked, bool(adjudicated))
+    return Verdict(first_mistake, agreeing, asked, allowed)
 
 
 def evidence_of(verdict: Verdict, step_count: int) -> dict[str, Any]:
@@ -80,7 +83,8 @@ def evidence_of(verdict: Verdict, step_count: int) -> dict[str, Any]:
         "annotators": len(verdict.asked),
         "posterior": None,
         "witnesses": {look.annotator: look.says for look in verdict.asked},
-        "origins": origins + (["adjudication"] if verdict.is_adjudicated else []),
+        "origins": origins + (["adjudication"] if verdict.allowed else []),
+        "allowed": list(verdict.allowed),
     }
 
 

@@ -16,7 +16,7 @@ from ml.code_version import code_version
 from ml.commands.autolabel_refusals import refuse_what_cannot_act
 from ml.errors import BadRecord, MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
-from ml.policies import engines_for, load_policy, rollout_style
+from ml.policies import engines_for, load_policy, rollout_style, when_served
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem, Solution, SolutionEstimate
@@ -28,7 +28,7 @@ from ml.search.meter import Meter
 from ml.search.problems import read_problems
 from ml.search.recipes import RECIPES, Recipe
 from ml.search.requests import Search
-from ml.search.run_folder import RunFolder, has_begun
+from ml.search.run_folder import RunFolder, was_served
 from ml.search.totals import Totals
 from ml.search.tree import Tree
 from ml.search.walk import ValueModel, Walk
@@ -133,15 +133,15 @@ class AutolabelRun:
         if self.arguments.decided is not None:
             self.decided = read_decided(Path(self.arguments.decided))
         out = Path(self.arguments.out)
-        policy = load_policy(self.arguments.policy, engines_for(len(items)), has_answered=has_begun(out))
+        policy = load_policy(self.arguments.policy, engines_for(len(items)), has_answered=was_served(out))
         self.value_model = self._load_value_model()
         self.totals.lowest_q = -1.0 if self.arguments.method == "rstar" else 0.0
         folder = RunFolder(out, self._settings(options, policy.name, items))
-        earlier = folder.finished_run()
-        if earlier is not None:
+        if (earlier := folder.finished_run()) is not None:
             return _result(earlier, self.arguments.out)
         for line in folder.open():
             self.totals.add(line)
+        when_served(policy, folder.mark_served)
         try:
             self._search(recipe, options, policy, items, folder)
         except BaseException:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType, ModuleType
+from typing import cast
 
 from ml.errors import BadRecord, MisstepError
 from ml.formats import (
@@ -67,7 +68,18 @@ def read(
     """
     if format not in MODULES:
         raise MisstepError(f"format {format!r}, expected one of {', '.join(FORMATS)}")
-    return _read(Path(path), MODULES[format].parse, on_error or _raise, name or str(path), limits)
+    parse = _parse_of(MODULES[format], Path(path), limits)
+    return _read(Path(path), parse, on_error or _raise, name or str(path), limits)
+
+
+def _parse_of(module: ModuleType, path: Path, limits: Limits) -> Parse:
+    """A format's `parse`, or what its `parser` makes for the file where a line's meaning depends on the others."""
+    if not hasattr(module, "parser"):
+        return cast(Parse, module.parse)
+    # What is wrong with a line is told when it is read, not when it is looked at for the others' sake.
+    return cast(
+        Parse, module.parser(lambda: closing(read_objects(path, str(path), limits, lambda error: None)))
+    )
 
 
 def _read(

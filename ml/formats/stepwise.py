@@ -6,7 +6,9 @@ looks at the label at each step's end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,18 +25,38 @@ Alternatives = Literal["rows", "skip"]
 Label = bool | float
 
 
-def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
+Look = Callable[[], AbstractContextManager[Iterator[tuple[int, Record]]]]
+
+
+def parser(look: Look) -> Callable[[Record, int], Iterator[LabelledSolution]]:
+    """`parse` for the rows of one file: where one has a fraction, the whole numbers of all are probabilities.
+
+    look: opens the file once more. That is done at the first row of whole numbers, and not for booleans.
+    """
+
+    @functools.cache
+    def has_fractions() -> bool:
+        with look() as rows:
+            return any(_has_fraction(record.get("labels")) for _, record in rows)
+
+    return functools.partial(parse, has_fractions=has_fractions)
+
+
+def parse(
+    record: Record, line: int, has_fractions: Callable[[], bool] = lambda: False
+) -> Iterator[LabelledSolution]:
     """One line, one solution; the line number is the id. Raises Unreadable.
 
     Booleans, or 0 and 1 where all labels are one of these whole numbers, become an annotation up to the first false;
     the row's full labels stay in `extra["labels"]`, because the rows may say something of later steps too.
-    Probabilities are no person's word: no annotation.
+    Probabilities are no person's word: no annotation. has_fractions: whether some row beside this one has one, so that
+    0 and 1 are probabilities here, too.
     """
     steps = fields.texts(record, "completions")
     labels = fields.present(record, "labels")
     if not isinstance(labels, list) or len(labels) != len(steps):
         raise Unreadable(f"`labels` = {fields.shown(labels)}", f"a list of {len(steps)} labels")
-    labels = _of_one_kind(labels)
+    labels = _of_one_kind(labels, has_fractions)
     problem = Problem(str(line), fields.text(record, "prompt"))
     solution = Solution(str(line), problem, chain(steps), extra={"labels": labels})
     if not all(isinstance(label, bool) for label in labels):
@@ -44,7 +66,11 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     yield LabelledSolution(line, solution, annotate(LABELER, len(steps), mistake))
 
 
-def _of_one_kind(labels: list[Any]) -> list[Any]:
+def _has_fraction(labels: Any) -> bool:
+    return isinstance(labels, list) and any(isinstance(label, float) for label in labels)
+
+
+def _of_one_kind(labels: list[Any], has_fractions: Callable[[], bool]) -> list[Any]:
     """The labels, 0 and 1 for booleans as booleans. Raises Unreadable for what is no label, and for a mixture."""
     is_boolean = [isinstance(label, bool) for label in labels]
     if all(is_boolean):
@@ -57,7 +83,8 @@ def _of_one_kind(labels: list[Any]) -> list[Any]:
                 "booleans alone, or numbers alone",
             )
         fields.number({f"labels[{index}]": label}, f"labels[{index}]", 0, 1)
-    return [label == 1 for label in labels] if all(isinstance(label, int) for label in labels) else labels
+    is_probability = _has_fraction(labels) or has_fractions()
+    return labels if is_probability else [label == 1 for label in labels]
 
 
 @dataclass(frozen=True, slots=True)

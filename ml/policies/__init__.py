@@ -5,12 +5,13 @@ server.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from ml.errors import MisstepError
 from ml.policies.protocol import Policy
 
-__all__ = ["engines_for", "load_policy", "rollout_style"]
+__all__ = ["engines_for", "load_policy", "rollout_style", "when_served"]
 
 # The pocket policy is surer in code, where Python does the arithmetic, and needs half the tokens.
 ITEMS_WORTH_AN_ENGINE = 32
@@ -53,3 +54,10 @@ def load_policy(spec: str, engines: int = 1, has_answered: bool = False) -> Poli
 
         return load_transformers_policy(Path(spec))
     raise MisstepError(f"policy {spec!r}, expected pocket, a folder with a model, or an http(s) address")
+
+
+def when_served(policy: Policy, mark: Callable[[], None]) -> None:
+    """Call `mark` at a server's first answer, at once where it gave one already; never for other policies."""
+    on_first_answer = getattr(policy, "on_first_answer", None)
+    if on_first_answer is not None:
+        on_first_answer(mark)

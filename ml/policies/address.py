@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
+import urllib.request
 
 from ml.errors import MisstepError
 
@@ -13,7 +15,8 @@ def refuse_malformed(address: str) -> None:
     """Raises MisstepError for an address that names no host, or that no request can be made for."""
     fault = fault_of(address)
     if fault:
-        raise MisstepError(f"policy {address!r}: {fault}, expected an address like {EXPECTED}")
+        shown = re.sub(r"//[^/?#]*@", "//...@", address)
+        raise MisstepError(f"policy {shown!r}: {fault}, expected an address like {EXPECTED}")
 
 
 def fault_of(address: str) -> str:
@@ -24,9 +27,25 @@ def fault_of(address: str) -> str:
         parts = urllib.parse.urlsplit(address)
         host, _port = parts.hostname, parts.port
         # As a look-up of the name does; it knows labels that are empty or too long.
-        (host or "").encode("idna")
+        as_looked_up = (host or "").encode("idna").decode()
     except ValueError as error:
         return str(error)
     if parts.scheme not in ("http", "https"):
         return f"the scheme {parts.scheme!r}"
+    if "@" in parts.netloc:
+        return "a name or password in an address (a key is read from MISSTEP_POLICY_KEY)"
+    if not (host or "").isascii():
+        return f"a host that a request cannot name (write it as {as_looked_up})"
+    if not parts.path.isascii():
+        return f"a path that a request cannot name (write it as {urllib.parse.quote(parts.path, safe='/%')})"
     return "" if host else "no host"
+
+
+def proxy_of(address: str) -> str | None:
+    """The host and port of the proxy by way of which the environment has an address asked; None without one."""
+    parts = urllib.parse.urlsplit(address)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if not proxy or urllib.request.proxy_bypass(parts.netloc):
+        return None
+    # Never with the name and password that may stand in it.
+    return urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}").netloc.rpartition("@")[2]

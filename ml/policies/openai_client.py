@@ -12,11 +12,13 @@ import random
 import socket
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ml.errors import MisstepError, ServerAway
+from ml.policies.address import proxy_of
 from ml.policies.silence import Silence, failed_lookup, may_be_found_later
 
 TRIES = 6
@@ -45,7 +47,8 @@ class Refused(MisstepError):
 class Client:
     """A server at an address, asked with the key of MISSTEP_POLICY_KEY where there is one.
 
-    has_answered: whether anything ever came from there. Until then a host that is not found is a mistyped one.
+    has_answered: whether anything ever came from there. Until then a host that is not found is a mistyped one, unless
+    its name has no dot: a container's is not there before the container is.
     """
 
     def __init__(
@@ -54,9 +57,17 @@ class Client:
         self.address, self.timeout, self.retry_seconds = address, timeout, retry_seconds
         self.has_answered = has_answered
         self._silence = Silence(address)
+        self._on_first_answer: Callable[[], None] = lambda: None
         # A server on this machine is never asked by way of a proxy.
+        self._proxy = None if is_local else proxy_of(address)
         handlers = [urllib.request.ProxyHandler({})] if is_local else []
         self._opener = urllib.request.build_opener(*handlers)
+
+    def on_first_answer(self, call: Callable[[], None]) -> None:
+        """Call when anything comes from there; at once where it did already."""
+        self._on_first_answer = call
+        if self.has_answered:
+            call()
 
     def get(self, path: str, read: Callable[[dict[str, Any]], Read]) -> Read:
         """What `read` makes of the answer; see `_send`."""
@@ -73,7 +84,8 @@ class Client:
         The pause grows, and is as long as a server that is busy asks for (Retry-After), up to LONGEST_WAIT.
         Raises Refused for a status that says that the request itself is wrong, ServerAway where there was no answer
         at the last try either or one that asks for patience, and MisstepError for an odd one, and for a host that is
-        not found where nothing was ever heard from: at once, or after all tries where the look-up itself failed.
+        not found where nothing was ever heard from: at once, or after all tries where the look-up itself failed. A
+        proxy that is not found, and a host whose name has no dot, is an answer that did not come.
         """
         last, asked_pause, error_type = "", 0.0, MisstepError
         for attempt in range(TRIES):
@@ -97,18 +109,33 @@ class Client:
                 last, error_type = str(odd), MisstepError
             # A connection that breaks in the middle of an answer is no OSError.
             except (OSError, ValueError, http.client.HTTPException) as error:
-                last = f"{type(error).__name__}: {error}"
-                error_type = MisstepError if isinstance(error, ValueError) else ServerAway
-                if not self.has_answered and (lookup := failed_lookup(error)) is not None:
-                    if not may_be_found_later(lookup):
-                        raise MisstepError(_unknown_host(request, lookup)) from None
-                    last, error_type = f"its host is not found ({lookup.strerror})", MisstepError
-                elif error_type is ServerAway:
+                last, error_type = self._without_answer(request, error)
+                if error_type is ServerAway:
                     self._silence.tell(last, TRIES)
         raise error_type(_message(request, last))
 
+    def _without_answer(
+        self, request: urllib.request.Request, error: Exception
+    ) -> tuple[str, type[MisstepError]]:
+        """What happened instead of an answer, and what it is if it stays so. Raises MisstepError for a host that there
+        is not and will not be.
+        """
+        lookup = failed_lookup(error)
+        if lookup is None:
+            error_type = MisstepError if isinstance(error, ValueError) else ServerAway
+            return f"{type(error).__name__}: {error}", error_type
+        # By way of a proxy only the proxy's own name is looked up here.
+        if self._proxy:
+            return f"its proxy {self._proxy} is not found ({lookup.strerror})", ServerAway
+        is_outage = self.has_answered or "." not in (urllib.parse.urlsplit(self.address).hostname or "")
+        if not is_outage and not may_be_found_later(lookup):
+            raise MisstepError(_unknown_host(request, lookup)) from None
+        return f"its host is not found ({lookup.strerror})", ServerAway if is_outage else MisstepError
+
     def _heard(self) -> None:
-        self.has_answered = True
+        if not self.has_answered:
+            self.has_answered = True
+            self._on_first_answer()
         self._silence.end()
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import urllib.parse
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -95,6 +95,10 @@ class ServerPolicy:
         self.estimates_tokens = False
         self.model = options.get("model") or self._first_model()
         self.name = self._name(parts)
+
+    def on_first_answer(self, call: Callable[[], None]) -> None:
+        """Call when the server has answered anything; at once where it did already."""
+        self._client.on_first_answer(call)
 
     def next_steps(
         self, prefixes: Sequence[Prefix], count: int, temperature: float, seed: int
@@ -221,12 +225,11 @@ class ServerPolicy:
             )
 
     def _name(self, parts: urllib.parse.SplitResult) -> str:
-        """The address with all options that change what is written, and without anyone's credentials."""
+        """The address with all options that change what is written."""
         options = {"model": self.model, "prompts": self.family, "max_tokens": str(self.max_tokens)}
         options |= {} if self.use_stop else {"stop": "no"}
         query = urllib.parse.urlencode({name: said for name, said in options.items() if said}, safe="/:")
-        host = parts.netloc.rpartition("@")[2]
-        return urllib.parse.urlunsplit((parts.scheme, host, parts.path.rstrip("/"), query, ""))
+        return urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), query, ""))
 
     def _first_model(self) -> str:
         names = self._client.get("models", _read_names)

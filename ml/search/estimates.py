@@ -137,10 +137,13 @@ def to_estimate(
 ) -> SolutionEstimate:
     """One line of `estimates.jsonl` from the evidence at each step.
 
-    A step without evidence counts as neither: it is no first mistake, and has no quality value.
+    A step without evidence counts as neither: it is no first mistake, and has no quality value. A mistake behind
+    one may not be the first, and is not called so; the step's own estimate says that it is wrong all the same.
     """
     mistaken = mistakes(evidence, threshold, luck)
     first_mistake = next((index for index, wrong in enumerate(mistaken) if wrong), None)
+    if None in mistaken[:first_mistake]:
+        first_mistake = None
     distances = _distances(evidence, mistaken)
     # The bare problem's own distance only matters where the first step is wrong, and there v is 0 whatever it
     # is.

@@ -18,13 +18,13 @@ from ml.errors import FolderInUse, MisstepError
 from ml.json_lines import as_line
 from ml.whole_file import whole_file
 
-PROGRESS, SETTINGS = "progress.jsonl.partial", "settings.json.partial"
+PROGRESS, SETTINGS, SERVED = "progress.jsonl.partial", "settings.json.partial", "served.partial"
 
 
-def has_begun(folder: Path) -> bool:
-    """Whether a start of a run has finished an item in this folder."""
+def was_served(folder: Path) -> bool:
+    """Whether a server has answered a start of the run in this folder, or any policy has finished an item of it."""
     path = folder / PROGRESS
-    return path.exists() and path.stat().st_size > 0
+    return (folder / SERVED).exists() or (path.exists() and path.stat().st_size > 0)
 
 
 class RunFolder:
@@ -74,6 +74,10 @@ class RunFolder:
         self._file.flush()
         self.offsets[position] = (start, len(body))
 
+    def mark_served(self) -> None:
+        """Keep for the next start that the policy's server has answered; see `was_served`."""
+        (self.folder / SERVED).touch()
+
     def close(self) -> None:
         """Stop writing; what is there stays for the next start."""
         self._file.close()
@@ -89,8 +93,8 @@ class RunFolder:
                 self._write_part(source, key, self.folder / name)
             with whole_file(self.folder / "run.json") as file:
                 file.write(json.dumps(run, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
-            for name in (PROGRESS, SETTINGS):
-                (self.folder / name).unlink()
+            for name in (PROGRESS, SETTINGS, SERVED):
+                (self.folder / name).unlink(missing_ok=True)
 
     def _lock(self) -> None:
         try:

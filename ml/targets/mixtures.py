@@ -45,8 +45,8 @@ def mixed(
 
 
 def _agree(people: Decision, rollouts: Decision) -> bool:
-    """Whether both see the same first mistake. A search that is silent on some step has not said that none is wrong."""
-    if rollouts.first_mistake is None and None in rollouts.labels:
+    """Whether both see the same first mistake. Where a search is silent on a step, the first one may be that step."""
+    if None in rollouts.labels[: rollouts.first_mistake]:
         return False
     return people.first_mistake == rollouts.first_mistake
 

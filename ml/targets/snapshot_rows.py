@@ -15,9 +15,11 @@ from ml.targets.rules import LabelRule, first_mistake_of, is_adjudicated, is_bad
 
 def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow]:
     """The rows with labels, sources and first mistake decided anew by `rule`."""
-    listed = list(rows)
     if rule.labels == "mixed" and rule.mixture == "fusion":
-        listed, _ = with_posteriors(listed, rule)
+        listed, _ = with_posteriors(list(rows), rule)
+    else:
+        # Left from an earlier fusion, it would be taken for the reason of labels that it did not make.
+        listed = [_with_posterior(row, None) for row in rows]
     return [_decided(row, rule) for row in listed]
 
 
@@ -32,14 +34,24 @@ def has_verdict(row: SnapshotRow) -> bool:
     """Whether the row's labels say where the first mistake is, or that there is none.
 
     Opinions of the same weight that contradict each other say neither. Without a mistake, a step without a label may
-    be one; unless a person went through the whole solution and only their neutral ratings were dropped.
+    be one; unless a person went through the whole solution and only their neutral ratings were dropped. So may one
+    before the mistake that rollouts alone name, unless a person rated it.
     """
-    if undecided_place(row) is not None:
+    if undecided_place(row) is not None or _is_behind_silence(row):
         return False
     if row.first_mistake is None and None in row.labels:
         by_people = set(row.label_source) == {"human", None}
         return by_people and (row.human or {}).get("finish_reason") == "solution"
     return any(label is not None for label in row.labels)
+
+
+def _is_behind_silence(row: SnapshotRow) -> bool:
+    """Whether rollouts alone name the mistake, and nobody said anything of some step before it."""
+    if row.first_mistake is None or row.label_source[row.first_mistake] != "automatic":
+        return False
+    ratings = (row.human or {}).get("ratings") or [None] * len(row.labels)
+    before = list(zip(row.labels, ratings, strict=True))[: row.first_mistake]
+    return (None, None) in before
 
 
 def undecided_place(row: SnapshotRow) -> int | None:
@@ -57,7 +69,7 @@ def undecided_place(row: SnapshotRow) -> int | None:
 
 
 def _is_by_posterior(row: SnapshotRow) -> bool:
-    """Whether the labels are fusion's own: a posterior stays with a row that another rule labelled anew."""
+    """Whether the labels are fusion's own."""
     posterior = (row.human or {}).get("posterior")
     if not posterior:
         return False
@@ -112,9 +124,10 @@ def has_witness(row: SnapshotRow, rule: LabelRule) -> bool:
 def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
     """A row as fusion sees it: each annotator in `human["witnesses"]` (else "people"), and the rollouts.
 
-    What a reviewer settled is known, and holds the truth of the row fixed: nobody's error rates outvote it.
+    What a reviewer settled is known, and holds the truth of the row fixed: nobody's error rates outvote it. Where they
+    allow several places, it is the one that the row states, and whoever named another of them was right as well.
     """
-    shares = _shares(row, rule)
+    shares = _not_in_doubt(_shares(row, rule), row)
     if shares and row.is_correct is not None and _is_finished(row):
         # No rollout stands behind a finished solution's last step but its own answer, which testifies itself:
         # counted as a share, it would say how often rollouts from right steps come right, and it cannot know.
@@ -122,6 +135,21 @@ def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
     has_truth = _has_truth(row)
     truth = (row.human or {}).get("first_mistake") if has_truth else None
     return Witnessed(len(row.steps), _verdicts(row, rule), row.is_correct, truth, has_truth, shares)
+
+
+def _not_in_doubt(shares: list[float | None], row: SnapshotRow) -> list[float | None]:
+    """The shares but for those between the places that a reviewer allows: which of them are of a wrong prefix,
+    nobody knows.
+    """
+    places = [len(shares) if place is None else place for place in _allowed(row.human or {})]
+    if not places or not _has_truth(row):
+        return shares
+    return [share if not min(places) <= k < max(places) else None for k, share in enumerate(shares)]
+
+
+def _allowed(human: Mapping[str, Any]) -> Sequence[int | None]:
+    """The places that a reviewer calls right; nothing in rows of which only one was kept."""
+    return human.get("allowed") or ()
 
 
 def _has_truth(row: SnapshotRow) -> bool:
@@ -155,7 +183,10 @@ def _verdicts(row: SnapshotRow, rule: LabelRule) -> Mapping[str, int | None]:
 def _people(row: SnapshotRow, rule: LabelRule) -> Mapping[str, int | None]:
     human: dict[str, Any] = row.human or {}
     if human.get("witnesses"):
-        return {f"person {name}": verdict for name, verdict in human["witnesses"].items()}
+        allowed, stated = _allowed(human), human.get("first_mistake")
+        return {
+            f"person {name}": stated if said in allowed else said for name, said in human["witnesses"].items()
+        }
     if is_adjudicated(human):
         # The verdict is the reviewer's alone, and no witness's.
         return {}

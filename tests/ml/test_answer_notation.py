@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from ml.answer_notation import normalise, parse_number
+from ml.answer_notation import normalise, parse_number, without_float_noise
 from ml.answers import judge
 
 
@@ -90,3 +90,39 @@ def test_numbers_are_read_exactly_or_not_at_all(text, value):
 
 def test_one_blank_is_kept_between_digits_and_none_elsewhere():
     assert normalise(" x \n +  1   2 ") == "x+1 2"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        r"0.123456789012345\overline{6}",
+        r"0.123456789012345 \bar 6",
+        r"0.123456789012345\dot{6}",
+        "0.1010101010101011_2",
+        "0.1010101010101011_{2}",
+        "{0.1010101010101011}_2",
+        r"3.14159265358979\ldots",
+        r"3.14159265358979\,\dots",
+        "3.14159265358979...",
+        "3.14159265358979 ...",
+        "3.14159265358979\u2026",
+        # Rounded, there would be a thousand and a thousand, or twelve.
+        "1,999.9999999999998",
+        "1,012.0000000000001",
+    ],
+)
+def test_digits_that_go_on_or_mean_another_number_are_not_rounded(answer):
+    assert without_float_noise(answer) == answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "rounded"),
+    [
+        ("(0,100.00000000000001)", "(0,100)"),
+        ("(0,99.99999999999999)", "(0,100)"),
+        ("1,234.0000000000002", "1,234"),
+        (r"2.9999999999999996\cdot x", r"3\cdot x"),
+    ],
+)
+def test_digits_behind_a_comma_are_rounded_where_they_stay_as_many(answer, rounded):
+    assert without_float_noise(answer) == rounded

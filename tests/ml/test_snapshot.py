@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from ml import snapshot
 from ml.errors import MisstepError
 from ml.snapshot import (
     SnapshotRow,
@@ -114,6 +115,7 @@ def test_a_part_outside_the_folder_is_never_read(tmp_path):
         ({"human": {"witnesses": {"a": False}}}, "witness a: first mistake False"),
         ({"human": {"ratings": [1, True]}}, r"ratings \[1, True\]"),
         ({"human": {"annotators": -1}}, "-1 annotators"),
+        ({"human": {"allowed": [1, None, 2]}}, "allowed place 2 of 2 steps"),
         ({"human": {"posterior": [0.5, 1.5]}}, "posterior"),
         ({"automatic": {"visits": [2, 2], "correct": [3, 2]}}, "3 correct of 2 visits at step 0"),
         ({"automatic": {"visits": [2, 0], "correct": [2, 1]}}, "1 correct of 0 visits at step 1"),
@@ -135,6 +137,32 @@ def test_a_row_that_cannot_be_trained_on_is_refused_and_nothing_is_left(tmp_path
     with pytest.raises(MisstepError, match=f"record bad: .*{complaint}"):
         write_snapshot(tmp_path / "s", [row("good"), row("bad", **change)])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"human": {"witnesses": ["a"]}}, "malformed evidence"),
+        ({"human": {"ratings": 5}}, "malformed evidence"),
+        ({"human": {"allowed": 1}}, "malformed evidence"),
+        ({"human": ["a"]}, "malformed evidence"),
+        ({"automatic": {"visits": 4}}, "malformed evidence"),
+        ({"automatic": [1, 0]}, "malformed evidence"),
+        ({"options": ["No."]}, "malformed evidence"),
+        ({"labels": 1.0}, "malformed evidence"),
+        ({"labels": [10**400, 0]}, "label 10+ at step 0"),
+    ],
+)
+def test_evidence_of_another_shape_is_refused_with_its_row_in_writing_and_in_reading(
+    tmp_path, change, complaint
+):
+    rows = [row("good"), row("bad", **change)]
+    with pytest.raises(MisstepError, match=f"record bad: {complaint}"):
+        write_snapshot(tmp_path / "s", rows)
+    part = tmp_path / "part.jsonl"
+    part.write_text("".join(json.dumps(vars(one)) + "\n" for one in rows))
+    with pytest.raises(MisstepError, match=rf"part\.jsonl:2: record bad: {complaint}"):
+        list(snapshot._read_part(part))
 
 
 def test_what_people_and_searches_can_say_is_frozen(tmp_path):

@@ -47,6 +47,7 @@ def test_ratings_come_from_those_who_agree_and_the_lower_one_wins_a_tie():
         "posterior": None,
         "witnesses": {"a": 2, "b": 2, "c": 0},
         "origins": ["annotator"],
+        "allowed": [],
     }
 
 
@@ -62,6 +63,13 @@ def test_a_reviewers_word_beats_the_majority_unless_it_allows_it(
 ):
     verdict = verdict_of([look("a", THIRD), look("b", THIRD), look("c", FINE)], 4, adjudicated)
     assert verdict is not None and verdict.first_mistake == first_mistake
+
+
+def test_all_places_that_a_reviewer_allows_go_with_the_verdict():
+    verdict = verdict_of([look("a", THIRD), look("b", FINE)], 4, [-1, 3, 2])
+    assert verdict is not None
+    evidence = evidence_of(verdict, 4)
+    assert (evidence["first_mistake"], evidence["allowed"]) == (2, [2, 3, None])
 
 
 def test_a_reviewers_word_alone_rates_what_comes_before_as_right():

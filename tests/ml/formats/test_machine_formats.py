@@ -259,6 +259,24 @@ def test_zeros_and_ones_alone_are_booleans_and_keep_their_annotation():
     assert soft.annotation is None
 
 
+@pytest.mark.parametrize(
+    ("rows", "annotated"),
+    [
+        ([[1, 1], [0.9, 1]], [False, False]),
+        ([[1, 1], [1, 0]], [True, True]),
+        # Booleans stay booleans, and a broken line says nothing of the others.
+        ([[True, False], [1, 1], [0.5, 1]], [True, False, False]),
+        ([[1, 1], None, "no"], [True]),
+    ],
+)
+def test_whole_numbers_are_probabilities_where_any_row_of_the_file_has_a_fraction(rows, annotated, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    lines = [json.dumps({"prompt": "p", "completions": ["a", "b"], "labels": labels}) for labels in rows]
+    path.write_text("\n".join(lines) + "\n")
+    found = formats.read(path, "stepwise", on_error=lambda error: None)
+    assert [one.annotation is not None for one in found] == annotated
+
+
 @pytest.mark.parametrize("labels", [[True, 0], [0.5, False], [1, True]])
 def test_booleans_beside_numbers_are_refused_with_file_and_line(labels, tmp_path):
     path = tmp_path / "rows.jsonl"

@@ -13,7 +13,7 @@ from ml.errors import MisstepError, ServerAway
 from ml.policies import openai_client
 from ml.policies.address import fault_of
 from ml.policies.openai_server import ServerPolicy
-from ml.search.run_folder import PROGRESS, has_begun
+from ml.search.run_folder import PROGRESS, SERVED, was_served
 from tests.ml.policies.small_server import PREFIX, Cut
 
 
@@ -104,11 +104,47 @@ def test_a_name_that_is_gone_after_the_server_had_answered_is_an_outage(serve: A
 
 
 def test_a_run_was_served_before_where_its_folder_holds_a_finished_item(tmp_path: Any) -> None:
-    assert not has_begun(tmp_path / "none") and not has_begun(tmp_path)
+    assert not was_served(tmp_path / "none") and not was_served(tmp_path)
     (tmp_path / PROGRESS).touch()
-    assert not has_begun(tmp_path)
+    assert not was_served(tmp_path)
     (tmp_path / PROGRESS).write_text("{}\n")
-    assert has_begun(tmp_path)
+    assert was_served(tmp_path)
+
+
+@pytest.mark.parametrize("options", ["", "?model=served-model"])
+def test_a_run_was_served_before_where_a_server_answered_at_all(
+    serve: Any, tmp_path: Any, options: str
+) -> None:
+    out = tmp_path / "out"
+    server = serve(lambda body, number: (401, {"error": "who are you?"}))
+    given = ["autolabel", "--problems", "pocket:1", "--out", str(out), "--policy", server.address + options]
+    assert main(given) == 1
+    assert (out / SERVED).exists() and was_served(out)
+
+
+@pytest.mark.parametrize("how", [socket.EAI_NONAME, socket.EAI_AGAIN])
+def test_a_container_whose_name_is_not_there_yet_is_an_outage(names_fail: Any, how: int) -> None:
+    asked = names_fail(how)
+    with pytest.raises(ServerAway, match="its host is not found"):
+        ServerPolicy("http://vllm:8000/v1", retry_seconds=0.001)
+    assert asked == ["vllm", "vllm"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_not_found_is_named_and_is_an_outage(
+    names_fail: Any, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv(f"{scheme}_proxy", "http://me:secret@proxy.example:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    asked = names_fail(socket.EAI_NONAME)
+    with pytest.raises(ServerAway, match=r"its proxy proxy\.example:3128 is not found") as told:
+        ServerPolicy(f"{scheme}://somewhere.example/v1", retry_seconds=0.001)
+    assert asked == ["proxy.example"] * 2 and "secret" not in str(told.value)
+    # Where no proxy is asked, it is the server's own name.
+    monkeypatch.setenv("no_proxy", "somewhere.example")
+    with pytest.raises(MisstepError, match="no host of this name"):
+        ServerPolicy(f"{scheme}://somewhere.example/v1", retry_seconds=0.001)
 
 
 def test_silence_is_told_at_the_first_try_once_and_taken_back(
@@ -134,6 +170,7 @@ def test_silence_is_told_at_the_first_try_once_and_taken_back(
     [
         "http:///v1", "https://:8000/v1", "http://[::1/v1", "http://host:eight/v1", "http://host:99999/v1",
         "http://a..b/v1", "http://" + "a" * 70 + "/v1", "http://two words/v1", "http://host/v1\n", "ftp://host/v1",
+        "http://пример.localhost:9/v1", "http://host/путь/v1", "http://me:secret@host/v1", "http://me:secret@ho st/v1",
     ],
 )  # fmt: skip
 def test_an_address_that_no_request_can_be_sent_to_is_refused_before_anything_is_asked(
@@ -141,9 +178,14 @@ def test_an_address_that_no_request_can_be_sent_to_is_refused_before_anything_is
 ) -> None:
     asked = names_fail(socket.EAI_NONAME)
     assert fault_of(address)
-    with pytest.raises(MisstepError, match="expected an address like"):
+    with pytest.raises(MisstepError, match="expected an address like") as told:
         ServerPolicy(address)
-    assert asked == []
+    assert asked == [] and "secret" not in str(told.value)
+
+
+def test_an_address_beyond_ascii_is_refused_with_the_one_that_a_request_can_name() -> None:
+    assert "xn--e1afmkfd.localhost" in fault_of("http://пример.localhost:9/v1")
+    assert "/%C3%BC/v1" in fault_of("http://host/ü/v1")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +194,8 @@ def test_an_address_that_no_request_can_be_sent_to_is_refused_before_anything_is
         "http://host/v1",
         "https://127.0.0.1:8000/v1?model=a/b",
         "http://[::1]:8000/v1",
-        "http://münchen.example/v1",
+        "http://xn--mnchen-3ya.example/v1",
+        "http://host/v1?model=модель",
     ],
 )
 def test_a_well_formed_address_has_no_fault(address: str) -> None:

@@ -56,11 +56,11 @@ def loses_probes(*positions: int) -> Loses:
         (5, (3,), 5, [1, 1, 1, 1, 1, 0, 0, 0]),
         # Or that it came before.
         (1, (3,), 1, [1, 0, 0, 0, 0, 0, 0, 0]),
-        # The mistake itself is lost: what stands around it is known all the same.
-        (3, (3,), 4, [1, 1, 1, None, 0, 0, 0, 0]),
-        (4, (2, 3, 4), 5, [1, 1, None, None, None, 0, 0, 0]),
+        # The mistake itself is lost: what stands around it is known all the same, but not where the first one is.
+        (3, (3,), None, [1, 1, 1, None, 0, 0, 0, 0]),
+        (4, (2, 3, 4), None, [1, 1, None, None, None, 0, 0, 0]),
         # Nothing is left but the wrong answer.
-        (3, range(7), 7, [None] * 7 + [0]),
+        (3, range(7), None, [None] * 7 + [0]),
     ],
 )
 @pytest.mark.parametrize("adaptive", [True, False])

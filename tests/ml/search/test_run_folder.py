@@ -68,3 +68,12 @@ def test_a_command_whose_folder_another_run_writes_exits_as_one_that_may_be_trie
     assert "another run is writing here" in capsys.readouterr().err
     other.close()
     assert main(["autolabel"]) == 0
+
+
+def test_a_finished_run_keeps_no_mark_of_its_server(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, {"seed": 0})
+    folder.open()
+    folder.mark_served()
+    folder.add(0, {"estimate": 1})
+    folder.finish({"settings": folder.settings}, NAMES)
+    assert not list(tmp_path.glob("*.partial"))

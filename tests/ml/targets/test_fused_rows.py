@@ -9,7 +9,7 @@ import pytest
 
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, Witnessed, decide_labels, fuse, has_verdict, label_rows
-from ml.targets.snapshot_rows import witnessed
+from ml.targets.snapshot_rows import with_posteriors, witnessed
 from tests.ml.targets.test_fusion import four_steps, simulated
 
 FUSION = LabelRule("mixed", mixture="fusion")
@@ -37,6 +37,38 @@ def test_what_a_reviewer_settled_teaches_who_errs():
     taught = [settled(str(k), k % 3, good=k % 3, poor=3) for k in range(30)]
     open_row = four_steps("open", {"first_mistake": 1, "witnesses": {"good": 2, "poor": 1}})
     assert label_rows([*taught, open_row], FUSION)[-1].first_mistake == 2
+
+
+def allows_two(**human) -> SnapshotRow:
+    """A reviewer calls the last step but one and the last one right; annotators named one each."""
+    said = {
+        "first_mistake": 2,
+        "finish_reason": "found_error",
+        "witnesses": {"early": 2, "late": 3, "poor": 0},
+    }
+    return four_steps("a", {**said, "origins": ["annotator", "adjudication"], **human})
+
+
+def test_whoever_named_a_place_that_the_reviewer_allows_is_not_taught_to_have_erred():
+    fused, fusion = with_posteriors([allows_two(allowed=[2, 3])] * 60, FUSION)
+    exact = {name: rates.exact for name, rates in fusion.rates.witnesses.items()}
+    assert exact["person early"] == exact["person late"] > 0.95 and exact["person poor"] < 0.1
+    assert all((row.human or {})["posterior"] == [1.0, 1.0, 0.0, 0.0] for row in fused)
+    # A row from before such places were kept has only the one.
+    assert witnessed(allows_two(), FUSION).verdicts["person late"] == 3
+
+
+@pytest.mark.parametrize(
+    ("allowed", "heard"),
+    [
+        ([2], [1.0, 1.0, 0.5, 0.0]),
+        ([2, 3], [1.0, 1.0, None, 0.0]),
+        ([1, None], [1.0, None, None, None]),
+    ],
+)
+def test_shares_between_the_allowed_places_do_not_say_how_rollouts_behave(allowed, heard):
+    row = replace(allows_two(allowed=allowed), automatic={"visits": [4] * 4, "correct": [4, 4, 2, 0]})
+    assert witnessed(row, FUSION).shares == heard
 
 
 @pytest.mark.parametrize(
@@ -77,3 +109,15 @@ def test_a_verdict_of_fusion_is_right_more_often_than_the_likelier_half_was(name
         halves.append(next((k for k, chance in enumerate(posterior) if chance < 0.5), None) == truth)
     assert len(found) > 0.4 * len(items)
     assert np.mean(found) > np.mean(halves)
+
+
+def test_what_fusion_left_in_a_row_says_nothing_of_the_labels_that_another_rule_gives():
+    # An annotator named the last step, and so do rollouts; a reviewer said that none is wrong.
+    human = {"ratings": [1, 1, 1, 1], "first_mistake": None, "finish_reason": "solution", "annotators": 1,
+             "witnesses": {"a": 3}, "origins": ["annotator", "adjudication"]}  # fmt: skip
+    row = four_steps("a", human, {"visits": [4] * 4, "correct": [4, 4, 4, 0]})
+    rule = LabelRule("mixed", mixture="agreement_weighted")
+    (fresh,), (fused,) = label_rows([row], rule), label_rows([row], FUSION)
+    (again,) = label_rows([fused], rule)
+    assert not has_verdict(fresh) and has_verdict(fused) and not has_verdict(again)
+    assert again.labels == fresh.labels and (again.human or {})["posterior"] is None

@@ -310,3 +310,24 @@ def test_fusion_names_no_mistake_at_a_step_that_its_own_label_calls_right(after)
     assert last_place_for_alternatives(labelled, rule) == 1
     sure = replace(row, human={"posterior": [0.9, 0.8]}, labels=[0.9, 8 / 9], label_source=["fused"] * 2)
     assert has_verdict(sure)
+
+
+@pytest.mark.parametrize(
+    ("mixture", "ratings", "has_one"),
+    [
+        ("people_override", None, False),
+        # A person rated the step, and the rule drops what they said of it.
+        ("people_override", [1, 0, None, None], True),
+        # They named the mistake themselves.
+        ("people_override", [1, None, -1, None], True),
+        ("consensus", [1, 1, -1, None], False),
+    ],
+)
+def test_a_mistake_behind_a_step_that_nothing_could_grade_may_not_be_the_first(mixture, ratings, has_one):
+    automatic = {"visits": [4, 0, 4, 0], "correct": [4, 0, 0, 0], "hard": [1, None, 0, 0]}
+    rule = LabelRule("mixed", mixture=mixture, neutral="drop")
+    row = SnapshotRow(
+        "a", "p", "1 + 1 =", ["s"] * 4, "validation", [None] * 4, [None] * 4, automatic=automatic
+    )
+    (labelled,) = label_rows([replace(row, human={"ratings": ratings} if ratings else None)], rule)
+    assert has_verdict(labelled) is has_one
