@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import F, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -182,9 +182,11 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
 @reviewer_required
 def scores(request: HttpRequest, pk: int) -> HttpResponse:
     """A scoring while it works, and then what it did to the campaign's queue."""
-    named = get_object_or_404(ScoreRun.objects.values("job_id", "job__spec__campaign"), pk=pk)
+    named = ScoreRun.objects.values("job", "job__spec__campaign").filter(pk=pk).first()
+    if named is None:
+        raise Http404
     # Looked at before the result, which is told with the arrangement's end.
-    arrangement = arrangement_told(named["job_id"]) if named["job_id"] else None
+    arrangement = arrangement_told(named["job"]) if named["job"] else None
     # The job's spec names every solution that it scores: of it only the campaign is read.
     run = get_object_or_404(ScoreRun.objects.select_related("job").defer("job__spec"), pk=pk)
     result = (run.job.result if run.job else None) or {}
