@@ -17,11 +17,10 @@ from labelsite.campaigns.models import Campaign, Task, TaskKind
 from labelsite.campaigns.ordering import BATCH, reorder, top_of_queue
 from labelsite.campaigns.sweep import hold_the_sweep
 from labelsite.jobs.lease import Lease
-from labelsite.jobs.models import Job, JobQuerySet, JobState
+from labelsite.jobs.models import ARRANGE, Job, JobQuerySet, JobState
 from labelsite.jobs.results import add_to_result
 from labelsite.jobs.services import Work, enqueue, perform
 
-VERB = "arrange"
 TASK = "labelsite.campaigns.tasks.run_arrangement"
 
 # Each value is made of the row's own columns, which a claim or a release may have changed just now.
@@ -54,7 +53,7 @@ def arrange(campaign: Campaign, *, places: bool, order: bool, told: Job | None =
     }
     title = _("arranging the tasks of %(campaign)s") % {"campaign": campaign.name}
     # No message: it would send a worker for what is done here.
-    job = enqueue("django", VERB, spec, task_name=TASK, title=title[:200], is_announced=False)
+    job = enqueue("django", ARRANGE, spec, task_name=TASK, title=title[:200], is_announced=False)
     transaction.on_commit(functools.partial(work_off, job.pk), robust=True)
 
 
@@ -77,7 +76,7 @@ def arrangement_told(job_id: int) -> Job | None:
 
 
 def _arrangements() -> JobQuerySet:
-    return Job.objects.filter(verb=VERB).order_by("-pk")
+    return Job.objects.filter(verb=ARRANGE).order_by("-pk")
 
 
 def work_off(job_id: int) -> None:
