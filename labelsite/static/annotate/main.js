@@ -31,6 +31,7 @@ let resumed = null; // the task in hand while an earlier one is open again
 let last = null; // {annotation, secondLook} of the last submission
 let isBusy = false;
 let isLost = false;
+let busyTimer; // One alone, however often the page was told that there is no task at this moment.
 
 async function open(received) {
   const payload = await whole(received);
@@ -62,7 +63,25 @@ function show(opened) {
 /** Says why there is no task; where that lasts only a moment, asks again unless something was opened meanwhile. */
 function nothing(found) {
   view.nothing(found);
-  if (found.reason === "busy") setTimeout(() => task ?? advance(), BUSY_SECONDS * 1000);
+  if (found.reason === "busy") askSoon();
+}
+
+function askSoon() {
+  clearTimeout(busyTimer);
+  busyTimer = setTimeout(() => {
+    if (isBusy) askSoon();
+    else if (!task) busily(advance);
+  }, BUSY_SECONDS * 1000);
+}
+
+/** Takes no key meanwhile: it might open something that the answer would then replace. */
+async function busily(work) {
+  isBusy = true;
+  try {
+    await work();
+  } finally {
+    isBusy = false;
+  }
 }
 
 /** Loads the page anew, with the same task in it: the server holds the lease and the draft. */
@@ -191,15 +210,12 @@ function onLost(changed) {
 }
 
 /** Leaves a task whose hold ended; its draft stays on the server. */
-async function leave() {
-  isBusy = true;
+function leave() {
   notices.toast("");
-  try {
+  return busily(async () => {
     await saver.settled();
     await advance();
-  } finally {
-    isBusy = false;
-  }
+  });
 }
 
 async function find() {
