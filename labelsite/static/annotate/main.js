@@ -133,15 +133,22 @@ async function submit(exit = null, reason = "") {
   return undefined;
 }
 
+/**
+ * Puts the task in hand back on the page, and tells what became of its draft meanwhile. It is the very same one: its
+ * draft may still be on its way, and what the server says of it must find it.
+ */
+function resume() {
+  const { isStale, refusal } = resumed;
+  show(Object.assign(resumed, { isTold: false, isStale: false, refusal: null }));
+  resumed = null;
+  if (isStale) notices.toast(words.changedElsewhere);
+  return refusal ? onRefused(task, refusal) : undefined;
+}
+
 /** Goes to the task in hand, the prepared one, or asks for one. */
 async function advance() {
   notices.state("saved");
-  if (resumed) {
-    // The very same one: its draft may still be on its way, and what the server says of it must find it.
-    show(resumed);
-    resumed = null;
-    return undefined;
-  }
+  if (resumed) return resume();
   const ready = await next.take();
   if (ready) return open(ready);
   for (;;) {
@@ -175,8 +182,11 @@ async function undo() {
 }
 
 function onStale(changed, answer) {
-  if (changed === resumed) resumed.work.load(answer.draft);
-  if (changed !== task) return;
+  if (changed !== task) {
+    changed.work.load(answer.draft);
+    changed.isStale = true;
+    return;
+  }
   if (task.payload.annotation) task.payload.revision = answer.version;
   task.work.load(answer.draft);
   notices.toast(words.changedElsewhere);
@@ -185,8 +195,13 @@ function onStale(changed, answer) {
 }
 
 function onRefused(changed, error) {
-  notices.state(error.status === 401 ? "loggedOut" : "saved");
-  if (changed !== task) return undefined;
+  if (error.status === 401) notices.state("loggedOut");
+  if (changed !== task) {
+    // Nothing is saved: it is told when that task comes back.
+    changed.refusal = error;
+    return undefined;
+  }
+  if (error.status !== 401) notices.state("saved");
   if (error.code === "stale_draft") return onStale(changed, error.answer);
   if (["incomplete", "alternatives", "stray"].includes(error.code)) {
     // The page asks for all that its protocol wants, so the campaign has another one now.
