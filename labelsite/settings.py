@@ -215,6 +215,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": [], "level": "WARNING"},
+        # What `manage.py runserver` says of each request.
+        "django.server": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
         # A page that is not there, or not open to somebody, is no trouble of the site's.
         "django.request": {"level": "ERROR"},
     },

@@ -1,7 +1,8 @@
 """A brake on guessing passwords: after some wrong ones for a name from one address, none is looked at for a while.
 
-Only from that address, so that nobody shuts a colleague out from elsewhere; and tries that are refused do not count,
-so that it ends by itself.
+Only from that address, so that nobody shuts a colleague out from elsewhere, as far as the site sees addresses: behind
+a proxy with HTTPS=0, or on a unix socket, all people have the same one, and whoever guesses holds up that name for
+everybody. Tries that are refused do not count, so that it ends by itself.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ def origin_of(request: HttpRequest, username: str) -> str:
 
 
 def _address(request: HttpRequest) -> str:
-    """Behind a proxy the address that it has seen, which it adds last; what stands before, anybody may have written."""
+    """Behind a proxy the address that it has seen, which it adds last; what stands before, anybody may have written.
+
+    Only as true as the proxy: where it adds none, or people reach the site past it, a guesser writes all of the header.
+    """
     seen = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip() if settings.HTTPS else ""
     return seen or request.META.get("REMOTE_ADDR", "")
 

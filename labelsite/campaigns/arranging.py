@@ -17,7 +17,7 @@ from labelsite.campaigns.models import Campaign, Task, TaskKind
 from labelsite.campaigns.ordering import BATCH, reorder, top_of_queue
 from labelsite.campaigns.sweep import hold_the_sweep
 from labelsite.jobs.lease import Lease
-from labelsite.jobs.models import Job
+from labelsite.jobs.models import ARRANGE, Job, JobQuerySet, JobState
 from labelsite.jobs.results import add_to_result
 from labelsite.jobs.services import Work, enqueue, perform
 
@@ -41,13 +41,42 @@ def arrange(campaign: Campaign, *, places: bool, order: bool, told: Job | None =
     """Has the tasks arranged once the caller's transaction is committed, at once and by this process.
 
     If that does not come to its end, the job is found by the next worker or poller. `told`: a job whose result is
-    to say what is served first then.
+    to say what is served first then. What the arrangement before it left undone is done with it.
     """
-    spec = {"campaign": campaign.pk, "places": places, "order": order, "told": told and told.pk}
+    left = unfinished(campaign)
+    before = left.spec if left else {"places": False, "order": False, "told": None}
+    spec = {
+        "campaign": campaign.pk,
+        "places": places or before["places"],
+        "order": order or before["order"],
+        "told": told.pk if told else before["told"],
+    }
     title = _("arranging the tasks of %(campaign)s") % {"campaign": campaign.name}
     # No message: it would send a worker for what is done here.
-    job = enqueue("django", "arrange", spec, task_name=TASK, title=title[:200], is_announced=False)
+    job = enqueue("django", ARRANGE, spec, task_name=TASK, title=title[:200], is_announced=False)
     transaction.on_commit(functools.partial(work_off, job.pk), robust=True)
+
+
+def arrange_the_rest(campaign: Campaign) -> None:
+    """Arranges again where the last arrangement was cancelled, failed or still waits for somebody."""
+    left = unfinished(campaign)
+    if left and left.state != JobState.RUNNING:
+        arrange(campaign, places=False, order=False)
+
+
+def unfinished(campaign: Campaign) -> Job | None:
+    """The last arrangement, unless it is done: until then the tasks may not be as the settings say."""
+    newest = _arrangements().filter(spec__campaign=campaign.pk).first()
+    return None if newest is None or newest.state == JobState.DONE else newest
+
+
+def arrangement_told(job_id: int) -> Job | None:
+    """The last arrangement that was to tell this job what is served first then."""
+    return _arrangements().light().filter(spec__told=job_id).first()
+
+
+def _arrangements() -> JobQuerySet:
+    return Job.objects.filter(verb=ARRANGE).order_by("-pk")
 
 
 def work_off(job_id: int) -> None:

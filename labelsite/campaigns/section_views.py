@@ -103,8 +103,8 @@ def rename(request: HttpRequest, pk: int) -> HttpResponse:
     except sections.SectionTaken:
         messages.error(request, _("There is a section of that name already."))
     except sections.RenameUnderWay as refusal:
-        text = _("The section is on its way to the name “%(name)s”: give it that one first.")
-        messages.error(request, text % {"name": refusal.new})
+        text = _("The section “%(old)s” is on its way to the name “%(name)s”: give it that one first.")
+        messages.error(request, text % {"old": refusal.old, "name": refusal.new})
     except sections.MembersWithoutSection as refusal:
         text = _("Nothing changed: %(people)s may label only there. Give them another section first.")
         messages.error(request, text % {"people": refusal.people})

@@ -56,7 +56,7 @@ class RenameUnderWay(MisstepError):
     """Some of its tasks have another new name already: with a third one nobody could put them together again."""
 
     def __init__(self, old: str, new: str) -> None:
-        self.new = new
+        self.old, self.new = old, new
         super().__init__(f"the section {old!r} is on its way to {new!r}: finish that first")
 
 
@@ -126,8 +126,7 @@ def rename(campaign: Campaign, old: str, new: str) -> None:
     Its people find work under the old name until the last tasks and their own lists change together. Broken off, it
     is finished by doing it again, and only then may the section get another name.
     """
-    if new:
-        _reserve(campaign, old, new)
+    _reserve(campaign, old, new)
     if not new and (
         kept := campaign.memberships.filter(sections=[old]).values_list("user__username", flat=True)
     ):
@@ -144,16 +143,21 @@ def rename(campaign: Campaign, old: str, new: str) -> None:
 
 @transaction.atomic
 def _reserve(campaign: Campaign, old: str, new: str) -> None:
-    """Notes that a rename is under way, unless it is this one: some of its tasks may have the new name already."""
+    """Notes that a rename is under way, unless it is this one: some of its tasks may have the new name already.
+
+    To dissolve a section needs no note, but as little as a rename it may split one that is under way.
+    """
     fresh = _locked(campaign)
-    under_way = fresh.renames.get(old)
-    if under_way == new:
+    # Whose tasks all went elsewhere since, will never be finished.
+    under_way = {source: target for source, target in fresh.renames.items() if is_there(campaign, source)}
+    for source, target in under_way.items():
+        if target == old or (source == old and target != new and is_there(campaign, target)):
+            raise RenameUnderWay(source, target)
+    if not new or under_way.get(old) == new:
         return
-    if under_way is not None and is_there(campaign, under_way):
-        raise RenameUnderWay(old, under_way)
-    if new in fresh.renames.values() or is_there(campaign, new):
+    if new in under_way.values() or is_there(campaign, new):
         raise SectionTaken(f"a section {new!r} is there already: choose another name")
-    fresh.renames[old] = new
+    fresh.renames = {**under_way, old: new}
     fresh.save(update_fields=["renames"])
 
 

@@ -92,7 +92,7 @@ def create_campaign(
 @transaction.atomic
 def update_campaign(campaign: Campaign, changes: Mapping[str, Any], *, loaded: Job | None = None) -> Campaign:
     """Changes settings. A new guideline text is a new version; a new overlap reaches the open tasks, and so does a
-    new ordering, or a run to order by.
+    new ordering, or a run to order by. What an earlier change could not do to the tasks is done now.
 
     `loaded`: the job that has just loaded the run among the changes. The run may have stood there before, with other
     values; the job's result then learns of the new order.
@@ -115,6 +115,8 @@ def update_campaign(campaign: Campaign, changes: Mapping[str, Any], *, loaded: J
     # It goes over every task, which a new name need not wait for.
     if order or places:
         arranging.arrange(fresh, places=places, order=order, told=loaded)
+    else:
+        arranging.arrange_the_rest(fresh)
     return fresh
 
 

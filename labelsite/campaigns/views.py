@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.models import User
-from labelsite.campaigns import progress, sections, services
+from labelsite.campaigns import arranging, progress, sections, services
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.forms import CampaignForm
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, MemberState, Task, TaskKind
@@ -77,6 +77,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     if user.is_reviewer:
         bars = progress.plot(campaign)
         context |= {
+            "arrangement": arranging.unfinished(campaign),
             "counts": progress.counts(campaign),
             "bars": bars,
             "has_bars": any(bar.count for bar in bars),
@@ -114,7 +115,10 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @admin_required
 def reorder(request: HttpRequest, pk: int) -> HttpResponse:
-    changed = services.reorder(get_object_or_404(Campaign, pk=pk))
+    campaign = get_object_or_404(Campaign, pk=pk)
+    changed = services.reorder(campaign)
+    # Also the places, if they were to be arranged and are not.
+    arranging.arrange_the_rest(campaign)
     text = ngettext("%(count)s task has a new place.", "%(count)s tasks have a new place.", changed)
     messages.success(request, text % {"count": changed})
     return redirect("campaigns:tasks", pk)

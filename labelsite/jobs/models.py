@@ -12,6 +12,9 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+# The verb of the jobs that whoever asks for them runs at once, often in a web request.
+ARRANGE = "arrange"
+
 
 class JobState(models.TextChoices):
     QUEUED = "queued", _("queued")

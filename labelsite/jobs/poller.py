@@ -20,7 +20,7 @@ from django.db import DatabaseError, connection
 
 from labelsite.embedded.process import die_with_parent
 from labelsite.jobs import services
-from labelsite.jobs.models import Job, JobQuerySet, JobState, Worker
+from labelsite.jobs.models import ARRANGE, Job, JobQuerySet, JobState, Worker
 from labelsite.jobs.workers import say_alive, say_goodbye
 
 log = logging.getLogger(__name__)
@@ -138,7 +138,9 @@ class Poller:
         mine = self.running.get(queue)
         if mine is not None and mine.poll() is None:
             return False
-        return not Job.objects.filter(queue=queue, state=JobState.RUNNING).exists()
+        running = Job.objects.filter(queue=queue, state=JobState.RUNNING)
+        # Those are run by whoever has changed a campaign, often a web request, which comes to no other job.
+        return not running.exclude(verb=ARRANGE).exists()
 
     def _run(self, job: Job) -> None:
         log.warning("no worker takes %s; running it here", job)

@@ -41,10 +41,22 @@ class _Signals:
 
 
 class _StoppedOnce(_Signals):
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_passing_on = False
+
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        if self.number is not None:
-            return
-        self.number = number
+        if self.number is None:
+            self.number, self._is_passing_on = number, True
+            try:
+                self._pass_on(number, frame)
+            finally:
+                self._is_passing_on = False
+        elif self._is_passing_on and number != self.number:
+            # What a worker without a pool does on SIGTERM is to send itself SIGQUIT.
+            self._pass_on(number, frame)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
         try:
             self._before[number](number, frame)
         finally:

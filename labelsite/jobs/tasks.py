@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import signal
 import threading
 from typing import Any
 
+from celery.exceptions import WorkerTerminate
 from celery.signals import worker_process_init, worker_ready, worker_shutdown
 
 from labelsite.celery import application
@@ -32,7 +32,11 @@ def _worker_is_ready(sender: Any, **_: object) -> None:
 def _end_soon(*_: object) -> None:
     """What Celery does on SIGQUIT: its tasks end now. On SIGTERM it would wait for them, which may take hours: whoever
     stops services would kill it and their children, and here a job that is cut short saves and is taken up again."""
-    os.kill(os.getpid(), signal.SIGQUIT)
+    try:
+        signal.raise_signal(signal.SIGQUIT)
+    except NotImplementedError:
+        # Celery cannot end a task that runs in the worker's own process (`-P solo`); this does.
+        raise WorkerTerminate from None
 
 
 @worker_process_init.connect

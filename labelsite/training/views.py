@@ -6,13 +6,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import F, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.autolabels.models import ScoreRun
+from labelsite.campaigns.arranging import arrangement_told
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.series import tail
@@ -181,18 +182,22 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
 @reviewer_required
 def scores(request: HttpRequest, pk: int) -> HttpResponse:
     """A scoring while it works, and then what it did to the campaign's queue."""
+    named = ScoreRun.objects.values("job", "job__spec__campaign").filter(pk=pk).first()
+    if named is None:
+        raise Http404
+    # Looked at before the result, which is told with the arrangement's end.
+    arrangement = arrangement_told(named["job"]) if named["job"] else None
     # The job's spec names every solution that it scores: of it only the campaign is read.
     run = get_object_or_404(ScoreRun.objects.select_related("job").defer("job__spec"), pk=pk)
-    campaign_id = ScoreRun.objects.values_list("job__spec__campaign", flat=True).get(pk=pk)
     result = (run.job.result if run.job else None) or {}
     before, after = result.get("before", []), result.get("after", [])
     tasks = Task.objects.select_related("solution__problem", "campaign").in_bulk([*before, *after])
     context: dict[str, Any] = {
         "run": run,
         "job": run.job,
-        # The scores stand there, and the tasks are still being put in their order.
-        "is_ordering": "before" in result and "after" not in result,
-        "campaign": Campaign.objects.filter(pk=campaign_id or 0).first(),
+        # The scores stand there, and the tasks are still being put in their order, or were not.
+        "arrangement": arrangement if "before" in result and "after" not in result else None,
+        "campaign": Campaign.objects.filter(pk=named["job__spec__campaign"] or 0).first(),
         "checkpoint": run.checkpoints.select_related("run").first(),
         "places": [
             (tasks.get(old), tasks.get(new), before.index(new) + 1 if new in before else None)

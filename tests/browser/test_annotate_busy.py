@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import QuerySet
+from playwright.sync_api import Request, Route
 
 from labelsite.campaigns.models import Task
 from tests.browser.annotator_page import Watched
+from tests.browser.scenes import small_campaign
 from tests.factories import make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_task_that_is_locked_for_a_moment_comes_without_a_reload(watched: Watched) -> None:
-    annotator = make_user()
-    campaign = make_campaign(members=[annotator])
-    make_task(campaign, make_solution(["One.", "Two."], problem="The only problem?"))
+@contextmanager
+def locked(tasks: QuerySet[Task]) -> Iterator[None]:
+    """Locks these tasks on a connection of its own."""
     taken, let_go = threading.Event(), threading.Event()
 
     def hold() -> None:
         try:
             with transaction.atomic():
-                list(Task.objects.select_for_update())
+                list(tasks.select_for_update())
                 taken.set()
-                let_go.wait(30)
+                let_go.wait(60)
         finally:
             connection.close()
 
@@ -33,11 +37,54 @@ def test_a_task_that_is_locked_for_a_moment_comes_without_a_reload(watched: Watc
     holding.start()
     assert taken.wait(20)
     try:
-        watched.log_in(annotator.username)
-        watched.go(f"/annotate/{campaign.pk}/")
-        watched.page.wait_for_selector("#nothing-text:has-text('at this very moment')")
+        yield
     finally:
         let_go.set()
         holding.join()
+
+
+def test_a_task_that_is_locked_for_a_moment_comes_without_a_reload(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution(["One.", "Two."], problem="The only problem?"))
+    with locked(Task.objects.all()):
+        watched.log_in(annotator.username)
+        watched.go(f"/annotate/{campaign.pk}/")
+        watched.page.wait_for_selector("#nothing-text:has-text('at this very moment')")
     watched.page.wait_for_selector("#problem:has-text('The only problem?')")
     assert not watched.page.is_visible("#nothing")
+
+
+def test_neither_the_page_nor_a_key_replaces_what_the_other_one_opens(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = small_campaign(annotator, tasks=2)
+    page = watched.page
+    with locked(campaign.tasks.filter(pk=campaign.tasks.latest("pk").pk)):
+        watched.log_in(annotator.username)
+        watched.annotate_two(campaign)
+        watched.press("3 3 Enter")
+        watched.submitted(1)
+        page.wait_for_selector("#nothing-text:has-text('at this very moment')")
+        # While the page asks again, a key opens nothing.
+        held: list[Route] = []
+        page.route("**/next/", lambda route: held.append(route))
+        with page.expect_request("**/next/"):
+            pass
+        watched.press("u")
+        page.wait_for_timeout(300)
+        assert not page.is_visible("#revising")
+        with page.expect_response("**/next/"):
+            held[0].continue_()
+        page.unroute("**/next/")
+        # While a key opens something, the page asks nothing.
+        asked: list[Request] = []
+        undos: list[Route] = []
+        page.route("**/undo/", lambda route: undos.append(route))
+        page.on("request", lambda request: asked.append(request) if request.url.endswith("/next/") else None)
+        watched.press("u")
+        page.wait_for_timeout(3500)
+        assert len(undos) == 1 and not asked
+        undos[0].continue_()
+        page.wait_for_selector("#revising:not([hidden])")
+        page.wait_for_timeout(3500)
+        assert page.is_visible("#revising") and not asked

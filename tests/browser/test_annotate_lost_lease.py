@@ -111,3 +111,20 @@ def test_the_task_in_hand_is_held_while_an_earlier_one_is_open_again(
     waiting.update(leased_until=timezone.now() + timedelta(seconds=5))
     watched.page.wait_for_timeout(1000)
     assert waiting.get().leased_until > timezone.now() + timedelta(seconds=60)
+
+
+def test_a_lost_hold_is_told_again_when_the_task_comes_back(
+    watched: Watched, annotator: User, campaign: Campaign, quick_heartbeats: None
+) -> None:
+    watched.log_in(annotator.username)
+    watched.annotate_two(campaign)
+    watched.press("3 3 Enter")
+    watched.page.wait_for_selector("text=Problem 1?")
+    watched.submitted(1)
+    steal(campaign, "Problem 1?")
+    watched.page.wait_for_selector(ENDED)
+    watched.press("u")
+    watched.page.wait_for_selector("#revising:not([hidden])")
+    watched.press("1 Enter")
+    watched.page.wait_for_selector("text=Problem 1?")
+    watched.page.wait_for_selector(ENDED)

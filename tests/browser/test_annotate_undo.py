@@ -153,3 +153,44 @@ def test_a_task_whose_hold_ended_is_left_also_while_its_draft_cannot_be_saved(
     page.wait_for_selector("#save-state[data-state=offline]")
     page.click("text=Go on to the next task")
     page.wait_for_selector("text=Problem 1?", timeout=3000)
+
+
+def earlier_one_open_while_a_draft_is_under_way(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> Route:
+    """Problem 1 is in hand, its draft on the way; the submission of problem 0 is open again."""
+    first_one_submitted(watched, annotator, campaign)
+    held: list[Route] = []
+    watched.page.route("**/draft/", lambda route: route.continue_() if held else held.append(route))
+    with watched.page.expect_request("**/draft/"):
+        watched.press("3 u u")
+    watched.page.wait_for_selector("#revising:not([hidden])", timeout=3000)
+    return held[0]
+
+
+def test_a_draft_that_another_device_changed_meanwhile_is_told_when_its_task_comes_back(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    draft = earlier_one_open_while_a_draft_is_under_way(watched, annotator, campaign)
+    Assignment.objects.filter(task__solution__problem__text="Problem 1?").update(draft_version=7)
+    with watched.page.expect_response("**/draft/"):
+        draft.continue_()
+    watched.press("1 Enter")
+    watched.page.wait_for_selector("text=Problem 1?")
+    watched.page.wait_for_selector("text=changed on another device")
+
+
+def test_a_refused_draft_is_told_when_its_task_comes_back_and_never_called_saved(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    page = watched.page
+    draft = earlier_one_open_while_a_draft_is_under_way(watched, annotator, campaign)
+    refusal = {"code": "closed", "message": "This task is closed."}
+    page.route("**/draft/", lambda route: route.fulfill(status=409, json=refusal))
+    with page.expect_response("**/draft/"):
+        draft.fulfill(status=409, json=refusal)
+    page.wait_for_timeout(300)
+    assert page.get_attribute("#save-state", "data-state") != "saved"
+    watched.press("1 Enter")
+    page.wait_for_selector("text=Problem 1?")
+    page.wait_for_selector("text=This task is closed.")

@@ -56,6 +56,24 @@ def test_until_then_neither_name_can_become_another(half_renamed) -> None:
             sections.rename(half_renamed, "geometry", target)
 
 
+@pytest.mark.parametrize("old", ["algebra", "number theory"])
+@pytest.mark.parametrize("new", ["topology", ""])
+def test_until_then_neither_part_gets_a_third_name_or_none(half_renamed, old, new) -> None:
+    half_renamed.memberships.all().delete()
+    with pytest.raises(sections.RenameUnderWay, match="'algebra' is on its way to 'number theory'"):
+        sections.rename(half_renamed, old, new)
+
+
+def test_one_whose_tasks_all_went_elsewhere_stands_in_nobody_s_way(half_renamed) -> None:
+    half_renamed.memberships.all().delete()
+    sections.assign(half_renamed.tasks.all(), "topology")
+    make_task(half_renamed, section="geometry")
+    sections.rename(half_renamed, "geometry", "number theory")
+    assert set(half_renamed.tasks.values_list("section", flat=True)) == {"topology", "number theory"}
+    half_renamed.refresh_from_db()
+    assert half_renamed.renames == {}
+
+
 def test_the_page_says_which_name_comes_first(half_renamed, client) -> None:
     client.force_login(make_user("admin"))
     data = {"old": "algebra", "section": "topology"}

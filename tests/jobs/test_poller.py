@@ -69,6 +69,17 @@ def test_a_job_woken_long_ago_is_left_to_the_worker_that_has_just_ended_another(
     assert run_here == [waiting.pk]
 
 
+def test_tasks_that_a_web_request_arranges_are_no_sign_of_a_worker(woken, run_here):
+    arranging, waiting = overdue_jobs(2)
+    claim(arranging.pk)
+    poller = Poller(patience=0)
+    poller.round()
+    assert run_here == []
+    Job.objects.filter(pk=arranging.pk).update(verb="arrange")
+    poller.round()
+    assert run_here == [waiting.pk]
+
+
 def test_only_so_many_jobs_are_woken_at_once_and_one_that_is_taken_makes_room(woken, run_here, monkeypatch):
     monkeypatch.setattr(module, "MOST_WOKEN", 2)
     jobs = overdue_jobs(4)

@@ -103,15 +103,16 @@ def test_the_next_attempt_waits_for_an_orphan_that_is_saving(start: Start):
     assert fresh(job).state == JobState.DONE
 
 
+@pytest.mark.parametrize("pool", ["prefork", "solo"])
 def test_a_celery_worker_that_is_told_to_stop_lets_the_child_save_and_hands_the_job_back(
-    start: Start, broker_url, settings, monkeypatch
+    start: Start, broker_url, settings, monkeypatch, pool
 ):
     from labelsite.celery import application
 
     monkeypatch.setattr(application.conf, "broker_url", broker_url)
     settings.BROKER_URL = broker_url
     worker = start(
-        *("-m", "celery", "-A", "labelsite", "worker", "-Q", "gpu", "--concurrency", "2"),
+        *("-m", "celery", "-A", "labelsite", "worker", "-Q", "gpu", "--concurrency", "2", "-P", pool),
         *("--include", "tests.jobs.work", "-l", "warning", "--hostname", "stopped@here"),
         BROKER_URL=broker_url,
     )

@@ -10,11 +10,21 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from labelsite.autolabels.models import ScoreRun
+from labelsite.campaigns import arranging
 from labelsite.campaigns.models import Campaign, Ordering
-from labelsite.campaigns.services import top_of_queue
+from labelsite.campaigns.services import top_of_queue, update_campaign
 from labelsite.comparison.services import use_run
+from labelsite.jobs.models import Job, JobState
 from labelsite.training.services import load_campaign_scores
-from tests.factories import make_campaign, make_estimates, make_job, make_scores, make_solution, make_task
+from tests.factories import (
+    make_campaign,
+    make_estimates,
+    make_job,
+    make_scores,
+    make_solution,
+    make_task,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,3 +75,26 @@ def test_a_run_of_rollouts_that_a_campaign_takes_orders_its_queue(tmp_path: Path
     disputed.refresh_from_db()
     assert disputed.priority > agreed.priority >= 0
     assert disputed.priority_reason.startswith("mistake_for_rollouts_only")
+
+
+def test_the_page_of_scores_asks_again_only_while_their_tasks_are_being_arranged(
+    tmp_path: Path, client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = make_campaign()
+    make_task(campaign, make_solution(is_correct=False))
+    run = scores_for(campaign, tmp_path, [0.5])
+    monkeypatch.setattr(arranging, "work_off", lambda _: None)
+    loaded(run, tmp_path)
+    Job.objects.filter(pk=run.job_id).update(state=JobState.DONE, result={"before": []})
+    client.force_login(make_user("admin"))
+    page = f"/training/scores/{run.pk}/"
+    assert "every 1500ms" in client.get(page).content.decode()
+    arrangement = Job.objects.filter(verb="arrange")
+    arrangement.update(state=JobState.FAILED, error="the disk is full")
+    text = client.get(page).content.decode()
+    assert "every 1500ms" not in text and "the disk is full" in text
+    monkeypatch.undo()
+    # Whatever arranges the tasks after all tells the scores' page too.
+    update_campaign(campaign, {})
+    run.job.refresh_from_db()
+    assert len(run.job.result["after"]) == 1

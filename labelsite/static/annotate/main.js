@@ -31,6 +31,7 @@ let resumed = null; // the task in hand while an earlier one is open again
 let last = null; // {annotation, secondLook} of the last submission
 let isBusy = false;
 let isLost = false;
+let busyTimer; // One alone, however often the page was told that there is no task at this moment.
 
 async function open(received) {
   const payload = await whole(received);
@@ -62,7 +63,25 @@ function show(opened) {
 /** Says why there is no task; where that lasts only a moment, asks again unless something was opened meanwhile. */
 function nothing(found) {
   view.nothing(found);
-  if (found.reason === "busy") setTimeout(() => task ?? advance(), BUSY_SECONDS * 1000);
+  if (found.reason === "busy") askSoon();
+}
+
+function askSoon() {
+  clearTimeout(busyTimer);
+  busyTimer = setTimeout(() => {
+    if (isBusy) askSoon();
+    else if (!task) busily(advance);
+  }, BUSY_SECONDS * 1000);
+}
+
+/** Takes no key meanwhile: it might open something that the answer would then replace. */
+async function busily(work) {
+  isBusy = true;
+  try {
+    await work();
+  } finally {
+    isBusy = false;
+  }
 }
 
 /** Loads the page anew, with the same task in it: the server holds the lease and the draft. */
@@ -114,15 +133,22 @@ async function submit(exit = null, reason = "") {
   return undefined;
 }
 
+/**
+ * Puts the task in hand back on the page, and tells what became of its draft meanwhile. It is the very same one: its
+ * draft may still be on its way, and what the server says of it must find it.
+ */
+function resume() {
+  const { isStale, refusal } = resumed;
+  show(Object.assign(resumed, { isTold: false, isStale: false, refusal: null }));
+  resumed = null;
+  if (isStale) notices.toast(words.changedElsewhere);
+  return refusal ? onRefused(task, refusal) : undefined;
+}
+
 /** Goes to the task in hand, the prepared one, or asks for one. */
 async function advance() {
   notices.state("saved");
-  if (resumed) {
-    // The very same one: its draft may still be on its way, and what the server says of it must find it.
-    show(resumed);
-    resumed = null;
-    return undefined;
-  }
+  if (resumed) return resume();
   const ready = await next.take();
   if (ready) return open(ready);
   for (;;) {
@@ -156,8 +182,11 @@ async function undo() {
 }
 
 function onStale(changed, answer) {
-  if (changed === resumed) resumed.work.load(answer.draft);
-  if (changed !== task) return;
+  if (changed !== task) {
+    changed.work.load(answer.draft);
+    changed.isStale = true;
+    return;
+  }
   if (task.payload.annotation) task.payload.revision = answer.version;
   task.work.load(answer.draft);
   notices.toast(words.changedElsewhere);
@@ -166,8 +195,13 @@ function onStale(changed, answer) {
 }
 
 function onRefused(changed, error) {
-  notices.state(error.status === 401 ? "loggedOut" : "saved");
-  if (changed !== task) return undefined;
+  if (error.status === 401) notices.state("loggedOut");
+  if (changed !== task) {
+    // Nothing is saved: it is told when that task comes back.
+    changed.refusal = error;
+    return undefined;
+  }
+  if (error.status !== 401) notices.state("saved");
   if (error.code === "stale_draft") return onStale(changed, error.answer);
   if (["incomplete", "alternatives", "stray"].includes(error.code)) {
     // The page asks for all that its protocol wants, so the campaign has another one now.
@@ -191,15 +225,12 @@ function onLost(changed) {
 }
 
 /** Leaves a task whose hold ended; its draft stays on the server. */
-async function leave() {
-  isBusy = true;
+function leave() {
   notices.toast("");
-  try {
+  return busily(async () => {
     await saver.settled();
     await advance();
-  } finally {
-    isBusy = false;
-  }
+  });
 }
 
 async function find() {

@@ -70,6 +70,7 @@ export class Saver {
       try {
         const answer = await post(address(this.urls.draft, id), { token: task.payload.token, version: task.payload.version, draft });
         task.payload.version = answer.version;
+        task.refusal = null; // What was refused before has come through with this one.
         if (!this.waiting.has(id)) forget(id);
         this.failures = 0;
         this.on.state("saved");
