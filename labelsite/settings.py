@@ -10,29 +10,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from labelsite.environment import flag, listed, whole_number
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-def flag(name: str, default: bool) -> bool:
-    """An environment variable that is 0 or 1."""
-    value = os.environ.get(name, "1" if default else "0")
-    if value not in ("0", "1"):
-        raise ImproperlyConfigured(f"{name} is {value!r}, expected 0 or 1")
-    return value == "1"
-
-
-def whole_number(name: str, default: int) -> int:
-    """An environment variable that is a whole number of at least 0."""
-    value = os.environ.get(name, str(default))
-    if not value.isdecimal():
-        raise ImproperlyConfigured(f"{name} is {value!r}, expected a whole number")
-    return int(value)
-
-
-def listed(name: str, default: str = "") -> list[str]:
-    """An environment variable that is a list with commas; one without any entry counts as left out."""
-    parts = [part.strip() for part in os.environ.get(name, "").split(",")]
-    return [part for part in parts if part] or [part for part in default.split(",") if part]
 
 
 # Bounds, below a job's lease, on waiting for a server whose machine is gone without a word: its runner would

@@ -8,7 +8,7 @@ from django.test import Client
 
 from labelsite.autolabels.importers import identity_of
 from labelsite.autolabels.models import SearchTree
-from labelsite.settings import whole_number
+from labelsite.environment import whole_number
 from ml.errors import MisstepError
 from tests.autolabels.files import small_tree
 from tests.factories import make_campaign, make_estimate_run, make_task, make_token, make_user

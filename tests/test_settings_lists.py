@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelsite.settings import listed
+from labelsite.environment import listed
 
 
 @pytest.mark.parametrize(

@@ -23,16 +23,7 @@ from ml.search.active import Active, Finished, Key, Result, tokens_of
 from ml.search.cost import Cost
 from ml.search.decided import Decided
 from ml.search.grading import NOTHING_DECIDED, Executes, grade
-from ml.search.requests import (
-    Grade,
-    Graded,
-    Request,
-    Run,
-    Search,
-    Value,
-    group_of,
-    sequences_of,
-)
+from ml.search.requests import Grade, Graded, Request, Run, Search, Value, group_of, sequences_of
 from ml.search.serving import ValueModel, prefixes_of, write
 
 # While executions are under way, a policy batch that is not full waits this long for what they will ask.

@@ -1,0 +1,29 @@
+"""Environment variables of one kind each; a bad value fails loudly at start."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def flag(name: str, default: bool) -> bool:
+    """An environment variable that is 0 or 1."""
+    value = os.environ.get(name, "1" if default else "0")
+    if value not in ("0", "1"):
+        raise ImproperlyConfigured(f"{name} is {value!r}, expected 0 or 1")
+    return value == "1"
+
+
+def whole_number(name: str, default: int) -> int:
+    """An environment variable that is a whole number of at least 0."""
+    value = os.environ.get(name, str(default))
+    if not value.isdecimal():
+        raise ImproperlyConfigured(f"{name} is {value!r}, expected a whole number")
+    return int(value)
+
+
+def listed(name: str, default: str = "") -> list[str]:
+    """An environment variable that is a list with commas; one without any entry counts as left out."""
+    parts = [part.strip() for part in os.environ.get(name, "").split(",")]
+    return [part for part in parts if part] or [part for part in default.split(",") if part]
