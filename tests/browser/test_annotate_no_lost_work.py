@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.utils import timezone
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
 
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
@@ -211,3 +211,28 @@ def test_half_an_emoji_in_a_note_is_left_out_and_holds_nothing_up(watched, annot
     assert Annotation.objects.get().ratings.get(step__position=0).note == "Whole \U0001f600, half"
     drafts = Assignment.objects.get(task__annotations__isnull=False).draft["ratings"].values()
     assert "Whole \U0001f600, half " in [entry["note"] for entry in drafts]
+
+
+def test_a_draft_that_arrives_after_its_submission_is_nothing_to_tell(
+    watched: Watched, annotator: User
+) -> None:
+    page = watched.page
+    watched.log_in(annotator.username)
+    watched.annotate(small_campaign(annotator, tasks=1))
+    drafts: list[Route] = []
+    nexts: list[Route] = []
+    page.route("**/draft/", lambda route: drafts.append(route))
+    page.route("**/next/", lambda route: nexts.append(route))
+    with page.expect_response("**/submit/"):
+        watched.press("3 3 Enter")
+    page.wait_for_selector("#toast:has-text('Submitted')")
+    # The task is still on the page, which waits for the next one.
+    with page.expect_response("**/draft/") as refused:
+        drafts[0].continue_()
+    assert refused.value.status == 409
+    page.wait_for_timeout(300)
+    assert page.inner_text("#toast").startswith("Submitted")
+    page.unroute("**/next/")
+    for route in nexts:
+        route.continue_()
+    page.wait_for_selector("text=Everything is labeled")

@@ -35,11 +35,13 @@ export class Saver {
     this.running = null;
     this.failures = 0; // since the last save that came through
     this.held = []; // who waits for the saves to come through
+    this.cancelled = new WeakSet(); // whose draft may be on its way, and matters no more
   }
 
   /** Saves the draft of `task` ({payload, work}) as soon as the one before it is through. */
   save(task) {
     if (task.payload.annotation) return; // A revision is kept by its submission; the old one stands until then.
+    this.cancelled.delete(task);
     keepHere(task.payload.assignment, { version: task.payload.version, draft: task.work.draft() });
     this.waiting.set(task.payload.assignment, task);
     this.running ??= this.run().finally(() => { this.running = null; this.release(); });
@@ -55,7 +57,9 @@ export class Saver {
     for (const go of this.held.splice(0)) go();
   }
 
+  /** Its submission says all: a draft that comes later is refused, and the page has nothing to tell of that. */
   cancel(task) {
+    this.cancelled.add(task);
     this.waiting.delete(task.payload.assignment);
     forget(task.payload.assignment);
   }
@@ -76,6 +80,7 @@ export class Saver {
         this.on.state("saved");
         if (!answer.held) this.on.lost(task);
       } catch (error) {
+        if (this.cancelled.has(task)) continue;
         if (error instanceof Refused && error.status !== 401) {
           this.refused(id, task, error);
           continue;
