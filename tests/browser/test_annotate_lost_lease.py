@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from labelsite.accounts.models import User
@@ -28,13 +29,14 @@ def quick_heartbeats(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def steal(campaign: Campaign, problem: str) -> None:
-    """The hold on this task runs out, and somebody else takes it."""
+    """The hold on this task runs out, and somebody else takes it, before a heartbeat can take it back."""
     held = Assignment.objects.filter(task__solution__problem__text=problem)
-    held.update(leased_until=timezone.now() - timedelta(seconds=1))
-    assert release_expired_leases() == 1
     thief = make_user()
     make_member(campaign, thief)
-    found = claim_next(campaign, thief)
+    with transaction.atomic():
+        held.update(leased_until=timezone.now() - timedelta(seconds=1))
+        assert release_expired_leases() == 1
+        found = claim_next(campaign, thief)
     assert isinstance(found, Assignment) and found.task.solution.problem.text == problem
 
 
