@@ -2,52 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
-from django.db import connection, transaction
-from django.db.models import QuerySet
 from playwright.sync_api import Request, Route
 
 from labelsite.campaigns.models import Task
 from tests.browser.annotator_page import Watched
 from tests.browser.scenes import small_campaign
 from tests.factories import make_campaign, make_solution, make_task, make_user
+from tests.transactions import held
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@contextmanager
-def locked(tasks: QuerySet[Task]) -> Iterator[None]:
-    """Locks these tasks on a connection of its own."""
-    taken, let_go = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        try:
-            with transaction.atomic():
-                list(tasks.select_for_update())
-                taken.set()
-                let_go.wait(60)
-        finally:
-            connection.close()
-
-    holding = threading.Thread(target=hold)
-    holding.start()
-    assert taken.wait(20)
-    try:
-        yield
-    finally:
-        let_go.set()
-        holding.join()
 
 
 def test_a_task_that_is_locked_for_a_moment_comes_without_a_reload(watched: Watched) -> None:
     annotator = make_user()
     campaign = make_campaign(members=[annotator])
     make_task(campaign, make_solution(["One.", "Two."], problem="The only problem?"))
-    with locked(Task.objects.all()):
+    with held(lambda: list(Task.objects.select_for_update())):
         watched.log_in(annotator.username)
         watched.go(f"/annotate/{campaign.pk}/")
         watched.page.wait_for_selector("#nothing-text:has-text('at this very moment')")
@@ -59,22 +30,22 @@ def test_neither_the_page_nor_a_key_replaces_what_the_other_one_opens(watched: W
     annotator = make_user()
     campaign = small_campaign(annotator, tasks=2)
     page = watched.page
-    with locked(campaign.tasks.filter(pk=campaign.tasks.latest("pk").pk)):
+    with held(lambda: campaign.tasks.select_for_update().latest("pk")):
         watched.log_in(annotator.username)
         watched.annotate_two(campaign)
         watched.press("3 3 Enter")
         watched.submitted(1)
         page.wait_for_selector("#nothing-text:has-text('at this very moment')")
         # While the page asks again, a key opens nothing.
-        held: list[Route] = []
-        page.route("**/next/", lambda route: held.append(route))
+        nexts: list[Route] = []
+        page.route("**/next/", lambda route: nexts.append(route))
         with page.expect_request("**/next/"):
             pass
         watched.press("u")
         page.wait_for_timeout(300)
         assert not page.is_visible("#revising")
         with page.expect_response("**/next/"):
-            held[0].continue_()
+            nexts[0].continue_()
         page.unroute("**/next/")
         # While a key opens something, the page asks nothing.
         asked: list[Request] = []

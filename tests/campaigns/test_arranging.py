@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 from django.db import connection, transaction
 
 from labelsite.campaigns import arranging, ordering, services, sweep
-from labelsite.campaigns.models import Assignment, Campaign, Ordering, Task
+from labelsite.campaigns.models import Assignment, Campaign, Ordering
 from labelsite.campaigns.ordering import reorder
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
 from tests.annotations.submissions import submit
 from tests.campaigns.leases import expire
 from tests.factories import make_campaign, make_scores, make_solution, make_task, make_user
+from tests.transactions import held, in_background
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,43 +38,9 @@ def campaign() -> Campaign:
     return campaign
 
 
-@pytest.fixture
-def locked() -> Iterator[Callable[[Task], None]]:
-    """Locks a task on a connection of its own, until the test ends."""
-    taken, done = threading.Event(), threading.Event()
-    threads: list[threading.Thread] = []
-
-    def hold(task: Task) -> None:
-        try:
-            with transaction.atomic():
-                Task.objects.select_for_update().get(pk=task.pk)
-                taken.set()
-                done.wait(20)
-        finally:
-            connection.close()
-
-    def lock(task: Task) -> None:
-        threads.append(threading.Thread(target=hold, args=[task]))
-        threads[0].start()
-        assert taken.wait(20)
-
-    lock.done = done  # type: ignore[attr-defined]
-    yield lock
-    done.set()
-    for thread in threads:
-        thread.join()
-
-
-def in_background(work: Callable[[], object]) -> threading.Thread:
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
+def locked(campaign: Campaign) -> AbstractContextManager[threading.Event]:
+    """Somebody else's lock on the campaign's last task."""
+    return held(lambda: campaign.tasks.select_for_update().latest("pk"))
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
@@ -91,35 +59,35 @@ def arrangements() -> list[str]:
     return list(Job.objects.filter(verb="arrange").values_list("state", flat=True))
 
 
-def test_people_submit_while_a_queue_is_put_in_another_order(campaign, locked) -> None:
+def test_people_submit_while_a_queue_is_put_in_another_order(campaign) -> None:
     lease = services.claim_next(campaign, campaign.memberships.first().user)
     assert isinstance(lease, Assignment)
-    locked(campaign.tasks.last())
-    changing = in_background(lambda: services.update_campaign(campaign, {"ordering": Ordering.RANDOM}))
-    # All but the last batch, for which somebody's lock stands in the way, are in their places.
-    wait_until(lambda: ordered(campaign) == TASKS - 2)
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = '5s'")
-        submit(lease, 1, 1)
-        services.update_campaign(campaign, {"name": "Another name"})
-        cursor.execute("RESET statement_timeout")
-    locked.done.set()
-    changing.join()
+    with locked(campaign) as let_go:
+        changing = in_background(lambda: services.update_campaign(campaign, {"ordering": Ordering.RANDOM}))
+        # All but the last batch, for which somebody's lock stands in the way, are in their places.
+        wait_until(lambda: ordered(campaign) == TASKS - 2)
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '5s'")
+            submit(lease, 1, 1)
+            services.update_campaign(campaign, {"name": "Another name"})
+            cursor.execute("RESET statement_timeout")
+        let_go.set()
+        changing.join()
     assert ordered(campaign) == TASKS
 
 
-def test_people_submit_while_the_overlap_is_raised(campaign, locked) -> None:
+def test_people_submit_while_the_overlap_is_raised(campaign) -> None:
     lease = services.claim_next(campaign, campaign.memberships.first().user)
     assert isinstance(lease, Assignment)
-    locked(campaign.tasks.last())
-    changing = in_background(lambda: services.update_campaign(campaign, {"overlap": 3}))
-    wait_until(lambda: campaign.tasks.filter(overlap=3).count() == TASKS - 2)
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = '5s'")
-        submit(lease, 1, 1)
-        cursor.execute("RESET statement_timeout")
-    locked.done.set()
-    changing.join()
+    with locked(campaign) as let_go:
+        changing = in_background(lambda: services.update_campaign(campaign, {"overlap": 3}))
+        wait_until(lambda: campaign.tasks.filter(overlap=3).count() == TASKS - 2)
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '5s'")
+            submit(lease, 1, 1)
+            cursor.execute("RESET statement_timeout")
+        let_go.set()
+        changing.join()
     assert campaign.tasks.filter(overlap=3).count() == TASKS
 
 

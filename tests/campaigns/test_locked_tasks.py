@@ -6,12 +6,13 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
 from labelsite.campaigns import queue, services
 from labelsite.campaigns.models import Assignment, Campaign, Task
 from labelsite.campaigns.services import NothingLeft, Reason
 from tests.factories import make_campaign, make_task, make_user
+from tests.transactions import held
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,23 +27,8 @@ def campaign() -> Campaign:
 @pytest.fixture
 def let_go(campaign) -> Iterator[threading.Event]:
     """Until it is set, the only task is locked by somebody else's transaction."""
-    taken, let_go = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        try:
-            with transaction.atomic():
-                list(Task.objects.select_for_update())
-                taken.set()
-                let_go.wait(20)
-        finally:
-            connection.close()
-
-    holding = threading.Thread(target=hold)
-    holding.start()
-    assert taken.wait(20)
-    yield let_go
-    let_go.set()
-    holding.join()
+    with held(lambda: list(Task.objects.select_for_update())) as let_go:
+        yield let_go
 
 
 @pytest.mark.parametrize("sections", [[], ["algebra"]])
@@ -79,21 +65,6 @@ def test_a_person_who_has_done_a_locked_task_does_not_wait_for_it(campaign) -> N
         lease = services.claim_next(campaign, person)
         assert isinstance(lease, Assignment)
         services.complete(lease.pk, person.pk, str(lease.token))
-    done = threading.Event()
-
-    def hold() -> None:
-        try:
-            with transaction.atomic():
-                Task.objects.select_for_update().get(pk=task.pk)
-                done.wait(20)
-        finally:
-            connection.close()
-
-    holding = threading.Thread(target=hold)
-    holding.start()
-    try:
+    with held(lambda: Task.objects.select_for_update().get(pk=task.pk)):
         found = services.claim_next(campaign, person)
         assert isinstance(found, NothingLeft) and found.reason == Reason.YOUR_SHARE_IS_DONE
-    finally:
-        done.set()
-        holding.join()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-import threading
 from html import unescape
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
 from labelsite.annotations import importers
 from labelsite.campaigns import services
 from labelsite.campaigns.models import Campaign, Ordering
 from tests.factories import make_campaign, make_scores, make_solution, make_task, make_user
+from tests.transactions import held
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,29 +73,14 @@ def test_a_form_that_is_sent_back_for_a_mistake_still_knows_what_it_has_shown(cl
 
 
 def test_a_campaign_is_paused_while_an_import_into_it_runs(client, campaign) -> None:
-    imported, done = threading.Event(), threading.Event()
-
-    def import_slowly() -> None:
-        try:
-            with transaction.atomic():
-                importers.add_tasks(campaign, [make_solution()])
-                imported.set()
-                done.wait(20)
-        finally:
-            connection.close()
-
-    importing = threading.Thread(target=import_slowly)
-    importing.start()
-    assert imported.wait(20)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SET statement_timeout = '5s'")
-            client.post(f"/campaigns/{campaign.pk}/pause/", {"is_paused": "1"})
-            cursor.execute("RESET statement_timeout")
+    with (
+        held(lambda: importers.add_tasks(campaign, [make_solution()])),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SET statement_timeout = '5s'")
+        client.post(f"/campaigns/{campaign.pk}/pause/", {"is_paused": "1"})
+        cursor.execute("RESET statement_timeout")
         assert Campaign.objects.get().is_paused
-    finally:
-        done.set()
-        importing.join()
 
 
 def test_two_admins_who_press_pause_pause_it(client, campaign) -> None:
