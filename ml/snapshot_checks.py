@@ -53,7 +53,7 @@ def _about_labels(row: SnapshotRow) -> Complaint:
     for position, (label, source) in enumerate(zip(row.labels, row.label_source, strict=True)):
         if label is None:
             continue
-        if not _is_number(label, 0.0, 1.0):
+        if not _is_share(label):
             return f"label {label!r} at step {position}", "a probability in [0, 1] or null"
         if source is None:
             return f"a label without a source at step {position}", "human, automatic or fused"
@@ -70,7 +70,7 @@ def _about_people(human: dict[str, Any], count: int) -> Complaint:
             return f"ratings {ratings!r}", "-1, 0, 1 or null"
     posterior = human.get("posterior")
     if posterior is not None and (
-        len(posterior) != count or not all(_is_number(chance, 0.0, 1.0) for chance in posterior)
+        len(posterior) != count or not all(_is_share(chance) for chance in posterior)
     ):
         return f"posterior {posterior!r} for {count} steps", "one probability per step, or null for all"
     annotators = human.get("annotators")
@@ -128,7 +128,7 @@ def _about_options(row: SnapshotRow) -> Complaint:
             return f"an alternative at position {position} without text", "a text for each"
         if not _is_rating(rating):
             return f"rating {rating!r} of an alternative at position {position}", "-1, 0, 1 or null"
-        if share is not None and not _is_number(share, 0.0, 1.0):
+        if share is not None and not _is_share(share):
             return f"q_value {share!r} of an alternative at position {position}", "a share in [0, 1] or null"
     return None
 

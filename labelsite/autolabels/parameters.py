@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from labelsite.wording import named, value_in_words
+
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as Words
 
@@ -83,17 +85,12 @@ def method_in_words(method: str) -> str:
 
 
 def in_words(parameters: Mapping[str, object]) -> list[tuple[str, object]]:
-    """What was asked and what the method chose itself, in a fixed order (the database keeps none).
-
-    What has no words of its own stays as the command calls it.
-    """
+    """What was asked and what the method chose itself; what has no words of its own stays as the command calls it."""
     told = {name.replace("-", "_"): value for name, value in parameters.items() if value not in (None, "")}
-    order = [*(name for name in NAMES if name in told), *sorted(set(told) - set(NAMES))]
-    return [(str(NAMES.get(name, name.replace("_", " "))), _value(name, told[name])) for name in order]
+    return [(called, _value(name, value)) for name, called, value in named(told, NAMES)]
 
 
 def _value(name: str, value: object) -> object:
     if name == "reference" and str(value).startswith(VOTE):
         return _("what most of %(count)s solutions say") % {"count": str(value).removeprefix(VOTE)}
-    words = VALUES.get(name, {}).get(value) if isinstance(value, str) else None
-    return value if words is None else str(words)
+    return value_in_words(name, value, VALUES)

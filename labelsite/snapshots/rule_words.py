@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from labelsite.snapshots.forms import MIXTURES, NEUTRAL, TARGETS
 from labelsite.snapshots.models import LabelSource
+from labelsite.wording import named, value_in_words
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as Words
@@ -37,11 +38,7 @@ RULE_VALUES: Mapping[str, Mapping[Any, Words]] = {
 
 
 def rule_in_words(rule: Mapping[str, object]) -> list[tuple[str, object]]:
-    """A manifest's rule, in a fixed order (the database keeps none); what has no words stays as it is written."""
-    order = [*(name for name in RULE_NAMES if name in rule), *sorted(set(rule) - set(RULE_NAMES))]
-    return [(str(RULE_NAMES.get(name, name.replace("_", " "))), _value(name, rule[name])) for name in order]
-
-
-def _value(name: str, value: object) -> object:
-    words = RULE_VALUES.get(name, {}).get(value) if isinstance(value, str) else None
-    return value if words is None else str(words)
+    """A manifest's rule; what has no words of its own stays as it is written."""
+    return [
+        (called, value_in_words(name, value, RULE_VALUES)) for name, called, value in named(rule, RULE_NAMES)
+    ]

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from labelsite.snapshots.rule_words import RULE_NAMES, RULE_VALUES
+from labelsite.wording import named
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as Words
@@ -149,9 +150,8 @@ def kind_of(objective: str) -> str:
 
 
 def counted(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    """A card's counts in words, in a fixed order (the database keeps none)."""
-    names = [*(name for name in COUNTS if name in counts), *sorted(set(counts) - set(COUNTS))]
-    return [(str(COUNTS.get(name, name.replace("_", " "))), counts[name]) for name in names]
+    """A card's counts in words."""
+    return [(called, count) for _name, called, count in named(counts, COUNTS)]
 
 
 def said(name: str, value: object) -> tuple[str, object]:

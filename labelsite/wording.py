@@ -1,0 +1,23 @@
+"""Names and values that code wrote, in the reader's language and in a fixed order: the database keeps none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as Words
+
+Value = TypeVar("Value")
+
+
+def named(found: Mapping[str, Value], names: Mapping[str, Words]) -> list[tuple[str, str, Value]]:
+    """Each name, what it is called, and its value, in the order of `names`; then what has no words of its own."""
+    order = [*(name for name in names if name in found), *sorted(set(found) - set(names))]
+    return [(name, str(names.get(name, name.replace("_", " "))), found[name]) for name in order]
+
+
+def value_in_words(name: str, value: object, words: Mapping[str, Mapping[Any, Words]]) -> object:
+    """The value of a setting; what has no words of its own stays as it was written."""
+    said = words.get(name, {}).get(value) if isinstance(value, str) else None
+    return value if said is None else str(said)
