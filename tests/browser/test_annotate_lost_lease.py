@@ -40,6 +40,14 @@ def steal(campaign: Campaign, problem: str) -> None:
     assert isinstance(found, Assignment) and found.task.solution.problem.text == problem
 
 
+def label_the_first(watched: Watched, annotator: User, campaign: Campaign) -> None:
+    watched.log_in(annotator.username)
+    watched.annotate_two(campaign)
+    watched.press("3 3 Enter")
+    watched.page.wait_for_selector("text=Problem 1?")
+    watched.submitted(1)
+
+
 def test_the_next_rating_tells_that_the_task_was_lost_and_the_way_on_keeps_it(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
@@ -101,11 +109,7 @@ def test_a_prepared_task_that_was_lost_is_never_shown(
 def test_the_task_in_hand_is_held_while_an_earlier_one_is_open_again(
     watched: Watched, annotator: User, campaign: Campaign, quick_heartbeats: None
 ) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate_two(campaign)
-    watched.press("3 3 Enter")
-    watched.page.wait_for_selector("text=Problem 1?")
-    watched.submitted(1)
+    label_the_first(watched, annotator, campaign)
     watched.press("u")
     watched.page.wait_for_selector("#revising:not([hidden])")
     watched.page.wait_for_timeout(500)  # Beats that began before are through.
@@ -118,11 +122,7 @@ def test_the_task_in_hand_is_held_while_an_earlier_one_is_open_again(
 def test_a_lost_hold_is_told_again_when_the_task_comes_back(
     watched: Watched, annotator: User, campaign: Campaign, quick_heartbeats: None
 ) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate_two(campaign)
-    watched.press("3 3 Enter")
-    watched.page.wait_for_selector("text=Problem 1?")
-    watched.submitted(1)
+    label_the_first(watched, annotator, campaign)
     steal(campaign, "Problem 1?")
     watched.page.wait_for_selector(ENDED)
     watched.press("u")
