@@ -140,3 +140,12 @@ class StepRating(models.Model):
                 name="step_rating_range",
             ),
         ]
+
+
+class PullPlace(models.Model):
+    """An annotation's place in the order of pulls, which `pulling` gives after its commit: the row's own id."""
+
+    # No constraint: checking it would write to every annotation, and none is ever deleted.
+    annotation = models.OneToOneField(
+        Annotation, on_delete=models.CASCADE, related_name="pull_place", db_constraint=False
+    )

@@ -14,8 +14,8 @@ from rest_framework.response import Response
 
 from labelsite.annotations import screening
 from labelsite.annotations import services as labeling
-from labelsite.annotations.models import Annotation
 from labelsite.annotations.payload import nothing_payload, task_payload
+from labelsite.annotations.pulling import UnknownAnnotation, pulled
 from labelsite.api import lines
 from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, NewestFirst
 from labelsite.api.problems import BadRequest
@@ -178,7 +178,8 @@ def _idempotency_key(request: Request, in_body: UUID | None) -> str:
 class AnnotationLines(Endpoint):
     """Every live annotation of a campaign as JSON Lines, streamed; admins only.
 
-    `after` continues behind the annotation of that id, so that a pull can go on where it stopped.
+    `after` continues behind the annotation of that id, so that a pull can go on where it stopped: name the id of the
+    last line. Whatever is committed later comes behind it, also where its own id is lower.
     """
 
     needs = (IsAdmin,)
@@ -186,7 +187,7 @@ class AnnotationLines(Endpoint):
     @extend_schema(
         parameters=[
             OpenApiParameter("shape", str, enum=list(lines.SHAPES), default="misstep"),
-            OpenApiParameter("after", int, description="an annotation's id"),
+            OpenApiParameter("after", int, description="the id in the last line of the pull before"),
         ],
         responses={(200, lines.CONTENT_TYPE): OpenApiTypes.STR, 400: ProblemSerializer},
     )
@@ -195,5 +196,8 @@ class AnnotationLines(Endpoint):
         shape, after = request.query_params.get("shape", "misstep"), request.query_params.get("after", "0")
         if shape not in lines.SHAPES or not after.isdecimal():
             raise BadRequest(f"shape={shape!r} and after={after!r}, expected {lines.SHAPES} and an id")
-        rows = Annotation.objects.filter(task__campaign=campaign, is_live=True, pk__gt=int(after))
-        return lines.response(rows.order_by("pk"), shape, f"campaign-{pk}-annotations.jsonl")
+        try:
+            rows = pulled(campaign, int(after))
+        except (UnknownAnnotation, ValueError) as error:
+            raise BadRequest(f"after={after!r}, expected the id of an annotation") from error
+        return lines.response(rows, shape, f"campaign-{pk}-annotations.jsonl")
