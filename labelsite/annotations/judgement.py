@@ -5,8 +5,10 @@ The rules stand twice: here with words that say what is missing, and as constrai
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -51,6 +53,7 @@ class Judgement:
     """As the page or a script sends it. `first_mistake` belongs to the index-only protocol.
 
     guideline_version: of the guideline that the person had before them; None is taken for the newest.
+    protocol: by which the person was asked; None is taken for the campaign's present one.
     """
 
     finish_reason: str
@@ -60,6 +63,7 @@ class Judgement:
     written: tuple[str, ...] = ()
     total_time_ms: int | None = None
     guideline_version: int | None = None
+    protocol: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ def parse(data: Any) -> Judgement:
     try:
         ratings = tuple(_parse_rating(item) for item in data.get("ratings") or ())
         first, guideline = data.get("first_mistake"), data.get("guideline_version")
+        protocol = data.get("protocol")
         return Judgement(
             finish_reason=FinishReason(data["finish_reason"]).value,
             reason=_text(data.get("reason", "")),
@@ -87,9 +92,16 @@ def parse(data: Any) -> Judgement:
             written=tuple(_text(text) for text in data.get("written") or ()),
             total_time_ms=_time(data.get("total_time_ms")),
             guideline_version=None if guideline is None else _whole(guideline),
+            protocol=None if protocol is None else Protocol(protocol).value,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Unlawful("malformed", _("This is not a judgement: %(error)s") % {"error": error}) from error
+
+
+def digest_of(judgement: Judgement) -> str:
+    """The same for the same judgement: tells a repeated request from another one under its key."""
+    text = json.dumps(asdict(judgement), sort_keys=True)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _parse_rating(item: Mapping[str, Any]) -> Rating:

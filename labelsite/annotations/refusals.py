@@ -8,14 +8,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from labelsite.annotations.services import (
-    AlreadySubmitted,
-    Closed,
-    KeyReused,
-    LeaseLost,
-    StaleDraft,
-    Unlawful,
-)
+from labelsite.annotations.conflicts import AlreadySubmitted, Closed, KeyReused, ProtocolChanged, StaleDraft
+from labelsite.annotations.judgement import Unlawful
+from labelsite.campaigns.leases import LeaseLost
 from labelsite.campaigns.models import Assignment
 
 
@@ -43,7 +38,16 @@ def refusal_of(error: Exception) -> Refusal | None:
             text = _("You submitted this task already, from another page or with another key.")
             return Refusal(409, "already_submitted", text)
         case KeyReused():
-            return Refusal(409, "key_reused", _("This idempotency key belongs to another submission."))
+            text = _(
+                "This idempotency key belongs to another submission, or to another judgement of this task."
+            )
+            return Refusal(409, "key_reused", text)
+        case ProtocolChanged():
+            text = _(
+                "The campaign's protocol was changed while you had this task, so nothing was submitted. Your draft is"
+                " kept: judge the task as the page asks now, and submit again."
+            )
+            return Refusal(409, "protocol_changed", text)
         case Closed():
             return Refusal(409, "closed", str(error))
         case Assignment.DoesNotExist():

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from labelsite.accounts.models import User
 from labelsite.annotations import judgement as rules
 from labelsite.annotations import screening
+from labelsite.annotations.conflicts import AlreadySubmitted, Closed, KeyReused, ProtocolChanged, StaleDraft
 from labelsite.annotations.judgement import Judgement, Lawful, Option, Unlawful
 from labelsite.annotations.models import EXITS, Annotation, FinishReason
 from labelsite.annotations.store import look, options_of, store, verdict, verdicts_on
@@ -25,26 +26,6 @@ from labelsite.campaigns.services import LeaseLost
 __all__ = ["LeaseLost", "Unlawful", "reveal", "revise", "save_draft", "submit", "undo"]
 
 LARGEST_DRAFT = 200_000
-
-
-class StaleDraft(Exception):
-    """Another device saved a newer draft; it comes along, so that the person can choose."""
-
-    def __init__(self, draft: Mapping[str, Any], version: int) -> None:
-        self.draft, self.version = draft, version
-        super().__init__(_("This task was changed on another device."))
-
-
-class AlreadySubmitted(Exception):
-    """The person submitted this task before, from another page; that submission stands."""
-
-
-class KeyReused(Exception):
-    """The idempotency key belongs to another submission."""
-
-
-class Closed(Exception):
-    """This annotation can no longer be changed."""
 
 
 def save_draft(
@@ -96,7 +77,7 @@ def submit(
 ) -> Annotation:
     """Stores the finished look and gives the task on, in one transaction. Safe to repeat with the same key.
 
-    Raises Unlawful, LeaseLost (nothing stored, the draft is kept), AlreadySubmitted or KeyReused.
+    Raises Unlawful, LeaseLost or ProtocolChanged (nothing stored, the draft is kept), AlreadySubmitted or KeyReused.
     """
     pk, owner = _owned(assignment, annotator)
     said = judgement if isinstance(judgement, Judgement) else rules.parse(judgement)
@@ -108,11 +89,14 @@ def submit(
         with transaction.atomic():
             lease = campaigns.hold(pk, owner)
             if lease.state == AssignmentState.SUBMITTED:
-                return _replayed(lease, idempotency_key)
+                return _replayed(lease, idempotency_key, said)
             lawful = _checked(lease.task, options_of(lease.task), said)
             campaigns.take_up(lease, str(token))
             guideline = _guideline_seen(lease.task, said)
-            annotation = _stored(store(lease, lawful, idempotency_key, guideline_version=guideline))
+            digest = rules.digest_of(said)
+            annotation = _stored(
+                store(lease, lawful, idempotency_key, guideline_version=guideline, digest=digest)
+            )
             _after_submission(lease.task, annotation)
     except IntegrityError as error:
         if "idempotency_key" in str(error):
@@ -132,10 +116,13 @@ def _submit_alone(
     if said.written or not is_held or not campaigns.one_look_settles(lease.task):
         return None
     lawful, guideline = _checked(lease.task, options, said), _guideline_seen(lease.task, said)
-    return store(lease, lawful, key, guideline_version=guideline, alone=True)
+    return store(lease, lawful, key, guideline_version=guideline, digest=rules.digest_of(said), alone=True)
 
 
 def _checked(task: Task, options: Sequence[Option], said: Judgement) -> Lawful:
+    """The judgement by the campaign's rules, which must be those that its page asked by, where it tells them."""
+    if said.protocol not in (None, task.campaign.protocol):
+        raise ProtocolChanged
     return rules.check(task.campaign.protocol, task.campaign.asks_reason, options, said)
 
 
@@ -161,14 +148,20 @@ def _owned(assignment: Assignment | int, annotator: int | None) -> tuple[int, in
     return assignment, annotator
 
 
-def _replayed(lease: Assignment, key: str | UUID) -> Annotation:
+def _replayed(lease: Assignment, key: str | UUID, said: Judgement) -> Annotation:
     """The answer to a repeated request: what the first one stored."""
     same = Annotation.objects.filter(idempotency_key=key).select_related("task").first()
     if same is None:
         raise AlreadySubmitted
-    if same.task_id != lease.task_id or same.annotator_id != lease.annotator_id:
+    return _same(same, lease.task_id, lease.annotator_id, said)
+
+
+def _same(repeated: Annotation, task: int, annotator: int, said: Judgement) -> Annotation:
+    """What a key stands for, if it is this judgement of this task; of older ones nobody noted what was said."""
+    is_here = (repeated.task_id, repeated.annotator_id) == (task, annotator)
+    if not is_here or repeated.judgement_digest not in ("", rules.digest_of(said)):
         raise KeyReused
-    return same
+    return repeated
 
 
 def verdict_of(annotation: Annotation) -> int | str:
@@ -252,7 +245,7 @@ def revise(
     with transaction.atomic():
         lease = campaigns.hold_of(annotation.task_id, annotation.annotator_id)
         if repeated := Annotation.objects.filter(idempotency_key=idempotency_key).first():
-            return _same_place(repeated, annotation)
+            return _same(repeated, annotation.task_id, annotation.annotator_id, said)
         live = Annotation.objects.select_related("task__campaign").get(
             task=annotation.task_id, annotator=annotation.annotator_id, is_live=True
         )
@@ -266,17 +259,12 @@ def revise(
         Annotation.objects.filter(pk=live.pk).update(is_live=False)
         new = _stored(store(
             lease, lawful, idempotency_key,
-            guideline_version=_guideline_seen(live.task, said), revision=live.revision + 1,
+            guideline_version=_guideline_seen(live.task, said), digest=rules.digest_of(said),
+            revision=live.revision + 1,
             changed_after_reveal=(live.changed_after_reveal or changed) if revealed else None,
         ))  # fmt: skip
         _after_submission(lease.task, new)
     return new
-
-
-def _same_place(repeated: Annotation, annotation: Annotation) -> Annotation:
-    if (repeated.task_id, repeated.annotator_id) != (annotation.task_id, annotation.annotator_id):
-        raise KeyReused
-    return repeated
 
 
 def reveal(annotation: Annotation) -> bool:

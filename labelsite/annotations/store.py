@@ -34,10 +34,10 @@ _STORE = submission(
 annotation AS (
     INSERT INTO annotations_annotation AS annotation (task_id, annotator_id, revision, is_live, origin, finish_reason,
         reason, trajectory, total_time_ms, exposure, changed_after_reveal, guideline_version, idempotency_key,
-        broken_rule, extra, created_at)
+        judgement_digest, broken_rule, extra, created_at)
     SELECT task_id, annotator_id, %(revision)s, true, 'annotator', %(finish_reason)s, %(reason)s,
         %(trajectory)s::smallint[], %(total_time)s::int, exposure, %(changed)s::bool, %(guideline)s, %(key)s::uuid,
-        '', %(extra)s::jsonb, now() FROM lease
+        %(digest)s, '', %(extra)s::jsonb, now() FROM lease
     RETURNING {_ANNOTATION.sql}
 ), rated AS (
     INSERT INTO annotations_steprating (annotation_id, step_id, rating, flagged, milliseconds, note)
@@ -74,6 +74,7 @@ def store(
     key: str | UUID,
     *,
     guideline_version: int,
+    digest: str,
     alone: bool = False,
     revision: int = 1,
     changed_after_reveal: bool | None = None,
@@ -96,6 +97,7 @@ def store(
         changed=changed_after_reveal,
         guideline=guideline_version,
         key=str(key),
+        digest=digest,
         extra=json.dumps({"written": written} if written else {}),
         steps=[rating.step for rating in ratings],
         ratings=[rating.rating for rating in ratings],

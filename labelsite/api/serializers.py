@@ -11,7 +11,7 @@ from rest_framework import serializers
 from labelsite.accounts.models import User
 from labelsite.annotations.import_forms import FORMAT_CHOICES
 from labelsite.annotations.models import FinishReason
-from labelsite.campaigns.models import SECTION_LENGTH, Campaign
+from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Protocol
 from labelsite.jobs.models import Job
 from labelsite.snapshots.models import LabelSource, Snapshot
 from ml.targets import LabelRule
@@ -255,10 +255,19 @@ class JudgementRequest(serializers.Serializer[Any]):
     guideline_version = serializers.IntegerField(
         required=False, allow_null=True, help_text="the version that the person saw; the newest if left out"
     )
+    protocol = serializers.ChoiceField(
+        choices=Protocol.choices,
+        required=False,
+        allow_null=True,
+        help_text="the task's, as it was given out; refused where the campaign has another one now",
+    )
 
 
 class AnnotationRequest(HeldRequest):
-    """The key may stand in the header `Idempotency-Key` instead. Sending it again changes nothing."""
+    """The key may stand in the header `Idempotency-Key` instead.
+
+    Sending the same again changes nothing; another judgement under the same key is refused.
+    """
 
     assignment = serializers.IntegerField()
     idempotency_key = serializers.UUIDField(required=False)

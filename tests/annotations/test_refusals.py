@@ -7,15 +7,9 @@ import json
 import pytest
 from django.test import RequestFactory
 
+from labelsite.annotations.conflicts import AlreadySubmitted, Closed, KeyReused, ProtocolChanged, StaleDraft
 from labelsite.annotations.json_requests import json_post
-from labelsite.annotations.services import (
-    AlreadySubmitted,
-    Closed,
-    KeyReused,
-    LeaseLost,
-    StaleDraft,
-    Unlawful,
-)
+from labelsite.annotations.services import LeaseLost, Unlawful
 from labelsite.api.problems import handle
 from labelsite.campaigns.models import Assignment
 from tests.factories import make_user
@@ -26,6 +20,7 @@ ERRORS = [
     (StaleDraft({"ratings": {}}, 3), 409, "stale_draft"),
     (AlreadySubmitted(), 409, "already_submitted"),
     (KeyReused(), 409, "key_reused"),
+    (ProtocolChanged(), 409, "protocol_changed"),
     (Closed("This can no longer be changed."), 409, "closed"),
     (Assignment.DoesNotExist(), 404, "not_found"),
 ]

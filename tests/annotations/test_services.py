@@ -47,6 +47,26 @@ def test_the_same_key_again_gives_the_same_answer_and_stores_nothing_new(lease) 
     assert Annotation.objects.count() == 1
 
 
+def test_the_same_key_with_another_judgement_is_refused_and_the_first_one_stands(lease) -> None:
+    key = uuid4()
+    first = submit(lease, 1, 1, 1, key=key)
+    for other in ((-1,), (1, 1, 0)):
+        with pytest.raises(KeyReused):
+            submit(lease, *other, key=key)
+    assert Annotation.objects.get().trajectory == [1, 1, 1]
+    revised = services.revise(first, 1, uuid4(), judgement(lease.task, 1, 0, 1))
+    with pytest.raises(KeyReused):
+        services.revise(first, 1, revised.idempotency_key, judgement(lease.task, 1, 0, 0))
+    assert submit(lease, 1, 1, 1, key=key).pk == first.pk
+
+
+def test_an_annotation_from_before_judgements_were_noted_answers_its_key_as_ever(lease) -> None:
+    key = uuid4()
+    first = submit(lease, 1, 1, 1, key=key)
+    Annotation.objects.update(judgement_digest="")
+    assert submit(lease, -1, key=key).pk == first.pk
+
+
 def test_another_key_for_a_submitted_task_is_told_so(lease) -> None:
     submit(lease, 1, 1, 1)
     with pytest.raises(AlreadySubmitted):

@@ -41,12 +41,12 @@ def test_ten_copies_of_one_submission_at_once_store_one() -> None:
 
 
 def stored(annotation: Annotation) -> tuple:
-    """Everything that was written for an annotation but ids, keys and times of day."""
+    """Everything that was written for an annotation but ids, keys, what follows from them, and times of day."""
     annotation = Annotation.objects.get(pk=annotation.pk)
     fields = {
         field.name: getattr(annotation, field.name)
         for field in Annotation._meta.concrete_fields
-        if field.name not in ("id", "task", "idempotency_key", "created_at")
+        if field.name not in ("id", "task", "idempotency_key", "judgement_digest", "created_at")
     }
     rows = annotation.ratings.order_by("step__position", "step__option")
     lease = annotation.task.assignments.get()

@@ -85,7 +85,20 @@ def test_a_task_that_was_fetched_under_another_protocol_comes_again_under_the_ne
     watched.ready()
     assert not Annotation.objects.exists() and "Problem 0?" in page.inner_text("#task")
     assert "Mark the first wrong step" in page.inner_text("#state")
+    assert "The campaign's protocol was changed" in page.inner_text("#toast")
     watched.press("x Enter")
     watched.submitted(1)
     live = Annotation.objects.get()
     assert (live.finish_reason, live.trajectory) == ("found_error", [1, -1])
+
+
+def test_ratings_that_would_pass_under_the_new_protocol_are_not_turned_into_others(
+    watched: Watched, campaign
+) -> None:
+    page = watched.page
+    update_campaign(campaign, {"protocol": "index_only"})
+    with page.expect_navigation():
+        watched.press("2 2 Enter")
+    watched.ready()
+    assert not Annotation.objects.exists()
+    assert "judge the task as the page asks now" in page.inner_text("#toast")

@@ -7,7 +7,7 @@ import { whole } from "./formulas.js";
 import { listen } from "./keys.js";
 import { NextTask, isHeld } from "./leases.js";
 import { clear, lightUp, startLightUp } from "./lightup.js";
-import { Notices } from "./notices.js";
+import { Notices, tellFromLastPage, tellNextPage } from "./notices.js";
 import { Saver, forget, unsentDraft } from "./saver.js";
 import { Submission } from "./submission.js";
 import { Timer } from "./timer.js";
@@ -203,9 +203,9 @@ function onRefused(changed, error) {
   }
   if (error.status !== 401) notices.state("saved");
   if (error.code === "stale_draft") return onStale(changed, error.answer);
-  if (["incomplete", "alternatives", "stray"].includes(error.code)) {
-    // The page asks for all that its protocol wants, so the campaign has another one now.
+  if (error.code === "protocol_changed") {
     saver.save(task);
+    tellNextPage(error.message);
     return reopen(task.payload);
   }
   isLost = ["lease_lost", "already_submitted", "not_found", "closed"].includes(error.code);
@@ -286,4 +286,5 @@ setInterval(heartbeat, configuration.heartbeatSeconds * 1000);
 startCalculator(words);
 startLightUp(tellLit);
 await open(JSON.parse(byId("annotate-task").textContent));
+tellFromLastPage(notices);
 document.body.dataset.ready = "yes";

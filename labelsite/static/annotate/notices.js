@@ -2,6 +2,27 @@
 import { byId, fill, make, show } from "./elements.js";
 import { address } from "./transport.js";
 
+const CARRIED = "misstep-notice";
+
+/** Keeps a message for the page that is about to replace this one. */
+export function tellNextPage(text) {
+  try {
+    sessionStorage.setItem(CARRIED, text);
+  } catch {
+    // A full or forbidden storage only means that the new page speaks for itself.
+  }
+}
+
+export function tellFromLastPage(notices) {
+  try {
+    const text = sessionStorage.getItem(CARRIED);
+    if (text) notices.toast(text);
+    sessionStorage.removeItem(CARRIED);
+  } catch {
+    // As above.
+  }
+}
+
 export class Notices {
   constructor({ words, urls, keys }) {
     this.words = words;

@@ -204,6 +204,7 @@ export class Work {
       written: exit ? [] : this.written,
       total_time_ms: Math.round(this.elapsed),
       guideline_version: this.guidelineVersion,
+      protocol: this.protocol,
     };
   }
 }
