@@ -126,8 +126,12 @@ def gold_text(gold: Sequence[int]) -> str:
 
 
 def gold_standing(user: User) -> dict[str, Any]:
-    """How often the person was within the gold set; only items that are closed count."""
-    rows = (
+    """How often the person was within the gold set; only items that are closed count.
+
+    The newest submission of each campaign is none of them: a number that moves would tell that it was gold, and
+    whether to correct it.
+    """
+    rows = list(
         mine(user)
         .exclude(task__kind=TaskKind.WORK)
         .exclude(task__gold=None)
@@ -135,7 +139,9 @@ def gold_standing(user: User) -> dict[str, Any]:
         .only("finish_reason", "trajectory", "extra", "task__gold", "task__campaign_id")
         .order_by("-id")[:200]
     )
-    right = [verdict_of(row) in (row.task.gold or []) for row in rows]
+    newest = newest_by_campaign(user, {row.task.campaign_id for row in rows})
+    closed = [row for row in rows if newest.get(row.task.campaign_id) != row.task_id]
+    right = [verdict_of(row) in (row.task.gold or []) for row in closed]
     return {"count": len(right), "right": sum(right), "share": sum(right) / len(right) if right else None}
 
 

@@ -45,6 +45,18 @@ def test_gold_feedback_waits_until_the_label_is_closed(client) -> None:
         assert client.get("/my-day/").content.decode().count("reasonable to mark step") == expected
 
 
+def test_the_share_of_gold_does_not_move_while_the_label_can_still_be_changed(client) -> None:
+    user = make_user()
+    campaign = make_campaign(members=[user])
+    client.force_login(user)
+    for gold, counted in (([0], (0, 0)), ([0], (1, 0)), ([-1], (2, 0))):
+        make_annotation(make_task(campaign, kind=TaskKind.GOLD, gold=gold, overlap=EVERYBODY), user)
+        shown = client.get("/my-day/").context["gold"]
+        assert (shown["count"], shown["right"]) == counted
+    make_annotation(make_task(campaign), user)
+    assert client.get("/my-day/").context["gold"]["right"] == 1
+
+
 def test_the_history_goes_on_page_by_page_and_costs_the_same(client, django_assert_max_num_queries) -> None:
     user = make_user()
     campaign = make_campaign(members=[user], shows_agreement=True)

@@ -13,7 +13,14 @@ from labelsite.campaigns.models import Campaign, MemberState, Protocol, TaskKind
 from labelsite.campaigns.queue import EVERYBODY
 from labelsite.campaigns.services import claim_next
 from tests.annotations.submissions import STEPS, go_on_alone, submit
-from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
+from tests.factories import (
+    make_annotation,
+    make_campaign,
+    make_member,
+    make_solution,
+    make_task,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -63,6 +70,7 @@ def test_screening_and_gold_take_the_step_that_was_left_as_the_one_that_was_mark
     assert campaign.memberships.get(user=newcomer).state == MemberState.ADMITTED
     (standing,) = standings(campaign)
     assert (standing.right, standing.items, standing.bias) == (1, 1, 0.0)
+    make_annotation(make_task(campaign), newcomer)
     assert history.gold_standing(newcomer) == {"count": 1, "right": 1, "share": 1.0}
 
 
