@@ -170,9 +170,7 @@ def verdict_of(annotation: Annotation) -> int | str:
 
 def _after_submission(task: Task, annotation: Annotation) -> None:
     if task.kind == TaskKind.WORK:
-        # Of a task for one person this is the only look there is.
-        alone = task.overlap == 1
-        campaigns.settle(task, [verdict_of(annotation)] if alone else verdicts_on(task))
+        campaigns.settle(task, *verdicts_on(task))
     elif task.kind == TaskKind.SCREENING:
         screening.judge(task.campaign, annotation.annotator_id)
 
@@ -184,7 +182,7 @@ def set_task_kind(task: Task, kind: str, gold: Sequence[int] | None) -> None:
     Raises ValidationError.
     """
     fresh = campaigns.set_kind(task, kind, gold)
-    campaigns.settle(fresh, verdicts_on(fresh))
+    campaigns.settle(fresh, *verdicts_on(fresh))
 
 
 def may_revise(annotation: Annotation) -> bool:

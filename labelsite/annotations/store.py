@@ -49,7 +49,8 @@ annotation AS (
     result=f"SELECT {_ANNOTATION.sql} FROM annotation",
 )
 _VERDICTS = Statement(
-    f"SELECT annotation.finish_reason, {first_mistake_sql('annotation')} FROM annotations_annotation AS annotation"
+    f"SELECT annotation.finish_reason, {first_mistake_sql('annotation')}, annotator.labels_excluded"
+    " FROM annotations_annotation AS annotation"
     " JOIN accounts_user AS annotator ON annotator.id = annotation.annotator_id"
     " WHERE annotation.task_id = %(task)s AND annotation.is_live AND NOT annotator.is_machine"
 )
@@ -142,6 +143,10 @@ def verdict(finish_reason: str, first_mistake: int | None) -> int | str:
     return -1 if finish_reason == FinishReason.SOLUTION else finish_reason
 
 
-def verdicts_on(task: Task) -> list[int | str]:
-    """What the people who are done with the task say, one each."""
-    return [verdict(*row) for row in _VERDICTS.rows(task=task.pk)]
+def verdicts_on(task: Task) -> tuple[list[int | str], int]:
+    """What the people who are done with the task say, one each, and how many more are done whose labels an admin
+    excluded.
+    """
+    rows = _VERDICTS.rows(task=task.pk)
+    heard = [verdict(finish_reason, mistake) for finish_reason, mistake, excluded in rows if not excluded]
+    return heard, len(rows) - len(heard)

@@ -25,27 +25,48 @@ def one_look_settles(task: Task) -> bool:
 _DONE = Statement("UPDATE campaigns_task SET state = 'done' WHERE id = %(task)s")
 
 
-def settle(task: Task, verdicts: Sequence[int | str]) -> None:
-    """What becomes of a task after a submission; `task` is locked. `verdicts` are one per person who is done.
+def settle(task: Task, verdicts: Sequence[int | str], unheard: int = 0) -> None:
+    """What becomes of a task after a submission or a correction; `task` is locked.
 
-    A verdict is a first-mistake position, -1 for "no mistake", or a finish reason without one.
+    `verdicts` are one per person who is done and whose labels count: a first-mistake position, -1 for "no mistake",
+    or a finish reason without one. `unheard`: how many more are done whose labels an admin excluded.
     """
-    if task.kind != TaskKind.WORK or task.state != TaskState.OPEN:
+    if task.kind != TaskKind.WORK:
         return
     if task.campaign.adaptive_overlap:
-        _settle_adaptively(task, verdicts)
-    elif len(verdicts) >= task.overlap:
+        _settle_adaptively(task, verdicts, unheard)
+    elif task.state == TaskState.OPEN and len(verdicts) + unheard >= task.overlap:
         _DONE.run(task=task.pk)
 
 
-def _settle_adaptively(task: Task, verdicts: Sequence[int | str]) -> None:
+def _settle_adaptively(task: Task, verdicts: Sequence[int | str], unheard: int) -> None:
+    if task.state != TaskState.OPEN and not _is_settled_by_agreement(task, verdicts):
+        return
     most = max(Counter(verdicts).values(), default=0)
+    # Whoever is not heard has a place too, but no say.
+    places = task.overlap - unheard
     if most >= AGREEING:
-        _DONE.run(task=task.pk)
-    elif len(verdicts) >= task.overlap:
-        more = next((size for size in ADAPTIVE_OVERLAPS if size > task.overlap), None)
-        if more is None:
-            Task.objects.filter(pk=task.pk).update(state=TaskState.SET_ASIDE, set_aside_reason=FIVE_DISAGREE)
-        else:
-            added = more - task.overlap
-            Task.objects.filter(pk=task.pk).update(overlap=more, remaining=F("remaining") + added)
+        _put(task, TaskState.DONE)
+    elif len(verdicts) < places:
+        _put(task, TaskState.OPEN)
+    elif more := next((size for size in ADAPTIVE_OVERLAPS if size > places), None):
+        added = more - places
+        Task.objects.filter(pk=task.pk).update(overlap=F("overlap") + added, remaining=F("remaining") + added)
+        _put(task, TaskState.OPEN)
+    else:
+        _put(task, TaskState.SET_ASIDE, FIVE_DISAGREE)
+
+
+def _is_settled_by_agreement(task: Task, verdicts: Sequence[int | str]) -> bool:
+    """Whether a correction may settle a task anew that is no longer open.
+
+    Not where a reviewer has decided, nor where so few looked that another rule than agreement has closed it.
+    """
+    if task.state == TaskState.SET_ASIDE and task.set_aside_reason != FIVE_DISAGREE:
+        return False
+    return len(verdicts) >= AGREEING and not task.adjudications.filter(is_live=True).exists()
+
+
+def _put(task: Task, state: TaskState, reason: str = "") -> None:
+    if task.state != state:
+        Task.objects.filter(pk=task.pk).update(state=state, set_aside_reason=reason)
