@@ -27,13 +27,16 @@ class UnknownAnnotation(Exception):
     """There is no annotation of the id behind which a pull was to go on."""
 
 
-def pulled(campaign: Campaign, after: int) -> QuerySet[Annotation]:
+def pulled(campaign: Campaign, after: int, with_excluded: bool) -> QuerySet[Annotation]:
     """The campaign's live annotations behind the one of the id `after`, or all of them for 0, in the order of pulls.
 
-    Raises UnknownAnnotation. The annotation named may have been corrected since: its place stays.
+    Those of people whom an admin excluded are among them only where that is asked for. Raises UnknownAnnotation; the
+    annotation named may have been corrected or excluded since: its place stays.
     """
     give_places()
     rows = Annotation.objects.filter(task__campaign=campaign, is_live=True, pull_place__isnull=False)
+    if not with_excluded:
+        rows = rows.exclude(annotator__labels_excluded=True)
     if after:
         place = PullPlace.objects.filter(annotation=after).values_list("pk", flat=True).first()
         if place is None:

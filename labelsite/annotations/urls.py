@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, include, path
 
-from labelsite.annotations import history_views, task_kinds, views
+from labelsite.annotations import coverage_views, history_views, task_kinds, views
 
 app_name = "annotations"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -17,5 +17,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("annotate/<int:campaign_id>/quality/", history_views.quality, name="quality"),
     # What becomes of the task depends on its annotations.
     path("campaigns/<int:pk>/tasks/<int:task_id>/kind/", task_kinds.task_kind, name="task_kind"),
+    path("people/<int:pk>/reopen/", coverage_views.reopen, name="reopen"),
     path("my-day/", history_views.my_day, name="my_day"),
 ]

@@ -38,6 +38,7 @@ from labelsite.campaigns.models import Campaign
 from labelsite.campaigns.services import NothingLeft
 
 KEY_HEADER = "Idempotency-Key"
+EXCLUDED = ("leave_out", "include")
 
 
 def campaign_serializer(request: Request) -> type[CampaignSerializer] | type[CampaignForAnnotators]:
@@ -180,6 +181,10 @@ class AnnotationLines(Endpoint):
 
     `after` continues behind the annotation of that id, so that a pull can go on where it stopped: name the id of the
     last line. Whatever is committed later comes behind it, also where its own id is lower.
+
+    Labels of people whom an admin excluded are left out, as in a snapshot; `excluded=include` gives them too, and
+    each line of the misstep shape then says of itself whether it is one. Who was excluded or let in again since the
+    last pull changes lines that it has: pull from the beginning then.
     """
 
     needs = (IsAdmin,)
@@ -188,16 +193,22 @@ class AnnotationLines(Endpoint):
         parameters=[
             OpenApiParameter("shape", str, enum=list(lines.SHAPES), default="misstep"),
             OpenApiParameter("after", int, description="the id in the last line of the pull before"),
+            OpenApiParameter("excluded", str, enum=list(EXCLUDED), default="leave_out"),
         ],
         responses={(200, lines.CONTENT_TYPE): OpenApiTypes.STR, 400: ProblemSerializer},
     )
     def get(self, request: Request, pk: int) -> StreamingHttpResponse:
         campaign = campaign_or_404(self.person, pk)
-        shape, after = request.query_params.get("shape", "misstep"), request.query_params.get("after", "0")
-        if shape not in lines.SHAPES or not after.isdecimal():
-            raise BadRequest(f"shape={shape!r} and after={after!r}, expected {lines.SHAPES} and an id")
+        asked = request.query_params
+        shape, after = asked.get("shape", "misstep"), asked.get("after", "0")
+        excluded = asked.get("excluded", "leave_out")
+        if shape not in lines.SHAPES or excluded not in EXCLUDED or not after.isdecimal():
+            raise BadRequest(
+                f"shape={shape!r}, excluded={excluded!r} and after={after!r},"
+                f" expected one of {lines.SHAPES}, one of {EXCLUDED} and an id"
+            )
         try:
-            rows = pulled(campaign, int(after))
+            rows = pulled(campaign, int(after), with_excluded=excluded == "include")
         except (UnknownAnnotation, ValueError) as error:
             raise BadRequest(f"after={after!r}, expected the id of an annotation") from error
         return lines.response(rows, shape, f"campaign-{pk}-annotations.jsonl")

@@ -40,6 +40,7 @@ def _own_shape(row: Annotation, labelled: LabelledSolution) -> dict[str, Any]:
         "task": row.task_id,
         "kind": row.task.kind,
         "annotator": row.annotator.username,
+        "excluded": row.annotator.labels_excluded,
         "origin": row.origin,
         "revision": row.revision,
         "finish_reason": row.finish_reason,

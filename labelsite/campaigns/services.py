@@ -41,7 +41,7 @@ from labelsite.campaigns.queue import (
     heartbeat,
 )
 from labelsite.campaigns.reasons import NothingLeft, Reason
-from labelsite.campaigns.settling import one_look_settles, settle
+from labelsite.campaigns.settling import one_look_settles, open_again, settle
 from labelsite.campaigns.sweep import release_expired_leases
 from labelsite.jobs.models import Job
 from labelsite.problems.models import Solution
@@ -67,6 +67,7 @@ __all__ = [
     "judge_screening",
     "lease_from",
     "one_look_settles",
+    "open_again",
     "place_new",
     "release_expired_leases",
     "reorder",

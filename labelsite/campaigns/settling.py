@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils.translation import gettext_noop
 
 from labelsite.campaigns.models import Task, TaskKind, TaskState
+from labelsite.campaigns.sweep import hold_the_sweep
 from labelsite.statements import Statement
 
 # ProcessBench's rule: one look, then three, then up to five, until three agree.
@@ -70,3 +72,23 @@ def _is_settled_by_agreement(task: Task, verdicts: Sequence[int | str]) -> bool:
 def _put(task: Task, state: TaskState, reason: str = "") -> None:
     if task.state != state:
         Task.objects.filter(pk=task.pk).update(state=state, set_aside_reason=reason)
+
+
+# Locked by id, as whoever else writes many tasks at once. What somebody else has opened meanwhile is passed over.
+_OPEN_AGAIN = """
+UPDATE campaigns_task AS task
+SET state = 'open', overlap = task.overlap + wanted.places, remaining = task.remaining + wanted.places
+FROM (SELECT locked.id, new.places FROM campaigns_task AS locked
+      JOIN unnest(%s::bigint[], %s::int[]) AS new (task, places) ON locked.id = new.task
+      WHERE locked.kind = 'work' AND locked.state = 'done' ORDER BY locked.id FOR UPDATE OF locked) AS wanted
+WHERE task.id = wanted.id
+"""
+
+
+@transaction.atomic
+def open_again(places: Mapping[int, int]) -> int:
+    """Opens finished tasks, by id, for so many more people; returns how many were finished."""
+    hold_the_sweep()
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN_AGAIN, [list(places), list(places.values())])
+        return cursor.rowcount

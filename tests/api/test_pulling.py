@@ -107,6 +107,23 @@ def test_a_pull_without_cursors_in_the_server_gives_the_same(admin, ann, campaig
     assert ids(pull(admin, campaign, made[0])) == made[1:]
 
 
+def test_labels_of_excluded_people_are_left_out_unless_asked_for(admin, ann, campaign) -> None:
+    kept = make_annotation(make_task(campaign), ann)
+    gone = make_annotation(make_task(campaign), make_user(labels_excluded=True))
+    later = make_annotation(make_task(campaign), ann)
+    assert ids(pull(admin, campaign)) == [kept.pk, later.pk]
+    assert [row["excluded"] for row in pull(admin, campaign, query="&excluded=include")] == [
+        False,
+        True,
+        False,
+    ]
+    assert len(pull(admin, campaign, query="&shape=prm800k")) == 2
+    assert len(pull(admin, campaign, query="&shape=prm800k&excluded=include")) == 3
+    assert ids(pull(admin, campaign, gone.pk)) == [later.pk]
+    url = f"/api/v1/campaigns/{campaign.pk}/annotations/?excluded=yes"
+    assert admin.get(url).status_code == 400
+
+
 @pytest.mark.parametrize("after", [10**6, 10**25])
 def test_an_id_of_no_annotation_is_refused(admin, campaign, after: int) -> None:
     answer = admin.get(f"/api/v1/campaigns/{campaign.pk}/annotations/?after={after}")
