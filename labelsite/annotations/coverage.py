@@ -32,10 +32,8 @@ def reopen(person: User) -> int:
 
     What they said stays, so none of them gets the task again. In short steps, because people go on meanwhile.
     """
-    reopened = 0
-    while batch := list(uncovered(person).order_by("pk").values_list("pk", flat=True)[:BATCH]):
-        reopened += open_again(_looks_on(batch))
-    return reopened
+    tasks = list(uncovered(person).order_by("pk").values_list("pk", flat=True))
+    return sum(open_again(_looks_on(tasks[start : start + BATCH])) for start in range(0, len(tasks), BATCH))
 
 
 def _looks_on(tasks: list[int]) -> dict[int, int]:
