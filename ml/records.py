@@ -79,11 +79,15 @@ class StepRating:
     rating: int | None
     flagged: bool | None = None
     milliseconds: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One person's finished look at one solution. `extra` keeps what only the outside format knows."""
+    """One person's finished look at one solution. `extra` keeps what only the outside format knows.
+
+    first_mistake: also of a look that ends with `solution`, where the person went on from there alone.
+    """
 
     labeler: str
     finish_reason: FinishReason

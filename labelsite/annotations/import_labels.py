@@ -14,7 +14,7 @@ from django.db import connection
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Origin
 from labelsite.problems.models import Step
-from labelsite.problems.services import StoredSolution, copy_lines
+from labelsite.problems.services import COPY_ESCAPES, StoredSolution, copy_lines
 from ml.errors import MisstepError
 from ml.formats import label_rules
 from ml.records import FinishReason, LabelledSolution
@@ -85,7 +85,9 @@ def insert_annotations(tasks: dict[int, int], labelled: Sequence[StoredSolution]
         assert stored.labelled.annotation is not None
         place = (tasks[stored.solution_id], users[stored.labelled.annotation.labeler])
         by_place.setdefault(place, stored)
-    columns = [(*place, *_annotation_values(stored.labelled)) for place, stored in by_place.items()]
+    gone_on = [stored.solution_id for stored in by_place.values() if _goes_on_alone(stored.labelled)]
+    known = _find_steps(gone_on) if gone_on else {}
+    columns = [(*place, *_annotation_values(stored, known)) for place, stored in by_place.items()]
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO annotations_annotation (task_id, annotator_id, finish_reason, reason, trajectory,"
@@ -106,10 +108,30 @@ def insert_annotations(tasks: dict[int, int], labelled: Sequence[StoredSolution]
         ]
 
 
-def _annotation_values(labelled: LabelledSolution) -> tuple[Any, ...]:
+def _goes_on_alone(labelled: LabelledSolution) -> bool:
+    """Whether the person reached the answer through steps of their own, from the first mistake on."""
+    annotation = labelled.annotation
+    assert annotation is not None
+    return annotation.finish_reason == FinishReason.SOLUTION and annotation.first_mistake is not None
+
+
+def _own_steps(stored: StoredSolution, known: Mapping[int, _StepsByPlace]) -> list[int]:
+    annotation, steps = stored.labelled.annotation, _steps_of(stored, known)
+    assert annotation is not None
+    return [
+        steps[place, position.chosen]
+        for place, position in enumerate(stored.labelled.solution.positions)
+        if place >= (annotation.first_mistake or 0) and position.chosen is not None
+    ]
+
+
+def _annotation_values(stored: StoredSolution, known: Mapping[int, _StepsByPlace]) -> tuple[Any, ...]:
+    labelled = stored.labelled
     annotation = labelled.annotation
     assert annotation is not None
     extra = dict(annotation.extra)
+    if _goes_on_alone(labelled):
+        extra["written"] = _own_steps(stored, known)
     if annotation.created_at is not None:
         extra[LABELLED_AT_KEY] = annotation.created_at
     said = said_in(labelled)
@@ -141,7 +163,8 @@ def _rating_lines(new: Inserted, steps: _StepsByPlace) -> Iterator[str]:
         rating, flagged, milliseconds = (
             r"\N" if value is None else value for value in (given.rating, given.flagged, given.milliseconds)
         )
-        yield f"{new.id}\t{step_id}\t{rating}\t{flagged}\t{milliseconds}\t\n"
+        note = given.note.translate(COPY_ESCAPES)
+        yield f"{new.id}\t{step_id}\t{rating}\t{flagged}\t{milliseconds}\t{note}\n"
 
 
 def _steps_of(stored: StoredSolution, known: Mapping[int, _StepsByPlace]) -> _StepsByPlace:
