@@ -12,7 +12,8 @@ from typing import Any
 from django.db import connection
 
 from labelsite.accounts.models import User
-from labelsite.annotations.models import Origin
+from labelsite.annotations.models import Annotation, Origin
+from labelsite.problems.identity import Look
 from labelsite.problems.models import Step
 from labelsite.problems.services import COPY_ESCAPES, StoredSolution, copy_lines
 from ml.errors import MisstepError
@@ -144,6 +145,14 @@ def _annotation_values(stored: StoredSolution, known: Mapping[int, _StepsByPlace
         said.broken_rule,
         json.dumps(extra, ensure_ascii=False),
     )
+
+
+def looks_at(solutions: Sequence[int]) -> dict[int, Look]:
+    """Who looked at imported solutions and when, in the words of their file."""
+    rows = Annotation.objects.filter(task__solution__in=solutions, origin=Origin.IMPORT).values_list(
+        "task__solution", "extra__labeler", f"extra__{LABELLED_AT_KEY}"
+    )
+    return {solution: (labeler, labelled_at) for solution, labeler, labelled_at in rows}
 
 
 def copy_ratings(annotations: Sequence[Inserted]) -> None:

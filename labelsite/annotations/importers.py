@@ -14,7 +14,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
 
 from labelsite.accounts.models import User
-from labelsite.annotations.import_labels import copy_ratings, insert_annotations
+from labelsite.annotations.import_labels import copy_ratings, insert_annotations, looks_at
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.autolabels.executions import FENCE, start_executions
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Ordering, Task
@@ -107,7 +107,7 @@ def import_file(
     with rare_collections(), transaction.atomic():
         campaign = campaign_named(campaign_name, created_by)
         newest, verdicts = _newest_task(), dict[int, list[int]]()
-        for batch in store_batches(_while_good(records, log), source=format):
+        for batch in store_batches(_while_good(records, log), format, looks_at):
             verdicts |= _label_batch(campaign, batch, section, created_by, summary)
             if report:
                 report(batch[-1].labelled.line)
