@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -77,10 +77,19 @@ class Inserted:
     breaks_a_rule: bool
 
 
-def insert_annotations(tasks: dict[int, int], labelled: Sequence[StoredSolution]) -> list[Inserted]:
-    """Insert the annotations that are not there yet, and return those."""
+def machine_users(labelled: Iterable[StoredSolution]) -> dict[str, int]:
+    """The ids of the users to whom the labels of these records belong, by their labelers."""
     labelers = {stored.labelled.annotation.labeler for stored in labelled if stored.labelled.annotation}
-    users = {labeler: machine_user(labeler).pk for labeler in labelers}
+    return {labeler: machine_user(labeler).pk for labeler in labelers}
+
+
+def insert_annotations(
+    tasks: Mapping[int, int],
+    users: Mapping[str, int],
+    labelled: Sequence[StoredSolution],
+    revisions: Mapping[int, int] = {},
+) -> list[Inserted]:
+    """Insert the annotations that are not there yet, and return those. revisions: by solution, if not the first."""
     by_place: dict[tuple[int, int], StoredSolution] = {}
     for stored in labelled:
         assert stored.labelled.annotation is not None
@@ -88,20 +97,23 @@ def insert_annotations(tasks: dict[int, int], labelled: Sequence[StoredSolution]
         by_place.setdefault(place, stored)
     gone_on = [stored.solution_id for stored in by_place.values() if _goes_on_alone(stored.labelled)]
     known = _find_steps(gone_on) if gone_on else {}
-    columns = [(*place, *_annotation_values(stored, known)) for place, stored in by_place.items()]
+    columns = [
+        (*place, *_annotation_values(stored, known), revisions.get(stored.solution_id, 1))
+        for place, stored in by_place.items()
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO annotations_annotation (task_id, annotator_id, finish_reason, reason, trajectory,"
             " total_time_ms, broken_rule, extra, revision, is_live, origin, exposure, guideline_version,"
             " idempotency_key, created_at)"
             " SELECT task, annotator, finish_reason, reason, trajectory::smallint[], total_time_ms,"
-            " broken_rule, extra, 1, true, %s, 'never', 1, gen_random_uuid(), now()"
+            " broken_rule, extra, revision, true, %s, 'never', 1, gen_random_uuid(), now()"
             " FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::int[],"
-            " %s::text[], %s::jsonb[]) AS new (task, annotator, finish_reason, reason, trajectory,"
-            " total_time_ms, broken_rule, extra)"
+            " %s::text[], %s::jsonb[], %s::smallint[]) AS new (task, annotator, finish_reason, reason, trajectory,"
+            " total_time_ms, broken_rule, extra, revision)"
             " ON CONFLICT (task_id, annotator_id, revision) DO NOTHING"
             " RETURNING id, task_id, annotator_id, broken_rule <> ''",
-            [Origin.IMPORT.value, *[[row[index] for row in columns] for index in range(8)]],
+            [Origin.IMPORT.value, *[[row[index] for row in columns] for index in range(9)]],
         )
         return [
             Inserted(identity, by_place[task, user], breaks_a_rule)
