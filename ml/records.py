@@ -79,11 +79,15 @@ class StepRating:
     rating: int | None
     flagged: bool | None = None
     milliseconds: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One person's finished look at one solution. `extra` keeps what only the outside format knows."""
+    """One person's finished look at one solution. `extra` keeps what only the outside format knows.
+
+    first_mistake: also of a look that ends with `solution`, where the person went on from there alone.
+    """
 
     labeler: str
     finish_reason: FinishReason
@@ -100,12 +104,14 @@ class LabelledSolution:
     """One line of an imported file: a solution and, where the file has one, a person's annotation.
 
     `broken_rule` names the label rule (README, "Label rules") that the file's own labels break, or is empty.
+    `is_numbered`: the file gives the record no id, so that its solution's id is made of the line's number.
     """
 
     line: int
     solution: Solution
     annotation: Annotation | None = None
     broken_rule: str = ""
+    is_numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -12,9 +12,10 @@ from typing import Any
 from django.db import connection
 
 from labelsite.accounts.models import User
-from labelsite.annotations.models import Origin
+from labelsite.annotations.models import Annotation, Origin
+from labelsite.problems.identity import Look
 from labelsite.problems.models import Step
-from labelsite.problems.services import StoredSolution, copy_lines
+from labelsite.problems.services import COPY_ESCAPES, StoredSolution, copy_lines
 from ml.errors import MisstepError
 from ml.formats import label_rules
 from ml.records import FinishReason, LabelledSolution
@@ -76,29 +77,43 @@ class Inserted:
     breaks_a_rule: bool
 
 
-def insert_annotations(tasks: dict[int, int], labelled: Sequence[StoredSolution]) -> list[Inserted]:
-    """Insert the annotations that are not there yet, and return those."""
+def machine_users(labelled: Iterable[StoredSolution]) -> dict[str, int]:
+    """The ids of the users to whom the labels of these records belong, by their labelers."""
     labelers = {stored.labelled.annotation.labeler for stored in labelled if stored.labelled.annotation}
-    users = {labeler: machine_user(labeler).pk for labeler in labelers}
+    return {labeler: machine_user(labeler).pk for labeler in labelers}
+
+
+def insert_annotations(
+    tasks: Mapping[int, int],
+    users: Mapping[str, int],
+    labelled: Sequence[StoredSolution],
+    revisions: Mapping[int, int] = {},
+) -> list[Inserted]:
+    """Insert the annotations that are not there yet, and return those. revisions: by solution, if not the first."""
     by_place: dict[tuple[int, int], StoredSolution] = {}
     for stored in labelled:
         assert stored.labelled.annotation is not None
         place = (tasks[stored.solution_id], users[stored.labelled.annotation.labeler])
         by_place.setdefault(place, stored)
-    columns = [(*place, *_annotation_values(stored.labelled)) for place, stored in by_place.items()]
+    gone_on = [stored.solution_id for stored in by_place.values() if _goes_on_alone(stored.labelled)]
+    known = _find_steps(gone_on) if gone_on else {}
+    columns = [
+        (*place, *_annotation_values(stored, known), revisions.get(stored.solution_id, 1))
+        for place, stored in by_place.items()
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO annotations_annotation (task_id, annotator_id, finish_reason, reason, trajectory,"
             " total_time_ms, broken_rule, extra, revision, is_live, origin, exposure, guideline_version,"
             " idempotency_key, created_at)"
             " SELECT task, annotator, finish_reason, reason, trajectory::smallint[], total_time_ms,"
-            " broken_rule, extra, 1, true, %s, 'never', 1, gen_random_uuid(), now()"
+            " broken_rule, extra, revision, true, %s, 'never', 1, gen_random_uuid(), now()"
             " FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::int[],"
-            " %s::text[], %s::jsonb[]) AS new (task, annotator, finish_reason, reason, trajectory,"
-            " total_time_ms, broken_rule, extra)"
+            " %s::text[], %s::jsonb[], %s::smallint[]) AS new (task, annotator, finish_reason, reason, trajectory,"
+            " total_time_ms, broken_rule, extra, revision)"
             " ON CONFLICT (task_id, annotator_id, revision) DO NOTHING"
             " RETURNING id, task_id, annotator_id, broken_rule <> ''",
-            [Origin.IMPORT.value, *[[row[index] for row in columns] for index in range(8)]],
+            [Origin.IMPORT.value, *[[row[index] for row in columns] for index in range(9)]],
         )
         return [
             Inserted(identity, by_place[task, user], breaks_a_rule)
@@ -106,10 +121,30 @@ def insert_annotations(tasks: dict[int, int], labelled: Sequence[StoredSolution]
         ]
 
 
-def _annotation_values(labelled: LabelledSolution) -> tuple[Any, ...]:
+def _goes_on_alone(labelled: LabelledSolution) -> bool:
+    """Whether the person reached the answer through steps of their own, from the first mistake on."""
+    annotation = labelled.annotation
+    assert annotation is not None
+    return annotation.finish_reason == FinishReason.SOLUTION and annotation.first_mistake is not None
+
+
+def _own_steps(stored: StoredSolution, known: Mapping[int, _StepsByPlace]) -> list[int]:
+    annotation, steps = stored.labelled.annotation, _steps_of(stored, known)
+    assert annotation is not None
+    return [
+        steps[place, position.chosen]
+        for place, position in enumerate(stored.labelled.solution.positions)
+        if place >= (annotation.first_mistake or 0) and position.chosen is not None
+    ]
+
+
+def _annotation_values(stored: StoredSolution, known: Mapping[int, _StepsByPlace]) -> tuple[Any, ...]:
+    labelled = stored.labelled
     annotation = labelled.annotation
     assert annotation is not None
     extra = dict(annotation.extra)
+    if _goes_on_alone(labelled):
+        extra["written"] = _own_steps(stored, known)
     if annotation.created_at is not None:
         extra[LABELLED_AT_KEY] = annotation.created_at
     said = said_in(labelled)
@@ -122,6 +157,14 @@ def _annotation_values(labelled: LabelledSolution) -> tuple[Any, ...]:
         said.broken_rule,
         json.dumps(extra, ensure_ascii=False),
     )
+
+
+def looks_at(solutions: Sequence[int]) -> dict[int, Look]:
+    """Who looked at imported solutions and when, in the words of their file."""
+    rows = Annotation.objects.filter(task__solution__in=solutions, origin=Origin.IMPORT).values_list(
+        "task__solution", "extra__labeler", f"extra__{LABELLED_AT_KEY}"
+    )
+    return {solution: (labeler, labelled_at) for solution, labeler, labelled_at in rows}
 
 
 def copy_ratings(annotations: Sequence[Inserted]) -> None:
@@ -141,7 +184,8 @@ def _rating_lines(new: Inserted, steps: _StepsByPlace) -> Iterator[str]:
         rating, flagged, milliseconds = (
             r"\N" if value is None else value for value in (given.rating, given.flagged, given.milliseconds)
         )
-        yield f"{new.id}\t{step_id}\t{rating}\t{flagged}\t{milliseconds}\t\n"
+        note = given.note.translate(COPY_ESCAPES)
+        yield f"{new.id}\t{step_id}\t{rating}\t{flagged}\t{milliseconds}\t{note}\n"
 
 
 def _steps_of(stored: StoredSolution, known: Mapping[int, _StepsByPlace]) -> _StepsByPlace:

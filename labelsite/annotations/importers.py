@@ -14,11 +14,19 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Max
 
 from labelsite.accounts.models import User
-from labelsite.annotations.import_labels import copy_ratings, insert_annotations
+from labelsite.annotations.import_differences import find_differences, put_right
+from labelsite.annotations.import_labels import copy_ratings, insert_annotations, looks_at, machine_users
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.autolabels.executions import FENCE, start_executions
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Ordering, Task
-from labelsite.campaigns.services import add_everyone, add_tasks, create_campaign, fill_gold, place_new
+from labelsite.campaigns.services import (
+    add_everyone,
+    add_tasks,
+    create_campaign,
+    fill_gold,
+    place_new,
+    renew_gold,
+)
 from labelsite.problems.models import Problem, Solution, Step
 from labelsite.problems.services import StoredSolution, store_batches
 from labelsite.problems.streaming import rare_collections
@@ -47,6 +55,21 @@ class ImportRefused(MisstepError):
         super().__init__("\n".join([*lines, f"{what}; nothing was imported"]))
 
 
+class Differs(MisstepError):
+    """Records that say something else than was imported before; nothing of the file was stored."""
+
+    def __init__(self, file: str, lines: Sequence[int]) -> None:
+        self.lines = list(lines)
+        shown = ", ".join(map(str, self.lines[:SHOWN_ERRORS]))
+        more = ", ..." if len(self.lines) > SHOWN_ERRORS else ""
+        what = "1 record differs" if len(self.lines) == 1 else f"{len(self.lines)} records differ"
+        where = "line" if len(self.lines) == 1 else "lines"
+        super().__init__(
+            f"{file}: {what} from what is stored ({where} {shown}{more}), expected the same labels and facts, or"
+            " `import_solutions --revise`, which keeps the old labels as earlier revisions; nothing was imported"
+        )
+
+
 @dataclass
 class ErrorLog:
     """Counts every bad line and remembers the first ones."""
@@ -71,6 +94,7 @@ class ImportSummary:
     new_tasks: int = 0
     new_annotations: int = 0
     broken_rules: int = 0
+    revised: int = 0
     dry_run: bool = False
 
     def __str__(self) -> str:
@@ -78,8 +102,25 @@ class ImportSummary:
         return (
             f"read {self.solutions} solutions; {verb} {self.new_solutions} solutions,"
             f" {self.new_tasks} tasks and {self.new_annotations} annotations"
-            f" ({self.broken_rules} break a label rule) to {self.campaign}"
+            f" ({self.broken_rules} break a label rule) to {self.campaign}{self._revised()}"
         )
+
+    def _revised(self) -> str:
+        verb = "would put" if self.dry_run else "put"
+        return f"; {verb} {self.revised} that were there right" if self.revised else ""
+
+
+@dataclass
+class _Reading:
+    """How an import goes about what it reads, and what it has seen that the end has to know."""
+
+    campaign: Campaign
+    section: str
+    created_by: User | None
+    revises: bool
+    verdicts: dict[int, list[int]] = field(default_factory=dict)
+    corrected: dict[int, list[int]] = field(default_factory=dict)
+    differing: list[int] = field(default_factory=list)
 
 
 def import_file(
@@ -92,12 +133,14 @@ def import_file(
     name: str | None = None,
     created_by: User | None = None,
     report: Report | None = None,
+    revises: bool = False,
 ) -> ImportSummary:
     """Import `path` into the campaign, which is made when there is none of that name.
 
     New tasks belong to `section`, if one is named. `name` stands in messages in place of the path; `report` is
-    called with the line that was reached. Raises ImportRefused, with nothing stored, when any line is bad. A dry
-    run does everything and takes it back.
+    called with the line that was reached. Raises ImportRefused, with nothing stored, when any line is bad, and
+    Differs when any says something else than is stored, unless `revises` asks to take it over. A dry run does
+    everything and takes it back.
     """
     if len(section) > SECTION_LENGTH:
         raise MisstepError(f"section {section[:20]!r}..., expected at most {SECTION_LENGTH} characters")
@@ -106,18 +149,21 @@ def import_file(
     records = formats.read(path, format, on_error=log.add, name=name)
     with rare_collections(), transaction.atomic():
         campaign = campaign_named(campaign_name, created_by)
-        newest, verdicts = _newest_task(), dict[int, list[int]]()
-        for batch in store_batches(_while_good(records, log), source=format):
-            verdicts |= _label_batch(campaign, batch, section, created_by, summary)
+        newest, reading = _newest_task(), _Reading(campaign, section, created_by, revises)
+        for batch in store_batches(_while_good(records, log), format, looks_at):
+            _label_batch(reading, batch, summary)
             if report:
                 report(batch[-1].labelled.line)
         if log.count:
             raise ImportRefused(log.first, log.count)
+        if reading.differing:
+            raise Differs(name or str(path), reading.differing)
         if summary.new_solutions >= MANY and not dry_run:
             _refresh_statistics()
-        if verdicts and not dry_run:
+        if not dry_run:
             # Last, because a row that is written holds up whoever is at work on it until the import is done.
-            fill_gold(campaign, verdicts, CHECKER)
+            fill_gold(campaign, reading.verdicts, CHECKER)
+            renew_gold(campaign, reading.corrected, CHECKER)
         if summary.new_tasks and not dry_run:
             _put_in_order(campaign, newest)
         transaction.set_rollback(dry_run)
@@ -181,31 +227,45 @@ def _while_good(records: Iterable[LabelledSolution], log: ErrorLog) -> Iterator[
             yield record
 
 
-def _label_batch(
-    campaign: Campaign,
-    batch: Sequence[StoredSolution],
-    section: str,
-    created_by: User | None,
-    summary: ImportSummary,
-) -> dict[int, list[int]]:
-    """Make a batch's tasks and annotations; return what a checker says for the first time of solutions that were there.
+def _label_batch(reading: _Reading, batch: Sequence[StoredSolution], summary: ImportSummary) -> None:
+    """Make a batch's tasks and annotations.
 
-    What it has said before is left out: since then, people may have decided that the task is to have no gold.
+    `reading` gets what a checker says for the first time of solutions that were there. What it has said before is left
+    out: since then, people may have decided that the task is to have no gold.
     """
-    tasks, new_tasks = _add_tasks(campaign, batch, section)
+    tasks, new_tasks = _add_tasks(reading.campaign, batch, reading.section)
     labelled = [stored for stored in batch if stored.labelled.annotation]
-    inserted = insert_annotations(tasks, labelled)
+    users = machine_users(labelled)
+    inserted = insert_annotations(tasks, users, labelled)
+    reading.verdicts |= _verdicts(new.stored for new in inserted if not new.stored.is_new)
     copy_ratings(inserted)
+    _compare(reading, batch, summary, tasks, users)
     # Their code is run beside the import, so that people see what each step printed.
     start_executions(
-        [stored.solution_id for stored in batch if stored.is_new and _has_code(stored)], created_by
+        [stored.solution_id for stored in batch if stored.is_new and _has_code(stored)], reading.created_by
     )
     summary.solutions += len(batch)
     summary.new_solutions += sum(stored.is_new for stored in batch)
     summary.new_tasks += new_tasks
     summary.new_annotations += len(inserted)
     summary.broken_rules += sum(annotation.breaks_a_rule for annotation in inserted)
-    return _verdicts(new.stored for new in inserted if not new.stored.is_new)
+
+
+def _compare(
+    reading: _Reading,
+    batch: Sequence[StoredSolution],
+    summary: ImportSummary,
+    tasks: dict[int, int],
+    users: dict[str, int],
+) -> None:
+    differences = find_differences(batch, tasks, users)
+    if not reading.revises:
+        reading.differing.extend(difference.stored.labelled.line for difference in differences)
+        return
+    revised = put_right(differences, tasks, users)
+    copy_ratings(revised)
+    reading.corrected |= _verdicts(new.stored for new in revised)
+    summary.revised += len(differences)
 
 
 def _has_code(stored: StoredSolution) -> bool:

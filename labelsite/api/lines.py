@@ -54,6 +54,7 @@ def _own_shape(row: Annotation, labelled: LabelledSolution) -> dict[str, Any]:
                 "rating": rating.rating,
                 "flagged": rating.flagged,
                 "milliseconds": rating.milliseconds,
+                "note": rating.note,
             }
             for rating in said.ratings
         ],

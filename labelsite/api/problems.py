@@ -11,6 +11,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from labelsite.annotations.refusals import refusal_of
+from labelsite.snapshots.verifying import Damaged
 from ml.errors import MisstepError
 
 CONTENT_TYPE = "application/problem+json"
@@ -43,6 +44,8 @@ def problem(status_code: int, code: str, detail: str, **more: Any) -> dict[str, 
 def _of_the_services(error: Exception) -> dict[str, Any] | None:
     if refusal := refusal_of(error):
         return problem(refusal.status, refusal.code, refusal.text, **refusal.more)
+    if isinstance(error, Damaged):
+        return problem(500, "damaged", str(error))
     return problem(422, "refused", str(error)) if isinstance(error, MisstepError) else None
 
 

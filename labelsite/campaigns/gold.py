@@ -32,3 +32,10 @@ def fill_gold(campaign: Campaign, gold: Mapping[int, Sequence[int]], source: str
             ") AS known WHERE task.id = known.id AND task.gold IS NULL",
             [source, list(gold), [positions_literal(positions) for positions in gold.values()], campaign.pk],
         )
+
+
+def renew_gold(campaign: Campaign, gold: Mapping[int, Sequence[int]], source: str) -> None:
+    """Gives tasks the positions that the source of their gold now knows; gold of anybody else stays."""
+    tasks = Task.objects.filter(campaign=campaign, solution__in=gold, gold_source=source, gold__isnull=False)
+    for task in tasks.order_by("pk"):
+        correct_gold(task, gold[task.solution_id], source)

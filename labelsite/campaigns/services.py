@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import Role, User
 from labelsite.campaigns import arranging
-from labelsite.campaigns.gold import correct_gold, fill_gold, positions_literal
+from labelsite.campaigns.gold import correct_gold, fill_gold, positions_literal, renew_gold
 from labelsite.campaigns.leases import (
     LEASE_COLUMNS,
     LEASE_TABLES,
@@ -70,6 +70,7 @@ __all__ = [
     "open_again",
     "place_new",
     "release_expired_leases",
+    "renew_gold",
     "reorder",
     "set_members",
     "settle",

@@ -35,6 +35,22 @@ class Estimated:
         return (self.row.q_value + 1) / 2 if is_signed else self.row.q_value
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What one person wrote to a step."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OtherOption:
+    """An option that the trajectory does not go through."""
+
+    text: str
+    notes: list[Note] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class StepOpinions:
     """One step of the trajectory. `ratings` has one entry per person, in the order of the page's columns."""
@@ -46,7 +62,8 @@ class StepOpinions:
     names: list[str] = field(default_factory=list)
     estimate: Estimated | None = None
     score: float | None = None
-    options: list[Step] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    options: dict[int, OtherOption] = field(default_factory=dict)
     is_run_first: bool = False
 
     @property
@@ -130,7 +147,7 @@ def _steps(rows: Iterable[Step]) -> list[StepOpinions]:
     for options in positions.values():
         shown = next((option for option in options if option.is_chosen), options[0])
         sentence, code = split_code(shown.text)
-        others = [option for option in options if option.pk != shown.pk]
+        others = {option.pk: OtherOption(option.text) for option in options if option.pk != shown.pk}
         found.append(StepOpinions(shown, sentence, code, options=others))
     return found
 
@@ -140,6 +157,12 @@ def _add_ratings(by_step: dict[int, StepOpinions], people: Sequence[Person]) -> 
     for opinion in by_step.values():
         opinion.ratings = [None] * len(people)
         opinion.names = [person.name for person in people]
-    ratings = StepRating.objects.filter(annotation__in=column, step__in=by_step)
-    for rating in ratings:
-        by_step[rating.step_id].ratings[column[rating.annotation_id]] = rating
+    notes = {step: opinion.notes for step, opinion in by_step.items()}
+    for opinion in by_step.values():
+        notes |= {step: option.notes for step, option in opinion.options.items()}
+    for rating in StepRating.objects.filter(annotation__in=column, step__in=notes).order_by("annotation_id"):
+        place = column[rating.annotation_id]
+        if rating.step_id in by_step:
+            by_step[rating.step_id].ratings[place] = rating
+        if rating.note:
+            notes[rating.step_id].append(Note(people[place].name, rating.note))

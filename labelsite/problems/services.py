@@ -7,7 +7,6 @@ a solution that this transaction inserted has no steps yet, and one that was alr
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,10 @@ from typing import Any
 
 from django.db import connection
 
+from labelsite.problems.identity import FindLooks, adopt_numbered, problem_digest, record_digest
 from labelsite.problems.models import Solution
 from labelsite.problems.read_ahead import ReadAhead
+from ml.formats.identifiers import Occurrences
 from ml.records import LabelledSolution, Problem
 from ml.records import Solution as SolutionRecord
 
@@ -53,22 +54,24 @@ def store(records: Iterable[LabelledSolution], source: str) -> Iterator[tuple[So
             yield rows[stored.solution_id], stored.labelled
 
 
-def store_batches(records: Iterable[LabelledSolution], source: str) -> Iterator[list[StoredSolution]]:
+def store_batches(
+    records: Iterable[LabelledSolution], source: str, find_looks: FindLooks = lambda solutions: {}
+) -> Iterator[list[StoredSolution]]:
     """Store `records` batch by batch, inside a transaction that the caller commits or rolls back.
 
     `records` is read in a thread of its own, so it must not use the database.
     """
     _wait_for_other_imports(source)
     _check_references_at_once()
-    with ReadAhead(batches(records)) as read:
+    with Occurrences() as seen, ReadAhead(batches(records)) as read:
         for batch in read:
-            yield _store_batch(batch, source)
+            yield _store_batch(batch, source, seen, find_looks)
 
 
 def store_problems(problems: Sequence[Problem], source: str) -> list[int]:
     """Store problems that come without solutions; the id of each one's row. Adds nothing twice, never commits."""
     _wait_for_other_imports(source)
-    rows = _store_problems(problems, source)
+    rows, _ = _store_problems(problems, source)
     return [rows[problem_digest(problem)][0] for problem in problems]
 
 
@@ -86,21 +89,6 @@ def batches(records: Iterable[LabelledSolution]) -> Iterator[list[LabelledSoluti
         yield batch
 
 
-def problem_digest(problem: Problem) -> str:
-    """What makes two problems of one source the same: their text and their reference answer."""
-    return hashlib.sha256(json.dumps([problem.text, problem.answer]).encode()).hexdigest()
-
-
-def solution_digest(solution: SolutionRecord) -> str:
-    """What makes two solutions of one problem the same: their id and the text of every option."""
-    pieces = [solution.id]
-    for position in solution.positions:
-        pieces.append(str(len(position.options)))
-        pieces.extend(option.text for option in position.options)
-    # No text holds a NUL (the readers refuse it), so the joined pieces can be cut in one way only.
-    return hashlib.sha256("\0".join(pieces).encode()).hexdigest()
-
-
 def _wait_for_other_imports(source: str) -> None:
     """Two imports of one source would wait for each other's rows in both directions; so they take turns."""
     with connection.cursor() as cursor:
@@ -113,15 +101,18 @@ def _check_references_at_once() -> None:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
-def _store_batch(batch: Sequence[LabelledSolution], source: str) -> list[StoredSolution]:
-    problems = _store_problems([record.solution.problem for record in batch], source)
+def _store_batch(
+    batch: Sequence[LabelledSolution], source: str, seen: Occurrences, find_looks: FindLooks
+) -> list[StoredSolution]:
+    problems, new_problems = _store_problems([record.solution.problem for record in batch], source)
     keys: list[tuple[int, str]] = []
     solutions: dict[tuple[int, str], tuple[Any, ...]] = {}
     for record in batch:
         problem_id, kept = problems[problem_digest(record.solution.problem)]
-        key = (problem_id, solution_digest(record.solution))
+        key = (problem_id, record_digest(record, seen))
         keys.append(key)
         solutions.setdefault(key, _solution_values(record.solution, kept))
+    adopt_numbered(batch, keys, new_problems, find_looks)
     inserted = _insert_solutions(solutions)
     known = inserted | _find_solutions([key for key in solutions if key not in inserted])
     step_ids = _copy_steps(
@@ -133,8 +124,8 @@ def _store_batch(batch: Sequence[LabelledSolution], source: str) -> list[StoredS
     ]
 
 
-def _store_problems(given: Sequence[Problem], source: str) -> dict[str, tuple[int, Problem]]:
-    """Insert those that are new; return each digest's row id and the problem as that row has it."""
+def _store_problems(given: Sequence[Problem], source: str) -> tuple[dict[str, tuple[int, Problem]], set[int]]:
+    """Insert those that are new; return each digest's row id and the problem as that row has it, and the new ids."""
     problems: dict[str, Problem] = {}
     for problem in given:
         problems.setdefault(problem_digest(problem), problem)
@@ -148,15 +139,16 @@ def _store_problems(given: Sequence[Problem], source: str) -> dict[str, tuple[in
             " (source, digest, external_id, text, answer, reference_solution, created_at)"
             " SELECT %s, new.*, now()"
             " FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) AS new"
-            " ON CONFLICT (source, digest) DO NOTHING",
+            " ON CONFLICT (source, digest) DO NOTHING RETURNING id",
             [source, *_columns(columns, 5)],
         )
+        new = {row[0] for row in cursor.fetchall()}
         cursor.execute(
             "SELECT digest, id, external_id, text, answer, reference_solution FROM problems_problem"
             " WHERE source = %s AND digest = ANY(%s)",
             [source, list(problems)],
         )
-        return {row[0]: (row[1], Problem(*row[2:])) for row in cursor.fetchall()}
+        return {row[0]: (row[1], Problem(*row[2:])) for row in cursor.fetchall()}, new
 
 
 def _solution_values(solution: SolutionRecord, kept: Problem) -> tuple[Any, ...]:

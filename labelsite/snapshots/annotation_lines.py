@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from labelsite.accounts.models import User
 from labelsite.annotations.import_labels import LABELLED_AT_KEY
-from labelsite.annotations.models import Annotation, Origin, StepRating
+from labelsite.annotations.models import Annotation, FinishReason, Origin, StepRating
 from labelsite.campaigns.models import Campaign, TaskKind
 from labelsite.problems.queries import positions_of, record_of
 from labelsite.problems.streaming import in_chunks
@@ -51,31 +51,41 @@ def labelled_rows(
         for annotation in chunk:
             line += 1
             row = annotation.task.solution
-            seen, given = own_view(positions[row.pk], ratings.get(annotation.pk, ()))
+            whole = positions[row.pk]
+            goes_on = "written" in annotation.extra and annotation.finish_reason != FinishReason.FOUND_ERROR
+            seen, given = own_view(whole, ratings.get(annotation.pk, ()), goes_on=goes_on)
             solution = record_of(row, seen, row.external_id)
+            if annotation.origin == Origin.ANNOTATOR:
+                solution = _beside_the_whole(solution, whole)
             said = _record(annotation, given)
             yield annotation, records.LabelledSolution(line, solution, said, annotation.broken_rule)
 
 
 def own_view(
-    positions: Sequence[records.Position], ratings: Sequence[records.StepRating]
+    positions: Sequence[records.Position], ratings: Sequence[records.StepRating], *, goes_on: bool
 ) -> tuple[tuple[records.Position, ...], tuple[records.StepRating, ...]]:
-    """The solution as one person left it: without the steps that others wrote, going on through their own.
+    """The solution as one person left it: without the steps that others wrote.
 
-    A written step is an unchosen option by a person; its author is who has a rating row (null) of it.
+    A written step is an unchosen option by a person; its author is who has a rating row (null) of it. goes_on: the
+    person's own steps took the place of the solution's, up to the end. Otherwise the look ended at the solution's
+    own wrong step, and what was written there is one more option.
     """
     given = {(rating.position, rating.option): rating for rating in ratings}
     seen: list[records.Position] = []
     moved: list[records.StepRating] = []
+    until = 0
     for place, position in enumerate(positions):
         kept = [
             number
             for number, option in enumerate(position.options)
             if option.source != "human" or number == position.chosen or (place, number) in given
         ]
-        chosen = next(
-            (number for number in kept if position.options[number].source == "human"), position.chosen
-        )
+        own = [
+            number
+            for number in kept
+            if number != position.chosen and position.options[number].source == "human"
+        ]
+        chosen = own[-1] if goes_on and own else position.chosen
         options = tuple(position.options[number] for number in kept)
         seen.append(records.Position(options, None if chosen is None else kept.index(chosen)))
         moved.extend(
@@ -83,20 +93,38 @@ def own_view(
             for index, number in enumerate(kept)
             if (place, number) in given
         )
+        if chosen != position.chosen:
+            until = place + 1
+    if until:
+        del seen[until:]
     while seen and not seen[-1].options and len(seen) > 1:
         seen.pop()
     return tuple(seen), tuple(moved)
+
+
+def _beside_the_whole(solution: records.Solution, whole: Sequence[records.Position]) -> records.Solution:
+    """The solution with the model's own steps to be written beside it, as a line of phase 2 has them."""
+    steps = list(replace(solution, positions=tuple(whole)).steps)
+    keys = solution.extra.get("question_keys")
+    extra = {
+        **solution.extra,
+        "question": {**solution.extra.get("question", {}), prm800k.PRE_GENERATED: steps},
+        **({} if keys is None else {"question_keys": list(dict.fromkeys([*keys, prm800k.PRE_GENERATED]))}),
+    }
+    return replace(solution, extra=extra)
 
 
 def _ratings(annotations: Sequence[Annotation]) -> dict[int, tuple[records.StepRating, ...]]:
     rows = (
         StepRating.objects.filter(annotation__in=[annotation.pk for annotation in annotations])
         .order_by("annotation_id", "step__position", "step__option")
-        .values_list("annotation_id", "step__position", "step__option", "rating", "flagged", "milliseconds")
+        .values_list(
+            "annotation_id", "step__position", "step__option", "rating", "flagged", "milliseconds", "note"
+        )
     )
     found: dict[int, list[records.StepRating]] = defaultdict(list)
-    for annotation, position, option, rating, flagged, milliseconds in rows:
-        found[annotation].append(records.StepRating(position, option, rating, flagged, milliseconds))
+    for annotation, position, option, rating, flagged, milliseconds, note in rows:
+        found[annotation].append(records.StepRating(position, option, rating, flagged, milliseconds, note))
     return {annotation: tuple(ratings) for annotation, ratings in found.items()}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.services import ANNOTATIONS_FILE, folder_of
+from labelsite.snapshots.verifying import open_whole
 from ml.errors import MisstepError
 from ml.formats import prm800k, stepwise
 from ml.records import (
@@ -50,6 +51,14 @@ class StepwiseChoices:
             )
 
 
+def annotations_entry(snapshot: Snapshot) -> dict[str, Any]:
+    """What the manifest says of the file of people's annotations."""
+    found: dict[str, Any] = next(
+        entry for entry in snapshot.manifest["files"] if entry["file"] == ANNOTATIONS_FILE
+    )
+    return found
+
+
 def as_lines(records: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Records as JSON Lines."""
     for record in records:
@@ -59,8 +68,8 @@ def as_lines(records: Iterable[dict[str, Any]]) -> Iterator[str]:
 def prm800k_lines(snapshot: Snapshot) -> Iterator[str]:
     """PRM800K JSON Lines: people's annotations as they are, or the decided labels of other snapshots."""
     if snapshot.labels == LabelSource.HUMAN:
-        with (folder_of(snapshot) / ANNOTATIONS_FILE).open(encoding="utf-8") as stream:
-            yield from stream
+        with open_whole(folder_of(snapshot), annotations_entry(snapshot)) as stream:
+            yield from (line.decode() for line in stream)
         return
     for row in read_snapshot(folder_of(snapshot)):
         yield from as_lines([prm800k.write_record(_labelled(row, snapshot))])

@@ -34,6 +34,7 @@ from labelsite.snapshots.lineage import lineage_of
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.naming import default_name, free_names
 from labelsite.snapshots.rows import Posteriors, evidence_rows, labelled_rows
+from labelsite.snapshots.verifying import MANIFEST_FILE, Damaged, require_whole
 from labelsite.snapshots.words import in_words
 from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow, read_snapshot, write_snapshot
@@ -42,7 +43,6 @@ from ml.whole_file import whole_file
 from ml.whole_folder import settle
 
 ANNOTATIONS_FILE = "annotations.jsonl"
-MANIFEST_FILE = "manifest.json"
 REPORTED_ROWS = 500
 NAME_ATTEMPTS = 20
 Report = Callable[[int], None]
@@ -121,7 +121,10 @@ def _run_for(campaign: Campaign, labels: str) -> EstimateRun | None:
 
 
 def export(snapshot: Snapshot, target: Path) -> None:
-    """Copy a snapshot's folder to `target`, which must be new or empty; it appears whole or not at all."""
+    """Copy a snapshot's folder to `target`, which must be new or empty; it appears whole or not at all.
+
+    Raises Damaged where the copy is not what was frozen.
+    """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise MisstepError(f"{target} already holds files, expected a new or empty folder")
     partial = target.with_name(target.name + ".partial")
@@ -130,7 +133,11 @@ def export(snapshot: Snapshot, target: Path) -> None:
         shutil.copytree(folder_of(snapshot), partial)
         # The folder may be shared with a snapshot of the same content under another name.
         write_manifest(partial / MANIFEST_FILE, snapshot.manifest)
+        require_whole(partial, snapshot.manifest)
         os.replace(partial, target)
+    except Damaged:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     except (OSError, MisstepError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         why = error.strerror if isinstance(error, OSError) else error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
 
 from django.contrib import messages
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
@@ -15,12 +17,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.jobs.models import Job
-from labelsite.snapshots.exports import StepwiseChoices, prm800k_lines, stepwise_lines
+from labelsite.snapshots.exports import StepwiseChoices, annotations_entry, prm800k_lines, stepwise_lines
 from labelsite.snapshots.forms import FreezeForm
 from labelsite.snapshots.freezing import freeze_or_queue
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.rule_words import rule_in_words
 from labelsite.snapshots.services import ANNOTATIONS_FILE, folder_of
+from labelsite.snapshots.verifying import Damaged, open_whole, require_whole
 from labelsite.snapshots.words import in_words
 from ml.errors import MisstepError
 
@@ -104,8 +107,22 @@ def download_manifest(request: HttpRequest, pk: int) -> HttpResponseBase:
     return _attached(HttpResponse(body, content_type="application/json"), snapshot, "manifest.json")
 
 
+def _refuses_damage(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """A download that says what is damaged instead of handing it out."""
+
+    @wraps(view)
+    def checked(*args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return view(*args, **kwargs)
+        except Damaged as error:
+            return HttpResponse(str(error), status=500, content_type="text/plain; charset=utf-8")
+
+    return checked
+
+
 @reviewer_required
 @require_safe
+@_refuses_damage
 def download_part(request: HttpRequest, pk: int, number: int) -> HttpResponseBase:
     snapshot = _get_snapshot(pk)
     return part_response(snapshot, number)
@@ -113,12 +130,14 @@ def download_part(request: HttpRequest, pk: int, number: int) -> HttpResponseBas
 
 @reviewer_required
 @require_safe
+@_refuses_damage
 def download_annotations(request: HttpRequest, pk: int) -> HttpResponseBase:
     return annotations_response(_get_snapshot(pk))
 
 
 @reviewer_required
 @require_safe
+@_refuses_damage
 def download_prm800k(request: HttpRequest, pk: int) -> HttpResponseBase:
     snapshot = _get_snapshot(pk)
     return streamed(prm800k_lines(snapshot), snapshot, "prm800k.jsonl")
@@ -126,6 +145,7 @@ def download_prm800k(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @reviewer_required
 @require_safe
+@_refuses_damage
 def download_stepwise(request: HttpRequest, pk: int) -> HttpResponseBase:
     snapshot = _get_snapshot(pk)
     try:
@@ -142,7 +162,7 @@ def part_response(snapshot: Snapshot, number: int) -> HttpResponseBase:
     parts = snapshot.manifest["parts"]
     if number >= len(parts):
         raise Http404("no such part")
-    file = (folder_of(snapshot) / parts[number]["file"]).open("rb")
+    file = open_whole(folder_of(snapshot), parts[number])
     return _attached(FileResponse(file, content_type=JSON_LINES), snapshot, f"part-{number:05d}.jsonl")
 
 
@@ -150,12 +170,16 @@ def annotations_response(snapshot: Snapshot) -> HttpResponseBase:
     """Each person's annotation as a PRM800K line; 404 for a snapshot without people's labels."""
     if not snapshot.manifest.get("files"):
         raise Http404("this snapshot holds no annotations")
-    file = (folder_of(snapshot) / ANNOTATIONS_FILE).open("rb")
+    file = open_whole(folder_of(snapshot), annotations_entry(snapshot))
     return _attached(FileResponse(file, content_type=JSON_LINES), snapshot, ANNOTATIONS_FILE)
 
 
 def streamed(lines: Iterator[str], snapshot: Snapshot, name: str) -> HttpResponseBase:
-    """Lines sent as they are made, so that neither memory nor the first byte waits for the last."""
+    """Lines sent as they are made, so that neither memory nor the first byte waits for the last.
+
+    The first of them says that all is well, so what they are made of is looked at before.
+    """
+    require_whole(folder_of(snapshot), snapshot.manifest)
     return _attached(StreamingHttpResponse(lines, content_type=JSON_LINES), snapshot, name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import cast
@@ -29,6 +30,8 @@ from ml.records import LabelledSolution
 __all__ = ["FORMATS", "Limits", "guess", "read"]
 
 Parse = Callable[[Record, int], Iterator[LabelledSolution]]
+
+# A format whose records may have an id of their own names its key as ID_KEY.
 
 # `guess` takes the first format whose KEYS a line has; the more particular ones stand first.
 MODULES: MappingProxyType[str, ModuleType] = MappingProxyType(
@@ -68,8 +71,19 @@ def read(
     """
     if format not in MODULES:
         raise MisstepError(f"format {format!r}, expected one of {', '.join(FORMATS)}")
-    parse = _parse_of(MODULES[format], Path(path), limits)
+    parse = _marking(MODULES[format], _parse_of(MODULES[format], Path(path), limits))
     return _read(Path(path), parse, on_error or _raise, name or str(path), limits)
+
+
+def _marking(module: ModuleType, parse: Parse) -> Parse:
+    """A `parse` that marks the records without an id of their own."""
+    key = getattr(module, "ID_KEY", None)
+
+    def marked(record: Record, line: int) -> Iterator[LabelledSolution]:
+        for labelled in parse(record, line):
+            yield labelled if key in record else replace(labelled, is_numbered=True)
+
+    return marked
 
 
 def _parse_of(module: ModuleType, path: Path, limits: Limits) -> Parse:

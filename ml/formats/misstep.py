@@ -11,6 +11,7 @@ from ml.records import Annotation, LabelledSolution, Problem, Solution
 
 # The pocket problems' checker knows the truth of every step; its word is marked as its own.
 LABELER = "checker"
+ID_KEY = "id"
 KEYS = frozenset({"problem", "solutions"})
 
 

@@ -13,6 +13,7 @@ from ml.records import Annotation, FinishReason, LabelledSolution, Problem, Solu
 LABELER = "imported:mr_gsm8k"
 NOT_APPLICABLE = "N/A"
 VERDICTS = ("correct", "wrong")
+ID_KEY = "uuid"
 KEYS = frozenset({"uuid", "question", "model_output_steps", "model_output_solution_first_error_step"})
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ml.formats import fields, label_rules
+from ml.formats import fields, label_rules, prm800k_steps
 from ml.formats.difference import apply, difference
 from ml.formats.fields import Record
 from ml.formats.lines import Unreadable
@@ -23,7 +23,6 @@ from ml.records import (
     Position,
     Problem,
     Solution,
-    StepRating,
 )
 
 LABELER = "imported:prm800k"
@@ -50,8 +49,7 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     """
     question, label = fields.mapping(record, "question"), fields.mapping(record, "label")
     reason = FinishReason(fields.one_of(label, "finish_reason", [str(reason) for reason in FinishReason]))
-    steps = fields.objects(label, "steps")
-    labelled = [_position(steps, index, reason) for index in range(len(steps))]
+    labelled = prm800k_steps.positions(fields.objects(label, "steps"), reason, _pre_generated(question))
     if () in [position.options for position in labelled[:-1]]:
         raise Unreadable("a step without any completion before the last step", "one only at the end")
     positions = tuple(position for position in labelled if position.options)
@@ -92,25 +90,9 @@ def _final_answer(positions: tuple[Position, ...]) -> str | None:
     return answer.strip() or None if heading else None
 
 
-def _position(steps: list[Record], index: int, reason: FinishReason) -> Position:
-    """The candidates of one step, a human-written one last, and which of them the trajectory goes through."""
-    step = steps[index]
-    completions = _completions(step)
-    human = step.get("human_completion")
-    options = [Option(fields.text(completion, "text")) for completion in completions]
-    if human is not None:
-        options.append(Option(fields.text(fields.mapping(step, "human_completion"), "text"), source="human"))
-    chosen = fields.optional_integer(step, "chosen_completion", high=len(completions) - 1)
-    if chosen is None and human is not None:
-        chosen = len(completions)
-    elif chosen is None and options and reason == FinishReason.FOUND_ERROR and index == len(steps) - 1:
-        # The first mistake is the solution's own step, which stands before its alternatives.
-        chosen = 0
-    return Position(tuple(options), chosen)
-
-
-def _completions(step: Record) -> list[Record]:
-    return [] if step.get("completions") is None else fields.objects(step, "completions")
+def _pre_generated(question: Record) -> tuple[str, ...]:
+    """The steps of the solution as the model wrote it, where the line has them."""
+    return () if question.get(PRE_GENERATED) is None else fields.texts(question, PRE_GENERATED, at_least=0)
 
 
 def _with_unlabelled_steps(
@@ -119,7 +101,7 @@ def _with_unlabelled_steps(
     """The positions with the rest of the pre-generated solution, and whether that solution fits them."""
     if question.get(PRE_GENERATED) is None:
         return positions, False
-    steps = fields.texts(question, PRE_GENERATED, at_least=0)
+    steps = _pre_generated(question)
     trajectory = tuple(
         position.options[position.chosen].text for position in positions if position.chosen is not None
     )
@@ -137,12 +119,12 @@ def _question_extra(question: Record, pre_generated: bool) -> dict[str, Any]:
 
 
 def _annotation(record: Record, label: Record, reason: FinishReason, solution: Solution) -> Annotation:
-    ratings = [rating for index, step in enumerate(label["steps"]) for rating in _ratings(step, index)]
+    ratings = prm800k_steps.ratings(label["steps"], solution.positions)
     needs_reason = reason in (FinishReason.BAD_PROBLEM, FinishReason.GIVE_UP)
     annotation = Annotation(
         labeler=LABELER,
         finish_reason=reason,
-        ratings=tuple(ratings),
+        ratings=ratings,
         reason=fields.optional_text(label, "reason") or (NO_REASON if needs_reason else ""),
         total_time_ms=fields.optional_integer(label, "total_time"),
         created_at=fields.optional_text(record, "timestamp"),
@@ -151,20 +133,12 @@ def _annotation(record: Record, label: Record, reason: FinishReason, solution: S
             **{key: record[key] for key in NAMED_KEYS if key in record},
         },
     )
-    return replace(annotation, first_mistake=label_rules.first_mistake(solution, annotation))
-
-
-def _ratings(step: Record, position: int) -> Iterator[StepRating]:
-    """What the labeler said of this step's options; an option of which nothing was said has no rating."""
-    written = [] if step.get("human_completion") is None else [step["human_completion"]]
-    for option, completion in enumerate([*_completions(step), *written]):
-        # A human-written step that was looked at again has its rating under this key.
-        rating = fields.optional_integer(completion, "corrected_rating", low=-1, high=1)
-        if rating is None:
-            rating = fields.optional_integer(completion, "rating", low=-1, high=1)
-        flagged = fields.optional_boolean(completion, "flagged")
-        if rating is not None or flagged:
-            yield StepRating(position, option, rating, flagged)
+    mistake = label_rules.first_mistake(solution, annotation)
+    if mistake is None and reason == FinishReason.SOLUTION:
+        mistake = prm800k_steps.left_at(solution.positions, ratings, _pre_generated(record["question"]))
+        if mistake is not None:
+            ratings += prm800k_steps.own_steps(solution.positions, mistake)
+    return replace(annotation, first_mistake=mistake, ratings=ratings)
 
 
 def write_record(labelled: LabelledSolution) -> dict[str, Any]:
@@ -172,14 +146,15 @@ def write_record(labelled: LabelledSolution) -> dict[str, Any]:
 
     An annotation made here has no `extra`: then it is written as a phase 2 line (whole solution under
     `pre_generated_steps`, labels up to the last rated step). A reason, where one was given, is added to the
-    label; PRM800K has no such key and its readers pass over it. Raises ValueError without an annotation.
+    label, and a note to its option; PRM800K has no such keys and its readers pass over them. Raises ValueError
+    without an annotation.
     """
     solution, annotation = labelled.solution, labelled.annotation
     if annotation is None:
         raise ValueError(f"solution {solution.id} has no annotation to write")
     extra = annotation.extra
     label = {
-        "steps": _write_steps(solution, annotation),
+        "steps": prm800k_steps.write_steps(solution, annotation),
         "total_time": annotation.total_time_ms,
         "finish_reason": str(annotation.finish_reason),
     }
@@ -210,40 +185,3 @@ def _write_question(solution: Solution) -> dict[str, Any]:
     # The keys are kept apart from the values: another file may since have given this problem a solution.
     keys = solution.extra.get("question_keys", held)
     return {key: own[key] if key in own else held[key] for key in keys}
-
-
-def _write_steps(solution: Solution, annotation: Annotation) -> list[dict[str, Any]]:
-    given = {(rating.position, rating.option): rating for rating in annotation.ratings}
-    rated = 1 + max((position for position, _ in given), default=-1)
-    count = annotation.extra.get("label_steps", rated)
-    found_error = annotation.finish_reason == FinishReason.FOUND_ERROR
-    return [
-        _write_step(
-            position,
-            {option: rating for (place, option), rating in given.items() if place == index},
-            chosen_is_null=found_error and index == count - 1,
-        )
-        for index, position in enumerate(solution.positions[:count])
-    ]
-
-
-def _write_step(position: Position, given: dict[int, StepRating], chosen_is_null: bool) -> dict[str, Any]:
-    """One step: model options as completions; the human one apart, and never a `chosen_completion`."""
-    completions: list[dict[str, Any]] = []
-    human, chosen = None, None
-    for index, option in enumerate(position.options):
-        rating = given.get(index)
-        if option.source == "human" and (human is None or index == position.chosen):
-            flagged = bool(rating and rating.flagged)
-            human = {"text": option.text, "rating": None, "source": "human", "flagged": flagged}
-            continue
-        if index == position.chosen and not chosen_is_null:
-            chosen = len(completions)
-        completions.append(
-            {
-                "text": option.text,
-                "rating": rating.rating if rating else None,
-                "flagged": rating.flagged if rating else None,
-            }
-        )
-    return {"completions": completions, "human_completion": human, "chosen_completion": chosen}

@@ -14,6 +14,7 @@ from ml.formats.first_mistake import annotate, chain
 from ml.records import LabelledSolution, Problem, Solution
 
 LABELER = "imported:processbench"
+ID_KEY = "id"
 KEYS = frozenset({"problem", "steps", "final_answer_correct", "label"})
 
 

@@ -9,6 +9,7 @@ from ml.formats.fields import Record
 from ml.formats.first_mistake import chain
 from ml.records import LabelledSolution, Problem, Solution
 
+ID_KEY = "id"
 KEYS = frozenset({"problem", "steps"})
 
 

@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from labelsite.annotations.models import StepRating
 from labelsite.comparison.models import Adjudication
 from labelsite.problems.models import Step
 from tests.factories import (
@@ -84,6 +85,20 @@ def test_text_that_a_model_wrote_is_escaped(client, reviewer):
     page = client.get(reverse("comparison:task", args=[campaign.pk, task.pk])).content.decode()
     assert "<script>alert(1)" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_what_people_wrote_to_a_step_or_an_alternative_is_shown_with_their_names_and_escaped(
+    client, reviewer
+):
+    campaign, person = make_campaign(), make_user(username="note-writer")
+    task = make_task(campaign, make_solution([["first", "another"], "last"]))
+    annotation = make_annotation(task, person)
+    annotation.ratings.filter(step__position=0).update(note="<b>why</b> here")
+    other = task.solution.step_rows.get(text="another")
+    StepRating.objects.create(annotation=annotation, step=other, rating=0, note="nearly as good")
+    page = client.get(reverse("comparison:task", args=[campaign.pk, task.pk])).content.decode()
+    assert "<strong>note-writer</strong> &lt;b&gt;why&lt;/b&gt; here" in page
+    assert "<strong>note-writer</strong> nearly as good" in page
 
 
 def test_a_reviewer_decides_and_the_earlier_word_stays_on_record(client, reviewer, campaign):

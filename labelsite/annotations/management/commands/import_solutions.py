@@ -1,4 +1,4 @@
-"""`manage.py import_solutions FILE --format F --campaign C [--section S] [--dry-run]`."""
+"""`manage.py import_solutions FILE --format F --campaign C [--section S] [--revise] [--dry-run]`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--section", default="", help="the part of the campaign that the new tasks belong to"
         )
+        parser.add_argument(
+            "--revise",
+            action="store_true",
+            help="take over what the file says otherwise than is stored; without it such a file is refused",
+        )
         parser.add_argument("--dry-run", action="store_true", help="read and check everything, keep nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,6 +41,7 @@ class Command(BaseCommand):
                 section=options["section"].strip(),
                 dry_run=options["dry_run"],
                 report=progress.report,
+                revises=options["revise"],
             )
         except MisstepError as error:
             raise CommandError(str(error)) from error

@@ -1,0 +1,126 @@
+"""What makes two solutions of one problem the same, so that the same file imported twice adds nothing.
+
+A record with an id of its own is known by it, and by its texts. One without is known by its content alone: its line's
+number changes when a line is put before it. Where a file says the same several times, the first is the first again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence, Set
+
+from django.db import connection
+
+from ml.formats.identifiers import Occurrences
+from ml.records import LabelledSolution, Problem
+from ml.records import Solution as SolutionRecord
+
+# Begins the digests that know nothing of a line's number; until there were such, every digest held the id.
+BY_CONTENT = "c:"
+# An id that a reader made of a line's number, and of what it found there.
+NUMBERED = re.compile(r"[0-9]+([/:].*)?", re.DOTALL)
+Key = tuple[int, str]
+# The file's own words for who looked and when, and how to find those of solutions that are stored.
+Look = tuple[str | None, str | None]
+FindLooks = Callable[[Sequence[int]], Mapping[int, Look]]
+
+
+def problem_digest(problem: Problem) -> str:
+    """What makes two problems of one source the same: their text and their reference answer."""
+    return hashlib.sha256(json.dumps([problem.text, problem.answer]).encode()).hexdigest()
+
+
+def solution_digest(solution: SolutionRecord, identity: str | None = None) -> str:
+    """What makes two solutions of one problem the same: their id (or `identity`) and the text of every option."""
+    pieces = [solution.id if identity is None else identity]
+    for position in solution.positions:
+        pieces.append(str(len(position.options)))
+        pieces.extend(option.text for option in position.options)
+    # No text holds a NUL (the readers refuse it), so the joined pieces can be cut in one way only.
+    return hashlib.sha256("\0".join(pieces).encode()).hexdigest()
+
+
+def record_digest(labelled: LabelledSolution, seen: Occurrences) -> str:
+    """The digest of one record of a file; `seen` knows what came before it."""
+    solution = labelled.solution
+    if not labelled.is_numbered:
+        return solution_digest(solution)
+    content = json.dumps([solution_digest(solution, ""), solution.generator, *_look(labelled)])
+    number = seen.before(f"{solution.problem.text}\0{solution.problem.answer}\0{content}")
+    return BY_CONTENT + hashlib.sha256(f"{content} {number}".encode()).hexdigest()[: 64 - len(BY_CONTENT)]
+
+
+def _look(labelled: LabelledSolution) -> Look:
+    """Who looked at it, and when: PRM800K has a line for each look, several for one solution."""
+    annotation = labelled.annotation
+    return (None, None) if annotation is None else (annotation.extra.get("labeler"), annotation.created_at)
+
+
+def adopt_numbered(
+    batch: Sequence[LabelledSolution], keys: Sequence[Key], new_problems: Set[int], find_looks: FindLooks
+) -> None:
+    """Give solutions that were stored by their lines' numbers the digests under which these records look for them.
+
+    Of several with the same content, the one of the lowest line is the first record's.
+    """
+    numbered = {
+        key: record
+        for key, record in zip(keys, batch, strict=True)
+        if record.is_numbered and key[0] not in new_problems
+    }
+    known, stored = _stored_by_number({problem for problem, _ in numbered})
+    looks = find_looks([row for rows in stored.values() for row, _, _ in rows]) if stored else {}
+    adopted: list[tuple[int, str]] = []
+    for key, record in numbered.items():
+        rows = stored.get(_group(key[0], record.solution), []) if key not in known else []
+        for place, (row, external_id, digest) in enumerate(rows):
+            is_same_look = looks.get(row, _look(record)) == _look(record)
+            if is_same_look and solution_digest(record.solution, external_id) == digest:
+                adopted.append((row, key[1]))
+                del rows[place]
+                break
+    if adopted:
+        _write_digests(adopted)
+
+
+_Group = tuple[int, int, str | None]
+
+
+def _group(problem_id: int, solution: SolutionRecord) -> _Group:
+    return problem_id, len(solution.positions), solution.generator
+
+
+_Stored = dict[_Group, list[tuple[int, str, str]]]
+
+
+def _stored_by_number(problems: Set[int]) -> tuple[set[Key], _Stored]:
+    """What is known by content, and the solutions whose digest may hold a line's number, in the order of lines."""
+    known: set[Key] = set()
+    found: _Stored = defaultdict(list)
+    if not problems:
+        return known, found
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT problem_id, position_count, generator, solution.id, external_id, digest"
+            " FROM unnest(%s::bigint[]) AS wanted (id)"
+            " JOIN problems_solution AS solution ON problem_id = wanted.id ORDER BY solution.id",
+            [list(problems)],
+        )
+        for problem, positions, generator, row, external_id, digest in cursor.fetchall():
+            if digest.startswith(BY_CONTENT):
+                known.add((problem, digest))
+            elif NUMBERED.fullmatch(external_id):
+                found[problem, positions, generator].append((row, external_id, digest))
+    return known, found
+
+
+def _write_digests(adopted: Sequence[tuple[int, str]]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE problems_solution AS solution SET digest = new.digest"
+            " FROM unnest(%s::bigint[], %s::text[]) AS new (id, digest) WHERE solution.id = new.id",
+            [[row for row, _ in adopted], [digest for _, digest in adopted]],
+        )
