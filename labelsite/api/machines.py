@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labelsite.api.base import Endpoint, IsAdmin, IsReviewer
+from labelsite.api.known_fields import OnlyKnownFields
 from labelsite.api.problems import BadRequest
 from labelsite.api.serializers import ProblemSerializer
 from labelsite.autolabels.models import EstimateRun
@@ -33,7 +34,7 @@ def no_option(value: str) -> None:
         raise serializers.ValidationError(f"{value!r} begins with a dash, expected a name, path or URL")
 
 
-class EstimatesRequest(serializers.Serializer[Any]):
+class EstimatesRequest(OnlyKnownFields):
     method = serializers.ChoiceField(choices=list(RECIPES), default="math-shepherd")
     policy = serializers.CharField(max_length=200, default="pocket", validators=[no_option])
     rollouts = serializers.IntegerField(min_value=1, max_value=100_000, default=16)
@@ -55,7 +56,7 @@ class EstimatesSerializer(serializers.Serializer[Any]):
     loaded_at = serializers.DateTimeField(allow_null=True)
 
 
-class TrainingRequest(serializers.Serializer[Any]):
+class TrainingRequest(OnlyKnownFields):
     snapshot = serializers.PrimaryKeyRelatedField[Snapshot](queryset=Snapshot.objects.all())
     labels = serializers.ChoiceField(choices=LabelSource.choices)
     objective = serializers.ChoiceField(choices=list(OBJECTIVE_NAMES), default="classifier")
@@ -79,7 +80,7 @@ class TrainingSerializer(serializers.Serializer[Any]):
     sha256 = serializers.CharField(allow_null=True, source="checkpoint.sha256", default=None)
 
 
-class ScoresRequest(serializers.Serializer[Any]):
+class ScoresRequest(OnlyKnownFields):
     checkpoint = serializers.PrimaryKeyRelatedField[Checkpoint](queryset=Checkpoint.objects.all())
 
 
