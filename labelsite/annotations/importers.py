@@ -6,7 +6,7 @@ become annotations of a machine user, so they never use up the looks that the ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,6 +72,9 @@ class ImportSummary:
     new_annotations: int = 0
     broken_rules: int = 0
     dry_run: bool = False
+    # Keys of the file that its format does not read, with the number of lines; and those kept as they are.
+    unread_keys: dict[str, int] = field(default_factory=dict)
+    kept_keys: dict[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         verb = "would add" if self.dry_run else "added"
@@ -79,7 +82,20 @@ class ImportSummary:
             f"read {self.solutions} solutions; {verb} {self.new_solutions} solutions,"
             f" {self.new_tasks} tasks and {self.new_annotations} annotations"
             f" ({self.broken_rules} break a label rule) to {self.campaign}"
+            + "".join(f"; {told}" for told in self._keys_told())
         )
+
+    def _keys_told(self) -> Iterator[str]:
+        if self.kept_keys:
+            yield f"kept as metadata: {counts_in_words(self.kept_keys)}"
+        if self.unread_keys:
+            yield f"not read, so not imported: {counts_in_words(self.unread_keys)}"
+
+
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """`foo (3), bar (1)`: the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} ({count})" for name, count in ordered)
 
 
 def import_file(
@@ -103,7 +119,8 @@ def import_file(
         raise MisstepError(f"section {section[:20]!r}..., expected at most {SECTION_LENGTH} characters")
     log = ErrorLog()
     summary = ImportSummary(campaign_name, format, dry_run=dry_run)
-    records = formats.read(path, format, on_error=log.add, name=name)
+    keys = formats.KeyLog()
+    records = formats.read(path, format, on_error=log.add, name=name, keys=keys)
     with rare_collections(), transaction.atomic():
         campaign = campaign_named(campaign_name, created_by)
         newest, verdicts = _newest_task(), dict[int, list[int]]()
@@ -121,6 +138,7 @@ def import_file(
         if summary.new_tasks and not dry_run:
             _put_in_order(campaign, newest)
         transaction.set_rollback(dry_run)
+    summary.unread_keys, summary.kept_keys = dict(keys.unread), dict(keys.kept)
     return summary
 
 
@@ -198,10 +216,12 @@ def _label_batch(
     copy_ratings(inserted)
     # Their code is run beside the import, so that people see what each step printed.
     start_executions(
-        [stored.solution_id for stored in batch if stored.is_new and _has_code(stored)], created_by
+        list(dict.fromkeys(stored.solution_id for stored in batch if stored.is_new and _has_code(stored))),
+        created_by,
     )
-    summary.solutions += len(batch)
-    summary.new_solutions += sum(stored.is_new for stored in batch)
+    # Several people's looks at one solution are as many records of it.
+    summary.solutions += len({stored.solution_id for stored in batch})
+    summary.new_solutions += len({stored.solution_id for stored in batch if stored.is_new})
     summary.new_tasks += new_tasks
     summary.new_annotations += len(inserted)
     summary.broken_rules += sum(annotation.breaks_a_rule for annotation in inserted)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from ml import formats
 from ml.errors import MisstepError
 from ml.formats import FORMATS, guess, read
 from ml.progress import Progress, print_result
@@ -60,8 +61,7 @@ def _score(options: argparse.Namespace, format: str, stream: TextIO) -> dict[str
     seen = {"overlap": 0}
 
     def solutions() -> Iterator[Unscored]:
-        for labelled in read(options.solutions, format):
-            solution = labelled.solution
+        for solution in formats.solutions(read(options.solutions, format)):
             seen["overlap"] += problem_hash(solution.problem.text) in known
             if solution.steps:
                 yield Unscored(solution.id, solution.problem.text, solution.steps)

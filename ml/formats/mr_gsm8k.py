@@ -14,6 +14,20 @@ LABELER = "imported:mr_gsm8k"
 NOT_APPLICABLE = "N/A"
 VERDICTS = ("correct", "wrong")
 KEYS = frozenset({"uuid", "question", "model_output_steps", "model_output_solution_first_error_step"})
+READS = frozenset(
+    {
+        "uuid",
+        "question",
+        "ground_truth_answer",
+        "ground_truth_solution",
+        "question_type",
+        "model_output_steps",
+        "model_output_answer_correctness",
+        "model_output_solution_correctness",
+        "model_output_solution_first_error_step",
+        "model_output_solution_first_error_reason",
+    }
+)
 
 
 def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
