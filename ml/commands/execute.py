@@ -33,7 +33,9 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     format = options.format or guess(options.solutions)
     if format is None:
-        raise MisstepError(f"{options.solutions}: its format is not known, expected --format")
+        raise MisstepError(
+            f"{options.solutions}: its format is not known, expected --format (see docs/formats.md)"
+        )
     progress, box = Progress("solutions"), sandbox()
     count, verdicts = 0, Counter[str]()
     with whole_file(options.out) as stream:

@@ -64,7 +64,7 @@ def format_of(solutions: Path, format: str | None) -> str:
     """The given format, or the one that the file shows; raises MisstepError where neither is known."""
     kind = format or guess(solutions)
     if kind is None:
-        raise MisstepError(f"{solutions}: its format is not known, expected --format")
+        raise MisstepError(f"{solutions}: its format is not known, expected --format (see docs/formats.md)")
     return kind
 
 

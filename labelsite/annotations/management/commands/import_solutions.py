@@ -18,7 +18,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, help="JSON Lines, plain or .gz")
-        parser.add_argument("--format", required=True, choices=formats.FORMATS)
+        parser.add_argument(
+            "--format", required=True, choices=formats.FORMATS, help="docs/formats.md has an example of each"
+        )
         parser.add_argument("--campaign", required=True, help="name; made when there is none of that name")
         parser.add_argument(
             "--section", default="", help="the part of the campaign that the new tasks belong to"
