@@ -7,10 +7,11 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
+from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labelsite.api.base import Endpoint, IsAdmin, IsReviewer
+from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, IsReviewer, NewestFirst
 from labelsite.api.known_fields import OnlyKnownFields
 from labelsite.api.problems import BadRequest
 from labelsite.api.serializers import ProblemSerializer
@@ -144,10 +145,13 @@ def _estimates(run: EstimateRun) -> dict[str, Any]:
     ).data
 
 
-class Trainings(Endpoint):
-    """Train a process reward model on a snapshot."""
+class Trainings(Endpoint, ListAPIView[TrainingRun]):
+    """Training runs, newest first. Admins train a process reward model on a snapshot here."""
 
-    needs = (IsAdmin,)
+    needs = (IsReviewer, AdminWrites)
+    pagination_class = NewestFirst
+    serializer_class = TrainingSerializer
+    queryset = TrainingRun.objects.select_related("checkpoint").defer("checkpoint__card")
 
     @extend_schema(
         request=TrainingRequest,
