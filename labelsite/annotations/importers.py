@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from django.db import IntegrityError, connection, transaction
@@ -32,6 +33,8 @@ SHOWN_ERRORS = 20
 MANY = 200
 FILLED = (Problem, Solution, Step, Task, Annotation, StepRating)
 CHECKER = "checker"
+# Among so many of the newest campaigns a misspelt name is looked for.
+KNOWN_NAMES = 1_000
 Report = Callable[[int], None]
 
 
@@ -72,6 +75,7 @@ class ImportSummary:
     new_annotations: int = 0
     broken_rules: int = 0
     dry_run: bool = False
+    new_campaign: bool = False
     # Keys of the file that its format does not read, with the number of lines; and those kept as they are.
     unread_keys: dict[str, int] = field(default_factory=dict)
     kept_keys: dict[str, int] = field(default_factory=dict)
@@ -81,7 +85,7 @@ class ImportSummary:
         return (
             f"read {self.solutions} solutions; {verb} {self.new_solutions} solutions,"
             f" {self.new_tasks} tasks and {self.new_annotations} annotations"
-            f" ({self.broken_rules} break a label rule) to {self.campaign}"
+            f" ({self.broken_rules} break a label rule) to {'the new campaign ' * self.new_campaign}{self.campaign}"
             + "".join(f"; {told}" for told in self._keys_told())
         )
 
@@ -108,8 +112,9 @@ def import_file(
     name: str | None = None,
     created_by: User | None = None,
     report: Report | None = None,
+    create: bool = True,
 ) -> ImportSummary:
-    """Import `path` into the campaign, which is made when there is none of that name.
+    """Import `path` into the campaign; with `create`, it is made when there is none of that name.
 
     New tasks belong to `section`, if one is named. `name` stands in messages in place of the path; `report` is
     called with the line that was reached. Raises ImportRefused, with nothing stored, when any line is bad. A dry
@@ -122,7 +127,7 @@ def import_file(
     keys = formats.KeyLog()
     records = formats.read(path, format, on_error=log.add, name=name, keys=keys)
     with rare_collections(), transaction.atomic():
-        campaign = campaign_named(campaign_name, created_by)
+        campaign, summary.new_campaign = campaign_named(campaign_name, created_by, create)
         newest, verdicts = _newest_task(), dict[int, list[int]]()
         for batch in store_batches(_while_good(records, log), source=format):
             verdicts |= _label_batch(campaign, batch, section, created_by, summary)
@@ -175,21 +180,34 @@ def lines_in(path: Path) -> int | None:
         return sum(block.count(b"\n") for block in iter(lambda: stream.read(2**20), b""))
 
 
-def campaign_named(name: str, created_by: User | None = None) -> Campaign:
-    """The campaign of that name; a missing one is made with the default settings, open to every annotator."""
+def campaign_named(name: str, created_by: User | None = None, create: bool = True) -> tuple[Campaign, bool]:
+    """The campaign of that name, and whether it is new: a missing one is made with the default settings, open to
+    every annotator. Raises MisstepError where it is missing and not to be made.
+    """
     if not name.strip() or len(name) > 120:
         raise MisstepError(f"campaign name {name[:20]!r}..., expected 1 to 120 characters")
     known = Campaign.objects.filter(name=name)
     if campaign := known.first():
-        return campaign
+        return campaign, False
+    if not create:
+        raise MisstepError(_missing(name))
     try:
         with transaction.atomic():
             campaign = create_campaign(name, created_by=created_by)
             add_everyone(campaign)
     except IntegrityError:
         # Another import made it in the same moment; by now it is committed.
-        return known.get()
-    return campaign
+        return known.get(), False
+    return campaign, True
+
+
+def _missing(name: str) -> str:
+    """That there is no such campaign, with the names that may have been meant."""
+    names = list(Campaign.objects.order_by("-pk").values_list("name", flat=True)[:KNOWN_NAMES])
+    near = get_close_matches(name, names, n=3) or names[:3]
+    known = ", ".join(repr(found) for found in near)
+    expected = f"one of those that are there ({known}, ...)" if known else "one that is there"
+    return f"no campaign {name!r}, expected {expected}, or --create-campaign to make it"
 
 
 def _while_good(records: Iterable[LabelledSolution], log: ErrorLog) -> Iterator[LabelledSolution]:

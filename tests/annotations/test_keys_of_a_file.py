@@ -43,7 +43,7 @@ def a_file(folder: Path, *records: dict[str, Any]) -> Path:
 
 
 def imported(path: Path, format: str, capsys: pytest.CaptureFixture[str], campaign: str = "C") -> str:
-    call_command("import_solutions", str(path), format=format, campaign=campaign)
+    call_command("import_solutions", str(path), format=format, campaign=campaign, create_campaign=True)
     return capsys.readouterr().out
 
 
@@ -57,7 +57,7 @@ def upload(browser: Client, path: Path) -> tuple[str, str]:
 def test_labels_in_the_format_that_takes_none_are_refused_with_the_one_that_does(tmp_path: Path, key: str):
     path = a_file(tmp_path, {**LINE, key: [1, -1]})
     with pytest.raises(CommandError, match=f"`{key}`, which looks like labels.*`annotated`"):
-        call_command("import_solutions", str(path), format="records", campaign="C")
+        call_command("import_solutions", str(path), format="records", campaign="C", create_campaign=True)
     assert not Solution.objects.exists()
 
 

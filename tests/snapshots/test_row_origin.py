@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def test_rows_have_the_ids_of_the_imported_file_and_its_format(tmp_path: Path):
     path = tmp_path / "some.jsonl"
     path.write_text("".join(processbench_line(index) + "\n" for index in range(2)))
-    call_command("import_solutions", str(path), format="processbench", campaign="C")
+    call_command("import_solutions", str(path), format="processbench", campaign="C", create_campaign=True)
     campaign = Campaign.objects.get(name="C")
     first, again = freeze(campaign, "human"), freeze(campaign, "human")
     rows = list(read_snapshot(folder_of(first)))

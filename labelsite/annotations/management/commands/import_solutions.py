@@ -1,4 +1,4 @@
-"""`manage.py import_solutions FILE --format F --campaign C [--section S] [--dry-run]`."""
+"""`manage.py import_solutions FILE --format F --campaign C [--create-campaign] [--section S] [--dry-run]`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--format", required=True, choices=formats.FORMATS, help="docs/formats.md has an example of each"
         )
-        parser.add_argument("--campaign", required=True, help="name; made when there is none of that name")
+        parser.add_argument("--campaign", required=True, help="its name")
+        parser.add_argument(
+            "--create-campaign",
+            action="store_true",
+            help="make the campaign when there is none of that name, open to every annotator",
+        )
         parser.add_argument(
             "--section", default="", help="the part of the campaign that the new tasks belong to"
         )
@@ -38,6 +43,7 @@ class Command(BaseCommand):
                 section=options["section"].strip(),
                 dry_run=options["dry_run"],
                 report=progress.report,
+                create=options["create_campaign"],
             )
         except MisstepError as error:
             raise CommandError(str(error)) from error
