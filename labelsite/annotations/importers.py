@@ -18,6 +18,7 @@ from labelsite.accounts.models import User
 from labelsite.annotations.import_labels import copy_ratings, insert_annotations
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.autolabels.executions import FENCE, start_executions
+from labelsite.campaigns.archive import refuse_archived
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Ordering, Task
 from labelsite.campaigns.services import add_everyone, add_tasks, create_campaign, fill_gold, place_new
 from labelsite.problems.models import Problem, Solution, Step
@@ -128,6 +129,7 @@ def import_file(
     records = formats.read(path, format, on_error=log.add, name=name, keys=keys)
     with rare_collections(), transaction.atomic():
         campaign, summary.new_campaign = campaign_named(campaign_name, created_by, create)
+        refuse_archived(campaign)
         newest, verdicts = _newest_task(), dict[int, list[int]]()
         for batch in store_batches(_while_good(records, log), source=format):
             verdicts |= _label_batch(campaign, batch, section, created_by, summary)

@@ -47,6 +47,7 @@ SETTINGS = (
     "screening_threshold",
     "generation",
     "is_paused",
+    "is_archived",
 )
 
 
@@ -279,4 +280,4 @@ def campaigns_visible_to(user: User) -> QuerySet[Campaign]:
     """Every campaign for reviewers and admins; for annotators those in which they may label."""
     if user.is_reviewer:
         return Campaign.objects.all()
-    return Campaign.objects.filter(memberships__user=user)
+    return Campaign.objects.filter(memberships__user=user, is_archived=False)
