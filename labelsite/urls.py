@@ -14,3 +14,5 @@ urlpatterns = [
     path("training/", include("labelsite.training.urls")),
     path("api/", include("labelsite.api.urls")),
 ]
+# Also what a script asks for in vain is answered in its own language.
+handler404 = "labelsite.api.problems.page_not_found"

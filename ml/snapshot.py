@@ -33,6 +33,8 @@ class SnapshotRow:
     labels: per step the probability that the step is correct, None where the step is not supervised.
     human, automatic: the evidence itself, so that another rule can be applied later (see `ml.targets`).
     options: alternatives that are not on the trajectory: {"position", "text", "rating", "q_value"}.
+    external_id, source: the solution's id in the file that it was imported from, and that file's format; None in rows
+    that were frozen before these were kept.
     """
 
     id: str
@@ -50,6 +52,8 @@ class SnapshotRow:
     human: dict[str, Any] | None = None
     automatic: dict[str, Any] | None = None
     options: list[dict[str, Any]] = field(default_factory=list)
+    external_id: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labelsite.annotations.import_labels import Inserted, insert_annotations, said_in
+from labelsite.annotations.import_labels import Inserted, Place, insert_annotations, said_in
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.problems.models import Solution
 from labelsite.problems.services import StoredSolution
@@ -102,12 +102,14 @@ def put_right(
     for difference in differences:
         if difference.facts:
             Solution.objects.filter(pk=difference.stored.solution_id).update(**difference.facts)
-    revised = {each.stored.solution_id: each for each in differences if each.annotation}
+    revised = {_place(each, tasks, users): each for each in differences if each.annotation}
     old = [each.annotation.pk for each in revised.values() if each.annotation]
     Annotation.objects.filter(pk__in=old).update(is_live=False)
-    return insert_annotations(
-        tasks,
-        users,
-        [each.stored for each in revised.values()],
-        {solution: each.annotation.revision + 1 for solution, each in revised.items() if each.annotation},
-    )
+    revisions = {place: each.annotation.revision + 1 for place, each in revised.items() if each.annotation}
+    return insert_annotations(tasks, users, [each.stored for each in revised.values()], revisions)
+
+
+def _place(difference: Difference, tasks: Mapping[int, int], users: Mapping[str, int]) -> Place:
+    said = difference.stored.labelled.annotation
+    assert said is not None
+    return tasks[difference.stored.solution_id], users[said.labeler]

@@ -19,6 +19,7 @@ FORMAT_TITLES = {
     "math_shepherd": "Math-Shepherd",
     "math_aps": "MATH-APS",
     "stepwise": _("stepwise rows (prompt, completions, labels)"),
+    "annotated": _("your own labels, under each person's name"),
     "records": _("solutions without labels (one JSON object a line)"),
 }
 FORMAT_CHOICES = [(name, FORMAT_TITLES.get(name, name)) for name in formats.FORMATS]

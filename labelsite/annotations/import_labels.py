@@ -23,6 +23,8 @@ from ml.records import FinishReason, LabelledSolution
 # The key in `Annotation.extra` under which a file's own time of labelling is kept.
 LABELLED_AT_KEY = "labelled_at"
 _StepsByPlace = Mapping[tuple[int, int], int]
+# The ids of a task and of the user who labelled it.
+Place = tuple[int, int]
 
 
 def machine_user(labeler: str) -> User:
@@ -87,10 +89,10 @@ def insert_annotations(
     tasks: Mapping[int, int],
     users: Mapping[str, int],
     labelled: Sequence[StoredSolution],
-    revisions: Mapping[int, int] = {},
+    revisions: Mapping[Place, int] = {},
 ) -> list[Inserted]:
-    """Insert the annotations that are not there yet, and return those. revisions: by solution, if not the first."""
-    by_place: dict[tuple[int, int], StoredSolution] = {}
+    """Insert the annotations that are not there yet, and return those. revisions: of those that are not the first."""
+    by_place: dict[Place, StoredSolution] = {}
     for stored in labelled:
         assert stored.labelled.annotation is not None
         place = (tasks[stored.solution_id], users[stored.labelled.annotation.labeler])
@@ -98,7 +100,7 @@ def insert_annotations(
     gone_on = [stored.solution_id for stored in by_place.values() if _goes_on_alone(stored.labelled)]
     known = _find_steps(gone_on) if gone_on else {}
     columns = [
-        (*place, *_annotation_values(stored, known), revisions.get(stored.solution_id, 1))
+        (*place, *_annotation_values(stored, known), revisions.get(place, 1))
         for place, stored in by_place.items()
     ]
     with connection.cursor() as cursor:
@@ -164,7 +166,10 @@ def looks_at(solutions: Sequence[int]) -> dict[int, Look]:
     rows = Annotation.objects.filter(task__solution__in=solutions, origin=Origin.IMPORT).values_list(
         "task__solution", "extra__labeler", f"extra__{LABELLED_AT_KEY}"
     )
-    return {solution: (labeler, labelled_at) for solution, labeler, labelled_at in rows}
+    return {
+        solution: (labeler, labelled_at) if labeler else (None, None)
+        for solution, labeler, labelled_at in rows
+    }
 
 
 def copy_ratings(annotations: Sequence[Inserted]) -> None:

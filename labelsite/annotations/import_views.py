@@ -98,7 +98,9 @@ def _preview_page(
         "guess": guess,
         "formats": form.fields["format"].choices,  # type: ignore[attr-defined]
         "preview": preview(upload, chosen),
-        "campaigns": Campaign.objects.order_by("-pk").values_list("name", flat=True)[:100],
+        "campaigns": Campaign.objects.filter(is_archived=False)
+        .order_by("-pk")
+        .values_list("name", flat=True)[:100],
         "has_no_worker": "default" not in queues_served(),
     }
     return render(request, "annotations/import_preview.html", context, status=status)

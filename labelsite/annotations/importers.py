@@ -10,19 +10,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Max
 
 from labelsite.accounts.models import User
+from labelsite.annotations.import_campaigns import campaign_named
 from labelsite.annotations.import_differences import find_differences, put_right
 from labelsite.annotations.import_labels import copy_ratings, insert_annotations, looks_at, machine_users
+from labelsite.annotations.import_refusals import Differs, ErrorLog, ImportRefused
+from labelsite.annotations.import_summary import ImportSummary
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.autolabels.executions import FENCE, start_executions
+from labelsite.campaigns.archive import refuse_archived
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Ordering, Task
 from labelsite.campaigns.services import (
-    add_everyone,
     add_tasks,
-    create_campaign,
     fill_gold,
     place_new,
     renew_gold,
@@ -31,83 +33,15 @@ from labelsite.problems.models import Problem, Solution, Step
 from labelsite.problems.services import StoredSolution, store_batches
 from labelsite.problems.streaming import rare_collections
 from ml import formats
-from ml.errors import BadRecord, MisstepError
+from ml.errors import MisstepError
 from ml.formats.lines import GZIP_MAGIC
 from ml.records import LabelledSolution
 
-SHOWN_ERRORS = 20
 # From so many new solutions on an import changes what the planner should know of the tables that it fills.
 MANY = 200
 FILLED = (Problem, Solution, Step, Task, Annotation, StepRating)
 CHECKER = "checker"
 Report = Callable[[int], None]
-
-
-class ImportRefused(MisstepError):
-    """The first bad lines of a file, and how many there are; nothing of the file was stored."""
-
-    def __init__(self, errors: Sequence[BadRecord], count: int) -> None:
-        self.errors, self.count = list(errors), count
-        lines = [str(error) for error in errors]
-        if count > len(errors):
-            lines.append(f"... and {count - len(errors)} more")
-        what = "1 bad line" if count == 1 else f"{count} bad lines"
-        super().__init__("\n".join([*lines, f"{what}; nothing was imported"]))
-
-
-class Differs(MisstepError):
-    """Records that say something else than was imported before; nothing of the file was stored."""
-
-    def __init__(self, file: str, lines: Sequence[int]) -> None:
-        self.lines = list(lines)
-        shown = ", ".join(map(str, self.lines[:SHOWN_ERRORS]))
-        more = ", ..." if len(self.lines) > SHOWN_ERRORS else ""
-        what = "1 record differs" if len(self.lines) == 1 else f"{len(self.lines)} records differ"
-        where = "line" if len(self.lines) == 1 else "lines"
-        super().__init__(
-            f"{file}: {what} from what is stored ({where} {shown}{more}), expected the same labels and facts, or"
-            " `import_solutions --revise`, which keeps the old labels as earlier revisions; nothing was imported"
-        )
-
-
-@dataclass
-class ErrorLog:
-    """Counts every bad line and remembers the first ones."""
-
-    first: list[BadRecord] = field(default_factory=list)
-    count: int = 0
-
-    def add(self, error: BadRecord) -> None:
-        self.count += 1
-        if len(self.first) < SHOWN_ERRORS:
-            self.first.append(error)
-
-
-@dataclass
-class ImportSummary:
-    """What an import read, and what of it was new."""
-
-    campaign: str
-    format: str
-    solutions: int = 0
-    new_solutions: int = 0
-    new_tasks: int = 0
-    new_annotations: int = 0
-    broken_rules: int = 0
-    revised: int = 0
-    dry_run: bool = False
-
-    def __str__(self) -> str:
-        verb = "would add" if self.dry_run else "added"
-        return (
-            f"read {self.solutions} solutions; {verb} {self.new_solutions} solutions,"
-            f" {self.new_tasks} tasks and {self.new_annotations} annotations"
-            f" ({self.broken_rules} break a label rule) to {self.campaign}{self._revised()}"
-        )
-
-    def _revised(self) -> str:
-        verb = "would put" if self.dry_run else "put"
-        return f"; {verb} {self.revised} that were there right" if self.revised else ""
 
 
 @dataclass
@@ -134,8 +68,9 @@ def import_file(
     created_by: User | None = None,
     report: Report | None = None,
     revises: bool = False,
+    create: bool = True,
 ) -> ImportSummary:
-    """Import `path` into the campaign, which is made when there is none of that name.
+    """Import `path` into the campaign; with `create`, it is made when there is none of that name.
 
     New tasks belong to `section`, if one is named. `name` stands in messages in place of the path; `report` is
     called with the line that was reached. Raises ImportRefused, with nothing stored, when any line is bad, and
@@ -146,9 +81,11 @@ def import_file(
         raise MisstepError(f"section {section[:20]!r}..., expected at most {SECTION_LENGTH} characters")
     log = ErrorLog()
     summary = ImportSummary(campaign_name, format, dry_run=dry_run)
-    records = formats.read(path, format, on_error=log.add, name=name)
+    keys = formats.KeyLog()
+    records = formats.read(path, format, on_error=log.add, name=name, keys=keys)
     with rare_collections(), transaction.atomic():
-        campaign = campaign_named(campaign_name, created_by)
+        campaign, summary.new_campaign = campaign_named(campaign_name, created_by, create)
+        refuse_archived(campaign)
         newest, reading = _newest_task(), _Reading(campaign, section, created_by, revises)
         for batch in store_batches(_while_good(records, log), format, looks_at):
             _label_batch(reading, batch, summary)
@@ -167,6 +104,7 @@ def import_file(
         if summary.new_tasks and not dry_run:
             _put_in_order(campaign, newest)
         transaction.set_rollback(dry_run)
+    summary.unread_keys, summary.kept_keys = dict(keys.unread), dict(keys.kept)
     return summary
 
 
@@ -203,23 +141,6 @@ def lines_in(path: Path) -> int | None:
         return sum(block.count(b"\n") for block in iter(lambda: stream.read(2**20), b""))
 
 
-def campaign_named(name: str, created_by: User | None = None) -> Campaign:
-    """The campaign of that name; a missing one is made with the default settings, open to every annotator."""
-    if not name.strip() or len(name) > 120:
-        raise MisstepError(f"campaign name {name[:20]!r}..., expected 1 to 120 characters")
-    known = Campaign.objects.filter(name=name)
-    if campaign := known.first():
-        return campaign
-    try:
-        with transaction.atomic():
-            campaign = create_campaign(name, created_by=created_by)
-            add_everyone(campaign)
-    except IntegrityError:
-        # Another import made it in the same moment; by now it is committed.
-        return known.get()
-    return campaign
-
-
 def _while_good(records: Iterable[LabelledSolution], log: ErrorLog) -> Iterator[LabelledSolution]:
     """Pass records on until the first bad line; from there on only read, to count the other bad lines."""
     for record in records:
@@ -242,10 +163,12 @@ def _label_batch(reading: _Reading, batch: Sequence[StoredSolution], summary: Im
     _compare(reading, batch, summary, tasks, users)
     # Their code is run beside the import, so that people see what each step printed.
     start_executions(
-        [stored.solution_id for stored in batch if stored.is_new and _has_code(stored)], reading.created_by
+        list(dict.fromkeys(stored.solution_id for stored in batch if stored.is_new and _has_code(stored))),
+        reading.created_by,
     )
-    summary.solutions += len(batch)
-    summary.new_solutions += sum(stored.is_new for stored in batch)
+    # Several people's looks at one solution are as many records of it.
+    summary.solutions += len({stored.solution_id for stored in batch})
+    summary.new_solutions += len({stored.solution_id for stored in batch if stored.is_new})
     summary.new_tasks += new_tasks
     summary.new_annotations += len(inserted)
     summary.broken_rules += sum(annotation.breaks_a_rule for annotation in inserted)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice
 
-from labelsite.annotations.importers import ErrorLog
+from labelsite.annotations.import_refusals import ErrorLog
+from labelsite.annotations.import_summary import counts_in_words
 from labelsite.annotations.uploads import Upload
 from ml import formats
 from ml.errors import BadRecord
@@ -40,12 +41,16 @@ class PreviewSolution:
     steps: list[PreviewStep]
     finish_reason: str
     broken_rule: str
+    labeler: str
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     solutions: list[PreviewSolution]
     errors: list[BadRecord]
+    # Of the lines that were looked at: keys that the format does not read, and those kept as they are.
+    unread_keys: str
+    kept_keys: str
 
 
 def preview(upload: Upload, format: str) -> Preview:
@@ -58,13 +63,14 @@ def preview(upload: Upload, format: str) -> Preview:
             raise _EnoughErrors
 
     solutions: list[PreviewSolution] = []
+    keys = formats.KeyLog()
     try:
-        records = formats.read(upload.path, format, on_error=note, name=upload.name)
+        records = formats.read(upload.path, format, on_error=note, name=upload.name, keys=keys)
         solutions.extend(map(_shown, islice(records, SHOWN)))
     except _EnoughErrors:
         # Twenty say enough: most likely the file has another format.
         pass
-    return Preview(solutions, log.first)
+    return Preview(solutions, log.first, counts_in_words(keys.unread), counts_in_words(keys.kept))
 
 
 def _shown(labelled: LabelledSolution) -> PreviewSolution:
@@ -90,4 +96,5 @@ def _shown(labelled: LabelledSolution) -> PreviewSolution:
         steps,
         str(annotation.finish_reason) if annotation else "",
         labelled.broken_rule,
+        annotation.labeler.removeprefix("imported:") if annotation else "",
     )

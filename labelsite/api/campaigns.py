@@ -32,6 +32,7 @@ from labelsite.api.serializers import (
     ProblemSerializer,
     campaigns_visible_to,
 )
+from labelsite.campaigns import archive
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Campaign
@@ -46,13 +47,21 @@ def campaign_serializer(request: Request) -> type[CampaignSerializer] | type[Cam
 
 
 class CampaignList(Endpoint, ListAPIView[Campaign]):
-    """Your campaigns, newest first. Admins make new ones here."""
+    """Your campaigns, newest first. Admins make new ones here.
+
+    For reviewers and admins, `archived=1` lists those that were put away, which the list leaves out.
+    """
 
     needs = (AdminWrites,)
     pagination_class = NewestFirst
 
     def get_queryset(self) -> Any:
-        return campaigns_visible_to(self.person)
+        is_archive = self.request.query_params.get("archived") == "1"
+        return campaigns_visible_to(self.person).filter(is_archived=is_archive)
+
+    @extend_schema(parameters=[OpenApiParameter("archived", str, enum=["1"])])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
 
     def get_serializer_class(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
@@ -91,10 +100,21 @@ class CampaignDetail(Endpoint):
         wanted.is_valid(raise_exception=True)
         changes = dict(wanted.validated_data)
         members = changes.pop("members", None)
+        if (is_archived := changes.pop("is_archived", None)) is not None:
+            archive.set_archived(campaign, is_archived)
+        if is_archived:
+            # What was read before may say that it is not paused.
+            changes.pop("is_paused", None)
         campaign = campaigns.update_campaign(campaign, changes)
         if members is not None:
             campaigns.set_members(campaign, {user.pk for user in members})
         return Response(CampaignSerializer(campaign).data)
+
+    @extend_schema(responses={204: None, 404: ProblemSerializer, 422: ProblemSerializer})
+    def delete(self, request: Request, pk: int) -> Response:
+        """Remove a campaign that has neither annotations nor snapshots."""
+        archive.delete(campaign_or_404(self.person, pk))
+        return Response(status=204)
 
 
 class NextTask(Endpoint):

@@ -12,6 +12,7 @@ from django.http import StreamingHttpResponse
 from labelsite.annotations.models import Annotation
 from labelsite.snapshots.annotation_lines import labelled_rows
 from ml.formats import prm800k
+from ml.formats.records import METADATA
 from ml.records import LabelledSolution
 
 CONTENT_TYPE = "application/x-ndjson"
@@ -76,5 +77,6 @@ def _own_shape(row: Annotation, labelled: LabelledSolution) -> dict[str, Any]:
             "final_answer": solution.final_answer,
             "is_correct": solution.is_correct,
             "generator": solution.generator,
+            "metadata": solution.extra.get(METADATA, {}),
         },
     }

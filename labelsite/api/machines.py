@@ -7,10 +7,12 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
+from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labelsite.api.base import Endpoint, IsAdmin, IsReviewer
+from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, IsReviewer, NewestFirst
+from labelsite.api.known_fields import OnlyKnownFields
 from labelsite.api.problems import BadRequest
 from labelsite.api.serializers import ProblemSerializer
 from labelsite.autolabels.models import EstimateRun
@@ -33,7 +35,7 @@ def no_option(value: str) -> None:
         raise serializers.ValidationError(f"{value!r} begins with a dash, expected a name, path or URL")
 
 
-class EstimatesRequest(serializers.Serializer[Any]):
+class EstimatesRequest(OnlyKnownFields):
     method = serializers.ChoiceField(choices=list(RECIPES), default="math-shepherd")
     policy = serializers.CharField(max_length=200, default="pocket", validators=[no_option])
     rollouts = serializers.IntegerField(min_value=1, max_value=100_000, default=16)
@@ -55,7 +57,7 @@ class EstimatesSerializer(serializers.Serializer[Any]):
     loaded_at = serializers.DateTimeField(allow_null=True)
 
 
-class TrainingRequest(serializers.Serializer[Any]):
+class TrainingRequest(OnlyKnownFields):
     snapshot = serializers.PrimaryKeyRelatedField[Snapshot](queryset=Snapshot.objects.all())
     labels = serializers.ChoiceField(choices=LabelSource.choices)
     objective = serializers.ChoiceField(choices=list(OBJECTIVE_NAMES), default="classifier")
@@ -79,7 +81,7 @@ class TrainingSerializer(serializers.Serializer[Any]):
     sha256 = serializers.CharField(allow_null=True, source="checkpoint.sha256", default=None)
 
 
-class ScoresRequest(serializers.Serializer[Any]):
+class ScoresRequest(OnlyKnownFields):
     checkpoint = serializers.PrimaryKeyRelatedField[Checkpoint](queryset=Checkpoint.objects.all())
 
 
@@ -143,10 +145,13 @@ def _estimates(run: EstimateRun) -> dict[str, Any]:
     ).data
 
 
-class Trainings(Endpoint):
-    """Train a process reward model on a snapshot."""
+class Trainings(Endpoint, ListAPIView[TrainingRun]):
+    """Training runs, newest first. Admins train a process reward model on a snapshot here."""
 
-    needs = (IsAdmin,)
+    needs = (IsReviewer, AdminWrites)
+    pagination_class = NewestFirst
+    serializer_class = TrainingSerializer
+    queryset = TrainingRun.objects.select_related("checkpoint").defer("checkpoint__card")
 
     @extend_schema(
         request=TrainingRequest,

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
+from django.views import defaults
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
@@ -35,6 +37,14 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if wait := getattr(error, "wait", None):
         response["Retry-After"] = str(int(wait))
     return response
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """The site's answer to addresses that nothing has: a problem below /api/, and a page everywhere else."""
+    if not request.path.startswith("/api/"):
+        return defaults.page_not_found(request, exception)
+    body = problem(404, "not_found", _("There is no such thing, or it is not yours to see."))
+    return JsonResponse(body, status=404, content_type=CONTENT_TYPE)
 
 
 def problem(status_code: int, code: str, detail: str, **more: Any) -> dict[str, Any]:

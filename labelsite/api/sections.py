@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labelsite.api.base import AdminWrites, Endpoint, IsReviewer
+from labelsite.api.known_fields import OnlyKnownFields
 from labelsite.api.serializers import ProblemSerializer
 from labelsite.campaigns import progress, sections
 from labelsite.campaigns.access import campaign_or_404
@@ -46,7 +47,7 @@ class SectionSerializer(serializers.Serializer[Any]):
     people = serializers.ListField(child=serializers.CharField(), help_text="usernames")
 
 
-class FilterSerializer(serializers.Serializer[Any]):
+class FilterSerializer(OnlyKnownFields):
     """Tasks by where they come from, as on the page; what is left out asks for nothing."""
 
     source = serializers.CharField(required=False)  # type: ignore[assignment]
@@ -58,15 +59,13 @@ class FilterSerializer(serializers.Serializer[Any]):
     outside = serializers.BooleanField(required=False, help_text="only tasks that are in no section yet")
 
     def to_internal_value(self, data: Any) -> Any:
-        """Refuses what it does not know: a misspelt field asks for nothing, and so would name every task."""
-        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
-        if unknown or data == {}:
-            known = ", ".join(self.fields)
-            raise ValidationError(f"found {unknown or 'nothing'}, expected some of {known}")
+        """Refuses to ask for nothing, which would name every task."""
+        if data == {}:
+            raise ValidationError(f"found nothing, expected some of {', '.join(self.fields)}")
         return super().to_internal_value(data)
 
 
-class SectionRequest(serializers.Serializer[Any]):
+class SectionRequest(OnlyKnownFields):
     """Tasks for a section: those of the ids, or those that the filter names."""
 
     name = SectionName(allow_blank=True, help_text="empty: into none")
@@ -84,12 +83,12 @@ class MovedSerializer(serializers.Serializer[Any]):
     moved = serializers.IntegerField(help_text="tasks that were not in it before")
 
 
-class RenameRequest(serializers.Serializer[Any]):
+class RenameRequest(OnlyKnownFields):
     name = SectionName()
     new_name = SectionName(allow_blank=True, help_text="empty: dissolve the section")
 
 
-class KeptRequest(serializers.Serializer[Any]):
+class KeptRequest(OnlyKnownFields):
     sections = serializers.ListField(
         child=SectionName(),
         help_text="worked through in this order; none: all sections",

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from labelsite.accounts.models import User
 from labelsite.annotations.import_forms import FORMAT_CHOICES
 from labelsite.annotations.models import FinishReason
+from labelsite.api.known_fields import OnlyKnownFields
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Protocol
 from labelsite.jobs.models import Job
 from labelsite.snapshots.models import LabelSource, Snapshot
@@ -46,6 +47,7 @@ SETTINGS = (
     "screening_threshold",
     "generation",
     "is_paused",
+    "is_archived",
 )
 
 
@@ -70,7 +72,7 @@ class CampaignForAnnotators(serializers.ModelSerializer[Campaign]):
         read_only_fields = ANNOTATOR_FIELDS
 
 
-class CampaignSerializer(serializers.ModelSerializer[Campaign]):
+class CampaignSerializer(OnlyKnownFields, serializers.ModelSerializer[Campaign]):
     """A campaign with all its settings. `members` are usernames."""
 
     overlap = serializers.IntegerField(min_value=1, max_value=100, required=False)
@@ -115,7 +117,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         read_only_fields = fields
 
 
-class ImportRequest(serializers.Serializer[Any]):
+class ImportRequest(OnlyKnownFields):
     file = serializers.FileField(help_text="JSON Lines, plain or gzip", allow_empty_file=True)
     campaign = serializers.CharField(max_length=120, help_text="made when there is none of that name")
     section = serializers.CharField(
@@ -144,7 +146,7 @@ class RuleField(serializers.DictField):
             raise serializers.ValidationError(str(error)) from error
 
 
-class SnapshotRequest(serializers.Serializer[Any]):
+class SnapshotRequest(OnlyKnownFields):
     campaign = serializers.PrimaryKeyRelatedField[Campaign](queryset=Campaign.objects.all())
     labels = serializers.ChoiceField(choices=LabelSource.choices)
     name = serializers.CharField(max_length=110, required=False)
@@ -220,7 +222,7 @@ class NextTaskSerializer(TaskSerializer):
     nothing = NothingSerializer(required=False)
 
 
-class HeldRequest(serializers.Serializer[Any]):
+class HeldRequest(OnlyKnownFields):
     token = serializers.UUIDField()
 
 
@@ -237,7 +239,7 @@ class DraftSerializer(HeldSerializer):
     version = serializers.IntegerField()
 
 
-class RatingRequest(serializers.Serializer[Any]):
+class RatingRequest(OnlyKnownFields):
     step = serializers.IntegerField(help_text="an option's id")
     rating = serializers.IntegerField(min_value=-1, max_value=1, allow_null=True)
     flagged = serializers.BooleanField(required=False)
@@ -245,7 +247,7 @@ class RatingRequest(serializers.Serializer[Any]):
     note = serializers.CharField(required=False, allow_blank=True)
 
 
-class JudgementRequest(serializers.Serializer[Any]):
+class JudgementRequest(OnlyKnownFields):
     finish_reason = serializers.ChoiceField(choices=FinishReason.choices)
     reason = serializers.CharField(required=False, allow_blank=True)
     ratings = RatingRequest(many=True, required=False)
@@ -287,4 +289,4 @@ def campaigns_visible_to(user: User) -> QuerySet[Campaign]:
     """Every campaign for reviewers and admins; for annotators those in which they may label."""
     if user.is_reviewer:
         return Campaign.objects.all()
-    return Campaign.objects.filter(memberships__user=user)
+    return Campaign.objects.filter(memberships__user=user, is_archived=False)

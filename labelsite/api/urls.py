@@ -1,7 +1,7 @@
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from labelsite.api import campaigns, machines, schema, sections, snapshots, work
+from labelsite.api import campaigns, checkpoints, figures, machines, schema, sections, snapshots, work
 
 app_name = "api"
 version_1 = [
@@ -9,6 +9,9 @@ version_1 = [
     path("campaigns/<int:pk>/", campaigns.CampaignDetail.as_view(), name="campaign"),
     path("campaigns/<int:pk>/next/", campaigns.NextTask.as_view(), name="next_task"),
     path("campaigns/<int:pk>/annotations/", campaigns.AnnotationLines.as_view(), name="annotation_lines"),
+    path("campaigns/<int:pk>/progress/", figures.Progress.as_view(), name="progress"),
+    path("campaigns/<int:pk>/comparison/", figures.Comparison.as_view(), name="comparison"),
+    path("campaigns/<int:pk>/members/", figures.Members.as_view(), name="members"),
     path("campaigns/<int:pk>/queue/", machines.Queue.as_view(), name="queue"),
     path("campaigns/<int:pk>/sections/", sections.Sections.as_view(), name="sections"),
     path(
@@ -29,6 +32,11 @@ version_1 = [
     path("estimates/<int:pk>/", machines.Estimates.as_view(), name="estimates"),
     path("trainings/", machines.Trainings.as_view(), name="trainings"),
     path("trainings/<int:pk>/", machines.Training.as_view(), name="training"),
+    path("checkpoints/", checkpoints.CheckpointList.as_view(), name="checkpoints"),
+    path("checkpoints/<int:pk>/", checkpoints.CheckpointDetail.as_view(), name="checkpoint"),
+    path(
+        "checkpoints/<int:pk>/evaluations/", checkpoints.CheckpointEvaluations.as_view(), name="evaluations"
+    ),
     path("snapshots/", snapshots.SnapshotList.as_view(), name="snapshots"),
     path("snapshots/<int:pk>/", snapshots.SnapshotDetail.as_view(), name="snapshot"),
     path("snapshots/<int:pk>/manifest/", snapshots.SnapshotManifest.as_view(), name="snapshot_manifest"),

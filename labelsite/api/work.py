@@ -39,7 +39,9 @@ class Imports(Endpoint):
         if format is None:
             uploads.discard(upload)
             known = ", ".join(formats.FORMATS)
-            raise MisstepError(f"{upload.name}: no format that could be guessed, expected one of {known}")
+            raise MisstepError(
+                f"{upload.name}: no format that could be guessed, expected one of {known} (see docs/formats.md)"
+            )
         job = uploads.start_import(upload, format, given["campaign"], self.person, given["section"])
         return Response(JobSerializer(job).data, status=202)
 

@@ -62,6 +62,8 @@ class Campaign(models.Model):
     screening_threshold = models.FloatField(default=0.75)
     generation = models.SmallIntegerField(default=0)
     is_paused = models.BooleanField(default=False)
+    # Put away: paused, and in no list but that of what was put away.
+    is_archived = models.BooleanField(default=False, db_default=False)
     # Sections that are being renamed, from the old name to the new: what was broken off may be finished.
     renames = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
     # Whose machine labels stand beside the steps, and whose scores order the queue.

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import Role, User
 from labelsite.campaigns import arranging
+from labelsite.campaigns.archive import refuse_archived
 from labelsite.campaigns.gold import correct_gold, fill_gold, positions_literal, renew_gold
 from labelsite.campaigns.leases import (
     LEASE_COLUMNS,
@@ -102,6 +103,8 @@ def update_campaign(campaign: Campaign, changes: Mapping[str, Any], *, loaded: J
     if set(changes) == {"is_paused"}:
         set_paused(campaign, changes["is_paused"])
         return Campaign.objects.get(pk=campaign.pk)
+    if changes.get("is_paused") is False:
+        refuse_archived(campaign)
     fresh = Campaign.objects.select_for_update().get(pk=campaign.pk)
     # The text that stands may be from before it was kept plain.
     changes = _stored({"guideline": fresh.guideline, **changes})
@@ -124,6 +127,8 @@ def update_campaign(campaign: Campaign, changes: Mapping[str, Any], *, loaded: J
 
 def set_paused(campaign: Campaign, is_paused: bool) -> None:
     """Stops or restarts new tasks, at once: also while an import keeps the other settings as they are."""
+    if not is_paused:
+        refuse_archived(campaign)
     Campaign.objects.filter(pk=campaign.pk).update(is_paused=is_paused)
 
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from labelsite.campaigns import section_views, views
+from labelsite.campaigns import archive_views, section_views, views
 
 app_name = "campaigns"
 urlpatterns = [
@@ -10,6 +10,8 @@ urlpatterns = [
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/settings/", views.change, name="settings"),
     path("<int:pk>/pause/", views.pause, name="pause"),
+    path("<int:pk>/archive/", archive_views.put_away, name="archive"),
+    path("<int:pk>/delete/", archive_views.delete, name="delete"),
     path("<int:pk>/reorder/", views.reorder, name="reorder"),
     path("<int:pk>/members/", views.members, name="members"),
     path("<int:pk>/members/<int:user_id>/", views.member_state, name="member_state"),

@@ -22,16 +22,18 @@ PAGE = 50
 
 
 def visible_to(user: User) -> QuerySet[Campaign]:
-    """Every campaign for reviewers and admins, their own for annotators."""
-    rows = Campaign.objects.order_by("-id")
+    """Every campaign for reviewers and admins, their own for annotators; none that was put away."""
+    rows = Campaign.objects.filter(is_archived=False).order_by("-id")
     return rows if user.is_reviewer else rows.filter(memberships__user=user)
 
 
 @login_required
 def campaigns(request: HttpRequest) -> HttpResponse:
-    """Newest first, a page at a time by id."""
+    """Newest first, a page at a time by id; for reviewers and admins also those that were put away."""
     user = person(request)
-    rows = visible_to(user)
+    is_archive = user.is_reviewer and request.GET.get("archived") == "1"
+    archived = Campaign.objects.filter(is_archived=True).order_by("-id")
+    rows = archived if is_archive else visible_to(user)
     if (before := request.GET.get("before", "")).isdecimal():
         rows = rows.filter(pk__lt=int(before))
     page = list(rows[: PAGE + 1])
@@ -39,6 +41,8 @@ def campaigns(request: HttpRequest) -> HttpResponse:
         "rows": progress.for_person(user, page[:PAGE]),
         "member_of": _member_of(user),
         "further": page[PAGE - 1].pk if len(page) > PAGE else None,
+        "is_archive": is_archive,
+        "has_archived": user.is_reviewer and archived.exists(),
     }
     return render(request, "campaigns/list.html", context)
 

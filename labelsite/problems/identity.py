@@ -43,20 +43,33 @@ def solution_digest(solution: SolutionRecord, identity: str | None = None) -> st
     return hashlib.sha256("\0".join(pieces).encode()).hexdigest()
 
 
-def record_digest(labelled: LabelledSolution, seen: Occurrences) -> str:
-    """The digest of one record of a file; `seen` knows what came before it."""
-    solution = labelled.solution
-    if not labelled.is_numbered:
-        return solution_digest(solution)
-    content = json.dumps([solution_digest(solution, ""), solution.generator, *_look(labelled)])
-    number = seen.before(f"{solution.problem.text}\0{solution.problem.answer}\0{content}")
-    return BY_CONTENT + hashlib.sha256(f"{content} {number}".encode()).hexdigest()[: 64 - len(BY_CONTENT)]
+class Digests:
+    """The digests of a file's records, in their order."""
+
+    def __init__(self, seen: Occurrences) -> None:
+        self._seen = seen
+        self._last: tuple[tuple[int, str], str] | None = None
+
+    def of(self, labelled: LabelledSolution) -> str:
+        """What the record is known by. Several people's looks at one solution on a line have that solution's digest."""
+        if not labelled.is_numbered:
+            return solution_digest(labelled.solution)
+        place = (labelled.line, labelled.solution.id)
+        if self._last is None or self._last[0] != place:
+            self._last = (place, self._by_content(labelled))
+        return self._last[1]
+
+    def _by_content(self, labelled: LabelledSolution) -> str:
+        solution = labelled.solution
+        content = json.dumps([solution_digest(solution, ""), solution.generator, *_look(labelled)])
+        number = self._seen.before(f"{solution.problem.text}\0{solution.problem.answer}\0{content}")
+        return BY_CONTENT + hashlib.sha256(f"{content} {number}".encode()).hexdigest()[: 64 - len(BY_CONTENT)]
 
 
 def _look(labelled: LabelledSolution) -> Look:
     """Who looked at it, and when: PRM800K has a line for each look, several for one solution."""
-    annotation = labelled.annotation
-    return (None, None) if annotation is None else (annotation.extra.get("labeler"), annotation.created_at)
+    labeler = labelled.annotation.extra.get("labeler") if labelled.annotation else None
+    return (labeler, labelled.annotation.created_at) if labelled.annotation and labeler else (None, None)
 
 
 def adopt_numbered(

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import connection
 
-from labelsite.problems.identity import FindLooks, adopt_numbered, problem_digest, record_digest
+from labelsite.problems.identity import Digests, FindLooks, adopt_numbered, problem_digest
 from labelsite.problems.models import Solution
 from labelsite.problems.read_ahead import ReadAhead
 from ml.formats.identifiers import Occurrences
@@ -64,8 +64,9 @@ def store_batches(
     _wait_for_other_imports(source)
     _check_references_at_once()
     with Occurrences() as seen, ReadAhead(batches(records)) as read:
+        digests = Digests(seen)
         for batch in read:
-            yield _store_batch(batch, source, seen, find_looks)
+            yield _store_batch(batch, source, digests, find_looks)
 
 
 def store_problems(problems: Sequence[Problem], source: str) -> list[int]:
@@ -102,14 +103,14 @@ def _check_references_at_once() -> None:
 
 
 def _store_batch(
-    batch: Sequence[LabelledSolution], source: str, seen: Occurrences, find_looks: FindLooks
+    batch: Sequence[LabelledSolution], source: str, digests: Digests, find_looks: FindLooks
 ) -> list[StoredSolution]:
     problems, new_problems = _store_problems([record.solution.problem for record in batch], source)
     keys: list[tuple[int, str]] = []
     solutions: dict[tuple[int, str], tuple[Any, ...]] = {}
     for record in batch:
         problem_id, kept = problems[problem_digest(record.solution.problem)]
-        key = (problem_id, record_digest(record, seen))
+        key = (problem_id, digests.of(record))
         keys.append(key)
         solutions.setdefault(key, _solution_values(record.solution, kept))
     adopt_numbered(batch, keys, new_problems, find_looks)

@@ -47,7 +47,7 @@ class FreezeForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choices: Any = self.fields["campaign"]
-        choices.queryset = Campaign.objects.order_by("-pk")
+        choices.queryset = Campaign.objects.filter(is_archived=False).order_by("-pk")
         choices.label_from_instance = lambda campaign: campaign.name
 
     def rule(self) -> LabelRule:

@@ -14,6 +14,7 @@ from labelsite.jobs.models import Job
 from labelsite.jobs.services import Work, enqueue
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.naming import default_name
+from labelsite.snapshots.runs import run_for
 from labelsite.snapshots.services import add_row, freeze, write_files
 from ml.targets import LabelRule
 
@@ -28,6 +29,8 @@ def freeze_or_queue(
     """The snapshot, or for a large campaign the job that will make it. Raises MisstepError as `freeze`."""
     if campaign.tasks.all()[: TASKS_AT_ONCE + 1].count() <= TASKS_AT_ONCE:
         return freeze(campaign, labels, rule, name, created_by)
+    # What is refused in any case is said at once, and not by a job that fails later.
+    run_for(campaign, labels)
     return start_freeze(campaign, labels, rule, name, created_by)
 
 

@@ -117,6 +117,8 @@ def _row(item: Evidence, human: dict[str, Any] | None, automatic: dict[str, Any]
         labels=[None] * len(steps),
         label_source=[None] * len(steps),
         options=list(_options(item, human is not None, automatic is not None)),
+        external_id=solution.external_id,
+        source=solution.problem.source,
     )
 
 

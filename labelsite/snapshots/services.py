@@ -34,6 +34,7 @@ from labelsite.snapshots.lineage import lineage_of
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.naming import default_name, free_names
 from labelsite.snapshots.rows import Posteriors, evidence_rows, labelled_rows
+from labelsite.snapshots.runs import run_for
 from labelsite.snapshots.verifying import MANIFEST_FILE, Damaged, require_whole
 from labelsite.snapshots.words import in_words
 from ml.errors import MisstepError
@@ -94,7 +95,7 @@ def write_files(
     beside = snapshots_folder() / f".{uuid.uuid4().hex}"
     try:
         with rare_collections(), _one_moment():
-            run = _run_for(campaign, labels)
+            run = run_for(campaign, labels)
             manifest = _write(beside, campaign, rule, run, next(names), report)
         folder = _settle(beside, manifest)
     finally:
@@ -108,16 +109,6 @@ def write_files(
         created_by=created_by,
     )
     return Files(snapshot, names)
-
-
-def _run_for(campaign: Campaign, labels: str) -> EstimateRun | None:
-    run = estimate_run_of(campaign) if labels != LabelSource.HUMAN else None
-    if labels == LabelSource.AUTOMATIC and run is None:
-        message = _(
-            "campaign %(campaign)s has no loaded estimates, expected a finished search before freezing"
-        )
-        raise MisstepError(message % {"campaign": campaign.name})
-    return run
 
 
 def export(snapshot: Snapshot, target: Path) -> None:
@@ -148,19 +139,6 @@ def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
     """Write a manifest whole and onto the disk: a row that is committed relies on it."""
     with whole_file(path) as stream:
         stream.write(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-
-
-def estimate_run_of(campaign: Campaign) -> EstimateRun | None:
-    """The campaign's own loaded run, or else the latest loaded one that estimated any of its solutions."""
-    if campaign.estimate_run and campaign.estimate_run.loaded_at:
-        return campaign.estimate_run
-    return (
-        EstimateRun.objects.filter(
-            loaded_at__isnull=False, solution_estimates__solution__tasks__campaign=campaign
-        )
-        .order_by("-loaded_at", "-pk")
-        .first()
-    )
 
 
 def add_row(files: Files) -> Snapshot:

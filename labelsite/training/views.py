@@ -140,7 +140,7 @@ def checkpoint(request: HttpRequest, pk: int) -> HttpResponse:
         "rule": said_all(found.card.get("label_rule") or {}),
         "lineage": lineage,
         "evaluations": [(each, plots.evaluation_charts(each), plots.choices(each)) for each in evaluations],
-        "campaigns": Campaign.objects.order_by("name"),
+        "campaigns": Campaign.objects.filter(is_archived=False).order_by("name"),
         "is_moving": any(each.job and not each.job.is_finished for each in evaluations)
         or any(scored.run.job and not scored.run.job.is_finished for scored in lineage.scored),
     }

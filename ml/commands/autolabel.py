@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ml.code_version import code_version
-from ml.commands.autolabel_refusals import refuse_what_cannot_act
-from ml.errors import BadRecord, MisstepError, NotAvailable
+from ml.commands.autolabel_refusals import gradable, refuse_what_cannot_act
+from ml.errors import MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
 from ml.policies import engines_for, load_policy, rollout_style, when_served
 from ml.policies.protocol import Policy
@@ -208,11 +208,10 @@ class AutolabelRun:
         name = self.arguments.format or formats.guess(path)
         if name is None:
             raise MisstepError(f"{path}: its format cannot be guessed, expected --format")
-        for labelled in formats.read(path, name):
-            if labelled.solution.problem.answer is None and self.arguments.reference == "answer":
-                expected = "one to grade rollouts against, or --reference self-consistency"
-                raise BadRecord(str(path), labelled.line, "a problem without a reference answer", expected)
-            yield labelled.solution
+        labelled = formats.read(path, name)
+        if self.arguments.reference == "answer":
+            labelled = gradable(labelled, str(path))
+        yield from formats.solutions(labelled)
 
     def _guidance(self) -> dict[str, bool]:
         """Which of the method's options a value model switches on."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ml.errors import MisstepError
+from ml.errors import BadRecord, MisstepError
+from ml.records import LabelledSolution
 
 # What only some methods have.
 OF_SOME_METHODS = ("candidates", "depth", "searches")
@@ -23,3 +25,12 @@ def refuse_what_cannot_act(arguments: argparse.Namespace, options: Any) -> None:
     if arguments.problems and arguments.continuation_style:
         expected = "--style (fresh problems' rollouts are in their solutions' style)"
         raise MisstepError(f"--continuation-style with --problems, expected {expected}")
+
+
+def gradable(labelled: Iterable[LabelledSolution], file: str) -> Iterator[LabelledSolution]:
+    """The same; raises BadRecord where there is no answer to grade rollouts against."""
+    for found in labelled:
+        if found.solution.problem.answer is None:
+            expected = "one to grade rollouts against, or --reference self-consistency"
+            raise BadRecord(file, found.line, "a problem without a reference answer", expected)
+        yield found

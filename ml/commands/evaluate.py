@@ -23,7 +23,7 @@ from ml.evaluation.rules import (
     judged_by,
 )
 from ml.evaluation.step_curves import step_report
-from ml.formats import FORMATS, read
+from ml.formats import FORMATS, read, with_one_look
 from ml.progress import Progress, print_result
 from ml.snapshot import read_problem_hashes
 
@@ -132,7 +132,8 @@ def _most_likely(judged: Judged, other: Judged | None, other_file: Path | None) 
 def _critiques(options: argparse.Namespace) -> dict[str, Any]:
     by_id = read_critiques(options.critiques)
     critiques, truths, unlabelled, found = [], [], 0, 0
-    for labelled in read(options.solutions, format_of(options.solutions, options.format)):
+    read_all = read(options.solutions, format_of(options.solutions, options.format))
+    for labelled in with_one_look(read_all, str(options.solutions)):
         verdict = verdict_of(labelled)
         if verdict is None:
             unlabelled += 1

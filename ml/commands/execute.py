@@ -10,7 +10,7 @@ from typing import Any
 
 from ml.errors import MisstepError
 from ml.execution import Sandbox, Verdict, sandbox
-from ml.formats import FORMATS, guess, read
+from ml.formats import FORMATS, guess, read, solutions
 from ml.json_lines import as_line
 from ml.progress import Progress, print_result
 from ml.search.grading import code_of
@@ -33,14 +33,16 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     format = options.format or guess(options.solutions)
     if format is None:
-        raise MisstepError(f"{options.solutions}: its format is not known, expected --format")
+        raise MisstepError(
+            f"{options.solutions}: its format is not known, expected --format (see docs/formats.md)"
+        )
     progress, box = Progress("solutions"), sandbox()
     count, verdicts = 0, Counter[str]()
     with whole_file(options.out) as stream:
-        for labelled in read(options.solutions, format):
-            outcomes = outcomes_of(labelled.solution.steps, box)
+        for solution in solutions(read(options.solutions, format)):
+            outcomes = outcomes_of(solution.steps, box)
             if any(outcomes):
-                line = {"id": labelled.solution.id, "steps": outcomes}
+                line = {"id": solution.id, "steps": outcomes}
                 stream.write(as_line(line))
             count += 1
             verdicts.update(outcome["verdict"] for outcome in outcomes if outcome)

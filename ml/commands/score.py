@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from ml import formats
 from ml.errors import MisstepError
 from ml.formats import FORMATS, guess, read
 from ml.progress import Progress, print_result
@@ -39,7 +40,9 @@ def main(argv: list[str]) -> int:
     options = parser().parse_args(argv)
     format = options.format or guess(options.solutions)
     if format is None:
-        raise MisstepError(f"{options.solutions}: its format is not known, expected --format")
+        raise MisstepError(
+            f"{options.solutions}: its format is not known, expected --format (see docs/formats.md)"
+        )
     with whole_file(options.out) as stream:
         result = _score(options, format, stream)
     print_result(result)
@@ -60,8 +63,7 @@ def _score(options: argparse.Namespace, format: str, stream: TextIO) -> dict[str
     seen = {"overlap": 0}
 
     def solutions() -> Iterator[Unscored]:
-        for labelled in read(options.solutions, format):
-            solution = labelled.solution
+        for solution in formats.solutions(read(options.solutions, format)):
             seen["overlap"] += problem_hash(solution.problem.text) in known
             if solution.steps:
                 yield Unscored(solution.id, solution.problem.text, solution.steps)

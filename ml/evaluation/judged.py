@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ml.errors import MisstepError
 from ml.evaluation.pools import read_scores
-from ml.formats import guess, read
+from ml.formats import guess, read, with_one_look
 from ml.records import Annotation, FinishReason, LabelledSolution
 from ml.snapshot import problem_hash
 
@@ -64,7 +64,7 @@ def format_of(solutions: Path, format: str | None) -> str:
     """The given format, or the one that the file shows; raises MisstepError where neither is known."""
     kind = format or guess(solutions)
     if kind is None:
-        raise MisstepError(f"{solutions}: its format is not known, expected --format")
+        raise MisstepError(f"{solutions}: its format is not known, expected --format (see docs/formats.md)")
     return kind
 
 
@@ -73,7 +73,7 @@ def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
     kind, by_id = format_of(solutions, format), read_scores(scores_path)
     rows: list[JudgedSolution] = []
     unlabelled = found = 0
-    for labelled in read(solutions, kind):
+    for labelled in with_one_look(read(solutions, kind), str(solutions)):
         solution, verdict = labelled.solution, verdict_of(labelled)
         values = by_id.get(solution.id)
         found += values is not None

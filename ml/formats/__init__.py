@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import cast
 
 from ml.errors import BadRecord, MisstepError
 from ml.formats import (
+    annotated,
     big_bench_mistake,
     gsm8k_solutions,
     math_aps,
@@ -24,10 +25,11 @@ from ml.formats import (
 )
 from ml.formats.fields import Record
 from ml.formats.identifiers import UsedIds
+from ml.formats.keys import KeyLog
 from ml.formats.lines import Limits, OnError, Unreadable, read_objects
-from ml.records import LabelledSolution
+from ml.records import LabelledSolution, Solution
 
-__all__ = ["FORMATS", "Limits", "guess", "read"]
+__all__ = ["FORMATS", "KeyLog", "Limits", "guess", "read", "solutions", "with_one_look"]
 
 Parse = Callable[[Record, int], Iterator[LabelledSolution]]
 
@@ -45,6 +47,7 @@ MODULES: MappingProxyType[str, ModuleType] = MappingProxyType(
         "math_aps": math_aps,
         "math_shepherd": math_shepherd,
         "stepwise": stepwise,
+        "annotated": annotated,
         "records": records,
     }
 )
@@ -61,18 +64,44 @@ def read(
     on_error: OnError | None = None,
     name: str | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
+    keys: KeyLog | None = None,
 ) -> Iterator[LabelledSolution]:
     """Yield the solutions of a `.jsonl` or gzipped file, with their annotations where the file has some.
 
     Memory does not grow with the file. Without `on_error` the first bad line raises BadRecord; with it, each
     bad line is handed over and reading goes on: a caller can show the first twenty and count the rest.
-    name: what messages call the file (an upload lies under a name of its own).
+    name: what messages call the file (an upload lies under a name of its own). keys: counts what the format does
+    not read.
     Raises MisstepError at once for an unknown format.
     """
     if format not in MODULES:
         raise MisstepError(f"format {format!r}, expected one of {', '.join(FORMATS)}")
-    parse = _marking(MODULES[format], _parse_of(MODULES[format], Path(path), limits))
+    module = MODULES[format]
+    parse = _noting(_marking(module, _parse_of(module, Path(path), limits)), module, keys)
     return _read(Path(path), parse, on_error or _raise, name or str(path), limits)
+
+
+def solutions(labelled: Iterable[LabelledSolution]) -> Iterator[Solution]:
+    """Each solution once, however many people looked at it: a line may hold several looks."""
+    before: tuple[int, str] | None = None
+    for found in labelled:
+        place = (found.line, found.solution.id)
+        if place != before:
+            yield found.solution
+        before = place
+
+
+def with_one_look(labelled: Iterable[LabelledSolution], name: str) -> Iterator[LabelledSolution]:
+    """The same, for measures against one truth; raises BadRecord where several people say what it is."""
+    before: tuple[int, str] | None = None
+    for found in labelled:
+        place = (found.line, found.solution.id)
+        if place == before:
+            raise BadRecord(
+                name, found.line, "several annotations of one solution", "one, to measure against"
+            )
+        before = place
+        yield found
 
 
 def _marking(module: ModuleType, parse: Parse) -> Parse:
@@ -94,6 +123,18 @@ def _parse_of(module: ModuleType, path: Path, limits: Limits) -> Parse:
     return cast(
         Parse, module.parser(lambda: closing(read_objects(path, str(path), limits, lambda error: None)))
     )
+
+
+def _noting(parse: Parse, module: ModuleType, keys: KeyLog | None) -> Parse:
+    """`parse` that also notes the keys of each line that could be read."""
+    if keys is None:
+        return parse
+
+    def noted(record: Record, line: int) -> Iterator[LabelledSolution]:
+        yield from parse(record, line)
+        keys.note(module, record)
+
+    return noted
 
 
 def _read(

@@ -13,6 +13,7 @@ LABELER = "imported:big_bench_mistake"
 # All traces of the published files come from this model (the paper, section 2.1).
 GENERATOR = "PaLM 2"
 KEYS = frozenset({"input", "steps", "answer", "target", "mistake_index"})
+READS = KEYS
 
 
 def parse(record: Record, line: int) -> Iterator[LabelledSolution]:

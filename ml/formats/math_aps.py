@@ -19,6 +19,7 @@ from ml.records import LabelledSolution, Problem, Solution
 from ml.segmentation import segment
 
 KEYS = frozenset({"question", "reasoning_steps"})
+READS = frozenset({"question_id", "question", "final_answer", "reasoning_steps"})
 # Search stops long before these; without them one line could unfold into more than the memory holds.
 DEEPEST = 100
 MOST_NODES = 10_000

@@ -15,6 +15,7 @@ TAG = "ки"
 FIRST_STEP = "Step 1:"
 SIGNS = {"+": 1, "-": 0}
 KEYS = frozenset({"input", "label"})
+READS = frozenset({"input", "label", "task"})
 
 
 def parse(record: Record, line: int) -> Iterator[LabelledSolution]:

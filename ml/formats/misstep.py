@@ -13,6 +13,14 @@ from ml.records import Annotation, LabelledSolution, Problem, Solution
 LABELER = "checker"
 ID_KEY = "id"
 KEYS = frozenset({"problem", "solutions"})
+# `empty_samples` and `ungraded_samples` say what is not in the file; the readers of pools count them.
+READS = frozenset(
+    {
+        "id", "problem", "answer", "reference_solution", "generator", "empty_samples", "ungraded_samples", "solutions",
+        "solutions[].steps", "solutions[].style", "solutions[].generator", "solutions[].final_answer",
+        "solutions[].is_correct", "solutions[].first_mistake",
+    }
+)  # fmt: skip
 
 
 def parse(record: Record, line: int) -> Iterator[LabelledSolution]:

@@ -15,6 +15,20 @@ NOT_APPLICABLE = "N/A"
 VERDICTS = ("correct", "wrong")
 ID_KEY = "uuid"
 KEYS = frozenset({"uuid", "question", "model_output_steps", "model_output_solution_first_error_step"})
+READS = frozenset(
+    {
+        "uuid",
+        "question",
+        "ground_truth_answer",
+        "ground_truth_solution",
+        "question_type",
+        "model_output_steps",
+        "model_output_answer_correctness",
+        "model_output_solution_correctness",
+        "model_output_solution_first_error_step",
+        "model_output_solution_first_error_reason",
+    }
+)
 
 
 def parse(record: Record, line: int) -> Iterator[LabelledSolution]:

@@ -16,6 +16,7 @@ from ml.records import LabelledSolution, Problem, Solution
 LABELER = "imported:processbench"
 ID_KEY = "id"
 KEYS = frozenset({"problem", "steps", "final_answer_correct", "label"})
+READS = frozenset({"id", "generator", "problem", "steps", "final_answer_correct", "label"})
 
 
 def parse(record: Record, line: int) -> Iterator[LabelledSolution]:

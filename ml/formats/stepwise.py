@@ -20,6 +20,7 @@ from ml.records import LabelledSolution, Problem, Solution
 
 LABELER = "imported:stepwise"
 KEYS = frozenset({"prompt", "completions", "labels"})
+READS = KEYS
 Neutral = Literal["positive", "negative", "drop"]
 Alternatives = Literal["rows", "skip"]
 Label = bool | float

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from labelsite.accounts.models import User
-from labelsite.annotations.importers import ImportRefused, import_file
+from labelsite.annotations.import_refusals import ImportRefused
+from labelsite.annotations.importers import import_file
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.campaigns.models import Assignment, Protocol, Task
 from labelsite.campaigns.services import claim_next

@@ -28,6 +28,7 @@ def counts() -> dict[str, int]:
 
 
 def run(path: Path, format: str, campaign: str = "C", **options: object) -> None:
+    options = {"create_campaign": True, **options}
     call_command("import_solutions", str(path), format=format, campaign=campaign, **options)
 
 

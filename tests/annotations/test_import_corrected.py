@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from labelsite.annotations.importers import Differs, import_file
+from labelsite.annotations.import_refusals import Differs
+from labelsite.annotations.importers import import_file
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Task
 from labelsite.problems.models import Solution
@@ -46,7 +47,7 @@ def test_another_word_on_the_answer_is_refused_and_none_at_all_is_not(tmp_path: 
 
 def test_the_command_fails_and_with_revise_keeps_the_old_label_as_an_earlier_revision(tmp_path: Path) -> None:
     path, asked = written(tmp_path, bench(1)), {"format": "processbench", "campaign": "C"}
-    call_command("import_solutions", path, **asked, stdout=StringIO())
+    call_command("import_solutions", path, **asked, create_campaign=True, stdout=StringIO())
     written(tmp_path, bench(-1, True))
     with pytest.raises(CommandError, match="--revise"):
         call_command("import_solutions", path, **asked, stdout=StringIO())

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from labelsite.annotations.importers import ImportSummary, import_file
+from labelsite.annotations.import_summary import ImportSummary
+from labelsite.annotations.importers import import_file
 from labelsite.annotations.models import Annotation
 from labelsite.problems.identity import solution_digest
 from labelsite.problems.models import Solution

@@ -145,7 +145,8 @@ def test_a_colleagues_assignment_is_not_mine(annotator: APIClient, campaign: Cam
     other = script_of(colleague)
     url = f"/api/v1/assignments/{found['assignment']}/"
     body = {"token": found["token"], "version": 0, "draft": {}}
-    assert other.post(f"{url}heartbeat/", body, format="json").json() == {"held": False}
+    token = {"token": found["token"]}
+    assert other.post(f"{url}heartbeat/", token, format="json").json() == {"held": False}
     assert other.put(f"{url}draft/", body, format="json").status_code == 404
     assert submit(other, submission(found, [1, 1])).status_code == 404
     assert not Annotation.objects.exists()

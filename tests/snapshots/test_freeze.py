@@ -221,7 +221,7 @@ def test_freezing_takes_a_fixed_number_of_queries(campaign: Campaign, django_ass
 @pytest.mark.parametrize("name", ["samples_raw", "phase1_train"])
 def test_prm800k_lines_of_real_files_come_back_field_for_field(name: str):
     path = real_data(f"prm800k/{name}.jsonl")
-    call_command("import_solutions", str(path), format="prm800k", campaign=name)
+    call_command("import_solutions", str(path), format="prm800k", campaign=name, create_campaign=True)
     written = prm800k_lines(annotations_of(Campaign.objects.get(name=name)))
     lines = path.read_text().splitlines()
     assert [json.loads(json.dumps(record)) for record in written] == [json.loads(line) for line in lines]
@@ -229,7 +229,7 @@ def test_prm800k_lines_of_real_files_come_back_field_for_field(name: str):
 
 def test_a_snapshot_of_a_real_file_trains_on_what_people_finished():
     path = real_data("prm800k/samples_raw.jsonl")
-    call_command("import_solutions", str(path), format="prm800k", campaign="Real")
+    call_command("import_solutions", str(path), format="prm800k", campaign="Real", create_campaign=True)
     snapshot = freeze(Campaign.objects.get(name="Real"), "human")
     # Six lines: one was given up, and one was for screening.
     assert snapshot.manifest["filters"] == {

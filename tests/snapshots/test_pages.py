@@ -141,6 +141,7 @@ def test_labels_of_excluded_people_are_in_no_download(browser: Client, campaign:
 
 
 def test_downloads_are_never_shown_by_a_browser(browser: Client, campaign: Campaign):
+    make_estimates(campaign.tasks.get().solution, [1.0, 1.0, 1.0])
     snapshot = freeze(campaign, "mixed", name='A "quoted" <name>')
     for name in ("manifest.json", "parts/0/", "annotations.jsonl", "prm800k.jsonl", "stepwise.jsonl"):
         response = browser.get(f"{URL}{snapshot.pk}/{name}")

@@ -11,7 +11,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from labelsite.annotations.importers import ImportRefused, import_file
+from labelsite.annotations.import_refusals import ImportRefused
+from labelsite.annotations.importers import import_file
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Campaign
 from labelsite.snapshots.annotation_lines import annotations_of, prm800k_lines

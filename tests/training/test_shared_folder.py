@@ -13,15 +13,17 @@ from ml.commands.train import parser, request_from
 from ml.prm.request import with_rule
 from ml.snapshot import read_snapshot
 from ml.targets import LabelRule
-from tests.factories import make_user
+from tests.factories import make_estimate_run, make_user
 from tests.training.pocket import pocket_campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def sharing() -> tuple[Snapshot, Snapshot]:
-    """A human and a mixed snapshot of the same bytes: there is no search, and nobody rated a step 0."""
+    """A human and a mixed snapshot of the same bytes: the search estimated nothing, and nobody rated a step 0."""
     campaign = pocket_campaign(count=20, annotator=make_user())
+    campaign.estimate_run = make_estimate_run()
+    campaign.save()
     first = freeze(campaign, "human", LabelRule(neutral="negative"), name="First")
     second = freeze(campaign, "mixed", LabelRule(neutral="drop"), name="Second")
     assert (first.folder, first.sha256) == (second.folder, second.sha256)

@@ -1,4 +1,4 @@
-"""`manage.py import_solutions FILE --format F --campaign C [--section S] [--revise] [--dry-run]`."""
+"""`import_solutions FILE --format F --campaign C [--create-campaign] [--section S] [--revise] [--dry-run]`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, help="JSON Lines, plain or .gz")
-        parser.add_argument("--format", required=True, choices=formats.FORMATS)
-        parser.add_argument("--campaign", required=True, help="name; made when there is none of that name")
+        parser.add_argument(
+            "--format", required=True, choices=formats.FORMATS, help="docs/formats.md has an example of each"
+        )
+        parser.add_argument("--campaign", required=True, help="its name")
+        parser.add_argument(
+            "--create-campaign",
+            action="store_true",
+            help="make the campaign when there is none of that name, open to every annotator",
+        )
         parser.add_argument(
             "--section", default="", help="the part of the campaign that the new tasks belong to"
         )
@@ -42,6 +49,7 @@ class Command(BaseCommand):
                 dry_run=options["dry_run"],
                 report=progress.report,
                 revises=options["revise"],
+                create=options["create_campaign"],
             )
         except MisstepError as error:
             raise CommandError(str(error)) from error

@@ -1,0 +1,45 @@
+"""The campaign that an import goes to: found by its name, or made."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from django.db import IntegrityError, transaction
+
+from labelsite.accounts.models import User
+from labelsite.campaigns.models import Campaign
+from labelsite.campaigns.services import add_everyone, create_campaign
+from ml.errors import MisstepError
+
+# Among so many of the newest campaigns a misspelt name is looked for.
+KNOWN_NAMES = 1_000
+
+
+def campaign_named(name: str, created_by: User | None = None, create: bool = True) -> tuple[Campaign, bool]:
+    """The campaign of that name, and whether it is new: a missing one is made with the default settings, open to
+    every annotator. Raises MisstepError where it is missing and not to be made.
+    """
+    if not name.strip() or len(name) > 120:
+        raise MisstepError(f"campaign name {name[:20]!r}..., expected 1 to 120 characters")
+    known = Campaign.objects.filter(name=name)
+    if campaign := known.first():
+        return campaign, False
+    if not create:
+        raise MisstepError(_missing(name))
+    try:
+        with transaction.atomic():
+            campaign = create_campaign(name, created_by=created_by)
+            add_everyone(campaign)
+    except IntegrityError:
+        # Another import made it in the same moment; by now it is committed.
+        return known.get(), False
+    return campaign, True
+
+
+def _missing(name: str) -> str:
+    """That there is no such campaign, with the names that may have been meant."""
+    names = list(Campaign.objects.order_by("-pk").values_list("name", flat=True)[:KNOWN_NAMES])
+    near = get_close_matches(name, names, n=3) or names[:3]
+    known = ", ".join(repr(found) for found in near)
+    expected = f"one of those that are there ({known}, ...)" if known else "one that is there"
+    return f"no campaign {name!r}, expected {expected}, or --create-campaign to make it"

@@ -1,0 +1,50 @@
+"""What an import read and what of it was new, in figures and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass
+class ImportSummary:
+    """What an import read, and what of it was new."""
+
+    campaign: str
+    format: str
+    solutions: int = 0
+    new_solutions: int = 0
+    new_tasks: int = 0
+    new_annotations: int = 0
+    broken_rules: int = 0
+    revised: int = 0
+    dry_run: bool = False
+    new_campaign: bool = False
+    # Keys of the file that its format does not read, with the number of lines; and those kept as they are.
+    unread_keys: dict[str, int] = field(default_factory=dict)
+    kept_keys: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        verb = "would add" if self.dry_run else "added"
+        return (
+            f"read {self.solutions} solutions; {verb} {self.new_solutions} solutions,"
+            f" {self.new_tasks} tasks and {self.new_annotations} annotations"
+            f" ({self.broken_rules} break a label rule) to {'the new campaign ' * self.new_campaign}{self.campaign}"
+            + "".join(f"; {told}" for told in (*self._revised(), *self._keys_told()))
+        )
+
+    def _revised(self) -> Iterator[str]:
+        if self.revised:
+            yield f"{'would put' if self.dry_run else 'put'} {self.revised} that were there right"
+
+    def _keys_told(self) -> Iterator[str]:
+        if self.kept_keys:
+            yield f"kept as metadata: {counts_in_words(self.kept_keys)}"
+        if self.unread_keys:
+            yield f"not read, so not imported: {counts_in_words(self.unread_keys)}"
+
+
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """`foo (3), bar (1)`: the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} ({count})" for name, count in ordered)

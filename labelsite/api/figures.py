@@ -1,0 +1,192 @@
+"""What the pages show of a campaign and its people, for scripts: progress, members, and the comparison's figures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, cast
+
+from django.http import HttpRequest
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labelsite.accounts.models import User
+from labelsite.api.base import Endpoint, IsReviewer
+from labelsite.api.serializers import ProblemSerializer
+from labelsite.campaigns import progress
+from labelsite.campaigns.access import campaign_or_404
+from labelsite.campaigns.models import Task
+from labelsite.comparison.lens import lens_for
+from labelsite.comparison.overview import Overview, overview
+
+
+class DaySerializer(serializers.Serializer[Any]):
+    day = serializers.DateField()
+    count = serializers.IntegerField()
+
+
+class ProgressSerializer(serializers.Serializer[Any]):
+    """How far a campaign is: its work, and gold and screening beside."""
+
+    tasks = serializers.IntegerField()
+    done = serializers.IntegerField()
+    set_aside = serializers.IntegerField()
+    share = serializers.FloatField(help_text="of the tasks that are done")
+    wanted = serializers.IntegerField(help_text="looks that the tasks want in all")
+    free = serializers.IntegerField(help_text="looks that nobody has taken yet")
+    gold = serializers.IntegerField()
+    screening = serializers.IntegerField()
+    days = DaySerializer(many=True, help_text="submitted on each of the last days")
+
+
+class MemberSerializer(serializers.Serializer[Any]):
+    """Who may label, and what they did here."""
+
+    username = serializers.CharField(source="user.username")
+    state = serializers.CharField()
+    sections = serializers.ListField(child=serializers.CharField(), help_text="kept to these; none: all")
+    submitted = serializers.IntegerField()
+    in_hand = serializers.IntegerField()
+
+
+class PersonSerializer(serializers.Serializer[Any]):
+    annotator = serializers.CharField()
+    looks = serializers.IntegerField()
+    steps = serializers.IntegerField()
+    mistakes = serializers.IntegerField()
+    gold_seen = serializers.IntegerField()
+    gold_accuracy = serializers.FloatField(allow_null=True)
+    gold_interval = serializers.ListField(child=serializers.FloatField())
+    gold_bias = serializers.FloatField(allow_null=True)
+    seconds = serializers.FloatField(allow_null=True, help_text="the median")
+    machine_agreement = serializers.FloatField(allow_null=True)
+    machine_count = serializers.IntegerField()
+
+
+class PairSerializer(serializers.Serializer[Any]):
+    first = serializers.CharField()
+    second = serializers.CharField()
+    common = serializers.IntegerField()
+    exact = serializers.FloatField()
+    kappa = serializers.FloatField(allow_null=True)
+
+
+class BetweenSerializer(serializers.Serializer[Any]):
+    solutions_shared = serializers.IntegerField()
+    alpha = serializers.FloatField(allow_null=True)
+    percent = serializers.FloatField(allow_null=True)
+    pairs = PairSerializer(many=True)
+
+
+class AgreementSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    exact = serializers.FloatField()
+    exact_interval = serializers.ListField(child=serializers.FloatField())
+    within_one = serializers.FloatField()
+    bias = serializers.FloatField(allow_null=True, help_text="in steps; positive: the machine is late")
+    kappa = serializers.FloatField(allow_null=True)
+
+
+class KindsSerializer(serializers.Serializer[Any]):
+    agree = serializers.IntegerField()
+    earlier = serializers.IntegerField()
+    later = serializers.IntegerField()
+    misses = serializers.IntegerField()
+    invents = serializers.IntegerField()
+
+
+class StepsSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    kappa = serializers.FloatField(allow_null=True)
+    auc = serializers.FloatField(allow_null=True)
+
+
+class ComparisonSerializer(serializers.Serializer[Any]):
+    """People against people, and against a run of estimates; what needs a run is null without one."""
+
+    run = serializers.IntegerField(allow_null=True)
+    is_gold = serializers.BooleanField(help_text="gold stands in for people")
+    looks = serializers.IntegerField()
+    both = serializers.IntegerField(help_text="looks at solutions that the run estimated")
+    unmarked = serializers.IntegerField(help_text="solutions with a wrong answer and no marked mistake")
+    persons = PersonSerializer(many=True)
+    between = BetweenSerializer()
+    agreement = AgreementSerializer(allow_null=True)
+    kinds = KindsSerializer(allow_null=True)
+    steps = StepsSerializer(allow_null=True)
+
+
+class Progress(Endpoint):
+    """How far a campaign is."""
+
+    needs = (IsReviewer,)
+
+    @extend_schema(responses={200: ProgressSerializer, 404: ProblemSerializer})
+    def get(self, request: Request, pk: int) -> Response:
+        campaign = campaign_or_404(self.person, pk)
+        found = {**progress.counts(campaign), "days": progress.plot(campaign)}
+        return Response(ProgressSerializer(found).data)
+
+
+class Members(Endpoint):
+    """Who may label in a campaign. The campaign's own `members` sets them."""
+
+    needs = (IsReviewer,)
+
+    @extend_schema(responses={200: MemberSerializer(many=True), 404: ProblemSerializer})
+    def get(self, request: Request, pk: int) -> Response:
+        campaign = campaign_or_404(self.person, pk)
+        return Response(MemberSerializer(progress.members(campaign), many=True).data)
+
+
+class Comparison(Endpoint):
+    """The figures of the comparison page: agreement of people, and of people with tree search."""
+
+    needs = (IsReviewer,)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("run", int, description="a run of estimates; the campaign's own if left out"),
+            OpenApiParameter("of", str, description="`gold`, or an annotator's id; everybody if left out"),
+            OpenApiParameter("blind", str, enum=["1"], description="only looks that saw no machine label"),
+        ],
+        responses={200: ComparisonSerializer, 404: ProblemSerializer},
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        lens = lens_for(cast(HttpRequest, request), pk)
+        has_gold = Task.objects.filter(campaign=lens.campaign, gold__isnull=False).exists()
+        found = overview(lens.campaign, lens.run, lens.against, has_gold)
+        return Response(ComparisonSerializer(_figures(found, lens.run.pk if lens.run else None)).data)
+
+
+def _figures(found: Overview, run: int | None) -> dict[str, Any]:
+    """The overview's numbers, with people by name; its charts are for the page."""
+    persons, pairs = found.persons, found.between.pairs
+    named = User.objects.in_bulk(
+        {row.annotator for row in persons}
+        | {person for pair in pairs for person in (pair.first, pair.second)}
+    )
+
+    def name(annotator: int) -> str:
+        return named[annotator].username if annotator in named else str(annotator)
+
+    return {
+        "run": run,
+        "is_gold": found.is_gold,
+        "looks": found.looks,
+        "both": found.both,
+        "unmarked": found.unmarked,
+        "persons": [{**asdict(row), "annotator": name(row.annotator)} for row in persons],
+        "between": {
+            "solutions_shared": found.between.solutions_shared,
+            "alpha": found.between.alpha,
+            "percent": found.between.percent,
+            "pairs": [
+                {**asdict(pair), "first": name(pair.first), "second": name(pair.second)} for pair in pairs
+            ],
+        },
+        "agreement": found.agreement,
+        "kinds": found.kinds,
+        "steps": found.steps,
+    }

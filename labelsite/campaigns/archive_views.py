@@ -1,0 +1,44 @@
+"""Putting a campaign away, bringing it back, and deleting one that holds no labels."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from labelsite.accounts.access import admin_required
+from labelsite.campaigns import archive
+from labelsite.campaigns.models import Campaign
+from ml.errors import MisstepError
+
+
+@require_POST
+@admin_required
+def put_away(request: HttpRequest, pk: int) -> HttpResponse:
+    """Archive the campaign (`is_archived=1`) or restore it (`is_archived=0`)."""
+    wanted = request.POST.get("is_archived", "")
+    if wanted not in ("0", "1"):
+        text = f"is_archived {wanted!r}, expected 0 or 1"
+        return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
+    campaign = get_object_or_404(Campaign, pk=pk)
+    archive.set_archived(campaign, wanted == "1")
+    if wanted == "1":
+        messages.success(request, _("“%(name)s” is archived.") % {"name": campaign.name})
+        return redirect("campaigns:list")
+    messages.success(request, _("“%(name)s” is back, and paused.") % {"name": campaign.name})
+    return redirect("campaigns:detail", pk)
+
+
+@require_POST
+@admin_required
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    campaign = get_object_or_404(Campaign, pk=pk)
+    try:
+        archive.delete(campaign)
+    except MisstepError as error:
+        messages.error(request, str(error))
+        return redirect("campaigns:detail", pk)
+    messages.success(request, _("“%(name)s” is deleted.") % {"name": campaign.name})
+    return redirect("campaigns:list")

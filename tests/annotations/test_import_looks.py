@@ -1,0 +1,50 @@
+"""Several people's looks at one solution on a line, in files with and without ids of their own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labelsite.annotations.import_refusals import Differs
+from labelsite.annotations.importers import import_file
+from labelsite.annotations.models import Annotation
+from labelsite.problems.models import Solution
+
+pytestmark = pytest.mark.django_db
+
+
+def written(path: Path, *lines: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def looked_at(problem: str, **first_mistakes: int | None) -> dict[str, Any]:
+    looks = [
+        {"annotator": name, "first_mistake": first, "created_at": f"2026-01-0{place}T00:00:00Z"}
+        for place, (name, first) in enumerate(first_mistakes.items(), 1)
+    ]
+    return {"problem": problem, "steps": ["one", "two"], "annotations": looks}
+
+
+def test_looks_on_a_line_without_an_id_belong_to_one_solution_wherever_the_line_stands(
+    tmp_path: Path,
+) -> None:
+    line, other = looked_at("1 + 1?", kim=1, lee=None), looked_at("2 + 2?", kim=0)
+    summary = import_file(written(tmp_path / "a.jsonl", line), "annotated", "C")
+    assert (summary.solutions, summary.new_annotations, Solution.objects.count()) == (1, 2, 1)
+    again = import_file(written(tmp_path / "b.jsonl", other, line), "annotated", "C")
+    assert (again.new_solutions, again.new_annotations) == (1, 1)
+    assert Annotation.objects.count() == 3
+
+
+def test_two_people_who_corrected_themselves_are_both_revised(tmp_path: Path) -> None:
+    import_file(written(tmp_path / "a.jsonl", looked_at("1 + 1?", kim=1, lee=None)), "annotated", "C")
+    corrected = written(tmp_path / "b.jsonl", looked_at("1 + 1?", kim=0, lee=1))
+    with pytest.raises(Differs):
+        import_file(corrected, "annotated", "C")
+    assert import_file(corrected, "annotated", "C", revises=True).revised == 2
+    live = Annotation.objects.filter(is_live=True).order_by("annotator__username")
+    assert list(live.values_list("trajectory", "revision")) == [([-1], 2), ([1, -1], 2)]

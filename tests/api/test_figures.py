@@ -1,0 +1,121 @@
+"""A script reads what the pages show: progress, members, agreement, trainings, checkpoints and evaluations."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from labelsite.accounts.models import User
+from labelsite.campaigns.models import Assignment, Campaign
+from labelsite.training.models import Evaluation
+from labelsite.training.services import start_training
+from tests.factories import (
+    make_annotation,
+    make_campaign,
+    make_estimates,
+    make_job,
+    make_member,
+    make_task,
+    make_user,
+)
+from tests.training.test_pages import make_checkpoint, make_snapshot
+
+pytestmark = pytest.mark.django_db
+API = "/api/v1/"
+
+
+@pytest.fixture
+def campaign(ann: User) -> Campaign:
+    """Six solutions that two people looked at, and a run: they differ on one, and the run is right elsewhere."""
+    campaign = make_campaign("C", members=[ann])
+    bob = make_user(username="bob")
+    make_member(campaign, bob, sections=["algebra"])
+    for number in range(6):
+        task = make_task(campaign, overlap=3)
+        make_annotation(task, ann, [1, -1])
+        make_annotation(task, bob, [1, 1] if number == 5 else [1, -1])
+        campaign.estimate_run = make_estimates(
+            task.solution, [1.0, 0.0], run=campaign.estimate_run, first_mistake=1
+        )
+    campaign.save()
+    return campaign
+
+
+def test_progress_is_told_in_numbers(reviewer: APIClient, campaign: Campaign):
+    Assignment.objects.update(heartbeat_at=timezone.now())
+    found = reviewer.get(f"{API}campaigns/{campaign.pk}/progress/").json()
+    assert (found["tasks"], found["wanted"], found["gold"]) == (6, 18, 0)
+    assert len(found["days"]) == 14 and sum(day["count"] for day in found["days"]) == 12
+
+
+def test_members_are_listed_with_what_they_did(reviewer: APIClient, campaign: Campaign):
+    ann, bob = reviewer.get(f"{API}campaigns/{campaign.pk}/members/").json()
+    assert (ann["username"], ann["submitted"], ann["sections"]) == ("ann", 6, [])
+    assert (bob["username"], bob["state"], bob["sections"]) == ("bob", "admitted", ["algebra"])
+
+
+def test_agreement_is_told_between_people_and_with_the_run(reviewer: APIClient, campaign: Campaign):
+    url = f"{API}campaigns/{campaign.pk}/comparison/"
+    found = reviewer.get(url).json()
+    assert found["run"] == campaign.estimate_run_id and (found["looks"], found["both"]) == (12, 12)
+    (pair,) = found["between"]["pairs"]
+    assert {pair["first"], pair["second"]} == {"ann", "bob"}
+    assert (pair["common"], pair["exact"]) == (6, pytest.approx(5 / 6))
+    assert found["agreement"]["exact"] == pytest.approx(11 / 12)
+    assert found["kinds"]["invents"] == 1 and found["steps"]["count"] == 24
+    assert {person["annotator"] for person in found["persons"]} == {"ann", "bob"}
+    of_ann = reviewer.get(url, {"of": User.objects.get(username="ann").pk}).json()
+    assert of_ann["looks"] == 6 and of_ann["agreement"]["exact"] == 1.0
+
+
+def test_figures_of_a_campaign_without_labels_are_null_and_no_error(reviewer: APIClient):
+    url = f"{API}campaigns/{make_campaign().pk}/"
+    found = reviewer.get(f"{url}comparison/").json()
+    assert (found["run"], found["agreement"], found["between"]["alpha"]) == (None, None, None)
+    assert reviewer.get(f"{url}progress/").json()["share"] == 0
+    assert reviewer.get(f"{API}campaigns/{10**9}/comparison/").status_code == 404
+
+
+def test_trainings_are_listed_newest_first(reviewer: APIClient):
+    older, newer = (start_training(make_snapshot(), "mixed", seed=seed) for seed in (1, 2))
+    checkpoint = make_checkpoint(older)
+    rows = reviewer.get(f"{API}trainings/").json()["results"]
+    assert [(row["id"], row["checkpoint"]) for row in rows] == [(newer.pk, None), (older.pk, checkpoint.pk)]
+
+
+def test_checkpoints_and_their_evaluations_are_read(reviewer: APIClient):
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    waiting = Evaluation.objects.create(
+        checkpoint=checkpoint, kind="first-mistake", data="C", job=make_job(result=None)
+    )
+    done = Evaluation.objects.create(
+        checkpoint=checkpoint, kind="best-of-n", data="pool", result={"rows": [1]}
+    )
+    (row,) = reviewer.get(f"{API}checkpoints/").json()["results"]
+    assert (row["id"], row["validation"]["f1"]) == (checkpoint.pk, 0.7) and "card" not in row
+    one = reviewer.get(f"{API}checkpoints/{checkpoint.pk}/").json()
+    assert one["card"]["counts"] == {"train_rows": 80} and one["training"] == checkpoint.run_id
+    rows = reviewer.get(f"{API}checkpoints/{checkpoint.pk}/evaluations/").json()["results"]
+    assert [(row["id"], row["figures"]) for row in rows] == [(done.pk, {"rows": [1]}), (waiting.pk, None)]
+    assert reviewer.get(f"{API}checkpoints/{10**9}/evaluations/").status_code == 404
+
+
+def test_who_may_read_a_page_may_read_its_figures_and_nobody_else(
+    admin: APIClient, reviewer: APIClient, annotator: APIClient, outsider: APIClient, campaign: Campaign
+):
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    names = ("progress", "members", "comparison")
+    urls = [f"campaigns/{campaign.pk}/{name}/" for name in names]
+    one = f"checkpoints/{checkpoint.pk}/"
+    for url in [*urls, "trainings/", "checkpoints/", one, f"{one}evaluations/"]:
+        scripts = [admin, reviewer, annotator, outsider, APIClient()]
+        assert [script.get(API + url).status_code for script in scripts] == [200, 200, 403, 403, 401], url
+
+
+@pytest.mark.parametrize("path", ["v1/nothing/", "v1/campaigns/1/nothing/", "v2/campaigns/", "nothing"])
+def test_an_unknown_address_of_the_api_is_a_problem_and_elsewhere_a_page(admin: APIClient, path: str):
+    response = admin.get(f"/api/{path}")
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert "<html" in admin.get("/nothing/").content.decode()

@@ -1,0 +1,136 @@
+"""A campaign can be put away and brought back, and deleted while it holds nobody's labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from labelsite.campaigns import archive
+from labelsite.campaigns.models import Campaign, Task
+from labelsite.campaigns.services import NothingLeft, claim_next, set_paused
+from labelsite.comparison.models import Adjudication
+from labelsite.problems.models import Solution
+from labelsite.snapshots.models import Snapshot
+from ml.errors import MisstepError
+from tests.annotations.test_import import processbench_line
+from tests.factories import make_annotation, make_campaign, make_machine, make_task, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    campaign = make_campaign("Misspelt", members=[make_user(username="ann")])
+    make_task(campaign)
+    return campaign
+
+
+@pytest.fixture
+def browser(client: Client) -> Client:
+    client.force_login(make_user("admin"))
+    return client
+
+
+def lists(role_client: Client) -> str:
+    pages = [role_client.get(url).content.decode() for url in ("/campaigns/", "/campaigns/mine/")]
+    return "".join(pages) + str(role_client.get("/api/v1/campaigns/").json())
+
+
+def test_an_archived_campaign_is_in_no_list_and_hands_out_nothing(browser: Client, campaign: Campaign):
+    assert "Misspelt" in lists(browser)
+    browser.post(f"/campaigns/{campaign.pk}/archive/", {"is_archived": "1"}, follow=True)
+    assert "Misspelt" not in lists(browser)
+    assert "Misspelt" in browser.get("/campaigns/?archived=1").content.decode()
+    assert "Misspelt" in str(browser.get("/api/v1/campaigns/?archived=1").json())
+    assert "Restore the campaign" in browser.get(f"/campaigns/{campaign.pk}/").content.decode()
+    ann = campaign.memberships.get().user
+    campaign.refresh_from_db()
+    assert isinstance(claim_next(campaign, ann), NothingLeft)
+    browser.force_login(ann)
+    assert "Misspelt" not in lists(browser)
+    assert "Misspelt" not in browser.get("/campaigns/?archived=1").content.decode()
+    assert browser.get(f"/campaigns/{campaign.pk}/").status_code == 404
+
+
+def test_what_was_archived_is_restored_and_then_let_go_on(browser: Client, campaign: Campaign):
+    archive.set_archived(campaign, True)
+    with pytest.raises(MisstepError, match="archived"):
+        set_paused(campaign, False)
+    browser.post(f"/campaigns/{campaign.pk}/archive/", {"is_archived": "0"})
+    campaign.refresh_from_db()
+    assert (campaign.is_archived, campaign.is_paused) == (False, True)
+    browser.post(f"/campaigns/{campaign.pk}/pause/", {"is_paused": "0"})
+    assert not isinstance(claim_next(campaign, campaign.memberships.get().user), NothingLeft)
+
+
+def test_an_import_into_an_archived_campaign_is_refused(campaign: Campaign, tmp_path: Path):
+    archive.set_archived(campaign, True)
+    path = tmp_path / "some.jsonl"
+    path.write_text(processbench_line(1) + "\n")
+    with pytest.raises(CommandError, match="archived"):
+        call_command("import_solutions", str(path), format="processbench", campaign="Misspelt")
+    assert campaign.tasks.count() == 1
+
+
+def test_scripts_archive_what_they_read_and_restore_it(browser: Client, campaign: Campaign):
+    url = f"/api/v1/campaigns/{campaign.pk}/"
+    read = browser.get(url).json()
+    same = browser.patch(url, read, content_type="application/json").json()
+    assert (same["is_archived"], same["is_paused"]) == (False, False)
+    away = browser.patch(url, {**read, "is_archived": True}, content_type="application/json").json()
+    assert (away["is_archived"], away["is_paused"]) == (True, True)
+    refused = browser.patch(url, {"is_paused": False}, content_type="application/json")
+    assert (refused.status_code, refused.json()["code"]) == (422, "refused")
+    back = browser.patch(url, {"is_archived": False}, content_type="application/json").json()
+    assert (back["is_archived"], back["is_paused"]) == (False, True)
+
+
+def test_a_campaign_without_labels_is_deleted_and_its_solutions_stay(browser: Client, campaign: Campaign):
+    page = browser.post(f"/campaigns/{campaign.pk}/delete/", follow=True).content.decode()
+    assert "“Misspelt” is deleted." in page
+    assert not Campaign.objects.exists() and not Task.objects.exists() and Solution.objects.count() == 1
+
+
+def annotated(campaign: Campaign) -> None:
+    make_annotation(campaign.tasks.get(), make_machine())
+
+
+def frozen(campaign: Campaign) -> None:
+    Snapshot.objects.create(
+        name="S", campaign=campaign, labels="human", folder="f", sha256="0" * 64, manifest={}
+    )
+
+
+def settled(campaign: Campaign) -> None:
+    Adjudication.objects.create(task=campaign.tasks.get(), reviewer=make_user("reviewer"), positions=[-1])
+
+
+def in_hand(campaign: Campaign) -> None:
+    claim_next(campaign, campaign.memberships.get().user)
+
+
+@pytest.mark.parametrize("hold", [annotated, frozen, settled, in_hand])
+def test_a_campaign_with_labels_or_work_in_hand_is_not_deleted(browser: Client, campaign: Campaign, hold):
+    hold(campaign)
+    response = browser.delete(f"/api/v1/campaigns/{campaign.pk}/")
+    assert (response.status_code, response.json()["code"]) == (422, "refused")
+    browser.post(f"/campaigns/{campaign.pk}/delete/")
+    assert Task.objects.filter(campaign=campaign).exists()
+
+
+def test_only_an_admin_archives_and_deletes(client: Client, campaign: Campaign):
+    for role in ("annotator", "reviewer"):
+        client.force_login(make_user(role))
+        for page in ("archive", "delete"):
+            assert client.post(f"/campaigns/{campaign.pk}/{page}/", {"is_archived": "1"}).status_code == 403
+        assert client.delete(f"/api/v1/campaigns/{campaign.pk}/").status_code == 403
+    campaign.refresh_from_db()
+    assert not campaign.is_archived
+
+
+def test_a_script_deletes_an_empty_campaign(browser: Client, campaign: Campaign):
+    assert browser.delete(f"/api/v1/campaigns/{campaign.pk}/").status_code == 204
+    assert browser.get(f"/api/v1/campaigns/{campaign.pk}/").status_code == 404
