@@ -21,6 +21,7 @@ from labelsite.annotations.store import look, options_of, store, verdict, verdic
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.models import Assignment, AssignmentState, Exposure, Task, TaskKind
 from labelsite.campaigns.services import LeaseLost
+from labelsite.deadlocks import again_after_deadlock
 
 __all__ = ["LeaseLost", "Unlawful", "reveal", "revise", "save_draft", "submit", "undo"]
 
@@ -86,6 +87,7 @@ def _draft_text(draft: Mapping[str, Any]) -> str:
     return text
 
 
+@again_after_deadlock
 def submit(
     assignment: Assignment | int,
     token: str,
@@ -241,6 +243,7 @@ def draft_of(annotation: Annotation) -> dict[str, Any]:
     }
 
 
+@again_after_deadlock
 def revise(
     annotation: Annotation,
     revision: int,
