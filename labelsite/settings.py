@@ -220,6 +220,11 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "app.css").exists()
 MEDIA_ROOT = VAR / "uploads"
 FILE_UPLOAD_TEMP_DIR = None
+FILE_UPLOAD_HANDLERS = [
+    "labelsite.uploading.OnlyFromAdmins",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20
 
 CONTENT_SECURITY_POLICY = {

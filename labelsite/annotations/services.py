@@ -80,7 +80,7 @@ def _draft_text(draft: Mapping[str, Any]) -> str:
     try:
         text = json.dumps(draft, ensure_ascii=False, allow_nan=False)
         size = len(text.encode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unlawful("malformed", _("This is not a draft.")) from error
     if not isinstance(draft, dict) or size > LARGEST_DRAFT or "\\u0000" in text:
         raise Unlawful("malformed", _("This is not a draft."))

@@ -14,6 +14,7 @@ from labelsite.annotations.models import FinishReason
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign
 from labelsite.jobs.models import Job
 from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.storable import LARGEST_ID
 from ml.targets import LabelRule
 
 ANNOTATOR_FIELDS = (
@@ -260,7 +261,7 @@ class JudgementRequest(serializers.Serializer[Any]):
 class AnnotationRequest(HeldRequest):
     """The key may stand in the header `Idempotency-Key` instead. Sending it again changes nothing."""
 
-    assignment = serializers.IntegerField()
+    assignment = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
     idempotency_key = serializers.UUIDField(required=False)
     judgement = JudgementRequest()
 
