@@ -173,6 +173,9 @@ DATABASES = {"default": database_from(os.environ.get("DATABASE_URL", "postgresql
 # A cursor in the server lives in one of its connections, as a prepared statement does.
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = not PREPARED_STATEMENTS
 
+# 0 where a server says that it does not wait for its disk because its storage does so for it.
+REQUIRE_DURABILITY = flag("REQUIRE_DURABILITY", True)
+
 # Constraints in SQL are meant for the database; that forms do not also check them is no news.
 SILENCED_SYSTEM_CHECKS = ["models.W045"]
 

@@ -19,13 +19,12 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count
 
+from labelsite.durability import durability
 from labelsite.jobs.models import Job, Worker
 from labelsite.jobs.workers import queues_served
 
 GOOD, WEAK, BAD = "good", "weak", "bad"
 MARKS = {GOOD: "ok  ", WEAK: "weak", BAD: "BAD "}
-# What each of these costs when it is off, on a machine that loses power.
-DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
 PACKAGES = ("Django", "psycopg", "celery", "torch", "transformers", "pydantic-monty", "playwright")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Asked in a process of its own: this one must not load torch.
@@ -87,10 +86,7 @@ def database() -> Iterator[Finding]:
         with connection.cursor() as cursor:
             cursor.execute("SHOW server_version")
             number = cursor.fetchone()[0]
-            values = {}
-            for setting in DURABILITY:
-                cursor.execute(f"SHOW {setting}")
-                values[setting] = cursor.fetchone()[0]
+        values = durability()
         waiting = MigrationExecutor(connection).migration_plan(
             MigrationExecutor(connection).loader.graph.leaf_nodes()
         )
@@ -100,7 +96,7 @@ def database() -> Iterator[Finding]:
         return
     kind = "embedded" if str(settings.VAR) in str(connection.settings_dict["HOST"]) else "own server"
     yield Finding("database", GOOD, f"PostgreSQL {number} ({kind})")
-    off = [name for name, value in values.items() if value != "on"]
+    off = [name for name, value in values.items() if value == "off"]
     shown = ", ".join(f"{name} {value}" for name, value in values.items())
     mend = (
         f"set {', '.join(off)} to on: a power cut could take back labels that were acknowledged"
