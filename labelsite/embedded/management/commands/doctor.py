@@ -22,6 +22,8 @@ from django.db.models import Count
 from labelsite.durability import durability
 from labelsite.jobs.models import Job, Worker
 from labelsite.jobs.workers import queues_served
+from labelsite.snapshots.models import Snapshot
+from labelsite.training.models import Checkpoint
 
 GOOD, WEAK, BAD = "good", "weak", "bad"
 MARKS = {GOOD: "ok  ", WEAK: "weak", BAD: "BAD "}
@@ -183,6 +185,24 @@ def disk() -> Iterator[Finding]:
     yield Finding("disk", state, f"{free:.1f} GB free", "" if state == GOOD else "make room, or move VAR")
 
 
+def files() -> Iterator[Finding]:
+    """Whether the rows' files are there, as after a restore that put back the one and not the other."""
+    try:
+        snapshots, checkpoints = (
+            list(rows.values_list("folder", flat=True))
+            for rows in (Snapshot.objects.all(), Checkpoint.objects.all())
+        )
+    except DatabaseError:
+        return
+    named = [f"snapshots/{name}" for name in snapshots] + [f"checkpoints/{name}" for name in checkpoints]
+    missing = sorted({name for name in named if not (settings.VAR / name).is_dir()})
+    found = f"{len(snapshots)} snapshots, {len(checkpoints)} checkpoints"
+    if missing:
+        found = f"{len(missing)} folders are missing, such as {missing[0]}"
+    mend = "put the folders of VAR back from the backup that the database came from" if missing else ""
+    yield Finding("files", BAD if missing else GOOD, found, mend)
+
+
 def secrets() -> Iterator[Finding]:
     kept = settings.VAR / "secret_key"
     if settings.DEBUG:
@@ -218,5 +238,6 @@ LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     gpu,
     browser,
     disk,
+    files,
     secrets,
 )
