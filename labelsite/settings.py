@@ -173,6 +173,9 @@ DATABASES = {"default": database_from(os.environ.get("DATABASE_URL", "postgresql
 # A cursor in the server lives in one of its connections, as a prepared statement does.
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = not PREPARED_STATEMENTS
 
+# 0 where a server says that it does not wait for its disk because its storage does so for it.
+REQUIRE_DURABILITY = flag("REQUIRE_DURABILITY", True)
+
 # Constraints in SQL are meant for the database; that forms do not also check them is no news.
 SILENCED_SYSTEM_CHECKS = ["models.W045"]
 
@@ -220,6 +223,11 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "app.css").exists()
 MEDIA_ROOT = VAR / "uploads"
 FILE_UPLOAD_TEMP_DIR = None
+FILE_UPLOAD_HANDLERS = [
+    "labelsite.uploading.OnlyFromAdmins",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20
 
 CONTENT_SECURITY_POLICY = {

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from tests.process_folder import claim_folder
 
+# Its server does not wait for the disk; programs that a test starts on it inherit this.
+os.environ.setdefault("REQUIRE_DURABILITY", "0")
+
 if _folder := claim_folder():
     if "MISSTEP_TEST_EMBEDDED" in os.environ or "DATABASE_URL" not in os.environ:
         os.environ["MISSTEP_TEST_EMBEDDED"] = "1"

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from labelsite.annotations.refusals import refusal_of
 from labelsite.annotations.services import Unlawful
+from labelsite.storable import may_be_stored
 
 Rest = ParamSpec("Rest")
 Body = dict[str, Any]
@@ -42,11 +43,13 @@ def json_post(view: JsonView[Rest]) -> Callable[Concatenate[HttpRequest, Rest], 
             return problem(
                 401, "logged_out", _("You are logged out. Log in again in another tab; nothing is lost.")
             )
+        if not may_be_stored(kwargs.values()):
+            return problem(404, "not_found", _("There is no such task of yours."))
         try:
             body = json.loads(request.body or b"{}")
             if not isinstance(body, dict):
                 raise ValueError("not an object")
-        except ValueError:
+        except (ValueError, RecursionError):
             return problem(400, "malformed", _("The request was no JSON object."))
         try:
             return answer(view(request, body, *args, **kwargs))

@@ -22,6 +22,7 @@ from labelsite.annotations.store import look, options_of, store, verdict, verdic
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.models import Assignment, AssignmentState, Exposure, Task, TaskKind
 from labelsite.campaigns.services import LeaseLost
+from labelsite.deadlocks import again_after_deadlock
 
 __all__ = ["LeaseLost", "Unlawful", "reveal", "revise", "save_draft", "submit", "undo"]
 
@@ -60,13 +61,14 @@ def _draft_text(draft: Mapping[str, Any]) -> str:
     try:
         text = json.dumps(draft, ensure_ascii=False, allow_nan=False)
         size = len(text.encode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unlawful("malformed", _("This is not a draft.")) from error
     if not isinstance(draft, dict) or size > LARGEST_DRAFT or "\\u0000" in text:
         raise Unlawful("malformed", _("This is not a draft."))
     return text
 
 
+@again_after_deadlock
 def submit(
     assignment: Assignment | int,
     token: str,
@@ -232,6 +234,7 @@ def draft_of(annotation: Annotation) -> dict[str, Any]:
     }
 
 
+@again_after_deadlock
 def revise(
     annotation: Annotation,
     revision: int,

@@ -13,7 +13,7 @@ from labelsite.annotations.judgement import Lawful, Option
 from labelsite.annotations.models import Annotation, FinishReason, first_mistake_sql
 from labelsite.campaigns.models import Assignment, Task
 from labelsite.campaigns.services import LEASE_COLUMNS, LEASE_TABLES, lease_from, submission
-from labelsite.problems.models import Step, StepSource
+from labelsite.problems.models import Solution, Step, StepSource
 from labelsite.statements import Columns, Statement
 
 # Everything but what other annotators wrote.
@@ -118,6 +118,9 @@ def _write_steps(task: Task, written: Sequence[tuple[int, str]]) -> list[int]:
 
     They do not become the solution's own chosen steps, since another annotator still judges the original.
     """
+    if written:
+        # Campaigns share solutions: in another one somebody may write a step here in the same moment.
+        Solution.objects.select_for_update(no_key=True).only("pk").get(pk=task.solution_id)
     steps = []
     for position, text in written:
         rows = Step.objects.filter(solution=task.solution_id, position=position)

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from django.http import Http404
+from rest_framework.exceptions import ParseError
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.permissions import BasePermission, IsAuthenticated
@@ -15,6 +17,7 @@ from rest_framework.views import APIView
 
 from labelsite.accounts.models import User
 from labelsite.api import problems
+from labelsite.storable import may_be_stored
 
 
 class IsReviewer(BasePermission):
@@ -37,12 +40,27 @@ class AdminWrites(BasePermission):
         return reads or bool(request.user.is_authenticated and request.user.is_admin)
 
 
+class JsonBody(JSONParser):
+    """Also refuses what is nested deeper than anybody can read."""
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().parse(*args, **kwargs)
+        except RecursionError as error:
+            raise ParseError("JSON parse error - nested too deeply") from error
+
+
 class Endpoint(APIView):
     """A view whose refusals are problems. `needs` are permissions on top of being logged in."""
 
     needs: Sequence[type[BasePermission]] = ()
-    parser_classes: Sequence[type[BaseParser]] = (JSONParser,)
+    parser_classes: Sequence[type[BaseParser]] = (JsonBody,)
     renderer_classes = (JSONRenderer,)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if not may_be_stored(kwargs.values()):
+            raise Http404
 
     def get_permissions(self) -> list[Any]:
         needed: tuple[type[BasePermission], ...] = (IsAuthenticated, *self.needs)

@@ -15,6 +15,7 @@ from labelsite.api.known_fields import OnlyKnownFields
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Protocol
 from labelsite.jobs.models import Job
 from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.storable import LARGEST_ID
 from ml.targets import LabelRule
 
 ANNOTATOR_FIELDS = (
@@ -271,7 +272,7 @@ class AnnotationRequest(HeldRequest):
     Sending the same again changes nothing; another judgement under the same key is refused.
     """
 
-    assignment = serializers.IntegerField()
+    assignment = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
     idempotency_key = serializers.UUIDField(required=False)
     judgement = JudgementRequest()
 

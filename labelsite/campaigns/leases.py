@@ -6,6 +6,8 @@ from django.db import transaction
 
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Task
 from labelsite.campaigns.queue import reclaim
+from labelsite.campaigns.turns import wait_for_turn
+from labelsite.deadlocks import again_after_deadlock
 from labelsite.statements import Columns, Row, Statement
 
 
@@ -31,11 +33,13 @@ _HOLD_OF = Statement(_SELECT + "lease.task_id = %(task)s FOR UPDATE OF lease, ta
 
 def hold(assignment: int, annotator: int) -> Assignment:
     """Locks a person's assignment and its task until the end of the transaction."""
+    wait_for_turn(annotator)
     return lease_from(_HOLD.row(assignment=assignment, annotator=annotator))
 
 
 def hold_of(task: int, annotator: int) -> Assignment:
     """As `hold`, found by task and person."""
+    wait_for_turn(annotator)
     return lease_from(_HOLD_OF.row(task=task, annotator=annotator))
 
 
@@ -90,6 +94,7 @@ def take_up(lease: Assignment, token: str) -> None:
         raise LeaseLost
 
 
+@again_after_deadlock
 @transaction.atomic
 def complete(assignment: int, annotator: int, token: str) -> Assignment:
     """Uses up a lease without an annotation."""

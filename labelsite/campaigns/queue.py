@@ -1,8 +1,9 @@
 """The queue: who gets which task, for how long. Every rule here is one SQL statement.
 
-`Task.remaining` = overlap - leased - submitted, kept in the same transaction as the assignments. A task is locked
-before its assignments by a claim, and after its assignment by everybody else; claims skip what is locked, so
-the two orders never wait for each other in a circle.
+`Task.remaining` = overlap - leased - submitted, kept in the same transaction as the assignments. Nobody waits in a
+circle: a claim locks a task before its assignment and everybody else after it, but of one person's claims and
+submissions only one is under way (`turns`), and the assignment that a claim writes is the person's own, lapsed one.
+Whoever locks many tasks does it in the order of their ids, and holds the sweep.
 """
 
 from __future__ import annotations
@@ -10,13 +11,10 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
-from django.db.models import F
-from django.utils import timezone
 from psycopg.errors import LockNotAvailable
 
 from labelsite.accounts.models import User
@@ -26,25 +24,29 @@ from labelsite.campaigns.models import (
     Campaign,
     Exposure,
     MemberState,
-    Task,
     TaskKind,
-    TaskState,
 )
 from labelsite.campaigns.reasons import NothingLeft, Reason, why_nothing_is_left
 from labelsite.campaigns.sweep import release_expired_leases
+from labelsite.campaigns.turns import wait_for_turn
+from labelsite.deadlocks import again_after_deadlock
 from labelsite.statements import Columns, Statement
 
 # A gold or screening item is for everybody: its overlap is a number that no team reaches.
 EVERYBODY = 30_000
-# One task in hand and one prepared.
-LEASES_AT_ONCE = 2
 RELEASE_EVERY_SECONDS = 20
 _ARMS = (Exposure.NEVER, Exposure.AFTER, Exposure.BEFORE)
 
+# A lease in hand besides those held a moment ago is another tab's claim since; then nothing is picked.
 _CLAIM = Statement("""
-WITH picked AS (
+WITH in_hand AS (
+    SELECT min(lease.id) AS id FROM campaigns_assignment AS lease JOIN campaigns_task AS held ON held.id = lease.task_id
+    WHERE lease.annotator_id = %(annotator)s AND lease.state = 'leased' AND held.campaign_id = %(campaign)s
+      AND lease.id <> ALL(%(held)s::bigint[])
+), picked AS (
     SELECT task.id FROM campaigns_task AS task
     WHERE task.campaign_id = %(campaign)s AND task.kind = %(kind)s AND task.state = 'open' AND task.remaining > 0
+      AND (SELECT id FROM in_hand) IS NULL
       AND NOT EXISTS (SELECT 1 FROM campaigns_assignment AS mine
                       WHERE mine.task_id = task.id AND mine.annotator_id = %(annotator)s AND mine.state <> 'lapsed')
     ORDER BY task.priority DESC, task.id
@@ -63,7 +65,7 @@ WITH picked AS (
     UPDATE campaigns_task AS task SET remaining = remaining - 1 FROM given
     WHERE task.id = given.task_id
 )
-SELECT (SELECT id FROM picked), (SELECT id FROM given)
+SELECT COALESCE((SELECT id FROM in_hand), (SELECT id FROM given))
 """)
 
 # The same claim inside one section, which has an index of its own.
@@ -152,6 +154,7 @@ def desk_of(campaign: int, annotator: User) -> Desk:
     return Desk(_CAMPAIGN.object(row[2:]), member_state, sections, row[1])
 
 
+@again_after_deadlock
 def claim_at(desk: Desk, annotator: User, *, besides: int | None = None) -> int | NothingLeft:
     """As `claim_next`, but only the assignment's id."""
     campaign = desk.campaign
@@ -163,18 +166,16 @@ def claim_at(desk: Desk, annotator: User, *, besides: int | None = None) -> int 
         if _renewed(others[0], annotator):
             return others[0]
         return claim_at(desk_of(campaign.pk, annotator), annotator, besides=besides)
-    if len(desk.held) >= LEASES_AT_ONCE:
-        return NothingLeft(Reason.ENOUGH_IN_HAND)
     if _sweep.is_due():
         release_expired_leases()
     kinds = _kinds(campaign, desk.member_state)
-    claimed = _claim_any(campaign, annotator, kinds, desk.sections)
+    claimed = _claim_any(desk, annotator, kinds)
     if claimed is None and release_expired_leases():
-        claimed = _claim_any(campaign, annotator, kinds, desk.sections)
+        claimed = _claim_any(desk, annotator, kinds)
     if claimed is None:
         # What was passed over may be free: somebody wrote to it in this very moment.
         try:
-            claimed = _claim_patiently(campaign, annotator, kinds, desk.sections)
+            claimed = _claim_patiently(desk, annotator, kinds)
         except OperationalError as problem:
             if not isinstance(problem.__cause__, LockNotAvailable):
                 raise
@@ -201,74 +202,78 @@ def _kinds(campaign: Campaign, member_state: str) -> list[TaskKind]:
     return [TaskKind.WORK]
 
 
-def _claim_any(
-    campaign: Campaign, annotator: User, kinds: list[TaskKind], sections: list[str], is_patient: bool = False
-) -> int | None:
-    """Tries each kind in turn, and inside it each of the person's sections. Screening is the same for everybody."""
+@transaction.atomic
+def _claim_any(desk: Desk, annotator: User, kinds: list[TaskKind], is_patient: bool = False) -> int | None:
+    """Tries each kind in turn, and inside it each of the person's sections. Screening is the same for everybody.
+
+    If another of the person's tabs has claimed since `desk` was read, its lease is the answer.
+    """
+    wait_for_turn(annotator.pk)
     for kind in kinds:
-        for section in sections if kind != TaskKind.SCREENING and sections else [""]:
-            if claimed := _claim(campaign, annotator, kind, section, is_patient):
+        for section in desk.sections if kind != TaskKind.SCREENING and desk.sections else [""]:
+            if claimed := _claim(desk, annotator, kind, section, is_patient):
                 return claimed
     return None
 
 
 @transaction.atomic
-def _claim_patiently(
-    campaign: Campaign, annotator: User, kinds: list[TaskKind], sections: list[str]
-) -> int | None:
+def _claim_patiently(desk: Desk, annotator: User, kinds: list[TaskKind]) -> int | None:
     """As `_claim_any`, but it waits for tasks that are locked; after a moment it raises OperationalError."""
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = {PATIENCE_MILLISECONDS}")
-    return _claim_any(campaign, annotator, kinds, sections, is_patient=True)
+    return _claim_any(desk, annotator, kinds, is_patient=True)
 
 
-def _claim(campaign: Campaign, annotator: User, kind: TaskKind, section: str, is_patient: bool) -> int | None:
-    exposure = campaign.exposure
-    parameters: dict[str, Any] = {
-        "campaign": campaign.pk,
-        "annotator": annotator.pk,
-        "kind": kind.value,
-        "section": section,
-        "seconds": settings.LEASE_SECONDS,
-        "exposure": random.choice(_ARMS).value if exposure == Exposure.RANDOM else exposure,
-    }
-    for _attempt in range(3):
-        # One statement is one transaction, so a claim needs no round trips to open and close one.
-        statement = _CLAIMS[bool(section), is_patient]
-        picked, assignment = statement.rows(**parameters)[0]
-        # Picked but not given: the same person took this task from another tab in the same moment.
-        if picked is None or assignment is not None:
-            return assignment
-    return None
+def _claim(desk: Desk, annotator: User, kind: TaskKind, section: str, is_patient: bool) -> int | None:
+    exposure = desk.campaign.exposure
+    claimed: int | None = _CLAIMS[bool(section), is_patient].rows(
+        campaign=desk.campaign.pk,
+        annotator=annotator.pk,
+        kind=kind.value,
+        section=section,
+        held=desk.held,
+        seconds=settings.LEASE_SECONDS,
+        exposure=random.choice(_ARMS).value if exposure == Exposure.RANDOM else exposure,
+    )[0][0]
+    return claimed
+
+
+# The database's clock everywhere: another one that goes wrong would call a lease alive that the sweep takes away.
+_RENEW = """
+UPDATE campaigns_assignment SET leased_until = now() + %(seconds)s * interval '1 second', heartbeat_at = now()
+WHERE id = %(assignment)s AND annotator_id = %(annotator)s AND state = 'leased'
+"""
+_HEARTBEAT = Statement(f"{_RENEW} AND token = %(token)s::uuid RETURNING leased_until")
+_RENEW_OLD = Statement(f"{_RENEW} AND leased_until < now() + (%(seconds)s - 60) * interval '1 second'")
+_RECLAIM = Statement("""
+WITH place AS (
+    UPDATE campaigns_task SET remaining = remaining - 1
+    WHERE id = %(task)s AND state = 'open' AND remaining > 0 RETURNING id
+)
+UPDATE campaigns_assignment AS lease SET state = 'leased', attempt = attempt + 1, heartbeat_at = now(),
+    leased_until = now() + %(seconds)s * interval '1 second'
+FROM place WHERE lease.id = %(assignment)s AND lease.task_id = place.id
+""")
 
 
 def _renewed(assignment: int, annotator: User) -> bool:
     """Renews a lease that the person still holds, at most once a minute, so that a reload writes nothing."""
-    now = timezone.now()
-    until = now + timedelta(seconds=settings.LEASE_SECONDS)
     held = Assignment.objects.filter(pk=assignment, annotator=annotator, state=AssignmentState.LEASED)
-    fresh = until - timedelta(seconds=60)
-    return bool(
-        held.filter(leased_until__gte=fresh).exists() or held.update(leased_until=until, heartbeat_at=now)
-    )
+    old = {"assignment": assignment, "annotator": annotator.pk, "seconds": settings.LEASE_SECONDS}
+    return bool(_RENEW_OLD.run(**old) or held.exists())
 
 
 def heartbeat(assignment: int, annotator: User, token: str) -> datetime | None:
     """Renews the lease; None says that it was lost. The sum in `remaining` never changes here."""
-    until = timezone.now() + timedelta(seconds=settings.LEASE_SECONDS)
-    renewed = Assignment.objects.filter(
-        pk=assignment, annotator=annotator, token=token, state=AssignmentState.LEASED
-    ).update(leased_until=until, heartbeat_at=timezone.now())
-    return until if renewed else None
+    renewed = _HEARTBEAT.row(
+        assignment=assignment, annotator=annotator.pk, token=token, seconds=settings.LEASE_SECONDS
+    )
+    return renewed[0] if renewed else None
 
 
 def reclaim(lease: Assignment) -> bool:
     """Takes a lapsed lease up again while its task has a free place; `lease` is locked by the caller."""
-    free = Task.objects.filter(pk=lease.task_id, state=TaskState.OPEN, remaining__gt=0)
-    if not free.update(remaining=F("remaining") - 1):
+    if not _RECLAIM.run(task=lease.task_id, assignment=lease.pk, seconds=settings.LEASE_SECONDS):
         return False
-    now = timezone.now()
-    lease.state, lease.attempt, lease.heartbeat_at = AssignmentState.LEASED, lease.attempt + 1, now
-    lease.leased_until = now + timedelta(seconds=settings.LEASE_SECONDS)
-    lease.save(update_fields=["state", "attempt", "heartbeat_at", "leased_until"])
+    lease.state, lease.attempt = AssignmentState.LEASED, lease.attempt + 1
     return True

@@ -32,7 +32,6 @@ class Reason(StrEnum):
     LEASED = "leased"
     YOUR_SHARE_IS_DONE = "your_share_is_done"
     FINISHED = "finished"
-    ENOUGH_IN_HAND = "enough_in_hand"
     SECTION_IS_DONE = "section_is_done"
     BUSY = "busy"
 
@@ -57,7 +56,6 @@ class NothingLeft:
                 "You have done your share: what is open needs somebody else's eyes."
             ),
             Reason.FINISHED: _("Everything is labeled. Thank you!"),
-            Reason.ENOUGH_IN_HAND: _("You already hold a task and the one after it."),
             Reason.SECTION_IS_DONE: _(
                 "Nothing is left for you in your section; others still have open tasks."
             ),

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from labelsite import storable
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.forms import errors_of
 from labelsite.campaigns import progress, sections
@@ -92,7 +93,7 @@ def _assign(request: HttpRequest, campaign: Campaign, rows: QuerySet[Task], back
 def rename(request: HttpRequest, pk: int) -> HttpResponse:
     """Renames a section, or dissolves it; its tasks and its people go along."""
     campaign = get_object_or_404(Campaign, pk=pk)
-    old, name = request.POST.get("old", ""), SectionName(request.POST)
+    old, name = storable.text(request.POST.get("old", "")), SectionName(request.POST)
     dissolves = "dissolve" in request.POST
     if not dissolves and not name.is_valid():
         messages.error(request, errors_of(name))

@@ -9,6 +9,8 @@ from django.db.models import QuerySet
 
 from labelsite.accounts.models import User
 from labelsite.campaigns.models import Campaign, Membership, Task
+from labelsite.campaigns.sweep import hold_the_sweep
+from labelsite.deadlocks import again_after_deadlock
 from ml.errors import MisstepError
 
 # Tasks that change their section in one transaction: a claim passes over them for as long as it lasts.
@@ -27,13 +29,17 @@ WITH RECURSIVE found AS (
 SELECT section FROM found WHERE section IS NOT NULL
 """
 
-# Only leases in which nothing was rated yet; a draft keeps its task, whatever its section.
+# Only leases in which nothing was rated yet; a draft keeps its task, whatever its section. Two people may hold the
+# same two tasks, so their tasks are locked in the order of their ids.
 _GIVE_BACK = """
-WITH given AS (
-    UPDATE campaigns_assignment AS lease SET state = 'lapsed' FROM campaigns_task AS task
-    WHERE task.id = lease.task_id AND task.campaign_id = %(campaign)s AND lease.annotator_id = %(annotator)s
+WITH found AS (
+    SELECT lease.id FROM campaigns_assignment AS lease JOIN campaigns_task AS task ON task.id = lease.task_id
+    WHERE task.campaign_id = %(campaign)s AND lease.annotator_id = %(annotator)s
       AND lease.state = 'leased' AND task.kind = 'work' AND task.section <> %(section)s
       AND COALESCE(lease.draft -> 'ratings', '{}') = '{}'
+    ORDER BY task.id FOR NO KEY UPDATE OF lease, task
+), given AS (
+    UPDATE campaigns_assignment AS lease SET state = 'lapsed' FROM found WHERE lease.id = found.id
     RETURNING lease.task_id
 )
 UPDATE campaigns_task AS task SET remaining = remaining + 1 FROM given WHERE task.id = given.task_id
@@ -91,12 +97,16 @@ def restrict(campaign: Campaign, user: int, sections: Sequence[str]) -> None:
         members.exclude(chosen_section__in=sections).update(chosen_section="")
 
 
+@again_after_deadlock
 @transaction.atomic
 def choose(campaign: Campaign, annotator: User, section: str) -> bool:
     """The person's own choice of a section ("": whatever comes); False where they may not work there.
 
     Tasks of other sections that they hold and have not begun go back to the queue.
     """
+    if section:
+        # Before the membership, as a rename does it.
+        hold_the_sweep()
     membership = Membership.objects.select_for_update().filter(campaign=campaign, user=annotator).first()
     if membership is None or (section and membership.sections and section not in membership.sections):
         return False
@@ -181,6 +191,7 @@ def is_there(campaign: Campaign, section: str) -> bool:
 @transaction.atomic
 def _move(rows: QuerySet[Task], section: str) -> list[int]:
     """Moves the first batch of `rows`, locked in the order of their ids; returns those ids."""
+    hold_the_sweep()
     batch = list(rows.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True)[:BATCH])
     Task.objects.filter(pk__in=batch).update(section=section)
     return batch

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from labelsite import storable
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.models import User
 from labelsite.campaigns import arranging, progress, sections, services
@@ -165,7 +166,8 @@ def member_state(request: HttpRequest, pk: int, user_id: int) -> HttpResponse:
 def member_sections(request: HttpRequest, pk: int, user_id: int) -> HttpResponse:
     """Which sections a member may label; none chosen means all of them."""
     campaign = get_object_or_404(Campaign, pk=pk)
-    sections.restrict(campaign, user_id, request.POST.getlist("section"))
+    names = [storable.text(name, SECTION_LENGTH) for name in request.POST.getlist("section")]
+    sections.restrict(campaign, user_id, names)
     messages.success(request, _("The sections are saved."))
     return redirect("campaigns:members", pk)
 
@@ -176,7 +178,8 @@ def choose_section(request: HttpRequest, pk: int) -> HttpResponse:
     """A member's own choice of where to work, and on to the task."""
     user = person(request)
     campaign = campaign_or_404(user, pk)
-    if not sections.choose(campaign, user, request.POST.get("section", "")[:SECTION_LENGTH]):
+    section = storable.text(request.POST.get("section", ""), SECTION_LENGTH)
+    if not sections.choose(campaign, user, section):
         messages.error(request, _("You may not label in that section."))
         return redirect("campaigns:detail", pk)
     return redirect("annotations:annotate", pk)
@@ -186,8 +189,8 @@ def choose_section(request: HttpRequest, pk: int) -> HttpResponse:
 def tasks(request: HttpRequest, pk: int) -> HttpResponse:
     """The queue in its order, a page at a time: by priority and id, the same keys as the index."""
     campaign = get_object_or_404(Campaign, pk=pk)
-    kind = request.GET.get("kind", "work")
-    section = request.GET.get("section", "")
+    kind = storable.text(request.GET.get("kind", "work"))
+    section = storable.text(request.GET.get("section", ""))
     rows = campaign.tasks.filter(kind=kind, **({"section": section} if section else {}))
     rows = rows.select_related("solution__problem").order_by("-priority", "id")
     rows = _after(rows, request.GET.get("after", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 from pathlib import Path
 
@@ -47,6 +48,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         return waiting.light().order_by("pk")
 
 
+def folder_token() -> str:
+    return secrets.token_hex(4)
+
+
 class Job(models.Model):
     title = models.CharField(max_length=200)
     kind = models.CharField(max_length=8, choices=JobKind.choices, default=JobKind.ML)
@@ -57,6 +62,9 @@ class Job(models.Model):
     queue = models.CharField(max_length=20, default="default")
     spec = models.JSONField(default=dict)
     state = models.CharField(max_length=12, choices=JobState.choices, default=JobState.QUEUED)
+    # Part of its folder's name. An id comes again where an older database was put back, and the folder of the first
+    # job of that id still lies there. Empty for jobs from before there was one.
+    folder_token = models.CharField(max_length=8, default=folder_token, db_default="", blank=True)
     # The fencing token: every write of a runner names the attempt that it belongs to.
     attempt = models.PositiveSmallIntegerField(default=0)
     maximum_attempts = models.PositiveSmallIntegerField(default=3)
@@ -91,7 +99,8 @@ class Job(models.Model):
     @property
     def folder(self) -> Path:
         """Where the job keeps its files; all attempts share `out` in it, so that they can resume."""
-        return Path(settings.VAR) / "jobs" / str(self.pk)
+        name = f"{self.pk}-{self.folder_token}" if self.folder_token else str(self.pk)
+        return Path(settings.VAR) / "jobs" / name
 
     @property
     def inputs(self) -> Path:

@@ -9,15 +9,26 @@ import threading
 from typing import Any
 
 from celery.exceptions import WorkerTerminate
-from celery.signals import worker_process_init, worker_ready, worker_shutdown
+from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
+from django.core.exceptions import ImproperlyConfigured
 
 from labelsite.celery import application
+from labelsite.durability import require_durability
 from labelsite.embedded.process import follow_parent
 from labelsite.jobs import services
 from labelsite.jobs.models import Job
 from labelsite.jobs.workers import Presence
 
 _presence: list[Presence] = []
+
+
+@worker_init.connect
+def _worker_starts(**_: object) -> None:
+    try:
+        require_durability()
+    except ImproperlyConfigured as refusal:
+        # Celery only logs what else a signal's receiver raises.
+        raise SystemExit(str(refusal)) from refusal
 
 
 @worker_ready.connect

@@ -6,11 +6,11 @@ What came in from a PRM800K file goes out as the same JSON; what was labelled he
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from labelsite.accounts.models import User
 from labelsite.annotations.import_labels import LABELLED_AT_KEY
@@ -22,6 +22,7 @@ from ml import records
 from ml.formats import prm800k
 
 CHUNK = 500
+Row = TypeVar("Row", bound=Model)
 
 
 def annotations_of(campaign: Campaign) -> QuerySet[Annotation]:
@@ -39,10 +40,14 @@ def labelled_rows(
     annotations: QuerySet[Annotation],
 ) -> Iterator[tuple[Annotation, records.LabelledSolution]]:
     """Each annotation with its solution, as the records that formats are written from; `line` counts up."""
-    # People and campaigns are few, so they are fetched once and not with every row.
-    people, campaigns = User.objects.in_bulk(), Campaign.objects.defer("guideline").in_bulk()
+    # People and campaigns are few, so each is fetched once and not with every row. Not all of them before the first
+    # row: without a cursor in the server a later chunk may be by somebody who was not there then.
+    people: dict[int, User] = {}
+    campaigns: dict[int, Campaign] = {}
     line = 0
     for chunk in in_chunks(annotations.select_related("task__solution__problem"), CHUNK):
+        _fetch(people, User.objects.all(), (row.annotator_id for row in chunk))
+        _fetch(campaigns, Campaign.objects.defer("guideline"), (row.task.campaign_id for row in chunk))
         for annotation in chunk:
             annotation.annotator = people[annotation.annotator_id]
             annotation.task.campaign = campaigns[annotation.task.campaign_id]
@@ -59,6 +64,12 @@ def labelled_rows(
                 solution = _beside_the_whole(solution, whole)
             said = _record(annotation, given)
             yield annotation, records.LabelledSolution(line, solution, said, annotation.broken_rule)
+
+
+def _fetch(known: dict[int, Row], rows: QuerySet[Row], wanted: Iterable[int]) -> None:
+    """Adds those of the wanted ids that are not known yet."""
+    if missing := set(wanted) - known.keys():
+        known.update(rows.in_bulk(missing))
 
 
 def own_view(

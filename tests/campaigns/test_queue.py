@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -115,6 +116,25 @@ def test_a_heartbeat_renews_only_the_lease_that_its_token_names(campaign, annota
     assert services.heartbeat(lease.pk, annotator, "00000000-0000-0000-0000-000000000000") is None
     assert services.heartbeat(lease.pk, make_user(), str(lease.token)) is None
     assert services.heartbeat(lease.pk, annotator, str(lease.token)) > timezone.now()
+
+
+def test_a_lease_that_a_heartbeat_calls_held_is_not_swept_away_however_wrong_the_web_hosts_clock_is(
+    campaign, annotator, monkeypatch
+) -> None:
+    make_task(campaign)
+    lease = claim(campaign, annotator)
+    real_now = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: real_now() - timedelta(minutes=21))
+    assert services.heartbeat(lease.pk, annotator, str(lease.token)) is not None
+    assert services.release_expired_leases() == 0
+    expire(lease)
+    assert claim(campaign, annotator).pk == lease.pk
+    assert services.release_expired_leases() == 0
+    Assignment.objects.update(leased_until=real_now() - timedelta(seconds=1))
+    assert services.release_expired_leases() == 1
+    lease.refresh_from_db()
+    assert queue.reclaim(lease) and services.release_expired_leases() == 0
+    assert Task.objects.get().remaining == 0
 
 
 def test_each_reason_for_nothing_is_the_true_one(campaign, annotator) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
-from django.db import connection
 
 from labelsite.accounts.models import User
 from labelsite.campaigns import queue, services
@@ -16,6 +13,7 @@ from labelsite.campaigns.models import Assignment, AssignmentState, Task
 from labelsite.campaigns.services import NothingLeft
 from tests.campaigns.leases import expire, finish
 from tests.factories import make_campaign, make_solution, make_task, make_user
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,29 +22,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def _no_sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Expired leases come back only when a test's own claim asks for them."""
     monkeypatch.setattr(queue._Throttle, "is_due", lambda self: False)
-
-
-def in_threads(work: list[Callable[[], None]]) -> None:
-    """Runs every piece of work at once, each with a connection of its own; the first error is raised."""
-    errors: list[BaseException] = []
-    start = threading.Barrier(len(work))
-
-    def run(piece: Callable[[], None]) -> None:
-        try:
-            start.wait()
-            piece()
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(piece,)) for piece in work]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
 
 
 def test_twelve_people_at_once_never_exceed_the_overlap_and_miss_no_place() -> None:
@@ -61,21 +36,26 @@ def test_twelve_people_at_once_never_exceed_the_overlap_and_miss_no_place() -> N
             assert held <= 3
             finish(lease)
 
-    in_threads([lambda person=person: label(person) for person in people])
+    at_once([lambda person=person: label(person) for person in people])
     per_task = Counter(Assignment.objects.values_list("task", flat=True))
     assert set(per_task.values()) == {3} and len(per_task) == 12
     assert set(Task.objects.values_list("remaining", flat=True)) == {0}
 
 
-def test_one_person_in_many_tabs_keeps_the_count_right() -> None:
+def test_a_person_in_twenty_tabs_is_given_one_task_and_in_twenty_more_the_one_after_it() -> None:
     person = make_user()
     campaign = make_campaign(members=[person], overlap=2)
-    for _ in range(4):
+    for _ in range(30):
         make_task(campaign, make_solution(["Only step."]))
-    in_threads([lambda: services.claim_next(campaign, person)] * 8)
-    leased = Assignment.objects.filter(state=AssignmentState.LEASED).count()
-    assert sum(2 - remaining for remaining in Task.objects.values_list("remaining", flat=True)) == leased
-    assert Assignment.objects.count() == leased
+    first = {lease.pk for lease in at_once([lambda: services.claim_next(campaign, person)] * 20)}
+    assert len(first) == 1
+    in_hand = first.pop()
+    second = {
+        lease.pk for lease in at_once([lambda: services.claim_next(campaign, person, besides=in_hand)] * 20)
+    }
+    assert len(second) == 1 and second != {in_hand}
+    assert Assignment.objects.filter(state=AssignmentState.LEASED).count() == 2
+    assert sum(2 - remaining for remaining in Task.objects.values_list("remaining", flat=True)) == 2
 
 
 def test_releases_claims_and_submissions_at_once_keep_every_sum() -> None:
@@ -96,7 +76,7 @@ def test_releases_claims_and_submissions_at_once_keep_every_sum() -> None:
                 with contextlib.suppress(services.LeaseLost):
                     finish(lease)
 
-    in_threads(
+    at_once(
         [lambda person=person, number=number: disturb(person, number) for number, person in enumerate(people)]
     )
     for task in Task.objects.all():

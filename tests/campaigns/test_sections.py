@@ -104,6 +104,7 @@ def test_a_claim_in_a_section_walks_its_own_index(campaign, annotator) -> None:
             "annotator": annotator.pk,
             "kind": "work",
             "section": "algebra",
+            "held": [],
         }
         claim = queue._CLAIM_IN_SECTION
         cursor.execute("EXPLAIN " + claim.sql, parameters | {"seconds": 60, "exposure": "after"})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -10,7 +11,9 @@ from django.core.management import call_command
 from django.db import connection
 
 from labelsite.jobs.workers import say_alive
+from labelsite.snapshots.services import freeze
 from tests.data import ROOT
+from tests.factories import make_annotation, make_campaign, make_task, make_user
 
 
 def examine(capsys) -> tuple[bool, dict[str, dict[str, str]]]:
@@ -46,6 +49,18 @@ def test_a_queue_that_nobody_serves_is_named(capsys):
     assert "worker -Q gpu" in findings["workers"]["mend"]
     say_alive("there", ["gpu"])
     assert examine(capsys)[1]["workers"]["state"] == "good"
+
+
+@pytest.mark.django_db
+def test_a_snapshot_whose_files_were_not_put_back_is_named(capsys, settings, tmp_path):
+    settings.VAR = tmp_path
+    campaign = make_campaign()
+    make_annotation(make_task(campaign), make_user())
+    snapshot = freeze(campaign, "human")
+    assert examine(capsys)[1]["files"]["found"] == "1 snapshots, 0 checkpoints"
+    shutil.rmtree(tmp_path / "snapshots")
+    found = examine(capsys)[1]["files"]
+    assert found["state"] == "bad" and f"snapshots/{snapshot.folder}" in found["found"]
 
 
 def test_a_database_that_does_not_answer_is_one_finding_and_not_a_traceback(tmp_path):

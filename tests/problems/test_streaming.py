@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from labelsite.annotations.models import Annotation
 from labelsite.problems.models import Solution
 from labelsite.problems.streaming import in_chunks
+from labelsite.snapshots import annotation_lines
 from labelsite.snapshots.annotation_lines import annotations_of, labelled_rows
 from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
 
@@ -61,3 +62,15 @@ def test_cursors_in_the_server_are_off_where_prepared_statements_are(value: str)
         [sys.executable, "-c", said], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == str(value == "0")
+
+
+def test_a_label_by_somebody_who_came_while_the_stream_was_read_is_in_it(
+    looks, behind_a_pooler, monkeypatch
+) -> None:
+    campaign = looks[0].task.campaign
+    monkeypatch.setattr(annotation_lines, "CHUNK", 3)
+    stream = labelled_rows(annotations_of(campaign))
+    seen = [next(stream)[0]]
+    late = make_annotation(make_task(campaign), make_user())
+    seen.extend(annotation for annotation, _ in stream)
+    assert [row.pk for row in seen] == [*(row.pk for row in looks), late.pk]

@@ -19,13 +19,14 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count
 
+from labelsite.durability import durability
 from labelsite.jobs.models import Job, Worker
 from labelsite.jobs.workers import queues_served
+from labelsite.snapshots.models import Snapshot
+from labelsite.training.models import Checkpoint
 
 GOOD, WEAK, BAD = "good", "weak", "bad"
 MARKS = {GOOD: "ok  ", WEAK: "weak", BAD: "BAD "}
-# What each of these costs when it is off, on a machine that loses power.
-DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
 PACKAGES = ("Django", "psycopg", "celery", "torch", "transformers", "pydantic-monty", "playwright")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Asked in a process of its own: this one must not load torch.
@@ -87,10 +88,7 @@ def database() -> Iterator[Finding]:
         with connection.cursor() as cursor:
             cursor.execute("SHOW server_version")
             number = cursor.fetchone()[0]
-            values = {}
-            for setting in DURABILITY:
-                cursor.execute(f"SHOW {setting}")
-                values[setting] = cursor.fetchone()[0]
+        values = durability()
         waiting = MigrationExecutor(connection).migration_plan(
             MigrationExecutor(connection).loader.graph.leaf_nodes()
         )
@@ -100,7 +98,7 @@ def database() -> Iterator[Finding]:
         return
     kind = "embedded" if str(settings.VAR) in str(connection.settings_dict["HOST"]) else "own server"
     yield Finding("database", GOOD, f"PostgreSQL {number} ({kind})")
-    off = [name for name, value in values.items() if value != "on"]
+    off = [name for name, value in values.items() if value == "off"]
     shown = ", ".join(f"{name} {value}" for name, value in values.items())
     mend = (
         f"set {', '.join(off)} to on: a power cut could take back labels that were acknowledged"
@@ -187,6 +185,24 @@ def disk() -> Iterator[Finding]:
     yield Finding("disk", state, f"{free:.1f} GB free", "" if state == GOOD else "make room, or move VAR")
 
 
+def files() -> Iterator[Finding]:
+    """Whether the rows' files are there, as after a restore that put back the one and not the other."""
+    try:
+        snapshots, checkpoints = (
+            list(rows.values_list("folder", flat=True))
+            for rows in (Snapshot.objects.all(), Checkpoint.objects.all())
+        )
+    except DatabaseError:
+        return
+    named = [f"snapshots/{name}" for name in snapshots] + [f"checkpoints/{name}" for name in checkpoints]
+    missing = sorted({name for name in named if not (settings.VAR / name).is_dir()})
+    found = f"{len(snapshots)} snapshots, {len(checkpoints)} checkpoints"
+    if missing:
+        found = f"{len(missing)} folders are missing, such as {missing[0]}"
+    mend = "put the folders of VAR back from the backup that the database came from" if missing else ""
+    yield Finding("files", BAD if missing else GOOD, found, mend)
+
+
 def secrets() -> Iterator[Finding]:
     kept = settings.VAR / "secret_key"
     if settings.DEBUG:
@@ -222,5 +238,6 @@ LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     gpu,
     browser,
     disk,
+    files,
     secrets,
 )

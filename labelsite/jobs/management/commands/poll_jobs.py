@@ -6,8 +6,10 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from labelsite.durability import require_durability
 from labelsite.jobs.poller import PATIENCE_SECONDS, Poller
 
 
@@ -35,6 +37,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            require_durability()
+        except ImproperlyConfigured as refusal:
+            raise CommandError(str(refusal)) from refusal
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
             Poller(options["patience"], options["queues"]).run_forever()
