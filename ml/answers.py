@@ -1,10 +1,10 @@
 """Final answers: find one in a text, and say whether two mean the same.
 
-Equivalence has a fast path (equal text, equal or clearly different numbers), then math-verify in a worker
-process that can be killed (`ml/answer_grading.py`). math-verify's own time limits use SIGALRM, which is wrong
-off the main thread, so they are switched off and the wall clock is kept outside. A strict second opinion
-refuses what the first may be too kind about (a dropped base or unit, an unreduced fraction); where the two
-differ, a person should look.
+Equivalence has a fast path (equal text, equal or clearly different numbers, words: `ml/answer_words.py`), then
+math-verify in a worker process that can be killed (`ml/answer_grading.py`). math-verify's own time limits use
+SIGALRM, which is wrong off the main thread, so they are switched off and the wall clock is kept outside. A strict
+second opinion refuses what the first may be too kind about (a dropped base or unit, an unreduced fraction); where
+the two differ, a person should look.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from ml.answer_grading import GRADER, GraderCrashed, math_verify_verdict
+from ml.answer_grading import GRADER, NoVerdict, math_verify_verdict
 from ml.answer_notation import (
     is_reduced,
     normalise,
@@ -25,6 +25,7 @@ from ml.answer_notation import (
     without_float_noise,
     without_mixed_number,
 )
+from ml.answer_words import same_but_for_unit, same_words
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
 # nothing.
@@ -98,20 +99,21 @@ def extract_final_answer(text: str) -> str | None:
 def is_equivalent(answer: str | None, reference: str | None) -> bool:
     """Whether `answer` means the same as `reference` (the primary opinion; order matters to math-verify).
 
-    Where the grader crashes on the pair the strict opinion stands in, for this once: a vote over answers goes on.
+    Where the grader gives no verdict on the pair the strict opinion stands in, for this once: a vote over answers
+    goes on.
     """
     if answer is None or reference is None:
         return False
     try:
         return _primary(answer.strip(), reference.strip())[0]
-    except GraderCrashed:
+    except NoVerdict:
         return is_strictly_equal(answer, reference)
 
 
 def judge(answer: str | None, reference: str | None) -> Verdict:
     """Both opinions on one answer; an absent answer is wrong to both.
 
-    Raises GraderCrashed where the grader gave no verdict, which is no evidence about the answer.
+    Raises NoVerdict where the grader gave none, which is no evidence about the answer.
     """
     if answer is None or reference is None:
         return Verdict(primary=False, strict=False, grader="absent")
@@ -122,16 +124,17 @@ def judge(answer: str | None, reference: str | None) -> Verdict:
 def is_strictly_equal(answer: str, reference: str) -> bool:
     """The conservative opinion: equal after normalising notation, or equal numbers in lowest terms.
 
-    Units, bases and labels must match; "2/4" is not "1/2"; tuples compare part by part, in order. PRM800K's rules
-    go on to ask sympy about the difference of two expressions. That is left to the primary opinion, since sympy
-    must not read hostile text in this process: "x+1" and "1+x" count as disputed.
+    Units, bases and labels must match; "2/4" is not "1/2"; tuples compare part by part, in order; of words the case
+    does not matter, as to PRM800K's rules. Those go on to ask sympy about the difference of two expressions. That is
+    left to the primary opinion, since sympy must not read hostile text in this process: "x+1" and "1+x" count as
+    disputed.
     """
     if max(len(answer), len(reference)) > LONGEST_ANSWER:
         return False
     left, right = normalise_strictly(answer), normalise_strictly(reference)
     if not left or not right:
         return False
-    if left == right:
+    if left == right or same_words(answer, reference):
         return True
     left_parts, right_parts = parts_of(left), parts_of(right)
     if len(left_parts) > 1 or len(right_parts) > 1:
@@ -165,6 +168,11 @@ def _compared(answer: str, reference: str) -> tuple[bool, str]:
     same = _same_number(answer, reference)
     if same is not None:
         return same, "number"
+    told = same_words(answer, reference)
+    if told is not None:
+        return told, "text"
+    if same_but_for_unit(answer, reference):
+        return True, "number"
     given, expected = (without_float_noise(without_mixed_number(one)) for one in (answer, reference))
     verdict = math_verify_verdict(given, expected)
     if verdict is None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Protocol
 
-from ml.answer_grading import GraderCrashed
+from ml.answer_grading import NoVerdict
 from ml.answers import extract_final_answer, judge
 from ml.execution import Execution, Verdict
 from ml.records import Problem
@@ -51,7 +51,7 @@ def grade(
     """The final answer of a whole solution and whether it equals the problem's, or whether people said so.
 
     A solution whose code fails has no answer. Code after prose, and prose after code, are both fine: the last
-    step says where the answer stands. A grader that crashes is an infrastructure verdict, as a sandbox that does.
+    step says where the answer stands. A grader without a verdict is infrastructure, as a sandbox that crashes.
     """
     codes = codes_of(steps)
     execution = sandbox.execute(codes, keep_states=False) if codes else None
@@ -63,12 +63,12 @@ def grade(
         return Graded(answer, word, execution, is_decided=True)
     try:
         verdict = judge(answer, problem.answer)
-    except GraderCrashed as error:
+    except NoVerdict as error:
         return Graded(None, False, _ungraded(execution, error))
     return Graded(answer, verdict.primary, execution, is_disputed=not verdict.agree)
 
 
-def _ungraded(execution: Execution | None, error: GraderCrashed) -> Execution:
+def _ungraded(execution: Execution | None, error: NoVerdict) -> Execution:
     """What the code told, if there was any, with the verdict that keeps it from being evidence."""
     ran = execution or Execution(Verdict.OK, "", "grader", 0)
     return replace(ran, verdict=Verdict.INFRASTRUCTURE, error=str(error))
