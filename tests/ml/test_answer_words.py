@@ -1,4 +1,4 @@
-"""Answers in words: a unit makes a right number a question for people, and letters in another order are another word."""
+"""Answers in words: a unit makes a right number a question for people, and other words are another text."""
 
 import json
 
