@@ -38,8 +38,10 @@ _SURELY_DIFFERENT = Fraction(1, 100_000)
 # in a row, so the second repetition needs a colon before it: two that can share one run try every way to cut it in
 # two.
 _COLON = r"[\s*]*(?::[\s*]*)?"
-# To the end of the sentence or of the line; a full stop inside a number ends nothing.
-_SENTENCE = r"(?P<answer>[^\n]+?)(?=\.[ \t]+[A-Z]|$)"
+# To the end of the sentence or of the line; a full stop inside a number or behind an abbreviation ends nothing.
+_SENTENCE = (
+    r"(?P<answer>[^\n]+?)(?=(?<!\bSt)(?<!\bMt)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bMrs)(?<!\bvs)\.[ \t]+[A-Z]|$)"
+)
 _ANSWER_WORD = r"(?:final[ \t]+)?answer"
 _MARKED = (
     # GSM8K's mark, also behind a sentence. A heading of a step or of the answer looks the same, and states none itself.
@@ -52,10 +54,39 @@ _MARKED = (
         re.IGNORECASE | re.MULTILINE,
     ),
     re.compile(r"^[ \t]*A:[ \t]*(?P<answer>[^\n]+)", re.MULTILINE),
+)
+_IN_A_SENTENCE = (
     re.compile(
-        r"\b(?:final[ \t]+)?answer[ \t*]+(?:is|was)\b" + _COLON + _SENTENCE, re.IGNORECASE | re.MULTILINE
+        # What would be the answer may be none: in so many words only a number, a formula or a choice is one.
+        r"\b(?:final[ \t]+)?answer[ \t*]+(?:is|was|would[ \t]+be(?=[ \t:]+[*(]*(?:[-+$\\\d]|[A-E]\b)))\b"
+        + _COLON
+        + _SENTENCE,
+        re.IGNORECASE | re.MULTILINE,
     ),
     re.compile(r"\b(?:final[ \t]+)?answer[ \t*]*[:=][\s*]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE),
+)
+# How a sentence comes to its answer: adverbs, and before a number also how exact it is and how it was found.
+_FOUND = r"(?:obtained|found|given|calculated|computed|determined|derived|reached|achieved)"
+_LEAD_IN = re.compile(
+    r"(?:(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|actually|equal[ \t]+to)\b,?[ \t]+(?=\S)"
+    r"|(?:(?:approximately|about|roughly|around|exactly|only)|"
+    + _FOUND
+    + r"[ \t]+(?:by|as|to[ \t]+be))[ \t]+"
+    r"(?=[-+(]*[$\\\d]|\w[ \t]*=))+",
+    re.IGNORECASE,
+)
+# How it goes on behind its answer. The blanks before are not searched for: of a long run of them each would begin anew.
+_TAIL = re.compile(
+    r"(?:,[ \t]{1,4}(?:which|because|since|as|so|where|but|while|whereas|giving|making|meaning|hence|thus|therefore)"
+    r"|(?<=[ \t])(?:because|since|which[ \t]+(?:is|means|makes|gives|equals)"
+    r"|as[ \t]+(?:required|expected|desired|claimed|stated)))(?![\w']).*",
+    re.IGNORECASE,
+)
+# What says how the answer is found, or what it is not.
+_NO_ANSWER = re.compile(
+    _FOUND + r"[ \t]+(?:by|from|using|through|via|when|after|if|in|with|as)\b"
+    r"|not[ \t]+(?:yet\b|an?\b|the\b|[-+$(\\]*\d)|as[ \t]+follows\b|that\b",
+    re.IGNORECASE,
 )
 _BOX = r"\\(?:boxed|fbox)(?![A-Za-z])"
 # An escaped brace opens and closes nothing, so what is escaped is read as one piece.
@@ -89,9 +120,10 @@ def extract_final_answer(text: str) -> str | None:
         return boxed.strip() or None
     stated = [
         (match.start(), answer)
-        for pattern in _MARKED
+        for patterns, read in ((_MARKED, _trim), (_IN_A_SENTENCE, _read_sentence))
+        for pattern in patterns
         for match in pattern.finditer(text)
-        if (answer := _trim(match["answer"]))
+        if (answer := read(match["answer"]))
     ]
     return max(stated)[1] if stated else None
 
@@ -217,12 +249,26 @@ def _last_boxed(text: str) -> str | None:
     return answer if text[begin - 1] == "{" else answer.rstrip(".,;:")
 
 
+def _read_sentence(rest: str) -> str:
+    """The answer in the rest of a sentence that states it, without what leads to it and what follows; nothing where
+    the rest is none.
+    """
+    rest = rest.strip().lstrip("*,").lstrip()
+    lead = _LEAD_IN.match(rest)
+    if lead is not None:
+        rest = rest[lead.end() :]
+    if _NO_ANSWER.match(rest):
+        return ""
+    tail = _TAIL.search(rest)
+    return _trim(rest if tail is None or not tail.start() else rest[: tail.start()])
+
+
 def _trim(answer: str) -> str:
     """Without what surrounds an answer in a sentence: markdown stars, a closing full stop, quotes,
     dollars.
     """
     text = answer.strip().strip("*").strip()
     text = text.rstrip(".。").strip().strip("*").strip()
-    if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'$`":
+    if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'$`" and text[0] not in text[1:-1]:
         text = text[1:-1].strip()
     return text
