@@ -14,7 +14,7 @@ from typing import Any
 
 from ml.code_version import code_version
 from ml.commands.autolabel_refusals import refuse_what_cannot_act
-from ml.commands.numbers import below_one, not_negative, positive, zero_or_more
+from ml.commands.ranges import below_one, not_negative, positive, zero_or_more
 from ml.errors import BadRecord, MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
 from ml.policies import engines_for, load_policy, rollout_style, when_served

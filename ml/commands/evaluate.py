@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ml.commands.numbers import finite, not_negative, positive
+from ml.commands.ranges import finite, not_negative, positive
 from ml.errors import MisstepError
 from ml.evaluation.best_of_n import table
 from ml.evaluation.critiques import critique_report, read_critiques

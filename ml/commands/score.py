@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from ml.commands.numbers import positive
+from ml.commands.ranges import positive
 from ml.errors import MisstepError
 from ml.formats import FORMATS, guess, read
 from ml.progress import Progress, print_result
