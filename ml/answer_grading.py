@@ -1,9 +1,9 @@
 """math-verify behind a wall clock: one child process, killed and replaced when it takes too long.
 
-The child is this module run with `-m`; parent and child exchange JSON lines. A comparison that cannot be
-finished in time counts as "not equal": an answer that hangs a grader is no proof of anything, and waiting for
-ever blocks a run. A child that dies is our own failure and says nothing of the answer: it is replaced and
-asked again, and where that does not help, GraderCrashed is raised.
+The child is this module run with `-m`; parent and child exchange JSON lines. A child that dies, or that a busy
+machine keeps from answering in time, says nothing of the answer: it is replaced and asked again, and where that
+does not help, NoVerdict is raised. So does an answer that hangs every grader: it is no proof of anything, and
+waiting for ever blocks a run.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ SECONDS_PER_COMPARISON = 5.0
 # sympy takes seconds to import on a busy machine; that is no fault of the answer.
 SECONDS_TO_START = 120.0
 TRIES = 3
+# What hangs a fresh child too would hang a third.
+TRIES_IN_TIME = 2
 
 
 def _grader_name() -> str:
@@ -35,8 +37,16 @@ def _grader_name() -> str:
 GRADER = _grader_name()
 
 
-class GraderCrashed(Exception):
-    """The grading process died at each try: no verdict, and no evidence about the answer."""
+class NoVerdict(Exception):
+    """The grader gave none: an infrastructure verdict, and no evidence about the answer."""
+
+
+class GraderCrashed(NoVerdict):
+    """The grading process died at each try."""
+
+
+class GraderTimedOut(NoVerdict):
+    """No grading process answered in time."""
 
 
 class GradingProcess:
@@ -50,20 +60,25 @@ class GradingProcess:
         self._child: subprocess.Popen[bytes] | None = None
 
     def compare(self, answer: str, reference: str) -> bool:
-        """Ask the child; False when it does not answer in time (the child is then killed).
+        """Ask the child, and another one where it dies or does not answer in time.
 
-        Raises GraderCrashed where the child died at each of several tries.
+        Raises NoVerdict where none of several children answered.
         """
         question = json.dumps([answer, reference]).encode() + b"\n"
+        crashes = timeouts = 0
         with self._lock:
-            for _ in range(TRIES):
+            while True:
                 try:
                     return self._ask(question)
+                except TimeoutError:
+                    timeouts += 1
+                    if timeouts == TRIES_IN_TIME:
+                        raise GraderTimedOut(f"no verdict in {self.seconds:g} s, {timeouts} times") from None
                 except (OSError, ValueError) as error:
-                    failure = error
-                    self.crashes += 1
-                    self._stop()
-        raise GraderCrashed(f"the grading process failed {TRIES} times: {failure}") from failure
+                    crashes += 1
+                    if crashes == TRIES:
+                        failed = f"the grading process failed {crashes} times: {error}"
+                        raise GraderCrashed(failed) from error
 
     def close(self) -> None:
         """End the child, if there is one."""
@@ -71,16 +86,18 @@ class GradingProcess:
             self._stop()
 
     def _ask(self, question: bytes) -> bool:
-        child = self._child or self._start()
-        assert child.stdin is not None and child.stdout is not None
-        child.stdin.write(question)
-        child.stdin.flush()
+        """The child's reply; one that failed in any way is stopped and counted, and the next try has a fresh one."""
         try:
+            child = self._child or self._start()
+            assert child.stdin is not None and child.stdout is not None
+            child.stdin.write(question)
+            child.stdin.flush()
             return json.loads(_read_line(child.stdout, self.seconds)) is True
-        except TimeoutError:
-            self.timeouts += 1
+        except (OSError, ValueError) as error:
+            is_late = isinstance(error, TimeoutError)
+            self.timeouts, self.crashes = self.timeouts + is_late, self.crashes + (not is_late)
             self._stop()
-            return False
+            raise
 
     def _start(self) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(
@@ -113,7 +130,7 @@ _process = GradingProcess()
 def math_verify_verdict(answer: str, reference: str) -> bool | None:
     """Whether math-verify accepts `answer` for `reference`; None where it is not installed.
 
-    Raises GraderCrashed where it gave no verdict.
+    Raises NoVerdict where it gave none.
     """
     if importlib.util.find_spec("math_verify") is None:
         return None

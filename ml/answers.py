@@ -1,10 +1,10 @@
 """Final answers: find one in a text, and say whether two mean the same.
 
-Equivalence has a fast path (equal text, equal or clearly different numbers), then math-verify in a worker
-process that can be killed (`ml/answer_grading.py`). math-verify's own time limits use SIGALRM, which is wrong
-off the main thread, so they are switched off and the wall clock is kept outside. A strict second opinion
-refuses what the first may be too kind about (a dropped base or unit, an unreduced fraction); where the two
-differ, a person should look.
+Equivalence has a fast path (equal text, equal or clearly different numbers, words: `ml/answer_words.py`), then
+math-verify in a worker process that can be killed (`ml/answer_grading.py`). math-verify's own time limits use
+SIGALRM, which is wrong off the main thread, so they are switched off and the wall clock is kept outside. A strict
+second opinion refuses what the first may be too kind about (a dropped base or unit, an unreduced fraction); where
+the two differ, a person should look.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from ml.answer_grading import GRADER, GraderCrashed, math_verify_verdict
+from ml.answer_grading import GRADER, NoVerdict, math_verify_verdict
 from ml.answer_notation import (
     is_reduced,
     normalise,
@@ -25,6 +25,7 @@ from ml.answer_notation import (
     without_float_noise,
     without_mixed_number,
 )
+from ml.answer_words import same_but_for_unit, same_words
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
 # nothing.
@@ -37,8 +38,10 @@ _SURELY_DIFFERENT = Fraction(1, 100_000)
 # in a row, so the second repetition needs a colon before it: two that can share one run try every way to cut it in
 # two.
 _COLON = r"[\s*]*(?::[\s*]*)?"
-# To the end of the sentence or of the line; a full stop inside a number ends nothing.
-_SENTENCE = r"(?P<answer>[^\n]+?)(?=\.[ \t]+[A-Z]|$)"
+# To the end of the sentence or of the line; a full stop inside a number or behind an abbreviation ends nothing.
+_SENTENCE = (
+    r"(?P<answer>[^\n]+?)(?=(?<!\bSt)(?<!\bMt)(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bMrs)(?<!\bvs)\.[ \t]+[A-Z]|$)"
+)
 _ANSWER_WORD = r"(?:final[ \t]+)?answer"
 _MARKED = (
     # GSM8K's mark, also behind a sentence. A heading of a step or of the answer looks the same, and states none itself.
@@ -51,10 +54,39 @@ _MARKED = (
         re.IGNORECASE | re.MULTILINE,
     ),
     re.compile(r"^[ \t]*A:[ \t]*(?P<answer>[^\n]+)", re.MULTILINE),
+)
+_IN_A_SENTENCE = (
     re.compile(
-        r"\b(?:final[ \t]+)?answer[ \t*]+(?:is|was)\b" + _COLON + _SENTENCE, re.IGNORECASE | re.MULTILINE
+        # What would be the answer may be none: in so many words only a number, a formula or a choice is one.
+        r"\b(?:final[ \t]+)?answer[ \t*]+(?:is|was|would[ \t]+be(?=[ \t:]+[*(]*(?:[-+$\\\d]|[A-E]\b)))\b"
+        + _COLON
+        + _SENTENCE,
+        re.IGNORECASE | re.MULTILINE,
     ),
     re.compile(r"\b(?:final[ \t]+)?answer[ \t*]*[:=][\s*]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE),
+)
+# How a sentence comes to its answer: adverbs, and before a number also how exact it is and how it was found.
+_FOUND = r"(?:obtained|found|given|calculated|computed|determined|derived|reached|achieved)"
+_LEAD_IN = re.compile(
+    r"(?:(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|actually|equal[ \t]+to)\b,?[ \t]+(?=\S)"
+    r"|(?:(?:approximately|about|roughly|around|exactly|only)|"
+    + _FOUND
+    + r"[ \t]+(?:by|as|to[ \t]+be))[ \t]+"
+    r"(?=[-+(]*[$\\\d]|\w[ \t]*=))+",
+    re.IGNORECASE,
+)
+# How it goes on behind its answer. The blanks before are not searched for: of a long run of them each would begin anew.
+_TAIL = re.compile(
+    r"(?:,[ \t]{1,4}(?:which|because|since|as|so|where|but|while|whereas|giving|making|meaning|hence|thus|therefore)"
+    r"|(?<=[ \t])(?:because|since|which[ \t]+(?:is|means|makes|gives|equals)"
+    r"|as[ \t]+(?:required|expected|desired|claimed|stated)))(?![\w']).*",
+    re.IGNORECASE,
+)
+# What says how the answer is found, or what it is not.
+_NO_ANSWER = re.compile(
+    _FOUND + r"[ \t]+(?:by|from|using|through|via|when|after|if|in|with|as)\b"
+    r"|not[ \t]+(?:yet\b|an?\b|the\b|[-+$(\\]*\d)|as[ \t]+follows\b|that\b",
+    re.IGNORECASE,
 )
 _BOX = r"\\(?:boxed|fbox)(?![A-Za-z])"
 # An escaped brace opens and closes nothing, so what is escaped is read as one piece.
@@ -88,9 +120,10 @@ def extract_final_answer(text: str) -> str | None:
         return boxed.strip() or None
     stated = [
         (match.start(), answer)
-        for pattern in _MARKED
+        for patterns, read in ((_MARKED, _trim), (_IN_A_SENTENCE, _read_sentence))
+        for pattern in patterns
         for match in pattern.finditer(text)
-        if (answer := _trim(match["answer"]))
+        if (answer := read(match["answer"]))
     ]
     return max(stated)[1] if stated else None
 
@@ -98,20 +131,21 @@ def extract_final_answer(text: str) -> str | None:
 def is_equivalent(answer: str | None, reference: str | None) -> bool:
     """Whether `answer` means the same as `reference` (the primary opinion; order matters to math-verify).
 
-    Where the grader crashes on the pair the strict opinion stands in, for this once: a vote over answers goes on.
+    Where the grader gives no verdict on the pair the strict opinion stands in, for this once: a vote over answers
+    goes on.
     """
     if answer is None or reference is None:
         return False
     try:
         return _primary(answer.strip(), reference.strip())[0]
-    except GraderCrashed:
+    except NoVerdict:
         return is_strictly_equal(answer, reference)
 
 
 def judge(answer: str | None, reference: str | None) -> Verdict:
     """Both opinions on one answer; an absent answer is wrong to both.
 
-    Raises GraderCrashed where the grader gave no verdict, which is no evidence about the answer.
+    Raises NoVerdict where the grader gave none, which is no evidence about the answer.
     """
     if answer is None or reference is None:
         return Verdict(primary=False, strict=False, grader="absent")
@@ -122,16 +156,17 @@ def judge(answer: str | None, reference: str | None) -> Verdict:
 def is_strictly_equal(answer: str, reference: str) -> bool:
     """The conservative opinion: equal after normalising notation, or equal numbers in lowest terms.
 
-    Units, bases and labels must match; "2/4" is not "1/2"; tuples compare part by part, in order. PRM800K's rules
-    go on to ask sympy about the difference of two expressions. That is left to the primary opinion, since sympy
-    must not read hostile text in this process: "x+1" and "1+x" count as disputed.
+    Units, bases and labels must match; "2/4" is not "1/2"; tuples compare part by part, in order; of words the case
+    does not matter, as to PRM800K's rules. Those go on to ask sympy about the difference of two expressions. That is
+    left to the primary opinion, since sympy must not read hostile text in this process: "x+1" and "1+x" count as
+    disputed.
     """
     if max(len(answer), len(reference)) > LONGEST_ANSWER:
         return False
     left, right = normalise_strictly(answer), normalise_strictly(reference)
     if not left or not right:
         return False
-    if left == right:
+    if left == right or same_words(answer, reference):
         return True
     left_parts, right_parts = parts_of(left), parts_of(right)
     if len(left_parts) > 1 or len(right_parts) > 1:
@@ -165,6 +200,11 @@ def _compared(answer: str, reference: str) -> tuple[bool, str]:
     same = _same_number(answer, reference)
     if same is not None:
         return same, "number"
+    told = same_words(answer, reference)
+    if told is not None:
+        return told, "text"
+    if same_but_for_unit(answer, reference):
+        return True, "number"
     given, expected = (without_float_noise(without_mixed_number(one)) for one in (answer, reference))
     verdict = math_verify_verdict(given, expected)
     if verdict is None:
@@ -209,12 +249,26 @@ def _last_boxed(text: str) -> str | None:
     return answer if text[begin - 1] == "{" else answer.rstrip(".,;:")
 
 
+def _read_sentence(rest: str) -> str:
+    """The answer in the rest of a sentence that states it, without what leads to it and what follows; nothing where
+    the rest is none.
+    """
+    rest = rest.strip().lstrip("*,").lstrip()
+    lead = _LEAD_IN.match(rest)
+    if lead is not None:
+        rest = rest[lead.end() :]
+    if _NO_ANSWER.match(rest):
+        return ""
+    tail = _TAIL.search(rest)
+    return _trim(rest if tail is None or not tail.start() else rest[: tail.start()])
+
+
 def _trim(answer: str) -> str:
     """Without what surrounds an answer in a sentence: markdown stars, a closing full stop, quotes,
     dollars.
     """
     text = answer.strip().strip("*").strip()
     text = text.rstrip(".。").strip().strip("*").strip()
-    if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'$`":
+    if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'$`" and text[0] not in text[1:-1]:
         text = text[1:-1].strip()
     return text

@@ -14,6 +14,7 @@ from typing import Any
 
 from ml.code_version import code_version
 from ml.commands.autolabel_refusals import gradable, refuse_what_cannot_act
+from ml.commands.ranges import below_one, not_negative, positive, zero_or_more
 from ml.errors import MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
 from ml.policies import engines_for, load_policy, rollout_style, when_served
@@ -54,22 +55,24 @@ def parser() -> argparse.ArgumentParser:
         metavar="CHECKPOINT",
         help="guides the search: rstar's preference model (rounds 3-4), rest-mcts's value model",
     )
-    arguments.add_argument("--rollouts", type=_positive, default=16, help="from each prefix, or per tree")
+    arguments.add_argument("--rollouts", type=positive, default=16, help="from each prefix, or per tree")
     arguments.add_argument(
-        "--candidates", type=_positive, help="next steps at a node (rstar: 8, rest-mcts: 3)"
+        "--candidates", type=positive, help="next steps at a node (rstar: 8, rest-mcts: 3)"
     )
-    arguments.add_argument("--depth", type=_positive, help="steps at most (rstar: 16)")
+    arguments.add_argument("--depth", type=positive, help="steps at most (rstar: 16)")
     arguments.add_argument(
         "--searches",
-        type=_positive,
+        type=positive,
         help="binary searches on a fresh problem at most (omegaprm: 20, the paper: 100)",
     )
-    arguments.add_argument("--temperature", type=float, help="default: 0.8 (rest-mcts: 0.7)")
+    arguments.add_argument("--temperature", type=zero_or_more, help="default: 0.8 (rest-mcts: 0.7)")
     arguments.add_argument(
-        "--threshold", type=float, default=0.0, help="mistaken: share of right rollouts <= this"
+        "--threshold", type=below_one, default=0.0, help="mistaken: share of right rollouts <= this"
     )
     arguments.add_argument(
-        "--luck", type=float, help="mistaken too: share <= this times the best share before it (default 0.1)"
+        "--luck",
+        type=below_one,
+        help="mistaken too: share <= this times the best share before it (default 0.1)",
     )
     arguments.add_argument(
         "--style", choices=("prose", "code"), default="code", help="of fresh problems' solutions"
@@ -86,16 +89,16 @@ def parser() -> argparse.ArgumentParser:
         help="what given solutions' rollouts are graded against: the file's answer, or the policy's majority",
     )
     arguments.add_argument(
-        "--voters", type=_positive, default=32, help="solutions that vote, for self-consistency"
+        "--voters", type=positive, default=32, help="solutions that vote, for self-consistency"
     )
     arguments.add_argument(
         "--decided",
         metavar="FILE",
         help='what people said of answers: lines {"problem", "reference", "answer", "is_correct"}',
     )
-    arguments.add_argument("--limit", type=_positive, help="only the first so many")
-    arguments.add_argument("--parallel-trees", type=_positive, default=256)
-    arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--limit", type=positive, help="only the first so many")
+    arguments.add_argument("--parallel-trees", type=positive, default=256)
+    arguments.add_argument("--seed", type=not_negative, default=0)
     arguments.add_argument("--out", required=True, metavar="DIR")
     return arguments
 
@@ -289,10 +292,3 @@ class AutolabelRun:
 
 def _result(run: dict[str, Any], out: str) -> dict[str, Any]:
     return {"out": out, **{key: run[key] for key in ("method", "policy", "seed", "counts", "cost", "mean_q")}}
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected a whole number above 0")
-    return value

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ml.commands.ranges import finite, not_negative, positive
 from ml.errors import MisstepError
 from ml.evaluation.best_of_n import table
 from ml.evaluation.critiques import critique_report, read_critiques
@@ -39,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     first.add_argument("--scores", required=True, type=Path, metavar="FILE")
     first.add_argument("--solutions", required=True, type=Path, metavar="FILE")
     first.add_argument("--format", choices=FORMATS)
-    first.add_argument("--threshold", type=float, help="a step scored below it is wrong")
+    first.add_argument("--threshold", type=finite, help="a step scored below it is wrong")
     first.add_argument(
         "--threshold-solutions",
         type=Path,
@@ -63,8 +64,8 @@ def parser() -> argparse.ArgumentParser:
     pool = kinds.add_parser("best-of-n", help="all aggregations, votes, majority, pass@1 and oracle")
     pool.add_argument("--pool", required=True, type=Path, metavar="FILE")
     pool.add_argument("--scores", type=Path, metavar="FILE", help="by id <problem id>/<index>")
-    pool.add_argument("--subsamples", type=int, default=32, help="per n below the pool's size")
-    pool.add_argument("--seed", type=int, default=0)
+    pool.add_argument("--subsamples", type=positive, default=32, help="per n below the pool's size")
+    pool.add_argument("--seed", type=not_negative, default=0)
     return arguments
 
 
@@ -167,8 +168,6 @@ def _unseen(training_problems: Path | None, judged: Judged) -> dict[str, Any]:
 
 
 def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:
-    if options.subsamples < 1:
-        raise MisstepError(f"--subsamples {options.subsamples}, expected at least 1")
     found = None if options.scores is None else read_scores(options.scores)
     progress, pools = Progress("problems read"), []
     for pool in read_pools(options.pool, None if found is None else known_scores(found)):

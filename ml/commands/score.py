@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ml import formats
+from ml.commands.ranges import positive
 from ml.errors import MisstepError
 from ml.formats import FORMATS, guess, read
 from ml.progress import Progress, print_result
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--device", default="cpu", help="cpu, cuda, cuda:0 ..., or auto: a GPU where there is one"
     )
-    arguments.add_argument("--threads", type=int, help="default: OMP_NUM_THREADS, or 1")
+    arguments.add_argument("--threads", type=positive, help="default: OMP_NUM_THREADS, or 1")
     return arguments
 
 

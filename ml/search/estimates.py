@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ml.records import Solution, SolutionEstimate, StepEstimate
-from ml.search.grading import codes_of, final_answer, style_of
+from ml.search.grading import codes_of, is_finished, style_of
 from ml.search.quality_value import quality_values
 from ml.search.requests import Grade, Graded, Run, Search
 
@@ -101,7 +101,7 @@ def examine(solution: Solution, style: str | None = None) -> Search[Given]:
             for evidence in given.evidence[given.runnable :]:
                 evidence.assumed = 0
         return given
-    if final_answer(steps, execution) is not None:
+    if is_finished(steps, execution):
         given.graded = (yield [Grade(solution.problem, steps)])[0]
     return given
 
@@ -141,9 +141,6 @@ def to_estimate(
     one may not be the first, and is not called so; the step's own estimate says that it is wrong all the same.
     """
     mistaken = mistakes(evidence, threshold, luck)
-    first_mistake = next((index for index, wrong in enumerate(mistaken) if wrong), None)
-    if None in mistaken[:first_mistake]:
-        first_mistake = None
     distances = _distances(evidence, mistaken)
     # The bare problem's own distance only matters where the first step is wrong, and there v is 0 whatever it
     # is.
@@ -157,7 +154,13 @@ def to_estimate(
         _step_estimate(step, None if wrong is None else value)
         for step, wrong, value in zip(evidence, mistaken, values, strict=True)
     ]
-    return SolutionEstimate(name, first_mistake, tuple(steps))
+    return SolutionEstimate(name, first_known_mistake(mistaken), tuple(steps))
+
+
+def first_known_mistake(mistaken: Sequence[bool | None]) -> int | None:
+    """The first mistaken step, where nothing before it is unknown: otherwise it may be either."""
+    first = next((index for index, wrong in enumerate(mistaken) if wrong is not False), None)
+    return first if first is not None and mistaken[first] else None
 
 
 def _distances(evidence: Sequence[Evidence], mistaken: Sequence[bool | None]) -> list[int | None]:

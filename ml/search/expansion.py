@@ -84,6 +84,9 @@ def _note(
             child.pruned = f"does not run: {execution.error}"
         elif child.finished or _errors_in_a_row(tree, child) >= errors_threshold:
             child.terminal = INVALID
+    elif isinstance(outcome, Graded) and outcome.is_unread and not child.text:
+        # An end at once, behind steps in which nobody can read an answer: it says nothing of them.
+        child.pruned = "no answer to read"
     elif isinstance(outcome, Graded):
         child.final_answer = outcome.answer
         child.terminal = INVALID if outcome.answer is None else CORRECT if outcome.is_correct else WRONG

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Protocol
 
-from ml.answer_grading import GraderCrashed
+from ml.answer_grading import NoVerdict
 from ml.answers import extract_final_answer, judge
 from ml.execution import Execution, Verdict
 from ml.records import Problem
@@ -51,7 +52,7 @@ def grade(
     """The final answer of a whole solution and whether it equals the problem's, or whether people said so.
 
     A solution whose code fails has no answer. Code after prose, and prose after code, are both fine: the last
-    step says where the answer stands. A grader that crashes is an infrastructure verdict, as a sandbox that does.
+    step with an answer says it. A grader without a verdict is infrastructure, as a sandbox that crashes.
     """
     codes = codes_of(steps)
     execution = sandbox.execute(codes, keep_states=False) if codes else None
@@ -63,21 +64,45 @@ def grade(
         return Graded(answer, word, execution, is_decided=True)
     try:
         verdict = judge(answer, problem.answer)
-    except GraderCrashed as error:
+    except NoVerdict as error:
         return Graded(None, False, _ungraded(execution, error))
     return Graded(answer, verdict.primary, execution, is_disputed=not verdict.agree)
 
 
-def _ungraded(execution: Execution | None, error: GraderCrashed) -> Execution:
+def _ungraded(execution: Execution | None, error: NoVerdict) -> Execution:
     """What the code told, if there was any, with the verdict that keeps it from being evidence."""
     ran = execution or Execution(Verdict.OK, "", "grader", 0)
     return replace(ran, verdict=Verdict.INFRASTRUCTURE, error=str(error))
 
 
 def final_answer(steps: Sequence[str], execution: Execution | None) -> str | None:
-    """The last line that the last code step printed, or what the prose after it states."""
-    if not steps:
-        return None
-    if execution is not None and code_of(steps[-1]) is not None:
-        return execution.last_line or extract_final_answer(steps[-1])
-    return extract_final_answer(steps[-1])
+    """What the last step that has an answer states or, where that is the last code step, prints.
+
+    Steps after it may say that the answer makes sense, and repeat nothing of it.
+    """
+    _, answer = _last_answer(steps, execution)
+    return answer
+
+
+def is_finished(steps: Sequence[str], execution: Execution | None) -> bool:
+    """Whether a given solution has come to its answer. What code printed before the last step may be on the way:
+    it is the answer only where the prose after it repeats it.
+    """
+    place, answer = _last_answer(steps, execution)
+    if answer is None or place == len(steps) - 1 or code_of(steps[place]) is None:
+        return answer is not None
+    repeated = re.compile(rf"(?<![\w.]){re.escape(answer)}(?!\w|\.\d)")
+    return any(repeated.search(step) for step in steps[place + 1 :])
+
+
+def _last_answer(steps: Sequence[str], execution: Execution | None) -> tuple[int, str | None]:
+    """Where the last answer stands, and the answer; only of the last code step it is known what it printed."""
+    printed = execution.last_line if execution is not None else None
+    for place in range(len(steps) - 1, -1, -1):
+        if code_of(steps[place]) is not None:
+            answer, printed = printed or extract_final_answer(steps[place]), None
+        else:
+            answer = extract_final_answer(steps[place])
+        if answer is not None:
+            return place, answer
+    return 0, None

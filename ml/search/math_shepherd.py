@@ -71,7 +71,8 @@ def grade_completions(
 ) -> Search[list[list[tuple[Continuation, Graded]]]]:
     """Grade completions; those that the sandbox failed on are left out, and equal texts are graded once.
 
-    A completion that was cut off before its end is wrong: it reached no answer.
+    A completion that was cut off before its end is wrong: it reached no answer. One that ended at once, behind steps
+    in which nobody can read an answer, is left out too.
     """
     requests: dict[tuple[Problem, tuple[str, ...]], Grade] = {}
     for prefix, ends in zip(prefixes, completions, strict=True):
@@ -86,8 +87,11 @@ def grade_completions(
     def verdict_on(prefix: Prefix, end: Continuation) -> Graded:
         return graded[prefix.problem, prefix.steps + end.steps] if end.finished else cut_off
 
+    def tells(end: Continuation, verdict: Graded) -> bool:
+        return verdict.is_evidence and not (end.finished and not end.steps and verdict.is_unread)
+
     return [
-        [(end, verdict) for end in ends if (verdict := verdict_on(prefix, end)).is_evidence]
+        [(end, verdict) for end in ends if tells(end, verdict := verdict_on(prefix, end))]
         for prefix, ends in zip(prefixes, completions, strict=True)
     ]
 

@@ -78,6 +78,13 @@ class Graded:
         """False where the sandbox or the grader, not the solution, is to blame: then the rollout says nothing."""
         return self.execution is None or self.execution.verdict != "infrastructure"
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether the solution ran, or had nothing to run, and no answer was recognised in it. Of a policy that ended
+        there at once that is no evidence: it may have taken for the answer what we cannot read.
+        """
+        return self.answer is None and (self.execution is None or self.execution.ok)
+
 
 Request = NextSteps | Completions | Run | Grade | Value
 Search = Generator[Sequence[Request], Sequence[Any], Result]

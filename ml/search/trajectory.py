@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ml.records import StepEstimate
-from ml.search.estimates import Evidence, mistakes
+from ml.search.estimates import Evidence, first_known_mistake, mistakes
 from ml.search.tree import CORRECT, Node, Tree
 
 
@@ -35,7 +35,7 @@ def best_trajectory(tree: Tree, threshold: float = 0.0, luck: float = 0.0) -> di
     mistaken = mistakes([Evidence(node.graded, node.correct) for node in path], threshold, luck)
     return {
         "id": tree.problem.id,
-        "first_mistake": mistaken.index(True) if True in mistaken else None,
+        "first_mistake": first_known_mistake(mistaken),
         "steps": [asdict(step) for step in steps],
         "solution": [node.text for node in path],
         "final_answer": end.final_answer if end is not None else None,

@@ -158,10 +158,10 @@ def _has_truth(row: SnapshotRow) -> bool:
 
 def _is_finished(row: SnapshotRow) -> bool:
     """Whether a graded solution has an answer. Many formats say whether it is right without giving its text; a search
-    goes on, by rollouts, from the last step of one that states none.
+    goes on, by rollouts, from the last step where no step states one.
     """
     has_answer = row.final_answer is not None or bool(row.is_correct)
-    return has_answer or extract_final_answer(row.steps[-1]) is not None
+    return has_answer or any(extract_final_answer(step) is not None for step in row.steps)
 
 
 def _shares(row: SnapshotRow, rule: LabelRule) -> list[float | None]:

@@ -1,4 +1,4 @@
-"""A grading process that dies is replaced and asked again, and never taken for a verdict."""
+"""A grading process that dies or is late is replaced and asked again, and never taken for a verdict."""
 
 import os
 import signal
@@ -9,11 +9,16 @@ from collections.abc import Iterator
 import pytest
 
 from ml import answers
-from ml.answer_grading import TRIES, GraderCrashed, GradingProcess
+from ml.answer_grading import TRIES, TRIES_IN_TIME, GraderCrashed, GraderTimedOut, GradingProcess
+from ml.execution import sandbox
 from ml.records import Problem
+from ml.search.estimates import examine
 from ml.search.expansion import _note
 from ml.search.grading import grade
 from ml.search.tree import Tree
+from ml.search.walk import Walk
+from tests.ml.search.scripted import ScriptedPolicy
+from tests.ml.search.toy import solution_of
 
 
 class DoomedProcess(GradingProcess):
@@ -25,6 +30,19 @@ class DoomedProcess(GradingProcess):
         child = super()._start()
         if self.doomed:
             kill(child)
+        return child
+
+
+class LateProcess(GradingProcess):
+    """The first `late` children are stopped as soon as they are ready: alive, and never in time."""
+
+    late = 0
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        child = super()._start()
+        if self.late:
+            self.late -= 1
+            os.kill(child.pid, signal.SIGSTOP)
         return child
 
 
@@ -48,6 +66,44 @@ def doomed(monkeypatch) -> Iterator[DoomedProcess]:
     answers._compared.cache_clear()
     yield one
     one.close()
+
+
+@pytest.fixture
+def late(monkeypatch) -> Iterator[LateProcess]:
+    one = LateProcess(seconds=1.0)
+    monkeypatch.setattr("ml.answer_grading._process", one)
+    answers._compared.cache_clear()
+    yield one
+    one.close()
+
+
+def test_a_comparison_that_is_late_is_asked_again_of_a_fresh_child(late):
+    late.late, late.seconds = 1, 5.0
+    assert late.compare("x+1", "1+x")
+    assert (late.crashes, late.timeouts) == (0, 1)
+
+
+def test_a_comparison_that_is_never_in_time_is_no_verdict_and_is_not_remembered_as_one(late):
+    late.late = TRIES_IN_TIME
+    with pytest.raises(GraderTimedOut):
+        answers.judge("x+1", "1+x")
+    assert late.timeouts == TRIES_IN_TIME
+    late.seconds = 20.0
+    assert answers.judge("x+1", "1+x").primary
+
+
+def test_a_solution_whose_answer_was_not_compared_in_time_is_ungraded_and_not_wrong(late):
+    late.late = TRIES_IN_TIME
+    graded = grade(Problem("1", "What is 1 more than x?", "x+1"), ["The answer is 1+x"], sandbox=None)
+    assert not graded.is_evidence and graded.answer is None
+
+
+def test_a_run_counts_the_answers_that_were_not_compared_in_time(late):
+    late.late = TRIES_IN_TIME
+    solution = solution_of(Problem("1", "What is 1 more than x?", "x+1"), ["The answer is 1+x"])
+    walk = Walk(ScriptedPolicy({}), sandbox())
+    (found,) = walk.drive([("only", examine(solution))])
+    assert found.ungraded == 1 and not found.result.graded.is_evidence
 
 
 def test_a_child_that_died_between_two_comparisons_is_replaced(process):

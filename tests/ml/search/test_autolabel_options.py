@@ -39,6 +39,32 @@ def test_an_option_that_cannot_act_is_refused(files, options, message):
     assert not (files / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "option,value,expected",
+    [
+        ("--temperature", "-1", "a number, 0 or more"),
+        ("--temperature", "nan", "a number, 0 or more"),
+        ("--temperature", "inf", "a number, 0 or more"),
+        ("--threshold", "2", "a number from 0 to below 1"),
+        ("--threshold", "nan", "a number from 0 to below 1"),
+        ("--luck", "-1", "a number from 0 to below 1"),
+        ("--luck", "1", "a number from 0 to below 1"),
+        ("--luck", "a", "a number from 0 to below 1"),
+        ("--rollouts", "0", "a whole number above 0"),
+        ("--voters", "a few", "a whole number above 0"),
+        ("--seed", "-1", "a whole number, 0 or more"),
+    ],
+)
+def test_a_number_that_no_run_can_have_is_refused_before_anything_is_set_up(
+    files, capsys, option, value, expected
+):
+    with pytest.raises(SystemExit) as end:
+        label(files, "--problems", str(files / "problems.jsonl"), option, value)
+    assert end.value.code == 2
+    assert f"argument {option}: {value!r}, expected {expected}" in capsys.readouterr().err
+    assert not (files / "out").exists()
+
+
 @pytest.mark.parametrize("method,temperature", [("rstar", 0.8), ("rest-mcts", 0.7)])
 def test_a_method_s_own_temperature_holds_unless_another_is_given(files, method, temperature):
     arguments = ["--problems", str(files / "problems.jsonl"), "--limit", "1", "--method", method]

@@ -122,6 +122,14 @@ def test_a_trajectory_s_lucky_step_is_mistaken_too():
     assert best_trajectory(tree, 0.0, 0.0)["first_mistake"] is None
 
 
+def test_a_trajectory_states_no_first_mistake_behind_a_step_that_nothing_is_known_of():
+    tree = Tree(Problem("toy", "A toy problem.", "1"))
+    branch(tree, "never probed", WRONG, visits=0, correct=0)
+    found = best_trajectory(tree)
+    assert [step["visits"] for step in found["steps"]] == [0, 1] and not found["is_correct"]
+    assert found["first_mistake"] is None
+
+
 def test_mcts_star_expands_nothing_at_its_greatest_depth():
     problem = chain_problem(*range(1, 9))
     tree = run(rest_mcts.search(problem, rest_mcts.RestMcts(rollouts=20, depth=2), 0), ChainPolicy(0.2))

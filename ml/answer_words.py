@@ -1,0 +1,106 @@
+"""Answers in words: a number with its unit, and plain text. An expression reader takes both for products of letters,
+so that "18 dollars" is not 18 to it, and "cat" is "act".
+"""
+
+from __future__ import annotations
+
+import re
+
+from ml.answer_notation import parse_number
+
+_WRAPPED = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox)\s*\{([^{}]*)\}")
+_BLANKS = re.compile(r"\\[,;:! ]|~|\s")
+
+# What is left after the number must stand apart and begin with a word: 2xy and "2 xy" are products.
+_WITH_UNIT = re.compile(
+    r"(?P<number>[-+\u2212]?[\d.][\d.,/ ]*) (?P<unit>[^\W\d_]{3,}[^\W\d_ '/.-]*(?:[ /'.-]+[^\W\d_]+)*)\.?"
+)
+_MOST_WORDS = 6
+# "5 million" is not 5, "2 thirds" not 2, "3 or more" not 3, "4 out of 5" not 4, "5 times x" not 5.
+_SCALE = re.compile(
+    r"(?:hundred|thousand|[bmtr]+illion|dozen|hal(?:f|ve)|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)(?:th)?s?"
+)
+_JOINING = re.compile(
+    "and|or|to|than|out|plus|minus|times|divided|multiplied|over|not|base|mod|modulo|squared|cubed|if|unless|except|but"
+    "|remainder"
+)
+# Names that an expression is made of, also where nobody wrote a backslash.
+_MATHEMATICAL = re.compile(
+    "(?:arc)?(?:sin|cos|tan|cot|sec|csc)h?|log|exp|lim|max|min|gcd|lcm|mod|det|sqrt|abs|floor|ceil|inf(?:inity|ty)?|nan"
+    "|alpha|beta|gamma|delta|epsilon|theta|lambda|sigma|omega|phi|psi|rho|tau"
+)
+
+_RUN = re.compile(r"[^\W\d_]+")
+_PROSE = re.compile(r"(?:[^\W\d_]|[\s,.;:'\"!?()&\u2018\u2019\u201c\u201d]|(?<=[^\W\d_])[-/](?=[^\W\d_]))+")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+def same_words(answer: str, reference: str) -> bool | None:
+    """Whether two texts have the same words in the same order, however they are spaced, capitalised and punctuated.
+
+    None where the reference is no text but may be an expression (`xy`, a number, LaTeX), or the answer is LaTeX.
+    """
+    given, expected = _plain(answer), _plain(reference)
+    if given is None or expected is None or not _is_prose(expected):
+        return None
+    return _words(given) == _words(expected)
+
+
+def same_but_for_unit(answer: str, reference: str) -> bool:
+    """Whether two numbers are equal of which one has a unit in words, or both have the same."""
+    one, other = _measured(answer), _measured(reference)
+    if one is None or other is None or not (one[1] or other[1]):
+        return False
+    units_agree = not one[1] or not other[1] or one[1] == other[1]
+    return units_agree and parse_number(one[0]) == parse_number(other[0])
+
+
+def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
+    """A number and the words of its unit, none for a bare number; None for anything else."""
+    plain = _plain(text)
+    if plain is None:
+        return None
+    if parse_number(plain) is not None:
+        return plain, ()
+    match = _WITH_UNIT.fullmatch(plain)
+    if match is None or parse_number(match["number"]) is None:
+        return None
+    words = _words(match["unit"])
+    # "5 times" may be how often; only where it goes on with more it multiplies.
+    joinable = words[:-1] if words[-1] == "times" else words
+    is_unit = (
+        len(words) <= _MOST_WORDS
+        and not _MATHEMATICAL.fullmatch(words[0])
+        and not any(map(_SCALE.fullmatch, words))
+        and not any(map(_JOINING.fullmatch, joinable))
+    )
+    return (match["number"], tuple(word.removesuffix("s") for word in words)) if is_unit else None
+
+
+def _plain(text: str) -> str | None:
+    """The text without dollars and what wraps words in LaTeX; None where more LaTeX is left."""
+    unwrapped = _WRAPPED.sub(r"\1", text.replace("\\$", "").replace("$", ""))
+    plain = " ".join(_BLANKS.sub(" ", unwrapped).split())
+    return None if "\\" in plain else plain
+
+
+def _words(text: str) -> list[str]:
+    return [run.casefold() for run in _RUN.findall(text)]
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a text is made of words: of letters and what stands between words, and not of variables alone."""
+    if not _PROSE.fullmatch(text):
+        return False
+    runs = _RUN.findall(text)
+    return any(map(_is_word, runs)) or (len(runs) > 1 and all(len(run) > 1 for run in runs))
+
+
+def _is_word(run: str) -> bool:
+    """Two or three letters may be a product (xy, abc), and up to four capitals the corners of a figure."""
+    if not run.isascii():
+        return len(run) > 1
+    if run.isupper() and len(run) <= 4:
+        return run == "NO"
+    name = run.casefold()
+    return name == "no" or (len(name) > 2 and name not in _ALPHABET and not _MATHEMATICAL.fullmatch(name))

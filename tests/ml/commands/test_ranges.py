@@ -1,0 +1,29 @@
+"""Numbers that no run can have are refused with the arguments."""
+
+import pytest
+
+from ml.commands import evaluate, score
+
+FIRST_MISTAKE = ("first-mistake", "--scores", "s", "--solutions", "s")
+SCORE = ("--checkpoint", "c", "--solutions", "s", "--out", "o")
+WHOLE = "a whole number above 0"
+
+
+@pytest.mark.parametrize(
+    "command,arguments,option,value,expected",
+    [
+        (evaluate, FIRST_MISTAKE, "--threshold", "nan", "a number"),
+        (evaluate, ("best-of-n", "--pool", "p"), "--subsamples", "0", WHOLE),
+        (evaluate, ("best-of-n", "--pool", "p"), "--seed", "-1", "a whole number, 0 or more"),
+        (score, SCORE, "--threads", "-2", WHOLE),
+    ],
+)
+def test_a_number_that_no_run_can_have_is_refused(capsys, command, arguments, option, value, expected):
+    with pytest.raises(SystemExit):
+        command.main([*arguments, option, value])
+    assert f"argument {option}: {value!r}, expected {expected}\n" in capsys.readouterr().err
+
+
+def test_a_threshold_may_lie_anywhere_since_scores_of_a_preference_model_do():
+    options = evaluate.parser().parse_args([*FIRST_MISTAKE, "--threshold=-0.4"])
+    assert options.threshold == -0.4

@@ -1,0 +1,79 @@
+"""Where a solution's answer stands: not always in its last step, and not always where a program can read it."""
+
+import pytest
+
+from ml.execution import sandbox
+from ml.policies.protocol import Continuation
+from ml.records import Problem
+from ml.search.grading import grade
+from ml.search.recipes import RECIPES
+from tests.ml.search.toy import run, solution_of
+
+PROBLEM = Problem("toy", "What is 2 + 3?", "5")
+ADD, STATED, REMARK = "Add 2 and 3.", "The answer is 5.", "This makes sense, since both are small."
+PRINTS = "Add.\n```python\nprint(2 + 3)\n```"
+
+
+class EndsAtOnce:
+    """Takes every prefix for a whole solution, or, where `step` is given, writes that one and ends."""
+
+    name = "ends at once"
+
+    def __init__(self, step=None):
+        self.step = step
+
+    def complete(self, prefixes, count, temperature, seed):
+        written = () if self.step is None else (self.step,)
+        return [[Continuation(written, True, 1)] * count for _ in prefixes]
+
+    next_steps = complete
+
+
+def estimate(method, steps, policy):
+    recipe = RECIPES[method]
+    return run(recipe.estimate(solution_of(PROBLEM, steps), recipe.with_options({"rollouts": 4}), 0), policy)
+
+
+@pytest.mark.parametrize(
+    "steps,answer",
+    [
+        ([ADD, STATED, REMARK], "5"),
+        ([PRINTS, REMARK], "5"),
+        (["The answer is 4.", PRINTS, REMARK], "5"),
+        ([PRINTS, "The answer is 4.", REMARK], "4"),
+        (["Name it.\n```python\nx = 5\n```", "The answer is 4.", REMARK], "4"),
+        ([STATED, "Name it.\n```python\nx = 5\n```"], "5"),
+        ([ADD, REMARK], None),
+    ],
+)
+def test_the_last_stated_or_printed_answer_is_the_solution_s(steps, answer):
+    assert grade(PROBLEM, steps, sandbox()).answer == answer
+
+
+@pytest.mark.parametrize("method", RECIPES)
+def test_a_closing_remark_behind_the_right_answer_is_no_mistake(method):
+    found = estimate(method, [ADD, STATED, REMARK], EndsAtOnce())
+    assert found.first_mistake is None
+    assert 0 not in [step.hard for step in found.steps]
+
+
+@pytest.mark.parametrize("method", RECIPES)
+@pytest.mark.parametrize("last", ["Thus it comes to a total of 5.", REMARK])
+def test_an_end_at_once_on_an_answer_that_nobody_can_read_is_no_evidence(method, last):
+    found = estimate(method, [ADD, last], EndsAtOnce())
+    assert found.first_mistake is None
+    assert [(step.visits, step.hard) for step in found.steps] == [(0, None)] * 2
+
+
+@pytest.mark.parametrize("method", ["math-shepherd", "omegaprm"])
+def test_a_step_that_a_policy_writes_and_that_states_no_answer_is_still_a_wrong_end(method):
+    found = estimate(method, [ADD], EndsAtOnce(REMARK))
+    assert (found.steps[0].visits > 0, found.first_mistake) == (True, 0)
+
+
+def test_what_code_printed_on_the_way_ends_a_given_solution_only_where_the_prose_repeats_it():
+    closed = estimate("math-shepherd", [PRINTS, "So it is 5 in all."], EndsAtOnce(STATED))
+    assert closed.steps[1].visits == 4 and closed.steps[1].correct == 4
+    wrong = EndsAtOnce("The answer is 4.")
+    assert estimate("math-shepherd", [PRINTS, "So it is 5 in all."], wrong).steps[1].correct == 4
+    assert estimate("math-shepherd", [PRINTS, "Now double it."], wrong).steps[1].correct == 0

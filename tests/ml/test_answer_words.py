@@ -1,0 +1,120 @@
+"""Answers in words: a unit makes a right number a question for people, and other words are another text."""
+
+import json
+
+import pytest
+
+from ml.answers import judge
+from tests.data import real_data
+
+UNITS = (
+    "dollars",
+    "dollar",
+    "euros",
+    "people",
+    "books",
+    "cookies",
+    "eggs",
+    "items",
+    "emails",
+    "miles per hour",
+)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_right_number_with_a_unit_is_right_and_disputed(unit):
+    for answer, reference in (
+        (f"18 {unit}", "18"),
+        ("18.0", f"18 {unit}"),
+        (f"18 \\text{{ {unit}}}.", "$18"),
+    ):
+        assert (judge(answer, reference).primary, judge(answer, reference).agree) == (True, False)
+    assert judge(f"18.0 {unit}", f"18 {unit}").primary
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [
+        ("1,200 calories", "1200"),
+        ("120,000 dollars", "120000"),
+        ("-5 degrees", "-5"),
+        ("1 1/2 cups", "1.5"),
+        ("10 times", "10"),
+        ("9 more apples", "9"),
+    ],
+)
+def test_a_number_of_any_form_may_have_a_unit(answer, reference):
+    assert judge(answer, reference).primary and not judge(answer, reference).agree
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [
+        ("18 dollars", "19"),
+        ("18 dollars", "18 euros"),
+        ("5 million", "5"),
+        ("2 thirds", "2"),
+        ("2 dozen", "2"),
+        ("4 out of 5", "4"),
+        ("10 times x", "10"),
+        ("3 plus x", "3"),
+        ("2 sin x", "2"),
+        ("2xyz", "2"),
+        ("2 feet 6 inches", "2"),
+    ],
+)
+def test_what_follows_a_number_and_changes_it_is_no_unit(answer, reference):
+    assert not judge(answer, reference).primary
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [
+        ("cat", "act"),
+        ("Paris", "Parsi"),
+        ("on", "No"),
+        ("dog cat", "cat dog"),
+        (r"\text{Parsi}", "Paris"),
+        ("\uc6b8\uc11c", "\uc11c\uc6b8"),
+    ],
+)
+def test_the_same_letters_in_another_order_are_another_text(answer, reference):
+    assert not judge(answer, reference).primary and judge(answer, reference).agree
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [
+        ("evelyn", "Evelyn"),
+        ("True", "true"),
+        ("st petersburg", "St. Petersburg"),
+        (r"\text{Tuesday}", "tuesday"),
+        ("red,  green", "Red green"),
+        ("twenty-one", "twenty one"),
+    ],
+)
+def test_case_spacing_and_punctuation_make_no_other_text(answer, reference):
+    assert judge(answer, reference).primary and judge(answer, reference).agree
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [
+        ("yx", "xy"),
+        ("cba", "abc"),
+        ("CBA", "ABC"),
+        ("1+xy", "yx+1"),
+        ("inf", "infinity"),
+        ("theta", r"\theta"),
+    ],
+)
+def test_variables_and_functions_stay_an_expression(answer, reference):
+    assert judge(answer, reference).primary
+
+
+def test_no_wrongly_sorted_list_of_words_is_right():
+    lines = real_data("big_bench_mistake/word_sorting.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    wrong = [one for one in records if one["answer"].replace(",", "").split() != one["target"].split()]
+    assert len(wrong) > 100
+    assert not any(judge(one["answer"], one["target"]).primary for one in wrong)
