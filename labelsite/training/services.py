@@ -1,4 +1,4 @@
-"""Starts training, scoring and evaluation, and loads what they leave. The only writer of these tables."""
+"""Starts training, scoring and evaluation, and loads what they leave. With `registering`, the only writer of these tables."""
 
 from __future__ import annotations
 
