@@ -9,15 +9,26 @@ import threading
 from typing import Any
 
 from celery.exceptions import WorkerTerminate
-from celery.signals import worker_process_init, worker_ready, worker_shutdown
+from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
+from django.db import connection
 
 from labelsite.celery import application
 from labelsite.embedded.process import follow_parent
 from labelsite.jobs import services
 from labelsite.jobs.models import Job
+from labelsite.jobs.shared_folder import refusal_if_known
 from labelsite.jobs.workers import Presence
 
 _presence: list[Presence] = []
+
+
+@worker_init.connect
+def _worker_begins(**_: object) -> None:
+    refused = refusal_if_known()
+    # Pool processes are forked next; none may inherit an open connection.
+    connection.close()
+    if refused:
+        raise SystemExit(f"celery worker: {refused}")
 
 
 @worker_ready.connect

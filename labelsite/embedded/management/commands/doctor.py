@@ -19,7 +19,8 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count
 
-from labelsite.jobs.models import Job, Worker
+from labelsite.jobs.models import Job, SiteIdentity, Worker
+from labelsite.jobs.shared_folder import refusal
 from labelsite.jobs.workers import queues_served
 
 GOOD, WEAK, BAD = "good", "weak", "bad"
@@ -187,6 +188,24 @@ def disk() -> Iterator[Finding]:
     yield Finding("disk", state, f"{free:.1f} GB free", "" if state == GOOD else "make room, or move VAR")
 
 
+def shared_folder() -> Iterator[Finding]:
+    try:
+        refused = refusal()
+        known = SiteIdentity.objects.first()
+    except DatabaseError:
+        return
+    if refused:
+        yield Finding(
+            "VAR", BAD, refused, "see Machines of their own in docs/deploying.md; jobs wait until then"
+        )
+    elif known is None:
+        yield Finding(
+            "VAR", WEAK, f"{settings.VAR}, not yet known to be this site's", "python manage.py migrate"
+        )
+    else:
+        yield Finding("VAR", GOOD, f"{settings.VAR}, identity {known.value[:8]}")
+
+
 def secrets() -> Iterator[Finding]:
     kept = settings.VAR / "secret_key"
     if settings.DEBUG:
@@ -222,5 +241,6 @@ LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     gpu,
     browser,
     disk,
+    shared_folder,
     secrets,
 )

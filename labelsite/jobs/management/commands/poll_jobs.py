@@ -6,9 +6,10 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labelsite.jobs.poller import PATIENCE_SECONDS, Poller
+from labelsite.jobs.shared_folder import refusal_if_known
 
 
 def _queues(text: str) -> list[str]:
@@ -35,6 +36,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if refused := refusal_if_known():
+            raise CommandError(refused)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
             Poller(options["patience"], options["queues"]).run_forever()
