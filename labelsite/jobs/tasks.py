@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 from celery.exceptions import WorkerTerminate
-from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
+from celery.signals import celeryd_init, worker_init, worker_process_init, worker_ready, worker_shutdown
 from django.db import connection
 
 from labelsite.celery import application
@@ -20,6 +20,16 @@ from labelsite.jobs.shared_folder import refusal_if_known
 from labelsite.jobs.workers import Presence
 
 _presence: list[Presence] = []
+
+
+@celeryd_init.connect
+def _worker_is_configured(conf: Any, options: Any, **_: object) -> None:
+    """One job at a time for whoever serves the gpu queue, unless asked otherwise: two trainings share no device."""
+    queues = options.get("queues") or []
+    # Text or list, by how the worker was started.
+    served = queues.split(",") if isinstance(queues, str) else queues
+    if "gpu" in served and not options.get("concurrency"):
+        conf.worker_concurrency = 1
 
 
 @worker_init.connect
