@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any, ClassVar
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +14,14 @@ class Role(models.TextChoices):
     ANNOTATOR = "annotator", _("annotator")
     REVIEWER = "reviewer", _("reviewer")
     ADMIN = "admin", _("admin")
+
+
+class People(UserManager["User"]):
+    def create_superuser(
+        self, username: str, email: str | None = None, password: str | None = None, **fields: Any
+    ) -> User:
+        """Django's own superusers are admins here: nothing else would let them do anything."""
+        return super().create_superuser(username, email, password, **{"role": Role.ADMIN, **fields})
 
 
 class User(AbstractUser):
@@ -25,6 +34,8 @@ class User(AbstractUser):
     labels_excluded = models.BooleanField(default=False)
     # Remapped keys, theme and language, written by the annotator's own settings page.
     preferences = models.JSONField(default=dict, blank=True)
+
+    objects: ClassVar[People] = People()
 
     @property
     def is_reviewer(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -18,8 +19,12 @@ class LastAdmin(Exception):
 
 def create_person(username: str, role: str) -> tuple[User, str]:
     """A new person and the password made for them, which is shown once."""
-    password = secrets.token_urlsafe(9)
+    password = _made_password()
     return User.objects.create_user(username=username, password=password, role=role), password
+
+
+def _made_password() -> str:
+    return secrets.token_urlsafe(9)
 
 
 @transaction.atomic
@@ -33,6 +38,32 @@ def update_person(pk: int, *, role: str, is_paused: bool, labels_excluded: bool,
     user.is_paused, user.labels_excluded = is_paused, labels_excluded
     user.save(update_fields=["role", "is_active", "is_paused", "labels_excluded"])
     return user
+
+
+@transaction.atomic
+def make_admin(username: str) -> str | None:
+    """Make somebody an admin who can log in; returns the password of a new person, None for one that was there.
+
+    Raises ValidationError for a name that imported labels belong to.
+    """
+    user = User.objects.select_for_update().filter(username__iexact=username).first()
+    if user is None:
+        return create_person(username, Role.ADMIN)[1]
+    if user.is_machine:
+        raise ValidationError(_("Imported labels belong to this name: nobody can log in with it."))
+    user.role, user.is_active = Role.ADMIN, True
+    user.save(update_fields=["role", "is_active"])
+    return None
+
+
+@transaction.atomic
+def new_password(pk: int) -> tuple[User, str]:
+    """A person's new password, to be shown once; all sessions of that person end with the old one."""
+    user = User.objects.select_for_update().get(pk=pk, is_machine=False)
+    password = _made_password()
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    return user, password
 
 
 def set_excluded(pk: int, excluded: bool) -> None:

@@ -17,4 +17,5 @@ urlpatterns = [
     path("settings/tokens/<int:pk>/revoke/", views.revoke_token, name="revoke_token"),
     path("people/", views.people, name="people"),
     path("people/<int:pk>/", views.update_person, name="update_person"),
+    path("people/<int:pk>/password/", views.new_password, name="new_password"),
 ]

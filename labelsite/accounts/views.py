@@ -189,8 +189,27 @@ def people(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         made = services.create_person(form.cleaned_data["username"], form.cleaned_data["role"])
         form = NewPersonForm()
+    return _people_page(request, form, made=made)
+
+
+@never_cache
+@require_POST
+@admin_required
+def new_password(request: HttpRequest, pk: int) -> HttpResponse:
+    """For somebody who forgot theirs; shown on this one response."""
+    get_object_or_404(User, pk=pk, is_machine=False)
+    return _people_page(request, NewPersonForm(), renewed=services.new_password(pk))
+
+
+def _people_page(
+    request: HttpRequest,
+    form: NewPersonForm,
+    made: tuple[User, str] | None = None,
+    renewed: tuple[User, str] | None = None,
+) -> HttpResponse:
     users = User.objects.order_by("is_machine", "-is_active", "username")
-    context = {"form": form, "made": made, "users": users, "roles": form.fields["role"].choices}  # type: ignore[attr-defined]
+    roles = form.fields["role"].choices  # type: ignore[attr-defined]
+    context = {"form": form, "made": made, "renewed": renewed, "users": users, "roles": roles}
     return render(request, "accounts/people.html", context, status=422 if form.is_bound else 200)
 
 
