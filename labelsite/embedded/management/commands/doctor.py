@@ -215,7 +215,8 @@ def https() -> Iterator[Finding]:
         return
     is_served, found = https_check.asked(address)
     state = {True: GOOD, False: BAD, None: WEAK}[is_served]
-    yield Finding("https", state, found, "" if is_served else https_check.HEADERS)
+    mend = {True: "", False: https_check.HEADERS, None: "ask again from where people come"}[is_served]
+    yield Finding("https", state, found, mend)
 
 
 def shared_folder() -> Iterator[Finding]:
