@@ -6,6 +6,7 @@ import hashlib
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -67,3 +68,17 @@ class ApiToken(models.Model):
     @staticmethod
     def digest_of(token: str) -> str:
         return hashlib.sha256(token.encode()).hexdigest()
+
+
+class Change(models.Model):
+    """One line of the record of changes, which the database lets nobody change or delete."""
+
+    at = models.DateTimeField(auto_now_add=True)
+    # None: a command on the server, or a job.
+    by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    # "person" or "campaign", and its name at that time.
+    kind = models.CharField(max_length=20)
+    name = models.CharField(max_length=200)
+    field = models.CharField(max_length=60)
+    old = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    new = models.JSONField(null=True, encoder=DjangoJSONEncoder)

@@ -90,9 +90,9 @@ class CampaignDetail(Endpoint):
         wanted.is_valid(raise_exception=True)
         changes = dict(wanted.validated_data)
         members = changes.pop("members", None)
-        campaign = campaigns.update_campaign(campaign, changes)
+        campaign = campaigns.update_campaign(campaign, changes, by=self.person)
         if members is not None:
-            campaigns.set_members(campaign, {user.pk for user in members})
+            campaigns.set_members(campaign, {user.pk for user in members}, self.person)
         return Response(CampaignSerializer(campaign).data)
 
 
