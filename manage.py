@@ -20,9 +20,11 @@ def main() -> int:
     # A command opens one connection and is done; a pool would only slow its start.
     os.environ.setdefault("KEEP_CONNECTIONS", "0")
     from django.core.management import execute_from_command_line
+    from django.db import ProgrammingError
 
     from labelsite.embedded.errors import EmbeddedError
     from labelsite.embedded.supervisor import ensure
+    from labelsite.embedded.tables import WITHOUT_TABLES, is_for_lack_of_migrations, make_first_tables
 
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     hold = None
@@ -36,7 +38,16 @@ def main() -> int:
         # The doctor is there to say what is wrong, this too.
         os.environ["MISSTEP_EMBEDDED_PROBLEM"] = str(refusal)
     try:
+        if hold and "postgres" in hold.urls and command not in WITHOUT_TABLES:
+            make_first_tables()
         execute_from_command_line(sys.argv)
+    except ProgrammingError as problem:
+        if not is_for_lack_of_migrations(problem):
+            raise
+        print(
+            f"manage.py {command}: the database lacks tables; run python manage.py migrate", file=sys.stderr
+        )
+        return 1
     finally:
         if hold:
             hold.release()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any, ClassVar
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +15,14 @@ class Role(models.TextChoices):
     ANNOTATOR = "annotator", _("annotator")
     REVIEWER = "reviewer", _("reviewer")
     ADMIN = "admin", _("admin")
+
+
+class People(UserManager["User"]):
+    def create_superuser(
+        self, username: str, email: str | None = None, password: str | None = None, **fields: Any
+    ) -> User:
+        """Django's own superusers are admins here: nothing else would let them do anything."""
+        return super().create_superuser(username, email, password, **{"role": Role.ADMIN, **fields})
 
 
 class User(AbstractUser):
@@ -25,6 +35,8 @@ class User(AbstractUser):
     labels_excluded = models.BooleanField(default=False)
     # Remapped keys, theme and language, written by the annotator's own settings page.
     preferences = models.JSONField(default=dict, blank=True)
+
+    objects: ClassVar[People] = People()
 
     @property
     def is_reviewer(self) -> bool:
@@ -56,3 +68,17 @@ class ApiToken(models.Model):
     @staticmethod
     def digest_of(token: str) -> str:
         return hashlib.sha256(token.encode()).hexdigest()
+
+
+class Change(models.Model):
+    """One line of the record of changes, which the database lets nobody change or delete."""
+
+    at = models.DateTimeField(auto_now_add=True)
+    # None: a command on the server, or a job.
+    by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    # "person" or "campaign", and its name at that time.
+    kind = models.CharField(max_length=20)
+    name = models.CharField(max_length=200)
+    field = models.CharField(max_length=60)
+    old = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    new = models.JSONField(null=True, encoder=DjangoJSONEncoder)

@@ -3,41 +3,99 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from labelsite.accounts.forms import OwnPasswordForm
 from labelsite.accounts.keymap import ACTIONS, checked
 from labelsite.accounts.models import ApiToken, Role, User
+from labelsite.accounts.records import record, record_password
 
 
 class LastAdmin(Exception):
     """The team would be left without an admin who can log in."""
 
 
-def create_person(username: str, role: str) -> tuple[User, str]:
+@transaction.atomic
+def create_person(username: str, role: str, by: User | None = None) -> tuple[User, str]:
     """A new person and the password made for them, which is shown once."""
-    password = secrets.token_urlsafe(9)
-    return User.objects.create_user(username=username, password=password, role=role), password
+    password = _made_password()
+    user = User.objects.create_user(username=username, password=password, role=role)
+    record("person", username, {"role": (None, str(role))}, by)
+    return user, password
+
+
+def _made_password() -> str:
+    return secrets.token_urlsafe(9)
 
 
 @transaction.atomic
-def update_person(pk: int, *, role: str, is_paused: bool, labels_excluded: bool, is_active: bool) -> User:
+def update_person(
+    pk: int, *, role: str, is_paused: bool, labels_excluded: bool, is_active: bool, by: User | None = None
+) -> User:
     """Changes role and switches, and keeps at least one active admin."""
     user = User.objects.select_for_update().get(pk=pk, is_machine=False)
     admins = User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True).exclude(pk=pk)
     if user.is_admin and (role != Role.ADMIN or not is_active) and not admins.exists():
         raise LastAdmin(_("This is the last admin. Make somebody else an admin first."))
-    user.role, user.is_active = role, is_active
-    user.is_paused, user.labels_excluded = is_paused, labels_excluded
-    user.save(update_fields=["role", "is_active", "is_paused", "labels_excluded"])
+    wanted = {
+        "role": role, "is_active": is_active, "is_paused": is_paused, "labels_excluded": labels_excluded,
+    }  # fmt: skip
+    _change(user, wanted, by)
     return user
 
 
-def set_excluded(pk: int, excluded: bool) -> None:
+def _change(user: User, wanted: Mapping[str, Any], by: User | None) -> None:
+    record(
+        "person", user.username, {name: (getattr(user, name), value) for name, value in wanted.items()}, by
+    )
+    for name, value in wanted.items():
+        setattr(user, name, value)
+    user.save(update_fields=list(wanted))
+
+
+@transaction.atomic
+def make_admin(username: str) -> str | None:
+    """Make somebody an admin who can log in; returns the password of a new person, None for one that was there.
+
+    Raises ValidationError for a name that imported labels belong to.
+    """
+    user = User.objects.select_for_update().filter(username__iexact=username).first()
+    if user is None:
+        return create_person(username, Role.ADMIN)[1]
+    if user.is_machine:
+        raise ValidationError(_("Imported labels belong to this name: nobody can log in with it."))
+    _change(user, {"role": str(Role.ADMIN), "is_active": True}, None)
+    return None
+
+
+@transaction.atomic
+def new_password(pk: int, by: User | None = None) -> tuple[User, str]:
+    """A person's new password, to be shown once; all sessions of that person end with the old one."""
+    user = User.objects.select_for_update().get(pk=pk, is_machine=False)
+    password = _made_password()
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    record_password(user, by)
+    return user, password
+
+
+@transaction.atomic
+def own_password(form: OwnPasswordForm) -> User:
+    """A password that somebody has changed for themselves."""
+    user: User = form.save()
+    record_password(user, user)
+    return user
+
+
+@transaction.atomic
+def set_excluded(pk: int, excluded: bool, by: User | None = None) -> None:
     """Keeps the labels of a person or of an imported source out of snapshots, or lets them in again."""
-    User.objects.filter(pk=pk).update(labels_excluded=excluded)
+    _change(User.objects.select_for_update().get(pk=pk), {"labels_excluded": excluded}, by)
 
 
 def set_preferences(user: User, **changes: Any) -> None:

@@ -16,5 +16,7 @@ urlpatterns = [
     path("settings/tokens/", views.create_token, name="create_token"),
     path("settings/tokens/<int:pk>/revoke/", views.revoke_token, name="revoke_token"),
     path("people/", views.people, name="people"),
+    path("people/changes/", views.changes, name="changes"),
     path("people/<int:pk>/", views.update_person, name="update_person"),
+    path("people/<int:pk>/password/", views.new_password, name="new_password"),
 ]

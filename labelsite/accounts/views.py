@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import LoginView
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -30,7 +31,9 @@ from labelsite.accounts.forms import (
 )
 from labelsite.accounts.home import next_things
 from labelsite.accounts.keymap import ACTIONS, KeyClash, keys_of
-from labelsite.accounts.models import User
+from labelsite.accounts.models import Change, User
+
+CHANGES_ON_A_PAGE = 100
 
 
 class Login(LoginView):
@@ -156,7 +159,7 @@ def password(request: HttpRequest) -> HttpResponse:
     form = OwnPasswordForm(person(request), request.POST)
     if not form.is_valid():
         return _settings_page(request, password_form=form, status=422)
-    update_session_auth_hash(request, form.save())
+    update_session_auth_hash(request, services.own_password(form))
     messages.success(request, _("Your password is changed."))
     return redirect("accounts:settings")
 
@@ -187,10 +190,39 @@ def people(request: HttpRequest) -> HttpResponse:
     form = NewPersonForm(request.POST or None)
     made: tuple[User, str] | None = None
     if request.method == "POST" and form.is_valid():
-        made = services.create_person(form.cleaned_data["username"], form.cleaned_data["role"])
+        made = services.create_person(
+            form.cleaned_data["username"], form.cleaned_data["role"], person(request)
+        )
         form = NewPersonForm()
+    return _people_page(request, form, made=made)
+
+
+@admin_required
+def changes(request: HttpRequest) -> HttpResponse:
+    """The record of who changed roles, switches, passwords, members and settings of campaigns."""
+    recorded = Change.objects.select_related("by").order_by("-pk")
+    page = Paginator(recorded, CHANGES_ON_A_PAGE).get_page(request.GET.get("page"))
+    return render(request, "accounts/changes.html", {"page": page})
+
+
+@never_cache
+@require_POST
+@admin_required
+def new_password(request: HttpRequest, pk: int) -> HttpResponse:
+    """For somebody who forgot theirs; shown on this one response."""
+    get_object_or_404(User, pk=pk, is_machine=False)
+    return _people_page(request, NewPersonForm(), renewed=services.new_password(pk, person(request)))
+
+
+def _people_page(
+    request: HttpRequest,
+    form: NewPersonForm,
+    made: tuple[User, str] | None = None,
+    renewed: tuple[User, str] | None = None,
+) -> HttpResponse:
     users = User.objects.order_by("is_machine", "-is_active", "username")
-    context = {"form": form, "made": made, "users": users, "roles": form.fields["role"].choices}  # type: ignore[attr-defined]
+    roles = form.fields["role"].choices  # type: ignore[attr-defined]
+    context = {"form": form, "made": made, "renewed": renewed, "users": users, "roles": roles}
     return render(request, "accounts/people.html", context, status=422 if form.is_bound else 200)
 
 
@@ -199,7 +231,7 @@ def people(request: HttpRequest) -> HttpResponse:
 def update_person(request: HttpRequest, pk: int) -> HttpResponse:
     user = get_object_or_404(User, pk=pk)
     if user.is_machine:
-        services.set_excluded(pk, "labels_excluded" in request.POST)
+        services.set_excluded(pk, "labels_excluded" in request.POST, person(request))
         messages.success(request, _("%(name)s is saved.") % {"name": user.username})
         return redirect("accounts:people")
     form = PersonForm(request.POST)
@@ -207,7 +239,7 @@ def update_person(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, errors_of(form))
         return redirect("accounts:people")
     try:
-        services.update_person(pk, **form.cleaned_data)
+        services.update_person(pk, **form.cleaned_data, by=person(request))
     except services.LastAdmin as error:
         messages.error(request, str(error))
     else:

@@ -101,19 +101,19 @@ class CampaignDetail(Endpoint):
         changes = dict(wanted.validated_data)
         members = changes.pop("members", None)
         if (is_archived := changes.pop("is_archived", None)) is not None:
-            archive.set_archived(campaign, is_archived)
+            archive.set_archived(campaign, is_archived, self.person)
         if is_archived:
             # What was read before may say that it is not paused.
             changes.pop("is_paused", None)
-        campaign = campaigns.update_campaign(campaign, changes)
+        campaign = campaigns.update_campaign(campaign, changes, by=self.person)
         if members is not None:
-            campaigns.set_members(campaign, {user.pk for user in members})
+            campaigns.set_members(campaign, {user.pk for user in members}, self.person)
         return Response(CampaignSerializer(campaign).data)
 
     @extend_schema(responses={204: None, 404: ProblemSerializer, 422: ProblemSerializer})
     def delete(self, request: Request, pk: int) -> Response:
         """Remove a campaign that has neither annotations nor snapshots."""
-        archive.delete(campaign_or_404(self.person, pk))
+        archive.delete(campaign_or_404(self.person, pk), self.person)
         return Response(status=204)
 
 

@@ -6,14 +6,17 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
 
+from labelsite.accounts.models import User
+from labelsite.accounts.records import record
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign
 from ml.errors import MisstepError
 
 
-def set_archived(campaign: Campaign, is_archived: bool) -> None:
+def set_archived(campaign: Campaign, is_archived: bool, by: User | None = None) -> None:
     """Put the campaign away, or back. It is paused then: whoever brings it back lets it go on when it is ready."""
     changing = Campaign.objects.filter(pk=campaign.pk, is_archived=not is_archived)
-    changing.update(is_archived=is_archived, is_paused=True)
+    if changing.update(is_archived=is_archived, is_paused=True):
+        record("campaign", campaign.name, {"is_archived": (not is_archived, is_archived)}, by)
 
 
 def refuse_archived(campaign: Campaign) -> None:
@@ -23,7 +26,7 @@ def refuse_archived(campaign: Campaign) -> None:
         raise MisstepError(message % {"campaign": campaign.name})
 
 
-def delete(campaign: Campaign) -> None:
+def delete(campaign: Campaign, by: User | None = None) -> None:
     """Remove a campaign with its tasks; solutions stay. Raises MisstepError where labels would go with it.
 
     What protects it says so itself: annotations and snapshots refer to it or its tasks in a way that forbids this.
@@ -31,6 +34,7 @@ def delete(campaign: Campaign) -> None:
     try:
         with transaction.atomic():
             _delete(campaign)
+            record("campaign", campaign.name, {"is_deleted": (False, True)}, by)
     except (ProtectedError, IntegrityError) as error:
         message = _("campaign %(campaign)s has annotations or snapshots, expected none: archive it instead")
         raise MisstepError(message % {"campaign": campaign.name}) from error

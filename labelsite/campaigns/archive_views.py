@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from labelsite.accounts.access import admin_required
+from labelsite.accounts.access import admin_required, person
 from labelsite.campaigns import archive
 from labelsite.campaigns.models import Campaign
 from ml.errors import MisstepError
@@ -23,7 +23,7 @@ def put_away(request: HttpRequest, pk: int) -> HttpResponse:
         text = f"is_archived {wanted!r}, expected 0 or 1"
         return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
     campaign = get_object_or_404(Campaign, pk=pk)
-    archive.set_archived(campaign, wanted == "1")
+    archive.set_archived(campaign, wanted == "1", person(request))
     if wanted == "1":
         messages.success(request, _("“%(name)s” is archived.") % {"name": campaign.name})
         return redirect("campaigns:list")
@@ -36,7 +36,7 @@ def put_away(request: HttpRequest, pk: int) -> HttpResponse:
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
     try:
-        archive.delete(campaign)
+        archive.delete(campaign, person(request))
     except MisstepError as error:
         messages.error(request, str(error))
         return redirect("campaigns:detail", pk)

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import Role, User
+from labelsite.accounts.records import record
 from labelsite.campaigns import arranging
 from labelsite.campaigns.archive import refuse_archived
 from labelsite.campaigns.gold import correct_gold, fill_gold, positions_literal, renew_gold
@@ -93,7 +94,9 @@ def create_campaign(
 
 
 @transaction.atomic
-def update_campaign(campaign: Campaign, changes: Mapping[str, Any], *, loaded: Job | None = None) -> Campaign:
+def update_campaign(
+    campaign: Campaign, changes: Mapping[str, Any], *, loaded: Job | None = None, by: User | None = None
+) -> Campaign:
     """Changes settings. A new guideline text is a new version; a new overlap reaches the open tasks, and so does a
     new ordering, or a run to order by. What an earlier change could not do to the tasks is done now.
 
@@ -101,7 +104,7 @@ def update_campaign(campaign: Campaign, changes: Mapping[str, Any], *, loaded: J
     values; the job's result then learns of the new order.
     """
     if set(changes) == {"is_paused"}:
-        set_paused(campaign, changes["is_paused"])
+        set_paused(campaign, changes["is_paused"], by)
         return Campaign.objects.get(pk=campaign.pk)
     if changes.get("is_paused") is False:
         refuse_archived(campaign)
@@ -111,9 +114,11 @@ def update_campaign(campaign: Campaign, changes: Mapping[str, Any], *, loaded: J
     if changes.get("guideline") not in (None, _plain(fresh.guideline)):
         fresh.guideline_version += 1
     before = _arranged_by(fresh)
+    earlier = {field: _recorded(fresh, field) for field in changes}
     for field, value in changes.items():
         setattr(fresh, field, value)
     fresh.save()
+    record("campaign", fresh.name, {name: (old, _recorded(fresh, name)) for name, old in earlier.items()}, by)
     after = _arranged_by(fresh)
     order = after[1:] != before[1:] or (loaded is not None and not READS[fresh.ordering].isdisjoint(changes))
     places = not fresh.adaptive_overlap and after[0] != before[0]
@@ -125,11 +130,18 @@ def update_campaign(campaign: Campaign, changes: Mapping[str, Any], *, loaded: J
     return fresh
 
 
-def set_paused(campaign: Campaign, is_paused: bool) -> None:
+def _recorded(campaign: Campaign, field: str) -> Any:
+    """A setting as the record of changes keeps it: of another row its id."""
+    return getattr(campaign, f"{field}_id" if hasattr(campaign, f"{field}_id") else field)
+
+
+@transaction.atomic
+def set_paused(campaign: Campaign, is_paused: bool, by: User | None = None) -> None:
     """Stops or restarts new tasks, at once: also while an import keeps the other settings as they are."""
     if not is_paused:
         refuse_archived(campaign)
-    Campaign.objects.filter(pk=campaign.pk).update(is_paused=is_paused)
+    if Campaign.objects.filter(pk=campaign.pk, is_paused=not is_paused).update(is_paused=is_paused):
+        record("campaign", campaign.name, {"is_paused": (not is_paused, is_paused)}, by)
 
 
 def _arranged_by(campaign: Campaign) -> tuple[Any, ...]:
@@ -148,14 +160,21 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").strip()
 
 
-def set_members(campaign: Campaign, users: set[int]) -> None:
+@transaction.atomic
+def set_members(campaign: Campaign, users: set[int], by: User | None = None) -> None:
     """Exactly these people may label; those who leave keep what they did, and may come back to it."""
+    before = _member_names(campaign)
     start = MemberState.SCREENING if campaign.screening_size else MemberState.ADMITTED
     Membership.objects.filter(campaign=campaign).exclude(user__in=users).delete()
     Membership.objects.bulk_create(
         [Membership(campaign=campaign, user_id=user, state=start) for user in sorted(users)],
         ignore_conflicts=True,
     )
+    record("campaign", campaign.name, {"members": (before, _member_names(campaign))}, by)
+
+
+def _member_names(campaign: Campaign) -> list[str]:
+    return list(campaign.memberships.order_by("user__username").values_list("user__username", flat=True))
 
 
 def set_member_state(campaign: Campaign, user: int, state: str) -> None:

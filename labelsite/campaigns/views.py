@@ -98,7 +98,7 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
     form = CampaignForm(request.POST or None, instance=campaign)
     if request.method == "POST" and form.is_valid():
-        services.update_campaign(campaign, form.changes())
+        services.update_campaign(campaign, form.changes(), by=person(request))
         messages.success(request, _("The settings are saved."))
         return redirect("campaigns:detail", pk)
     context = {"form": form, "campaign": Campaign.objects.get(pk=pk)}
@@ -113,7 +113,7 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
     if wanted not in ("0", "1"):
         text = f"is_paused {wanted!r}, expected 0 or 1"
         return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
-    services.set_paused(get_object_or_404(Campaign, pk=pk), wanted == "1")
+    services.set_paused(get_object_or_404(Campaign, pk=pk), wanted == "1", person(request))
     return redirect("campaigns:detail", pk)
 
 
@@ -135,7 +135,7 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and person(request).is_admin:
         chosen = {int(value) for value in request.POST.getlist("member") if value.isdecimal()}
         known = {user.pk for user in services.eligible_people()}
-        services.set_members(campaign, chosen & known)
+        services.set_members(campaign, chosen & known, person(request))
         messages.success(request, _("The members are saved."))
         return redirect("campaigns:members", pk)
     rows = progress.members(campaign)

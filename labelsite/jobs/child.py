@@ -29,6 +29,7 @@ from labelsite.jobs.errors import (
 from labelsite.jobs.lease import Lease, machine
 from labelsite.jobs.models import Job
 from labelsite.jobs.series import SeriesWriter
+from labelsite.jobs.shared_folder import VAR_PLACE
 from labelsite.jobs.stopping import StopLater
 from ml.errors import EXIT_IN_USE, EXIT_SERVER_AWAY
 
@@ -56,11 +57,11 @@ def environment() -> dict[str, str]:
 def command_line(job: Job) -> list[str]:
     """`spec["command"]` if there is one, else `python -m ml VERB` with `spec["arguments"]`.
 
-    In both, `{in}`, `{out}` and `{job}` stand for the job's folders.
+    In both, `{in}`, `{out}` and `{job}` stand for the job's folders, and `{var}` for this host's VAR.
     """
     spec: Mapping[str, Any] = job.spec
     command = spec.get("command") or [sys.executable, "-m", "ml", job.verb, *spec.get("arguments", [])]
-    folders = {"{in}": job.inputs, "{out}": job.outputs, "{job}": job.folder}
+    folders = {"{in}": job.inputs, "{out}": job.outputs, "{job}": job.folder, VAR_PLACE: settings.VAR}
     filled = []
     for part in command:
         text = str(part)

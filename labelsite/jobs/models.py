@@ -143,3 +143,9 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.queues})"
+
+
+class SiteIdentity(models.Model):
+    """One row: a random name of this site, which its VAR holds too (see `shared_folder`)."""
+
+    value = models.CharField(max_length=32)

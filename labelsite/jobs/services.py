@@ -23,7 +23,7 @@ from django.db.models.functions import Now
 
 from labelsite.accounts.models import User
 from labelsite.celery import application
-from labelsite.jobs import child, errors
+from labelsite.jobs import child, errors, shared_folder
 from labelsite.jobs.lease import Lease, claim, has_vanished, hold_row
 from labelsite.jobs.models import Job, JobKind, JobState
 from labelsite.jobs.outages import outage_pause
@@ -110,13 +110,13 @@ def perform(
     gather: Gather | None = None,
     work: Work | None = None,
 ) -> None:
-    """Run a queued job to its end, whatever that is; do nothing when somebody else has it.
+    """Run a queued job to its end, whatever that is; do nothing when somebody else has it, or VAR is another site's.
 
     A job of kind "ml": `prepare` writes input files, the child runs, `load` reads its output folder. One of
     kind "django": `work` does everything, or all that `gather` left. `load` and `work` run in one transaction with
     "done": their writes appear exactly once, or not at all.
     """
-    job = claim(job_id)
+    job = shared_folder.claim_here(job_id)
     if job is None:
         return
     try:

@@ -9,26 +9,44 @@ import threading
 from typing import Any
 
 from celery.exceptions import WorkerTerminate
-from celery.signals import worker_init, worker_process_init, worker_ready, worker_shutdown
+from celery.signals import celeryd_init, worker_init, worker_process_init, worker_ready, worker_shutdown
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 
 from labelsite.celery import application
 from labelsite.durability import require_durability
 from labelsite.embedded.process import follow_parent
 from labelsite.jobs import services
 from labelsite.jobs.models import Job
+from labelsite.jobs.shared_folder import refusal_if_known
 from labelsite.jobs.workers import Presence
 
 _presence: list[Presence] = []
 
 
+@celeryd_init.connect
+def _worker_is_configured(conf: Any, options: Any, **_: object) -> None:
+    """One job at a time for whoever serves the gpu queue, unless asked otherwise: two trainings share no device."""
+    queues = options.get("queues") or []
+    # Text or list, by how the worker was started.
+    served = queues.split(",") if isinstance(queues, str) else queues
+    if "gpu" in served and not options.get("concurrency"):
+        conf.worker_concurrency = 1
+
+
 @worker_init.connect
-def _worker_starts(**_: object) -> None:
+def _worker_begins(**_: object) -> None:
     try:
         require_durability()
-    except ImproperlyConfigured as refusal:
+        refused = refusal_if_known()
+    except ImproperlyConfigured as forgetful:
+        refused = str(forgetful)
+    finally:
+        # Pool processes are forked next; none may inherit an open connection.
+        connection.close()
+    if refused:
         # Celery only logs what else a signal's receiver raises.
-        raise SystemExit(str(refusal)) from refusal
+        raise SystemExit(f"celery worker: {refused}")
 
 
 @worker_ready.connect

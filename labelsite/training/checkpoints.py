@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +37,29 @@ def verified(folder: Path) -> tuple[str, dict[str, Any]]:
         _verify(folder, name, expected)
     if CARD not in manifest:
         raise MisstepError(f"{folder} has no {CARD}, expected a checkpoint of python -m ml train")
+    return _sha256(folder / MANIFEST), card_of(folder)
+
+
+def card_of(folder: Path) -> dict[str, Any]:
+    """What a checkpoint says of itself, not yet compared with its manifest; raises MisstepError for no card."""
     card = _json(folder / CARD)
     if card.get("format") != CARD_FORMAT:
         raise MisstepError(f"{folder / CARD} has format {card.get('format')!r}, expected {CARD_FORMAT!r}")
-    return _sha256(folder / MANIFEST), card
+    return card
 
 
 def _verify(folder: Path, name: str, expected: str) -> None:
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise MisstepError(f"{folder / MANIFEST} names {name!r}, expected files of the folder itself")
+    _refuse_outside(folder, name)
     if not path.is_file():
         raise MisstepError(f"{path} is missing, expected every file of {MANIFEST}")
     if (found := _sha256(path)) != expected:
         raise MisstepError(f"{path} has sha256 {found}, expected {expected}")
+
+
+def _refuse_outside(folder: Path, name: str) -> None:
+    if not (folder / name).resolve().is_relative_to(folder.resolve()):
+        raise MisstepError(f"{folder / MANIFEST} names {name!r}, expected files of the folder itself")
 
 
 def training_problems(folder: Path) -> frozenset[str]:
@@ -69,14 +80,45 @@ def keep(folder: Path, sha256: str) -> Path:
     folder that is there already stays. On the disk, because what a resume needs is deleted next.
     """
     target = checkpoints_folder() / sha256
+    with _beside() as beside:
+        shutil.copytree(folder, beside, copy_function=_link_or_copy)
+        settle(beside, target, lambda there: _is_kept(there, sha256))
+    return target
+
+
+def take_over(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Copy a checkpoint from anywhere to VAR/checkpoints/<sha256>, on the disk; return where it lies, and its card.
+
+    A copy, for the folder stays its owner's, who may change it; only of what its manifest names, for the rest is not
+    the checkpoint's. It is the copy that is verified. Raises MisstepError as `verified` does, and for what it cannot
+    read or write.
+    """
+    try:
+        names = [MANIFEST, *_json(folder / MANIFEST)]
+        with _beside() as beside:
+            for name in names:
+                _refuse_outside(folder, name)
+                (beside / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, beside / name)
+            sha256, card = verified(beside)
+            target = checkpoints_folder() / sha256
+            settle(beside, target, lambda there: _is_kept(there, sha256))
+    except OSError as problem:
+        raise MisstepError(
+            f"{problem.filename or folder}: {problem.strerror}, expected a whole checkpoint and room for a copy"
+        ) from None
+    return target, card
+
+
+@contextmanager
+def _beside() -> Iterator[Path]:
+    """A name for a folder that is being made; what still has it in the end goes."""
     beside = checkpoints_folder() / f".{uuid.uuid4().hex}"
     beside.parent.mkdir(parents=True, exist_ok=True)
     try:
-        shutil.copytree(folder, beside, copy_function=_link_or_copy)
-        settle(beside, target, lambda there: _is_kept(there, sha256))
+        yield beside
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return target
 
 
 def _is_kept(folder: Path, sha256: str) -> bool:

@@ -143,7 +143,8 @@ def _seconds(updates: int | None, chosen: Mapping[str, Any]) -> float | None:
         # Cards from before there was a choice.
         kind |= Q(checkpoint__card__config__trees__isnull=True)
     alike = (
-        TrainingRun.objects.filter(kind, base=str(chosen.get("base", "")))
+        # A checkpoint that was only registered here was trained on some other machine, at its pace.
+        TrainingRun.objects.filter(kind, base=str(chosen.get("base", "")), job__verb="train")
         .filter(checkpoint__card__config__batch_size=int(chosen.get("batch_size") or 32))
         .select_related("checkpoint")
         .order_by("-pk")[:5]

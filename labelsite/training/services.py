@@ -1,4 +1,7 @@
-"""Starts training, scoring and evaluation, and loads what they leave. The only writer of these tables."""
+"""Starts training, scoring and evaluation, and loads what they leave.
+
+Of these tables there is one other writer: `registering`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from labelsite.campaigns.models import Campaign, Ordering
 from labelsite.campaigns.services import top_of_queue, update_campaign
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
+from labelsite.jobs.shared_folder import in_var
 from labelsite.problems.models import Solution
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.services import MANIFEST_FILE, folder_of, write_manifest
@@ -71,7 +75,7 @@ def start_training(
     title = name or f"{kind_of(objective)} · {LabelSource(labels).label} · {snapshot.name}"
     arguments = [
         "--manifest", f"{{in}}/{MANIFEST_FILE}",
-        "--snapshot", str(folder_of(snapshot)), "--labels", labels, "--objective", objective,
+        "--snapshot", in_var(folder_of(snapshot)), "--labels", labels, "--objective", objective,
         "--base", base, "--seed", str(seed), "--device", "auto", "--keep-state", *_options(chosen),
         "--out", "{out}/checkpoint",
     ]  # fmt: skip
@@ -137,7 +141,7 @@ def score_campaign(checkpoint: Checkpoint, campaign: Campaign, created_by: User 
     with transaction.atomic():
         run = start_scores(
             Solution.objects.filter(tasks__campaign=campaign),
-            checkpoint_path(checkpoint),
+            in_var(checkpoint_path(checkpoint)),
             checkpoint.sha256,
             created_by=created_by,
             name=_("%(campaign)s by %(checkpoint)s")
@@ -238,8 +242,8 @@ def _options(chosen: Mapping[str, Any]) -> list[str]:
     return parts
 
 
-def _checkpoint_of(sha256: str) -> Path:
+def _checkpoint_of(sha256: str) -> str:
     checkpoint = Checkpoint.objects.filter(sha256=sha256, run__objective="classifier").first()
     if checkpoint is None:
         raise MisstepError(f"second_opinion {sha256}, expected the sha256 of a step classifier that is here")
-    return checkpoint_path(checkpoint)
+    return in_var(checkpoint_path(checkpoint))

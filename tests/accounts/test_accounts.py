@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
 
 from labelsite.accounts import services
 from labelsite.accounts.keymap import KeyClash, bindings, checked, keys_of
@@ -201,3 +203,46 @@ def test_the_token_of_a_paused_person_is_refused_with_the_reason_until_they_go_o
     assert refused.status_code == 401 and "You are paused" in refused.content.decode()
     User.objects.filter(pk=user.pk).update(is_paused=False)
     assert client.get("/api/v1/campaigns/", headers=headers).status_code == 200
+
+
+def test_somebody_who_forgot_the_password_is_given_a_new_one_and_is_logged_out_everywhere(client) -> None:
+    forgetful, elsewhere = make_user(), Client()
+    elsewhere.login(username=forgetful.username, password=PASSWORD)
+    assert elsewhere.get("/settings/").status_code == 200
+    client.force_login(make_user(Role.ADMIN))
+    page = client.post(f"/people/{forgetful.pk}/password/").content.decode()
+    shown = re.search(r"data-password>([^<]+)<", page)
+    forgetful.refresh_from_db()
+    assert shown and forgetful.check_password(shown[1]) and not forgetful.check_password(PASSWORD)
+    assert elsewhere.get("/settings/").status_code == 302
+    assert shown[1] not in client.get("/people/").content.decode()
+
+
+def test_only_admins_give_new_passwords_and_imported_labels_get_none(client) -> None:
+    user, machine = make_user(), make_machine()
+    client.force_login(make_user(Role.REVIEWER))
+    assert client.post(f"/people/{user.pk}/password/").status_code == 403
+    client.force_login(make_user(Role.ADMIN))
+    assert client.post(f"/people/{machine.pk}/password/").status_code == 404
+    assert client.get(f"/people/{user.pk}/password/").status_code == 405
+    assert User.objects.get(pk=user.pk).check_password(PASSWORD)
+
+
+def test_a_superuser_is_an_admin(client) -> None:
+    call_command("createsuperuser", "--noinput", "--username", "root", "--email", "root@example.org")
+    client.force_login(User.objects.get(username="root"))
+    assert client.get("/people/").status_code == 200
+
+
+def test_make_admin_makes_the_first_admin_or_one_of_somebody_who_is_there(capsys) -> None:
+    call_command("make_admin", "ada")
+    shown = capsys.readouterr().out.split("password ")[1].strip()
+    ada = User.objects.get(username="ada")
+    assert ada.is_admin and ada.check_password(shown)
+    user = make_user(is_active=False)
+    call_command("make_admin", user.username)
+    user.refresh_from_db()
+    assert user.is_admin and user.is_active and user.check_password(PASSWORD)
+    for name in (make_machine().username, "no good name"):
+        with pytest.raises(CommandError):
+            call_command("make_admin", name)

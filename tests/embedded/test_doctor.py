@@ -46,7 +46,7 @@ def test_a_queue_that_nobody_serves_is_named(capsys):
     _, findings = examine(capsys)
     assert findings["workers"]["state"] == "weak"
     assert findings["workers"]["found"] == "here (default)"
-    assert "worker -Q gpu" in findings["workers"]["mend"]
+    assert "worker -Q gpu -c 1" in findings["workers"]["mend"]
     say_alive("there", ["gpu"])
     assert examine(capsys)[1]["workers"]["state"] == "good"
 

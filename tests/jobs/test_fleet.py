@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -61,3 +63,23 @@ def test_another_machine_of_the_same_name_never_takes_a_running_job_for_vanished
     assert has_vanished(holder) and len(holder) <= 120
     monkeypatch.setattr(lease, "BOOT_ID", ours)
     assert not has_vanished(holder)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [(["-Q", "gpu"], 1), (["-Q", "default,gpu"], 1), (["-Q", "gpu", "-c", "2"], 2)]
+)
+def test_a_worker_of_the_gpu_queue_trains_one_model_at_a_time_unless_asked_otherwise(
+    options, expected, environment
+) -> None:
+    # Celery prints its pool's size first; a broker that is not there ends it in time.
+    command = [sys.executable, "-m", "celery", "-A", "labelsite", "worker", *options]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        assert process.stdout
+        line = next(line for line in process.stdout if "concurrency:" in line)
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+    assert f"concurrency: {expected} " in line

@@ -16,11 +16,13 @@ import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count
 
 from labelsite.durability import durability
-from labelsite.jobs.models import Job, Worker
+from labelsite.embedded import https_check
+from labelsite.embedded.tables import waiting_migrations
+from labelsite.jobs.models import Job, SiteIdentity, Worker
+from labelsite.jobs.shared_folder import refusal
 from labelsite.jobs.workers import queues_served
 from labelsite.snapshots.models import Snapshot
 from labelsite.training.models import Checkpoint
@@ -28,6 +30,11 @@ from labelsite.training.models import Checkpoint
 GOOD, WEAK, BAD = "good", "weak", "bad"
 MARKS = {GOOD: "ok  ", WEAK: "weak", BAD: "BAD "}
 PACKAGES = ("Django", "psycopg", "celery", "torch", "transformers", "pydantic-monty", "playwright")
+WORKER_COMMANDS = {
+    "default": "celery -A labelsite worker -Q default",
+    # Two trainings at once would share one device.
+    "gpu": "celery -A labelsite worker -Q gpu -c 1",
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Asked in a process of its own: this one must not load torch.
 ASK_FOR_GPU = (
@@ -59,7 +66,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object instead of a page")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        findings = [finding for look in LOOKS for finding in look()]
+        findings = [finding for look in LOOKS for finding in _looked(look)]
         is_well = all(finding.state != BAD for finding in findings)
         if options["json"]:
             body = {"ok": is_well, "findings": [asdict(finding) for finding in findings]}
@@ -71,6 +78,17 @@ class Command(BaseCommand):
                     self.stdout.write(f"{'':<18}to mend: {finding.mend}")
         if not is_well:
             sys.exit(1)
+
+
+def _looked(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    """What a look found; one that fails is a finding, too, and the others are still made."""
+    try:
+        return list(look())
+    except Exception as problem:
+        name = look.__name__.replace("_", " ")
+        return [
+            Finding(name, BAD, f"{type(problem).__name__}: {problem}", "mend what this names, or report it")
+        ]
 
 
 def versions() -> Iterator[Finding]:
@@ -89,9 +107,7 @@ def database() -> Iterator[Finding]:
             cursor.execute("SHOW server_version")
             number = cursor.fetchone()[0]
         values = durability()
-        waiting = MigrationExecutor(connection).migration_plan(
-            MigrationExecutor(connection).loader.graph.leaf_nodes()
-        )
+        waiting = waiting_migrations()
     except DatabaseError as problem:
         reason = os.environ.get("MISSTEP_EMBEDDED_PROBLEM") or str(problem).strip().splitlines()[0]
         yield Finding("database", BAD, reason, "set DATABASE_URL to a PostgreSQL that answers, or unset it")
@@ -107,7 +123,7 @@ def database() -> Iterator[Finding]:
     )
     yield Finding("durability", BAD if off else GOOD, shown, mend)
     if waiting:
-        yield Finding("tables", BAD, f"{len(waiting)} migrations are missing", "python manage.py migrate")
+        yield Finding("tables", BAD, f"{waiting} migrations are missing", "python manage.py migrate")
 
 
 def broker() -> Iterator[Finding]:
@@ -141,7 +157,7 @@ def workers() -> Iterator[Finding]:
     except DatabaseError:
         yield Finding("workers", BAD, "unknown, for the database or its tables are missing", "see above")
         return
-    mend = f"start one: celery -A labelsite worker -Q {missing[0]} (make demo starts all)" if missing else ""
+    mend = f"start one: {WORKER_COMMANDS[missing[0]]} (make demo starts all)" if missing else ""
     found = "; ".join(alive) or "none is running"
     yield Finding("workers", WEAK if missing else GOOD, found, mend)
     counted = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
@@ -180,9 +196,43 @@ def browser() -> Iterator[Finding]:
 
 
 def disk() -> Iterator[Finding]:
-    free = shutil.disk_usage(settings.VAR).free / 1e9
+    # On a fresh host VAR is made by whatever first writes to it.
+    there = next(folder for folder in (settings.VAR, *settings.VAR.parents) if folder.exists())
+    free = shutil.disk_usage(there).free / 1e9
     state = GOOD if free >= 5 else WEAK if free >= 1 else BAD
-    yield Finding("disk", state, f"{free:.1f} GB free", "" if state == GOOD else "make room, or move VAR")
+    found = f"{free:.1f} GB free" + ("" if there == settings.VAR else f"; {settings.VAR} is not there yet")
+    yield Finding("disk", state, found, "" if state == GOOD else "make room, or move VAR")
+
+
+def https() -> Iterator[Finding]:
+    if not settings.HTTPS:
+        return
+    address = https_check.public_address()
+    if address is None:
+        yield Finding("https", WEAK, "no public name is known", "set ALLOWED_HOSTS to the site's name")
+        return
+    is_served, found = https_check.asked(address)
+    state = {True: GOOD, False: BAD, None: WEAK}[is_served]
+    mend = {True: "", False: https_check.HEADERS, None: "ask again from where people come"}[is_served]
+    yield Finding("https", state, found, mend)
+
+
+def shared_folder() -> Iterator[Finding]:
+    try:
+        refused = refusal()
+        known = SiteIdentity.objects.first()
+    except DatabaseError:
+        return
+    if refused:
+        yield Finding(
+            "VAR", BAD, refused, "see Machines of their own in docs/deploying.md; jobs wait until then"
+        )
+    elif known is None:
+        yield Finding(
+            "VAR", WEAK, f"{settings.VAR}, not yet known to be this site's", "python manage.py migrate"
+        )
+    else:
+        yield Finding("VAR", GOOD, f"{settings.VAR}, identity {known.value[:8]}")
 
 
 def files() -> Iterator[Finding]:
@@ -239,5 +289,7 @@ LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     browser,
     disk,
     files,
+    shared_folder,
+    https,
     secrets,
 )

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labelsite.durability import require_durability
 from labelsite.jobs.poller import PATIENCE_SECONDS, Poller
+from labelsite.jobs.shared_folder import refusal_if_known
 
 
 def _queues(text: str) -> list[str]:
@@ -41,6 +42,8 @@ class Command(BaseCommand):
             require_durability()
         except ImproperlyConfigured as refusal:
             raise CommandError(str(refusal)) from refusal
+        if refused := refusal_if_known():
+            raise CommandError(refused)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
             Poller(options["patience"], options["queues"]).run_forever()

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labelsite.jobs.models import Job
+from labelsite.jobs.shared_folder import refusal
 from labelsite.jobs.tasks import run_here
 
 
@@ -19,6 +20,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         # Leaving through an exception hands the job back; dying of the signal would leave it to its lease.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        if refused := refusal():
+            raise CommandError(refused)
         job = Job.objects.filter(pk=options["job"]).first()
         if job is None:
             raise CommandError(f"there is no job {options['job']}")

@@ -1,0 +1,49 @@
+"""Whether the proxy in front tells the site that a request came by HTTPS; without that, HTTPS=1 redirects for ever."""
+
+from __future__ import annotations
+
+import http.client
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+PAGE = "/login/"
+SECONDS = 10
+HEADERS = "pass on Host and X-Forwarded-Proto at the proxy (docs/deploying.md has an nginx example)"
+
+
+def public_address() -> str | None:
+    """Where people reach the site: a trusted origin, or else the first name that is not this machine's own."""
+    for origin in settings.CSRF_TRUSTED_ORIGINS:
+        if origin.startswith("https://") and "*" not in origin:
+            return str(origin)
+    for host in settings.ALLOWED_HOSTS:
+        if host not in ("localhost", "127.0.0.1", "[::1]") and not host.startswith(("*", ".")):
+            return f"https://{host}"
+    return None
+
+
+def asked(address: str) -> tuple[bool | None, str]:
+    """Whether the page is served at the address (None where that cannot be known from here), and what was found."""
+    parts = urlsplit(address)
+    page = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=SECONDS)
+    try:
+        page.request("GET", PAGE)
+        answer = page.getresponse()
+        target = answer.headers.get("Location", "")
+    except (OSError, http.client.HTTPException) as problem:
+        return None, f"{address} cannot be asked from here: {problem}"
+    finally:
+        page.close()
+    if (
+        answer.status in (301, 302, 307, 308)
+        and target.startswith("https://")
+        and urlsplit(target).path == PAGE
+    ):
+        return (
+            False,
+            f"{address}{PAGE} redirects to itself for ever: the proxy does not set X-Forwarded-Proto: https",
+        )
+    if answer.status >= 400:
+        return False, f"{address}{PAGE} answers {answer.status} {answer.reason}"
+    return True, f"{address}{PAGE} answers {answer.status}"

@@ -1,0 +1,104 @@
+"""Takes in a checkpoint that `python -m ml train` made elsewhere: on other hosts, by torchrun or Slurm, by hand.
+
+It gets the same rows as one that was trained here, so every page and every service treats the two alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from labelsite.accounts.models import User
+from labelsite.jobs.models import Job, JobKind, JobState
+from labelsite.snapshots.models import Snapshot
+from labelsite.training import checkpoints
+from labelsite.training.models import Checkpoint, TrainingRun
+from labelsite.training.wording import OBJECTIVE_NAMES, kind_of
+from ml.errors import MisstepError
+
+# The verb of the job that says when and by whom a checkpoint was taken in; it has nothing left to do.
+REGISTER = "register"
+LONGEST_NAME, LONGEST_BASE = 120, 200
+
+
+def register_checkpoint(folder: Path, name: str = "", created_by: User | None = None) -> Checkpoint:
+    """Copy the checkpoint in `folder` into VAR and write its rows; one that is here already is returned as it is.
+
+    Raises MisstepError for a folder that is no whole checkpoint, and for one that was trained on no snapshot of this
+    site: its labels could not be traced back to anybody.
+    """
+    # What is refused by its card alone is not copied first.
+    said = checkpoints.card_of(folder)
+    objective = said.get("objective")
+    if objective not in OBJECTIVE_NAMES:
+        raise MisstepError(
+            f"{folder} has objective {objective!r}, expected one of {', '.join(OBJECTIVE_NAMES)}"
+        )
+    trained_on = _trained_on(said, folder)
+    kept, card = checkpoints.take_over(folder)
+    with transaction.atomic():
+        # Of two that register the same checkpoint at once, the second finds what the first has made.
+        snapshot = Snapshot.objects.select_for_update().get(pk=trained_on.pk)
+        known = Checkpoint.objects.filter(sha256=kept.name).select_related("run").first()
+        if known is not None:
+            return known
+        run = _run(snapshot, card, name, created_by)
+        checkpoint = Checkpoint.objects.create(run=run, folder=kept.name, sha256=kept.name, card=card)
+        result = {"checkpoint_id": checkpoint.pk, "sha256": checkpoint.sha256}
+        Job.objects.filter(pk=run.job_id).update(result=result)
+    return checkpoint
+
+
+def _trained_on(card: Mapping[str, Any], folder: Path) -> Snapshot:
+    """The snapshot that the card names: by its hash, and of several with the same content the one of that name."""
+    named: Mapping[str, Any] = card.get("snapshot") or {}
+    alike = list(Snapshot.objects.filter(sha256=named.get("sha256") or "").order_by("pk"))
+    if not alike:
+        raise MisstepError(
+            f"{folder} was trained on snapshot {named.get('name')!r} with sha256 {named.get('sha256')}, "
+            "expected one that was frozen on this site (each page of a snapshot shows its sha256)"
+        )
+    return next((snapshot for snapshot in alike if snapshot.name == named.get("name")), alike[0])
+
+
+def _run(snapshot: Snapshot, card: Mapping[str, Any], name: str, created_by: User | None) -> TrainingRun:
+    objective = str(card["objective"])
+    labels = str((card.get("label_rule") or {}).get("labels") or snapshot.labels)
+    title = name or _("%(kind)s · trained elsewhere · %(snapshot)s") % {
+        "kind": kind_of(objective),
+        "snapshot": snapshot.name,
+    }
+    return TrainingRun.objects.create(
+        name=title[:LONGEST_NAME],
+        snapshot=snapshot,
+        job=_finished_job(title, created_by),
+        objective=objective,
+        labels=labels[:10],
+        base=_base(card)[:LONGEST_BASE],
+        configuration={},
+        seed=int(card.get("seed") or 0),
+        created_by=created_by,
+    )
+
+
+def _base(card: Mapping[str, Any]) -> str:
+    """The base as it was asked for: a smaller one may have stood in for it."""
+    base = card.get("base") or {}
+    return str(base.get("instead_of") or base.get("name") or "") if isinstance(base, Mapping) else str(base)
+
+
+def _finished_job(title: str, created_by: User | None) -> Job:
+    return Job.objects.create(
+        kind=JobKind.DJANGO,
+        verb=REGISTER,
+        title=title[:200],
+        state=JobState.DONE,
+        created_by=created_by,
+        started_at=Now(),
+        finished_at=Now(),
+    )

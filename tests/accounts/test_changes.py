@@ -1,0 +1,86 @@
+"""The record of changes: who did what to people and campaigns, for good."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import DatabaseError, transaction
+
+from labelsite.accounts import services
+from labelsite.accounts.models import Change, Role
+from labelsite.campaigns.models import Campaign
+from labelsite.campaigns.services import update_campaign
+from tests.factories import PASSWORD, make_campaign, make_machine, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def lines() -> list[tuple[object, ...]]:
+    found = Change.objects.order_by("pk").values_list("by__username", "kind", "name", "field", "old", "new")
+    return list(found)
+
+
+def test_what_an_admin_does_to_people_is_recorded_with_old_and_new_value(client):
+    admin, user, machine = make_user(Role.ADMIN), make_user(), make_machine()
+    client.force_login(admin)
+    client.post(f"/people/{user.pk}/", {"role": "reviewer", "is_active": "on", "labels_excluded": "on"})
+    client.post(f"/people/{machine.pk}/", {"labels_excluded": "on"})
+    client.post("/people/", {"username": "newcomer", "role": "annotator"})
+    assert lines() == [
+        (admin.username, "person", user.username, "role", "annotator", "reviewer"),
+        (admin.username, "person", user.username, "labels_excluded", False, True),
+        (admin.username, "person", machine.username, "labels_excluded", False, True),
+        (admin.username, "person", "newcomer", "role", None, "annotator"),
+    ]
+
+
+def test_a_new_password_is_recorded_without_a_word_of_it(client):
+    admin, user = make_user(Role.ADMIN), make_user()
+    client.force_login(admin)
+    client.post(f"/people/{user.pk}/password/")
+    client.force_login(user)
+    services.new_password(user.pk)
+    client.login(username=user.username, password=services.new_password(user.pk)[1])
+    assert {line[3:] for line in lines()} == {("password", None, None)}
+    assert lines()[0][:3] == (admin.username, "person", user.username)
+
+
+def test_a_password_that_somebody_changes_themselves_is_recorded(client):
+    user = make_user()
+    client.force_login(user)
+    new = "another long secret"
+    data = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    assert client.post("/settings/password/", data).status_code == 302
+    assert lines() == [(user.username, "person", user.username, "password", None, None)]
+
+
+def test_settings_and_members_of_a_campaign_are_recorded_and_what_stays_the_same_is_not(client):
+    admin, user, campaign = make_user(Role.ADMIN), make_user(), make_campaign(overlap=2)
+    update_campaign(campaign, {"overlap": 3, "exposure": campaign.exposure}, by=admin)
+    client.force_login(admin)
+    for _again in range(2):
+        client.post(f"/campaigns/{campaign.pk}/pause/", {"is_paused": "1"})
+        client.post(f"/campaigns/{campaign.pk}/members/", {"member": [user.pk]})
+    assert lines() == [
+        (admin.username, "campaign", campaign.name, "overlap", 2, 3),
+        (admin.username, "campaign", campaign.name, "is_paused", False, True),
+        (admin.username, "campaign", campaign.name, "members", [], [user.username]),
+    ]
+    assert Campaign.objects.get(pk=campaign.pk).is_paused
+
+
+def test_nobody_changes_or_deletes_the_record():
+    services.create_person("ada", Role.ADMIN)
+    with pytest.raises(DatabaseError, match="only ever added to"), transaction.atomic():
+        Change.objects.update(name="somebody else")
+    with pytest.raises(DatabaseError, match="only ever added to"), transaction.atomic():
+        Change.objects.all().delete()
+    assert lines() == [(None, "person", "ada", "role", None, "admin")]
+
+
+def test_admins_read_it_and_others_do_not(client):
+    services.create_person("<b>ada</b>", Role.REVIEWER)
+    client.force_login(make_user(Role.REVIEWER))
+    assert client.get("/people/changes/").status_code == 403
+    client.force_login(make_user(Role.ADMIN))
+    page = client.get("/people/changes/").content.decode()
+    assert "&lt;b&gt;ada&lt;/b&gt;" in page and "<b>ada" not in page and "reviewer" in page

@@ -1,0 +1,103 @@
+"""A runner on another host takes no job unless its VAR is the site's own, wherever that is mounted there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from labelsite.jobs import services
+from labelsite.jobs.models import JobState, SiteIdentity
+from labelsite.jobs.shared_folder import identity_file, in_var, refusal, settle_identity
+from tests.data import ROOT
+from tests.jobs.conftest import fresh
+from tests.jobs.work import make_job
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def site(settings, tmp_path: Path) -> Path:
+    """A site that has its identity, with a VAR of its own."""
+    settings.VAR = tmp_path / "var"
+    settle_identity(plan=[])
+    return Path(settings.VAR)
+
+
+def test_a_migration_gives_the_site_an_identity_and_the_next_one_changes_nothing(site):
+    written = identity_file().read_text()
+    settle_identity(plan=[])
+    assert written.strip() == SiteIdentity.objects.get().value == identity_file().read_text().strip()
+    assert refusal() is None
+
+
+def test_a_new_database_takes_the_identity_that_its_var_has(site):
+    before = SiteIdentity.objects.get().value
+    SiteIdentity.objects.all().delete()
+    settle_identity(plan=[])
+    assert SiteIdentity.objects.get().value == before
+
+
+def test_a_migration_from_a_host_with_another_var_does_not_make_that_one_the_site_s(settings, tmp_path):
+    settings.VAR = tmp_path / "elsewhere"
+    settle_identity(plan=[])
+    assert not identity_file().exists() and "has no file `identity`" in (refusal() or "")
+
+
+def test_a_job_waits_for_a_runner_with_the_right_folder(settings, site, tmp_path):
+    job = make_job("print('{}')")
+    settings.VAR = tmp_path / "elsewhere"
+    services.perform(job.pk)
+    assert (fresh(job).state, fresh(job).attempt) == (JobState.QUEUED, 0)
+    with pytest.raises(CommandError, match="is not this site's"):
+        call_command("run_job", str(job.pk))
+    with pytest.raises(CommandError, match="is not this site's"):
+        call_command("poll_jobs")
+    settings.VAR = site
+    services.perform(job.pk)
+    assert fresh(job).state == JobState.DONE
+
+
+def test_a_path_in_var_follows_var_to_the_host_that_runs_the_job(settings, site, tmp_path):
+    (site / "snapshots").mkdir()
+    (site / "snapshots" / "file").write_text("frozen")
+    place = in_var(site / "snapshots" / "file")
+    assert place == "{var}/snapshots/file" and in_var(Path("/elsewhere/file")) == "/elsewhere/file"
+    job = make_job()
+    code = "import json, sys; print(json.dumps({'read': open(sys.argv[1]).read()}))"
+    job.spec = {"command": [sys.executable, "-c", code, place]}
+    job.save()
+    settings.VAR = shutil.move(site, tmp_path / "mounted elsewhere")
+    services.perform(job.pk)
+    assert fresh(job).result == {"read": "frozen"}
+
+
+def test_the_doctor_names_the_folder_that_is_not_the_site_s(settings, tmp_path, capsys):
+    def found() -> dict[str, str]:
+        with pytest.raises(SystemExit):
+            call_command("doctor", "--json")
+        findings = json.loads(capsys.readouterr().out)["findings"]
+        return next(finding for finding in findings if finding["name"] == "VAR")
+
+    assert found()["state"] == "good"
+    settings.VAR = tmp_path
+    assert found()["state"] == "bad" and "is not this site's" in found()["found"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_with_another_var_ends_at_once_and_says_why(environment, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "labelsite", "worker", "-Q", "gpu", "-P", "solo"],
+        cwd=ROOT,
+        env={**environment, "VAR": str(tmp_path / "other"), "DJANGO_SETTINGS_MODULE": "labelsite.settings"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0 and "is not this site's" in done.stderr
