@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from labelsite.accounts.models import Change
 from labelsite.campaigns import archive
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.campaigns.services import NothingLeft, claim_next, set_paused
@@ -64,6 +65,14 @@ def test_what_was_archived_is_restored_and_then_let_go_on(browser: Client, campa
     assert (campaign.is_archived, campaign.is_paused) == (False, True)
     browser.post(f"/campaigns/{campaign.pk}/pause/", {"is_paused": "0"})
     assert not isinstance(claim_next(campaign, campaign.memberships.get().user), NothingLeft)
+
+
+def test_the_record_of_changes_says_who_put_it_away_and_who_deleted_it(browser: Client, campaign: Campaign):
+    browser.post(f"/campaigns/{campaign.pk}/archive/", {"is_archived": "1"})
+    browser.post(f"/campaigns/{campaign.pk}/delete/")
+    told = Change.objects.order_by("pk").values_list("by__username", "name", "field", "new")
+    assert [row[1:] for row in told] == [("Misspelt", "is_archived", True), ("Misspelt", "is_deleted", True)]
+    assert None not in {row[0] for row in told}
 
 
 def test_an_import_into_an_archived_campaign_is_refused(campaign: Campaign, tmp_path: Path):
