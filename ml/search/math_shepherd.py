@@ -69,7 +69,7 @@ def roll_out(prefixes: Sequence[Prefix], count: int, temperature: float, seed: i
 def grade_completions(
     prefixes: Sequence[Prefix], completions: Sequence[Sequence[Continuation]]
 ) -> Search[list[list[tuple[Continuation, Graded]]]]:
-    """Grade completions; those that the sandbox failed on are left out, and equal texts are graded once.
+    """Grade completions; lost ones and those that the sandbox failed on are left out, and equal texts are graded once.
 
     A completion that was cut off before its end is wrong: it reached no answer.
     """
@@ -87,7 +87,7 @@ def grade_completions(
         return graded[prefix.problem, prefix.steps + end.steps] if end.finished else cut_off
 
     return [
-        [(end, verdict) for end in ends if (verdict := verdict_on(prefix, end)).is_evidence]
+        [(end, verdict) for end in ends if not end.lost and (verdict := verdict_on(prefix, end)).is_evidence]
         for prefix, ends in zip(prefixes, completions, strict=True)
     ]
 
@@ -116,9 +116,9 @@ def search(problem: Problem, options: MathShepherd, seed: int, style: str = "pro
 
 
 def _grow(tree: Tree, completion: Continuation) -> Node | None:
-    """Add a sampled solution's steps to the tree; its last node, None for a solution without an end."""
+    """Add a sampled solution's whole steps to the tree; its last node, None for a solution without an end."""
     node = tree.root
-    for index, text in enumerate(completion.steps):
+    for index, text in enumerate(completion.steps[:-1] if completion.cut else completion.steps):
         node = tree.step(node, text, finished=completion.finished and index == len(completion.steps) - 1)
         node.code = code_of(text)
     return node if node.finished else None
