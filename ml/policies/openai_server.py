@@ -41,11 +41,11 @@ class ServerPolicy:
     was served there.
 
     lanes: calls that are best under way at once. Each is of one prefix, since a server gains nothing from more.
-    longest: which of the address's options holds how long a text may be.
+    limit_options: which of the address's options holds how long a text may be.
     """
 
     answers_singly = True
-    longest = {"completions": "max_tokens", "steps": "max_step_tokens"}
+    limit_options = {"completions": "max_tokens", "steps": "max_step_tokens"}
 
     def __init__(self, address: str, retry_seconds: float = 0.5, has_answered: bool = False) -> None:
         refuse_malformed(address)

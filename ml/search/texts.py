@@ -25,9 +25,9 @@ def texts_of(request: Request, answer: Any) -> Counter[str]:
 
 def warnings_of(texts: Counter[str], policy: Any) -> list[str]:
     """What a person should be told of the texts of a run, with the option of the policy's address to raise."""
-    longest: dict[str, str] = getattr(policy, "longest", {})
+    options: dict[str, str] = getattr(policy, "limit_options", {})
     told = []
-    for kind, option in longest.items():
+    for kind, option in options.items():
         cut, written = texts[f"cut_off_{kind}"], texts[kind]
         if cut > MANY * written:
             told.append(
