@@ -81,6 +81,18 @@ def _closes(line: str, fence: str) -> bool:
     return closing is not None and not closing[2].strip() and len(closing[1]) >= len(fence)
 
 
+def ends_in_fence(text: str) -> bool:
+    """Whether a code fence that opens in the text is still open at its end."""
+    lines, index = text.split("\n"), 0
+    while index < len(lines):
+        length = _fence_length(lines, index)
+        opening = FENCE.match(lines[index])
+        if opening and index + length == len(lines):
+            return length == 1 or not _closes(lines[-1], opening[1])
+        index += length or 1
+    return False
+
+
 def _latex_length(lines: list[str], start: int) -> int:
     """How many lines from here on displayed LaTeX holds together; 1 if it is closed at once or never."""
     end, column = start, 0

@@ -37,6 +37,13 @@ def whole_file(path: Path) -> Iterator[TextIO]:
         raise MisstepError(f"{path}: {why}; what was written is whole, and stands in {beside}") from error
 
 
+def refuse_unwritable(path: Path) -> None:
+    """Raises MisstepError where `whole_file` could not write this, for work that keeps what it has elsewhere."""
+    beside, stream = _opened_beside(path)
+    stream.close()
+    beside.unlink()
+
+
 def _opened_beside(path: Path) -> tuple[Path, TextIO]:
     _refuse_other_things(path)
     # A name of its own for each writer: two that shared one would take each other's half-written file.

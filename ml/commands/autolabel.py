@@ -30,6 +30,7 @@ from ml.search.problems import read_problems
 from ml.search.recipes import RECIPES, Recipe
 from ml.search.requests import Search
 from ml.search.run_folder import RunFolder, was_served
+from ml.search.texts import warnings_of
 from ml.search.totals import Totals
 from ml.search.tree import Tree
 from ml.search.walk import ValueModel, Walk
@@ -150,6 +151,8 @@ class AutolabelRun:
         except BaseException:
             folder.close()
             raise
+        for told in warnings_of(self.totals.texts, policy):
+            warnings.warn(told, stacklevel=1)
         run = self._run_record(folder.settings, len(items))
         trees = {"tree": "trees.jsonl", "pairs": "pairs.jsonl"} if self.arguments.problems else {}
         disputed = {"disputed": "disputed_answers.jsonl"} if self.totals.disputed_answers else {}
@@ -275,16 +278,7 @@ class AutolabelRun:
             "sandbox_executions": dict(self.totals.sandbox_executions),
             "cost": self.totals.cost.as_json(),
             **({"estimated_tokens": True} if self.totals.estimated_tokens else {}),
-            "counts": {
-                "items": count,
-                "steps": self.totals.q_count,
-                "first_mistakes": self.totals.first_mistakes,
-                "disputed_answers": self.totals.disputed_answers,
-                "decided_answers": self.totals.decided_answers,
-                "infrastructure": self.totals.infrastructure,
-                "ungraded": self.totals.ungraded,
-                "unanswered": self.totals.unanswered,
-            },
+            "counts": {"items": count} | self.totals.counts(),
             "mean_q": self.totals.mean_q,
             "settings": settings,
         }

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from ml.commands.ranges import not_negative, positive, zero_or_more
 from ml.errors import MisstepError
-from ml.execution import Verdict, sandbox
+from ml.execution import sandbox
 from ml.json_lines import as_line, storable
-from ml.pocket.checker import first_mistake
-from ml.pocket.problems import is_pocket_problem
-from ml.policies import engines_for, load_policy
-from ml.policies.protocol import Continuation, PartlyAnswered, Policy, Prefix, Unanswerable
+from ml.policies import engines_for, load_policy, when_served
+from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem
-from ml.search.grading import grade
 from ml.search.problems import read_problems
-from ml.whole_file import whole_file
+from ml.search.run_folder import RunFolder, was_served
+from ml.search.sampling import line_of, request_for, sample
+from ml.search.texts import COMPLETIONS, warnings_of
+from ml.search.walk import Walk
+from ml.whole_file import refuse_unwritable, whole_file
 
-# Problems are sampled in blocks, so that a policy can batch them and a long run shows progress.
+# Samples asked of a policy at a time, so that it can batch them and a long run shows progress.
 COMPLETIONS_AT_ONCE = 512
 
 
@@ -37,9 +40,9 @@ def parser() -> argparse.ArgumentParser:
         "--policy", default="pocket", help="pocket, a model's folder, or an http(s) address"
     )
     arguments.add_argument("--style", choices=("prose", "code"), default="code")
-    arguments.add_argument("--n", type=int, default=32, help="solutions to each problem")
-    arguments.add_argument("--temperature", type=float, default=0.8)
-    arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--n", type=positive, default=32, help="solutions to each problem")
+    arguments.add_argument("--temperature", type=zero_or_more, default=0.8)
+    arguments.add_argument("--seed", type=not_negative, default=0)
     arguments.add_argument("--out", required=True, type=Path, metavar="FILE")
     return arguments
 
@@ -47,46 +50,107 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Run the command."""
     arguments = parser().parse_args(argv)
-    if arguments.n < 1 or arguments.temperature < 0:
-        raise MisstepError(
-            f"--n {arguments.n} --temperature {arguments.temperature}, expected 1 or more, and 0 or more"
-        )
     print_result(run(arguments))
     return 0
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Sample, grade and write; the file appears under its name only when it is whole."""
+    """Sample, grade and write. The file appears under its name only when it is whole; until then, each finished problem
+    stands in a folder beside it, from which the same command goes on.
+    """
     problems = list(read_problems(arguments.problems))
     if not problems:
         raise MisstepError(f"{arguments.problems}: no problems, expected at least one")
+    refuse_unwritable(arguments.out)
+    beside = arguments.out.with_name(f"{arguments.out.name}.partial")
+    policy = load_policy(arguments.policy, engines_for(len(problems)), has_answered=was_served(beside))
+    folder = RunFolder(beside, _settings(arguments, policy.name, problems))
+    folder.open()
+    when_served(policy, folder.mark_served)
+    try:
+        _sample_missing(problems, policy, arguments, folder)
+        counts = _counts(folder)
+        if not counts["written"]:
+            # Nothing to go on from: another start would find the same.
+            folder.discard()
+            _refuse_nothing(policy.name, counts)
+        with whole_file(arguments.out) as file:
+            file.writelines(as_line(line) for kept in folder.lines() if (line := _told(kept)) is not None)
+    except BaseException:
+        folder.close()
+        raise
+    folder.discard()
+    return _result(arguments, policy, len(problems), counts)
+
+
+def _settings(arguments: argparse.Namespace, policy: str, problems: Sequence[Problem]) -> dict[str, Any]:
+    """What makes two runs the same run."""
+    digest = hashlib.sha256("".join(map(repr, problems)).encode("utf-8", "replace")).hexdigest()
+    return {
+        "policy": policy,
+        "input": {"items": len(problems), "sha256": digest},
+        **{name: getattr(arguments, name) for name in ("style", "n", "temperature", "seed")},
+    }
+
+
+def _sample_missing(
+    problems: Sequence[Problem], policy: Policy, arguments: argparse.Namespace, folder: RunFolder
+) -> None:
+    """Sample what no earlier start has, and keep each problem as it is done."""
+    given = arguments.style, arguments.n, arguments.temperature, arguments.seed
+    requests = [request_for(problem, *given) for problem in problems]
+    progress = Progress("problems", len(problems), begun_at=len(folder.offsets))
+    missing = ((index, sample(one)) for index, one in enumerate(requests) if index not in folder.offsets)
+    walk = Walk(policy, sandbox(), max_sequences=COMPLETIONS_AT_ONCE)
+    for finished in walk.drive(missing, lambda _: []):
+        index = finished.key
+        if finished.unanswered:
+            warnings.warn(f"no solution to {problems[index].id!r}: {finished.unanswered}", stacklevel=2)
+            kept: dict[str, Any] = {"unanswered": finished.unanswered}
+        else:
+            kept = line_of(requests[index], policy.name, finished.result)
+        # The readers of this file refuse what cannot be stored.
+        folder.add(index, storable(kept))
+        progress.report(len(folder.offsets))
+
+
+def _told(kept: dict[str, Any]) -> dict[str, Any] | None:
+    """The line of a problem; None where nothing is known of it, so that it is no pool to choose from."""
+    line: dict[str, Any] | None = kept.get("line")
+    return line if line is not None and (line["solutions"] or line.get("empty_samples")) else None
+
+
+def _counts(folder: RunFolder) -> Counter[str]:
+    """Sums over all problems, those of earlier starts too."""
     counts: Counter[str] = Counter()
-    with whole_file(arguments.out) as file:
-        policy = load_policy(arguments.policy, engines_for(len(problems)))
-        for line, spent in sampled_lines(problems, policy, arguments):
-            right = [solution["is_correct"] for solution in line["solutions"]]
-            empty, ungraded = line.get("empty_samples", 0), line.get("ungraded_samples", 0)
-            counts.update(
-                written=len(right), correct=sum(right), empty=empty, ungraded=ungraded, tokens=spent
-            )
-            if not right and not empty:
-                # Nothing is known of this problem, so it is no pool to choose from.
-                continue
+    for kept in folder.lines():
+        line = kept.get("line", {"solutions": []})
+        right = [solution["is_correct"] for solution in line["solutions"]]
+        counts.update(written=len(right), correct=sum(right), tokens=kept.get("tokens", 0))
+        counts.update(empty=line.get("empty_samples", 0), ungraded=line.get("ungraded_samples", 0))
+        counts.update(kept.get("texts", {}))
+        if _told(kept) is not None:
             counts.update(solved=any(right), answered=1)
-            # The readers of this file refuse what cannot be stored.
-            file.write(as_line(storable(line)))
-        _refuse_nothing(policy.name, counts)
+    return counts
+
+
+def _result(
+    arguments: argparse.Namespace, policy: Policy, problems: int, counts: Counter[str]
+) -> dict[str, Any]:
     known = counts["written"] + counts["empty"]
     _tell_left_out(counts, known + counts["ungraded"])
+    for told in warnings_of(counts, policy):
+        warnings.warn(told, stacklevel=1)
     return {
         "out": str(arguments.out),
         "policy": policy.name,
-        "problems": len(problems),
+        "problems": problems,
         "solutions": counts["written"],
         "empty_samples": counts["empty"],
         "ungraded_samples": counts["ungraded"],
+        "cut_off": counts[f"cut_off_{COMPLETIONS}"],
         # Of these nothing is known: they are in no share below.
-        "unanswered": len(problems) - counts["answered"],
+        "unanswered": problems - counts["answered"],
         # An empty sample is no solution, and no right one; of an ungraded one nothing is known.
         "pass_at_1": round(counts["correct"] / known, 4),
         "solved": round(counts["solved"] / counts["answered"], 4),
@@ -94,9 +158,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _refuse_nothing(policy: str, counts: Counter[str]) -> None:
-    if counts["written"]:
-        return
+def _refuse_nothing(policy: str, counts: Counter[str]) -> NoReturn:
     if counts["ungraded"]:
         raise MisstepError(
             f"none of {counts['ungraded']} solutions could be graded: the sandbox or the grader failed each time"
@@ -110,68 +172,3 @@ def _tell_left_out(counts: Counter[str], samples: int) -> None:
         if counts[kind]:
             told = f"{counts[kind]} of {samples} samples {reason}; they are counted ({kind}_samples) and not written"
             print(f"python -m ml sample: {told}", file=sys.stderr, flush=True)
-
-
-def sampled_lines(
-    problems: Sequence[Problem], policy: Policy, arguments: argparse.Namespace
-) -> Iterator[tuple[dict[str, Any], int]]:
-    """One output line for each problem that the policy can read, and the tokens that it took.
-
-    Samples without any step are a number beside the solutions: no reader takes a solution with nothing to judge,
-    and best-of-n counts them among its candidates. Those whose grading failed here are another number, and no
-    candidates: nothing is known of them.
-    """
-    progress = Progress("problems", len(problems))
-    at_once = max(1, COMPLETIONS_AT_ONCE // arguments.n)
-    for begin in range(0, len(problems), at_once):
-        block = problems[begin : begin + at_once]
-        prefixes = [Prefix(problem, (), arguments.style) for problem in block]
-        for problem, continuations in zip(block, _written(policy, prefixes, arguments), strict=True):
-            if isinstance(continuations, Unanswerable):
-                warnings.warn(f"no solution to {problem.id!r}: {continuations}", stacklevel=2)
-                continue
-            with_steps = [one for one in continuations if one.steps]
-            graded = [solution_record(problem, one, arguments.style) for one in with_steps]
-            solutions = [record for record in graded if record is not None]
-            line: dict[str, Any] = {
-                "id": problem.id,
-                "problem": problem.text,
-                "answer": problem.answer,
-                "generator": policy.name,
-                "solutions": solutions,
-            }
-            if empty := len(continuations) - len(with_steps):
-                line["empty_samples"] = empty
-            if ungraded := len(with_steps) - len(solutions):
-                line["ungraded_samples"] = ungraded
-            yield line, sum(one.tokens for one in continuations)
-        progress.report(min(begin + at_once, len(problems)))
-
-
-def _written(
-    policy: Policy, prefixes: Sequence[Prefix], arguments: argparse.Namespace
-) -> Sequence[list[Continuation] | Unanswerable]:
-    """What the policy writes of each, or why it cannot read it."""
-    try:
-        return policy.complete(prefixes, arguments.n, arguments.temperature, arguments.seed)
-    except PartlyAnswered as partly:
-        return partly.answers
-
-
-def solution_record(problem: Problem, written: Continuation, style: str) -> dict[str, Any] | None:
-    """One solution as it is saved; pocket problems also carry the checker's first mistake.
-
-    None where an infrastructure verdict leaves open whether it is right.
-    """
-    graded = grade(problem, written.steps, sandbox())
-    if written.finished and graded.execution and graded.execution.verdict is Verdict.INFRASTRUCTURE:
-        return None
-    record: dict[str, Any] = {
-        "steps": list(written.steps),
-        "final_answer": graded.answer if written.finished else None,
-        "is_correct": graded.is_correct and written.finished,
-        "style": style,
-    }
-    if is_pocket_problem(problem.text):
-        record["first_mistake"] = first_mistake(problem.text, written.steps)
-    return record

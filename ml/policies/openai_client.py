@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from ml.errors import MisstepError, ServerAway
 from ml.policies.address import proxy_of
+from ml.policies.deadline import Deadline
 from ml.policies.silence import Silence, failed_lookup, may_be_found_later
 
 TRIES = 6
@@ -47,8 +48,9 @@ class Refused(MisstepError):
 class Client:
     """A server at an address, asked with the key of MISSTEP_POLICY_KEY where there is one.
 
-    has_answered: whether anything ever came from there. Until then a host that is not found is a mistyped one, unless
-    its name has no dot: a container's is not there before the container is.
+    timeout: seconds until a request's whole answer must be there. has_answered: whether anything ever came from there.
+    Until then a host that is not found is a mistyped one, unless its name has no dot: a container's is not there before
+    the container is.
     """
 
     def __init__(
@@ -60,8 +62,7 @@ class Client:
         self._on_first_answer: Callable[[], None] = lambda: None
         # A server on this machine is never asked by way of a proxy.
         self._proxy = None if is_local else proxy_of(address)
-        handlers = [urllib.request.ProxyHandler({})] if is_local else []
-        self._opener = urllib.request.build_opener(*handlers)
+        self._handlers = [urllib.request.ProxyHandler({})] if is_local else []
 
     def on_first_answer(self, call: Callable[[], None]) -> None:
         """Call when anything comes from there; at once where it did already."""
@@ -94,12 +95,9 @@ class Client:
                 time.sleep(max(pause, min(asked_pause, LONGEST_WAIT)))
             asked_pause = 0.0
             try:
-                with self._opener.open(request, timeout=self.timeout) as response:
-                    self._heard()
-                    return read(_object(json.load(response)))
+                return read(self._answer_to(request))
             except urllib.error.HTTPError as error:
-                self._heard()
-                said = _body_of(error)
+                said = str(error.msg)
                 last, error_type = f"HTTP {error.code}: {said[:_SHOWN]}", ServerAway
                 if error.code not in _WORTH_RETRYING:
                     raise Refused(_message(request, last), error.code, said) from None
@@ -113,6 +111,25 @@ class Client:
                 if error_type is ServerAway:
                     self._silence.tell(last, TRIES)
         raise error_type(_message(request, last))
+
+    def _answer_to(self, request: urllib.request.Request) -> dict[str, Any]:
+        """What the server answers within the time. Raises TimeoutError where it does not, HTTPError with the server's
+        own words as its `msg` where it refuses, and whatever breaks on the way.
+        """
+        with Deadline(self.timeout) as deadline:
+            opener = urllib.request.build_opener(*deadline.handlers(), *self._handlers)
+            try:
+                with opener.open(request, timeout=self.timeout) as response:
+                    self._heard()
+                    return _object(json.load(response))
+            except urllib.error.HTTPError as error:
+                self._heard()
+                error.msg = _body_of(error)
+                raise
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                if deadline.has_passed:
+                    raise TimeoutError(f"no whole answer within {self.timeout:g} s") from error
+                raise
 
     def _without_answer(
         self, request: urllib.request.Request, error: Exception

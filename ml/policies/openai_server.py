@@ -1,23 +1,24 @@
 """Any OpenAI-compatible server as a policy: vLLM, SGLang, llama.cpp, `transformers serve`.
 
-`--policy "http://host:8000/v1?model=NAME&prompts=FAMILY&concurrency=32&max_tokens=1024&stop=yes"`; every part
-after the address is optional, and an API key is read from MISSTEP_POLICY_KEY (never from an argument, which
+`--policy "http://host:8000/v1?model=NAME&prompts=FAMILY&concurrency=32&max_tokens=1024&max_step_tokens=400&stop=yes"`;
+every part after the address is optional, and an API key is read from MISSTEP_POLICY_KEY (never from an argument, which
 others could see in the list of processes). Only the completions endpoint is used: the prompt is ours, no chat
 template is run.
 """
 
 from __future__ import annotations
 
-import math
+import threading
 import urllib.parse
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ml.errors import MisstepError
 from ml.policies.address import refuse_malformed
+from ml.policies.choices import Choice, End, choices_of
 from ml.policies.context_length import ask_within_context, is_about_context
 from ml.policies.openai_client import Client, OddAnswer, Refused, shown
 from ml.policies.prompt import Prompt, prompt_for
@@ -30,41 +31,21 @@ LONGEST_STEP = 400
 PLAIN = "1 + 1 ="
 # How a server says that it does not write so many texts in one request.
 _TOO_MANY = frozenset({400, 422})
-# Where vLLM and SGLang say what stopped a text.
-_STOPPED_BY = ("stop_reason", "matched_stop")
-# How a server says that it gave up on a text: then the text is no draw.
-_GIVEN_UP = frozenset({"abort", "error"})
-_OPTIONS = {"model", "prompts", "concurrency", "max_tokens", "timeout", "stop"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """One text a server wrote. stopped: at a stop string or by itself. stop: what the server says stopped it, None
-    or a token's number where the model ended by itself; only where it `tells`, as vLLM and SGLang do.
-    """
-
-    text: str
-    tokens: int
-    stopped: bool
-    tells: bool
-    stop: object
-
-    def ended_by(self, end: str) -> bool:
-        """Whether the solution ended here: by the mark that ends solutions, or by itself.
-
-        A server that does not tell drops the mark: then a text without a word stopped at it.
-        """
-        if not self.stopped:
-            return False
-        if not self.tells:
-            return not self.text.strip()
-        return self.stop is None or isinstance(self.stop, int) or self.stop == end
+# A model that writes so many blank lines in a row inside a code fence has lost its way.
+MOST_BLANK = 3
+_OPTIONS = {"model", "prompts", "concurrency", "max_tokens", "max_step_tokens", "timeout", "stop"}
 
 
 class ServerPolicy:
     """A policy at an address; see the module for the address's options. has_answered: an earlier start of the same run
     was served there.
+
+    lanes: calls that are best under way at once. Each is of one prefix, since a server gains nothing from more.
+    limit_options: which of the address's options holds how long a text may be.
     """
+
+    answers_singly = True
+    limit_options = {"completions": "max_tokens", "steps": "max_step_tokens"}
 
     def __init__(self, address: str, retry_seconds: float = 0.5, has_answered: bool = False) -> None:
         refuse_malformed(address)
@@ -78,8 +59,9 @@ class ServerPolicy:
         self.address = urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
         self.family = options.get("prompts", "")
         try:
-            self.concurrency = int(options.get("concurrency", 32))
-            self.max_tokens = int(options.get("max_tokens", 1024))
+            self.lanes = self.concurrency = _positive(options.get("concurrency", "32"))
+            self.max_tokens = _positive(options.get("max_tokens", "1024"))
+            self.max_step_tokens = _positive(options.get("max_step_tokens", str(LONGEST_STEP)))
             timeout = float(options.get("timeout", 300))
         except ValueError as error:
             raise MisstepError(f"{address}: {error}, expected numbers") from None
@@ -91,6 +73,11 @@ class ServerPolicy:
         # The smallest number of texts that the server does not write in one request, by temperature.
         self._too_many: dict[float, int] = {}
         self._refusals = Refusals()
+        # All requests of all calls keep to the concurrency; whoever waits for a slot holds none.
+        self._slots = threading.BoundedSemaphore(self.concurrency)
+        self._texts = ThreadPoolExecutor(self.concurrency, "texts")
+        self._telling = threading.Lock()
+        self._told: set[str] = set()
         # Whether a token that was counted was estimated; kept with the run.
         self.estimates_tokens = False
         self.model = options.get("model") or self._first_model()
@@ -105,10 +92,11 @@ class ServerPolicy:
     ) -> list[list[Continuation]]:
         """`count` candidate next steps for each prefix, stopped at the step's boundary."""
 
-        def read(prompt: Prompt, choice: _Choice) -> Continuation:
+        limit = min(self.max_tokens, self.max_step_tokens)
+
+        def read(prompt: Prompt, choice: Choice) -> Continuation:
             return prompt.one_step(choice.text, choice.tokens, choice.stopped, choice.ended_by(prompt.end))
 
-        limit = min(self.max_tokens, LONGEST_STEP)
         return self._ask_all(prefixes, count, temperature, seed, limit, read, whole=False)
 
     def complete(
@@ -116,7 +104,7 @@ class ServerPolicy:
     ) -> list[list[Continuation]]:
         """`count` completions to the end for each prefix."""
 
-        def read(prompt: Prompt, choice: _Choice) -> Continuation:
+        def read(prompt: Prompt, choice: Choice) -> Continuation:
             return prompt.completion(choice.text, choice.tokens, choice.stopped)
 
         return self._ask_all(prefixes, count, temperature, seed, self.max_tokens, read, whole=True)
@@ -128,17 +116,14 @@ class ServerPolicy:
         temperature: float,
         seed: int,
         limit: int,
-        read: Any,
+        read: Callable[[Prompt, Choice], Continuation],
         whole: bool,
     ) -> list[list[Continuation]]:
-        # What is left of the concurrency for each prefix, where its texts must be asked for one by one.
-        at_once = max(1, self.concurrency // max(1, len(prefixes)))
-
         def ask(prefix: Prefix) -> list[Continuation] | Unanswerable | Refused:
             prompt = prompt_for(prefix, self.family)
             own_seed = seed_of(seed, prefix.problem.text, prefix.style, *prefix.steps)
 
-            def write(read_prefix: Prefix, max_tokens: int) -> list[_Choice]:
+            def write(read_prefix: Prefix, max_tokens: int) -> list[Choice]:
                 body = {
                     "model": self.model,
                     "prompt": prompt.render(read_prefix),
@@ -147,43 +132,55 @@ class ServerPolicy:
                 }
                 if self.use_stop:
                     body["stop"] = [prompt.end] if whole else [prompt.separator, prompt.end]
-                return self._choices(body, count, own_seed, at_once)
+                choices = self._choices(body, count, own_seed)
+                return choices if whole else self._with_whole_code(body, prompt, choices, own_seed)
 
             try:
-                choices = ask_within_context(write, prefix, limit, min(limit, LONGEST_STEP))
+                choices = ask_within_context(write, prefix, limit, min(limit, self.max_step_tokens))
             except Unanswerable as refusal:
                 return refusal.with_traceback(None)
             except Refused as refusal:
                 if not is_of_one_request(refusal):
                     raise
                 return refusal.with_traceback(None)
-            return [read(prompt, choice) for choice in choices]
+            return [
+                Continuation((), False, one.tokens, lost=True) if one.end is End.LOST else read(prompt, one)
+                for one in choices
+            ]
 
         if not prefixes:
             return []
-        with ThreadPoolExecutor(min(self.concurrency, len(prefixes))) as pool:
-            answers = list(pool.map(ask, prefixes))
+        if len(prefixes) == 1:
+            answers = [ask(prefixes[0])]
+        else:
+            with ThreadPoolExecutor(min(self.concurrency, len(prefixes))) as pool:
+                answers = list(pool.map(ask, prefixes))
         # The same in all but the words, so that a setting which the server does not take is refused here, too.
         plain = replace(prefixes[0], problem=replace(prefixes[0].problem, text=PLAIN), steps=())
         return all_answered(self._refusals.settle(prefixes, answers, lambda: isinstance(ask(plain), list)))
 
-    def _choices(self, body: dict[str, Any], count: int, seed: int, at_once: int) -> list[_Choice]:
+    def _choices(self, body: dict[str, Any], count: int, seed: int) -> list[Choice]:
         """`count` texts: in one request where the server can, and those that it left out one by one."""
         found = self._first_choices(body | {"seed": seed % 2**31}, count)
 
-        def ask(index: int) -> _Choice:
-            one = body | {"seed": seed_of(seed, index) % 2**31}
-            return self._client.post("completions", one, self._read_choices)[0]
+        def ask(index: int) -> Choice:
+            return self._post(body | {"seed": seed_of(seed, index) % 2**31})[0]
 
         # A server that ignores `n` (transformers serve does) answers with the first text alone. Nothing is
         # remembered of a short answer: what is drawn for a prefix would depend on what happened before it.
-        missing = range(len(found), count)
-        if not missing:
-            return found
-        with ThreadPoolExecutor(min(at_once, len(missing))) as pool:
-            return found + list(pool.map(ask, missing))
+        return found + self._side_by_side(ask, range(len(found), count))
 
-    def _first_choices(self, body: dict[str, Any], count: int) -> list[_Choice]:
+    def _side_by_side(self, ask: Callable[[int], Choice], indices: Sequence[int]) -> list[Choice]:
+        """Ask for each; where one fails, those that have not begun are left."""
+        futures = [self._texts.submit(ask, index) for index in indices]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+    def _first_choices(self, body: dict[str, Any], count: int) -> list[Choice]:
         """As many of `count` texts as the server writes in one request, at least one.
 
         Some refuse more than so many (llama.cpp its slots, vLLM one at temperature 0). That is remembered for
@@ -192,41 +189,82 @@ class ServerPolicy:
         temperature = body["temperature"]
         known = self._too_many.get(temperature)
         if known is not None and count >= known:
-            return self._client.post("completions", body | {"n": 1}, self._read_choices)[:1]
+            return self._post(body | {"n": 1})[:1]
         try:
-            return self._client.post("completions", body | {"n": count}, self._read_choices)[:count]
+            return self._post(body | {"n": count})[:count]
         except Refused as refusal:
             if count == 1 or refusal.status not in _TOO_MANY or is_about_context(refusal):
                 raise
-            first = self._client.post("completions", body | {"n": 1}, self._read_choices)[:1]
-            self._too_many[temperature] = count
-            if known is None:
-                warnings.warn(f"texts are asked for one by one: {refusal}", stacklevel=2)
+            first = self._post(body | {"n": 1})[:1]
+            self._too_many[temperature] = min(count, self._too_many.get(temperature, count))
+            self._tell_once(f"too many at {temperature}", f"texts are asked for one by one: {refusal}")
             return first
 
-    def _read_choices(self, answer: dict[str, Any]) -> list[_Choice]:
-        """The texts of a completions answer, at least one; the usage of several is shared out by length."""
-        choices = _choices_of(answer)
-        texts = [choice["text"] or "" for choice in choices]
-        total = _tokens_of(answer)
-        if total is None or (not total and any(texts)):
-            self._tell_of_estimates()
-            shares = [_estimated_tokens(text) for text in texts]
-        else:
-            shares = _share(total, [len(text) for text in texts])
-        return [_choice(choice, tokens) for choice, tokens in zip(choices, shares, strict=True)]
+    def _with_whole_code(
+        self, body: dict[str, Any], prompt: Prompt, choices: Sequence[Choice], seed: int
+    ) -> list[Choice]:
+        """Texts that stopped at a blank line inside a code fence go on to the end of their step."""
+        open_ones = [index for index, choice in enumerate(choices) if self._stopped_in_code(prompt, choice)]
 
-    def _tell_of_estimates(self) -> None:
-        if not self.estimates_tokens:
-            self.estimates_tokens = True
-            warnings.warn(
-                f"{self.address} does not say how many tokens it wrote: a quarter of a text's bytes is counted",
-                stacklevel=2,
+        def go_on(index: int) -> Choice:
+            return self._go_on(body, prompt, choices[index], seed_of(seed, "goes on", index))
+
+        whole = dict(zip(open_ones, self._side_by_side(go_on, open_ones), strict=True))
+        return [whole.get(index, choice) for index, choice in enumerate(choices)]
+
+    def _stopped_in_code(self, prompt: Prompt, choice: Choice) -> bool:
+        is_at_separator = not choice.tells or choice.stop == prompt.separator
+        if not (self.use_stop and choice.stopped and is_at_separator) or prompt.end in choice.text:
+            return False
+        return prompt.is_inside_code(choice.text)
+
+    def _go_on(self, body: dict[str, Any], prompt: Prompt, choice: Choice, seed: int) -> Choice:
+        """One text with what follows it, asked for until its fence is closed or its tokens are spent."""
+        limit, blank, written = body["max_tokens"], 0, choice.text
+        while self._stopped_in_code(prompt, choice):
+            if choice.tokens >= limit or blank >= MOST_BLANK:
+                return replace(choice, end=End.CUT_OFF)
+            # Few servers keep the stop string.
+            text = choice.text + ("" if written.endswith(prompt.separator) else prompt.separator)
+            rest = {"prompt": body["prompt"] + text, "max_tokens": limit - choice.tokens}
+            added = self._post(body | rest | {"n": 1, "seed": seed_of(seed, len(text)) % 2**31})[0]
+            written, blank = added.text, 0 if added.text.strip() else blank + 1
+            # A stop string is some tokens too, whatever the server counts.
+            tokens = choice.tokens + max(1, added.tokens)
+            choice = replace(added, text=text + added.text, tokens=tokens)
+        return choice
+
+    def _post(self, body: dict[str, Any]) -> list[Choice]:
+        """The texts of one request, which waits for a slot of the concurrency."""
+        with self._slots:
+            choices, is_counted = self._client.post(
+                "completions", body, lambda answer: choices_of(answer, body["max_tokens"])
             )
+        if not is_counted:
+            self.estimates_tokens = True
+            uncounted = "does not say how many tokens it wrote: a quarter of a text's bytes is counted"
+            self._tell_once("uncounted", f"{self.address} {uncounted}")
+        for reason in sorted({choice.reason for choice in choices if choice.end is End.LOST}):
+            self._tell_once(
+                f"lost {reason}",
+                f"{self.address} ended a text with {reason!r}: such texts are no draws of the model and are left out",
+            )
+        return choices
+
+    def _tell_once(self, what: str, message: str) -> None:
+        with self._telling:
+            is_new = what not in self._told
+            self._told.add(what)
+        if is_new:
+            warnings.warn(message, stacklevel=2)
 
     def _name(self, parts: urllib.parse.SplitResult) -> str:
         """The address with all options that change what is written."""
         options = {"model": self.model, "prompts": self.family, "max_tokens": str(self.max_tokens)}
+        # A name from before there was this option is the same policy's.
+        options |= (
+            {} if self.max_step_tokens == LONGEST_STEP else {"max_step_tokens": str(self.max_step_tokens)}
+        )
         options |= {} if self.use_stop else {"stop": "no"}
         query = urllib.parse.urlencode({name: said for name, said in options.items() if said}, safe="/:")
         return urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), query, ""))
@@ -246,50 +284,8 @@ def _read_names(answer: dict[str, Any]) -> list[str]:
     return [str(entry["id"]) for entry in listed if isinstance(entry, dict) and entry.get("id")]
 
 
-def _choices_of(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    listed = answer.get("choices")
-    choices = [choice for choice in listed if _is_choice(choice)] if isinstance(listed, list) else []
-    if not choices:
-        raise OddAnswer(f"answered without a text: {shown(answer)}")
-    return choices
-
-
-def _choice(choice: dict[str, Any], tokens: int) -> _Choice:
-    return _Choice(
-        choice["text"] or "",
-        tokens,
-        choice.get("finish_reason") == "stop",
-        any(key in choice for key in _STOPPED_BY),
-        next((choice[key] for key in _STOPPED_BY if choice.get(key) is not None), None),
-    )
-
-
-def _is_choice(choice: Any) -> bool:
-    """Whether this is a whole text; null stands for none at all, as where the model ended at once."""
-    if not isinstance(choice, dict) or "text" not in choice or choice.get("finish_reason") in _GIVEN_UP:
-        return False
-    return choice["text"] is None or isinstance(choice["text"], str)
-
-
-def _tokens_of(answer: dict[str, Any]) -> int | None:
-    """What the server says that it wrote; None where it does not."""
-    usage = answer.get("usage")
-    total = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    return total if isinstance(total, int) and total >= 0 else None
-
-
-def _estimated_tokens(text: str) -> int:
-    return math.ceil(len(text.encode("utf-8", "surrogatepass")) / 4)
-
-
-def _share(total: int, weights: Sequence[int]) -> list[int]:
-    """Whole parts of `total` in proportion to the weights, that sum to it."""
-    shares, given, seen, weight = [], 0, 0, sum(weights) or 1
-    for part in weights:
-        seen += part
-        upto = round(total * seen / weight)
-        shares.append(upto - given)
-        given = upto
-    if shares:
-        shares[-1] += total - given
-    return shares
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(f"{text!r} is below 1")
+    return value

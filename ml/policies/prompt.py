@@ -14,7 +14,7 @@ from pathlib import Path
 from ml.answers import extract_final_answer
 from ml.errors import MisstepError
 from ml.policies.protocol import Continuation, Prefix
-from ml.segmentation import segment, split_code
+from ml.segmentation import ends_in_fence, segment, split_code
 
 FOLDER = Path(__file__).with_name("prompts")
 _KEYS = {"separator", "end", "segmentation", "prompt"}
@@ -45,6 +45,7 @@ class Prompt:
         stopped: it did not run out of tokens. ended: the engine knows that the model ended by itself. Engines
         keep or drop the stop string, and few say which stop it was, so the text is looked at too. An end without a
         step says that the prefix is the whole solution: what marks the end stands behind the last step's separator.
+        A step that nothing says the end of is cut.
         """
         body, marker, _ = text.partition(self.end)
         steps = self._cut(body)
@@ -55,7 +56,8 @@ class Prompt:
         finished = len(steps) == 1 and (ended or bool(marker))
         if stopped and not finished and len(steps) == 1:
             finished = split_code(step)[1] is None and extract_final_answer(step) is not None
-        return Continuation((step,), finished, tokens)
+        cut = not stopped and not marker and self.boundary(body) is None
+        return Continuation((step,), finished, tokens, cut=cut)
 
     def completion(self, text: str, tokens: int, stopped: bool) -> Continuation:
         """A completion to the end; unfinished where the model ran out of tokens before its end.
@@ -64,7 +66,22 @@ class Prompt:
         """
         body, marker, _ = text.partition(self.end)
         steps = self._cut(body)
-        return Continuation(tuple(steps), stopped or bool(marker), tokens)
+        finished = stopped or bool(marker)
+        return Continuation(tuple(steps), finished, tokens, cut=not finished)
+
+    def boundary(self, text: str) -> int | None:
+        """Where the first step of a text ends, None where it goes on. White space before its first word is no end."""
+        mark = self.separator.rstrip(" ")
+        at = len(text) - len(text.lstrip())
+        while (at := text.find(mark, at)) >= 0:
+            if not self.is_inside_code(text[:at]):
+                return at
+            at += len(mark)
+        return None
+
+    def is_inside_code(self, text: str) -> bool:
+        """Whether a separator behind the text would stand inside a code fence, where it parts no steps."""
+        return self.segmentation != "separator" and ends_in_fence(text)
 
     def _cut(self, body: str) -> list[str]:
         if self.segmentation == "separator":

@@ -26,12 +26,16 @@ class Continuation:
     steps: the new steps only, none where the policy ended the solution at once. finished: the policy ended the
     solution itself. tokens: how many it generated.
     log_probability: summed over the generated tokens, None where the engine does not tell.
+    cut: it ran out of tokens, so that its last step may be half of one. lost: it is no draw of the policy (filtered, or
+    ended nobody knows how), and says nothing of what it was to go on from.
     """
 
     steps: tuple[str, ...]
     finished: bool
     tokens: int
     log_probability: float | None = None
+    cut: bool = False
+    lost: bool = False
 
 
 class Unanswerable(MisstepError):
@@ -61,7 +65,8 @@ class Policy(Protocol):
     """A model that writes steps. `name` is stored with every run.
 
     One that may be called from several threads says in `lanes` how many calls it likes under way at once, and
-    merges them itself; without it calls come one at a time.
+    merges them itself; without it calls come one at a time. One that gains nothing from having several prefixes in a
+    call says so in `answers_singly`: then each prefix is a call of its own, and waits for no other.
 
     What is written after a prefix depends on the prefix, the seed and the candidate's index only, never on
     which other prefixes share the batch: then a tree is the same whichever trees are searched beside it. Where some

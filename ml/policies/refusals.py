@@ -6,6 +6,7 @@ unanswered.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -31,6 +32,8 @@ class Refusals:
     def __init__(self) -> None:
         self._has_answered = False
         self._in_a_row: set[str] = set()
+        # Calls are under way side by side.
+        self._lock = threading.Lock()
 
     def settle(
         self,
@@ -44,10 +47,11 @@ class Refusals:
         but what is refused. Raises the refusal where the server answers nothing at all, or refused MOST_IN_A_ROW
         problems in a row.
         """
-        self._has_answered |= any(not isinstance(answer, Unanswerable | Refused) for answer in answers)
-        if not self._has_answered and any(isinstance(answer, Refused) for answer in answers):
-            self._has_answered = answers_plainly()
-        return [self._settled(*pair) for pair in zip(prefixes, answers, strict=True)]
+        with self._lock:
+            self._has_answered |= any(not isinstance(answer, Unanswerable | Refused) for answer in answers)
+            if not self._has_answered and any(isinstance(answer, Refused) for answer in answers):
+                self._has_answered = answers_plainly()
+            return [self._settled(*pair) for pair in zip(prefixes, answers, strict=True)]
 
     def _settled(self, prefix: Prefix, answer: Answer | Unanswerable | Refused) -> Answer | Unanswerable:
         if isinstance(answer, Refused):

@@ -94,9 +94,6 @@ class TransformersPolicy:
             chosen = order[start : start + at_once]
             prompts = [prompt_for(prefixes[index], self.family) for index in chosen]
             fitted = [fits[index] for index in chosen]
-            stops = [
-                [prompt.end] if whole else [prompt.separator.rstrip(" "), prompt.end] for prompt in prompts
-            ]
             rows = [
                 # Its own room, not its batch's: neighbours with longer prompts do not cut a row short.
                 _Row(
@@ -110,15 +107,11 @@ class TransformersPolicy:
             # One prefix alone may ask for more samples than the memory holds.
             for first in range(0, len(rows), ROWS_AT_ONCE):
                 few = rows[first : first + ROWS_AT_ONCE]
-                self._sample([tokens for _, tokens in fitted], few, stops, temperature)
+                self._sample([tokens for _, tokens in fitted], few, prompts, whole, temperature)
             for row in rows:
                 text = self.tokenizer.decode(row.tokens, skip_special_tokens=False)
                 continuation = read(prompts[row.prefix], row, self._without_end(text))
-                written[chosen[row.prefix]].append(
-                    Continuation(
-                        continuation.steps, continuation.finished, continuation.tokens, row.log_probability
-                    )
-                )
+                written[chosen[row.prefix]].append(replace(continuation, log_probability=row.log_probability))
         return all_answered(
             [text if isinstance(text, Unanswerable) else written[i] for i, text in enumerate(texts)]
         )
@@ -157,12 +150,17 @@ class TransformersPolicy:
 
     @torch.inference_mode()
     def _sample(
-        self, prompts: list[list[int]], rows: list[_Row], stops: list[list[str]], temperature: float
+        self,
+        tokens: list[list[int]],
+        rows: list[_Row],
+        prompts: Sequence[Prompt],
+        whole: bool,
+        temperature: float,
     ) -> None:
         """Write every row to its stop. The prompts run once; each sample of a prompt starts from its
         cache.
         """
-        ids, mask = self._padded(prompts)
+        ids, mask = self._padded(tokens)
         output = self.model(input_ids=ids, attention_mask=mask, position_ids=_positions(mask), use_cache=True)
         owners = torch.tensor([row.prefix for row in rows], device=self.device)
         cache, mask = output.past_key_values, mask[owners]
@@ -170,7 +168,9 @@ class TransformersPolicy:
         logits, alive = output.logits[:, -1][owners], list(rows)
         while True:
             drawn = self._draw(logits, alive, temperature)
-            keep = [index for index, row in enumerate(alive) if not self._is_done(row, stops[row.prefix])]
+            keep = [
+                index for index, row in enumerate(alive) if not self._is_done(row, prompts[row.prefix], whole)
+            ]
             if not keep:
                 return
             if len(keep) < len(alive):
@@ -198,33 +198,48 @@ class TransformersPolicy:
         return ids.to(self.device), mask.to(self.device)
 
     def _draw(self, logits: torch.Tensor, rows: list[_Row], temperature: float) -> torch.Tensor:
-        """One token a row, each from the row's own generator (the Gumbel trick); greedy at temperature 0."""
-        scores = torch.log_softmax(logits.float(), dim=-1).cpu()
+        """One token a row, each by one number of the row's own generator; greedy at temperature 0."""
+        scores = torch.log_softmax(logits.float(), dim=-1)
         if temperature > 0:
-            uniform = torch.stack(
-                [torch.rand(scores.shape[1], generator=row.generator).clamp_min(1e-20) for row in rows]
-            )
-            drawn = (scores / temperature - torch.log(-torch.log(uniform))).argmax(dim=-1)
+            numbers = [torch.rand((), generator=row.generator, dtype=torch.float64) for row in rows]
+            drawn = inverted(scores / temperature, torch.stack(numbers).to(scores.device))
         else:
             drawn = scores.argmax(dim=-1)
-        for index, (row, token) in enumerate(zip(rows, drawn.tolist(), strict=True)):
+        taken = scores.gather(1, drawn.unsqueeze(1)).squeeze(1)
+        for row, token, score in zip(rows, drawn.tolist(), taken.tolist(), strict=True):
             row.tokens.append(token)
-            row.log_probability += float(scores[index, token])
-        return drawn.to(self.device)
+            row.log_probability += score
+        return drawn
 
-    def _is_done(self, row: _Row, stops: list[str]) -> bool:
+    def _is_done(self, row: _Row, prompt: Prompt, whole: bool) -> bool:
         if row.tokens[-1] in self._ends:
             row.ended = row.stopped = True
             return True
         tail = self.tokenizer.decode(row.tokens[-TAIL:], skip_special_tokens=False)
-        # A step does not begin with its separator: white space before the first word stops nothing.
-        row.stopped = any(stop in tail.lstrip() for stop in stops)
+        row.stopped = prompt.end in tail
+        # A step does not begin with its separator: white space before the first word stops nothing. Nor does a blank
+        # line inside its code, which only the whole text tells.
+        if not whole and not row.stopped and prompt.separator.rstrip(" ") in tail.lstrip():
+            text = self.tokenizer.decode(row.tokens, skip_special_tokens=False)
+            row.stopped = prompt.boundary(text) is not None
         return row.stopped or len(row.tokens) >= row.limit
 
     def _without_end(self, text: str) -> str:
         for token in self._ends:
             text = text.replace(self.tokenizer.decode([token], skip_special_tokens=False), "")
         return text
+
+
+def inverted(scores: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
+    """The token of each row at which its cumulative distribution passes the row's number between 0 and 1.
+
+    scores: logits [rows, tokens]. On the scores' own device, and in double precision: a sum over a hundred thousand
+    tokens must not depend on the order in which a batch's kernel adds.
+    """
+    cumulative = torch.softmax(scores.double(), dim=-1).cumsum(dim=-1)
+    passed = numbers.unsqueeze(1) * cumulative[:, -1:]
+    # What is never drawn adds nothing, so it is passed over; the clamp is for a number that rounds up to 1.
+    return torch.searchsorted(cumulative, passed, right=True).squeeze(1).clamp_max(scores.shape[1] - 1)
 
 
 def _positions(mask: torch.Tensor) -> torch.Tensor:

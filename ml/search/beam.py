@@ -140,7 +140,7 @@ def _shares(total: int, parts: int) -> list[int]:
 
 
 def _grow(setting: _Setting, going: Sequence[_Path], counts: Sequence[int]) -> Search[list[_Path]]:
-    """The distinct continuations of all paths, each valued. An end at once adds no step and keeps the values."""
+    """The distinct whole continuations of all paths, each valued. An end at once adds no step and keeps the values."""
     prefixes = [Prefix(setting.problem, path.steps, setting.style) for path in going]
     answers: Sequence[list[Continuation]] = yield [
         NextSteps(prefix, count, setting.temperature, setting.seed)
@@ -150,7 +150,7 @@ def _grow(setting: _Setting, going: Sequence[_Path], counts: Sequence[int]) -> S
         _Path(path.steps + one.steps, path.values, one.finished)
         for path, continuations in zip(going, answers, strict=True)
         for one in continuations
-        if one.steps or (one.finished and path.steps)
+        if not one.cut and (one.steps or (one.finished and path.steps))
     )
     values: Sequence[float] = yield [
         Value(Prefix(setting.problem, path.steps, setting.style)) for path in grown

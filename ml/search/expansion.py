@@ -12,6 +12,8 @@ from ml.search.grading import code_of, codes_of
 from ml.search.requests import Grade, Graded, NextSteps, Request, Run, Search
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
 
+CUT_OFF = "cut off at the longest step"
+
 
 def expand(
     tree: Tree,
@@ -28,20 +30,23 @@ def expand(
     depth: steps at most in a whole solution; a node that deep without an end is an invalid one. finished:
     "all", or "first": where any candidate ended the solution, the first such one is the only child.
     errors_threshold: None prunes
-    a candidate that does not run; n keeps it, and makes it an invalid end at n failing steps in a row.
+    a candidate that does not run; n keeps it, and makes it an invalid end at n failing steps in a row. A step that was
+    cut off at its longest is pruned: half a step is none to go on from.
     """
     node.expanded = True
     continuations = (yield [NextSteps(tree.prefix(node), count, temperature, seed)])[0]
     drawn = Counter(map(_identity, continuations))
-    children = []
+    children = list[Node]()
     for candidate in distinct(continuations, finished):
         # An end at once says that the steps so far are the solution: a child without text. Nothing is none.
         if candidate.steps or tree.steps(node):
             child = tree.add(node, "\n".join(candidate.steps), candidate.finished)
             child.drawn = drawn[_identity(candidate)]
+            child.pruned = CUT_OFF if candidate.cut else None
             children.append(child)
-    outcomes = yield [_question(tree, child) for child in children]
-    for child, outcome in zip(children, outcomes, strict=True):
+    whole = [child for child in children if child.pruned is None]
+    outcomes = yield [_question(tree, child) for child in whole]
+    for child, outcome in zip(whole, outcomes, strict=True):
         _note(tree, child, outcome, depth, errors_threshold)
     return children
 
@@ -49,9 +54,10 @@ def expand(
 def distinct(continuations: list[Continuation], finished: str = "all") -> list[Continuation]:
     """Candidates without equal ones, in their order.
 
-    An end and an inner step of the same words are two, and a candidate that says nothing and does not end is none.
+    An end, an inner step and one that was cut off of the same words are three, and a candidate that says nothing and
+    does not end is none.
     """
-    kept: dict[tuple[tuple[str, ...], bool], Continuation] = {}
+    kept: dict[tuple[tuple[str, ...], bool, bool], Continuation] = {}
     for candidate in continuations:
         if candidate.steps or candidate.finished:
             kept.setdefault(_identity(candidate), candidate)
@@ -59,8 +65,8 @@ def distinct(continuations: list[Continuation], finished: str = "all") -> list[C
     return ended[:1] if finished == "first" and ended else list(kept.values())
 
 
-def _identity(candidate: Continuation) -> tuple[tuple[str, ...], bool]:
-    return candidate.steps, candidate.finished
+def _identity(candidate: Continuation) -> tuple[tuple[str, ...], bool, bool]:
+    return candidate.steps, candidate.finished, candidate.cut
 
 
 def _question(tree: Tree, child: Node) -> Request:

@@ -69,7 +69,7 @@ def roll_out(prefixes: Sequence[Prefix], count: int, temperature: float, seed: i
 def grade_completions(
     prefixes: Sequence[Prefix], completions: Sequence[Sequence[Continuation]]
 ) -> Search[list[list[tuple[Continuation, Graded]]]]:
-    """Grade completions; those that the sandbox failed on are left out, and equal texts are graded once.
+    """Grade completions; lost ones and those that the sandbox failed on are left out, and equal texts are graded once.
 
     A completion that was cut off before its end is wrong: it reached no answer. One that ended at once, behind steps
     in which nobody can read an answer, is left out too.
@@ -91,7 +91,7 @@ def grade_completions(
         return verdict.is_evidence and not (end.finished and not end.steps and verdict.is_unread)
 
     return [
-        [(end, verdict) for end in ends if tells(end, verdict := verdict_on(prefix, end))]
+        [(end, verdict) for end in ends if not end.lost and tells(end, verdict := verdict_on(prefix, end))]
         for prefix, ends in zip(prefixes, completions, strict=True)
     ]
 
@@ -120,9 +120,9 @@ def search(problem: Problem, options: MathShepherd, seed: int, style: str = "pro
 
 
 def _grow(tree: Tree, completion: Continuation) -> Node | None:
-    """Add a sampled solution's steps to the tree; its last node, None for a solution without an end."""
+    """Add a sampled solution's whole steps to the tree; its last node, None for a solution without an end."""
     node = tree.root
-    for index, text in enumerate(completion.steps):
+    for index, text in enumerate(completion.steps[:-1] if completion.cut else completion.steps):
         node = tree.step(node, text, finished=completion.finished and index == len(completion.steps) - 1)
         node.code = code_of(text)
     return node if node.finished else None

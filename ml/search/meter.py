@@ -17,11 +17,13 @@ class Meter:
     def __init__(self, walk: Walk, sandbox: Sandbox) -> None:
         self.walk, self.sandbox = walk, sandbox
         self.cost = Cost()
+        self.texts = Counter(walk.texts)
         self.executions, self.infrastructure = Counter(sandbox.executions), sandbox.infrastructure
 
     def read(self) -> dict[str, Any]:
-        """What was spent since the last reading: `cost`, `sandbox_executions` by level, and how many of these
-        were `infrastructure`; `estimated_tokens` where the policy has had to estimate how many it wrote.
+        """What was spent since the last reading: `cost`, `sandbox_executions` by level, and how many of these were
+        `infrastructure`; `texts`, how many the policy wrote and how they ended; `estimated_tokens` where the policy
+        has had to estimate how many tokens it wrote.
         """
         walk = self.walk
         cost = Cost(walk.cost.tokens, walk.cost.model_calls, walk.cost.executions, walk.elapsed)
@@ -30,7 +32,9 @@ class Meter:
             "cost": {name: value - getattr(self.cost, name) for name, value in asdict(cost).items()},
             "sandbox_executions": dict(executions - self.executions),
             "infrastructure": infrastructure - self.infrastructure,
+            "texts": dict(walk.texts - self.texts),
         }
+        self.texts = Counter(walk.texts)
         if getattr(walk.policy, "estimates_tokens", False):
             spent["estimated_tokens"] = True
         self.cost, self.executions, self.infrastructure = cost, executions, infrastructure

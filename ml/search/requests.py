@@ -90,6 +90,10 @@ Request = NextSteps | Completions | Run | Grade | Value
 Search = Generator[Sequence[Request], Sequence[Any], Result]
 
 
+# The group of all requests for values.
+VALUES = Value.__name__
+
+
 def group_of(request: Request) -> Hashable:
     """Requests of one group can share a policy call."""
     if isinstance(request, NextSteps | Completions):

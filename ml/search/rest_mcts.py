@@ -176,7 +176,7 @@ def _look_ahead(
     for _ in range(0 if child.finished else options.look_ahead):
         request = NextSteps(prefix, options.look_ahead_candidates, options.temperature, seed + 1)
         found: list[Continuation] = (yield [request])[0]
-        ahead = [one for one in found if one.steps or one.finished]
+        ahead = [one for one in found if not one.cut and (one.steps or one.finished)]
         if not ahead:
             break
         prefixes = [replace(prefix, steps=prefix.steps + one.steps) for one in ahead]

@@ -7,6 +7,7 @@ written beside and renamed, `run.json` last, so that a folder with a `run.json` 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -28,7 +29,9 @@ def was_served(folder: Path) -> bool:
 
 
 class RunFolder:
-    """Where one `autolabel` run writes. `settings` is what makes two runs the same run."""
+    """Where one run of `autolabel` writes, or of `sample` until its file is whole. `settings` is what makes two runs
+    the same run.
+    """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.folder = folder
@@ -95,6 +98,21 @@ class RunFolder:
                 file.write(json.dumps(run, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
             for name in (PROGRESS, SETTINGS, SERVED):
                 (self.folder / name).unlink(missing_ok=True)
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """The finished items so far, in input order."""
+        with (self.folder / PROGRESS).open("rb") as source:
+            for _, (start, length) in sorted(self.offsets.items()):
+                source.seek(start)
+                yield json.loads(source.read(length))
+
+    def discard(self) -> None:
+        """Leave nothing of the progress, nor the folder where it is empty then."""
+        with self._file:
+            for name in (PROGRESS, SETTINGS, SERVED):
+                (self.folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
 
     def _lock(self) -> None:
         try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ml.search.cost import Cost
+from ml.search.texts import COMPLETIONS, STEPS
 
 Q_BINS = 10
 
@@ -24,6 +25,7 @@ class Totals:
     disputed_answers: int = 0
     decided_answers: int = 0
     sandbox_executions: Counter[str] = field(default_factory=Counter)
+    texts: Counter[str] = field(default_factory=Counter)
     infrastructure: int = 0
     ungraded: int = 0
     unanswered: int = 0
@@ -41,6 +43,7 @@ class Totals:
         self.disputed_answers += len(line["disputed"]["answers"]) if line.get("disputed") else 0
         self.decided_answers += line.get("decided", 0)
         self.sandbox_executions.update(line.get("sandbox_executions", {}))
+        self.texts.update(line.get("texts", {}))
         self.infrastructure += line.get("infrastructure", 0)
         self.ungraded += line.get("ungraded", 0)
         self.estimated_tokens |= line.get("estimated_tokens", False)
@@ -54,6 +57,21 @@ class Totals:
         self.q_sum, self.q_count = self.q_sum + value, self.q_count + 1
         share = (value - self.lowest_q) / (1.0 - self.lowest_q)
         self.q_histogram[min(Q_BINS - 1, max(0, int(share * Q_BINS)))] += 1
+
+    def counts(self) -> dict[str, int]:
+        """What `run.json` says was met."""
+        return {
+            "steps": self.q_count,
+            "first_mistakes": self.first_mistakes,
+            "disputed_answers": self.disputed_answers,
+            "decided_answers": self.decided_answers,
+            "infrastructure": self.infrastructure,
+            "ungraded": self.ungraded,
+            "unanswered": self.unanswered,
+            "texts": self.texts[STEPS] + self.texts[COMPLETIONS],
+            "cut_off": self.texts[f"cut_off_{STEPS}"] + self.texts[f"cut_off_{COMPLETIONS}"],
+            "lost_texts": self.texts["lost"],
+        }
 
     def metrics(self) -> dict[str, Any]:
         """What a progress line shows."""

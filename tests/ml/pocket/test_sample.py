@@ -76,7 +76,7 @@ def sampled(
     lines = [{"id": str(k), "problem": "1 + 1 =", "answer": "2"} for k in range(len(written))]
     problems.write_text("".join(json.dumps(line) + "\n" for line in lines))
     given = ["--problems", str(problems), "--n", str(len(written[0])), "--style", "prose", "--out", str(out)]
-    monkeypatch.setattr(sample_command, "load_policy", lambda name, engines: Scripted(written))
+    monkeypatch.setattr(sample_command, "load_policy", lambda name, engines, **_: Scripted(written))
     return out, given
 
 
@@ -197,7 +197,7 @@ def test_a_problem_that_the_policy_cannot_read_is_left_out_and_counted(
     right = ("So the answer is 2",)
     written = [[right], [right], [right]]
     out, given = sampled(tmp_path, monkeypatch, written)
-    monkeypatch.setattr(sample_command, "load_policy", lambda name, engines: ShortSighted(written))
+    monkeypatch.setattr(sample_command, "load_policy", lambda name, engines, **_: ShortSighted(written))
     with pytest.warns(UserWarning, match="no solution to '1': problem '1' is too long"):
         assert sample_command.main(given) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])

@@ -8,7 +8,8 @@ import pytest
 
 from ml.commands import autolabel
 from ml.errors import MisstepError
-from ml.policies.openai_server import ServerPolicy, _share
+from ml.policies.choices import share
+from ml.policies.openai_server import ServerPolicy
 from ml.policies.protocol import Prefix
 from tests.ml.policies.small_server import PREFIX, Cut, completions, seeded
 
@@ -165,4 +166,4 @@ def test_a_run_over_a_server_that_does_not_count_says_so_in_its_record(serve, tm
 
 
 def test_tokens_are_shared_out_without_loss():
-    assert _share(10, [1, 1, 1]) == [3, 4, 3] and sum(_share(7, [0, 0])) == 7 and _share(5, []) == []
+    assert share(10, [1, 1, 1]) == [3, 4, 3] and sum(share(7, [0, 0])) == 7 and share(5, []) == []

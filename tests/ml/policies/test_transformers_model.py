@@ -2,20 +2,22 @@
 
 import re
 import warnings
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("torch", reason="the extra `ml` is not installed")
 
+import torch
 from safetensors.torch import load_file, save_file
 
 from ml.errors import MisstepError
 from ml.execution import sandbox
 from ml.pocket.problems import generate
 from ml.policies import load_policy, transformers_model
-from ml.policies.prompt import prompt_for
+from ml.policies.prompt import load_prompt, prompt_for
 from ml.policies.protocol import PartlyAnswered, Prefix, Unanswerable
-from ml.policies.transformers_model import LONGEST_STEP
+from ml.policies.transformers_model import LONGEST_STEP, _Row
 from ml.records import Problem
 from ml.search import rstar
 from ml.search.walk import Walk
@@ -82,6 +84,53 @@ def test_many_samples_of_one_prefix_are_written_a_batch_at_a_time_and_are_the_sa
         one.steps for one in together[0]
     ]
     assert widths == [3, 3, 1]
+
+
+def rows_of(seeds):
+    return [_Row(0, torch.Generator().manual_seed(seed), 99) for seed in seeds]
+
+
+def test_draws_have_the_distribution_of_the_model(policy):
+    logits = torch.tensor([0.3, float("-inf"), 2.0, -1.0, 0.0, 1.2, -4.0, float("-inf")])
+    for temperature in (0.5, 1.0, 2.0):
+        rows = rows_of(range(20_000))
+        drawn = policy._draw(logits.repeat(len(rows), 1), rows, temperature)
+        expected = torch.softmax(logits / temperature, dim=-1) * len(rows)
+        possible = expected > 0
+        found = torch.bincount(drawn, minlength=len(logits))
+        assert not found[~possible].any()
+        chi_square = ((found - expected)[possible] ** 2 / expected[possible]).sum()
+        # Five degrees of freedom: above 20.5 in one of a thousand.
+        assert chi_square < 20.5
+        assert rows[0].log_probability == pytest.approx(
+            torch.log_softmax(logits, -1)[rows[0].tokens[0]].item()
+        )
+
+
+def test_a_row_s_draw_takes_one_number_of_its_own_and_does_not_depend_on_its_neighbours(policy):
+    logits = torch.randn(9, 5000, generator=torch.Generator().manual_seed(3))
+    rows = rows_of(range(9))
+    together = policy._draw(logits, rows, 0.8).tolist()
+    for place, row in enumerate(rows):
+        (again,) = rows_of([place])
+        assert policy._draw(logits[place : place + 1], [again], 0.8).tolist() == [together[place]]
+        torch.rand((), generator=(fresh := torch.Generator().manual_seed(place)), dtype=torch.float64)
+        assert torch.equal(row.generator.get_state(), fresh.get_state())
+
+
+def test_a_blank_line_inside_code_ends_no_step_and_the_one_behind_it_does(policy, monkeypatch):
+    pieces = ["Define.", "\n", "```python", "\n", "y = 1", "\n\n", "y + 1", "\n", "```", "\n\n", "Then"]
+    tokenizer = SimpleNamespace(decode=lambda tokens, **_: "".join(pieces[token - 100] for token in tokens))
+    monkeypatch.setattr(policy, "tokenizer", tokenizer)
+    monkeypatch.setattr(policy, "_ends", set())
+    (row,) = rows_of([0])
+    done = []
+    for token in range(len(pieces)):
+        row.tokens.append(100 + token)
+        done.append(policy._is_done(row, load_prompt("code"), whole=False))
+    assert done.index(True) == 9
+    # Of a whole completion no blank line is an end.
+    assert not policy._is_done(row, load_prompt("code"), whole=True)
 
 
 def test_a_prefix_that_leaves_room_for_a_step_is_read_whole(policy, monkeypatch):

@@ -1,0 +1,37 @@
+"""How the texts of a run ended: what was cut off, or is no draw of the policy, is counted and told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from ml.policies.protocol import Continuation
+from ml.search.requests import NextSteps, Request
+
+STEPS, COMPLETIONS = "steps", "completions"
+# Above this share of texts that were cut off, the search is told more of the limit than of its steps.
+MANY = 0.05
+
+
+def texts_of(request: Request, answer: Any) -> Counter[str]:
+    """How many texts an answer of the policy has, by kind, and how many of these were cut off or lost."""
+    if not isinstance(answer, list):
+        return Counter()
+    kind = STEPS if isinstance(request, NextSteps) else COMPLETIONS
+    texts = [text for text in answer if isinstance(text, Continuation)]
+    cut, lost = sum(text.cut for text in texts), sum(text.lost for text in texts)
+    return +Counter({kind: len(texts), f"cut_off_{kind}": cut, "lost": lost})
+
+
+def warnings_of(texts: Counter[str], policy: Any) -> list[str]:
+    """What a person should be told of the texts of a run, with the option of the policy's address to raise."""
+    options: dict[str, str] = getattr(policy, "limit_options", {})
+    told = []
+    for kind, option in options.items():
+        cut, written = texts[f"cut_off_{kind}"], texts[kind]
+        if cut > MANY * written:
+            told.append(
+                f"{cut} of {written} {kind} were cut off at their longest, and count as wrong or not at all: "
+                f"raise {option} in the policy's address"
+            )
+    return told
