@@ -12,10 +12,11 @@ import torch
 
 from ml.errors import MisstepError
 from ml.prm.checkpoint import check_whole
-from ml.prm.loading import load
+from ml.prm.loading import load, short_context
 from ml.prm.losses import rewards
 from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import TokenTree, batches_within, pack
+from ml.prm.self_check import refuse_wrong_readings
 from ml.prm.tokenization import StepTokenizer, load_step_tokenizer
 
 WINDOW = 512
@@ -153,9 +154,18 @@ def load_scorer(folder: str | Path, device: str | None = None, mean_over_tokens:
     targets, tolerance = tokenizer.target_ids, tokenizer.layout.tolerance
     if mean_over_tokens and tolerance is not None:
         raise MisstepError(f"{root} has the head likelihood, expected another for a mean over tokens")
-    plain = load(root, has_language_head=bool(targets) or tolerance is not None)
-    model = ProcessRewardModel(plain, targets, tolerance, len(tokenizer.separator))
-    return Scorer(model.to(device or "cpu"), tokenizer, card, mean_over_tokens)
+    is_packed = not card.get("config", {}).get("unpacked", False)
+    plain = load(root, has_language_head=bool(targets) or tolerance is not None, is_packed=is_packed)
+    model = ProcessRewardModel(plain, targets, tolerance, len(tokenizer.separator), is_packed)
+    longest, short = tokenizer.layout.maximum_length, short_context(plain.config)
+    if short and longest > short:
+        raise MisstepError(
+            f"{root} reads paths of up to {longest} tokens, expected at most {short}: beyond, all"
+            " paths of a row have other rotary factors"
+        )
+    model.to(device or "cpu")
+    refuse_wrong_readings(model)
+    return Scorer(model, tokenizer, card, mean_over_tokens)
 
 
 def probabilities(outputs: torch.Tensor, card: dict[str, Any]) -> torch.Tensor:
