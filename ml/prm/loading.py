@@ -16,7 +16,7 @@ from transformers import (
 
 from ml.errors import MisstepError
 from ml.prm.attention import SPANS
-from ml.prm.generic_head import token_classifier_for
+from ml.prm.generic_head import put_two_layers, token_classifier_for
 from ml.prm.model import head_of
 
 # What some families do to the logits of the language model after its head; a plain head does none of it.
@@ -52,7 +52,7 @@ def load(
         classifier = token_classifier_for(config)
         if outputs is None:
             opened = classifier.from_pretrained(str(folder), **settings)
-            return opened[0]
+            return _with_own_head(folder, *opened)
         config.classifier_dropout = 0.0
         # A head of another size is no obstacle, since it is new; anything else of another size is refused below.
         settings |= {"config": config, "ignore_mismatched_sizes": True}
@@ -110,6 +110,18 @@ def _with_language_head(folder: str | Path, model: PreTrainedModel, found: dict[
     for name in LOGIT_CHANGES:
         if getattr(model.config, name, None) not in (None, 1, 1.0):
             raise MisstepError(f"this base sets {name}, expected one with a plain head, or --head linear")
+    return model
+
+
+def _with_own_head(folder: str | Path, model: PreTrainedModel, found: dict[str, Any]) -> PreTrainedModel:
+    """A trained classifier as it stands. Raises MisstepError where weights are missing: drawn ones say anything."""
+    missing = set(found["missing_keys"])
+    if missing and missing == {name for name, _ in model.named_parameters() if name.startswith("score.")}:
+        missing = set() if put_two_layers(model, Path(folder)) else missing
+    if missing:
+        raise MisstepError(
+            f"{folder} has no {', '.join(sorted(missing)[:3])}, expected a trained token classifier"
+        )
     return model
 
 

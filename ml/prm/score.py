@@ -12,6 +12,7 @@ import torch
 
 from ml.errors import MisstepError
 from ml.prm.checkpoint import check_whole
+from ml.prm.given_layout import GivenLayout, open_given
 from ml.prm.loading import load, short_context
 from ml.prm.losses import rewards
 from ml.prm.model import ProcessRewardModel
@@ -141,21 +142,30 @@ def products_along_paths(tree: TokenTree, read: Sequence[float]) -> list[float]:
     return totals
 
 
-def load_scorer(folder: str | Path, device: str | None = None, mean_over_tokens: bool = False) -> Scorer:
-    """Open a checkpoint of `python -m ml train`. Raises MisstepError when it is not whole, or when the mean over
-    tokens is asked of a model that was not trained on outcomes, or whose tokens only count together."""
+def load_scorer(
+    folder: str | Path,
+    device: str | None = None,
+    mean_over_tokens: bool = False,
+    layout: GivenLayout | None = None,
+) -> Scorer:
+    """Open a checkpoint of `python -m ml train`, or with its `layout` another model (see `ml.prm.given_layout`).
+
+    Raises MisstepError when it is not whole, or when the mean over tokens is asked of a model that was not trained on
+    outcomes, or whose tokens only count together."""
     root = Path(folder)
-    card = check_whole(root)
+    given = open_given(root, layout) if layout else None
+    card = given[2] if given else check_whole(root)
     if mean_over_tokens and card["objective"] != "outcome":
         raise MisstepError(
             f"{root} has objective {card['objective']}, expected outcome for a mean over tokens"
         )
-    tokenizer = load_step_tokenizer(root)
+    tokenizer = given[1] if given else load_step_tokenizer(root)
     targets, tolerance = tokenizer.target_ids, tokenizer.layout.tolerance
     if mean_over_tokens and tolerance is not None:
         raise MisstepError(f"{root} has the head likelihood, expected another for a mean over tokens")
     is_packed = not card.get("config", {}).get("unpacked", False)
-    plain = load(root, has_language_head=bool(targets) or tolerance is not None, is_packed=is_packed)
+    has_language_head = bool(targets) or tolerance is not None
+    plain = given[0] if given else load(root, has_language_head=has_language_head, is_packed=is_packed)
     model = ProcessRewardModel(plain, targets, tolerance, len(tokenizer.separator), is_packed)
     longest, short = tokenizer.layout.maximum_length, short_context(plain.config)
     if short and longest > short:
