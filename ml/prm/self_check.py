@@ -8,6 +8,7 @@ its logits behind the head would be read without the change. None of it fails by
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -74,19 +75,20 @@ def _differences(model: ProcessRewardModel, seed: int) -> Iterator[float]:
     )
     try:
         hidden = reader.hidden_read(packed).index_select(0, packed.order)
+        with _plain_attention(model):
+            alone = [_by_itself(reader, tree) for tree in trees]
     except (MisstepError, RuntimeError, TypeError, AttributeError, LookupError, ValueError) as error:
         said = (str(error) or type(error).__name__).splitlines()[0].partition(", expected")[0]
         expected = BY_ITSELF if model.is_packed else "expected another base"
         raise MisstepError(f"{type(plain).__name__} cannot be read here ({said}), {expected}") from error
-    with _plain_attention(model):
-        alone = [_by_itself(reader, tree) for tree in trees]
     for ours, theirs in (
         (hidden, torch.cat([hidden for hidden, _ in alone])),
         (reader.read_out(hidden), torch.cat([logits for _, logits in alone])),
     ):
         off = float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-12))
-        # No comparison with NaN holds.
-        yield off if off <= TOLERANCE else max(off, 2 * TOLERANCE)
+        if not math.isfinite(off):
+            raise MisstepError(f"{type(plain).__name__} says {off} of a few tokens, expected another base")
+        yield off
 
 
 def _random_tree(

@@ -127,6 +127,19 @@ def test_a_base_that_changes_its_logits_behind_the_head_is_refused():
         refuse_wrong_readings(model)
 
 
+def test_a_base_that_gives_no_numbers_is_refused():
+    model = tiny_model()
+    with torch.no_grad():
+        model.plain.score.weight[1] = float("nan")
+    with pytest.raises(MisstepError, match="LlamaForTokenClassification says nan of a few tokens"):
+        refuse_wrong_readings(model)
+
+
+def test_a_family_that_no_linear_head_of_transformers_fits_is_refused_in_one_line(tmp_path, capsys):
+    said = refusal(tmp_path, capsys, base_of("mamba2", tmp_path / "base"), "--unpacked")
+    assert "Mamba2ForTokenClassification cannot be read here ('Mamba2Output' object" in said
+
+
 def test_a_step_token_without_an_embedding_is_refused_before_training(tmp_path, capsys):
     base = base_of("qwen2", tmp_path / "base")
     steps = tokenizer()
