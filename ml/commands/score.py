@@ -21,6 +21,12 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     arguments = argparse.ArgumentParser(prog="python -m ml score", description=__doc__)
     arguments.add_argument("--checkpoint", required=True, type=Path, metavar="DIR")
+    arguments.add_argument(
+        "--layout",
+        type=Path,
+        metavar="FILE",
+        help="for a transformers folder that was not trained here: JSON that says how it reads (docs/training.md)",
+    )
     arguments.add_argument("--solutions", required=True, type=Path, metavar="FILE")
     arguments.add_argument("--format", choices=FORMATS, help="of --solutions; guessed if left out")
     arguments.add_argument("--out", required=True, type=Path, metavar="FILE")
@@ -54,12 +60,14 @@ def _score(options: argparse.Namespace, format: str, stream: TextIO) -> dict[str
     """Write the scores; returns the command's result."""
     from ml.prm import Unscored, load_scorer
     from ml.prm.distributed import chosen_device, refuse_missing_device
+    from ml.prm.given_layout import read_layout
     from ml.prm.run import settle_process
 
     settle_process(options.threads)
     device = chosen_device(options.device)
     refuse_missing_device(device)
-    scorer = load_scorer(options.checkpoint, device, options.mean_over_tokens)
+    layout = read_layout(options.layout) if options.layout else None
+    scorer = load_scorer(options.checkpoint, device, options.mean_over_tokens, layout)
     known = read_problem_hashes(options.checkpoint / "training_problems.txt")
     seen = {"overlap": 0}
 
@@ -80,6 +88,7 @@ def _score(options: argparse.Namespace, format: str, stream: TextIO) -> dict[str
         "solutions": count,
         "steps": steps,
         "unscored_steps": scorer.truncated,
-        "solutions_of_training_problems": seen["overlap"],
+        # Nobody says what another model was trained on.
+        "solutions_of_training_problems": None if layout else seen["overlap"],
         "checkpoint": {name: scorer.card[name] for name in ("objective", "snapshot", "seed")},
     }

@@ -143,6 +143,7 @@ def request_from(options: argparse.Namespace) -> Any:
         maximum_length=options.maximum_length,
         gradient_checkpointing=options.gradient_checkpointing,
         is_compiled=options.compile,
+        is_packed=not options.unpacked,
         limit=options.limit,
         device=chosen_device(options.device),
         is_sharded=options.shard,
@@ -274,6 +275,11 @@ def _loop_arguments(group: Any) -> None:
     )
     group.add_argument("--bf16", action="store_true")
     group.add_argument("--gradient-checkpointing", action="store_true")
+    group.add_argument(
+        "--unpacked",
+        action="store_true",
+        help="each path by itself, through the base's own attention: slower, for bases that packed rows do not suit",
+    )
     group.add_argument(
         "--compile",
         action="store_true",

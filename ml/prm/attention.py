@@ -38,6 +38,8 @@ def attend_over_spans(
         raise MisstepError("span attention was called without a plan, expected the packed forward of ml.prm")
     if further.get("softcap") is not None:
         raise MisstepError("this base caps its attention scores, expected a base with plain attention")
+    if further.get("s_aux") is not None:
+        raise MisstepError("this base has attention sinks, expected a base with plain attention")
     window = further.get("sliding_window")
     if window is not None and plan.longest > window:
         raise MisstepError(
@@ -74,7 +76,8 @@ def attend_over_spans(
             )
             for q, k, v, mask in calls
         ]
-    return torch.cat(outputs, dim=2).transpose(1, 2).to(narrow), None
+    # Some families take the heads apart by a view, which wants them side by side.
+    return torch.cat(outputs, dim=2).transpose(1, 2).to(narrow).contiguous(), None
 
 
 ALL_ATTENTION_FUNCTIONS.register(SPANS, attend_over_spans)

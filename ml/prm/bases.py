@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from ml.errors import MisstepError
 from ml.prm.checkpoint import sha256_of
 from ml.prm.deepening import deepened
-from ml.prm.loading import load
+from ml.prm.loading import context_of, load
 from ml.prm.model import build, small_config
 from ml.prm.tokenization import (
     POCKET_CONTEXT,
@@ -86,11 +86,13 @@ def open_base(
     maximum_length: int | None,
     from_scratch: bool,
     extra_layers: int | None = None,
+    is_packed: bool = True,
 ) -> Base:
     """`pocket`, `pocket-reader`, `small`, or a transformers model's folder. Random weights are drawn from `seed`.
 
     `extra_layers` fresh layers go on top of given weights (None: what suits the base). `pocket` gives way to `small`
     where the texts are not the pocket family's, and says so in `remark` and `origin`.
+    is_packed: see `ProcessRewardModel`; the named bases are read in packed rows alone.
     Raises MisstepError for a folder that holds no readable model, for target tokens that it cannot say, for texts
     that `pocket-reader` cannot say, and for `from_scratch` and `extra_layers` where they would do nothing.
     """
@@ -98,8 +100,12 @@ def open_base(
     if name not in (*SHIPPED, "small"):
         if from_scratch:
             raise MisstepError(f"--from-scratch with --base {name}, expected pocket or pocket-reader with it")
-        base = _from_folder(Path(name), head, maximum_length)
+        if extra_layers and not is_packed:
+            raise MisstepError("--extra-layers with --unpacked, expected one of them")
+        base = _from_folder(Path(name), head, maximum_length, is_packed)
         return _with_layers(base, extra_layers or 0, head)
+    if not is_packed:
+        raise MisstepError(f"--unpacked with --base {name}, expected a model's folder with it")
     if name == "small":
         _refuse_layers_on_random_weights(name, extra_layers)
         return _small(texts, head, maximum_length)
@@ -194,14 +200,14 @@ def _small(texts: Iterable[str], head: HeadSettings, maximum_length: int | None)
     return Base(build(config, head.is_language_head), tokenizer, {"name": "small", "weights": "random"})
 
 
-def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None) -> Base:
+def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None, is_packed: bool) -> Base:
     if not folder.is_dir():
         raise MisstepError(
             f"--base {folder} is no folder, expected pocket, pocket-reader, small or a model's folder"
         )
     goes_on = not head.is_language_head and _has_head_for(folder, head)
-    model = load(folder, head.outputs, head.is_language_head, keeps_head=goes_on)
-    context = _context_of(model.config)
+    model = load(folder, head.outputs, head.is_language_head, keeps_head=goes_on, is_packed=is_packed)
+    context = context_of(model.config)
     if maximum_length is not None and maximum_length > context:
         raise MisstepError(f"--maximum-length {maximum_length}, expected at most the base's {context}")
     tokenizer = load_step_tokenizer(folder, maximum_length, head.target_tokens, head.tolerance)
@@ -210,19 +216,6 @@ def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None) -
     weights = sorted(folder.glob("*.safetensors"))
     origin = {"name": folder.name, "weights": "given", "sha256": [sha256_of(path) for path in weights]}
     return Base(model, tokenizer, {**origin, "goes_on_with_head": True} if goes_on else origin)
-
-
-def _context_of(config: Any) -> int:
-    """How many tokens a path may have: the base's positions, or its window where a layer sees no further back.
-
-    Attention by plan knows no window, and a path that is longer would be refused in the middle of training.
-    """
-    context = int(getattr(config, "max_position_embeddings", None) or 2048)
-    window = getattr(config, "sliding_window", None)
-    kinds = getattr(config, "layer_types", None)
-    if not window or (kinds is not None and "sliding_attention" not in kinds):
-        return context
-    return min(context, int(window))
 
 
 def _has_head_for(folder: Path, head: HeadSettings) -> bool:

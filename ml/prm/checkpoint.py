@@ -124,7 +124,9 @@ def publish(partial: Path, target: Path) -> None:
 def check_whole(folder: Path) -> dict[str, Any]:
     """The card of a finished checkpoint. Raises MisstepError when files are missing or changed."""
     if not (folder / "card.json").exists():
-        raise MisstepError(f"{folder}: no card.json, expected a checkpoint of python -m ml train")
+        raise MisstepError(
+            f"{folder}: no card.json, expected a checkpoint of python -m ml train, or --layout for another model"
+        )
     if not is_sealed(folder):
         raise MisstepError(f"{folder}: files differ from manifest.json, expected the checkpoint as written")
     card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))

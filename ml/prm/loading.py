@@ -11,17 +11,19 @@ from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
-    AutoModelForTokenClassification,
     PreTrainedModel,
 )
 
 from ml.errors import MisstepError
 from ml.prm.attention import SPANS
+from ml.prm.generic_head import put_two_layers, token_classifier_for
 from ml.prm.model import head_of
 
 # What some families do to the logits of the language model after its head; a plain head does none of it.
 LOGIT_CHANGES = ("final_logit_softcapping", "logits_scaling", "logit_scale")
 EXPECTED = "expected a transformers model in safetensors"
+# What helps where a base cannot be read in packed rows.
+BY_ITSELF = "expected another base, or training with --unpacked (right, and slower)"
 
 
 def load(
@@ -29,30 +31,74 @@ def load(
     outputs: int | None = None,
     has_language_head: bool = False,
     keeps_head: bool = False,
+    is_packed: bool = True,
 ) -> PreTrainedModel:
-    """A base (`outputs` given) or a checkpoint, in float32 with span attention.
+    """A base (`outputs` given) or a checkpoint, in float32; with span attention, or its own where not `is_packed`.
 
     A base's linear head is new, drawn from torch's current seed, whatever head the folder holds; unless `keeps_head`,
     for a folder whose head was trained for the same. Only safetensors are read, and no code that a folder brings
     along is run. Raises MisstepError when the folder holds no model that can be read so.
     """
-    settings: dict[str, Any] = {"attn_implementation": SPANS, "dtype": torch.float32, "use_safetensors": True}
+    settings: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True}
     settings |= {"trust_remote_code": False, "output_loading_info": True}
+    if is_packed:
+        settings["attn_implementation"] = SPANS
     try:
         if has_language_head:
             opened: Any = AutoModelForCausalLM.from_pretrained(str(folder), **settings)
             return _with_language_head(folder, *opened)
+        asked = {} if outputs is None else {"num_labels": outputs}
+        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, **asked)
+        classifier = token_classifier_for(config)
         if outputs is None:
-            opened = AutoModelForTokenClassification.from_pretrained(str(folder), **settings)
-            return opened[0]
-        config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False, num_labels=outputs)
+            opened = classifier.from_pretrained(str(folder), **settings)
+            return _with_own_head(folder, *opened)
         config.classifier_dropout = 0.0
         # A head of another size is no obstacle, since it is new; anything else of another size is refused below.
         settings |= {"config": config, "ignore_mismatched_sizes": True}
-        opened = AutoModelForTokenClassification.from_pretrained(str(folder), **settings)
+        opened = classifier.from_pretrained(str(folder), **settings)
+    except KeyError as error:
+        # Families whose attention is chosen from a table of their own know none but theirs.
+        if error.args != (SPANS,):
+            raise MisstepError(f"{folder}: {error!r}, {EXPECTED}") from error
+        raise MisstepError(
+            f"{folder}: a {type_of(folder)} model has an attention of its own, {BY_ITSELF}"
+        ) from error
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise MisstepError(f"{folder}: {error}, {EXPECTED}") from error
     return _with_linear_head(folder, opened[0], opened[1], keeps_head)
+
+
+def context_of(config: Any) -> int:
+    """How many tokens a path may have: the base's positions, or its window where a layer sees no further back, or what
+    its short rotary factors are for where longer rows get others: a row holds short paths beside long ones.
+
+    Attention by plan knows no window, and a path that is longer would be refused in the middle of training.
+    """
+    context = int(getattr(config, "max_position_embeddings", None) or 2048)
+    if short := short_context(config):
+        context = min(context, short)
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None)
+    if not window or (kinds is not None and "sliding_attention" not in kinds):
+        return context
+    return min(context, int(window))
+
+
+def short_context(config: Any) -> int | None:
+    """Up to which length of its longest path the rotary factors of a row stay, where they change (longrope)."""
+    rope = getattr(config, "rope_parameters", None) or {}
+    if rope.get("rope_type") != "longrope":
+        return None
+    said = rope.get("original_max_position_embeddings")
+    found = said or getattr(config, "original_max_position_embeddings", None)
+    return int(found) if found else None
+
+
+def type_of(folder: str | Path) -> str:
+    """The model's family, as its config names it."""
+    config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+    return str(config.model_type)
 
 
 def _with_language_head(folder: str | Path, model: PreTrainedModel, found: dict[str, Any]) -> PreTrainedModel:
@@ -64,6 +110,18 @@ def _with_language_head(folder: str | Path, model: PreTrainedModel, found: dict[
     for name in LOGIT_CHANGES:
         if getattr(model.config, name, None) not in (None, 1, 1.0):
             raise MisstepError(f"this base sets {name}, expected one with a plain head, or --head linear")
+    return model
+
+
+def _with_own_head(folder: str | Path, model: PreTrainedModel, found: dict[str, Any]) -> PreTrainedModel:
+    """A trained classifier as it stands. Raises MisstepError where weights are missing: drawn ones say anything."""
+    missing = set(found["missing_keys"])
+    if missing and missing == {name for name, _ in model.named_parameters() if name.startswith("score.")}:
+        missing = set() if put_two_layers(model, Path(folder)) else missing
+    if missing:
+        raise MisstepError(
+            f"{folder} has no {', '.join(sorted(missing)[:3])}, expected a trained token classifier"
+        )
     return model
 
 

@@ -33,6 +33,7 @@ from ml.prm.likelihood import (
     step_tokens,
     token_log_probabilities,
 )
+from ml.prm.one_by_one import hidden_one_by_one
 from ml.prm.packing import Packed
 
 # Backbones whose last layer we can run for chosen tokens alone: they share Llama's names. Others run whole.
@@ -46,7 +47,7 @@ class ProcessRewardModel(nn.Module):
     target_ids: the vocabulary ids of the classes where the language model's own head is read, in the order
     negative, positive, neutral; empty where the model has another head. tolerance: given where steps are read
     by the chances of their own tokens (see `ml.prm.likelihood`), all but the `closing` last of each, which the layout
-    put there.
+    put there. is_packed: whether a row goes through the model at once, or path by path (see `ml.prm.one_by_one`).
     """
 
     def __init__(
@@ -55,9 +56,11 @@ class ProcessRewardModel(nn.Module):
         target_ids: Sequence[int] = (),
         tolerance: float | None = None,
         closing: int = 0,
+        is_packed: bool = True,
     ) -> None:
         super().__init__()
         self.model = model
+        self.is_packed = is_packed
         self.target_ids = list(target_ids)
         self.tolerance = tolerance
         self.closing = closing
@@ -73,13 +76,15 @@ class ProcessRewardModel(nn.Module):
         if self.tolerance is not None:
             at = step_tokens(packed, self.closing)
             return read_steps(self._log_probabilities(packed, at), at, self.tolerance)
+        return self.read_out(self.hidden_read(packed)).index_select(0, packed.order)
+
+    def hidden_read(self, packed: Packed) -> torch.Tensor:
+        """Hidden states at the places that are read: shape [M, hidden]."""
         plain = self.plain
         backbone = getattr(plain, plain.base_model_prefix)
-        if type(backbone).__name__ in LLAMA_SHAPED:
-            hidden = _read_llama(backbone, packed)
-        else:
-            hidden = self._all_hidden(packed).index_select(0, packed.reads)
-        return self._read_out(hidden).index_select(0, packed.order)
+        if self.is_packed and type(backbone).__name__ in LLAMA_SHAPED:
+            return _read_llama(backbone, packed)
+        return self._all_hidden(packed).index_select(0, packed.reads)
 
     def with_language_loss(
         self, packed: Packed, examples: Sequence[Example], total: float
@@ -97,7 +102,10 @@ class ProcessRewardModel(nn.Module):
     def _all_hidden(self, packed: Packed) -> torch.Tensor:
         """What the head may read at all tokens: [T, hidden]."""
         plain = self.plain
-        output = getattr(plain, plain.base_model_prefix)(
+        backbone = getattr(plain, plain.base_model_prefix)
+        if not self.is_packed:
+            return hidden_one_by_one(backbone, packed)
+        output = backbone(
             input_ids=packed.input_ids, position_ids=packed.position_ids, use_cache=False, plan=packed.plan
         )
         hidden: torch.Tensor = output.last_hidden_state[0]
@@ -106,7 +114,7 @@ class ProcessRewardModel(nn.Module):
     def _log_probabilities(self, packed: Packed, at: StepTokens) -> torch.Tensor:
         return token_log_probabilities(self._all_hidden(packed), self.plain.get_output_embeddings(), at)
 
-    def _read_out(self, hidden: torch.Tensor) -> torch.Tensor:
+    def read_out(self, hidden: torch.Tensor) -> torch.Tensor:
         """Hidden states [M, hidden] to logits of the classes [M, outputs]."""
         plain = self.plain
         if not self.target_ids:

@@ -31,7 +31,7 @@ class Request:
     stay as they were frozen. rule, use_frozen_labels: what came of it; found when a run begins.
     opinion_said: whom the second opinion was asked of, as the card says it; found when a run begins.
     head: `linear`, `tokens` (with target_tokens) or `likelihood`. trees: what one example holds, a `solution` or
-    all of a `problem`.
+    all of a `problem`. is_packed: see `ProcessRewardModel`.
     """
 
     snapshot: Path
@@ -58,6 +58,7 @@ class Request:
     maximum_length: int | None = None
     gradient_checkpointing: bool = False
     is_compiled: bool = False
+    is_packed: bool = True
     limit: int | None = None
     device: str = "cpu"
     is_sharded: bool = False
@@ -108,6 +109,9 @@ def refuse_contradictions(request: Request) -> None:
         raise MisstepError(
             f"--second-opinion with objective {request.examples.objective}, expected classifier"
         )
+    if request.is_sharded and not request.is_packed:
+        # Every forward gathers the split weights in all processes, and their paths are not equally many.
+        raise MisstepError("--unpacked with --shard, expected one of them")
     if request.training.optimizer == "muon" and request.is_sharded:
         raise MisstepError("--optimizer muon with --shard, expected one of them")
 

@@ -45,6 +45,7 @@ from ml.prm.request import (
 from ml.prm.resuming import Mark, Run, base_facts
 from ml.prm.score import Scorer, Unscored
 from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
+from ml.prm.self_check import refuse_unknown_tokens, refuse_wrong_readings
 from ml.prm.sharding import assembled, shard
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.train import TrainingSettings, train
@@ -79,7 +80,7 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     settings = request.training
     base = open_base(
         request.base, _texts(parts["train"]), head_settings(request), settings.seed, request.maximum_length,
-        request.from_scratch, request.extra_layers,
+        request.from_scratch, request.extra_layers, request.is_packed,
     )  # fmt: skip
     # Read now: those folders may be gone when this run ends.
     taught = problems_taught((problem_hash(row.problem) for row in parts["train"]), earlier_models(request))
@@ -97,7 +98,12 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
         counts["train_trees"] = len(examples)
     settings = replace(settings, steps=_steps(request, examples), language_weight=language_weight(request))
     layout, closing = base.tokenizer.layout, len(base.tokenizer.separator)
-    model = ProcessRewardModel(_prepared(base.model, request), targets, layout.tolerance, closing)
+    refuse_unknown_tokens(base.model, targets, examples)
+    head = (targets, layout.tolerance, closing, request.is_packed)
+    # On the device where it will be trained: there, a few tokens cost a large base nothing.
+    base.model.to(group.device)  # type: ignore[arg-type]
+    refuse_wrong_readings(ProcessRewardModel(base.model, *head))
+    model = ProcessRewardModel(_prepared(base.model, request), *head)
     # Before anything is split or moved: how many processes train makes no other run.
     mark = Mark(
         _fingerprint(snapshot.sha256, request, settings), base_facts(base.origin, base.tokenizer, model)
@@ -205,6 +211,7 @@ def _config(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         "maximum_length": request.maximum_length,
         "gradient_checkpointing": request.gradient_checkpointing,
         "compiled": request.is_compiled,
+        "unpacked": not request.is_packed,
         "from_scratch": request.from_scratch,
         "extra_layers": request.extra_layers,
         "limit": request.limit,
@@ -221,7 +228,7 @@ def _fingerprint(snapshot: str, request: Request, settings: TrainingSettings) ->
     # So that states go on which were saved when any labels counted as frozen that no part of a rule was asked for.
     body["frozen_labels"] = not request.asked
     # So that states go on which were saved before there were these options.
-    for name in ("compiled", "second_opinion"):
+    for name in ("compiled", "second_opinion", "unpacked"):
         if not body[name]:
             body.pop(name)
     if body["preference_output"] == "tanh":

@@ -12,10 +12,12 @@ import torch
 
 from ml.errors import MisstepError
 from ml.prm.checkpoint import check_whole
-from ml.prm.loading import load
+from ml.prm.given_layout import GivenLayout, open_given
+from ml.prm.loading import load, short_context
 from ml.prm.losses import rewards
 from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import TokenTree, batches_within, pack
+from ml.prm.self_check import refuse_wrong_readings
 from ml.prm.tokenization import StepTokenizer, load_step_tokenizer
 
 WINDOW = 512
@@ -140,22 +142,40 @@ def products_along_paths(tree: TokenTree, read: Sequence[float]) -> list[float]:
     return totals
 
 
-def load_scorer(folder: str | Path, device: str | None = None, mean_over_tokens: bool = False) -> Scorer:
-    """Open a checkpoint of `python -m ml train`. Raises MisstepError when it is not whole, or when the mean over
-    tokens is asked of a model that was not trained on outcomes, or whose tokens only count together."""
+def load_scorer(
+    folder: str | Path,
+    device: str | None = None,
+    mean_over_tokens: bool = False,
+    layout: GivenLayout | None = None,
+) -> Scorer:
+    """Open a checkpoint of `python -m ml train`, or with its `layout` another model (see `ml.prm.given_layout`).
+
+    Raises MisstepError when it is not whole, or when the mean over tokens is asked of a model that was not trained on
+    outcomes, or whose tokens only count together."""
     root = Path(folder)
-    card = check_whole(root)
+    given = open_given(root, layout) if layout else None
+    card = given[2] if given else check_whole(root)
     if mean_over_tokens and card["objective"] != "outcome":
         raise MisstepError(
             f"{root} has objective {card['objective']}, expected outcome for a mean over tokens"
         )
-    tokenizer = load_step_tokenizer(root)
+    tokenizer = given[1] if given else load_step_tokenizer(root)
     targets, tolerance = tokenizer.target_ids, tokenizer.layout.tolerance
     if mean_over_tokens and tolerance is not None:
         raise MisstepError(f"{root} has the head likelihood, expected another for a mean over tokens")
-    plain = load(root, has_language_head=bool(targets) or tolerance is not None)
-    model = ProcessRewardModel(plain, targets, tolerance, len(tokenizer.separator))
-    return Scorer(model.to(device or "cpu"), tokenizer, card, mean_over_tokens)
+    is_packed = not card.get("config", {}).get("unpacked", False)
+    has_language_head = bool(targets) or tolerance is not None
+    plain = given[0] if given else load(root, has_language_head=has_language_head, is_packed=is_packed)
+    model = ProcessRewardModel(plain, targets, tolerance, len(tokenizer.separator), is_packed)
+    longest, short = tokenizer.layout.maximum_length, short_context(plain.config)
+    if short and longest > short:
+        raise MisstepError(
+            f"{root} reads paths of up to {longest} tokens, expected at most {short}: beyond, all"
+            " paths of a row have other rotary factors"
+        )
+    model.to(device or "cpu")
+    refuse_wrong_readings(model)
+    return Scorer(model, tokenizer, card, mean_over_tokens)
 
 
 def probabilities(outputs: torch.Tensor, card: dict[str, Any]) -> torch.Tensor:

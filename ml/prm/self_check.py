@@ -1,0 +1,169 @@
+"""Whether a base can be read as it is going to be: a few random tokens, against plain forwards of the same model.
+
+Packing holds for attention that goes through transformers' interface and is no more than softmax over the keys that
+it is handed. Layers with a state that runs along the row (convolutions, linear attention, state spaces) would carry it
+from one solution into the next, attention with sinks or biases of its own would lose them, and a model that changes
+its logits behind the head would be read without the change. None of it fails by itself: the scores are just wrong.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from ml.errors import MisstepError
+from ml.prm.examples import Example
+from ml.prm.loading import BY_ITSELF
+from ml.prm.model import ProcessRewardModel
+from ml.prm.packing import Packed, TokenTree, pack
+
+# Of the largest entry. Float32 stays below a tenth of it, and what is lost or leaks is far above.
+TOLERANCE = 1e-4
+# Two short texts, so that a state that runs on meets the second's beginning: a chain, and a tree with siblings.
+SHAPES = (([9, 4, 5], [-1, 0, 1]), ([6, 5, 4, 3], [-1, 0, 0, 2]))
+# Draws of tokens: a router between experts may change its mind over the last bit, but hardly twice.
+DRAWS = 2
+WORDS_READ = 16
+
+
+@torch.no_grad()
+def refuse_wrong_readings(model: ProcessRewardModel) -> None:
+    """Raises MisstepError, which names the model and by how much it is off, where packed rows are not read as each
+    path by itself would be, or where the head's readings are not the logits of the model itself."""
+    was_training = model.training
+    model.eval()
+    try:
+        differences = [0.0]
+        for seed in range(DRAWS):
+            differences = list(_differences(model, seed))
+            if max(differences) <= TOLERANCE:
+                return
+        _refuse(model, *differences)
+    finally:
+        model.train(was_training)
+
+
+def _refuse(model: ProcessRewardModel, inside: float, outside: float) -> None:
+    name = type(model.plain).__name__
+    if inside > TOLERANCE and not model.is_packed:
+        raise MisstepError(f"{name} reads a token by what follows it, expected a causal base")
+    if inside > TOLERANCE:
+        raise MisstepError(
+            f"{name} reads packed rows otherwise than each solution by itself (by {inside:.1g} of the largest entry):"
+            f" its layers do more than attention by plan, {BY_ITSELF}"
+        )
+    raise MisstepError(
+        f"{name} changes its logits behind the head (by {outside:.1g} of the largest), expected a base with a plain"
+        " head, or --head linear"
+    )
+
+
+def _differences(model: ProcessRewardModel, seed: int) -> Iterator[float]:
+    """How far hidden states and readings are from the plain model's, as shares of its largest."""
+    plain = model.plain
+    generator = random.Random(seed)
+    trees = [_random_tree(generator, plain.config.get_text_config().vocab_size, *shape) for shape in SHAPES]
+    reader = _reader(model, generator)
+    packed = _on_device(
+        pack(trees, [range(len(tree.tokens)) for tree in trees]), next(model.parameters()).device
+    )
+    try:
+        hidden = reader.hidden_read(packed).index_select(0, packed.order)
+        with _plain_attention(model):
+            alone = [_by_itself(reader, tree) for tree in trees]
+    except (MisstepError, RuntimeError, TypeError, AttributeError, LookupError, ValueError) as error:
+        said = (str(error) or type(error).__name__).splitlines()[0].partition(", expected")[0]
+        expected = BY_ITSELF if model.is_packed else "expected another base"
+        raise MisstepError(f"{type(plain).__name__} cannot be read here ({said}), {expected}") from error
+    for ours, theirs in (
+        (hidden, torch.cat([hidden for hidden, _ in alone])),
+        (reader.read_out(hidden), torch.cat([logits for _, logits in alone])),
+    ):
+        off = float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-12))
+        if not math.isfinite(off):
+            raise MisstepError(f"{type(plain).__name__} says {off} of a few tokens, expected another base")
+        yield off
+
+
+def _random_tree(
+    generator: random.Random, vocabulary: int, lengths: list[int], parents: list[int]
+) -> TokenTree:
+    """A tree whose nodes are single tokens, so that each is read."""
+    tokens: list[list[int]] = []
+    above: list[int] = []
+    ends: list[int] = []
+    for length, parent in zip(lengths, parents, strict=True):
+        last = ends[parent] if parent >= 0 else -1
+        for _ in range(length):
+            above.append(last)
+            last = len(tokens)
+            tokens.append([generator.randrange(vocabulary)])
+        ends.append(last)
+    return TokenTree(tokens, above)
+
+
+def _reader(model: ProcessRewardModel, generator: random.Random) -> ProcessRewardModel:
+    """The model, read at a few words where each step's own tokens would be."""
+    if model.tolerance is None:
+        return model
+    rows = model.plain.get_output_embeddings().weight.shape[0]
+    words = [generator.randrange(rows) for _ in range(WORDS_READ)]
+    return ProcessRewardModel(model.model, words, is_packed=model.is_packed).eval()
+
+
+def _on_device(packed: Packed, device: torch.device) -> Packed:
+    """With attention in calls on a GPU, too, where the kernel over blocks would first have to be compiled."""
+    moved: dict[str, Any] = {
+        name: getattr(packed, name).to(device)
+        for name in ("input_ids", "position_ids", "plan", "reads", "read_plan", "order")
+    }
+    return replace(packed, **moved)
+
+
+@contextmanager
+def _plain_attention(model: ProcessRewardModel) -> Iterator[None]:
+    """The model's own attention for a while; an unpacked one has it already."""
+    plain = model.plain
+    ours = plain.config._attn_implementation
+    if model.is_packed:
+        plain.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        if model.is_packed:
+            plain.set_attn_implementation(ours)
+
+
+def _by_itself(reader: ProcessRewardModel, tree: TokenTree) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hidden states [nodes, hidden] and logits [nodes, outputs] of the tree's tokens, each path in a forward of its
+    own."""
+    plain = reader.plain
+    hidden: dict[int, torch.Tensor] = {}
+    logits: dict[int, torch.Tensor] = {}
+    for leaf in sorted(set(range(len(tree.parents))) - set(tree.parents)):
+        path = [0, *tree.path(leaf)]
+        ids = torch.tensor([[tree.tokens[node][0] for node in path]], device=plain.device)
+        states = plain.base_model(input_ids=ids, use_cache=False).last_hidden_state[0]
+        said = plain(input_ids=ids, use_cache=False).logits[0]
+        hidden |= dict(zip(path, states, strict=True))
+        logits |= dict(zip(path, said[:, reader.target_ids] if reader.target_ids else said, strict=True))
+    nodes = range(len(tree.parents))
+    return torch.stack([hidden[node] for node in nodes]), torch.stack([logits[node] for node in nodes])
+
+
+def refuse_unknown_tokens(model: Any, targets: Sequence[int], examples: Sequence[Example]) -> None:
+    """Raises MisstepError for a token beyond the model's embeddings: one that was added to the tokenizer alone."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    used = (token for example in examples for node in example.tree.tokens for token in node)
+    last = max((*targets, max(used, default=0)))
+    if last >= rows:
+        raise MisstepError(
+            f"token {last} of the tokenizer with {rows} embeddings, expected a base with one for each: add the tokens"
+            " with model.resize_token_embeddings(len(tokenizer)) and save both"
+        )
