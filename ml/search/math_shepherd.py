@@ -87,11 +87,13 @@ def grade_completions(
     def verdict_on(prefix: Prefix, end: Continuation) -> Graded:
         return graded[prefix.problem, prefix.steps + end.steps] if end.finished else cut_off
 
-    def tells(end: Continuation, verdict: Graded) -> bool:
-        return verdict.is_evidence and not (end.finished and not end.steps and verdict.is_unread)
+    def tells(prefix: Prefix, end: Continuation) -> bool:
+        verdict = verdict_on(prefix, end)
+        ended_at_once = end.finished and not end.steps and bool(prefix.steps)
+        return not end.lost and verdict.is_evidence and not (ended_at_once and verdict.is_unread)
 
     return [
-        [(end, verdict) for end in ends if not end.lost and tells(end, verdict := verdict_on(prefix, end))]
+        [(end, verdict_on(prefix, end)) for end in ends if tells(prefix, end)]
         for prefix, ends in zip(prefixes, completions, strict=True)
     ]
 

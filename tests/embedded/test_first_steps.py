@@ -41,7 +41,7 @@ def test_an_import_on_a_new_machine_makes_the_tables_first(var: Path, tmp_path: 
     }
     file.write_text(json.dumps(solution) + "\n")
     arguments = ("import_solutions", str(file), "--format", "processbench", "--campaign", "first")
-    done = manage(*arguments, VAR=str(var))
+    done = manage(*arguments, "--create-campaign", VAR=str(var))
     assert done.returncode == 0, done.stderr
     assert "making its tables" in done.stderr and "1" in done.stdout
     # A second command finds them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from labelsite.jobs.child import command_line
 from labelsite.jobs.models import JobState
 from labelsite.jobs.tasks import run_here
 from labelsite.snapshots.models import Snapshot
@@ -46,10 +47,7 @@ def test_each_of_two_that_share_a_folder_trains_on_its_labels_as_they_were_froze
     snapshot = sharing()[number]
     run = start_training(snapshot, snapshot.labels)
     prepare_training(run.job, run.job.inputs)
-    arguments = [
-        argument.replace("{in}", str(run.job.inputs)).replace("{out}", str(run.job.outputs))
-        for argument in run.job.spec["arguments"]
-    ]
+    _python, _module, _ml, _verb, *arguments = command_line(run.job)
     request = request_from(parser().parse_args(arguments))
     read = read_snapshot(request.snapshot, request.manifest)
     request = with_rule(request, read.manifest)

@@ -2,10 +2,11 @@
 
 import pytest
 
-from ml.commands import evaluate, score
+from ml.commands import evaluate, sample, score
 
 FIRST_MISTAKE = ("first-mistake", "--scores", "s", "--solutions", "s")
 SCORE = ("--checkpoint", "c", "--solutions", "s", "--out", "o")
+SAMPLE = ("--problems", "pocket:2", "--out", "o")
 WHOLE = "a whole number above 0"
 
 
@@ -16,6 +17,8 @@ WHOLE = "a whole number above 0"
         (evaluate, ("best-of-n", "--pool", "p"), "--subsamples", "0", WHOLE),
         (evaluate, ("best-of-n", "--pool", "p"), "--seed", "-1", "a whole number, 0 or more"),
         (score, SCORE, "--threads", "-2", WHOLE),
+        (sample, SAMPLE, "--n", "0", WHOLE),
+        (sample, SAMPLE, "--temperature", "nan", "a number, 0 or more"),
     ],
 )
 def test_a_number_that_no_run_can_have_is_refused(capsys, command, arguments, option, value, expected):

@@ -171,7 +171,6 @@ def test_a_policy_that_writes_nothing_at_all_leaves_no_file(
     ("arguments", "message"),
     [
         (("--problems", "pocket:x"), "expected pocket:N"),
-        (("--problems", "pocket:2", "--n", "0"), "--n 0"),
         (("--problems", "pocket:2", "--policy", "/nowhere"), "/nowhere"),
         (("--problems", "absent.jsonl"), "absent.jsonl"),
     ],
