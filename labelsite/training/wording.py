@@ -55,6 +55,8 @@ NAMES: Mapping[str, Words] = {
     "optimizer": gettext_lazy("Optimizer"),
     "learning_rate": gettext_lazy("Learning rate"),
     "lora_rank": gettext_lazy("LoRA rank"),
+    "lora_alpha": gettext_lazy("LoRA alpha"),
+    "lora_dropout": gettext_lazy("LoRA dropout"),
     "head": gettext_lazy("Head"),
     "tolerance": gettext_lazy("Tolerance of unlikely words"),
     "outputs": gettext_lazy("Classes"),

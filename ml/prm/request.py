@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ml.commands.train import CLASSIFYING
+from ml.commands.train_options import CLASSIFYING
 from ml.errors import MisstepError
 from ml.prm.bases import SHIPPED, HeadSettings
 from ml.prm.examples import ExampleSettings
@@ -54,6 +54,8 @@ class Request:
     steps: int | None = None
     epochs: float = 3.0
     lora_rank: int = 0
+    lora_alpha: float | None = None
+    lora_dropout: float = 0.0
     lora_targets: tuple[str, ...] = tuple(LORA_TARGETS)
     maximum_length: int | None = None
     gradient_checkpointing: bool = False
