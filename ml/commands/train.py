@@ -14,6 +14,7 @@ from ml.commands.train_options import (
     label_arguments,
     loop_arguments,
     objective_arguments,
+    unescaped,
     usual_learning_rate,
 )
 from ml.commands.train_refusals import refuse_contradictions
@@ -133,6 +134,7 @@ def request_from(options: argparse.Namespace) -> Any:
             class_weights=tuple(options.class_weights) if options.class_weights else None,
             bfloat16=options.bf16,
             save_every=options.save_every,
+            validate_every=options.validate_every or 0,
             optimizer=options.optimizer,
             preference_output=options.preference_output,
         ),
@@ -143,6 +145,9 @@ def request_from(options: argparse.Namespace) -> Any:
         lora_dropout=options.lora_dropout,
         lora_targets=tuple(options.lora_targets or LORA_TARGETS),
         maximum_length=options.maximum_length,
+        too_long=options.too_long,
+        separator=unescaped("separator", options.separator),
+        problem_end=unescaped("problem-end", options.problem_end),
         gradient_checkpointing=options.gradient_checkpointing,
         is_compiled=options.compile,
         limit=options.limit,

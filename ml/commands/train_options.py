@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+from ml.errors import MisstepError
 from ml.targets.rules import CHOICES
 
 # The bases that have names; any other is a model's folder.
@@ -30,6 +32,18 @@ def usual_learning_rate(base: str, lora_rank: int = 0) -> float:
     if lora_rank:
         return RATE_OF_ADAPTERS
     return RATE_OF_NAMED if base in NAMED_BASES else RATE_OF_FOLDERS
+
+
+def unescaped(name: str, text: str | None) -> str | None:
+    r"""The text with \n, \t and \\ as what they stand for, since a shell hardly lets one type them.
+
+    Raises MisstepError for another sign behind a backslash.
+    """
+    if text is None:
+        return None
+    if "\\" in re.sub(r"\\[nt\\]", "", text):
+        raise MisstepError(rf"--{name} {text!r}, expected \n, \t or \\ for every backslash")
+    return re.sub(r"\\(.)", lambda found: {"n": "\n", "t": "\t"}.get(found[1], found[1]), text)
 
 
 def label_arguments(group: Any) -> None:
@@ -135,6 +149,18 @@ def loop_arguments(group: Any) -> None:
     )
     group.add_argument("--tokens-per-row", type=int, default=8192, help="most tokens in one packed row")
     group.add_argument("--maximum-length", type=int, help="context in tokens; what is cut off is counted")
+    group.add_argument(
+        "--too-long",
+        choices=("refuse", "drop"),
+        default="refuse",
+        help="solutions with a step that the context cannot hold: drop leaves them out, and counts them",
+    )
+    group.add_argument(
+        "--separator", metavar="TEXT", help=r"what ends each step (\n, \t, \\ as in C); a folder's own, or \n"
+    )
+    group.add_argument(
+        "--problem-end", metavar="TEXT", help=r"what ends the problem, '' for nothing; a folder's own, or \n"
+    )
     group.add_argument("--limit", type=int, help="only the first so many training rows")
     group.add_argument("--lora", type=int, default=0, metavar="RANK", help="train adapters of this rank")
     group.add_argument(
@@ -159,4 +185,10 @@ def loop_arguments(group: Any) -> None:
     )
     group.add_argument("--threads", type=int, help="default: OMP_NUM_THREADS, or 1")
     group.add_argument("--save-every", type=int, default=200, help="updates between resumable states")
+    group.add_argument(
+        "--validate-every",
+        type=int,
+        metavar="N",
+        help="updates between looks at the validation split: its loss and F1, in metrics.jsonl",
+    )
     group.add_argument("--keep-state", action="store_true", help="keep OUT.state after the end")

@@ -8,7 +8,15 @@ from math import inf
 from ml.errors import MisstepError
 
 # Options by the numbers that they take, where they are given.
-AT_LEAST_ONE = ("steps", "batch_size", "tokens_per_row", "save_every", "limit", "maximum_length")
+AT_LEAST_ONE = (
+    "steps",
+    "batch_size",
+    "tokens_per_row",
+    "save_every",
+    "validate_every",
+    "limit",
+    "maximum_length",
+)
 MORE_THAN_ZERO = ("epochs", "learning_rate", "clip", "lora_alpha")
 ZERO_OR_MORE = ("lora", "extra_layers", "seed", "weight_decay", "automatic_weight", "language_weight")
 BELOW_ONE = ("smoothing", "threshold", "warmup", "lora_dropout")

@@ -16,6 +16,7 @@ LATER: dict[str, Any] = {
     "second_opinion": None,
     "preference_output": "tanh",
     "lora_dropout": 0.0,
+    "too_long": "refuse",
 }
 
 
@@ -35,6 +36,7 @@ def config_of(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         "lora_targets": list(request.lora_targets) if request.lora_rank else None,
         "second_opinion": request.opinion_said,
         "maximum_length": request.maximum_length,
+        "too_long": request.too_long,
         "gradient_checkpointing": request.gradient_checkpointing,
         "compiled": request.is_compiled,
         "from_scratch": request.from_scratch,
@@ -45,11 +47,12 @@ def config_of(request: Request, settings: TrainingSettings) -> dict[str, Any]:
 
 
 def fingerprint_of(snapshot: str, request: Request, settings: TrainingSettings) -> str:
-    """Names the run: the same data, rule and settings. Where states are kept does not count; what stands behind the
-    base's name is `base_facts`."""
+    """Names the run: the same data, rule and settings. Where states are kept and when it is looked at does not count;
+    what stands behind the base's name is `base_facts`."""
     body = {**config_of(request, settings), "snapshot": snapshot, "rule": asdict(request.rule)}
     body["base"] = request.base
-    body.pop("save_every")
+    for name in ("save_every", "validate_every"):
+        body.pop(name)
     # So that states go on which were saved when any labels counted as frozen that no part of a rule was asked for.
     body["frozen_labels"] = not request.asked
     for name, usual in {**LATER, "lora_alpha": _lora_alpha(replace(request, lora_alpha=None))}.items():

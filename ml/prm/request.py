@@ -58,6 +58,9 @@ class Request:
     lora_dropout: float = 0.0
     lora_targets: tuple[str, ...] = tuple(LORA_TARGETS)
     maximum_length: int | None = None
+    too_long: str = "refuse"
+    separator: str | None = None
+    problem_end: str | None = None
     gradient_checkpointing: bool = False
     is_compiled: bool = False
     limit: int | None = None
@@ -110,6 +113,8 @@ def refuse_contradictions(request: Request) -> None:
         raise MisstepError(
             f"--second-opinion with objective {request.examples.objective}, expected classifier"
         )
+    if request.training.validate_every and request.is_sharded:
+        raise MisstepError("--validate-every with --shard, expected one of them")
     if request.training.optimizer == "muon" and request.is_sharded:
         raise MisstepError("--optimizer muon with --shard, expected one of them")
 

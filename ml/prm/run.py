@@ -25,7 +25,9 @@ from ml.prm.checkpoint import PROBLEMS, problems_taught, publish
 from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group, refuse_missing_device
 from ml.prm.examples import Example, examples_from
+from ml.prm.frozen import halve, restore
 from ml.prm.identity import config_of, fingerprint_of
+from ml.prm.long_records import fitting_examples
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
 from ml.prm.out_folder import partial_of, refuse_occupied, refuse_overtaken, states_of, writing_alone
 from ml.prm.packing import BLOCK_DEVICES
@@ -44,8 +46,8 @@ from ml.prm.resuming import Mark, Run, base_facts
 from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
 from ml.prm.sharding import assembled, shard
 from ml.prm.tokenization import StepTokenizer
-from ml.prm.train import train
-from ml.prm.validation import validation_figures
+from ml.prm.train import TrainingSettings, train
+from ml.prm.validation import Validation, validation_figures
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash, read_snapshot
 from ml.targets import label_rows
 
@@ -83,13 +85,18 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     taught = problems_taught((problem_hash(row.problem) for row in parts["train"]), earlier_models(request))
     if base.remark and group.is_first:
         print(f"python -m ml train: {base.remark}", file=sys.stderr, flush=True)
+    base = replace(base, tokenizer=base.tokenizer.laid_out(request.separator, request.problem_end))
     targets = base.tokenizer.target_ids
     counts: Counter[str] = Counter()
     parts["train"] = _believed(parts["train"], snapshot, request, group, counts)
-    examples = examples_from(parts["train"], base.tokenizer, request.rule, example_settings(request), counts)
+    examples, parts["train"] = fitting_examples(
+        parts["train"], base.tokenizer, request.rule, example_settings(request), request.too_long, counts
+    )
     # A union of counters would drop what was counted and found to be none.
     counts["train_rows"], counts["train_examples"] = len(parts["train"]), len(examples)
-    counts["labelled_steps"] = sum(len(example.reads) for example in examples)
+    # An outcome is read at tokens, whoever labelled steps.
+    read_at = "readings" if settings.objective == "outcome" else "labelled_steps"
+    counts[read_at] = sum(len(example.reads) for example in examples)
     if request.trees == "problem":
         examples = by_problem(examples, request.examples.weighting, settings.tokens_per_row)
         counts["train_trees"] = len(examples)
@@ -100,15 +107,14 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     mark = Mark(
         fingerprint_of(snapshot.sha256, request, settings), base_facts(base.origin, base.tokenizer, model)
     )
+    if request.lora_rank and settings.bfloat16 and not request.is_sharded:
+        halve(model)
     model.to(group.device)
     skeleton = None
     if request.is_sharded and group.size > 1:
         skeleton, group.is_sharded = shard(model), True
     states = states_of(request.out)
-    run = train(model, examples, settings, states, mark, group)
-    if skeleton is not None:
-        model = assembled(skeleton, model)
-    card = {
+    card: dict[str, Any] = {
         "format": "misstep-checkpoint",
         "version": 1,
         "objective": settings.objective,
@@ -123,11 +129,16 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
         "commit": code_commit(),
         "dependencies": dependency_versions(),
     }
+    validate = _validation(request, settings, model, base.tokenizer, card, parts["validation"])
+    run = train(model, examples, settings, states, mark, group, validate)
+    if skeleton is not None:
+        model = assembled(skeleton, model)
+    restore(model)
     model.eval()
     card["metrics"] = {
         "train_loss": run.history[-1]["loss"],
         "train_accuracy": run.history[-1]["accuracy"],
-        "validation": validation_figures(model, base.tokenizer, card, parts["validation"]),
+        "validation": validation_figures(model, base.tokenizer, card, parts["validation"], settings.bfloat16),
     }
 
     def finish() -> None:
@@ -140,6 +151,31 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
 
     group.first_does(finish)
     return card
+
+
+def _validation(
+    request: Request,
+    settings: TrainingSettings,
+    model: ProcessRewardModel,
+    tokenizer: StepTokenizer,
+    card: dict[str, Any],
+    rows: Sequence[SnapshotRow],
+) -> Validation | None:
+    """What looks at the validation split while the model trains, where that was asked for.
+
+    Raises MisstepError where the split has nothing to look at.
+    """
+    if not settings.validate_every:
+        return None
+    fitting = [row for row in rows if not tokenizer.is_too_long(row.problem, row.steps)]
+    examples = examples_from(fitting, tokenizer, request.rule, example_settings(request), Counter())
+    validation = Validation(model, tokenizer, card, rows, examples, settings)
+    if not validation.has_something:
+        raise MisstepError(
+            f"--validate-every {settings.validate_every} with nothing to validate on, expected labelled rows in split"
+            " validation"
+        )
+    return validation
 
 
 def _labelled(snapshot: Snapshot, request: Request) -> list[SnapshotRow]:

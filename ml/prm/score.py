@@ -39,7 +39,8 @@ class Scorer:
     An outcome model's score of a step is that of the solution up to the step's end.
 
     mean_over_tokens: a step's score is the mean over the solution's tokens up to the step's end, instead of the
-    reading at that end (for outcome models, which have something to say at every token).
+    reading at that end (for outcome models, which have something to say at every token). bfloat16: products of matrices
+    run in it, as in a training with --bf16.
     """
 
     def __init__(
@@ -48,9 +49,10 @@ class Scorer:
         tokenizer: StepTokenizer,
         card: dict[str, Any],
         mean_over_tokens: bool = False,
+        bfloat16: bool = False,
     ) -> None:
         self.model, self.tokenizer, self.card = model.eval(), tokenizer, card
-        self.mean_over_tokens = mean_over_tokens
+        self.mean_over_tokens, self.bfloat16 = mean_over_tokens, bfloat16
         self.truncated = 0
 
     def score(self, problem: str, steps: Sequence[str]) -> list[float | None]:
@@ -99,7 +101,9 @@ class Scorer:
     def _read(self, trees: Sequence[TokenTree], reads: Sequence[Sequence[int]]) -> list[list[float]]:
         device = next(self.model.parameters()).device
         packed = pack(trees, reads, device=device)
-        flat = probabilities(self.model(packed).float(), self.card).tolist()
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
+            outputs = self.model(packed)
+        flat = probabilities(outputs.float(), self.card).tolist()
         result, offset = [], 0
         for tree in trees:
             result.append(flat[offset : offset + len(tree.tokens)])
@@ -140,7 +144,9 @@ def products_along_paths(tree: TokenTree, read: Sequence[float]) -> list[float]:
     return totals
 
 
-def load_scorer(folder: str | Path, device: str | None = None, mean_over_tokens: bool = False) -> Scorer:
+def load_scorer(
+    folder: str | Path, device: str | None = None, mean_over_tokens: bool = False, bfloat16: bool = False
+) -> Scorer:
     """Open a checkpoint of `python -m ml train`. Raises MisstepError when it is not whole, or when the mean over
     tokens is asked of a model that was not trained on outcomes, or whose tokens only count together."""
     root = Path(folder)
@@ -155,7 +161,7 @@ def load_scorer(folder: str | Path, device: str | None = None, mean_over_tokens:
         raise MisstepError(f"{root} has the head likelihood, expected another for a mean over tokens")
     plain = load(root, has_language_head=bool(targets) or tolerance is not None)
     model = ProcessRewardModel(plain, targets, tolerance, len(tokenizer.separator))
-    return Scorer(model.to(device or "cpu"), tokenizer, card, mean_over_tokens)
+    return Scorer(model.to(device or "cpu"), tokenizer, card, mean_over_tokens, bfloat16)
 
 
 def probabilities(outputs: torch.Tensor, card: dict[str, Any]) -> torch.Tensor:
