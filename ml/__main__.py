@@ -12,6 +12,7 @@ VERBS = {
     "sample": "write solutions to problems with a policy",
     "execute": "run the code of solutions in the sandbox",
     "autolabel": "estimate steps by rollouts or tree search",
+    "snapshot": "freeze a file's labels into a folder to train from",
     "train": "train a process reward model from a snapshot",
     "score": "score the steps of solutions with a checkpoint",
     "evaluate": "measure a process reward model",

@@ -31,10 +31,13 @@ class Progress:
     _last: float = field(default=0.0, repr=False)
     _started: float = field(default_factory=time.monotonic, repr=False)
 
-    def report(self, done: int, message: str = "", metrics: Mapping[str, Any] | None = None) -> None:
-        """Say how far the work is; skipped when the last report is too fresh, except for the final one."""
+    def report(
+        self, done: int, message: str = "", metrics: Mapping[str, Any] | None = None, is_due: bool = False
+    ) -> None:
+        """Say how far the work is; skipped when the last report is too fresh, except for the final one and for what
+        is said once in a while (`is_due`)."""
         now = time.monotonic()
-        if now - self._last < self.minimum_interval and done != self.total:
+        if now - self._last < self.minimum_interval and done != self.total and not is_due:
             return
         self._last = now
         numbers = dict(metrics or {})

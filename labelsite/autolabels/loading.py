@@ -18,7 +18,6 @@ from django.utils import timezone
 from labelsite.autolabels.disputes import load_disputed
 from labelsite.autolabels.importers import (
     identity_of,
-    read_estimates,
     read_run,
     read_scores,
     read_trees,
@@ -29,6 +28,7 @@ from labelsite.problems.models import Problem, Step
 from ml.errors import MisstepError
 from ml.json_lines import storable
 from ml.records import SolutionEstimate
+from ml.result_lines import read_estimates
 
 BATCH = 1000
 # What a run's record counts that its page tells.

@@ -17,8 +17,8 @@ from labelsite.comparison.models import Adjudication
 from labelsite.problems.models import Solution, Step
 from labelsite.problems.queries import positions_of
 from labelsite.problems.streaming import in_chunks
-from labelsite.snapshots.consensus import Look, Verdict, people_first, verdict_of
 from ml.records import Position
+from ml.targets.consensus import Look, Verdict, people_first, verdict_of
 
 CHUNK = 500
 SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from labelsite.campaigns.models import Campaign
-from labelsite.snapshots.consensus import evidence_of, option_rating
 from labelsite.snapshots.evidence import SERIES, Evidence, judged_tasks, read_evidence
 from ml.snapshot import SnapshotRow, split_of
 from ml.snapshot_checks import complaint_about
 from ml.targets import LabelRule, decide_labels, fuse
+from ml.targets.consensus import evidence_of, option_rating
 from ml.targets.snapshot_rows import has_witness, witnessed
 
 

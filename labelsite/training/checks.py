@@ -21,6 +21,7 @@ from labelsite.training.label_checks import (
     takes_second_opinion,
 )
 from labelsite.training.models import TrainingRun
+from ml.commands.train_options import usual_learning_rate
 
 # Which labels a snapshot has evidence for: a mixed one holds both witnesses' words.
 EVIDENCE = {
@@ -47,6 +48,7 @@ class Plan:
     checks: list[Check]
     updates: int | None
     seconds: float | None
+    learning_rate: float
 
     @property
     def can_start(self) -> bool:
@@ -68,7 +70,14 @@ def plan_for(snapshot: Snapshot, chosen: Mapping[str, Any]) -> Plan:
         ],
         updates=updates,
         seconds=_seconds(updates, chosen),
+        learning_rate=_learning_rate(chosen),
     )
+
+
+def _learning_rate(chosen: Mapping[str, Any]) -> float:
+    """What was asked for, or the command's own for this base."""
+    usual = usual_learning_rate(str(chosen.get("base") or "pocket"), int(chosen.get("lora") or 0))
+    return float(chosen.get("learning_rate") or usual)
 
 
 def _rows(counts: Mapping[str, Any]) -> Check:

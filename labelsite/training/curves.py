@@ -12,7 +12,10 @@ from django.utils.translation import gettext as _
 from labelsite.autolabels.plots import Chart, Series, line_chart
 
 # The metrics worth a chart, in order; what else a command reports stands in the log.
-METRICS = ("loss", "accuracy", "labelled_steps_per_second")
+METRICS = (
+    "loss", "validation_loss", "accuracy", "validation_f1", "labelled_steps_per_second", "readings_per_second",
+)  # fmt: skip
+SHARES = ("accuracy", "validation_f1")
 COLOURS = ("plot-a", "plot-b", "plot-c", "plot-d", "plot-e")
 
 # The neighbours that a drawn point is the mean of, and the fewest points of a line that is drawn so.
@@ -58,6 +61,9 @@ def charts(runs: Sequence[RunCurves]) -> list[Chart]:
         "loss": _("Loss"),
         "accuracy": _("Accuracy on the batch"),
         "labelled_steps_per_second": _("Labelled steps per second"),
+        "readings_per_second": _("Readings per second"),
+        "validation_loss": _("Loss on the validation split"),
+        "validation_f1": _("Validation F1"),
     }
     drawn = []
     for metric in METRICS:
@@ -77,7 +83,7 @@ def charts(runs: Sequence[RunCurves]) -> list[Chart]:
             [Series(name, smoothed(points), css) for name, points, css in known],
             _("updates"),
             "",
-            y_range=(0, 1) if metric == "accuracy" else None,
+            y_range=(0, 1) if metric in SHARES else None,
         )
         drawn.append(replace(chart, note=_note([points for _name, points, _css in known])))
     return drawn

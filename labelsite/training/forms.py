@@ -18,7 +18,7 @@ from labelsite.training.wording import (
     OPTIMIZER_NAMES,
     TREE_NAMES,
 )
-from ml.commands.train import CLASSIFYING, HEADS, OBJECTIVES, OPTIMIZERS, TREES
+from ml.commands.train_options import CLASSIFYING, HEADS, OBJECTIVES, OPTIMIZERS, TREES
 
 # A run longer than this belongs on the command line, where one sees what it does to the machine.
 MOST_UPDATES = 1_000_000
@@ -126,7 +126,13 @@ class TrainingForm(forms.Form):
         choices=[(name, OPTIMIZER_NAMES.get(name, name)) for name in OPTIMIZERS],
         required=False,
     )
-    learning_rate = forms.FloatField(label=_("Learning rate"), initial=1e-3, min_value=1e-9, max_value=1)
+    learning_rate = forms.FloatField(
+        label=_("Learning rate"),
+        required=False,
+        min_value=1e-9,
+        max_value=1,
+        help_text=_("empty: what suits the base model and LoRA, told before it starts"),
+    )
     lora = forms.IntegerField(
         label=_("LoRA rank"),
         initial=0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -43,8 +43,10 @@ class Choice:
 
 
 def choices(evaluation: Evaluation) -> list[Choice]:
-    """Every rule of a best-of-n evaluation at the largest n, the best first; [] for other kinds."""
-    rows = (evaluation.figures or {}).get("rows") or []
+    """Every rule of a best-of-n evaluation at the largest n that every problem has, the best first; [] for other
+    kinds."""
+    figures = evaluation.figures or {}
+    rows = [row for row in figures.get("rows") or [] if _is_of_all(row, figures)]
     largest = max((row["n"] for row in rows), default=0)
     found = [
         Choice(
@@ -60,16 +62,29 @@ def choices(evaluation: Evaluation) -> list[Choice]:
     return sorted(found, key=lambda choice: -choice.accuracy)
 
 
+def _is_of_all(row: Mapping[str, Any], figures: Mapping[str, Any]) -> bool:
+    """Whether a row of a best-of-n is of all problems; where all have as many solutions, none says of how many."""
+    return bool("problems" not in row or row["problems"] == figures.get("problems"))
+
+
+def _of_fewer(figures: Mapping[str, Any]) -> str:
+    """What the reader of a best-of-n's lines has to know where they are not of the same problems all along."""
+    rows = figures.get("rows") or []
+    if all(_is_of_all(row, figures) for row in rows):
+        return ""
+    most = max(row["n"] for row in rows if _is_of_all(row, figures))
+    return _("Beyond %(most)s, only problems with as many solutions.") % {"most": most}
+
+
 def evaluation_charts(evaluation: Evaluation) -> list[Chart]:
     """What an evaluation's figures can be drawn as; [] while it works."""
     figures = evaluation.figures or {}
     steps = figures.get("steps") or {}
-    rows = figures.get("rows") or []
     found = [
         _thresholds(evaluation.pk, figures.get("thresholds") or [], measured(figures)),
-        _best_of_n(evaluation.pk, rows, ("product", "minimum", "last"), _("Best of n")),
+        _best_of_n(evaluation.pk, figures, ("product", "minimum", "last"), _("Best of n")),
         _best_of_n(
-            evaluation.pk, rows, ("vote product", "vote minimum", "vote last"), _("Weighted vote among n")
+            evaluation.pk, figures, ("vote product", "vote minimum", "vote last"), _("Weighted vote among n")
         ),
         _roc(evaluation.pk, steps.get("curve") or []),
         _precision(evaluation.pk, steps.get("curve") or []),
@@ -107,12 +122,13 @@ def _thresholds(number: int, rows: Sequence[dict[str, Any]], figures: Mapping[st
     )
 
 
-def _best_of_n(number: int, rows: Sequence[dict[str, Any]], rules: Sequence[str], title: str) -> Chart | None:
+def _best_of_n(number: int, figures: Mapping[str, Any], rules: Sequence[str], title: str) -> Chart | None:
     """Some rules that use scores, beside the plain vote and the oracle: as many lines as there are colours."""
+    rows = figures.get("rows") or []
     drawn = [rule for rule in (*rules, "majority", "oracle") if any(row["rule"] == rule for row in rows)]
     if not drawn:
         return None
-    return line_chart(
+    chart = line_chart(
         f"evaluation-{rules[0].replace(' ', '-')}-{number}",
         title,
         _("Share of problems whose chosen solution is right, by the number of solutions to choose from."),
@@ -127,6 +143,7 @@ def _best_of_n(number: int, rows: Sequence[dict[str, Any]], rules: Sequence[str]
         _("solutions"),
         _("right"),
     )
+    return replace(chart, note=_of_fewer(figures))
 
 
 def _roc(number: int, rows: Sequence[dict[str, Any]]) -> Chart | None:

@@ -45,6 +45,7 @@ OPTIONS = (
     "steps", "epochs", "learning_rate", "batch_size", "lora", "classes", "target", "threshold",
     "label_rule", "neutral", "maximum_length", "limit", "head", "tolerance", "trees",
     "optimizer", "second_opinion", "second_opinion_sure", "second_opinion_doubtful",
+    "weight_decay", "warmup", "clip", "lora_alpha", "lora_dropout", "validate_every", "too_long",
 )  # fmt: skip
 FLAGS = ("from_scratch", "bf16", "gradient_checkpointing", "no_alternatives", "outcomes")
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from ml.commands.ranges import finite, not_negative, positive
 from ml.errors import MisstepError
-from ml.evaluation.best_of_n import table
+from ml.evaluation.best_of_n import sizes_of, table
 from ml.evaluation.critiques import critique_report, read_critiques
 from ml.evaluation.first_mistake import best_threshold, first_mistake_report, metric
 from ml.evaluation.judged import Judged, JudgedSolution, format_of, joined, verdict_of
 from ml.evaluation.most_likely import MostLikely
-from ml.evaluation.pools import known_scores, read_pools, read_scores, unscored
+from ml.evaluation.pools import SCALES, known_scores, read_pools, read_scores, unscored
 from ml.evaluation.rules import (
     OTHER_HALF,
     Rule,
@@ -64,6 +64,12 @@ def parser() -> argparse.ArgumentParser:
     pool = kinds.add_parser("best-of-n", help="all aggregations, votes, majority, pass@1 and oracle")
     pool.add_argument("--pool", required=True, type=Path, metavar="FILE")
     pool.add_argument("--scores", type=Path, metavar="FILE", help="by id <problem id>/<index>")
+    pool.add_argument(
+        "--score-scale",
+        choices=SCALES,
+        default="probability",
+        help="of the scores in the pool's own lines: logit goes through a sigmoid, tanh is (1 + score) / 2",
+    )
     pool.add_argument("--subsamples", type=positive, default=32, help="per n below the pool's size")
     pool.add_argument("--seed", type=not_negative, default=0)
     return arguments
@@ -170,19 +176,17 @@ def _unseen(training_problems: Path | None, judged: Judged) -> dict[str, Any]:
 def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:
     found = None if options.scores is None else read_scores(options.scores)
     progress, pools = Progress("problems read"), []
-    for pool in read_pools(options.pool, None if found is None else known_scores(found)):
+    for pool in read_pools(
+        options.pool, None if found is None else known_scores(found), scale=options.score_scale
+    ):
         pools.append(pool)
         progress.report(len(pools))
     if not pools:
         raise MisstepError(f"{options.pool}: no problems, expected one a line")
-    largest = min(len(pool.right) for pool in pools)
-    sizes = [2**k for k in range(largest.bit_length()) if 2**k <= largest]
-    if sizes[-1] != largest:
-        sizes.append(largest)
     return {
         "pool": options.pool.name,
         "problems": len(pools),
         "candidates": sum(len(pool.right) for pool in pools),
         **({} if found is None else unscored(pools, found)),
-        "rows": table(pools, sizes, options.subsamples, seed=options.seed),
+        "rows": table(pools, sizes_of(pools), options.subsamples, seed=options.seed),
     }

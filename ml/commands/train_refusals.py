@@ -8,10 +8,18 @@ from math import inf
 from ml.errors import MisstepError
 
 # Options by the numbers that they take, where they are given.
-AT_LEAST_ONE = ("steps", "batch_size", "tokens_per_row", "save_every", "limit", "maximum_length")
-MORE_THAN_ZERO = ("epochs", "learning_rate")
+AT_LEAST_ONE = (
+    "steps",
+    "batch_size",
+    "tokens_per_row",
+    "save_every",
+    "validate_every",
+    "limit",
+    "maximum_length",
+)
+MORE_THAN_ZERO = ("epochs", "learning_rate", "clip", "lora_alpha")
 ZERO_OR_MORE = ("lora", "extra_layers", "seed", "weight_decay", "automatic_weight", "language_weight")
-BELOW_ONE = ("smoothing", "threshold")
+BELOW_ONE = ("smoothing", "threshold", "warmup", "lora_dropout")
 
 
 def refuse_contradictions(options: argparse.Namespace) -> None:
@@ -44,6 +52,9 @@ def _refuse_numbers(options: argparse.Namespace) -> None:
 
 
 def _refuse_without_effect(options: argparse.Namespace) -> None:
+    for name in ("lora_alpha", "lora_dropout"):
+        if getattr(options, name) and not options.lora:
+            raise MisstepError(f"--{name.replace('_', '-')} without --lora, expected both")
     for name, is_given, wanted in (
         ("--class-weights", options.class_weights, "classifier"),
         ("--smoothing", options.smoothing, "classifier"),

@@ -56,18 +56,25 @@ def table(
     resamples: int = 1000,
     seed: int = 0,
 ) -> list[dict[str, object]]:
-    """Rows {source, rule, n, accuracy, low, high}: means over subsamples, 95 % bootstrap over problems."""
+    """Rows {source, rule, n, accuracy, low, high}: means over subsamples, 95 % bootstrap over problems.
+
+    A size is judged on the problems that have as many candidates; `problems` says how many, where some have fewer than
+    others. All rules of one size see the same problems and the same subsamples.
+    """
     sources = sorted({name for pool in pools for name in pool.scores})
     rules: list[tuple[str | None, str]] = [(None, "pass@1"), (None, "majority"), (None, "oracle")]
     rules += [(source, how) for source in sources for how in AGGREGATIONS]
     rules += [(source, f"vote {how}") for source in sources for how in AGGREGATIONS]
-    picked = np.random.default_rng([seed, 1])
-    draws = [picked.integers(0, len(pools), len(pools)) for _ in range(resamples)]
+    is_uneven = len({len(pool.right) for pool in pools}) > 1
     rows: list[dict[str, object]] = []
     for size in sizes:
+        judged = [pool for pool in pools if len(pool.right) >= size]
+        if not judged:
+            raise MisstepError(f"no problem has {size} candidates, expected at least one that has")
+        draws = _draws(len(judged), resamples, seed)
         # One generator per size: adding a size does not change the others' subsamples.
         generator = np.random.default_rng([seed, 0, size])
-        hits = np.stack([_pool_hits(pool, rules, size, subsamples, generator) for pool in pools])
+        hits = np.stack([_pool_hits(pool, rules, size, subsamples, generator) for pool in judged])
         for column, (source, rule) in enumerate(rules):
             values = hits[:, column]
             means = np.array([values[draw].mean() for draw in draws])
@@ -79,9 +86,22 @@ def table(
                     "accuracy": float(values.mean()),
                     "low": float(np.quantile(means, 0.025)),
                     "high": float(np.quantile(means, 0.975)),
+                    **({"problems": len(judged)} if is_uneven else {}),
                 }
             )
     return rows
+
+
+def sizes_of(pools: Sequence[Pool]) -> list[int]:
+    """The n to judge: powers of two up to the largest pool, and the smallest and the largest pool's own sizes."""
+    counts = [len(pool.right) for pool in pools]
+    return sorted({2**k for k in range(max(counts).bit_length())} | {min(counts), max(counts)})
+
+
+def _draws(count: int, resamples: int, seed: int) -> list[NDArray[np.int64]]:
+    """Bootstrap samples of so many problems, the same ones for every size that judges as many."""
+    picked = np.random.default_rng([seed, 1])
+    return [picked.integers(0, count, count) for _ in range(resamples)]
 
 
 def paired_difference(

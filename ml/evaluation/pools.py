@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,25 @@ from ml.evaluation.best_of_n import Pool
 from ml.evaluation.lines_by_id import lines_by_id, objects
 
 Scores = Mapping[str, Sequence[float]]
+# What the scores in a pool's lines may be: (low, high, how they become probabilities).
+SCALES: Mapping[str, tuple[float, float, Callable[[float], float]]] = {
+    "probability": (0.0, 1.0, float),
+    "logit": (-math.inf, math.inf, lambda score: 0.5 * (1.0 + math.tanh(0.5 * score))),
+    "tanh": (-1.0, 1.0, lambda score: 0.5 * (1.0 + score)),
+}
 
 
-def read_pools(path: Path, extra: Scores | None = None, own: str = "scores") -> Iterator[Pool]:
+def read_pools(
+    path: Path, extra: Scores | None = None, own: str = "scores", scale: str = "probability"
+) -> Iterator[Pool]:
     """Pools of a file: one problem a line, with `candidates` (or `solutions`, as `python -m ml sample`
     writes).
 
     `empty_samples` says how many more samples hold no step: candidates without an answer, which are wrong and have no
-    scores. A candidate's `step_scores` holds scores by source. `extra` brings scores by id `<problem id>/<index>`,
-    which then stand under the name `own`. Raises BadRecord for a line that is no pool, or lacks scores that
-    another candidate or the first line has, which would be judged as if they were the lowest; MisstepError where
-    there is no file.
+    scores. A candidate's `step_scores` holds scores by source, on `scale` (see SCALES). `extra` brings scores by id
+    `<problem id>/<index>`, which then stand under the name `own`. Raises BadRecord for a line that is no pool, or lacks
+    scores that another candidate or the first line has, which would be judged as if they were the lowest; MisstepError
+    where there is no file.
     """
     if not path.is_file():
         raise MisstepError(f"{path}: no such file, expected a pool of solutions")
@@ -35,7 +44,7 @@ def read_pools(path: Path, extra: Scores | None = None, own: str = "scores") -> 
             candidates = body.get("candidates", body.get("solutions"))
             if not isinstance(candidates, list) or not (candidates or body.get("empty_samples")):
                 raise BadRecord(str(path), number, "no candidates", "a list of sampled solutions")
-            pool = _pool(path, number, body, candidates, extra, own)
+            pool = _pool(path, number, body, candidates, extra, own, scale)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadRecord(str(path), number, f"unreadable pool ({error})", "a pool of solutions") from error
         sources = set(pool.scores) if sources is None else sources
@@ -50,7 +59,13 @@ def read_pools(path: Path, extra: Scores | None = None, own: str = "scores") -> 
 
 
 def _pool(
-    path: Path, number: int, body: Mapping[str, Any], candidates: list[Any], extra: Scores | None, own: str
+    path: Path,
+    number: int,
+    body: Mapping[str, Any],
+    candidates: list[Any],
+    extra: Scores | None,
+    own: str,
+    scale: str,
 ) -> Pool:
     name = str(body.get("id", number))
     answers = [candidate.get("extracted_answer", candidate.get("final_answer")) for candidate in candidates]
@@ -60,7 +75,7 @@ def _pool(
         found = f"is_correct {right[unknown]!r:.60} in candidate {unknown}"
         raise BadRecord(str(path), number, found, "true or false")
     empty = _empty_samples(path, number, body)
-    scores = _scores(path, number, name, candidates, extra, own)
+    scores = _scores(path, number, name, _on_scale(path, number, candidates, scale), extra, own)
     if extra is not None:
         scores.setdefault(own, [])
     return Pool(
@@ -78,11 +93,40 @@ def _empty_samples(path: Path, number: int, body: Mapping[str, Any]) -> int:
     return count
 
 
+def _on_scale(path: Path, number: int, candidates: list[Any], scale: str) -> list[dict[str, Any]]:
+    """Each candidate's own step scores by source, as probabilities.
+
+    Raises BadRecord for a score that none on this scale can be: products and minima of it would look like figures.
+    """
+    low, high, probability = SCALES[scale]
+    limits = "finite numbers" if math.isinf(high) else f"numbers in [{low:g}, {high:g}]"
+    others = ", ".join(name for name in SCALES if name != scale)
+    found: list[dict[str, Any]] = []
+    for index, candidate in enumerate(candidates):
+        by_source = dict(candidate.get("step_scores") or {})
+        for source, values in by_source.items():
+            # A source without any is told where candidates are compared.
+            for value in values or ():
+                if not (_is_number(value) and low <= value <= high):
+                    message = f"{source} score {value!r:.60} in candidate {index}"
+                    raise BadRecord(
+                        str(path), number, message, f"{limits}, or another --score-scale: {others}"
+                    )
+            by_source[source] = None if values is None else [probability(value) for value in values]
+        found.append(by_source)
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a finite number that a float can be: JSON's integers have no end."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and abs(value) <= sys.float_info.max
+
+
 def _scores(
-    path: Path, number: int, name: str, candidates: list[Any], extra: Scores | None, own: str
+    path: Path, number: int, name: str, by_candidate: list[dict[str, Any]], extra: Scores | None, own: str
 ) -> dict[str, list[list[float]]]:
     """Step scores by source, of each candidate in order."""
-    by_candidate = [dict(candidate.get("step_scores") or {}) for candidate in candidates]
     if extra is not None:
         for index, found in enumerate(by_candidate):
             given = extra.get(f"{name}/{index}")
@@ -98,8 +142,6 @@ def _scores(
             if values is None:
                 message = f"no {source} scores in candidate {index}"
                 raise BadRecord(str(path), number, message, "them in each candidate or in none")
-            if any(value is None or not math.isfinite(value) for value in values):
-                raise BadRecord(str(path), number, f"{source} scores {values!r}", "finite numbers")
             scores[source].append([float(value) for value in values])
     return scores
 

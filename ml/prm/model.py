@@ -165,6 +165,8 @@ def with_lora(
     seed: int,
     has_language_head: bool = False,
     targets: Sequence[str] = LORA_TARGETS,
+    alpha: float | None = None,
+    dropout: float = 0.0,
 ) -> nn.Module:
     """Freeze the base; train low-rank adapters on the named projections, and a linear head whole.
 
@@ -178,8 +180,9 @@ def with_lora(
     config = LoraConfig(
         task_type=TaskType.CAUSAL_LM if has_language_head else TaskType.TOKEN_CLS,
         r=rank,
-        lora_alpha=2 * rank,
-        lora_dropout=0.0,
+        # peft says an integer, and only ever divides it by the rank.
+        lora_alpha=2 * rank if alpha is None else alpha,  # type: ignore[arg-type]
+        lora_dropout=dropout,
         # "all-linear" would wrap the head as well, which must be trained whole: name the projections.
         target_modules=list(targets),
         modules_to_save=None if has_language_head else [head],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ml.commands.train import CLASSIFYING
+from ml.commands.train_options import CLASSIFYING
 from ml.errors import MisstepError
 from ml.prm.bases import SHIPPED, HeadSettings
 from ml.prm.examples import ExampleSettings
@@ -54,8 +54,13 @@ class Request:
     steps: int | None = None
     epochs: float = 3.0
     lora_rank: int = 0
+    lora_alpha: float | None = None
+    lora_dropout: float = 0.0
     lora_targets: tuple[str, ...] = tuple(LORA_TARGETS)
     maximum_length: int | None = None
+    too_long: str = "refuse"
+    separator: str | None = None
+    problem_end: str | None = None
     gradient_checkpointing: bool = False
     is_compiled: bool = False
     is_packed: bool = True
@@ -112,6 +117,8 @@ def refuse_contradictions(request: Request) -> None:
     if request.is_sharded and not request.is_packed:
         # Every forward gathers the split weights in all processes, and their paths are not equally many.
         raise MisstepError("--unpacked with --shard, expected one of them")
+    if request.training.validate_every and request.is_sharded:
+        raise MisstepError("--validate-every with --shard, expected one of them")
     if request.training.optimizer == "muon" and request.is_sharded:
         raise MisstepError("--optimizer muon with --shard, expected one of them")
 

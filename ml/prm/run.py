@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,13 +19,15 @@ from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from ml.errors import MisstepError
-from ml.evaluation.first_mistake import first_mistake_report
 from ml.prm.bases import open_base
 from ml.prm.card import code_commit, dependency_versions
 from ml.prm.checkpoint import PROBLEMS, problems_taught, publish
 from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group, refuse_missing_device
 from ml.prm.examples import Example, examples_from
+from ml.prm.frozen import halve, restore
+from ml.prm.identity import config_of, fingerprint_of
+from ml.prm.long_records import fitting_examples
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
 from ml.prm.out_folder import partial_of, refuse_occupied, refuse_overtaken, states_of, writing_alone
 from ml.prm.packing import BLOCK_DEVICES
@@ -39,18 +40,17 @@ from ml.prm.request import (
     language_weight,
     refuse_contradictions,
     refuse_lost_neutrals,
-    tolerance,
     with_rule,
 )
 from ml.prm.resuming import Mark, Run, base_facts
-from ml.prm.score import Scorer, Unscored
 from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
 from ml.prm.self_check import refuse_unknown_tokens, refuse_wrong_readings
 from ml.prm.sharding import assembled, shard
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.train import TrainingSettings, train
+from ml.prm.validation import Validation, validation_figures
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash, read_snapshot
-from ml.targets import has_verdict, label_rows
+from ml.targets import label_rows
 
 
 def run_training(request: Request) -> dict[str, Any]:
@@ -86,13 +86,18 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     taught = problems_taught((problem_hash(row.problem) for row in parts["train"]), earlier_models(request))
     if base.remark and group.is_first:
         print(f"python -m ml train: {base.remark}", file=sys.stderr, flush=True)
+    base = replace(base, tokenizer=base.tokenizer.laid_out(request.separator, request.problem_end))
     targets = base.tokenizer.target_ids
     counts: Counter[str] = Counter()
     parts["train"] = _believed(parts["train"], snapshot, request, group, counts)
-    examples = examples_from(parts["train"], base.tokenizer, request.rule, example_settings(request), counts)
+    examples, parts["train"] = fitting_examples(
+        parts["train"], base.tokenizer, request.rule, example_settings(request), request.too_long, counts
+    )
     # A union of counters would drop what was counted and found to be none.
     counts["train_rows"], counts["train_examples"] = len(parts["train"]), len(examples)
-    counts["labelled_steps"] = sum(len(example.reads) for example in examples)
+    # An outcome is read at tokens, whoever labelled steps.
+    read_at = "readings" if settings.objective == "outcome" else "labelled_steps"
+    counts[read_at] = sum(len(example.reads) for example in examples)
     if request.trees == "problem":
         examples = by_problem(examples, request.examples.weighting, settings.tokens_per_row)
         counts["train_trees"] = len(examples)
@@ -106,17 +111,16 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     model = ProcessRewardModel(_prepared(base.model, request), *head)
     # Before anything is split or moved: how many processes train makes no other run.
     mark = Mark(
-        _fingerprint(snapshot.sha256, request, settings), base_facts(base.origin, base.tokenizer, model)
+        fingerprint_of(snapshot.sha256, request, settings), base_facts(base.origin, base.tokenizer, model)
     )
+    if request.lora_rank and settings.bfloat16 and not request.is_sharded:
+        halve(model)
     model.to(group.device)
     skeleton = None
     if request.is_sharded and group.size > 1:
         skeleton, group.is_sharded = shard(model), True
     states = states_of(request.out)
-    run = train(model, examples, settings, states, mark, group)
-    if skeleton is not None:
-        model = assembled(skeleton, model)
-    card = {
+    card: dict[str, Any] = {
         "format": "misstep-checkpoint",
         "version": 1,
         "objective": settings.objective,
@@ -126,16 +130,21 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
         "label_rule": asdict(request.rule),
         "base": base.origin,
         "seed": settings.seed,
-        "config": {**_config(request, settings), "processes": group.size, "sharded": group.is_sharded},
+        "config": {**config_of(request, settings), "processes": group.size, "sharded": group.is_sharded},
         "counts": dict(counts),
         "commit": code_commit(),
         "dependencies": dependency_versions(),
     }
+    validate = _validation(request, settings, model, base.tokenizer, card, parts["validation"])
+    run = train(model, examples, settings, states, mark, group, validate)
+    if skeleton is not None:
+        model = assembled(skeleton, model)
+    restore(model)
     model.eval()
     card["metrics"] = {
         "train_loss": run.history[-1]["loss"],
         "train_accuracy": run.history[-1]["accuracy"],
-        "validation": _validation(model, base.tokenizer, card, parts["validation"]),
+        "validation": validation_figures(model, base.tokenizer, card, parts["validation"], settings.bfloat16),
     }
 
     def finish() -> None:
@@ -148,6 +157,31 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
 
     group.first_does(finish)
     return card
+
+
+def _validation(
+    request: Request,
+    settings: TrainingSettings,
+    model: ProcessRewardModel,
+    tokenizer: StepTokenizer,
+    card: dict[str, Any],
+    rows: Sequence[SnapshotRow],
+) -> Validation | None:
+    """What looks at the validation split while the model trains, where that was asked for.
+
+    Raises MisstepError where the split has nothing to look at.
+    """
+    if not settings.validate_every:
+        return None
+    fitting = [row for row in rows if not tokenizer.is_too_long(row.problem, row.steps)]
+    examples = examples_from(fitting, tokenizer, request.rule, example_settings(request), Counter())
+    validation = Validation(model, tokenizer, card, rows, examples, settings)
+    if not validation.has_something:
+        raise MisstepError(
+            f"--validate-every {settings.validate_every} with nothing to validate on, expected labelled rows in split"
+            " validation"
+        )
+    return validation
 
 
 def _labelled(snapshot: Snapshot, request: Request) -> list[SnapshotRow]:
@@ -191,66 +225,10 @@ def _prepared(model: PreTrainedModel, request: Request) -> nn.Module:
     if request.lora_rank:
         has_language_head = request.head != "linear"
         return with_lora(
-            model, request.lora_rank, request.training.seed, has_language_head, request.lora_targets
-        )
+            model, request.lora_rank, request.training.seed, has_language_head, request.lora_targets,
+            request.lora_alpha, request.lora_dropout,
+        )  # fmt: skip
     return model
-
-
-def _config(request: Request, settings: TrainingSettings) -> dict[str, Any]:
-    return {
-        **asdict(settings),
-        **asdict(request.examples),
-        "epochs": None if request.steps is not None else request.epochs,
-        "head": request.head,
-        "tolerance": tolerance(request),
-        "trees": request.trees,
-        "target_tokens": list(request.target_tokens),
-        "lora_rank": request.lora_rank,
-        "lora_targets": list(request.lora_targets) if request.lora_rank else None,
-        "second_opinion": request.opinion_said,
-        "maximum_length": request.maximum_length,
-        "gradient_checkpointing": request.gradient_checkpointing,
-        "compiled": request.is_compiled,
-        "unpacked": not request.is_packed,
-        "from_scratch": request.from_scratch,
-        "extra_layers": request.extra_layers,
-        "limit": request.limit,
-        "frozen_labels": request.use_frozen_labels,
-    }
-
-
-def _fingerprint(snapshot: str, request: Request, settings: TrainingSettings) -> str:
-    """Names the run: the same data, rule and settings. Where states are kept does not count; what stands behind the
-    base's name is `base_facts`."""
-    body = {**_config(request, settings), "snapshot": snapshot, "rule": asdict(request.rule)}
-    body["base"] = request.base
-    body.pop("save_every")
-    # So that states go on which were saved when any labels counted as frozen that no part of a rule was asked for.
-    body["frozen_labels"] = not request.asked
-    # So that states go on which were saved before there were these options.
-    for name in ("compiled", "second_opinion", "unpacked"):
-        if not body[name]:
-            body.pop(name)
-    if body["preference_output"] == "tanh":
-        body.pop("preference_output")
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-
-
-def _validation(
-    model: ProcessRewardModel, tokenizer: StepTokenizer, card: dict[str, Any], rows: Sequence[SnapshotRow]
-) -> dict[str, Any] | None:
-    """First-mistake figures on the snapshot's validation split, threshold chosen there; None without rows."""
-    judged = [row for row in rows if has_verdict(row)]
-    if not judged:
-        return None
-    scorer = Scorer(model, tokenizer, card)
-    found = scorer.score_all(Unscored(row.id, row.problem, row.steps) for row in judged)
-    scores = [values for _, values in found]
-    report = first_mistake_report(scores, [row.first_mistake for row in judged])
-    # The counts of each kind say which of the figures nothing was measured for.
-    counts = ("count", "count_wrong", "count_right")
-    wanted = ("threshold", "f1", "accuracy_wrong", "accuracy_right", "exact", *counts)
-    return {name: report[name] for name in wanted}
 
 
 def _publish(

@@ -41,7 +41,8 @@ class Scorer:
     An outcome model's score of a step is that of the solution up to the step's end.
 
     mean_over_tokens: a step's score is the mean over the solution's tokens up to the step's end, instead of the
-    reading at that end (for outcome models, which have something to say at every token).
+    reading at that end (for outcome models, which have something to say at every token). bfloat16: products of matrices
+    run in it, as in a training with --bf16.
     """
 
     def __init__(
@@ -50,9 +51,10 @@ class Scorer:
         tokenizer: StepTokenizer,
         card: dict[str, Any],
         mean_over_tokens: bool = False,
+        bfloat16: bool = False,
     ) -> None:
         self.model, self.tokenizer, self.card = model.eval(), tokenizer, card
-        self.mean_over_tokens = mean_over_tokens
+        self.mean_over_tokens, self.bfloat16 = mean_over_tokens, bfloat16
         self.truncated = 0
 
     def score(self, problem: str, steps: Sequence[str]) -> list[float | None]:
@@ -101,7 +103,9 @@ class Scorer:
     def _read(self, trees: Sequence[TokenTree], reads: Sequence[Sequence[int]]) -> list[list[float]]:
         device = next(self.model.parameters()).device
         packed = pack(trees, reads, device=device)
-        flat = probabilities(self.model(packed).float(), self.card).tolist()
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
+            outputs = self.model(packed)
+        flat = probabilities(outputs.float(), self.card).tolist()
         result, offset = [], 0
         for tree in trees:
             result.append(flat[offset : offset + len(tree.tokens)])
@@ -147,6 +151,7 @@ def load_scorer(
     device: str | None = None,
     mean_over_tokens: bool = False,
     layout: GivenLayout | None = None,
+    bfloat16: bool = False,
 ) -> Scorer:
     """Open a checkpoint of `python -m ml train`, or with its `layout` another model (see `ml.prm.given_layout`).
 
@@ -175,7 +180,7 @@ def load_scorer(
         )
     model.to(device or "cpu")
     refuse_wrong_readings(model)
-    return Scorer(model, tokenizer, card, mean_over_tokens)
+    return Scorer(model, tokenizer, card, mean_over_tokens, bfloat16)
 
 
 def probabilities(outputs: torch.Tensor, card: dict[str, Any]) -> torch.Tensor:

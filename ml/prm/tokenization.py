@@ -8,9 +8,11 @@ what lets alternatives share a prefix. Nothing is cut off in silence.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
@@ -27,6 +29,10 @@ STEPS_KEPT = 2**16
 TEXTS_AT_ONCE = 1024
 
 
+# How tokenizers write the tokens that are no text.
+SPECIAL = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
+
+
 @dataclass(frozen=True)
 class Layout:
     """How a solution becomes tokens: what ends each step, what ends the problem ("" for nothing), and the
@@ -41,6 +47,10 @@ class Layout:
     tolerance: float | None = None
 
 
+class TooLong(MisstepError):
+    """A record has a step that does not fit the context even alone behind the problem."""
+
+
 class StepTokenizer:
     """A tokenizer with a layout; caches steps, because siblings and solutions repeat them."""
 
@@ -51,6 +61,32 @@ class StepTokenizer:
         if not self.separator:
             raise MisstepError(f"the separator {layout.separator!r} has no token, expected one that has")
         self._steps: dict[str, list[int]] = {}
+
+    def laid_out(self, separator: str | None, problem_end: str | None) -> StepTokenizer:
+        """The same tokenizer with another end of steps and of the problem, where they are given.
+
+        Raises MisstepError for an end that the tokenizer cannot say, or that looks like a token of its own and is none:
+        what was mistyped would be read as several plain tokens.
+        """
+        given = {"separator": separator, "problem_end": problem_end}
+        asked = {name: text for name, text in given.items() if text is not None}
+        for name, text in asked.items():
+            ids = self.tokenizer.encode(text, add_special_tokens=False)
+            option = f"--{name.replace('_', '-')} {text!r}"
+            if name == "separator" and not ids:
+                raise MisstepError(f"{option} has no token of the base, expected one that has")
+            if self.tokenizer.unk_token_id is not None and self.tokenizer.unk_token_id in ids:
+                raise MisstepError(
+                    f"{option} is unknown to the base's tokenizer, expected a text that it knows"
+                )
+            if len(ids) > 1 and SPECIAL.fullmatch(text.strip()):
+                raise MisstepError(f"{option} has {len(ids)} tokens of the base, expected a token of its own")
+        if not asked:
+            return self
+        ends = {**asdict(self.layout), **asked}
+        return StepTokenizer(
+            self.tokenizer, replace(self.layout, separator=ends["separator"], problem_end=ends["problem_end"])
+        )
 
     def problem(self, text: str) -> list[int]:
         """The problem's tokens, begun by the base's own begin token where it has one."""
@@ -93,7 +129,7 @@ class StepTokenizer:
     ) -> tuple[list[list[int]], int]:
         """Tokens of the problem and of each step that fits, and how many steps at the end did not.
 
-        Raises MisstepError with the record's name when a step does not fit the context even alone behind the
+        Raises TooLong with the record's name when a step does not fit the context even alone behind the
         problem; with `lenient` (for scoring) such a step ends what fits.
         """
         limit = self.layout.maximum_length
@@ -101,20 +137,29 @@ class StepTokenizer:
         if lenient and len(nodes[0]) >= limit:
             return [nodes[0][:limit]], len(steps)
         length = len(nodes[0])
-        for position, text in enumerate(steps):
-            tokens = self.step(text)
-            if not lenient and len(nodes[0]) + len(tokens) > limit:
-                found = len(nodes[0]) + len(tokens)
-                raise MisstepError(
-                    f"record {name}: step {position} and the problem have {found} tokens,"
-                    f" expected at most the context of {limit}"
-                )
+        if not lenient and (found := self.too_long(problem, steps)) is not None:
+            raise TooLong(
+                f"record {name}: step {found[0]} and the problem have {found[1]} tokens,"
+                f" expected at most the context of {limit}"
+            )
         for position, text in enumerate(steps):
             if length + len(self.step(text)) > limit:
                 return nodes, len(steps) - position
             nodes.append(self.step(text))
             length += len(nodes[-1])
         return nodes, 0
+
+    def too_long(self, problem: str, steps: Sequence[str]) -> tuple[int, int] | None:
+        """The first step that does not fit the context even alone behind the problem, and the tokens of both."""
+        length = len(self.problem(problem))
+        for position, text in enumerate(steps):
+            if length + len(self.step(text)) > self.layout.maximum_length:
+                return position, length + len(self.step(text))
+        return None
+
+    def is_too_long(self, problem: str, steps: Sequence[str]) -> bool:
+        """Whether a solution has a step that could not be read whatever is cut off before it."""
+        return self.too_long(problem, steps) is not None
 
     def fits(self, prefix: Sequence[Sequence[int]], text: str) -> bool:
         """Whether a step still lies within the context behind the nodes of its prefix."""
@@ -138,6 +183,19 @@ class StepTokenizer:
         (folder / "steps.json").write_text(json.dumps(asdict(self.layout), indent=2) + "\n", encoding="utf-8")
 
 
+def layout_of(said: Any, path: Path) -> Layout:
+    """The layout that `steps.json` tells. Raises MisstepError for a name that it does not have, and for an end of steps
+    that is no text."""
+    names = [field.name for field in fields(Layout)]
+    unknown = sorted(set(said) - set(names)) if isinstance(said, dict) else [str(said)[:60]]
+    if unknown:
+        raise MisstepError(f"{path}: {', '.join(unknown)}, expected some of {', '.join(names)}")
+    for name in ("separator", "problem_end"):
+        if not isinstance(said.get(name, ""), str):
+            raise MisstepError(f"{path}: {name} {said[name]!r}, expected a text")
+    return Layout(**said)
+
+
 def load_step_tokenizer(
     folder: str | Path,
     maximum_length: int | None = None,
@@ -154,11 +212,11 @@ def load_step_tokenizer(
         tokenizer = AutoTokenizer.from_pretrained(str(root), trust_remote_code=False)
         path = root / "steps.json"
         said = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        if said.pop("token_bias", None) is not None:
+        if isinstance(said, dict) and said.pop("token_bias", None) is not None:
             raise MisstepError(
                 f"{root} has the likelihood head of before (token_bias), expected one trained anew"
             )
-        layout = Layout(**said)
+        layout = layout_of(said, path)
     except (OSError, ValueError, TypeError) as error:
         raise MisstepError(f"{root}: {error}, expected a folder with a tokenizer") from error
     if maximum_length is not None:

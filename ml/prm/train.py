@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ml.prm.likelihood import count_tokens
 from ml.prm.model import ProcessRewardModel
 from ml.prm.objectives import hits, normaliser_of, objective_loss
 from ml.prm.optimizers import optimizers_of
-from ml.prm.packing import batches_within, pack
+from ml.prm.packing import Packed, batches_within, pack
 from ml.prm.resuming import Mark, Run, refuse_parted, resumed, save
 from ml.prm.sharding import whole
 from ml.prm.termination import TerminationFlag
@@ -33,7 +33,8 @@ class TrainingSettings:
     """learning_rate is reached after `warmup` (share of all steps) and falls along a cosine to a tenth.
 
     batch_size: examples per update. tokens_per_row: the most tokens in one packed row (an update may take
-    several). save_every: updates between states. class_weights: per class, None for equal ones.
+    several). save_every: updates between states. validate_every: updates between looks at the validation split, 0 for
+    none. class_weights: per class, None for equal ones.
     language_weight: of the next-token loss on right steps, beside the objective's (see `ml.prm.likelihood`).
     optimizer: see `ml.prm.optimizers`. preference_output: see `losses.compared`.
     """
@@ -52,6 +53,7 @@ class TrainingSettings:
     bfloat16: bool = False
     language_weight: float = 0.0
     save_every: int = 200
+    validate_every: int = 0
     optimizer: str = "adamw"
     preference_output: str = "tanh"
 
@@ -67,8 +69,12 @@ def train(
     state_folder: Path | None = None,
     mark: Mark | None = None,
     group: Group | None = None,
+    validate: Callable[[], Mapping[str, float]] | None = None,
 ) -> Run:
     """Train in place. With `state_folder` the run saves states there and goes on from the newest one.
+
+    What `validate` finds after every so many updates stands in the run's history; it leaves the weights, and what is
+    drawn at random, as they were.
 
     Raises MisstepError when there is nothing to learn from, when the folder's states are of another run (see `mark`),
     or when a loss or the gradient stops being finite; Terminated after SIGTERM, once the state is on disk.
@@ -98,8 +104,11 @@ def train(
             run.step += 1
             run.history.append({"step": run.step, "loss": loss, "accuracy": accuracy, "learning_rate": rate})
             read = sum(len(example.reads) for example in batch)
+            pace = {_pace_of(settings): round(read / (time.perf_counter() - started), 1)}
+            found = _validated(model, validate) if validate and _is_due(run.step, settings) else {}
+            run.history[-1].update(found)
             try:
-                _report(progress, run, read / (time.perf_counter() - started))
+                _report(progress, run, {**pace, **found}, bool(found))
             except BrokenPipeError:
                 # Whoever started this and read its words has died: nobody waits for it, and the next one goes on.
                 flag.raised = True
@@ -113,6 +122,20 @@ def train(
                 raise Terminated(f"stopped at step {run.step}; the same command goes on from there")
     model.eval()
     return run
+
+
+def _is_due(step: int, settings: TrainingSettings) -> bool:
+    return step == settings.steps or (settings.validate_every > 0 and step % settings.validate_every == 0)
+
+
+def _validated(model: ProcessRewardModel, validate: Callable[[], Mapping[str, float]]) -> dict[str, float]:
+    """A look at the validation split after which training goes on as if there had been none."""
+    device = next(model.parameters()).device
+    model.eval()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        found = dict(validate())
+    model.train()
+    return found
 
 
 def learning_rate_at(step: int, settings: TrainingSettings) -> float:
@@ -136,16 +159,8 @@ def _update(
 
     Returns the objective's loss, the share that came out right, and the loss with what is learned beside it.
     """
-    options: dict[str, Any] = {}
     device = next(model.parameters()).device
-    if settings.objective == "preference":
-        options["preference_output"] = settings.preference_output
-    if settings.objective == "classifier":
-        options["smoothing"] = settings.smoothing
-        if settings.class_weights:
-            options["class_weights"] = torch.tensor(settings.class_weights, device=device)
-    weights = settings.class_weights if settings.objective == "classifier" else None
-    normaliser = normaliser_of(settings.objective, batch, weights, settings.smoothing)
+    normaliser = normaliser_in(batch, settings)
     spoken = count_tokens(batch, model.closing) if settings.language_weight else 0
     mine = group.share(batch)
     losses: list[torch.Tensor] = []
@@ -157,14 +172,13 @@ def _update(
         # With split weights, a process without rows left goes through the others' passes with one of no weight.
         is_idle = turn >= len(rows)
         row = [batch[0]] if is_idle else [mine[index] for index in rows[turn]]
-        whole_paths = [example.reads_paths for example in row]
-        packed = pack([e.tree for e in row], [e.reads for e in row], whole_paths, device)
+        packed = packed_row(row, device)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
             if settings.language_weight:
                 outputs, beside = model.with_language_loss(packed, row, spoken)
             else:
                 outputs, beside = model(packed), None
-        loss = objective_loss(settings.objective, outputs, row, normaliser, **options)
+        loss = loss_of(outputs, row, settings, normaliser)
         total = loss if beside is None else loss + settings.language_weight * beside
         if is_idle:
             (total * 0.0).backward()
@@ -180,6 +194,31 @@ def _update(
     sums = [sum(map(float, numbers)) for numbers in (losses, totals, hit)]
     loss_sum, total_sum, right, asked = group.add_numbers(*sums, asked)
     return loss_sum, right / max(asked, 1), total_sum
+
+
+def packed_row(row: Sequence[Example], device: torch.device) -> Packed:
+    """Examples end to end, as the model reads them."""
+    return pack([e.tree for e in row], [e.reads for e in row], [e.reads_paths for e in row], device)
+
+
+def normaliser_in(examples: Sequence[Example], settings: TrainingSettings) -> float:
+    """What the losses of these examples' rows are divided by, so that their sum is a mean."""
+    weights = settings.class_weights if settings.objective == "classifier" else None
+    return normaliser_of(settings.objective, examples, weights, settings.smoothing)
+
+
+def loss_of(
+    outputs: torch.Tensor, row: Sequence[Example], settings: TrainingSettings, normaliser: float
+) -> torch.Tensor:
+    """The objective's loss of a packed row, as the settings have it."""
+    options: dict[str, Any] = {}
+    if settings.objective == "preference":
+        options["preference_output"] = settings.preference_output
+    if settings.objective == "classifier":
+        options["smoothing"] = settings.smoothing
+        if settings.class_weights:
+            options["class_weights"] = torch.tensor(settings.class_weights, device=outputs.device)
+    return objective_loss(settings.objective, outputs, row, normaliser, **options)
 
 
 def batch_of(count: int, settings: TrainingSettings, step: int) -> list[int]:
@@ -201,13 +240,19 @@ def _shuffled(seed: int, epoch: int, count: int) -> list[int]:
     return _ORDERS[key]
 
 
-def _report(progress: Progress, run: Run, labelled_steps_per_second: float) -> None:
+def _pace_of(settings: TrainingSettings) -> str:
+    """An outcome is read at a solution's end, or at each of its tokens, and at no labelled step."""
+    is_outcome = settings.objective == "outcome"
+    return "readings_per_second" if is_outcome else "labelled_steps_per_second"
+
+
+def _report(progress: Progress, run: Run, beside: Mapping[str, float], is_due: bool) -> None:
     last = run.history[-1]
     metrics = {
         "loss": round(last["loss"], 5),
         "accuracy": round(last["accuracy"], 4),
-        "labelled_steps_per_second": round(labelled_steps_per_second, 1),
+        **beside,
         "step": run.step,
         "learning_rate": last["learning_rate"],
     }
-    progress.report(run.step, metrics=metrics)
+    progress.report(run.step, metrics=metrics, is_due=is_due)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from labelsite.autolabels.importers import read_estimates
 from labelsite.autolabels.models import EstimateRun, Shard, SolutionEstimate
 from labelsite.autolabels.progress import progress_of
 from labelsite.autolabels.services import load_shard, start_estimates, start_search
@@ -12,6 +11,7 @@ from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
 from labelsite.problems.models import Problem, Solution
 from ml.errors import MisstepError
+from ml.result_lines import read_estimates
 from tests.autolabels.files import estimate_line, write_run
 from tests.factories import make_problem, make_solution
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labelsite.snapshots.consensus import CHECKER, Look, evidence_of, option_rating, people_first, verdict_of
+from ml.targets.consensus import CHECKER, Look, evidence_of, option_rating, people_first, verdict_of
 
 
 def look(name: str, trajectory: list[int], labeler: str = "annotator", **fields: object) -> Look:

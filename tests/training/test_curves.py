@@ -29,3 +29,16 @@ def test_a_chart_of_the_reported_values_says_nothing_of_means():
     (chart,) = charts([RunCurves("short", losses(35))])
     assert chart.note == ""
     assert chart.rows[-1][2] == "0.25"
+
+
+def test_the_validation_split_has_its_curves_beside_those_of_the_training():
+    points = [(2.0, 0.5), (4.0, 0.25)]
+    metrics = {"validation_loss": points, "validation_f1": points}
+    drawn = charts([RunCurves("run", losses(5) | metrics)])
+    titles = [chart.title for chart in drawn]
+    assert titles == ["Loss", "Loss on the validation split", "Validation F1"]
+
+
+def test_an_outcome_model_s_pace_is_drawn_as_what_it_counts():
+    (chart,) = charts([RunCurves("run", {"readings_per_second": [(1.0, 9.0), (2.0, 8.0)]})])
+    assert chart.title == "Readings per second"

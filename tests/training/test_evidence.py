@@ -11,7 +11,6 @@ from labelsite.annotations.models import Origin
 from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns.models import Campaign, Task, TaskKind, TaskState
 from labelsite.comparison.models import Adjudication
-from labelsite.snapshots.consensus import CHECKER
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import folder_of, freeze
 from labelsite.training import evidence, services
@@ -19,6 +18,7 @@ from labelsite.training.models import Checkpoint
 from ml.errors import MisstepError
 from ml.evaluation.judged import joined
 from ml.snapshot import read_snapshot
+from ml.targets.consensus import CHECKER
 from tests.factories import (
     make_annotation,
     make_campaign,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ml.commands.train import TARGET_TOKENS
+from ml.commands.train_options import TARGET_TOKENS
 from ml.pocket.checker import first_mistake
 from ml.pocket.lessons import COURSES, NOT_LEARNED, VERDICTS, lessons, mistaken
 from ml.pocket.tokenizer import BEGIN, DRILL, END, PROSE, STEP, build_tokenizer

@@ -1,0 +1,131 @@
+"""`python -m ml snapshot`: a file's labels, frozen into the folder that `python -m ml train` reads."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from ml.errors import BadRecord, MisstepError
+from ml.evaluation.judged import format_of
+from ml.formats import FORMATS, read
+from ml.progress import Progress, print_result
+from ml.records import LabelledSolution, SolutionEstimate
+from ml.result_lines import read_estimates
+from ml.snapshot import SnapshotRow, write_snapshot
+from ml.targets.file_rows import rows_from
+from ml.targets.rules import CHOICES, LabelRule, idle_parts
+
+RULE_OPTIONS = ("neutral", "target", "threshold", "label_rule", "after_mistake", "automatic_weight")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    arguments = argparse.ArgumentParser(prog="python -m ml snapshot", description=__doc__)
+    arguments.add_argument("--solutions", required=True, type=Path, metavar="FILE")
+    arguments.add_argument("--format", choices=FORMATS, help="of --solutions; guessed if left out")
+    arguments.add_argument(
+        "--estimates", type=Path, metavar="FILE", help="estimates.jsonl of `python -m ml autolabel` on them"
+    )
+    arguments.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new or empty folder")
+    arguments.add_argument("--name", help="on the checkpoint's card; the file's name")
+    arguments.add_argument(
+        "--labels", choices=CHOICES["labels"], help="whose; human, and mixed with --estimates"
+    )
+    arguments.add_argument(
+        "--label-rule", choices=CHOICES["mixture"], help="how people and rollouts are mixed"
+    )
+    arguments.add_argument("--neutral", choices=CHOICES["neutral"], help="what a rating of 0 counts as")
+    arguments.add_argument("--target", choices=CHOICES["target"], help="what rollouts give")
+    arguments.add_argument(
+        "--threshold", type=float, help="hard: right when the share of right rollouts is above"
+    )
+    arguments.add_argument(
+        "--after-mistake", choices=CHOICES["after_mistake"], help="labels behind the first one"
+    )
+    arguments.add_argument("--automatic-weight", type=float, help="annotators that the search counts for")
+    return arguments
+
+
+def main(argv: list[str]) -> int:
+    """Write the folder, whole or not at all."""
+    options = parser().parse_args(argv)
+    out: Path = options.out
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise MisstepError(f"{out} already holds files, expected a new or empty folder")
+    rule, source = _rule(options), str(options.solutions)
+    format = format_of(options.solutions, options.format)
+    estimates = _estimates(options.estimates)
+    known: set[str] = set()
+    dropped: Counter[str] = Counter()
+    rows = rows_from(source, _noted(read(options.solutions, format), known), estimates, rule, dropped)
+    if strangers := sorted(set(estimates) - known):
+        raise MisstepError(
+            f"{options.estimates}: {len(strangers)} of its ids are not in {source} ({', '.join(strangers[:20])}),"
+            " expected estimates of its solutions"
+        )
+    if not rows:
+        reasons = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in sorted(dropped.items()))
+        raise MisstepError(
+            f"{source}: {rule.labels} labels are on none of its solutions (left out: {reasons or 'nothing'}),"
+            " expected some that have them"
+        )
+    manifest = write_snapshot(
+        out,
+        rows,
+        name=options.name or options.solutions.name,
+        labels=rule.labels,
+        rule=asdict(rule),
+        counts=_labels_by(rows),
+        filters=dropped,
+        lineage={"file": options.solutions.name, "format": format, "estimates": bool(estimates)},
+    )
+    told = ("name", "labels", "rule", "counts", "filters", "sha256")
+    print_result({"snapshot": str(out), **{name: manifest[name] for name in told}})
+    return 0
+
+
+def _rule(options: argparse.Namespace) -> LabelRule:
+    """Raises MisstepError for a part of the rule that would change nothing, or that no rule can have."""
+    labels = options.labels or ("mixed" if options.estimates else "human")
+    given = {name: getattr(options, name) for name in RULE_OPTIONS if getattr(options, name) is not None}
+    if "label_rule" in given:
+        given["mixture"] = given.pop("label_rule")
+    if idle := idle_parts(labels, given):
+        named = "label-rule" if idle[0] == "mixture" else idle[0].replace("_", "-")
+        raise MisstepError(f"--{named} would change nothing in labels {labels}, expected it left out")
+    if not 0 <= given.get("threshold", 0.0) < 1:
+        raise MisstepError(f"--threshold {given['threshold']}, expected from 0 to below 1")
+    if not 0 <= given.get("automatic_weight", 1.0) < float("inf"):
+        raise MisstepError(f"--automatic-weight {given['automatic_weight']}, expected 0 or more")
+    if options.estimates and labels == "human":
+        raise MisstepError("--estimates with --labels human, expected automatic or mixed labels with it")
+    return LabelRule(**{**given, "labels": labels})
+
+
+def _estimates(path: Path | None) -> dict[str, SolutionEstimate]:
+    if path is None:
+        return {}
+    found: dict[str, SolutionEstimate] = {}
+    for number, estimate in enumerate(read_estimates(path), start=1):
+        if estimate.id in found:
+            raise BadRecord(str(path), number, f"id {estimate.id!r} a second time", "each id once")
+        found[estimate.id] = estimate
+    return found
+
+
+def _noted(labelled: Iterator[LabelledSolution], known: set[str]) -> Iterator[LabelledSolution]:
+    """The solutions, while their ids are noted and progress is told."""
+    progress = Progress("solutions")
+    for number, one in enumerate(labelled, start=1):
+        known.add(one.solution.id)
+        progress.report(number)
+        yield one
+
+
+def _labels_by(rows: list[SnapshotRow]) -> dict[str, int]:
+    return dict(
+        Counter(f"labels_by_{origin}" for row in rows for origin in (row.human or {}).get("origins", ()))
+    )

@@ -1,0 +1,69 @@
+"""Which run a run is: its settings as the card tells them, and one name for all that decides its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+from ml.prm.request import Request, tolerance
+from ml.prm.train import TrainingSettings
+
+# Options that came later, with what they are where nobody asks for them: states go on which were saved before.
+LATER: dict[str, Any] = {
+    "compiled": False,
+    "unpacked": False,
+    "second_opinion": None,
+    "preference_output": "tanh",
+    "lora_dropout": 0.0,
+    "too_long": "refuse",
+}
+
+
+def config_of(request: Request, settings: TrainingSettings) -> dict[str, Any]:
+    """The settings, for the card."""
+    return {
+        **asdict(settings),
+        **asdict(request.examples),
+        "epochs": None if request.steps is not None else request.epochs,
+        "head": request.head,
+        "tolerance": tolerance(request),
+        "trees": request.trees,
+        "target_tokens": list(request.target_tokens),
+        "lora_rank": request.lora_rank,
+        "lora_alpha": _lora_alpha(request),
+        "lora_dropout": request.lora_dropout,
+        "lora_targets": list(request.lora_targets) if request.lora_rank else None,
+        "second_opinion": request.opinion_said,
+        "maximum_length": request.maximum_length,
+        "too_long": request.too_long,
+        "gradient_checkpointing": request.gradient_checkpointing,
+        "compiled": request.is_compiled,
+        "unpacked": not request.is_packed,
+        "from_scratch": request.from_scratch,
+        "extra_layers": request.extra_layers,
+        "limit": request.limit,
+        "frozen_labels": request.use_frozen_labels,
+    }
+
+
+def fingerprint_of(snapshot: str, request: Request, settings: TrainingSettings) -> str:
+    """Names the run: the same data, rule and settings. Where states are kept and when it is looked at does not count;
+    what stands behind the base's name is `base_facts`."""
+    body = {**config_of(request, settings), "snapshot": snapshot, "rule": asdict(request.rule)}
+    body["base"] = request.base
+    for name in ("save_every", "validate_every"):
+        body.pop(name)
+    # So that states go on which were saved when any labels counted as frozen that no part of a rule was asked for.
+    body["frozen_labels"] = not request.asked
+    for name, usual in {**LATER, "lora_alpha": _lora_alpha(replace(request, lora_alpha=None))}.items():
+        if body[name] == usual:
+            body.pop(name)
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _lora_alpha(request: Request) -> float | None:
+    if not request.lora_rank:
+        return None
+    return 2 * request.lora_rank if request.lora_alpha is None else request.lora_alpha

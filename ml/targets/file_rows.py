@@ -1,0 +1,179 @@
+"""A file's solutions, with its own labels and estimates beside it, as the rows of a snapshot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ml.errors import BadRecord
+from ml.formats.label_rules import trajectory_ratings
+from ml.records import (
+    Annotation,
+    FinishReason,
+    LabelledSolution,
+    Position,
+    Solution,
+    SolutionEstimate,
+)
+from ml.snapshot import SnapshotRow, problem_hash, split_of
+from ml.snapshot_checks import complaint_about
+from ml.targets.consensus import CHECKER, Look, Verdict, evidence_of, option_rating, people_first, verdict_of
+from ml.targets.rules import LabelRule
+from ml.targets.snapshot_rows import label_rows
+
+QUALITY_CONTROL_FLAGS = ("is_quality_control_question", "is_initial_screening_question")
+SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
+# What a format's own file says of rollouts (`Solution.extra`): hard or soft estimations.
+OWN_SERIES = ("hard", "soft")
+
+
+@dataclass
+class _Item:
+    """One distinct solution with all that was said of it."""
+
+    line: int
+    solution: Solution
+    looks: list[Look] = field(default_factory=list)
+    estimate: SolutionEstimate | None = None
+
+
+def rows_from(
+    source: str,
+    labelled: Iterable[LabelledSolution],
+    estimates: Mapping[str, SolutionEstimate],
+    rule: LabelRule,
+    dropped: Counter[str],
+) -> list[SnapshotRow]:
+    """The labelled rows of a file; `dropped` counts what is left out, by reason.
+
+    Solutions of the same steps to a problem of the same text are one row, whoever labelled them; the first one's id
+    stands. A problem is named by the first solution that has its text. Raises BadRecord, with the record's id, for a
+    solution that no snapshot can hold and for estimates of another number of steps. `source` is what messages call the
+    file.
+    """
+    rows: list[SnapshotRow] = []
+    problems: dict[str, str] = {}
+    for item in _distinct(source, labelled, estimates, dropped):
+        row = _row(item, problems, rule, dropped)
+        if row is None:
+            continue
+        if complaint := complaint_about(row):
+            raise BadRecord(source, item.line, f"record {row.id}: {complaint[0]}", complaint[1])
+        rows.append(row)
+    decided = label_rows(rows, rule)
+    kept = [row for row in decided if any(label is not None for label in row.labels)]
+    if len(kept) < len(decided):
+        dropped["solutions_without_labels"] += len(decided) - len(kept)
+    return kept
+
+
+def _distinct(
+    source: str,
+    labelled: Iterable[LabelledSolution],
+    estimates: Mapping[str, SolutionEstimate],
+    dropped: Counter[str],
+) -> Iterable[_Item]:
+    found: dict[tuple[str, tuple[Position, ...]], _Item] = {}
+    for one in labelled:
+        solution = one.solution
+        if not solution.steps:
+            dropped["solutions_without_usable_steps"] += 1
+            continue
+        item = found.setdefault(
+            (problem_hash(solution.problem.text), solution.positions), _Item(one.line, solution)
+        )
+        dropped.update(["repeated_solutions"] if item.solution is not solution else [])
+        estimate = estimates.get(solution.id)
+        if estimate is not None and len(estimate.steps) != len(solution.steps):
+            told = f"record {solution.id}: estimates of {len(estimate.steps)} steps"
+            raise BadRecord(source, one.line, told, f"those of its {len(solution.steps)}")
+        item.estimate = item.estimate or estimate
+        if (look := _look(one, len(item.looks), dropped)) is not None:
+            item.looks.append(look)
+    return found.values()
+
+
+def _look(labelled: LabelledSolution, earlier: int, dropped: Counter[str]) -> Look | None:
+    """What the file's person said; None for nobody, and for what must not be trained on, which is counted."""
+    said = labelled.annotation
+    if said is None:
+        return None
+    if reason := _left_out(labelled, said):
+        dropped[reason] += 1
+        return None
+    given = trajectory_ratings(labelled.solution, said)
+    until = given.index(None) if None in given else len(given)
+    places = enumerate(position.chosen for position in labelled.solution.positions)
+    chosen = set(places)
+    options = {
+        (rating.position, rating.option): rating.rating
+        for rating in said.ratings
+        if (rating.position, rating.option) not in chosen
+    }
+    labeler = CHECKER if said.labeler == CHECKER.removeprefix("imported:") else said.labeler
+    # PRM800K names its people. Two lines of one solution are two looks, also where the file names nobody.
+    name = str(said.extra.get("labeler") or labeler) + (f" {earlier + 1}" if earlier else "")
+    ratings = [rating for rating in given[:until] if rating is not None]
+    return Look(name, labeler, str(said.finish_reason), ratings, options)
+
+
+def _left_out(labelled: LabelledSolution, said: Annotation) -> str:
+    if any(said.extra.get(flag) for flag in QUALITY_CONTROL_FLAGS):
+        return "annotations_for_quality_control"
+    if said.finish_reason == FinishReason.GIVE_UP:
+        return "annotations_unfinished"
+    return "annotations_that_break_a_rule" if labelled.broken_rule else ""
+
+
+def _row(item: _Item, problems: dict[str, str], rule: LabelRule, dropped: Counter[str]) -> SnapshotRow | None:
+    solution, steps = item.solution, list(item.solution.steps)
+    looks = people_first(item.looks)
+    reported = sum(look.finish_reason == FinishReason.BAD_PROBLEM for look in looks)
+    if rule.labels != "automatic" and reported and reported >= sum(look.is_verdict for look in looks):
+        dropped["bad_problems"] += 1
+        return None
+    verdict = None if rule.labels == "automatic" else verdict_of(looks, len(steps), None)
+    human = evidence_of(verdict, len(steps)) if verdict else None
+    automatic = None if rule.labels == "human" else _automatic(item)
+    if human is None and automatic is None:
+        dropped["solutions_without_evidence"] += 1
+        return None
+    name = problems.setdefault(problem_hash(solution.problem.text), solution.problem.id)
+    return SnapshotRow(
+        id=solution.id,
+        problem_id=name,
+        problem=solution.problem.text,
+        answer=solution.problem.answer,
+        steps=steps,
+        final_answer=solution.final_answer,
+        is_correct=solution.is_correct,
+        generator=solution.generator,
+        split=split_of(solution.problem.text),
+        human=human,
+        automatic=automatic,
+        labels=[None] * len(steps),
+        label_source=[None] * len(steps),
+        options=list(_options(solution, verdict)),
+    )
+
+
+def _automatic(item: _Item) -> dict[str, Any] | None:
+    """The estimates beside the file; without them the estimations that its own format has."""
+    if item.estimate is not None:
+        found = {name: [getattr(step, name) for step in item.estimate.steps] for name in SERIES}
+        return found if any(found["visits"]) else None
+    own = {name: list(item.solution.extra[name]) for name in OWN_SERIES if item.solution.extra.get(name)}
+    return own or None
+
+
+def _options(solution: Solution, verdict: Verdict | None) -> Iterator[dict[str, Any]]:
+    """The alternatives beside the trajectory of which a person said something."""
+    for index, position in enumerate(solution.positions[: len(solution.steps) + 1]):
+        for number, option in enumerate(position.options):
+            if number == position.chosen:
+                continue
+            rating = option_rating(verdict, index, number, option.source == "human")
+            if rating is not None:
+                yield {"position": index, "text": option.text, "rating": rating, "q_value": None}

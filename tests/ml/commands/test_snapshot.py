@@ -1,0 +1,132 @@
+"""`python -m ml snapshot`: from a file of one's own labels to a checkpoint, without the site."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ml.__main__ import main as ml_main
+from ml.commands.snapshot import main
+from ml.errors import BadRecord, MisstepError
+from ml.snapshot import leaked_problems, read_snapshot
+from tests.autolabels.files import estimate_line, write_lines
+from tests.data import real_data
+from tests.ml.prm.commands import processbench_file
+from tests.ml.prm.toys import sums
+
+
+def frozen(tmp_path, capsys, rows, *options, out="snapshot"):
+    path = processbench_file(tmp_path, rows)
+    given = ["--solutions", str(path), "--format", "processbench", "--out", str(tmp_path / out), *options]
+    assert main(given) == 0
+    return read_snapshot(tmp_path / out), json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_own_labels_train_a_model_without_the_site(tmp_path, capsys):
+    rows = sums(40)
+    snapshot, told = frozen(tmp_path, capsys, rows)
+    assert told["sha256"] == snapshot.sha256 and told["counts"]["rows"] == 40
+    by_id = {row.id: row for row in snapshot}
+    assert [(by_id[row.id].labels, by_id[row.id].first_mistake) for row in rows] == [
+        (row.labels, row.first_mistake) for row in rows
+    ]
+    assert {row.split for row in by_id.values()} == {"train", "validation", "test"}
+    out = tmp_path / "checkpoint"
+    quick = ["--base", "small", "--steps", "2", "--batch-size", "8", "--out", str(out)]
+    assert ml_main(["train", "--snapshot", str(tmp_path / "snapshot"), *quick]) == 0
+    card = json.loads((out / "card.json").read_text())
+    assert card["snapshot"] == {"sha256": snapshot.sha256, "name": "solutions.jsonl"}
+    assert card["counts"]["train_rows"] == told["counts"]["train"]
+
+
+def test_solutions_of_one_text_of_a_problem_are_of_one_problem_in_one_split(tmp_path, capsys):
+    row = sums(2)[1]
+    again = replace(row, id="again")
+    other = replace(row, id="other", problem="  " + row.problem.upper(), steps=[*row.steps, "so it is"])
+    snapshot, told = frozen(tmp_path, capsys, [row, again, other])
+    found = list(snapshot)
+    assert [one.id for one in found] == [row.id, "other"] and not leaked_problems(found)
+    assert found[0].problem_id == found[1].problem_id
+    # The one that stands twice was looked at twice.
+    assert found[0].human["annotators"] == 2 and told["filters"] == {"repeated_solutions": 1}
+
+
+def test_most_of_those_who_looked_at_a_solution_decide(tmp_path, capsys):
+    row = replace(sums(2)[0], first_mistake=None)
+    rows = [row, replace(row, id="b", first_mistake=1), replace(row, id="c", first_mistake=1)]
+    snapshot, _ = frozen(tmp_path, capsys, rows)
+    (one,) = snapshot
+    assert one.first_mistake == 1 and one.labels == [1.0, 0.0, None]
+
+
+def test_estimates_stand_beside_the_file_s_labels(tmp_path, capsys):
+    row = sums(1)[0]
+    estimates = write_lines(tmp_path / "estimates.jsonl", [estimate_line(row.id, [4, 0, 0])])
+    snapshot, told = frozen(tmp_path, capsys, [row], "--estimates", str(estimates), "--labels", "automatic")
+    assert told["labels"] == "automatic" and next(iter(snapshot)).labels == [1.0, 0.0, None]
+    mixed, told = frozen(tmp_path, capsys, [row], "--estimates", str(estimates), out="mixed")
+    (one,) = mixed
+    assert told["labels"] == "mixed" and one.labels == [1.0, 1.0, 1.0]
+    assert one.human is not None and one.automatic["correct"] == [4, 0, 0]
+    rule = ("--label-rule", "agreement_weighted")
+    weighted, told = frozen(tmp_path, capsys, [row], "--estimates", str(estimates), *rule, out="weighted")
+    assert told["rule"]["mixture"] == "agreement_weighted" and next(iter(weighted)).labels[1] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        (
+            [("sum-0-0", [4, 0])],
+            r"solutions.jsonl:1: record sum-0-0: estimates of 2 steps, expected those of its 3",
+        ),
+        ([("sum-0-9", [4, 0, 0])], r"1 of its ids are not in .*\(sum-0-9\)"),
+        ([("sum-0-0", [4, 0, 0])] * 2, "id 'sum-0-0' a second time"),
+    ],
+)
+def test_estimates_that_do_not_fit_the_file_are_refused_with_their_id(tmp_path, capsys, lines, complaint):
+    estimates = write_lines(tmp_path / "estimates.jsonl", [estimate_line(*line) for line in lines])
+    with pytest.raises((BadRecord, MisstepError), match=complaint):
+        frozen(tmp_path, capsys, sums(1), "--estimates", str(estimates))
+    assert not (tmp_path / "snapshot").exists()
+
+
+def test_a_file_without_labels_of_the_kind_is_refused_and_says_why(tmp_path, capsys):
+    with pytest.raises(MisstepError, match=r"automatic labels are on none .* solutions without evidence: 2"):
+        frozen(tmp_path, capsys, sums(2), "--labels", "automatic")
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--target", "soft"], "--target would change nothing in labels human"),
+        (["--labels", "automatic", "--threshold", "1.5"], "--threshold 1.5, expected from 0"),
+    ],
+)
+def test_what_would_change_nothing_or_cannot_be_is_refused(tmp_path, capsys, options, complaint):
+    with pytest.raises(MisstepError, match=complaint):
+        frozen(tmp_path, capsys, sums(2), *options)
+
+
+def test_a_folder_with_files_is_not_written_over(tmp_path, capsys):
+    frozen(tmp_path, capsys, sums(2))
+    with pytest.raises(MisstepError, match="already holds files"):
+        frozen(tmp_path, capsys, sums(2))
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "labels"),
+    [("processbench", "processbench", "human"), ("prm800k", "prm800k", "human"),
+     ("math_shepherd", "math_shepherd", "automatic"), ("big_bench_mistake", "big_bench_mistake", "human")],
+)  # fmt: skip
+def test_real_files_freeze_by_the_labels_that_they_have(tmp_path, capsys, name, format, labels):
+    path = sorted(real_data(name).glob("*.jsonl*"))[0]
+    lines = path.read_text(encoding="utf-8").splitlines()[:40]
+    some = tmp_path / "some.jsonl"
+    some.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    given = ["--solutions", str(some), "--format", format, "--labels", labels, "--out", str(tmp_path / "out")]
+    assert main(given) == 0
+    rows = list(read_snapshot(tmp_path / "out"))
+    assert rows and all(any(label is not None for label in row.labels) for row in rows)

@@ -1,0 +1,62 @@
+"""bfloat16 outside of the training loop: in scoring and validation, and for what LoRA leaves as it is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ml.commands import score as score_command
+from ml.prm import load_scorer
+from ml.prm import run as running
+from ml.prm.frozen import halve
+from tests.ml.prm.commands import processbench_file, trained
+from tests.ml.prm.test_learning_rates import given_base
+from tests.ml.prm.toys import sums
+
+
+def test_scores_in_bfloat16_are_near_those_in_float32_and_not_the_same(tmp_path, capsys):
+    checkpoint, _ = trained(tmp_path, capsys, "--steps", "20")
+    row = sums(1)[0]
+    exact = load_scorer(checkpoint).score(row.problem, row.steps)
+    rounded = load_scorer(checkpoint, bfloat16=True).score(row.problem, row.steps)
+    assert rounded == pytest.approx(exact, abs=0.02) and rounded != exact
+    given = ["--checkpoint", str(checkpoint), "--solutions", str(processbench_file(tmp_path, [row]))]
+    out = tmp_path / "scores.jsonl"
+    assert score_command.main([*given, "--format", "processbench", "--out", str(out), "--bf16"]) == 0
+    assert json.loads(out.read_text())["scores"] == rounded
+
+
+def base_in_bfloat16(folder):
+    """A base as it is usually published: weights that bfloat16 holds."""
+    base = given_base(folder)
+    path = folder / "model.safetensors"
+    save_file({n: t.to(torch.bfloat16) for n, t in load_file(path).items()}, path, {"format": "pt"})
+    return base
+
+
+LORA = ("--lora", "2", "--bf16", "--learning-rate", "0.01", "--validate-every", "2")
+
+
+def test_frozen_matrices_take_half_of_the_memory_and_nothing_else_changes(tmp_path, capsys, monkeypatch):
+    base = base_in_bfloat16(tmp_path / "base")
+    halved = []
+    monkeypatch.setattr(running, "halve", lambda model: halved.append(halve(model)))
+    small, told = trained(tmp_path, capsys, "--base", base, *LORA)
+    assert halved[0] >= 7
+    monkeypatch.setattr(running, "halve", lambda model: None)
+    snapshot = tmp_path / "snapshot"
+    large, before = trained(tmp_path, capsys, "--base", base, *LORA, snapshot=snapshot, out="large")
+    first, second = (load_file(folder / "model.safetensors") for folder in (small, large))
+    assert all(torch.equal(first[name], second[name]) for name in first | second)
+    assert {tensor.dtype for tensor in first.values()} == {torch.float32}
+    assert told["metrics"] == before["metrics"]
+
+
+def test_a_base_that_bfloat16_would_round_keeps_its_digits(tmp_path, capsys, monkeypatch):
+    halved = []
+    monkeypatch.setattr(running, "halve", lambda model: halved.append(halve(model)))
+    trained(tmp_path, capsys, "--base", given_base(tmp_path / "base"), *LORA)
+    assert halved == [0]

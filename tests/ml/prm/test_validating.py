@@ -1,0 +1,104 @@
+"""Looks at the validation split while a model trains: what they find, and that they change nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ml.errors import MisstepError
+from ml.prm import run as running
+from tests.ml.prm.commands import snapshot_of, trained
+from tests.ml.prm.test_learning_rates import given_base
+from tests.ml.prm.toys import forget_last_state, sums
+
+
+def history(checkpoint):
+    return [json.loads(line) for line in (checkpoint / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(checkpoint):
+    return load_file(checkpoint / "model.safetensors")
+
+
+def are_same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in first | second)
+
+
+# Adapters with dropout draw at random in every update: what validation drew would show in the next one.
+DRAWING = ("--steps", "6", "--learning-rate", "0.01", "--lora", "2", "--lora-dropout", "0.3")
+
+
+def test_the_loss_and_f1_of_held_out_problems_stand_in_the_history(tmp_path, capsys):
+    checkpoint, result = trained(tmp_path, capsys, "--steps", "5", "--validate-every", "2")
+    found = history(checkpoint)
+    assert [line["step"] for line in found if "validation_loss" in line] == [2, 4, 5]
+    assert all(math.isfinite(line["validation_loss"]) for line in found if line["step"] in (2, 4, 5))
+    # The last look is at the model that is published.
+    assert found[-1]["validation_f1"] == result["metrics"]["validation"]["f1"]
+
+
+@pytest.mark.parametrize("objective", ["classifier", "value", "preference", "outcome"])
+def test_every_objective_has_a_loss_on_held_out_problems(tmp_path, capsys, objective):
+    checkpoint, _ = trained(tmp_path, capsys, "--objective", objective, "--validate-every", "3")
+    assert history(checkpoint)[-1]["validation_loss"] > 0
+
+
+def test_looking_at_the_validation_split_leaves_the_weights_as_they_come_without(tmp_path, capsys):
+    base = given_base(tmp_path / "base")
+    plain, _ = trained(tmp_path, capsys, "--base", base, *DRAWING)
+    given = ("--base", base, *DRAWING, "--validate-every", "1")
+    looked, _ = trained(tmp_path, capsys, *given, snapshot=tmp_path / "snapshot", out="looked")
+    assert are_same(weights(plain), weights(looked))
+
+
+def test_a_run_that_looks_goes_on_to_the_same_bits_and_the_same_history(tmp_path, capsys):
+    given = ("--base", given_base(tmp_path / "base"), *DRAWING, "--validate-every", "2", "--save-every", "3")
+    whole, _ = trained(tmp_path, capsys, *given)
+    part, _ = trained(tmp_path, capsys, *given, "--keep-state", snapshot=tmp_path / "snapshot", out="part")
+    forget_last_state(tmp_path / "part.state")
+    for name in ("card.json", "manifest.json", "metrics.jsonl"):
+        (part / name).unlink()
+    for path in part.glob("*.safetensors"):
+        path.unlink()
+    again, _ = trained(tmp_path, capsys, *given, snapshot=tmp_path / "snapshot", out="part")
+    assert history(again) == history(whole) and are_same(weights(again), weights(whole))
+
+
+def test_a_run_may_be_looked_at_more_often_when_it_goes_on(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(running, "_publish", lambda *given: None)
+    snapshot = snapshot_of(tmp_path)
+    trained(tmp_path, capsys, "--keep-state", snapshot=snapshot)
+    _, result = trained(tmp_path, capsys, "--validate-every", "1", snapshot=snapshot)
+    assert result["metrics"]["train_loss"] is not None
+
+
+def test_nothing_to_validate_on_is_refused_before_the_first_update(tmp_path, capsys):
+    with pytest.raises(MisstepError, match="--validate-every 1 with nothing to validate on"):
+        trained(tmp_path, capsys, "--validate-every", "1", snapshot=snapshot_of(tmp_path, sums(8)))
+    assert not (tmp_path / "checkpoint.state").exists()
+
+
+def test_what_the_validation_found_is_reported_however_fresh_the_last_report_is(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("MISSTEP_PROGRESS", "json")
+    given = [
+        "--snapshot",
+        str(snapshot_of(tmp_path)),
+        "--out",
+        str(tmp_path / "checkpoint"),
+        "--base",
+        "small",
+    ]
+    from ml.commands.train import main
+
+    assert main([*given, "--steps", "6", "--validate-every", "2"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = [
+        line["progress"] for line in lines if "validation_loss" in line.get("progress", {}).get("metrics", {})
+    ]
+    assert [report["done"] for report in told] == [2, 4, 6]

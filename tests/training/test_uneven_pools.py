@@ -1,0 +1,36 @@
+"""A best-of-n of problems with different numbers of solutions, as a page shows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelsite.training.models import Evaluation
+from labelsite.training.plots import choices, evaluation_charts
+from labelsite.training.services import start_training
+from tests.training.test_pages import make_checkpoint, make_snapshot
+
+pytestmark = pytest.mark.django_db
+
+
+def shown(problems):
+    rows = [
+        {"source": None, "rule": "majority", "n": n, "accuracy": 0.5 + n / 100, "low": 0.1, "high": 0.9, **of}
+        for n, of in problems
+    ]
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    return Evaluation(
+        checkpoint=checkpoint, kind="best-of-n", data="sums", result={"problems": 6, "rows": rows}
+    )
+
+
+def test_the_choice_is_among_as_many_as_every_problem_has_and_the_lines_say_where_fewer_count():
+    evaluation = shown([(1, {"problems": 6}), (3, {"problems": 6}), (16, {"problems": 5})])
+    assert [choice.accuracy for choice in choices(evaluation)] == [0.53]
+    notes = {chart.note for chart in evaluation_charts(evaluation)}
+    assert notes == {"Beyond 3, only problems with as many solutions."}
+
+
+def test_equal_pools_are_shown_as_they_were():
+    evaluation = shown([(1, {}), (16, {})])
+    assert [choice.accuracy for choice in choices(evaluation)] == [0.66]
+    assert {chart.note for chart in evaluation_charts(evaluation)} == {""}
