@@ -257,6 +257,7 @@ const ALWAYS = {
   find,
   calculator: showCalculator,
   guideline: toggleGuideline,
+  as_written: () => view.texts.switch(),
   escape: () => { clear(); byId("more").open = false; },
   second_look: () => { if (last?.secondLook) location.assign(address(urls.secondLook, last.annotation)); },
 };
