@@ -173,6 +173,7 @@ def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:
     for pool in read_pools(options.pool, None if found is None else known_scores(found)):
         pools.append(pool)
         progress.report(len(pools))
+    progress.finish(len(pools))
     if not pools:
         raise MisstepError(f"{options.pool}: no problems, expected one a line")
     largest = min(len(pool.right) for pool in pools)

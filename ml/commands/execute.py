@@ -34,7 +34,9 @@ def main(argv: list[str]) -> int:
     format = options.format or guess(options.solutions)
     if format is None:
         raise MisstepError(f"{options.solutions}: its format is not known, expected --format")
-    progress, box = Progress("solutions"), sandbox()
+    # Reading twice costs little beside running the code, and tells how long it will take.
+    total = sum(1 for _ in read(options.solutions, format))
+    progress, box = Progress("solutions", total), sandbox()
     count, verdicts = 0, Counter[str]()
     with whole_file(options.out) as stream:
         for labelled in read(options.solutions, format):
@@ -45,6 +47,7 @@ def main(argv: list[str]) -> int:
             count += 1
             verdicts.update(outcome["verdict"] for outcome in outcomes if outcome)
             progress.report(count)
+    progress.finish(count)
     print_result(
         {
             "executions": str(options.out),
