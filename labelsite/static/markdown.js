@@ -155,10 +155,12 @@ class Blocks {
     if (cells(lines[index]).length !== columns) return null;
     let next = index + 2;
     while (next < lines.length && lines[next].includes("|")) next += 1;
-    const row = (line, tag) => element("tr", ...cells(line).map((cell) => element(tag, ...this.inline(cell))));
+    // An empty cell, or one with a formula alone, would be a header without any text.
+    const tagOf = (cell, isHead) => (isHead && /[\p{L}\p{N}]/u.test(cell) ? "th" : "td");
+    const row = (line, isHead) => element("tr", ...cells(line).map((cell) => element(tagOf(cell, isHead), ...this.inline(cell))));
     const make = () => {
-      const head = element("thead", row(lines[index], "th"));
-      const body = element("tbody", ...lines.slice(index + 2, next).map((line) => row(line, "td")));
+      const head = element("thead", row(lines[index], true));
+      const body = element("tbody", ...lines.slice(index + 2, next).map((line) => row(line, false)));
       const wrap = element("div", element("table", head, body));
       wrap.className = "markdown-table";
       wrap.tabIndex = 0;

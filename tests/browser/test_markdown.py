@@ -61,6 +61,11 @@ FORMATTED = [
         "<tbody><tr><td>1</td><td>$$\\|x\\|$$</td></tr></tbody></table></div>",
     ),
     ("so $x$ is\n- one $y$\n- two $z$", "<p>so $$x$$ is</p><ul><li>one $$y$$</li><li>two $$z$$</li></ul>"),
+    (
+        "| | $n$ | a |\n|---|---|---|\n| 1 | 2 | 3 |",
+        '<div class="markdown-table" tabindex="0"><table><thead><tr><td></td><td>$$n$$</td><th>a</th></tr></thead>'
+        "<tbody><tr><td>1</td><td>2</td><td>3</td></tr></tbody></table></div>",
+    ),
     ("a \\* b \\_ c", "<p>a * b _ c</p>"),
 ]
 ALPHABET = [
