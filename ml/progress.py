@@ -57,6 +57,11 @@ class Progress:
             figures = " ".join(f"{name} {value}" for name, value in numbers.items())
             print(f"{done}{of} {self.unit} {figures} {message}".rstrip(), file=sys.stderr, flush=True)
 
+    def finish(self, done: int, metrics: Mapping[str, Any] | None = None) -> None:
+        """The last report, which is never skipped: by now the total is known, whatever was thought of it before."""
+        self.total = done
+        self.report(done, metrics=metrics)
+
 
 def tell(message: str) -> None:
     """Say what keeps the work waiting, at once; an empty message takes it back, and so does the next report.

@@ -91,6 +91,12 @@ def newest_by_campaign(user: User, campaigns: set[int]) -> dict[int, int]:
     return dict(rows.values_list("task__campaign_id", "task_id"))
 
 
+def last_one(user: User, campaign: int) -> Annotation | None:
+    """What `undo` reaches in the campaign: the live revision of the person's last submission."""
+    task = newest_by_campaign(user, {campaign}).get(campaign)
+    return None if task is None else mine(user).filter(task=task).first()
+
+
 def _entry(annotation: Annotation, is_newest: bool) -> Entry:
     task, campaign = annotation.task, annotation.task.campaign
     told = task.kind != TaskKind.WORK and task.gold is not None and not is_newest

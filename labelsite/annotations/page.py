@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 
 from labelsite.accounts.keymap import ACTIONS, bindings, keys_of
 from labelsite.accounts.models import User
-from labelsite.campaigns.models import Campaign
+from labelsite.annotations.history import last_one
+from labelsite.campaigns.models import Campaign, Exposure
 
 HEARTBEAT_SECONDS = 60
 
@@ -21,6 +22,7 @@ def page_configuration(user: User, campaign: Campaign) -> dict[str, Any]:
         "asksReason": campaign.asks_reason,
         "guidelineVersion": campaign.guideline_version,
         "heartbeatSeconds": HEARTBEAT_SECONDS,
+        "last": _last(user, campaign),
         "bindings": bindings(user),
         "keys": keys_of(user),
         "actions": [{"name": name, "label": str(action.label)} for name, action in ACTIONS.items()],
@@ -39,6 +41,12 @@ def page_configuration(user: User, campaign: Campaign) -> dict[str, Any]:
         },
         "words": words(),
     }
+
+
+def _last(user: User, campaign: Campaign) -> dict[str, Any] | None:
+    """The last submission as the page would know it, had it not been loaded since: undo and second look reach it."""
+    last = last_one(user, campaign.pk)
+    return None if last is None else {"annotation": last.pk, "secondLook": last.exposure == Exposure.AFTER}
 
 
 def words() -> dict[str, str]:

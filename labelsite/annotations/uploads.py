@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
 from labelsite.annotations.importers import import_file, lines_in
+from labelsite.campaigns.models import Campaign
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
@@ -148,4 +149,5 @@ def work(job: Job, lease: Lease) -> dict[str, Any]:
         created_by=job.created_by,
         report=report,
     )
-    return asdict(summary)
+    campaign = Campaign.objects.only("pk").get(name=summary.campaign)
+    return {**asdict(summary), "campaign_id": campaign.pk}

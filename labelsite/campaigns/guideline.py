@@ -16,15 +16,12 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from labelsite.formulas import FORMULA
+
 RULES = [
     "heading", "lheading", "list", "blockquote", "hr", "fence",
     "emphasis", "balance_pairs", "backticks", "link", "autolink", "escape", "newline", "entity",
 ]  # fmt: skip
-# As static/math.js finds them. An escaped dollar stays escaped: the page sets formulas after this, and reads it.
-FORMULA = re.compile(
-    r"\\\$ | \$\$.+?\$\$ | \\\[.+?\\\] | \\\(.+?\\\) | \$(?![\s$])(?:\\.|[^$\\])+?(?<!\s)\$(?!\d)",
-    re.VERBOSE | re.DOTALL,
-)
 SAFE_LINK = re.compile(r"(https?://|mailto:)", re.IGNORECASE)
 # The guideline stands under a heading of the second level.
 TOP_HEADING = 3

@@ -118,6 +118,13 @@ class Job(models.Model):
     def is_finished(self) -> bool:
         return self.state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
+    @property
+    def seconds(self) -> float | None:
+        """How long the last attempt took; None until it has ended."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
+
     def obeys(self, user: AbstractBaseUser | AnonymousUser) -> bool:
         """Whether `user` may cancel it and try it again: an admin, or whoever started it."""
         return getattr(user, "is_admin", False) or (user.pk is not None and user.pk == self.created_by_id)

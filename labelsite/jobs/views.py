@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 from django_htmx.middleware import HtmxDetails
 
-from labelsite.jobs import services
+from labelsite.jobs import services, wording
 from labelsite.jobs.access import job_or_404, obedient_job_or_404
 from labelsite.jobs.models import Job, JobState, Worker
 from labelsite.jobs.outages import end_of_pause
@@ -47,6 +47,8 @@ def job_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         "job": job,
         "waits_until": end_of_pause(job),
         "is_obedient": job.obeys(request.user),
+        "figures": wording.figures(job.result or {}),
+        "links": wording.links(job),
         "log": tail(job.attempt_folder / "log.txt"),
         "curves": curves(job.folder / "progress.jsonl"),
         "has_no_worker": job.state == JobState.QUEUED and job.queue not in queues_served(),

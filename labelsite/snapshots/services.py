@@ -212,10 +212,13 @@ def _write(
 
 
 def _reported(rows: Iterator[SnapshotRow], report: Report | None) -> Iterator[SnapshotRow]:
+    number = 0
     for number, row in enumerate(rows, start=1):
         yield row
         if report and number % REPORTED_ROWS == 0:
             report(number)
+    if report and number % REPORTED_ROWS:
+        report(number)
 
 
 def _nothing_to_freeze(campaign: Campaign, rule: LabelRule, dropped: Mapping[str, int]) -> str:

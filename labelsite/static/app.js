@@ -1,6 +1,7 @@
 // What every page shares: formulas, the theme switch, and times in the reader's own zone.
 import { renderCode } from "./code.js";
-import { renderAll } from "./math.js";
+import { renderMarkdown } from "./markdown.js";
+import { prepare, renderAll } from "./math.js";
 
 /** Switches the theme at once; the form's POST then keeps it for the next page and the next device. */
 function switchTheme(event) {
@@ -23,9 +24,16 @@ function localTimes(scope) {
   }
 }
 
+async function formatAll(scope) {
+  const holders = [...scope.querySelectorAll(".markdown:not([data-math-done])")];
+  await prepare(holders.map((holder) => holder.textContent));
+  holders.forEach(renderMarkdown);
+}
+
 function refresh(scope) {
-  scope.querySelectorAll(".math:not([data-math-done])").forEach(renderCode);
+  scope.querySelectorAll(".math:not([data-math-done], .markdown)").forEach(renderCode);
   renderAll(scope);
+  formatAll(scope);
   localTimes(scope);
 }
 

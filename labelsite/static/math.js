@@ -3,6 +3,8 @@
 import { Setter } from "./math-setter.js";
 
 const setter = new Setter();
+// What has Markdown in it sets its formulas itself.
+const UNSET = ".math:not([data-math-done], .markdown)";
 const PAIRS = [
   { open: "$$", close: "$$", display: true },
   { open: "\\[", close: "\\]", display: true },
@@ -34,8 +36,17 @@ function isMoney(text, start, end) {
     || (/^\d/.test(inside) && (/\d/.test(text[end + 1] ?? "") || /[a-z]{3,} /i.test(inside.replace(/\\[a-z]+/gi, ""))));
 }
 
-/** Cuts `text` into [{text}] and [{formula, display, source}]. */
-export function split(text) {
+const CODE = /(?<!`)(`{1,2})(?!`)([^`\n]+?)\1(?!`)/y;
+
+/** A code span that begins at `index`, or null. LaTeX writes quotes ``so'', which are none. */
+function codeSpan(text, index) {
+  CODE.lastIndex = index;
+  const found = CODE.exec(text);
+  return found && !found[2].includes("''") ? found : null;
+}
+
+/** Cuts `text` into [{text}] and [{formula, display, source}], and where `code` is wanted into [{code}]. */
+export function split(text, { code = false } = {}) {
   const pieces = [];
   let plain = "";
   let index = 0;
@@ -48,6 +59,14 @@ export function split(text) {
     if (text.startsWith("\\$", index)) {
       plain += "$";
       index += 2;
+      continue;
+    }
+    const span = code && text[index] === "`" ? codeSpan(text, index) : null;
+    if (span) {
+      if (plain) pieces.push({ text: plain });
+      plain = "";
+      pieces.push({ code: span[2] });
+      index += span[0].length;
       continue;
     }
     const pair = PAIRS.find((candidate) => text.startsWith(candidate.open, index));
@@ -94,7 +113,8 @@ function fillHolder(holder, { tree, error }) {
   holder.title = `${document.body.dataset.formulaError} ${error}`.trim();
 }
 
-function formulaNode(piece) {
+/** A formula as a node; one that is not set yet shows its source and follows. */
+export function formulaNode(piece) {
   const holder = document.createElement("span");
   holder.dataset.source = piece.source;
   holder.textContent = piece.source;
@@ -142,8 +162,8 @@ function loadStyle() {
 
 /** Renders every `.math` element under `scope`; one that fails leaves the others alone. */
 export async function renderAll(scope) {
-  const elements = [...scope.querySelectorAll(".math:not([data-math-done])")];
-  if (scope.matches?.(".math:not([data-math-done])")) elements.push(scope);
+  const elements = [...scope.querySelectorAll(UNSET)];
+  if (scope.matches?.(UNSET)) elements.push(scope);
   await prepare(elements.map((element) => element.textContent));
   for (const element of elements) {
     try {

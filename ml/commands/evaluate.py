@@ -181,6 +181,7 @@ def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:
     ):
         pools.append(pool)
         progress.report(len(pools))
+    progress.finish(len(pools))
     if not pools:
         raise MisstepError(f"{options.pool}: no problems, expected one a line")
     return {

@@ -36,7 +36,9 @@ def main(argv: list[str]) -> int:
         raise MisstepError(
             f"{options.solutions}: its format is not known, expected --format (see docs/formats.md)"
         )
-    progress, box = Progress("solutions"), sandbox()
+    # Reading twice costs little beside running the code, and tells how long it will take.
+    total = sum(1 for _ in solutions(read(options.solutions, format)))
+    progress, box = Progress("solutions", total), sandbox()
     count, verdicts = 0, Counter[str]()
     with whole_file(options.out) as stream:
         for solution in solutions(read(options.solutions, format)):
@@ -47,6 +49,7 @@ def main(argv: list[str]) -> int:
             count += 1
             verdicts.update(outcome["verdict"] for outcome in outcomes if outcome)
             progress.report(count)
+    progress.finish(count)
     print_result(
         {
             "executions": str(options.out),

@@ -80,12 +80,15 @@ def _score(options: argparse.Namespace, format: str, stream: TextIO) -> dict[str
             if solution.steps:
                 yield Unscored(solution.id, solution.problem.text, solution.steps)
 
-    progress = Progress("solutions")
+    # Reading twice costs little beside scoring, and tells how long it will take.
+    total = sum(bool(labelled.solution.steps) for labelled in read(options.solutions, format))
+    progress = Progress("solutions", total)
     count = steps = 0
     for name, scores in scorer.score_all(solutions()):
         stream.write(json.dumps({"id": name, "scores": scores}) + "\n")
         count, steps = count + 1, steps + len(scores)
         progress.report(count)
+    progress.finish(count)
     return {
         "scores": str(options.out),
         "solutions": count,

@@ -68,6 +68,8 @@ def test_upload_preview_and_import_end_in_tasks(browser: Client):
     job.refresh_from_db()
     assert job.result
     assert (job.state, job.result["new_solutions"]) == (JobState.DONE, 12)
+    assert job.result["campaign_id"] == Campaign.objects.get(name="New one").pk
+    assert "Open the campaign" in browser.get(response.url).content.decode()
     assert Task.objects.filter(campaign__name="New one").count() == 12
     assert list(uploads._folder().iterdir()) == []
 

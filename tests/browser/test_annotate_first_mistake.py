@@ -196,7 +196,7 @@ def test_a_clicked_number_lights_up_wherever_it_stands(watched: Watched) -> None
     watched.log_in(annotator.username)
     watched.annotate(campaign)
     box = watched.page.evaluate(
-        "() => { const node = document.querySelector('#problem .math').firstChild; const range = new Range();"
+        "() => { const node = document.querySelector('#problem .math p').firstChild; const range = new Range();"
         " range.setStart(node, 10); range.setEnd(node, 12); const box = range.getBoundingClientRect();"
         " return [box.x + box.width / 2, box.y + box.height / 2]; }"
     )

@@ -16,6 +16,17 @@ def test_a_report_says_how_much_was_there_before_the_process_began(monkeypatch, 
     assert (report["done"], report["begun_at"], report["total"]) == (801, 800, 1000)
 
 
+def test_the_last_report_is_told_however_soon_it_comes_and_with_its_total(monkeypatch, capsys):
+    monkeypatch.setenv("MISSTEP_PROGRESS", "json")
+    progress = Progress("solutions")
+    for done in range(1, 241):
+        progress.report(done)
+    progress.finish(240)
+    reports = [json.loads(line)["progress"] for line in capsys.readouterr().out.splitlines()]
+    assert (reports[0]["done"], reports[0]["total"]) == (1, None)
+    assert len(reports) < 240 and (reports[-1]["done"], reports[-1]["total"]) == (240, 240)
+
+
 @pytest.mark.parametrize(
     ("report", "expected"),
     [

@@ -1,17 +1,22 @@
-"""A job's result for people."""
+"""What a job reports, on a page."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
+
+from labelsite.jobs import wording
 
 register = template.Library()
 
 
 @register.filter
-def in_words(value: Any) -> Any:
-    """Counts by name as `name (count)`, and everything else as it is."""
-    if not isinstance(value, dict):
-        return value
-    return ", ".join(f"{name} ({count})" for name, count in value.items()) or "–"
+def amount(progress: Mapping[str, Any] | None) -> str:
+    return wording.amount(progress or {})
+
+
+@register.filter
+def message(progress: Mapping[str, Any] | None) -> str:
+    return wording.message(progress or {})

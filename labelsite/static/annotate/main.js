@@ -8,6 +8,7 @@ import { listen } from "./keys.js";
 import { NextTask, isHeld } from "./leases.js";
 import { clear, lightUp, startLightUp } from "./lightup.js";
 import { Notices, tellFromLastPage, tellNextPage } from "./notices.js";
+import { keepAddress } from "./place.js";
 import { Saver, forget, unsentDraft } from "./saver.js";
 import { Submission } from "./submission.js";
 import { Timer } from "./timer.js";
@@ -28,7 +29,7 @@ const BUSY_SECONDS = 3;
 
 let task = null; // {payload, work}: what is on the page
 let resumed = null; // the task in hand while an earlier one is open again
-let last = null; // {annotation, secondLook} of the last submission
+let last = configuration.last; // {annotation, secondLook} of the last submission, also of one before this page was loaded
 let isBusy = false;
 let isLost = false;
 let busyTimer; // One alone, however often the page was told that there is no task at this moment.
@@ -44,7 +45,7 @@ async function open(received) {
   show({ payload, work: new Work(unsent ? { ...payload, draft: unsent } : payload, configuration) });
   if (unsent) {
     saver.save(task);
-    notices.toast(words.keptDraft);
+    notices.passing(words.keptDraft);
   }
   if (!payload.annotation) next.prepare(payload.assignment);
 }
@@ -52,8 +53,10 @@ async function open(received) {
 /** Puts a task on the page from its beginning. */
 function show(opened) {
   clear();
+  notices.taskLeft();
   isLost = false;
   task = opened;
+  keepAddress(urls, opened.payload);
   view.draw(task.work);
   timer.lap();
   refresh(false);
@@ -62,6 +65,8 @@ function show(opened) {
 
 /** Says why there is no task; where that lasts only a moment, asks again unless something was opened meanwhile. */
 function nothing(found) {
+  notices.taskLeft();
+  keepAddress(urls, null);
   view.nothing(found);
   if (found.reason === "busy") askSoon();
 }
@@ -141,7 +146,7 @@ function resume() {
   const { isStale, refusal } = resumed;
   show(Object.assign(resumed, { isTold: false, isStale: false, refusal: null }));
   resumed = null;
-  if (isStale) notices.toast(words.changedElsewhere);
+  if (isStale) notices.passing(words.changedElsewhere);
   return refusal ? onRefused(task, refusal) : undefined;
 }
 
@@ -164,15 +169,16 @@ async function advance() {
 async function undo() {
   if (task) spend();
   if (task?.work.undo()) {
-    notices.say(words.undone);
-    return refresh();
+    refresh();
+    return notices.say(`${words.undone} ${byId("state").textContent}`);
   }
-  if (!last || task?.payload.annotation) return notices.toast(words.nothingToUndo);
+  if (!last || task?.payload.annotation) return notices.passing(words.nothingToUndo);
   isBusy = true; // A second key on a slow line would open the submission over itself.
   try {
     const payload = await post(address(urls.undo, last.annotation), {});
     resumed = task; // A draft of it that is not saved yet is saved meanwhile, or as soon as it can be.
     await open(payload);
+    notices.passing(words.undone);
   } catch (error) {
     notices.toast(error instanceof Unreachable ? fill(words.offline, { n: 0 }) : error.message);
   } finally {
@@ -189,7 +195,7 @@ function onStale(changed, answer) {
   }
   if (task.payload.annotation) task.payload.revision = answer.version;
   task.work.load(answer.draft);
-  notices.toast(words.changedElsewhere);
+  notices.passing(words.changedElsewhere);
   view.draw(task.work);
   refresh(false);
 }
@@ -251,12 +257,14 @@ const ALWAYS = {
   find,
   calculator: showCalculator,
   guideline: toggleGuideline,
+  as_written: () => view.texts.switch(),
   escape: () => { clear(); byId("more").open = false; },
   second_look: () => { if (last?.secondLook) location.assign(address(urls.secondLook, last.annotation)); },
 };
 
 function act(action, id) {
   if (isBusy) return;
+  notices.seen();
   if (ALWAYS[action]) ALWAYS[action]();
   else if (task && (!isLost || action === "submit")) ACTIONS[action]?.(id);
 }

@@ -1,8 +1,9 @@
 // What the page says of itself: whether the work is kept, and what just happened.
-import { byId, fill, make, show } from "./elements.js";
+import { byId, fill, make } from "./elements.js";
 import { address } from "./transport.js";
 
 const CARRIED = "misstep-notice";
+const PASSING_SECONDS = 8;
 
 /** Keeps a message for the page that is about to replace this one. */
 export function tellNextPage(text) {
@@ -16,7 +17,7 @@ export function tellNextPage(text) {
 export function tellFromLastPage(notices) {
   try {
     const text = sessionStorage.getItem(CARRIED);
-    if (text) notices.toast(text);
+    if (text) notices.passing(text);
     sessionStorage.removeItem(CARRIED);
   } catch {
     // As above.
@@ -28,6 +29,10 @@ export class Notices {
     this.words = words;
     this.urls = urls;
     this.keys = keys;
+    this.isPassing = false;
+    this.clock = 0;
+    // A tap anywhere else goes on with the work; one on the notice itself wants what stands in it.
+    document.addEventListener("pointerdown", (event) => { if (!byId("toast").contains(event.target)) this.seen(); });
   }
 
   /** Where the work is: saved, saving, offline …; `seconds` until the next try. */
@@ -41,9 +46,37 @@ export class Notices {
     byId("announcer").textContent = text;
   }
 
+  /**
+   * About the task on the page, until that is left. The element is never hidden, only empty: a screen reader tells what
+   * is put into a live region that it knows already.
+   */
   toast(text, ...nodes) {
-    byId("toast").replaceChildren(text, ...nodes);
-    show(byId("toast"), Boolean(text));
+    clearTimeout(this.clock);
+    this.isPassing = false;
+    byId("toast").replaceChildren(...[text, ...nodes].filter(Boolean));
+  }
+
+  /** What just happened: it covers what lies below it only until the work goes on, or for some seconds. */
+  passing(text, ...nodes) {
+    this.toast(text, ...nodes);
+    this.isPassing = true;
+    this.clock = setTimeout(() => this.timeUp(), PASSING_SECONDS * 1000);
+  }
+
+  /** Nothing is taken away under somebody's focus or pointer. */
+  timeUp() {
+    if (byId("toast").matches(":hover, :focus-within")) this.clock = setTimeout(() => this.timeUp(), 1000);
+    else this.seen();
+  }
+
+  /** Somebody goes on, and needs no telling any more of what just happened. */
+  seen() {
+    if (this.isPassing) this.toast("");
+  }
+
+  /** What was said of the task before says nothing of the next one. */
+  taskLeft() {
+    if (!this.isPassing) this.toast("");
   }
 
   /** The hold on the task ended: what that means, and the way on. */
@@ -52,8 +85,8 @@ export class Notices {
   }
 
   submitted({ annotation, secondLook }) {
-    if (!secondLook) return this.toast(this.words.submitted);
+    if (!secondLook) return this.passing(this.words.submitted);
     const link = make("a", { href: address(this.urls.secondLook, annotation) }, this.words.secondLook);
-    return this.toast(`${this.words.submitted} `, link, " ", make("kbd", {}, this.keys.second_look));
+    return this.passing(`${this.words.submitted} `, link, " ", make("kbd", {}, this.keys.second_look));
   }
 }

@@ -2,6 +2,7 @@
 import { render } from "../math.js";
 import { codeBlock, splitCode } from "../code.js";
 import { byId, fill, keyName, make, show } from "./elements.js";
+import { Texts, formatted } from "./texts.js";
 
 export const RATINGS = [
   { action: "bad", value: -1, sign: "−1", word: "bad" },
@@ -17,6 +18,7 @@ export class View {
     this.keys = configuration.keys;
     this.protocol = configuration.protocol;
     this.rows = new Map();
+    this.texts = new Texts();
     for (const hint of document.querySelectorAll("kbd[data-key]")) hint.textContent = keyName(this.keys[hint.dataset.key]);
     byId("thumbs").replaceChildren(...this.thumbs());
   }
@@ -62,12 +64,13 @@ export class View {
   draw(work) {
     const { payload } = work;
     this.rows.clear();
+    this.texts.clear();
     byId("why").textContent = payload.why;
-    this.text(byId("problem"), payload.problem);
+    this.texts.put(byId("problem"), payload.problem);
     show(byId("answer-line"), payload.answer !== null);
     this.text(byId("answer"), payload.answer ?? "");
     show(byId("reference-line"), Boolean(payload.reference));
-    if (payload.reference) this.text(byId("reference"), payload.reference);
+    if (payload.reference) this.texts.put(byId("reference"), payload.reference);
     byId("steps").classList.toggle("assisted", payload.assisted);
     byId("steps").replaceChildren(...work.chosen.map((step) => this.stepRow(work, step)));
     byId("write-text").value = "";
@@ -108,21 +111,17 @@ export class View {
   }
 
   body(option) {
-    const parts = splitCode(option.text);
-    const nodes = [];
-    const prose = (text) => {
-      const holder = make("div", { className: "step-text" });
-      this.text(holder, text);
-      nodes.push(holder);
-    };
-    if (!parts) prose(option.text);
-    else {
-      if (parts.before.trim()) prose(parts.before.trim());
-      nodes.push(codeBlock(parts.code, "Python"), ...this.output(option));
-      if (parts.after.trim()) prose(parts.after.trim());
-    }
-    nodes.push(make("p", { className: "step-note muted small", hidden: true }));
-    return nodes;
+    const said = make("div", { className: "step-said" });
+    this.texts.put(said, option.text, () => this.formatted(option), () => this.output(option));
+    return [said, make("p", { className: "step-note muted small", hidden: true })];
+  }
+
+  /** A step's prose and code, with what the code printed right below it. */
+  formatted(option) {
+    const parts = splitCode(option.text) ?? { before: option.text, code: null, after: "" };
+    const prose = (text) => (text.trim() ? [make("div", { className: "step-text" }, formatted(parts.code === null ? text : text.trim()))] : []);
+    const code = parts.code === null ? [] : [codeBlock(parts.code, "Python"), ...this.output(option)];
+    return [...prose(parts.before), ...code, ...prose(parts.after)];
   }
 
   output({ output, verdict }) {

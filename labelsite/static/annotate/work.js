@@ -17,7 +17,7 @@ export class Work {
 
   load(draft) {
     const known = new Set(this.options.map((option) => option.id));
-    this.entries = new Map();
+    this.entries = new Map((draft.order ?? []).filter((id) => known.has(id)).map((id) => [id, UNTOUCHED]));
     for (const [id, entry] of Object.entries(draft.ratings ?? {})) {
       if (known.has(Number(id))) this.entries.set(Number(id), { ...UNTOUCHED, ...entry });
     }
@@ -35,6 +35,7 @@ export class Work {
     return {
       ratings: Object.fromEntries(this.entries), first: this.first, written: this.written,
       reached: this.reached, reason: this.reason, elapsed: Math.round(this.elapsed), cursor: this.cursor,
+      order: [...this.entries.keys()], // JSON in the database keeps no order of names.
       finish: this.first === -1 ? "solution" : null,
     };
   }
@@ -122,6 +123,7 @@ export class Work {
     if (rating === null && (option.chosen || this.protocol === "every_option")) return false;
     this.remember();
     const entry = this.entry(id);
+    this.entries.delete(id); // What was rated last stands last.
     this.entries.set(id, { ...entry, rating, flagged: rating === null, ms: entry.ms + ms });
     if (rating !== -1 && option.chosen) this.written = [];
     this.cursor = id;
@@ -166,8 +168,27 @@ export class Work {
 
   undo() {
     const kept = this.history.pop();
-    if (!kept) return false;
+    if (!kept) return !this.payload.annotation && this.takeBack();
     Object.assign(this, kept);
+    return true;
+  }
+
+  /** Undo where the page was loaded since: of a draft it is known what it holds, and in which order it was rated. */
+  takeBack() {
+    if (this.written.length) {
+      this.written = this.written.slice(0, -1);
+      return true;
+    }
+    if (this.protocol === "index_only") {
+      const isMarked = this.first !== null;
+      this.first = null;
+      return isMarked;
+    }
+    const open = new Map(this.open().map((option) => [option.id, option]));
+    const last = [...this.entries.keys()].findLast((id) => open.has(id) && this.isRated(open.get(id)));
+    if (last === undefined) return false;
+    this.entries.set(last, { ...this.entry(last), rating: null, flagged: false });
+    this.cursor = last;
     return true;
   }
 

@@ -33,6 +33,19 @@ def test_the_code_of_a_solution_runs_step_by_step_in_one_namespace(tmp_path: Pat
     assert not list(out.parent.glob("*.partial"))
 
 
+def test_the_progress_knows_its_total_from_the_start_and_ends_with_all_that_was_done(
+    tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setenv("MISSTEP_PROGRESS", "json")
+    given, out = tmp_path / "in.jsonl", tmp_path / "executions.jsonl"
+    lines = [json.dumps({"id": str(n), "problem": "?", "steps": ["Prose."]}) for n in range(240)]
+    given.write_text("\n".join(lines))
+    assert main(["execute", "--solutions", str(given), "--format", "records", "--out", str(out)]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    reports = [line["progress"] for line in told if "progress" in line]
+    assert {report["total"] for report in reports} == {240} and reports[-1]["done"] == 240
+
+
 def test_half_a_surrogate_pair_in_a_program_s_error_does_not_end_the_run(tmp_path: Path) -> None:
     given, out = tmp_path / "in.jsonl", tmp_path / "executions.jsonl"
     # The file holds the escape of Python, not the character, which no reader of files would take.

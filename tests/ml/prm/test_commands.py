@@ -10,13 +10,14 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, AutoTokenizer
 
+from ml.commands import score as score_command
 from ml.commands import train as train_command
 from ml.errors import MisstepError
 from ml.prm import Unscored, load_scorer
 from ml.prm.model import build, small_config
 from ml.prm.tokenization import learned_tokenizer, load_step_tokenizer
 from tests.data import ROOT
-from tests.ml.prm.commands import automatic_snapshot, scored, snapshot_of, trained
+from tests.ml.prm.commands import automatic_snapshot, processbench_file, scored, snapshot_of, trained
 from tests.ml.prm.toys import sums, with_neutrals
 
 
@@ -272,3 +273,17 @@ def test_frozen_labels_serve_unless_the_rule_is_asked_to_change(tmp_path, capsys
     soft = ("--labels", "automatic", "--target", "soft")
     _, result = trained(tmp_path, capsys, *soft, snapshot=snapshot, out="soft")
     assert result["label_rule"]["target"] == "soft"
+
+
+def test_scoring_tells_its_total_from_the_start_and_ends_with_all_that_was_scored(
+    tmp_path, capsys, monkeypatch
+):
+    checkpoint, _ = trained(tmp_path, capsys)
+    monkeypatch.setenv("MISSTEP_PROGRESS", "json")
+    given = processbench_file(tmp_path, sums(9))
+    out = tmp_path / "scores.jsonl"
+    arguments = ["--checkpoint", str(checkpoint), "--solutions", str(given), "--format", "processbench"]
+    assert score_command.main([*arguments, "--out", str(out)]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    reports = [line["progress"] for line in told if "progress" in line]
+    assert {report["total"] for report in reports} == {9} and reports[-1]["done"] == 9

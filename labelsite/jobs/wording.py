@@ -1,0 +1,142 @@
+"""What a job reports and what came of it, in the reader's language. Whatever has no words here is not for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy
+
+from labelsite.jobs.models import ARRANGE, Job, JobState
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as Words
+
+# The units of `ml.progress.Progress` and of `Lease.report`. The number stands before them: "3 / 240 solutions".
+UNITS: Mapping[str, Any] = {
+    "solutions": ngettext_lazy("%(done)s solution", "%(done)s solutions", "count"),
+    "problems": ngettext_lazy("%(done)s problem", "%(done)s problems", "count"),
+    "problems read": ngettext_lazy("%(done)s problem read", "%(done)s problems read", "count"),
+    "second opinions": ngettext_lazy("%(done)s second opinion", "%(done)s second opinions", "count"),
+    "steps": ngettext_lazy("%(done)s step", "%(done)s steps", "count"),
+    "lines": ngettext_lazy("%(done)s line", "%(done)s lines", "count"),
+}
+MESSAGES: Mapping[str, Words] = {
+    "importing": gettext_lazy("importing"),
+    "freezing": gettext_lazy("freezing"),
+}
+# The numbers of a result, in the order of a page; those of `counts` and `verdicts` stand beside the others.
+FIGURES: Mapping[str, Words] = {
+    "solutions": gettext_lazy("Solutions"),
+    "items": gettext_lazy("Problems or solutions"),
+    "new_solutions": gettext_lazy("New solutions"),
+    "new_tasks": gettext_lazy("New tasks"),
+    "new_annotations": gettext_lazy("New annotations"),
+    "broken_rules": gettext_lazy("Annotations that break a label rule"),
+    "steps": gettext_lazy("Steps"),
+    "labelled_steps": gettext_lazy("Labelled steps"),
+    "first_mistakes": gettext_lazy("First mistakes"),
+    "ok": gettext_lazy("Steps whose code ran"),
+    "program_error": gettext_lazy("Steps whose code failed"),
+    "infrastructure": gettext_lazy("Steps whose code was not run"),
+    "unscored_steps": gettext_lazy("Steps beyond the context"),
+    "solutions_of_training_problems": gettext_lazy("Solutions of problems that the model was trained on"),
+    "unanswered": gettext_lazy("Without an answer of the policy"),
+    "without_label": gettext_lazy("Solutions without a label"),
+}
+# Nothing worth telling where there are none.
+EXCEPTIONS = {
+    "broken_rules", "program_error", "infrastructure", "unscored_steps", "solutions_of_training_problems", "unanswered",
+    "without_label",
+}  # fmt: skip
+NESTED = ("counts", "verdicts")
+# How often each of some names came.
+NAMES: Mapping[str, Words] = {
+    "unread_keys": gettext_lazy("Keys of the file that its format does not read"),
+    "kept_keys": gettext_lazy("Keys kept as metadata"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The way on from a finished job."""
+
+    address: str
+    text: str
+
+
+def amount(progress: Mapping[str, Any]) -> str:
+    """How far a job is: "3 / 240 solutions"; nothing before its first report."""
+    done, total, unit = progress.get("done"), progress.get("total"), str(progress.get("unit") or "")
+    if done is None:
+        return ""
+    said = f"{done} / {total}" if total else str(done)
+    if unit not in UNITS:
+        return f"{said} {unit}".rstrip()
+    return str(UNITS[unit] % {"done": said, "count": total or done})
+
+
+def message(progress: Mapping[str, Any]) -> str:
+    said = str(progress.get("message") or "")
+    return str(MESSAGES.get(said, said))
+
+
+def figures(result: Mapping[str, Any]) -> list[tuple[str, int | str]]:
+    """The counts of a result by their names on the page, and lists of names with the count of each."""
+    found = {name: value for nested in NESTED for name, value in _counts(result.get(nested))}
+    found |= dict(_counts(result))
+    counts: list[tuple[str, int | str]] = [
+        (str(words), found[name])
+        for name, words in FIGURES.items()
+        if name in found and (found[name] or name not in EXCEPTIONS)
+    ]
+    names = ((words, dict(_counts(result.get(key)))) for key, words in NAMES.items())
+    return counts + [(str(words), _listed(each)) for words, each in names if each]
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in counts.items())
+
+
+def _counts(value: object) -> Iterator[tuple[str, int]]:
+    if isinstance(value, Mapping):
+        yield from (
+            (name, number)
+            for name, number in value.items()
+            if isinstance(number, int) and not isinstance(number, bool)
+        )
+
+
+def links(job: Job) -> list[Link]:
+    """Where what a job that is done has made can be looked at."""
+    if job.state != JobState.DONE:
+        return []
+    return list(_links(job, job.result or {}))
+
+
+def _links(job: Job, result: Mapping[str, Any]) -> Iterator[Link]:
+    """The apps to the right know this one, and not the other way round: their rows are reached from the job's."""
+    campaign = result.get("campaign_id") or (job.spec.get("campaign") if job.verb == ARRANGE else None)
+    if isinstance(campaign, int):
+        yield Link(reverse("campaigns:detail", args=[campaign]), _("Open the campaign"))
+    if run := _row(job, "estimate_run") or getattr(_row(job, "shard"), "run", None):
+        yield Link(reverse("autolabels:run", args=[run.pk]), _("Open the run"))
+    if run := _row(job, "training_run"):
+        yield Link(reverse("training:run", args=[run.pk]), _("Open the run"))
+    if (run := _row(job, "score_run")) and job.spec.get("checkpoint"):
+        yield Link(reverse("training:scores", args=[run.pk]), _("Open the scores"))
+    if evaluation := _row(job, "evaluation"):
+        yield Link(reverse("training:checkpoint", args=[evaluation.checkpoint_id]), _("Open the checkpoint"))
+    if isinstance(snapshot := result.get("snapshot"), int):
+        yield Link(reverse("snapshots:detail", args=[snapshot]), _("Open the snapshot"))
+
+
+def _row(job: Job, name: str) -> Any:
+    try:
+        return getattr(job, name)
+    except (AttributeError, ObjectDoesNotExist):
+        return None

@@ -1,0 +1,70 @@
+// How the task's texts are shown: their Markdown formatted, or every character as it was written.
+import { renderMarkdown } from "../markdown.js";
+import { byId, make } from "./elements.js";
+
+const KEPT = "misstep-as-written";
+
+function keptChoice() {
+  try {
+    return localStorage.getItem(KEPT) === "yes";
+  } catch {
+    return false;
+  }
+}
+
+function keep(isRaw) {
+  try {
+    localStorage.setItem(KEPT, isRaw ? "yes" : "no");
+  } catch {
+    // A full or forbidden storage only means that the choice lasts as long as the page.
+  }
+}
+
+function raw(text) {
+  return make("div", { className: "as-written" }, text);
+}
+
+export function formatted(text) {
+  const holder = make("div", { className: "math" }, text);
+  try {
+    renderMarkdown(holder);
+  } catch (error) {
+    console.warn("A text could not be formatted.", error);
+    holder.replaceChildren(text);
+  }
+  return holder;
+}
+
+/** The texts on the page, each with what draws it, so that the switch changes them and nothing else. */
+export class Texts {
+  constructor() {
+    this.isRaw = keptChoice();
+    this.drawn = new Map();
+    this.showChoice();
+  }
+
+  showChoice() {
+    byId("as-written").setAttribute("aria-pressed", String(this.isRaw));
+  }
+
+  clear() {
+    this.drawn.clear();
+  }
+
+  /** Puts `text` into `element`; `draw` makes its nodes where they are more than the formatted text, `after` follows it. */
+  put(element, text, draw = () => [formatted(text)], after = () => []) {
+    this.drawn.set(element, () => (this.isRaw ? [raw(text), ...after()] : draw()));
+    this.fill(element);
+  }
+
+  fill(element) {
+    element.replaceChildren(...this.drawn.get(element)());
+  }
+
+  switch() {
+    this.isRaw = !this.isRaw;
+    keep(this.isRaw);
+    this.showChoice();
+    for (const element of this.drawn.keys()) this.fill(element);
+  }
+}
