@@ -81,7 +81,7 @@ def _score(options: argparse.Namespace, format: str, stream: TextIO) -> dict[str
                 yield Unscored(solution.id, solution.problem.text, solution.steps)
 
     # Reading twice costs little beside scoring, and tells how long it will take.
-    total = sum(bool(labelled.solution.steps) for labelled in read(options.solutions, format))
+    total = sum(bool(one.steps) for one in formats.solutions(read(options.solutions, format)))
     progress = Progress("solutions", total)
     count = steps = 0
     for name, scores in scorer.score_all(solutions()):
