@@ -74,6 +74,7 @@ class PairSerializer(serializers.Serializer[Any]):
 
 class BetweenSerializer(serializers.Serializer[Any]):
     solutions_shared = serializers.IntegerField()
+    differ = serializers.IntegerField(help_text="of these, where people name different first mistakes")
     alpha = serializers.FloatField(allow_null=True)
     percent = serializers.FloatField(allow_null=True)
     pairs = PairSerializer(many=True)
@@ -180,6 +181,7 @@ def _figures(found: Overview, run: int | None) -> dict[str, Any]:
         "persons": [{**asdict(row), "annotator": name(row.annotator)} for row in persons],
         "between": {
             "solutions_shared": found.between.solutions_shared,
+            "differ": found.between.differ,
             "alpha": found.between.alpha,
             "percent": found.between.percent,
             "pairs": [

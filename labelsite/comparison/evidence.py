@@ -8,7 +8,7 @@ column along, and taking lists apart there costs more than sending them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -89,19 +89,37 @@ GRAIN = 1000
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """Whose labels the run is compared with: people's (some, or all; perhaps blind ones only), or gold."""
+    """Whose labels the run is compared with: people's (some, or all; perhaps blind ones only), or gold.
+
+    others: with whose labels theirs are compared where people are compared among themselves; none means anybody's.
+    """
 
     is_gold: bool = False
     annotators: Sequence[int] = ()
     is_blind: bool = False
+    others: Sequence[int] = ()
 
     @property
     def looks(self) -> str:
         """The query whose rows are single looks at solutions."""
         if self.is_gold:
             return GOLD
-        chosen = " AND a.annotator_id = ANY(%(annotators)s)" if self.annotators else ""
-        return f"{PEOPLE}{chosen} AND {BLIND if self.is_blind else 'a.is_live'}"
+        return self._looks_of("annotators" if self.annotators else "")
+
+    @property
+    def other_looks(self) -> str:
+        """The looks of people with which theirs are compared."""
+        return self._looks_of("others" if self.others else "")
+
+    @property
+    def together(self) -> Against:
+        """Everybody who is compared: a pair where there is one."""
+        both = [*self.annotators, *self.others] if self.others else ()
+        return replace(self, annotators=both, others=())
+
+    def _looks_of(self, chosen: str) -> str:
+        who = f" AND a.annotator_id = ANY(%({chosen})s)" if chosen else ""
+        return f"{PEOPLE}{who} AND {BLIND if self.is_blind else 'a.is_live'}"
 
 
 EVERYBODY = Against()

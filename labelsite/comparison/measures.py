@@ -83,9 +83,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class PeopleFigures:
-    """People against people: nominal alpha over first mistakes, and the pairs with most in common."""
+    """People against people: nominal alpha over first mistakes, and the pairs with most in common.
+
+    differ: solutions on which not everybody who looked names the same step.
+    """
 
     solutions_shared: int
+    differ: int
     alpha: float | None
     percent: float | None
     pairs: list[Pair] = field(default_factory=list)
@@ -200,10 +204,18 @@ def between_people(looks: Judgements) -> PeopleFigures:
     pairs = sorted(_pairs(shared), key=lambda pair: -pair.common)[:PAIRS_SHOWN]
     return PeopleFigures(
         solutions_shared=int((counts >= 2).sum()),
+        differ=_differ(shared),
         alpha=krippendorff_alpha(shared.task, shared.first) if len(shared) else None,
         percent=percent_agreement(shared.task, shared.first) if len(shared) else None,
         pairs=pairs,
     )
+
+
+def _differ(shared: Judgements) -> int:
+    """How many of these solutions have two looks that name different steps."""
+    order = np.lexsort((shared.first, shared.place))
+    place, first = shared.place[order], shared.first[order]
+    return len(np.unique(place[1:][(place[1:] == place[:-1]) & (first[1:] != first[:-1])]))
 
 
 def _pairs(shared: Judgements) -> Iterator[Pair]:

@@ -29,6 +29,8 @@ from labelsite.comparison.evidence import (
 from ml.agreement import FirstMistakeAgreement
 
 KEPT_SECONDS = 3600
+# Of what is kept. Another one where `Overview` or a part of it gets other fields: an older one cannot be read then.
+SHAPE = 2
 # What the figures are computed from, as sums of hashes: they follow which rows say what, where counts would stay the
 # same when one row loses what another gains. A label is never changed in place, so its id stands for what it says.
 STATE = """
@@ -76,7 +78,7 @@ def _key(campaign: Campaign, run: EstimateRun | None, against: Against) -> str:
         cursor.execute(STATE, {"campaign": campaign.pk})
         state: Any = cursor.fetchone()
     loaded = (run.pk, run.loaded_at, run.parameters) if run else None
-    words = repr((campaign.pk, state, loaded, against, get_language()))
+    words = repr((SHAPE, campaign.pk, state, loaded, against, get_language()))
     return f"comparison:{hashlib.sha256(words.encode()).hexdigest()}"
 
 
