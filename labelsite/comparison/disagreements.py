@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from labelsite.autolabels.models import EstimateRun, SolutionEstimate
 from labelsite.campaigns.models import Campaign, Task
-from labelsite.comparison.evidence import EVERYBODY, Against
+from labelsite.comparison.against import EVERYBODY, Against
 
 PAGE = 40
 

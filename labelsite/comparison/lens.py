@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
-from labelsite.comparison.evidence import Against
+from labelsite.comparison.against import Against
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,13 @@ from labelsite.autolabels.forms import SearchForm
 from labelsite.autolabels.models import EstimateRun, SolutionEstimate
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.comparison import disagreements, measures, services
+from labelsite.comparison.against import Against
 from labelsite.comparison.disagreements import PAGE, WITHOUT_RUN, Kind
-from labelsite.comparison.evidence import Against
 from labelsite.comparison.forms import AdjudicationForm
 from labelsite.comparison.lens import Lens, lens_for
 from labelsite.comparison.opinions import opinions_on
 from labelsite.comparison.overview import Overview, overview
+from labelsite.comparison.pace import too_fast_among
 from labelsite.problems.models import Solution
 from ml.errors import MisstepError
 
@@ -45,7 +46,7 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
     has_gold = Task.objects.filter(campaign=lens.campaign, gold__isnull=False).exists()
     found = overview(lens.campaign, lens.run, lens.against, has_gold)
     labelers = User.objects.in_bulk([row.annotator for row in found.persons])
-    pairs = found.between.pairs
+    pairs, fast = found.between.pairs, too_fast_among(found.persons, labelers)
     context = {
         "lens": lens,
         "found": found,
@@ -54,7 +55,7 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "runs": _runs(lens.campaign),
         "kinds": _kind_links(lens, _counts(lens, found)),
         "people_differ": _link(replace(lens, labeler="", other="", is_blind=False), Kind.PEOPLE),
-        "persons": [(row, labelers.get(row.annotator)) for row in found.persons],
+        "persons": [(row, labelers.get(row.annotator), row.annotator in fast) for row in found.persons],
         "pairs": [
             (labelers.get(pair.first), labelers.get(pair.second), pair, _pair_link(lens, pair))
             for pair in pairs

@@ -5,8 +5,8 @@ import pytest
 from django.urls import reverse
 
 from labelsite.comparison import evidence, measures
+from labelsite.comparison.against import Against
 from labelsite.comparison.disagreements import WITHOUT_RUN, Kind, task_ids
-from labelsite.comparison.evidence import Against
 from tests.factories import (
     PASSWORD,
     make_campaign,

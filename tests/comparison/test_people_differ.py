@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from labelsite.comparison.against import Against
 from labelsite.comparison.disagreements import Kind, task_ids
-from labelsite.comparison.evidence import Against
 from labelsite.comparison.models import Adjudication
 from tests.factories import (
     PASSWORD,
