@@ -12,9 +12,8 @@ from labelsite.campaigns.models import Campaign
 # Every field of the form, under what it decides.
 GROUPS = [
     (_("The work"), ["name", "protocol", "guideline", "asks_reason", "shows_reference_solution"]),
-    (_("People"), ["is_for_everyone"]),
     (_("Machine labels"), ["exposure", "estimate_run", "score_run"]),
-    (_("Queue"), ["ordering", "overlap", "adaptive_overlap"]),
+    (_("People and queue"), ["is_for_everyone", "overlap", "adaptive_overlap", "ordering"]),
     (_("Gold and screening"), ["gold_rate", "screening_size", "screening_threshold"]),
     (_("Afterwards"), ["allows_editing", "shows_agreement"]),
 ]
