@@ -8,12 +8,16 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.forms import OwnPasswordForm
 from labelsite.accounts.keymap import ACTIONS, checked
 from labelsite.accounts.models import ApiToken, Role, User
 from labelsite.accounts.records import record, record_password
+
+# Sent with `user` and `by` in the transaction in which somebody becomes an annotator who can log in.
+annotator_arrived = Signal()
 
 
 class LastAdmin(Exception):
@@ -26,7 +30,14 @@ def create_person(username: str, role: str, by: User | None = None) -> tuple[Use
     password = _made_password()
     user = User.objects.create_user(username=username, password=password, role=role)
     record("person", username, {"role": (None, str(role))}, by)
+    if _is_at_work(user):
+        annotator_arrived.send(User, user=user, by=by)
     return user, password
+
+
+def _is_at_work(user: User) -> bool:
+    """Whether this is an annotator who can log in."""
+    return user.role == Role.ANNOTATOR and user.is_active and not user.is_machine
 
 
 def _made_password() -> str:
@@ -53,9 +64,12 @@ def _change(user: User, wanted: Mapping[str, Any], by: User | None) -> None:
     record(
         "person", user.username, {name: (getattr(user, name), value) for name, value in wanted.items()}, by
     )
+    was_at_work = _is_at_work(user)
     for name, value in wanted.items():
         setattr(user, name, value)
     user.save(update_fields=list(wanted))
+    if _is_at_work(user) and not was_at_work:
+        annotator_arrived.send(User, user=user, by=by)
 
 
 @transaction.atomic

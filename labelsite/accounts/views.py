@@ -31,7 +31,7 @@ from labelsite.accounts.forms import (
 )
 from labelsite.accounts.home import next_things
 from labelsite.accounts.keymap import ACTIONS, KeyClash, keys_of
-from labelsite.accounts.models import Change, User
+from labelsite.accounts.models import Change, Role, User
 
 CHANGES_ON_A_PAGE = 100
 
@@ -229,19 +229,31 @@ def _people_page(
 @require_POST
 @admin_required
 def update_person(request: HttpRequest, pk: int) -> HttpResponse:
+    """Saves one row of the page, which sends it at each change and gets the row as it stands then."""
     user = get_object_or_404(User, pk=pk)
-    if user.is_machine:
-        services.set_excluded(pk, "labels_excluded" in request.POST, person(request))
-        messages.success(request, _("%(name)s is saved.") % {"name": user.username})
-        return redirect("accounts:people")
-    form = PersonForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, errors_of(form))
-        return redirect("accounts:people")
-    try:
-        services.update_person(pk, **form.cleaned_data, by=person(request))
-    except services.LastAdmin as error:
-        messages.error(request, str(error))
+    refusal = _refused(user, request)
+    if getattr(request, "htmx", False):
+        context = {
+            "item": User.objects.get(pk=pk), "said_of": pk, "refusal": refusal, "roles": Role.choices,
+        }  # fmt: skip
+        return render(request, "accounts/person_row.html", context)
+    if refusal:
+        messages.error(request, refusal)
     else:
         messages.success(request, _("%(name)s is saved.") % {"name": user.username})
     return redirect("accounts:people")
+
+
+def _refused(user: User, request: HttpRequest) -> str:
+    """Changes the person as the request says; why not, where that may not be."""
+    if user.is_machine:
+        services.set_excluded(user.pk, "labels_excluded" in request.POST, person(request))
+        return ""
+    form = PersonForm(request.POST)
+    if not form.is_valid():
+        return errors_of(form)
+    try:
+        services.update_person(user.pk, **form.cleaned_data, by=person(request))
+    except services.LastAdmin as error:
+        return str(error)
+    return ""

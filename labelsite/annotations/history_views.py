@@ -126,5 +126,11 @@ def my_day(request: HttpRequest) -> HttpResponse:
 def quality(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """How each person does on gold lately, with an alarm where somebody drifts."""
     campaign = get_object_or_404(Campaign, pk=campaign_id)
-    context = {"campaign": campaign, "standings": gold_quality.standings(campaign), "last": gold_quality.LAST}
+    standings = gold_quality.standings(campaign)
+    context = {
+        "campaign": campaign,
+        "standings": standings,
+        "has_items": any(row.items for row in standings),
+        "last": gold_quality.LAST,
+    }
     return render(request, "annotations/quality.html", context)

@@ -5,19 +5,22 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from labelsite.accounts.models import User
 from labelsite.campaigns.models import Campaign
-from labelsite.campaigns.services import add_everyone, create_campaign
+from labelsite.campaigns.services import create_campaign
 from ml.errors import MisstepError
 
 # Among so many of the newest campaigns a misspelt name is looked for.
 KNOWN_NAMES = 1_000
 
 
-def campaign_named(name: str, created_by: User | None = None, create: bool = True) -> tuple[Campaign, bool]:
+def campaign_named(
+    name: str, created_by: User | None = None, create: bool = True, is_paused: bool = False
+) -> tuple[Campaign, bool]:
     """The campaign of that name, and whether it is new: a missing one is made with the default settings, open to
-    every annotator. Raises MisstepError where it is missing and not to be made.
+    every annotator, perhaps paused at first. Raises MisstepError where it is missing and not to be made.
     """
     if not name.strip() or len(name) > 120:
         raise MisstepError(f"campaign name {name[:20]!r}..., expected 1 to 120 characters")
@@ -28,18 +31,25 @@ def campaign_named(name: str, created_by: User | None = None, create: bool = Tru
         raise MisstepError(_missing(name))
     try:
         with transaction.atomic():
-            campaign = create_campaign(name, created_by=created_by)
-            add_everyone(campaign)
+            campaign = create_campaign(name, created_by=created_by, is_for_everyone=True, is_paused=is_paused)
     except IntegrityError:
         # Another import made it in the same moment; by now it is committed.
         return known.get(), False
     return campaign, True
 
 
+def near_names(name: str) -> list[str]:
+    """Campaigns that may have been meant by a name that none has."""
+    return get_close_matches(name, list(_names()[:KNOWN_NAMES]), n=3)
+
+
+def _names() -> QuerySet[Campaign, str]:
+    return Campaign.objects.order_by("-pk").values_list("name", flat=True)
+
+
 def _missing(name: str) -> str:
     """That there is no such campaign, with the names that may have been meant."""
-    names = list(Campaign.objects.order_by("-pk").values_list("name", flat=True)[:KNOWN_NAMES])
-    near = get_close_matches(name, names, n=3) or names[:3]
+    near = near_names(name) or list(_names()[:3])
     known = ", ".join(repr(found) for found in near)
     expected = f"one of those that are there ({known}, ...)" if known else "one that is there"
     return f"no campaign {name!r}, expected {expected}, or --create-campaign to make it"

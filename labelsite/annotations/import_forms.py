@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from labelsite.campaigns.models import SECTION_LENGTH
+from labelsite.campaigns.models import SECTION_LENGTH, Campaign
 from ml import formats
 
 # What people call the formats, beside the names that commands use.
@@ -36,8 +38,11 @@ class ImportForm(forms.Form):
     campaign = forms.CharField(
         label=_("Campaign"),
         max_length=120,
-        help_text=_("An existing one, or the name of a new one, which every annotator may label in."),
+        help_text=_("An existing one, or the name of a new one."),
     )
+    # The name of which the page has said that no campaign has it.
+    new_campaign = forms.CharField(max_length=120, required=False, widget=forms.HiddenInput)
+    begins_paused = forms.BooleanField(label=_("Begin paused"), required=False)
     section = forms.CharField(
         label=_("Section"),
         max_length=SECTION_LENGTH,
@@ -46,3 +51,12 @@ class ImportForm(forms.Form):
             "A part of the campaign, such as this file or a subject. People can be kept to a section."
         ),
     )
+
+    def clean(self) -> dict[str, Any]:
+        """Nobody makes a campaign by a slip: its page has to have said that the name is a new one."""
+        data: dict[str, Any] = super().clean() or {}
+        name = data.get("campaign")
+        is_told = data.get("new_campaign", "") == name
+        if name and not is_told and not Campaign.objects.filter(name=name).exists():
+            self.add_error("campaign", _("No campaign has this name. Import again to make it."))
+        return data

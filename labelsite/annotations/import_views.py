@@ -11,8 +11,10 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from labelsite import storable
 from labelsite.accounts.access import admin_required, person
 from labelsite.annotations import uploads
+from labelsite.annotations.import_campaigns import near_names
 from labelsite.annotations.import_forms import ImportForm, UploadForm
 from labelsite.annotations.preview import preview
 from labelsite.annotations.uploads import Upload
@@ -58,6 +60,9 @@ def upload_file(request: HttpRequest) -> HttpResponse:
 @require_safe
 def import_preview(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
     upload = _get_upload(identity)
+    if getattr(request, "htmx", False):
+        target = _target(_suggested_campaign(request, upload), "begins_paused" in request.GET)
+        return render(request, "annotations/import_campaign.html", target)
     guess = formats.guess(upload.path)
     wanted = request.GET.get("format", "")
     chosen = wanted if wanted in formats.FORMATS else guess or formats.FORMATS[0]
@@ -71,10 +76,16 @@ def start_import(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
     upload = _get_upload(identity)
     form = ImportForm(request.POST)
     if not form.is_valid():
-        return _preview_page(request, upload, form, formats.FORMATS[0], None, status=400)
+        chosen = form.cleaned_data.get("format") or formats.FORMATS[0]
+        return _preview_page(request, upload, form, chosen, None, status=400)
     wanted = form.cleaned_data
     job = uploads.start_import(
-        upload, wanted["format"], wanted["campaign"], person(request), wanted["section"]
+        upload,
+        wanted["format"],
+        wanted["campaign"],
+        person(request),
+        wanted["section"],
+        wanted["begins_paused"],
     )
     return redirect("jobs:detail", pk=job.pk)
 
@@ -103,7 +114,16 @@ def _preview_page(
         .values_list("name", flat=True)[:100],
         "has_no_worker": "default" not in queues_served(),
     }
+    context |= _target(str(form["campaign"].value() or ""), bool(form["begins_paused"].value()))
     return render(request, "annotations/import_preview.html", context, status=status)
+
+
+def _target(name: str, begins_paused: bool) -> dict[str, object]:
+    """What the page says of the campaign that the file would go to."""
+    name = storable.text(name).strip()
+    existing = Campaign.objects.filter(name=name).first()
+    near = near_names(name) if name and not existing else []
+    return {"name": name, "existing": existing, "near": near, "begins_paused": begins_paused}
 
 
 def _suggested_campaign(request: HttpRequest, upload: Upload) -> str:

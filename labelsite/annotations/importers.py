@@ -24,6 +24,7 @@ from labelsite.autolabels.executions import FENCE, start_executions
 from labelsite.campaigns.archive import refuse_archived
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Ordering, Task
 from labelsite.campaigns.services import (
+    add_everyone,
     add_tasks,
     fill_gold,
     place_new,
@@ -69,8 +70,9 @@ def import_file(
     report: Report | None = None,
     revises: bool = False,
     create: bool = True,
+    begins_paused: bool = False,
 ) -> ImportSummary:
-    """Import `path` into the campaign; with `create`, it is made when there is none of that name.
+    """Import `path` into the campaign; with `create`, it is made when there is none of that name, perhaps paused.
 
     New tasks belong to `section`, if one is named. `name` stands in messages in place of the path; `report` is
     called with the line that was reached. Raises ImportRefused, with nothing stored, when any line is bad, and
@@ -84,7 +86,7 @@ def import_file(
     keys = formats.KeyLog()
     records = formats.read(path, format, on_error=log.add, name=name, keys=keys)
     with rare_collections(), transaction.atomic():
-        campaign, summary.new_campaign = campaign_named(campaign_name, created_by, create)
+        campaign, summary.new_campaign = campaign_named(campaign_name, created_by, create, begins_paused)
         refuse_archived(campaign)
         newest, reading = _newest_task(), _Reading(campaign, section, created_by, revises)
         for batch in store_batches(_while_good(records, log), format, looks_at):
@@ -101,6 +103,9 @@ def import_file(
             # Last, because a row that is written holds up whoever is at work on it until the import is done.
             fill_gold(campaign, reading.verdicts, CHECKER)
             renew_gold(campaign, reading.corrected, CHECKER)
+        if summary.new_campaign and not dry_run:
+            # Whoever became an annotator while the file was read could not know of the campaign.
+            add_everyone(campaign, created_by)
         if summary.new_tasks and not dry_run:
             _put_in_order(campaign, newest)
         transaction.set_rollback(dry_run)

@@ -71,6 +71,14 @@ class Annotation(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        # Exits are few, and every view of a campaign counts them.
+        indexes = [
+            models.Index(
+                fields=["task"],
+                condition=models.Q(is_live=True, finish_reason__in=["bad_problem", "give_up"]),
+                name="annotation_exits",
+            )
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["task", "annotator"], condition=models.Q(is_live=True), name="annotation_one_live"

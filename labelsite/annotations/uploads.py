@@ -111,9 +111,17 @@ def forget_old(older_than: float = FORGOTTEN_AFTER_SECONDS) -> None:
 
 
 def start_import(
-    upload: Upload, format: str, campaign: str, created_by: User | None, section: str = ""
+    upload: Upload,
+    format: str,
+    campaign: str,
+    created_by: User | None,
+    section: str = "",
+    begins_paused: bool = False,
 ) -> Job:
-    """Queue the import of an upload into the campaign of that name, and into a section of it if one is named."""
+    """Queue the import of an upload into the campaign of that name, and into a section of it if one is named.
+
+    A campaign that the import makes begins paused where that is asked for; one that is there stays as it is.
+    """
     return enqueue(
         "django",
         "import",
@@ -123,6 +131,7 @@ def start_import(
             "format": format,
             "campaign": campaign,
             "section": section,
+            "begins_paused": begins_paused,
         },
         created_by=created_by,
         task_name=TASK,
@@ -148,6 +157,7 @@ def work(job: Job, lease: Lease) -> dict[str, Any]:
         name=upload.name,
         created_by=job.created_by,
         report=report,
+        begins_paused=job.spec.get("begins_paused", False),
     )
     campaign = Campaign.objects.only("pk").get(name=summary.campaign)
     return {**asdict(summary), "campaign_id": campaign.pk}

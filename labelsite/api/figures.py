@@ -19,6 +19,7 @@ from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Task
 from labelsite.comparison.lens import lens_for
 from labelsite.comparison.overview import Overview, overview
+from labelsite.comparison.pace import too_fast_among
 
 
 class DaySerializer(serializers.Serializer[Any]):
@@ -55,11 +56,19 @@ class PersonSerializer(serializers.Serializer[Any]):
     looks = serializers.IntegerField()
     steps = serializers.IntegerField()
     mistakes = serializers.IntegerField()
-    gold_seen = serializers.IntegerField()
+    bad_problems = serializers.IntegerField()
+    give_ups = serializers.IntegerField()
+    gold_seen = serializers.IntegerField(help_text="gold and screening items, also those given up")
     gold_accuracy = serializers.FloatField(allow_null=True)
     gold_interval = serializers.ListField(child=serializers.FloatField())
-    gold_bias = serializers.FloatField(allow_null=True)
+    known_seen = serializers.IntegerField(
+        help_text="solutions whose first mistake is known, gold items among them; never by this labeler's own word"
+    )
+    known_accuracy = serializers.FloatField(allow_null=True)
+    gold_bias = serializers.FloatField(allow_null=True, help_text="in steps, on these; positive is late")
+    timed = serializers.IntegerField(help_text="looks of which the time is known")
     seconds = serializers.FloatField(allow_null=True, help_text="the median")
+    is_too_fast = serializers.BooleanField(help_text="below a third of the median of the others' medians")
     machine_agreement = serializers.FloatField(allow_null=True)
     machine_count = serializers.IntegerField()
 
@@ -74,6 +83,7 @@ class PairSerializer(serializers.Serializer[Any]):
 
 class BetweenSerializer(serializers.Serializer[Any]):
     solutions_shared = serializers.IntegerField()
+    differ = serializers.IntegerField(help_text="of these, where people name different first mistakes")
     alpha = serializers.FloatField(allow_null=True)
     percent = serializers.FloatField(allow_null=True)
     pairs = PairSerializer(many=True)
@@ -168,6 +178,8 @@ def _figures(found: Overview, run: int | None) -> dict[str, Any]:
         | {person for pair in pairs for person in (pair.first, pair.second)}
     )
 
+    fast = too_fast_among(persons, named)
+
     def name(annotator: int) -> str:
         return named[annotator].username if annotator in named else str(annotator)
 
@@ -177,9 +189,13 @@ def _figures(found: Overview, run: int | None) -> dict[str, Any]:
         "looks": found.looks,
         "both": found.both,
         "unmarked": found.unmarked,
-        "persons": [{**asdict(row), "annotator": name(row.annotator)} for row in persons],
+        "persons": [
+            {**asdict(row), "annotator": name(row.annotator), "is_too_fast": row.annotator in fast}
+            for row in persons
+        ],
         "between": {
             "solutions_shared": found.between.solutions_shared,
+            "differ": found.between.differ,
             "alpha": found.between.alpha,
             "percent": found.between.percent,
             "pairs": [

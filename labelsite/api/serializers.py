@@ -47,6 +47,7 @@ SETTINGS = (
     "screening_size",
     "screening_threshold",
     "generation",
+    "is_for_everyone",
     "is_paused",
     "is_archived",
 )
@@ -126,6 +127,9 @@ class ImportRequest(OnlyKnownFields):
         default="",
         allow_blank=True,
         help_text="the part of the campaign for new tasks",
+    )
+    begins_paused = serializers.BooleanField(
+        default=False, help_text="a campaign that this makes gives out nothing until somebody lets it go on"
     )
     format = serializers.ChoiceField(
         choices=[name for name, _ in FORMAT_CHOICES], required=False, help_text="guessed when missing"

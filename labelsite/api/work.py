@@ -42,7 +42,9 @@ class Imports(Endpoint):
             raise MisstepError(
                 f"{upload.name}: no format that could be guessed, expected one of {known} (see docs/formats.md)"
             )
-        job = uploads.start_import(upload, format, given["campaign"], self.person, given["section"])
+        job = uploads.start_import(
+            upload, format, given["campaign"], self.person, given["section"], given["begins_paused"]
+        )
         return Response(JobSerializer(job).data, status=202)
 
 

@@ -13,7 +13,7 @@ from labelsite.campaigns.models import Campaign
 GROUPS = [
     (_("The work"), ["name", "protocol", "guideline", "asks_reason", "shows_reference_solution"]),
     (_("Machine labels"), ["exposure", "estimate_run", "score_run"]),
-    (_("Queue"), ["ordering", "overlap", "adaptive_overlap"]),
+    (_("People and queue"), ["is_for_everyone", "overlap", "adaptive_overlap", "ordering"]),
     (_("Gold and screening"), ["gold_rate", "screening_size", "screening_threshold"]),
     (_("Afterwards"), ["allows_editing", "shows_agreement"]),
 ]
@@ -27,12 +27,13 @@ class CampaignForm(forms.ModelForm):
     class Meta:
         model = Campaign
         fields = [
-            "name", "protocol", "exposure", "ordering", "overlap", "adaptive_overlap", "guideline",
+            "name", "is_for_everyone", "protocol", "exposure", "ordering", "overlap", "adaptive_overlap", "guideline",
             "asks_reason", "allows_editing", "shows_agreement", "shows_reference_solution",
             "gold_rate", "screening_size", "screening_threshold", "estimate_run", "score_run",
         ]  # fmt: skip
         labels = {
             "name": _("Name"),
+            "is_for_everyone": _("Every annotator may label here"),
             "protocol": _("Protocol"),
             "exposure": _("Machine labels are shown"),
             "ordering": _("Order of the queue"),
@@ -50,6 +51,9 @@ class CampaignForm(forms.ModelForm):
             "score_run": _("Scores beside the steps and for the order"),
         }
         help_texts = {
+            "is_for_everyone": _(
+                "Also whoever becomes an annotator later. Without it, only the members whom you choose."
+            ),
             "exposure": _("Blind labels are the ones to trust when people and machines are compared."),
             "guideline": _(
                 "Shown beside every task, together with the decision chart. Formulas as $…$; # heading, **bold**,"
@@ -74,6 +78,8 @@ class CampaignForm(forms.ModelForm):
             newest = list(runs.order_by("-pk").values_list("pk", flat=True)[:100])
             field.queryset = runs.filter(pk__in=[*newest, current]).order_by("-pk")
             field.label_from_instance = _name  # type: ignore[method-assign]
+        if not self.instance.pk:
+            self.initial["is_for_everyone"] = True
         if self.instance.pk:
             self._remember_what_was_shown()
 

@@ -62,6 +62,8 @@ class Campaign(models.Model):
     screening_threshold = models.FloatField(default=0.75)
     generation = models.SmallIntegerField(default=0)
     is_paused = models.BooleanField(default=False)
+    # Every annotator is a member, and whoever becomes one later; else only who is made one.
+    is_for_everyone = models.BooleanField(default=False, db_default=False)
     # Put away: paused, and in no list but that of what was put away.
     is_archived = models.BooleanField(default=False, db_default=False)
     # Sections that are being renamed, from the old name to the new: what was broken off may be finished.

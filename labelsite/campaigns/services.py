@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from labelsite.accounts.models import Role, User
+from labelsite.accounts.models import User
 from labelsite.accounts.records import record
 from labelsite.campaigns import arranging
 from labelsite.campaigns.archive import refuse_archived
@@ -25,6 +25,7 @@ from labelsite.campaigns.leases import (
     submission,
     take_up,
 )
+from labelsite.campaigns.membership import add_everyone, eligible_people, set_member_state, set_members
 from labelsite.campaigns.models import (
     Campaign,
     Membership,
@@ -55,6 +56,7 @@ __all__ = [
     "LeaseLost",
     "NothingLeft",
     "Reason",
+    "add_everyone",
     "add_tasks",
     "claim_at",
     "claim_next",
@@ -62,6 +64,7 @@ __all__ = [
     "correct_gold",
     "create_campaign",
     "desk_of",
+    "eligible_people",
     "fill_gold",
     "heartbeat",
     "hold",
@@ -74,6 +77,7 @@ __all__ = [
     "release_expired_leases",
     "renew_gold",
     "reorder",
+    "set_member_state",
     "set_members",
     "settle",
     "submission",
@@ -86,10 +90,12 @@ __all__ = [
 def create_campaign(
     name: str, *, created_by: User | None = None, members: Iterable[User] = (), **fields: Any
 ) -> Campaign:
-    """A new campaign; whoever is named in `members` may label in it."""
+    """A new campaign; whoever is named in `members` may label in it, and every annotator where it is for everyone."""
     with transaction.atomic():
         campaign = Campaign.objects.create(name=name, created_by=created_by, **_stored(fields))
-        set_members(campaign, {user.pk for user in members})
+        set_members(campaign, {user.pk for user in members}, created_by)
+        if campaign.is_for_everyone:
+            add_everyone(campaign, created_by)
     return campaign
 
 
@@ -98,7 +104,8 @@ def update_campaign(
     campaign: Campaign, changes: Mapping[str, Any], *, loaded: Job | None = None, by: User | None = None
 ) -> Campaign:
     """Changes settings. A new guideline text is a new version; a new overlap reaches the open tasks, and so does a
-    new ordering, or a run to order by. What an earlier change could not do to the tasks is done now.
+    new ordering, or a run to order by. What an earlier change could not do to the tasks is done now. A campaign that
+    becomes one for everyone takes in the annotators there are; who comes later joins it by `membership.join`.
 
     `loaded`: the job that has just loaded the run among the changes. The run may have stood there before, with other
     values; the job's result then learns of the new order.
@@ -119,6 +126,8 @@ def update_campaign(
         setattr(fresh, field, value)
     fresh.save()
     record("campaign", fresh.name, {name: (old, _recorded(fresh, name)) for name, old in earlier.items()}, by)
+    if fresh.is_for_everyone and not earlier.get("is_for_everyone", True):
+        add_everyone(fresh, by)
     after = _arranged_by(fresh)
     order = after[1:] != before[1:] or (loaded is not None and not READS[fresh.ordering].isdisjoint(changes))
     places = not fresh.adaptive_overlap and after[0] != before[0]
@@ -158,39 +167,6 @@ def _stored(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(text: str) -> str:
     """A text without what sending a form adds to it: a browser ends every line in two characters."""
     return text.replace("\r\n", "\n").strip()
-
-
-@transaction.atomic
-def set_members(campaign: Campaign, users: set[int], by: User | None = None) -> None:
-    """Exactly these people may label; those who leave keep what they did, and may come back to it."""
-    before = _member_names(campaign)
-    start = MemberState.SCREENING if campaign.screening_size else MemberState.ADMITTED
-    Membership.objects.filter(campaign=campaign).exclude(user__in=users).delete()
-    Membership.objects.bulk_create(
-        [Membership(campaign=campaign, user_id=user, state=start) for user in sorted(users)],
-        ignore_conflicts=True,
-    )
-    record("campaign", campaign.name, {"members": (before, _member_names(campaign))}, by)
-
-
-def _member_names(campaign: Campaign) -> list[str]:
-    return list(campaign.memberships.order_by("user__username").values_list("user__username", flat=True))
-
-
-def set_member_state(campaign: Campaign, user: int, state: str) -> None:
-    Membership.objects.filter(campaign=campaign, user=user).update(state=state)
-
-
-def eligible_people() -> Iterable[User]:
-    """Everyone who could be a member: people who can log in."""
-    return User.objects.filter(is_machine=False, is_active=True).order_by("role", "username")
-
-
-def add_everyone(campaign: Campaign) -> None:
-    """Makes every annotator a member, and keeps the members there are."""
-    current = set(campaign.memberships.values_list("user_id", flat=True))
-    annotators = User.objects.filter(is_machine=False, is_active=True, role=Role.ANNOTATOR)
-    set_members(campaign, current | set(annotators.values_list("pk", flat=True)))
 
 
 def add_tasks(

@@ -65,8 +65,6 @@ def create(request: HttpRequest) -> HttpResponse:
     form = CampaignForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         campaign = services.create_campaign(created_by=person(request), **form.cleaned_data)
-        if "everyone" in request.POST:
-            services.add_everyone(campaign)
         messages.success(request, _("The campaign is made. Bring in solutions next."))
         return redirect("campaigns:detail", campaign.pk)
     return render(request, "campaigns/form.html", {"form": form}, status=422 if form.is_bound else 200)

@@ -12,15 +12,16 @@ from django.utils.translation import gettext_lazy as _
 
 from labelsite.autolabels.models import EstimateRun, SolutionEstimate
 from labelsite.campaigns.models import Campaign, Task
-from labelsite.comparison.evidence import EVERYBODY, Against
+from labelsite.comparison.against import EVERYBODY, Against
 
 PAGE = 40
 
 
 class Kind(TextChoices):
-    """How people and the run differ on a task."""
+    """How people and the run differ on a task, or people among themselves."""
 
-    ANY = "any", _("every disagreement")
+    PEOPLE = "people", _("people differ")
+    ANY = "any", _("people and the run differ")
     EARLIER = "earlier", _("the run is earlier")
     LATER = "later", _("the run is later")
     MISSES = "misses", _("the run misses it")
@@ -28,8 +29,13 @@ class Kind(TextChoices):
     UNMARKED = "unmarked", _("wrong answer, no mistake marked")
 
 
+# What can be told of a campaign that no run has judged.
+WITHOUT_RUN = (Kind.PEOPLE, Kind.UNMARKED)
+
+
 # `a.first` is a person's first mistake (-1: none), `e.first_mistake` the run's (null: none).
 CONDITIONS = {
+    Kind.PEOPLE: "b.first <> a.first",
     Kind.ANY: "e.id IS NOT NULL AND a.first <> COALESCE(e.first_mistake, -1)",
     Kind.EARLIER: "a.first >= 0 AND e.first_mistake < a.first",
     Kind.LATER: "a.first >= 0 AND e.first_mistake > a.first",
@@ -43,6 +49,12 @@ NOBODY = (
     "EXISTS (SELECT 1 FROM ({looks}) a WHERE a.task_id = t.id) AND"
     " NOT EXISTS (SELECT 1 FROM ({looks}) a WHERE a.task_id = t.id AND a.first >= 0) AND {condition}"
 )
+# Somebody's look, and another one at the same solution: anybody's, or of the people with whom they are compared.
+DIFFER = (
+    "EXISTS (SELECT 1 FROM ({looks}) a JOIN ({others}) b ON b.task_id = a.task_id"
+    " WHERE a.task_id = t.id AND {condition})"
+)
+PATTERNS = {Kind.UNMARKED: NOBODY, Kind.PEOPLE: DIFFER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +78,8 @@ def task_ids(
     backwards: bool = False,
 ) -> list[int]:
     """The next tasks of one kind after the task `after`, in order of their ids (or before it, backwards)."""
-    pattern = NOBODY if kind == Kind.UNMARKED else EXISTS
-    wanted = pattern.format(looks=against.looks, condition=CONDITIONS[kind])
+    pattern = PATTERNS.get(kind, EXISTS)
+    wanted = pattern.format(looks=against.looks, others=against.other_looks, condition=CONDITIONS[kind])
     order, beyond = ("DESC", "<") if backwards else ("ASC", ">")
     query = f"""
         SELECT t.id FROM campaigns_task t JOIN problems_solution s ON s.id = t.solution_id
@@ -77,7 +89,7 @@ def task_ids(
     """
     parameters: dict[str, Any] = {
         "campaign": campaign.pk, "run": run.pk if run else None, "after": after, "limit": limit,
-        "annotators": list(against.annotators),
+        "annotators": list(against.annotators), "others": list(against.others),
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)

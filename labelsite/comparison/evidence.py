@@ -7,7 +7,7 @@ column along, and taking lists apart there costs more than sending them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,47 +15,14 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
-from labelsite.annotations.models import first_mistake_sql
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
+from labelsite.comparison.against import EVERYBODY, Against
 from labelsite.comparison.packing import Column, Columns, Integers, packed, unpacked
 
 NONE, UNKNOWN, NO_BIAS = -1, -2, -1000
 Floats = NDArray[np.float64]
 
-# What a person's finished look says of the first mistake. Bad problems and given-up ones say nothing of it,
-# and an import that breaks a label rule is kept out, as it is kept out of training.
-# Who went on through steps of their own rated the solution's up to the mistake only.
-PEOPLE = f"""
-    SELECT a.id, a.annotator_id, a.task_id, t.solution_id, t.gold,
-        COALESCE({first_mistake_sql("a")} + 1, cardinality(a.trajectory)) AS length,
-        COALESCE({first_mistake_sql("a")}, -1) AS first,
-        COALESCE(a.total_time_ms, -1) AS milliseconds
-    FROM annotations_annotation a JOIN campaigns_task t ON t.id = a.task_id
-    WHERE t.campaign_id = %(campaign)s AND a.broken_rule = '' AND a.finish_reason IN ('found_error', 'solution')
-"""
-# Whoever changed a label with the machine's before their eyes is no longer blind: what they said before that still is.
-BLIND = """
-    a.exposure <> 'before' AND a.changed_after_reveal IS NOT TRUE AND (a.is_live OR (
-        SELECT bool_and(later.changed_after_reveal IS TRUE) AND bool_or(later.is_live)
-        FROM annotations_annotation later
-        WHERE later.task_id = a.task_id AND later.annotator_id = a.annotator_id AND later.revision > a.revision))
-"""
-# The gold answers as if they were one labeler's. Where several positions are acceptable, that labeler names the one
-# that the run names, or else the first of them: the run is right by any of them, as people are.
-GOLD = """
-    SELECT g.id, 0 AS annotator_id, g.id AS task_id, g.solution_id, g.gold,
-        CASE WHEN g.first < 0 THEN g.position_count ELSE g.first + 1 END AS length,
-        g.first, -1 AS milliseconds
-    FROM (
-        SELECT t.id, t.solution_id, t.gold, s.position_count,
-            CASE WHEN e.id IS NOT NULL AND COALESCE(e.first_mistake, -1) = ANY(t.gold)
-                 THEN COALESCE(e.first_mistake, -1) ELSE t.gold[1] END AS first
-        FROM campaigns_task t JOIN problems_solution s ON s.id = t.solution_id
-        LEFT JOIN autolabels_solutionestimate e ON e.solution_id = t.solution_id AND e.run_id = %(run)s
-        WHERE t.campaign_id = %(campaign)s AND cardinality(t.gold) > 0
-    ) g
-"""
 # A position is a small integer of the database's, so it takes 15 bits, and one more where it may be negative.
 LOOKS: Columns = {
     "annotator": Column("a.annotator_id"),
@@ -66,6 +33,7 @@ LOOKS: Columns = {
     "in_gold": Column(
         "CASE WHEN a.gold IS NULL THEN -1 ELSE COALESCE((a.first = ANY(a.gold))::int, -1) END", 2, -1
     ),
+    "is_item": Column("a.is_item::int", 1),
     "gold_bias": Column(
         """CASE WHEN a.gold IS NULL OR a.first < 0 THEN -1000 ELSE COALESCE((SELECT a.first - g
         FROM unnest(a.gold) g WHERE g >= 0 ORDER BY abs(a.first - g) LIMIT 1), -1000) END""",
@@ -88,33 +56,14 @@ GRAIN = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
-    """Whose labels the run is compared with: people's (some, or all; perhaps blind ones only), or gold."""
-
-    is_gold: bool = False
-    annotators: Sequence[int] = ()
-    is_blind: bool = False
-
-    @property
-    def looks(self) -> str:
-        """The query whose rows are single looks at solutions."""
-        if self.is_gold:
-            return GOLD
-        chosen = " AND a.annotator_id = ANY(%(annotators)s)" if self.annotators else ""
-        return f"{PEOPLE}{chosen} AND {BLIND if self.is_blind else 'a.is_live'}"
-
-
-EVERYBODY = Against()
-
-
-@dataclass(frozen=True, slots=True)
 class Judgements:
     """One entry per finished look, shape [looks]; positions are 0-based, NONE for no mistake.
 
     place: of the solution among all (`Solutions`). machine: the run's first mistake, UNKNOWN where it did not
-    estimate the solution. length: steps rated. in_gold: 1, 0, or -1 for not gold. is_correct: of the answer, -1 for
-    not graded. milliseconds: -1 for unknown. gold_bias: steps too early (negative) or too late to the nearest
-    acceptable mistake, NO_BIAS where there is none.
+    estimate the solution. length: steps rated. in_gold: 1, 0, or -1 where no answer is known but the labeler's own.
+    is_item: of a task that is served as gold or for screening. is_correct: of the answer, -1 for not graded.
+    milliseconds: -1 for unknown. gold_bias: steps too early (negative) or too late to the nearest acceptable mistake,
+    NO_BIAS where there is none.
     """
 
     annotator: Integers
@@ -126,6 +75,7 @@ class Judgements:
     milliseconds: Integers
     is_correct: Integers
     in_gold: Integers
+    is_item: Integers
     gold_bias: Integers
 
     def __len__(self) -> int:

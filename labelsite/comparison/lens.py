@@ -10,25 +10,26 @@ from django.shortcuts import get_object_or_404
 
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
-from labelsite.comparison.evidence import Against
+from labelsite.comparison.against import Against
 
 
 @dataclass(frozen=True, slots=True)
 class Lens:
-    """The chosen view; `query` keeps it in links."""
+    """The chosen view; `query` keeps it in links. other: the person with whom the labeler is compared."""
 
     campaign: Campaign
     run: EstimateRun | None
     labeler: str
     is_blind: bool
     asked_run: int | None
+    other: str = ""
 
     @property
     def against(self) -> Against:
         if self.labeler == "gold":
             return Against(is_gold=True)
-        chosen = (int(self.labeler),) if self.labeler.isdecimal() else ()
-        return Against(annotators=chosen, is_blind=self.is_blind)
+        chosen, others = ((int(name),) if name.isdecimal() else () for name in (self.labeler, self.other))
+        return Against(annotators=chosen, is_blind=self.is_blind, others=others)
 
     @property
     def query(self) -> str:
@@ -38,6 +39,8 @@ class Lens:
             parts["run"] = self.asked_run
         if self.labeler:
             parts["of"] = self.labeler
+        if self.other:
+            parts["with"] = self.other
         if self.is_blind:
             parts["blind"] = 1
         return urlencode(parts)
@@ -54,7 +57,10 @@ def lens_for(request: HttpRequest, campaign_id: int) -> Lens:
     labeler = request.GET.get("of", "")
     if not (labeler == "gold" or labeler.isdecimal()):
         labeler = ""
-    return Lens(campaign, run, labeler[:18], request.GET.get("blind") == "1", asked)
+    other = _number(request.GET, "with") if labeler.isdecimal() else None
+    return Lens(
+        campaign, run, labeler[:18], request.GET.get("blind") == "1", asked, str(other) if other else ""
+    )
 
 
 def _number(parameters: QueryDict, name: str) -> int | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from labelsite.comparison.evidence import NO_BIAS, NONE, UNKNOWN, Integers, Judgements, RatedSteps
+from labelsite.comparison.exits import Exits
 from ml.agreement import (
     FirstMistakeAgreement,
     Reliability,
@@ -55,16 +56,25 @@ class StepFigures:
 
 @dataclass(frozen=True, slots=True)
 class PersonFigures:
-    """One annotator's row. Shares are in [0, 1]; bias in steps, positive is late; seconds is the median."""
+    """One annotator's row. Shares are in [0, 1]; bias in steps, positive is late; seconds is the median.
+
+    looks: those with a verdict. gold_seen: all looks at gold items; known_seen: at every solution whose first mistake
+    is known, so at gold items too (`annotations.known_answers`). timed: looks of which the time is known.
+    """
 
     annotator: int
     looks: int
     steps: int
     mistakes: int
+    bad_problems: int
+    give_ups: int
     gold_seen: int
     gold_accuracy: float | None
     gold_interval: tuple[float, float]
+    known_seen: int
+    known_accuracy: float | None
     gold_bias: float | None
+    timed: int
     seconds: float | None
     machine_agreement: float | None
     machine_count: int
@@ -83,9 +93,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class PeopleFigures:
-    """People against people: nominal alpha over first mistakes, and the pairs with most in common."""
+    """People against people: nominal alpha over first mistakes, and the pairs with most in common.
+
+    differ: solutions on which not everybody who looked names the same step.
+    """
 
     solutions_shared: int
+    differ: int
     alpha: float | None
     percent: float | None
     pairs: list[Pair] = field(default_factory=list)
@@ -161,20 +175,25 @@ def step_figures(steps: RatedSteps, threshold: float = 0.0) -> StepFigures:
     )
 
 
-def by_person(looks: Judgements) -> list[PersonFigures]:
-    """One row an annotator, the busiest first."""
+def by_person(looks: Judgements, exits: Mapping[int, Exits] | None = None) -> list[PersonFigures]:
+    """One row an annotator, the busiest first; also for who only reported problems or gave up."""
+    exits = exits or {}
     people, counts = np.unique(looks.annotator, return_counts=True)
     order = np.argsort(looks.annotator, kind="stable")
     ends = np.cumsum(counts)
     rows = [
-        _person(int(person), looks.where(order[end - count : end]))
+        _person(int(person), looks.where(order[end - count : end]), exits.get(int(person), Exits()))
         for person, count, end in zip(people, counts, ends, strict=True)
     ]
+    nothing = looks.where(np.zeros(len(looks), dtype=bool))
+    rows += [_person(person, nothing, exits[person]) for person in sorted(set(exits) - set(people.tolist()))]
     return sorted(rows, key=lambda row: -row.looks)
 
 
-def _person(annotator: int, looks: Judgements) -> PersonFigures:
-    gold = looks.in_gold[looks.in_gold >= 0]
+def _person(annotator: int, looks: Judgements, exits: Exits) -> PersonFigures:
+    known = looks.in_gold[looks.in_gold >= 0]
+    gold = looks.in_gold[(looks.in_gold >= 0) & (looks.is_item == 1)]
+    gold_seen, known_seen = len(gold) + exits.gold, len(known) + exits.known
     bias = looks.gold_bias[looks.gold_bias != NO_BIAS]
     times = looks.milliseconds[looks.milliseconds >= 0]
     both = compared(looks)
@@ -183,10 +202,15 @@ def _person(annotator: int, looks: Judgements) -> PersonFigures:
         looks=len(looks),
         steps=int(looks.length.sum()),
         mistakes=int((looks.first != NONE).sum()),
-        gold_seen=len(gold),
-        gold_accuracy=float(gold.mean()) if len(gold) else None,
-        gold_interval=wilson_interval(int(gold.sum()), len(gold)),
+        bad_problems=exits.bad_problems,
+        give_ups=exits.give_ups,
+        gold_seen=gold_seen,
+        gold_accuracy=float(gold.sum()) / gold_seen if gold_seen else None,
+        gold_interval=wilson_interval(int(gold.sum()), gold_seen),
+        known_seen=known_seen,
+        known_accuracy=float(known.sum()) / known_seen if known_seen else None,
         gold_bias=float(bias.mean()) if len(bias) else None,
+        timed=len(times),
         seconds=float(np.median(times)) / 1000 if len(times) else None,
         machine_agreement=float((both.first == both.machine).mean()) if len(both) else None,
         machine_count=len(both),
@@ -200,10 +224,18 @@ def between_people(looks: Judgements) -> PeopleFigures:
     pairs = sorted(_pairs(shared), key=lambda pair: -pair.common)[:PAIRS_SHOWN]
     return PeopleFigures(
         solutions_shared=int((counts >= 2).sum()),
+        differ=_differ(shared),
         alpha=krippendorff_alpha(shared.task, shared.first) if len(shared) else None,
         percent=percent_agreement(shared.task, shared.first) if len(shared) else None,
         pairs=pairs,
     )
+
+
+def _differ(shared: Judgements) -> int:
+    """How many of these solutions have two looks that name different steps."""
+    order = np.lexsort((shared.first, shared.place))
+    place, first = shared.place[order], shared.first[order]
+    return len(np.unique(place[1:][(place[1:] == place[:-1]) & (first[1:] != first[:-1])]))
 
 
 def _pairs(shared: Judgements) -> Iterator[Pair]:

@@ -37,7 +37,7 @@ class Estimated:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What one person wrote to a step."""
+    """What one person wrote to a step, or to the whole."""
 
     name: str
     text: str
@@ -104,6 +104,11 @@ class Opinions:
     steps: Sequence[StepOpinions]
     solution_estimate: SolutionEstimate | None
     adjudication: Adjudication | None
+
+    @property
+    def reasons(self) -> list[Note]:
+        """What people wrote to the end of their look: why they gave up, say, or what is wrong with the problem."""
+        return [Note(one.name, one.annotation.reason) for one in self.people if one.annotation.reason]
 
 
 def opinions_on(task: Task, run: EstimateRun | None, scores: ScoreRun | None) -> Opinions:

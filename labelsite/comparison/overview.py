@@ -17,18 +17,14 @@ from labelsite.autolabels.parameters import method_in_words
 from labelsite.autolabels.plots import Chart
 from labelsite.campaigns.models import Campaign
 from labelsite.comparison import measures, plots
-from labelsite.comparison.evidence import (
-    Against,
-    Judgements,
-    Solutions,
-    judgements,
-    looks_at,
-    rated_steps,
-    solutions,
-)
+from labelsite.comparison.against import Against
+from labelsite.comparison.evidence import Judgements, Solutions, judgements, looks_at, rated_steps, solutions
+from labelsite.comparison.exits import exits_by_person
 from ml.agreement import FirstMistakeAgreement
 
 KEPT_SECONDS = 3600
+# Of what is kept. Another one where `Overview` or a part of it gets other fields: an older one cannot be read then.
+SHAPE = 2
 # What the figures are computed from, as sums of hashes: they follow which rows say what, where counts would stay the
 # same when one row loses what another gains. A label is never changed in place, so its id stands for what it says.
 STATE = """
@@ -38,7 +34,8 @@ STATE = """
         FROM campaigns_task t JOIN annotations_annotation a ON a.task_id = t.id
         WHERE t.campaign_id = %(campaign)s
     ) labels, (
-        SELECT sum(hashint8extended(t.id, COALESCE(s.is_correct::int, -1))), sum(hashtextextended(t.gold::text, t.id))
+        SELECT sum(hashint8extended(t.id, COALESCE(s.is_correct::int, -1))),
+            sum(hashtextextended(t.kind || t.gold::text || t.gold_source, t.id))
         FROM campaigns_task t JOIN problems_solution s ON s.id = t.solution_id
         WHERE t.campaign_id = %(campaign)s
     ) truth
@@ -76,7 +73,7 @@ def _key(campaign: Campaign, run: EstimateRun | None, against: Against) -> str:
         cursor.execute(STATE, {"campaign": campaign.pk})
         state: Any = cursor.fetchone()
     loaded = (run.pk, run.loaded_at, run.parameters) if run else None
-    words = repr((campaign.pk, state, loaded, against, get_language()))
+    words = repr((SHAPE, campaign.pk, state, loaded, against, get_language()))
     return f"comparison:{hashlib.sha256(words.encode()).hexdigest()}"
 
 
@@ -97,7 +94,7 @@ def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has
         "both": len(both),
         "is_gold": against.is_gold,
         "unmarked": measures.unmarked(looks),
-        "persons": measures.by_person(everybody),
+        "persons": measures.by_person(everybody, exits_by_person(campaign)),
         "between": measures.between_people(everybody),
     }
     if run is None or not len(both):

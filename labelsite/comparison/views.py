@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -18,12 +19,13 @@ from labelsite.autolabels.forms import SearchForm
 from labelsite.autolabels.models import EstimateRun, SolutionEstimate
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.comparison import disagreements, measures, services
-from labelsite.comparison.disagreements import PAGE, Kind
-from labelsite.comparison.evidence import Against
+from labelsite.comparison.against import Against
+from labelsite.comparison.disagreements import PAGE, WITHOUT_RUN, Kind
 from labelsite.comparison.forms import AdjudicationForm
 from labelsite.comparison.lens import Lens, lens_for
 from labelsite.comparison.opinions import opinions_on
-from labelsite.comparison.overview import overview
+from labelsite.comparison.overview import Overview, overview
+from labelsite.comparison.pace import too_fast_among
 from labelsite.problems.models import Solution
 from ml.errors import MisstepError
 
@@ -44,37 +46,45 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
     has_gold = Task.objects.filter(campaign=lens.campaign, gold__isnull=False).exists()
     found = overview(lens.campaign, lens.run, lens.against, has_gold)
     labelers = User.objects.in_bulk([row.annotator for row in found.persons])
-    pairs = found.between.pairs
+    pairs, fast = found.between.pairs, too_fast_among(found.persons, labelers)
     context = {
         "lens": lens,
         "found": found,
         "labelers": labelers,
         "has_gold": has_gold,
         "runs": _runs(lens.campaign),
-        "kinds": _kind_links(lens, found.kinds, found.unmarked),
-        "persons": [(row, labelers.get(row.annotator)) for row in found.persons],
-        "pairs": [(labelers.get(pair.first), labelers.get(pair.second), pair) for pair in pairs],
+        "kinds": _kind_links(lens, _counts(lens, found)),
+        "people_differ": _link(replace(lens, labeler="", other="", is_blind=False), Kind.PEOPLE),
+        "persons": [(row, labelers.get(row.annotator), row.annotator in fast) for row in found.persons],
+        "pairs": [
+            (labelers.get(pair.first), labelers.get(pair.second), pair, _pair_link(lens, pair))
+            for pair in pairs
+        ],
     }
-    return render(request, "comparison/campaign.html", context)
+    return render(request, "comparison/campaign.html", _with_tabs(request, lens, context))
 
 
 @reviewer_required
 def disagreement_list(request: HttpRequest, campaign_id: int) -> HttpResponse:
-    """The tasks on which people and the run differ, one kind at a time."""
+    """The tasks on which people and the run differ, or people among themselves, one kind at a time."""
     lens = lens_for(request, campaign_id)
-    kind = _kind(request)
+    kind = _kind(request, lens)
     after = int(request.GET["after"]) if request.GET.get("after", "").isdecimal() else 0
-    against = _against(lens)
+    against = _against(lens, kind)
     numbers = disagreements.task_ids(lens.campaign, lens.run, kind, after, against=against)
     context = {
         "lens": lens,
         "kind": kind,
-        "kinds": _kind_links(lens, None),
-        "rows": disagreements.rows(numbers[:PAGE], lens.run, against),
+        "kinds": _kind_links(lens, {}),
+        "needs_run": lens.run is None and kind not in WITHOUT_RUN,
+        "pair": _named([*against.annotators, *against.others]) if lens.other else [],
+        "rows": disagreements.rows(
+            numbers[:PAGE], lens.run, against.together if kind == Kind.PEOPLE else against
+        ),
         "next_after": numbers[PAGE - 1] if len(numbers) > PAGE else None,
         "is_first_page": not after,
     }
-    return render(request, "comparison/disagreements.html", context)
+    return render(request, "comparison/disagreements.html", _with_tabs(request, lens, context))
 
 
 @reviewer_required
@@ -92,7 +102,8 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
             )
             messages.success(request, _("Your decision is kept."))
             return redirect(f"{_task_url(lens, task_id)}?{request.GET.urlencode()}")
-    kind, against = _kind(request), _against(lens)
+    kind = _kind(request, lens)
+    against = _against(lens, kind)
     opinions = opinions_on(shown, lens.run, lens.campaign.score_run)
     neighbours = [
         next(iter(disagreements.task_ids(lens.campaign, lens.run, kind, task_id, 1, against, back)), None)
@@ -155,13 +166,23 @@ def _task_url(lens: Lens, task_id: int) -> str:
     return reverse("comparison:task", args=[lens.campaign.pk, task_id])
 
 
-def _kind(request: HttpRequest) -> Kind:
+def _with_tabs(request: HttpRequest, lens: Lens, context: dict[str, object]) -> dict[str, object]:
+    """The context with what the head of the campaign's pages needs."""
+    membership = lens.campaign.memberships.filter(user=person(request)).first()
+    return context | {"lens": lens, "campaign": lens.campaign, "membership": membership}
+
+
+def _kind(request: HttpRequest, lens: Lens) -> Kind:
+    """The kind that is asked for; without a word, what people and the run differ on, or people alone."""
     name = request.GET.get("kind", "")
-    return Kind(name) if name in Kind.values else Kind.ANY
+    usual = Kind.ANY if lens.run else Kind.PEOPLE
+    return Kind(name) if name in Kind.values else usual
 
 
-def _against(lens: Lens) -> Against:
+def _against(lens: Lens, kind: Kind) -> Against:
     """Whose looks a list shows: where nobody has labeled yet, gold stands in for people."""
+    if kind == Kind.PEOPLE:
+        return Against(is_blind=lens.is_blind) if lens.against.is_gold else lens.against
     if lens.labeler or Task.objects.filter(campaign=lens.campaign, annotations__is_live=True).exists():
         return lens.against
     return Against(is_gold=True)
@@ -178,21 +199,38 @@ def _runs(campaign: Campaign) -> list[EstimateRun]:
     return list(found.order_by("-pk")[:20])
 
 
-def _kind_links(lens: Lens, counts: measures.Kinds | None, unmarked: int | None = None) -> list[KindLink]:
-    base = reverse("comparison:disagreements", args=[lens.campaign.pk])
-    known: dict[Kind, int | None] = {}
-    if counts:
-        known = {
+def _counts(lens: Lens, found: Overview) -> dict[Kind, int]:
+    """How often each kind is there, of those that the figures of this view tell."""
+    known = {Kind.UNMARKED: found.unmarked}
+    if not (lens.labeler or lens.is_blind):
+        known[Kind.PEOPLE] = found.between.differ
+    if counts := found.kinds:
+        known |= {
             Kind.ANY: counts.earlier + counts.later + counts.misses + counts.invents,
             Kind.EARLIER: counts.earlier,
             Kind.LATER: counts.later,
             Kind.MISSES: counts.misses,
             Kind.INVENTS: counts.invents,
-            Kind.UNMARKED: unmarked,
         }
-    return [
-        KindLink(
-            kind, known.get(kind), f"{base}?kind={kind.value}" + (f"&{lens.query}" if lens.query else "")
-        )
-        for kind in Kind
-    ]
+    return known
+
+
+def _kind_links(lens: Lens, counts: Mapping[Kind, int]) -> list[KindLink]:
+    shown = Kind if lens.run else WITHOUT_RUN
+    return [KindLink(kind, counts.get(kind), _link(lens, kind)) for kind in shown]
+
+
+def _link(lens: Lens, kind: Kind) -> str:
+    base = reverse("comparison:disagreements", args=[lens.campaign.pk])
+    return f"{base}?kind={kind.value}" + (f"&{lens.query}" if lens.query else "")
+
+
+def _pair_link(lens: Lens, pair: measures.Pair) -> str:
+    """Where these two differ; the pairs are of all labels, whatever the view shows."""
+    two = replace(lens, labeler=str(pair.first), other=str(pair.second), is_blind=False)
+    return _link(two, Kind.PEOPLE)
+
+
+def _named(people: Sequence[int]) -> list[str]:
+    known = User.objects.in_bulk(list(people))
+    return [known[pk].username for pk in people if pk in known]

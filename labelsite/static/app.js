@@ -41,6 +41,10 @@ document.querySelectorAll("form[data-theme-switch]").forEach((form) => form.addE
 document.querySelectorAll("form[data-confirm]").forEach((form) =>
   form.addEventListener("submit", (event) => confirm(form.dataset.confirm) || event.preventDefault()));
 document.addEventListener("change", (event) => event.target.closest("[data-submit-on-change]")?.form?.requestSubmit());
+// What is sent at each change says so where it did not arrive.
+for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+  document.addEventListener(failure, (event) => event.detail.elt?.querySelector("[data-not-saved]")?.removeAttribute("hidden"));
+}
 document.addEventListener("htmx:load", (event) => refresh(event.detail.elt));
 // On a phone the rows of links scroll sideways; where one is should be in sight.
 document.querySelectorAll(".site-nav [aria-current], .tabs [aria-current]").forEach((link) => { link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.offsetLeft - 48; });

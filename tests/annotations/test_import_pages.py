@@ -20,7 +20,7 @@ from labelsite.campaigns.models import Campaign, Task
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
 from tests.annotations.test_import import processbench_line
-from tests.factories import make_user
+from tests.factories import make_campaign, make_user
 
 pytestmark = pytest.mark.django_db
 URL = "/import/"
@@ -54,6 +54,12 @@ def upload(browser: Client, body: bytes, name: str = "solutions.jsonl") -> str:
     return str(response.url)
 
 
+def start(browser: Client, preview_url: str, campaign: str, **more: str) -> Any:
+    """What the page sends for a campaign of which it has said that it is new."""
+    said = {"format": "processbench", "campaign": campaign, "new_campaign": campaign, **more}
+    return browser.post(preview_url + "start/", said)
+
+
 def test_upload_preview_and_import_end_in_tasks(browser: Client):
     preview_url = upload(browser, content())
     page = browser.get(preview_url).content.decode()
@@ -61,7 +67,7 @@ def test_upload_preview_and_import_end_in_tasks(browser: Client):
     assert page.count("<article") == 10
     assert '<span class="math">We add one.</span>' in page
     assert 'value="solutions"' in page
-    response: Any = browser.post(preview_url + "start/", {"format": "processbench", "campaign": "New one"})
+    response: Any = start(browser, preview_url, "New one")
     job = Job.objects.get()
     assert response.url == reverse("jobs:detail", args=[job.pk])
     run_here(job)
@@ -78,7 +84,7 @@ def test_a_refused_file_ends_in_a_failed_job_that_names_the_line(browser: Client
     body = content() + b'{"broken": \n'
     preview_url = upload(browser, body)
     assert "Lines that cannot be read" not in browser.get(preview_url).content.decode()
-    browser.post(preview_url + "start/", {"format": "processbench", "campaign": "New one"})
+    start(browser, preview_url, "New one")
     job = Job.objects.get()
     run_here(job)
     job.refresh_from_db()
@@ -166,3 +172,44 @@ def test_a_second_admin_may_go_on_with_an_upload(browser: Client):
     colleague = Client()
     colleague.force_login(make_user(Role.ADMIN))
     assert colleague.get(preview_url).status_code == 200
+
+
+def test_the_preview_says_whether_the_name_makes_a_new_campaign(browser: Client):
+    make_campaign("GSM8K test")
+    preview_url = upload(browser, content(), "GSM8K tset.jsonl")
+    page = browser.get(preview_url).content.decode()
+    assert "This makes a new campaign" in page and "Did you mean “GSM8K test”?" in page
+    known = browser.get(preview_url, {"campaign": "GSM8K test"}, headers={"HX-Request": "true"})
+    text = known.content.decode()
+    assert "<html" not in text and "This makes a new campaign" not in text
+    assert reverse("campaigns:settings", args=[Campaign.objects.get().pk]) in text
+
+
+def test_a_name_that_nobody_was_told_is_new_makes_no_campaign(browser: Client):
+    preview_url = upload(browser, content())
+    said = {"format": "processbench", "campaign": "Mistyped", "new_campaign": "solutions"}
+    page = browser.post(preview_url + "start/", said)
+    assert page.status_code == 400 and not Job.objects.exists()
+    text = page.content.decode()
+    assert "Import again to make it" in text and 'name="new_campaign" value="Mistyped"' in text
+    assert browser.post(preview_url + "start/", said | {"new_campaign": "Mistyped"}).status_code == 302
+
+
+def test_a_campaign_that_is_there_needs_no_such_word(browser: Client):
+    campaign = make_campaign("There")
+    said = {"format": "processbench", "campaign": "There", "begins_paused": "on"}
+    browser.post(upload(browser, content()) + "start/", said)
+    run_here(Job.objects.get())
+    campaign.refresh_from_db()
+    assert campaign.tasks.count() == 12 and not campaign.is_paused
+
+
+@pytest.mark.parametrize(("more", "is_paused"), [({}, False), ({"begins_paused": "on"}, True)])
+def test_a_new_campaign_may_begin_paused_and_its_job_leads_to_its_settings(browser: Client, more, is_paused):
+    start(browser, upload(browser, content()), "New one", **more)
+    job = Job.objects.get()
+    run_here(job)
+    campaign = Campaign.objects.get()
+    assert (campaign.is_paused, campaign.is_for_everyone) == (is_paused, True)
+    page = browser.get(reverse("jobs:detail", args=[job.pk])).content.decode()
+    assert f'href="{reverse("campaigns:settings", args=[campaign.pk])}"' in page

@@ -45,6 +45,7 @@ def import_file(admin: Watched, path: Path, campaign: str) -> None:
     admin.page.click("text=Upload and preview")
     expect(admin.page.locator("main")).to_contain_text("1")
     admin.page.fill("input[name=campaign]", campaign)
+    expect(admin.page.locator("#import-campaign")).to_contain_text(f"“{campaign}”")
     admin.page.click("text=Import the whole file")
     job_is_done(admin.page)
 

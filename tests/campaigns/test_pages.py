@@ -72,7 +72,7 @@ def form_data(**changes) -> dict:
 def test_an_admin_makes_a_campaign_with_every_annotator_in_it(client) -> None:
     annotator = make_user()
     client.force_login(make_user("admin"))
-    response = client.post("/campaigns/new/", form_data(everyone="on"))
+    response = client.post("/campaigns/new/", form_data(is_for_everyone="on"))
     assert response.status_code == 302
     campaign = Campaign.objects.get(name="New")
     assert campaign.protocol == "index_only" and campaign.overlap == 2

@@ -12,8 +12,8 @@ from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Campaign
 from labelsite.campaigns.services import claim_next
 from labelsite.comparison import disagreements, evidence
+from labelsite.comparison.against import EVERYBODY, Against
 from labelsite.comparison.disagreements import Kind
-from labelsite.comparison.evidence import EVERYBODY, Against
 from labelsite.comparison.overview import overview
 from tests.annotations.submissions import STEPS, judgement, submit
 from tests.factories import (

@@ -10,7 +10,8 @@ import pytest
 from labelsite.annotations.models import Annotation
 from labelsite.autolabels.models import SolutionEstimate, StepEstimate
 from labelsite.comparison import evidence, measures
-from labelsite.comparison.evidence import EVERYBODY, NO_BIAS, NONE, UNKNOWN, Against
+from labelsite.comparison.against import EVERYBODY, Against
+from labelsite.comparison.evidence import NO_BIAS, NONE, UNKNOWN
 from tests.factories import (
     make_annotation,
     make_campaign,
@@ -149,7 +150,8 @@ def test_early_and_late_against_the_nearest_acceptable_step():
     assert looks.gold_bias[order].tolist() == [-1, -2, NO_BIAS, NO_BIAS]
     assert looks.in_gold[order].tolist() == [0, 0, 0, 0]
     (row,) = measures.by_person(looks)
-    assert (row.gold_seen, row.gold_accuracy, row.gold_bias) == (4, 0.0, -1.5)
+    assert (row.known_seen, row.known_accuracy, row.gold_bias) == (4, 0.0, -1.5)
+    assert (row.gold_seen, row.gold_accuracy) == (0, None)
 
 
 def test_the_kinds_and_the_agreements_are_all_looks(world):

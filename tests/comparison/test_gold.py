@@ -5,8 +5,8 @@ import pytest
 from django.urls import reverse
 
 from labelsite.comparison import evidence, measures
-from labelsite.comparison.disagreements import Kind, task_ids
-from labelsite.comparison.evidence import Against
+from labelsite.comparison.against import Against
+from labelsite.comparison.disagreements import WITHOUT_RUN, Kind, task_ids
 from tests.factories import (
     PASSWORD,
     make_campaign,
@@ -70,7 +70,7 @@ def test_the_figures_count_any_acceptable_position_as_right(world):
 
 def test_what_is_acceptable_is_no_disagreement(world):
     campaign, run, tasks = world
-    found = {kind: task_ids(campaign, run, kind, against=GOLD) for kind in Kind if kind != Kind.UNMARKED}
+    found = {kind: task_ids(campaign, run, kind, against=GOLD) for kind in Kind if kind not in WITHOUT_RUN}
     assert found == {
         Kind.ANY: [tasks[2], tasks[3], tasks[6]],
         Kind.EARLIER: [tasks[6]],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labelsite.comparison.evidence import EVERYBODY
+from labelsite.comparison.against import EVERYBODY
 from labelsite.comparison.overview import overview
 from tests.factories import make_annotation, make_campaign, make_machine, make_solution, make_task, make_user
 
@@ -32,19 +32,19 @@ def change(row, **values):
 
 def test_gold_that_is_corrected_within_its_length_is_seen_at_once(campaign):
     task, _ = looked_at(campaign, [1, 1, 1, 1, -1], make_user(), gold=[2, 5])
-    assert seen(campaign).persons[0].gold_accuracy == 0.0
+    assert seen(campaign).persons[0].known_accuracy == 0.0
     change(task, gold=[2, 4])
-    assert seen(campaign).persons[0].gold_accuracy == 1.0
+    assert seen(campaign).persons[0].known_accuracy == 1.0
 
 
 def test_gold_that_moves_from_one_task_to_another_is_seen_at_once(campaign):
     person = make_user()
     one, _ = looked_at(campaign, [1, -1], person, gold=[1])
     other, _ = looked_at(campaign, [-1], person)
-    assert seen(campaign).persons[0].gold_accuracy == 1.0
+    assert seen(campaign).persons[0].known_accuracy == 1.0
     change(one, gold=None)
     change(other, gold=[1])
-    assert seen(campaign).persons[0].gold_accuracy == 0.0
+    assert seen(campaign).persons[0].known_accuracy == 0.0
 
 
 def test_answers_that_are_graded_anew_are_seen_at_once(campaign):

@@ -162,3 +162,11 @@ def test_a_campaign_without_a_run_says_so(client, reviewer):
     make_annotation(make_task(campaign), make_user())
     page = client.get(reverse("comparison:campaign", args=[campaign.pk])).content.decode()
     assert "No run has judged this campaign" in page
+
+
+def test_why_somebody_gave_up_or_reported_the_problem_stands_on_the_tasks_page(client, reviewer):
+    task = make_task(make_campaign(), make_solution(steps=STEPS))
+    person = make_user(username="quitter")
+    make_annotation(task, person, [1], finish_reason="give_up", reason="I cannot <b>follow</b> step two")
+    page = client.get(reverse("comparison:task", args=[task.campaign_id, task.pk])).content.decode()
+    assert "<strong>quitter</strong> I cannot &lt;b&gt;follow&lt;/b&gt; step two" in page

@@ -1,0 +1,22 @@
+"""Which known first mistakes a labeler is measured by, the same on every page.
+
+A known answer is a task whose acceptable positions are known; a gold item is one that is also served as gold or for
+screening. Whoever's word the gold is, is not measured by it: they would be right by definition. A look without a
+verdict, a reported problem or a give-up, names none of the positions, so it is not right.
+"""
+
+from __future__ import annotations
+
+# Labelers and what tasks say of gold that is theirs: an imported checker's verdicts, a reviewer's decisions.
+_OWN = """
+    SELECT id, substr(username, 10) FROM accounts_user WHERE is_machine AND username LIKE 'imported:%%'
+    UNION ALL SELECT id, left('adjudicated by ' || username, 40) FROM accounts_user
+"""
+
+
+def counts_sql(annotation: str, task: str) -> str:
+    """Whether the task's gold counts for the annotation; both are names in a statement that has parameters."""
+    return (
+        f"({task}.gold IS NOT NULL AND cardinality({task}.gold) > 0"
+        f" AND ({annotation}.annotator_id, {task}.gold_source) NOT IN ({_OWN}))"
+    )

@@ -1,0 +1,61 @@
+"""Who may label in a campaign: people one by one, or every annotator, those who come later too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+from django.dispatch import receiver
+
+from labelsite.accounts.models import Role, User
+from labelsite.accounts.records import record
+from labelsite.accounts.services import annotator_arrived
+from labelsite.campaigns.models import Campaign, Membership, MemberState
+
+
+@transaction.atomic
+def set_members(campaign: Campaign, users: set[int], by: User | None = None) -> None:
+    """Exactly these people may label; those who leave keep what they did, and may come back to it."""
+    before = _member_names(campaign)
+    Membership.objects.filter(campaign=campaign).exclude(user__in=users).delete()
+    _add(campaign, users)
+    record("campaign", campaign.name, {"members": (before, _member_names(campaign))}, by)
+
+
+def _add(campaign: Campaign, users: Iterable[int]) -> None:
+    start = MemberState.SCREENING if campaign.screening_size else MemberState.ADMITTED
+    Membership.objects.bulk_create(
+        [Membership(campaign=campaign, user_id=user, state=start) for user in sorted(users)],
+        ignore_conflicts=True,
+    )
+
+
+def _member_names(campaign: Campaign) -> list[str]:
+    return list(campaign.memberships.order_by("user__username").values_list("user__username", flat=True))
+
+
+def set_member_state(campaign: Campaign, user: int, state: str) -> None:
+    Membership.objects.filter(campaign=campaign, user=user).update(state=state)
+
+
+def eligible_people() -> Iterable[User]:
+    """Everyone who could be a member: people who can log in."""
+    return User.objects.filter(is_machine=False, is_active=True).order_by("role", "username")
+
+
+def add_everyone(campaign: Campaign, by: User | None = None) -> None:
+    """Makes every annotator there is a member, and keeps the members there are."""
+    current = set(campaign.memberships.values_list("user_id", flat=True))
+    annotators = User.objects.filter(is_machine=False, is_active=True, role=Role.ANNOTATOR)
+    set_members(campaign, current | set(annotators.values_list("pk", flat=True)), by)
+
+
+@receiver(annotator_arrived)
+@transaction.atomic
+def join(user: User, by: User | None, **_signal: Any) -> None:
+    """Whoever becomes an annotator, or comes back as one, may label where every annotator may."""
+    for campaign in Campaign.objects.filter(is_for_everyone=True).order_by("pk"):
+        before = _member_names(campaign)
+        _add(campaign, [user.pk])
+        record("campaign", campaign.name, {"members": (before, _member_names(campaign))}, by)

@@ -1,0 +1,48 @@
+"""The page of people in a real browser: each change is kept at once, so that none is lost with another row's."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from labelsite.accounts.models import Role, User
+from tests.browser.annotator_page import Watched
+from tests.factories import make_user
+
+
+def logged_in(watched: Watched, user: User) -> None:
+    watched.log_in(user.username)
+    watched.go("/people/")
+
+
+def test_what_is_changed_in_several_rows_is_all_kept(watched: Watched, transactional_db: None) -> None:
+    ann, bob = make_user(username="ann"), make_user(username="bob")
+    logged_in(watched, make_user(Role.ADMIN))
+    watched.page.locator(f"#is_paused-{ann.pk}").check()
+    watched.page.locator(f"#role-{bob.pk}").focus()
+    watched.page.locator(f"#role-{bob.pk}").select_option("reviewer")
+    expect(watched.page.locator("tr", has_text="bob").get_by_text("saved", exact=True)).to_be_visible()
+    expect(watched.page.locator(f"#role-{bob.pk}")).to_be_focused()
+    watched.page.locator(f"#labels_excluded-{bob.pk}").check()
+    expect(watched.page.locator("#people-said")).to_have_text("bob is saved.")
+    watched.page.reload()
+    expect(watched.page.locator(f"#is_paused-{ann.pk}")).to_be_checked()
+    expect(watched.page.locator(f"#role-{bob.pk}")).to_have_value("reviewer")
+    expect(watched.page.locator(f"#labels_excluded-{bob.pk}")).to_be_checked()
+
+
+def test_what_is_refused_is_said_and_set_back(watched: Watched, transactional_db: None) -> None:
+    admin = make_user(Role.ADMIN)
+    logged_in(watched, admin)
+    watched.page.locator(f"#role-{admin.pk}").select_option("annotator")
+    expect(watched.page.locator("tr").get_by_text("This is the last admin")).to_be_visible()
+    expect(watched.page.locator(f"#role-{admin.pk}")).to_have_value("admin")
+
+
+def test_what_did_not_arrive_is_said(watched: Watched, transactional_db: None) -> None:
+    ann = make_user(username="ann")
+    logged_in(watched, make_user(Role.ADMIN))
+    watched.page.route(f"**/people/{ann.pk}/", lambda route: route.abort())
+    watched.page.locator(f"#is_paused-{ann.pk}").check()
+    expect(watched.page.locator(f"tr:has(#is_paused-{ann.pk}) [data-not-saved]")).to_be_visible()
+    # That a request failed is what was wanted.
+    watched.errors.clear()

@@ -1,0 +1,108 @@
+"""A campaign for every annotator takes in those who come later, until an admin says otherwise."""
+
+from __future__ import annotations
+
+import pytest
+from rest_framework.test import APIClient
+
+from labelsite.accounts.models import Change, Role, User
+from labelsite.accounts.services import create_person, update_person
+from labelsite.campaigns.models import Campaign
+from labelsite.campaigns.services import add_everyone, create_campaign, set_members, update_campaign
+from tests.factories import make_campaign, make_token, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def members(campaign: Campaign) -> set[str]:
+    return set(campaign.memberships.values_list("user__username", flat=True))
+
+
+def change_person(user: User, **changes) -> None:
+    said = {"role": user.role, "is_paused": False, "labels_excluded": False, "is_active": user.is_active}
+    update_person(user.pk, **(said | changes))
+
+
+def test_whoever_comes_later_may_label_where_every_annotator_may_and_nowhere_else() -> None:
+    make_user(username="early")
+    for_all, for_some = create_campaign("All", is_for_everyone=True), create_campaign("Some")
+    create_person("late", Role.ANNOTATOR)
+    create_person("boss", Role.ADMIN)
+    assert members(for_all) == {"early", "late"}
+    assert members(for_some) == set()
+
+
+def test_a_newcomer_is_screened_where_there_is_screening() -> None:
+    campaign = create_campaign("All", is_for_everyone=True, screening_size=2)
+    create_person("late", Role.ANNOTATOR)
+    assert campaign.memberships.get().state == "screening"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({"role": Role.REVIEWER}, {"role": Role.ANNOTATOR}), ({"is_active": False}, {"is_active": True})],
+)
+def test_who_becomes_an_annotator_or_comes_back_joins_too(before, after) -> None:
+    user = make_user(before.pop("role", Role.ANNOTATOR), username="ann", **before)
+    campaign = create_campaign("All", is_for_everyone=True)
+    assert members(campaign) == set()
+    change_person(user, **after)
+    assert members(campaign) == {"ann"}
+
+
+def test_whom_an_admin_takes_out_stays_out_when_other_things_of_them_change() -> None:
+    user = make_user(username="ann")
+    campaign = create_campaign("All", is_for_everyone=True)
+    set_members(campaign, set())
+    change_person(user, is_paused=True)
+    update_campaign(campaign, {"is_for_everyone": True, "overlap": 2})
+    assert members(campaign) == set()
+
+
+def test_switching_it_on_takes_in_who_is_there_and_off_keeps_them() -> None:
+    make_user(username="ann")
+    campaign = make_campaign()
+    campaign = update_campaign(campaign, {"is_for_everyone": True})
+    assert members(campaign) == {"ann"}
+    update_campaign(campaign, {"is_for_everyone": False})
+    create_person("late", Role.ANNOTATOR)
+    assert members(campaign) == {"ann"}
+
+
+def test_who_joins_is_in_the_record_of_changes() -> None:
+    admin = make_user(Role.ADMIN)
+    create_campaign("All", is_for_everyone=True)
+    create_person("late", Role.ANNOTATOR, admin)
+    line = Change.objects.get(kind="campaign")
+    assert (line.by, line.field, line.old, line.new) == (admin, "members", [], ["late"])
+
+
+def test_the_settings_and_the_members_page_show_it(client) -> None:
+    campaign = create_campaign("All", is_for_everyone=True)
+    client.force_login(make_user(Role.ADMIN))
+    page = client.get(f"/campaigns/{campaign.pk}/settings/")
+    assert page.context["form"]["is_for_everyone"].value() is True
+    assert "also who becomes one later" in client.get(f"/campaigns/{campaign.pk}/members/").content.decode()
+    new = client.get("/campaigns/new/").context["form"]
+    assert new["is_for_everyone"].value() is True
+
+
+def test_a_script_sees_and_sets_it() -> None:
+    make_user(username="ann")
+    script = APIClient()
+    script.credentials(HTTP_AUTHORIZATION=f"Token {make_token(make_user(Role.ADMIN))}")
+    made = script.post("/api/v1/campaigns/", {"name": "All", "is_for_everyone": True}, format="json").json()
+    assert made["is_for_everyone"] is True
+    campaign = Campaign.objects.get()
+    assert members(campaign) == {"ann"}
+    script.patch(f"/api/v1/campaigns/{campaign.pk}/", {"is_for_everyone": False}, format="json")
+    campaign.refresh_from_db()
+    assert not campaign.is_for_everyone
+
+
+def test_everybody_there_is_can_also_be_added_once() -> None:
+    make_user(username="ann")
+    campaign = make_campaign()
+    add_everyone(campaign)
+    create_person("late", Role.ANNOTATOR)
+    assert members(campaign) == {"ann"}
