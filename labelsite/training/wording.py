@@ -88,6 +88,7 @@ NAMES: Mapping[str, Words] = {
     "maximum_length": gettext_lazy("Most tokens of a solution"),
     "gradient_checkpointing": gettext_lazy("Computes activations twice to save memory"),
     "compiled": gettext_lazy("Compiled layers"),
+    "unpacked": gettext_lazy("Reads every path by itself"),
     "from_scratch": gettext_lazy("Begins with random weights"),
     "extra_layers": gettext_lazy("Added layers"),
     "limit": gettext_lazy("Most solutions to train on"),

@@ -75,7 +75,7 @@ def test_keys_that_a_format_does_not_read_are_told_by_the_command_the_preview_an
     path = a_file(tmp_path, {"problem": "p", "solutions": [solution, solution], "foo": 1})
     url, page = upload(browser, path)
     assert "solutions[].annotator (2), foo (1)" in page and "not imported" in page
-    browser.post(f"{url}start/", {"format": "misstep", "campaign": "D", "section": ""})
+    browser.post(f"{url}start/", {"format": "misstep", "campaign": "D", "new_campaign": "D", "section": ""})
     job = Job.objects.get(verb="import")
     run_here(job)
     job.refresh_from_db()
@@ -89,7 +89,7 @@ def test_keys_that_a_format_does_not_read_are_told_by_the_command_the_preview_an
 def test_a_key_named_like_a_method_of_a_mapping_breaks_no_page(browser: Client, tmp_path: Path):
     path = a_file(tmp_path, {"problem": "p", "solutions": [], "items": 1, "keys": 2})
     url, _ = upload(browser, path)
-    browser.post(f"{url}start/", {"format": "misstep", "campaign": "D", "section": ""})
+    browser.post(f"{url}start/", {"format": "misstep", "campaign": "D", "new_campaign": "D", "section": ""})
     job = Job.objects.get(verb="import")
     run_here(job)
     assert "items (1)" in browser.get(f"/jobs/{job.pk}/").content.decode()
