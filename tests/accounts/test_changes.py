@@ -7,6 +7,7 @@ from django.db import DatabaseError, transaction
 
 from labelsite.accounts import services
 from labelsite.accounts.models import Change, Role
+from labelsite.accounts.records import record
 from labelsite.campaigns.models import Campaign
 from labelsite.campaigns.services import update_campaign
 from tests.factories import PASSWORD, make_campaign, make_machine, make_user
@@ -84,3 +85,10 @@ def test_admins_read_it_and_others_do_not(client):
     client.force_login(make_user(Role.ADMIN))
     page = client.get("/people/changes/").content.decode()
     assert "&lt;b&gt;ada&lt;/b&gt;" in page and "<b>ada" not in page and "reviewer" in page
+
+
+def test_values_are_said_and_not_shown_as_code(client):
+    record("campaign", "C", {"members": ([], ["ada", "bo"]), "is_paused": (False, True)})
+    client.force_login(make_user(Role.ADMIN))
+    page = client.get("/people/changes/").content.decode()
+    assert "<td>ada, bo</td>" in page and "<td>no</td>\n  <td>yes</td>" in page
