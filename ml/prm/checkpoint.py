@@ -73,12 +73,25 @@ def save_state(folder: Path, state: TrainingState) -> Path:
 
 def load_newest_state(folder: Path) -> TrainingState | None:
     """The newest state that is whole, or None. Torn folders are passed over, never read."""
-    for candidate in sorted(folder.glob("step-*"), reverse=True):
-        if not is_sealed(candidate):
-            continue
-        body = json.loads((candidate / "state.json").read_text(encoding="utf-8"))
-        return TrainingState(body["step"], body, load_file(candidate / "state.safetensors"))
-    return None
+    if (newest := _newest_state(folder)) is None:
+        return None
+    body = _body(newest)
+    return TrainingState(body["step"], body, load_file(newest / "state.safetensors"))
+
+
+def newest_fingerprint(folder: Path) -> str | None:
+    """Which run the newest whole state is of, without its tensors."""
+    newest = _newest_state(folder)
+    return None if newest is None else str(_body(newest)["fingerprint"])
+
+
+def _newest_state(folder: Path) -> Path | None:
+    return next((path for path in sorted(folder.glob("step-*"), reverse=True) if is_sealed(path)), None)
+
+
+def _body(state: Path) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads((state / "state.json").read_text(encoding="utf-8"))
+    return body
 
 
 def seal(folder: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
+from ml.prm.checkpoint import newest_fingerprint
 from ml.prm.request import Request, tolerance
 from ml.prm.train import TrainingSettings
 
@@ -19,6 +21,9 @@ LATER: dict[str, Any] = {
     "lora_dropout": 0.0,
     "too_long": "refuse",
 }
+
+# The learning rate of every base, before folders and adapters had one of their own.
+EARLIER_RATE = 1e-3
 
 
 def config_of(request: Request, settings: TrainingSettings) -> dict[str, Any]:
@@ -61,6 +66,17 @@ def fingerprint_of(snapshot: str, request: Request, settings: TrainingSettings) 
         if body[name] == usual:
             body.pop(name)
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def as_begun(states: Path, snapshot: str, request: Request, settings: TrainingSettings) -> TrainingSettings:
+    """The settings, with the rate that was usual before where nobody asked for one and the states are of that run."""
+    if not request.is_usual_rate or settings.learning_rate == EARLIER_RATE:
+        return settings
+    begun = newest_fingerprint(states)
+    if begun is None or begun == fingerprint_of(snapshot, request, settings):
+        return settings
+    earlier = replace(settings, learning_rate=EARLIER_RATE)
+    return earlier if begun == fingerprint_of(snapshot, request, earlier) else settings
 
 
 def _lora_alpha(request: Request) -> float | None:

@@ -26,7 +26,7 @@ from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group, refuse_missing_device
 from ml.prm.examples import Example, examples_from
 from ml.prm.frozen import halve, restore
-from ml.prm.identity import config_of, fingerprint_of
+from ml.prm.identity import as_begun, config_of, fingerprint_of
 from ml.prm.long_records import fitting_examples
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
 from ml.prm.out_folder import partial_of, refuse_occupied, refuse_overtaken, states_of, writing_alone
@@ -102,6 +102,7 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
         examples = by_problem(examples, request.examples.weighting, settings.tokens_per_row)
         counts["train_trees"] = len(examples)
     settings = replace(settings, steps=_steps(request, examples), language_weight=language_weight(request))
+    settings = _begun(request, snapshot.sha256, settings, group)
     layout, closing = base.tokenizer.layout, len(base.tokenizer.separator)
     refuse_unknown_tokens(base.model, targets, examples)
     head = (targets, layout.tolerance, closing, request.is_packed)
@@ -157,6 +158,20 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
 
     group.first_does(finish)
     return card
+
+
+def _begun(request: Request, snapshot: str, settings: TrainingSettings, group: Group) -> TrainingSettings:
+    """The settings, with the rate of a run that an earlier version began, and a word about it."""
+    begun = as_begun(states_of(request.out), snapshot, request, settings)
+    if begun != settings and group.is_first:
+        print(
+            f"python -m ml train: {states_of(request.out)} holds states of an earlier version, whose learning rate was"
+            f" {begun.learning_rate:g} where none was asked for: this run goes on with it, not with"
+            f" {settings.learning_rate:g}",
+            file=sys.stderr,
+            flush=True,
+        )
+    return begun
 
 
 def _validation(
