@@ -109,6 +109,9 @@ ALLOWED_HOSTS = listed("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = listed("TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
+    "labelsite.embedded",
+    # Before Django's own, whose `changepassword` it replaces: of two commands of one name the first app's is run.
+    "labelsite.accounts",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -118,8 +121,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "rest_framework",
     "drf_spectacular",
-    "labelsite.embedded",
-    "labelsite.accounts",
     "labelsite.problems",
     "labelsite.jobs",
     "labelsite.autolabels",

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import models
+from django.db import models, transaction
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -23,7 +23,10 @@ class People(UserManager["User"]):
         self, username: str, email: str | None = None, password: str | None = None, **fields: Any
     ) -> User:
         """Django's own superusers are admins here: nothing else would let them do anything."""
-        return super().create_superuser(username, email, password, **{"role": Role.ADMIN, **fields})
+        with transaction.atomic(using=self.db):
+            user = super().create_superuser(username, email, password, **{"role": Role.ADMIN, **fields})
+            Change.objects.create(kind="person", name=user.username, field="role", new=str(user.role))
+        return user
 
 
 class User(AbstractUser):

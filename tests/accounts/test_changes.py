@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.core.management import call_command
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from labelsite.accounts import services
-from labelsite.accounts.models import Change, Role
+from labelsite.accounts.models import Change, Role, User
 from labelsite.accounts.records import record
 from labelsite.campaigns.models import Campaign
 from labelsite.campaigns.services import update_campaign
@@ -52,6 +53,30 @@ def test_a_password_that_somebody_changes_themselves_is_recorded(client):
     data = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
     assert client.post("/settings/password/", data).status_code == 302
     assert lines() == [(user.username, "person", user.username, "password", None, None)]
+
+
+def test_admins_and_passwords_that_commands_make_are_recorded(monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
+    call_command("createsuperuser", "--noinput", "--username", "root", "--email", "root@example.org")
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "another long secret")
+    call_command("changepassword", "root")
+    assert User.objects.get(username="root").check_password("another long secret")
+    assert lines() == [
+        (None, "person", "root", "role", None, "admin"),
+        (None, "person", "root", "password", None, None),
+    ]
+
+
+def test_a_command_that_cannot_record_a_password_leaves_the_old_one(monkeypatch):
+    user = make_user()
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "another long secret")
+    # The database refuses the line, as one without room would.
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE accounts_change ADD CONSTRAINT no_room CHECK (field <> 'password')")
+    with pytest.raises(IntegrityError):
+        call_command("changepassword", user.username)
+    user.refresh_from_db()
+    assert user.check_password(PASSWORD)
 
 
 def test_settings_and_members_of_a_campaign_are_recorded_and_what_stays_the_same_is_not(client):
