@@ -6,13 +6,16 @@ would do its work, say "done", and leave the weights where nobody finds them; so
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 
 from labelsite.jobs.lease import claim
 from labelsite.jobs.models import Job, SiteIdentity
@@ -42,17 +45,43 @@ def settle_identity(**told: Any) -> None:
     """
     if "plan" not in told or SiteIdentity._meta.db_table not in connection.introspection.table_names():
         return
-    value = _written() or uuid.uuid4().hex
-    # Row before file: of two that migrate at once, only the one that made the row writes.
-    known, is_made = SiteIdentity.objects.get_or_create(pk=1, defaults={"value": value})
-    if not is_made or _written():
+    if SiteIdentity.objects.exists():
         return
     try:
-        with whole_file(identity_file()) as file:
-            file.write(value + "\n")
+        # Row and file, or neither: a migration that is killed here leaves nothing that the next one cannot complete.
+        with _settling_alone(), transaction.atomic():
+            _make_identity()
     except MisstepError as problem:
-        known.delete()
         log.warning("the site gets no identity yet: %s", problem)
+
+
+def _make_identity() -> None:
+    # Row before file: of two that migrate at once, only the one that made the row writes.
+    known, is_made = SiteIdentity.objects.get_or_create(pk=1, defaults={"value": uuid.uuid4().hex})
+    if not is_made:
+        return
+    if written := _written():
+        known.value = written
+        known.save()
+        return
+    with whole_file(identity_file()) as file:
+        file.write(known.value + "\n")
+
+
+@contextmanager
+def _settling_alone() -> Iterator[None]:
+    """Waits for migrations of other databases that share this VAR, or each would write its own identity there.
+
+    Where the file system knows no locks, or nothing can be written, it waits for nobody.
+    """
+    path = identity_file().with_name("identity.lock")
+    with ExitStack() as opened:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(opened.enter_context(path.open("wb")), fcntl.LOCK_EX)
+        except OSError as problem:
+            log.info("%s cannot be locked: %s", path, problem)
+        yield
 
 
 def refusal() -> str | None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import subprocess
 import sys
+import time
+import uuid
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from labelsite.jobs import services
+from labelsite.jobs import services, shared_folder
 from labelsite.jobs.models import JobState, SiteIdentity
 from labelsite.jobs.shared_folder import identity_file, in_var, refusal, settle_identity
 from tests.data import ROOT
 from tests.jobs.conftest import fresh
 from tests.jobs.work import make_job
+from tests.transactions import in_background
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +45,57 @@ def test_a_new_database_takes_the_identity_that_its_var_has(site):
     SiteIdentity.objects.all().delete()
     settle_identity(plan=[])
     assert SiteIdentity.objects.get().value == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_migration_that_is_killed_before_the_file_is_written_is_completed_by_the_next(environment, site):
+    SiteIdentity.objects.all().delete()
+    identity_file().unlink()
+    code = (
+        "import django, os; django.setup();"
+        "from labelsite.jobs import shared_folder;"
+        "shared_folder.whole_file = lambda path: os.kill(os.getpid(), 9);"
+        "shared_folder.settle_identity(plan=[])"
+    )
+    given = {**environment, "VAR": str(site), "DJANGO_SETTINGS_MODULE": "labelsite.settings"}
+    killed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=given, check=False, timeout=60)
+    assert killed.returncode == -9
+    settle_identity(plan=[])
+    assert refusal() is None and identity_file().exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_waits_for_another_that_settles_on_the_same_var_and_takes_its_identity(site):
+    SiteIdentity.objects.all().delete()
+    identity_file().unlink()
+    with (site / "identity.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        waiting = in_background(lambda: settle_identity(plan=[]))
+        time.sleep(0.5)
+        identity_file().write_text("0" * 32)
+    waiting.join()
+    assert SiteIdentity.objects.get().value == identity_file().read_text() == "0" * 32
+
+
+def test_without_locks_too_a_file_that_has_appeared_meanwhile_is_the_identity(site, monkeypatch):
+    SiteIdentity.objects.all().delete()
+    identity_file().unlink()
+
+    def other_database_comes_first() -> uuid.UUID:
+        identity_file().write_text("0" * 32)
+        return uuid.UUID(int=1)
+
+    monkeypatch.setattr(shared_folder.uuid, "uuid4", other_database_comes_first)
+    settle_identity(plan=[])
+    assert SiteIdentity.objects.get().value == identity_file().read_text() == "0" * 32
+
+
+def test_a_var_that_cannot_be_written_leaves_no_half_of_an_identity(settings, tmp_path, caplog):
+    SiteIdentity.objects.all().delete()
+    (tmp_path / "file").write_text("")
+    settings.VAR = tmp_path / "file" / "var"
+    settle_identity(plan=[])
+    assert not SiteIdentity.objects.exists() and "gets no identity yet" in caplog.text
 
 
 def test_a_migration_from_a_host_with_another_var_does_not_make_that_one_the_site_s(settings, tmp_path):
