@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import http.client
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings
 
 PAGE = "/login/"
 SECONDS = 10
 HEADERS = "pass on Host and X-Forwarded-Proto at the proxy (docs/deploying.md has an nginx example)"
+OTHER_HOST = "where people come by that one, name it first in CSRF_TRUSTED_ORIGINS (or ALLOWED_HOSTS)"
 
 
 def public_address() -> str | None:
@@ -23,27 +24,27 @@ def public_address() -> str | None:
     return None
 
 
-def asked(address: str) -> tuple[bool | None, str]:
-    """Whether the page is served at the address (None where that cannot be known from here), and what was found."""
+def asked(address: str) -> tuple[bool | None, str, str]:
+    """Whether the page is served at the address (None where that cannot be known from here), what was found, and what
+    would mend it."""
     parts = urlsplit(address)
     page = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=SECONDS)
     try:
         page.request("GET", PAGE)
         answer = page.getresponse()
-        target = answer.headers.get("Location", "")
+        location = answer.headers.get("Location", "")
     except (OSError, http.client.HTTPException) as problem:
-        return None, f"{address} cannot be asked from here: {problem}"
+        return None, f"{address} cannot be asked from here: {problem}", "ask again from where people come"
     finally:
         page.close()
-    if (
-        answer.status in (301, 302, 307, 308)
-        and target.startswith("https://")
-        and urlsplit(target).path == PAGE
-    ):
-        return (
-            False,
-            f"{address}{PAGE} redirects to itself for ever: the proxy does not set X-Forwarded-Proto: https",
-        )
+    if answer.status in (301, 302, 307, 308) and location:
+        target = urlsplit(urljoin(address + PAGE, location))
+        # The port does not count: the site does not know it where the proxy passes on a Host without one.
+        if target.hostname != parts.hostname:
+            return None, f"{address}{PAGE} redirects to another host: {target.geturl()}", OTHER_HOST
+        if target.scheme == "https" and target.path == PAGE:
+            missing = "the proxy does not set X-Forwarded-Proto: https"
+            return False, f"{address}{PAGE} redirects to itself for ever: {missing}", HEADERS
     if answer.status >= 400:
-        return False, f"{address}{PAGE} answers {answer.status} {answer.reason}"
-    return True, f"{address}{PAGE} answers {answer.status}"
+        return False, f"{address}{PAGE} answers {answer.status} {answer.reason}", HEADERS
+    return True, f"{address}{PAGE} answers {answer.status}", ""

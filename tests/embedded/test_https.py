@@ -19,12 +19,13 @@ from labelsite.embedded import https_check
 from labelsite.embedded.management.commands.doctor import https
 from tests.data import ROOT
 
-Proxy = Callable[[dict[str, str]], str]
+Proxy = Callable[..., str]
 
 
 @pytest.fixture
 def proxy(tmp_path: Path, settings, monkeypatch) -> Iterator[Proxy]:
-    """Starts a proxy that speaks TLS and adds the given headers to what it asks of the site; returns its address."""
+    """Starts a proxy that speaks TLS and adds the given headers to what it asks of the site, or sends everybody to
+    `elsewhere`; returns its address."""
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *name]
@@ -34,9 +35,13 @@ def proxy(tmp_path: Path, settings, monkeypatch) -> Iterator[Proxy]:
     settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     servers: list[ThreadingHTTPServer] = []
 
-    def start(headers: dict[str, str]) -> str:
+    def start(headers: dict[str, str], elsewhere: str = "") -> str:
         class Passes(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if elsewhere:
+                    self.send_response(301)
+                    self.send_header("Location", elsewhere + self.path)
+                    return self.end_headers()
                 answer = Client(headers={"host": "localhost", **headers}).get(self.path)
                 self.send_response(answer.status_code)
                 for title, value in answer.headers.items():
@@ -75,6 +80,20 @@ def test_a_proxy_that_passes_another_host_is_found(proxy):
     proxy({"host": "backend:8000", "x-forwarded-proto": "https"})
     (finding,) = https()
     assert finding.state == "bad" and "answers 400" in finding.found
+
+
+@pytest.mark.parametrize("elsewhere", ["https://www.example.org", "http://www.localhost:1"])
+def test_a_proxy_that_sends_people_to_another_host_is_told_as_that(proxy, elsewhere):
+    proxy({}, elsewhere)
+    (finding,) = https()
+    assert finding.state == "weak" and f"redirects to another host: {elsewhere}/login/" in finding.found
+    assert "CSRF_TRUSTED_ORIGINS" in finding.mend
+
+
+def test_a_redirect_to_itself_without_a_host_is_one_for_ever(proxy):
+    """A `Location` may hold a path alone."""
+    address = proxy({}, "/.")
+    assert https_check.asked(address)[0] is False
 
 
 def test_an_address_that_cannot_be_asked_from_here_is_weak_only(settings):

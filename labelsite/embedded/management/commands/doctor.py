@@ -211,9 +211,8 @@ def https() -> Iterator[Finding]:
     if address is None:
         yield Finding("https", WEAK, "no public name is known", "set ALLOWED_HOSTS to the site's name")
         return
-    is_served, found = https_check.asked(address)
+    is_served, found, mend = https_check.asked(address)
     state = {True: GOOD, False: BAD, None: WEAK}[is_served]
-    mend = {True: "", False: https_check.HEADERS, None: "ask again from where people come"}[is_served]
     yield Finding("https", state, found, mend)
 
 
