@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,16 @@ def test_every_promise_names_a_test_that_exists() -> None:
         if not (ROOT / path).exists() or f"def {name}(" not in (ROOT / path).read_text()
     ]
     assert not missing, f"docs/promises.md counts on tests that are gone: {missing}"
+
+
+def test_no_command_of_the_readme_writes_over_a_file_that_one_before_it_reads() -> None:
+    read: set[str] = set()
+    for block in (ROOT / "README.md").read_text().split("```")[1::2]:
+        for line in block.splitlines():
+            words = line.partition(" # ")[0].split()
+            written = {after for word, after in pairwise(words) if word == "--out"}
+            assert not written & read, line
+            read |= {word for word in words if word.endswith(".jsonl")} - written
 
 
 def test_files_that_the_readme_links_to_exist() -> None:
