@@ -119,10 +119,12 @@ def _estimates(path: Path | None) -> dict[str, SolutionEstimate]:
 def _noted(labelled: Iterator[LabelledSolution], known: set[str]) -> Iterator[LabelledSolution]:
     """The solutions, while their ids are noted and progress is told."""
     progress = Progress("solutions")
+    number = 0
     for number, one in enumerate(labelled, start=1):
         known.add(one.solution.id)
         progress.report(number)
         yield one
+    progress.finish(number)
 
 
 def _labels_by(rows: list[SnapshotRow]) -> dict[str, int]:

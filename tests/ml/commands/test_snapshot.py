@@ -41,6 +41,15 @@ def test_own_labels_train_a_model_without_the_site(tmp_path, capsys):
     assert card["counts"]["train_rows"] == told["counts"]["train"]
 
 
+def test_the_last_report_counts_all_of_the_file(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MISSTEP_PROGRESS", "json")
+    path = processbench_file(tmp_path, sums(40))
+    given = ["--solutions", str(path), "--format", "processbench", "--out", str(tmp_path / "out")]
+    assert main(given) == 0
+    *reports, _result = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (reports[-1]["progress"]["done"], reports[-1]["progress"]["total"]) == (40, 40)
+
+
 def test_solutions_of_one_text_of_a_problem_are_of_one_problem_in_one_split(tmp_path, capsys):
     row = sums(2)[1]
     again = replace(row, id="again")
