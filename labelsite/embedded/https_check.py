@@ -33,12 +33,13 @@ def asked(address: str) -> tuple[bool | None, str, str]:
         page.request("GET", PAGE)
         answer = page.getresponse()
         location = answer.headers.get("Location", "")
-    except (OSError, http.client.HTTPException) as problem:
+        target = urlsplit(urljoin(address + PAGE, location))
+    # ValueError: a Location that is no address.
+    except (OSError, http.client.HTTPException, ValueError) as problem:
         return None, f"{address} cannot be asked from here: {problem}", "ask again from where people come"
     finally:
         page.close()
     if answer.status in (301, 302, 307, 308) and location:
-        target = urlsplit(urljoin(address + PAGE, location))
         # The port does not count: the site does not know it where the proxy passes on a Host without one.
         if target.hostname != parts.hostname:
             return None, f"{address}{PAGE} redirects to another host: {target.geturl()}", OTHER_HOST

@@ -96,6 +96,12 @@ def test_a_redirect_to_itself_without_a_host_is_one_for_ever(proxy):
     assert https_check.asked(address)[0] is False
 
 
+def test_a_location_that_is_no_address_does_not_end_the_doctor(proxy):
+    proxy({}, "https://[")
+    (finding,) = https()
+    assert finding.state == "weak" and "cannot be asked from here" in finding.found
+
+
 def test_an_address_that_cannot_be_asked_from_here_is_weak_only(settings):
     settings.HTTPS, settings.CSRF_TRUSTED_ORIGINS = True, ["https://localhost:1"]
     (finding,) = https()
