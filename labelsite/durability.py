@@ -1,4 +1,5 @@
-"""Whether the database keeps what it has acknowledged when the power goes; servers and workers ask at their start."""
+"""Whether the database keeps what it has acknowledged when the power goes: servers, workers and the commands that store
+labels or run jobs ask at their start."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import logging
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import CommandError
 from django.db import DatabaseError, connection
 
 log = logging.getLogger(__name__)
@@ -40,3 +42,11 @@ def require_durability() -> None:
             f"PostgreSQL has {', '.join(off)} off, expected on: a power cut could take back labels that were "
             "acknowledged. Where the storage keeps that promise itself, REQUIRE_DURABILITY=0 starts all the same"
         )
+
+
+def require_durability_of_command() -> None:
+    """The same at a command's start; raises CommandError, which is told in one line."""
+    try:
+        require_durability()
+    except ImproperlyConfigured as refusal:
+        raise CommandError(str(refusal)) from refusal

@@ -18,6 +18,10 @@ STARTS = {
     "web": ["-m", "gunicorn", "--config", "python:labelsite.web", "labelsite.wsgi", "--workers", "1"],
     "worker": ["-m", "celery", "-A", "labelsite", "worker", "-P", "solo"],
     "poller": ["manage.py", "poll_jobs"],
+    "job": ["manage.py", "run_job", "1"],
+    "import": ["manage.py", "import_solutions", "file", "--format", "processbench", "--campaign", "C"],
+    "execution": ["manage.py", "execute_steps", "--campaign", "C"],
+    "demo": ["manage.py", "build_demo"],
 }
 
 
@@ -35,7 +39,9 @@ def free_port() -> int:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("server", STARTS)
-def test_no_server_starts_on_a_forgetful_database(server: str, tmp_path) -> None:
+def test_nothing_that_stores_labels_or_runs_jobs_starts_on_a_forgetful_database(
+    server: str, tmp_path
+) -> None:
     words = [*STARTS[server], *(["--bind", f"127.0.0.1:{free_port()}"] if server == "web" else [])]
     ended = subprocess.run(
         [sys.executable, *words],

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labelsite.annotations.importers import import_file, lines_in
+from labelsite.durability import require_durability_of_command
 from ml import formats
 from ml.errors import MisstepError
 from ml.progress import Progress
@@ -38,6 +39,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="read and check everything, keep nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        require_durability_of_command()
         path = Path(options["file"])
         progress = Progress(unit="lines", total=lines_in(path))
         try:

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labelsite.autolabels.executions import start_executions, without_outcome
+from labelsite.durability import require_durability_of_command
 from labelsite.jobs.models import JobState
 from labelsite.jobs.tasks import run_here
 
@@ -18,6 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--campaign", required=True, help="name")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        require_durability_of_command()
         jobs = start_executions(without_outcome(options["campaign"]))
         for job in jobs:
             run_here(job)

@@ -6,10 +6,9 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from labelsite.durability import require_durability
+from labelsite.durability import require_durability_of_command
 from labelsite.jobs.poller import PATIENCE_SECONDS, Poller
 from labelsite.jobs.shared_folder import refusal_if_known
 
@@ -38,10 +37,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            require_durability()
-        except ImproperlyConfigured as refusal:
-            raise CommandError(str(refusal)) from refusal
+        require_durability_of_command()
         if refused := refusal_if_known():
             raise CommandError(refused)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from labelsite.durability import require_durability_of_command
 from labelsite.jobs.models import Job
 from labelsite.jobs.shared_folder import refusal
 from labelsite.jobs.tasks import run_here
@@ -18,6 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("job", type=int)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        require_durability_of_command()
         # Leaving through an exception hands the job back; dying of the signal would leave it to its lease.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         if refused := refusal():

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from labelsite.durability import require_durability_of_command
 from labelsite.training.demo import build
 from ml.errors import MisstepError
 
@@ -12,6 +13,7 @@ class Command(BaseCommand):
     help = "Build the two demo campaigns of pocket problems; what is already there is kept."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        require_durability_of_command()
         try:
             build(lambda line: self.stdout.write(line))
         except MisstepError as refusal:
