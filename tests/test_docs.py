@@ -108,6 +108,24 @@ def test_no_command_of_the_readme_writes_over_a_file_that_one_before_it_reads() 
             read |= {word for word in words if word.endswith(".jsonl")} - written
 
 
+def holds_something(path: Path) -> bool:
+    """Whether this is a folder with more than Python leaves where a package was."""
+    return path.is_dir() and any(child.name != "__pycache__" for child in path.iterdir())
+
+
+@pytest.mark.parametrize("package", ["labelsite", "ml"])
+def test_the_file_tree_names_what_stands_in_each_package_and_nothing_else(package: str) -> None:
+    tree = (ROOT / "README.md").read_text().partition("## The file tree")[2].split("```")[1]
+    part = re.split(r"^(?=\w)", tree.partition(f"\n{package}/")[2], flags=re.MULTILINE)[0]
+    there = {
+        path.name + "/" * path.is_dir()
+        for path in (ROOT / package).iterdir()
+        if (holds_something(path) or path.suffix == ".py") and not path.name.startswith(("__", "."))
+    }
+    named = set(re.findall(r"[a-z_]+(?:\.py|/)(?=[ ,);:]|$)", part, flags=re.MULTILINE))
+    assert named == there
+
+
 def test_files_that_the_readme_links_to_exist() -> None:
     for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
         for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text()):
