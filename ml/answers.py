@@ -203,8 +203,9 @@ def _compared(answer: str, reference: str) -> tuple[bool, str]:
     told = same_words(answer, reference)
     if told is not None:
         return told, "text"
-    if same_but_for_unit(answer, reference):
-        return True, "number"
+    told = same_but_for_unit(answer, reference)
+    if told is not None:
+        return told, "number"
     given, expected = (without_float_noise(without_mixed_number(one)) for one in (answer, reference))
     verdict = math_verify_verdict(given, expected)
     if verdict is None:
