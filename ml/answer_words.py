@@ -44,6 +44,12 @@ _MATHEMATICAL = re.compile(
 # Round a list of words brackets mean nothing, and a program prints them.
 _BRACKETS = str.maketrans("[]", "()")
 _RUN = re.compile(r"[^\W\d_]+")
+# A minus or a slash between letters may be a hyphen or part of a name.
+_OPERATOR = re.compile(r"[*^+=_\u00b7\u00d7]|(?<![^\W\d_])[-/\u2212]|[-/\u2212](?![^\W\d_])")
+# Short, and without a vowel as nearly no word is, or with capitals inside as none is: mgh, nRT.
+_PRODUCT = re.compile(
+    "[b-df-hj-np-tv-zB-DF-HJ-NP-TV-Z]{1,4}|(?=.{2,4}$)[A-Za-z]*(?:[a-z][A-Z]|[A-Z]{2}[a-z])[A-Za-z]*"
+)
 _PROSE = re.compile(r"(?:[^\W\d_]|[\s,.;:'\"!?()&\u2018\u2019\u201c\u201d]|(?<=[^\W\d_])[-/](?=[^\W\d_]))+")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
@@ -51,15 +57,16 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 def same_words(answer: str, reference: str) -> bool | None:
     """Whether two texts have the same words in the same order, however they are spaced, capitalised and punctuated.
 
-    None where the reference is no text but may be an expression (`xy`, a number, LaTeX), or the answer is LaTeX.
+    None where the reference is no text but may be an expression (`xy`, a number, LaTeX), or the answer is LaTeX; also
+    where the words differ, and the answer is an expression (`m*g*h`) or the reference could be one (`mgh`).
     """
     given, expected = _plain(answer), _plain(reference)
     if given is None or expected is None or not _is_prose(expected):
         return None
     # What has digits or signs besides its words says more than the words.
-    if _PROSE.fullmatch(given.translate(_BRACKETS)):
-        return _words(given) == _words(expected)
-    return False
+    is_same = bool(_PROSE.fullmatch(given.translate(_BRACKETS))) and _words(given) == _words(expected)
+    may_be_expression = _OPERATOR.search(given) or _PRODUCT.fullmatch(expected)
+    return None if not is_same and may_be_expression else is_same
 
 
 def same_but_for_unit(answer: str, reference: str) -> bool | None:

@@ -105,7 +105,13 @@ def test_the_same_letters_in_another_order_are_another_text(answer, reference):
 
 @pytest.mark.parametrize(
     "answer,reference",
-    [("30 east", "east"), ("-even", "even"), ("yes, 12", "yes"), ("no 5", "no"), ("2 red, 3 green", "red, green")],
+    [
+        ("30 east", "east"),
+        ("-even", "even"),
+        ("yes, 12", "yes"),
+        ("no 5", "no"),
+        ("2 red, 3 green", "red, green"),
+    ],
 )
 def test_digits_and_signs_beside_the_words_make_another_answer(answer, reference):
     assert not judge(answer, reference).primary and not judge(answer, reference).strict
@@ -140,6 +146,29 @@ def test_case_spacing_and_punctuation_make_no_other_text(answer, reference):
 )
 def test_variables_and_functions_stay_an_expression(answer, reference):
     assert judge(answer, reference).primary
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [
+        ("m*g*h", "mgh"),
+        ("mhg", "mgh"),
+        ("m g h", "mgh"),
+        ("n*R*T", "nRT"),
+        ("RTn", "nRT"),
+        ("a*m*t", "amt"),
+    ],
+)
+def test_a_product_of_variables_that_looks_like_a_word_is_compared_as_a_product(answer, reference):
+    assert judge(answer, reference).primary
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [("m+g+h", "mgh"), ("m*g", "mgh"), ("mg", "mgh"), ("cat + dog", "cat"), ("-even", "even")],
+)
+def test_another_expression_than_the_product_is_wrong(answer, reference):
+    assert not judge(answer, reference).primary
 
 
 def test_no_wrongly_sorted_list_of_words_is_right():
