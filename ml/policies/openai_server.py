@@ -227,7 +227,13 @@ class ServerPolicy:
             # Few servers keep the stop string.
             text = choice.text + ("" if written.endswith(prompt.separator) else prompt.separator)
             rest = {"prompt": body["prompt"] + text, "max_tokens": limit - choice.tokens}
-            added = self._post(body | rest | {"n": 1, "seed": seed_of(seed, len(text)) % 2**31})[0]
+            try:
+                added = self._post(body | rest | {"n": 1, "seed": seed_of(seed, len(text)) % 2**31})[0]
+            except Refused as refusal:
+                # The text has filled the context. Raised, it would have the whole prefix asked for again, with less.
+                if not is_about_context(refusal):
+                    raise
+                return replace(choice, end=End.CUT_OFF)
             written, blank = added.text, 0 if added.text.strip() else blank + 1
             # A stop string is some tokens too, whatever the server counts.
             tokens = choice.tokens + max(1, added.tokens)
