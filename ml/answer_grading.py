@@ -16,6 +16,7 @@ import select
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import IO, Any
 
@@ -25,6 +26,10 @@ SECONDS_TO_START = 120.0
 TRIES = 3
 # What hangs a fresh child too would hang a third.
 TRIES_IN_TIME = 2
+# A pair that hung is not asked again for so long: each time it would keep all others waiting for ten seconds. Not for
+# ever, since a busy machine may have been the reason.
+SECONDS_UNTIL_ASKED_AGAIN = 600.0
+MOST_REMEMBERED = 1_000
 
 
 def _grader_name() -> str:
@@ -50,29 +55,39 @@ class GraderTimedOut(NoVerdict):
 
 
 class GradingProcess:
-    """Owns the child; thread-safe, because a comparison holds the lock from question to reply."""
+    """Owns the child; thread-safe, because a comparison holds the lock from question to reply.
+
+    seconds: how long the child may take. until_asked_again: how many a pair that was not answered in time stays so.
+    """
 
     def __init__(self, seconds: float = SECONDS_PER_COMPARISON) -> None:
         self.seconds = seconds
+        self.until_asked_again = SECONDS_UNTIL_ASKED_AGAIN
         self.timeouts = 0
         self.crashes = 0
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
+        # When each pair was given up, the oldest first.
+        self._hung: dict[bytes, float] = {}
 
     def compare(self, answer: str, reference: str) -> bool:
         """Ask the child, and another one where it dies or does not answer in time.
 
-        Raises NoVerdict where none of several children answered.
+        Raises NoVerdict where none of several children answered, also where that was a while ago.
         """
         question = json.dumps([answer, reference]).encode() + b"\n"
+        self._refuse_hung(question)
         crashes = timeouts = 0
         with self._lock:
+            # It may have hung for another thread while this one waited.
+            self._refuse_hung(question)
             while True:
                 try:
                     return self._ask(question)
                 except TimeoutError:
                     timeouts += 1
                     if timeouts == TRIES_IN_TIME:
+                        self._remember_hung(question)
                         raise GraderTimedOut(f"no verdict in {self.seconds:g} s, {timeouts} times") from None
                 except (OSError, ValueError) as error:
                     crashes += 1
@@ -84,6 +99,17 @@ class GradingProcess:
         """End the child, if there is one."""
         with self._lock:
             self._stop()
+
+    def _refuse_hung(self, question: bytes) -> None:
+        since = self._hung.get(question)
+        if since is not None and time.monotonic() - since < self.until_asked_again:
+            raise GraderTimedOut(f"no verdict in {self.seconds:g} s, {TRIES_IN_TIME} times, a while ago")
+
+    def _remember_hung(self, question: bytes) -> None:
+        self._hung.pop(question, None)
+        self._hung[question] = time.monotonic()
+        if len(self._hung) > MOST_REMEMBERED:
+            del self._hung[next(iter(self._hung))]
 
     def _ask(self, question: bytes) -> bool:
         """The child's reply; one that failed in any way is stopped and counted, and the next try has a fresh one."""

@@ -16,21 +16,40 @@ _WITH_UNIT = re.compile(
     r"(?P<number>[-+\u2212]?[\d.][\d.,/ ]*) (?P<unit>[^\W\d_]{3,}[^\W\d_ '/.-]*(?:[ /'.-]+[^\W\d_]+)*)\.?"
 )
 _MOST_WORDS = 6
-# "5 million" is not 5, "2 thirds" not 2, "3 or more" not 3, "4 out of 5" not 4, "5 times x" not 5.
+# "5 million" is not 5, "2 thirds" not 2, "3 or more" not 3, "4 out of 5" not 4, "5 times x" not 5. Not every word in
+# -th is a part of one: months and depths are units.
 _SCALE = re.compile(
-    r"(?:hundred|thousand|[bmtr]+illion|dozen|hal(?:f|ve)|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)(?:th)?s?"
+    r"(?:dozen|hal(?:f|ve)|quarter|lakh|crore|third|(?:hundred|thousand|[a-z]+illion|four|fif|six|seven|eigh|nin|ten"
+    r"|eleven|twelf|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)tie)th"
+    r"|hundred|thousand|[a-z]+illion)s?"
+)
+_NUMBER_WORD = re.compile(
+    "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen"
+    "|(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
 )
 _JOINING = re.compile(
     "and|or|to|than|out|plus|minus|times|divided|multiplied|over|not|base|mod|modulo|squared|cubed|if|unless|except|but"
-    "|remainder"
+    "|remainder|factorial|choose|point|below|above"
 )
+# Units where nothing comes behind them: "5 times" may be how often, and "1 point" what a game gives.
+_UNIT_AT_THE_END = ("times", "point")
+_DOLLAR = "dollar"
+_MONEY = {"usd": _DOLLAR, "buck": _DOLLAR}
 # Names that an expression is made of, also where nobody wrote a backslash.
 _MATHEMATICAL = re.compile(
     "(?:arc)?(?:sin|cos|tan|cot|sec|csc)h?|log|exp|lim|max|min|gcd|lcm|mod|det|sqrt|abs|floor|ceil|inf(?:inity|ty)?|nan"
     "|alpha|beta|gamma|delta|epsilon|theta|lambda|sigma|omega|phi|psi|rho|tau"
 )
 
+# Round a list of words brackets mean nothing, and a program prints them.
+_BRACKETS = str.maketrans("[]", "()")
 _RUN = re.compile(r"[^\W\d_]+")
+# A minus or a slash between letters may be a hyphen or part of a name.
+_OPERATOR = re.compile(r"[*^+=_\u00b7\u00d7]|(?<![^\W\d_])[-/\u2212]|[-/\u2212](?![^\W\d_])")
+# Short, and without a vowel as nearly no word is, or with capitals inside as none is: mgh, nRT.
+_PRODUCT = re.compile(
+    "[b-df-hj-np-tv-zB-DF-HJ-NP-TV-Z]{1,4}|(?=.{2,4}$)[A-Za-z]*(?:[a-z][A-Z]|[A-Z]{2}[a-z])[A-Za-z]*"
+)
 _PROSE = re.compile(r"(?:[^\W\d_]|[\s,.;:'\"!?()&\u2018\u2019\u201c\u201d]|(?<=[^\W\d_])[-/](?=[^\W\d_]))+")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
@@ -38,21 +57,30 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 def same_words(answer: str, reference: str) -> bool | None:
     """Whether two texts have the same words in the same order, however they are spaced, capitalised and punctuated.
 
-    None where the reference is no text but may be an expression (`xy`, a number, LaTeX), or the answer is LaTeX.
+    None where the reference is no text but may be an expression (`xy`, a number, LaTeX), or the answer is LaTeX; also
+    where the words differ, and the answer is an expression (`m*g*h`) or the reference could be one (`mgh`).
     """
     given, expected = _plain(answer), _plain(reference)
     if given is None or expected is None or not _is_prose(expected):
         return None
-    return _words(given) == _words(expected)
+    # What has digits or signs besides its words says more than the words.
+    is_same = bool(_PROSE.fullmatch(given.translate(_BRACKETS))) and _words(given) == _words(expected)
+    may_be_expression = _OPERATOR.search(given) or _PRODUCT.fullmatch(expected)
+    return None if not is_same and may_be_expression else is_same
 
 
-def same_but_for_unit(answer: str, reference: str) -> bool:
-    """Whether two numbers are equal of which one has a unit in words, or both have the same."""
+def same_but_for_unit(answer: str, reference: str) -> bool | None:
+    """Whether two numbers are equal of which one has a unit in words, or both have the same; a dollar sign is a unit
+    where the other has one. None where nothing but the numbers may differ, or one is none.
+    """
     one, other = _measured(answer), _measured(reference)
     if one is None or other is None or not (one[1] or other[1]):
+        return None
+    # "$5" may be five dollars an hour, but never five cents.
+    is_money = (_DOLLAR,) in (one[1], other[1]) and _DOLLAR in one[1] and _DOLLAR in other[1]
+    if one[1] and other[1] and one[1] != other[1] and not is_money:
         return False
-    units_agree = not one[1] or not other[1] or one[1] == other[1]
-    return units_agree and parse_number(one[0]) == parse_number(other[0])
+    return True if parse_number(one[0]) == parse_number(other[0]) else None
 
 
 def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
@@ -60,21 +88,30 @@ def _measured(text: str) -> tuple[str, tuple[str, ...]] | None:
     plain = _plain(text)
     if plain is None:
         return None
+    # Dollars in pairs stand round a formula.
+    money = (_DOLLAR,) if "\\$" in text or text.count("$") % 2 else ()
     if parse_number(plain) is not None:
-        return plain, ()
+        return plain, money
     match = _WITH_UNIT.fullmatch(plain)
     if match is None or parse_number(match["number"]) is None:
         return None
     words = _words(match["unit"])
-    # "5 times" may be how often; only where it goes on with more it multiplies.
-    joinable = words[:-1] if words[-1] == "times" else words
+    joinable = words[:-1] if words[-1] in _UNIT_AT_THE_END else words
     is_unit = (
         len(words) <= _MOST_WORDS
         and not _MATHEMATICAL.fullmatch(words[0])
         and not any(map(_SCALE.fullmatch, words))
+        and not any(map(_NUMBER_WORD.fullmatch, words))
         and not any(map(_JOINING.fullmatch, joinable))
     )
-    return (match["number"], tuple(word.removesuffix("s") for word in words)) if is_unit else None
+    return (match["number"], _unit(words, money)) if is_unit else None
+
+
+def _unit(words: list[str], money: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of a unit in the singular, behind the dollar of a sign that no word repeats."""
+    singular = tuple(word.removesuffix("s") for word in words)
+    unit = tuple(_MONEY.get(word, word) for word in singular)
+    return unit if _DOLLAR in unit else money + unit
 
 
 def _plain(text: str) -> str | None:

@@ -58,7 +58,7 @@ _MARKED = (
 _IN_A_SENTENCE = (
     re.compile(
         # What would be the answer may be none: in so many words only a number, a formula or a choice is one.
-        r"\b(?:final[ \t]+)?answer[ \t*]+(?:is|was|would[ \t]+be(?=[ \t:]+[*(]*(?:[-+$\\\d]|[A-E]\b)))\b"
+        r"\b(?:final[ \t]+)?answer[ \t*]+(?:is|was|(?P<supposed>would[ \t]+be)(?=[ \t:]+[*(]*(?:[-+$\\\d]|[A-E]\b)))\b"
         + _COLON
         + _SENTENCE,
         re.IGNORECASE | re.MULTILINE,
@@ -72,7 +72,9 @@ _LEAD_IN = re.compile(
     r"|(?:(?:approximately|about|roughly|around|exactly|only)|"
     + _FOUND
     + r"[ \t]+(?:by|as|to[ \t]+be))[ \t]+"
-    r"(?=[-+(]*[$\\\d]|\w[ \t]*=))+",
+    r"(?=[-+(]*[$\\\d]|\w[ \t]*=)"
+    # More words behind it tell how the answer is found.
+    r"|as[ \t]+follows[ \t*]*:[ \t*]*(?=[-+(\[]*[$\\\d]|\w[ \t]*=|[^\W\d_]+\W*$))+",
     re.IGNORECASE,
 )
 # How it goes on behind its answer. The blanks before are not searched for: of a long run of them each would begin anew.
@@ -109,8 +111,9 @@ class Verdict:
         return self.primary == self.strict
 
 
-def extract_final_answer(text: str) -> str | None:
-    """The final answer that `text` states, or None.
+def extract_final_answer(text: str, supposed: bool = True) -> str | None:
+    """The final answer that `text` states, or None. supposed: also one that "would be" it, which may hold under a
+    condition only that the text goes on to drop.
 
     A box wins over every other mark, as the field's graders have it; among the others, and among boxes, the last
     one counts, because a solution may correct itself.
@@ -123,7 +126,7 @@ def extract_final_answer(text: str) -> str | None:
         for patterns, read in ((_MARKED, _trim), (_IN_A_SENTENCE, _read_sentence))
         for pattern in patterns
         for match in pattern.finditer(text)
-        if (answer := read(match["answer"]))
+        if (supposed or not match.groupdict().get("supposed")) and (answer := read(match["answer"]))
     ]
     return max(stated)[1] if stated else None
 
@@ -203,8 +206,9 @@ def _compared(answer: str, reference: str) -> tuple[bool, str]:
     told = same_words(answer, reference)
     if told is not None:
         return told, "text"
-    if same_but_for_unit(answer, reference):
-        return True, "number"
+    told = same_but_for_unit(answer, reference)
+    if told is not None:
+        return told, "number"
     given, expected = (without_float_noise(without_mixed_number(one)) for one in (answer, reference))
     verdict = math_verify_verdict(given, expected)
     if verdict is None:

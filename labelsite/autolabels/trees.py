@@ -107,7 +107,7 @@ class TreeView:
         return path[::-1]
 
     def counts(self) -> dict[str, int]:
-        """What the tree's ends are, how much was pruned, and how many rollouts our own failure left ungraded."""
+        """What the tree's ends are, how much was pruned, and how many draws nothing could grade or use."""
         ends = [node.facts.get("terminal") for node in self.nodes]
         return {
             "nodes": len(self.nodes),

@@ -41,11 +41,10 @@ class ServerPolicy:
     was served there.
 
     lanes: calls that are best under way at once. Each is of one prefix, since a server gains nothing from more.
-    limit_options: which of the address's options holds how long a text may be.
+    limit_options: which of the address's options hold how long a text may be: a step keeps to the smaller.
     """
 
     answers_singly = True
-    limit_options = {"completions": "max_tokens", "steps": "max_step_tokens"}
 
     def __init__(self, address: str, retry_seconds: float = 0.5, has_answered: bool = False) -> None:
         refuse_malformed(address)
@@ -65,6 +64,9 @@ class ServerPolicy:
             timeout = float(options.get("timeout", 300))
         except ValueError as error:
             raise MisstepError(f"{address}: {error}, expected numbers") from None
+        limits = {"max_step_tokens": self.max_step_tokens, "max_tokens": self.max_tokens}
+        of_step = " and ".join(name for name, limit in limits.items() if limit == min(limits.values()))
+        self.limit_options = {"completions": "max_tokens", "steps": of_step}
         # Some servers fail at stop strings with some tokenizers; then texts are cut here, and more is paid
         # for.
         self.use_stop = options.get("stop", "yes") != "no"
@@ -227,7 +229,13 @@ class ServerPolicy:
             # Few servers keep the stop string.
             text = choice.text + ("" if written.endswith(prompt.separator) else prompt.separator)
             rest = {"prompt": body["prompt"] + text, "max_tokens": limit - choice.tokens}
-            added = self._post(body | rest | {"n": 1, "seed": seed_of(seed, len(text)) % 2**31})[0]
+            try:
+                added = self._post(body | rest | {"n": 1, "seed": seed_of(seed, len(text)) % 2**31})[0]
+            except Refused as refusal:
+                # The text has filled the context. Raised, it would have the whole prefix asked for again, with less.
+                if not is_about_context(refusal):
+                    raise
+                return replace(choice, end=End.CUT_OFF)
             written, blank = added.text, 0 if added.text.strip() else blank + 1
             # A stop string is some tokens too, whatever the server counts.
             tokens = choice.tokens + max(1, added.tokens)

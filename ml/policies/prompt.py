@@ -55,7 +55,7 @@ class Prompt:
         # A text that was not stopped in time goes on after the step: then what follows says nothing of it.
         finished = len(steps) == 1 and (ended or bool(marker))
         if stopped and not finished and len(steps) == 1:
-            finished = split_code(step)[1] is None and extract_final_answer(step) is not None
+            finished = split_code(step)[1] is None and extract_final_answer(step, supposed=False) is not None
         cut = not stopped and not marker and self.boundary(body) is None
         return Continuation((step,), finished, tokens, cut=cut)
 

@@ -9,6 +9,7 @@ from collections import Counter
 from ml.execution import Execution
 from ml.policies.protocol import Continuation
 from ml.search.grading import code_of, codes_of
+from ml.search.probing import ASKED_AGAIN, seed_of_try
 from ml.search.requests import Grade, Graded, NextSteps, Request, Run, Search
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
 
@@ -34,7 +35,7 @@ def expand(
     cut off at its longest is pruned: half a step is none to go on from.
     """
     node.expanded = True
-    continuations = (yield [NextSteps(tree.prefix(node), count, temperature, seed)])[0]
+    continuations = yield from _draws(tree, node, count, temperature, seed)
     drawn = Counter(map(_identity, continuations))
     children = list[Node]()
     for candidate in distinct(continuations, finished):
@@ -49,6 +50,21 @@ def expand(
     for child, outcome in zip(whole, outcomes, strict=True):
         _note(tree, child, outcome, depth, errors_threshold)
     return children
+
+
+def _draws(tree: Tree, node: Node, count: int, temperature: float, seed: int) -> Search[list[Continuation]]:
+    """Candidates without those that are lost, which the node counts; asked for again where all of them were: a node
+    without children is given up for good, and such a node says nothing of itself.
+    """
+    kept = list[Continuation]()
+    for attempt in range(1 + ASKED_AGAIN):
+        request = NextSteps(tree.prefix(node), count, temperature, seed_of_try(seed, attempt))
+        written: list[Continuation] = (yield [request])[0]
+        kept = [one for one in written if not one.lost]
+        node.lost += len(written) - len(kept)
+        if kept or not written:
+            break
+    return kept
 
 
 def distinct(continuations: list[Continuation], finished: str = "all") -> list[Continuation]:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from ml.seeds import seed_of
 
-# How often a probe is asked again whose rollouts were all lost.
+# How often a probe is asked again whose rollouts were all lost, or a node whose candidates were.
 ASKED_AGAIN = 2
 
 

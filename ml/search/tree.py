@@ -22,10 +22,10 @@ class Node:
 
     value_sum: summed outcomes, so that q_value = value_sum / visits. value: a method's own value where it is
     no mean of outcomes (MCTS*'s V); of a tree `by_value` it is the only one. lost: rollouts from here that nothing
-    could grade, which say nothing of the step. terminal: correct, wrong or invalid (no answer, or cut off) once graded.
-    pruned: why the node is never selected, None where it may be. finished: the policy ended the solution here;
-    where it did so at once, behind the steps so far, the node has no text. exhausted: nothing below is left to
-    select. correct: how many graded paths through it were correct.
+    could grade, and candidates that were no draws of the policy: they say nothing of the step. terminal: correct,
+    wrong or invalid (no answer, or cut off) once graded. pruned: why the node is never selected, None where it may
+    be. finished: the policy ended the solution here; where it did so at once, behind the steps so far, the node has
+    no text. exhausted: nothing below is left to select. correct: how many graded paths through it were correct.
     """
 
     id: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import Any
 
 from ml.errors import BadRecord
@@ -90,12 +91,12 @@ def _distinct(
             told = f"record {solution.id}: estimates of {len(estimate.steps)} steps"
             raise BadRecord(source, one.line, told, f"those of its {len(solution.steps)}")
         item.estimate = item.estimate or estimate
-        if (look := _look(one, len(item.looks), dropped)) is not None:
+        if (look := _look(one, {look.annotator for look in item.looks}, dropped)) is not None:
             item.looks.append(look)
     return found.values()
 
 
-def _look(labelled: LabelledSolution, earlier: int, dropped: Counter[str]) -> Look | None:
+def _look(labelled: LabelledSolution, taken: Set[str], dropped: Counter[str]) -> Look | None:
     """What the file's person said; None for nobody, and for what must not be trained on, which is counted."""
     said = labelled.annotation
     if said is None:
@@ -113,10 +114,18 @@ def _look(labelled: LabelledSolution, earlier: int, dropped: Counter[str]) -> Lo
         if (rating.position, rating.option) not in chosen
     }
     labeler = CHECKER if said.labeler == CHECKER.removeprefix("imported:") else said.labeler
-    # PRM800K names its people. Two lines of one solution are two looks, also where the file names nobody.
-    name = str(said.extra.get("labeler") or labeler) + (f" {earlier + 1}" if earlier else "")
+    # PRM800K names its people.
+    name = _free_name(str(said.extra.get("labeler") or labeler), taken)
     ratings = [rating for rating in given[:until] if rating is not None]
     return Look(name, labeler, str(said.finish_reason), ratings, options)
+
+
+def _free_name(name: str, taken: Set[str]) -> str:
+    """The name itself, so that a person is one witness in the whole file; numbered where it looked at the solution
+    before: two lines of one solution are two looks, also where the file names nobody.
+    """
+    numbered = (f"{name} {number}" for number in count(2))
+    return next(one for one in chain([name], numbered) if one not in taken)
 
 
 def _left_out(labelled: LabelledSolution, said: Annotation) -> str:

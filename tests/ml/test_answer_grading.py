@@ -9,7 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from ml import answers
-from ml.answer_grading import TRIES, TRIES_IN_TIME, GraderCrashed, GraderTimedOut, GradingProcess
+from ml.answer_grading import (
+    MOST_REMEMBERED,
+    TRIES,
+    TRIES_IN_TIME,
+    GraderCrashed,
+    GraderTimedOut,
+    GradingProcess,
+)
 from ml.execution import sandbox
 from ml.records import Problem
 from ml.search.estimates import examine
@@ -88,8 +95,25 @@ def test_a_comparison_that_is_never_in_time_is_no_verdict_and_is_not_remembered_
     with pytest.raises(GraderTimedOut):
         answers.judge("x+1", "1+x")
     assert late.timeouts == TRIES_IN_TIME
-    late.seconds = 20.0
+    late.seconds, late.until_asked_again = 20.0, 0.0
     assert answers.judge("x+1", "1+x").primary
+
+
+def test_a_pair_that_hung_is_no_verdict_at_once_the_next_times_and_keeps_no_other_waiting(late):
+    late.late = TRIES_IN_TIME
+    with pytest.raises(GraderTimedOut):
+        late.compare("x+1", "1+x")
+    late.seconds = 20.0
+    with late._lock, pytest.raises(GraderTimedOut):
+        late.compare("x+1", "1+x")
+    assert late.timeouts == TRIES_IN_TIME
+    assert late.compare("x+2", "2+x")
+
+
+def test_of_pairs_that_hung_only_the_latest_are_remembered(process):
+    for number in range(MOST_REMEMBERED + 5):
+        process._remember_hung(b"%d" % number)
+    assert len(process._hung) == MOST_REMEMBERED and b"4" not in process._hung and b"5" in process._hung
 
 
 def test_a_solution_whose_answer_was_not_compared_in_time_is_ungraded_and_not_wrong(late):

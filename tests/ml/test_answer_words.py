@@ -26,7 +26,7 @@ def test_a_right_number_with_a_unit_is_right_and_disputed(unit):
     for answer, reference in (
         (f"18 {unit}", "18"),
         ("18.0", f"18 {unit}"),
-        (f"18 \\text{{ {unit}}}.", "$18"),
+        (f"18 \\text{{ {unit}}}.", "$18$"),
     ):
         assert (judge(answer, reference).primary, judge(answer, reference).agree) == (True, False)
     assert judge(f"18.0 {unit}", f"18 {unit}").primary
@@ -41,6 +41,12 @@ def test_a_right_number_with_a_unit_is_right_and_disputed(unit):
         ("1 1/2 cups", "1.5"),
         ("10 times", "10"),
         ("9 more apples", "9"),
+        ("5 months", "5"),
+        ("1 point", "1"),
+        ("3 depths", "3"),
+        ("18 dollars", "$18"),
+        ("18 dollars per hour", "$18"),
+        ("$18", "18 USD"),
     ],
 )
 def test_a_number_of_any_form_may_have_a_unit(answer, reference):
@@ -60,6 +66,21 @@ def test_a_number_of_any_form_may_have_a_unit(answer, reference):
         ("3 plus x", "3"),
         ("2 sin x", "2"),
         ("2xyz", "2"),
+        ("3 quarters", "3"),
+        ("7 twelfths", "7"),
+        ("3 sixteenths", "3"),
+        ("5 twentieths", "5"),
+        ("5 hundredths", "5"),
+        ("5 quadrillion", "5"),
+        ("5 lakh", "5"),
+        ("5 crores", "5"),
+        ("3 factorial", "3"),
+        ("5 choose two", "5"),
+        ("3 point five", "3"),
+        ("5 below zero", "5"),
+        ("5 cents", "$5"),
+        ("$5", "5 cents"),
+        (r"\$5", "5 cents"),
         ("2 feet 6 inches", "2"),
     ],
 )
@@ -85,12 +106,27 @@ def test_the_same_letters_in_another_order_are_another_text(answer, reference):
 @pytest.mark.parametrize(
     "answer,reference",
     [
+        ("30 east", "east"),
+        ("-even", "even"),
+        ("yes, 12", "yes"),
+        ("no 5", "no"),
+        ("2 red, 3 green", "red, green"),
+    ],
+)
+def test_digits_and_signs_beside_the_words_make_another_answer(answer, reference):
+    assert not judge(answer, reference).primary and not judge(answer, reference).strict
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [
         ("evelyn", "Evelyn"),
         ("True", "true"),
         ("st petersburg", "St. Petersburg"),
         (r"\text{Tuesday}", "tuesday"),
         ("red,  green", "Red green"),
         ("twenty-one", "twenty one"),
+        ("['red', 'green']", "red, green"),
     ],
 )
 def test_case_spacing_and_punctuation_make_no_other_text(answer, reference):
@@ -110,6 +146,29 @@ def test_case_spacing_and_punctuation_make_no_other_text(answer, reference):
 )
 def test_variables_and_functions_stay_an_expression(answer, reference):
     assert judge(answer, reference).primary
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [
+        ("m*g*h", "mgh"),
+        ("mhg", "mgh"),
+        ("m g h", "mgh"),
+        ("n*R*T", "nRT"),
+        ("RTn", "nRT"),
+        ("a*m*t", "amt"),
+    ],
+)
+def test_a_product_of_variables_that_looks_like_a_word_is_compared_as_a_product(answer, reference):
+    assert judge(answer, reference).primary
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [("m+g+h", "mgh"), ("m*g", "mgh"), ("mg", "mgh"), ("cat + dog", "cat"), ("-even", "even")],
+)
+def test_another_expression_than_the_product_is_wrong(answer, reference):
+    assert not judge(answer, reference).primary
 
 
 def test_no_wrongly_sorted_list_of_words_is_right():

@@ -110,6 +110,11 @@ def test_final_answers_are_found_in_every_form(text, answer):
         ("The answer is that there are more.", None),
         ("The answer is not 5.", None),
         ("The answer is 6. The answer is not 5.", "6"),
+        ("The answer is as follows: 5", "5"),
+        ("The answer is as follows: **$x = 5$**.", "x = 5"),
+        ("The answer is as follows: Paris. It lies north.", "Paris"),
+        ("The answer is as follows: we add both and are done.", None),
+        ("The answer is as follows:", None),
         ("The answer is not enough information.", "not enough information"),
         ("The answer is about a boy.", "about a boy"),
         ("The answer is because of rain.", "because of rain"),
@@ -122,7 +127,14 @@ def test_a_sentence_gives_its_answer_without_what_leads_to_it_and_what_follows(t
 
 
 @pytest.mark.parametrize(
-    "text", ["The answer is obtained by adding both.", "The answer is not 3.", "The answer would be the sum."]
+    "text",
+    [
+        "The answer is obtained by adding both.",
+        "The answer is not 3.",
+        "The answer would be the sum.",
+        "If there were 3 boxes, the answer would be 7, but there are 4 boxes, so we go on.",
+        "The answer is as follows: we add both.",
+    ],
 )
 def test_a_step_that_only_speaks_of_its_answer_ends_no_solution(text):
     assert not load_prompt("prose").one_step(text, 9, stopped=True, ended=False).finished
@@ -155,6 +167,8 @@ def test_a_step_that_only_speaks_of_its_answer_ends_no_solution(text):
         ("The answer is 5", ", ", "x"),
         ("The answer is 5,", " ", "x"),
         ("The answer would be", " ", "x"),
+        ("The answer is as follows", " *", "x"),
+        ("The answer is as follows:", " *", "x"),
         ("", "The answer would be ", ""),
         ("", "\\boxed{", ""),
         ("", "\\boxed{{", "}"),

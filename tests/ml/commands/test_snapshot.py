@@ -70,6 +70,26 @@ def test_most_of_those_who_looked_at_a_solution_decide(tmp_path, capsys):
     assert one.first_mistake == 1 and one.labels == [1.0, 0.0, None]
 
 
+def test_a_person_has_one_name_at_every_place_among_the_looks(tmp_path, capsys):
+    lines = [
+        {
+            "id": f"p{index}",
+            "problem": f"What is 1 + {index}?",
+            "steps": ["One step.", "Another step."],
+            "annotations": [{"annotator": name, "first_mistake": None} for name in names],
+        }
+        for index, names in enumerate([["ann", "bo"], ["bo", "ann"], ["cy", "bo"]])
+    ]
+    path = write_lines(tmp_path / "own.jsonl", lines)
+    given = ["--solutions", str(path), "--format", "annotated", "--out", str(tmp_path / "snapshot")]
+    assert main(given) == 0
+    witnesses = {row.id: set(row.human["witnesses"]) for row in read_snapshot(tmp_path / "snapshot")}
+    found = {name for names in witnesses.values() for name in names}
+    assert found == {"imported:ann", "imported:bo", "imported:cy"} and all(
+        len(names) == 2 for names in witnesses.values()
+    )
+
+
 def test_estimates_stand_beside_the_file_s_labels(tmp_path, capsys):
     row = sums(1)[0]
     estimates = write_lines(tmp_path / "estimates.jsonl", [estimate_line(row.id, [4, 0, 0])])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from ml.execution import sandbox
@@ -75,6 +77,24 @@ def test_a_model_that_writes_nothing_but_blank_lines_is_given_up(serve):
     server = serve(writes("Define it.\n```python\ny = 1" + "\n" * 400, tells=False))
     (written,) = ServerPolicy(server.address).next_steps([Prefix(PROBLEM, (), "code")], 1, 0.7, 0)
     assert written[0].cut and len(server.requests) < 9
+
+
+def test_a_step_that_fills_the_context_behind_a_blank_line_is_cut_off_and_not_begun_anew(serve):
+    answered = writes("One.\n\n" + SOLUTION)
+
+    def reply(body, number):
+        if number > 1:
+            said = "This model's maximum context length is 500 tokens. However, your prompt is longer."
+            return 400, {"error": {"message": said, "code": 400}}
+        return answered(body, number)
+
+    server = serve(reply)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        prefix = Prefix(PROBLEM, ("One.",), "code")
+        (written,) = ServerPolicy(server.address).next_steps([prefix], 2, 0.7, 0)
+    assert [(one.cut, one.finished) for one in written] == [(True, False)] * 2
+    assert [body["n"] for body in server.requests] == [2, 1, 1] and all(one.tokens > 0 for one in written)
 
 
 def test_a_step_that_is_cut_off_at_its_longest_is_no_node_to_go_on_from(serve):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections import Counter
 
 import pytest
 
@@ -12,6 +13,7 @@ from ml.execution import sandbox
 from ml.policies.openai_server import ServerPolicy
 from ml.records import Problem
 from ml.search import math_shepherd
+from ml.search.texts import warnings_of
 from ml.search.walk import Walk
 from tests.ml.policies.small_server import PREFIX, completions
 from tests.ml.search.toy import solution_of
@@ -64,6 +66,20 @@ def run_of(server, folder, options=""):
         autolabel.main([*given, "--style", "prose", "--rollouts", "2", "--out", str(folder / "run")])
     counts = json.loads((folder / "run/run.json").read_text())["counts"]
     return counts, [str(one.message) for one in told]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ("", "max_step_tokens"),
+        ("?max_tokens=200", "max_tokens"),
+        ("?max_tokens=9&max_step_tokens=9", "max_step_tokens and max_tokens"),
+    ],
+)
+def test_of_two_limits_of_a_step_the_one_that_cut_it_off_is_named_to_be_raised(serve, options, named):
+    policy = ServerPolicy(serve(completions).address + options)
+    (told,) = warnings_of(Counter(steps=10, cut_off_steps=9), policy)
+    assert f"raise {named} in the policy's address" in told
 
 
 def test_a_run_counts_the_texts_that_were_cut_off_and_names_the_option_to_raise(serve, tmp_path):
