@@ -44,26 +44,25 @@ def solution_digest(solution: SolutionRecord, identity: str | None = None) -> st
 
 
 class Digests:
-    """The digests of a file's records, in their order."""
+    """The digests of a file's records, in their order. `names_looks`: the format says whose each look is."""
 
-    def __init__(self, seen: Occurrences) -> None:
+    def __init__(self, seen: Occurrences, names_looks: bool = False) -> None:
         self._seen = seen
-        self._last: tuple[tuple[int, str], str] | None = None
+        self._names_looks = names_looks
 
     def of(self, labelled: LabelledSolution) -> str:
-        """What the record is known by. Several people's looks at one solution on a line have that solution's digest."""
+        """What the record is known by. The first looks of several people at the same content are at one solution."""
         if not labelled.is_numbered:
             return solution_digest(labelled.solution)
-        place = (labelled.line, labelled.solution.id)
-        if self._last is None or self._last[0] != place:
-            self._last = (place, self._by_content(labelled))
-        return self._last[1]
-
-    def _by_content(self, labelled: LabelledSolution) -> str:
         solution = labelled.solution
         content = json.dumps([solution_digest(solution, ""), solution.generator, *_look(labelled)])
-        number = self._seen.before(f"{solution.problem.text}\0{solution.problem.answer}\0{content}")
+        counted = [solution.problem.text, solution.problem.answer, content, self._whose(labelled)]
+        number = self._seen.before(json.dumps(counted))
         return BY_CONTENT + hashlib.sha256(f"{content} {number}".encode()).hexdigest()[: 64 - len(BY_CONTENT)]
+
+    def _whose(self, labelled: LabelledSolution) -> str | None:
+        """Repetitions are counted for each person, so that a look is known again whoever else's stand around it."""
+        return labelled.annotation.labeler if labelled.annotation and self._names_looks else None
 
 
 def _look(labelled: LabelledSolution) -> Look:

@@ -30,6 +30,8 @@ PROBLEM_KEY = "record_problem"
 # What stands for a character that means something in the text format of COPY.
 COPY_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 COPY_BLOCK = 500
+# Formats in which every look has the name of the person whose it is.
+NAMING_LOOKS = frozenset({"annotated"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def store_batches(
     _wait_for_other_imports(source)
     _check_references_at_once()
     with Occurrences() as seen, ReadAhead(batches(records)) as read:
-        digests = Digests(seen)
+        digests = Digests(seen, names_looks=source in NAMING_LOOKS)
         for batch in read:
             yield _store_batch(batch, source, digests, find_looks)
 
