@@ -73,29 +73,32 @@ def _look(labelled: LabelledSolution) -> Look:
 
 def adopt_numbered(
     batch: Sequence[LabelledSolution], keys: Sequence[Key], new_problems: Set[int], find_looks: FindLooks
-) -> None:
-    """Give solutions that were stored by their lines' numbers the digests under which these records look for them.
+) -> dict[Key, int]:
+    """Solutions stored under numbers that may be their lines', under the keys by which these records look for them.
 
-    Of several with the same content, the one of the lowest line is the first record's.
+    They keep what they were known by, which an id of the file's own may need, and are known by content too from now
+    on. Of several with the same content, the one of the lowest line is the first record's.
     """
     numbered = {
         key: record
         for key, record in zip(keys, batch, strict=True)
         if record.is_numbered and key[0] not in new_problems
     }
-    known, stored = _stored_by_number({problem for problem, _ in numbered})
+    known, adopted, stored = _stored_by_number({problem for problem, _ in numbered})
     looks = find_looks([row for rows in stored.values() for row, _, _ in rows]) if stored else {}
-    adopted: list[tuple[int, str]] = []
+    new: dict[Key, int] = {}
     for key, record in numbered.items():
-        rows = stored.get(_group(key[0], record.solution), []) if key not in known else []
+        is_known = key in known or key in adopted
+        rows = stored.get(_group(key[0], record.solution), []) if not is_known else []
         for place, (row, external_id, digest) in enumerate(rows):
             is_same_look = looks.get(row, _look(record)) == _look(record)
             if is_same_look and solution_digest(record.solution, external_id) == digest:
-                adopted.append((row, key[1]))
+                new[key] = row
                 del rows[place]
                 break
-    if adopted:
-        _write_digests(adopted)
+    if new:
+        _write_adopted(new)
+    return {key: row for key, row in adopted.items() if key in numbered} | new
 
 
 _Group = tuple[int, int, str | None]
@@ -108,31 +111,34 @@ def _group(problem_id: int, solution: SolutionRecord) -> _Group:
 _Stored = dict[_Group, list[tuple[int, str, str]]]
 
 
-def _stored_by_number(problems: Set[int]) -> tuple[set[Key], _Stored]:
-    """What is known by content, and the solutions whose digest may hold a line's number, in the order of lines."""
+def _stored_by_number(problems: Set[int]) -> tuple[set[Key], dict[Key, int], _Stored]:
+    """What is known by content alone, what was adopted, and what else a line's number may have named, in order."""
     known: set[Key] = set()
+    adopted: dict[Key, int] = {}
     found: _Stored = defaultdict(list)
     if not problems:
-        return known, found
+        return known, adopted, found
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT problem_id, position_count, generator, solution.id, external_id, digest"
+            "SELECT problem_id, position_count, generator, solution.id, external_id, digest, adopted_digest"
             " FROM unnest(%s::bigint[]) AS wanted (id)"
             " JOIN problems_solution AS solution ON problem_id = wanted.id ORDER BY solution.id",
             [list(problems)],
         )
-        for problem, positions, generator, row, external_id, digest in cursor.fetchall():
-            if digest.startswith(BY_CONTENT):
+        for problem, positions, generator, row, external_id, digest, adopted_digest in cursor.fetchall():
+            if adopted_digest:
+                adopted[problem, adopted_digest] = row
+            elif digest.startswith(BY_CONTENT):
                 known.add((problem, digest))
             elif NUMBERED.fullmatch(external_id):
                 found[problem, positions, generator].append((row, external_id, digest))
-    return known, found
+    return known, adopted, found
 
 
-def _write_digests(adopted: Sequence[tuple[int, str]]) -> None:
+def _write_adopted(new: Mapping[Key, int]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE problems_solution AS solution SET digest = new.digest"
+            "UPDATE problems_solution AS solution SET adopted_digest = new.digest"
             " FROM unnest(%s::bigint[], %s::text[]) AS new (id, digest) WHERE solution.id = new.id",
-            [[row for row, _ in adopted], [digest for _, digest in adopted]],
+            [list(new.values()), [digest for _, digest in new]],
         )

@@ -115,9 +115,10 @@ def _store_batch(
         key = (problem_id, digests.of(record))
         keys.append(key)
         solutions.setdefault(key, _solution_values(record.solution, kept))
-    adopt_numbered(batch, keys, new_problems, find_looks)
-    inserted = _insert_solutions(solutions)
-    known = inserted | _find_solutions([key for key in solutions if key not in inserted])
+    adopted = adopt_numbered(batch, keys, new_problems, find_looks)
+    inserted = _insert_solutions({key: values for key, values in solutions.items() if key not in adopted})
+    known = adopted | inserted
+    known |= _find_solutions([key for key in solutions if key not in known])
     step_ids = _copy_steps(
         {inserted[key]: record.solution for key, record in zip(keys, batch, strict=True) if key in inserted}
     )
