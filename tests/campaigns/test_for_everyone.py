@@ -7,9 +7,11 @@ from rest_framework.test import APIClient
 
 from labelsite.accounts.models import Change, Role, User
 from labelsite.accounts.services import create_person, update_person
+from labelsite.campaigns import membership
 from labelsite.campaigns.models import Campaign
 from labelsite.campaigns.services import add_everyone, create_campaign, set_members, update_campaign
 from tests.factories import make_campaign, make_token, make_user
+from tests.transactions import held, in_background
 
 pytestmark = pytest.mark.django_db
 
@@ -106,3 +108,37 @@ def test_everybody_there_is_can_also_be_added_once() -> None:
     add_everyone(campaign)
     create_person("late", Role.ANNOTATOR)
     assert members(campaign) == {"ann"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_arrives_while_a_campaign_for_everyone_is_being_made_is_in_it() -> None:
+    with held(lambda: create_campaign("All", is_for_everyone=True)):
+        arriving = in_background(lambda: create_person("late", Role.ANNOTATOR))
+        arriving.join(1)
+    arriving.join(20)
+    assert members(Campaign.objects.get()) == {"late"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_campaign_that_becomes_one_for_everyone_takes_in_who_is_just_arriving() -> None:
+    campaign = make_campaign()
+    with held(lambda: create_person("late", Role.ANNOTATOR)):
+        changing = in_background(lambda: update_campaign(campaign, {"is_for_everyone": True}))
+        changing.join(1)
+    changing.join(20)
+    assert members(campaign) == {"late"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_adding_everybody_throws_nobody_out_who_is_let_in_meanwhile(monkeypatch) -> None:
+    campaign, reviewer = make_campaign(), make_user(Role.REVIEWER, username="rev")
+    read = membership._member_names
+
+    def read_while_somebody_is_let_in(of: Campaign) -> list[str]:
+        monkeypatch.setattr(membership, "_member_names", read)
+        in_background(lambda: set_members(of, {reviewer.pk})).join(20)
+        return read(of)
+
+    monkeypatch.setattr(membership, "_member_names", read_while_somebody_is_let_in)
+    add_everyone(campaign)
+    assert members(campaign) == {"rev"}
