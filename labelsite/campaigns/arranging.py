@@ -29,7 +29,8 @@ _SET_OVERLAP = """
 UPDATE campaigns_task AS task SET overlap = {wanted}, remaining = {wanted} - (overlap - remaining),
     state = CASE WHEN state = 'done' AND {wanted} > overlap - remaining THEN 'open' ELSE state END
 FROM (SELECT locked.id AS task, (
-          SELECT count(*) FROM campaigns_assignment AS look JOIN accounts_user AS person ON person.id = look.annotator_id
+          SELECT count(*) FROM campaigns_assignment AS look
+          JOIN accounts_user AS person ON person.id = look.annotator_id
           WHERE look.task_id = locked.id AND look.state = 'submitted' AND person.labels_excluded) AS looks
       FROM unnest(%(tasks)s::bigint[]) AS locked (id)) AS unheard
 WHERE task.id = unheard.task AND kind = 'work' AND overlap <> {wanted}

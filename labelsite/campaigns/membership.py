@@ -25,6 +25,15 @@ def set_members(campaign: Campaign, users: set[int], by: User | None = None) -> 
     record("campaign", campaign.name, {"members": (before, _member_names(campaign))}, by)
 
 
+@transaction.atomic
+def change_members(campaign: Campaign, joining: set[int], leaving: set[int], by: User | None = None) -> None:
+    """These people come and go; everybody else stays, also who joined meanwhile."""
+    before = _member_names(campaign)
+    Membership.objects.filter(campaign=campaign, user__in=leaving).delete()
+    _add(campaign, joining)
+    record("campaign", campaign.name, {"members": (before, _member_names(campaign))}, by)
+
+
 def _add(campaign: Campaign, users: Iterable[int]) -> None:
     start = MemberState.SCREENING if campaign.screening_size else MemberState.ADMITTED
     Membership.objects.bulk_create(
@@ -51,13 +60,7 @@ def add_everyone(campaign: Campaign, by: User | None = None) -> None:
     """Makes every annotator there is a member, and keeps the members there are."""
     _wait_for_newcomers()
     annotators = User.objects.filter(is_machine=False, is_active=True, role=Role.ANNOTATOR)
-    _take_in(campaign, annotators.values_list("pk", flat=True), by)
-
-
-def _take_in(campaign: Campaign, users: Iterable[int], by: User | None) -> None:
-    before = _member_names(campaign)
-    _add(campaign, users)
-    record("campaign", campaign.name, {"members": (before, _member_names(campaign))}, by)
+    change_members(campaign, set(annotators.values_list("pk", flat=True)), set(), by)
 
 
 def _wait_for_newcomers() -> None:
@@ -72,4 +75,4 @@ def join(user: User, by: User | None, **_signal: Any) -> None:
     """Whoever becomes an annotator, or comes back as one, may label where every annotator may."""
     _wait_for_newcomers()
     for campaign in Campaign.objects.filter(is_for_everyone=True).order_by("pk"):
-        _take_in(campaign, [user.pk], by)
+        change_members(campaign, {user.pk}, set(), by)

@@ -25,7 +25,13 @@ from labelsite.campaigns.leases import (
     submission,
     take_up,
 )
-from labelsite.campaigns.membership import add_everyone, eligible_people, set_member_state, set_members
+from labelsite.campaigns.membership import (
+    add_everyone,
+    change_members,
+    eligible_people,
+    set_member_state,
+    set_members,
+)
 from labelsite.campaigns.models import (
     Campaign,
     Membership,
@@ -58,6 +64,7 @@ __all__ = [
     "Reason",
     "add_everyone",
     "add_tasks",
+    "change_members",
     "claim_at",
     "claim_next",
     "complete",

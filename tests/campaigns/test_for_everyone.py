@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from rest_framework.test import APIClient
 
@@ -142,3 +144,25 @@ def test_adding_everybody_throws_nobody_out_who_is_let_in_meanwhile(monkeypatch)
     monkeypatch.setattr(membership, "_member_names", read_while_somebody_is_let_in)
     add_everyone(campaign)
     assert members(campaign) == {"rev"}
+
+
+def shown(client, address: str) -> dict[str, list[str]]:
+    """What a browser would send back if nobody changed a mark."""
+    page = client.get(address).content.decode()
+    return {
+        "shown": re.findall(r'name="shown" value="(\d+)"', page),
+        "member": re.findall(r'name="member" value="(\d+)" checked', page),
+    }
+
+
+def test_a_members_form_that_stood_open_takes_nobody_out_who_joined_meanwhile(client) -> None:
+    leaving, staying, coming = (make_user(username=name) for name in ("leaving", "staying", "coming"))
+    campaign = create_campaign("All", is_for_everyone=True)
+    set_members(campaign, {leaving.pk, staying.pk})
+    client.force_login(make_user(Role.ADMIN))
+    address = f"/campaigns/{campaign.pk}/members/"
+    sent = shown(client, address)
+    create_person("late", Role.ANNOTATOR)
+    marked = [str(coming.pk), *(one for one in sent["member"] if one != str(leaving.pk))]
+    assert client.post(address, {**sent, "member": marked}).status_code == 302
+    assert members(campaign) == {"staying", "coming", "late"}
