@@ -30,7 +30,8 @@ class ProtocolChanged(Exception):
     Of a correction there is no draft: what was submitted before stands.
     """
 
-    def __init__(self, is_correction: bool) -> None:
+    def __init__(self, is_correction: bool = False) -> None:
+        super().__init__()
         self.is_correction = is_correction
 
 
