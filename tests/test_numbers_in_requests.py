@@ -31,6 +31,7 @@ SHOWN = [
 ]
 SENT = [
     ("/campaigns/{campaign}/members/", "member"),
+    ("/campaigns/{campaign}/members/", "shown"),
     ("/campaigns/{campaign}/sections/pick/", "task"),
     ("/campaigns/{campaign}/tasks/{task}/kind/", "positions"),
 ]

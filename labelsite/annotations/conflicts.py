@@ -25,7 +25,14 @@ class KeyReused(Exception):
 
 
 class ProtocolChanged(Exception):
-    """The judgement was made under a protocol that the campaign no longer has; the draft is kept."""
+    """The judgement was made under a protocol that the campaign no longer has; the draft is kept.
+
+    Of a correction there is no draft: what was submitted before stands.
+    """
+
+    def __init__(self, is_correction: bool = False) -> None:
+        super().__init__()
+        self.is_correction = is_correction
 
 
 class Closed(Exception):

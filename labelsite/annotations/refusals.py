@@ -43,13 +43,21 @@ def refusal_of(error: Exception) -> Refusal | None:
             )
             return Refusal(409, "key_reused", text)
         case ProtocolChanged():
-            text = _(
-                "The campaign's protocol was changed while you had this task, so nothing was submitted. Your draft is"
-                " kept: judge the task as the page asks now, and submit again."
-            )
-            return Refusal(409, "protocol_changed", text)
+            return Refusal(409, "protocol_changed", _of_another_protocol(error))
         case Closed():
             return Refusal(409, "closed", str(error))
         case Assignment.DoesNotExist():
             return Refusal(404, "not_found", _("There is no such task of yours."))
     return None
+
+
+def _of_another_protocol(error: ProtocolChanged) -> str:
+    if error.is_correction:
+        return _(
+            "The campaign's protocol was changed meanwhile, so your correction was not taken. Your earlier submission"
+            " stands: correct it as the page asks now."
+        )
+    return _(
+        "The campaign's protocol was changed while you had this task, so nothing was submitted. Your draft is"
+        " kept: judge the task as the page asks now, and submit again."
+    )

@@ -121,10 +121,12 @@ def _submit_alone(
     return store(lease, lawful, key, guideline_version=guideline, digest=rules.digest_of(said), alone=True)
 
 
-def _checked(task: Task, options: Sequence[Option], said: Judgement) -> Lawful:
+def _checked(
+    task: Task, options: Sequence[Option], said: Judgement, *, is_correction: bool = False
+) -> Lawful:
     """The judgement by the campaign's rules, which must be those that its page asked by, where it tells them."""
     if said.protocol not in (None, task.campaign.protocol):
-        raise ProtocolChanged
+        raise ProtocolChanged(is_correction)
     return rules.check(task.campaign.protocol, task.campaign.asks_reason, options, said)
 
 
@@ -254,7 +256,7 @@ def revise(
             raise StaleDraft(draft_of(live), live.revision)
         if not may_revise(live):
             raise Closed(_("This can no longer be changed."))
-        lawful = _checked(live.task, options_of(live.task), said)
+        lawful = _checked(live.task, options_of(live.task), said, is_correction=True)
         changed = (lawful.trajectory, lawful.finish_reason) != (live.trajectory, live.finish_reason)
         revealed = live.changed_after_reveal is not None
         Annotation.objects.filter(pk=live.pk).update(is_live=False)

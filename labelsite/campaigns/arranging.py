@@ -23,12 +23,18 @@ from labelsite.jobs.services import Work, enqueue, perform
 
 TASK = "labelsite.campaigns.tasks.run_arrangement"
 
-# Each value is made of the row's own columns, which a claim or a release may have changed just now.
+# Each value is made of the row's own columns, which a claim or a release may have changed just now. Whoever's labels
+# are excluded has a place too, but no say: the overlap counts others.
 _SET_OVERLAP = """
-UPDATE campaigns_task SET overlap = {wanted}, remaining = {wanted} - (overlap - remaining),
+UPDATE campaigns_task AS task SET overlap = {wanted}, remaining = {wanted} - (overlap - remaining),
     state = CASE WHEN state = 'done' AND {wanted} > overlap - remaining THEN 'open' ELSE state END
-WHERE id = ANY(%(tasks)s) AND kind = 'work' AND overlap <> {wanted}
-""".format(wanted="GREATEST(%(overlap)s, overlap - remaining, 1)")
+FROM (SELECT locked.id AS task, (
+          SELECT count(*) FROM campaigns_assignment AS look
+          JOIN accounts_user AS person ON person.id = look.annotator_id
+          WHERE look.task_id = locked.id AND look.state = 'submitted' AND person.labels_excluded) AS looks
+      FROM unnest(%(tasks)s::bigint[]) AS locked (id)) AS unheard
+WHERE task.id = unheard.task AND kind = 'work' AND overlap <> {wanted}
+""".format(wanted="GREATEST(%(overlap)s + unheard.looks, overlap - remaining, 1)")
 # A statement of its own, because it must see the leases of whoever the one before it waited for.
 _CLOSE_THE_LOOKED_AT = """
 UPDATE campaigns_task AS task SET state = 'done'

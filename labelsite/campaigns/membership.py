@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.dispatch import receiver
 
 from labelsite.accounts.models import Role, User
 from labelsite.accounts.records import record
 from labelsite.accounts.services import annotator_arrived
 from labelsite.campaigns.models import Campaign, Membership, MemberState
+
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('misstep campaigns for everyone'))"
 
 
 @transaction.atomic
@@ -20,6 +22,15 @@ def set_members(campaign: Campaign, users: set[int], by: User | None = None) -> 
     before = _member_names(campaign)
     Membership.objects.filter(campaign=campaign).exclude(user__in=users).delete()
     _add(campaign, users)
+    record("campaign", campaign.name, {"members": (before, _member_names(campaign))}, by)
+
+
+@transaction.atomic
+def change_members(campaign: Campaign, joining: set[int], leaving: set[int], by: User | None = None) -> None:
+    """These people come and go; everybody else stays, also who joined meanwhile."""
+    before = _member_names(campaign)
+    Membership.objects.filter(campaign=campaign, user__in=leaving).delete()
+    _add(campaign, joining)
     record("campaign", campaign.name, {"members": (before, _member_names(campaign))}, by)
 
 
@@ -44,18 +55,24 @@ def eligible_people() -> Iterable[User]:
     return User.objects.filter(is_machine=False, is_active=True).order_by("role", "username")
 
 
+@transaction.atomic
 def add_everyone(campaign: Campaign, by: User | None = None) -> None:
     """Makes every annotator there is a member, and keeps the members there are."""
-    current = set(campaign.memberships.values_list("user_id", flat=True))
+    _wait_for_newcomers()
     annotators = User.objects.filter(is_machine=False, is_active=True, role=Role.ANNOTATOR)
-    set_members(campaign, current | set(annotators.values_list("pk", flat=True)), by)
+    change_members(campaign, set(annotators.values_list("pk", flat=True)), set(), by)
+
+
+def _wait_for_newcomers() -> None:
+    """Whoever arrives and a campaign that becomes one for everyone see each other: the second waits for the first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ONE_AT_A_TIME)
 
 
 @receiver(annotator_arrived)
 @transaction.atomic
 def join(user: User, by: User | None, **_signal: Any) -> None:
     """Whoever becomes an annotator, or comes back as one, may label where every annotator may."""
+    _wait_for_newcomers()
     for campaign in Campaign.objects.filter(is_for_everyone=True).order_by("pk"):
-        before = _member_names(campaign)
-        _add(campaign, [user.pk])
-        record("campaign", campaign.name, {"members": (before, _member_names(campaign))}, by)
+        change_members(campaign, {user.pk}, set(), by)

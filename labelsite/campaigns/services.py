@@ -25,7 +25,13 @@ from labelsite.campaigns.leases import (
     submission,
     take_up,
 )
-from labelsite.campaigns.membership import add_everyone, eligible_people, set_member_state, set_members
+from labelsite.campaigns.membership import (
+    add_everyone,
+    change_members,
+    eligible_people,
+    set_member_state,
+    set_members,
+)
 from labelsite.campaigns.models import (
     Campaign,
     Membership,
@@ -58,6 +64,7 @@ __all__ = [
     "Reason",
     "add_everyone",
     "add_tasks",
+    "change_members",
     "claim_at",
     "claim_next",
     "complete",
@@ -113,9 +120,9 @@ def update_campaign(
     if set(changes) == {"is_paused"}:
         set_paused(campaign, changes["is_paused"], by)
         return Campaign.objects.get(pk=campaign.pk)
-    if changes.get("is_paused") is False:
-        refuse_archived(campaign)
     fresh = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    if changes.get("is_paused") is False:
+        refuse_archived(fresh)
     # The text that stands may be from before it was kept plain.
     changes = _stored({"guideline": fresh.guideline, **changes})
     if changes.get("guideline") not in (None, _plain(fresh.guideline)):
@@ -147,10 +154,14 @@ def _recorded(campaign: Campaign, field: str) -> Any:
 @transaction.atomic
 def set_paused(campaign: Campaign, is_paused: bool, by: User | None = None) -> None:
     """Stops or restarts new tasks, at once: also while an import keeps the other settings as they are."""
+    changing = Campaign.objects.filter(pk=campaign.pk, is_paused=not is_paused)
     if not is_paused:
-        refuse_archived(campaign)
-    if Campaign.objects.filter(pk=campaign.pk, is_paused=not is_paused).update(is_paused=is_paused):
+        # Looked at by the statement itself, which waits for whoever puts the campaign away just now.
+        changing = changing.filter(is_archived=False)
+    if changing.update(is_paused=is_paused):
         record("campaign", campaign.name, {"is_paused": (not is_paused, is_paused)}, by)
+    elif not is_paused:
+        refuse_archived(campaign)
 
 
 def _arranged_by(campaign: Campaign) -> tuple[Any, ...]:

@@ -131,9 +131,11 @@ def reorder(request: HttpRequest, pk: int) -> HttpResponse:
 def members(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
     if request.method == "POST" and person(request).is_admin:
-        chosen = {int(value) for value in request.POST.getlist("member") if value.isdecimal()}
+        chosen, shown = _posted_people(request, "member"), _posted_people(request, "shown")
         known = {user.pk for user in services.eligible_people()}
-        services.set_members(campaign, chosen & known, person(request))
+        # Who joined since the page was shown is on neither list, and stays.
+        leaving = (shown - chosen).intersection(campaign.memberships.values_list("user_id", flat=True))
+        services.change_members(campaign, (chosen - shown) & known, leaving, person(request))
         messages.success(request, _("The members are saved."))
         return redirect("campaigns:members", pk)
     rows = progress.members(campaign)
@@ -147,6 +149,10 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
         "others": [user for user in services.eligible_people() if user.pk not in member_ids],
     }
     return render(request, "campaigns/members.html", context)
+
+
+def _posted_people(request: HttpRequest, name: str) -> set[int]:
+    return {int(value) for value in request.POST.getlist(name) if value.isdecimal()}
 
 
 @require_POST

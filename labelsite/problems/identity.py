@@ -44,26 +44,25 @@ def solution_digest(solution: SolutionRecord, identity: str | None = None) -> st
 
 
 class Digests:
-    """The digests of a file's records, in their order."""
+    """The digests of a file's records, in their order. `names_looks`: the format says whose each look is."""
 
-    def __init__(self, seen: Occurrences) -> None:
+    def __init__(self, seen: Occurrences, names_looks: bool = False) -> None:
         self._seen = seen
-        self._last: tuple[tuple[int, str], str] | None = None
+        self._names_looks = names_looks
 
     def of(self, labelled: LabelledSolution) -> str:
-        """What the record is known by. Several people's looks at one solution on a line have that solution's digest."""
+        """What the record is known by. The first looks of several people at the same content are at one solution."""
         if not labelled.is_numbered:
             return solution_digest(labelled.solution)
-        place = (labelled.line, labelled.solution.id)
-        if self._last is None or self._last[0] != place:
-            self._last = (place, self._by_content(labelled))
-        return self._last[1]
-
-    def _by_content(self, labelled: LabelledSolution) -> str:
         solution = labelled.solution
         content = json.dumps([solution_digest(solution, ""), solution.generator, *_look(labelled)])
-        number = self._seen.before(f"{solution.problem.text}\0{solution.problem.answer}\0{content}")
+        counted = [solution.problem.text, solution.problem.answer, content, self._whose(labelled)]
+        number = self._seen.before(json.dumps(counted))
         return BY_CONTENT + hashlib.sha256(f"{content} {number}".encode()).hexdigest()[: 64 - len(BY_CONTENT)]
+
+    def _whose(self, labelled: LabelledSolution) -> str | None:
+        """Repetitions are counted for each person, so that a look is known again whoever else's stand around it."""
+        return labelled.annotation.labeler if labelled.annotation and self._names_looks else None
 
 
 def _look(labelled: LabelledSolution) -> Look:
@@ -74,29 +73,32 @@ def _look(labelled: LabelledSolution) -> Look:
 
 def adopt_numbered(
     batch: Sequence[LabelledSolution], keys: Sequence[Key], new_problems: Set[int], find_looks: FindLooks
-) -> None:
-    """Give solutions that were stored by their lines' numbers the digests under which these records look for them.
+) -> dict[Key, int]:
+    """Solutions stored under numbers that may be their lines', under the keys by which these records look for them.
 
-    Of several with the same content, the one of the lowest line is the first record's.
+    They keep what they were known by, which an id of the file's own may need, and are known by content too from now
+    on. Of several with the same content, the one of the lowest line is the first record's.
     """
     numbered = {
         key: record
         for key, record in zip(keys, batch, strict=True)
         if record.is_numbered and key[0] not in new_problems
     }
-    known, stored = _stored_by_number({problem for problem, _ in numbered})
+    known, adopted, stored = _stored_by_number({problem for problem, _ in numbered})
     looks = find_looks([row for rows in stored.values() for row, _, _ in rows]) if stored else {}
-    adopted: list[tuple[int, str]] = []
+    new: dict[Key, int] = {}
     for key, record in numbered.items():
-        rows = stored.get(_group(key[0], record.solution), []) if key not in known else []
+        is_known = key in known or key in adopted
+        rows = stored.get(_group(key[0], record.solution), []) if not is_known else []
         for place, (row, external_id, digest) in enumerate(rows):
             is_same_look = looks.get(row, _look(record)) == _look(record)
             if is_same_look and solution_digest(record.solution, external_id) == digest:
-                adopted.append((row, key[1]))
+                new[key] = row
                 del rows[place]
                 break
-    if adopted:
-        _write_digests(adopted)
+    if new:
+        _write_adopted(new)
+    return {key: row for key, row in adopted.items() if key in numbered} | new
 
 
 _Group = tuple[int, int, str | None]
@@ -109,31 +111,34 @@ def _group(problem_id: int, solution: SolutionRecord) -> _Group:
 _Stored = dict[_Group, list[tuple[int, str, str]]]
 
 
-def _stored_by_number(problems: Set[int]) -> tuple[set[Key], _Stored]:
-    """What is known by content, and the solutions whose digest may hold a line's number, in the order of lines."""
+def _stored_by_number(problems: Set[int]) -> tuple[set[Key], dict[Key, int], _Stored]:
+    """What is known by content alone, what was adopted, and what else a line's number may have named, in order."""
     known: set[Key] = set()
+    adopted: dict[Key, int] = {}
     found: _Stored = defaultdict(list)
     if not problems:
-        return known, found
+        return known, adopted, found
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT problem_id, position_count, generator, solution.id, external_id, digest"
+            "SELECT problem_id, position_count, generator, solution.id, external_id, digest, adopted_digest"
             " FROM unnest(%s::bigint[]) AS wanted (id)"
             " JOIN problems_solution AS solution ON problem_id = wanted.id ORDER BY solution.id",
             [list(problems)],
         )
-        for problem, positions, generator, row, external_id, digest in cursor.fetchall():
-            if digest.startswith(BY_CONTENT):
+        for problem, positions, generator, row, external_id, digest, adopted_digest in cursor.fetchall():
+            if adopted_digest:
+                adopted[problem, adopted_digest] = row
+            elif digest.startswith(BY_CONTENT):
                 known.add((problem, digest))
             elif NUMBERED.fullmatch(external_id):
                 found[problem, positions, generator].append((row, external_id, digest))
-    return known, found
+    return known, adopted, found
 
 
-def _write_digests(adopted: Sequence[tuple[int, str]]) -> None:
+def _write_adopted(new: Mapping[Key, int]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE problems_solution AS solution SET digest = new.digest"
+            "UPDATE problems_solution AS solution SET adopted_digest = new.digest"
             " FROM unnest(%s::bigint[], %s::text[]) AS new (id, digest) WHERE solution.id = new.id",
-            [[row for row, _ in adopted], [digest for _, digest in adopted]],
+            [list(new.values()), [digest for _, digest in new]],
         )

@@ -24,6 +24,8 @@ class Solution(models.Model):
     external_id = models.CharField(max_length=200)
     # sha256 over id and every option's text, so that the same file imported twice adds nothing.
     digest = models.CharField(max_length=64)
+    # What a record without an id knows it by too, where `digest` holds a number: an id, or once a line's number.
+    adopted_digest = models.CharField(max_length=64, null=True)
     generator = models.CharField(max_length=200, null=True)
     final_answer = models.TextField(null=True)
     is_correct = models.BooleanField(null=True)
@@ -34,7 +36,12 @@ class Solution(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["problem", "digest"], name="solution_once_per_problem")
+            models.UniqueConstraint(fields=["problem", "digest"], name="solution_once_per_problem"),
+            models.UniqueConstraint(
+                fields=["problem", "adopted_digest"],
+                condition=models.Q(adopted_digest__isnull=False),
+                name="solution_adopted_once",
+            ),
         ]
 
 

@@ -30,6 +30,8 @@ PROBLEM_KEY = "record_problem"
 # What stands for a character that means something in the text format of COPY.
 COPY_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 COPY_BLOCK = 500
+# Formats in which every look has the name of the person whose it is.
+NAMING_LOOKS = frozenset({"annotated"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def store_batches(
     _wait_for_other_imports(source)
     _check_references_at_once()
     with Occurrences() as seen, ReadAhead(batches(records)) as read:
-        digests = Digests(seen)
+        digests = Digests(seen, names_looks=source in NAMING_LOOKS)
         for batch in read:
             yield _store_batch(batch, source, digests, find_looks)
 
@@ -113,9 +115,10 @@ def _store_batch(
         key = (problem_id, digests.of(record))
         keys.append(key)
         solutions.setdefault(key, _solution_values(record.solution, kept))
-    adopt_numbered(batch, keys, new_problems, find_looks)
-    inserted = _insert_solutions(solutions)
-    known = inserted | _find_solutions([key for key in solutions if key not in inserted])
+    adopted = adopt_numbered(batch, keys, new_problems, find_looks)
+    inserted = _insert_solutions({key: values for key, values in solutions.items() if key not in adopted})
+    known = adopted | inserted
+    known |= _find_solutions([key for key in solutions if key not in known])
     step_ids = _copy_steps(
         {inserted[key]: record.solution for key, record in zip(keys, batch, strict=True) if key in inserted}
     )

@@ -5,8 +5,9 @@ const MOST_MISSES = 300;
 const DEEPEST = 4;
 const ESCAPED = /^\\[*_`#~]/;
 const WORD = /[\p{L}\p{N}]/u;
-// What ends an operand: a star after it multiplies, unless words stand between the stars.
-const OPERAND = /[\p{N})\]]\s*$/u;
+// What ends an operand, a formula's sign among it: a star after it multiplies, unless words stand between the stars.
+const OPERAND = /[\p{N})\]\uE000-\uF8FF]\s*$/u;
+const FORMULA = /^[\uE000-\uF8FF]/;
 const MARKS = [
   { mark: "***", tags: ["strong", "em"] },
   { mark: "**", tags: ["strong"] },
@@ -18,7 +19,7 @@ const MARKS = [
 function isEmphasis(mark, before, inside, after) {
   if (!inside.trim() || /^\s|\s$/.test(inside) || inside.includes("\n")) return false;
   if (WORD.test(before.at(-1) ?? "") || WORD.test(after[0] ?? "") || after[0] === mark[0] || before.at(-1) === mark[0]) return false;
-  if (OPERAND.test(before) && !/\p{L}{2,}/u.test(inside)) return false;
+  if ((OPERAND.test(before) || FORMULA.test(after)) && !/\p{L}{2,}/u.test(inside)) return false;
   if (mark.length > 1) return true;
   return /\p{L}/u.test(inside) && !/[=+/^<>*_]/.test(inside) && !/^[-−\d]|[-−]$/.test(inside);
 }

@@ -10,9 +10,11 @@ const DEEPEST = 5;
 const FENCE = /^ {0,3}(`{3,}|~{3,})[ \t]*([\w+-]*)[ \t]*$/;
 const HEADING = /^ {0,3}(#{1,6})[ \t]+(\S.*?)(?:[ \t]+#+)?[ \t]*$/;
 const ITEM = /^( {0,3})([-*]|(?:0|[1-9]\d{0,3})\.)([ \t]+)(?=\S)/;
-const QUOTE = /^ {0,3}> ?/;
+// Before a number it is "greater than", which a line may begin with.
+const QUOTE = /^ {0,3}>(?![ \t]*[-+]?[.$]?\d) ?/;
 const RULE = /^ {0,3}(?:-{3,}|\*{3,}|_{3,})[ \t]*$/;
 const SEPARATOR = /^ {0,3}\|?(?:[ \t]*:?-+:?[ \t]*\|)+(?:[ \t]*:?-+:?[ \t]*)?$/;
+const WORDS = /\p{L}{2,}/u;
 const PRIVATE = { first: 0xe000, last: 0xf8ff };
 
 /** A sign that the text does not have, to stand for the pieces that Markdown must not look into. */
@@ -36,10 +38,11 @@ class Blocks {
     this.sign = sign;
     this.pieces = pieces;
     this.taken = 0;
+    this.plainUntil = new WeakMap(); // of lines that look like a list and are arithmetic, where they end
   }
 
   hasWords(line) {
-    return /\p{L}{2,}/u.test(line) || line.includes(this.sign);
+    return WORDS.test(line) || line.includes(this.sign);
   }
 
   inline(text) {
@@ -99,7 +102,7 @@ class Blocks {
 
   list(lines, index, depth) {
     const first = ITEM.exec(lines[index]);
-    if (!first) return null;
+    if (!first || index < (this.plainUntil.get(lines) ?? 0)) return null;
     const isOrdered = /\d/.test(first[2]);
     const items = [];
     let next = index;
@@ -112,7 +115,12 @@ class Blocks {
       items.push({ number: parseInt(match[2], 10), lines: [lines[next].slice(head.length), ...own] });
       next = this.nextItem(lines, end);
     }
-    if (items.length < 2 && !this.hasWords(items[0].lines[0])) return null;
+    if (isOrdered && items.length < 2 && !this.hasWords(items[0].lines[0])) return null;
+    if (!isOrdered && !items.every((item) => WORDS.test(item.lines[0]))) {
+      // "- 5" is a minus there, also in the lines that follow.
+      this.plainUntil.set(lines, next);
+      return null;
+    }
     const make = () => element(isOrdered ? "ol" : "ul", ...items.map((item) => {
       const entry = element("li", ...tight(this.build(item.lines, depth + 1)));
       if (isOrdered) entry.value = item.number; // The number that was written, whatever stands before it.
@@ -145,7 +153,7 @@ class Blocks {
     let next = index;
     while (next < lines.length && QUOTE.test(lines[next])) next += 1;
     const inside = lines.slice(index, next).map((line) => line.replace(QUOTE, ""));
-    if (next === index || !inside.some((line) => this.hasWords(line))) return null;
+    if (next === index || !inside.some((line) => WORDS.test(line))) return null;
     return { make: () => element("blockquote", ...this.build(inside, depth + 1)), next };
   }
 

@@ -74,3 +74,20 @@ def test_both_doors_refuse_with_a_conflict_that_says_what_to_do(campaign, lease,
     assert page.status_code == script.status_code == 409
     assert page.json()["code"] == script.json()["code"] == "protocol_changed"
     assert "judge the task as the page asks now" in page.json()["message"]
+
+
+def test_a_refused_correction_says_that_the_earlier_submission_stands(
+    campaign, lease, annotator, client
+) -> None:
+    first = submit(lease, 1, 0, 1, protocol="first_mistake")
+    update_campaign(campaign, {"protocol": "index_only"})
+    said = judgement(lease.task, 0, 0, 0, protocol="first_mistake")
+    json_type, key = "application/json", str(uuid4())
+    client.force_login(annotator)
+    url = f"/annotate/annotation/{first.pk}/revise/"
+    page = client.post(
+        url, json.dumps({"judgement": said, "revision": 1, "key": key}), content_type=json_type
+    )
+    assert (page.status_code, page.json()["code"]) == (409, "protocol_changed")
+    assert "Your earlier submission stands" in page.json()["message"]
+    assert "draft" not in page.json()["message"]

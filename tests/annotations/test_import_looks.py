@@ -48,3 +48,28 @@ def test_two_people_who_corrected_themselves_are_both_revised(tmp_path: Path) ->
     assert import_file(corrected, "annotated", "C", revises=True).revised == 2
     live = Annotation.objects.filter(is_live=True).order_by("annotator__username")
     assert list(live.values_list("trajectory", "revision")) == [([-1], 2), ([1, -1], 2)]
+
+
+def test_looks_of_several_people_on_lines_of_their_own_are_at_one_solution_in_any_order(
+    tmp_path: Path,
+) -> None:
+    ann, bo, cy = (
+        looked_at("1 + 1?", **{name: first}) for name, first in (("ann", 0), ("bo", 1), ("cy", None))
+    )
+    first = import_file(written(tmp_path / "a.jsonl", ann, bo), "annotated", "C")
+    more = import_file(written(tmp_path / "b.jsonl", cy, ann, bo), "annotated", "C")
+    swapped = import_file(written(tmp_path / "c.jsonl", bo, cy, ann), "annotated", "C")
+    summaries = [(one.new_solutions, one.new_annotations) for one in (first, more, swapped)]
+    assert summaries == [(1, 2), (0, 1), (0, 0)]
+    said = Annotation.objects.values_list("annotator__username", "trajectory")
+    assert sorted(said) == [("imported:ann", [-1]), ("imported:bo", [1, -1]), ("imported:cy", [1, 1])]
+
+
+def test_who_looked_twice_at_the_same_content_looked_at_two_solutions(tmp_path: Path) -> None:
+    ann, both = looked_at("1 + 1?", ann=0), looked_at("1 + 1?", bo=1, ann=None)
+    first = import_file(written(tmp_path / "a.jsonl", ann, both), "annotated", "C")
+    assert (first.new_solutions, first.new_annotations) == (2, 3)
+    again = import_file(
+        written(tmp_path / "b.jsonl", looked_at("2 + 2?", ann=0), ann, both), "annotated", "C"
+    )
+    assert (again.new_solutions, again.new_annotations) == (1, 1)

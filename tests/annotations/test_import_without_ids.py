@@ -111,3 +111,15 @@ def test_records_with_ids_of_their_own_are_still_told_apart_by_them(tmp_path: Pa
     lines = [{**processbench(1), "id": "one"}, {**processbench(1), "id": "two"}]
     assert imported(tmp_path, "processbench", lines).new_solutions == 2
     assert imported(tmp_path, "processbench", lines[::-1]).new_solutions == 0
+
+
+@pytest.mark.parametrize("format", ["records", "processbench", "misstep"])
+def test_a_numeric_id_finds_its_record_also_after_the_same_lines_came_without_ids(
+    tmp_path: Path, format: str
+) -> None:
+    without = [WRITERS[format](number) for number in range(5)]
+    with_ids = [{**line, "id": str(number)} for number, line in enumerate(without)]
+    first = imported(tmp_path, format, with_ids)
+    for lines in (without, with_ids, without[::-1], with_ids, without):
+        assert imported(tmp_path, format, lines).new_solutions == 0
+    assert Solution.objects.count() == first.new_solutions

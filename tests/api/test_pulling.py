@@ -12,12 +12,13 @@ from django.db import connection, transaction
 from rest_framework.test import APIClient
 
 from labelsite.accounts.models import Role, User
+from labelsite.annotations import pulling
 from labelsite.annotations.importers import import_file
-from labelsite.annotations.models import Annotation
+from labelsite.annotations.models import Annotation, PullPlace
 from labelsite.campaigns.models import Campaign
 from tests.api.conftest import script_of
 from tests.factories import make_annotation, make_campaign, make_task, make_user
-from tests.transactions import held
+from tests.transactions import held, in_background
 
 
 @pytest.fixture
@@ -122,6 +123,22 @@ def test_labels_of_excluded_people_are_left_out_unless_asked_for(admin, ann, cam
     assert ids(pull(admin, campaign, gone.pk)) == [later.pk]
     url = f"/api/v1/campaigns/{campaign.pk}/annotations/?excluded=yes"
     assert admin.get(url).status_code == 400
+
+
+def test_a_pull_waits_for_no_other_where_nothing_is_new_and_gives_places_in_its_campaign_alone(
+    admin, ann, campaign
+) -> None:
+    made = make_annotation(make_task(campaign), ann)
+    assert ids(pull(admin, campaign)) == [made.pk]
+    other = make_campaign("D", members=[ann])
+    elsewhere = make_annotation(make_task(other), ann)
+    pulled: list[list[int]] = []
+    with held(lambda: connection.cursor().execute(pulling._ONE_AT_A_TIME)):
+        pulling_here = in_background(lambda: pulled.append(ids(pull(admin, campaign))))
+        pulling_here.join(10)
+        assert pulled == [[made.pk]]
+    assert not PullPlace.objects.filter(annotation=elsewhere).exists()
+    assert ids(pull(admin, other)) == [elsewhere.pk]
 
 
 @pytest.mark.parametrize("after", [10**6, 10**25])

@@ -37,7 +37,8 @@ UNCHANGED = [
     "**", "a * b\nc * d", "n! * (n-1)! * 2", "[a](https://example.org/x)", "![a](https://example.org/x.png)",
     "<b>bold</b> &lt; <https://example.org>", "https://example.org/a_b_c", "# 4 is a comment\nx = 5", "1986 was so",
     "``quoted'' and ``again''", "a | b", "|x| + |y| = 3", "3.5 * 2", "p_{k+1} * q_{k-1}", "~~no~~",
-    "\ta\\b", "(2) * (3) *4*",
+    "\ta\\b", "(2) * (3) *4*", "20\n- 5\n- 3\n= 12", "x + 2\n> 5 apples", "2\n* 3\n* 4", "- 3 + 4 = 7\n- 7 * 2 = 14",
+    "x\n> -5 apples", "20 apples\n- 5\n- 3 apples",
 ]  # fmt: skip
 FORMATTED = [
     ("so **this** is", "<p>so <strong>this</strong> is</p>"),
@@ -46,9 +47,9 @@ FORMATTED = [
     ("the answer is **42**.", "<p>the answer is <strong>42</strong>.</p>"),
     ("## Step 1: look", '<p class="markdown-heading"><strong>Step 1: look</strong></p>'),
     ("- one\n- two **b**", "<ul><li>one</li><li>two <strong>b</strong></li></ul>"),
-    ("- 3 + 4 = 7\n- 7 * 2 = 14", "<ul><li>3 + 4 = 7</li><li>7 * 2 = 14</li></ul>"),
+    ("- so 3 + 4 = 7\n- so 7 * 2 = 14", "<ul><li>so 3 + 4 = 7</li><li>so 7 * 2 = 14</li></ul>"),
     ("3. So it is\n4. Or not", '<ol><li value="3">So it is</li><li value="4">Or not</li></ol>'),
-    ("- a b\n  - inner one\n- c", "<ul><li>a b<ul><li>inner one</li></ul></li><li>c</li></ul>"),
+    ("- one\n  - inner one\n- two", "<ul><li>one<ul><li>inner one</li></ul></li><li>two</li></ul>"),
     ("> they say so", "<blockquote><p>they say so</p></blockquote>"),
     ("so `x_1*y_1*z` it is", "<p>so <code>x_1*y_1*z</code> it is</p>"),
     ("`a$b` and `c$d`", "<p><code>a$b</code> and <code>c$d</code></p>"),
@@ -100,6 +101,27 @@ def test_fenced_code_is_shown_as_code_character_by_character(formatted: Any) -> 
     assert found["text"] == f"So:{code}and on"
 
 
+def test_every_sign_of_arithmetic_stays_on_the_page(formatted: Any) -> None:
+    draw = random.Random(11)
+    numbers = ["5", "12", "3.5", "x", "(2 + y)", "$n$"]
+    signs = [f" {sign} " for sign in "+-*/=<>"] + [
+        "-",
+        "*",
+        "\n- ",
+        "\n> ",
+        "\n* ",
+        "\n= ",
+        "\n  - ",
+        "\n\n- ",
+    ]
+    pairs = [
+        [draw.choice(numbers) + draw.choice(signs) for _ in range(draw.randint(1, 12))] for _ in range(1500)
+    ]
+    texts = [draw.choice(["", "-", "- ", "> "]) + "".join(pair) + draw.choice(numbers) for pair in pairs]
+    for text, found in zip(texts, formatted(texts), strict=True):
+        assert re.findall(r"[-+*/=<>]", found["text"]) == re.findall(r"[-+*/=<>]", text), text
+
+
 def letters(text: str) -> str:
     return "".join(re.findall(r"[^\W\d_]", text))
 
@@ -116,7 +138,7 @@ def test_hostile_text_loses_no_letter_and_makes_no_node_but_those_of_the_subset(
 def test_no_text_takes_long(formatted: Any, watched: Watched) -> None:
     marks = (
         "**a ", "*a", "> ", "- ", "  - a\n", "    - a\n", "| a ", "|\n|-|\n", "`a", "```\n", "```a\n", "$a", "_a ",
-        "\\[", "***",
+        "\\[", "***", "- 5\n", "- so\n- 5\n", "- 5\n  - so\n",
     )  # fmt: skip
     texts = [mark * 9000 for mark in marks]
     took = watched.page.evaluate(

@@ -11,13 +11,14 @@ from django.test import Client
 from labelsite.accounts.models import Change
 from labelsite.campaigns import archive
 from labelsite.campaigns.models import Campaign, Task
-from labelsite.campaigns.services import NothingLeft, claim_next, set_paused
+from labelsite.campaigns.services import NothingLeft, claim_next, set_paused, update_campaign
 from labelsite.comparison.models import Adjudication
 from labelsite.problems.models import Solution
 from labelsite.snapshots.models import Snapshot
 from ml.errors import MisstepError
 from tests.annotations.test_import import processbench_line
 from tests.factories import make_annotation, make_campaign, make_machine, make_task, make_user
+from tests.transactions import held, in_background
 
 pytestmark = pytest.mark.django_db
 
@@ -143,3 +144,30 @@ def test_only_an_admin_archives_and_deletes(client: Client, campaign: Campaign):
 def test_a_script_deletes_an_empty_campaign(browser: Client, campaign: Campaign):
     assert browser.delete(f"/api/v1/campaigns/{campaign.pk}/").status_code == 204
     assert browser.get(f"/api/v1/campaigns/{campaign.pk}/").status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "let_go_on",
+    [
+        lambda campaign: set_paused(campaign, False),
+        lambda campaign: update_campaign(campaign, {"is_paused": False, "overlap": 2}),
+    ],
+)
+def test_a_campaign_that_is_put_away_in_the_same_moment_does_not_go_on(let_go_on) -> None:
+    campaign, refused = make_campaign("C"), []
+    set_paused(campaign, True)
+
+    def try_to_let_go_on() -> None:
+        try:
+            let_go_on(campaign)
+        except MisstepError as error:
+            refused.append(str(error))
+
+    with held(lambda: archive.set_archived(campaign, True)):
+        letting = in_background(try_to_let_go_on)
+        letting.join(1)
+    letting.join(20)
+    campaign.refresh_from_db()
+    assert (campaign.is_archived, campaign.is_paused) == (True, True)
+    assert len(refused) == 1 and "is archived" in refused[0]

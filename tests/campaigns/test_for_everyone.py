@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from rest_framework.test import APIClient
 
 from labelsite.accounts.models import Change, Role, User
 from labelsite.accounts.services import create_person, update_person
+from labelsite.campaigns import membership
 from labelsite.campaigns.models import Campaign
 from labelsite.campaigns.services import add_everyone, create_campaign, set_members, update_campaign
 from tests.factories import make_campaign, make_token, make_user
+from tests.transactions import held, in_background
 
 pytestmark = pytest.mark.django_db
 
@@ -106,3 +110,59 @@ def test_everybody_there_is_can_also_be_added_once() -> None:
     add_everyone(campaign)
     create_person("late", Role.ANNOTATOR)
     assert members(campaign) == {"ann"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_arrives_while_a_campaign_for_everyone_is_being_made_is_in_it() -> None:
+    with held(lambda: create_campaign("All", is_for_everyone=True)):
+        arriving = in_background(lambda: create_person("late", Role.ANNOTATOR))
+        arriving.join(1)
+    arriving.join(20)
+    assert members(Campaign.objects.get()) == {"late"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_campaign_that_becomes_one_for_everyone_takes_in_who_is_just_arriving() -> None:
+    campaign = make_campaign()
+    with held(lambda: create_person("late", Role.ANNOTATOR)):
+        changing = in_background(lambda: update_campaign(campaign, {"is_for_everyone": True}))
+        changing.join(1)
+    changing.join(20)
+    assert members(campaign) == {"late"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_adding_everybody_throws_nobody_out_who_is_let_in_meanwhile(monkeypatch) -> None:
+    campaign, reviewer = make_campaign(), make_user(Role.REVIEWER, username="rev")
+    read = membership._member_names
+
+    def read_while_somebody_is_let_in(of: Campaign) -> list[str]:
+        monkeypatch.setattr(membership, "_member_names", read)
+        in_background(lambda: set_members(of, {reviewer.pk})).join(20)
+        return read(of)
+
+    monkeypatch.setattr(membership, "_member_names", read_while_somebody_is_let_in)
+    add_everyone(campaign)
+    assert members(campaign) == {"rev"}
+
+
+def shown(client, address: str) -> dict[str, list[str]]:
+    """What a browser would send back if nobody changed a mark."""
+    page = client.get(address).content.decode()
+    return {
+        "shown": re.findall(r'name="shown" value="(\d+)"', page),
+        "member": re.findall(r'name="member" value="(\d+)" checked', page),
+    }
+
+
+def test_a_members_form_that_stood_open_takes_nobody_out_who_joined_meanwhile(client) -> None:
+    leaving, staying, coming = (make_user(username=name) for name in ("leaving", "staying", "coming"))
+    campaign = create_campaign("All", is_for_everyone=True)
+    set_members(campaign, {leaving.pk, staying.pk})
+    client.force_login(make_user(Role.ADMIN))
+    address = f"/campaigns/{campaign.pk}/members/"
+    sent = shown(client, address)
+    create_person("late", Role.ANNOTATOR)
+    marked = [str(coming.pk), *(one for one in sent["member"] if one != str(leaving.pk))]
+    assert client.post(address, {**sent, "member": marked}).status_code == 302
+    assert members(campaign) == {"staying", "coming", "late"}

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import pytest
 from django.db import connection, transaction
 
+from labelsite.accounts.models import User
+from labelsite.annotations.coverage import reopen
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns import queue, services
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Task
@@ -120,3 +122,15 @@ def test_a_task_in_somebodys_hand_stays_open_until_it_is_submitted(campaign: Cam
     assert (the_task().remaining, the_task().state) == (0, "open")
     submit(lease, 1, 1, 1)
     assert the_task().state == "done"
+
+
+def test_what_was_opened_again_for_others_than_excluded_people_stays_open_under_another_overlap(
+    campaign: Campaign,
+) -> None:
+    excluded = [look(campaign, place).annotator for place in (0, 1)]
+    User.objects.filter(pk__in=[person.pk for person in excluded]).update(labels_excluded=True)
+    assert reopen(User.objects.get(pk=excluded[0].pk)) == 1
+    services.update_campaign(campaign, {"overlap": 1})
+    assert (the_task().overlap, the_task().remaining, the_task().state) == (3, 1, "open")
+    look(campaign, 2)
+    assert (the_task().remaining, the_task().state) == (0, "done")
