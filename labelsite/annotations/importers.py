@@ -143,7 +143,12 @@ def lines_in(path: Path) -> int | None:
     with path.open("rb") as stream:
         if stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC:
             return None
-        return sum(block.count(b"\n") for block in iter(lambda: stream.read(2**20), b""))
+        stream.seek(0)
+        count, last = 0, b"\n"
+        while block := stream.read(2**20):
+            count, last = count + block.count(b"\n"), block
+        # The last line need not end with a newline.
+        return count + (not last.endswith(b"\n"))
 
 
 def _while_good(records: Iterable[LabelledSolution], log: ErrorLog) -> Iterator[LabelledSolution]:

@@ -11,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from labelsite.accounts.models import User
+from labelsite.annotations.importers import lines_in
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.problems.models import Problem, Solution, Step
@@ -224,3 +225,10 @@ def test_every_real_file_imports_whole_and_only_once(name: str, format: str, sol
     before = counts()
     run(path, format)
     assert counts() == before
+
+
+@pytest.mark.parametrize(("text", "lines"), [("", 0), ("{}", 1), ("{}\n", 1), ("{}\n{}", 2), ("\n{}\n", 2)])
+def test_a_file_has_as_many_lines_as_an_import_will_reach(text: str, lines: int, tmp_path: Path) -> None:
+    path = tmp_path / "some.jsonl"
+    path.write_text(text)
+    assert lines_in(path) == lines
