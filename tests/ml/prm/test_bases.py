@@ -69,13 +69,16 @@ def test_from_scratch_draws_weights_from_the_seed():
     assert torch.equal(first[0], first[1]) and not torch.equal(first[0], first[2])
 
 
-PROSE = ["Janet’s ducks lay 16 eggs per day.", "She sells the remainder for $2 per fresh duck egg."]
+PROSE = [
+    "The mill’s wheel turns 16 times a minute.",
+    "It grinds the remaining grain for $2 per full sack of flour.",
+]
 
 
 def test_text_that_the_pocket_family_cannot_say_gets_a_tokenizer_of_its_own_and_a_remark():
     base = opened(texts=PROSE)
     assert base.origin == {"name": "small", "weights": "random", "instead_of": "pocket"}
-    assert "Janet’s ducks" in base.remark and "training starts from --base small" in base.remark
+    assert "The mill’s wheel" in base.remark and "training starts from --base small" in base.remark
     assert base.tokenizer.unknown_share(["何か else, entirely: ∑"]) == 0.0
     assert opened().remark == opened("small", texts=PROSE).remark == ""
 
@@ -99,7 +102,7 @@ def test_the_origin_says_how_many_tokens_the_pocket_family_cannot_say():
 
 @pytest.mark.parametrize("from_scratch", [False, True])
 def test_a_reader_of_pocket_problems_is_never_another_model_for_other_texts(from_scratch):
-    with pytest.raises(MisstepError, match=r"not 'Janet’s ducks .*', expected --base small"):
+    with pytest.raises(MisstepError, match=r"not 'The mill’s wheel .*', expected --base small"):
         opened("pocket-reader", texts=[*POCKET, *PROSE], from_scratch=from_scratch)
 
 
