@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.dispatch import Signal
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.forms import OwnPasswordForm
@@ -16,8 +15,10 @@ from labelsite.accounts.keymap import ACTIONS, checked
 from labelsite.accounts.models import ApiToken, Role, User
 from labelsite.accounts.records import record, record_password
 
-# Sent with `user` and `by` in the transaction in which somebody becomes an annotator who can log in.
-annotator_arrived = Signal()
+# What the apps to the right do when somebody becomes an annotator who can log in: called with the person and with who
+# made them one, in that transaction. Each is entered by its app's `ready`.
+Arrival = Callable[[User, User | None], None]
+ARRIVALS: list[Arrival] = []
 
 
 class LastAdmin(Exception):
@@ -31,13 +32,18 @@ def create_person(username: str, role: str, by: User | None = None) -> tuple[Use
     user = User.objects.create_user(username=username, password=password, role=role)
     record("person", username, {"role": (None, str(role))}, by)
     if _is_at_work(user):
-        annotator_arrived.send(User, user=user, by=by)
+        _arrive(user, by)
     return user, password
 
 
 def _is_at_work(user: User) -> bool:
     """Whether this is an annotator who can log in."""
     return user.role == Role.ANNOTATOR and user.is_active and not user.is_machine
+
+
+def _arrive(user: User, by: User | None) -> None:
+    for take_in in ARRIVALS:
+        take_in(user, by)
 
 
 def _made_password() -> str:
@@ -69,7 +75,7 @@ def _change(user: User, wanted: Mapping[str, Any], by: User | None) -> None:
         setattr(user, name, value)
     user.save(update_fields=list(wanted))
     if _is_at_work(user) and not was_at_work:
-        annotator_arrived.send(User, user=user, by=by)
+        _arrive(user, by)
 
 
 @transaction.atomic

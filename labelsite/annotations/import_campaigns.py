@@ -19,8 +19,9 @@ KNOWN_NAMES = 1_000
 def campaign_named(
     name: str, created_by: User | None = None, create: bool = True, is_paused: bool = False
 ) -> tuple[Campaign, bool]:
-    """The campaign of that name, and whether it is new: a missing one is made with the default settings, open to
-    every annotator, perhaps paused at first. Raises MisstepError where it is missing and not to be made.
+    """The campaign of that name, and whether it is new: a missing one is made with the default settings, perhaps
+    paused at first, and opened to every annotator by the import's end. Raises MisstepError where it is missing and not
+    to be made.
     """
     if not name.strip() or len(name) > 120:
         raise MisstepError(f"campaign name {name[:20]!r}..., expected 1 to 120 characters")
@@ -31,7 +32,7 @@ def campaign_named(
         raise MisstepError(_missing(name))
     try:
         with transaction.atomic():
-            campaign = create_campaign(name, created_by=created_by, is_for_everyone=True, is_paused=is_paused)
+            campaign = create_campaign(name, created_by=created_by, is_paused=is_paused)
     except IntegrityError:
         # Another import made it in the same moment; by now it is committed.
         return known.get(), False

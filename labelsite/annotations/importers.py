@@ -24,9 +24,9 @@ from labelsite.autolabels.executions import FENCE, start_executions
 from labelsite.campaigns.archive import refuse_archived
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Ordering, Task
 from labelsite.campaigns.services import (
-    add_everyone,
     add_tasks,
     fill_gold,
+    open_to_everyone,
     place_new,
     renew_gold,
 )
@@ -103,11 +103,11 @@ def import_file(
             # Last, because a row that is written holds up whoever is at work on it until the import is done.
             fill_gold(campaign, reading.verdicts, CHECKER)
             renew_gold(campaign, reading.corrected, CHECKER)
-        if summary.new_campaign and not dry_run:
-            # Whoever became an annotator while the file was read could not know of the campaign.
-            add_everyone(campaign, created_by)
         if summary.new_tasks and not dry_run:
             _put_in_order(campaign, newest)
+        if summary.new_campaign and not dry_run:
+            # Last, because whoever becomes an annotator meanwhile waits for it.
+            open_to_everyone(campaign, created_by)
         transaction.set_rollback(dry_run)
     summary.unread_keys, summary.kept_keys = dict(keys.unread), dict(keys.kept)
     return summary

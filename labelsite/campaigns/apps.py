@@ -6,5 +6,7 @@ class CampaignsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # It listens for annotators who arrive.
-        from labelsite.campaigns import membership  # noqa: F401
+        from labelsite.accounts.services import ARRIVALS
+        from labelsite.campaigns.membership import join
+
+        ARRIVALS.append(join)

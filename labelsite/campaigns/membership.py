@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from django.db import connection, transaction
-from django.dispatch import receiver
 
 from labelsite.accounts.models import Role, User
 from labelsite.accounts.records import record
-from labelsite.accounts.services import annotator_arrived
 from labelsite.campaigns.models import Campaign, Membership, MemberState
 
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('misstep campaigns for everyone'))"
@@ -63,15 +60,21 @@ def add_everyone(campaign: Campaign, by: User | None = None) -> None:
     change_members(campaign, set(annotators.values_list("pk", flat=True)), set(), by)
 
 
+@transaction.atomic
+def open_to_everyone(campaign: Campaign, by: User | None = None) -> None:
+    """As `add_everyone`, and from now on whoever comes later too; those wait until the transaction ends."""
+    Campaign.objects.filter(pk=campaign.pk).update(is_for_everyone=True)
+    add_everyone(campaign, by)
+
+
 def _wait_for_newcomers() -> None:
     """Whoever arrives and a campaign that becomes one for everyone see each other: the second waits for the first."""
     with connection.cursor() as cursor:
         cursor.execute(_ONE_AT_A_TIME)
 
 
-@receiver(annotator_arrived)
 @transaction.atomic
-def join(user: User, by: User | None, **_signal: Any) -> None:
+def join(user: User, by: User | None) -> None:
     """Whoever becomes an annotator, or comes back as one, may label where every annotator may."""
     _wait_for_newcomers()
     for campaign in Campaign.objects.filter(is_for_everyone=True).order_by("pk"):

@@ -29,6 +29,7 @@ from labelsite.campaigns.membership import (
     add_everyone,
     change_members,
     eligible_people,
+    open_to_everyone,
     set_member_state,
     set_members,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "lease_from",
     "one_look_settles",
     "open_again",
+    "open_to_everyone",
     "place_new",
     "release_expired_leases",
     "renew_gold",

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from labelsite.accounts.models import Role
+from labelsite.accounts.services import create_person
+from labelsite.annotations.importers import import_file
 from labelsite.campaigns.models import Campaign, Task
 from tests.annotations.test_import import processbench_line
 from tests.factories import make_campaign
+from tests.transactions import in_background
 
 pytestmark = pytest.mark.django_db
 
@@ -38,3 +42,18 @@ def test_a_campaign_is_made_where_that_is_asked_for_and_said_to_be_new(path: Pat
         )
         assert capsys.readouterr().out.strip().endswith(told)
     assert Campaign.objects.get().tasks.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_arrives_while_a_long_import_makes_a_campaign_waits_for_nothing_and_may_label_in_it(
+    path: Path,
+) -> None:
+    def somebody_arrives(line: int) -> None:
+        arriving = in_background(lambda: create_person("late", Role.ANNOTATOR))
+        arriving.join(20)
+        assert not arriving.is_alive()
+
+    import_file(path, "processbench", "New", report=somebody_arrives)
+    campaign = Campaign.objects.get()
+    assert campaign.is_for_everyone
+    assert list(campaign.memberships.values_list("user__username", flat=True)) == ["late"]
