@@ -126,8 +126,36 @@ def test_the_file_tree_names_what_stands_in_each_package_and_nothing_else(packag
     assert named == there
 
 
-def test_files_that_the_readme_links_to_exist() -> None:
-    for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]:
-        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text()):
-            if "://" not in target:
-                assert (path.parent / target).exists(), f"{path.name} links to {target}, which is not there"
+def texts() -> list[Path]:
+    """Every page of the documentation."""
+    return [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+
+
+def links(path: Path) -> list[tuple[Path, str]]:
+    """The file and the anchor of each link of a page to a file of ours."""
+    found = re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", path.read_text())
+    return [
+        (path.parent / target if target else path, anchor) for target, anchor in found if "://" not in target
+    ]
+
+
+def anchors(path: Path) -> set[str]:
+    """What GitHub calls the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    names = (
+        re.sub(r"[^\w\- ]", "", heading.lower()) for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    )
+    return {name.replace(" ", "-") for name in names}
+
+
+@pytest.mark.parametrize("path", texts(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_of_the_documentation_lead_to_files_and_headings_that_exist(path: Path) -> None:
+    for target, anchor in links(path):
+        assert target.exists(), f"{path.name} links to {target}, which is not there"
+        assert not anchor or anchor in anchors(target), f"{target} has no heading {anchor}, of {path.name}"
+
+
+def test_the_index_of_the_results_lists_every_raw_file() -> None:
+    index = (ROOT / "docs" / "results" / "README.md").read_text()
+    missing = [path.name for path in ROOT.glob("docs/results/*.json") if f"({path.name})" not in index]
+    assert not missing, f"docs/results/README.md does not list {missing}"

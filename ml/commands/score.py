@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
         "--layout",
         type=Path,
         metavar="FILE",
-        help="for a transformers folder that was not trained here: JSON that says how it reads (docs/training.md)",
+        help="for a transformers folder that was not trained here: JSON that says how it reads (docs/checkpoints.md)",
     )
     arguments.add_argument("--solutions", required=True, type=Path, metavar="FILE")
     arguments.add_argument("--format", choices=FORMATS, help="of --solutions; guessed if left out")

@@ -241,9 +241,9 @@ def test_figures_with_answers_are_of_solutions_with_a_known_answer(tmp_path, cap
 
 
 def test_the_lines_of_python_in_the_docs_run():
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "training.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "evaluation.md").read_text(), re.DOTALL)
     (block,) = [block for block in blocks if "most_likely" in block]
     names: dict = {}
-    exec(compile(block, "docs/training.md", "exec"), names)
+    exec(compile(block, "docs/evaluation.md", "exec"), names)
     chances = names["likely"].chances([0.9, 0.4, 0.8], names["likely"].odds_knowing(False))
     assert len(chances) == 4 and chances.argmax() == 1

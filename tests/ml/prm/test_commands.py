@@ -154,13 +154,12 @@ PASSAGES = {"linear": "TokenClassification", "tokens": "target_tokens", "likelih
 def test_the_lines_of_python_in_the_docs_run(tmp_path, capsys, monkeypatch, head, options):
     trained(tmp_path, capsys, "--head", head, *options, out="CHECKPOINT")
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "training.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "checkpoints.md").read_text(), re.DOTALL)
     wanted = [block for block in blocks if PASSAGES[head] in block or "load_scorer" in block]
-    # The fifth needs no checkpoint.
-    assert len(wanted) == 2 and len(blocks) == 5
+    assert len(wanted) == 2 and len(blocks) == 4
     for block in wanted:
         names: dict = {}
-        exec(compile(block, "docs/training.md", "exec"), names)
+        exec(compile(block, "docs/checkpoints.md", "exec"), names)
         if "probability" in names:
             (ours,) = load_scorer("CHECKPOINT").score("What is 2 + 3 * 4 =", ["3 * 4 = 12"])
             assert float(names["probability"].detach()) == pytest.approx(ours, abs=1e-6)
