@@ -1,4 +1,4 @@
-"""What docs/reference.md says of backups, done with the real programs."""
+"""What docs/deploying.md says of backups, done with the real programs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.data import ROOT
 
 
 def documented(command: str, url: str) -> list[str]:
-    """The words of a command as the reference gives them, for this address."""
-    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    """The words of a command as the page on deploying gives them, for this address."""
+    text = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
     (line,) = [line.strip() for line in text.splitlines() if line.strip().startswith(f"{command} ")]
     return [part.replace("$DATABASE_URL", url).strip('"') for part in line.split()]
 
