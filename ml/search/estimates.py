@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ml.records import Solution, SolutionEstimate, StepEstimate
 from ml.search.grading import codes_of, is_finished, style_of
-from ml.search.quality_value import quality_values
+from ml.quality_value import quality_values
 from ml.search.requests import Grade, Graded, Run, Search
 
 # See `mistakes`. One right rollout of 16 is luck where at least 10 of 16 were right before.
