@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ml.quality_value import quality_values
 from ml.records import Solution, SolutionEstimate, StepEstimate
 from ml.search.grading import codes_of, is_finished, style_of
-from ml.quality_value import quality_values
 from ml.search.requests import Grade, Graded, Run, Search
 
 # See `mistakes`. One right rollout of 16 is luck where at least 10 of 16 were right before.

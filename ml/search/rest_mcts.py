@@ -13,11 +13,11 @@ import random
 from dataclasses import dataclass, replace
 
 from ml.policies.protocol import Continuation
+from ml.quality_value import next_value
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.estimates import LUCK, Evidence, conclude, examine
 from ml.search.expansion import expand
 from ml.search.math_shepherd import roll_out
-from ml.quality_value import next_value
 from ml.search.requests import NextSteps, Search, Value, gather
 from ml.search.selection import best, mcts_star
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
