@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ml.errors import MisstepError
 from ml.evaluation.pools import read_scores
-from ml.formats import guess, read, with_one_look
+from ml.formats import format_of, read, with_one_look
 from ml.records import Annotation, FinishReason, LabelledSolution
 from ml.snapshot import problem_hash
 
@@ -58,14 +58,6 @@ def verdict_of(labelled: LabelledSolution) -> Annotation | None:
     if said is None or labelled.broken_rule or not labelled.solution.steps:
         return None
     return said if said.finish_reason in (FinishReason.FOUND_ERROR, FinishReason.SOLUTION) else None
-
-
-def format_of(solutions: Path, format: str | None) -> str:
-    """The given format, or the one that the file shows; raises MisstepError where neither is known."""
-    kind = format or guess(solutions)
-    if kind is None:
-        raise MisstepError(f"{solutions}: its format is not known, expected --format (see docs/formats.md)")
-    return kind
 
 
 def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
