@@ -44,12 +44,11 @@ class Walk:
         value_model: ValueModel | None = None,
         parallel: int = 256,
         max_sequences: int = 1024,
-        execution_threads: int = 2,
         decided: Decided = NOTHING_DECIDED,
     ) -> None:
         self.policy, self.sandbox, self.value_model = policy, sandbox, value_model
         self.parallel, self.max_sequences = parallel, max_sequences
-        self.execution_threads, self.decided = execution_threads, decided
+        self.decided = decided
         self.cost = Cost()
         self.texts: Counter[str] = Counter()
         self.batches = 0
