@@ -77,7 +77,7 @@ def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
                 f"record {solution.id}: {len(values)} scores for {len(solution.steps)} steps,"
                 " expected one for each"
             )
-        # A missing prediction counts as wrong and is never dropped (METHODS of the benchmark).
+        # A missing prediction counts as wrong and is never dropped (as ProcessBench counts).
         scores: list[float | None] = values if values is not None else [None] * len(solution.steps)
         problem = problem_hash(solution.problem.text)
         rows.append(JudgedSolution(scores, verdict.first_mistake, solution.is_correct, problem))

@@ -2,9 +2,8 @@
 
 Each search (`requests.py`) runs until it needs something; whatever all of them need is served together: one
 policy call for a whole batch of prefixes (one for each prefix of a server, which merges them itself), executions in
-threads beside it. No search waits for another to
-reach the same depth, so one slow tree holds nobody. What a search is answered depends only on its own
-requests, never on its company, so a tree is the same alone or among a thousand.
+threads beside it. No search waits for another to reach the same depth, so one slow tree holds nobody. What a search is
+answered depends only on its own requests, never on its company, so a tree is the same alone or among a thousand.
 """
 
 from __future__ import annotations
