@@ -12,9 +12,7 @@ from ml import formats
 from ml.errors import MisstepError
 from ml.formats import stepwise
 from ml.formats.lines import Unreadable
-from ml.records import (
-    FinishReason,
-)
+from ml.records import FinishReason
 
 
 def test_probabilities_are_labels_too_and_unlabelled_tails_are_cut():
