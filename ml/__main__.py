@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-from ml.errors import EXIT_IN_USE, EXIT_SERVER_AWAY, FolderInUse, MisstepError, NotAvailable, ServerAway
+from ml.errors import MisstepError
 
 VERBS = {
     "sample": "write solutions to problems with a policy",
@@ -48,18 +48,9 @@ def main(arguments: list[str]) -> int:
     try:
         module = importlib.import_module(f"ml.commands.{verb}")
         return int(module.main(rest) or 0)
-    except NotAvailable as refusal:
-        print(f"python -m ml {verb}: {refusal}", file=sys.stderr)
-        return 2
-    except FolderInUse as refusal:
-        print(f"python -m ml {verb}: {refusal}", file=sys.stderr)
-        return EXIT_IN_USE
-    except ServerAway as away:
-        print(f"python -m ml {verb}: {away}", file=sys.stderr)
-        return EXIT_SERVER_AWAY
     except MisstepError as refusal:
         print(f"python -m ml {verb}: {refusal}", file=sys.stderr)
-        return 1
+        return refusal.exit_status
     except OSError as problem:
         print(f"python -m ml {verb}: {_told(problem)}", file=sys.stderr)
         return 2

@@ -7,19 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
-
-Aggregation = Literal["product", "minimum", "mean", "last"]
-AGGREGATIONS: Mapping[str, Callable[[Sequence[float]], float]] = {
-    # A sum of logarithms: a hundred steps of 0.9 would still be far from 0, but a thousand would not.
-    "product": lambda scores: math.exp(sum(map(math.log, scores))) if min(scores) > 0 else 0.0,
-    "minimum": min,
-    "mean": lambda scores: sum(scores) / len(scores),
-    "last": lambda scores: scores[-1],
-}
-
 
 # What each rule says to the person who asks why a solution comes now; the page translates these.
 REASONS: Mapping[str, str] = {
@@ -56,22 +45,21 @@ class Priority:
         return " ".join([self.kind, *(f"{name}={value}" for name, value in self.facts.items())])
 
 
-def aggregate(scores: Sequence[float], aggregation: Aggregation = "product") -> float:
-    """One score in [0, 1] for a solution; raises ValueError without steps, or for a score outside [0, 1]."""
-    if not scores or not all(0 <= score <= 1 for score in scores):
-        raise ValueError("scores of a solution, expected at least one, each from 0 to 1")
-    return AGGREGATIONS[aggregation](scores)
+def aggregate(scores: Sequence[float]) -> float:
+    """The product: one score in [0, 1] for a solution. Raises ValueError without steps, or for a score outside
+    [0, 1].
+    """
+    _refuse_impossible(scores)
+    return math.prod(scores)
 
 
-def convincing_wrong(
-    scores: Sequence[float], is_correct: bool | None, aggregation: Aggregation = "product"
-) -> Priority:
+def convincing_wrong(scores: Sequence[float], is_correct: bool | None) -> Priority:
     """Wrong answers that the PRM believes come first (Let's Verify Step by Step, section 2.4).
 
     Every wrong answer stands before every one that is not known to be wrong, as the rest is ordered by how
     convincing it is too (the paper's other fifth).
     """
-    score = aggregate(scores, aggregation)
+    score = aggregate(scores)
     facts = {"score": f"{score:.2f}"}
     if is_correct is False:
         return Priority(0.5 + score / 2, "convincing_wrong", facts)
@@ -84,7 +72,7 @@ def uncertainty(scores: Sequence[float]) -> Priority:
 
     Only steps up to the first one that is called wrong count, since a person would stop there.
     """
-    aggregate(scores)
+    _refuse_impossible(scores)
     read = _until_first_wrong(scores)
     step = min(range(len(read)), key=lambda index: abs(read[index] - 0.5))
     value = 1 - 2 * abs(read[step] - 0.5)
@@ -98,7 +86,7 @@ def disagreement(scores: Sequence[float], soft: Sequence[float | None], threshol
     The rollouts' first mistake is the first step from which none was correct. A different first mistake
     gives at least 0.5. Raises ValueError where the lengths differ.
     """
-    aggregate(scores)
+    _refuse_impossible(scores)
     if len(scores) != len(soft):
         raise ValueError(f"{len(scores)} scores and {len(soft)} estimates of one solution")
     gaps = [
@@ -121,6 +109,11 @@ def random_order(identity: str, seed: int = 0) -> Priority:
     digest = hashlib.blake2b(f"{seed}:{identity}".encode(), digest_size=8).digest()
     # 53 bits are what a float in [0, 1) can hold exactly.
     return Priority((int.from_bytes(digest) >> 11) / 2**53, "random")
+
+
+def _refuse_impossible(scores: Sequence[float]) -> None:
+    if not scores or not all(0 <= score <= 1 for score in scores):
+        raise ValueError("scores of a solution, expected at least one, each from 0 to 1")
 
 
 def _until_first_wrong(scores: Sequence[float], threshold: float = 0.5) -> Sequence[float]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 
 class MisstepError(Exception):
-    """Something the caller can mend; the message says what was found, and what was expected."""
+    """Something the caller can mend; the message says what was found, and what was expected. The command exits with 1,
+    or with what the kind of error says.
+    """
+
+    exit_status = 1
 
 
 class BadRecord(MisstepError):
@@ -22,6 +26,8 @@ EXIT_IN_USE = 75
 class FolderInUse(MisstepError):
     """FOLDER: another process writes here, expected one at a time; the command exits with 75."""
 
+    exit_status = EXIT_IN_USE
+
 
 # EX_UNAVAILABLE of sysexits.h: what the command needs beside its own machine is away, perhaps for minutes.
 EXIT_SERVER_AWAY = 69
@@ -30,6 +36,10 @@ EXIT_SERVER_AWAY = 69
 class ServerAway(MisstepError):
     """SERVER: how it failed at every try, expected an answer within so many; the command exits with 69."""
 
+    exit_status = EXIT_SERVER_AWAY
+
 
 class NotAvailable(MisstepError):
     """What was asked for is not part of this version; the command exits with 2."""
+
+    exit_status = 2

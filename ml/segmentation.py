@@ -145,13 +145,3 @@ def split_code(step: str) -> tuple[str, str | None]:
             sentence.extend(body)
         index += length
     return "\n".join(sentence), "\n".join(code) if found else None
-
-
-def join_code(sentence: str, code: str | None) -> str:
-    """The step that `split_code` takes apart again; the fence is longer than any fence inside the code."""
-    if code is None:
-        return sentence
-    longest = max((len(ticks) for ticks in re.findall(r"^ {0,3}(`{3,})", code, re.MULTILINE)), default=2)
-    fence = "`" * max(3, longest + 1)
-    block = f"{fence}python\n{code}\n{fence}"
-    return f"{sentence}\n{block}" if sentence else block

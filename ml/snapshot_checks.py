@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     from ml.snapshot import SnapshotRow
@@ -85,7 +85,7 @@ def _about_people(human: dict[str, Any], count: int) -> Complaint:
 
 
 def _about_place(place: object, count: int, name: str) -> Complaint:
-    if place is None or (_is_count(place) and place < count):  # type: ignore[operator]
+    if place is None or (_is_count(place) and place < count):
         return None
     return f"{name} {place!r} of {count} steps", f"a step from 0 to {count - 1}, or null for no mistake"
 
@@ -122,7 +122,7 @@ def _about_options(row: SnapshotRow) -> Complaint:
     for option in row.options:
         position, rating, share = (option.get(name) for name in ("position", "rating", "q_value"))
         # An alternative may stand behind the last step: the solution was not carried on from there.
-        if not _is_count(position) or position > len(row.steps):  # type: ignore[operator]
+        if not _is_count(position) or position > len(row.steps):
             return f"an alternative at position {position!r}", f"a position from 0 to {len(row.steps)}"
         if not isinstance(option.get("text"), str):
             return f"an alternative at position {position} without text", "a text for each"
@@ -134,12 +134,12 @@ def _about_options(row: SnapshotRow) -> Complaint:
 
 
 # JSON's true and false are whole numbers to Python, and neither ratings nor counts nor shares.
-def _is_whole(value: object) -> bool:
+def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_count(value: object) -> bool:
-    return _is_whole(value) and value >= 0  # type: ignore[operator]
+def _is_count(value: object) -> TypeGuard[int]:
+    return _is_whole(value) and value >= 0
 
 
 def _is_rating(value: object) -> bool:
@@ -147,9 +147,8 @@ def _is_rating(value: object) -> bool:
 
 
 def _is_number(value: object, low: float, high: float) -> bool:
-    is_number = _is_whole(value) or isinstance(value, float)
     # Neither an infinity nor what is no number lies between the two.
-    return is_number and low <= value <= high  # type: ignore[operator]
+    return (_is_whole(value) or isinstance(value, float)) and low <= value <= high
 
 
 def _is_share(value: object) -> bool:

@@ -24,7 +24,7 @@ from ml.records import (
 )
 from ml.snapshot import SnapshotRow, read_snapshot
 from ml.targets import LabelRule, frozen_rule
-from ml.targets.rules import supervised
+from ml.targets.rules import label_of, supervised
 from ml.targets.snapshot_rows import last_place_for_alternatives, undecided_place
 
 UNDECIDED = "the evidence does not decide whether the next step is a mistake"
@@ -107,7 +107,7 @@ def _with_neutral(row: SnapshotRow, neutral: str | None, rule: LabelRule) -> lis
     ratings = (row.human or {}).get("ratings")
     if neutral is None or not ratings:
         return list(row.labels)
-    value = {"positive": 1.0, "negative": 0.0, "drop": None}[neutral]
+    value = label_of(0, neutral)
     counted = [
         value if rating == 0 and source == "human" else label
         for label, rating, source in zip(row.labels, ratings, row.label_source, strict=True)
@@ -139,7 +139,7 @@ def _option_label(option: dict[str, Any], neutral: str, rule: LabelRule) -> floa
     """The label of an alternative: a person's rating, else what rollouts found."""
     rating, q_value = option["rating"], option["q_value"]
     if rating is not None:
-        return {1: 1.0, -1: 0.0, 0: {"positive": 1.0, "negative": 0.0, "drop": None}[neutral]}[rating]
+        return label_of(rating, neutral)
     return None if q_value is None else float(q_value > rule.threshold)
 
 

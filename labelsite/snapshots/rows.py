@@ -11,9 +11,9 @@ from labelsite.campaigns.models import Campaign
 from labelsite.snapshots.evidence import SERIES, Evidence, judged_tasks, read_evidence
 from ml.snapshot import SnapshotRow, split_of
 from ml.snapshot_checks import complaint_about
-from ml.targets import LabelRule, decide_labels, fuse
+from ml.targets import LabelRule, fuse
 from ml.targets.consensus import evidence_of, option_rating
-from ml.targets.snapshot_rows import has_witness, witnessed
+from ml.targets.snapshot_rows import decided, has_witness, witnessed
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,11 @@ def labelled_rows(
     for row in rows:
         if posteriors and row.id in posteriors.by_row:
             row = replace(row, human={**(row.human or {}), "posterior": posteriors.by_row[row.id]})
-        decision = decide_labels(row.human, row.automatic, rule, len(row.steps))
-        if all(label is None for label in decision.labels):
+        labelled = decided(row, rule)
+        if all(label is None for label in labelled.labels):
             dropped["solutions_without_labels"] += 1
             continue
-        yield replace(
-            row, labels=decision.labels, label_source=decision.sources, first_mistake=decision.first_mistake
-        )
+        yield labelled
 
 
 def first_mistakes(campaign: Campaign) -> Iterator[tuple[int, int | None]]:

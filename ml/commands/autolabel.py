@@ -211,10 +211,7 @@ class AutolabelRun:
         path = self.arguments.solutions
         if not Path(path).is_file():
             raise MisstepError(f"{path}: no such file, expected solutions to estimate")
-        name = self.arguments.format or formats.guess(path)
-        if name is None:
-            raise MisstepError(f"{path}: its format cannot be guessed, expected --format")
-        labelled = formats.read(path, name)
+        labelled = formats.read(path, formats.format_of(path, self.arguments.format))
         if self.arguments.reference == "answer":
             labelled = gradable(labelled, str(path))
         yield from formats.solutions(labelled)

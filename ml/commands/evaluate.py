@@ -12,7 +12,7 @@ from ml.errors import MisstepError
 from ml.evaluation.best_of_n import sizes_of, table
 from ml.evaluation.critiques import critique_report, read_critiques
 from ml.evaluation.first_mistake import best_threshold, first_mistake_report, metric
-from ml.evaluation.judged import Judged, JudgedSolution, format_of, joined, verdict_of
+from ml.evaluation.judged import Judged, JudgedSolution, joined, verdict_of
 from ml.evaluation.most_likely import MostLikely
 from ml.evaluation.pools import SCALES, known_scores, read_pools, read_scores, unscored
 from ml.evaluation.rules import (
@@ -24,7 +24,7 @@ from ml.evaluation.rules import (
     judged_by,
 )
 from ml.evaluation.step_curves import step_report
-from ml.formats import FORMATS, read, with_one_look
+from ml.formats import FORMATS, format_of, read, with_one_look
 from ml.progress import Progress, print_result
 from ml.snapshot import read_problem_hashes
 

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ml.errors import MisstepError
 from ml.execution import Sandbox, Verdict, sandbox
-from ml.formats import FORMATS, guess, read, solutions
+from ml.formats import FORMATS, format_of, read, solutions
 from ml.json_lines import as_line
 from ml.progress import Progress, print_result
 from ml.search.grading import code_of
@@ -31,11 +30,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Write one line `{"id", "steps": [null | {"verdict", "output"}]}` per solution with code, whole or not at all."""
     options = parser().parse_args(argv)
-    format = options.format or guess(options.solutions)
-    if format is None:
-        raise MisstepError(
-            f"{options.solutions}: its format is not known, expected --format (see docs/formats.md)"
-        )
+    format = format_of(options.solutions, options.format)
     # Reading twice costs little beside running the code, and tells how long it will take.
     total = sum(1 for _ in solutions(read(options.solutions, format)))
     progress, box = Progress("solutions", total), sandbox()

@@ -10,8 +10,7 @@ from typing import Any, TextIO
 
 from ml import formats
 from ml.commands.ranges import positive
-from ml.errors import MisstepError
-from ml.formats import FORMATS, guess, read
+from ml.formats import FORMATS, format_of, read
 from ml.progress import Progress, print_result
 from ml.snapshot import problem_hash, read_problem_hashes
 from ml.whole_file import whole_file
@@ -48,11 +47,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Write one line `{"id", "scores"}` per solution, whole or not at all."""
     options = parser().parse_args(argv)
-    format = options.format or guess(options.solutions)
-    if format is None:
-        raise MisstepError(
-            f"{options.solutions}: its format is not known, expected --format (see docs/formats.md)"
-        )
+    format = format_of(options.solutions, options.format)
     with whole_file(options.out) as stream:
         result = _score(options, format, stream)
     print_result(result)

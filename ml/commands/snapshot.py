@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from ml.commands import rule_options
 from ml.errors import BadRecord, MisstepError
-from ml.evaluation.judged import format_of
-from ml.formats import FORMATS, read
+from ml.formats import FORMATS, format_of, read
 from ml.progress import Progress, print_result
 from ml.records import LabelledSolution, SolutionEstimate
 from ml.result_lines import read_estimates
 from ml.snapshot import SnapshotRow, write_snapshot
 from ml.targets.file_rows import rows_from
 from ml.targets.rules import CHOICES, LabelRule, idle_parts
-
-RULE_OPTIONS = ("neutral", "target", "threshold", "label_rule", "after_mistake", "automatic_weight")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,18 +32,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--labels", choices=CHOICES["labels"], help="whose; human, and mixed with --estimates"
     )
-    arguments.add_argument(
-        "--label-rule", choices=CHOICES["mixture"], help="how people and rollouts are mixed"
-    )
-    arguments.add_argument("--neutral", choices=CHOICES["neutral"], help="what a rating of 0 counts as")
-    arguments.add_argument("--target", choices=CHOICES["target"], help="what rollouts give")
-    arguments.add_argument(
-        "--threshold", type=float, help="hard: right when the share of right rollouts is above"
-    )
-    arguments.add_argument(
-        "--after-mistake", choices=CHOICES["after_mistake"], help="labels behind the first one"
-    )
-    arguments.add_argument("--automatic-weight", type=float, help="annotators that the search counts for")
+    rule_options.add_to(arguments)
     return arguments
 
 
@@ -90,9 +77,7 @@ def main(argv: list[str]) -> int:
 def _rule(options: argparse.Namespace) -> LabelRule:
     """Raises MisstepError for a part of the rule that would change nothing, or that no rule can have."""
     labels = options.labels or ("mixed" if options.estimates else "human")
-    given = {name: getattr(options, name) for name in RULE_OPTIONS if getattr(options, name) is not None}
-    if "label_rule" in given:
-        given["mixture"] = given.pop("label_rule")
+    given = rule_options.asked(options)
     if idle := idle_parts(labels, given):
         named = "label-rule" if idle[0] == "mixture" else idle[0].replace("_", "-")
         raise MisstepError(f"--{named} would change nothing in labels {labels}, expected it left out")

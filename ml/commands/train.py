@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml.commands import rule_options
 from ml.commands.train_options import (
     OBJECTIVES,
-    RULE_OPTIONS,
     TARGET_TOKENS,
     label_arguments,
     loop_arguments,
@@ -93,16 +93,13 @@ def request_from(options: argparse.Namespace) -> Any:
     from ml.prm.train import TrainingSettings
 
     refuse_contradictions(options)
-    given = {name: getattr(options, name) for name in RULE_OPTIONS if getattr(options, name) is not None}
-    if "label_rule" in given:
-        given["mixture"] = given.pop("label_rule")
     outputs = options.classes if options.objective == "classifier" else OUTPUTS[options.objective]
     return Request(
         snapshot=options.snapshot,
         out=options.out,
         manifest=options.manifest,
         labels=options.labels,
-        asked=given,
+        asked=rule_options.asked(options),
         second_opinion=_second_opinion(options),
         base=options.base,
         from_scratch=options.from_scratch,

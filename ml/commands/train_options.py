@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ml.commands import rule_options
 from ml.errors import MisstepError
-from ml.targets.rules import CHOICES
 
 # The bases that have names; any other is a model's folder.
 NAMED_BASES = ("pocket", "pocket-reader", "small")
@@ -23,8 +23,6 @@ PREFERENCE_OUTPUTS = ("tanh", "raw_then_tanh5")
 CLASSIFYING = ("classifier", "outcome")
 # The ratings of PRM800K as any vocabulary can say them: negative, positive, neutral.
 TARGET_TOKENS = ("-", "+", "0")
-# Snapshot's labels that a rule needs evidence for; the frozen ones serve when no option asks for others.
-RULE_OPTIONS = ("neutral", "target", "threshold", "label_rule", "after_mistake", "automatic_weight")
 
 
 def usual_learning_rate(base: str, lora_rank: int = 0) -> float:
@@ -47,16 +45,7 @@ def unescaped(name: str, text: str | None) -> str | None:
 
 
 def label_arguments(group: Any) -> None:
-    group.add_argument("--label-rule", choices=CHOICES["mixture"], help="how people and rollouts are mixed")
-    group.add_argument("--neutral", choices=CHOICES["neutral"], help="what a rating of 0 counts as")
-    group.add_argument("--target", choices=CHOICES["target"], help="what rollouts give")
-    group.add_argument(
-        "--threshold", type=float, help="hard: right when the share of right rollouts is above"
-    )
-    group.add_argument(
-        "--after-mistake", choices=CHOICES["after_mistake"], help="labels behind the first one"
-    )
-    group.add_argument("--automatic-weight", type=float, help="annotators that the search counts for")
+    rule_options.add_to(group)
     group.add_argument(
         "--second-opinion",
         type=Path,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ml.errors import MisstepError
 from ml.evaluation.pools import read_scores
-from ml.formats import guess, read, with_one_look
+from ml.formats import format_of, read, with_one_look
 from ml.records import Annotation, FinishReason, LabelledSolution
 from ml.snapshot import problem_hash
 
@@ -60,14 +60,6 @@ def verdict_of(labelled: LabelledSolution) -> Annotation | None:
     return said if said.finish_reason in (FinishReason.FOUND_ERROR, FinishReason.SOLUTION) else None
 
 
-def format_of(solutions: Path, format: str | None) -> str:
-    """The given format, or the one that the file shows; raises MisstepError where neither is known."""
-    kind = format or guess(solutions)
-    if kind is None:
-        raise MisstepError(f"{solutions}: its format is not known, expected --format (see docs/formats.md)")
-    return kind
-
-
 def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
     """The labelled solutions with their scores; raises MisstepError where the two files do not go together."""
     kind, by_id = format_of(solutions, format), read_scores(scores_path)
@@ -85,7 +77,7 @@ def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
                 f"record {solution.id}: {len(values)} scores for {len(solution.steps)} steps,"
                 " expected one for each"
             )
-        # A missing prediction counts as wrong and is never dropped (METHODS of the benchmark).
+        # A missing prediction counts as wrong and is never dropped (as ProcessBench counts).
         scores: list[float | None] = values if values is not None else [None] * len(solution.steps)
         problem = problem_hash(solution.problem.text)
         rows.append(JudgedSolution(scores, verdict.first_mistake, solution.is_correct, problem))

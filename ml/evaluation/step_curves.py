@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.agreement import auc
+
 Floats = NDArray[np.float64]
 
 
@@ -28,17 +30,6 @@ def judged_steps(
                 correct.append(position != truth)
                 positions.append(position)
     return np.array(flat), np.array(correct, dtype=bool), np.array(positions, dtype=np.int64)
-
-
-def roc_auc(scores: Floats, correct: NDArray[np.bool_]) -> float | None:
-    """P(a correct step scores above a wrong one), ties half (Mann and Whitney); None without both kinds."""
-    positives, negatives = int(correct.sum()), int((~correct).sum())
-    if not positives or not negatives:
-        return None
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    # The mean rank of a tied group: its last rank minus half its spread.
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-    return float((ranks[correct].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def curve(scores: Floats, correct: NDArray[np.bool_], points: int = 21) -> list[dict[str, float]]:
@@ -84,13 +75,13 @@ def step_report(scores: Sequence[Sequence[float | None]], truths: Sequence[int |
                 "position": position,
                 "count": int(inside.sum()),
                 "wrong": int((~correct[inside]).sum()),
-                "roc_auc": roc_auc(flat[inside], correct[inside]),
+                "roc_auc": auc(flat[inside], correct[inside]),
             }
         )
     return {
         "count": len(flat),
         "wrong": int((~correct).sum()),
-        "roc_auc": roc_auc(flat, correct),
+        "roc_auc": auc(flat, correct),
         "curve": curve(flat, correct),
         "calibration": calibration(flat, correct),
         "by_position": rows,

@@ -8,12 +8,11 @@ can vouch for is `infrastructure`: it is counted and shown, and never becomes ev
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 
 from ml.execution.layers import Sandbox, level_of
 from ml.execution.outcome import Execution, Verdict
 
-__all__ = ["Execution", "Sandbox", "Verdict", "execute", "level_of", "sandbox"]
+__all__ = ["Execution", "Sandbox", "Verdict", "level_of", "sandbox"]
 
 _lock = threading.Lock()
 _default: Sandbox | None = None
@@ -26,8 +25,3 @@ def sandbox() -> Sandbox:
         if _default is None:
             _default = Sandbox()
         return _default
-
-
-def execute(codes: Sequence[str], keep_states: bool = True) -> Execution:
-    """Run the code steps of one solution in order, in one namespace; see `Execution` for what comes back."""
-    return sandbox().execute(codes, keep_states)

@@ -29,7 +29,7 @@ from ml.formats.keys import KeyLog
 from ml.formats.lines import Limits, OnError, Unreadable, read_objects
 from ml.records import LabelledSolution, Solution
 
-__all__ = ["FORMATS", "KeyLog", "Limits", "guess", "read", "solutions", "with_one_look"]
+__all__ = ["FORMATS", "KeyLog", "Limits", "format_of", "guess", "read", "solutions", "with_one_look"]
 
 Parse = Callable[[Record, int], Iterator[LabelledSolution]]
 
@@ -186,3 +186,11 @@ def guess(path: str | Path) -> str | None:
     if first is None or errors:
         return None
     return next((name for name, module in MODULES.items() if first[1].keys() >= module.KEYS), None)
+
+
+def format_of(path: str | Path, asked: str | None) -> str:
+    """The format that was asked for, or the one that the file shows; raises MisstepError where neither is known."""
+    kind = asked or guess(path)
+    if kind is None:
+        raise MisstepError(f"{path}: its format is not known, expected --format (see docs/formats.md)")
+    return kind

@@ -7,12 +7,11 @@ looks at the label at each step's end.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from ml.formats import fields, label_rules
+from ml.formats import fields
 from ml.formats.fields import Record
 from ml.formats.first_mistake import annotate, chain
 from ml.formats.lines import Unreadable
@@ -21,8 +20,6 @@ from ml.records import LabelledSolution, Problem, Solution
 LABELER = "imported:stepwise"
 KEYS = frozenset({"prompt", "completions", "labels"})
 READS = KEYS
-Neutral = Literal["positive", "negative", "drop"]
-Alternatives = Literal["rows", "skip"]
 Label = bool | float
 
 
@@ -86,80 +83,6 @@ def _of_one_kind(labels: list[Any], has_fractions: Callable[[], bool]) -> list[A
         fields.number({f"labels[{index}]": label}, f"labels[{index}]", 0, 1)
     is_probability = _has_fraction(labels) or has_fractions()
     return labels if is_probability else [label == 1 for label in labels]
-
-
-@dataclass(frozen=True, slots=True)
-class RatedStep:
-    """A step after the same prefix as its neighbours, and what was decided of it: -1, 0, +1 or None."""
-
-    text: str
-    rating: int | None
-
-
-def write_records(
-    labelled: LabelledSolution, neutral: Neutral = "positive", alternatives: Alternatives = "rows"
-) -> Iterator[dict[str, Any]]:
-    """The rows of one annotated solution: its trajectory, then one row per rated alternative if wanted.
-
-    Raises ValueError without an annotation.
-    """
-    solution, annotation = labelled.solution, labelled.annotation
-    if annotation is None:
-        raise ValueError(f"solution {solution.id} has no annotation to write")
-    ratings = label_rules.trajectory_ratings(solution, annotation)
-    trajectory = [RatedStep(text, rating) for text, rating in zip(solution.steps, ratings, strict=False)]
-    others = [
-        (rating.position, RatedStep(position.options[rating.option].text, rating.rating))
-        for rating in annotation.ratings
-        if (position := solution.positions[rating.position]).chosen != rating.option
-    ]
-    yield from rating_rows(solution.problem.text, trajectory, others, neutral, alternatives)
-
-
-def rating_rows(
-    problem: str,
-    trajectory: Sequence[RatedStep],
-    others: Iterable[tuple[int, RatedStep]],
-    neutral: Neutral = "positive",
-    alternatives: Alternatives = "rows",
-) -> Iterator[dict[str, Any]]:
-    """Rows from ratings. others: (position, step) for the options that are not on the trajectory.
-
-    neutral: PRM800K's paper counts 0 as positive; TRL's own conversion counted it as negative; "drop"
-    leaves the step without a label of its own. alternatives: "rows" makes each rated option its own row with
-    the trajectory's steps before it as prefix. Nothing stands after a -1. A neutral step that counts as negative is
-    no first mistake: as in TRL's conversion, steps and alternatives behind it keep their own labels.
-    """
-    whole = _row(problem, trajectory, neutral)
-    if whole:
-        yield whole
-    if alternatives == "skip":
-        return
-    for position, step in others:
-        prefix = trajectory[:position]
-        unsaid = step.rating is None or (step.rating == 0 and neutral == "drop")
-        # An alternative stands after the trajectory's steps; after a mistake, or past their end, it cannot.
-        if unsaid or len(prefix) < position or any(before.rating == -1 for before in prefix):
-            continue
-        row = _row(problem, [*prefix, step], neutral)
-        if row:
-            yield row
-
-
-def _row(problem: str, steps: Sequence[RatedStep], neutral: Neutral) -> dict[str, Any] | None:
-    """One row up to the first mistake; None if no step of it has a label."""
-    labels: list[bool | None] = []
-    for step in steps:
-        labels.append(_label(step.rating, neutral))
-        if step.rating == -1:
-            break
-    return label_row(problem, [step.text for step in steps[: len(labels)]], labels)
-
-
-def _label(rating: int | None, neutral: Neutral) -> bool | None:
-    if rating == 0:
-        return None if neutral == "drop" else neutral == "positive"
-    return None if rating is None else rating > 0
 
 
 def label_row(problem: str, steps: Sequence[str], labels: Sequence[Label | None]) -> dict[str, Any] | None:

@@ -34,9 +34,9 @@ class Deadline:
         if self.has_passed:
             self._pass()
 
-    def handlers(self) -> list[urllib.request.BaseHandler]:
+    def handler(self) -> urllib.request.BaseHandler:
         """For an opener, whose connections are then watched."""
-        return [_Handler(self), _SecureHandler(self)]
+        return _Handler(self)
 
     def _pass(self) -> None:
         self.has_passed = True
@@ -51,7 +51,7 @@ class Deadline:
                 return
 
 
-class _Connection(http.client.HTTPConnection):
+class _Watched(http.client.HTTPConnection):
     def __init__(self, *arguments: Any, deadline: Deadline, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._deadline = deadline
@@ -61,31 +61,19 @@ class _Connection(http.client.HTTPConnection):
         self._deadline.watch(self.sock)
 
 
-class _SecureConnection(http.client.HTTPSConnection):
-    def __init__(self, *arguments: Any, deadline: Deadline, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self._deadline = deadline
-
-    def connect(self) -> None:
-        super().connect()
-        self._deadline.watch(self.sock)
+class _WatchedSecurely(_Watched, http.client.HTTPSConnection):
+    """Watched once its socket is wrapped: `super().connect()` above is the secure one's."""
 
 
-class _Handler(urllib.request.HTTPHandler):
+class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
+    """As urllib's own two, in whose place an opener takes it, with connections that are watched."""
+
     def __init__(self, deadline: Deadline) -> None:
         super().__init__()
         self._deadline = deadline
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        """As urllib's own, with a connection that is watched."""
-        return self.do_open(partial(_Connection, deadline=self._deadline), req)
-
-
-class _SecureHandler(urllib.request.HTTPSHandler):
-    def __init__(self, deadline: Deadline) -> None:
-        super().__init__()
-        self._deadline = deadline
+        return self.do_open(partial(_Watched, deadline=self._deadline), req)
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        """As urllib's own, with a connection that is watched."""
-        return self.do_open(partial(_SecureConnection, deadline=self._deadline), req)
+        return self.do_open(partial(_WatchedSecurely, deadline=self._deadline), req)

@@ -117,7 +117,7 @@ class Client:
         own words as its `msg` where it refuses, and whatever breaks on the way.
         """
         with Deadline(self.timeout) as deadline:
-            opener = urllib.request.build_opener(*deadline.handlers(), *self._handlers)
+            opener = urllib.request.build_opener(deadline.handler(), *self._handlers)
             try:
                 with opener.open(request, timeout=self.timeout) as response:
                     self._heard()

@@ -247,14 +247,14 @@ def _positions(mask: torch.Tensor) -> torch.Tensor:
     return (mask.cumsum(dim=1) - 1).clamp_min(0)
 
 
-def load_transformers_policy(folder: Path, device: str | None = None) -> TransformersPolicy:
+def load_transformers_policy(folder: Path) -> TransformersPolicy:
     """The model in a folder; a file `policy.json` there may name a prompt family: {"prompts": "pocket"}.
 
     Raises MisstepError where the folder holds no causal model in safetensors.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         settings = (
             json.loads((folder / "policy.json").read_text()) if (folder / "policy.json").exists() else {}
@@ -266,7 +266,7 @@ def load_transformers_policy(folder: Path, device: str | None = None) -> Transfo
     except (OSError, ValueError, KeyError) as error:
         raise MisstepError(f"{folder}: {error}, expected a causal model with safetensors weights") from None
     family = settings.get("prompts", "")
-    return TransformersPolicy(model.to(where), tokenizer, _name(folder, family), family)
+    return TransformersPolicy(model.to(device), tokenizer, _name(folder, family), family)
 
 
 def _name(folder: Path, family: str) -> str:

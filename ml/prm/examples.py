@@ -10,7 +10,7 @@ from ml.prm.packing import TokenTree, chain
 from ml.prm.preferences import preference_examples
 from ml.prm.tokenization import StepTokenizer
 from ml.snapshot import SnapshotRow
-from ml.targets.rules import LabelRule, is_bad_problem
+from ml.targets.rules import LabelRule, is_bad_problem, label_of
 from ml.targets.snapshot_rows import last_place_for_alternatives
 from ml.targets.values import values_from_labels
 
@@ -165,7 +165,6 @@ def _options(
         return []
     kept = len(nodes) - 1
     last = last_place_for_alternatives(row, rule)
-    neutral = {"positive": 1.0, "negative": 0.0, "drop": None}[rule.neutral]
     found = []
     for option in row.options:
         rating, position = option.get("rating"), option["position"]
@@ -174,7 +173,7 @@ def _options(
         if rating == 0 and settings.outputs == 3:
             target = [0.0, 0.0, 1.0]
         else:
-            label = neutral if rating == 0 else float(rating > 0)
+            label = label_of(rating, rule.neutral)
             if label is None:
                 continue
             target = [1.0 - label, label] + [0.0] * (settings.outputs - 2)

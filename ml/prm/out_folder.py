@@ -6,7 +6,6 @@ from writing over the first one's states and checkpoint.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from ml.errors import FolderInUse, MisstepError
+from ml.file_lock import take_lock
 from ml.prm.distributed import Group
 
 
@@ -111,24 +111,13 @@ def _lock(path: Path, out: Path) -> IO[bytes]:
             file = path.open("ab")
         except OSError as error:
             raise MisstepError(f"{out}: {error.strerror}, expected a folder that can be written") from error
-        if not _is_taken(file):
+        if not take_lock(file):
             file.close()
             raise FolderInUse(f"{out}: another run is writing here, expected one at a time")
         if _is_at(file, path):
             return file
         # The run before took the file's name away after we had opened it: a third one may hold the next.
         file.close()
-
-
-def _is_taken(file: IO[bytes]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        # A file system without such locks: refusing to train there would help nobody.
-        pass
-    return True
 
 
 def _is_at(file: IO[bytes], path: Path) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 from ml.prm.packing import TokenTree
 from ml.prm.tokenization import StepTokenizer
 from ml.snapshot import SnapshotRow
-from ml.targets.rules import LabelRule
+from ml.targets.rules import LabelRule, label_of
 from ml.targets.snapshot_rows import last_place_for_alternatives
 
 TOP = 2
@@ -181,13 +181,12 @@ def _add_options(
     rule: LabelRule,
 ) -> None:
     """Alternatives in whose prefix no mistake is known, with people's ratings or the search's share."""
-    neutral = {"positive": 1.0, "negative": 0.0, "drop": None}[rule.neutral]
     last = last_place_for_alternatives(row, rule)
     for option in options:
         position, rating, share = option["position"], option.get("rating"), option.get("q_value")
         if position > last or not option["text"].strip():
             continue
-        label = neutral if rating == 0 else None if rating is None else float(rating > 0)
+        label = label_of(rating, rule.neutral)
         if rule.labels != "automatic" and label is not None:
             nodes[child(path[position], option["text"])].ratings.append(label)  # type: ignore[operator]
         elif rule.labels != "human" and share is not None:

@@ -12,8 +12,6 @@ from ml.records import Problem
 from ml.search.requests import Completions, Grade, Graded, Search, Value
 from ml.search.voting import Candidate, Chosen, best_candidate, vote
 
-CHOICES = ("best", "vote", "weighted")
-
 
 @dataclass(frozen=True, slots=True)
 class BestOfN:

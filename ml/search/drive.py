@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # While executions are under way, a policy batch that is not full waits this long for what they will ask.
 LINGER_SECONDS = 0.004
+EXECUTION_THREADS = 2
 
 # Requests with the searches that wait for each, and the place of the answer among theirs.
 Batch = Sequence[tuple[Request, list[tuple[Active[Key, Result], int]]]]
@@ -50,7 +51,7 @@ class Drive(Generic[Key, Result]):
         self.lingering_since: float | None = None
         # One more for the value model, which waits for no server.
         self.policy_threads = ThreadPoolExecutor(walk.lanes + walk.answers_singly, "policy")
-        self.execution_pool = ThreadPoolExecutor(walk.execution_threads, "execution")
+        self.execution_pool = ThreadPoolExecutor(EXECUTION_THREADS, "execution")
         self.started = walk.started = time.monotonic()
 
     def run(self) -> Iterator[Finished[Key, Result]]:

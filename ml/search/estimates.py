@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from ml.quality_value import quality_values
 from ml.records import Solution, SolutionEstimate, StepEstimate
 from ml.search.grading import codes_of, is_finished, style_of
-from ml.search.quality_value import quality_values
-from ml.search.requests import Grade, Graded, Run, Search
+from ml.search.requests import Grade, Graded, Run, Search, gather
+from ml.search.tree import Tree
 
 # See `mistakes`. One right rollout of 16 is luck where at least 10 of 16 were right before.
 LUCK = 0.1
@@ -104,6 +105,15 @@ def examine(solution: Solution, style: str | None = None) -> Search[Given]:
     if is_finished(steps, execution):
         given.graded = (yield [Grade(solution.problem, steps)])[0]
     return given
+
+
+def search_from_each(
+    given: Given, grow: Callable[[tuple[str, ...]], Search[Tree]], read: Callable[[Tree], Evidence]
+) -> Search[None]:
+    """Grow a tree behind each open prefix of a given solution, and read the prefix's evidence at its root."""
+    trees = yield from gather([grow(given.steps[: position + 1]) for position in given.open_positions])
+    for position, tree in zip(given.open_positions, trees, strict=True):
+        given.evidence[position] = read(tree)
 
 
 def conclude(

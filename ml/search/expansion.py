@@ -30,9 +30,8 @@ def expand(
 
     depth: steps at most in a whole solution; a node that deep without an end is an invalid one. finished:
     "all", or "first": where any candidate ended the solution, the first such one is the only child.
-    errors_threshold: None prunes
-    a candidate that does not run; n keeps it, and makes it an invalid end at n failing steps in a row. A step that was
-    cut off at its longest is pruned: half a step is none to go on from.
+    errors_threshold: None prunes a candidate that does not run; n keeps it, and makes it an invalid end at n failing
+    steps in a row. A step that was cut off at its longest is pruned: half a step is none to go on from.
     """
     node.expanded = True
     continuations = yield from _draws(tree, node, count, temperature, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 
 def upper_bound(correct: int, visits: int, confidence: float = 0.95) -> float:
@@ -31,9 +32,9 @@ def _at_most(count: int, trials: int, rate: float) -> float:
     )
 
 
-def _solve(is_below: object) -> float:
+def _solve(is_below: Callable[[float], bool]) -> float:
     low, high = 0.0, 1.0
     for _ in range(50):
         middle = (low + high) / 2
-        low, high = (middle, high) if is_below(middle) else (low, middle)  # type: ignore[operator]
+        low, high = (middle, high) if is_below(middle) else (low, middle)
     return (low + high) / 2

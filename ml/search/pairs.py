@@ -1,8 +1,15 @@
 """Preference pairs from a searched tree: what rStar-Math's process preference model learns from.
 
-At each node: up to two children that led to a right end, by highest Q, against up to two that led to a wrong
-end, by lowest Q. For the final step whole right trajectories are paired with whole wrong ones. The numbers in
-the comments are the steps of METHODS, 1.4.
+The paper's rules (arXiv 2501.04519, section 3.3), and where it is silent its public code's; the comments below name
+them by number:
+  1  Right and wrong ends are counted at and under each node.
+  2  At each node up to two children that led to a right end, by highest Q, stand against up to two that led to a wrong
+     one, by lowest Q.
+  3  Where one side has a single member, up to four are taken from the other (the code; `fill`).
+  4  Of a pair the better child has the higher Q, and its best completion the higher mean Q than the other's worst.
+  5  Below, the same in every child with both outcomes, or in the most visited of them (the code; `descend`).
+  6  Pairs that are close, in Q or in letters, are dropped (the code; `least_margin`, `least_edit_distance`).
+  7  For the final step whole right trajectories are paired with whole wrong ones, by mean Q.
 """
 
 from __future__ import annotations

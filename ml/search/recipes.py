@@ -28,17 +28,9 @@ class Recipe:
         )
 
 
-def _search_rstar(problem: Problem, options: rstar.RStar, seed: int, style: str) -> Search[Tree]:
-    return rstar.search(problem, options, seed, style=style)
-
-
-def _search_rest_mcts(problem: Problem, options: rest_mcts.RestMcts, seed: int, style: str) -> Search[Tree]:
-    return rest_mcts.search(problem, options, seed, style=style)
-
-
 RECIPES: dict[str, Recipe] = {
     "math-shepherd": Recipe(math_shepherd.MathShepherd, math_shepherd.estimate, math_shepherd.search),
-    "rstar": Recipe(rstar.RStar, rstar.estimate, _search_rstar),
+    "rstar": Recipe(rstar.RStar, rstar.estimate, rstar.search),
     "omegaprm": Recipe(omegaprm.OmegaPrm, omegaprm_given.estimate, omegaprm.search),
-    "rest-mcts": Recipe(rest_mcts.RestMcts, rest_mcts.estimate, _search_rest_mcts),
+    "rest-mcts": Recipe(rest_mcts.RestMcts, rest_mcts.estimate, rest_mcts.search),
 }

@@ -4,21 +4,22 @@
 Search (`search`): select by V + c sqrt(2 ln N / n), expand, look ahead greedily from the best child, back up
 the visit-weighted mean. Inference (`infer_targets`): from the ended branches of the tree, how far each step
 is from a right answer (m_k), whether it is wrong (r_k), and so its quality value v_k. Written from the paper;
-where the public code has other constants for its own evaluation, those are the defaults (METHODS, 2.2).
+where the public code has other constants for its own evaluation, those are the defaults.
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ml.policies.protocol import Continuation
+from ml.quality_value import next_value
 from ml.records import Problem, Solution, SolutionEstimate
-from ml.search.estimates import LUCK, Evidence, conclude, examine
+from ml.search.estimates import LUCK, Evidence, conclude, examine, search_from_each
 from ml.search.expansion import expand
 from ml.search.math_shepherd import roll_out
-from ml.search.quality_value import next_value
-from ml.search.requests import NextSteps, Search, Value, gather
+from ml.search.requests import NextSteps, Search, Value
 from ml.search.selection import best, mcts_star
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
 from ml.seeds import generator_of
@@ -56,7 +57,7 @@ class RestMcts:
 
 
 def search(
-    problem: Problem, options: RestMcts, seed: int, given: tuple[str, ...] = (), style: str = "prose"
+    problem: Problem, options: RestMcts, seed: int, style: str = "prose", given: tuple[str, ...] = ()
 ) -> Search[Tree]:
     """Search a problem, or what may follow the `given` steps; every node of the tree gets its inferred
     value.
@@ -82,14 +83,8 @@ def estimate(solution: Solution, options: RestMcts, seed: int) -> Search[Solutio
     A prefix's evidence is every graded end met below it; its distance m_k is the shallowest right one.
     """
     given = yield from examine(solution, options.style)
-    trees = yield from gather(
-        [
-            search(solution.problem, options, seed, given.steps[: position + 1], given.style)
-            for position in given.open_positions
-        ]
-    )
-    for position, tree in zip(given.open_positions, trees, strict=True):
-        given.evidence[position] = root_evidence(tree)
+    grow = partial(search, solution.problem, options, seed, given.style)
+    yield from search_from_each(given, grow, root_evidence)
     return conclude(given, options.rollouts, options.threshold, luck=options.luck)
 
 

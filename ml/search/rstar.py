@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import partial
 
 from ml.records import Problem, Solution, SolutionEstimate
-from ml.search.estimates import LUCK, Evidence, conclude, examine
+from ml.search.estimates import LUCK, Evidence, conclude, examine, search_from_each
 from ml.search.expansion import expand
-from ml.search.requests import Search, Value, gather
+from ml.search.requests import Search, Value
 from ml.search.selection import best, uct
 from ml.search.tree import CORRECT, INVALID, Node, Tree
 from ml.seeds import generator_of
@@ -27,10 +28,11 @@ class RStar:
     unvisited: "infinite" or "zero" (the code). grade_all_terminals: grade every finished candidate when it is
     made, so that one rollout may back up several (the code's sampling mode). finished_candidates: "all", or
     "first": where a candidate ended the solution, the first such one is kept alone (the code).
-    errors_threshold: None drops
-    a candidate that does not run (the paper); n keeps it, and ends the path at n failing steps in a row (the
-    code). use_preference_model: q^0 of a new node is the preference model's value and counts as one visit
-    (rounds 3-4). threshold: a step is mistaken when the share of right ends through it is not above it.
+    errors_threshold: None drops a candidate that does not run (the paper); n keeps it, and ends the path at n
+    failing steps in a row (the code). use_preference_model: q^0 of a new node is the preference model's value and
+    counts as one visit (rounds 3-4). ends_by_model: an end's reward is the preference model's value of it, and not
+    the reference's word (test time). threshold: a step is mistaken when the share of right ends through it is not
+    above it.
     """
 
     rollouts: int = 16
@@ -50,7 +52,7 @@ class RStar:
 
 
 def search(
-    problem: Problem, options: RStar, seed: int, given: tuple[str, ...] = (), style: str = "prose"
+    problem: Problem, options: RStar, seed: int, style: str = "prose", given: tuple[str, ...] = ()
 ) -> Search[Tree]:
     """Search a problem, or what may follow the `given` steps. The tree ends early when nothing is left to
     select.
@@ -71,14 +73,8 @@ def estimate(solution: Solution, options: RStar, seed: int) -> Search[SolutionEs
     a search from an earlier step happened to choose it.
     """
     given = yield from examine(solution, options.style)
-    trees = yield from gather(
-        [
-            search(solution.problem, options, seed, given.steps[: position + 1], given.style)
-            for position in given.open_positions
-        ]
-    )
-    for position, tree in zip(given.open_positions, trees, strict=True):
-        given.evidence[position] = root_evidence(tree)
+    grow = partial(search, solution.problem, options, seed, given.style)
+    yield from search_from_each(given, grow, root_evidence)
     return conclude(given, options.rollouts, options.threshold, -1.0, options.luck)
 
 

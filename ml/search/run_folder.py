@@ -8,7 +8,6 @@ written beside and renamed, `run.json` last, so that a folder with a `run.json` 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import FolderInUse, MisstepError
+from ml.file_lock import take_lock
 from ml.json_lines import as_line
 from ml.whole_file import whole_file
 
@@ -115,11 +115,9 @@ class RunFolder:
             self.folder.rmdir()
 
     def _lock(self) -> None:
-        try:
-            # A retried job may start before the one it replaces is quite dead; two writers would count twice.
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise FolderInUse(f"{self.folder}: another run is writing here, expected one at a time") from None
+        # A retried job may start before the one it replaces is quite dead; two writers would count twice.
+        if not take_lock(self._file):
+            raise FolderInUse(f"{self.folder}: another run is writing here, expected one at a time")
 
     def _refuse_finished(self) -> None:
         if self.finished_run() is not None:

@@ -20,12 +20,15 @@ CORRECT, WRONG, INVALID = "correct", "wrong", "invalid"
 class Node:
     """One step in a tree.
 
-    value_sum: summed outcomes, so that q_value = value_sum / visits. value: a method's own value where it is
-    no mean of outcomes (MCTS*'s V); of a tree `by_value` it is the only one. lost: rollouts from here that nothing
+    value_sum: summed outcomes, so that q_value = value_sum / visits. value: a method's own value where it is no
+    mean of outcomes (MCTS*'s V); of a tree `by_value` it is the only one. prior: what a value model gave the node
+    when it was new. drawn: how many of its parent's candidates said the same. graded: how many graded paths went
+    through it, rollouts from here or ends below. correct: how many of them were correct. nearest: the fewest
+    further steps after which a rollout from here was right, None without one. lost: rollouts from here that nothing
     could grade, and candidates that were no draws of the policy: they say nothing of the step. terminal: correct,
     wrong or invalid (no answer, or cut off) once graded. pruned: why the node is never selected, None where it may
     be. finished: the policy ended the solution here; where it did so at once, behind the steps so far, the node has
-    no text. exhausted: nothing below is left to select. correct: how many graded paths through it were correct.
+    no text. exhausted: nothing below is left to select.
     """
 
     id: int

@@ -2,9 +2,8 @@
 
 Each search (`requests.py`) runs until it needs something; whatever all of them need is served together: one
 policy call for a whole batch of prefixes (one for each prefix of a server, which merges them itself), executions in
-threads beside it. No search waits for another to
-reach the same depth, so one slow tree holds nobody. What a search is answered depends only on its own
-requests, never on its company, so a tree is the same alone or among a thousand.
+threads beside it. No search waits for another to reach the same depth, so one slow tree holds nobody. What a search is
+answered depends only on its own requests, never on its company, so a tree is the same alone or among a thousand.
 """
 
 from __future__ import annotations
@@ -44,12 +43,11 @@ class Walk:
         value_model: ValueModel | None = None,
         parallel: int = 256,
         max_sequences: int = 1024,
-        execution_threads: int = 2,
         decided: Decided = NOTHING_DECIDED,
     ) -> None:
         self.policy, self.sandbox, self.value_model = policy, sandbox, value_model
         self.parallel, self.max_sequences = parallel, max_sequences
-        self.execution_threads, self.decided = execution_threads, decided
+        self.decided = decided
         self.cost = Cost()
         self.texts: Counter[str] = Counter()
         self.batches = 0

@@ -5,7 +5,6 @@ from ml.targets.fusion import Fusion, Witnessed, fuse
 from ml.targets.rules import Decision, LabelRule
 from ml.targets.snapshot_rows import frozen_rule, has_verdict, label_rows
 from ml.targets.testimony import WitnessRates
-from ml.targets.values import quality_values
 
 __all__ = [
     "Decision",
@@ -18,5 +17,4 @@ __all__ = [
     "fuse",
     "has_verdict",
     "label_rows",
-    "quality_values",
 ]

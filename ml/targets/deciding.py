@@ -8,7 +8,15 @@ from typing import Any
 
 from ml.errors import MisstepError
 from ml.targets.mixtures import mixed
-from ml.targets.rules import Decision, LabelRule, first_mistake_of, is_bad_problem, nothing, supervised
+from ml.targets.rules import (
+    Decision,
+    LabelRule,
+    first_mistake_of,
+    is_bad_problem,
+    label_of,
+    nothing,
+    supervised,
+)
 
 
 def decide_labels(
@@ -51,12 +59,10 @@ def _people(human: Mapping[str, Any] | None, rule: LabelRule, count: int) -> Dec
     """What people said; None when no usable look at the solution exists (none, or a bad problem)."""
     if human is None or is_bad_problem(human):
         return None
-    neutral = {"positive": 1.0, "negative": 0.0, "drop": None}[rule.neutral]
-    meaning = {1: 1.0, 0: neutral, -1: 0.0, None: None}
     ratings = human.get("ratings")
     if not ratings:
         ratings = _ratings_from_first_mistake(human, count)
-    labels = [meaning[rating] for rating in ratings]
+    labels = [label_of(rating, rule.neutral) for rating in ratings]
     # A stated first mistake beats a neutral that the rule calls negative: it is the person's own verdict.
     first = human.get("first_mistake")
     if first is None:

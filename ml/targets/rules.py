@@ -93,6 +93,13 @@ def unseen_parts(labels: str, asked: Mapping[str, Any]) -> tuple[str, ...]:
     return UNSEEN_BY.get(str(asked.get("mixture", LabelRule.mixture)), ()) if labels == "mixed" else ()
 
 
+def label_of(rating: int | None, neutral: str) -> float | None:
+    """The label of a step that a person rated, where a rating of 0 counts as `neutral`; None for no label."""
+    if rating == 0:
+        return {"positive": 1.0, "negative": 0.0, "drop": None}[neutral]
+    return None if rating is None else float(rating > 0)
+
+
 class Decision(NamedTuple):
     """Labels and their sources per step, and the first mistake that they imply (None: none)."""
 

@@ -20,7 +20,15 @@ def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow
     else:
         # Left from an earlier fusion, it would be taken for the reason of labels that it did not make.
         listed = [_with_posterior(row, None) for row in rows]
-    return [_decided(row, rule) for row in listed]
+    return [decided(row, rule) for row in listed]
+
+
+def decided(row: SnapshotRow, rule: LabelRule) -> SnapshotRow:
+    """The row with the labels that the rule makes of its evidence."""
+    decision = decide_labels(row.human, row.automatic, rule, len(row.steps))
+    return replace(
+        row, labels=decision.labels, label_source=decision.sources, first_mistake=decision.first_mistake
+    )
 
 
 def frozen_rule(manifest: Mapping[str, Any], labels: str) -> LabelRule:
@@ -196,10 +204,3 @@ def _people(row: SnapshotRow, rule: LabelRule) -> Mapping[str, int | None]:
     if decision.first_mistake is None and any(label is None for label in decision.labels):
         return {}
     return {"people": decision.first_mistake}
-
-
-def _decided(row: SnapshotRow, rule: LabelRule) -> SnapshotRow:
-    decision = decide_labels(row.human, row.automatic, rule, len(row.steps))
-    return replace(
-        row, labels=decision.labels, label_source=decision.sources, first_mistake=decision.first_mistake
-    )

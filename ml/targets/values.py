@@ -1,21 +1,10 @@
-"""The quality value v_k of ReST-MCTS* (arXiv 2406.03816, section 3.2)."""
+"""The quality value of steps that no search gave one: from their labels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-
-def quality_values(wrong: Sequence[bool], distances: Sequence[int]) -> list[float]:
-    """v_k for a chain of steps; shape [K], values in [0, 1].
-
-    wrong[k]: whether step k is wrong (r_k). distances[k]: the fewest further steps from step k to a correct
-    answer (m_k). v_0 = 0; w_k = (1 - v_(k-1)) / (m_k + 1) * (1 - 2 r_k); v_k = max(v_(k-1) + w_k, 0).
-    """
-    value, values = 0.0, []
-    for is_wrong, distance in zip(wrong, distances, strict=True):
-        value = max(value + (1.0 - value) / (distance + 1) * (-1.0 if is_wrong else 1.0), 0.0)
-        values.append(value)
-    return values
+from ml.quality_value import quality_values
 
 
 def values_from_labels(labels: Sequence[float | None], wrong: Sequence[bool]) -> list[float | None]:
@@ -25,11 +14,9 @@ def values_from_labels(labels: Sequence[float | None], wrong: Sequence[bool]) ->
     exact for a correct solution (v_k = k / K), an estimate for others. A wrong step has the distance of the last
     right one before it, as in a searched tree. Unlabelled steps, and all behind, have none.
     """
-    known = next((k for k, label in enumerate(labels) if label is None), len(labels))
-    distance, distances = len(labels), []
-    for k, is_wrong in enumerate(wrong[:known]):
-        # A wrong step leads nowhere: from it one has to go back to the last right step.
-        distance = distance if is_wrong else len(labels) - k - 1
-        distances.append(distance)
-    values: list[float | None] = list(quality_values(wrong[:known], distances))
-    return values + [None] * (len(labels) - known)
+    count = len(labels)
+    known = next((k for k, label in enumerate(labels) if label is None), count)
+    distances = [count - k - 1 for k in range(known)]
+    # A wrong step's own distance is not looked at: from it one has to go back to the last right step.
+    values = quality_values([not is_wrong for is_wrong in wrong[:known]], distances, count)
+    return values + [None] * (count - known)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ml.agreement import auc
 from ml.evaluation.first_mistake import first_mistake_report
-from ml.evaluation.step_curves import roc_auc
 from ml.prm.examples import ExampleSettings, examples_from
 from ml.prm.loading import load
 from ml.prm.model import ProcessRewardModel, build, small_config
@@ -95,7 +95,7 @@ def judged_scores(
     loss = -torch.where(torch.tensor(correct), chances.log(), (1 - chances).log()).mean()
     figures: dict[str, Any] = {
         "loss": float(loss),
-        "step_auc": roc_auc(flat, correct),
+        "step_auc": auc(flat, correct),
         "wrong_share": float(1 - correct.mean()),
         "steps": len(flat),
     }

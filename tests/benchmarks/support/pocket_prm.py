@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.agreement import auc
 from ml.evaluation.best_of_n import Pool, table
 from ml.evaluation.first_mistake import best_threshold, harmonic, predict
 from ml.evaluation.pools import group_answers
-from ml.evaluation.step_curves import judged_steps, roc_auc
+from ml.evaluation.step_curves import judged_steps
 from ml.prm.bases import HeadSettings, open_base
 from ml.prm.examples import ExampleSettings, examples_from
 from ml.prm.likelihood import TOLERANCE
@@ -70,7 +71,7 @@ def judged(scorer: Scorer, test: Sequence[Unlabelled]) -> dict[str, Any]:
     scores, truths = scores_of(scorer, test), [one.first_mistake for one in test]
     flat, correct, _ = judged_steps(scores, truths)
     return {
-        "step_auc": roc_auc(flat, correct),
+        "step_auc": auc(flat, correct),
         "best_of_n": best_of_n(test, scores),
         "by_problem": _exact_by_problem(test, scores, truths),
     }

@@ -5,22 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml.evaluation.step_curves import calibration, curve, judged_steps, roc_auc, step_report
+from ml.evaluation.step_curves import calibration, curve, judged_steps, step_report
 
 
 def test_steps_behind_the_first_mistake_do_not_count():
     scores, correct, positions = judged_steps([[0.9, 0.2, 0.8], [0.7, None]], [1, None])
     assert scores.tolist() == [0.9, 0.2, 0.7]
     assert correct.tolist() == [True, False, True] and positions.tolist() == [0, 1, 0]
-
-
-def test_auc_is_the_share_of_ordered_pairs_with_ties_half():
-    generator = np.random.default_rng(0)
-    scores = generator.integers(0, 8, 60) / 8
-    correct = generator.random(60) < 0.4 + 0.4 * scores
-    pairs = [1.0 if a > b else 0.5 if a == b else 0.0 for a in scores[correct] for b in scores[~correct]]
-    assert roc_auc(scores, correct) == pytest.approx(np.mean(pairs))
-    assert roc_auc(scores, np.ones(60, dtype=bool)) is None
 
 
 def test_calibration_on_worked_numbers():

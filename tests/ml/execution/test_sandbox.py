@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ml.execution import Execution, Sandbox, Verdict, bubblewrap, execute
+from ml.execution import Execution, Sandbox, Verdict, bubblewrap
+from ml.execution import sandbox as shared
 from ml.execution.confinement import landlock_version, machine
 from ml.execution.monty import Doubt, MontyLayer
 from ml.execution.outcome import path_keys
@@ -35,24 +36,24 @@ def sandbox():
 
 
 def test_steps_share_one_namespace_and_only_the_last_output_counts():
-    execution = execute(["x = 2\nprint('early')", "y = x + 1", "print(x * y)"])
+    execution = shared().execute(["x = 2\nprint('early')", "y = x + 1", "print(x * y)"])
     assert (execution.verdict, execution.output, execution.ran) == (Verdict.OK, "6\n", 3)
     assert execution.last_line == "6"
 
 
 def test_a_failing_step_is_named_and_later_steps_do_not_run():
-    execution = execute(["x = 1", "x = x / 0", "print(x)"])
+    execution = shared().execute(["x = 1", "x = x / 0", "print(x)"])
     assert execution.verdict is Verdict.PROGRAM_ERROR
     assert execution.ran == 1 and execution.error.startswith("ZeroDivisionError")
 
 
 def test_the_word_error_in_the_output_is_no_verdict():
-    assert execute(["print('Error: this is a fine program, error')"]).ok
+    assert shared().execute(["print('Error: this is a fine program, error')"]).ok
 
 
 def test_siblings_never_see_each_other_s_writes():
-    execute(["numbers = [1]", "numbers.append(2)"])
-    assert execute(["numbers = [1]", "print(numbers)"]).output == "[1]\n"
+    shared().execute(["numbers = [1]", "numbers.append(2)"])
+    assert shared().execute(["numbers = [1]", "print(numbers)"]).output == "[1]\n"
 
 
 def test_a_child_step_resumes_its_parent_s_state_instead_of_running_it_again():

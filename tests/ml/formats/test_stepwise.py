@@ -12,71 +12,7 @@ from ml import formats
 from ml.errors import MisstepError
 from ml.formats import stepwise
 from ml.formats.lines import Unreadable
-from ml.formats.stepwise import RatedStep
-from ml.records import (
-    Annotation,
-    FinishReason,
-    LabelledSolution,
-    Option,
-    Position,
-    Problem,
-    Solution,
-    StepRating,
-)
-
-
-def labelled(
-    ratings: list[StepRating], finish_reason: FinishReason = FinishReason.FOUND_ERROR
-) -> LabelledSolution:
-    positions = (
-        Position((Option("a"),)),
-        Position((Option("b"), Option("b2"), Option("b3"))),
-        Position((Option("c"),)),
-        Position((Option("d"),)),
-    )
-    solution = Solution("1", Problem("1", "p"), positions)
-    return LabelledSolution(1, solution, Annotation("x", finish_reason, tuple(ratings)))
-
-
-NEUTRAL_THEN_MISTAKE = [
-    StepRating(0, 0, 1),
-    StepRating(1, 0, 0),
-    StepRating(1, 1, -1),
-    StepRating(1, 2, None, True),
-    StepRating(2, 0, -1),
-]
-
-
-@pytest.mark.parametrize(
-    ("neutral", "trajectory"),
-    [
-        ("positive", {"prompt": "p", "completions": ["a", "b", "c"], "labels": [True, True, False]}),
-        ("negative", {"prompt": "p", "completions": ["a", "b", "c"], "labels": [True, False, False]}),
-        ("drop", {"prompt": "p", "completions": ["a", "b\nc"], "labels": [True, False]}),
-    ],
-)
-def test_neutral_steps_are_labelled_as_asked_and_dropped_without_losing_their_text(neutral, trajectory):
-    rows = list(stepwise.write_records(labelled(NEUTRAL_THEN_MISTAKE), neutral=neutral))
-    assert rows[0] == trajectory
-    assert rows[1:] == [{"prompt": "p", "completions": ["a", "b2"], "labels": [True, False]}]
-
-
-def test_alternatives_can_be_left_out():
-    rows = list(stepwise.write_records(labelled(NEUTRAL_THEN_MISTAKE), alternatives="skip"))
-    assert [row["completions"] for row in rows] == [["a", "b", "c"]]
-
-
-def test_an_alternative_after_a_mistake_is_no_row():
-    ratings = [StepRating(0, 0, -1), StepRating(1, 1, 1)]
-    rows = list(stepwise.write_records(labelled(ratings)))
-    assert [row["completions"] for row in rows] == [["a"]]
-    # Nor where it happens to end like the mistake before it.
-    trajectory = [RatedStep("ab", -1), RatedStep("c", None)]
-    assert len(list(stepwise.rating_rows("p", trajectory, [(1, RatedStep("b", 1))]))) == 1
-
-
-def test_a_solution_without_any_rating_is_no_row():
-    assert list(stepwise.write_records(labelled([], FinishReason.GIVE_UP))) == []
+from ml.records import FinishReason
 
 
 def test_probabilities_are_labels_too_and_unlabelled_tails_are_cut():
@@ -132,12 +68,6 @@ def test_booleans_beside_numbers_are_refused_with_file_and_line(labels, tmp_path
         list(formats.read(path, "stepwise"))
 
 
-def test_as_in_trl_s_conversion_a_neutral_step_that_counts_as_negative_ends_nothing():
-    trajectory = [RatedStep("a", 0), RatedStep("b", 1), RatedStep("c", -1), RatedStep("d", 1)]
-    rows = list(stepwise.rating_rows("p", trajectory, [(1, RatedStep("b2", 1))], "negative"))
-    assert [row["labels"] for row in rows] == [[False, True, False], [False, True]]
-
-
 @pytest.mark.parametrize("labels", [[True], [True, "no"], [True, 1.5], None, [True, None]])
 def test_a_stepwise_row_with_other_labels_is_refused(labels):
     with pytest.raises(Unreadable):
@@ -145,17 +75,11 @@ def test_a_stepwise_row_with_other_labels_is_refused(labels):
 
 
 @settings(deadline=None)
-@given(
-    st.lists(st.tuples(st.text("abc", min_size=1), st.sampled_from([-1, 0, 1, None])), max_size=6),
-    st.sampled_from(["positive", "negative", "drop"]),
-)
-def test_rows_never_go_past_a_mistake_nor_lose_a_word(steps, neutral):
-    trajectory = [RatedStep(text, rating) for text, rating in steps]
-    for row in stepwise.rating_rows("p", trajectory, [], neutral):
-        assert len(row["completions"]) == len(row["labels"])
-        texts = [text for text, _ in steps]
-        joined = "\n".join(row["completions"])
-        assert "\n".join(texts).startswith(joined)
-        ratings = [rating for _, rating in steps]
-        until = ratings.index(-1) + 1 if -1 in ratings else len(ratings)
-        assert len(joined) <= len("\n".join(texts[:until]))
+@given(st.lists(st.tuples(st.text("abc", min_size=1), st.sampled_from([True, False, None])), max_size=6))
+def test_a_row_goes_as_far_as_its_last_label_and_loses_no_word(steps):
+    texts, labels = [text for text, _ in steps], [label for _, label in steps]
+    row = stepwise.label_row("p", texts, labels)
+    said = [label for label in labels if label is not None]
+    assert (row["labels"] if row else []) == said
+    until = max((k + 1 for k, label in enumerate(labels) if label is not None), default=0)
+    assert "\n".join(row["completions"] if row else []) == "\n".join(texts[:until])

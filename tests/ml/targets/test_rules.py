@@ -9,7 +9,7 @@ import pytest
 from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, decide_labels, has_verdict, label_rows
-from ml.targets.rules import CHOICES
+from ml.targets.rules import CHOICES, label_of
 from ml.targets.snapshot_rows import last_place_for_alternatives
 
 PEOPLE = {"ratings": [1, 0, -1, None], "first_mistake": 2, "finish_reason": "found_error", "annotators": 1}
@@ -291,3 +291,8 @@ def test_a_mistake_behind_a_step_that_nothing_could_grade_may_not_be_the_first(m
     )
     (labelled,) = label_rows([replace(row, human={"ratings": ratings} if ratings else None)], rule)
     assert has_verdict(labelled) is has_one
+
+
+@pytest.mark.parametrize(("neutral", "label"), [("positive", 1.0), ("negative", 0.0), ("drop", None)])
+def test_only_a_rating_of_0_counts_as_the_rule_says(neutral, label):
+    assert [label_of(rating, neutral) for rating in (-1, 0, 1, None)] == [0.0, label, 1.0, None]

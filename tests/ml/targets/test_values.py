@@ -1,18 +1,14 @@
-"""Quality values from search and from labels."""
+"""Quality values from labels."""
 
 from __future__ import annotations
 
 import pytest
 
-from ml.targets import quality_values
 from ml.targets.values import values_from_labels
 
 
-def test_quality_values_of_the_reference_cases():
-    assert quality_values([False] * 4, [3, 2, 1, 0]) == pytest.approx([0.25, 0.5, 0.75, 1.0])
-    # METHODS' vector: after v = 1/2 a wrong step at distance 3, and again.
-    wrong_twice = quality_values([False, False, True, True], [3, 2, 2, 2])
-    assert wrong_twice == pytest.approx([0.25, 0.5, 1 / 3, 1 / 9])
+def test_quality_values_from_labels_of_the_reference_cases():
+    # After v = 1/2, with two steps to go, a wrong step at distance 2, and again.
     labels, wrong = [1.0, 1.0, 0.0, 0.0], [False, False, True, True]
     assert values_from_labels(labels, wrong) == pytest.approx([0.25, 0.5, 1 / 3, 1 / 9])
     # From the problem itself, four steps from its answer: 0; then 1 of the 2 that remain from the third on.

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.search.quality_value import next_value, quality_values, weighted_reward
+from ml.quality_value import next_value, quality_values, weighted_reward
 
 STEPS = st.lists(st.tuples(st.booleans(), st.integers(0, 40)), min_size=1, max_size=30)
 
