@@ -6,7 +6,6 @@ on the queue. `loading.py` joins them again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +27,7 @@ from labelsite.problems.models import Problem, Solution
 from labelsite.problems.queries import as_records, with_steps
 from ml.errors import MisstepError
 from ml.policies.address import EXPECTED, fault_of
-from ml.whole_file import whole_file
+from ml.whole_file import write_lines
 
 __all__ = [
     "Check",
@@ -193,16 +192,16 @@ def cancel_run(run: EstimateRun) -> None:
 def prepare_input(job: Job, folder: Path) -> None:
     """Write the job's solutions or problems for the child to read; called at the start of every attempt."""
     if "decided" in job.spec:
-        _write_lines(folder / "decided.jsonl", lines_of(job.spec["decided"]))
+        write_lines(folder / "decided.jsonl", lines_of(job.spec["decided"]))
     if "problems" in job.spec:
         problems = Problem.objects.filter(pk__in=job.spec["problems"]).order_by("pk")
         rows: Iterable[Mapping[str, Any]] = (
             {"id": str(problem.pk), "problem": problem.text, "answer": problem.answer} for problem in problems
         )
-        _write_lines(folder / "problems.jsonl", rows)
+        write_lines(folder / "problems.jsonl", rows)
         return
     solutions = Solution.objects.filter(pk__in=job.spec["solutions"]).order_by("pk")
-    _write_lines(
+    write_lines(
         folder / "solutions.jsonl",
         (
             {
@@ -268,9 +267,3 @@ def _start_run(
 
 def _problems_of(solutions: Sequence[int]) -> QuerySet[Solution, int]:
     return Solution.objects.filter(pk__in=solutions).order_by().values_list("problem", flat=True)
-
-
-def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    with whole_file(path) as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,6 +38,7 @@ from labelsite.problems.models import Problem
 from labelsite.problems.streaming import in_chunks
 from ml.errors import MisstepError
 from ml.formats.math_aps import write_record
+from ml.json_lines import as_line
 
 PAGE = 50
 
@@ -219,9 +219,7 @@ def node(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 def export_tree(request: HttpRequest, pk: int) -> HttpResponse:
     """The tree as one line of MATH-APS JSON."""
     found = get_object_or_404(SearchTree, pk=pk)
-    response = HttpResponse(
-        json.dumps(write_record(found.data), ensure_ascii=False) + "\n", content_type="application/jsonl"
-    )
+    response = HttpResponse(as_line(write_record(found.data)), content_type="application/jsonl")
     response["Content-Disposition"] = f'attachment; filename="tree-{pk}.jsonl"'
     return response
 
@@ -231,9 +229,7 @@ def export_run(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """All trees of a run as MATH-APS JSON, one a line."""
     run = get_object_or_404(EstimateRun, pk=pk)
     chunks = in_chunks(run.trees.only("data").order_by("pk"), 50)
-    lines = (
-        json.dumps(write_record(tree.data), ensure_ascii=False) + "\n" for chunk in chunks for tree in chunk
-    )
+    lines = (as_line(write_record(tree.data)) for chunk in chunks for tree in chunk)
     response = StreamingHttpResponse(lines, content_type="application/jsonl")
     response["Content-Disposition"] = f'attachment; filename="trees-of-run-{pk}.jsonl"'
     return response

@@ -38,6 +38,7 @@ from labelsite.snapshots.runs import run_for
 from labelsite.snapshots.verifying import MANIFEST_FILE, Damaged, require_whole
 from labelsite.snapshots.words import in_words
 from ml.errors import MisstepError
+from ml.json_lines import as_line
 from ml.snapshot import SnapshotRow, read_snapshot, write_snapshot
 from ml.targets import LabelRule
 from ml.whole_file import whole_file
@@ -244,7 +245,7 @@ def _write_annotations(folder: Path, campaign: Campaign) -> dict[str, Any]:
     digest, rows = hashlib.sha256(), 0
     with (folder / ANNOTATIONS_FILE).open("wb") as stream:
         for record in prm800k_lines(annotations):
-            line = (json.dumps(record, ensure_ascii=False) + "\n").encode()
+            line = as_line(record).encode()
             stream.write(line)
             digest.update(line)
             rows += 1
