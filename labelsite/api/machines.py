@@ -15,6 +15,7 @@ from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, IsReviewer, Newes
 from labelsite.api.known_fields import OnlyKnownFields
 from labelsite.api.problems import BadRequest
 from labelsite.api.serializers import ProblemSerializer
+from labelsite.asked import whole
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.progress import progress_of
 from labelsite.campaigns.access import campaign_or_404
@@ -203,10 +204,11 @@ class Queue(Endpoint):
     )
     def get(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        limit = request.query_params.get("limit", "50")
-        if not limit.isdecimal() or not 1 <= int(limit) <= LONGEST_QUEUE:
-            raise BadRequest(f"limit is {limit!r}, expected a number from 1 to {LONGEST_QUEUE}")
+        asked = request.query_params.get("limit", "50")
+        limit = whole(asked)
+        if limit is None or not 1 <= limit <= LONGEST_QUEUE:
+            raise BadRequest(f"limit is {asked!r}, expected a number from 1 to {LONGEST_QUEUE}")
         queue = Task.objects.filter(
             campaign=campaign, kind=TaskKind.WORK, state=TaskState.OPEN, remaining__gt=0
         ).order_by("-priority", "pk")
-        return Response(QueuedTaskSerializer(queue[: int(limit)], many=True).data)
+        return Response(QueuedTaskSerializer(queue[:limit], many=True).data)

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.models import User
+from labelsite.asked import page_below, whole
 from labelsite.autolabels import disputes, services
 from labelsite.autolabels.budget import budget_for_search
 from labelsite.autolabels.forms import ProblemSearchForm, TreeFileForm
@@ -53,13 +54,11 @@ def _runs() -> QuerySet[EstimateRun]:
 @reviewer_required
 def run_list(request: HttpRequest) -> HttpResponse:
     """Every run, the newest first, with its progress while it works."""
-    before = request.GET.get("before", "")
-    runs = _runs().defer("parameters")
-    runs = runs.filter(pk__lt=int(before)) if before.isdecimal() else runs
-    rows = [(run, progress_of(run, run.shards.all())) for run in runs[: PAGE + 1]]
+    page = page_below(_runs().defer("parameters"), request.GET.get("before", ""), PAGE)
+    rows = [(run, progress_of(run, run.shards.all())) for run in page.rows]
     context = {
-        "rows": rows[:PAGE],
-        "next_before": rows[PAGE - 1][0].pk if len(rows) > PAGE else None,
+        "rows": rows,
+        "next_before": page.further,
         "is_moving": any(progress.is_moving for _run, progress in rows),
     }
     name = "autolabels/list_live.html" if _is_htmx(request) else "autolabels/list.html"
@@ -188,9 +187,9 @@ def tree(request: HttpRequest, pk: int) -> HttpResponse:
     """One search tree as a drawing to read and walk."""
     found = get_object_or_404(SearchTree.objects.select_related("run", "problem"), pk=pk)
     toggled = parse_toggled(request.GET.get("toggled", ""))
-    selected = request.GET.get("node", "")
     view = TreeView(found.data, toggled, is_all_open=request.GET.get("all") == "1")
-    number = int(selected) if selected.isdecimal() and int(selected) < len(view.nodes) else None
+    selected = whole(request.GET.get("node", ""))
+    number = selected if selected is not None and selected < len(view.nodes) else None
     address = reverse("autolabels:tree", args=[pk])
     context: dict[str, Any] = {
         "tree": found,
@@ -267,7 +266,7 @@ def _histogram(run: EstimateRun, progress: RunProgress) -> Any:
 
 
 def _page_of_results(run: EstimateRun, after: str) -> dict[str, Any]:
-    start = int(after) if after.isdecimal() and len(after) < 18 else 0
+    start = whole(after) or 0
     trees = list(
         run.trees.filter(pk__gt=start).select_related("problem").defer("data").order_by("pk")[: PAGE + 1]
     )

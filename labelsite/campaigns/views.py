@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 from labelsite import storable
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.models import User
+from labelsite.asked import page_below, wholes
 from labelsite.campaigns import arranging, progress, sections, services
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.forms import CampaignForm
@@ -35,13 +36,11 @@ def campaigns(request: HttpRequest) -> HttpResponse:
     is_archive = user.is_reviewer and request.GET.get("archived") == "1"
     archived = Campaign.objects.filter(is_archived=True).order_by("-id")
     rows = archived if is_archive else visible_to(user)
-    if (before := request.GET.get("before", "")).isdecimal():
-        rows = rows.filter(pk__lt=int(before))
-    page = list(rows[: PAGE + 1])
+    page = page_below(rows, request.GET.get("before", ""), PAGE)
     context = {
-        "rows": progress.for_person(user, page[:PAGE]),
+        "rows": progress.for_person(user, page.rows),
         "member_of": _member_of(user),
-        "further": page[PAGE - 1].pk if len(page) > PAGE else None,
+        "further": page.further,
         "is_archive": is_archive,
         "has_archived": user.is_reviewer and archived.exists(),
     }
@@ -152,7 +151,7 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _posted_people(request: HttpRequest, name: str) -> set[int]:
-    return {int(value) for value in request.POST.getlist(name) if value.isdecimal()}
+    return set(wholes(request.POST.getlist(name)))
 
 
 @require_POST

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.asked import page_below
 from labelsite.jobs.models import Job
 from labelsite.snapshots.exports import StepwiseChoices, annotations_entry, prm800k_lines, stepwise_lines
 from labelsite.snapshots.forms import FreezeForm
@@ -64,14 +65,12 @@ def freeze_snapshot(request: HttpRequest) -> HttpResponse:
 
 def _list_page(request: HttpRequest, form: FreezeForm, status: int = 200) -> HttpResponse:
     snapshots = Snapshot.objects.select_related("campaign", "created_by").order_by("-pk")
-    before = request.GET.get("before", "")
-    if before.isdecimal():
-        snapshots = snapshots.filter(pk__lt=int(before))
-    page = list(snapshots.counted().defer("campaign__guideline")[: PAGE_SIZE + 1])
+    listed = snapshots.counted().defer("campaign__guideline")
+    page = page_below(listed, request.GET.get("before", ""), PAGE_SIZE)
     context = {
         "form": form,
-        "snapshots": page[:PAGE_SIZE],
-        "older": page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None,
+        "snapshots": page.rows,
+        "older": page.further,
     }
     return render(request, "snapshots/list.html", context, status=status)
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.asked import page_below, whole, wholes
 from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns.arranging import arrangement_told
 from labelsite.campaigns.models import Campaign, Task
@@ -48,15 +49,14 @@ def _without_cards() -> QuerySet[TrainingRun]:
 @reviewer_required
 def run_list(request: HttpRequest) -> HttpResponse:
     """Every training run, the newest first."""
-    before = request.GET.get("before", "")
     # Of a card the list shows what the validation measured.
     listed = _without_cards().defer("configuration")
     listed = listed.annotate(validation=F("checkpoint__card__metrics__validation"))
-    runs = list((listed.filter(pk__lt=int(before)) if before.isdecimal() else listed)[: PAGE + 1])
+    page = page_below(listed, request.GET.get("before", ""), PAGE)
     context = {
-        "runs": [(run, measured(run.validation)) for run in runs[:PAGE]],
-        "next_before": runs[PAGE - 1].pk if len(runs) > PAGE else None,
-        "is_moving": any(not run.job.is_finished for run in runs),
+        "runs": [(run, measured(run.validation)) for run in page.rows],
+        "next_before": page.further,
+        "is_moving": any(not run.job.is_finished for run in page.rows),
         "has_snapshots": Snapshot.objects.exists(),
     }
     name = "training/list_live.html" if _is_htmx(request) else "training/list.html"
@@ -113,7 +113,7 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @reviewer_required
 def compare(request: HttpRequest) -> HttpResponse:
     """Up to five runs side by side: what differs in their configurations, their curves, their results."""
-    asked = [int(number) for number in request.GET.getlist("run") if number.isdecimal()][:MOST_COMPARED]
+    asked = wholes(request.GET.getlist("run"))[:MOST_COMPARED]
     runs = list(_runs().filter(pk__in=asked))
     curves = [
         RunCurves(f"{run.pk} · {run.name}", read_curves(run.job.folder / "progress.jsonl")) for run in runs
@@ -153,7 +153,7 @@ def checkpoint(request: HttpRequest, pk: int) -> HttpResponse:
 def score(request: HttpRequest, pk: int) -> HttpResponse:
     """Score a campaign; its queue is ordered anew when the scores are there."""
     found = get_object_or_404(Checkpoint, pk=pk)
-    campaign = get_object_or_404(Campaign, pk=_number(request.POST.get("campaign", "")))
+    campaign = get_object_or_404(Campaign, pk=whole(request.POST.get("campaign", "")))
     try:
         run = services.score_campaign(found, campaign, person(request))
         return redirect("training:scores", run.pk)
@@ -167,7 +167,7 @@ def score(request: HttpRequest, pk: int) -> HttpResponse:
 def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
     """Measure the checkpoint on a campaign that it has scored: its first mistakes, or its choice among n."""
     found = get_object_or_404(Checkpoint, pk=pk)
-    campaign = get_object_or_404(Campaign, pk=_number(request.POST.get("campaign", "")))
+    campaign = get_object_or_404(Campaign, pk=whole(request.POST.get("campaign", "")))
     try:
         kind = request.POST.get("kind", "")
         if kind not in EvaluationKind.values:
@@ -211,7 +211,7 @@ def scores(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _initial(request: HttpRequest) -> dict[str, Any]:
     """The snapshot that a link names, or else the newest, with its own labels."""
-    asked = _number(request.GET.get("snapshot", ""))
+    asked = whole(request.GET.get("snapshot", ""))
     snapshot = (
         Snapshot.objects.filter(pk=asked).first() if asked else Snapshot.objects.order_by("-pk").first()
     )
@@ -223,10 +223,6 @@ def _seconds_left(job: Job) -> float | None:
     progress = job.progress or {}
     speed = pace(progress) if job.state == JobState.RUNNING else None
     return (progress["total"] - progress["done"]) / speed if speed and progress.get("total") else None
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 18 else 0
 
 
 def _is_htmx(request: HttpRequest) -> bool:
