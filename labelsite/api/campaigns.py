@@ -12,9 +12,8 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labelsite.annotations import screening
 from labelsite.annotations import services as labeling
-from labelsite.annotations.payload import nothing_payload, task_payload
+from labelsite.annotations.payload import next_payload
 from labelsite.annotations.pulling import UnknownAnnotation, pulled
 from labelsite.api import lines
 from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, NewestFirst
@@ -30,13 +29,11 @@ from labelsite.api.serializers import (
     HeldSerializer,
     NextTaskSerializer,
     ProblemSerializer,
-    campaigns_visible_to,
 )
 from labelsite.campaigns import archive
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Campaign
-from labelsite.campaigns.services import NothingLeft
 
 KEY_HEADER = "Idempotency-Key"
 EXCLUDED = ("leave_out", "include")
@@ -57,7 +54,7 @@ class CampaignList(Endpoint, ListAPIView[Campaign]):
 
     def get_queryset(self) -> Any:
         is_archive = self.request.query_params.get("archived") == "1"
-        return campaigns_visible_to(self.person).filter(is_archived=is_archive)
+        return Campaign.objects.visible_to(self.person).filter(is_archived=is_archive)
 
     @extend_schema(parameters=[OpenApiParameter("archived", str, enum=["1"])])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -123,10 +120,7 @@ class NextTask(Endpoint):
     @extend_schema(request=None, responses={200: NextTaskSerializer, 404: ProblemSerializer})
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        found = screening.claim_at(campaigns.desk_of(campaign.pk, self.person), self.person)
-        if isinstance(found, NothingLeft):
-            return Response(nothing_payload(found))
-        return Response(task_payload(campaign, self.person.pk, found))
+        return Response(next_payload(campaign.pk, self.person))
 
 
 class Heartbeat(Endpoint):

@@ -23,7 +23,6 @@ def response(annotations: QuerySet[Annotation], shape: str, name: str) -> Stream
     """The annotations in one of SHAPES, as a download."""
     streamed = StreamingHttpResponse(_lines(annotations, shape), content_type=CONTENT_TYPE)
     streamed["Content-Disposition"] = f'attachment; filename="{name}"'
-    streamed["X-Content-Type-Options"] = "nosniff"
     return streamed
 
 

@@ -19,7 +19,7 @@ from labelsite.asked import whole
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.progress import progress_of
 from labelsite.campaigns.access import campaign_or_404
-from labelsite.campaigns.models import Task, TaskKind, TaskState
+from labelsite.campaigns.ordering import waiting
 from labelsite.comparison.services import start_campaign_estimates
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.training.models import Checkpoint, TrainingRun
@@ -208,7 +208,4 @@ class Queue(Endpoint):
         limit = whole(asked)
         if limit is None or not 1 <= limit <= LONGEST_QUEUE:
             raise BadRequest(f"limit is {asked!r}, expected a number from 1 to {LONGEST_QUEUE}")
-        queue = Task.objects.filter(
-            campaign=campaign, kind=TaskKind.WORK, state=TaskState.OPEN, remaining__gt=0
-        ).order_by("-priority", "pk")
-        return Response(QueuedTaskSerializer(queue[:limit], many=True).data)
+        return Response(QueuedTaskSerializer(waiting(campaign)[:limit], many=True).data)

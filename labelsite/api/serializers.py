@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from django.db.models import QuerySet
 from rest_framework import serializers
 
 from labelsite.accounts.models import User
@@ -82,7 +81,7 @@ class CampaignSerializer(OnlyKnownFields, serializers.ModelSerializer[Campaign])
     screening_threshold = serializers.FloatField(min_value=0, max_value=1, required=False)
     members = serializers.SlugRelatedField(
         slug_field="username",
-        queryset=User.objects.filter(is_machine=False, is_active=True),
+        queryset=User.objects.who_can_log_in(),
         many=True,
         write_only=True,
         required=False,
@@ -288,10 +287,3 @@ class AnnotationSerializer(serializers.Serializer[Any]):
     first_mistake = serializers.IntegerField(allow_null=True)
     trajectory = serializers.ListField(child=serializers.IntegerField())
     created_at = serializers.DateTimeField()
-
-
-def campaigns_visible_to(user: User) -> QuerySet[Campaign]:
-    """Every campaign for reviewers and admins; for annotators those in which they may label."""
-    if user.is_reviewer:
-        return Campaign.objects.all()
-    return Campaign.objects.filter(memberships__user=user, is_archived=False)

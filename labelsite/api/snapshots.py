@@ -16,7 +16,7 @@ from labelsite.api.base import AdminWrites, Endpoint, IsReviewer, NewestFirst
 from labelsite.api.lines import CONTENT_TYPE
 from labelsite.api.serializers import JobSerializer, ProblemSerializer, SnapshotRequest, SnapshotSerializer
 from labelsite.jobs.models import Job
-from labelsite.snapshots import views as pages
+from labelsite.snapshots.downloads import part_response, streamed
 from labelsite.snapshots.exports import (
     ALTERNATIVES,
     NEUTRAL,
@@ -95,7 +95,7 @@ class SnapshotPart(Endpoint):
 
     @extend_schema(responses=LINES)
     def get(self, request: Request, pk: int, number: int) -> HttpResponseBase:
-        return pages.part_response(_get_snapshot(pk), number)
+        return part_response(_get_snapshot(pk), number)
 
 
 class SnapshotPrm800k(Endpoint):
@@ -106,7 +106,7 @@ class SnapshotPrm800k(Endpoint):
     @extend_schema(responses=LINES)
     def get(self, request: Request, pk: int) -> HttpResponseBase:
         snapshot = _get_snapshot(pk)
-        return pages.streamed(prm800k_lines(snapshot), snapshot, "prm800k.jsonl")
+        return streamed(prm800k_lines(snapshot), snapshot, "prm800k.jsonl")
 
 
 class SnapshotStepwise(Endpoint):
@@ -127,4 +127,4 @@ class SnapshotStepwise(Endpoint):
             neutral=request.query_params.get("neutral"),
             alternatives=request.query_params.get("alternatives", "rows"),
         )
-        return pages.streamed(stepwise_lines(snapshot, choices), snapshot, "stepwise.jsonl")
+        return streamed(stepwise_lines(snapshot, choices), snapshot, "stepwise.jsonl")

@@ -23,20 +23,14 @@ from labelsite.campaigns.models import SECTION_LENGTH, Campaign, MemberState, Ta
 PAGE = 50
 
 
-def visible_to(user: User) -> QuerySet[Campaign]:
-    """Every campaign for reviewers and admins, their own for annotators; none that was put away."""
-    rows = Campaign.objects.filter(is_archived=False).order_by("-id")
-    return rows if user.is_reviewer else rows.filter(memberships__user=user)
-
-
 @login_required
 def campaigns(request: HttpRequest) -> HttpResponse:
     """Newest first, a page at a time by id; for reviewers and admins also those that were put away."""
     user = person(request)
     is_archive = user.is_reviewer and request.GET.get("archived") == "1"
-    archived = Campaign.objects.filter(is_archived=True).order_by("-id")
-    rows = archived if is_archive else visible_to(user)
-    page = page_below(rows, request.GET.get("before", ""), PAGE)
+    archived = Campaign.objects.filter(is_archived=True)
+    rows = archived if is_archive else _in_use(user)
+    page = page_below(rows.order_by("-id"), request.GET.get("before", ""), PAGE)
     context = {
         "rows": progress.for_person(user, page.rows),
         "member_of": _member_of(user),
@@ -51,8 +45,12 @@ def campaigns(request: HttpRequest) -> HttpResponse:
 def mine(request: HttpRequest) -> HttpResponse:
     """The fragment of the start page: where this person can go on labeling, or what goes on."""
     user = person(request)
-    rows = progress.for_person(user, visible_to(user).filter(is_paused=False)[:20])
+    rows = progress.for_person(user, _in_use(user).filter(is_paused=False).order_by("-id")[:20])
     return render(request, "campaigns/mine.html", {"rows": rows, "member_of": _member_of(user)})
+
+
+def _in_use(user: User) -> QuerySet[Campaign]:
+    return Campaign.objects.visible_to(user).filter(is_archived=False)
 
 
 def _member_of(user: User) -> set[int]:
