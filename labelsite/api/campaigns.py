@@ -67,9 +67,7 @@ class CampaignList(Endpoint, ListAPIView[Campaign]):
 
     @extend_schema(request=CampaignSerializer, responses={201: CampaignSerializer, 400: ProblemSerializer})
     def post(self, request: Request) -> Response:
-        wanted = CampaignSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        fields = dict(wanted.validated_data)
+        fields = dict(self.body_as(CampaignSerializer))
         members = fields.pop("members", [])
         campaign = campaigns.create_campaign(
             fields.pop("name"), created_by=self.person, members=members, **fields
@@ -93,9 +91,7 @@ class CampaignDetail(Endpoint):
     )
     def patch(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        wanted = CampaignSerializer(campaign, data=request.data, partial=True)
-        wanted.is_valid(raise_exception=True)
-        changes = dict(wanted.validated_data)
+        changes = dict(self.body_as(CampaignSerializer, campaign, partial=True))
         members = changes.pop("members", None)
         if (is_archived := changes.pop("is_archived", None)) is not None:
             archive.set_archived(campaign, is_archived, self.person)
@@ -128,9 +124,7 @@ class Heartbeat(Endpoint):
 
     @extend_schema(request=HeldRequest, responses={200: HeldSerializer})
     def post(self, request: Request, pk: int) -> Response:
-        wanted = HeldRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        until = campaigns.heartbeat(pk, self.person, str(wanted.validated_data["token"]))
+        until = campaigns.heartbeat(pk, self.person, str(self.body_as(HeldRequest)["token"]))
         return Response({"held": until is not None})
 
 
@@ -142,9 +136,7 @@ class Draft(Endpoint):
         responses={200: DraftSerializer, 404: ProblemSerializer, 409: ProblemSerializer},
     )
     def put(self, request: Request, pk: int) -> Response:
-        wanted = DraftRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        given = wanted.validated_data
+        given = self.body_as(DraftRequest)
         version, held = labeling.save_draft(
             pk, self.person, str(given["token"]), given["version"], given["draft"]
         )
@@ -166,9 +158,7 @@ class Annotations(Endpoint):
         },
     )
     def post(self, request: Request) -> Response:
-        wanted = AnnotationRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        given = wanted.validated_data
+        given = self.body_as(AnnotationRequest)
         annotation = labeling.submit(
             given["assignment"],
             str(given["token"]),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
-from rest_framework.generics import ListAPIView
+from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -112,9 +112,7 @@ class CampaignEstimates(Endpoint):
     )
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        wanted = EstimatesRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        run = start_campaign_estimates(campaign, self.person, **wanted.validated_data)
+        run = start_campaign_estimates(campaign, self.person, **self.body_as(EstimatesRequest))
         return Response(_estimates(run), status=202)
 
 
@@ -159,21 +157,17 @@ class Trainings(Endpoint, ListAPIView[TrainingRun]):
         responses={202: TrainingSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request) -> Response:
-        wanted = TrainingRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        run = start_training(**wanted.validated_data, created_by=self.person)
+        run = start_training(**self.body_as(TrainingRequest), created_by=self.person)
         return Response(TrainingSerializer(run).data, status=202)
 
 
-class Training(Endpoint):
+@extend_schema_view(get=extend_schema(responses={200: TrainingSerializer, 404: ProblemSerializer}))
+class Training(Endpoint, RetrieveAPIView[TrainingRun]):
     """One training run, and the checkpoint that it left."""
 
     needs = (IsReviewer,)
-
-    @extend_schema(responses={200: TrainingSerializer, 404: ProblemSerializer})
-    def get(self, request: Request, pk: int) -> Response:
-        run = get_object_or_404(TrainingRun.objects.select_related("checkpoint"), pk=pk)
-        return Response(TrainingSerializer(run).data)
+    serializer_class = TrainingSerializer
+    queryset = TrainingRun.objects.select_related("checkpoint")
 
 
 class CampaignScores(Endpoint):
@@ -187,9 +181,7 @@ class CampaignScores(Endpoint):
     )
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        wanted = ScoresRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        run = score_campaign(wanted.validated_data["checkpoint"], campaign, self.person)
+        run = score_campaign(self.body_as(ScoresRequest)["checkpoint"], campaign, self.person)
         return Response(ScoresSerializer(run).data, status=202)
 
 

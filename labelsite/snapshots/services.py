@@ -117,8 +117,7 @@ def export(snapshot: Snapshot, target: Path) -> None:
 
     Raises Damaged where the copy is not what was frozen.
     """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise MisstepError(f"{target} already holds files, expected a new or empty folder")
+    refuse_used(target)
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -134,6 +133,12 @@ def export(snapshot: Snapshot, target: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         why = error.strerror if isinstance(error, OSError) else error
         raise MisstepError(f"{target}: {why}, expected a folder that can be written") from error
+
+
+def refuse_used(target: Path) -> None:
+    """Raises MisstepError where an `export` to `target` would meet other files."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise MisstepError(f"{target} already holds files, expected a new or empty folder")
 
 
 def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:

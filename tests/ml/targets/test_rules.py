@@ -291,3 +291,10 @@ def test_a_mistake_behind_a_step_that_nothing_could_grade_may_not_be_the_first(m
     )
     (labelled,) = label_rows([replace(row, human={"ratings": ratings} if ratings else None)], rule)
     assert has_verdict(labelled) is has_one
+
+
+def test_a_rule_is_made_of_named_choices_and_of_no_others():
+    assert LabelRule.of({"target": "soft"}) == LabelRule(target="soft")
+    for choices in ({"colour": "red"}, {"target": "blurred"}):
+        with pytest.raises(MisstepError, match="label rule"):
+            LabelRule.of(choices)
