@@ -1,4 +1,4 @@
-"""How a page reads the numbers that an address or a form gives it, and pages by id."""
+"""How a page reads what an address or a form asks of it: numbers, pages by id; and how it refuses the rest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from django.db.models import Model, QuerySet
+from django.http import HttpResponse
 
 Row = TypeVar("Row", bound=Model)
 
@@ -23,6 +24,11 @@ def whole(text: str) -> int | None:
 def wholes(texts: Iterable[str]) -> list[int]:
     """The numbers that stand among some texts."""
     return [number for number in map(whole, texts) if number is not None]
+
+
+def refused(text: str) -> HttpResponse:
+    """The answer to what no form of ours sends, in plain words."""
+    return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,17 @@ def start_estimates(
         "method": method_in_words(method),
         "count": len(ids),
     }
-    return _start_run(request, title, "solutions", ids, source, shard_size, created_by, task_name, spec or {})
+    return _start_run(
+        request,
+        title,
+        "solutions",
+        ids,
+        source,
+        shard_size=shard_size,
+        created_by=created_by,
+        task_name=task_name,
+        spec=spec,
+    )
 
 
 def start_search(
@@ -148,7 +158,7 @@ def start_search(
         "count": len(ids),
     }
     source = ["--problems", "{in}/problems.jsonl"]
-    return _start_run(request, title, "problems", ids, source, shard_size, created_by, ESTIMATE_TASK, {})
+    return _start_run(request, title, "problems", ids, source, shard_size=shard_size, created_by=created_by)
 
 
 def start_scores(
@@ -178,7 +188,7 @@ def start_scores(
             queue="gpu",
             created_by=created_by,
             task_name=task_name,
-            title=title[:200],
+            title=title,
         )
         return ScoreRun.objects.create(name=title[:120], job=job, checkpoint_sha256=checkpoint_sha256)
 
@@ -223,10 +233,11 @@ def _start_run(
     kind: str,
     ids: Sequence[int],
     source: Sequence[str],
+    *,
     shard_size: int,
     created_by: User | None,
-    task_name: str,
-    spec: Mapping[str, Any],
+    task_name: str = ESTIMATE_TASK,
+    spec: Mapping[str, Any] | None = None,
 ) -> EstimateRun:
     parts = [ids[start : start + shard_size] for start in range(0, len(ids), shard_size)]
     with transaction.atomic():
@@ -238,31 +249,30 @@ def _start_run(
             seed=request.seed,
         )
         for number, part in enumerate(parts):
-            words = words_on(part if kind == "problems" else _problems_of(part))
             job = enqueue(
                 kind="ml",
                 verb="autolabel",
-                spec={
-                    **spec,
-                    **({"decided": words} if words else {}),
-                    kind: part,
-                    "arguments": [
-                        *source,
-                        *request.arguments(),
-                        *(DECIDED if words else ()),
-                        "--out",
-                        "{out}",
-                    ],
-                },
+                spec={**(spec or {}), **_spec_of(kind, part, [*source, *request.arguments()])},
                 created_by=created_by,
                 task_name=task_name,
-                title=(title if len(parts) == 1 else f"{title} · {number + 1}/{len(parts)}")[:200],
+                title=title if len(parts) == 1 else f"{title} · {number + 1}/{len(parts)}",
             )
             Shard.objects.create(run=run, number=number, job=job, size=len(part))
             if number == 0:
                 run.job = job
         run.save(update_fields=["job"])
     return run
+
+
+def _spec_of(kind: str, part: Sequence[int], arguments: Sequence[str]) -> dict[str, Any]:
+    """What one job is to do with its part of the run's solutions or problems, and people's word on their answers."""
+    words = words_on(part if kind == "problems" else _problems_of(part))
+    decided = {"decided": words} if words else {}
+    return {
+        **decided,
+        kind: part,
+        "arguments": [*arguments, *(DECIDED if words else ()), "--out", "{out}"],
+    }
 
 
 def _problems_of(solutions: Sequence[int]) -> QuerySet[Solution, int]:

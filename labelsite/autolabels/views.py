@@ -15,9 +15,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.accounts.access import HtmxHttpRequest, admin_required, person, reviewer_required
+from labelsite.accounts.forms import errors_of
 from labelsite.accounts.models import User
-from labelsite.asked import page_below, whole
+from labelsite.asked import page_below, refused, whole
 from labelsite.autolabels import disputes, services
 from labelsite.autolabels.budget import budget_for_search
 from labelsite.autolabels.forms import ProblemSearchForm, TreeFileForm
@@ -52,7 +53,7 @@ def _runs() -> QuerySet[EstimateRun]:
 
 
 @reviewer_required
-def run_list(request: HttpRequest) -> HttpResponse:
+def run_list(request: HtmxHttpRequest) -> HttpResponse:
     """Every run, the newest first, with its progress while it works."""
     page = page_below(_runs().defer("parameters"), request.GET.get("before", ""), PAGE)
     rows = [(run, progress_of(run, run.shards.all())) for run in page.rows]
@@ -61,12 +62,12 @@ def run_list(request: HttpRequest) -> HttpResponse:
         "next_before": page.further,
         "is_moving": any(progress.is_moving for _run, progress in rows),
     }
-    name = "autolabels/list_live.html" if _is_htmx(request) else "autolabels/list.html"
+    name = "autolabels/list_live.html" if request.htmx else "autolabels/list.html"
     return render(request, name, context)
 
 
 @reviewer_required
-def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
+def run_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """One run: live while it works; its solutions or trees once they are loaded."""
     run = get_object_or_404(_runs(), pk=pk)
     progress = progress_of(run, run.shards.all())
@@ -76,14 +77,14 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "progress": progress,
         "chart": _histogram(run, progress),
     }
-    if _is_htmx(request) and progress.is_moving:
+    if request.htmx and progress.is_moving:
         return render(request, "autolabels/run_live.html", context)
     context |= _page_of_results(run, request.GET.get("after", ""))
     context["unanswered"] = run.unanswered_problems.select_related("problem").order_by("pk")
     # What nobody has decided yet comes first.
     disputed = run.disputed_answers.select_related("problem", "decided_by")
     context["disputed"] = disputed.order_by("-verdict", "pk")[:PAGE]
-    if _is_htmx(request):
+    if request.htmx:
         # The last live answer brings the whole page's end: reload it once.
         response = HttpResponse()
         response["HX-Refresh"] = "true"
@@ -92,7 +93,7 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @admin_required
-def search(request: HttpRequest) -> HttpResponse:
+def search(request: HtmxHttpRequest) -> HttpResponse:
     """Start a search of fresh problems, with what it should cost told before."""
     counts = Problem.objects.filter(answer__isnull=False).values_list("source").annotate(n=Count("pk"))
     sources = list(counts.order_by("source"))
@@ -108,7 +109,7 @@ def search(request: HttpRequest) -> HttpResponse:
     budget = budget_for_search(
         _first_problems(chosen), *(chosen[n] for n in ("method", "policy", "rollouts"))
     )
-    name = "autolabels/budget.html" if _is_htmx(request) else "autolabels/search.html"
+    name = "autolabels/budget.html" if request.htmx else "autolabels/search.html"
     return render(request, name, {"form": form, "budget": budget})
 
 
@@ -128,7 +129,7 @@ def open_trees(request: HttpRequest) -> HttpResponse:
     """Take in a file of MATH-APS trees."""
     form = TreeFileForm(request.POST, request.FILES)
     if not form.is_valid():
-        messages.error(request, str(next(iter(form.errors.values()))[0]))
+        messages.error(request, errors_of(form))
         return redirect("autolabels:list")
     file = form.cleaned_data["file"]
     suffix = ".jsonl.gz" if file.name.endswith(".gz") else ".jsonl"
@@ -173,17 +174,13 @@ def decide_answer(request: HttpRequest, pk: int, answer: int) -> HttpResponse:
     found = get_object_or_404(DisputedAnswer, pk=answer, run=pk)
     verdict = request.POST.get("verdict")
     if verdict not in ("right", "wrong"):
-        return HttpResponse(
-            f"verdict {verdict!r}, expected right or wrong",
-            status=400,
-            content_type="text/plain; charset=utf-8",
-        )
+        return refused(f"verdict {verdict!r}, expected right or wrong")
     disputes.decide(found, verdict == "right", person(request))
     return redirect(reverse("autolabels:run", args=[pk]) + "#disputed")
 
 
 @reviewer_required
-def tree(request: HttpRequest, pk: int) -> HttpResponse:
+def tree(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """One search tree as a drawing to read and walk."""
     found = get_object_or_404(SearchTree.objects.select_related("run", "problem"), pk=pk)
     toggled = parse_toggled(request.GET.get("toggled", ""))
@@ -197,7 +194,7 @@ def tree(request: HttpRequest, pk: int) -> HttpResponse:
         "counts": view.counts(),
         "drawing": tree_svg(view, address, reverse("autolabels:node", args=[pk, 0]), toggled, number),
     }
-    if _is_htmx(request):
+    if request.htmx:
         return render(request, "autolabels/tree_pane.html", context)
     if number is not None:
         context |= _node_context(view, number)
@@ -248,7 +245,7 @@ def _q_value(node: TreeNode) -> float:
 
 
 def _histogram(run: EstimateRun, progress: RunProgress) -> Any:
-    low = lowest_q(run)
+    low = lowest_q(run.method)
     counts = loaded_histogram(run, low) if run.loaded_at else []
     if not any(counts):
         # Trees have no estimates in the tables: what the search last reported of its best paths stays.
@@ -283,7 +280,3 @@ def _page_of_results(run: EstimateRun, after: str) -> dict[str, Any]:
         "next_after": numbers[PAGE - 1] if len(numbers) > PAGE else None,
         "is_first_page": not start,
     }
-
-
-def _is_htmx(request: HttpRequest) -> bool:
-    return bool(getattr(request, "htmx", False))

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from labelsite import storable
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.models import User
-from labelsite.asked import page_below, wholes
+from labelsite.asked import page_below, refused, wholes
 from labelsite.campaigns import arranging, progress, sections, services
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.forms import CampaignForm
@@ -106,8 +106,7 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
     """Stops or restarts new tasks; what is in people's hands can still be submitted."""
     wanted = request.POST.get("is_paused", "")
     if wanted not in ("0", "1"):
-        text = f"is_paused {wanted!r}, expected 0 or 1"
-        return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
+        return refused(f"is_paused {wanted!r}, expected 0 or 1")
     services.set_paused(get_object_or_404(Campaign, pk=pk), wanted == "1", person(request))
     return redirect("campaigns:detail", pk)
 

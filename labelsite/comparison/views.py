@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.accounts.access import HtmxHttpRequest, admin_required, person, reviewer_required
 from labelsite.accounts.models import User
 from labelsite.asked import whole
 from labelsite.autolabels.budget import budget_for
@@ -124,7 +124,7 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
 
 
 @admin_required
-def estimate(request: HttpRequest, campaign_id: int) -> HttpResponse:
+def estimate(request: HtmxHttpRequest, campaign_id: int) -> HttpResponse:
     """Start a run over the campaign's solutions, with what it should cost told before."""
     campaign = get_object_or_404(Campaign, pk=campaign_id)
     form = SearchForm(request.POST or request.GET or None)
@@ -139,7 +139,7 @@ def estimate(request: HttpRequest, campaign_id: int) -> HttpResponse:
     solutions = Solution.objects.filter(tasks__campaign=campaign)
     budget = budget_for(solutions, chosen["method"], chosen["policy"], chosen["rollouts"])
     context = {"campaign": campaign, "form": form, "budget": budget}
-    name = "autolabels/budget.html" if getattr(request, "htmx", False) else "comparison/estimate_form.html"
+    name = "autolabels/budget.html" if request.htmx else "comparison/estimate_form.html"
     return render(request, name, context)
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from labelsite.accounts.access import admin_required, person, reviewer_required
-from labelsite.asked import page_below
+from labelsite.asked import page_below, refused
 from labelsite.jobs.models import Job
 from labelsite.snapshots.downloads import annotations_response, attached, part_response, streamed
 from labelsite.snapshots.exports import StepwiseChoices, prm800k_lines, stepwise_lines
@@ -150,5 +150,5 @@ def download_stepwise(request: HttpRequest, pk: int) -> HttpResponseBase:
             neutral=request.GET.get("neutral") or None, alternatives=request.GET.get("alternatives", "rows")
         )
     except MisstepError as error:
-        return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
+        return refused(str(error))
     return streamed(stepwise_lines(snapshot, choices), snapshot, "stepwise.jsonl")
