@@ -15,7 +15,7 @@ from labelsite.annotations import services
 from labelsite.annotations.json_requests import Body, json_post, uuid_in, whole_in
 from labelsite.annotations.page import page_configuration
 from labelsite.annotations.payload import next_payload
-from labelsite.campaigns import services as campaigns
+from labelsite.campaigns import queue
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Campaign
 
@@ -62,7 +62,7 @@ def draft(request: HttpRequest, body: Body, assignment_id: int) -> dict[str, Any
 
 @json_post
 def heartbeat(request: HttpRequest, body: Body, assignment_id: int) -> dict[str, Any]:
-    until = campaigns.heartbeat(assignment_id, person(request), uuid_in(body, "token"))
+    until = queue.heartbeat(assignment_id, person(request), uuid_in(body, "token"))
     return {"held": until is not None}
 
 

@@ -30,7 +30,7 @@ from labelsite.api.serializers import (
     NextTaskSerializer,
     ProblemSerializer,
 )
-from labelsite.campaigns import archive
+from labelsite.campaigns import archive, membership, queue
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Campaign
@@ -100,7 +100,7 @@ class CampaignDetail(Endpoint):
             changes.pop("is_paused", None)
         campaign = campaigns.update_campaign(campaign, changes, by=self.person)
         if members is not None:
-            campaigns.set_members(campaign, {user.pk for user in members}, self.person)
+            membership.set_members(campaign, {user.pk for user in members}, self.person)
         return Response(CampaignSerializer(campaign).data)
 
     @extend_schema(responses={204: None, 404: ProblemSerializer, 422: ProblemSerializer})
@@ -124,7 +124,7 @@ class Heartbeat(Endpoint):
 
     @extend_schema(request=HeldRequest, responses={200: HeldSerializer})
     def post(self, request: Request, pk: int) -> Response:
-        until = campaigns.heartbeat(pk, self.person, str(self.body_as(HeldRequest)["token"]))
+        until = queue.heartbeat(pk, self.person, str(self.body_as(HeldRequest)["token"]))
         return Response({"held": until is not None})
 
 

@@ -18,7 +18,6 @@ from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
 from labelsite.autolabels.disputes import lines_of, words_on
-from labelsite.autolabels.loading import Check, load_estimates, load_scores, load_shard
 from labelsite.autolabels.models import EstimateRun, ScoreRun, Shard
 from labelsite.autolabels.parameters import method_in_words
 from labelsite.jobs.models import Job
@@ -28,18 +27,6 @@ from labelsite.problems.queries import as_records, with_steps
 from ml.errors import MisstepError
 from ml.policies.address import EXPECTED, fault_of
 from ml.whole_file import write_lines
-
-__all__ = [
-    "Check",
-    "Request",
-    "cancel_run",
-    "load_estimates",
-    "load_scores",
-    "load_shard",
-    "start_estimates",
-    "start_scores",
-    "start_search",
-]
 
 ESTIMATE_TASK = "labelsite.autolabels.tasks.run_estimates"
 SCORE_TASK = "labelsite.autolabels.tasks.run_scores"

@@ -15,9 +15,10 @@ from labelsite import storable
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.models import User
 from labelsite.asked import page_below, refused, wholes
-from labelsite.campaigns import arranging, progress, sections, services
+from labelsite.campaigns import arranging, ordering, progress, sections, services
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.forms import CampaignForm
+from labelsite.campaigns.membership import change_members, eligible_people, set_member_state
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, MemberState, Task, TaskKind
 
 PAGE = 50
@@ -115,7 +116,7 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
 @admin_required
 def reorder(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
-    changed = services.reorder(campaign)
+    changed = ordering.reorder(campaign)
     # Also the places, if they were to be arranged and are not.
     arranging.arrange_the_rest(campaign)
     text = ngettext("%(count)s task has a new place.", "%(count)s tasks have a new place.", changed)
@@ -128,10 +129,10 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
     if request.method == "POST" and person(request).is_admin:
         chosen, shown = _posted_people(request, "member"), _posted_people(request, "shown")
-        known = {user.pk for user in services.eligible_people()}
+        known = {user.pk for user in eligible_people()}
         # Who joined since the page was shown is on neither list, and stays.
         leaving = (shown - chosen).intersection(campaign.memberships.values_list("user_id", flat=True))
-        services.change_members(campaign, (chosen - shown) & known, leaving, person(request))
+        change_members(campaign, (chosen - shown) & known, leaving, person(request))
         messages.success(request, _("The members are saved."))
         return redirect("campaigns:members", pk)
     rows = progress.members(campaign)
@@ -142,7 +143,7 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
         "campaign": campaign,
         "rows": rows,
         "states": MemberState.choices,
-        "others": [user for user in services.eligible_people() if user.pk not in member_ids],
+        "others": [user for user in eligible_people() if user.pk not in member_ids],
     }
     return render(request, "campaigns/members.html", context)
 
@@ -157,7 +158,7 @@ def member_state(request: HttpRequest, pk: int, user_id: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
     state = request.POST.get("state", "")
     if state in MemberState.values:
-        services.set_member_state(campaign, user_id, state)
+        set_member_state(campaign, user_id, state)
     return redirect("campaigns:members", pk)
 
 

@@ -14,10 +14,12 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
+from labelsite.autolabels.loading import Check, load_scores
 from labelsite.autolabels.models import ScoreRun
-from labelsite.autolabels.services import Check, load_scores, start_scores
+from labelsite.autolabels.services import start_scores
 from labelsite.campaigns.models import Campaign, Ordering
-from labelsite.campaigns.services import top_of_queue, update_campaign
+from labelsite.campaigns.ordering import top_of_queue
+from labelsite.campaigns.services import update_campaign
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.jobs.shared_folder import in_var
