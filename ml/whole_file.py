@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from ml.errors import MisstepError
+from ml.json_lines import as_line
 
 
 @contextmanager
@@ -35,6 +36,13 @@ def whole_file(path: Path) -> Iterator[TextIO]:
     except (OSError, MisstepError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise MisstepError(f"{path}: {why}; what was written is whole, and stands in {beside}") from error
+
+
+def write_lines(path: Path, rows: Iterable[Any]) -> None:
+    """Writes rows as JSON Lines, all of them or, where one cannot be made or written, none."""
+    with whole_file(path) as stream:
+        for row in rows:
+            stream.write(as_line(row))
 
 
 def refuse_unwritable(path: Path) -> None:

@@ -1,4 +1,7 @@
-"""A superscript is a digit to `str.isdigit` and no number to `int`: no page may fail over one."""
+"""What looks like a number and is none: no page may fail over it.
+
+A superscript is a digit to `str.isdigit` and no number to `int`, which refuses more than 4,300 digits, too.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from ml.errors import MisstepError
 from tests.autolabels.files import small_tree
 from tests.factories import make_campaign, make_estimate_run, make_task, make_token, make_user
 
-ODD = "²"
+ODD = ("²", "9" * 5000)
 SHOWN = [
     ("/autolabels/", "before"),
     ("/autolabels/{run}/", "after"),
@@ -23,6 +26,7 @@ SHOWN = [
     ("/campaigns/{campaign}/comparison/", "of"),
     ("/campaigns/{campaign}/comparison/", "run"),
     ("/campaigns/{campaign}/comparison/disagreements/", "after"),
+    ("/campaigns/{campaign}/exits/", "before"),
     ("/my-day/", "before"),
     ("/snapshots/", "before"),
     ("/training/", "before"),
@@ -52,29 +56,39 @@ def rows(db: None) -> dict[str, int]:
     return {"campaign": task.campaign_id, "task": task.pk, "tree": tree.pk, "run": tree.run_id}
 
 
+@pytest.fixture(params=ODD, ids=["superscript", "endless"])
+def odd(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.mark.parametrize(("address", "name"), SHOWN)
-def test_a_page_passes_over_what_is_no_number(client: Client, rows, address: str, name: str) -> None:
+def test_a_page_passes_over_what_is_no_number(
+    client: Client, rows, odd: str, address: str, name: str
+) -> None:
     client.force_login(make_user("admin"))
-    assert client.get(address.format(**rows), {name: ODD}).status_code == 200
+    assert client.get(address.format(**rows), {name: odd}).status_code == 200
 
 
 @pytest.mark.parametrize(("address", "name"), SENT)
 def test_a_form_passes_over_or_refuses_what_is_no_number(
-    client: Client, rows, address: str, name: str
+    client: Client, rows, odd: str, address: str, name: str
 ) -> None:
     client.force_login(make_user("admin"))
-    assert client.post(address.format(**rows), {name: ODD, "kind": "gold"}).status_code in (200, 302)
+    assert client.post(address.format(**rows), {name: odd, "kind": "gold"}).status_code in (200, 302)
 
 
 @pytest.mark.parametrize(("address", "name"), REFUSED)
-def test_the_api_refuses_what_is_no_number(client: Client, rows, address: str, name: str) -> None:
+def test_the_api_refuses_what_is_no_number(client: Client, rows, odd: str, address: str, name: str) -> None:
     headers = {"Authorization": f"Token {make_token(make_user('admin'))}"}
-    assert client.get(address.format(**rows), {name: ODD}, headers=headers).status_code == 400
+    assert client.get(address.format(**rows), {name: odd}, headers=headers).status_code == 400
 
 
-def test_ids_in_files_and_settings_are_refused_as_any_other_text(monkeypatch) -> None:
-    with pytest.raises(MisstepError, match="the output names '²'"):
-        identity_of(ODD)
-    monkeypatch.setenv("LEASE_SECONDS", ODD)
+def test_ids_in_files_are_refused_as_any_other_text(odd: str) -> None:
+    with pytest.raises(MisstepError, match=f"the output names '{odd[0]}"):
+        identity_of(odd)
+
+
+def test_settings_refuse_a_superscript_as_any_other_text(monkeypatch) -> None:
+    monkeypatch.setenv("LEASE_SECONDS", "²")
     with pytest.raises(ImproperlyConfigured, match="LEASE_SECONDS is '²'"):
         whole_number("LEASE_SECONDS", 1)

@@ -19,6 +19,10 @@ class Role(models.TextChoices):
 
 
 class People(UserManager["User"]):
+    def who_can_log_in(self) -> models.QuerySet[User]:
+        """People, not machines, and only those that no admin has locked out."""
+        return self.filter(is_machine=False, is_active=True)
+
     def create_superuser(
         self, username: str, email: str | None = None, password: str | None = None, **fields: Any
     ) -> User:

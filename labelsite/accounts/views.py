@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
 
 from labelsite.accounts import services
-from labelsite.accounts.access import admin_required, person
+from labelsite.accounts.access import HtmxHttpRequest, admin_required, person
 from labelsite.accounts.forms import (
     LoginForm,
     NewPersonForm,
@@ -228,11 +228,11 @@ def _people_page(
 
 @require_POST
 @admin_required
-def update_person(request: HttpRequest, pk: int) -> HttpResponse:
+def update_person(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """Saves one row of the page, which sends it at each change and gets the row as it stands then."""
     user = get_object_or_404(User, pk=pk)
     refusal = _refused(user, request)
-    if getattr(request, "htmx", False):
+    if request.htmx:
         context = {
             "item": User.objects.get(pk=pk), "said_of": pk, "refusal": refusal, "roles": Role.choices,
         }  # fmt: skip

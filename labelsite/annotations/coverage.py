@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Task, TaskKind, TaskState
-from labelsite.campaigns.services import open_again
+from labelsite.campaigns.settling import open_again
 
 BATCH = 500
 

@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from labelsite.accounts.access import person, reviewer_required
 from labelsite.annotations.exits import PAGE, exits_of
 from labelsite.annotations.models import EXITS
+from labelsite.asked import page_below
 from labelsite.campaigns.models import Campaign
 
 
@@ -17,16 +18,13 @@ def exits(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=campaign_id)
     kind = request.GET.get("kind", "")
     kind = kind if kind in EXITS else ""
-    rows = exits_of(campaign, kind)
-    if (before := request.GET.get("before", "")).isdecimal():
-        rows = rows.filter(pk__lt=int(before))
-    page = list(rows[: PAGE + 1])
+    page = page_below(exits_of(campaign, kind), request.GET.get("before", ""), PAGE)
     context = {
         "campaign": campaign,
         "membership": campaign.memberships.filter(user=person(request)).first(),
         "kind": kind,
         "kinds": [(reason.value, reason.label) for reason in EXITS],
-        "rows": page[:PAGE],
-        "further": page[PAGE - 1].pk if len(page) > PAGE else None,
+        "rows": page.rows,
+        "further": page.further,
     }
     return render(request, "annotations/exits.html", context)

@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation, FinishReason, first_mistake_sql
 from labelsite.annotations.services import verdict_of
+from labelsite.asked import page_below
 from labelsite.campaigns.models import TaskKind
 
 PAGE = 25
@@ -72,13 +73,13 @@ def today(user: User) -> dict[str, Any]:
     }
 
 
-def entries(user: User, before: int | None) -> tuple[list[Entry], int | None]:
+def entries(user: User, before: str = "") -> tuple[list[Entry], int | None]:
     """A page of the history, newest first, and the id that the next page starts below."""
     rows = mine(user).select_related("task__campaign", "task__solution__problem").order_by("-id")
-    page = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-    newest = newest_by_campaign(user, {row.task.campaign_id for row in page})
-    shown = [_entry(row, is_newest=newest[row.task.campaign_id] == row.task_id) for row in page[:PAGE]]
-    return shown, page[PAGE - 1].pk if len(page) > PAGE else None
+    page = page_below(rows, before, PAGE)
+    newest = newest_by_campaign(user, {row.task.campaign_id for row in page.rows})
+    shown = [_entry(row, is_newest=newest[row.task.campaign_id] == row.task_id) for row in page.rows]
+    return shown, page.further
 
 
 def newest_by_campaign(user: User, campaigns: set[int]) -> dict[int, int]:

@@ -109,8 +109,7 @@ def _rows(annotation: Annotation) -> list[dict[str, Any]]:
 def my_day(request: HttpRequest) -> HttpResponse:
     """What I did, how fast, and how gold items and others saw it."""
     user = person(request)
-    before = request.GET.get("before", "")
-    entries, further = history.entries(user, int(before) if before.isdecimal() else None)
+    entries, further = history.entries(user, request.GET.get("before", ""))
     context = {
         "today": history.today(user),
         "days": history.days(user),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labelsite import storable
-from labelsite.accounts.access import admin_required, person
+from labelsite.accounts.access import HtmxHttpRequest, admin_required, person
 from labelsite.annotations import uploads
 from labelsite.annotations.import_campaigns import near_names
 from labelsite.annotations.import_forms import ImportForm, UploadForm
@@ -58,9 +58,9 @@ def upload_file(request: HttpRequest) -> HttpResponse:
 
 @admin_required
 @require_safe
-def import_preview(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
+def import_preview(request: HtmxHttpRequest, identity: uuid.UUID) -> HttpResponse:
     upload = _get_upload(identity)
-    if getattr(request, "htmx", False):
+    if request.htmx:
         target = _target(_suggested_campaign(request, upload), "begins_paused" in request.GET)
         return render(request, "annotations/import_campaign.html", target)
     guess = formats.guess(upload.path)

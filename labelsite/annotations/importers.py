@@ -22,14 +22,11 @@ from labelsite.annotations.import_summary import ImportSummary
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.autolabels.executions import FENCE, start_executions
 from labelsite.campaigns.archive import refuse_archived
+from labelsite.campaigns.gold import fill_gold, renew_gold
+from labelsite.campaigns.membership import open_to_everyone
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Ordering, Task
-from labelsite.campaigns.services import (
-    add_tasks,
-    fill_gold,
-    open_to_everyone,
-    place_new,
-    renew_gold,
-)
+from labelsite.campaigns.ordering import place_new
+from labelsite.campaigns.services import add_tasks
 from labelsite.problems.models import Problem, Solution, Step
 from labelsite.problems.services import StoredSolution, store_batches
 from labelsite.problems.streaming import rare_collections

@@ -8,11 +8,13 @@ from typing import Any
 
 from django.db import connection
 
+from labelsite.accounts.models import User
+from labelsite.annotations import screening
 from labelsite.annotations.models import Annotation
 from labelsite.annotations.services import draft_of
 from labelsite.campaigns.models import Campaign, Exposure, Ordering
 from labelsite.campaigns.priority_reasons import reason_text
-from labelsite.campaigns.queue import NothingLeft
+from labelsite.campaigns.queue import NothingLeft, desk_of
 from labelsite.statements import Statement
 
 # Steps that other annotators wrote stay out; so do gold, kind and whether the answer is right.
@@ -96,6 +98,17 @@ def _payload(campaign: Campaign, row: tuple[Any, ...], *, sees_machine: bool) ->
         "asks_reason": campaign.asks_reason,
         "guideline_version": campaign.guideline_version,
     }
+
+
+def next_payload(campaign: int, user: User, besides: int | None = None) -> dict[str, Any]:
+    """The task that is the person's next, or why there is none; raises Campaign.DoesNotExist."""
+    desk = desk_of(campaign, user)
+    found = screening.claim_at(desk, user, besides=besides)
+    return (
+        nothing_payload(found)
+        if isinstance(found, NothingLeft)
+        else task_payload(desk.campaign, user.pk, found)
+    )
 
 
 def nothing_payload(nothing: NothingLeft) -> dict[str, Any]:

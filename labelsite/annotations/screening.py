@@ -5,9 +5,11 @@ from __future__ import annotations
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
 from labelsite.annotations.store import verdict
+from labelsite.campaigns import queue
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.models import Campaign, TaskKind
-from labelsite.campaigns.services import Desk, NothingLeft, Reason
+from labelsite.campaigns.queue import Desk
+from labelsite.campaigns.reasons import NothingLeft, Reason
 
 
 def judge(campaign: Campaign, annotator: int) -> str | None:
@@ -29,8 +31,8 @@ def claim_at(desk: Desk, annotator: User, *, besides: int | None = None) -> int 
     Whoever came back to a campaign did them in an earlier membership, and a screening set can be made smaller: no
     submission will come for them to be judged by.
     """
-    found = campaigns.claim_at(desk, annotator, besides=besides)
+    found = queue.claim_at(desk, annotator, besides=besides)
     is_waiting = isinstance(found, NothingLeft) and found.reason == Reason.SCREENING_WAITS
     if is_waiting and judge(desk.campaign, annotator.pk):
-        return campaigns.claim_at(campaigns.desk_of(desk.campaign.pk, annotator), annotator, besides=besides)
+        return queue.claim_at(queue.desk_of(desk.campaign.pk, annotator), annotator, besides=besides)
     return found

@@ -19,9 +19,10 @@ from labelsite.annotations.conflicts import AlreadySubmitted, Closed, KeyReused,
 from labelsite.annotations.judgement import Judgement, Lawful, Option, Unlawful
 from labelsite.annotations.models import EXITS, Annotation, FinishReason
 from labelsite.annotations.store import look, options_of, store, verdict, verdicts_on
-from labelsite.campaigns import services as campaigns
+from labelsite.campaigns.leases import LeaseLost, hold, hold_of, take_up
 from labelsite.campaigns.models import Assignment, AssignmentState, Exposure, Task, TaskKind
-from labelsite.campaigns.services import LeaseLost
+from labelsite.campaigns.services import set_kind
+from labelsite.campaigns.settling import one_look_settles, settle
 from labelsite.deadlocks import again_after_deadlock
 
 __all__ = ["LeaseLost", "Unlawful", "reveal", "revise", "save_draft", "submit", "undo"]
@@ -89,11 +90,11 @@ def submit(
             if annotation := _submit_alone(pk, owner, str(token), idempotency_key, said):
                 return annotation
         with transaction.atomic():
-            lease = campaigns.hold(pk, owner)
+            lease = hold(pk, owner)
             if lease.state == AssignmentState.SUBMITTED:
                 return _replayed(lease, idempotency_key, said)
             lawful = _checked(lease.task, options_of(lease.task), said)
-            campaigns.take_up(lease, str(token))
+            take_up(lease, str(token))
             guideline = _guideline_seen(lease.task, said)
             digest = rules.digest_of(said)
             annotation = _stored(
@@ -115,7 +116,7 @@ def _submit_alone(
     """
     lease, options = look(assignment, annotator)
     is_held = lease.state == AssignmentState.LEASED and str(lease.token) == token
-    if said.written or not is_held or not campaigns.one_look_settles(lease.task):
+    if said.written or not is_held or not one_look_settles(lease.task):
         return None
     lawful, guideline = _checked(lease.task, options, said), _guideline_seen(lease.task, said)
     return store(lease, lawful, key, guideline_version=guideline, digest=rules.digest_of(said), alone=True)
@@ -174,7 +175,7 @@ def verdict_of(annotation: Annotation) -> int | str:
 
 def _after_submission(task: Task, annotation: Annotation) -> None:
     if task.kind == TaskKind.WORK:
-        campaigns.settle(task, *verdicts_on(task))
+        settle(task, *verdicts_on(task))
     elif task.kind == TaskKind.SCREENING:
         screening.judge(task.campaign, annotation.annotator_id)
 
@@ -185,8 +186,8 @@ def set_task_kind(task: Task, kind: str, gold: Sequence[int] | None) -> None:
 
     Raises ValidationError.
     """
-    fresh = campaigns.set_kind(task, kind, gold)
-    campaigns.settle(fresh, *verdicts_on(fresh))
+    fresh = set_kind(task, kind, gold)
+    settle(fresh, *verdicts_on(fresh))
 
 
 def may_revise(annotation: Annotation) -> bool:
@@ -246,7 +247,7 @@ def revise(
     """A correction: a new live revision beside the old one. `revision` is the one that the page had opened."""
     said = judgement if isinstance(judgement, Judgement) else rules.parse(judgement)
     with transaction.atomic():
-        lease = campaigns.hold_of(annotation.task_id, annotation.annotator_id)
+        lease = hold_of(annotation.task_id, annotation.annotator_id)
         if repeated := Annotation.objects.filter(idempotency_key=idempotency_key).first():
             return _same(repeated, annotation.task_id, annotation.annotator_id, said)
         live = Annotation.objects.select_related("task__campaign").get(

@@ -11,8 +11,8 @@ from django.db.models import Max
 from labelsite.annotations import judgement as rules
 from labelsite.annotations.judgement import Lawful, Option
 from labelsite.annotations.models import Annotation, FinishReason, first_mistake_sql
+from labelsite.campaigns.leases import LEASE_COLUMNS, LEASE_TABLES, lease_from, submission
 from labelsite.campaigns.models import Assignment, Task
-from labelsite.campaigns.services import LEASE_COLUMNS, LEASE_TABLES, lease_from, submission
 from labelsite.problems.models import Solution, Step, StepSource
 from labelsite.statements import Columns, Statement
 

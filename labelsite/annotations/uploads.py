@@ -135,7 +135,7 @@ def start_import(
         },
         created_by=created_by,
         task_name=TASK,
-        title=(_("Import %(file)s") % {"file": upload.name})[:200],
+        title=_("Import %(file)s") % {"file": upload.name},
     )
 
 

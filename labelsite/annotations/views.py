@@ -11,14 +11,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 from labelsite.accounts.access import person
-from labelsite.annotations import screening, services
+from labelsite.annotations import services
 from labelsite.annotations.json_requests import Body, json_post, uuid_in, whole_in
 from labelsite.annotations.page import page_configuration
-from labelsite.annotations.payload import nothing_payload, task_payload
-from labelsite.campaigns import services as campaigns
+from labelsite.annotations.payload import next_payload
+from labelsite.campaigns import queue
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Campaign
-from labelsite.campaigns.services import NothingLeft
 
 
 @never_cache
@@ -48,13 +47,9 @@ def _next_payload(request: HttpRequest, campaign_id: int, besides: object) -> di
     user = person(request)
     in_hand = besides if isinstance(besides, int) else None
     try:
-        desk = campaigns.desk_of(campaign_id, user)
+        return next_payload(campaign_id, user, besides=in_hand)
     except Campaign.DoesNotExist as error:
         raise Http404 from error
-    found = screening.claim_at(desk, user, besides=in_hand)
-    if isinstance(found, NothingLeft):
-        return nothing_payload(found)
-    return task_payload(desk.campaign, user.pk, found)
 
 
 @json_post
@@ -67,7 +62,7 @@ def draft(request: HttpRequest, body: Body, assignment_id: int) -> dict[str, Any
 
 @json_post
 def heartbeat(request: HttpRequest, body: Body, assignment_id: int) -> dict[str, Any]:
-    until = campaigns.heartbeat(assignment_id, person(request), uuid_in(body, "token"))
+    until = queue.heartbeat(assignment_id, person(request), uuid_in(body, "token"))
     return {"held": until is not None}
 
 

@@ -10,9 +10,10 @@ from django.http import Http404
 from rest_framework.exceptions import ParseError
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import BaseParser, JSONParser
-from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from labelsite.accounts.models import User
@@ -36,8 +37,7 @@ class AdminWrites(BasePermission):
     """Everyone who may look may look; only admins change anything."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        reads = request.method in ("GET", "HEAD", "OPTIONS")
-        return reads or bool(request.user.is_authenticated and request.user.is_admin)
+        return request.method in SAFE_METHODS or bool(request.user.is_authenticated and request.user.is_admin)
 
 
 class JsonBody(JSONParser):
@@ -68,6 +68,12 @@ class Endpoint(APIView):
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Any]:
         return problems.handle
+
+    def body_as(self, shape: type[BaseSerializer[Any]], instance: Any = None, **options: Any) -> Any:
+        """What the request's body says in this shape; raises ValidationError, a 400, where it has another."""
+        wanted = shape(instance, data=self.request.data, **options)
+        wanted.is_valid(raise_exception=True)
+        return wanted.validated_data
 
     @functools.cached_property
     def person(self) -> User:

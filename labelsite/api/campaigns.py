@@ -12,9 +12,8 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labelsite.annotations import screening
 from labelsite.annotations import services as labeling
-from labelsite.annotations.payload import nothing_payload, task_payload
+from labelsite.annotations.payload import next_payload
 from labelsite.annotations.pulling import UnknownAnnotation, pulled
 from labelsite.api import lines
 from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, NewestFirst
@@ -30,13 +29,11 @@ from labelsite.api.serializers import (
     HeldSerializer,
     NextTaskSerializer,
     ProblemSerializer,
-    campaigns_visible_to,
 )
-from labelsite.campaigns import archive
+from labelsite.campaigns import archive, membership, queue
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Campaign
-from labelsite.campaigns.services import NothingLeft
 
 KEY_HEADER = "Idempotency-Key"
 EXCLUDED = ("leave_out", "include")
@@ -57,7 +54,7 @@ class CampaignList(Endpoint, ListAPIView[Campaign]):
 
     def get_queryset(self) -> Any:
         is_archive = self.request.query_params.get("archived") == "1"
-        return campaigns_visible_to(self.person).filter(is_archived=is_archive)
+        return Campaign.objects.visible_to(self.person).filter(is_archived=is_archive)
 
     @extend_schema(parameters=[OpenApiParameter("archived", str, enum=["1"])])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -70,9 +67,7 @@ class CampaignList(Endpoint, ListAPIView[Campaign]):
 
     @extend_schema(request=CampaignSerializer, responses={201: CampaignSerializer, 400: ProblemSerializer})
     def post(self, request: Request) -> Response:
-        wanted = CampaignSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        fields = dict(wanted.validated_data)
+        fields = dict(self.body_as(CampaignSerializer))
         members = fields.pop("members", [])
         campaign = campaigns.create_campaign(
             fields.pop("name"), created_by=self.person, members=members, **fields
@@ -96,9 +91,7 @@ class CampaignDetail(Endpoint):
     )
     def patch(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        wanted = CampaignSerializer(campaign, data=request.data, partial=True)
-        wanted.is_valid(raise_exception=True)
-        changes = dict(wanted.validated_data)
+        changes = dict(self.body_as(CampaignSerializer, campaign, partial=True))
         members = changes.pop("members", None)
         if (is_archived := changes.pop("is_archived", None)) is not None:
             archive.set_archived(campaign, is_archived, self.person)
@@ -107,7 +100,7 @@ class CampaignDetail(Endpoint):
             changes.pop("is_paused", None)
         campaign = campaigns.update_campaign(campaign, changes, by=self.person)
         if members is not None:
-            campaigns.set_members(campaign, {user.pk for user in members}, self.person)
+            membership.set_members(campaign, {user.pk for user in members}, self.person)
         return Response(CampaignSerializer(campaign).data)
 
     @extend_schema(responses={204: None, 404: ProblemSerializer, 422: ProblemSerializer})
@@ -123,10 +116,7 @@ class NextTask(Endpoint):
     @extend_schema(request=None, responses={200: NextTaskSerializer, 404: ProblemSerializer})
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        found = screening.claim_at(campaigns.desk_of(campaign.pk, self.person), self.person)
-        if isinstance(found, NothingLeft):
-            return Response(nothing_payload(found))
-        return Response(task_payload(campaign, self.person.pk, found))
+        return Response(next_payload(campaign.pk, self.person))
 
 
 class Heartbeat(Endpoint):
@@ -134,9 +124,7 @@ class Heartbeat(Endpoint):
 
     @extend_schema(request=HeldRequest, responses={200: HeldSerializer})
     def post(self, request: Request, pk: int) -> Response:
-        wanted = HeldRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        until = campaigns.heartbeat(pk, self.person, str(wanted.validated_data["token"]))
+        until = queue.heartbeat(pk, self.person, str(self.body_as(HeldRequest)["token"]))
         return Response({"held": until is not None})
 
 
@@ -148,9 +136,7 @@ class Draft(Endpoint):
         responses={200: DraftSerializer, 404: ProblemSerializer, 409: ProblemSerializer},
     )
     def put(self, request: Request, pk: int) -> Response:
-        wanted = DraftRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        given = wanted.validated_data
+        given = self.body_as(DraftRequest)
         version, held = labeling.save_draft(
             pk, self.person, str(given["token"]), given["version"], given["draft"]
         )
@@ -172,9 +158,7 @@ class Annotations(Endpoint):
         },
     )
     def post(self, request: Request) -> Response:
-        wanted = AnnotationRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        given = wanted.validated_data
+        given = self.body_as(AnnotationRequest)
         annotation = labeling.submit(
             given["assignment"],
             str(given["token"]),

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
-from rest_framework.generics import ListAPIView
-from rest_framework.request import Request
-from rest_framework.response import Response
+from rest_framework.generics import ListAPIView, RetrieveAPIView
 
 from labelsite.api.base import Endpoint, IsReviewer, NewestFirst
 from labelsite.api.serializers import ProblemSerializer
@@ -60,15 +58,13 @@ class CheckpointList(Endpoint, ListAPIView[Checkpoint]):
     queryset = Checkpoint.objects.select_related("run")
 
 
-class CheckpointDetail(Endpoint):
+@extend_schema_view(get=extend_schema(responses={200: CheckpointDetailSerializer, 404: ProblemSerializer}))
+class CheckpointDetail(Endpoint, RetrieveAPIView[Checkpoint]):
     """One checkpoint with its card."""
 
     needs = (IsReviewer,)
-
-    @extend_schema(responses={200: CheckpointDetailSerializer, 404: ProblemSerializer})
-    def get(self, request: Request, pk: int) -> Response:
-        checkpoint = get_object_or_404(Checkpoint.objects.select_related("run"), pk=pk)
-        return Response(CheckpointDetailSerializer(checkpoint).data)
+    serializer_class = CheckpointDetailSerializer
+    queryset = Checkpoint.objects.select_related("run")
 
 
 class CheckpointEvaluations(Endpoint, ListAPIView[Evaluation]):

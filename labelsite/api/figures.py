@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
-from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -164,7 +163,7 @@ class Comparison(Endpoint):
         responses={200: ComparisonSerializer, 404: ProblemSerializer},
     )
     def get(self, request: Request, pk: int) -> Response:
-        lens = lens_for(cast(HttpRequest, request), pk)
+        lens = lens_for(request.query_params, pk)
         has_gold = Task.objects.filter(campaign=lens.campaign, gold__isnull=False).exists()
         found = overview(lens.campaign, lens.run, lens.against, has_gold)
         return Response(ComparisonSerializer(_figures(found, lens.run.pk if lens.run else None)).data)

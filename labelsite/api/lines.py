@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from labelsite.annotations.models import Annotation
 from labelsite.snapshots.annotation_lines import labelled_rows
 from ml.formats import prm800k
 from ml.formats.records import METADATA
+from ml.json_lines import as_line
 from ml.records import LabelledSolution
 
 CONTENT_TYPE = "application/x-ndjson"
@@ -23,14 +23,13 @@ def response(annotations: QuerySet[Annotation], shape: str, name: str) -> Stream
     """The annotations in one of SHAPES, as a download."""
     streamed = StreamingHttpResponse(_lines(annotations, shape), content_type=CONTENT_TYPE)
     streamed["Content-Disposition"] = f'attachment; filename="{name}"'
-    streamed["X-Content-Type-Options"] = "nosniff"
     return streamed
 
 
 def _lines(annotations: QuerySet[Annotation], shape: str) -> Iterator[str]:
     for row, labelled in labelled_rows(annotations):
         record = prm800k.write_record(labelled) if shape == "prm800k" else _own_shape(row, labelled)
-        yield json.dumps(record, ensure_ascii=False) + "\n"
+        yield as_line(record)
 
 
 def _own_shape(row: Annotation, labelled: LabelledSolution) -> dict[str, Any]:

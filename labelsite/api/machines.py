@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
-from rest_framework.generics import ListAPIView
+from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,10 +15,11 @@ from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, IsReviewer, Newes
 from labelsite.api.known_fields import OnlyKnownFields
 from labelsite.api.problems import BadRequest
 from labelsite.api.serializers import ProblemSerializer
+from labelsite.asked import whole
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.progress import progress_of
 from labelsite.campaigns.access import campaign_or_404
-from labelsite.campaigns.models import Task, TaskKind, TaskState
+from labelsite.campaigns.ordering import waiting
 from labelsite.comparison.services import start_campaign_estimates
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.training.models import Checkpoint, TrainingRun
@@ -111,9 +112,7 @@ class CampaignEstimates(Endpoint):
     )
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        wanted = EstimatesRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        run = start_campaign_estimates(campaign, self.person, **wanted.validated_data)
+        run = start_campaign_estimates(campaign, self.person, **self.body_as(EstimatesRequest))
         return Response(_estimates(run), status=202)
 
 
@@ -158,21 +157,17 @@ class Trainings(Endpoint, ListAPIView[TrainingRun]):
         responses={202: TrainingSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request) -> Response:
-        wanted = TrainingRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        run = start_training(**wanted.validated_data, created_by=self.person)
+        run = start_training(**self.body_as(TrainingRequest), created_by=self.person)
         return Response(TrainingSerializer(run).data, status=202)
 
 
-class Training(Endpoint):
+@extend_schema_view(get=extend_schema(responses={200: TrainingSerializer, 404: ProblemSerializer}))
+class Training(Endpoint, RetrieveAPIView[TrainingRun]):
     """One training run, and the checkpoint that it left."""
 
     needs = (IsReviewer,)
-
-    @extend_schema(responses={200: TrainingSerializer, 404: ProblemSerializer})
-    def get(self, request: Request, pk: int) -> Response:
-        run = get_object_or_404(TrainingRun.objects.select_related("checkpoint"), pk=pk)
-        return Response(TrainingSerializer(run).data)
+    serializer_class = TrainingSerializer
+    queryset = TrainingRun.objects.select_related("checkpoint")
 
 
 class CampaignScores(Endpoint):
@@ -186,9 +181,7 @@ class CampaignScores(Endpoint):
     )
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        wanted = ScoresRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        run = score_campaign(wanted.validated_data["checkpoint"], campaign, self.person)
+        run = score_campaign(self.body_as(ScoresRequest)["checkpoint"], campaign, self.person)
         return Response(ScoresSerializer(run).data, status=202)
 
 
@@ -203,10 +196,8 @@ class Queue(Endpoint):
     )
     def get(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        limit = request.query_params.get("limit", "50")
-        if not limit.isdecimal() or not 1 <= int(limit) <= LONGEST_QUEUE:
-            raise BadRequest(f"limit is {limit!r}, expected a number from 1 to {LONGEST_QUEUE}")
-        queue = Task.objects.filter(
-            campaign=campaign, kind=TaskKind.WORK, state=TaskState.OPEN, remaining__gt=0
-        ).order_by("-priority", "pk")
-        return Response(QueuedTaskSerializer(queue[: int(limit)], many=True).data)
+        asked = request.query_params.get("limit", "50")
+        limit = whole(asked)
+        if limit is None or not 1 <= limit <= LONGEST_QUEUE:
+            raise BadRequest(f"limit is {asked!r}, expected a number from 1 to {LONGEST_QUEUE}")
+        return Response(QueuedTaskSerializer(waiting(campaign)[:limit], many=True).data)

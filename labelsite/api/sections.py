@@ -111,9 +111,7 @@ class Sections(Endpoint):
     )
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        wanted = SectionRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        given = wanted.validated_data
+        given = self.body_as(SectionRequest)
         moved = sections.assign(_tasks(campaign, given), given["name"])
         return Response({"name": given["name"], "moved": moved})
 
@@ -128,9 +126,7 @@ class Sections(Endpoint):
     )
     def patch(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        wanted = RenameRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        given = wanted.validated_data
+        given = self.body_as(RenameRequest)
         _known(campaign, "name", [given["name"]])
         if given["new_name"] != given["name"]:
             sections.rename(campaign, given["name"], given["new_name"])
@@ -148,9 +144,7 @@ class MemberSections(Endpoint):
     def put(self, request: Request, pk: int, username: str) -> Response:
         campaign = campaign_or_404(self.person, pk)
         member = get_object_or_404(campaign.memberships, user__username=username)
-        wanted = KeptRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        kept = list(dict.fromkeys(wanted.validated_data["sections"]))
+        kept = list(dict.fromkeys(self.body_as(KeptRequest)["sections"]))
         _known(campaign, "sections", kept)
         sections.restrict(campaign, member.user_id, kept)
         return Response({"sections": kept})

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from django.db.models import QuerySet
 from rest_framework import serializers
 
 from labelsite.accounts.models import User
-from labelsite.annotations.import_forms import FORMAT_CHOICES
 from labelsite.annotations.models import FinishReason
 from labelsite.api.known_fields import OnlyKnownFields
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Protocol
 from labelsite.jobs.models import Job
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.storable import LARGEST_ID
+from ml import formats
+from ml.errors import MisstepError
 from ml.targets import LabelRule
 
 ANNOTATOR_FIELDS = (
@@ -82,7 +82,7 @@ class CampaignSerializer(OnlyKnownFields, serializers.ModelSerializer[Campaign])
     screening_threshold = serializers.FloatField(min_value=0, max_value=1, required=False)
     members = serializers.SlugRelatedField(
         slug_field="username",
-        queryset=User.objects.filter(is_machine=False, is_active=True),
+        queryset=User.objects.who_can_log_in(),
         many=True,
         write_only=True,
         required=False,
@@ -132,7 +132,7 @@ class ImportRequest(OnlyKnownFields):
         default=False, help_text="a campaign that this makes gives out nothing until somebody lets it go on"
     )
     format = serializers.ChoiceField(
-        choices=[name for name, _ in FORMAT_CHOICES], required=False, help_text="guessed when missing"
+        choices=list(formats.FORMATS), required=False, help_text="guessed when missing"
     )
 
 
@@ -140,14 +140,9 @@ class RuleField(serializers.DictField):
     """The choices of a label rule; missing ones have their defaults."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        given = super().to_internal_value(data)
-        unknown = sorted(set(given) - set(LabelRule.__dataclass_fields__))
-        if unknown:
-            known = ", ".join(LabelRule.__dataclass_fields__)
-            raise serializers.ValidationError(f"{', '.join(unknown)}: expected some of {known}")
         try:
-            return asdict(LabelRule(**given))
-        except Exception as error:
+            return asdict(LabelRule.of(super().to_internal_value(data)))
+        except MisstepError as error:
             raise serializers.ValidationError(str(error)) from error
 
 
@@ -288,10 +283,3 @@ class AnnotationSerializer(serializers.Serializer[Any]):
     first_mistake = serializers.IntegerField(allow_null=True)
     trajectory = serializers.ListField(child=serializers.IntegerField())
     created_at = serializers.DateTimeField()
-
-
-def campaigns_visible_to(user: User) -> QuerySet[Campaign]:
-    """Every campaign for reviewers and admins; for annotators those in which they may label."""
-    if user.is_reviewer:
-        return Campaign.objects.all()
-    return Campaign.objects.filter(memberships__user=user, is_archived=False)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.generics import ListAPIView
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,7 +14,7 @@ from labelsite.api.base import AdminWrites, Endpoint, IsReviewer, NewestFirst
 from labelsite.api.lines import CONTENT_TYPE
 from labelsite.api.serializers import JobSerializer, ProblemSerializer, SnapshotRequest, SnapshotSerializer
 from labelsite.jobs.models import Job
-from labelsite.snapshots import views as pages
+from labelsite.snapshots.downloads import part_response, streamed
 from labelsite.snapshots.exports import (
     ALTERNATIVES,
     NEUTRAL,
@@ -57,9 +55,7 @@ class SnapshotList(Endpoint, ListAPIView[Snapshot]):
         },
     )
     def post(self, request: Request) -> Response:
-        wanted = SnapshotRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        given: dict[str, Any] = wanted.validated_data
+        given = self.body_as(SnapshotRequest)
         frozen = freeze_or_queue(
             given["campaign"], given["labels"], LabelRule(**given["rule"]), given.get("name"), self.person
         )
@@ -68,14 +64,13 @@ class SnapshotList(Endpoint, ListAPIView[Snapshot]):
         return Response(SnapshotSerializer(frozen).data, status=201)
 
 
-class SnapshotDetail(Endpoint):
+@extend_schema_view(get=extend_schema(responses={200: SnapshotSerializer, 404: ProblemSerializer}))
+class SnapshotDetail(Endpoint, RetrieveAPIView[Snapshot]):
     """One snapshot."""
 
     needs = (IsReviewer,)
-
-    @extend_schema(responses={200: SnapshotSerializer, 404: ProblemSerializer})
-    def get(self, request: Request, pk: int) -> Response:
-        return Response(SnapshotSerializer(_get_snapshot(pk)).data)
+    serializer_class = SnapshotSerializer
+    queryset = Snapshot.objects.all()
 
 
 class SnapshotManifest(Endpoint):
@@ -95,7 +90,7 @@ class SnapshotPart(Endpoint):
 
     @extend_schema(responses=LINES)
     def get(self, request: Request, pk: int, number: int) -> HttpResponseBase:
-        return pages.part_response(_get_snapshot(pk), number)
+        return part_response(_get_snapshot(pk), number)
 
 
 class SnapshotPrm800k(Endpoint):
@@ -106,7 +101,7 @@ class SnapshotPrm800k(Endpoint):
     @extend_schema(responses=LINES)
     def get(self, request: Request, pk: int) -> HttpResponseBase:
         snapshot = _get_snapshot(pk)
-        return pages.streamed(prm800k_lines(snapshot), snapshot, "prm800k.jsonl")
+        return streamed(prm800k_lines(snapshot), snapshot, "prm800k.jsonl")
 
 
 class SnapshotStepwise(Endpoint):
@@ -127,4 +122,4 @@ class SnapshotStepwise(Endpoint):
             neutral=request.query_params.get("neutral"),
             alternatives=request.query_params.get("alternatives", "rows"),
         )
-        return pages.streamed(stepwise_lines(snapshot, choices), snapshot, "stepwise.jsonl")
+        return streamed(stepwise_lines(snapshot, choices), snapshot, "stepwise.jsonl")

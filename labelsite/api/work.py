@@ -31,9 +31,7 @@ class Imports(Endpoint):
         responses={202: JobSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request) -> Response:
-        wanted = ImportRequest(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        given = wanted.validated_data
+        given = self.body_as(ImportRequest)
         upload = uploads.keep(given["file"].name, given["file"].chunks(), self.person, given["campaign"])
         format = given.get("format") or formats.guess(upload.path)
         if format is None:

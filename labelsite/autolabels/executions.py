@@ -6,7 +6,6 @@ alternative with code by itself, behind the chosen steps before it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +23,7 @@ from labelsite.problems.models import Step, Verdict
 from labelsite.problems.services import store_outcomes
 from ml.errors import MisstepError
 from ml.segmentation import split_code
+from ml.whole_file import write_lines
 
 TASK = "labelsite.autolabels.tasks.run_executions"
 JOB_SIZE = 2000
@@ -74,13 +74,9 @@ def without_outcome(campaign: str) -> list[int]:
 
 def prepare_paths(job: Job, folder: Path) -> None:
     """Write the paths for the child to run."""
-    beside = folder / "paths.partial"
-    with beside.open("w", encoding="utf-8") as file:
-        for last, texts in _paths(job.spec["solutions"]):
-            file.write(
-                json.dumps({"id": str(last), "problem": "-", "steps": texts}, ensure_ascii=False) + "\n"
-            )
-    beside.replace(folder / "paths.jsonl")
+    paths = _paths(job.spec["solutions"])
+    rows = ({"id": str(last), "problem": "-", "steps": texts} for last, texts in paths)
+    write_lines(folder / "paths.jsonl", rows)
 
 
 def load_executions(path: Path, check: Check = lambda: None) -> dict[str, Any]:

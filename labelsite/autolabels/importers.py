@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labelsite.asked import whole
 from ml.errors import MisstepError
 from ml.json_lines import storable
 from ml.result_lines import Refusal, objects_in
@@ -133,6 +134,7 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 
 def identity_of(value: str) -> int:
-    if not value.isdecimal():
+    identity = whole(value)
+    if identity is None:
         raise MisstepError(f"the output names {value!r}, expected the id of a solution or problem")
-    return int(value)
+    return identity

@@ -45,8 +45,8 @@ class RunProgress:
     def can_resume(self) -> bool:
         return self.state in (JobState.FAILED, JobState.CANCELLED)
 
-    @property
-    def state_name(self) -> str:
+    def get_state_display(self) -> str:
+        """In words; named as a job's own, so that one template shows both."""
         return str(JobState(self.state).label)
 
 
@@ -84,9 +84,9 @@ def loaded_histogram(run: EstimateRun, low: float) -> list[int]:
     return [counts.get(place, 0) for place in range(BINS)]
 
 
-def lowest_q(run: EstimateRun) -> float:
-    """Where the method's Q-values begin: rStar rewards a wrong end with -1."""
-    return -1.0 if run.method == "rstar" else 0.0
+def lowest_q(method: str) -> float:
+    """Where a method's Q-values begin: rStar rewards a wrong end with -1."""
+    return -1.0 if method == "rstar" else 0.0
 
 
 def bin_names(low: float) -> list[str]:

@@ -6,7 +6,6 @@ on the queue. `loading.py` joins them again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,6 @@ from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
 from labelsite.autolabels.disputes import lines_of, words_on
-from labelsite.autolabels.loading import Check, load_estimates, load_scores, load_shard
 from labelsite.autolabels.models import EstimateRun, ScoreRun, Shard
 from labelsite.autolabels.parameters import method_in_words
 from labelsite.jobs.models import Job
@@ -28,19 +26,7 @@ from labelsite.problems.models import Problem, Solution
 from labelsite.problems.queries import as_records, with_steps
 from ml.errors import MisstepError
 from ml.policies.address import EXPECTED, fault_of
-from ml.whole_file import whole_file
-
-__all__ = [
-    "Check",
-    "Request",
-    "cancel_run",
-    "load_estimates",
-    "load_scores",
-    "load_shard",
-    "start_estimates",
-    "start_scores",
-    "start_search",
-]
+from ml.whole_file import write_lines
 
 ESTIMATE_TASK = "labelsite.autolabels.tasks.run_estimates"
 SCORE_TASK = "labelsite.autolabels.tasks.run_scores"
@@ -124,7 +110,17 @@ def start_estimates(
         "method": method_in_words(method),
         "count": len(ids),
     }
-    return _start_run(request, title, "solutions", ids, source, shard_size, created_by, task_name, spec or {})
+    return _start_run(
+        request,
+        title,
+        "solutions",
+        ids,
+        source,
+        shard_size=shard_size,
+        created_by=created_by,
+        task_name=task_name,
+        spec=spec,
+    )
 
 
 def start_search(
@@ -149,7 +145,7 @@ def start_search(
         "count": len(ids),
     }
     source = ["--problems", "{in}/problems.jsonl"]
-    return _start_run(request, title, "problems", ids, source, shard_size, created_by, ESTIMATE_TASK, {})
+    return _start_run(request, title, "problems", ids, source, shard_size=shard_size, created_by=created_by)
 
 
 def start_scores(
@@ -179,7 +175,7 @@ def start_scores(
             queue="gpu",
             created_by=created_by,
             task_name=task_name,
-            title=title[:200],
+            title=title,
         )
         return ScoreRun.objects.create(name=title[:120], job=job, checkpoint_sha256=checkpoint_sha256)
 
@@ -193,16 +189,16 @@ def cancel_run(run: EstimateRun) -> None:
 def prepare_input(job: Job, folder: Path) -> None:
     """Write the job's solutions or problems for the child to read; called at the start of every attempt."""
     if "decided" in job.spec:
-        _write_lines(folder / "decided.jsonl", lines_of(job.spec["decided"]))
+        write_lines(folder / "decided.jsonl", lines_of(job.spec["decided"]))
     if "problems" in job.spec:
         problems = Problem.objects.filter(pk__in=job.spec["problems"]).order_by("pk")
         rows: Iterable[Mapping[str, Any]] = (
             {"id": str(problem.pk), "problem": problem.text, "answer": problem.answer} for problem in problems
         )
-        _write_lines(folder / "problems.jsonl", rows)
+        write_lines(folder / "problems.jsonl", rows)
         return
     solutions = Solution.objects.filter(pk__in=job.spec["solutions"]).order_by("pk")
-    _write_lines(
+    write_lines(
         folder / "solutions.jsonl",
         (
             {
@@ -224,10 +220,11 @@ def _start_run(
     kind: str,
     ids: Sequence[int],
     source: Sequence[str],
+    *,
     shard_size: int,
     created_by: User | None,
-    task_name: str,
-    spec: Mapping[str, Any],
+    task_name: str = ESTIMATE_TASK,
+    spec: Mapping[str, Any] | None = None,
 ) -> EstimateRun:
     parts = [ids[start : start + shard_size] for start in range(0, len(ids), shard_size)]
     with transaction.atomic():
@@ -239,25 +236,13 @@ def _start_run(
             seed=request.seed,
         )
         for number, part in enumerate(parts):
-            words = words_on(part if kind == "problems" else _problems_of(part))
             job = enqueue(
                 kind="ml",
                 verb="autolabel",
-                spec={
-                    **spec,
-                    **({"decided": words} if words else {}),
-                    kind: part,
-                    "arguments": [
-                        *source,
-                        *request.arguments(),
-                        *(DECIDED if words else ()),
-                        "--out",
-                        "{out}",
-                    ],
-                },
+                spec={**(spec or {}), **_spec_of(kind, part, [*source, *request.arguments()])},
                 created_by=created_by,
                 task_name=task_name,
-                title=(title if len(parts) == 1 else f"{title} · {number + 1}/{len(parts)}")[:200],
+                title=title if len(parts) == 1 else f"{title} · {number + 1}/{len(parts)}",
             )
             Shard.objects.create(run=run, number=number, job=job, size=len(part))
             if number == 0:
@@ -266,11 +251,16 @@ def _start_run(
     return run
 
 
+def _spec_of(kind: str, part: Sequence[int], arguments: Sequence[str]) -> dict[str, Any]:
+    """What one job is to do with its part of the run's solutions or problems, and people's word on their answers."""
+    words = words_on(part if kind == "problems" else _problems_of(part))
+    decided = {"decided": words} if words else {}
+    return {
+        **decided,
+        kind: part,
+        "arguments": [*arguments, *(DECIDED if words else ()), "--out", "{out}"],
+    }
+
+
 def _problems_of(solutions: Sequence[int]) -> QuerySet[Solution, int]:
     return Solution.objects.filter(pk__in=solutions).order_by().values_list("problem", flat=True)
-
-
-def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    with whole_file(path) as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from labelsite.autolabels import executions, services
+from labelsite.autolabels import executions, loading, services
 from labelsite.celery import application
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import perform
@@ -32,8 +32,8 @@ def load_executions(job: Job, folder: Path, check: Callable[[], None]) -> dict[s
 
 
 def load_estimates(job: Job, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
-    return services.load_shard(job.shard, folder, check)
+    return loading.load_shard(job.shard, folder, check)
 
 
 def load_scores(job: Job, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
-    return services.load_scores(job.score_run, folder / "scores.jsonl", check)
+    return loading.load_scores(job.score_run, folder / "scores.jsonl", check)

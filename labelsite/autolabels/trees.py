@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext
 
+from labelsite.autolabels.progress import lowest_q
 from labelsite.autolabels.wording import pruned_in_words, verdict_in_words
 from ml.segmentation import split_code
 
@@ -87,8 +88,7 @@ class TreeView:
 
     @property
     def lowest_q(self) -> float:
-        """Where the method's Q-values begin: rStar rewards a wrong end with -1."""
-        return -1.0 if self.data.get("method") == "rstar" else 0.0
+        return lowest_q(str(self.data.get("method")))
 
     @property
     def columns(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +15,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.accounts.access import HtmxHttpRequest, admin_required, person, reviewer_required
+from labelsite.accounts.forms import errors_of
 from labelsite.accounts.models import User
+from labelsite.asked import page_below, refused, whole
 from labelsite.autolabels import disputes, services
 from labelsite.autolabels.budget import budget_for_search
 from labelsite.autolabels.forms import ProblemSearchForm, TreeFileForm
@@ -39,6 +40,7 @@ from labelsite.problems.models import Problem
 from labelsite.problems.streaming import in_chunks
 from ml.errors import MisstepError
 from ml.formats.math_aps import write_record
+from ml.json_lines import as_line
 
 PAGE = 50
 
@@ -51,23 +53,21 @@ def _runs() -> QuerySet[EstimateRun]:
 
 
 @reviewer_required
-def run_list(request: HttpRequest) -> HttpResponse:
+def run_list(request: HtmxHttpRequest) -> HttpResponse:
     """Every run, the newest first, with its progress while it works."""
-    before = request.GET.get("before", "")
-    runs = _runs().defer("parameters")
-    runs = runs.filter(pk__lt=int(before)) if before.isdecimal() else runs
-    rows = [(run, progress_of(run, run.shards.all())) for run in runs[: PAGE + 1]]
+    page = page_below(_runs().defer("parameters"), request.GET.get("before", ""), PAGE)
+    rows = [(run, progress_of(run, run.shards.all())) for run in page.rows]
     context = {
-        "rows": rows[:PAGE],
-        "next_before": rows[PAGE - 1][0].pk if len(rows) > PAGE else None,
+        "rows": rows,
+        "next_before": page.further,
         "is_moving": any(progress.is_moving for _run, progress in rows),
     }
-    name = "autolabels/list_live.html" if _is_htmx(request) else "autolabels/list.html"
+    name = "autolabels/list_live.html" if request.htmx else "autolabels/list.html"
     return render(request, name, context)
 
 
 @reviewer_required
-def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
+def run_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """One run: live while it works; its solutions or trees once they are loaded."""
     run = get_object_or_404(_runs(), pk=pk)
     progress = progress_of(run, run.shards.all())
@@ -77,14 +77,14 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "progress": progress,
         "chart": _histogram(run, progress),
     }
-    if _is_htmx(request) and progress.is_moving:
+    if request.htmx and progress.is_moving:
         return render(request, "autolabels/run_live.html", context)
     context |= _page_of_results(run, request.GET.get("after", ""))
     context["unanswered"] = run.unanswered_problems.select_related("problem").order_by("pk")
     # What nobody has decided yet comes first.
     disputed = run.disputed_answers.select_related("problem", "decided_by")
     context["disputed"] = disputed.order_by("-verdict", "pk")[:PAGE]
-    if _is_htmx(request):
+    if request.htmx:
         # The last live answer brings the whole page's end: reload it once.
         response = HttpResponse()
         response["HX-Refresh"] = "true"
@@ -93,7 +93,7 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @admin_required
-def search(request: HttpRequest) -> HttpResponse:
+def search(request: HtmxHttpRequest) -> HttpResponse:
     """Start a search of fresh problems, with what it should cost told before."""
     counts = Problem.objects.filter(answer__isnull=False).values_list("source").annotate(n=Count("pk"))
     sources = list(counts.order_by("source"))
@@ -109,7 +109,7 @@ def search(request: HttpRequest) -> HttpResponse:
     budget = budget_for_search(
         _first_problems(chosen), *(chosen[n] for n in ("method", "policy", "rollouts"))
     )
-    name = "autolabels/budget.html" if _is_htmx(request) else "autolabels/search.html"
+    name = "autolabels/budget.html" if request.htmx else "autolabels/search.html"
     return render(request, name, {"form": form, "budget": budget})
 
 
@@ -129,7 +129,7 @@ def open_trees(request: HttpRequest) -> HttpResponse:
     """Take in a file of MATH-APS trees."""
     form = TreeFileForm(request.POST, request.FILES)
     if not form.is_valid():
-        messages.error(request, str(next(iter(form.errors.values()))[0]))
+        messages.error(request, errors_of(form))
         return redirect("autolabels:list")
     file = form.cleaned_data["file"]
     suffix = ".jsonl.gz" if file.name.endswith(".gz") else ".jsonl"
@@ -174,23 +174,19 @@ def decide_answer(request: HttpRequest, pk: int, answer: int) -> HttpResponse:
     found = get_object_or_404(DisputedAnswer, pk=answer, run=pk)
     verdict = request.POST.get("verdict")
     if verdict not in ("right", "wrong"):
-        return HttpResponse(
-            f"verdict {verdict!r}, expected right or wrong",
-            status=400,
-            content_type="text/plain; charset=utf-8",
-        )
+        return refused(f"verdict {verdict!r}, expected right or wrong")
     disputes.decide(found, verdict == "right", person(request))
     return redirect(reverse("autolabels:run", args=[pk]) + "#disputed")
 
 
 @reviewer_required
-def tree(request: HttpRequest, pk: int) -> HttpResponse:
+def tree(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """One search tree as a drawing to read and walk."""
     found = get_object_or_404(SearchTree.objects.select_related("run", "problem"), pk=pk)
     toggled = parse_toggled(request.GET.get("toggled", ""))
-    selected = request.GET.get("node", "")
     view = TreeView(found.data, toggled, is_all_open=request.GET.get("all") == "1")
-    number = int(selected) if selected.isdecimal() and int(selected) < len(view.nodes) else None
+    selected = whole(request.GET.get("node", ""))
+    number = selected if selected is not None and selected < len(view.nodes) else None
     address = reverse("autolabels:tree", args=[pk])
     context: dict[str, Any] = {
         "tree": found,
@@ -198,7 +194,7 @@ def tree(request: HttpRequest, pk: int) -> HttpResponse:
         "counts": view.counts(),
         "drawing": tree_svg(view, address, reverse("autolabels:node", args=[pk, 0]), toggled, number),
     }
-    if _is_htmx(request):
+    if request.htmx:
         return render(request, "autolabels/tree_pane.html", context)
     if number is not None:
         context |= _node_context(view, number)
@@ -219,9 +215,7 @@ def node(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 def export_tree(request: HttpRequest, pk: int) -> HttpResponse:
     """The tree as one line of MATH-APS JSON."""
     found = get_object_or_404(SearchTree, pk=pk)
-    response = HttpResponse(
-        json.dumps(write_record(found.data), ensure_ascii=False) + "\n", content_type="application/jsonl"
-    )
+    response = HttpResponse(as_line(write_record(found.data)), content_type="application/jsonl")
     response["Content-Disposition"] = f'attachment; filename="tree-{pk}.jsonl"'
     return response
 
@@ -231,9 +225,7 @@ def export_run(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """All trees of a run as MATH-APS JSON, one a line."""
     run = get_object_or_404(EstimateRun, pk=pk)
     chunks = in_chunks(run.trees.only("data").order_by("pk"), 50)
-    lines = (
-        json.dumps(write_record(tree.data), ensure_ascii=False) + "\n" for chunk in chunks for tree in chunk
-    )
+    lines = (as_line(write_record(tree.data)) for chunk in chunks for tree in chunk)
     response = StreamingHttpResponse(lines, content_type="application/jsonl")
     response["Content-Disposition"] = f'attachment; filename="trees-of-run-{pk}.jsonl"'
     return response
@@ -253,7 +245,7 @@ def _q_value(node: TreeNode) -> float:
 
 
 def _histogram(run: EstimateRun, progress: RunProgress) -> Any:
-    low = lowest_q(run)
+    low = lowest_q(run.method)
     counts = loaded_histogram(run, low) if run.loaded_at else []
     if not any(counts):
         # Trees have no estimates in the tables: what the search last reported of its best paths stays.
@@ -271,7 +263,7 @@ def _histogram(run: EstimateRun, progress: RunProgress) -> Any:
 
 
 def _page_of_results(run: EstimateRun, after: str) -> dict[str, Any]:
-    start = int(after) if after.isdecimal() and len(after) < 18 else 0
+    start = whole(after) or 0
     trees = list(
         run.trees.filter(pk__gt=start).select_related("problem").defer("data").order_by("pk")[: PAGE + 1]
     )
@@ -288,7 +280,3 @@ def _page_of_results(run: EstimateRun, after: str) -> dict[str, Any]:
         "next_after": numbers[PAGE - 1] if len(numbers) > PAGE else None,
         "is_first_page": not start,
     }
-
-
-def _is_htmx(request: HttpRequest) -> bool:
-    return bool(getattr(request, "htmx", False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import Http404
+from django.shortcuts import get_object_or_404
 
 from labelsite.accounts.models import User
 from labelsite.campaigns.models import Campaign
@@ -13,11 +13,4 @@ def campaign_or_404(user: User, pk: int) -> Campaign:
 
     An archived one exists for its members no more.
     """
-    campaign = Campaign.objects.filter(pk=pk).first()
-    if campaign is None or not (user.is_reviewer or _is_for(user, campaign)):
-        raise Http404
-    return campaign
-
-
-def _is_for(user: User, campaign: Campaign) -> bool:
-    return not campaign.is_archived and campaign.memberships.filter(user=user).exists()
+    return get_object_or_404(Campaign.objects.visible_to(user), pk=pk)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from labelsite.accounts.access import admin_required, person
+from labelsite.asked import refused
 from labelsite.campaigns import archive
 from labelsite.campaigns.models import Campaign
 from ml.errors import MisstepError
@@ -20,8 +21,7 @@ def put_away(request: HttpRequest, pk: int) -> HttpResponse:
     """Archive the campaign (`is_archived=1`) or restore it (`is_archived=0`)."""
     wanted = request.POST.get("is_archived", "")
     if wanted not in ("0", "1"):
-        text = f"is_archived {wanted!r}, expected 0 or 1"
-        return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
+        return refused(f"is_archived {wanted!r}, expected 0 or 1")
     campaign = get_object_or_404(Campaign, pk=pk)
     archive.set_archived(campaign, wanted == "1", person(request))
     if wanted == "1":

@@ -59,7 +59,7 @@ def arrange(campaign: Campaign, *, places: bool, order: bool, told: Job | None =
     }
     title = _("arranging the tasks of %(campaign)s") % {"campaign": campaign.name}
     # No message: it would send a worker for what is done here.
-    job = enqueue("django", ARRANGE, spec, task_name=TASK, title=title[:200], is_announced=False)
+    job = enqueue("django", ARRANGE, spec, task_name=TASK, title=title, is_announced=False)
     transaction.on_commit(functools.partial(work_off, job.pk), robust=True)
 
 

@@ -49,14 +49,14 @@ def set_member_state(campaign: Campaign, user: int, state: str) -> None:
 
 def eligible_people() -> Iterable[User]:
     """Everyone who could be a member: people who can log in."""
-    return User.objects.filter(is_machine=False, is_active=True).order_by("role", "username")
+    return User.objects.who_can_log_in().order_by("role", "username")
 
 
 @transaction.atomic
 def add_everyone(campaign: Campaign, by: User | None = None) -> None:
     """Makes every annotator there is a member, and keeps the members there are."""
     _wait_for_newcomers()
-    annotators = User.objects.filter(is_machine=False, is_active=True, role=Role.ANNOTATOR)
+    annotators = User.objects.who_can_log_in().filter(role=Role.ANNOTATOR)
     change_members(campaign, set(annotators.values_list("pk", flat=True)), set(), by)
 
 

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from labelsite.accounts.models import User
 from labelsite.autolabels.models import EstimateRun, ScoreRun
 from labelsite.campaigns.guideline import as_html
 from labelsite.campaigns.priority_reasons import reason_text
@@ -40,6 +41,12 @@ class Ordering(models.TextChoices):
     UNCERTAINTY = "uncertainty", _("uncertain to the PRM")
     DISAGREEMENT = "disagreement", _("PRM and rollouts disagree")
     CONVINCING_WRONG = "convincing_wrong", _("convincing but wrong")
+
+
+class CampaignQuerySet(models.QuerySet["Campaign"]):
+    def visible_to(self, user: User) -> CampaignQuerySet:
+        """Every campaign for reviewers and admins; for annotators those in which they may label."""
+        return self if user.is_reviewer else self.filter(memberships__user=user, is_archived=False)
 
 
 class Campaign(models.Model):
@@ -77,6 +84,8 @@ class Campaign(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = CampaignQuerySet.as_manager()
 
     @property
     def guideline_html(self) -> SafeString:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from labelsite.campaigns.models import Campaign, Ordering, Task, TaskKind, TaskState
 from labelsite.campaigns.sweep import hold_the_sweep
@@ -96,12 +97,15 @@ def place_new(campaign: Campaign, after: int) -> None:
         after = batch[-1][0]
 
 
+def waiting(campaign: Campaign) -> QuerySet[Task]:
+    """The work that still wants somebody, in the order in which people would be given it."""
+    tasks = Task.objects.filter(campaign=campaign, kind=TaskKind.WORK, state=TaskState.OPEN, remaining__gt=0)
+    return tasks.order_by("-priority", "pk")
+
+
 def top_of_queue(campaign: Campaign, count: int = TOP) -> list[int]:
     """The ids of the tasks that people would be given next, in order."""
-    queue = Task.objects.filter(
-        campaign=campaign, kind=TaskKind.WORK, state=TaskState.OPEN, remaining__gt=0
-    ).order_by("-priority", "pk")
-    return list(queue.values_list("pk", flat=True)[:count])
+    return list(waiting(campaign).values_list("pk", flat=True)[:count])
 
 
 def _batch(campaign: Campaign, after: int) -> list[_Row]:

@@ -21,6 +21,7 @@ from labelsite.campaigns.models import (
     TaskKind,
     TaskState,
 )
+from labelsite.campaigns.ordering import waiting
 
 
 class Reason(StrEnum):
@@ -73,11 +74,11 @@ def why_nothing_is_left(
     if member_state == MemberState.SCREENING:
         return NothingLeft(Reason.SCREENING_WAITS)
     work = Task.objects.filter(campaign=campaign, kind=TaskKind.WORK)
-    if sections and work.exclude(section__in=sections).filter(state=TaskState.OPEN, remaining__gt=0).exists():
+    if sections and waiting(campaign).exclude(section__in=sections).exists():
         return NothingLeft(Reason.SECTION_IS_DONE)
     if not work.exists():
         return NothingLeft(Reason.NO_TASKS)
-    if work.filter(state=TaskState.OPEN, remaining__gt=0).exists():
+    if waiting(campaign).exists():
         # Only tasks that this person has already done have free places; anything else would have been claimed.
         return NothingLeft(Reason.YOUR_SHARE_IS_DONE)
     leases = Assignment.objects.filter(

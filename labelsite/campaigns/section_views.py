@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from labelsite import storable
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.forms import errors_of
+from labelsite.asked import wholes
 from labelsite.campaigns import progress, sections
 from labelsite.campaigns.models import Campaign, Task, TaskKind
 from labelsite.campaigns.section_forms import SectionFilter, SectionName
@@ -67,8 +68,7 @@ def _make(request: HttpRequest, campaign: Campaign) -> HttpResponse:
 def pick(request: HttpRequest, pk: int) -> HttpResponse:
     """Puts the tasks that were ticked in the queue into a section."""
     campaign = get_object_or_404(Campaign, pk=pk)
-    ids = [int(value) for value in request.POST.getlist("task") if value.isdecimal()]
-    rows = campaign.tasks.filter(pk__in=ids).exclude(kind=TaskKind.SCREENING)
+    rows = campaign.tasks.filter(pk__in=wholes(request.POST.getlist("task"))).exclude(kind=TaskKind.SCREENING)
     return _assign(request, campaign, rows, "campaigns:tasks")
 
 

@@ -13,26 +13,9 @@ from labelsite.accounts.models import User
 from labelsite.accounts.records import record
 from labelsite.campaigns import arranging
 from labelsite.campaigns.archive import refuse_archived
-from labelsite.campaigns.gold import correct_gold, fill_gold, positions_literal, renew_gold
-from labelsite.campaigns.leases import (
-    LEASE_COLUMNS,
-    LEASE_TABLES,
-    LeaseLost,
-    complete,
-    hold,
-    hold_of,
-    lease_from,
-    submission,
-    take_up,
-)
-from labelsite.campaigns.membership import (
-    add_everyone,
-    change_members,
-    eligible_people,
-    open_to_everyone,
-    set_member_state,
-    set_members,
-)
+from labelsite.campaigns.gold import positions_literal
+from labelsite.campaigns.leases import complete  # noqa: F401
+from labelsite.campaigns.membership import add_everyone, set_members
 from labelsite.campaigns.models import (
     Campaign,
     Membership,
@@ -41,59 +24,11 @@ from labelsite.campaigns.models import (
     TaskKind,
     TaskState,
 )
-from labelsite.campaigns.ordering import READS, place_new, reorder, top_of_queue
-from labelsite.campaigns.queue import (
-    EVERYBODY,
-    Desk,
-    claim_at,
-    claim_next,
-    desk_of,
-    heartbeat,
-)
-from labelsite.campaigns.reasons import NothingLeft, Reason
-from labelsite.campaigns.settling import one_look_settles, open_again, settle
-from labelsite.campaigns.sweep import release_expired_leases
+from labelsite.campaigns.ordering import READS
+from labelsite.campaigns.queue import EVERYBODY, claim_next  # noqa: F401
+from labelsite.campaigns.sweep import release_expired_leases  # noqa: F401
 from labelsite.jobs.models import Job
 from labelsite.problems.models import Solution
-
-__all__ = [
-    "LEASE_COLUMNS",
-    "LEASE_TABLES",
-    "Desk",
-    "LeaseLost",
-    "NothingLeft",
-    "Reason",
-    "add_everyone",
-    "add_tasks",
-    "change_members",
-    "claim_at",
-    "claim_next",
-    "complete",
-    "correct_gold",
-    "create_campaign",
-    "desk_of",
-    "eligible_people",
-    "fill_gold",
-    "heartbeat",
-    "hold",
-    "hold_of",
-    "judge_screening",
-    "lease_from",
-    "one_look_settles",
-    "open_again",
-    "open_to_everyone",
-    "place_new",
-    "release_expired_leases",
-    "renew_gold",
-    "reorder",
-    "set_member_state",
-    "set_members",
-    "settle",
-    "submission",
-    "take_up",
-    "top_of_queue",
-    "update_campaign",
-]
 
 
 def create_campaign(

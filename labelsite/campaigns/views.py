@@ -14,18 +14,14 @@ from django.views.decorators.http import require_POST
 from labelsite import storable
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.models import User
-from labelsite.campaigns import arranging, progress, sections, services
+from labelsite.asked import page_below, refused, wholes
+from labelsite.campaigns import arranging, ordering, progress, sections, services
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.forms import CampaignForm
+from labelsite.campaigns.membership import change_members, eligible_people, set_member_state
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, MemberState, Task, TaskKind
 
 PAGE = 50
-
-
-def visible_to(user: User) -> QuerySet[Campaign]:
-    """Every campaign for reviewers and admins, their own for annotators; none that was put away."""
-    rows = Campaign.objects.filter(is_archived=False).order_by("-id")
-    return rows if user.is_reviewer else rows.filter(memberships__user=user)
 
 
 @login_required
@@ -33,15 +29,13 @@ def campaigns(request: HttpRequest) -> HttpResponse:
     """Newest first, a page at a time by id; for reviewers and admins also those that were put away."""
     user = person(request)
     is_archive = user.is_reviewer and request.GET.get("archived") == "1"
-    archived = Campaign.objects.filter(is_archived=True).order_by("-id")
-    rows = archived if is_archive else visible_to(user)
-    if (before := request.GET.get("before", "")).isdecimal():
-        rows = rows.filter(pk__lt=int(before))
-    page = list(rows[: PAGE + 1])
+    archived = Campaign.objects.filter(is_archived=True)
+    rows = archived if is_archive else _in_use(user)
+    page = page_below(rows.order_by("-id"), request.GET.get("before", ""), PAGE)
     context = {
-        "rows": progress.for_person(user, page[:PAGE]),
+        "rows": progress.for_person(user, page.rows),
         "member_of": _member_of(user),
-        "further": page[PAGE - 1].pk if len(page) > PAGE else None,
+        "further": page.further,
         "is_archive": is_archive,
         "has_archived": user.is_reviewer and archived.exists(),
     }
@@ -52,8 +46,12 @@ def campaigns(request: HttpRequest) -> HttpResponse:
 def mine(request: HttpRequest) -> HttpResponse:
     """The fragment of the start page: where this person can go on labeling, or what goes on."""
     user = person(request)
-    rows = progress.for_person(user, visible_to(user).filter(is_paused=False)[:20])
+    rows = progress.for_person(user, _in_use(user).filter(is_paused=False).order_by("-id")[:20])
     return render(request, "campaigns/mine.html", {"rows": rows, "member_of": _member_of(user)})
+
+
+def _in_use(user: User) -> QuerySet[Campaign]:
+    return Campaign.objects.visible_to(user).filter(is_archived=False)
 
 
 def _member_of(user: User) -> set[int]:
@@ -109,8 +107,7 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
     """Stops or restarts new tasks; what is in people's hands can still be submitted."""
     wanted = request.POST.get("is_paused", "")
     if wanted not in ("0", "1"):
-        text = f"is_paused {wanted!r}, expected 0 or 1"
-        return HttpResponse(text, status=400, content_type="text/plain; charset=utf-8")
+        return refused(f"is_paused {wanted!r}, expected 0 or 1")
     services.set_paused(get_object_or_404(Campaign, pk=pk), wanted == "1", person(request))
     return redirect("campaigns:detail", pk)
 
@@ -119,7 +116,7 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
 @admin_required
 def reorder(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
-    changed = services.reorder(campaign)
+    changed = ordering.reorder(campaign)
     # Also the places, if they were to be arranged and are not.
     arranging.arrange_the_rest(campaign)
     text = ngettext("%(count)s task has a new place.", "%(count)s tasks have a new place.", changed)
@@ -132,10 +129,10 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
     if request.method == "POST" and person(request).is_admin:
         chosen, shown = _posted_people(request, "member"), _posted_people(request, "shown")
-        known = {user.pk for user in services.eligible_people()}
+        known = {user.pk for user in eligible_people()}
         # Who joined since the page was shown is on neither list, and stays.
         leaving = (shown - chosen).intersection(campaign.memberships.values_list("user_id", flat=True))
-        services.change_members(campaign, (chosen - shown) & known, leaving, person(request))
+        change_members(campaign, (chosen - shown) & known, leaving, person(request))
         messages.success(request, _("The members are saved."))
         return redirect("campaigns:members", pk)
     rows = progress.members(campaign)
@@ -146,13 +143,13 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
         "campaign": campaign,
         "rows": rows,
         "states": MemberState.choices,
-        "others": [user for user in services.eligible_people() if user.pk not in member_ids],
+        "others": [user for user in eligible_people() if user.pk not in member_ids],
     }
     return render(request, "campaigns/members.html", context)
 
 
 def _posted_people(request: HttpRequest, name: str) -> set[int]:
-    return {int(value) for value in request.POST.getlist(name) if value.isdecimal()}
+    return set(wholes(request.POST.getlist(name)))
 
 
 @require_POST
@@ -161,7 +158,7 @@ def member_state(request: HttpRequest, pk: int, user_id: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
     state = request.POST.get("state", "")
     if state in MemberState.values:
-        services.set_member_state(campaign, user_id, state)
+        set_member_state(campaign, user_id, state)
     return redirect("campaigns:members", pk)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, QueryDict
+from django.http import QueryDict
 from django.shortcuts import get_object_or_404
 
+from labelsite.asked import whole, wholes
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
 from labelsite.comparison.against import Against
@@ -28,7 +29,7 @@ class Lens:
     def against(self) -> Against:
         if self.labeler == "gold":
             return Against(is_gold=True)
-        chosen, others = ((int(name),) if name.isdecimal() else () for name in (self.labeler, self.other))
+        chosen, others = (tuple(wholes([name])) for name in (self.labeler, self.other))
         return Against(annotators=chosen, is_blind=self.is_blind, others=others)
 
     @property
@@ -46,23 +47,16 @@ class Lens:
         return urlencode(parts)
 
 
-def lens_for(request: HttpRequest, campaign_id: int) -> Lens:
-    """The view that a request asks for; 404 for a campaign or run that is not there.
+def lens_for(parameters: QueryDict, campaign_id: int) -> Lens:
+    """The view that the parameters of an address ask for; 404 for a campaign or run that is not there.
 
     Without a word on whose labels: people's, or gold where nobody has labeled yet.
     """
     campaign = get_object_or_404(Campaign.objects.select_related("estimate_run", "score_run"), pk=campaign_id)
-    asked = _number(request.GET, "run")
+    asked = whole(parameters.get("run", ""))
     run = get_object_or_404(EstimateRun, pk=asked) if asked else campaign.estimate_run
-    labeler = request.GET.get("of", "")
-    if not (labeler == "gold" or labeler.isdecimal()):
+    labeler = parameters.get("of", "")
+    if labeler != "gold" and whole(labeler) is None:
         labeler = ""
-    other = _number(request.GET, "with") if labeler.isdecimal() else None
-    return Lens(
-        campaign, run, labeler[:18], request.GET.get("blind") == "1", asked, str(other) if other else ""
-    )
-
-
-def _number(parameters: QueryDict, name: str) -> int | None:
-    value = parameters.get(name, "")
-    return int(value) if value.isdecimal() and len(value) < 18 else None
+    other = None if labeler in ("", "gold") else whole(parameters.get("with", ""))
+    return Lens(campaign, run, labeler, parameters.get("blind") == "1", asked, str(other) if other else "")

@@ -12,8 +12,9 @@ from labelsite.accounts.models import User
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.parameters import method_in_words
 from labelsite.autolabels.services import start_estimates
+from labelsite.campaigns.gold import correct_gold
 from labelsite.campaigns.models import Campaign, Task, TaskKind
-from labelsite.campaigns.services import correct_gold, set_kind, update_campaign
+from labelsite.campaigns.services import set_kind, update_campaign
 from labelsite.comparison.evidence import NONE
 from labelsite.comparison.models import Adjudication
 from labelsite.jobs.models import Job

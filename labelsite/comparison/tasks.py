@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from labelsite.autolabels.services import load_shard, prepare_input
+from labelsite.autolabels.loading import load_shard
+from labelsite.autolabels.services import prepare_input
 from labelsite.campaigns.models import Campaign
 from labelsite.celery import application
 from labelsite.comparison import services

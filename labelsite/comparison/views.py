@@ -12,8 +12,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.accounts.access import HtmxHttpRequest, admin_required, person, reviewer_required
 from labelsite.accounts.models import User
+from labelsite.asked import whole
 from labelsite.autolabels.budget import budget_for
 from labelsite.autolabels.forms import SearchForm
 from labelsite.autolabels.models import EstimateRun, SolutionEstimate
@@ -42,7 +43,7 @@ class KindLink:
 @reviewer_required
 def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """The figures of one campaign: people against the run, step by step, and people against people."""
-    lens = lens_for(request, campaign_id)
+    lens = lens_for(request.GET, campaign_id)
     has_gold = Task.objects.filter(campaign=lens.campaign, gold__isnull=False).exists()
     found = overview(lens.campaign, lens.run, lens.against, has_gold)
     labelers = User.objects.in_bulk([row.annotator for row in found.persons])
@@ -67,9 +68,9 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @reviewer_required
 def disagreement_list(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """The tasks on which people and the run differ, or people among themselves, one kind at a time."""
-    lens = lens_for(request, campaign_id)
+    lens = lens_for(request.GET, campaign_id)
     kind = _kind(request, lens)
-    after = int(request.GET["after"]) if request.GET.get("after", "").isdecimal() else 0
+    after = whole(request.GET.get("after", "")) or 0
     against = _against(lens, kind)
     numbers = disagreements.task_ids(lens.campaign, lens.run, kind, after, against=against)
     context = {
@@ -90,7 +91,7 @@ def disagreement_list(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @reviewer_required
 def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
     """One solution with every opinion on its steps side by side, and the reviewer's decision."""
-    lens = lens_for(request, campaign_id)
+    lens = lens_for(request.GET, campaign_id)
     form = None
     shown = _task(lens.campaign, task_id)
     if request.method == "POST":
@@ -123,7 +124,7 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
 
 
 @admin_required
-def estimate(request: HttpRequest, campaign_id: int) -> HttpResponse:
+def estimate(request: HtmxHttpRequest, campaign_id: int) -> HttpResponse:
     """Start a run over the campaign's solutions, with what it should cost told before."""
     campaign = get_object_or_404(Campaign, pk=campaign_id)
     form = SearchForm(request.POST or request.GET or None)
@@ -138,7 +139,7 @@ def estimate(request: HttpRequest, campaign_id: int) -> HttpResponse:
     solutions = Solution.objects.filter(tasks__campaign=campaign)
     budget = budget_for(solutions, chosen["method"], chosen["policy"], chosen["rollouts"])
     context = {"campaign": campaign, "form": form, "budget": budget}
-    name = "autolabels/budget.html" if getattr(request, "htmx", False) else "comparison/estimate_form.html"
+    name = "autolabels/budget.html" if request.htmx else "comparison/estimate_form.html"
     return render(request, name, context)
 
 

@@ -179,7 +179,7 @@ class _Watch:
 
     def _obey(self) -> None:
         if self.lease.lost.is_set():
-            raise LostLease(f"{self.job}: attempt {self.job.attempt} no longer holds it")
+            raise LostLease(self.job)
         if not self.lease.cancelled.is_set() and not self.stop.is_asked:
             return
         if self.asked_to_stop_at is None:

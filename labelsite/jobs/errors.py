@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from labelsite.jobs.models import Job
+
 
 class LostLease(Exception):
     """Another runner has the job now, or nobody has; this one must write nothing more."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(f"{job}: attempt {job.attempt} no longer holds it")
 
 
 class JobCancelled(Exception):

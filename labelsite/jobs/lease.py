@@ -134,7 +134,7 @@ class Lease:
     def check(self) -> None:
         """Raise LostLease if the claim is gone, JobCancelled if somebody asked for the end."""
         if self.lost.is_set():
-            raise LostLease(f"{self.job}: attempt {self.job.attempt} no longer holds it")
+            raise LostLease(self.job)
         if self.cancelled.is_set():
             raise JobCancelled(f"{self.job} was cancelled")
 
@@ -196,4 +196,4 @@ def hold_row(job: Job) -> None:
     """Lock the job's row until the transaction ends; raise LostLease if this attempt no longer holds it."""
     held = Job.objects.select_for_update().filter(pk=job.pk, attempt=job.attempt, state=JobState.RUNNING)
     if not held.exists():
-        raise LostLease(f"{job}: attempt {job.attempt} no longer holds it")
+        raise LostLease(job)

@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 # The verb of the jobs that whoever asks for them runs at once, often in a web request.
 ARRANGE = "arrange"
 
+TITLE_LENGTH = 200
+
 
 class JobState(models.TextChoices):
     QUEUED = "queued", _("queued")
@@ -53,7 +55,7 @@ def folder_token() -> str:
 
 
 class Job(models.Model):
-    title = models.CharField(max_length=200)
+    title = models.CharField(max_length=TITLE_LENGTH)
     kind = models.CharField(max_length=8, choices=JobKind.choices, default=JobKind.ML)
     # The verb of `python -m ml`, or the name of work that Django itself does ("import").
     verb = models.CharField(max_length=40)

@@ -25,7 +25,7 @@ from labelsite.accounts.models import User
 from labelsite.celery import application
 from labelsite.jobs import child, errors, shared_folder
 from labelsite.jobs.lease import Lease, claim, has_vanished, hold_row
-from labelsite.jobs.models import Job, JobKind, JobState
+from labelsite.jobs.models import TITLE_LENGTH, Job, JobKind, JobState
 from labelsite.jobs.outages import outage_pause
 from labelsite.jobs.stopping import stopped_once
 from ml.errors import MisstepError
@@ -76,7 +76,7 @@ def enqueue(
         queue=queue,
         created_by=created_by,
         task_name=task_name,
-        title=title or verb,
+        title=(title or verb)[:TITLE_LENGTH],
         maximum_attempts=maximum_attempts,
     )
     if is_announced:

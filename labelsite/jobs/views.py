@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
-from django_htmx.middleware import HtmxDetails
 
+from labelsite.accounts.access import HtmxHttpRequest
 from labelsite.jobs import services, wording
 from labelsite.jobs.access import job_or_404, obedient_job_or_404
 from labelsite.jobs.models import Job, JobState, Worker
@@ -19,12 +19,6 @@ from labelsite.jobs.series import curves, tail
 from labelsite.jobs.workers import queues_served
 
 PAGE_SIZE = 50
-
-
-class HtmxHttpRequest(HttpRequest):
-    """A request as django-htmx's middleware leaves it."""
-
-    htmx: HtmxDetails
 
 
 @login_required

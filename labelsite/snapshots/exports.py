@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ from labelsite.snapshots.services import ANNOTATIONS_FILE, folder_of
 from labelsite.snapshots.verifying import open_whole
 from ml.errors import MisstepError
 from ml.formats import prm800k, stepwise
+from ml.json_lines import as_line
 from ml.records import (
     Annotation,
     FinishReason,
@@ -59,12 +59,6 @@ def annotations_entry(snapshot: Snapshot) -> dict[str, Any]:
     return found
 
 
-def as_lines(records: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """Records as JSON Lines."""
-    for record in records:
-        yield json.dumps(record, ensure_ascii=False) + "\n"
-
-
 def prm800k_lines(snapshot: Snapshot) -> Iterator[str]:
     """PRM800K JSON Lines: people's annotations as they are, or the decided labels of other snapshots."""
     if snapshot.labels == LabelSource.HUMAN:
@@ -72,14 +66,14 @@ def prm800k_lines(snapshot: Snapshot) -> Iterator[str]:
             yield from (line.decode() for line in stream)
         return
     for row in read_snapshot(folder_of(snapshot)):
-        yield from as_lines([prm800k.write_record(_labelled(row, snapshot))])
+        yield as_line(prm800k.write_record(_labelled(row, snapshot)))
 
 
 def stepwise_lines(snapshot: Snapshot, choices: StepwiseChoices) -> Iterator[str]:
     """Rows `{prompt, completions, labels}` of the decided labels, and of rated alternatives if wanted."""
     rule = frozen_rule(snapshot.manifest, snapshot.labels)
     for row in read_snapshot(folder_of(snapshot)):
-        yield from as_lines(_stepwise_rows(row, choices, rule))
+        yield from map(as_line, _stepwise_rows(row, choices, rule))
 
 
 def _stepwise_rows(row: SnapshotRow, choices: StepwiseChoices, rule: LabelRule) -> Iterator[dict[str, Any]]:

@@ -49,7 +49,7 @@ def start_freeze(
         },
         created_by=created_by,
         task_name=TASK,
-        title=(_("Freeze %(campaign)s") % {"campaign": campaign.name})[:200],
+        title=_("Freeze %(campaign)s") % {"campaign": campaign.name},
     )
 
 

@@ -38,6 +38,7 @@ from labelsite.snapshots.runs import run_for
 from labelsite.snapshots.verifying import MANIFEST_FILE, Damaged, require_whole
 from labelsite.snapshots.words import in_words
 from ml.errors import MisstepError
+from ml.json_lines import as_line
 from ml.snapshot import SnapshotRow, read_snapshot, write_snapshot
 from ml.targets import LabelRule
 from ml.whole_file import whole_file
@@ -116,8 +117,7 @@ def export(snapshot: Snapshot, target: Path) -> None:
 
     Raises Damaged where the copy is not what was frozen.
     """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise MisstepError(f"{target} already holds files, expected a new or empty folder")
+    refuse_used(target)
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -133,6 +133,12 @@ def export(snapshot: Snapshot, target: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         why = error.strerror if isinstance(error, OSError) else error
         raise MisstepError(f"{target}: {why}, expected a folder that can be written") from error
+
+
+def refuse_used(target: Path) -> None:
+    """Raises MisstepError where an `export` to `target` would meet other files."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise MisstepError(f"{target} already holds files, expected a new or empty folder")
 
 
 def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
@@ -244,7 +250,7 @@ def _write_annotations(folder: Path, campaign: Campaign) -> dict[str, Any]:
     digest, rows = hashlib.sha256(), 0
     with (folder / ANNOTATIONS_FILE).open("wb") as stream:
         for record in prm800k_lines(annotations):
-            line = (json.dumps(record, ensure_ascii=False) + "\n").encode()
+            line = as_line(record).encode()
             stream.write(line)
             digest.update(line)
             rows += 1

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.asked import page_below, refused
 from labelsite.jobs.models import Job
-from labelsite.snapshots.exports import StepwiseChoices, annotations_entry, prm800k_lines, stepwise_lines
+from labelsite.snapshots.downloads import annotations_response, attached, part_response, streamed
+from labelsite.snapshots.exports import StepwiseChoices, prm800k_lines, stepwise_lines
 from labelsite.snapshots.forms import FreezeForm
 from labelsite.snapshots.freezing import freeze_or_queue
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.rule_words import rule_in_words
-from labelsite.snapshots.services import ANNOTATIONS_FILE, folder_of
-from labelsite.snapshots.verifying import Damaged, open_whole, require_whole
+from labelsite.snapshots.verifying import Damaged
 from labelsite.snapshots.words import in_words
 from ml.errors import MisstepError
 
 PAGE_SIZE = 50
-JSON_LINES = "application/x-ndjson"
 
 
 @reviewer_required
@@ -64,14 +63,12 @@ def freeze_snapshot(request: HttpRequest) -> HttpResponse:
 
 def _list_page(request: HttpRequest, form: FreezeForm, status: int = 200) -> HttpResponse:
     snapshots = Snapshot.objects.select_related("campaign", "created_by").order_by("-pk")
-    before = request.GET.get("before", "")
-    if before.isdecimal():
-        snapshots = snapshots.filter(pk__lt=int(before))
-    page = list(snapshots.counted().defer("campaign__guideline")[: PAGE_SIZE + 1])
+    listed = snapshots.counted().defer("campaign__guideline")
+    page = page_below(listed, request.GET.get("before", ""), PAGE_SIZE)
     context = {
         "form": form,
-        "snapshots": page[:PAGE_SIZE],
-        "older": page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None,
+        "snapshots": page.rows,
+        "older": page.further,
     }
     return render(request, "snapshots/list.html", context, status=status)
 
@@ -104,7 +101,7 @@ def snapshot_detail(request: HttpRequest, pk: int) -> HttpResponse:
 def download_manifest(request: HttpRequest, pk: int) -> HttpResponseBase:
     snapshot = _get_snapshot(pk)
     body = json.dumps(snapshot.manifest, indent=2, ensure_ascii=False) + "\n"
-    return _attached(HttpResponse(body, content_type="application/json"), snapshot, "manifest.json")
+    return attached(HttpResponse(body, content_type="application/json"), snapshot, "manifest.json")
 
 
 def _refuses_damage(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -153,41 +150,5 @@ def download_stepwise(request: HttpRequest, pk: int) -> HttpResponseBase:
             neutral=request.GET.get("neutral") or None, alternatives=request.GET.get("alternatives", "rows")
         )
     except MisstepError as error:
-        return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
+        return refused(str(error))
     return streamed(stepwise_lines(snapshot, choices), snapshot, "stepwise.jsonl")
-
-
-def part_response(snapshot: Snapshot, number: int) -> HttpResponseBase:
-    """One part file as it lies on disk; 404 for a part that the manifest does not name."""
-    parts = snapshot.manifest["parts"]
-    if number >= len(parts):
-        raise Http404("no such part")
-    file = open_whole(folder_of(snapshot), parts[number])
-    return _attached(FileResponse(file, content_type=JSON_LINES), snapshot, f"part-{number:05d}.jsonl")
-
-
-def annotations_response(snapshot: Snapshot) -> HttpResponseBase:
-    """Each person's annotation as a PRM800K line; 404 for a snapshot without people's labels."""
-    if not snapshot.manifest.get("files"):
-        raise Http404("this snapshot holds no annotations")
-    file = open_whole(folder_of(snapshot), annotations_entry(snapshot))
-    return _attached(FileResponse(file, content_type=JSON_LINES), snapshot, ANNOTATIONS_FILE)
-
-
-def streamed(lines: Iterator[str], snapshot: Snapshot, name: str) -> HttpResponseBase:
-    """Lines sent as they are made, so that neither memory nor the first byte waits for the last.
-
-    The first of them says that all is well, so what they are made of is looked at before.
-    """
-    require_whole(folder_of(snapshot), snapshot.manifest)
-    return _attached(StreamingHttpResponse(lines, content_type=JSON_LINES), snapshot, name)
-
-
-def _attached(response: HttpResponseBase, snapshot: Snapshot, name: str) -> HttpResponseBase:
-    """Downloads hold strangers' text, so a browser must store them and never show them."""
-    stem = slugify(snapshot.name) or f"snapshot-{snapshot.pk}"
-    response.headers["Content-Disposition"] = f'attachment; filename="{stem}-{name}"'
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    response.headers["ETag"] = f'"{snapshot.sha256}-{name}"'
-    return response

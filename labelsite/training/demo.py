@@ -22,8 +22,9 @@ from labelsite.annotations.importers import import_file
 from labelsite.autolabels.executions import start_executions, without_outcome
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.services import start_estimates, start_search
+from labelsite.campaigns.membership import add_everyone
 from labelsite.campaigns.models import Campaign, Exposure
-from labelsite.campaigns.services import add_everyone, update_campaign
+from labelsite.campaigns.services import update_campaign
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
 from labelsite.problems.models import Problem, Solution

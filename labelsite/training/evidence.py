@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from labelsite.problems.queries import as_records
 from labelsite.snapshots import rows
 from ml.errors import MisstepError
 from ml.snapshot import problem_hash
+from ml.whole_file import write_lines
 
 NONE = -1
 
@@ -56,7 +56,7 @@ def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> int:
             " expected the checkpoint to score the campaign again"
         )
     solutions = Solution.objects.filter(pk__in=truths).order_by("pk")
-    _write(
+    write_lines(
         folder / "solutions.jsonl",
         (
             {
@@ -70,7 +70,7 @@ def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> int:
             for record in as_records(solutions)
         ),
     )
-    _write(folder / "scores.jsonl", _scores(run, truths))
+    write_lines(folder / "scores.jsonl", _scores(run, truths))
     return len(labelled) - len(truths)
 
 
@@ -106,7 +106,7 @@ def write_pool(campaign: Campaign, run: ScoreRun, folder: Path, known: Collectio
             " expected others to choose among"
         )
     places = {one.pk: f"{problem}/{k}" for problem, found in chosen.items() for k, one in enumerate(found)}
-    _write(
+    write_lines(
         folder / "pool.jsonl",
         (
             {
@@ -119,7 +119,7 @@ def write_pool(campaign: Campaign, run: ScoreRun, folder: Path, known: Collectio
         ),
     )
     scores = _scores(run, places)
-    _write(folder / "scores.jsonl", ({**line, "id": places[int(line["id"])]} for line in scores))
+    write_lines(folder / "scores.jsonl", ({**line, "id": places[int(line["id"])]} for line in scores))
     return len(graded) - len(scored)
 
 
@@ -158,9 +158,3 @@ def _scores(run: ScoreRun, solutions: Collection[int]) -> Iterable[dict[str, Any
             line.append(scored.get(step))
     for solution, scores in lines.items():
         yield {"id": str(solution), "scores": scores}
-
-
-def _write(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        for line in lines:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")

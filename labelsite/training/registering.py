@@ -96,7 +96,7 @@ def _finished_job(title: str, created_by: User | None) -> Job:
     return Job.objects.create(
         kind=JobKind.DJANGO,
         verb=REGISTER,
-        title=title[:200],
+        title=title,
         state=JobState.DONE,
         created_by=created_by,
         started_at=Now(),

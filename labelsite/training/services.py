@@ -14,10 +14,12 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
+from labelsite.autolabels.loading import Check, load_scores
 from labelsite.autolabels.models import ScoreRun
-from labelsite.autolabels.services import Check, load_scores, start_scores
+from labelsite.autolabels.services import start_scores
 from labelsite.campaigns.models import Campaign, Ordering
-from labelsite.campaigns.services import top_of_queue, update_campaign
+from labelsite.campaigns.ordering import top_of_queue
+from labelsite.campaigns.services import update_campaign
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.jobs.shared_folder import in_var
@@ -88,7 +90,7 @@ def start_training(
             queue="gpu",
             created_by=created_by,
             task_name=TRAIN_TASK,
-            title=title[:200],
+            title=title,
         )
         return TrainingRun.objects.create(
             name=title[:120],
@@ -185,6 +187,27 @@ def start_evaluation(
     solutions of each problem. Raises MisstepError when the checkpoint has not scored the campaign, or nothing
     in it has a label, or no problem has several graded solutions.
     """
+    run = _scores_to_measure(checkpoint, campaign, kind)
+    with transaction.atomic():
+        job = enqueue(
+            kind="ml",
+            verb="evaluate",
+            spec={
+                "campaign": campaign.pk,
+                "score_run": run.pk,
+                "kind": kind,
+                "arguments": [str(kind), "--scores", "{in}/scores.jsonl", *EVALUATED_FILES[kind]],
+            },
+            queue="default",
+            created_by=created_by,
+            task_name=EVALUATE_TASK,
+            title=_("evaluation on %(campaign)s") % {"campaign": campaign.name},
+        )
+        return Evaluation.objects.create(checkpoint=checkpoint, job=job, kind=kind, data=campaign.name[:200])
+
+
+def _scores_to_measure(checkpoint: Checkpoint, campaign: Campaign, kind: str) -> ScoreRun:
+    """The checkpoint's scores of the campaign; raises MisstepError where they, or what to compare with, are missing."""
     # A run for another campaign may have scored some of this one's solutions, and knows nothing of the rest. The
     # run that was asked for last was given the most of them.
     run = (
@@ -203,22 +226,7 @@ def start_evaluation(
         raise MisstepError(
             _("no problem of %(campaign)s has several graded solutions to choose among") % about
         )
-    with transaction.atomic():
-        job = enqueue(
-            kind="ml",
-            verb="evaluate",
-            spec={
-                "campaign": campaign.pk,
-                "score_run": run.pk,
-                "kind": kind,
-                "arguments": [str(kind), "--scores", "{in}/scores.jsonl", *EVALUATED_FILES[kind]],
-            },
-            queue="default",
-            created_by=created_by,
-            task_name=EVALUATE_TASK,
-            title=_("evaluation on %(campaign)s") % {"campaign": campaign.name},
-        )
-        return Evaluation.objects.create(checkpoint=checkpoint, job=job, kind=kind, data=campaign.name[:200])
+    return run
 
 
 def _is_chosen(key: str, value: object) -> bool:

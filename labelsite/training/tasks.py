@@ -10,8 +10,9 @@ from typing import Any
 
 from django.db import transaction
 
+from labelsite.autolabels.loading import Check
 from labelsite.autolabels.models import ScoreRun
-from labelsite.autolabels.services import Check, prepare_input
+from labelsite.autolabels.services import prepare_input
 from labelsite.campaigns.models import Campaign
 from labelsite.celery import application
 from labelsite.jobs.models import Job

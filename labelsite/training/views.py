@@ -6,12 +6,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import F, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.accounts.access import HtmxHttpRequest, admin_required, person, reviewer_required
+from labelsite.asked import page_below, refused, whole, wholes
 from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns.arranging import arrangement_told
 from labelsite.campaigns.models import Campaign, Task
@@ -46,25 +47,24 @@ def _without_cards() -> QuerySet[TrainingRun]:
 
 
 @reviewer_required
-def run_list(request: HttpRequest) -> HttpResponse:
+def run_list(request: HtmxHttpRequest) -> HttpResponse:
     """Every training run, the newest first."""
-    before = request.GET.get("before", "")
     # Of a card the list shows what the validation measured.
     listed = _without_cards().defer("configuration")
     listed = listed.annotate(validation=F("checkpoint__card__metrics__validation"))
-    runs = list((listed.filter(pk__lt=int(before)) if before.isdecimal() else listed)[: PAGE + 1])
+    page = page_below(listed, request.GET.get("before", ""), PAGE)
     context = {
-        "runs": [(run, measured(run.validation)) for run in runs[:PAGE]],
-        "next_before": runs[PAGE - 1].pk if len(runs) > PAGE else None,
-        "is_moving": any(not run.job.is_finished for run in runs),
+        "runs": [(run, measured(run.validation)) for run in page.rows],
+        "next_before": page.further,
+        "is_moving": any(not run.job.is_finished for run in page.rows),
         "has_snapshots": Snapshot.objects.exists(),
     }
-    name = "training/list_live.html" if _is_htmx(request) else "training/list.html"
+    name = "training/list_live.html" if request.htmx else "training/list.html"
     return render(request, name, context)
 
 
 @admin_required
-def start(request: HttpRequest) -> HttpResponse:
+def start(request: HtmxHttpRequest) -> HttpResponse:
     """The form, checked against the chosen snapshot before anything starts."""
     data = request.POST or request.GET or None
     form = TrainingForm(data if data and "objective" in data else None, initial=_initial(request))
@@ -75,7 +75,7 @@ def start(request: HttpRequest) -> HttpResponse:
             return _start(request, form)
     elif not form.is_bound and (snapshot := form.get_initial_for_field(form.fields["snapshot"], "snapshot")):
         plan = plan_for(snapshot, {"labels": snapshot.labels, "base": "pocket"})
-    name = "training/plan.html" if _is_htmx(request) else "training/start.html"
+    name = "training/plan.html" if request.htmx else "training/start.html"
     return render(request, name, {"form": form, "plan": plan})
 
 
@@ -94,7 +94,7 @@ def _start(request: HttpRequest, form: TrainingForm) -> HttpResponse:
 
 
 @reviewer_required
-def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
+def run_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """One run: its curves as they grow, its log, and the checkpoint that it left."""
     run = get_object_or_404(_without_cards(), pk=pk)
     context = {
@@ -107,13 +107,13 @@ def run_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "log": tail(run.job.attempt_folder / "log.txt", lines=60),
         "has_no_worker": run.job.state == "queued" and run.job.queue not in queues_served(),
     }
-    return render(request, "training/run_live.html" if _is_htmx(request) else "training/run.html", context)
+    return render(request, "training/run_live.html" if request.htmx else "training/run.html", context)
 
 
 @reviewer_required
 def compare(request: HttpRequest) -> HttpResponse:
     """Up to five runs side by side: what differs in their configurations, their curves, their results."""
-    asked = [int(number) for number in request.GET.getlist("run") if number.isdecimal()][:MOST_COMPARED]
+    asked = wholes(request.GET.getlist("run"))[:MOST_COMPARED]
     runs = list(_runs().filter(pk__in=asked))
     curves = [
         RunCurves(f"{run.pk} · {run.name}", read_curves(run.job.folder / "progress.jsonl")) for run in runs
@@ -128,7 +128,7 @@ def compare(request: HttpRequest) -> HttpResponse:
 
 
 @reviewer_required
-def checkpoint(request: HttpRequest, pk: int) -> HttpResponse:
+def checkpoint(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """A checkpoint's card, where it comes from, where it went, and what was measured of it."""
     found = get_object_or_404(Checkpoint.objects.select_related("run__snapshot__campaign"), pk=pk)
     evaluations = list(found.evaluations.select_related("job").order_by("-pk"))
@@ -144,7 +144,7 @@ def checkpoint(request: HttpRequest, pk: int) -> HttpResponse:
         "is_moving": any(each.job and not each.job.is_finished for each in evaluations)
         or any(scored.run.job and not scored.run.job.is_finished for scored in lineage.scored),
     }
-    name = "training/checkpoint_live.html" if _is_htmx(request) else "training/checkpoint.html"
+    name = "training/checkpoint_live.html" if request.htmx else "training/checkpoint.html"
     return render(request, name, context)
 
 
@@ -153,7 +153,7 @@ def checkpoint(request: HttpRequest, pk: int) -> HttpResponse:
 def score(request: HttpRequest, pk: int) -> HttpResponse:
     """Score a campaign; its queue is ordered anew when the scores are there."""
     found = get_object_or_404(Checkpoint, pk=pk)
-    campaign = get_object_or_404(Campaign, pk=_number(request.POST.get("campaign", "")))
+    campaign = get_object_or_404(Campaign, pk=whole(request.POST.get("campaign", "")))
     try:
         run = services.score_campaign(found, campaign, person(request))
         return redirect("training:scores", run.pk)
@@ -167,11 +167,11 @@ def score(request: HttpRequest, pk: int) -> HttpResponse:
 def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
     """Measure the checkpoint on a campaign that it has scored: its first mistakes, or its choice among n."""
     found = get_object_or_404(Checkpoint, pk=pk)
-    campaign = get_object_or_404(Campaign, pk=_number(request.POST.get("campaign", "")))
+    campaign = get_object_or_404(Campaign, pk=whole(request.POST.get("campaign", "")))
     try:
         kind = request.POST.get("kind", "")
         if kind not in EvaluationKind.values:
-            return HttpResponseBadRequest(f"kind {kind!r}, expected one of {EvaluationKind.values}")
+            return refused(f"kind {kind!r}, expected one of {EvaluationKind.values}")
         services.start_evaluation(found, campaign, person(request), kind)
         messages.success(request, _("The evaluation is on its way."))
     except MisstepError as refusal:
@@ -180,7 +180,7 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @reviewer_required
-def scores(request: HttpRequest, pk: int) -> HttpResponse:
+def scores(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """A scoring while it works, and then what it did to the campaign's queue."""
     named = ScoreRun.objects.values("job", "job__spec__campaign").filter(pk=pk).first()
     if named is None:
@@ -204,14 +204,12 @@ def scores(request: HttpRequest, pk: int) -> HttpResponse:
             for old, new in zip(before, after, strict=False)
         ],
     }
-    return render(
-        request, "training/scores_live.html" if _is_htmx(request) else "training/scores.html", context
-    )
+    return render(request, "training/scores_live.html" if request.htmx else "training/scores.html", context)
 
 
 def _initial(request: HttpRequest) -> dict[str, Any]:
     """The snapshot that a link names, or else the newest, with its own labels."""
-    asked = _number(request.GET.get("snapshot", ""))
+    asked = whole(request.GET.get("snapshot", ""))
     snapshot = (
         Snapshot.objects.filter(pk=asked).first() if asked else Snapshot.objects.order_by("-pk").first()
     )
@@ -223,11 +221,3 @@ def _seconds_left(job: Job) -> float | None:
     progress = job.progress or {}
     speed = pace(progress) if job.state == JobState.RUNNING else None
     return (progress["total"] - progress["done"]) / speed if speed and progress.get("total") else None
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 18 else 0
-
-
-def _is_htmx(request: HttpRequest) -> bool:
-    return bool(getattr(request, "htmx", False))

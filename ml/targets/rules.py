@@ -71,6 +71,14 @@ class LabelRule:
             if getattr(self, name) not in allowed:
                 raise MisstepError(f"label rule {name}={getattr(self, name)!r}, expected one of {allowed}")
 
+    @classmethod
+    def of(cls, choices: Mapping[str, Any]) -> LabelRule:
+        """The rule with these choices and else the usual ones; raises MisstepError for one that no rule has."""
+        known = cls.__dataclass_fields__
+        if unknown := sorted(set(choices) - set(known)):
+            raise MisstepError(f"label rule {', '.join(unknown)}, expected some of {', '.join(known)}")
+        return cls(**choices)
+
     @property
     def has_labels_of_rollouts(self) -> bool:
         """Whether a label can be the rollouts' own word, which a second opinion may deny."""

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from labelsite.annotations.importers import import_file
 from labelsite.campaigns.models import Campaign, Ordering, Task
-from labelsite.campaigns.services import reorder
+from labelsite.campaigns.ordering import reorder
 from labelsite.training.services import top_of_queue
 from tests.annotations.test_import import processbench_line
 from tests.factories import make_campaign, make_scores, make_solution, make_task

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from labelsite.accounts.models import User
-from labelsite.campaigns import queue, services
+from labelsite.campaigns import queue
+from labelsite.campaigns.leases import hold
+from labelsite.campaigns.membership import set_members
 from labelsite.campaigns.models import Campaign, TaskKind
 from labelsite.campaigns.services import claim_next
 from tests.annotations.submissions import STEPS, submit
@@ -23,7 +25,7 @@ def newcomer() -> User:
 def campaign(newcomer: User) -> Campaign:
     """Two screening items, of which people must do as many, and a task."""
     campaign = make_campaign(screening_size=2)
-    services.set_members(campaign, {newcomer.pk})
+    set_members(campaign, {newcomer.pk})
     make_task(campaign, make_solution(STEPS))
     for _ in range(2):
         make_task(campaign, make_solution(STEPS), kind=TaskKind.SCREENING, gold=[-1], overlap=queue.EVERYBODY)
@@ -46,7 +48,7 @@ def next_of(request: pytest.FixtureRequest, client, newcomer: User):
             payload = client.post(f"/api/v1/campaigns/{campaign.pk}/next/", headers=token).json()
         if "nothing" in payload:
             return payload["nothing"]["reason"]
-        return services.hold(payload["assignment"], newcomer.pk).task.kind
+        return hold(payload["assignment"], newcomer.pk).task.kind
 
     return ask
 
@@ -64,8 +66,8 @@ def state(campaign: Campaign) -> str:
 
 
 def come_back(campaign: Campaign, newcomer: User) -> None:
-    services.set_members(campaign, set())
-    services.set_members(campaign, {newcomer.pk})
+    set_members(campaign, set())
+    set_members(campaign, {newcomer.pk})
     assert state(campaign) == "screening"
 
 

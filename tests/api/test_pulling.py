@@ -39,6 +39,8 @@ def campaign(ann: User) -> Campaign:
 def pull(admin: APIClient, campaign: Campaign, after: int = 0, query: str = "") -> list[dict[str, Any]]:
     answer: Any = admin.get(f"/api/v1/campaigns/{campaign.pk}/annotations/?after={after}{query}")
     assert answer.status_code == 200, answer.content
+    # The lines hold strangers' text, which no browser may take for anything else.
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
     return [json.loads(line) for line in b"".join(answer.streaming_content).decode().splitlines()]
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from labelsite.autolabels.loading import load_estimates, load_scores
 from labelsite.autolabels.models import EstimateRun, ScoreRun, SearchTree, SolutionEstimate, StepEstimate
-from labelsite.autolabels.services import load_estimates, load_scores, start_estimates
+from labelsite.autolabels.services import start_estimates
 from ml.errors import BadRecord, MisstepError
 from tests.autolabels.files import estimate_line, small_tree, write_lines, write_run
 from tests.factories import make_problem, make_solution

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from labelsite.autolabels.loading import load_shard
 from labelsite.autolabels.models import EstimateRun, Shard, SolutionEstimate
 from labelsite.autolabels.progress import progress_of
-from labelsite.autolabels.services import load_shard, start_estimates, start_search
+from labelsite.autolabels.services import start_estimates, start_search
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
 from labelsite.problems.models import Problem, Solution

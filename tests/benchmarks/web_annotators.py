@@ -137,8 +137,9 @@ def claims(small: int, large: int, samples: int = 2000, sections: Sequence[str] 
 
     from labelsite.accounts.models import User
     from labelsite.campaigns.models import Assignment
+    from labelsite.campaigns.queue import claim_at, desk_of
     from labelsite.campaigns.sections import restrict
-    from labelsite.campaigns.services import claim_at, complete, desk_of
+    from labelsite.campaigns.services import complete
 
     sizes = {"small": small, "large": large}
     campaigns = {name: make_tasks(size, 1, steps=1, sections=sections) for name, size in sizes.items()}

@@ -11,7 +11,8 @@ from django.test import Client
 from labelsite.accounts.models import Change
 from labelsite.campaigns import archive
 from labelsite.campaigns.models import Campaign, Task
-from labelsite.campaigns.services import NothingLeft, claim_next, set_paused, update_campaign
+from labelsite.campaigns.reasons import NothingLeft
+from labelsite.campaigns.services import claim_next, set_paused, update_campaign
 from labelsite.comparison.models import Adjudication
 from labelsite.problems.models import Solution
 from labelsite.snapshots.models import Snapshot

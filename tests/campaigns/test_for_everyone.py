@@ -10,8 +10,9 @@ from rest_framework.test import APIClient
 from labelsite.accounts.models import Change, Role, User
 from labelsite.accounts.services import create_person, update_person
 from labelsite.campaigns import membership
+from labelsite.campaigns.membership import add_everyone, set_members
 from labelsite.campaigns.models import Campaign
-from labelsite.campaigns.services import add_everyone, create_campaign, set_members, update_campaign
+from labelsite.campaigns.services import create_campaign, update_campaign
 from tests.factories import make_campaign, make_token, make_user
 from tests.transactions import held, in_background
 

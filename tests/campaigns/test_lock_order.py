@@ -15,6 +15,7 @@ from labelsite import deadlocks
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns import queue, sections, services
+from labelsite.campaigns.leases import LeaseLost, hold
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Protocol, Task
 from labelsite.deadlocks import again_after_deadlock
 from labelsite.problems.models import Step
@@ -85,7 +86,7 @@ def test_a_late_submission_and_a_claim_from_another_tab_never_wait_for_each_othe
         def send(lease: Assignment = lease) -> object:
             try:
                 return submit(lease, 1, 1, 1)
-            except services.LeaseLost as lost:
+            except LeaseLost as lost:
                 return lost
 
         def ask(campaign: Campaign = campaign, person: User = person) -> object:
@@ -100,7 +101,7 @@ def test_a_claim_waits_for_the_same_persons_submission_however_long_that_takes()
     make_task(campaign, make_solution(STEPS))
     lease = services.claim_next(campaign, person)
     expire(lease)
-    with held(lambda: services.hold(lease.pk, person.pk)) as let_go:
+    with held(lambda: hold(lease.pk, person.pk)) as let_go:
         threading.Timer(3 * queue.PATIENCE_MILLISECONDS / 1000, let_go.set).start()
         assert services.claim_next(campaign, person).pk == lease.pk
 

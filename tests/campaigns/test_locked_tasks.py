@@ -10,7 +10,7 @@ from django.db import connection
 
 from labelsite.campaigns import queue, services
 from labelsite.campaigns.models import Assignment, Campaign, Task
-from labelsite.campaigns.services import NothingLeft, Reason
+from labelsite.campaigns.reasons import NothingLeft, Reason
 from tests.factories import make_campaign, make_task, make_user
 from tests.transactions import held
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labelsite.campaigns.models import Ordering, Task
-from labelsite.campaigns.services import reorder
+from labelsite.campaigns.ordering import reorder
 from tests.factories import make_campaign, make_scores, make_solution, make_task
 
 pytestmark = pytest.mark.django_db

@@ -12,8 +12,11 @@ from django.utils import timezone
 
 from labelsite.accounts.models import User
 from labelsite.campaigns import queue, services
+from labelsite.campaigns.membership import set_members
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, MemberState, Task, TaskKind
-from labelsite.campaigns.services import NothingLeft, Reason
+from labelsite.campaigns.queue import heartbeat
+from labelsite.campaigns.reasons import NothingLeft, Reason
+from labelsite.campaigns.settling import settle
 from tests.campaigns.leases import expire, finish
 from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
@@ -113,9 +116,9 @@ def test_a_heartbeat_renews_only_the_lease_that_its_token_names(campaign, annota
     make_task(campaign)
     lease = claim(campaign, annotator)
     expire(lease)
-    assert services.heartbeat(lease.pk, annotator, "00000000-0000-0000-0000-000000000000") is None
-    assert services.heartbeat(lease.pk, make_user(), str(lease.token)) is None
-    assert services.heartbeat(lease.pk, annotator, str(lease.token)) > timezone.now()
+    assert heartbeat(lease.pk, annotator, "00000000-0000-0000-0000-000000000000") is None
+    assert heartbeat(lease.pk, make_user(), str(lease.token)) is None
+    assert heartbeat(lease.pk, annotator, str(lease.token)) > timezone.now()
 
 
 def test_a_lease_that_a_heartbeat_calls_held_is_not_swept_away_however_wrong_the_web_hosts_clock_is(
@@ -125,7 +128,7 @@ def test_a_lease_that_a_heartbeat_calls_held_is_not_swept_away_however_wrong_the
     lease = claim(campaign, annotator)
     real_now = timezone.now
     monkeypatch.setattr(timezone, "now", lambda: real_now() - timedelta(minutes=21))
-    assert services.heartbeat(lease.pk, annotator, str(lease.token)) is not None
+    assert heartbeat(lease.pk, annotator, str(lease.token)) is not None
     assert services.release_expired_leases() == 0
     expire(lease)
     assert claim(campaign, annotator).pk == lease.pk
@@ -149,7 +152,7 @@ def test_each_reason_for_nothing_is_the_true_one(campaign, annotator) -> None:
     waiting = claim(campaign, other)
     assert waiting.reason == Reason.LEASED and waiting.until == lease.leased_until
     assert reason(campaign, annotator, besides=lease.pk) == Reason.YOUR_SHARE_IS_DONE
-    services.settle(services.complete(lease.pk, annotator.pk, str(lease.token)).task, [-1])
+    settle(services.complete(lease.pk, annotator.pk, str(lease.token)).task, [-1])
     assert reason(campaign, annotator) == reason(campaign, other) == Reason.FINISHED
     make_task(campaign, overlap=2)
     finish(claim(campaign, annotator))
@@ -163,7 +166,7 @@ def test_screening_comes_before_work_and_admits_at_the_threshold(campaign) -> No
     campaign.screening_size, campaign.screening_threshold = 4, 0.75
     campaign.save()
     newcomer = make_user()
-    services.set_members(campaign, {newcomer.pk})
+    set_members(campaign, {newcomer.pk})
     make_task(campaign)
     for _ in range(4):
         make_task(campaign, kind=TaskKind.SCREENING, gold=[-1], overlap=queue.EVERYBODY)
@@ -181,7 +184,7 @@ def test_whoever_fails_the_screening_is_not_admitted(campaign) -> None:
     campaign.screening_size = 2
     campaign.save()
     newcomer = make_user()
-    services.set_members(campaign, {newcomer.pk})
+    set_members(campaign, {newcomer.pk})
     assert services.judge_screening(campaign, newcomer.pk, [True, False]) == MemberState.REFUSED
     assert reason(campaign, newcomer) == Reason.NOT_ADMITTED
 
@@ -220,7 +223,7 @@ def test_adaptive_overlap_grows_until_three_agree(campaign, verdicts, overlap, s
     task = make_task(campaign, overlap=1)
     for number in range(len(verdicts)):
         Task.objects.filter(pk=task.pk, remaining__gt=0).update(remaining=Task.objects.get().remaining - 1)
-        services.settle(Task.objects.select_related("campaign").get(), verdicts[: number + 1])
+        settle(Task.objects.select_related("campaign").get(), verdicts[: number + 1])
     task.refresh_from_db()
     assert (task.overlap, task.state) == (overlap, state)
     assert (task.set_aside_reason != "") == (state == "set_aside")

@@ -9,8 +9,9 @@ import pytest
 
 from labelsite.accounts.models import User
 from labelsite.campaigns import queue, services
+from labelsite.campaigns.leases import LeaseLost
 from labelsite.campaigns.models import Assignment, AssignmentState, Task
-from labelsite.campaigns.services import NothingLeft
+from labelsite.campaigns.reasons import NothingLeft
 from tests.campaigns.leases import expire, finish
 from tests.factories import make_campaign, make_solution, make_task, make_user
 from tests.threads import at_once
@@ -73,7 +74,7 @@ def test_releases_claims_and_submissions_at_once_keep_every_sum() -> None:
                 expire(lease)
                 queue.release_expired_leases()
             else:
-                with contextlib.suppress(services.LeaseLost):
+                with contextlib.suppress(LeaseLost):
                     finish(lease)
 
     at_once(

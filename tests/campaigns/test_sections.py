@@ -8,7 +8,7 @@ from django.db import connection
 from labelsite.accounts.models import User
 from labelsite.campaigns import queue, sections, services
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Task, TaskKind
-from labelsite.campaigns.services import NothingLeft, Reason
+from labelsite.campaigns.reasons import NothingLeft, Reason
 from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db

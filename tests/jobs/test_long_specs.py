@@ -64,3 +64,8 @@ def test_what_the_poller_looks_at_every_second_has_no_spec_and_no_result() -> No
         assert services.reap() == [running]
         assert waiting in Job.objects.waiting("default")
     assert "title" in read_columns(queries) and not read_columns(queries) & {"spec", "result"}
+
+
+def test_a_title_is_cut_to_its_room_so_that_no_work_is_refused_for_a_long_name() -> None:
+    job = services.enqueue("django", "import", task_name="work", title="x" * 300)
+    assert Job.objects.get(pk=job.pk).title == "x" * 200

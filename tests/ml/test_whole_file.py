@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ml.errors import MisstepError
-from ml.whole_file import whole_file
+from ml.whole_file import whole_file, write_lines
 
 
 def test_the_file_appears_when_the_block_ends_and_not_before(tmp_path) -> None:
@@ -69,3 +69,13 @@ def test_a_finished_file_that_cannot_get_its_name_is_kept_and_told(tmp_path) -> 
         path.mkdir()
     kept = Path(str(refusal.value).rpartition("stands in ")[2])
     assert kept.parent == tmp_path and kept.read_text() == "all of it\n"
+
+
+def test_rows_become_lines_and_a_row_that_cannot_be_written_leaves_what_stood_there(tmp_path) -> None:
+    path = tmp_path / "lines.jsonl"
+    write_lines(path, ({"id": number, "text": "é"} for number in range(2)))
+    assert path.read_text(encoding="utf-8") == '{"id": 0, "text": "é"}\n{"id": 1, "text": "é"}\n'
+    with pytest.raises(ValueError):
+        write_lines(path, [{"id": 2}, {"score": float("nan")}])
+    assert path.read_text(encoding="utf-8").count("\n") == 2
+    assert list(tmp_path.iterdir()) == [path]

@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns import arranging
 from labelsite.campaigns.models import Campaign, Ordering
-from labelsite.campaigns.services import top_of_queue, update_campaign
+from labelsite.campaigns.ordering import top_of_queue
+from labelsite.campaigns.services import update_campaign
 from labelsite.comparison.services import use_run
 from labelsite.jobs.models import Job, JobState
 from labelsite.training.services import load_campaign_scores

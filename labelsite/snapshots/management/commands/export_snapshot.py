@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labelsite.campaigns.models import Campaign
 from labelsite.snapshots.models import LabelSource
-from labelsite.snapshots.services import export, freeze
+from labelsite.snapshots.services import export, freeze, refuse_used
 from ml.errors import MisstepError
 from ml.progress import Progress
 from ml.targets import LabelRule
@@ -36,9 +36,9 @@ class Command(BaseCommand):
             if campaign is None:
                 raise MisstepError(f"no campaign {options['campaign']!r}, expected one of {_names()}")
             out = Path(options["out"])
-            if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                raise MisstepError(f"{out} already holds files, expected a new or empty folder")
-            rule = rule_from(options["rule"])
+            # Before the long work, which would be for nothing.
+            refuse_used(out)
+            rule = LabelRule.of(options["rule"])
             snapshot = freeze(campaign, options["labels"], rule, name=options["name"], report=progress.report)
             export(snapshot, out)
         except MisstepError as error:
@@ -59,15 +59,6 @@ def a_rule(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ArgumentTypeError(f"{text!r} is not a JSON object")
     return value
-
-
-def rule_from(choices: dict[str, Any]) -> LabelRule:
-    """The label rule with these choices; raises MisstepError for one that it does not know."""
-    known = LabelRule.__dataclass_fields__
-    unknown = sorted(set(choices) - set(known))
-    if unknown:
-        raise MisstepError(f"label rule {', '.join(unknown)}, expected some of {', '.join(known)}")
-    return LabelRule(**choices)
 
 
 def _names() -> str:
