@@ -196,7 +196,6 @@ def tree(request: HttpRequest, pk: int) -> HttpResponse:
     address = reverse("autolabels:tree", args=[pk])
     context: dict[str, Any] = {
         "tree": found,
-        "view": view,
         "counts": view.counts(),
         "drawing": tree_svg(view, address, reverse("autolabels:node", args=[pk, 0]), toggled, number),
     }
