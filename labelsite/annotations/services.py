@@ -21,10 +21,7 @@ from labelsite.annotations.models import EXITS, Annotation, FinishReason
 from labelsite.annotations.store import look, options_of, store, verdict, verdicts_on
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.models import Assignment, AssignmentState, Exposure, Task, TaskKind
-from labelsite.campaigns.services import LeaseLost
 from labelsite.deadlocks import again_after_deadlock
-
-__all__ = ["LeaseLost", "Unlawful", "reveal", "revise", "save_draft", "submit", "undo"]
 
 LARGEST_DRAFT = 200_000
 

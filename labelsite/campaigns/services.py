@@ -18,7 +18,6 @@ from labelsite.campaigns.leases import (
     LEASE_COLUMNS,
     LEASE_TABLES,
     LeaseLost,
-    complete,
     hold,
     hold_of,
     lease_from,
@@ -46,13 +45,11 @@ from labelsite.campaigns.queue import (
     EVERYBODY,
     Desk,
     claim_at,
-    claim_next,
     desk_of,
     heartbeat,
 )
 from labelsite.campaigns.reasons import NothingLeft, Reason
 from labelsite.campaigns.settling import one_look_settles, open_again, settle
-from labelsite.campaigns.sweep import release_expired_leases
 from labelsite.jobs.models import Job
 from labelsite.problems.models import Solution
 
@@ -67,8 +64,6 @@ __all__ = [
     "add_tasks",
     "change_members",
     "claim_at",
-    "claim_next",
-    "complete",
     "correct_gold",
     "create_campaign",
     "desk_of",
@@ -83,7 +78,6 @@ __all__ = [
     "open_again",
     "open_to_everyone",
     "place_new",
-    "release_expired_leases",
     "renew_gold",
     "reorder",
     "set_member_state",

@@ -7,8 +7,8 @@ import pytest
 from labelsite.accounts.models import User
 from labelsite.campaigns import queue, services
 from labelsite.campaigns.models import Campaign, TaskKind
-from labelsite.campaigns.services import claim_next
 from tests.annotations.submissions import STEPS, submit
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_solution, make_task, make_token, make_user
 
 pytestmark = pytest.mark.django_db

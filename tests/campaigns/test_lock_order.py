@@ -19,6 +19,7 @@ from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Pr
 from labelsite.deadlocks import again_after_deadlock
 from labelsite.problems.models import Step
 from tests.annotations.submissions import STEPS, expire, go_on_alone, submit
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_solution, make_task, make_user
 from tests.threads import at_once
 from tests.transactions import held
@@ -79,7 +80,7 @@ def test_a_late_submission_and_a_claim_from_another_tab_never_wait_for_each_othe
         person = make_user()
         campaign = make_campaign(members=[person], overlap=2)
         make_task(campaign, make_solution(STEPS))
-        lease = services.claim_next(campaign, person)
+        lease = claim_next(campaign, person)
         expire(lease)
 
         def send(lease: Assignment = lease) -> object:
@@ -89,7 +90,7 @@ def test_a_late_submission_and_a_claim_from_another_tab_never_wait_for_each_othe
                 return lost
 
         def ask(campaign: Campaign = campaign, person: User = person) -> object:
-            return services.claim_next(campaign, person)
+            return claim_next(campaign, person)
 
         at_once([send, ask])
 
@@ -98,11 +99,11 @@ def test_a_claim_waits_for_the_same_persons_submission_however_long_that_takes()
     person = make_user()
     campaign = make_campaign(members=[person], overlap=2)
     make_task(campaign, make_solution(STEPS))
-    lease = services.claim_next(campaign, person)
+    lease = claim_next(campaign, person)
     expire(lease)
     with held(lambda: services.hold(lease.pk, person.pk)) as let_go:
         threading.Timer(3 * queue.PATIENCE_MILLISECONDS / 1000, let_go.set).start()
-        assert services.claim_next(campaign, person).pk == lease.pk
+        assert claim_next(campaign, person).pk == lease.pk
 
 
 def test_people_who_write_a_step_of_one_solution_in_eight_campaigns_all_keep_theirs() -> None:
@@ -111,7 +112,7 @@ def test_people_who_write_a_step_of_one_solution_in_eight_campaigns_all_keep_the
         person = make_user()
         campaign = make_campaign(members=[person], protocol=Protocol.EVERY_OPTION)
         make_task(campaign, solution)
-        leases.append(services.claim_next(campaign, person))
+        leases.append(claim_next(campaign, person))
     at_once([lambda lease=lease: go_on_alone(lease) for lease in leases])
     assert Annotation.objects.count() == 8
     options = Step.objects.filter(solution=solution, source="human").values_list("option", flat=True)
