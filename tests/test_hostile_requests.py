@@ -12,7 +12,7 @@ from django.test import Client
 
 from labelsite.annotations import uploads
 from labelsite.campaigns.models import Assignment, Membership
-from labelsite.campaigns.services import claim_next
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_task, make_token, make_user
 
 pytestmark = pytest.mark.django_db

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
@@ -18,47 +18,40 @@ class Thing:
     action: str
 
 
-def _thing(page: str, title: str, text: str, action: str) -> Thing | None:
-    try:
-        return Thing(title, text, reverse(page), action)
-    except NoReverseMatch:
-        return None
-
-
 def next_things(user: User) -> list[Thing]:
     """The cards below the person's campaigns, by role."""
     everyone = [
-        _thing(
-            "annotations:my_day",
+        Thing(
             _("My day"),
             _("What you labeled, how fast, and where gold items disagreed with you."),
+            reverse("annotations:my_day"),
             _("Open my day"),
         ),
-        _thing(
-            "accounts:settings",
+        Thing(
             _("Settings"),
             _("Theme, language, keys and the tokens of your scripts."),
+            reverse("accounts:settings"),
             _("Open settings"),
         ),
     ]
     admin = [
-        _thing(
-            "annotations:import",
+        Thing(
             _("Bring in solutions"),
             _("Upload a file of step-by-step solutions and look at its first ten."),
+            reverse("annotations:import"),
             _("Import"),
         ),
-        _thing(
-            "campaigns:create",
+        Thing(
             _("Start a campaign"),
             _("Decide who labels what, by which protocol, blind or assisted."),
+            reverse("campaigns:create"),
             _("New campaign"),
         ),
-        _thing(
-            "accounts:people",
+        Thing(
             _("People"),
             _("Make accounts, pause somebody, keep somebody's labels out of snapshots."),
+            reverse("accounts:people"),
             _("Open people"),
         ),
     ]
-    return [thing for thing in (admin + everyone if user.is_admin else everyone) if thing]
+    return admin + everyone if user.is_admin else everyone

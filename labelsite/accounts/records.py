@@ -7,9 +7,6 @@ from typing import Any
 
 from labelsite.accounts.models import Change, User
 
-# For fields whose value is nobody's to read.
-HIDDEN = None
-
 
 def record(kind: str, name: str, values: Mapping[str, tuple[Any, Any]], by: User | None = None) -> None:
     """Note each field whose value (old, new) differs; call it in the transaction of the change itself.
@@ -26,5 +23,5 @@ def record(kind: str, name: str, values: Mapping[str, tuple[Any, Any]], by: User
 
 
 def record_password(user: User, by: User | None = None) -> None:
-    """That there is a new password, and not a word of it."""
-    Change.objects.create(by=by, kind="person", name=user.username, field="password", old=HIDDEN, new=HIDDEN)
+    """That there is a new password, and not a word of it: neither an old nor a new value."""
+    Change.objects.create(by=by, kind="person", name=user.username, field="password")

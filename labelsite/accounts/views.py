@@ -124,7 +124,6 @@ def _settings_page(
                 "label": action.label,
                 "key": keys[name],
                 "also": action.also,
-                "default": action.key,
             }
             for name, action in ACTIONS.items()
         ],

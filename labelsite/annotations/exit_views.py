@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
-from labelsite.accounts.access import person, reviewer_required
+from labelsite.accounts.access import reviewer_required
 from labelsite.annotations.exits import PAGE, exits_of
 from labelsite.annotations.models import EXITS
 from labelsite.asked import page_below
@@ -21,7 +21,6 @@ def exits(request: HttpRequest, campaign_id: int) -> HttpResponse:
     page = page_below(exits_of(campaign, kind), request.GET.get("before", ""), PAGE)
     context = {
         "campaign": campaign,
-        "membership": campaign.memberships.filter(user=person(request)).first(),
         "kind": kind,
         "kinds": [(reason.value, reason.label) for reason in EXITS],
         "rows": page.rows,

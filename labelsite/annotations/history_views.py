@@ -55,7 +55,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     annotation = own_annotation_or_404(request, pk)
     campaign = annotation.task.campaign
     if not services.may_revise(annotation):
-        return render(request, "annotations/closed.html", {"annotation": annotation}, status=409)
+        return render(request, "annotations/closed.html", status=409)
     context = {
         "campaign": campaign,
         "payload": revision_payload(campaign, annotation),

@@ -94,20 +94,26 @@ def import_file(
             raise ImportRefused(log.first, log.count)
         if reading.differing:
             raise Differs(name or str(path), reading.differing)
-        if summary.new_solutions >= MANY and not dry_run:
-            _refresh_statistics()
         if not dry_run:
-            # Last, because a row that is written holds up whoever is at work on it until the import is done.
-            fill_gold(campaign, reading.verdicts, CHECKER)
-            renew_gold(campaign, reading.corrected, CHECKER)
-        if summary.new_tasks and not dry_run:
-            _put_in_order(campaign, newest)
-        if summary.new_campaign and not dry_run:
-            # Last, because whoever becomes an annotator meanwhile waits for it.
-            open_to_everyone(campaign, created_by)
+            _finish(reading, summary, newest)
         transaction.set_rollback(dry_run)
     summary.unread_keys, summary.kept_keys = dict(keys.unread), dict(keys.kept)
     return summary
+
+
+def _finish(reading: _Reading, summary: ImportSummary, newest: int) -> None:
+    """What follows from all that was read; at the end, because others wait for the rows that it writes."""
+    campaign = reading.campaign
+    if summary.new_solutions >= MANY:
+        _refresh_statistics()
+    # A row that is written holds up whoever is at work on it until the import is done.
+    fill_gold(campaign, reading.verdicts, CHECKER)
+    renew_gold(campaign, reading.corrected, CHECKER)
+    if summary.new_tasks:
+        _put_in_order(campaign, newest)
+    if summary.new_campaign:
+        # Last, because whoever becomes an annotator meanwhile waits for it.
+        open_to_everyone(campaign, reading.created_by)
 
 
 def _newest_task() -> int:

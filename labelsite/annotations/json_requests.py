@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from labelsite.annotations.judgement import Unlawful
 from labelsite.annotations.refusals import refusal_of
-from labelsite.annotations.services import Unlawful
 from labelsite.storable import may_be_stored
 
 Rest = ParamSpec("Rest")

@@ -36,8 +36,6 @@ def page_configuration(user: User, campaign: Campaign) -> dict[str, Any]:
             "undo": reverse("annotations:undo", args=[0]),
             "revise": reverse("annotations:revise", args=[0]),
             "secondLook": reverse("annotations:second_look", args=[0]),
-            "login": reverse("accounts:login"),
-            "myDay": reverse("annotations:my_day"),
         },
         "words": words(),
     }

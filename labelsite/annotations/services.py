@@ -19,13 +19,11 @@ from labelsite.annotations.conflicts import AlreadySubmitted, Closed, KeyReused,
 from labelsite.annotations.judgement import Judgement, Lawful, Option, Unlawful
 from labelsite.annotations.models import EXITS, Annotation, FinishReason
 from labelsite.annotations.store import look, options_of, store, verdict, verdicts_on
-from labelsite.campaigns.leases import LeaseLost, hold, hold_of, take_up
+from labelsite.campaigns.leases import hold, hold_of, take_up
 from labelsite.campaigns.models import Assignment, AssignmentState, Exposure, Task, TaskKind
 from labelsite.campaigns.services import set_kind
 from labelsite.campaigns.settling import one_look_settles, settle
 from labelsite.deadlocks import again_after_deadlock
-
-__all__ = ["LeaseLost", "Unlawful", "reveal", "revise", "save_draft", "submit", "undo"]
 
 LARGEST_DRAFT = 200_000
 

@@ -97,7 +97,9 @@ def search(request: HtmxHttpRequest) -> HttpResponse:
     """Start a search of fresh problems, with what it should cost told before."""
     counts = Problem.objects.filter(answer__isnull=False).values_list("source").annotate(n=Count("pk"))
     sources = list(counts.order_by("source"))
-    form = ProblemSearchForm(request.POST or request.GET or None, sources=sources)
+    # The page asks for the budget with the form's own fields; a link's parameters are no answer to the form.
+    asked = request.POST or (request.GET if "method" in request.GET else None)
+    form = ProblemSearchForm(asked, sources=sources)
     is_valid = form.is_bound and form.is_valid()
     if request.method == "POST" and is_valid:
         try:
@@ -190,7 +192,6 @@ def tree(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     address = reverse("autolabels:tree", args=[pk])
     context: dict[str, Any] = {
         "tree": found,
-        "view": view,
         "counts": view.counts(),
         "drawing": tree_svg(view, address, reverse("autolabels:node", args=[pk, 0]), toggled, number),
     }

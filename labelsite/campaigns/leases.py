@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from django.db import transaction
-
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Task
 from labelsite.campaigns.queue import reclaim
 from labelsite.campaigns.turns import wait_for_turn
-from labelsite.deadlocks import again_after_deadlock
 from labelsite.statements import Columns, Row, Statement
 
 
@@ -62,7 +59,6 @@ _USE_LEASE = """
     WHERE id = %(assignment)s AND token = %(token)s::uuid AND state = %(state)s
     RETURNING task_id, annotator_id, exposure
 """
-_USE = Statement(f"WITH lease AS ({_USE_LEASE}) SELECT task_id FROM lease")
 # Closes the task where `one_look_settles` it.
 _FINISH_TASK = """
     UPDATE campaigns_task SET state = 'done'
@@ -92,15 +88,3 @@ def take_up(lease: Assignment, token: str) -> None:
         raise LeaseLost
     if lease.state == AssignmentState.LAPSED and not reclaim(lease):
         raise LeaseLost
-
-
-@again_after_deadlock
-@transaction.atomic
-def complete(assignment: int, annotator: int, token: str) -> Assignment:
-    """Uses up a lease without an annotation."""
-    lease = hold(assignment, annotator)
-    if lease.state != AssignmentState.SUBMITTED:
-        take_up(lease, token)
-        _USE.row(assignment=lease.pk, token=token, state=lease.state)
-        lease.state = AssignmentState.SUBMITTED
-    return lease

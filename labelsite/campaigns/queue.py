@@ -132,19 +132,6 @@ class _Throttle:
 _sweep = _Throttle()
 
 
-def claim_next(
-    campaign: Campaign, annotator: User, *, besides: int | None = None
-) -> Assignment | NothingLeft:
-    """The person's task: the one already in hand, else the next of the queue, else why there is none.
-
-    `besides` names the assignment in hand when the page prepares the one after it.
-    """
-    found = claim_at(desk_of(campaign.pk, annotator), annotator, besides=besides)
-    if isinstance(found, NothingLeft):
-        return found
-    return Assignment.objects.select_related("task__campaign", "task__solution__problem").get(pk=found)
-
-
 def desk_of(campaign: int, annotator: User) -> Desk:
     """Reads the person's place; raises Campaign.DoesNotExist."""
     row = _DESK.row(campaign=campaign, annotator=annotator.pk)
@@ -156,7 +143,10 @@ def desk_of(campaign: int, annotator: User) -> Desk:
 
 @again_after_deadlock
 def claim_at(desk: Desk, annotator: User, *, besides: int | None = None) -> int | NothingLeft:
-    """As `claim_next`, but only the assignment's id."""
+    """The person's assignment, by its id: the one already in hand, else the next of the queue, else why there is none.
+
+    `besides` names the assignment in hand when the page prepares the one after it.
+    """
     campaign = desk.campaign
     if refusal := _refusal(campaign, annotator, desk.member_state):
         return refusal

@@ -14,7 +14,6 @@ from labelsite.accounts.records import record
 from labelsite.campaigns import arranging
 from labelsite.campaigns.archive import refuse_archived
 from labelsite.campaigns.gold import positions_literal
-from labelsite.campaigns.leases import complete  # noqa: F401
 from labelsite.campaigns.membership import add_everyone, set_members
 from labelsite.campaigns.models import (
     Campaign,
@@ -25,8 +24,7 @@ from labelsite.campaigns.models import (
     TaskState,
 )
 from labelsite.campaigns.ordering import READS
-from labelsite.campaigns.queue import EVERYBODY, claim_next  # noqa: F401
-from labelsite.campaigns.sweep import release_expired_leases  # noqa: F401
+from labelsite.campaigns.queue import EVERYBODY
 from labelsite.jobs.models import Job
 from labelsite.problems.models import Solution
 

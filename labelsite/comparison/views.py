@@ -62,7 +62,7 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
             for pair in pairs
         ],
     }
-    return render(request, "comparison/campaign.html", _with_tabs(request, lens, context))
+    return render(request, "comparison/campaign.html", context)
 
 
 @reviewer_required
@@ -85,7 +85,7 @@ def disagreement_list(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "next_after": numbers[PAGE - 1] if len(numbers) > PAGE else None,
         "is_first_page": not after,
     }
-    return render(request, "comparison/disagreements.html", _with_tabs(request, lens, context))
+    return render(request, "comparison/disagreements.html", context)
 
 
 @reviewer_required
@@ -165,12 +165,6 @@ def _task(campaign: Campaign, task_id: int) -> Task:
 
 def _task_url(lens: Lens, task_id: int) -> str:
     return reverse("comparison:task", args=[lens.campaign.pk, task_id])
-
-
-def _with_tabs(request: HttpRequest, lens: Lens, context: dict[str, object]) -> dict[str, object]:
-    """The context with what the head of the campaign's pages needs."""
-    membership = lens.campaign.memberships.filter(user=person(request)).first()
-    return context | {"lens": lens, "campaign": lens.campaign, "membership": membership}
 
 
 def _kind(request: HttpRequest, lens: Lens) -> Kind:

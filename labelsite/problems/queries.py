@@ -29,12 +29,6 @@ def as_records(solutions: QuerySet[models.Solution]) -> Iterator[Solution]:
         yield record_of(row, positions, str(row.pk))
 
 
-def as_imported(solutions: QuerySet[models.Solution]) -> Iterator[tuple[models.Solution, Solution]]:
-    """Each row beside the record as its file had it: with the file's own ids, for lossless export."""
-    for row, positions in with_positions(solutions):
-        yield row, record_of(row, positions, row.external_id)
-
-
 def with_positions(
     solutions: QuerySet[models.Solution],
 ) -> Iterator[tuple[models.Solution, tuple[Position, ...]]]:

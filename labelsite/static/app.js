@@ -38,8 +38,6 @@ function refresh(scope) {
 }
 
 document.querySelectorAll("form[data-theme-switch]").forEach((form) => form.addEventListener("submit", switchTheme));
-document.querySelectorAll("form[data-confirm]").forEach((form) =>
-  form.addEventListener("submit", (event) => confirm(form.dataset.confirm) || event.preventDefault()));
 document.addEventListener("change", (event) => event.target.closest("[data-submit-on-change]")?.form?.requestSubmit());
 // What is sent at each change says so where it did not arrive.
 for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {

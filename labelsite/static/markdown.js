@@ -215,9 +215,9 @@ function proseNodes(text) {
   return new Blocks(sign, pieces.filter((piece) => piece.text === undefined)).build(marked.split("\n"));
 }
 
-/** What `text` says, as nodes with formulas in them. `codeLabel` names code to a screen reader. */
-export function markdownNodes(text, codeLabel = "Python") {
-  return fenced(text).flatMap((part) => (part.code === undefined ? proseNodes(part.prose) : [codeBlock(part.code, part.language || codeLabel)]));
+/** What `text` says, as nodes with formulas in them. A screen reader names code by its language. */
+export function markdownNodes(text) {
+  return fenced(text).flatMap((part) => (part.code === undefined ? proseNodes(part.prose) : [codeBlock(part.code, part.language || "Python")]));
 }
 
 /** Turns the plain text of `holder` into formatted text. Safe to call twice. */

@@ -6,8 +6,8 @@ import pytest
 
 from labelsite.accounts.models import User
 from labelsite.campaigns.models import Assignment, Campaign
-from labelsite.campaigns.services import claim_next
 from tests.annotations.submissions import STEPS
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_solution, make_task, make_user
 
 

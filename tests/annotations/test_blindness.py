@@ -11,10 +11,10 @@ from drf_spectacular.generators import SchemaGenerator
 from labelsite.annotations import services
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Campaign, Exposure, Task
-from labelsite.campaigns.services import claim_next
 from labelsite.snapshots.services import freeze
 from labelsite.training.services import start_training
 from tests.browser.scenes import blind_campaign
+from tests.campaigns.leases import claim_next
 from tests.factories import make_annotation, make_token, make_user
 
 pytestmark = pytest.mark.django_db

@@ -11,8 +11,9 @@ from labelsite.annotations import services
 from labelsite.annotations.conflicts import ProtocolChanged
 from labelsite.annotations.judgement import Unlawful
 from labelsite.annotations.models import Annotation
-from labelsite.campaigns.services import claim_next, update_campaign
+from labelsite.campaigns.services import update_campaign
 from tests.annotations.submissions import STEPS, judgement, submit
+from tests.campaigns.leases import claim_next
 from tests.factories import make_solution, make_task, make_token
 
 pytestmark = pytest.mark.django_db

@@ -9,9 +9,9 @@ from labelsite.annotations import coverage
 from labelsite.annotations.coverage import reopen, uncovered
 from labelsite.campaigns.models import Assignment, Campaign, Task
 from labelsite.campaigns.reasons import NothingLeft
-from labelsite.campaigns.services import claim_next
 from labelsite.comparison.services import adjudicate
 from tests.annotations.submissions import STEPS, submit
+from tests.campaigns.leases import claim_next
 from tests.factories import (
     make_annotation,
     make_campaign,

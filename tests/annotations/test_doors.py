@@ -20,8 +20,8 @@ from labelsite.annotations.import_refusals import ImportRefused
 from labelsite.annotations.importers import import_file
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.campaigns.models import Assignment, Protocol, Task
-from labelsite.campaigns.services import claim_next
 from tests.annotations.law import FINISH, LENGTH, RATING, obeys_the_law, quick
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_solution, make_task, make_token, make_user
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,9 @@ import pytest
 from labelsite.annotations.importers import import_file
 from labelsite.annotations.models import StepRating
 from labelsite.campaigns.models import Assignment, Protocol, Task, TaskKind
-from labelsite.campaigns.services import claim_next, set_kind
+from labelsite.campaigns.services import set_kind
 from tests.annotations.submissions import go_on_alone
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_task, make_user
 
 pytestmark = pytest.mark.django_db

@@ -14,8 +14,8 @@ from labelsite.annotations.importers import import_file
 from labelsite.annotations.models import Annotation
 from labelsite.problems.identity import solution_digest
 from labelsite.problems.models import Solution
-from labelsite.problems.queries import as_imported
 from tests.data import real_data
+from tests.problems.imported import as_imported
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from labelsite.annotations import services
 from labelsite.annotations.history import gold_text
 from labelsite.campaigns.models import TaskKind
 from labelsite.campaigns.queue import EVERYBODY
-from labelsite.campaigns.services import claim_next
+from tests.campaigns.leases import claim_next
 from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db

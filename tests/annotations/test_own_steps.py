@@ -11,8 +11,8 @@ from labelsite.annotations import history, services
 from labelsite.annotations.quality import standings
 from labelsite.campaigns.models import Campaign, MemberState, Protocol, TaskKind
 from labelsite.campaigns.queue import EVERYBODY
-from labelsite.campaigns.services import claim_next
 from tests.annotations.submissions import STEPS, go_on_alone, submit
+from tests.campaigns.leases import claim_next
 from tests.factories import (
     make_annotation,
     make_campaign,

@@ -9,8 +9,9 @@ from django.test import RequestFactory
 
 from labelsite.annotations.conflicts import AlreadySubmitted, Closed, KeyReused, ProtocolChanged, StaleDraft
 from labelsite.annotations.json_requests import json_post
-from labelsite.annotations.services import LeaseLost, Unlawful
+from labelsite.annotations.judgement import Unlawful
 from labelsite.api.problems import handle
+from labelsite.campaigns.leases import LeaseLost
 from labelsite.campaigns.models import Assignment
 from tests.factories import make_user
 

@@ -9,8 +9,8 @@ from labelsite.campaigns import queue
 from labelsite.campaigns.leases import hold
 from labelsite.campaigns.membership import set_members
 from labelsite.campaigns.models import Campaign, TaskKind
-from labelsite.campaigns.services import claim_next
 from tests.annotations.submissions import STEPS, submit
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_solution, make_task, make_token, make_user
 
 pytestmark = pytest.mark.django_db

@@ -7,20 +7,15 @@ from uuid import uuid4
 import pytest
 
 from labelsite.annotations import services
+from labelsite.annotations.conflicts import AlreadySubmitted, Closed, KeyReused, StaleDraft
+from labelsite.annotations.judgement import Unlawful
 from labelsite.annotations.models import Annotation
-from labelsite.annotations.services import (
-    AlreadySubmitted,
-    Closed,
-    KeyReused,
-    LeaseLost,
-    StaleDraft,
-    Unlawful,
-)
 from labelsite.campaigns import queue
+from labelsite.campaigns.leases import LeaseLost
 from labelsite.campaigns.models import Assignment, MemberState, Protocol, TaskKind
-from labelsite.campaigns.services import claim_next
 from labelsite.problems.models import Step
 from tests.annotations.submissions import STEPS, expire, judgement, submit
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db

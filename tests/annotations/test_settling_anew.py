@@ -10,10 +10,11 @@ from labelsite.accounts.models import User
 from labelsite.annotations import services
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Campaign, Task
-from labelsite.campaigns.services import claim_next, update_campaign
+from labelsite.campaigns.services import update_campaign
 from labelsite.comparison.services import adjudicate
 from tests.annotations.submissions import judgement
 from tests.annotations.submissions import submit as submit_to
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db

@@ -10,10 +10,10 @@ from django.db import connection
 
 from labelsite.annotations import services
 from labelsite.annotations.models import Annotation
-from labelsite.annotations.services import LeaseLost
+from labelsite.campaigns.leases import LeaseLost
 from labelsite.campaigns.models import Task
-from labelsite.campaigns.services import claim_next
 from tests.annotations.submissions import STEPS, expire, submit
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ from labelsite.annotations.services import set_task_kind
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.campaigns.queue import EVERYBODY
-from labelsite.campaigns.services import claim_next
 from tests.annotations.submissions import STEPS, expire, submit
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db

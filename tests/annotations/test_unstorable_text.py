@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from labelsite.annotations import services
-from labelsite.annotations.services import Unlawful
+from labelsite.annotations.judgement import Unlawful
 from tests.annotations.submissions import judgement
 from tests.factories import make_token
 

@@ -49,6 +49,13 @@ def test_an_admin_starts_a_search_and_sees_its_run(client):
     assert "hx-trigger" in page.content.decode()
 
 
+def test_a_link_that_says_something_else_opens_a_search_form_without_errors(client):
+    log_in(client, "admin")
+    make_problem("1 + 2 =", source="pocket")
+    page = client.get(reverse("autolabels:search"), {"campaign": 3})
+    assert not page.context["form"].is_bound and "errorlist" not in page.content.decode()
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -139,7 +139,7 @@ def claims(small: int, large: int, samples: int = 2000, sections: Sequence[str] 
     from labelsite.campaigns.models import Assignment
     from labelsite.campaigns.queue import claim_at, desk_of
     from labelsite.campaigns.sections import restrict
-    from labelsite.campaigns.services import complete
+    from tests.campaigns.leases import finish
 
     sizes = {"small": small, "large": large}
     campaigns = {name: make_tasks(size, 1, steps=1, sections=sections) for name, size in sizes.items()}
@@ -160,8 +160,7 @@ def claims(small: int, large: int, samples: int = 2000, sections: Sequence[str] 
                 started = time.perf_counter()
                 claimed = claim_at(desk_of(campaign.pk, users[name]), users[name])
                 times[name].append(time.perf_counter() - started)
-                lease = Assignment.objects.get(pk=claimed)
-                complete(lease.pk, users[name].pk, str(lease.token))
+                finish(Assignment.objects.get(pk=claimed))
         for name, measured in times.items():
             for share in (50, 95):
                 found[f"{name}_claim{waits}_p{share}_ms"] = percentile(measured, share / 100, 2)

@@ -14,8 +14,8 @@ from labelsite.annotations import page
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Assignment, Campaign
 from labelsite.campaigns.queue import release_expired_leases
-from labelsite.campaigns.services import claim_next
 from tests.browser.annotator_page import Watched
+from tests.campaigns.leases import claim_next
 from tests.factories import make_member, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)

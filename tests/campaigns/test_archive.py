@@ -12,12 +12,13 @@ from labelsite.accounts.models import Change
 from labelsite.campaigns import archive
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.campaigns.reasons import NothingLeft
-from labelsite.campaigns.services import claim_next, set_paused, update_campaign
+from labelsite.campaigns.services import set_paused, update_campaign
 from labelsite.comparison.models import Adjudication
 from labelsite.problems.models import Solution
 from labelsite.snapshots.models import Snapshot
 from ml.errors import MisstepError
 from tests.annotations.test_import import processbench_line
+from tests.campaigns.leases import claim_next
 from tests.factories import make_annotation, make_campaign, make_machine, make_task, make_user
 from tests.transactions import held, in_background
 

@@ -15,7 +15,7 @@ from labelsite.campaigns.ordering import reorder
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
 from tests.annotations.submissions import submit
-from tests.campaigns.leases import expire
+from tests.campaigns.leases import claim_next, expire
 from tests.factories import make_campaign, make_scores, make_solution, make_task, make_user
 from tests.transactions import held, in_background
 
@@ -60,7 +60,7 @@ def arrangements() -> list[str]:
 
 
 def test_people_submit_while_a_queue_is_put_in_another_order(campaign) -> None:
-    lease = services.claim_next(campaign, campaign.memberships.first().user)
+    lease = claim_next(campaign, campaign.memberships.first().user)
     assert isinstance(lease, Assignment)
     with locked(campaign) as let_go:
         changing = in_background(lambda: services.update_campaign(campaign, {"ordering": Ordering.RANDOM}))
@@ -77,7 +77,7 @@ def test_people_submit_while_a_queue_is_put_in_another_order(campaign) -> None:
 
 
 def test_people_submit_while_the_overlap_is_raised(campaign) -> None:
-    lease = services.claim_next(campaign, campaign.memberships.first().user)
+    lease = claim_next(campaign, campaign.memberships.first().user)
     assert isinstance(lease, Assignment)
     with locked(campaign) as let_go:
         changing = in_background(lambda: services.update_campaign(campaign, {"overlap": 3}))
@@ -132,7 +132,7 @@ def test_an_older_order_that_goes_on_beside_a_newer_one_undoes_none_of_it(campai
 
 def test_leases_that_run_out_return_between_the_batches_and_never_lock_crosswise(campaign) -> None:
     for member in campaign.memberships.all():
-        lease = services.claim_next(campaign, member.user)
+        lease = claim_next(campaign, member.user)
         assert isinstance(lease, Assignment)
         expire(lease)
     released: list[int] = []

@@ -14,12 +14,13 @@ from django.utils import timezone
 from labelsite import deadlocks
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
-from labelsite.campaigns import queue, sections, services
+from labelsite.campaigns import queue, sections
 from labelsite.campaigns.leases import LeaseLost, hold
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Protocol, Task
 from labelsite.deadlocks import again_after_deadlock
 from labelsite.problems.models import Step
 from tests.annotations.submissions import STEPS, expire, go_on_alone, submit
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_solution, make_task, make_user
 from tests.threads import at_once
 from tests.transactions import held
@@ -80,7 +81,7 @@ def test_a_late_submission_and_a_claim_from_another_tab_never_wait_for_each_othe
         person = make_user()
         campaign = make_campaign(members=[person], overlap=2)
         make_task(campaign, make_solution(STEPS))
-        lease = services.claim_next(campaign, person)
+        lease = claim_next(campaign, person)
         expire(lease)
 
         def send(lease: Assignment = lease) -> object:
@@ -90,7 +91,7 @@ def test_a_late_submission_and_a_claim_from_another_tab_never_wait_for_each_othe
                 return lost
 
         def ask(campaign: Campaign = campaign, person: User = person) -> object:
-            return services.claim_next(campaign, person)
+            return claim_next(campaign, person)
 
         at_once([send, ask])
 
@@ -99,11 +100,11 @@ def test_a_claim_waits_for_the_same_persons_submission_however_long_that_takes()
     person = make_user()
     campaign = make_campaign(members=[person], overlap=2)
     make_task(campaign, make_solution(STEPS))
-    lease = services.claim_next(campaign, person)
+    lease = claim_next(campaign, person)
     expire(lease)
     with held(lambda: hold(lease.pk, person.pk)) as let_go:
         threading.Timer(3 * queue.PATIENCE_MILLISECONDS / 1000, let_go.set).start()
-        assert services.claim_next(campaign, person).pk == lease.pk
+        assert claim_next(campaign, person).pk == lease.pk
 
 
 def test_people_who_write_a_step_of_one_solution_in_eight_campaigns_all_keep_theirs() -> None:
@@ -112,7 +113,7 @@ def test_people_who_write_a_step_of_one_solution_in_eight_campaigns_all_keep_the
         person = make_user()
         campaign = make_campaign(members=[person], protocol=Protocol.EVERY_OPTION)
         make_task(campaign, solution)
-        leases.append(services.claim_next(campaign, person))
+        leases.append(claim_next(campaign, person))
     at_once([lambda lease=lease: go_on_alone(lease) for lease in leases])
     assert Annotation.objects.count() == 8
     options = Step.objects.filter(solution=solution, source="human").values_list("option", flat=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from labelsite.campaigns import sections, services
+from labelsite.campaigns import sections
 from labelsite.campaigns.models import Assignment, Campaign, Task, TaskKind
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_member, make_problem, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
@@ -112,7 +113,7 @@ def test_a_renamed_section_keeps_its_tasks_and_its_people(admin, campaign) -> No
     member.refresh_from_db()
     assert (member.sections, member.chosen_section) == (["simple", "hard"], "simple")
     assert numbers_in(campaign, "simple") == [1, 3]
-    lease = services.claim_next(campaign, member.user)
+    lease = claim_next(campaign, member.user)
     assert isinstance(lease, Assignment) and lease.task.section == "simple"
 
 

@@ -15,7 +15,7 @@ from labelsite.annotations.models import Annotation
 from labelsite.campaigns import queue, services
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Task
 from tests.annotations.submissions import STEPS, submit
-from tests.campaigns.leases import expire
+from tests.campaigns.leases import claim_next, expire
 from tests.factories import make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,7 +64,7 @@ def the_task() -> Task:
 
 def claim(campaign: Campaign, place: int) -> Assignment:
     person = campaign.memberships.order_by("pk")[place].user
-    found = services.claim_next(campaign, person)
+    found = claim_next(campaign, person)
     assert isinstance(found, Assignment)
     return found
 

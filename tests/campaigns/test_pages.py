@@ -6,7 +6,7 @@ import pytest
 
 from labelsite.campaigns.forms import CampaignForm
 from labelsite.campaigns.models import Campaign, Task
-from labelsite.campaigns.services import claim_next
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db

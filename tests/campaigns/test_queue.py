@@ -17,7 +17,7 @@ from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Me
 from labelsite.campaigns.queue import heartbeat
 from labelsite.campaigns.reasons import NothingLeft, Reason
 from labelsite.campaigns.settling import settle
-from tests.campaigns.leases import expire, finish
+from tests.campaigns.leases import claim_next, expire, finish
 from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def _no_sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def claim(campaign: Campaign, annotator: User, **how: int) -> Assignment | NothingLeft:
-    return services.claim_next(campaign, annotator, **how)
+    return claim_next(campaign, annotator, **how)
 
 
 def reason(campaign: Campaign, annotator: User, **how: int) -> Reason:
@@ -129,14 +129,14 @@ def test_a_lease_that_a_heartbeat_calls_held_is_not_swept_away_however_wrong_the
     real_now = timezone.now
     monkeypatch.setattr(timezone, "now", lambda: real_now() - timedelta(minutes=21))
     assert heartbeat(lease.pk, annotator, str(lease.token)) is not None
-    assert services.release_expired_leases() == 0
+    assert queue.release_expired_leases() == 0
     expire(lease)
     assert claim(campaign, annotator).pk == lease.pk
-    assert services.release_expired_leases() == 0
+    assert queue.release_expired_leases() == 0
     Assignment.objects.update(leased_until=real_now() - timedelta(seconds=1))
-    assert services.release_expired_leases() == 1
+    assert queue.release_expired_leases() == 1
     lease.refresh_from_db()
-    assert queue.reclaim(lease) and services.release_expired_leases() == 0
+    assert queue.reclaim(lease) and queue.release_expired_leases() == 0
     assert Task.objects.get().remaining == 0
 
 
@@ -152,7 +152,7 @@ def test_each_reason_for_nothing_is_the_true_one(campaign, annotator) -> None:
     waiting = claim(campaign, other)
     assert waiting.reason == Reason.LEASED and waiting.until == lease.leased_until
     assert reason(campaign, annotator, besides=lease.pk) == Reason.YOUR_SHARE_IS_DONE
-    settle(services.complete(lease.pk, annotator.pk, str(lease.token)).task, [-1])
+    settle(finish(lease).task, [-1])
     assert reason(campaign, annotator) == reason(campaign, other) == Reason.FINISHED
     make_task(campaign, overlap=2)
     finish(claim(campaign, annotator))

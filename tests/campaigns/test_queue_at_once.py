@@ -8,11 +8,11 @@ from collections import Counter
 import pytest
 
 from labelsite.accounts.models import User
-from labelsite.campaigns import queue, services
+from labelsite.campaigns import queue
 from labelsite.campaigns.leases import LeaseLost
 from labelsite.campaigns.models import Assignment, AssignmentState, Task
 from labelsite.campaigns.reasons import NothingLeft
-from tests.campaigns.leases import expire, finish
+from tests.campaigns.leases import claim_next, expire, finish
 from tests.factories import make_campaign, make_solution, make_task, make_user
 from tests.threads import at_once
 
@@ -32,7 +32,7 @@ def test_twelve_people_at_once_never_exceed_the_overlap_and_miss_no_place() -> N
         make_task(campaign, make_solution(["Only step."]))
 
     def label(person: User) -> None:
-        while isinstance(lease := services.claim_next(campaign, person), Assignment):
+        while isinstance(lease := claim_next(campaign, person), Assignment):
             held = Assignment.objects.filter(task=lease.task).exclude(state=AssignmentState.LAPSED).count()
             assert held <= 3
             finish(lease)
@@ -48,12 +48,10 @@ def test_a_person_in_twenty_tabs_is_given_one_task_and_in_twenty_more_the_one_af
     campaign = make_campaign(members=[person], overlap=2)
     for _ in range(30):
         make_task(campaign, make_solution(["Only step."]))
-    first = {lease.pk for lease in at_once([lambda: services.claim_next(campaign, person)] * 20)}
+    first = {lease.pk for lease in at_once([lambda: claim_next(campaign, person)] * 20)}
     assert len(first) == 1
     in_hand = first.pop()
-    second = {
-        lease.pk for lease in at_once([lambda: services.claim_next(campaign, person, besides=in_hand)] * 20)
-    }
+    second = {lease.pk for lease in at_once([lambda: claim_next(campaign, person, besides=in_hand)] * 20)}
     assert len(second) == 1 and second != {in_hand}
     assert Assignment.objects.filter(state=AssignmentState.LEASED).count() == 2
     assert sum(2 - remaining for remaining in Task.objects.values_list("remaining", flat=True)) == 2
@@ -67,7 +65,7 @@ def test_releases_claims_and_submissions_at_once_keep_every_sum() -> None:
 
     def disturb(person: User, number: int) -> None:
         for turn in range(12):
-            lease = services.claim_next(campaign, person)
+            lease = claim_next(campaign, person)
             if isinstance(lease, NothingLeft):
                 queue.release_expired_leases()
             elif (turn + number) % 3 == 0:

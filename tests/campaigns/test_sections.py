@@ -6,9 +6,10 @@ import pytest
 from django.db import connection
 
 from labelsite.accounts.models import User
-from labelsite.campaigns import queue, sections, services
+from labelsite.campaigns import queue, sections
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Task, TaskKind
 from labelsite.campaigns.reasons import NothingLeft, Reason
+from tests.campaigns.leases import claim_next, finish
 from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
@@ -32,9 +33,9 @@ def campaign(annotator: User) -> Campaign:
 def labeled_sections(campaign: Campaign, person: User) -> list[str]:
     """Works until nothing is left; the sections in the order in which they came."""
     found = []
-    while isinstance(lease := services.claim_next(campaign, person), Assignment):
+    while isinstance(lease := claim_next(campaign, person), Assignment):
         found.append(lease.task.section)
-        services.complete(lease.pk, person.pk, str(lease.token))
+        finish(lease)
     assert isinstance(lease, NothingLeft)
     return [*found, lease.reason.value]
 
@@ -66,15 +67,15 @@ def test_a_choice_that_an_admin_took_away_is_forgotten(campaign, annotator) -> N
 
 
 def test_choosing_gives_back_what_is_not_begun_and_keeps_what_is(campaign, annotator) -> None:
-    begun = services.claim_next(campaign, annotator)
+    begun = claim_next(campaign, annotator)
     assert isinstance(begun, Assignment)
     Assignment.objects.update(draft={"ratings": {"1": {"rating": 1}}})
-    prepared = services.claim_next(campaign, annotator, besides=begun.pk)
+    prepared = claim_next(campaign, annotator, besides=begun.pk)
     sections.choose(campaign, annotator, "algebra")
     states = dict(Assignment.objects.values_list("pk", "state"))
     assert states == {begun.pk: AssignmentState.LEASED, prepared.pk: AssignmentState.LAPSED}
     assert Task.objects.get(pk=prepared.task_id).remaining == 1
-    services.complete(begun.pk, annotator.pk, str(begun.token))
+    finish(begun)
     assert labeled_sections(campaign, annotator)[0] == "algebra"
 
 
@@ -84,7 +85,7 @@ def test_screening_is_the_same_for_everybody(campaign) -> None:
     make_task(campaign, kind=TaskKind.SCREENING, gold=[-1], overlap=queue.EVERYBODY)
     newcomer = make_user()
     make_member(campaign, newcomer, state="screening", sections=["geometry"])
-    found = services.claim_next(campaign, newcomer)
+    found = claim_next(campaign, newcomer)
     assert isinstance(found, Assignment) and found.task.kind == TaskKind.SCREENING
 
 

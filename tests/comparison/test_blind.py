@@ -10,12 +10,12 @@ from labelsite.accounts.models import User
 from labelsite.annotations import services
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Campaign
-from labelsite.campaigns.services import claim_next
 from labelsite.comparison import disagreements, evidence
 from labelsite.comparison.against import EVERYBODY, Against
 from labelsite.comparison.disagreements import Kind
 from labelsite.comparison.overview import overview
 from tests.annotations.submissions import STEPS, judgement, submit
+from tests.campaigns.leases import claim_next
 from tests.factories import (
     make_campaign,
     make_estimate_run,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from labelsite.campaigns.models import Protocol
-from labelsite.campaigns.services import claim_next
 from labelsite.comparison import evidence, measures
 from labelsite.comparison.disagreements import Kind, rows, task_ids
 from tests.annotations.submissions import STEPS, go_on_alone, submit
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_estimates, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db

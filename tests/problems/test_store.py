@@ -13,9 +13,10 @@ from hypothesis.extra.django import TestCase
 from labelsite.problems.models import Problem as ProblemRow
 from labelsite.problems.models import Solution as SolutionRow
 from labelsite.problems.models import Step
-from labelsite.problems.queries import as_imported, as_records
+from labelsite.problems.queries import as_records
 from labelsite.problems.services import BATCH_OPTIONS, batches, store
 from ml.records import LabelledSolution, Option, Position, Problem, Solution
+from tests.problems.imported import as_imported
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=30)
 options = st.builds(Option, texts, st.sampled_from(["model", "human"]))

@@ -18,10 +18,10 @@ from labelsite.annotations.importers import import_file
 from labelsite.annotations.models import Annotation
 from labelsite.api.lines import _lines
 from labelsite.campaigns.models import Assignment, Campaign, Protocol
-from labelsite.campaigns.services import claim_next
 from labelsite.problems.models import Solution
 from labelsite.snapshots.annotation_lines import annotations_of
 from tests.annotations.submissions import judgement
+from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_solution, make_task, make_user
 
 # What an import knows of its own, or a file of this format has no place for.

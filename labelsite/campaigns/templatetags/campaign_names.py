@@ -1,10 +1,11 @@
-"""Campaigns that another page knows by name only."""
+"""What pages of every app ask about a campaign: which one has a name, and what somebody is in it."""
 
 from __future__ import annotations
 
 from django import template
 
-from labelsite.campaigns.models import Campaign
+from labelsite.accounts.models import User
+from labelsite.campaigns.models import Campaign, Membership
 
 register = template.Library()
 
@@ -13,3 +14,9 @@ register = template.Library()
 def campaign_called(name: str) -> Campaign | None:
     """The campaign of that name; None before an import has made it."""
     return Campaign.objects.filter(name=name).first()
+
+
+@register.simple_tag
+def membership_of(campaign: Campaign, user: User) -> Membership | None:
+    """The person's membership; None for a reviewer who only looks on."""
+    return campaign.memberships.filter(user=user).first()

@@ -25,7 +25,7 @@ function jsonOf(body) {
 }
 
 /** POSTs `body` and returns the answer's JSON; throws Unreachable or Refused. */
-export async function post(url, body, { keepalive = false } = {}) {
+export async function post(url, body) {
   let response;
   try {
     response = await fetch(url, {
@@ -33,7 +33,6 @@ export async function post(url, body, { keepalive = false } = {}) {
       headers: { "Content-Type": "application/json", "X-CSRFToken": csrfToken() },
       body: jsonOf(body),
       credentials: "same-origin",
-      keepalive,
       signal: AbortSignal.timeout(TIME_LIMIT),
     });
   } catch (error) {

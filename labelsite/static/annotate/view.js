@@ -5,11 +5,11 @@ import { byId, fill, keyName, make, show } from "./elements.js";
 import { Texts, formatted } from "./texts.js";
 
 export const RATINGS = [
-  { action: "bad", value: -1, sign: "−1", word: "bad" },
-  { action: "neutral", value: 0, sign: "0", word: "neutral" },
-  { action: "good", value: 1, sign: "+1", word: "good" },
+  { action: "bad", value: -1, sign: "−1" },
+  { action: "neutral", value: 0, sign: "0" },
+  { action: "good", value: 1, sign: "+1" },
 ];
-const UNSURE = { action: "unsure", value: null, sign: "?", word: "unsure" };
+const UNSURE = { action: "unsure", value: null, sign: "?" };
 
 export class View {
   constructor(configuration) {
@@ -32,8 +32,8 @@ export class View {
 
   rateButton(rating, id) {
     return make("button", {
-      type: "button", className: `rate ${rating.word}`, "data-action": rating.action, "data-option": id,
-      "aria-pressed": "false", "aria-label": `${rating.sign} ${this.words[rating.word]}`, title: this.words[rating.word],
+      type: "button", className: `rate ${rating.action}`, "data-action": rating.action, "data-option": id,
+      "aria-pressed": "false", "aria-label": `${rating.sign} ${this.words[rating.action]}`, title: this.words[rating.action],
     }, make("span", { className: "sign", "aria-hidden": "true" }, rating.sign),
     make("kbd", { "aria-hidden": "true" }, keyName(this.keys[rating.action])));
   }

@@ -1,0 +1,51 @@
+"""What stands at the head of every page of a campaign, and where its links lead."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from labelsite.campaigns.models import Campaign
+from tests.factories import make_campaign, make_solution, make_task, make_user
+
+TABS = [
+    "campaigns:detail",
+    "campaigns:tasks",
+    "campaigns:sections",
+    "campaigns:members",
+    "campaigns:settings",
+    "annotations:quality",
+    "annotations:exits",
+    "comparison:campaign",
+    "comparison:disagreements",
+]
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    campaign = make_campaign()
+    make_task(campaign, make_solution(["A step."] * 2))
+    return campaign
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_a_member_finds_the_button_to_label_on_every_tab_and_nobody_else_does(client, campaign, tab) -> None:
+    admin, button = make_user("admin"), f'href="{reverse("annotations:annotate", args=[campaign.pk])}"'
+    client.force_login(admin)
+    assert button not in client.get(reverse(tab, args=[campaign.pk])).content.decode()
+    campaign.memberships.create(user=admin)
+    page = client.get(reverse(tab, args=[campaign.pk]))
+    assert button in page.content.decode() and campaign.name in page.content.decode()
+
+
+def test_the_way_from_a_campaign_to_its_estimates_opens_a_form_without_errors(client, campaign) -> None:
+    client.force_login(make_user("admin"))
+    page = client.get(reverse("campaigns:detail", args=[campaign.pk])).content.decode()
+    found = re.search(r'href="([^"]+)">Judge the steps by search<', page)
+    assert found
+    form = client.get(found[1])
+    assert form.status_code == 200 and form.context["campaign"] == campaign
+    assert not form.context["form"].errors and "errorlist" not in form.content.decode()
