@@ -70,11 +70,6 @@ class Packed:
     wanted: Sequence[Sequence[int]]
     reads_paths: Sequence[bool]
 
-    @property
-    def token_count(self) -> int:
-        """T, the tokens that go through the model."""
-        return int(self.input_ids.shape[1])
-
 
 def chain(tokens: Sequence[Sequence[int]]) -> TokenTree:
     """A solution without alternatives: the problem's tokens, then each step's."""

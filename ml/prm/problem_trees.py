@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ml.prm.examples import Example
+from ml.prm.example import Example
 from ml.prm.packing import TokenTree
 
 Tokens = tuple[int, ...]

@@ -24,7 +24,8 @@ from ml.prm.card import code_commit, dependency_versions
 from ml.prm.checkpoint import PROBLEMS, problems_taught, publish
 from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group, refuse_missing_device
-from ml.prm.examples import Example, examples_from
+from ml.prm.example import Example
+from ml.prm.examples import examples_from
 from ml.prm.frozen import halve, restore
 from ml.prm.identity import as_begun, config_of, fingerprint_of
 from ml.prm.long_records import fitting_examples

@@ -12,6 +12,7 @@ import torch
 
 from ml.errors import MisstepError
 from ml.prm.checkpoint import check_whole
+from ml.prm.example import NEUTRAL, POSITIVE
 from ml.prm.given_layout import GivenLayout, open_given
 from ml.prm.loading import load, short_context
 from ml.prm.losses import rewards
@@ -23,7 +24,6 @@ from ml.prm.tokenization import StepTokenizer, load_step_tokenizer
 WINDOW = 512
 # What one pass through the model holds at most, unless a single solution is longer.
 TOKENS_PER_ROW = 16384
-POSITIVE, NEUTRAL = 1, 2
 
 
 @dataclass(frozen=True)

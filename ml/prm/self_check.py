@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from ml.errors import MisstepError
-from ml.prm.examples import Example
+from ml.prm.example import Example
 from ml.prm.loading import BY_ITSELF
 from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import Packed, TokenTree, pack
