@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import BadRecord, MisstepError
+from ml.file_hash import sha256_of
 from ml.snapshot_checks import SPLITS, complaint_about
 
 FORMAT = "misstep-snapshot"
@@ -151,7 +152,7 @@ def read_snapshot(folder: str | Path, manifest_file: str | Path | None = None) -
     if found != (FORMAT, VERSION):
         raise MisstepError(f"{path}: format {found}, expected {(FORMAT, VERSION)}")
     for part in manifest["parts"]:
-        found_hash = _sha256_of(root, part["file"])
+        found_hash = _part_hash(root, part["file"])
         if found_hash != part["sha256"]:
             raise MisstepError(f"{root}/{part['file']}: sha256 {found_hash}, expected {part['sha256']}")
     whole = combined_hash(part["sha256"] for part in manifest["parts"])
@@ -213,14 +214,13 @@ def _write_synced(path: Path, content: str) -> None:
         os.fsync(stream.fileno())
 
 
-def _sha256_of(root: Path, name: str) -> str:
+def _part_hash(root: Path, name: str) -> str:
     path = root / name
     # A manifest may come from elsewhere: it must not make us read outside its own folder.
     if not path.resolve().is_relative_to(root.resolve()):
         raise MisstepError(f"{root}/manifest.json: part {name!r} lies outside, expected a file inside")
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise MisstepError(f"{path}: {error.strerror}, expected the part that manifest.json names") from error
 

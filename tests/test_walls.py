@@ -94,6 +94,17 @@ def test_ml_imports_nothing_of_django_or_labelsite():
     assert found == []
 
 
+def test_only_the_command_line_imports_commands():
+    found = [
+        f"{relative(path)}: {name}"
+        for path in python_files("ml")
+        if not relative(path).startswith(("ml/commands/", "ml/__main__.py"))
+        for name, _ in imports(path)
+        if name.startswith("ml.commands")
+    ]
+    assert found == []
+
+
 def test_an_app_imports_only_apps_to_its_left():
     found = []
     for path in python_files("labelsite"):

@@ -18,7 +18,7 @@ from labelsite.training.wording import (
     OPTIMIZER_NAMES,
     TREE_NAMES,
 )
-from ml.commands.train_options import CLASSIFYING, HEADS, OBJECTIVES, OPTIMIZERS, TREES
+from ml.training_choices import CLASSIFYING, HEADS, OBJECTIVES, OPTIMIZERS, TREES
 
 # A run longer than this belongs on the command line, where one sees what it does to the machine.
 MOST_UPDATES = 1_000_000

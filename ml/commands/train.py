@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from ml.commands import rule_options
 from ml.commands.train_options import (
-    OBJECTIVES,
     TARGET_TOKENS,
     label_arguments,
     loop_arguments,
@@ -21,6 +20,7 @@ from ml.commands.train_refusals import refuse_contradictions
 from ml.errors import MisstepError, NotAvailable
 from ml.progress import print_result
 from ml.targets.rules import CHOICES
+from ml.training_choices import OBJECTIVES
 
 if TYPE_CHECKING:
     from ml.prm.second_opinion import SecondOpinion

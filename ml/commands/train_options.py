@@ -8,19 +8,13 @@ from typing import Any
 
 from ml.commands import rule_options
 from ml.errors import MisstepError
+from ml.training_choices import HEADS, OPTIMIZERS, PREFERENCE_OUTPUTS, TREES
 
 # The bases that have names; any other is a model's folder.
 NAMED_BASES = ("pocket", "pocket-reader", "small")
 # Peaks of the learning rate. What suits a million fresh weights tears a pretrained model apart: TRL fine-tunes PRMs
 # at 1e-5, and adapters, which are few and begin at nothing, bear ten times as much.
 RATE_OF_NAMED, RATE_OF_FOLDERS, RATE_OF_ADAPTERS = 1e-3, 1e-5, 1e-4
-OBJECTIVES = ("classifier", "value", "preference", "outcome")
-OPTIMIZERS = ("adamw", "muon")
-TREES = ("solution", "problem")
-HEADS = ("linear", "tokens", "likelihood")
-PREFERENCE_OUTPUTS = ("tanh", "raw_then_tanh5")
-# Objectives with classes, which alone can be target tokens of a language model.
-CLASSIFYING = ("classifier", "outcome")
 # The ratings of PRM800K as any vocabulary can say them: negative, positive, neutral.
 TARGET_TOKENS = ("-", "+", "0")
 

@@ -19,9 +19,9 @@ from typing import Any
 import torch
 
 from ml.errors import MisstepError
+from ml.file_hash import sha256_of
 from ml.policies.prompt import Prompt, prompt_for
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
-from ml.prm.checkpoint import sha256_of
 from ml.seeds import seed_of
 
 LONGEST_STEP = 300

@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from ml.errors import MisstepError
-from ml.prm.checkpoint import sha256_of
+from ml.file_hash import sha256_of
 from ml.prm.deepening import deepened
 from ml.prm.loading import context_of, load
 from ml.prm.model import build, small_config

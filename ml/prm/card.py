@@ -4,10 +4,37 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+from ml.prm.distributed import Group
+from ml.prm.identity import config_of
+from ml.prm.preparing import Prepared
+from ml.snapshot import Snapshot
 
 DEPENDENCIES = ("torch", "transformers", "tokenizers", "safetensors", "peft", "numpy")
+
+
+def begun_card(ready: Prepared, snapshot: Snapshot, group: Group) -> dict[str, Any]:
+    """The card of a run that begins: all but how it went."""
+    request, settings = ready.request, ready.settings
+    return {
+        "format": "misstep-checkpoint",
+        "version": 1,
+        "objective": settings.objective,
+        "outputs": request.examples.outputs,
+        "head": request.head,
+        "snapshot": {"sha256": snapshot.sha256, "name": snapshot.manifest.get("name", "")},
+        "label_rule": asdict(request.rule),
+        "base": ready.base.origin,
+        "seed": settings.seed,
+        "config": {**config_of(request, settings), "processes": group.size, "sharded": group.is_sharded},
+        "counts": dict(ready.counts),
+        "commit": code_commit(),
+        "dependencies": dependency_versions(),
+    }
 
 
 def dependency_versions() -> dict[str, str]:

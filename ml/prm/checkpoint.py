@@ -7,7 +7,6 @@ to the state before when it does not hold. Only safetensors and JSON are written
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ml.errors import MisstepError
+from ml.file_hash import sha256_of
 from ml.snapshot import read_problem_hashes
 from ml.whole_folder import sync
 
@@ -144,9 +144,3 @@ def check_whole(folder: Path) -> dict[str, Any]:
         raise MisstepError(f"{folder}: files differ from manifest.json, expected the checkpoint as written")
     card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     return card
-
-
-def sha256_of(path: Path) -> str:
-    """A file's sha256, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from ml.prm.example import Example
 from ml.prm.packing import TokenTree, chain
 from ml.prm.preferences import preference_examples
 from ml.prm.tokenization import StepTokenizer
@@ -13,29 +14,6 @@ from ml.snapshot import SnapshotRow
 from ml.targets.rules import LabelRule, is_bad_problem, label_of
 from ml.targets.snapshot_rows import last_place_for_alternatives
 from ml.targets.values import values_from_labels
-
-OBJECTIVES = ("classifier", "value", "preference", "outcome")
-NEGATIVE, POSITIVE, NEUTRAL = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Example:
-    """One tree with its supervision.
-
-    reads: nodes whose last token is read, shape [R]. targets: per reading the class probabilities
-    (classifier, outcome) or a single value. weights: per reading. pairs: (chosen, rejected, weight) by
-    index into `reads`, of `parents` nodes in all (preference only). reads_paths: a reading is of the path from the
-    problem to its node, and not of the node alone (for `ml.prm.likelihood`).
-    """
-
-    id: str
-    tree: TokenTree
-    reads: list[int]
-    targets: list[list[float]]
-    weights: list[float]
-    pairs: list[tuple[int, int, float]] = field(default_factory=list)
-    parents: int = 0
-    reads_paths: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,12 +45,7 @@ def examples_from(
     Raises MisstepError with the record's id for a step that does not fit the context.
     """
     if settings.objective == "preference":
-        return [
-            Example(p.id, p.tree, p.reads, [], [1.0] * len(p.reads), p.pairs, p.parents)
-            for p in preference_examples(
-                rows, tokenizer, rule, settings.final_pairs, counts, settings.alternatives
-            )
-        ]
+        return preference_examples(rows, tokenizer, rule, settings.final_pairs, counts, settings.alternatives)
     examples = []
     for row in rows:
         example = _example(row, tokenizer, rule, settings, counts)
@@ -98,7 +71,8 @@ def _example(
         return None if cut or not _has_outcome(row, rule) else _outcome(row, nodes, settings)
     kept = len(nodes) - 1
     if settings.objective == "value":
-        return _chain_example(row.id, nodes, [None if v is None else [v] for v in _values(row, rule)[:kept]])
+        values = [None if value is None else [value] for value in _values(row, rule)[:kept]]
+        return _with_options(row.id, nodes, values, [], "node")
     targets = [_class_target(row, k, settings.outputs) for k in range(kept)]
     options = _options(row, nodes, rule, settings, tokenizer, counts) if settings.alternatives else []
     options = _without_repeats(options, nodes, targets, counts)
@@ -201,10 +175,6 @@ def _without_repeats(
             kept.append((position, step, target))
     counts["repeated_alternatives"] += len(options) - len(kept)
     return kept
-
-
-def _chain_example(name: str, nodes: list[list[int]], targets: list[list[float] | None]) -> Example | None:
-    return _with_options(name, nodes, targets, [], "node")
 
 
 def _with_options(

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import cross_entropy
 
-from ml.prm.examples import POSITIVE, Example
+from ml.prm.example import POSITIVE, Example
 from ml.prm.packing import Packed, TokenTree
 
 # Where several words would do, people choose: half of a token's weight is lost at a probability of one in fifty.

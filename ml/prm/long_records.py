@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ml.prm.examples import Example, ExampleSettings, examples_from
+from ml.prm.example import Example
+from ml.prm.examples import ExampleSettings, examples_from
 from ml.prm.tokenization import StepTokenizer, TooLong
 from ml.snapshot import SnapshotRow
 from ml.targets.rules import LabelRule

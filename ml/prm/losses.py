@@ -73,16 +73,3 @@ def preference_loss(
     """
     margins = scores.float()[chosen] - scores.float()[rejected]
     return -(pair_weights * logsigmoid(margins)).sum() / parent_nodes
-
-
-def outcome_loss(
-    logits: torch.Tensor, correct: torch.Tensor, weights: torch.Tensor, normaliser: float | None = None
-) -> torch.Tensor:
-    """Cross entropy of the final answer's correctness, read at the last token or at every token.
-
-    logits: [N, 2]; correct: [N] in {0, 1}; weights: [N], 1 per solution in all (1 / tokens for every token).
-    """
-    correct = correct.to(logits.device).float()
-    return classification_loss(
-        logits, torch.stack([1.0 - correct, correct], dim=1), weights, normaliser=normaliser
-    )

@@ -25,7 +25,7 @@ from transformers import (
 
 from ml.errors import MisstepError
 from ml.prm.attention import SPANS, attend_over_spans
-from ml.prm.examples import Example
+from ml.prm.example import Example
 from ml.prm.likelihood import (
     StepTokens,
     language_loss,

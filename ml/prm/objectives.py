@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ml.prm.examples import Example
+from ml.prm.example import Example
 from ml.prm.losses import classification_loss, compared, preference_loss, value_loss
 
 

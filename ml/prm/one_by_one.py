@@ -25,8 +25,7 @@ def hidden_one_by_one(backbone: Any, packed: Packed) -> torch.Tensor:
 def _nodes(backbone: Any, tree: TokenTree, device: torch.device) -> list[tuple[int, torch.Tensor]]:
     """Each node once, with the hidden states of its tokens; a shared one from the first path that it lies on."""
     found: dict[int, torch.Tensor] = {}
-    for leaf in sorted(set(range(len(tree.parents))) - set(tree.parents)):
-        path = [0, *tree.path(leaf)]
+    for path in tree.paths():
         ids = [token for node in path for token in tree.tokens[node]]
         output = backbone(input_ids=torch.tensor([ids], device=device), use_cache=False)
         lengths = [len(tree.tokens[node]) for node in path]

@@ -11,7 +11,7 @@ On a CPU each chain calls attention on its own keys (`ml.prm.spans`); a GPU read
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +47,11 @@ class TokenTree:
             node = self.parents[node]
         return found[::-1]
 
+    def paths(self) -> Iterator[list[int]]:
+        """The nodes from the root to each leaf, both with them."""
+        for leaf in sorted(set(range(len(self.parents))) - set(self.parents)):
+            yield [0, *self.path(leaf)]
+
 
 @dataclass(frozen=True)
 class Packed:
@@ -70,15 +75,25 @@ class Packed:
     wanted: Sequence[Sequence[int]]
     reads_paths: Sequence[bool]
 
-    @property
-    def token_count(self) -> int:
-        """T, the tokens that go through the model."""
-        return int(self.input_ids.shape[1])
-
 
 def chain(tokens: Sequence[Sequence[int]]) -> TokenTree:
     """A solution without alternatives: the problem's tokens, then each step's."""
     return TokenTree(tokens, list(range(-1, len(tokens) - 1)))
+
+
+def split_into_tokens(tree: TokenTree) -> TokenTree:
+    """The tree with a node for each token; a node's tokens become a chain."""
+    tokens: list[list[int]] = []
+    parents: list[int] = []
+    ends: list[int] = []
+    for node, parent in zip(tree.tokens, tree.parents, strict=True):
+        above = ends[parent] if parent >= 0 else -1
+        for token in node:
+            parents.append(above)
+            above = len(tokens)
+            tokens.append([token])
+        ends.append(above)
+    return TokenTree(tokens, parents)
 
 
 def pack(

@@ -9,10 +9,11 @@ wrong one; the margin must be positive. At the end, whole right solutions stand 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ml.prm.example import Example
 from ml.prm.packing import TokenTree
 from ml.prm.tokenization import StepTokenizer
 from ml.snapshot import SnapshotRow
@@ -20,17 +21,6 @@ from ml.targets.rules import LabelRule, label_of
 from ml.targets.snapshot_rows import last_place_for_alternatives
 
 TOP = 2
-
-
-@dataclass(frozen=True)
-class PreferenceExample:
-    """A problem's tree and its pairs (chosen, rejected, weight) by index into `reads`."""
-
-    id: str
-    tree: TokenTree
-    reads: list[int]
-    pairs: list[tuple[int, int, float]]
-    parents: int
 
 
 @dataclass
@@ -52,7 +42,7 @@ def preference_examples(
     final_pairs: bool,
     counts: Counter[str],
     alternatives: bool = True,
-) -> list[PreferenceExample]:
+) -> list[Example]:
     """One example per problem that has at least one pair; without `alternatives` solutions alone are compared."""
     problems: dict[str, list[SnapshotRow]] = {}
     for row in rows:
@@ -70,9 +60,7 @@ def preference_examples(
     return examples
 
 
-def sibling_pairs(
-    ratings: dict[int, float], q_values: dict[int, float], margin: float = 0.0
-) -> list[tuple[int, int, float]]:
+def sibling_pairs(ratings: dict[int, float], q_values: dict[int, float]) -> list[tuple[int, int, float]]:
     """Pairs among one node's children. ratings: people's labels in [0, 1]; q_values: rollouts' means in [0,
     1].
 
@@ -88,7 +76,7 @@ def sibling_pairs(
     else:
         scores = ratings
     return _weighted(
-        [(better, worse) for better in right for worse in wrong if scores[better] - scores[worse] > margin]
+        [(better, worse) for better in right for worse in wrong if scores[better] > scores[worse]]
     )
 
 
@@ -104,7 +92,7 @@ def _example(
     rule: LabelRule,
     final_pairs: bool,
     counts: Counter[str],
-) -> PreferenceExample | None:
+) -> Example | None:
     nodes = _merged(rows, tokenizer, rule, counts)
     children: dict[int, list[int]] = {}
     for index, node in enumerate(nodes[1:], start=1):
@@ -177,7 +165,7 @@ def _add_options(
     options: list[dict[str, Any]],
     path: list[int],
     nodes: list[_Node],
-    child: object,
+    child: Callable[[int, str], int],
     rule: LabelRule,
 ) -> None:
     """Alternatives in whose prefix no mistake is known, with people's ratings or the search's share."""
@@ -188,9 +176,9 @@ def _add_options(
             continue
         label = label_of(rating, rule.neutral)
         if rule.labels != "automatic" and label is not None:
-            nodes[child(path[position], option["text"])].ratings.append(label)  # type: ignore[operator]
+            nodes[child(path[position], option["text"])].ratings.append(label)
         elif rule.labels != "human" and share is not None:
-            nodes[child(path[position], option["text"])].q_values.append(share)  # type: ignore[operator]
+            nodes[child(path[position], option["text"])].q_values.append(share)
 
 
 def _means(nodes: list[_Node], siblings: list[int], name: str) -> dict[int, float]:
@@ -212,9 +200,7 @@ def _final_pairs(nodes: list[_Node]) -> list[tuple[int, int, float]]:
     return _weighted([(b, w) for b in best for w in worst if b != w and right[b] > wrong[w]])
 
 
-def _pruned(
-    name: str, nodes: list[_Node], pairs: list[tuple[int, int, float]], parents: int
-) -> PreferenceExample:
+def _pruned(name: str, nodes: list[_Node], pairs: list[tuple[int, int, float]], parents: int) -> Example:
     """Keep the nodes on the way to a compared one."""
     needed: set[int] = {0}
     for better, worse, _ in pairs:
@@ -228,4 +214,4 @@ def _pruned(
     reads = sorted({number[node] for better, worse, _ in pairs for node in (better, worse)})
     place = {node: index for index, node in enumerate(reads)}
     numbered = [(place[number[b]], place[number[w]], weight) for b, w, weight in pairs]
-    return PreferenceExample(name, tree, reads, numbered, parents)
+    return Example(name, tree, reads, [], [1.0] * len(reads), numbered, parents)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ml.commands.train_options import CLASSIFYING
 from ml.errors import MisstepError
 from ml.prm.bases import SHIPPED, HeadSettings
 from ml.prm.examples import ExampleSettings
@@ -18,6 +17,7 @@ from ml.prm.second_opinion import SecondOpinion
 from ml.prm.train import TrainingSettings
 from ml.targets import LabelRule, frozen_rule
 from ml.targets.rules import CHOICES, MEANS, SAYS, UNSEEN_BY, idle_parts, unseen_parts
+from ml.training_choices import CLASSIFYING
 
 OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
 

@@ -12,18 +12,19 @@ import torch
 
 from ml.errors import MisstepError
 from ml.prm.checkpoint import check_whole
+from ml.prm.example import NEUTRAL, POSITIVE
 from ml.prm.given_layout import GivenLayout, open_given
+from ml.prm.growing_tree import GrowingTree
 from ml.prm.loading import load, short_context
 from ml.prm.losses import rewards
 from ml.prm.model import ProcessRewardModel
-from ml.prm.packing import TokenTree, batches_within, pack
+from ml.prm.packing import TokenTree, batches_within, chain, pack, split_into_tokens
 from ml.prm.self_check import refuse_wrong_readings
 from ml.prm.tokenization import StepTokenizer, load_step_tokenizer
 
 WINDOW = 512
 # What one pass through the model holds at most, unless a single solution is longer.
 TOKENS_PER_ROW = 16384
-POSITIVE, NEUTRAL = 1, 2
 
 
 @dataclass(frozen=True)
@@ -113,21 +114,6 @@ class Scorer:
         return result
 
 
-def split_into_tokens(tree: TokenTree) -> TokenTree:
-    """The tree with a node for each token; a node's tokens become a chain."""
-    tokens: list[list[int]] = []
-    parents: list[int] = []
-    ends: list[int] = []
-    for node, parent in zip(tree.tokens, tree.parents, strict=True):
-        above = ends[parent] if parent >= 0 else -1
-        for token in node:
-            parents.append(above)
-            above = len(tokens)
-            tokens.append([token])
-        ends.append(above)
-    return TokenTree(tokens, parents)
-
-
 def means_along_paths(tree: TokenTree, read: Sequence[float]) -> list[float]:
     """Per node the mean reading of the tokens on its path, without the root's (the problem's)."""
     totals, counts, place = [0.0], [0], len(tree.tokens[0])
@@ -210,47 +196,14 @@ def shared_trees(
     limit: the most tokens in a tree (but one solution is never cut); a run with more has several, one after the other.
     Returns the trees and, per solution, its tree and the nodes of its steps (those that fit the context).
     """
-    trees: list[_SharedTree] = []
+    trees: list[GrowingTree] = []
     places: list[tuple[int, list[int]]] = []
     problem: str | None = None
     for solution in solutions:
         nodes, _ = tokenizer.solution(solution.id, solution.problem, solution.steps, lenient=True)
-        steps = list(zip(solution.steps, nodes[1:], strict=False))
-        is_full = bool(trees) and trees[-1].size_with(steps) > max(limit, sum(map(len, nodes)))
-        if solution.problem != problem or is_full:
+        path = chain(nodes)
+        if solution.problem != problem or not trees[-1].has_room_for(path, limit):
             problem = solution.problem
-            trees.append(_SharedTree(nodes[0]))
-        places.append((len(trees) - 1, trees[-1].add(steps)))
-    return [TokenTree(tree.tokens, tree.parents) for tree in trees], places
-
-
-class _SharedTree:
-    """One problem's tree while it grows. Equal steps behind equal steps are one node."""
-
-    def __init__(self, root: Sequence[int]) -> None:
-        self.tokens: list[Sequence[int]] = [root]
-        self.parents = [-1]
-        self.size = len(root)
-        self._known: dict[tuple[int, str], int] = {}
-
-    def size_with(self, steps: Sequence[tuple[str, Sequence[int]]]) -> int:
-        """How many tokens the tree would hold with these steps, each a text and its tokens."""
-        place: int | None = 0
-        size = self.size
-        for text, tokens in steps:
-            place = None if place is None else self._known.get((place, text))
-            size += 0 if place is not None else len(tokens)
-        return size
-
-    def add(self, steps: Sequence[tuple[str, Sequence[int]]]) -> list[int]:
-        """Take in the steps of a solution; returns their nodes."""
-        path = [0]
-        for text, tokens in steps:
-            key = (path[-1], text)
-            if key not in self._known:
-                self._known[key] = len(self.tokens)
-                self.tokens.append(tokens)
-                self.parents.append(path[-1])
-                self.size += len(tokens)
-            path.append(self._known[key])
-        return path[1:]
+            trees.append(GrowingTree(nodes[0]))
+        places.append((len(trees) - 1, trees[-1].add(path)[1:]))
+    return [tree.tree() for tree in trees], places

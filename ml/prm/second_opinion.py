@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import MisstepError
-from ml.prm.checkpoint import sha256_of
+from ml.file_hash import sha256_of
 from ml.prm.distributed import Group
 from ml.prm.score import Unscored, load_scorer
 from ml.progress import Progress

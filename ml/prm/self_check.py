@@ -18,10 +18,10 @@ from typing import Any
 import torch
 
 from ml.errors import MisstepError
-from ml.prm.examples import Example
+from ml.prm.example import Example
 from ml.prm.loading import BY_ITSELF
 from ml.prm.model import ProcessRewardModel
-from ml.prm.packing import Packed, TokenTree, pack
+from ml.prm.packing import Packed, TokenTree, pack, split_into_tokens
 
 # Of the largest entry. Float32 stays below a tenth of it, and what is lost or leaks is far above.
 TOLERANCE = 1e-4
@@ -95,17 +95,8 @@ def _random_tree(
     generator: random.Random, vocabulary: int, lengths: list[int], parents: list[int]
 ) -> TokenTree:
     """A tree whose nodes are single tokens, so that each is read."""
-    tokens: list[list[int]] = []
-    above: list[int] = []
-    ends: list[int] = []
-    for length, parent in zip(lengths, parents, strict=True):
-        last = ends[parent] if parent >= 0 else -1
-        for _ in range(length):
-            above.append(last)
-            last = len(tokens)
-            tokens.append([generator.randrange(vocabulary)])
-        ends.append(last)
-    return TokenTree(tokens, above)
+    tokens = [[generator.randrange(vocabulary) for _ in range(length)] for length in lengths]
+    return split_into_tokens(TokenTree(tokens, parents))
 
 
 def _reader(model: ProcessRewardModel, generator: random.Random) -> ProcessRewardModel:
@@ -146,8 +137,7 @@ def _by_itself(reader: ProcessRewardModel, tree: TokenTree) -> tuple[torch.Tenso
     plain = reader.plain
     hidden: dict[int, torch.Tensor] = {}
     logits: dict[int, torch.Tensor] = {}
-    for leaf in sorted(set(range(len(tree.parents))) - set(tree.parents)):
-        path = [0, *tree.path(leaf)]
+    for path in tree.paths():
         ids = torch.tensor([[tree.tokens[node][0] for node in path]], device=plain.device)
         states = plain.base_model(input_ids=ids, use_cache=False).last_hidden_state[0]
         said = plain(input_ids=ids, use_cache=False).logits[0]

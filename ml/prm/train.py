@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 
 from ml.errors import MisstepError
 from ml.prm.distributed import Group
-from ml.prm.examples import Example
+from ml.prm.example import Example
 from ml.prm.likelihood import count_tokens
 from ml.prm.model import ProcessRewardModel
 from ml.prm.objectives import hits, normaliser_of, objective_loss
@@ -228,16 +229,10 @@ def batch_of(count: int, settings: TrainingSettings, step: int) -> list[int]:
     return [_shuffled(settings.seed, place // count, count)[place % count] for place in places]
 
 
-_ORDERS: dict[tuple[int, int, int], list[int]] = {}
-
-
+@lru_cache(maxsize=4)
 def _shuffled(seed: int, epoch: int, count: int) -> list[int]:
-    key = (seed, epoch, count)
-    if key not in _ORDERS:
-        if len(_ORDERS) > 4:
-            _ORDERS.clear()
-        _ORDERS[key] = np.random.default_rng([seed, epoch]).permutation(count).tolist()
-    return _ORDERS[key]
+    order: list[int] = np.random.default_rng([seed, epoch]).permutation(count).tolist()
+    return order
 
 
 def _pace_of(settings: TrainingSettings) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ml.evaluation.first_mistake import first_mistake_report
-from ml.prm.examples import Example
+from ml.prm.example import Example
 from ml.prm.model import ProcessRewardModel
 from ml.prm.packing import batches_within
 from ml.prm.score import Scorer, Unscored

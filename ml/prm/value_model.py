@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from ml.file_hash import sha256_of
 from ml.policies.protocol import Prefix
-from ml.prm.checkpoint import sha256_of
 from ml.prm.score import Scorer, Unscored, load_scorer
 
 # Neighbours in one packed row change a score in its last bits. Rounded, a tree is the same in any company; a score

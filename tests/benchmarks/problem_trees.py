@@ -22,7 +22,8 @@ from typing import Any
 import torch
 
 from ml.prm.bases import HeadSettings, open_base
-from ml.prm.examples import Example, ExampleSettings, examples_from
+from ml.prm.example import Example
+from ml.prm.examples import ExampleSettings, examples_from
 from ml.prm.likelihood import TOLERANCE
 from ml.prm.model import ProcessRewardModel
 from ml.prm.problem_trees import by_problem

@@ -27,7 +27,8 @@ import torch
 from transformers import Qwen2Config
 
 from ml.prm.compiling import compile_layers
-from ml.prm.examples import Example, ExampleSettings, examples_from
+from ml.prm.example import Example
+from ml.prm.examples import ExampleSettings, examples_from
 from ml.prm.model import ProcessRewardModel, build
 from ml.prm.tokenization import StepTokenizer, load_step_tokenizer
 from ml.prm.train import TrainingSettings, batch_of, train

@@ -11,11 +11,11 @@ from labelsite.snapshots.models import Snapshot
 from labelsite.training.comparing import flat
 from labelsite.training.services import start_training
 from labelsite.training.wording import MEASURES, NAMES, OBJECTIVE_NAMES, said
-from ml.commands.train_options import HEADS, OBJECTIVES, PREFERENCE_OUTPUTS
 from ml.evaluation.first_mistake import first_mistake_report
 from ml.prm.identity import config_of
 from ml.prm.request import Request
 from ml.prm.train import TrainingSettings
+from ml.training_choices import HEADS, OBJECTIVES, PREFERENCE_OUTPUTS
 from tests.training.test_pages import asked, log_in, make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from ml.errors import MisstepError
 from ml.prm import likelihood
 from ml.prm.bases import HeadSettings, open_base, shipped_folder
-from ml.prm.examples import Example
+from ml.prm.example import Example
 from ml.prm.likelihood import (
     TOLERANCE,
     count_tokens,

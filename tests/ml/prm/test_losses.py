@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from ml.prm.examples import Example
-from ml.prm.losses import classification_loss, outcome_loss, preference_loss, value_loss
+from ml.prm.example import Example
+from ml.prm.losses import classification_loss, preference_loss, value_loss
 from ml.prm.objectives import normaliser_of, objective_loss
 from ml.prm.packing import TokenTree
 from ml.prm.score import probabilities
@@ -85,16 +85,18 @@ def test_a_bounded_margin_cannot_pass_the_derived_floor():
     assert float(best) == pytest.approx(math.log(1 + math.exp(-2)), abs=1e-6)
 
 
-def test_outcome_is_the_binary_cross_entropy_of_the_answer():
-    found = outcome_loss(torch.tensor(LOGITS), torch.tensor([1.0, 0.0, 1.0]), torch.ones(3))
-    expected = plain_cross_entropy(LOGITS, [[0, 1], [1, 0], [0, 1]], [1, 1, 1], [1, 1], 0.0)
-    assert float(found) == pytest.approx(expected, abs=1e-6)
-
-
 def example(targets, weights, pairs=(), parents=0) -> Example:
     count = max(len(targets), 2)
     tree = TokenTree([[1]] * (count + 1), [-1, *range(count)])
     return Example("e", tree, list(range(1, len(weights) + 1)), targets, weights, list(pairs), parents)
+
+
+def test_outcome_is_the_binary_cross_entropy_of_the_answer():
+    answers = example([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]], [1.0, 1.0, 1.0])
+    total = normaliser_of("outcome", [answers])
+    found = objective_loss("outcome", torch.tensor(LOGITS), [answers], total)
+    expected = plain_cross_entropy(LOGITS, [[0, 1], [1, 0], [0, 1]], [1, 1, 1], [1, 1], 0.0)
+    assert float(found) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])

@@ -11,7 +11,7 @@ from transformers import GPT2Config, Qwen2Config, Qwen3Config
 from ml.errors import MisstepError
 from ml.prm.attention import attend_over_spans
 from ml.prm.model import ProcessRewardModel, build, small_config
-from ml.prm.packing import LEAST_GROUP, TokenTree, batches_within, chain, pack
+from ml.prm.packing import LEAST_GROUP, TokenTree, batches_within, chain, pack, split_into_tokens
 from tests.ml.prm.toys import VOCABULARY, random_tree, tiny_model
 
 SIZES = {"vocab_size": VOCABULARY, "num_labels": 2, "bos_token_id": 0, "eos_token_id": 0}
@@ -153,3 +153,15 @@ def test_siblings_side_by_side_are_no_longer_path():
 def test_batches_hold_at_most_the_budget():
     assert batches_within([3, 4, 9, 1, 1], 7) == [[0, 1], [2], [3, 4]]
     assert batches_within([], 7) == []
+
+
+FORK = TokenTree([[9, 8], [1], [2, 3], [4]], [-1, 0, 0, 2])
+
+
+def test_paths_run_from_the_root_to_each_leaf():
+    assert list(FORK.paths()) == [[0, 1], [0, 2, 3]]
+    assert list(chain([[9]]).paths()) == [[0]]
+
+
+def test_split_into_tokens_each_node_becomes_a_chain_below_its_parents_last_token():
+    assert split_into_tokens(FORK) == TokenTree([[9], [8], [1], [2], [3], [4]], [-1, 0, 1, 1, 3, 4])

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ml.prm.examples import Example, ExampleSettings, examples_from
+from ml.prm.example import Example
+from ml.prm.examples import ExampleSettings, examples_from
 from ml.prm.likelihood import TOLERANCE, count_tokens
 from ml.prm.objectives import normaliser_of, objective_loss
 from ml.prm.packing import TokenTree, chain, pack

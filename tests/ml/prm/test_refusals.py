@@ -10,7 +10,7 @@ import pytest
 
 from ml.commands import train as train_command
 from ml.errors import MisstepError, NotAvailable
-from ml.prm.checkpoint import sha256_of
+from ml.file_hash import sha256_of
 from ml.snapshot import combined_hash
 from tests.ml.prm.commands import scored, snapshot_of, trained
 from tests.ml.prm.toys import sums, with_neutrals

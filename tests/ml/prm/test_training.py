@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from ml.errors import MisstepError
-from ml.prm.examples import Example
+from ml.prm.example import Example
 from ml.prm.likelihood import TOLERANCE
 from ml.prm.model import ProcessRewardModel, build, recompute_activations, small_config, with_lora
 from ml.prm.packing import pack

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from ml.prm.examples import Example, ExampleSettings, examples_from
+from ml.prm.example import Example
+from ml.prm.examples import ExampleSettings, examples_from
 from ml.prm.model import ProcessRewardModel, build, small_config
 from ml.prm.packing import TokenTree
 from ml.prm.tokenization import Layout, StepTokenizer, learned_tokenizer

@@ -1,0 +1,153 @@
+"""What a training run is made from: the rows that it may learn from, an open base, and examples in its tokens."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ml.errors import MisstepError
+from ml.prm.bases import Base, open_base
+from ml.prm.checkpoint import problems_taught
+from ml.prm.distributed import Group
+from ml.prm.example import Example
+from ml.prm.identity import as_begun
+from ml.prm.long_records import fitting_examples
+from ml.prm.out_folder import states_of
+from ml.prm.problem_trees import by_problem
+from ml.prm.request import (
+    Request,
+    earlier_models,
+    example_settings,
+    head_settings,
+    language_weight,
+    refuse_lost_neutrals,
+    with_rule,
+)
+from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
+from ml.prm.train import TrainingSettings
+from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash
+from ml.targets import label_rows
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run needs besides a device.
+
+    request: as it was asked, with the rule of its labels and whose second opinion was had. rows: those to validate on.
+    settings: with the updates that the examples make. taught: the problems that the model knows in the end, by hash.
+    """
+
+    request: Request
+    examples: Sequence[Example]
+    rows: Sequence[SnapshotRow]
+    settings: TrainingSettings
+    counts: Mapping[str, int]
+    base: Base
+    taught: Sequence[str]
+
+
+def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
+    """Raises MisstepError for labels, a base or records that no run could be made from."""
+    request = with_rule(request, snapshot.manifest)
+    rows = _labelled(snapshot, request)
+    refuse_lost_neutrals(request.rule, request.examples.outputs)
+    if request.second_opinion:
+        refuse_useless(request.rule)
+        # Read once: whatever becomes of that folder later, the card names what was asked.
+        request = replace(request, opinion_said=request.second_opinion.on_card())
+    chosen = _chosen(rows, request)
+    base = _opened(chosen, request, group)
+    # Read now: those folders may be gone when this run ends.
+    taught = problems_taught((problem_hash(row.problem) for row in chosen), earlier_models(request))
+    counts: Counter[str] = Counter()
+    examples = _examples(_believed(chosen, snapshot, request, group, counts), base, request, counts)
+    settings = replace(
+        request.training, steps=_steps(request, examples), language_weight=language_weight(request)
+    )
+    settings = _begun(request, snapshot.sha256, settings, group)
+    validation = [row for row in rows if row.split == "validation"]
+    return Prepared(request, examples, validation, settings, counts, base, taught)
+
+
+def _labelled(snapshot: Snapshot, request: Request) -> list[SnapshotRow]:
+    """The rows with the labels to train on."""
+    rows = list(snapshot)
+    leaked = leaked_problems(rows)
+    if leaked:
+        raise MisstepError(f"{len(leaked)} problems stand in more than one split, expected each in one")
+    return rows if request.use_frozen_labels else label_rows(rows, request.rule)
+
+
+def _chosen(rows: Sequence[SnapshotRow], request: Request) -> list[SnapshotRow]:
+    """The rows to train on, as many as were asked for."""
+    found = [row for row in rows if row.split == "train"]
+    if not found:
+        raise MisstepError(f"{request.snapshot}: no rows in split train, expected at least one")
+    return found if request.limit is None else found[: request.limit]
+
+
+def _opened(rows: Sequence[SnapshotRow], request: Request, group: Group) -> Base:
+    """The base with the ends of steps and of the problem that were asked for; what it has to say is said."""
+    base = open_base(
+        request.base, _texts(rows), head_settings(request), request.training.seed, request.maximum_length,
+        request.from_scratch, request.extra_layers, request.is_packed,
+    )  # fmt: skip
+    if base.remark and group.is_first:
+        print(f"python -m ml train: {base.remark}", file=sys.stderr, flush=True)
+    return replace(base, tokenizer=base.tokenizer.laid_out(request.separator, request.problem_end))
+
+
+def _texts(rows: Sequence[SnapshotRow]) -> list[str]:
+    return [text for row in rows for text in (row.problem, *row.steps)]
+
+
+def _believed(
+    rows: list[SnapshotRow], snapshot: Snapshot, request: Request, group: Group, counts: Counter[str]
+) -> list[SnapshotRow]:
+    """The rows without what an earlier model cannot believe of rollouts, where one was asked for."""
+    if request.second_opinion is None or request.opinion_said is None:
+        return rows
+    key = key_of(snapshot.sha256, request.rule, request.limit, request.opinion_said)
+    found = disbelieved(
+        rows, request.second_opinion, group, states_of(request.out) / "second_opinion.json", key
+    )
+    return without(rows, found, counts)
+
+
+def _examples(rows: list[SnapshotRow], base: Base, request: Request, counts: Counter[str]) -> list[Example]:
+    """The examples of the rows that fit; `counts` gains what they are and what became of the rest."""
+    examples, rows = fitting_examples(
+        rows, base.tokenizer, request.rule, example_settings(request), request.too_long, counts
+    )
+    # A union of counters would drop what was counted and found to be none.
+    counts["train_rows"], counts["train_examples"] = len(rows), len(examples)
+    # An outcome is read at tokens, whoever labelled steps.
+    read_at = "readings" if request.training.objective == "outcome" else "labelled_steps"
+    counts[read_at] = sum(len(example.reads) for example in examples)
+    if request.trees == "problem":
+        examples = by_problem(examples, request.examples.weighting, request.training.tokens_per_row)
+        counts["train_trees"] = len(examples)
+    return examples
+
+
+def _steps(request: Request, examples: Sequence[Example]) -> int:
+    if request.steps is not None:
+        return request.steps
+    batch = min(request.training.batch_size, max(len(examples), 1))
+    return max(1, round(request.epochs * len(examples) / batch))
+
+
+def _begun(request: Request, snapshot: str, settings: TrainingSettings, group: Group) -> TrainingSettings:
+    """The settings, with the rate of a run that an earlier version began, and a word about it."""
+    begun = as_begun(states_of(request.out), snapshot, request, settings)
+    if begun != settings and group.is_first:
+        print(
+            f"python -m ml train: {states_of(request.out)} holds states of an earlier version, whose learning rate was"
+            f" {begun.learning_rate:g} where none was asked for: this run goes on with it, not with"
+            f" {settings.learning_rate:g}",
+            file=sys.stderr,
+            flush=True,
+        )
+    return begun

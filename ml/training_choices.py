@@ -1,0 +1,11 @@
+"""What a training run can be asked for by name, for the command, the site's form and the training itself."""
+
+from __future__ import annotations
+
+OBJECTIVES = ("classifier", "value", "preference", "outcome")
+# Objectives with classes, which alone can be target tokens of a language model.
+CLASSIFYING = ("classifier", "outcome")
+HEADS = ("linear", "tokens", "likelihood")
+PREFERENCE_OUTPUTS = ("tanh", "raw_then_tanh5")
+TREES = ("solution", "problem")
+OPTIMIZERS = ("adamw", "muon")
