@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ml.errors import MisstepError
 from ml.evaluation.best_of_n import sizes_of, table
 from ml.evaluation.critiques import critique_report, read_critiques
 from ml.evaluation.first_mistake import best_threshold, first_mistake_report, metric
-from ml.evaluation.judged import Judged, JudgedSolution, joined, verdict_of
+from ml.evaluation.judged import Judged, JudgedSolution, joined
 from ml.evaluation.most_likely import MostLikely
 from ml.evaluation.pools import SCALES, known_scores, read_pools, read_scores, unscored
 from ml.evaluation.rules import (
@@ -24,7 +25,8 @@ from ml.evaluation.rules import (
     judged_by,
 )
 from ml.evaluation.step_curves import step_report
-from ml.formats import FORMATS, format_of, read, with_one_look
+from ml.evaluation.truths import NoTruth, truths
+from ml.formats import FORMATS, format_of, read
 from ml.progress import Progress, print_result
 from ml.snapshot import read_problem_hashes
 
@@ -104,7 +106,7 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
         "held_out": _held_out(judged),
         "most_likely": _most_likely(judged, other, options.threshold_solutions),
         **_unseen(options.training_problems, judged),
-        "without_label": judged.unlabelled,
+        **_counts(judged.left_out),
         "steps": step_report(judged.scores, judged.truths),
     }
 
@@ -138,23 +140,27 @@ def _most_likely(judged: Judged, other: Judged | None, other_file: Path | None) 
 
 def _critiques(options: argparse.Namespace) -> dict[str, Any]:
     by_id = read_critiques(options.critiques)
-    critiques, truths, unlabelled, found = [], [], 0, 0
+    critiques, known, left_out, found = [], [], Counter[NoTruth](), 0
     read_all = read(options.solutions, format_of(options.solutions, options.format))
-    for labelled in with_one_look(read_all, str(options.solutions)):
-        verdict = verdict_of(labelled)
-        if verdict is None:
-            unlabelled += 1
+    for solution, truth in truths(read_all):
+        if isinstance(truth, NoTruth):
+            left_out[truth] += 1
             continue
-        found += labelled.solution.id in by_id
+        found += solution.id in by_id
         # A solution that no critique was written of counts as wrong and is never dropped.
-        critiques.append(by_id.get(labelled.solution.id, []))
-        truths.append(verdict.first_mistake)
+        critiques.append(by_id.get(solution.id, []))
+        known.append(truth)
     if not found:
         raise MisstepError(
             f"{options.critiques}: none of its ids is a labelled solution of {options.solutions}, expected the same"
         )
-    report = critique_report(critiques, truths)
-    return {"solutions": options.solutions.name, **report, "without_label": unlabelled}
+    report = critique_report(critiques, known)
+    return {"solutions": options.solutions.name, **report, **_counts(left_out)}
+
+
+def _counts(left_out: Mapping[NoTruth, int]) -> dict[str, int]:
+    """How many solutions were left out, for each reason that there is."""
+    return {str(reason): left_out.get(reason, 0) for reason in NoTruth}
 
 
 def _unseen(training_problems: Path | None, judged: Judged) -> dict[str, Any]:
