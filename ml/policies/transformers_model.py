@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from ml.errors import MisstepError
-from ml.policies.prompt import Prompt, prompt_for
+from ml.policies.prompt import Prompt, known_family, prompt_for
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
 from ml.prm.checkpoint import sha256_of
 from ml.seeds import seed_of
@@ -265,7 +265,7 @@ def load_transformers_policy(folder: Path) -> TransformersPolicy:
         )
     except (OSError, ValueError, KeyError) as error:
         raise MisstepError(f"{folder}: {error}, expected a causal model with safetensors weights") from None
-    family = settings.get("prompts", "")
+    family = known_family(settings.get("prompts", ""))
     return TransformersPolicy(model.to(device), tokenizer, _name(folder, family), family)
 
 
