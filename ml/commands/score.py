@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ml import formats
+from ml.commands import device_option
 from ml.commands.ranges import positive
 from ml.formats import FORMATS, format_of, read
 from ml.progress import Progress, print_result
@@ -34,9 +35,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="outcome models: the mean reading up to each step's end",
     )
-    arguments.add_argument(
-        "--device", default="cpu", help="cpu, cuda, cuda:0 ..., or auto: a GPU where there is one"
-    )
+    device_option.add_to(arguments)
     arguments.add_argument(
         "--bf16", action="store_true", help="products of matrices in bfloat16: faster, a little less exact"
     )

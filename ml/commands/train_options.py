@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ml.commands import rule_options
+from ml.commands import device_option, rule_options
 from ml.errors import MisstepError
 
 # The bases that have names; any other is a model's folder.
@@ -171,9 +171,7 @@ def loop_arguments(group: Any) -> None:
         action="store_true",
         help="fuse layers (a CPU: norms and feed-forwards); half a minute at first",
     )
-    group.add_argument(
-        "--device", default="cpu", help="cpu, cuda, cuda:0 ..., or auto: a GPU where there is one"
-    )
+    device_option.add_to(group)
     group.add_argument(
         "--shard", action="store_true", help="under torchrun: split the weights over the processes (FSDP)"
     )
