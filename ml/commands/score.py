@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml import formats
-from ml.commands import device_option
+from ml.commands import device_option, format_option
 from ml.commands.ranges import part, positive
 from ml.errors import MisstepError
-from ml.formats import FORMATS, format_of, read
+from ml.formats import format_of, read
 from ml.progress import Progress, print_result
 from ml.records import Solution
 from ml.search.run_folder import RunFolder
@@ -30,24 +30,26 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     arguments = argparse.ArgumentParser(prog="python -m ml score", description=__doc__)
-    arguments.add_argument("--checkpoint", required=True, type=Path, metavar="DIR")
+    arguments.add_argument(
+        "--checkpoint", required=True, type=Path, metavar="DIR", help="folder that `python -m ml train` wrote"
+    )
     arguments.add_argument(
         "--layout",
         type=Path,
         metavar="FILE",
-        help="for a transformers folder that was not trained here: JSON that says how it reads (docs/checkpoints.md)",
+        help="JSON file that says how a transformers folder that was not trained here reads (docs/checkpoints.md)",
     )
-    arguments.add_argument("--solutions", required=True, type=Path, metavar="FILE")
-    arguments.add_argument("--format", choices=FORMATS, help="of --solutions; guessed if left out")
-    arguments.add_argument("--out", required=True, type=Path, metavar="FILE")
+    arguments.add_argument("--solutions", required=True, type=Path, metavar="FILE", help="solutions to score")
+    format_option.add_to(arguments)
+    arguments.add_argument("--out", required=True, type=Path, metavar="FILE", help="JSON Lines to write")
     arguments.add_argument(
         "--mean-over-tokens",
         action="store_true",
-        help="outcome models: the mean reading up to each step's end",
+        help="score a step by the mean reading of the tokens up to its end (outcome models only)",
     )
     device_option.add_to(arguments)
     arguments.add_argument(
-        "--bf16", action="store_true", help="products of matrices in bfloat16: faster, a little less exact"
+        "--bf16", action="store_true", help="multiply matrices in bfloat16: faster, a little less exact"
     )
     arguments.add_argument(
         "--part",
@@ -56,7 +58,9 @@ def parser() -> argparse.ArgumentParser:
         help="score only the Ith of N equal parts of the solutions, for N processes side by side; the parts' files in"
         " order, one behind the other, are the whole",
     )
-    arguments.add_argument("--threads", type=positive, help="default: OMP_NUM_THREADS, or 1")
+    arguments.add_argument(
+        "--threads", type=positive, metavar="N", help="CPU threads (default: OMP_NUM_THREADS, or 1)"
+    )
     return arguments
 
 
