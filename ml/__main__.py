@@ -18,24 +18,30 @@ VERBS = {
     "evaluate": "measure a process reward model",
 }
 
+STATUSES = {
+    0: "done",
+    1: "the input is refused, or nothing can be written at --out",
+    2: "unusable request, or the system failed it: a full disk, a file that may not be read",
+    69: "a policy's server cannot be reached or is overloaded: start again later",
+    75: "another process writes to the folder: start again later",
+    143: "SIGTERM ended it; sample, autolabel, train and score resume by the same command",
+}
+
 
 def usage() -> str:
-    """The list of verbs, one a line."""
+    """The verbs, where the docs are, and the exit statuses."""
     lines = [f"  {verb:<10} {meaning}" for verb, meaning in VERBS.items()]
     return (
         "usage: python -m ml VERB [options]\n\n"
         + "\n".join(lines)
-        + "\n\npython -m ml VERB --help says more."
+        + "\n\npython -m ml VERB --help says more. The guides are docs/training.md, docs/autolabel.md and"
+        " docs/evaluation.md;\ndocs/reference.md has all commands, docs/formats.md what files hold.\n\nexit statuses:\n"
+        + "\n".join(f"  {status:<5} {meaning}" for status, meaning in STATUSES.items())
     )
 
 
 def main(arguments: list[str]) -> int:
-    """Run one verb; return the exit status.
-
-    0: done; 1: refused input; 2: unusable or unavailable request, or the system failed it (a full disk, a file that
-    may not be read). A later start may succeed after 69: a server cannot be reached or is overloaded; and 75: another
-    process writes to the folder.
-    """
+    """Run one verb; return the exit status, one of STATUSES."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
         return 0 if arguments else 2

@@ -16,6 +16,8 @@ from labelsite.embedded.supervisor import Hold, hold_servers
 # One thread is faster than two that wait for each other on a small, shared machine (set before torch loads).
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# A GPU, where there is one, adds in another order each time: what is compared to the bit is computed on the CPU.
+os.environ.setdefault("MISSTEP_DEVICE", "cpu")
 
 # Half a minute and more each: one that begins last would keep all processes but its own waiting.
 LONGEST = (

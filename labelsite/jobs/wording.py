@@ -47,11 +47,12 @@ FIGURES: Mapping[str, Words] = {
     "solutions_of_training_problems": gettext_lazy("Solutions of problems that the model was trained on"),
     "unanswered": gettext_lazy("Without an answer of the policy"),
     "without_label": gettext_lazy("Solutions without a label"),
+    "without_decision": gettext_lazy("Solutions that people looked at without a decision"),
 }
 # Nothing worth telling where there are none.
 EXCEPTIONS = {
     "broken_rules", "program_error", "infrastructure", "unscored_steps", "solutions_of_training_problems", "unanswered",
-    "without_label",
+    "without_label", "without_decision",
 }  # fmt: skip
 NESTED = ("counts", "verdicts")
 # How often each of some names came.

@@ -18,7 +18,7 @@ from labelsite.problems.models import Solution, Step
 from labelsite.problems.queries import positions_of
 from labelsite.problems.streaming import in_chunks
 from ml.records import Position
-from ml.targets.consensus import Look, Verdict, people_first, verdict_of
+from ml.targets.consensus import Look, Verdict, is_reported, people_first, verdict_of
 
 CHUNK = 500
 SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
@@ -98,7 +98,7 @@ def _read_chunk(chunk: Sequence[Task], run: EstimateRun | None, dropped: Counter
     for task in tasks:
         steps = sum(position.chosen is not None for position in positions[task.solution_id])
         said = people_first([look for look in looks.get(task.pk, []) if len(look.trajectory) <= steps])
-        is_bad = not words.get(task.pk) and _is_reported(said)
+        is_bad = not words.get(task.pk) and is_reported(said)
         dropped.update(["bad_problems"] if is_bad else [])
         yield Evidence(
             task.solution,
@@ -107,12 +107,6 @@ def _read_chunk(chunk: Sequence[Task], run: EstimateRun | None, dropped: Counter
             estimates.get(task.solution_id),
             is_bad,
         )
-
-
-def _is_reported(looks: Sequence[Look]) -> bool:
-    """Whether people reported the problem as bad, and no fewer of them than gave a verdict on the solution."""
-    bad_problem = sum(look.finish_reason == "bad_problem" for look in looks)
-    return bad_problem > 0 and bad_problem >= sum(look.is_verdict for look in looks)
 
 
 def _looks(tasks: Iterable[Task], dropped: Counter[str]) -> dict[int, list[Look]]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ml.code_version import code_version
+from ml.commands.autolabel_options import parser
 from ml.commands.autolabel_refusals import gradable, refuse_what_cannot_act
-from ml.commands.ranges import below_one, not_negative, positive, zero_or_more
 from ml.errors import MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
 from ml.policies import engines_for, load_policy, rollout_style, when_served
@@ -38,70 +38,6 @@ from ml.search.walk import ValueModel, Walk
 Item = Solution | Problem
 # The option by which each method follows a value model.
 GUIDED = {"rstar": "use_preference_model", "rest-mcts": "use_value_model"}
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
-    arguments = argparse.ArgumentParser(prog="python -m ml autolabel", description=__doc__)
-    source = arguments.add_mutually_exclusive_group(required=True)
-    source.add_argument("--solutions", metavar="FILE", help="given solutions, in --format")
-    source.add_argument("--problems", metavar="pocket:N|FILE", help="fresh problems to search")
-    arguments.add_argument("--format", help="of --solutions; guessed from its first line if left out")
-    arguments.add_argument("--method", default="math-shepherd", help=", ".join(RECIPES))
-    arguments.add_argument(
-        "--policy", default="pocket", help="pocket, a model's folder, or an http(s) address"
-    )
-    arguments.add_argument(
-        "--value-model",
-        metavar="CHECKPOINT",
-        help="guides the search: rstar's preference model (rounds 3-4), rest-mcts's value model",
-    )
-    arguments.add_argument("--rollouts", type=positive, default=16, help="from each prefix, or per tree")
-    arguments.add_argument(
-        "--candidates", type=positive, help="next steps at a node (rstar: 8, rest-mcts: 3)"
-    )
-    arguments.add_argument("--depth", type=positive, help="steps at most (rstar: 16)")
-    arguments.add_argument(
-        "--searches",
-        type=positive,
-        help="binary searches on a fresh problem at most (omegaprm: 20, the paper: 100)",
-    )
-    arguments.add_argument("--temperature", type=zero_or_more, help="default: 0.8 (rest-mcts: 0.7)")
-    arguments.add_argument(
-        "--threshold", type=below_one, default=0.0, help="mistaken: share of right rollouts <= this"
-    )
-    arguments.add_argument(
-        "--luck",
-        type=below_one,
-        help="mistaken too: share <= this times the best share before it (default 0.1)",
-    )
-    arguments.add_argument(
-        "--style", choices=("prose", "code"), default="code", help="of fresh problems' solutions"
-    )
-    arguments.add_argument(
-        "--continuation-style",
-        choices=("prose", "code", "as-given"),
-        help="of rollouts after given steps; default: as given (pocket: code, also after prose)",
-    )
-    arguments.add_argument(
-        "--reference",
-        choices=("answer", "self-consistency"),
-        default="answer",
-        help="what given solutions' rollouts are graded against: the file's answer, or the policy's majority",
-    )
-    arguments.add_argument(
-        "--voters", type=positive, default=32, help="solutions that vote, for self-consistency"
-    )
-    arguments.add_argument(
-        "--decided",
-        metavar="FILE",
-        help='what people said of answers: lines {"problem", "reference", "answer", "is_correct"}',
-    )
-    arguments.add_argument("--limit", type=positive, help="only the first so many")
-    arguments.add_argument("--parallel-trees", type=positive, default=256)
-    arguments.add_argument("--seed", type=not_negative, default=0)
-    arguments.add_argument("--out", required=True, metavar="DIR")
-    return arguments
 
 
 def main(argv: list[str]) -> int:

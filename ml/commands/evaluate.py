@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ml.commands import format_option
 from ml.commands.ranges import finite, not_negative, positive
 from ml.errors import MisstepError
 from ml.evaluation.best_of_n import sizes_of, table
 from ml.evaluation.critiques import critique_report, read_critiques
 from ml.evaluation.first_mistake import best_threshold, first_mistake_report, metric
-from ml.evaluation.judged import Judged, JudgedSolution, joined, verdict_of
+from ml.evaluation.judged import Judged, JudgedSolution, joined
 from ml.evaluation.most_likely import MostLikely
 from ml.evaluation.pools import SCALES, known_scores, read_pools, read_scores, unscored
 from ml.evaluation.rules import (
@@ -24,7 +26,8 @@ from ml.evaluation.rules import (
     judged_by,
 )
 from ml.evaluation.step_curves import step_report
-from ml.formats import FORMATS, format_of, read, with_one_look
+from ml.evaluation.truths import NoTruth, truths
+from ml.formats import format_of, read
 from ml.progress import Progress, print_result
 from ml.snapshot import read_problem_hashes
 
@@ -37,42 +40,79 @@ def parser() -> argparse.ArgumentParser:
     arguments = argparse.ArgumentParser(prog="python -m ml evaluate", description=__doc__)
     kinds = arguments.add_subparsers(dest="kind", required=True)
     first = kinds.add_parser("first-mistake", help="ProcessBench's metric against people's labels")
-    first.add_argument("--scores", required=True, type=Path, metavar="FILE")
-    first.add_argument("--solutions", required=True, type=Path, metavar="FILE")
-    first.add_argument("--format", choices=FORMATS)
-    first.add_argument("--threshold", type=finite, help="a step scored below it is wrong")
+    _scores_argument(first, "scores of the solutions' steps, as `python -m ml score` writes them")
+    _solutions_argument(first)
+    first.add_argument(
+        "--threshold",
+        type=finite,
+        help="score below which a step counts as wrong (default: the best one for these solutions)",
+    )
     first.add_argument(
         "--threshold-solutions",
         type=Path,
         metavar="FILE",
-        help="choose the threshold, and calibrate, on these",
+        help="labelled solutions on which the threshold is chosen and scores are calibrated",
     )
-    first.add_argument("--threshold-scores", type=Path, metavar="FILE", help="and their scores")
-    first.add_argument("--threshold-format", choices=FORMATS)
+    first.add_argument(
+        "--threshold-scores",
+        type=Path,
+        metavar="FILE",
+        help="scores of the steps of --threshold-solutions, as `python -m ml score` writes them",
+    )
+    format_option.add_to(first, "--threshold-format", "--threshold-solutions")
     first.add_argument(
         "--training-problems",
         type=Path,
         metavar="FILE",
-        help="a checkpoint's training_problems.txt: solutions of other problems are measured by themselves too",
+        help="a checkpoint's training_problems.txt: solutions of other problems are also measured by themselves",
     )
     critiques = kinds.add_parser("critiques", help="the same metric for the majority of written critiques")
     critiques.add_argument(
-        "--critiques", required=True, type=Path, metavar="FILE", help='lines {"id", "critiques": [...]}'
+        "--critiques",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help='critiques of the solutions: JSON Lines {"id", "critiques": [...]}',
     )
-    critiques.add_argument("--solutions", required=True, type=Path, metavar="FILE")
-    critiques.add_argument("--format", choices=FORMATS)
+    _solutions_argument(critiques)
     pool = kinds.add_parser("best-of-n", help="all aggregations, votes, majority, pass@1 and oracle")
-    pool.add_argument("--pool", required=True, type=Path, metavar="FILE")
-    pool.add_argument("--scores", type=Path, metavar="FILE", help="by id <problem id>/<index>")
+    pool.add_argument(
+        "--pool",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="several solutions of each problem, as `python -m ml sample` writes them",
+    )
+    told = (
+        "scores of their steps, by id <problem id>/<index> (default: `step_scores` of the pool's own lines)"
+    )
+    _scores_argument(pool, told, is_required=False)
     pool.add_argument(
         "--score-scale",
         choices=SCALES,
         default="probability",
-        help="of the scores in the pool's own lines: logit goes through a sigmoid, tanh is (1 + score) / 2",
+        help="scale of the scores in the pool's own lines: logit goes through a sigmoid, tanh is (1 + score) / 2"
+        " (default: %(default)s)",
     )
-    pool.add_argument("--subsamples", type=positive, default=32, help="per n below the pool's size")
-    pool.add_argument("--seed", type=not_negative, default=0)
+    pool.add_argument(
+        "--subsamples",
+        type=positive,
+        default=32,
+        help="draws of n solutions for each n below the pool's size (default: %(default)s)",
+    )
+    pool.add_argument(
+        "--seed", type=not_negative, default=0, help="seed of these draws (default: %(default)s)"
+    )
     return arguments
+
+
+def _scores_argument(group: Any, told: str, is_required: bool = True) -> None:
+    group.add_argument("--scores", required=is_required, type=Path, metavar="FILE", help=told)
+
+
+def _solutions_argument(group: Any) -> None:
+    group.add_argument("--solutions", required=True, type=Path, metavar="FILE", help="labelled solutions")
+    format_option.add_to(group)
 
 
 def main(argv: list[str]) -> int:
@@ -104,7 +144,7 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
         "held_out": _held_out(judged),
         "most_likely": _most_likely(judged, other, options.threshold_solutions),
         **_unseen(options.training_problems, judged),
-        "without_label": judged.unlabelled,
+        **_counts(judged.left_out),
         "steps": step_report(judged.scores, judged.truths),
     }
 
@@ -138,23 +178,27 @@ def _most_likely(judged: Judged, other: Judged | None, other_file: Path | None) 
 
 def _critiques(options: argparse.Namespace) -> dict[str, Any]:
     by_id = read_critiques(options.critiques)
-    critiques, truths, unlabelled, found = [], [], 0, 0
+    critiques, known, left_out, found = [], [], Counter[NoTruth](), 0
     read_all = read(options.solutions, format_of(options.solutions, options.format))
-    for labelled in with_one_look(read_all, str(options.solutions)):
-        verdict = verdict_of(labelled)
-        if verdict is None:
-            unlabelled += 1
+    for solution, truth in truths(read_all):
+        if isinstance(truth, NoTruth):
+            left_out[truth] += 1
             continue
-        found += labelled.solution.id in by_id
+        found += solution.id in by_id
         # A solution that no critique was written of counts as wrong and is never dropped.
-        critiques.append(by_id.get(labelled.solution.id, []))
-        truths.append(verdict.first_mistake)
+        critiques.append(by_id.get(solution.id, []))
+        known.append(truth)
     if not found:
         raise MisstepError(
             f"{options.critiques}: none of its ids is a labelled solution of {options.solutions}, expected the same"
         )
-    report = critique_report(critiques, truths)
-    return {"solutions": options.solutions.name, **report, "without_label": unlabelled}
+    report = critique_report(critiques, known)
+    return {"solutions": options.solutions.name, **report, **_counts(left_out)}
+
+
+def _counts(left_out: Mapping[NoTruth, int]) -> dict[str, int]:
+    """How many solutions were left out, for each reason that there is."""
+    return {str(reason): left_out.get(reason, 0) for reason in NoTruth}
 
 
 def _unseen(training_problems: Path | None, judged: Judged) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ml.commands import format_option
 from ml.execution import Sandbox, Verdict, sandbox
-from ml.formats import FORMATS, format_of, read, solutions
+from ml.formats import format_of, read, solutions
 from ml.json_lines import as_line
 from ml.progress import Progress, print_result
 from ml.search.grading import code_of
@@ -21,9 +22,11 @@ LONGEST_OUTPUT = 4000
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     arguments = argparse.ArgumentParser(prog="python -m ml execute", description=__doc__)
-    arguments.add_argument("--solutions", required=True, type=Path, metavar="FILE")
-    arguments.add_argument("--format", choices=FORMATS, help="of --solutions; guessed if left out")
-    arguments.add_argument("--out", required=True, type=Path, metavar="FILE")
+    arguments.add_argument(
+        "--solutions", required=True, type=Path, metavar="FILE", help="solutions whose code to run"
+    )
+    format_option.add_to(arguments)
+    arguments.add_argument("--out", required=True, type=Path, metavar="FILE", help="JSON Lines to write")
     return arguments
 
 

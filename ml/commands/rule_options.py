@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ml.targets.rules import CHOICES
+from ml.targets.rules import CHOICES, LabelRule
 
 # What the option is called, and the part of `LabelRule` that it sets.
 PARTS = {
@@ -20,16 +20,41 @@ PARTS = {
 
 def add_to(group: Any) -> None:
     """The options, for a parser or a group of one."""
-    group.add_argument("--label-rule", choices=CHOICES["mixture"], help="how people and rollouts are mixed")
-    group.add_argument("--neutral", choices=CHOICES["neutral"], help="what a rating of 0 counts as")
-    group.add_argument("--target", choices=CHOICES["target"], help="what rollouts give")
     group.add_argument(
-        "--threshold", type=float, help="hard: right when the share of right rollouts is above"
+        "--label-rule",
+        choices=CHOICES["mixture"],
+        help=f"how people's labels and those of rollouts are mixed (default: {LabelRule.mixture})",
     )
     group.add_argument(
-        "--after-mistake", choices=CHOICES["after_mistake"], help="labels behind the first one"
+        "--neutral",
+        choices=CHOICES["neutral"],
+        help=f"what a rating of 0 counts as (default: {LabelRule.neutral})",
     )
-    group.add_argument("--automatic-weight", type=float, help="annotators that the search counts for")
+    group.add_argument(
+        "--target",
+        choices=CHOICES["target"],
+        help="training label from rollouts: hard (any rollout succeeds), soft (share), quality_value (ReST-MCTS*)"
+        f" (default: {LabelRule.target})",
+    )
+    group.add_argument(
+        "--threshold",
+        type=float,
+        metavar="SHARE",
+        help="with --target hard: a step is right when its share of right rollouts is above this"
+        f" (default: {LabelRule.threshold:g})",
+    )
+    group.add_argument(
+        "--after-mistake",
+        choices=CHOICES["after_mistake"],
+        help="labels of steps after the first mistake: none, all wrong (wrong), or each its own (keep)"
+        f" (default: {LabelRule.after_mistake})",
+    )
+    group.add_argument(
+        "--automatic-weight",
+        type=float,
+        metavar="W",
+        help=f"weight of the search, in annotators (agreement_weighted; default: {LabelRule.automatic_weight:g})",
+    )
 
 
 def asked(options: argparse.Namespace) -> dict[str, Any]:

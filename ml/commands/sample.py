@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ml.commands import policy_option
 from ml.commands.ranges import not_negative, positive, zero_or_more
 from ml.errors import MisstepError
 from ml.execution import sandbox
@@ -34,16 +35,28 @@ def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     arguments = argparse.ArgumentParser(prog="python -m ml sample", description=__doc__)
     arguments.add_argument(
-        "--problems", required=True, metavar="pocket:N|FILE", help="pocket:N[:seed=S], or JSONL with answers"
+        "--problems",
+        required=True,
+        metavar="pocket:N|FILE",
+        help="N problems of the pocket family (pocket:N[:seed=S]), or JSON Lines of problems with answers",
+    )
+    policy_option.add_to(arguments)
+    arguments.add_argument(
+        "--style",
+        choices=("prose", "code"),
+        default="code",
+        help="style of the solutions (default: %(default)s)",
     )
     arguments.add_argument(
-        "--policy", default="pocket", help="pocket, a model's folder, or an http(s) address"
+        "--n", type=positive, default=32, help="solutions to each problem (default: %(default)s)"
     )
-    arguments.add_argument("--style", choices=("prose", "code"), default="code")
-    arguments.add_argument("--n", type=positive, default=32, help="solutions to each problem")
-    arguments.add_argument("--temperature", type=zero_or_more, default=0.8)
-    arguments.add_argument("--seed", type=not_negative, default=0)
-    arguments.add_argument("--out", required=True, type=Path, metavar="FILE")
+    arguments.add_argument(
+        "--temperature", type=zero_or_more, default=0.8, help="sampling temperature (default: %(default)s)"
+    )
+    arguments.add_argument(
+        "--seed", type=not_negative, default=0, help="seed of all draws (default: %(default)s)"
+    )
+    arguments.add_argument("--out", required=True, type=Path, metavar="FILE", help="JSON Lines to write")
     return arguments
 
 

@@ -3,60 +3,81 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import math
+from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from ml import formats
-from ml.commands.ranges import positive
-from ml.formats import FORMATS, format_of, read
+from ml.commands import device_option, format_option
+from ml.commands.ranges import part, positive
+from ml.errors import MisstepError
+from ml.formats import format_of, read
 from ml.progress import Progress, print_result
+from ml.records import Solution
+from ml.search.run_folder import RunFolder
 from ml.snapshot import problem_hash, read_problem_hashes
-from ml.whole_file import whole_file
+from ml.whole_file import refuse_unwritable, whole_file
+
+if TYPE_CHECKING:
+    from ml.prm.score import Scorer
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     arguments = argparse.ArgumentParser(prog="python -m ml score", description=__doc__)
-    arguments.add_argument("--checkpoint", required=True, type=Path, metavar="DIR")
+    arguments.add_argument(
+        "--checkpoint", required=True, type=Path, metavar="DIR", help="folder that `python -m ml train` wrote"
+    )
     arguments.add_argument(
         "--layout",
         type=Path,
         metavar="FILE",
-        help="for a transformers folder that was not trained here: JSON that says how it reads (docs/checkpoints.md)",
+        help="JSON file that says how a transformers folder that was not trained here reads (docs/checkpoints.md)",
     )
-    arguments.add_argument("--solutions", required=True, type=Path, metavar="FILE")
-    arguments.add_argument("--format", choices=FORMATS, help="of --solutions; guessed if left out")
-    arguments.add_argument("--out", required=True, type=Path, metavar="FILE")
+    arguments.add_argument("--solutions", required=True, type=Path, metavar="FILE", help="solutions to score")
+    format_option.add_to(arguments)
+    arguments.add_argument("--out", required=True, type=Path, metavar="FILE", help="JSON Lines to write")
     arguments.add_argument(
         "--mean-over-tokens",
         action="store_true",
-        help="outcome models: the mean reading up to each step's end",
+        help="score a step by the mean reading of the tokens up to its end (outcome models only)",
+    )
+    device_option.add_to(arguments)
+    arguments.add_argument(
+        "--bf16", action="store_true", help="multiply matrices in bfloat16: faster, a little less exact"
     )
     arguments.add_argument(
-        "--device", default="cpu", help="cpu, cuda, cuda:0 ..., or auto: a GPU where there is one"
+        "--part",
+        type=part,
+        metavar="I/N",
+        help="score only the Ith of N equal parts of the solutions, for N processes side by side; the parts' files in"
+        " order, one behind the other, are the whole",
     )
     arguments.add_argument(
-        "--bf16", action="store_true", help="products of matrices in bfloat16: faster, a little less exact"
+        "--threads", type=positive, metavar="N", help="CPU threads (default: OMP_NUM_THREADS, or 1)"
     )
-    arguments.add_argument("--threads", type=positive, help="default: OMP_NUM_THREADS, or 1")
     return arguments
 
 
 def main(argv: list[str]) -> int:
-    """Write one line `{"id", "scores"}` per solution, whole or not at all."""
+    """Write one line `{"id", "scores"}` per solution. The file appears under its name only when it is whole; until
+    then, what is scored stands in a folder beside it, from which the same command goes on.
+    """
     options = parser().parse_args(argv)
     format = format_of(options.solutions, options.format)
-    with whole_file(options.out) as stream:
-        result = _score(options, format, stream)
-    print_result(result)
+    refuse_unwritable(options.out)
+    print_result(_score(options, format))
     return 0
 
 
-def _score(options: argparse.Namespace, format: str, stream: TextIO) -> dict[str, Any]:
+def _score(options: argparse.Namespace, format: str) -> dict[str, Any]:
     """Write the scores; returns the command's result."""
-    from ml.prm import Unscored, load_scorer
+    from ml.prm import load_scorer
     from ml.prm.distributed import chosen_device, refuse_missing_device
     from ml.prm.given_layout import read_layout
     from ml.prm.run import settle_process
@@ -66,30 +87,110 @@ def _score(options: argparse.Namespace, format: str, stream: TextIO) -> dict[str
     refuse_missing_device(device)
     layout = read_layout(options.layout) if options.layout else None
     scorer = load_scorer(options.checkpoint, device, options.mean_over_tokens, layout, options.bf16)
-    known = read_problem_hashes(options.checkpoint / "training_problems.txt")
-    seen = {"overlap": 0}
-
-    def solutions() -> Iterator[Unscored]:
-        for solution in formats.solutions(read(options.solutions, format)):
-            seen["overlap"] += problem_hash(solution.problem.text) in known
-            if solution.steps:
-                yield Unscored(solution.id, solution.problem.text, solution.steps)
-
-    # Reading twice costs little beside scoring, and tells how long it will take.
-    total = sum(bool(one.steps) for one in formats.solutions(read(options.solutions, format)))
-    progress = Progress("solutions", total)
-    count = steps = 0
-    for name, scores in scorer.score_all(solutions()):
-        stream.write(json.dumps({"id": name, "scores": scores}) + "\n")
-        count, steps = count + 1, steps + len(scores)
-        progress.report(count)
-    progress.finish(count)
+    total, digest = _counted(options.solutions, format)
+    wanted = _share(total, options.part)
+    beside = options.out.with_name(f"{options.out.name}.partial")
+    folder = RunFolder(beside, _settings(options, {"solutions": total, "sha256": digest}))
+    folder.open()
+    try:
+        seen = _score_missing(scorer, options, format, wanted, folder)
+        counts = _written(folder, options.out)
+    except BaseException:
+        folder.close()
+        raise
+    folder.discard()
     return {
         "scores": str(options.out),
-        "solutions": count,
-        "steps": steps,
-        "unscored_steps": scorer.truncated,
+        **{name: counts[name] for name in ("solutions", "steps", "unscored_steps")},
         # Nobody says what another model was trained on.
-        "solutions_of_training_problems": None if layout else seen["overlap"],
+        "solutions_of_training_problems": None if layout else seen,
         "checkpoint": {name: scorer.card[name] for name in ("objective", "snapshot", "seed")},
     }
+
+
+def _solutions(path: Path, format: str) -> Iterator[Solution]:
+    """Those that have something to score."""
+    return (one for one in formats.solutions(read(path, format)) if one.steps)
+
+
+def _counted(path: Path, format: str) -> tuple[int, str]:
+    """How many solutions there are, and a hash of all that is read of them.
+
+    Reading twice costs little beside scoring, and tells how long it will take.
+    """
+    count, digest = 0, hashlib.sha256()
+    for one in _solutions(path, format):
+        count += 1
+        digest.update(repr((one.id, one.problem.text, one.steps)).encode("utf-8", "replace"))
+    return count, digest.hexdigest()
+
+
+def _share(total: int, asked: tuple[int, int] | None) -> range:
+    """The places of the solutions that this command scores: neighbours, so that those of a problem stay together."""
+    number, parts = asked or (1, 1)
+    return range((number - 1) * total // parts, number * total // parts)
+
+
+def _settings(options: argparse.Namespace, given: dict[str, Any]) -> dict[str, Any]:
+    """What makes two runs the same run. Where it runs does not: another device rounds otherwise, and no more."""
+    return {
+        "checkpoint": _identity(options.checkpoint, options.layout),
+        "input": given,
+        "part": options.part,
+        "mean_over_tokens": options.mean_over_tokens,
+        "bf16": options.bf16,
+    }
+
+
+def _identity(checkpoint: Path, layout: Path | None) -> str:
+    """A hash of the model: a checkpoint's manifest has that of each file."""
+    from ml.prm.checkpoint import sha256_of
+
+    files = [checkpoint / "manifest.json"]
+    if layout is not None:
+        files = [layout, *sorted([*checkpoint.glob("*.json"), *checkpoint.glob("*.safetensors")])]
+    return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()
+
+
+def _score_missing(
+    scorer: Scorer, options: argparse.Namespace, format: str, wanted: range, folder: RunFolder
+) -> int:
+    """Keep the scores that no earlier start has; returns how many solutions are of problems trained on."""
+    from ml.prm import Unscored
+    from ml.prm.score import WINDOW
+
+    known = read_problem_hashes(options.checkpoint / "training_problems.txt")
+    begun_at = len(folder.offsets)
+    # Who is read in one pass changes the last bits: the windows stay where they were.
+    first = begun_at - begun_at % WINDOW
+    seen = 0
+
+    def waiting() -> Iterator[Unscored]:
+        nonlocal seen
+        own = islice(_solutions(options.solutions, format), wanted.start, wanted.stop)
+        for place, one in enumerate(own):
+            seen += problem_hash(one.problem.text) in known
+            if place >= first:
+                yield Unscored(one.id, one.problem.text, one.steps)
+
+    progress = Progress("solutions", len(wanted), begun_at=begun_at)
+    for place, (name, scores) in enumerate(scorer.score_all(waiting()), start=first):
+        if place < begun_at:
+            continue
+        if not all(score is None or math.isfinite(score) for score in scores):
+            raise MisstepError(f"record {name}: a score that is no number, expected a sound model")
+        folder.add(place, {"id": name, "scores": scores})
+        progress.report(place + 1)
+    progress.finish(len(wanted))
+    return seen
+
+
+def _written(folder: RunFolder, out: Path) -> Counter[str]:
+    """The scores under their name, those of earlier starts too, and sums over all of them."""
+    counts: Counter[str] = Counter(solutions=0, steps=0, unscored_steps=0)
+    with whole_file(out) as stream:
+        for kept in folder.lines():
+            scores = kept["scores"]
+            counts.update(solutions=1, steps=len(scores), unscored_steps=scores.count(None))
+            stream.write(json.dumps({"id": kept["id"], "scores": scores}) + "\n")
+    return counts

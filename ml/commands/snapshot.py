@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from ml.commands import rule_options
+from ml.commands import format_option, rule_options
 from ml.errors import BadRecord, MisstepError
-from ml.formats import FORMATS, format_of, read
+from ml.formats import format_of, read
 from ml.progress import Progress, print_result
 from ml.records import LabelledSolution, SolutionEstimate
 from ml.result_lines import read_estimates
@@ -22,15 +22,18 @@ from ml.targets.rules import CHOICES, LabelRule, idle_parts
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     arguments = argparse.ArgumentParser(prog="python -m ml snapshot", description=__doc__)
-    arguments.add_argument("--solutions", required=True, type=Path, metavar="FILE")
-    arguments.add_argument("--format", choices=FORMATS, help="of --solutions; guessed if left out")
+    arguments.add_argument("--solutions", required=True, type=Path, metavar="FILE", help="labelled solutions")
+    format_option.add_to(arguments)
     arguments.add_argument(
-        "--estimates", type=Path, metavar="FILE", help="estimates.jsonl of `python -m ml autolabel` on them"
+        "--estimates",
+        type=Path,
+        metavar="FILE",
+        help="estimates.jsonl that `python -m ml autolabel` wrote of them",
     )
     arguments.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new or empty folder")
-    arguments.add_argument("--name", help="on the checkpoint's card; the file's name")
+    arguments.add_argument("--name", help="name for the checkpoint's card (default: the file's name)")
     arguments.add_argument(
-        "--labels", choices=CHOICES["labels"], help="whose; human, and mixed with --estimates"
+        "--labels", choices=CHOICES["labels"], help="whose labels (default: human, or mixed with --estimates)"
     )
     rule_options.add_to(arguments)
     return arguments

@@ -29,35 +29,47 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     arguments = argparse.ArgumentParser(prog="python -m ml train", description=__doc__)
-    arguments.add_argument("--snapshot", required=True, type=Path, metavar="DIR")
+    arguments.add_argument(
+        "--snapshot",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="folder that `python -m ml snapshot` or `manage.py export_snapshot` wrote",
+    )
     arguments.add_argument(
         "--manifest",
         type=Path,
         metavar="FILE",
-        help="instead of the folder's, of a snapshot of the same content",
+        help="manifest to read instead of the folder's own, of a snapshot of the same content",
     )
-    arguments.add_argument("--out", required=True, type=Path, metavar="DIR", help="the checkpoint's folder")
+    arguments.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the checkpoint")
     arguments.add_argument(
         "--labels",
         choices=CHOICES["labels"],
-        help="of whom; as the snapshot was frozen where this is not given",
+        help="whose labels to train on (default: those the snapshot was frozen with)",
     )
-    arguments.add_argument("--objective", default="classifier", help=", ".join(OBJECTIVES))
+    arguments.add_argument(
+        "--objective", default="classifier", help=f"{', '.join(OBJECTIVES)} (default: %(default)s)"
+    )
     arguments.add_argument(
         "--base",
         default="pocket",
-        help="pocket (for other texts than the pocket family's: small, and it says so), pocket-reader, small (random"
-        " weights, any text), or a model's folder",
+        help="model to start from: pocket (for other texts than the pocket family's: small, and it says so),"
+        " pocket-reader, small (random weights, any text), or a model's folder (default: %(default)s)",
     )
-    arguments.add_argument("--from-scratch", action="store_true", help="random weights for a pocket base")
+    arguments.add_argument("--from-scratch", action="store_true", help="give a pocket base random weights")
     arguments.add_argument(
         "--extra-layers",
         type=int,
         metavar="N",
-        help="fresh layers on top of given weights (pocket bases: 2, others: 0)",
+        help="fresh layers on top of given weights (default: 2 for pocket bases, 0 for others)",
     )
-    arguments.add_argument("--seed", type=int, default=0)
-    label_arguments(arguments.add_argument_group("labels (asking for any decides the labels anew)"))
+    arguments.add_argument("--seed", type=int, default=0, help="seed of all draws (default: %(default)s)")
+    label_arguments(
+        arguments.add_argument_group(
+            "labels (default: as frozen; any of these decides them anew, and the rest by their defaults)"
+        )
+    )
     objective_arguments(arguments.add_argument_group("objective"))
     loop_arguments(arguments.add_argument_group("training"))
     return arguments

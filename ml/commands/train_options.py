@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ml.commands import rule_options
+from ml.commands import device_option, rule_options
 from ml.errors import MisstepError
 from ml.training_choices import HEADS, OPTIMIZERS, PREFERENCE_OUTPUTS, TREES
 
@@ -44,139 +44,236 @@ def label_arguments(group: Any) -> None:
         "--second-opinion",
         type=Path,
         metavar="CHECKPOINT",
-        help="leave out what rollouts said of a solution where this classifier cannot believe it",
+        help="checkpoint of an earlier classifier: leave out what rollouts said where it cannot believe it",
     )
     group.add_argument(
-        "--second-opinion-sure", type=float, help="score above which a named mistake is not believed"
+        "--second-opinion-sure",
+        type=float,
+        metavar="SCORE",
+        help="score above which a mistake that rollouts name is not believed (default: 0.55)",
     )
     group.add_argument(
-        "--second-opinion-doubtful", type=float, help="score below which a right step is not believed"
+        "--second-opinion-doubtful",
+        type=float,
+        metavar="SCORE",
+        help="score below which a step that rollouts call right is not believed (default: 0.05)",
     )
 
 
 def objective_arguments(group: Any) -> None:
-    group.add_argument("--classes", type=int, choices=(2, 3), default=2, help="3: neutral is its own")
     group.add_argument(
-        "--class-weights", type=float, nargs="+", metavar="W", help="negative positive [neutral]"
+        "--classes",
+        type=int,
+        choices=(2, 3),
+        default=2,
+        help="classes of the classifier: negative and positive, and with 3 neutral (default: %(default)s)",
+    )
+    group.add_argument(
+        "--class-weights",
+        type=float,
+        nargs="+",
+        metavar="W",
+        help="weights of the classes in the loss: negative positive [neutral] (default: 1 each)",
     )
     group.add_argument(
         "--head",
         choices=HEADS,
         default="linear",
-        help="of the language model's own: tokens at the target tokens (classifier and outcome), likelihood at the"
-        " tokens that came (the same two)",
+        help="linear: a new classification head; tokens: the model's own logits at --target-tokens; likelihood: the"
+        " probability of the step's own tokens (default: %(default)s)",
     )
     group.add_argument(
         "--target-tokens",
         nargs="+",
         metavar="TEXT",
-        help=f"negative positive [neutral], one token each; {' '.join(TARGET_TOKENS)}",
+        help="words for negative positive [neutral], one token each, with --head tokens"
+        f" (default: {' '.join(TARGET_TOKENS)})",
     )
-    group.add_argument("--smoothing", type=float, default=0.0, help="label smoothing")
-    group.add_argument("--outcome-tokens", choices=("last", "all"), default="last")
+    group.add_argument("--smoothing", type=float, default=0.0, help="label smoothing (default: %(default)s)")
+    group.add_argument(
+        "--outcome-tokens",
+        choices=("last", "all"),
+        default="last",
+        help="tokens at which an outcome model learns the outcome: a solution's last one, or all"
+        " (default: %(default)s)",
+    )
     group.add_argument(
         "--preference-output",
         choices=PREFERENCE_OUTPUTS,
         default="tanh",
-        help="raw_then_tanh5: train on the head's own outputs and read tanh of a fifth, as rStar-Math's code",
+        help="how a preference model's output becomes a reward: by tanh, or (raw_then_tanh5) trained on the head's own"
+        " outputs and read by tanh of a fifth, as rStar-Math's code does (default: %(default)s)",
     )
     group.add_argument(
         "--language-weight",
         type=float,
         metavar="W",
-        help="of the next-token loss on right steps, beside the objective's (--head likelihood alone: 1)",
+        help="weight of the language-modelling loss on correct steps (likelihood head only; default: 1)",
     )
     group.add_argument(
         "--tolerance",
         type=float,
         metavar="C",
-        help="of tokens that others would have put otherwise (--head likelihood: 50; 0 for one writer's hand)",
+        help="how far unlikely but correct wording is forgiven (likelihood head; default: 50, 0 for a single author)",
     )
     group.add_argument(
         "--outcomes",
         action="store_true",
-        help="solutions without a label of their steps teach by their answer (--head likelihood)",
+        help="let solutions without labels of their steps teach by their answer (likelihood head)",
     )
     group.add_argument(
-        "--no-alternatives", action="store_true", help="train on no alternatives, nor on their pairs"
+        "--no-alternatives",
+        action="store_true",
+        help="leave out rated alternatives, and the pairs that they make",
     )
-    group.add_argument("--weighting", choices=("node", "path"), default="node", help="of shared steps")
+    group.add_argument(
+        "--weighting",
+        choices=("node", "path"),
+        default="node",
+        help="a step shared by several solutions counts once (node) or once per solution (path)"
+        " (default: %(default)s)",
+    )
     group.add_argument(
         "--trees",
         choices=TREES,
         default="solution",
-        help="what a batch counts: solutions, or problems with all their solutions, shared steps read once",
+        help="what a batch counts: solutions, or problems with all their solutions, shared steps read once"
+        " (default: %(default)s)",
     )
 
 
 def loop_arguments(group: Any) -> None:
-    group.add_argument("--steps", type=int, help="updates (instead of --epochs)")
-    group.add_argument("--epochs", type=float, default=3.0)
+    group.add_argument("--steps", type=int, metavar="N", help="number of updates, instead of --epochs")
+    group.add_argument(
+        "--epochs", type=float, default=3.0, help="passes over the training rows (default: %(default)s)"
+    )
     group.add_argument(
         "--learning-rate",
         type=float,
-        help=f"its peak; {RATE_OF_NAMED:g} for pocket, pocket-reader and small, {RATE_OF_FOLDERS:g} for a folder,"
-        f" {RATE_OF_ADAPTERS:g} with --lora",
+        help=f"peak of the learning rate (default: {RATE_OF_NAMED:g} for pocket, pocket-reader and small,"
+        f" {RATE_OF_FOLDERS:g} for a folder, {RATE_OF_ADAPTERS:g} with --lora)",
     )
-    group.add_argument("--warmup", type=float, default=0.05, help="share of the updates until that peak")
-    group.add_argument("--clip", type=float, default=1.0, help="largest norm of an update's gradients")
     group.add_argument(
-        "--optimizer", choices=OPTIMIZERS, default="adamw", help="muon: for matrices between layers"
+        "--warmup",
+        type=float,
+        default=0.05,
+        metavar="SHARE",
+        help="share of the updates until the peak of the learning rate (default: %(default)s)",
     )
-    group.add_argument("--weight-decay", type=float, default=0.01)
+    group.add_argument(
+        "--clip",
+        type=float,
+        default=1.0,
+        metavar="NORM",
+        help="largest norm of an update's gradients (default: %(default)s)",
+    )
+    group.add_argument(
+        "--optimizer",
+        choices=OPTIMIZERS,
+        default="adamw",
+        help="adamw, or muon for the matrices between the layers (default: %(default)s)",
+    )
+    group.add_argument(
+        "--weight-decay", type=float, default=0.01, help="the optimizer's weight decay (default: %(default)s)"
+    )
     group.add_argument(
         "--batch-size",
         type=int,
         default=32,
-        help="examples an update: solutions, or problems (preference, --trees)",
+        help="examples in an update: solutions, or problems for preference and --trees problem"
+        " (default: %(default)s)",
     )
-    group.add_argument("--tokens-per-row", type=int, default=8192, help="most tokens in one packed row")
-    group.add_argument("--maximum-length", type=int, help="context in tokens; what is cut off is counted")
+    group.add_argument(
+        "--tokens-per-row",
+        type=int,
+        default=8192,
+        metavar="N",
+        help="most tokens in one packed row (default: %(default)s)",
+    )
+    group.add_argument(
+        "--maximum-length",
+        type=int,
+        metavar="N",
+        help="context in tokens; what is cut off is counted (default: the base's)",
+    )
     group.add_argument(
         "--too-long",
         choices=("refuse", "drop"),
         default="refuse",
-        help="solutions with a step that the context cannot hold: drop leaves them out, and counts them",
+        help="what becomes of solutions with a step that the context cannot hold: drop leaves them out and counts them"
+        " (default: %(default)s)",
     )
     group.add_argument(
-        "--separator", metavar="TEXT", help=r"what ends each step (\n, \t, \\ as in C); a folder's own, or \n"
+        "--separator",
+        metavar="TEXT",
+        help=r"text that ends each step, with \n, \t, \\ as in C (default: the base's own, or \n)",
     )
     group.add_argument(
-        "--problem-end", metavar="TEXT", help=r"what ends the problem, '' for nothing; a folder's own, or \n"
+        "--problem-end",
+        metavar="TEXT",
+        help=r"text that ends the problem, '' for none (default: the base's own, or \n)",
     )
-    group.add_argument("--limit", type=int, help="only the first so many training rows")
-    group.add_argument("--lora", type=int, default=0, metavar="RANK", help="train adapters of this rank")
     group.add_argument(
-        "--lora-alpha", type=float, metavar="A", help="what adapters are scaled by, over the rank; 2 ranks"
+        "--limit", type=int, metavar="N", help="take only the first N training rows (default: all)"
     )
-    group.add_argument("--lora-dropout", type=float, default=0.0, metavar="P", help="of what adapters read")
     group.add_argument(
-        "--lora-targets", nargs="+", metavar="NAME", help="projections with an adapter (Llama's seven)"
+        "--lora", type=int, default=0, metavar="RANK", help="train LoRA adapters of this rank (default: none)"
     )
-    group.add_argument("--bf16", action="store_true")
-    group.add_argument("--gradient-checkpointing", action="store_true")
+    group.add_argument(
+        "--lora-alpha",
+        type=float,
+        metavar="A",
+        help="adapters are scaled by this over the rank (default: twice the rank)",
+    )
+    group.add_argument(
+        "--lora-dropout",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="dropout of what adapters read (default: %(default)s)",
+    )
+    group.add_argument(
+        "--lora-targets",
+        nargs="+",
+        metavar="NAME",
+        help="projections that get an adapter (default: the seven of Llama's layers)",
+    )
+    group.add_argument(
+        "--bf16", action="store_true", help="multiply matrices in bfloat16: faster, a little less exact"
+    )
+    group.add_argument(
+        "--gradient-checkpointing",
+        action="store_true",
+        help="compute activations twice instead of keeping them: less memory, more time",
+    )
     group.add_argument(
         "--unpacked",
         action="store_true",
-        help="each path by itself, through the base's own attention: slower, for bases that packed rows do not suit",
+        help="read each path by itself, through the base's own attention: slower, for bases unsuited to packed rows",
     )
     group.add_argument(
         "--compile",
         action="store_true",
         help="fuse layers (a CPU: norms and feed-forwards); half a minute at first",
     )
-    group.add_argument(
-        "--device", default="cpu", help="cpu, cuda, cuda:0 ..., or auto: a GPU where there is one"
-    )
+    device_option.add_to(group)
     group.add_argument(
         "--shard", action="store_true", help="under torchrun: split the weights over the processes (FSDP)"
     )
-    group.add_argument("--threads", type=int, help="default: OMP_NUM_THREADS, or 1")
-    group.add_argument("--save-every", type=int, default=200, help="updates between resumable states")
+    group.add_argument(
+        "--threads", type=int, metavar="N", help="CPU threads (default: OMP_NUM_THREADS, or 1)"
+    )
+    group.add_argument(
+        "--save-every",
+        type=int,
+        default=200,
+        metavar="N",
+        help="updates between states from which a killed run resumes (default: %(default)s)",
+    )
     group.add_argument(
         "--validate-every",
         type=int,
         metavar="N",
-        help="updates between looks at the validation split: its loss and F1, in metrics.jsonl",
+        help="updates between validations, whose loss and F1 go to metrics.jsonl (default: none before the end)",
     )
-    group.add_argument("--keep-state", action="store_true", help="keep OUT.state after the end")
+    group.add_argument("--keep-state", action="store_true", help="keep the states in OUT.state after the end")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml.errors import MisstepError
 from ml.evaluation.pools import read_scores
-from ml.formats import format_of, read, with_one_look
-from ml.records import Annotation, FinishReason, LabelledSolution
+from ml.evaluation.truths import NoTruth, truths
+from ml.formats import format_of, read
 from ml.snapshot import problem_hash
 
 
@@ -31,10 +32,10 @@ class JudgedSolution:
 
 @dataclass(frozen=True)
 class Judged:
-    """Judged solutions, and how many more had no label."""
+    """Judged solutions, and how many more have no known first mistake, by the reason."""
 
     rows: Sequence[JudgedSolution]
-    unlabelled: int = 0
+    left_out: Mapping[NoTruth, int] = field(default_factory=dict)
 
     @property
     def scores(self) -> list[list[float | None]]:
@@ -49,28 +50,16 @@ class Judged:
         return [row.truth for row in self.rows]
 
 
-def verdict_of(labelled: LabelledSolution) -> Annotation | None:
-    """A look that knows the first mistake, or that there is none.
-
-    One that broke off, or that breaks a label rule, names no mistake either, but does not mean that there is none.
-    """
-    said = labelled.annotation
-    if said is None or labelled.broken_rule or not labelled.solution.steps:
-        return None
-    return said if said.finish_reason in (FinishReason.FOUND_ERROR, FinishReason.SOLUTION) else None
-
-
 def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
     """The labelled solutions with their scores; raises MisstepError where the two files do not go together."""
     kind, by_id = format_of(solutions, format), read_scores(scores_path)
     rows: list[JudgedSolution] = []
-    unlabelled = found = 0
-    for labelled in with_one_look(read(solutions, kind), str(solutions)):
-        solution, verdict = labelled.solution, verdict_of(labelled)
+    left_out, found = Counter[NoTruth](), 0
+    for solution, truth in truths(read(solutions, kind)):
         values = by_id.get(solution.id)
         found += values is not None
-        if verdict is None:
-            unlabelled += 1
+        if isinstance(truth, NoTruth):
+            left_out[truth] += 1
             continue
         if values is not None and len(values) != len(solution.steps):
             raise MisstepError(
@@ -80,9 +69,9 @@ def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
         # A missing prediction counts as wrong and is never dropped (as ProcessBench counts).
         scores: list[float | None] = values if values is not None else [None] * len(solution.steps)
         problem = problem_hash(solution.problem.text)
-        rows.append(JudgedSolution(scores, verdict.first_mistake, solution.is_correct, problem))
+        rows.append(JudgedSolution(scores, truth, solution.is_correct, problem))
     if not found:
         raise MisstepError(f"{scores_path}: none of its ids is in {solutions}, expected the same solutions")
     if not rows:
         raise MisstepError(f"{solutions}: no solution has a label, expected first mistakes to compare with")
-    return Judged(rows, unlabelled)
+    return Judged(rows, left_out)

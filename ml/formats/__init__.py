@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import cast
@@ -29,7 +30,7 @@ from ml.formats.keys import KeyLog
 from ml.formats.lines import Limits, OnError, Unreadable, read_objects
 from ml.records import LabelledSolution, Solution
 
-__all__ = ["FORMATS", "KeyLog", "Limits", "format_of", "guess", "read", "solutions", "with_one_look"]
+__all__ = ["FORMATS", "KeyLog", "Limits", "format_of", "guess", "looks_by_solution", "read", "solutions"]
 
 Parse = Callable[[Record, int], Iterator[LabelledSolution]]
 
@@ -83,25 +84,14 @@ def read(
 
 def solutions(labelled: Iterable[LabelledSolution]) -> Iterator[Solution]:
     """Each solution once, however many people looked at it: a line may hold several looks."""
-    before: tuple[int, str] | None = None
-    for found in labelled:
-        place = (found.line, found.solution.id)
-        if place != before:
-            yield found.solution
-        before = place
+    for _, looks in groupby(labelled, lambda found: (found.line, found.solution.id)):
+        yield next(looks).solution
 
 
-def with_one_look(labelled: Iterable[LabelledSolution], name: str) -> Iterator[LabelledSolution]:
-    """The same, for measures against one truth; raises BadRecord where several people say what it is."""
-    before: tuple[int, str] | None = None
-    for found in labelled:
-        place = (found.line, found.solution.id)
-        if place == before:
-            raise BadRecord(
-                name, found.line, "several annotations of one solution", "one, to measure against"
-            )
-        before = place
-        yield found
+def looks_by_solution(labelled: Iterable[LabelledSolution]) -> Iterator[list[LabelledSolution]]:
+    """All looks at each solution together, in the file's order."""
+    for _, looks in groupby(labelled, lambda found: (found.line, found.solution.id)):
+        yield list(looks)
 
 
 def _marking(module: ModuleType, parse: Parse) -> Parse:

@@ -3,7 +3,7 @@
 `--course careful --resume POLICY` makes a reader of it instead: a base for PRMs that has seen correct work only.
 `--course checking --resume READER` makes a checker of that one, which says of drills whether they are right.
 Training stops at a number of steps, not of seconds, so that slow machines make the same policy as fast ones.
-On a GPU, `--device cuda --writers 12` keeps it fed: a core writes about 120,000 tokens of lessons in a second.
+On a GPU, `--writers 12` keeps it fed: a core writes about 120,000 tokens of lessons in a second.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from ml.pocket.lessons import (
 )
 from ml.pocket.problems import HELD_OUT_SEED, generate
 from ml.pocket.tokenizer import build_tokenizer, load_tokenizer
-from ml.prm.distributed import refuse_missing_device
+from ml.prm.distributed import chosen_device, refuse_missing_device
 from ml.prm.tokenization import POCKET_CONTEXT, StepTokenizer, pocket_layout, pocket_tokenizer
 from ml.progress import Progress, print_result
 
@@ -253,7 +253,9 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=2560, help="in a batch, about")
     parser.add_argument("--rate", type=float, default=2.5e-3)
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:0 ...")
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:0 ..., or auto: a GPU where there is one"
+    )
     parser.add_argument("--writers", type=int, default=0, help="processes that write lessons; 0: this one")
     arguments = parser.parse_args()
     if arguments.out.exists():
@@ -261,10 +263,11 @@ def main() -> None:
     working = arguments.out.with_name(arguments.out.name + ".partial")
     torch.set_num_threads(1)
     try:
-        refuse_missing_device(arguments.device)
+        device = chosen_device(arguments.device)
+        refuse_missing_device(device)
         train(
             arguments.steps, working, arguments.seed, arguments.hidden, arguments.layers, arguments.tokens,
-            arguments.rate, arguments.resume, arguments.course, arguments.device, arguments.writers,
+            arguments.rate, arguments.resume, arguments.course, device, arguments.writers,
         )  # fmt: skip
         found = _gate(arguments.course, working)
     except MisstepError as refusal:

@@ -21,7 +21,7 @@ from ml.policies.address import refuse_malformed
 from ml.policies.choices import Choice, End, choices_of
 from ml.policies.context_length import ask_within_context, is_about_context
 from ml.policies.openai_client import Client, OddAnswer, Refused, shown
-from ml.policies.prompt import Prompt, prompt_for
+from ml.policies.prompt import Prompt, known_family, prompt_for
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
 from ml.policies.refusals import Refusals, is_of_one_request
 from ml.seeds import seed_of
@@ -56,7 +56,7 @@ class ServerPolicy:
                 f"{address}: options {', '.join(unknown)}, expected {', '.join(sorted(_OPTIONS))}"
             )
         self.address = urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
-        self.family = options.get("prompts", "")
+        self.family = known_family(options.get("prompts", ""))
         try:
             self.lanes = self.concurrency = _positive(options.get("concurrency", "32"))
             self.max_tokens = _positive(options.get("max_tokens", "1024"))

@@ -17,6 +17,7 @@ from ml.policies.protocol import Continuation, Prefix
 from ml.segmentation import ends_in_fence, segment, split_code
 
 FOLDER = Path(__file__).with_name("prompts")
+STYLES = ("prose", "code")
 _KEYS = {"separator", "end", "segmentation", "prompt"}
 
 
@@ -95,6 +96,10 @@ def load_prompt(name: str) -> Prompt:
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MisstepError(
+            f"prompt {name!r}: no file {path}, expected a template like {FOLDER / 'prose.toml'}"
+        ) from None
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise MisstepError(
             f"prompt {name!r}: {error}, expected a template like {FOLDER / 'prose.toml'}"
@@ -106,6 +111,27 @@ def load_prompt(name: str) -> Prompt:
             "and a prompt with {problem} that ends in {steps}"
         )
     return Prompt(content["separator"], content["end"], content["segmentation"], template)
+
+
+def families() -> list[str]:
+    """The prompt families that this package's folder has."""
+    names = (path.stem.rpartition("_") for path in FOLDER.glob("*.toml"))
+    return sorted({family for family, _, style in names if family and style in STYLES})
+
+
+def known_family(family: str) -> str:
+    """The same; raises MisstepError for a family without a template of any style. One may be all that is asked for.
+
+    Told before a model is asked: otherwise each prefix would come upon it in the middle of a run.
+    """
+    files = [FOLDER / f"{family}_{style}.toml" for style in STYLES]
+    if family and not any(path.is_file() for path in files):
+        there = ", ".join(families()) or "none"
+        raise MisstepError(
+            f"prompts {family!r}: no file {' or '.join(map(str, files))}, expected these files or a family that there"
+            f" is ({there}); without prompts, {' and '.join(STYLES)} serve any model"
+        )
+    return family
 
 
 def prompt_for(prefix: Prefix, family: str = "") -> Prompt:

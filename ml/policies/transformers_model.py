@@ -20,8 +20,9 @@ import torch
 
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
-from ml.policies.prompt import Prompt, prompt_for
+from ml.policies.prompt import Prompt, known_family, prompt_for
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
+from ml.prm.distributed import chosen_device, refuse_missing_device
 from ml.seeds import seed_of
 
 LONGEST_STEP = 300
@@ -254,7 +255,8 @@ def load_transformers_policy(folder: Path) -> TransformersPolicy:
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = chosen_device("auto")
+    refuse_missing_device(device)
     try:
         settings = (
             json.loads((folder / "policy.json").read_text()) if (folder / "policy.json").exists() else {}
@@ -265,7 +267,7 @@ def load_transformers_policy(folder: Path) -> TransformersPolicy:
         )
     except (OSError, ValueError, KeyError) as error:
         raise MisstepError(f"{folder}: {error}, expected a causal model with safetensors weights") from None
-    family = settings.get("prompts", "")
+    family = known_family(settings.get("prompts", ""))
     return TransformersPolicy(model.to(device), tokenizer, _name(folder, family), family)
 
 

@@ -51,7 +51,7 @@ def refuse_missing_device(device: str) -> None:
         raise MisstepError(f"--device {device}, expected cpu, because torch sees no {kind} here")
     if chosen.index is not None and chosen.index >= seen.device_count():
         raise MisstepError(
-            f"--device {device}, expected one of the {seen.device_count()} that torch sees here"
+            f"--device {device}, expected one of the {seen.device_count()} that torch sees here, or cpu"
         )
 
 

@@ -73,12 +73,14 @@ def save(
 ) -> None:
     """The first process writes; where weights are split, all take part in gathering them."""
     if group.is_first or group.is_sharded:
-        state = _state(model, optimizers, run, mark)
+        state = _state(model, optimizers, run, mark, group)
         if group.is_first:
             save_state(folder, state)
 
 
-def _state(model: ProcessRewardModel, optimizers: Optimizers, run: Run, mark: Mark) -> TrainingState:
+def _state(
+    model: ProcessRewardModel, optimizers: Optimizers, run: Run, mark: Mark, group: Group
+) -> TrainingState:
     tensors = {f"weight.{name}": whole(p.detach()) for name, p in _trained(model)}
     tensors |= {f"optimizer.{index}.{name}": whole(value) for index, name, value in optimizers.slots()}
     tensors["random"] = torch.get_rng_state()
@@ -87,6 +89,7 @@ def _state(model: ProcessRewardModel, optimizers: Optimizers, run: Run, mark: Ma
         "fingerprint": mark.fingerprint,
         "base": dict(mark.base),
         "seconds": run.earlier_seconds + run.seconds,
+        "device": torch.device(group.device).type,
     }
     return TrainingState(run.step, body, tensors)
 
@@ -112,6 +115,7 @@ def resumed(
                 flush=True,
             )
         return Run()
+    _tell_another_device(state, folder, group)
     with torch.no_grad():
         for name, parameter in _trained(model):
             parameter.copy_(split_like(state.tensors[f"weight.{name}"], parameter))
@@ -124,6 +128,19 @@ def resumed(
     optimizers.load(slots)
     torch.set_rng_state(state.tensors["random"])
     return Run(state.step, list(state.body["history"]), float(state.body["seconds"]))
+
+
+def _tell_another_device(state: TrainingState, folder: Path | None, group: Group) -> None:
+    """Another kind of device rounds otherwise, which is no other run; but nobody may have wanted it."""
+    now = torch.device(group.device).type
+    begun = state.body.get("device", now)
+    if begun != now and group.is_first:
+        print(
+            f"python -m ml train: {folder} holds states of a run on {begun}: it goes on on {now}, and its weights will"
+            f" differ in their last bits; to go on as it began, give --device {begun}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _refuse_another(state: TrainingState, folder: Path | None, mark: Mark) -> None:

@@ -29,8 +29,8 @@ def was_served(folder: Path) -> bool:
 
 
 class RunFolder:
-    """Where one run of `autolabel` writes, or of `sample` until its file is whole. `settings` is what makes two runs
-    the same run.
+    """Where one run of `autolabel` writes, or of `sample` or `score` until its file is whole. `settings` is what makes
+    two runs the same run.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:

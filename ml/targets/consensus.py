@@ -59,6 +59,12 @@ def people_first(looks: Sequence[Look]) -> list[Look]:
     return people or list(looks)
 
 
+def is_reported(looks: Sequence[Look]) -> bool:
+    """Whether people reported the problem as bad, and no fewer of them than gave a verdict on the solution."""
+    bad_problem = sum(look.finish_reason == "bad_problem" for look in looks)
+    return bad_problem > 0 and bad_problem >= sum(look.is_verdict for look in looks)
+
+
 def verdict_of(looks: Sequence[Look], step_count: int, adjudicated: Sequence[int] | None) -> Verdict | None:
     """The verdict, or None if nobody gave one. `adjudicated`: a reviewer's set of positions, -1 for none."""
     asked = [look for look in looks if look.is_verdict]

@@ -20,7 +20,16 @@ from ml.records import (
 )
 from ml.snapshot import SnapshotRow, problem_hash, split_of
 from ml.snapshot_checks import complaint_about
-from ml.targets.consensus import CHECKER, Look, Verdict, evidence_of, option_rating, people_first, verdict_of
+from ml.targets.consensus import (
+    CHECKER,
+    Look,
+    Verdict,
+    evidence_of,
+    is_reported,
+    option_rating,
+    people_first,
+    verdict_of,
+)
 from ml.targets.rules import LabelRule
 from ml.targets.snapshot_rows import label_rows
 
@@ -91,12 +100,12 @@ def _distinct(
             told = f"record {solution.id}: estimates of {len(estimate.steps)} steps"
             raise BadRecord(source, one.line, told, f"those of its {len(solution.steps)}")
         item.estimate = item.estimate or estimate
-        if (look := _look(one, {look.annotator for look in item.looks}, dropped)) is not None:
+        if (look := look_of(one, {look.annotator for look in item.looks}, dropped)) is not None:
             item.looks.append(look)
     return found.values()
 
 
-def _look(labelled: LabelledSolution, taken: Set[str], dropped: Counter[str]) -> Look | None:
+def look_of(labelled: LabelledSolution, taken: Set[str], dropped: Counter[str]) -> Look | None:
     """What the file's person said; None for nobody, and for what must not be trained on, which is counted."""
     said = labelled.annotation
     if said is None:
@@ -139,8 +148,7 @@ def _left_out(labelled: LabelledSolution, said: Annotation) -> str:
 def _row(item: _Item, problems: dict[str, str], rule: LabelRule, dropped: Counter[str]) -> SnapshotRow | None:
     solution, steps = item.solution, list(item.solution.steps)
     looks = people_first(item.looks)
-    reported = sum(look.finish_reason == FinishReason.BAD_PROBLEM for look in looks)
-    if rule.labels != "automatic" and reported and reported >= sum(look.is_verdict for look in looks):
+    if rule.labels != "automatic" and is_reported(looks):
         dropped["bad_problems"] += 1
         return None
     verdict = None if rule.labels == "automatic" else verdict_of(looks, len(steps), None)

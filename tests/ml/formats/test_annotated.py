@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from ml import formats
-from ml.errors import BadRecord
 from ml.formats import annotated
 from ml.formats.lines import Unreadable
 from ml.records import LabelledSolution
@@ -80,14 +79,14 @@ def test_a_line_that_nobody_annotated_yet_is_a_solution():
     assert found.annotation is None and found.solution.id == "a-1"
 
 
-def test_commands_see_a_solution_once_and_measures_want_one_truth(tmp_path: Path):
+def test_commands_see_a_solution_once_and_measures_all_looks_at_it_together(tmp_path: Path):
     path = tmp_path / "own.jsonl"
     entries = [{"annotator": name, "first_mistake": 0} for name in ("ann", "bo")]
     path.write_text(json.dumps({**LINE, "annotations": entries}) + "\n")
     assert formats.guess(path) == "annotated"
     assert [one.id for one in formats.solutions(formats.read(path, "annotated"))] == ["a-1"]
-    with pytest.raises(BadRecord, match="several annotations of one solution"):
-        list(formats.with_one_look(formats.read(path, "annotated"), "own.jsonl"))
+    (both,) = formats.looks_by_solution(formats.read(path, "annotated"))
+    assert [one.annotation and one.annotation.labeler for one in both] == ["imported:ann", "imported:bo"]
 
 
 def test_keys_are_counted_and_their_number_and_length_are_bounded(tmp_path: Path):

@@ -5,7 +5,8 @@ import itertools
 import pytest
 
 from ml.errors import MisstepError
-from ml.policies.prompt import FOLDER, load_prompt, prompt_for
+from ml.policies import load_policy
+from ml.policies.prompt import FOLDER, known_family, load_prompt, prompt_for
 from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem
 
@@ -74,6 +75,17 @@ def test_a_template_of_one_s_own_is_checked(tmp_path):
         load_prompt(str(path))
     with pytest.raises(MisstepError, match="expected a template like"):
         load_prompt("absent")
+
+
+def test_a_family_that_is_not_there_is_refused_with_its_files_and_the_families_that_are():
+    for family in ("", "pocket"):
+        assert known_family(family) == family
+    with pytest.raises(MisstepError) as refusal:
+        load_policy("http://localhost:1/v1?model=x&prompts=zzz")
+    assert str(refusal.value) == (
+        f"prompts 'zzz': no file {FOLDER / 'zzz_prose.toml'} or {FOLDER / 'zzz_code.toml'}, expected these files or a"
+        " family that there is (pocket); without prompts, prose and code serve any model"
+    )
 
 
 def test_a_text_that_was_not_stopped_in_time_is_cut_after_its_first_step():

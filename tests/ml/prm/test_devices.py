@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from ml.commands import score, train
 from ml.errors import MisstepError
-from ml.prm.distributed import chosen_device, refuse_missing_device
+from ml.prm.distributed import chosen_device, own_device, refuse_missing_device
 from ml.prm.run import settle_process
 
 
@@ -56,3 +57,21 @@ def test_a_gpu_where_torch_sees_none_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(MisstepError, match="--device cuda, expected cpu, because torch sees no GPU here"):
         refuse_missing_device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("command", "needed"),
+    [
+        (train, ("--snapshot", "s", "--out", "o")),
+        (score, ("--checkpoint", "c", "--solutions", "s", "--out", "o")),
+    ],
+)
+def test_a_command_takes_a_gpu_where_there_is_one_unless_it_is_told_otherwise(command, needed):
+    assert command.parser().parse_args(needed).device == "auto"
+
+
+@pytest.mark.parametrize(("said", "taken"), [("", "cuda:1"), ("cpu", "cpu")])
+def test_processes_of_torchrun_share_the_gpus_that_auto_finds(monkeypatch, said, taken):
+    monkeypatch.setenv("MISSTEP_DEVICE", said)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert own_device(chosen_device("auto"), 1) == taken

@@ -15,7 +15,9 @@ from safetensors.torch import load_file, save_file
 from ml.errors import MisstepError
 from ml.prm import train as training
 from ml.prm.checkpoint import load_newest_state, seal
-from ml.prm.resuming import Mark
+from ml.prm.distributed import Group
+from ml.prm.optimizers import optimizers_of
+from ml.prm.resuming import Mark, Run, resumed, save
 from ml.prm.termination import TerminationFlag
 from ml.prm.train import TrainingSettings, train
 from tests.ml.prm.commands import snapshot_of, trained
@@ -43,6 +45,17 @@ def test_sigterm_saves_and_the_run_goes_on_from_there(tmp_path):
     state = load_newest_state(tmp_path / "state")
     assert state is not None and 0 < state.step < 5000
     assert len(state.body["history"]) == state.step
+
+
+def test_a_run_that_goes_on_on_another_kind_of_device_says_so(tmp_path, capsys):
+    model = sized_model("classifier")
+    optimizers = optimizers_of(model, "adamw", 1e-3, 0.0)
+    save(tmp_path, model, optimizers, Run(step=1), Mark(), Group(device="cuda:1"))
+    assert resumed(model, optimizers, tmp_path, Mark(), Group()).step == 1
+    assert "holds states of a run on cuda: it goes on on cpu" in capsys.readouterr().err
+    save(tmp_path, model, optimizers, Run(step=2), Mark(), Group())
+    assert resumed(model, optimizers, tmp_path, Mark(), Group()).step == 2
+    assert capsys.readouterr().err == ""
 
 
 def test_what_ended_between_its_last_update_and_its_checkpoint_makes_no_update_again(tmp_path, monkeypatch):

@@ -1,0 +1,113 @@
+"""The options of `python -m ml autolabel`."""
+
+from __future__ import annotations
+
+import argparse
+
+from ml.commands import policy_option
+from ml.commands.ranges import below_one, not_negative, positive, zero_or_more
+from ml.search.recipes import RECIPES
+
+DESCRIPTION = "`python -m ml autolabel`: estimate the steps of given solutions, or search fresh problems."
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    arguments = argparse.ArgumentParser(prog="python -m ml autolabel", description=DESCRIPTION)
+    source = arguments.add_mutually_exclusive_group(required=True)
+    source.add_argument("--solutions", metavar="FILE", help="given solutions to estimate")
+    source.add_argument(
+        "--problems",
+        metavar="pocket:N|FILE",
+        help="fresh problems to search: N of the pocket family, or JSON Lines of problems with answers",
+    )
+    arguments.add_argument(
+        "--format", help="format of --solutions (default: guessed from its first line); see docs/formats.md"
+    )
+    arguments.add_argument(
+        "--method", default="math-shepherd", help=f"{', '.join(RECIPES)} (default: %(default)s)"
+    )
+    policy_option.add_to(arguments)
+    arguments.add_argument(
+        "--value-model",
+        metavar="CHECKPOINT",
+        help="checkpoint that guides the search: rstar's preference model (rounds 3-4), rest-mcts's value model",
+    )
+    arguments.add_argument(
+        "--rollouts",
+        type=positive,
+        default=16,
+        help="rollouts from each prefix, or per tree (default: %(default)s)",
+    )
+    arguments.add_argument(
+        "--candidates", type=positive, help="next steps tried at a node (default: rstar 8, rest-mcts 3)"
+    )
+    arguments.add_argument(
+        "--depth", type=positive, help="most steps of a solution (rstar and rest-mcts; default: 16)"
+    )
+    arguments.add_argument(
+        "--searches",
+        type=positive,
+        help="most binary searches on a fresh problem (default: omegaprm 20; its paper has 100)",
+    )
+    arguments.add_argument(
+        "--temperature", type=zero_or_more, help="sampling temperature (default: 0.8, rest-mcts 0.7)"
+    )
+    arguments.add_argument(
+        "--threshold",
+        type=below_one,
+        default=0.0,
+        metavar="SHARE",
+        help="call a step the first mistake when its success rate is at most this (default: %(default)s)",
+    )
+    arguments.add_argument(
+        "--luck",
+        type=below_one,
+        metavar="SHARE",
+        help="also call a step the first mistake when its success rate is at most this times the best before it"
+        " (default: 0.1)",
+    )
+    arguments.add_argument(
+        "--style",
+        choices=("prose", "code"),
+        default="code",
+        help="style of fresh problems' solutions (default: %(default)s)",
+    )
+    arguments.add_argument(
+        "--continuation-style",
+        choices=("prose", "code", "as-given"),
+        help="style of rollouts after given steps (default: as-given; for the pocket policy code, also after prose)",
+    )
+    arguments.add_argument(
+        "--reference",
+        choices=("answer", "self-consistency"),
+        default="answer",
+        help="what given solutions' rollouts are graded against: the file's answer, or the policy's majority"
+        " (default: %(default)s)",
+    )
+    arguments.add_argument(
+        "--voters",
+        type=positive,
+        default=32,
+        help="solutions that vote with --reference self-consistency (default: %(default)s)",
+    )
+    arguments.add_argument(
+        "--decided",
+        metavar="FILE",
+        help='JSON Lines {"problem", "reference", "answer", "is_correct"} of what people said of answers',
+    )
+    arguments.add_argument("--limit", type=positive, metavar="N", help="take only the first N (default: all)")
+    arguments.add_argument(
+        "--parallel-trees",
+        type=positive,
+        default=256,
+        metavar="N",
+        help="solutions or problems worked on at a time, for larger batches (default: %(default)s)",
+    )
+    arguments.add_argument(
+        "--seed", type=not_negative, default=0, help="seed of all draws (default: %(default)s)"
+    )
+    arguments.add_argument(
+        "--out", required=True, metavar="DIR", help="folder to write; the same command resumes there"
+    )
+    return arguments
