@@ -14,6 +14,7 @@ from typing import Any
 
 from ml.code_version import code_version
 from ml.commands.autolabel_refusals import gradable, refuse_what_cannot_act
+from ml.commands.policy_option import add_policy
 from ml.commands.ranges import below_one, not_negative, positive, zero_or_more
 from ml.errors import MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
@@ -33,7 +34,7 @@ from ml.search.run_folder import RunFolder, was_served
 from ml.search.texts import warnings_of
 from ml.search.totals import Totals
 from ml.search.tree import Tree
-from ml.search.walk import ValueModel, Walk
+from ml.search.walk import LEAST_PARALLEL, ValueModel, Walk
 
 Item = Solution | Problem
 # The option by which each method follows a value model.
@@ -48,9 +49,7 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--problems", metavar="pocket:N|FILE", help="fresh problems to search")
     arguments.add_argument("--format", help="of --solutions; guessed from its first line if left out")
     arguments.add_argument("--method", default="math-shepherd", help=", ".join(RECIPES))
-    arguments.add_argument(
-        "--policy", default="pocket", help="pocket, a model's folder, or an http(s) address"
-    )
+    add_policy(arguments)
     arguments.add_argument(
         "--value-model",
         metavar="CHECKPOINT",
@@ -98,7 +97,11 @@ def parser() -> argparse.ArgumentParser:
         help='what people said of answers: lines {"problem", "reference", "answer", "is_correct"}',
     )
     arguments.add_argument("--limit", type=positive, help="only the first so many")
-    arguments.add_argument("--parallel-trees", type=positive, default=256)
+    arguments.add_argument(
+        "--parallel-trees",
+        type=positive,
+        help=f"default: {LEAST_PARALLEL}, or a server's concurrency where that is more",
+    )
     arguments.add_argument("--seed", type=not_negative, default=0)
     arguments.add_argument("--out", required=True, metavar="DIR")
     return arguments

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ml.commands.policy_option import add_policy
 from ml.commands.ranges import not_negative, positive, zero_or_more
 from ml.errors import MisstepError
 from ml.execution import sandbox
@@ -36,9 +37,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--problems", required=True, metavar="pocket:N|FILE", help="pocket:N[:seed=S], or JSONL with answers"
     )
-    arguments.add_argument(
-        "--policy", default="pocket", help="pocket, a model's folder, or an http(s) address"
-    )
+    add_policy(arguments)
     arguments.add_argument("--style", choices=("prose", "code"), default="code")
     arguments.add_argument("--n", type=positive, default=32, help="solutions to each problem")
     arguments.add_argument("--temperature", type=zero_or_more, default=0.8)
@@ -129,6 +128,7 @@ def _counts(folder: RunFolder) -> Counter[str]:
         counts.update(written=len(right), correct=sum(right), tokens=kept.get("tokens", 0))
         counts.update(empty=line.get("empty_samples", 0), ungraded=line.get("ungraded_samples", 0))
         counts.update(kept.get("texts", {}))
+        counts.update(unanswered="unanswered" in kept)
         if _told(kept) is not None:
             counts.update(solved=any(right), answered=1)
     return counts
@@ -159,6 +159,11 @@ def _result(
 
 
 def _refuse_nothing(policy: str, counts: Counter[str]) -> NoReturn:
+    if counts["unanswered"] and not counts["ungraded"] and not counts["empty"]:
+        raise MisstepError(
+            f"{counts['unanswered']} problems were not answered and none has a solution, expected solutions: "
+            "the warnings say why"
+        )
     if counts["ungraded"]:
         raise MisstepError(
             f"none of {counts['ungraded']} solutions could be graded: the sandbox or the grader failed each time"

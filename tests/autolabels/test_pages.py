@@ -49,6 +49,16 @@ def test_an_admin_starts_a_search_and_sees_its_run(client):
     assert "hx-trigger" in page.content.decode()
 
 
+def test_a_search_takes_several_servers_of_the_same_model(client):
+    log_in(client, "admin")
+    make_problem("1 + 2 =", source="pocket")
+    servers = "http://one:8000/v1?model=m,http://two:8000/v1"
+    form = {"source": "pocket", "limit": 2, "method": "rstar", "policy": servers, "rollouts": 4, "seed": 7}
+    client.post(reverse("autolabels:search"), form)
+    job = Job.objects.get()
+    assert job.spec["arguments"][4:6] == ["--policy", servers]
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -59,6 +69,8 @@ def test_an_admin_starts_a_search_and_sees_its_run(client):
         {"policy": "http:///v1"},
         {"policy": "http://host:eight/v1"},
         {"policy": "htp://host:8000/v1"},
+        {"policy": "http://one:8000/v1,http://me:secret@two:8000/v1"},
+        {"policy": "http://one:8000/v1,http://two:eight/v1"},
         {"policy": "--out"},
     ],
 )
