@@ -25,7 +25,7 @@ from labelsite.jobs.services import cancel, enqueue
 from labelsite.problems.models import Problem, Solution
 from labelsite.problems.queries import as_records, with_steps
 from ml.errors import MisstepError
-from ml.policies.address import EXPECTED, fault_of
+from ml.policies.address import EXPECTED, addresses_of, fault_of
 from ml.whole_file import write_lines
 
 ESTIMATE_TASK = "labelsite.autolabels.tasks.run_estimates"
@@ -66,6 +66,12 @@ class Request:
 
 
 def refuse_address(policy: str) -> None:
+    """Refuse what `_refuse_one_address` does, in each of several servers' addresses."""
+    for address in addresses_of(policy):
+        _refuse_one_address(address)
+
+
+def _refuse_one_address(policy: str) -> None:
     """Raise MisstepError for an address that no request can be sent to, and for one with a password, which would end
     up on pages and in exported files. Whether somebody answers there, only the worker can tell.
     """

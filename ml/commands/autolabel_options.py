@@ -7,6 +7,7 @@ import argparse
 from ml.commands import policy_option
 from ml.commands.ranges import below_one, not_negative, positive, zero_or_more
 from ml.search.recipes import RECIPES
+from ml.search.walk import LEAST_PARALLEL
 
 DESCRIPTION = "`python -m ml autolabel`: estimate the steps of given solutions, or search fresh problems."
 
@@ -100,9 +101,9 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--parallel-trees",
         type=positive,
-        default=256,
         metavar="N",
-        help="solutions or problems worked on at a time, for larger batches (default: %(default)s)",
+        help="solutions or problems worked on at a time, for larger batches"
+        f" (default: {LEAST_PARALLEL}, or a server's concurrency where that is more)",
     )
     arguments.add_argument(
         "--seed", type=not_negative, default=0, help="seed of all draws (default: %(default)s)"

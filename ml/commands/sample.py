@@ -142,6 +142,7 @@ def _counts(folder: RunFolder) -> Counter[str]:
         counts.update(written=len(right), correct=sum(right), tokens=kept.get("tokens", 0))
         counts.update(empty=line.get("empty_samples", 0), ungraded=line.get("ungraded_samples", 0))
         counts.update(kept.get("texts", {}))
+        counts.update(unanswered="unanswered" in kept)
         if _told(kept) is not None:
             counts.update(solved=any(right), answered=1)
     return counts
@@ -172,6 +173,11 @@ def _result(
 
 
 def _refuse_nothing(policy: str, counts: Counter[str]) -> NoReturn:
+    if counts["unanswered"] and not counts["ungraded"] and not counts["empty"]:
+        raise MisstepError(
+            f"{counts['unanswered']} problems were not answered and none has a solution, expected solutions: "
+            "the warnings say why"
+        )
     if counts["ungraded"]:
         raise MisstepError(
             f"none of {counts['ungraded']} solutions could be graded: the sandbox or the grader failed each time"

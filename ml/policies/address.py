@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import urllib.parse
 import urllib.request
+from dataclasses import dataclass
 
 from ml.errors import MisstepError
 
@@ -41,11 +43,39 @@ def fault_of(address: str) -> str:
     return "" if host else "no host"
 
 
-def proxy_of(address: str) -> str | None:
-    """The host and port of the proxy by way of which the environment has an address asked; None without one."""
+def addresses_of(policy: str) -> list[str]:
+    """The servers' addresses in a policy, which commas separate; what is no address stands alone."""
+    return re.split(r",(?=https?://)", policy)
+
+
+def without_address(name: str) -> str:
+    """A policy's name without where its servers are: what it writes does not depend on that."""
+    return f"server?{name.partition('?')[2]}" if name.startswith(("http://", "https://")) else name
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """By way of which an address is asked. headers: what it wants to be told of who asks."""
+
+    host: str
+    port: int | None
+    is_secure: bool
+    headers: dict[str, str]
+
+    def __str__(self) -> str:
+        """Never with the name and password that may stand in its address."""
+        return self.host if self.port is None else f"{self.host}:{self.port}"
+
+
+def proxy_of(address: str) -> Proxy | None:
+    """The proxy by way of which the environment has an address asked; None without one."""
     parts = urllib.parse.urlsplit(address)
     proxy = urllib.request.getproxies().get(parts.scheme)
     if not proxy or urllib.request.proxy_bypass(parts.netloc):
         return None
-    # Never with the name and password that may stand in it.
-    return urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}").netloc.rpartition("@")[2]
+    found = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}")
+    headers = {}
+    if found.username and found.password:
+        who = f"{urllib.parse.unquote(found.username)}:{urllib.parse.unquote(found.password)}"
+        headers["Proxy-Authorization"] = f"Basic {base64.b64encode(who.encode()).decode()}"
+    return Proxy(found.hostname or "", found.port, found.scheme == "https", headers)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ml.policies.openai_client import OddAnswer, shown
+from ml.policies.openai_faults import OddAnswer, shown
 
 # Where vLLM and SGLang say what stopped a text.
 _STOPPED_BY = ("stop_reason", "matched_stop")

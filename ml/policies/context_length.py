@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from ml.policies.openai_client import Refused
+from ml.policies.openai_faults import Refused
 from ml.policies.protocol import Prefix, Unanswerable
 
 Answer = TypeVar("Answer")

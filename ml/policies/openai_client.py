@@ -1,209 +1,156 @@
-"""Requests to an OpenAI-compatible server: what may pass is tried again, what stays is told in one line."""
+"""Requests to the servers of a policy: what may pass is tried again, what stays is told in one line.
+
+Several servers of the same model are one. Each problem has its own, whose prefix cache then knows its prefixes; where
+that one is away or has its share of the requests already, another takes over.
+"""
 
 from __future__ import annotations
 
-import datetime
-import email.utils
-import http.client
+import hashlib
 import json
 import math
-import os
 import random
-import socket
+import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from ml.errors import MisstepError, ServerAway
-from ml.policies.address import proxy_of
-from ml.policies.deadline import Deadline
-from ml.policies.silence import Silence, failed_lookup, may_be_found_later
+from ml.errors import MisstepError
+from ml.policies.openai_connections import allow_open
+from ml.policies.openai_endpoint import Endpoint, Failed
+from ml.policies.openai_faults import Refused
+from ml.policies.silence import Silence
 
 TRIES = 6
-_WORTH_RETRYING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-# With these a server may say how long it wants to be left alone; longer than this is not waited at a time.
-_ASKS_TO_WAIT = frozenset({429, 503})
+RETRY_SECONDS = 0.5
+# A server that asks to be left alone longer than this is asked all the same.
 LONGEST_WAIT = 120.0
-# How much of an answer a message shows.
-_SHOWN = 500
+# How much more than its even share of the requests a server may have under way, so that few problems change servers.
+SPARE = 1.25
 
 Read = TypeVar("Read")
 
 
-class OddAnswer(ValueError):
-    """An answer that is not what was asked for; the next try may bring another."""
-
-
-class Refused(MisstepError):
-    """The server does not take this request, and would not take it a second time. said: its own words."""
-
-    def __init__(self, message: str, status: int, said: str) -> None:
-        self.status, self.said = status, said
-        super().__init__(message)
-
-
 class Client:
-    """A server at an address, asked with the key of MISSTEP_POLICY_KEY where there is one.
+    """The servers at some addresses.
 
-    timeout: seconds until a request's whole answer must be there. has_answered: whether anything ever came from there.
-    Until then a host that is not found is a mistyped one, unless its name has no dot: a container's is not there before
-    the container is.
+    timeout: seconds until a request's whole answer must be there. concurrency: requests that come at once at most.
+    has_answered: whether an earlier start of the run was served.
     """
 
     def __init__(
-        self, address: str, is_local: bool, timeout: float, retry_seconds: float, has_answered: bool = False
+        self,
+        addresses: Sequence[str],
+        timeout: float,
+        concurrency: int,
+        retry_seconds: float | None = None,
+        has_answered: bool = False,
     ) -> None:
-        self.address, self.timeout, self.retry_seconds = address, timeout, retry_seconds
+        self.retry_seconds = RETRY_SECONDS if retry_seconds is None else retry_seconds
+        self.concurrency = concurrency
+        self.addresses = ",".join(addresses)
+        others = (
+            "the others are asked meanwhile" if len(addresses) > 1 else f"it is asked up to {TRIES} times"
+        )
+        self._endpoints = [
+            Endpoint(address, timeout, has_answered, Silence(address, others)) for address in addresses
+        ]
         self.has_answered = has_answered
-        self._silence = Silence(address)
         self._on_first_answer: Callable[[], None] = lambda: None
-        # A server on this machine is never asked by way of a proxy.
-        self._proxy = None if is_local else proxy_of(address)
-        self._handlers = [urllib.request.ProxyHandler({})] if is_local else []
+        self._lock = threading.Lock()
+        allow_open(concurrency)
 
     def on_first_answer(self, call: Callable[[], None]) -> None:
-        """Call when anything comes from there; at once where it did already."""
+        """Call when anything comes from a server; at once where it did already."""
         self._on_first_answer = call
         if self.has_answered:
             call()
 
     def get(self, path: str, read: Callable[[dict[str, Any]], Read]) -> Read:
         """What `read` makes of the answer; see `_send`."""
-        return self._send(urllib.request.Request(f"{self.address}/{path}", headers=_headers()), read)
+        return self._send(path, None, read, "", TRIES)
 
-    def post(self, path: str, body: dict[str, Any], read: Callable[[dict[str, Any]], Read]) -> Read:
-        """What `read` makes of the answer to `body`; see `_send`."""
-        data = json.dumps(body).encode()
-        return self._send(urllib.request.Request(f"{self.address}/{path}", data, _headers()), read)
+    def post(
+        self,
+        path: str,
+        body: dict[str, Any],
+        read: Callable[[dict[str, Any]], Read],
+        key: str = "",
+        tries: int | None = None,
+    ) -> Read:
+        """What `read` makes of the answer to `body`; see `_send`. key: what has a server of its own."""
+        return self._send(path, json.dumps(body).encode(), read, key, tries or TRIES)
 
-    def _send(self, request: urllib.request.Request, read: Callable[[dict[str, Any]], Read]) -> Read:
-        """Send, and again after a pause where the fault may pass; an answer that `read` calls odd is such a fault.
+    def _send(
+        self, path: str, body: bytes | None, read: Callable[[dict[str, Any]], Read], key: str, tries: int
+    ) -> Read:
+        """Ask, and again after a pause where the fault may pass; an answer that `read` calls odd is such a fault.
 
         The pause grows, and is as long as a server that is busy asks for (Retry-After), up to LONGEST_WAIT.
-        Raises Refused for a status that says that the request itself is wrong, ServerAway where there was no answer
-        at the last try either or one that asks for patience, and MisstepError for an odd one, and for a host that is
-        not found where nothing was ever heard from: at once, or after all tries where the look-up itself failed. A
-        proxy that is not found, and a host whose name has no dot, is an answer that did not come.
+        Raises Refused for a status that says that the request itself is wrong; NoAnswer where there was no answer at
+        the last try either, or one that says that the server broke; ServerAway where it asks for patience or its name
+        is gone; OddlyAnswered for an odd one; and MisstepError for a host that is not found where nothing was ever
+        heard from: at once, or after all tries where the look-up itself failed.
         """
-        last, asked_pause, error_type = "", 0.0, MisstepError
-        for attempt in range(TRIES):
+        asked_pause = 0.0
+        for attempt in range(tries):
             if attempt:
                 pause = self.retry_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
                 time.sleep(max(pause, min(asked_pause, LONGEST_WAIT)))
-            asked_pause = 0.0
-            try:
-                return read(self._answer_to(request))
-            except urllib.error.HTTPError as error:
-                said = str(error.msg)
-                last, error_type = f"HTTP {error.code}: {said[:_SHOWN]}", ServerAway
-                if error.code not in _WORTH_RETRYING:
-                    raise Refused(_message(request, last), error.code, said) from None
-                if error.code in _ASKS_TO_WAIT:
-                    asked_pause = _seconds_of(error.headers.get("Retry-After"))
-            except OddAnswer as odd:
-                last, error_type = str(odd), MisstepError
-            # A connection that breaks in the middle of an answer is no OSError.
-            except (OSError, ValueError, http.client.HTTPException) as error:
-                last, error_type = self._without_answer(request, error)
-                if error_type is ServerAway:
-                    self._silence.tell(last, TRIES)
-        raise error_type(_message(request, last))
+            failures: dict[Endpoint, Failed] = {}
+            while (endpoint := self._take(key, failures)) is not None:
+                try:
+                    answer = endpoint.ask(path, body, read)
+                except Failed as failed:
+                    self._give_back(endpoint, failed)
+                    failures[endpoint] = failed
+                except Refused:
+                    self._give_back(endpoint)
+                    raise
+                except BaseException:
+                    self._give_back(endpoint, Failed("", MisstepError))
+                    raise
+                else:
+                    self._give_back(endpoint)
+                    return answer
+            last, failure = list(failures.items())[-1]
+            asked_pause = min(failed.pause for failed in failures.values())
+        raise failure.kind(last.message(path, str(failure), f"an answer within {tries} tries"))
 
-    def _answer_to(self, request: urllib.request.Request) -> dict[str, Any]:
-        """What the server answers within the time. Raises TimeoutError where it does not, HTTPError with the server's
-        own words as its `msg` where it refuses, and whatever breaks on the way.
-        """
-        with Deadline(self.timeout) as deadline:
-            opener = urllib.request.build_opener(deadline.handler(), *self._handlers)
-            try:
-                with opener.open(request, timeout=self.timeout) as response:
-                    self._heard()
-                    return _object(json.load(response))
-            except urllib.error.HTTPError as error:
-                self._heard()
-                error.msg = _body_of(error)
-                raise
-            except (OSError, ValueError, http.client.HTTPException) as error:
-                if deadline.has_passed:
-                    raise TimeoutError(f"no whole answer within {self.timeout:g} s") from error
-                raise
+    def _take(self, key: str, failures: dict[Endpoint, Failed]) -> Endpoint | None:
+        """The server to ask next, None where each has failed: the key's own if it can, a resting one only at last."""
+        if len(self._endpoints) == 1:
+            return None if failures else self._endpoints[0]
+        left = [endpoint for endpoint in self._endpoints if endpoint not in failures]
+        if not left:
+            return None
+        left.sort(key=lambda endpoint: _rank(key, endpoint.address))
+        with self._lock:
+            up = [endpoint for endpoint in left if endpoint.is_up]
+            count = sum(endpoint.is_up for endpoint in self._endpoints) or 1
+            share = math.ceil(SPARE * self.concurrency / count)
+            free = (endpoint for endpoint in up if endpoint.under_way < share)
+            chosen = next(free, None) or min(up or left, key=lambda endpoint: endpoint.under_way)
+            chosen.under_way += 1
+            if chosen.failures:
+                # Others do not follow before it is known what comes of this one.
+                chosen.rests_until = math.inf
+        return chosen
 
-    def _without_answer(
-        self, request: urllib.request.Request, error: Exception
-    ) -> tuple[str, type[MisstepError]]:
-        """What happened instead of an answer, and what it is if it stays so. Raises MisstepError for a host that there
-        is not and will not be.
-        """
-        lookup = failed_lookup(error)
-        if lookup is None:
-            error_type = MisstepError if isinstance(error, ValueError) else ServerAway
-            return f"{type(error).__name__}: {error}", error_type
-        # By way of a proxy only the proxy's own name is looked up here.
-        if self._proxy:
-            return f"its proxy {self._proxy} is not found ({lookup.strerror})", ServerAway
-        is_outage = self.has_answered or "." not in (urllib.parse.urlsplit(self.address).hostname or "")
-        if not is_outage and not may_be_found_later(lookup):
-            raise MisstepError(_unknown_host(request, lookup)) from None
-        return f"its host is not found ({lookup.strerror})", ServerAway if is_outage else MisstepError
-
-    def _heard(self) -> None:
-        if not self.has_answered:
-            self.has_answered = True
+    def _give_back(self, endpoint: Endpoint, failed: Failed | None = None) -> None:
+        """What came of asking it: an answer, a refusal too, shows that it is up."""
+        with self._lock:
+            endpoint.under_way = max(0, endpoint.under_way - 1)
+            if failed is None:
+                endpoint.failures = 0
+            else:
+                endpoint.rest(min(failed.pause, LONGEST_WAIT))
+            is_first = endpoint.has_answered and not self.has_answered
+            self.has_answered |= endpoint.has_answered
+        if is_first:
             self._on_first_answer()
-        self._silence.end()
 
 
-def _message(request: urllib.request.Request, last: str) -> str:
-    return f"policy server {request.full_url}: {last}, expected an answer within {TRIES} tries"
-
-
-def _unknown_host(request: urllib.request.Request, lookup: socket.gaierror) -> str:
-    return (
-        f"policy server {request.full_url}: there is no host of this name ({lookup.strerror}), expected a server's "
-        "address: look for a slip in it"
-    )
-
-
-def _seconds_of(retry_after: str | None) -> float:
-    """How long a Retry-After asks to wait, in seconds or up to a date; 0 where it says nothing that one can read."""
-    if retry_after is None:
-        return 0.0
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            until = email.utils.parsedate_to_datetime(retry_after)
-        except ValueError:
-            return 0.0
-        # A date without a zone is in universal time.
-        until = until if until.tzinfo else until.replace(tzinfo=datetime.UTC)
-        seconds = (until - datetime.datetime.now(datetime.UTC)).total_seconds()
-    return 0.0 if math.isnan(seconds) else max(0.0, seconds)
-
-
-def _headers() -> dict[str, str]:
-    key = os.environ.get("MISSTEP_POLICY_KEY")
-    headers = {"Content-Type": "application/json"}
-    return headers | ({"Authorization": f"Bearer {key}"} if key else {})
-
-
-def _object(answer: Any) -> dict[str, Any]:
-    if not isinstance(answer, dict):
-        raise OddAnswer(f"answered {type(answer).__name__}")
-    return answer
-
-
-def _body_of(error: urllib.error.HTTPError) -> str:
-    """What stands in a refusal; the connection may break there too, and the status says enough by then."""
-    try:
-        return error.read(8 * _SHOWN).decode("utf-8", "replace")
-    except (OSError, ValueError, http.client.HTTPException) as broken:
-        return f"({type(broken).__name__})"
-
-
-def shown(answer: dict[str, Any]) -> str:
-    """An odd answer for a message."""
-    return json.dumps(answer)[:_SHOWN]
+def _rank(key: str, address: str) -> bytes:
+    """Where a server stands in a key's order, the same in each start and whichever others there are."""
+    return hashlib.blake2b(f"{address}\0{key}".encode("utf-8", "replace"), digest_size=8).digest()

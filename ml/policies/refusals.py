@@ -1,4 +1,4 @@
-"""A server that refuses a request: one prompt that it does not take, or a server that takes none.
+"""A server that refuses a request, or breaks over it: one prompt that it does not take, or a server that takes none.
 
 Of one prompt only its problem stays unanswered; a wrong setting must end a run at once, and not leave every problem
 unanswered.
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ml.policies.openai_client import Refused
+from ml.policies.openai_faults import Refused, Unserved
 from ml.policies.protocol import Prefix, Unanswerable
 
 Answer = TypeVar("Answer")
@@ -38,27 +38,31 @@ class Refusals:
     def settle(
         self,
         prefixes: Sequence[Prefix],
-        answers: Sequence[Answer | Unanswerable | Refused],
+        answers: Sequence[Answer | Unanswerable | Refused | Unserved],
         answers_plainly: Callable[[], bool],
     ) -> list[Answer | Unanswerable]:
         """One call's answers, with an Unanswerable in the place of each refusal.
 
         answers_plainly: asks for a harmless problem with the same settings; a run that goes on may have nothing left
-        but what is refused. Raises the refusal where the server answers nothing at all, or refused MOST_IN_A_ROW
-        problems in a row.
+        but what is refused. Raises the refusal where the server answers nothing at all, or refused or failed
+        MOST_IN_A_ROW problems in a row.
         """
         with self._lock:
+            # What is unserved stood between two answers.
             self._has_answered |= any(not isinstance(answer, Unanswerable | Refused) for answer in answers)
             if not self._has_answered and any(isinstance(answer, Refused) for answer in answers):
                 self._has_answered = answers_plainly()
             return [self._settled(*pair) for pair in zip(prefixes, answers, strict=True)]
 
-    def _settled(self, prefix: Prefix, answer: Answer | Unanswerable | Refused) -> Answer | Unanswerable:
-        if isinstance(answer, Refused):
+    def _settled(
+        self, prefix: Prefix, answer: Answer | Unanswerable | Refused | Unserved
+    ) -> Answer | Unanswerable:
+        if isinstance(answer, Refused | Unserved):
             self._in_a_row.add(prefix.problem.text)
             if not self._has_answered or len(self._in_a_row) >= MOST_IN_A_ROW:
                 raise answer
-            return Unanswerable(f"problem {prefix.problem.id!r} is refused: {answer}")
+            how = "is refused" if isinstance(answer, Refused) else "gets no answer"
+            return Unanswerable(f"problem {prefix.problem.id!r} {how}: {answer}")
         if not isinstance(answer, Unanswerable):
             self._in_a_row.clear()
         return answer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import urllib.error
 
 from ml.progress import tell
 
@@ -12,18 +11,18 @@ from ml.progress import tell
 class Silence:
     """Tells once that a server does not answer, and takes it back when it does."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, address: str, what_follows: str) -> None:
+        self.address, self.what_follows = address, what_follows
         self._is_told = False
         # Requests are under way side by side, and each meets the same silence.
         self._lock = threading.Lock()
 
-    def tell(self, why: str, tries: int) -> None:
+    def tell(self, why: str) -> None:
         """Say it, unless it is said already. A server may still be starting, so it is asked again all the same."""
         with self._lock:
             told, self._is_told = self._is_told, True
         if not told:
-            tell(f"policy server {self.address} does not answer ({why}); it is asked up to {tries} times")
+            tell(f"policy server {self.address} does not answer ({why}); {self.what_follows}")
 
     def end(self) -> None:
         """It has answered."""
@@ -36,8 +35,7 @@ class Silence:
 
 def failed_lookup(error: BaseException) -> socket.gaierror | None:
     """The look-up of the host's name, where that is what failed."""
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    return reason if isinstance(reason, socket.gaierror) else None
+    return error if isinstance(error, socket.gaierror) else None
 
 
 def may_be_found_later(lookup: socket.gaierror) -> bool:

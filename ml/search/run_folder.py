@@ -17,6 +17,7 @@ from typing import Any
 from ml.errors import FolderInUse, MisstepError
 from ml.file_lock import take_lock
 from ml.json_lines import as_line
+from ml.policies.address import without_address
 from ml.whole_file import whole_file
 
 PROGRESS, SETTINGS, SERVED = "progress.jsonl.partial", "settings.json.partial", "served.partial"
@@ -28,9 +29,16 @@ def was_served(folder: Path) -> bool:
     return (folder / SERVED).exists() or (path.exists() and path.stat().st_size > 0)
 
 
+def _compared(settings: Any) -> Any:
+    """What of the settings makes two runs the same run: where a server is does not, so that it may move."""
+    if isinstance(settings, dict) and isinstance(settings.get("policy"), str):
+        return settings | {"policy": without_address(settings["policy"])}
+    return settings
+
+
 class RunFolder:
     """Where one run of `autolabel` writes, or of `sample` or `score` until its file is whole. `settings` is what makes
-    two runs the same run.
+    two runs the same run, but for the address of a policy's server.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
@@ -44,7 +52,7 @@ class RunFolder:
         if not path.exists():
             return None
         run: dict[str, Any] = json.loads(path.read_text())
-        return run if run.get("settings") == self.settings else None
+        return run if _compared(run.get("settings")) == _compared(self.settings) else None
 
     def open(self) -> list[dict[str, Any]]:
         """Start or resume; returns the lines that an earlier, killed start had finished.
@@ -134,7 +142,7 @@ class RunFolder:
 
     def _refuse_unfinished(self) -> None:
         known = self.folder / SETTINGS
-        if known.exists() and json.loads(known.read_text() or "null") != self.settings:
+        if known.exists() and _compared(json.loads(known.read_text() or "null")) != _compared(self.settings):
             raise MisstepError(
                 f"{self.folder} holds an unfinished run with other settings, expected an empty folder: "
                 f"choose another --out, or delete {known.name} and {PROGRESS} there"

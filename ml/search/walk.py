@@ -24,16 +24,18 @@ from ml.search.grading import NOTHING_DECIDED, Executes
 from ml.search.requests import Grade, Request, Run, Search, Value
 from ml.search.serving import ValueModel, prefixes_of, write
 
+# A search waits for its executions too: with fewer under way, a policy would have pauses.
+LEAST_PARALLEL = 256
 BYTES_REMEMBERED = 256 * 1024 * 1024
 
 
 class Walk:
     """One engine: a policy, a sandbox and, where a method wants one, a value model.
 
-    parallel: searches under way at once. max_sequences: continuations asked of the policy at a time, in as
-    many calls as it has lanes. decided: what people said of answers, which no grader overrules. `cost` sums what
-    was really spent: equal requests of different searches are served once. `texts` counts what the policy wrote, see
-    `texts.py`.
+    parallel: searches under way at once, by default enough for all the policy's lanes. max_sequences: continuations
+    asked of the policy at a time, in as many calls as it has lanes. decided: what people said of answers, which no
+    grader overrules. `cost` sums what was really spent: equal requests of different searches are served once. `texts`
+    counts what the policy wrote, see `texts.py`.
     """
 
     def __init__(
@@ -41,18 +43,19 @@ class Walk:
         policy: Policy,
         sandbox: Executes,
         value_model: ValueModel | None = None,
-        parallel: int = 256,
+        parallel: int | None = None,
         max_sequences: int = 1024,
         decided: Decided = NOTHING_DECIDED,
     ) -> None:
         self.policy, self.sandbox, self.value_model = policy, sandbox, value_model
-        self.parallel, self.max_sequences = parallel, max_sequences
+        self.max_sequences = max_sequences
         self.decided = decided
         self.cost = Cost()
         self.texts: Counter[str] = Counter()
         self.batches = 0
         self.started: float | None = None
         self.lanes: int = getattr(policy, "lanes", 1)
+        self.parallel = parallel or max(LEAST_PARALLEL, self.lanes)
         self.answers_singly: bool = getattr(policy, "answers_singly", False)
         self._memory: Recent[Request, Any] = Recent(BYTES_REMEMBERED)
         self._valuing = threading.Lock()

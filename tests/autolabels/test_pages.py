@@ -56,6 +56,16 @@ def test_a_link_that_says_something_else_opens_a_search_form_without_errors(clie
     assert not page.context["form"].is_bound and "errorlist" not in page.content.decode()
 
 
+def test_a_search_takes_several_servers_of_the_same_model(client):
+    log_in(client, "admin")
+    make_problem("1 + 2 =", source="pocket")
+    servers = "http://one:8000/v1?model=m,http://two:8000/v1"
+    form = {"source": "pocket", "limit": 2, "method": "rstar", "policy": servers, "rollouts": 4, "seed": 7}
+    client.post(reverse("autolabels:search"), form)
+    job = Job.objects.get()
+    assert job.spec["arguments"][4:6] == ["--policy", servers]
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -66,6 +76,8 @@ def test_a_link_that_says_something_else_opens_a_search_form_without_errors(clie
         {"policy": "http:///v1"},
         {"policy": "http://host:eight/v1"},
         {"policy": "htp://host:8000/v1"},
+        {"policy": "http://one:8000/v1,http://me:secret@two:8000/v1"},
+        {"policy": "http://one:8000/v1,http://two:eight/v1"},
         {"policy": "--out"},
     ],
 )

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,14 +17,24 @@ class Cut(bytes):
 
 
 class Server:
-    """Answers completions by `reply(body, number)`: (status, answer), headers if any. Keeps every request."""
+    """Answers completions by `reply(body, number)`: (status, answer), headers if any. Keeps every request.
 
-    def __init__(self, reply):
+    keeps_open: connections stay open for further requests. secured: by the certificate and key of such a context.
+    """
+
+    def __init__(self, reply, keeps_open=False, secured=None):
         self.requests, self.headers, self.busy, self.most_busy = [], [], 0, 0
+        self.paths, self.connections = [], []
         lock = threading.Lock()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1" if keeps_open else "HTTP/1.0"
+
+            def setup(self):
+                super().setup()
+                outer.connections.append(self.connection)
+
             def do_GET(self):
                 self.answer(200, {"data": [{"id": "served-model"}]})
 
@@ -32,6 +43,7 @@ class Server:
                 with lock:
                     outer.requests.append(body)
                     outer.headers.append(dict(self.headers))
+                    outer.paths.append(self.path)
                     number = len(outer.requests)
                     outer.busy += 1
                     outer.most_busy = max(outer.most_busy, outer.busy)
@@ -57,8 +69,22 @@ class Server:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if secured is not None:
+            self.server.socket = secured.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.address = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+        self.address = f"http{'s' if secured else ''}://127.0.0.1:{self.server.server_address[1]}/v1"
+
+    def close_connections(self):
+        """As a server does with those that nobody uses, and one that ends with all."""
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def go_away(self):
+        """Nobody listens there any more."""
+        self.server.shutdown()
+        self.server.server_close()
+        self.close_connections()
 
 
 def completions(body, number, text="The answer is 2.", **extra):

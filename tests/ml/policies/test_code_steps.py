@@ -7,7 +7,8 @@ import warnings
 import pytest
 
 from ml.execution import sandbox
-from ml.policies.openai_server import LONGEST_STEP, ServerPolicy
+from ml.policies.openai_options import LONGEST_STEP
+from ml.policies.openai_server import ServerPolicy
 from ml.policies.prompt import load_prompt
 from ml.policies.protocol import Prefix
 from ml.records import Problem

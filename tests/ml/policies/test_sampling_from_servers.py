@@ -13,7 +13,7 @@ import pytest
 
 from ml.commands import sample
 from ml.errors import FolderInUse, MisstepError, ServerAway
-from ml.policies import openai_server
+from ml.policies import openai_client
 from ml.search.run_folder import PROGRESS, RunFolder
 from tests.ml.policies.small_server import completions
 
@@ -46,12 +46,7 @@ def result_of(capsys):
 @pytest.fixture
 def impatient(monkeypatch):
     """Makes every server's client retry at once."""
-    client = openai_server.Client
-    monkeypatch.setattr(
-        openai_server,
-        "Client",
-        lambda address, local, timeout, _, heard: client(address, local, timeout, 0.0001, heard),
-    )
+    monkeypatch.setattr(openai_client, "RETRY_SECONDS", 0.0001)
 
 
 class Outage:

@@ -82,6 +82,25 @@ def test_no_more_requests_are_under_way_than_allowed_and_as_many_as_that(serve):
     assert server.most_busy == 3
 
 
+def test_so_many_requests_are_under_way_as_the_concurrency_says_above_the_least_of_searches_too(
+    serve, monkeypatch
+):
+    monkeypatch.setattr("ml.search.walk.LEAST_PARALLEL", 2)
+    gate = threading.Barrier(6)
+
+    def reply(body, number):
+        gate.wait(30)
+        return completions(body, number)
+
+    server = serve(reply)
+    walk = Walk(ServerPolicy(server.address + "?concurrency=6"), sandbox())
+    assert len(list(walk.drive([(problem.id, asks(problem, 1)) for problem in PROBLEMS]))) == 6
+    assert server.most_busy == walk.parallel == 6
+    # A number that was asked for stands, and few lanes do not make fewer searches.
+    assert Walk(walk.policy, sandbox(), parallel=3).parallel == 3
+    assert Walk(ServerPolicy(server.address + "?concurrency=1"), sandbox()).parallel == 2
+
+
 def test_every_search_that_has_its_answers_ends_before_an_outage_is_raised(serve):
     failed = threading.Event()
 
