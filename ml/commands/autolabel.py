@@ -14,6 +14,7 @@ from typing import Any
 
 from ml.code_version import code_version
 from ml.commands.autolabel_refusals import gradable, refuse_what_cannot_act
+from ml.commands.parts import add_part, part_settings
 from ml.commands.ranges import below_one, not_negative, positive, zero_or_more
 from ml.errors import MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
@@ -98,6 +99,7 @@ def parser() -> argparse.ArgumentParser:
         help='what people said of answers: lines {"problem", "reference", "answer", "is_correct"}',
     )
     arguments.add_argument("--limit", type=positive, help="only the first so many")
+    add_part(arguments)
     arguments.add_argument("--parallel-trees", type=positive, default=256)
     arguments.add_argument("--seed", type=not_negative, default=0)
     arguments.add_argument("--out", required=True, metavar="DIR")
@@ -201,9 +203,9 @@ class AutolabelRun:
         return recipe.search(item, options, seed, self.arguments.style)
 
     def _items(self) -> list[Solution] | list[Problem]:
-        if self.arguments.solutions:
-            return list(itertools.islice(self._solutions(), self.arguments.limit))
-        return list(itertools.islice(read_problems(self.arguments.problems), self.arguments.limit))
+        found = self._solutions() if self.arguments.solutions else read_problems(self.arguments.problems)
+        items: list[Any] = list(itertools.islice(found, self.arguments.limit))
+        return items if self.arguments.part is None else self.arguments.part.of(items)
 
     def _solutions(self) -> Iterator[Solution]:
         from ml import formats
@@ -257,6 +259,7 @@ class AutolabelRun:
             "value_model": self.value_model.name if self.value_model else None,
             "seed": self.arguments.seed,
             "input": {"items": len(items), "sha256": digest.hexdigest()},
+            **part_settings(self.arguments.part),
             # Another word on an answer makes another run. Without any, a run is the same as before there were words.
             **({"decided": digest_of(self.decided)} if self.decided else {}),
         }
