@@ -177,7 +177,8 @@ class GradingPool:
                 if child is not None:
                     child.end()
                 raise
-            self._put_back(child)
+            with self._lock:
+                self._idle.append(child)
             return verdict
 
     def _start(self) -> GradingChild:
@@ -186,14 +187,6 @@ class GradingPool:
     def _idle_child(self) -> GradingChild | None:
         with self._lock:
             return self._idle.pop() if self._idle else None
-
-    def _put_back(self, child: GradingChild) -> None:
-        with self._lock:
-            is_needed = len(self._idle) < self.size
-            if is_needed:
-                self._idle.append(child)
-        if not is_needed:
-            child.end()
 
 
 _pool = GradingPool()
