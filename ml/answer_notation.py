@@ -13,6 +13,10 @@ LONGEST_NUMBER = 400
 # 12 it is sure. More digits than that were never a float.
 FLOAT_DIGITS, TRUSTED_DIGITS = range(15, 18), 12
 
+# math-verify compares a decimal after rounding both sides to six places, so numbers that are further apart
+# than this are different to it too, and need not be asked about.
+_SURELY_DIFFERENT = Fraction(1, 100_000)
+
 _NOISE = ("\\left", "\\right", "\\displaystyle", "\\$", "$")
 _SPACES = re.compile(r"\\[,; ]|~|\s")
 # In 1,200 and 1{,}200 and 1\,200, but neither in "1, 200", which is two answers, nor in 12,34 or 0,100. What stands
@@ -87,6 +91,18 @@ def without_float_noise(text: str) -> str:
     2.9999999999999996 as 3. Rounding never reaches the digits before the point.
     """
     return _DECIMAL.sub(_trusted, text)
+
+
+def same_number(answer: str, reference: str) -> bool | None:
+    """Whether two numbers are equal, but for the rounding error of floats; None where one is no number, or where they
+    are so close that more rounding may be all that parts them: `print(2/3)` gives sixteen digits.
+    """
+    one, other = parse_number(answer), parse_number(reference)
+    if one is None or other is None:
+        return None
+    if one == other or _computed(answer) == _computed(reference):
+        return True
+    return False if abs(one - other) > _SURELY_DIFFERENT else None
 
 
 def without_mixed_number(answer: str) -> str:
@@ -164,3 +180,7 @@ def _trusted(match: re.Match[str]) -> str:
 
 def _decimal(text: str) -> Fraction | None:
     return Fraction(text) if _NUMBER.fullmatch(text) else None
+
+
+def _computed(number: str) -> Fraction | None:
+    return value_of(without_float_noise(normalise(number)))

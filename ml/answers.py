@@ -1,7 +1,7 @@
 """Final answers: find one in a text, and say whether two mean the same.
 
 Equivalence has a fast path (equal text, equal or clearly different numbers, words: `ml/answer_words.py`), then
-math-verify in a worker process that can be killed (`ml/answer_grading.py`). math-verify's own time limits use
+math-verify in worker processes that can be killed (`ml/answer_grading.py`). math-verify's own time limits use
 SIGALRM, which is wrong off the main thread, so they are switched off and the wall clock is kept outside. A strict
 second opinion refuses what the first may be too kind about (a dropped base or unit, an unreduced fraction); where
 the two differ, a person should look.
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 
 from ml.answer_grading import GRADER, NoVerdict, math_verify_verdict
@@ -19,8 +18,8 @@ from ml.answer_notation import (
     is_reduced,
     normalise,
     normalise_strictly,
-    parse_number,
     parts_of,
+    same_number,
     value_of,
     without_float_noise,
     without_mixed_number,
@@ -30,9 +29,6 @@ from ml.answer_words import same_but_for_unit, same_words
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
 # nothing.
 LONGEST_ANSWER = 2_000
-# math-verify compares a decimal after rounding both sides to six places, so numbers that are further apart
-# than this are different to it too, and need not be asked about.
-_SURELY_DIFFERENT = Fraction(1, 100_000)
 
 # What stands between a mark and its answer: blanks, line ends, markdown stars. A model may write thousands of them
 # in a row, so the second repetition needs a colon before it: two that can share one run try every way to cut it in
@@ -151,9 +147,16 @@ def judge(answer: str | None, reference: str | None) -> Verdict:
     Raises NoVerdict where the grader gave none, which is no evidence about the answer.
     """
     if answer is None or reference is None:
-        return Verdict(primary=False, strict=False, grader="absent")
-    primary, grader = _primary(answer.strip(), reference.strip())
-    return Verdict(primary=primary, strict=is_strictly_equal(answer, reference), grader=grader)
+        return _ABSENT
+    return _with_strict(_primary(answer.strip(), reference.strip()), answer, reference)
+
+
+def judge_at_once(answer: str | None, reference: str | None) -> Verdict | None:
+    """As `judge`, without the slow grader; None where that has to be asked."""
+    if answer is None or reference is None:
+        return _ABSENT
+    known = _known_at_once(answer.strip(), reference.strip())
+    return _with_strict(known, answer, reference) if known is not None else None
 
 
 def is_strictly_equal(answer: str, reference: str) -> bool:
@@ -189,18 +192,31 @@ def _strict_part(left: str, right: str) -> bool:
     return one is not None and one == other and is_reduced(left) and is_reduced(right)
 
 
+_ABSENT = Verdict(primary=False, strict=False, grader="absent")
+
+
+def _with_strict(opinion: tuple[bool, str], answer: str, reference: str) -> Verdict:
+    return Verdict(opinion[0], is_strictly_equal(answer, reference), opinion[1])
+
+
 def _primary(answer: str, reference: str) -> tuple[bool, str]:
+    known = _known_at_once(answer, reference)
+    return known if known is not None else _compared(answer, reference)
+
+
+def _known_at_once(answer: str, reference: str) -> tuple[bool, str] | None:
     # Looked at before anything is remembered: run-away texts would fill the memory.
     if not answer or not reference or max(len(answer), len(reference)) > LONGEST_ANSWER:
         return False, "length"
-    return _compared(answer, reference)
+    return _read(answer, reference)
 
 
 @lru_cache(maxsize=100_000)
-def _compared(answer: str, reference: str) -> tuple[bool, str]:
+def _read(answer: str, reference: str) -> tuple[bool, str] | None:
+    """What text, numbers and words tell; None where that is for math-verify to say."""
     if answer == reference or normalise(answer) == normalise(reference) != "":
         return True, "text"
-    same = _same_number(answer, reference)
+    same = same_number(answer, reference)
     if same is not None:
         return same, "number"
     told = same_words(answer, reference)
@@ -209,27 +225,16 @@ def _compared(answer: str, reference: str) -> tuple[bool, str]:
     told = same_but_for_unit(answer, reference)
     if told is not None:
         return told, "number"
+    return None
+
+
+@lru_cache(maxsize=100_000)
+def _compared(answer: str, reference: str) -> tuple[bool, str]:
     given, expected = (without_float_noise(without_mixed_number(one)) for one in (answer, reference))
     verdict = math_verify_verdict(given, expected)
     if verdict is None:
         return is_strictly_equal(answer, reference), "strict"
     return verdict, GRADER
-
-
-def _same_number(answer: str, reference: str) -> bool | None:
-    """Whether two numbers are equal, but for the rounding error of floats; None where one is no number, or where they
-    are so close that more rounding may be all that parts them: `print(2/3)` gives sixteen digits.
-    """
-    one, other = parse_number(answer), parse_number(reference)
-    if one is None or other is None:
-        return None
-    if one == other or _computed(answer) == _computed(reference):
-        return True
-    return False if abs(one - other) > _SURELY_DIFFERENT else None
-
-
-def _computed(number: str) -> Fraction | None:
-    return value_of(without_float_noise(normalise(number)))
 
 
 def _last_boxed(text: str) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any
 from ml.code_version import code_version
 from ml.commands.autolabel_options import parser
 from ml.commands.autolabel_refusals import gradable, refuse_what_cannot_act
+from ml.commands.parts import part_settings
 from ml.errors import MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
 from ml.policies import engines_for, load_policy, rollout_style, when_served
@@ -137,9 +138,9 @@ class AutolabelRun:
         return recipe.search(item, options, seed, self.arguments.style)
 
     def _items(self) -> list[Solution] | list[Problem]:
-        if self.arguments.solutions:
-            return list(itertools.islice(self._solutions(), self.arguments.limit))
-        return list(itertools.islice(read_problems(self.arguments.problems), self.arguments.limit))
+        found = self._solutions() if self.arguments.solutions else read_problems(self.arguments.problems)
+        items: list[Any] = list(itertools.islice(found, self.arguments.limit))
+        return items if self.arguments.part is None else self.arguments.part.of(items)
 
     def _solutions(self) -> Iterator[Solution]:
         from ml import formats
@@ -193,6 +194,7 @@ class AutolabelRun:
             "value_model": self.value_model.name if self.value_model else None,
             "seed": self.arguments.seed,
             "input": {"items": len(items), "sha256": digest.hexdigest()},
+            **part_settings(self.arguments.part),
             # Another word on an answer makes another run. Without any, a run is the same as before there were words.
             **({"decided": digest_of(self.decided)} if self.decided else {}),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ml.commands import policy_option
+from ml.commands.parts import add_part
 from ml.commands.ranges import below_one, not_negative, positive, zero_or_more
 from ml.search.recipes import RECIPES
 from ml.search.walk import LEAST_PARALLEL
@@ -98,6 +99,7 @@ def parser() -> argparse.ArgumentParser:
         help='JSON Lines {"problem", "reference", "answer", "is_correct"} of what people said of answers',
     )
     arguments.add_argument("--limit", type=positive, metavar="N", help="take only the first N (default: all)")
+    add_part(arguments)
     arguments.add_argument(
         "--parallel-trees",
         type=positive,

@@ -35,14 +35,6 @@ def finite(text: str) -> float:
     return _real(text, lambda value: -inf < value < inf, "a number")
 
 
-def part(text: str) -> tuple[int, int]:
-    """The number of a part and how many there are, written I/N."""
-    number, _, parts = text.partition("/")
-    if not (number.isdecimal() and parts.isdecimal() and 1 <= int(number) <= int(parts)):
-        raise argparse.ArgumentTypeError(f"{text!r}, expected I/N with I from 1 to N")
-    return int(number), int(parts)
-
-
 def _whole(text: str, lowest: int, expected: str) -> int:
     try:
         value = int(text)

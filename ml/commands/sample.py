@@ -9,9 +9,10 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from ml.commands import policy_option
+from ml.commands.parts import add_part, part_settings
 from ml.commands.ranges import not_negative, positive, zero_or_more
 from ml.errors import MisstepError
 from ml.execution import sandbox
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--seed", type=not_negative, default=0, help="seed of all draws (default: %(default)s)"
     )
+    add_part(arguments)
     arguments.add_argument("--out", required=True, type=Path, metavar="FILE", help="JSON Lines to write")
     return arguments
 
@@ -74,6 +76,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     problems = list(read_problems(arguments.problems))
     if not problems:
         raise MisstepError(f"{arguments.problems}: no problems, expected at least one")
+    if arguments.part is not None:
+        problems = arguments.part.of(problems)
     refuse_unwritable(arguments.out)
     beside = arguments.out.with_name(f"{arguments.out.name}.partial")
     policy = load_policy(arguments.policy, engines_for(len(problems)), has_answered=was_served(beside))
@@ -82,13 +86,12 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     when_served(policy, folder.mark_served)
     try:
         _sample_missing(problems, policy, arguments, folder)
-        counts = _counts(folder)
-        if not counts["written"]:
-            # Nothing to go on from: another start would find the same.
-            folder.discard()
-            _refuse_nothing(policy.name, counts)
         with whole_file(arguments.out) as file:
-            file.writelines(as_line(line) for kept in folder.lines() if (line := _told(kept)) is not None)
+            counts = _write(folder, file)
+            if not counts["written"]:
+                # Nothing to go on from: another start would find the same.
+                folder.discard()
+                _refuse_nothing(policy.name, counts)
     except BaseException:
         folder.close()
         raise
@@ -103,6 +106,7 @@ def _settings(arguments: argparse.Namespace, policy: str, problems: Sequence[Pro
         "policy": policy,
         "input": {"items": len(problems), "sha256": digest},
         **{name: getattr(arguments, name) for name in ("style", "n", "temperature", "seed")},
+        **part_settings(arguments.part),
     }
 
 
@@ -133,8 +137,8 @@ def _told(kept: dict[str, Any]) -> dict[str, Any] | None:
     return line if line is not None and (line["solutions"] or line.get("empty_samples")) else None
 
 
-def _counts(folder: RunFolder) -> Counter[str]:
-    """Sums over all problems, those of earlier starts too."""
+def _write(folder: RunFolder, file: TextIO) -> Counter[str]:
+    """Write each problem's line; sums over all problems, those of earlier starts too."""
     counts: Counter[str] = Counter()
     for kept in folder.lines():
         line = kept.get("line", {"solutions": []})
@@ -143,8 +147,9 @@ def _counts(folder: RunFolder) -> Counter[str]:
         counts.update(empty=line.get("empty_samples", 0), ungraded=line.get("ungraded_samples", 0))
         counts.update(kept.get("texts", {}))
         counts.update(unanswered="unanswered" in kept)
-        if _told(kept) is not None:
+        if (told := _told(kept)) is not None:
             counts.update(solved=any(right), answered=1)
+            file.write(as_line(told))
     return counts
 
 

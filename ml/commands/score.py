@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from ml import formats
 from ml.commands import device_option, format_option
-from ml.commands.ranges import part, positive
+from ml.commands.parts import add_part, part_settings
+from ml.commands.ranges import positive
 from ml.errors import MisstepError
+from ml.file_hash import sha256_of
 from ml.formats import format_of, read
 from ml.progress import Progress, print_result
 from ml.records import Solution
@@ -51,13 +53,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--bf16", action="store_true", help="multiply matrices in bfloat16: faster, a little less exact"
     )
-    arguments.add_argument(
-        "--part",
-        type=part,
-        metavar="I/N",
-        help="score only the Ith of N equal parts of the solutions, for N processes side by side; the parts' files in"
-        " order, one behind the other, are the whole",
-    )
+    add_part(arguments)
     arguments.add_argument(
         "--threads", type=positive, metavar="N", help="CPU threads (default: OMP_NUM_THREADS, or 1)"
     )
@@ -88,7 +84,7 @@ def _score(options: argparse.Namespace, format: str) -> dict[str, Any]:
     layout = read_layout(options.layout) if options.layout else None
     scorer = load_scorer(options.checkpoint, device, options.mean_over_tokens, layout, options.bf16)
     total, digest = _counted(options.solutions, format)
-    wanted = _share(total, options.part)
+    wanted = range(total) if options.part is None else options.part.places(total)
     beside = options.out.with_name(f"{options.out.name}.partial")
     folder = RunFolder(beside, _settings(options, {"solutions": total, "sha256": digest}))
     folder.open()
@@ -125,18 +121,12 @@ def _counted(path: Path, format: str) -> tuple[int, str]:
     return count, digest.hexdigest()
 
 
-def _share(total: int, asked: tuple[int, int] | None) -> range:
-    """The places of the solutions that this command scores: neighbours, so that those of a problem stay together."""
-    number, parts = asked or (1, 1)
-    return range((number - 1) * total // parts, number * total // parts)
-
-
 def _settings(options: argparse.Namespace, given: dict[str, Any]) -> dict[str, Any]:
     """What makes two runs the same run. Where it runs does not: another device rounds otherwise, and no more."""
     return {
         "checkpoint": _identity(options.checkpoint, options.layout),
         "input": given,
-        "part": options.part,
+        **part_settings(options.part),
         "mean_over_tokens": options.mean_over_tokens,
         "bf16": options.bf16,
     }
@@ -144,8 +134,6 @@ def _settings(options: argparse.Namespace, given: dict[str, Any]) -> dict[str, A
 
 def _identity(checkpoint: Path, layout: Path | None) -> str:
     """A hash of the model: a checkpoint's manifest has that of each file."""
-    from ml.prm.checkpoint import sha256_of
-
     files = [checkpoint / "manifest.json"]
     if layout is not None:
         files = [layout, *sorted([*checkpoint.glob("*.json"), *checkpoint.glob("*.safetensors")])]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from ml.cores import worker_count
 from ml.execution.confinement import is_possible
 from ml.execution.monty import LEVEL as MONTY_LEVEL
 from ml.execution.monty import Doubt, MontyLayer
@@ -41,10 +42,13 @@ def level_of(executions: Iterable[str]) -> str:
 class Sandbox:
     """Executes paths of code steps. Thread-safe.
 
-    `executions` counts by the level that gave the verdict, `infrastructure` the verdicts that are ours.
+    processes: workers of each layer, started as they are needed; None for one a core. `executions` counts by the level
+    that gave the verdict, `infrastructure` the verdicts that are ours.
     """
 
-    def __init__(self, processes: int = 2, use_processes: bool = True) -> None:
+    def __init__(self, processes: int | None = None, use_processes: bool = True) -> None:
+        # Two at least: a run that takes all of its time must not hold every other.
+        processes = worker_count(least=2) if processes is None else processes
         self._monty = MontyLayer(processes, exact=use_processes)
         self._process = ProcessLayer(processes) if use_processes else None
         self._lock = threading.Lock()

@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any
 
 REPORT_BYTES = 64 * 1024
@@ -23,7 +24,7 @@ def read_run(
     begun = 0
     output, told, watched = b"", b"", [output_handle, report_handle]
     while watched and len(output) <= most:
-        ready, _, _ = select.select(watched, [], [], max(0.0, deadline - time.monotonic()))
+        ready = _readable(watched, deadline - time.monotonic())
         if not ready:
             return None, {}
         if report_handle in ready:
@@ -44,6 +45,15 @@ def read_run(
         if not part:
             watched.remove(output_handle)
     return output, parse(told + read_now(report_handle, 4096))
+
+
+def _readable(handles: Sequence[int], seconds: float) -> list[int]:
+    """Which of these have something to read, or their end, within so long."""
+    # Not select.select, which refuses handles from 1024 on: a run with many connections has them.
+    poll = select.poll()
+    for handle in handles:
+        poll.register(handle, select.POLLIN)
+    return [handle for handle, _ in poll.poll(max(0.0, seconds) * 1000)]
 
 
 def read_now(handle: int, limit: int) -> bytes:

@@ -4,10 +4,10 @@ server.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
+from ml.cores import allotted_cores
 from ml.errors import MisstepError
 from ml.policies.protocol import Policy
 
@@ -28,9 +28,7 @@ def engines_for(items: int) -> int:
 
     One for each core (or as many as OMP_NUM_THREADS allots); a short run is over before a second has started.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    allotted = int(os.environ.get("OMP_NUM_THREADS") or cores)
-    return max(1, min(cores, allotted, items // ITEMS_WORTH_AN_ENGINE))
+    return max(1, min(allotted_cores(), items // ITEMS_WORTH_AN_ENGINE))
 
 
 def load_policy(spec: str, engines: int = 1, has_answered: bool = False) -> Policy:

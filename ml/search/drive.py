@@ -9,10 +9,11 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic
 
+from ml.cores import worker_count
 from ml.execution import Execution, Verdict
 from ml.policies.protocol import Unanswerable
 from ml.search.active import Active, Finished, Key, Result, tokens_of
-from ml.search.grading import grade
+from ml.search.grading import grade, grade_at_once
 from ml.search.requests import VALUES, Grade, Graded, Request, Run, Search, Value, group_of, sequences_of
 from ml.search.texts import texts_of
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 # While executions are under way, a policy batch that is not full waits this long for what they will ask.
 LINGER_SECONDS = 0.004
-EXECUTION_THREADS = 2
+# Beside one for each worker of the sandbox: they wait for graders, the slow ones too, and hold no execution meanwhile.
+WAITING_THREADS = 30
 
 # Requests with the searches that wait for each, and the place of the answer among theirs.
 Batch = Sequence[tuple[Request, list[tuple[Active[Key, Result], int]]]]
@@ -51,7 +53,7 @@ class Drive(Generic[Key, Result]):
         self.lingering_since: float | None = None
         # One more for the value model, which waits for no server.
         self.policy_threads = ThreadPoolExecutor(walk.lanes + walk.answers_singly, "policy")
-        self.execution_pool = ThreadPoolExecutor(EXECUTION_THREADS, "execution")
+        self.execution_pool = ThreadPoolExecutor(worker_count(least=2) + WAITING_THREADS, "execution")
         self.started = walk.started = time.monotonic()
 
     def run(self) -> Iterator[Finished[Key, Result]]:
@@ -114,6 +116,13 @@ class Drive(Generic[Key, Result]):
         if isinstance(request, Run) and not request.codes:
             search.answers[index] = Execution(Verdict.OK, "", self.walk.sandbox.level, 0)
             return
+        if isinstance(request, Grade):
+            graded = grade_at_once(request.problem, request.steps, self.walk.decided)
+            if graded is not None:
+                # Handing it to a thread and back would cost more than the reading.
+                search.answers[index] = graded
+                _note(search, request, graded)
+                return
         if isinstance(request, Run | Grade):
             search.missing += 1
             self.executing += 1
@@ -150,13 +159,8 @@ class Drive(Generic[Key, Result]):
             if failure is not None:
                 raise failure
             search.cost.executions += runs
-            if isinstance(answer, Graded) and not answer.is_evidence:
-                search.ungraded += 1
-            if isinstance(answer, Graded) and answer.is_disputed:
-                assert isinstance(request, Grade)
-                search.disputed[request.problem.answer, str(answer.answer)] = answer.is_correct
-            if isinstance(answer, Graded) and answer.is_decided:
-                search.decided[str(answer.answer)] = answer.is_correct
+            if isinstance(request, Grade):
+                _note(search, request, answer)
             self.walk.cost.executions += runs
             return [search] if self._answer(search, index, answer) else []
 
@@ -240,3 +244,12 @@ class Drive(Generic[Key, Result]):
         search.answers[index] = answer
         search.missing -= 1
         return search.missing == 0
+
+
+def _note(search: Active[Key, Result], request: Grade, graded: Graded) -> None:
+    """Count what a grade says beside right or wrong."""
+    search.ungraded += not graded.is_evidence
+    if graded.is_disputed:
+        search.disputed[request.problem.answer, str(graded.answer)] = graded.is_correct
+    if graded.is_decided:
+        search.decided[str(graded.answer)] = graded.is_correct

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Protocol
 
 from ml.answer_grading import NoVerdict
-from ml.answers import extract_final_answer, judge
+from ml.answers import Verdict as Opinions
+from ml.answers import extract_final_answer, judge, judge_at_once
 from ml.execution import Execution, Verdict
 from ml.records import Problem
 from ml.search.decided import Decided, word_on
@@ -18,6 +19,7 @@ from ml.search.requests import Graded
 from ml.segmentation import split_code
 
 NOTHING_DECIDED: Decided = MappingProxyType({})
+Judge = Callable[[str | None, str | None], Opinions | None]
 
 
 class Executes(Protocol):
@@ -59,13 +61,35 @@ def grade(
     if execution is not None and not execution.ok:
         return Graded(None, False, execution)
     answer = final_answer(steps, execution)
+    try:
+        graded = _graded(problem, answer, execution, decided, judge)
+    except NoVerdict as error:
+        return Graded(None, False, _ungraded(execution, error))
+    assert graded is not None
+    return graded
+
+
+def grade_at_once(
+    problem: Problem, steps: Sequence[str], decided: Decided = NOTHING_DECIDED
+) -> Graded | None:
+    """As `grade`, where that takes no more than reading the text; None where code has to run, or a slow grader has to
+    be asked.
+    """
+    if codes_of(steps):
+        return None
+    return _graded(problem, final_answer(steps, None), None, decided, judge_at_once)
+
+
+def _graded(
+    problem: Problem, answer: str | None, execution: Execution | None, decided: Decided, judged: Judge
+) -> Graded | None:
+    """What people or else `judged` say of an answer; None where that says nothing."""
     word = word_on(decided, problem, answer)
     if word is not None:
         return Graded(answer, word, execution, is_decided=True)
-    try:
-        verdict = judge(answer, problem.answer)
-    except NoVerdict as error:
-        return Graded(None, False, _ungraded(execution, error))
+    verdict = judged(answer, problem.answer)
+    if verdict is None:
+        return None
     return Graded(answer, verdict.primary, execution, is_disputed=not verdict.agree)
 
 

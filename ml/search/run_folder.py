@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,14 @@ from ml.errors import FolderInUse, MisstepError
 from ml.file_lock import take_lock
 from ml.json_lines import as_line
 from ml.policies.address import without_address
+from ml.progress import tell
 from ml.whole_file import whole_file
 
 PROGRESS, SETTINGS, SERVED = "progress.jsonl.partial", "settings.json.partial", "served.partial"
+
+SECONDS_IN_SILENCE = 2.0
+# How `add` begins a line.
+_POSITION = re.compile(rb'\{"position": (\d+)[,}]')
 
 
 def was_served(folder: Path) -> bool:
@@ -54,8 +61,8 @@ class RunFolder:
         run: dict[str, Any] = json.loads(path.read_text())
         return run if _compared(run.get("settings")) == _compared(self.settings) else None
 
-    def open(self) -> list[dict[str, Any]]:
-        """Start or resume; returns the lines that an earlier, killed start had finished.
+    def open(self) -> Iterator[dict[str, Any]]:
+        """Start or resume; returns the lines that an earlier, killed start had finished, each read when it is taken.
 
         Raises MisstepError where the folder holds another run's work, finished or not, and FolderInUse where a
         later start may go on or find the result.
@@ -73,9 +80,9 @@ class RunFolder:
             raise
         with whole_file(self.folder / SETTINGS) as file:
             file.write(json.dumps(self.settings))
-        lines = list(self._recover())
+        self._recover()
         self._file.seek(0, os.SEEK_END)
-        return lines
+        return self._read(list(self.offsets.values()), "reading what is done")
 
     def add(self, position: int, line: Mapping[str, Any]) -> None:
         """Keep one finished item; what is not a whole line when the process dies is done again."""
@@ -99,9 +106,8 @@ class RunFolder:
         names: key of a line -> file name; a line may lack one, and a list gives one line for each entry.
         """
         # The lock goes last: whoever starts before that would take the progress for a killed run's.
-        with self._file, (self.folder / PROGRESS).open("rb") as source:
-            for key, name in names.items():
-                self._write_part(source, key, self.folder / name)
+        with self._file:
+            self._write_parts(names)
             with whole_file(self.folder / "run.json") as file:
                 file.write(json.dumps(run, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
             for name in (PROGRESS, SETTINGS, SERVED):
@@ -109,10 +115,7 @@ class RunFolder:
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """The finished items so far, in input order."""
-        with (self.folder / PROGRESS).open("rb") as source:
-            for _, (start, length) in sorted(self.offsets.items()):
-                source.seek(start)
-                yield json.loads(source.read(length))
+        return self._read([where for _, where in sorted(self.offsets.items())], "writing the results")
 
     def discard(self) -> None:
         """Leave nothing of the progress, nor the folder where it is empty then."""
@@ -148,26 +151,40 @@ class RunFolder:
                 f"choose another --out, or delete {known.name} and {PROGRESS} there"
             )
 
-    def _write_part(self, source: Any, key: str, target: Path) -> None:
-        with whole_file(target) as file:
-            for _, (start, length) in sorted(self.offsets.items()):
-                source.seek(start)
-                content = json.loads(source.read(length)).get(key)
-                if content is not None:
-                    file.writelines(map(as_line, content if isinstance(content, list) else [content]))
+    def _write_parts(self, names: Mapping[str, str]) -> None:
+        """Every final file, in one reading of the finished items."""
+        with contextlib.ExitStack() as files:
+            parts = {key: files.enter_context(whole_file(self.folder / name)) for key, name in names.items()}
+            for line in self.lines():
+                for key, file in parts.items():
+                    content = line.get(key)
+                    if content is not None:
+                        file.writelines(map(as_line, content if isinstance(content, list) else [content]))
 
-    def _recover(self) -> Iterator[dict[str, Any]]:
-        """The whole lines of the progress file; a torn last line is cut off."""
+    def _read(self, places: Sequence[tuple[int, int]], doing: str) -> Iterator[dict[str, Any]]:
+        """The lines at these places. Where there are many, that takes long, and says so."""
+        last, has_told = time.monotonic(), False
+        with (self.folder / PROGRESS).open("rb") as source:
+            for number, (start, length) in enumerate(places):
+                if time.monotonic() - last > SECONDS_IN_SILENCE:
+                    last, has_told = time.monotonic(), True
+                    tell(f"{doing}: {number} of {len(places)}")
+                source.seek(start)
+                yield json.loads(source.read(length))
+        if has_told:
+            tell("")
+
+    def _recover(self) -> None:
+        """Where the whole lines of the progress file stand; a torn last line is cut off."""
         path = self.folder / PROGRESS
-        if not path.exists():
-            return
         whole = 0
         with path.open("rb") as file:
             for body in file:
                 if not body.endswith(b"\n"):
                     break
-                line = json.loads(body)
-                self.offsets[line["position"]] = (whole, len(body))
+                # Trees are long, and where a line belongs stands at its beginning.
+                begin = _POSITION.match(body)
+                position = int(begin[1]) if begin is not None else json.loads(body)["position"]
+                self.offsets[position] = (whole, len(body))
                 whole += len(body)
-                yield line
         os.truncate(path, whole)

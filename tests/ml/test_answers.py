@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from ml.answer_grading import GraderTimedOut, GradingProcess, math_verify_verdict
-from ml.answers import _compared, is_equivalent, judge
+from ml.answer_grading import GraderTimedOut, GradingPool, math_verify_verdict
+from ml.answers import _compared, is_equivalent, judge, judge_at_once
 
 
 @pytest.mark.parametrize(
@@ -134,15 +134,15 @@ def test_the_grader_that_decided_is_named():
 
 def test_an_answer_that_hangs_the_grader_is_stopped_by_the_wall_clock_also_in_a_thread():
     # Long enough for a plain comparison on a crowded machine, far too short for the hanging one.
-    process = GradingProcess(seconds=2.0)
-    assert process.compare("x", "x")
+    pool = GradingPool(size=1, seconds=2.0)
+    assert pool.compare("x", "x")
     found = []
     hanging = "(" * 40 + "x^{9^{9^{9}}}" + ")" * 40 + "+".join(f"\\sin(x^{{{n}}})" for n in range(200))
 
     def ask():
         with pytest.raises(GraderTimedOut):
-            process.compare(f"\\int {hanging} dx", "9^{9^{9^9}}+1")
-        found.append(process.timeouts)
+            pool.compare(f"\\int {hanging} dx", "9^{9^{9^9}}+1")
+        found.append(pool.timeouts)
 
     started = time.monotonic()
     thread = threading.Thread(target=ask)
@@ -150,8 +150,8 @@ def test_an_answer_that_hangs_the_grader_is_stopped_by_the_wall_clock_also_in_a_
     thread.join(60)
     assert found == [2]
     assert time.monotonic() - started < 50
-    assert process.compare("x+1", "1+x") is True
-    process.close()
+    assert pool.compare("x+1", "1+x") is True
+    pool.close()
 
 
 def test_a_run_away_text_is_no_answer():
@@ -162,3 +162,38 @@ def test_run_away_texts_are_not_kept_in_memory():
     before = _compared.cache_info().currsize
     assert not is_equivalent("9" * 5_000, "8") and not is_equivalent("8", "9" * 5_000)
     assert _compared.cache_info().currsize == before
+
+
+@pytest.mark.parametrize("answer", ["3^{2^{100}}", "9^{9^9}", "2^{10^9}", "10^{100000000}", "100000000!"])
+def test_a_number_that_no_computer_holds_is_ungraded_at_once_as_it_is_after_two_tries(answer):
+    started = time.monotonic()
+    with pytest.raises(GraderTimedOut):
+        judge(answer, "8")
+    with pytest.raises(GraderTimedOut):
+        judge("8", f"${answer}$")
+    assert time.monotonic() - started < 1
+    # Beside its own text, or what math-verify tells apart without computing, it has its verdict.
+    assert (
+        judge(answer, answer).primary and not judge(answer, "x").primary and not judge(answer, None).primary
+    )
+
+
+def test_what_is_refused_for_its_size_does_hang_the_grader():
+    pool = GradingPool(size=1, seconds=1.0)
+    with pytest.raises(GraderTimedOut):
+        pool.compare("10^{100000000}", "8.5")
+    pool.close()
+
+
+@pytest.mark.parametrize(
+    "answer,reference",
+    [("2^{100}", "8"), ("1^{10^{99}}", "1"), ("20!", "7"), ("2^{-10}", "8"), ("2^{2^{2^2}}", "65536")],
+)
+def test_a_power_that_can_be_computed_is_compared(answer, reference):
+    assert judge(answer, reference).grader.startswith("math-verify")
+
+
+def test_what_is_known_at_once_is_what_the_whole_judgement_says():
+    for answer, reference in (("7", "7.0"), ("1/2", "0.5"), ("18 dollars", "18"), ("x", "x"), (None, "1")):
+        assert judge_at_once(answer, reference) == judge(answer, reference)
+    assert judge_at_once("x+1", "1+x") is None

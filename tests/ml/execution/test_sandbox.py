@@ -1,6 +1,7 @@
 """Running steps: states that are resumed, verdicts by exit status, layers in order, and failing closed."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -273,3 +274,20 @@ def test_the_sandbox_is_wrapped_in_bubblewrap_exactly_where_it_works(monkeypatch
     bubblewrap.is_available.cache_clear()
     assert ProcessLayer().level.startswith("process:")
     bubblewrap.is_available.cache_clear()
+
+
+def test_a_run_whose_pipes_have_high_numbers_is_read(process):
+    # A run with a thousand connections has such handles.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most[1] < 2_000:
+        pytest.skip("this system allows fewer open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(most[0], 2_000), most[1]))
+    held = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while held[-1] < 1_100:
+            held.append(os.dup(held[0]))
+        assert process.run(["print(6 * 7)"]).output == "42\n"
+    finally:
+        for handle in held:
+            os.close(handle)
+        resource.setrlimit(resource.RLIMIT_NOFILE, most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,57 @@ def test_a_finished_run_keeps_no_mark_of_its_server(tmp_path: Path) -> None:
     folder.add(0, {"estimate": 1})
     folder.finish({"settings": folder.settings}, NAMES)
     assert not list(tmp_path.glob("*.partial"))
+
+
+def interrupted(tmp_path: Path, items: int) -> RunFolder:
+    """A folder whose run was killed after so many items, finished in another order than given."""
+    folder = RunFolder(tmp_path, {"seed": 0})
+    assert list(folder.open()) == []
+    for position in reversed(range(items)):
+        folder.add(position, {"estimate": position, "tree": {"id": position}, "pairs": [position] * 2})
+    folder.close()
+    return RunFolder(tmp_path, {"seed": 0})
+
+
+def test_what_an_earlier_start_finished_is_known_at_once_and_read_line_by_line(
+    tmp_path: Path, monkeypatch
+) -> None:
+    folder = interrupted(tmp_path, 5)
+    read = []
+
+    def loads(body):
+        if "tree" in str(body):
+            read.append(body)
+        return json_loads(body)
+
+    json_loads = json.loads
+    monkeypatch.setattr("ml.search.run_folder.json.loads", loads)
+    finished = folder.open()
+    assert sorted(folder.offsets) == [0, 1, 2, 3, 4] and not read
+    assert next(finished)["position"] == 4 and len(read) == 1
+    assert [line["position"] for line in finished] == [3, 2, 1, 0]
+    read.clear()
+    folder.finish({"settings": folder.settings}, {**NAMES, "pairs": "pairs.jsonl"})
+    # All files come of one reading.
+    assert len(read) == 5
+    assert (tmp_path / "estimates.jsonl").read_text() == "0\n1\n2\n3\n4\n"
+    assert (tmp_path / "pairs.jsonl").read_text() == "".join(f"{one}\n{one}\n" for one in range(5))
+
+
+def test_a_torn_last_line_is_cut_off_and_a_line_of_another_form_is_read_whole(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path, 2)
+    with (tmp_path / run_folder.PROGRESS).open("ab") as file:
+        file.write(b'{"estimate": 7, "position": 9}\n{"position": 5, "esti')
+    assert [line["position"] for line in folder.open()] == [1, 0, 9]
+    folder.add(5, {"estimate": 5})
+    assert [line["estimate"] for line in folder.lines()] == [0, 1, 5, 7]
+    folder.close()
+
+
+def test_a_long_reading_and_a_long_writing_say_how_far_they_are(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(run_folder, "SECONDS_IN_SILENCE", -1.0)
+    folder = interrupted(tmp_path, 3)
+    list(folder.open())
+    assert "reading what is done: 2 of 3" in capsys.readouterr().err
+    folder.finish({"settings": folder.settings}, NAMES)
+    assert "writing the results: 1 of 3" in capsys.readouterr().err

@@ -9,8 +9,10 @@ import pytest
 
 from ml.execution import Execution, Verdict, sandbox
 from ml.policies.protocol import Prefix, Unanswerable
+from ml.records import Problem
 from ml.search import omegaprm, omegaprm_given, rest_mcts, rstar
-from ml.search.requests import Completions, Run, gather
+from ml.search.drive import Drive
+from ml.search.requests import Completions, Grade, Run, gather
 from ml.search.walk import Walk
 from tests.ml.search.toy import ChainPolicy, ShortSightedPolicy, chain_problem, prose_solution
 
@@ -120,6 +122,67 @@ def test_a_slow_execution_holds_no_other_tree():
         order.append(done.key)
         release.set()
     assert order == ["quick", "slow"]
+
+
+def test_an_answer_that_text_or_numbers_tell_is_graded_without_a_thread(monkeypatch):
+    class NeverRuns:
+        level = "test"
+
+        def execute(self, codes, keep_states=True):
+            raise AssertionError("no code to run")
+
+    def graded():
+        problem = Problem("p", "What is one half?", "1/2")
+        return (
+            yield [Grade(problem, (f"The answer is {answer}.",)) for answer in ("0.5", "2/4", "3", "1+x")]
+        )
+
+    asked = []
+    monkeypatch.setattr("ml.answers.math_verify_verdict", lambda *pair: asked.append(pair) or False)
+    monkeypatch.setattr(Drive, "_execute", note_thread := NotedThread(Drive._execute))
+    (done,) = Walk(ChainPolicy(), NeverRuns()).drive([("p", graded())])
+    assert [one.is_correct for one in done.result] == [True, True, False, False]
+    assert asked == [("1+x", "1/2")] and note_thread.calls == 1
+    # What a person should look at is noted there as well.
+    assert done.disputed == {("1/2", "2/4"): True} and done.ungraded == 0
+
+
+class NotedThread:
+    """A method that counts its calls."""
+
+    def __init__(self, method):
+        self.method, self.calls = method, 0
+
+    def __get__(self, drive, _):
+        return lambda *arguments: self(drive, *arguments)
+
+    def __call__(self, *arguments):
+        self.calls += 1
+        return self.method(*arguments)
+
+
+def test_many_that_wait_for_a_grader_keep_nothing_else_from_being_run(monkeypatch):
+    release = threading.Event()
+
+    class Quick:
+        level = "test"
+
+        def execute(self, codes, keep_states=True):
+            return Execution(Verdict.OK, "", self.level, len(codes))
+
+    def waits(number):
+        return (yield [Grade(Problem("p", "?", "1+x"), (f"The answer is x+{number}.",))])
+
+    def runs():
+        return (yield [Run(("quick",))])
+
+    monkeypatch.setattr("ml.answers.math_verify_verdict", lambda *_: release.wait(20))
+    among = [*((number, waits(number)) for number in range(20)), ("runs", runs())]
+    order = []
+    for done in Walk(ChainPolicy(), Quick()).drive(among):
+        order.append(done.key)
+        release.set()
+    assert order[0] == "runs" and len(order) == 21
 
 
 def test_a_failing_policy_ends_the_drive_with_its_own_error():

@@ -1,0 +1,56 @@
+"""Answers that are numbers too large to compute: a grader that compared one would be at it for ever."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import re
+
+from ml.answer_notation import normalise
+
+# Python takes minutes to compute a power of so many digits, on any computer. A library for large numbers, which sympy
+# uses where it is installed, takes as long a thousand times further on.
+_HAS_LIBRARY = any(importlib.util.find_spec(name) for name in ("gmpy2", "flint"))
+DIGITS_BEYOND_COMPUTING = 1e11 if _HAS_LIBRARY else 1e8
+
+_PLAIN_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+# A power's exponent is in braces or has one digit: what 2^10 means is for the grader to say.
+_POWER = re.compile(r"(\d+)\^(?:(\d)|\{(.+)\})")
+_FACTORIAL = re.compile(r"(\d+)!")
+
+
+def is_beyond_computing(answer: str, reference: str) -> bool:
+    """Whether one is a power, a tower of powers or a factorial without bounds, and the other a plain number:
+    math-verify computes the first to compare them. Beside anything else it may see the difference without.
+    """
+    pair = normalise(answer), normalise(reference)
+    return any(
+        _PLAIN_NUMBER.fullmatch(one) is not None and _digits(other) >= DIGITS_BEYOND_COMPUTING
+        for one, other in (pair, pair[::-1])
+    )
+
+
+def _digits(text: str) -> float:
+    """How many digits the power or factorial has that a text is; 0 where it is none."""
+    factorial = _FACTORIAL.fullmatch(text)
+    if factorial is not None:
+        number = float(factorial[1])
+        return number * (math.log10(number) - math.log10(math.e)) if number > 1 else 0.0
+    power = _POWER.fullmatch(text)
+    return _log10_of(power) if power is not None else 0.0
+
+
+def _log10_of(power: re.Match[str]) -> float:
+    base = float(power[1])
+    return math.log10(base) * _value(power[2] or power[3]) if base > 1 else 0.0
+
+
+def _value(text: str) -> float:
+    """What an exponent is, infinite from where floats end; 0, which makes no power large, where it is no number."""
+    if text.isdecimal():
+        return float(text)
+    power = _POWER.fullmatch(text)
+    if power is None:
+        return 0.0
+    digits = _log10_of(power)
+    return 10.0**digits if digits < 300 else math.inf

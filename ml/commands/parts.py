@@ -1,0 +1,61 @@
+"""`--part I/N`: a share of a command's problems or solutions, so that several machines do one run between them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ml.errors import MisstepError
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part with this number, from 1, of so many. Parts are runs of neighbours, so that their files, one behind the
+    other, are those of the whole.
+    """
+
+    number: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    def places(self, total: int) -> range:
+        """The places of this part among so many; raises MisstepError where there is nothing in it."""
+        begin, end = (total * edge // self.count for edge in (self.number - 1, self.number))
+        if begin == end:
+            raise MisstepError(f"--part {self} of {total} is empty, expected fewer parts")
+        return range(begin, end)
+
+    def of(self, items: Sequence[Item]) -> list[Item]:
+        """This part of the items; raises MisstepError where there is nothing in it."""
+        places = self.places(len(items))
+        return list(items[places.start : places.stop])
+
+
+def part(text: str) -> Part:
+    """The argument's value."""
+    number, slash, count = text.partition("/")
+    if slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count):
+        return Part(int(number), int(count))
+    raise argparse.ArgumentTypeError(f"{text!r}, expected I/N with I from 1 to N")
+
+
+def add_part(arguments: argparse.ArgumentParser) -> None:
+    """The option itself."""
+    arguments.add_argument(
+        "--part",
+        type=part,
+        metavar="I/N",
+        help="do only the I-th of N equal parts, I from 1, for N processes side by side; the parts' files, joined in"
+        " order, are those of the whole",
+    )
+
+
+def part_settings(chosen: Part | None) -> dict[str, str]:
+    """What a part adds to the settings of its run. The whole is the same run as before there were parts."""
+    return {"part": str(chosen)} if chosen is not None else {}

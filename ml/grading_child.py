@@ -1,0 +1,118 @@
+"""One child process that runs math-verify: this module, run with `-m`. Parent and child exchange JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import IO, Any
+
+# sympy takes seconds to import on a busy machine; that is no fault of the answer.
+SECONDS_TO_START = 120.0
+# After so long a comparison ends its child by itself: it may be one whose parent was killed.
+SECONDS_AT_MOST = 120
+
+
+class GradingChild:
+    """A child that is ready for its first question; whoever asks it has it alone. Raises OSError where it does not
+    start, and TimeoutError where it does not in time.
+    """
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ml.grading_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+            start_new_session=True,
+        )
+        try:
+            self._read_line(SECONDS_TO_START)
+        except BaseException:
+            self.end()
+            raise
+
+    @property
+    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        return self.process.stdin, self.process.stdout
+
+    def ask(self, question: bytes) -> None:
+        """Send a question, one line; OSError where the child has ended."""
+        stdin, _ = self._pipes
+        stdin.write(question)
+        stdin.flush()
+
+    def has_answered(self, seconds: float) -> bool:
+        """Whether a reply, or the child's end, is there within so long."""
+        # Not select.select, which refuses handles from 1024 on: a run with many connections has them.
+        poll = select.poll()
+        poll.register(self._pipes[1], select.POLLIN)
+        return bool(poll.poll(max(0.0, seconds) * 1000))
+
+    def reply(self, seconds: float) -> bool:
+        """The reply; TimeoutError after so long, OSError or ValueError where the child has ended."""
+        return json.loads(self._read_line(seconds)) is True
+
+    def end(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        for pipe in self._pipes:
+            # Closing writes what a dead child did not take; the pipe is closed all the same.
+            with suppress(OSError):
+                pipe.close()
+        self.process.wait()
+
+    def _read_line(self, seconds: float) -> bytes:
+        # The child writes one whole line at a time.
+        if not self.has_answered(seconds):
+            raise TimeoutError
+        line = self._pipes[1].readline()
+        if not line:
+            raise OSError("the grading process ended")
+        return line
+
+
+def deadline_in(seconds: float) -> float:
+    """The time so long from now, on the clock that `seconds_until` reads."""
+    return time.monotonic() + seconds
+
+
+def seconds_until(deadline: float) -> float:
+    """How long it is until then; 0 where that is past."""
+    return max(0.0, deadline - time.monotonic())
+
+
+def _serve() -> None:
+    """The child's loop: read [answer, reference], write true or false."""
+    import logging
+
+    from math_verify import parse, verify
+
+    # It warns that its own time limit is off; the parent keeps the time.
+    logging.disable(logging.WARNING)
+
+    def parsed(text: str) -> list[Any]:
+        # A bare LaTeX answer is only read as LaTeX inside dollars; the plain reading is the fallback.
+        return list(parse(f"${text}$", parsing_timeout=None)) or list(parse(text, parsing_timeout=None))
+
+    print("ready", flush=True)
+    for line in sys.stdin:
+        answer, reference = json.loads(line)
+        # Left to its default action, the alarm ends also what never comes back to Python.
+        signal.alarm(SECONDS_AT_MOST)
+        try:
+            same = bool(verify(parsed(reference), parsed(answer), timeout_seconds=None))
+        except Exception:
+            same = False
+        signal.alarm(0)
+        print(json.dumps(same), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()
