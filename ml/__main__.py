@@ -10,6 +10,7 @@ from ml.errors import MisstepError
 
 VERBS = {
     "sample": "write solutions to problems with a policy",
+    "solve": "answer problems by test-time search",
     "execute": "run the code of solutions in the sandbox",
     "autolabel": "estimate steps by rollouts or tree search",
     "snapshot": "freeze a file's labels into a folder to train from",

@@ -25,15 +25,15 @@ class Part:
         return f"{self.number}/{self.count}"
 
     def places(self, total: int) -> range:
-        """The places of this part among so many; raises MisstepError where there is nothing in it."""
+        """The places of this part among so many; none where there are more parts than that."""
         begin, end = (total * edge // self.count for edge in (self.number - 1, self.number))
-        if begin == end:
-            raise MisstepError(f"--part {self} of {total} is empty, expected fewer parts")
         return range(begin, end)
 
     def of(self, items: Sequence[Item]) -> list[Item]:
         """This part of the items; raises MisstepError where there is nothing in it."""
         places = self.places(len(items))
+        if not places:
+            raise MisstepError(f"--part {self} of {len(items)} is empty, expected fewer parts")
         return list(items[places.start : places.stop])
 
 

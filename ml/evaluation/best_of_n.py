@@ -163,6 +163,9 @@ def _is_hit(
     voters = chosen[pool.groups[chosen] >= 0]
     if rule == "majority":
         return _vote(pool, voters, np.ones(len(voters)))
+    if not pool.scores and not len(voters):
+        # Empty samples alone: nothing could be scored, and nothing is right.
+        return 0.0
     if source is None or source not in pool.scores:
         raise MisstepError(f"problem {pool.id}: no scores of {source}, expected those that others have")
     how = rule.removeprefix("vote ")

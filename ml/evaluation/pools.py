@@ -42,11 +42,18 @@ def read_pools(
     for number, body in objects(path, "a pool of solutions"):
         try:
             candidates = body.get("candidates", body.get("solutions"))
+            if candidates == [] and body.get("ungraded_samples") and not body.get("empty_samples"):
+                # Nothing is known of this problem.
+                continue
             if not isinstance(candidates, list) or not (candidates or body.get("empty_samples")):
                 raise BadRecord(str(path), number, "no candidates", "a list of sampled solutions")
             pool = _pool(path, number, body, candidates, extra, own, scale)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadRecord(str(path), number, f"unreadable pool ({error})", "a pool of solutions") from error
+        if not candidates:
+            # Empty samples alone, of which nobody could have scores.
+            yield pool
+            continue
         sources = set(pool.scores) if sources is None else sources
         if set(pool.scores) != sources:
             raise BadRecord(

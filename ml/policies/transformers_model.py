@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,37 +21,33 @@ import torch
 
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
+from ml.policies.model_folder import ROWS
 from ml.policies.prompt import Prompt, known_family, prompt_for
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
+from ml.policies.transformers_rows import Batch, Row, begun
 from ml.prm.distributed import chosen_device, refuse_missing_device
 from ml.seeds import seed_of
 
 LONGEST_STEP = 300
 LONGEST_COMPLETION = 1024
-ROWS_AT_ONCE = 64
 # How many tokens at a row's end are read as text to look for a stop string.
 TAIL = 24
 
 
-@dataclass(slots=True)
-class _Row:
-    """One continuation being written. limit: how many tokens it may have."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Rows that go on from one prompt's tokens and begin together."""
 
-    prefix: int
-    generator: torch.Generator
-    limit: int
-    tokens: list[int] = field(default_factory=list)
-    log_probability: float = 0.0
-    stopped: bool = False
-    ended: bool = False
+    tokens: list[int]
+    rows: list[Row]
 
 
 class TransformersPolicy:
     """A causal language model and its tokenizer; see `ml.policies.protocol.Policy` for the two methods."""
 
-    def __init__(self, model: Any, tokenizer: Any, name: str, family: str = "") -> None:
+    def __init__(self, model: Any, tokenizer: Any, name: str, family: str = "", rows: int = ROWS) -> None:
         self.model, self.tokenizer, self.name, self.family = model.eval(), tokenizer, name, family
-        self.device = next(model.parameters()).device
+        self.rows_at_once = rows
         ends = model.generation_config.eos_token_id
         self._ends = {ends} if isinstance(ends, int) else set(ends or ())
         self._longest = int(getattr(model.config, "max_position_embeddings", 4096))
@@ -60,7 +57,7 @@ class TransformersPolicy:
     ) -> list[list[Continuation]]:
         """`count` candidate next steps for each prefix, stopped at the step's boundary."""
 
-        def read(prompt: Prompt, row: _Row, text: str) -> Continuation:
+        def read(prompt: Prompt, row: Row, text: str) -> Continuation:
             return prompt.one_step(text, len(row.tokens), row.stopped, row.ended)
 
         return self._write(prefixes, count, temperature, seed, LONGEST_STEP, read, whole=False)
@@ -70,7 +67,7 @@ class TransformersPolicy:
     ) -> list[list[Continuation]]:
         """`count` completions to the end for each prefix."""
 
-        def read(prompt: Prompt, row: _Row, text: str) -> Continuation:
+        def read(prompt: Prompt, row: Row, text: str) -> Continuation:
             return prompt.completion(text, len(row.tokens), row.stopped)
 
         return self._write(prefixes, count, temperature, seed, LONGEST_COMPLETION, read, whole=True)
@@ -86,36 +83,46 @@ class TransformersPolicy:
         whole: bool,
     ) -> list[list[Continuation]]:
         texts = [self._fitted_or_refused(prefix, limit) for prefix in prefixes]
-        at_once = max(1, ROWS_AT_ONCE // count)
-        # Prefixes of like length share a batch, so that little of it is padding.
         fits = {index: text for index, text in enumerate(texts) if not isinstance(text, Unanswerable)}
-        written: dict[int, list[Continuation]] = {index: [] for index in fits}
-        order = sorted(fits, key=lambda index: len("".join(prefixes[index].steps)))
-        for start in range(0, len(order), at_once):
-            chosen = order[start : start + at_once]
-            prompts = [prompt_for(prefixes[index], self.family) for index in chosen]
-            fitted = [fits[index] for index in chosen]
-            rows = [
-                # Its own room, not its batch's: neighbours with longer prompts do not cut a row short.
-                _Row(
-                    place,
+        prompts = {index: prompt_for(prefixes[index], self.family) for index in fits}
+        # Its own room, not its batch's: neighbours with longer prompts do not cut a row short.
+        rows = {
+            index: [
+                Row(
+                    index,
                     torch.Generator().manual_seed(seed_of(seed, text, draw)),
                     min(limit, self._longest - len(tokens)),
                 )
-                for place, (text, tokens) in enumerate(fitted)
                 for draw in range(count)
             ]
-            # One prefix alone may ask for more samples than the memory holds.
-            for first in range(0, len(rows), ROWS_AT_ONCE):
-                few = rows[first : first + ROWS_AT_ONCE]
-                self._sample([tokens for _, tokens in fitted], few, prompts, whole, temperature)
-            for row in rows:
-                text = self.tokenizer.decode(row.tokens, skip_special_tokens=False)
-                continuation = read(prompts[row.prefix], row, self._without_end(text))
-                written[chosen[row.prefix]].append(replace(continuation, log_probability=row.log_probability))
+            for index, (text, tokens) in fits.items()
+        }
+        # Prefixes of like length are neighbours, so that little of a batch is padding. Many samples of one prefix
+        # begin a part at a time, so that each part finds room before all of a batch has ended.
+        part = self._least_room
+        order = sorted(fits, key=lambda index: len("".join(prefixes[index].steps)))
+        waiting = deque(
+            _Asked(fits[index][1], rows[index][first : first + part])
+            for index in order
+            for first in range(0, count, part)
+        )
+        self._sample(waiting, prompts, whole, temperature)
+        written = {
+            index: [self._continuation(prompts[index], row, read) for row in rows[index]] for index in fits
+        }
         return all_answered(
             [text if isinstance(text, Unanswerable) else written[i] for i, text in enumerate(texts)]
         )
+
+    def _continuation(self, prompt: Prompt, row: Row, read: Any) -> Continuation:
+        text = self.tokenizer.decode(row.tokens, skip_special_tokens=False)
+        continuation: Continuation = read(prompt, row, self._without_end(text))
+        return replace(continuation, log_probability=row.log_probability)
+
+    @property
+    def _least_room(self) -> int:
+        """How much of a batch must be free before others join: each time, the cache of all is copied."""
+        return max(1, self.rows_at_once // 4)
 
     def _fitted_or_refused(self, prefix: Prefix, limit: int) -> tuple[str, list[int]] | Unanswerable:
         """A prefix as it is read, or why it cannot be: the others of its call can be, all the same."""
@@ -151,54 +158,46 @@ class TransformersPolicy:
 
     @torch.inference_mode()
     def _sample(
-        self,
-        tokens: list[list[int]],
-        rows: list[_Row],
-        prompts: Sequence[Prompt],
-        whole: bool,
-        temperature: float,
+        self, waiting: deque[_Asked], prompts: Mapping[int, Prompt], whole: bool, temperature: float
     ) -> None:
-        """Write every row to its stop. The prompts run once; each sample of a prompt starts from its
-        cache.
-        """
-        ids, mask = self._padded(tokens)
-        output = self.model(input_ids=ids, attention_mask=mask, position_ids=_positions(mask), use_cache=True)
-        owners = torch.tensor([row.prefix for row in rows], device=self.device)
-        cache, mask = output.past_key_values, mask[owners]
-        cache.batch_select_indices(owners)
-        logits, alive = output.logits[:, -1][owners], list(rows)
-        while True:
-            drawn = self._draw(logits, alive, temperature)
+        """Write every row to its stop; as some end, others take their place."""
+        batch: Batch | None = None
+        while waiting or batch is not None:
+            batch = self._filled(batch, waiting)
+            drawn = self._draw(batch.logits, batch.rows, temperature)
             keep = [
-                index for index, row in enumerate(alive) if not self._is_done(row, prompts[row.prefix], whole)
+                place
+                for place, row in enumerate(batch.rows)
+                if not self._is_done(row, prompts[row.prefix], whole)
             ]
             if not keep:
-                return
-            if len(keep) < len(alive):
-                kept = torch.tensor(keep, device=self.device)
-                alive, drawn, mask = [alive[index] for index in keep], drawn[kept], mask[kept]
-                cache.batch_select_indices(kept)
-            mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
-            output = self.model(
-                input_ids=drawn.unsqueeze(1),
-                attention_mask=mask,
-                position_ids=_positions(mask)[:, -1:],
-                past_key_values=cache,
-                use_cache=True,
-            )
-            logits = output.logits[:, -1]
+                batch = None
+                continue
+            batch.keep(keep)
+            batch.read(drawn[torch.tensor(keep, device=drawn.device)])
 
-    def _padded(self, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Left-padded token ids and their mask."""
-        width = max(len(row) for row in rows)
-        ids = torch.zeros((len(rows), width), dtype=torch.long)
-        mask = torch.zeros((len(rows), width), dtype=torch.long)
-        for index, row in enumerate(rows):
-            ids[index, width - len(row) :] = torch.tensor(row)
-            mask[index, width - len(row) :] = 1
-        return ids.to(self.device), mask.to(self.device)
+    def _filled(self, batch: Batch | None, waiting: deque[_Asked]) -> Batch:
+        """The batch with those who wait, as far as there is room; one that none can join goes on alone to its end."""
+        room = self.rows_at_once - (len(batch.rows) if batch is not None else 0)
+        if batch is not None and (room < self._least_room or not batch.may_be_joined):
+            return batch
+        asked: list[_Asked] = []
+        while waiting and (room >= len(waiting[0].rows)):
+            room -= len(waiting[0].rows)
+            asked.append(waiting.popleft())
+        if batch is not None and not asked:
+            return batch
+        rows = [row for one in asked for row in one.rows]
+        # Parts of one prefix that begin together share its reading.
+        tokens = {one.rows[0].prefix: one.tokens for one in asked}
+        places = {prefix: place for place, prefix in enumerate(tokens)}
+        joining = begun(self.model, list(tokens.values()), rows, [places[row.prefix] for row in rows])
+        if batch is None:
+            return joining
+        batch.join(joining)
+        return batch
 
-    def _draw(self, logits: torch.Tensor, rows: list[_Row], temperature: float) -> torch.Tensor:
+    def _draw(self, logits: torch.Tensor, rows: list[Row], temperature: float) -> torch.Tensor:
         """One token a row, each by one number of the row's own generator; greedy at temperature 0."""
         scores = torch.log_softmax(logits.float(), dim=-1)
         if temperature > 0:
@@ -212,7 +211,7 @@ class TransformersPolicy:
             row.log_probability += score
         return drawn
 
-    def _is_done(self, row: _Row, prompt: Prompt, whole: bool) -> bool:
+    def _is_done(self, row: Row, prompt: Prompt, whole: bool) -> bool:
         if row.tokens[-1] in self._ends:
             row.ended = row.stopped = True
             return True
@@ -243,12 +242,7 @@ def inverted(scores: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
     return torch.searchsorted(cumulative, passed, right=True).squeeze(1).clamp_max(scores.shape[1] - 1)
 
 
-def _positions(mask: torch.Tensor) -> torch.Tensor:
-    """Positions that count a row's own tokens only: left padding does not move it."""
-    return (mask.cumsum(dim=1) - 1).clamp_min(0)
-
-
-def load_transformers_policy(folder: Path) -> TransformersPolicy:
+def load_transformers_policy(folder: Path, rows: int = ROWS) -> TransformersPolicy:
     """The model in a folder; a file `policy.json` there may name a prompt family: {"prompts": "pocket"}.
 
     Raises MisstepError where the folder holds no causal model in safetensors.
@@ -268,7 +262,7 @@ def load_transformers_policy(folder: Path) -> TransformersPolicy:
     except (OSError, ValueError, KeyError) as error:
         raise MisstepError(f"{folder}: {error}, expected a causal model with safetensors weights") from None
     family = known_family(settings.get("prompts", ""))
-    return TransformersPolicy(model.to(device), tokenizer, _name(folder, family), family)
+    return TransformersPolicy(model.to(device), tokenizer, _name(folder, family), family, rows)
 
 
 def _name(folder: Path, family: str) -> str:

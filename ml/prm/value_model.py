@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from transformers.utils import logging as transformers_logging
+
 from ml.file_hash import sha256_of
 from ml.policies.protocol import Prefix
 from ml.prm.score import Scorer, Unscored, load_scorer
@@ -64,6 +66,8 @@ def _is_doubtful(value: float) -> bool:
 
 def load_value_model(folder: str | Path, signed: bool = False) -> CheckpointValues:
     """Open a checkpoint of `python -m ml train`. Raises MisstepError when it is not whole."""
+    # A bar for weights that load in a moment, between the lines of a run's own progress.
+    transformers_logging.disable_progress_bar()
     scorer = load_scorer(folder)
     digest = sha256_of(Path(folder) / "model.safetensors")[:8]
     return CheckpointValues(scorer, f"{scorer.card['objective']}-{digest}", signed)

@@ -13,10 +13,10 @@ from ml.records import Problem
 _EXPECTED = 'an object with "problem" (or "question") and "answer"'
 
 
-def read_problems(source: str) -> Iterator[Problem]:
+def read_problems(source: str, needs_answers: bool = True) -> Iterator[Problem]:
     """The problems of `pocket:N` or of a file; a GSM8K answer is what stands after its ####.
 
-    Raises BadRecord naming file and line.
+    Raises BadRecord naming file and line, also for a problem without an answer where it `needs_answers`.
     """
     if source.startswith("pocket:"):
         from ml.pocket.problems import from_request
@@ -29,10 +29,10 @@ def read_problems(source: str) -> Iterator[Problem]:
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
-                yield _problem(line, source, number)
+                yield _problem(line, source, number, needs_answers)
 
 
-def _problem(line: bytes, source: str, number: int) -> Problem:
+def _problem(line: bytes, source: str, number: int, needs_answer: bool) -> Problem:
     try:
         record = json.loads(line)
     except ValueError as error:
@@ -40,9 +40,13 @@ def _problem(line: bytes, source: str, number: int) -> Problem:
     if not isinstance(record, dict):
         raise BadRecord(source, number, type(record).__name__, _EXPECTED)
     text, answer = record.get("problem", record.get("question")), record.get("answer")
-    if not isinstance(text, str) or not isinstance(answer, str | int | float):
+    is_unknown = answer is None and not needs_answer
+    if not isinstance(text, str) or not (is_unknown or isinstance(answer, str | int | float)):
         raise BadRecord(source, number, f"keys {', '.join(sorted(record))[:200]}", _EXPECTED)
+    identity = str(record.get("id", record.get("unique_id", number)))
+    if is_unknown:
+        return Problem(identity, text)
     stated = str(answer)
     if "####" in stated:
         stated = extract_final_answer(stated) or stated
-    return Problem(str(record.get("id", record.get("unique_id", number))), text, stated)
+    return Problem(identity, text, stated)

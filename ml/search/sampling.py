@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ml.pocket.checker import first_mistake
@@ -44,7 +45,16 @@ def line_of(request: Completions, generator: str, sampled: Sampled) -> dict[str,
         "problem": problem.text,
         "answer": problem.answer,
         "generator": generator,
-        "solutions": [_solution(problem, *pair, request.prefix.style) for pair in known],
+        "solutions": [
+            solution_record(
+                problem,
+                written.steps,
+                graded.answer if graded is not None else None,
+                graded is not None and graded.is_correct,
+                request.prefix.style,
+            )
+            for written, graded in known
+        ],
     }
     lost = sum(one.lost for one in continuations)
     if empty := len(continuations) - len(with_steps) - lost:
@@ -55,14 +65,16 @@ def line_of(request: Completions, generator: str, sampled: Sampled) -> dict[str,
     return {"line": line, "tokens": tokens, "texts": dict(texts_of(request, continuations))}
 
 
-def _solution(problem: Problem, written: Continuation, graded: Graded | None, style: str) -> dict[str, Any]:
+def solution_record(
+    problem: Problem, steps: Sequence[str], answer: str | None, is_correct: bool | None, style: str
+) -> dict[str, Any]:
     """One solution as it is saved; pocket problems also carry the checker's first mistake."""
     record: dict[str, Any] = {
-        "steps": list(written.steps),
-        "final_answer": graded.answer if graded is not None else None,
-        "is_correct": graded is not None and graded.is_correct,
+        "steps": list(steps),
+        "final_answer": answer,
+        "is_correct": is_correct,
         "style": style,
     }
     if is_pocket_problem(problem.text):
-        record["first_mistake"] = first_mistake(problem.text, written.steps)
+        record["first_mistake"] = first_mistake(problem.text, steps)
     return record

@@ -27,9 +27,10 @@ from ml.policies import load_policy
 from ml.policies.protocol import Policy
 from ml.prm.value_model import load_value_model
 from ml.records import Problem
-from ml.search import beam, best_of_n, rest_mcts, rstar, trajectories
+from ml.search import trajectories
 from ml.search.cost import Cost
 from ml.search.requests import Search
+from ml.search.solving import METHODS
 from ml.search.voting import Candidate, Chosen, best_candidate, vote
 from ml.search.walk import ValueModel, Walk
 from tests.benchmarks.support.commands import write_json
@@ -41,10 +42,10 @@ from tests.data import ROOT
 HELD_OUT_SEED, CALIBRATION_SEED = 2026, 2027
 # Far below the papers' sizes (8 to 64 rollouts of 8 candidates, 50 iterations), so that 64 trajectories of a
 # policy this small can be afforded on one core.
-TREE = rstar.RStar(rollouts=5, candidates=2, temperature=0.8)
-MCTS = rest_mcts.RestMcts(candidates=2, look_ahead=1, temperature=0.8)
+TREE = replace(METHODS["rstar"].options, rollouts=5, candidates=2, temperature=0.8)
+MCTS = replace(METHODS["mcts-star"].options, candidates=2, look_ahead=1, temperature=0.8)
 ITERATIONS = (3, 4, 5, 6, 7, 8, 10, 12, 16)
-WIDTH = 4
+WIDTH = METHODS["beam"].options.width
 AT_ONCE = 256
 SAMPLED = {"self-consistency", "vote weighted by the PRM"}
 Make = Callable[[Problem], Search[Chosen]]
@@ -86,7 +87,7 @@ class Bench:
         """Measure what trajectories cost, on problems of their own."""
         problems = generate(count, seed=CALIBRATION_SEED)
         _, tree = self.run(problems, lambda p: self.rstar(p, 1), self.walk(signed=True))
-        _, sampled = self.run(problems, lambda p: self.sample(p, 4, "vote"), self.walk())
+        _, sampled = self.run(problems, lambda p: self.search("self-consistency", p, 4), self.walk())
         tokens = {}
         for iterations in ITERATIONS:
             make: Make = lambda p, n=iterations: self.mcts(p, n, 1)  # type: ignore[misc]  # noqa: E731
@@ -96,35 +97,30 @@ class Bench:
         return Sizes(round(tree.tokens / count, 1), round(sampled.tokens / count / 4, 1), nearest)
 
     def rstar(self, problem: Problem, level: int) -> Search[Chosen]:
-        return trajectories.rstar_trajectories(problem, TREE, level, 0, self.style)
+        return METHODS["rstar"].search(problem, TREE, level, 0, self.style)
 
     def mcts(self, problem: Problem, iterations: int, level: int) -> Search[Chosen]:
         options = replace(MCTS, rollouts=iterations)
-        return trajectories.mcts_star_trajectories(problem, options, level, 0, self.style)
+        return METHODS["mcts-star"].search(problem, options, level, 0, self.style)
 
-    def sample(self, problem: Problem, n: int, choice: str) -> Search[Chosen]:
-        return best_of_n.search(problem, best_of_n.BestOfN(n=n, choice=choice), 0, self.style)
-
-    def beam(self, problem: Problem, n: int, diverse: bool) -> Search[Chosen]:
-        options = beam.Beam(beams=max(WIDTH, n - n % WIDTH), width=WIDTH, diverse=diverse)
-        return beam.search(problem, options, 0, self.style)
-
-    def thought(self, problem: Problem, n: int) -> Search[Chosen]:
-        # Two thoughts go on, as in the paper's baseline; the budget goes into candidates.
-        options = beam.TreeOfThought(candidates=max(2, round(n / 2)), kept=2, temperature=0.8)
-        return beam.tree_of_thought(problem, options, 0, self.style)
+    def search(self, name: str, problem: Problem, n: int, **chosen: float) -> Search[Chosen]:
+        """A method of the command, of this size."""
+        method = METHODS[name]
+        return method.search(problem, method.sized(n, chosen), n, 0, self.style)
 
     def methods(self, level: int, sizes: Sizes) -> Iterator[tuple[Make, bool, dict[str, Choose]]]:
         """The searches of a level, whether they want signed values, and how their answers are chosen."""
         n = sizes.solutions(level)
+        beams = max(WIDTH, n - n % WIDTH)
         answer: Choose = lambda chosen: chosen.answer  # noqa: E731
-        yield lambda p: self.sample(p, n, "vote"), False, {"self-consistency": answer}
+        yield lambda p: self.search("self-consistency", p, n), False, {"self-consistency": answer}
         choices: dict[str, Choose] = {f"best of n, {how}": _best(how) for how in AGGREGATIONS}
         choices["vote weighted by the PRM"] = lambda chosen: vote(chosen.candidates, "last", True).answer
-        yield lambda p: self.sample(p, n, "best"), False, choices
-        yield lambda p: self.beam(p, n, diverse=False), False, {"beam search": answer}
-        yield lambda p: self.beam(p, n, diverse=True), False, {"diverse verifier tree search": answer}
-        yield lambda p: self.thought(p, n), False, {"tree of thought": answer}
+        yield lambda p: self.search("best-of-n", p, n), False, choices
+        yield lambda p: self.search("beam", p, beams), False, {"beam search": answer}
+        yield lambda p: self.search("dvts", p, beams), False, {"diverse verifier tree search": answer}
+        thought: Make = lambda p: self.search("tree-of-thought", p, n, temperature=0.8)  # noqa: E731
+        yield thought, False, {"tree of thought": answer}
         mcts: dict[str, Choose] = {"MCTS*": answer}
         tree: dict[str, Choose] = {"rStar": answer}
         if level > trajectories.TOP:

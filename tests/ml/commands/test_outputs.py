@@ -19,17 +19,19 @@ def solutions(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("verb", ["sample", "execute", "score"])
+@pytest.mark.parametrize("verb", ["sample", "solve", "execute", "score"])
 def test_a_result_that_would_be_a_folder_is_refused_before_the_work(
     verb: str, solutions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     for work in (
-        "ml.commands.sample.load_policy", "ml.commands.execute.outcomes_of", "ml.prm.load_scorer",
+        "ml.commands.sample.load_policy", "ml.commands.solve.load_policy",
+        "ml.commands.execute.outcomes_of", "ml.prm.load_scorer",
     ):  # fmt: skip
         monkeypatch.setattr(work, lambda *_: pytest.fail("worked"))
     given = ["--solutions", str(solutions), "--format", "records"]
     arguments = {
         "sample": ["--problems", "pocket:1"],
+        "solve": ["--problems", "pocket:1", "--method", "self-consistency"],
         "execute": given,
         "score": [*given, "--checkpoint", str(tmp_path / "checkpoint")],
     }

@@ -91,3 +91,24 @@ def test_scores_on_another_scale_become_probabilities_where_that_is_said(tmp_pat
 def test_no_scale_takes_what_it_cannot_be(tmp_path, scale, score):
     with pytest.raises(BadRecord, match=r"prm score .* in candidate 1"):
         list(read_pools(written(tmp_path, [score]), scale=scale))
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_problem_without_any_candidate_is_wrong_by_every_rule_of_a_scored_pool(tmp_path, capsys, place):
+    candidate = {"final_answer": "4", "is_correct": True, "step_scores": {"prm": [0.9]}}
+    lines = [json.dumps({"id": "a", "candidates": [candidate]})]
+    lines.insert(place, json.dumps({"id": "b", "candidates": [], "empty_samples": 1}))
+    (tmp_path / "pool.jsonl").write_text("\n".join(lines))
+    assert main(["best-of-n", "--pool", str(tmp_path / "pool.jsonl")]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {row["accuracy"] for row in rows} == {0.5}
+    assert {row["source"] for row in rows} == {None, "prm"}
+
+
+def test_a_problem_of_which_nothing_could_be_graded_is_in_no_share(tmp_path, capsys):
+    lines = [{"id": "a", "candidates": [{"final_answer": "4", "is_correct": True}]}]
+    lines.append({"id": "b", "candidates": [], "ungraded_samples": 2})
+    (tmp_path / "pool.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main(["best-of-n", "--pool", str(tmp_path / "pool.jsonl")]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["problems"] == 1 and {row["accuracy"] for row in result["rows"]} == {1.0}

@@ -14,10 +14,11 @@ from safetensors.torch import load_file, save_file
 from ml.errors import MisstepError
 from ml.execution import sandbox
 from ml.pocket.problems import generate
-from ml.policies import load_policy, transformers_model
+from ml.policies import load_policy
 from ml.policies.prompt import load_prompt, prompt_for
 from ml.policies.protocol import PartlyAnswered, Prefix, Unanswerable
-from ml.policies.transformers_model import LONGEST_STEP, _Row
+from ml.policies.transformers_model import LONGEST_STEP
+from ml.policies.transformers_rows import Batch, Row
 from ml.records import Problem
 from ml.search import rstar
 from ml.search.walk import Walk
@@ -69,25 +70,59 @@ def test_what_is_drawn_does_not_depend_on_the_batch(policy):
     assert len({c.steps for row in policy.complete(prefixes, 6, 1.2, 7) for c in row}) > 3
 
 
-def test_many_samples_of_one_prefix_are_written_a_batch_at_a_time_and_are_the_same(policy, monkeypatch):
-    prefix = Prefix(PROBLEMS[0], (), "code")
-    together = policy.next_steps([prefix], 7, 0.8, 0)
-    sampled, widths = policy._sample, []
+@pytest.fixture
+def watched(monkeypatch):
+    """How many rows each forward pass after the prompts had."""
+    widths, read = [], Batch.read
 
-    def sample(prompts, rows, *others):
-        widths.append(len(rows))
-        sampled(prompts, rows, *others)
+    def watch(batch, tokens):
+        widths.append(len(batch.rows))
+        read(batch, tokens)
 
-    monkeypatch.setattr(transformers_model, "ROWS_AT_ONCE", 3)
-    monkeypatch.setattr(policy, "_sample", sample)
-    assert [one.steps for one in policy.next_steps([prefix], 7, 0.8, 0)[0]] == [
-        one.steps for one in together[0]
-    ]
-    assert widths == [3, 3, 1]
+    monkeypatch.setattr(Batch, "read", watch)
+    return widths
+
+
+@pytest.mark.parametrize("rows", [3, 8])
+def test_many_samples_are_written_so_many_at_a_time_and_are_the_same(policy, monkeypatch, watched, rows):
+    prefixes = [Prefix(problem, (), style) for problem in PROBLEMS for style in ("code", "prose")]
+    alone = [policy.complete([prefix], 5, 0.8, 7)[0] for prefix in prefixes]
+    watched.clear()
+    monkeypatch.setattr(policy, "rows_at_once", rows)
+    together = policy.complete(prefixes, 5, 0.8, 7)
+    assert max(watched) <= rows
+    for ours, theirs in zip(together, alone, strict=True):
+        assert [(one.steps, one.tokens) for one in ours] == [(one.steps, one.tokens) for one in theirs]
+        assert [one.log_probability for one in ours] == pytest.approx(
+            [one.log_probability for one in theirs], abs=1e-3
+        )
+
+
+def test_a_row_that_ends_makes_room_for_another_at_once(policy, monkeypatch, watched):
+    prefixes = [Prefix(problem, (), style) for problem in PROBLEMS for style in ("code", "prose")]
+    monkeypatch.setattr(policy, "rows_at_once", 8)
+    tokens = sum(one.tokens for row in policy.complete(prefixes, 6, 0.8, 7) for one in row)
+    refilled = len(watched)
+    monkeypatch.setattr(Batch, "may_be_joined", False)
+    watched.clear()
+    assert sum(one.tokens for row in policy.complete(prefixes, 6, 0.8, 7) for one in row) == tokens
+    # A batch to its end leaves more and more of its places empty.
+    assert refilled < 0.8 * len(watched)
+    assert refilled < tokens / 8 / 0.75
+
+
+def test_a_folder_s_rows_are_an_option_of_its_address(tmp_path):
+    folder = make_pocket_folder(tmp_path / "model")
+    few = load_policy(f"{folder}?rows=2")
+    assert few.rows_at_once == 2
+    assert few.name == load_policy(str(folder)).name
+    for option in ("rows=0", "rows=x", "rows=", "row=2", "rows=2&rows=3"):
+        with pytest.raises(MisstepError, match=r"expected (rows=N|a whole number above 0)"):
+            load_policy(f"{folder}?{option}")
 
 
 def rows_of(seeds):
-    return [_Row(0, torch.Generator().manual_seed(seed), 99) for seed in seeds]
+    return [Row(0, torch.Generator().manual_seed(seed), 99) for seed in seeds]
 
 
 def test_draws_have_the_distribution_of_the_model(policy):

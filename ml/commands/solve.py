@@ -1,0 +1,234 @@
+"""`python -m ml solve`: answer problems by test-time search, and say how often that is right and what it costs."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ml.aggregation import AGGREGATIONS
+from ml.commands import policy_option
+from ml.commands.parts import add_part, part_settings
+from ml.commands.ranges import not_negative, positive, zero_or_more
+from ml.commands.solve_refusals import refuse_what_cannot_act
+from ml.errors import MisstepError
+from ml.execution import sandbox
+from ml.json_lines import as_line, storable
+from ml.policies import engines_for, load_policy, when_served
+from ml.policies.protocol import Policy
+from ml.progress import Progress, print_result
+from ml.records import Problem
+from ml.search.problems import read_problems
+from ml.search.requests import Search
+from ml.search.run_folder import RunFolder, was_served
+from ml.search.solved import Setting, SolvedTotals, totals_of
+from ml.search.solving import METHODS, Method, Solved, solve
+from ml.search.texts import warnings_of
+from ml.search.walk import ValueModel, Walk
+from ml.whole_file import refuse_unwritable, whole_file
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    arguments = argparse.ArgumentParser(prog="python -m ml solve", description=__doc__)
+    add = arguments.add_argument
+    add(
+        "--problems",
+        required=True,
+        metavar="pocket:N|FILE",
+        help="N problems of the pocket family (pocket:N[:seed=S]), or JSON Lines of problems with or without answers",
+    )
+    add("--method", required=True, choices=METHODS, metavar="METHOD", help=f"one of {', '.join(METHODS)}")
+    policy_option.add_to(arguments)
+    add(
+        "--value-model",
+        metavar="CHECKPOINT",
+        help="the process reward model that guides or chooses; every method but self-consistency needs one",
+    )
+    add(
+        "--trajectories",
+        type=positive,
+        default=8,
+        metavar="N",
+        help="sampled solutions, beams, thoughts at each depth, or trees of mcts-star and rstar (default: %(default)s)",
+    )
+    add("--aggregation", choices=AGGREGATIONS, help="how a solution's step scores become one (default: last)")
+    add(
+        "--width",
+        type=positive,
+        metavar="N",
+        help="beam, dvts: candidates after each kept prefix (default: 4)",
+    )
+    add(
+        "--rollouts",
+        type=positive,
+        metavar="N",
+        help="rollouts of each tree of mcts-star and rstar (default: 16)",
+    )
+    add(
+        "--candidates",
+        type=positive,
+        metavar="N",
+        help="next steps at a node (default: mcts-star 3, rstar 8)",
+    )
+    add(
+        "--depth",
+        type=positive,
+        metavar="N",
+        help="steps at most (default: tree-of-thought 8, other searches 16)",
+    )
+    add(
+        "--temperature",
+        type=zero_or_more,
+        help="sampling temperature (default: 0.8; mcts-star, tree-of-thought 0.7)",
+    )
+    add(
+        "--style",
+        choices=("prose", "code"),
+        default="code",
+        help="style of the solutions (default: %(default)s)",
+    )
+    add("--limit", type=positive, metavar="N", help="take only the first N problems (default: all)")
+    add_part(arguments)
+    add("--seed", type=not_negative, default=0, help="seed of all draws (default: %(default)s)")
+    add("--out", required=True, type=Path, metavar="FILE", help="JSON Lines to write")
+    return arguments
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    print_result(SolveRun(parser().parse_args(argv)).execute())
+    return 0
+
+
+@dataclass
+class SolveRun:
+    """One run: what is asked for. The file appears under its name only when it is whole; until then, each finished
+    problem stands in a folder beside it, from which the same command goes on.
+    """
+
+    arguments: argparse.Namespace
+
+    def execute(self) -> dict[str, Any]:
+        """Search and write; returns the result line."""
+        arguments, method = self.arguments, self.method
+        refuse_what_cannot_act(arguments, method)
+        options = method.sized(arguments.trajectories, vars(arguments))
+        problems = self._problems()
+        refuse_unwritable(arguments.out)
+        values = self._value_model()
+        beside = arguments.out.with_name(f"{arguments.out.name}.partial")
+        policy = load_policy(arguments.policy, engines_for(len(problems)), has_answered=was_served(beside))
+        settings = self._settings(options, policy, values, problems)
+        with _opened(RunFolder(beside, settings), policy) as folder:
+            totals = self._search_missing(problems, options, policy, values, folder)
+            with whole_file(arguments.out) as file:
+                file.writelines(as_line(kept["line"]) for kept in folder.lines() if "line" in kept)
+        for told in warnings_of(totals.texts, policy):
+            warnings.warn(told, stacklevel=1)
+        return {
+            "out": str(arguments.out),
+            **{name: settings[name] for name in ("method", "policy", "value_model", "trajectories", "seed")},
+            "problems": len(problems),
+            **totals.as_json(),
+            **({"estimated_tokens": True} if getattr(policy, "estimates_tokens", False) else {}),
+        }
+
+    @property
+    def method(self) -> Method:
+        return METHODS[self.arguments.method]
+
+    def _problems(self) -> list[Problem]:
+        source = self.arguments.problems
+        problems = list(itertools.islice(read_problems(source, needs_answers=False), self.arguments.limit))
+        if not problems:
+            raise MisstepError(f"{source}: no problems, expected at least one")
+        return problems if self.arguments.part is None else self.arguments.part.of(problems)
+
+    def _value_model(self) -> ValueModel | None:
+        if self.arguments.value_model is None:
+            return None
+        # torch is imported only where a checkpoint is asked for.
+        from ml.prm.value_model import load_value_model
+
+        return load_value_model(self.arguments.value_model, signed=self.method.is_signed)
+
+    def _settings(
+        self, options: Any, policy: Policy, values: ValueModel | None, problems: Sequence[Problem]
+    ) -> dict[str, Any]:
+        """What makes two runs the same run."""
+        digest = hashlib.sha256("".join(map(repr, problems)).encode("utf-8", "replace")).hexdigest()
+        return {
+            "method": self.arguments.method,
+            "trajectories": self.arguments.trajectories,
+            "parameters": asdict(options),
+            "policy": policy.name,
+            "value_model": values.name if values is not None else None,
+            "style": self.arguments.style,
+            "seed": self.arguments.seed,
+            "input": {"items": len(problems), "sha256": digest},
+            **part_settings(self.arguments.part),
+        }
+
+    def _search_missing(
+        self,
+        problems: Sequence[Problem],
+        options: Any,
+        policy: Policy,
+        values: ValueModel | None,
+        folder: RunFolder,
+    ) -> SolvedTotals:
+        """Search what no earlier start has, and keep each problem as it is done; the sums over all."""
+        given = self.method, options, self.arguments.trajectories, self.arguments.seed, self.arguments.style
+        setting = Setting(
+            self.arguments.method,
+            policy.name,
+            self.arguments.style,
+            values.name if values is not None else None,
+            self.method.is_signed,
+            getattr(options, "aggregation", "last"),
+            getattr(options, "n", None),
+        )
+        totals = totals_of(folder.lines())
+        progress = Progress("problems", len(problems), begun_at=len(folder.offsets))
+        progress.report(len(folder.offsets), metrics=totals.metrics())
+        walk, told = Walk(policy, sandbox(), values), 0.0
+        missing: Iterator[tuple[int, Search[Solved | None]]] = (
+            (index, solve(problem, *given))
+            for index, problem in enumerate(problems)
+            if index not in folder.offsets
+        )
+        for finished in walk.drive(missing, lambda _: None):
+            problem, solved = problems[finished.key], finished.result
+            if solved is None:
+                warnings.warn(f"no answer to {problem.id!r}: {finished.unanswered}", stacklevel=1)
+                kept: dict[str, Any] = {"unanswered": finished.unanswered}
+            else:
+                kept = {"line": setting.line(problem, solved, finished.ungraded), "texts": dict(solved.texts)}
+            # The time since the last one, so that a run that was killed and goes on forgets none of it.
+            elapsed = walk.elapsed
+            kept["seconds"], told = elapsed - told, elapsed
+            # The readers of this file refuse what cannot be stored.
+            folder.add(finished.key, storable(kept))
+            totals.add(kept)
+            progress.report(len(folder.offsets), metrics=totals.metrics())
+        return totals
+
+
+@contextmanager
+def _opened(folder: RunFolder, policy: Policy) -> Iterator[RunFolder]:
+    """The run's folder: gone once the block has ended well, and else left for the next start."""
+    folder.open()
+    when_served(policy, folder.mark_served)
+    try:
+        yield folder
+    except BaseException:
+        folder.close()
+        raise
+    folder.discard()

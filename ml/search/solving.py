@@ -1,0 +1,128 @@
+"""Test-time search by name: what each method of `python -m ml solve` takes, and how it searches one problem.
+
+A method answers from its policy and its reward model alone. `trajectories` is its size: sampled solutions, beams,
+thoughts at each depth, or trees. Sizes of different methods compare by what they cost, which `solve` counts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from ml.records import Problem
+from ml.search import beam, best_of_n, rest_mcts, rstar
+from ml.search.cost import Cost
+from ml.search.metered import metered
+from ml.search.requests import Search
+from ml.search.trajectories import mcts_star_trajectories, rstar_trajectories
+from ml.search.voting import Chosen
+
+NOTHING_CHOSEN: Mapping[str, Any] = MappingProxyType({})
+# Problem, options of this size, trajectories, seed, style.
+Start = Callable[[Problem, Any, int, int, str], Search[Chosen]]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """options: with the method's own defaults. takes: which of them a caller may set. resize: the options for so many
+    trajectories. needs_values: whether a reward model guides it or chooses. is_signed: from -1 to 1, as rStar's are.
+    """
+
+    search: Start
+    options: Any
+    takes: frozenset[str]
+    resize: Callable[[Any, int], Any]
+    needs_values: bool = True
+    is_signed: bool = False
+
+    def sized(self, trajectories: int, chosen: Mapping[str, Any] = NOTHING_CHOSEN) -> Any:
+        """The options for so many trajectories, with those that were `chosen`; None stands for the default."""
+        given = {name: value for name, value in chosen.items() if name in self.takes and value is not None}
+        return self.resize(replace(self.options, **given), trajectories)
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """What was chosen from what, what that cost, and how the policy's texts ended (see `texts.py`)."""
+
+    chosen: Chosen
+    cost: Cost
+    texts: Counter[str]
+
+
+def solve(
+    problem: Problem, method: Method, options: Any, trajectories: int, seed: int, style: str
+) -> Search[Solved]:
+    """Search one problem. Its reference is left out, so that no method can look at it."""
+    blind = replace(problem, answer=None, reference_solution=None)
+    cost, texts = Cost(), Counter[str]()
+    search = method.search(blind, options, trajectories, seed, style)
+    chosen = yield from metered(search, cost, texts)
+    return Solved(chosen, cost, texts)
+
+
+def _sampled(problem: Problem, options: Any, trajectories: int, seed: int, style: str) -> Search[Chosen]:
+    return best_of_n.search(problem, options, seed, style)
+
+
+def _beams(problem: Problem, options: Any, trajectories: int, seed: int, style: str) -> Search[Chosen]:
+    return beam.search(problem, options, seed, style)
+
+
+def _thoughts(problem: Problem, options: Any, trajectories: int, seed: int, style: str) -> Search[Chosen]:
+    return beam.tree_of_thought(problem, options, seed, style)
+
+
+def _with_samples(options: best_of_n.BestOfN, trajectories: int) -> best_of_n.BestOfN:
+    return replace(options, n=trajectories)
+
+
+def _with_beams(options: beam.Beam, trajectories: int) -> beam.Beam:
+    return replace(options, beams=trajectories)
+
+
+def _with_thoughts(options: beam.TreeOfThought, trajectories: int) -> beam.TreeOfThought:
+    # How many go on stays as in the paper's baseline; the budget goes into candidates.
+    return replace(options, candidates=max(2, round(trajectories / options.kept)))
+
+
+def _one_by_one(options: Any, trajectories: int) -> Any:
+    """Trees are no part of one tree's options."""
+    return options
+
+
+_SAMPLES = frozenset({"temperature", "aggregation"})
+_BEAMS = frozenset({"width", "depth", "temperature", "aggregation"})
+_THOUGHTS = frozenset({"depth", "temperature", "aggregation"})
+_TREES = frozenset({"rollouts", "candidates", "depth", "temperature"})
+
+METHODS: Mapping[str, Method] = {
+    "self-consistency": Method(
+        _sampled,
+        best_of_n.BestOfN(choice="vote"),
+        frozenset({"temperature"}),
+        _with_samples,
+        needs_values=False,
+    ),
+    "best-of-n": Method(_sampled, best_of_n.BestOfN(choice="best"), _SAMPLES, _with_samples),
+    "weighted-vote": Method(_sampled, best_of_n.BestOfN(choice="weighted"), _SAMPLES, _with_samples),
+    "beam": Method(_beams, beam.Beam(), _BEAMS, _with_beams),
+    "dvts": Method(_beams, beam.Beam(diverse=True), _BEAMS, _with_beams),
+    "tree-of-thought": Method(_thoughts, beam.TreeOfThought(), _THOUGHTS, _with_thoughts),
+    "mcts-star": Method(
+        mcts_star_trajectories,
+        rest_mcts.RestMcts(use_value_model=True, stop_at_answer=True),
+        _TREES,
+        _one_by_one,
+    ),
+    "rstar": Method(
+        rstar_trajectories,
+        rstar.RStar(use_preference_model=True, ends_by_model=True),
+        _TREES,
+        _one_by_one,
+        is_signed=True,
+    ),
+}
