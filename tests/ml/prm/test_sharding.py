@@ -60,11 +60,18 @@ def layers_of_another_family_are_split_one_by_one() -> None:
     )
     model = ProcessRewardModel(build(config)).eval()
     row = pack([chain([[1], [2, 3]])], [[1]])
-    with torch.inference_mode():
-        expected = model(row)
-        shard(model, "cpu")
-        assert all(isinstance(layer, FSDPModule) for layer in model.plain.transformer.h)
-        assert torch.allclose(model(row), expected, atol=1e-6)
+    expected = model(row)
+    expected.sum().backward()
+    slopes = {name: p.grad for name, p in model.named_parameters()}
+    model.zero_grad()
+    shard(model, "cpu")
+    assert all(isinstance(layer, FSDPModule) for layer in model.plain.transformer.h)
+    found = model(row)
+    found.sum().backward()
+    assert torch.allclose(found, expected, atol=1e-6)
+    # Both processes read the same row.
+    for name, parameter in model.named_parameters():
+        assert torch.allclose(whole(parameter.grad), 2 * slopes[name], atol=1e-5)
 
 
 def in_group(folder: Path) -> None:
