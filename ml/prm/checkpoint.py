@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
@@ -71,22 +72,66 @@ def save_state(folder: Path, state: TrainingState) -> Path:
     return target
 
 
-def load_newest_state(folder: Path) -> TrainingState | None:
+class StoredTensors(Mapping[str, torch.Tensor]):
+    """The tensors of a state on disk, each read when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = safe_open(path, framework="pt")
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        tensor: torch.Tensor = self._file.get_tensor(name)
+        return tensor
+
+    def has_rows(self, name: str) -> bool:
+        """Whether the tensor is more than a single number."""
+        return bool(self._file.get_slice(name).get_shape())
+
+    def rows(self, name: str, start: int, end: int) -> torch.Tensor:
+        """Rows from `start` to before `end`, of which there is at least one; no other is read."""
+        tensor: torch.Tensor = self._file.get_slice(name)[start:end]
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._file.keys())
+
+    def __len__(self) -> int:
+        return len(self._file.keys())
+
+
+@dataclass(frozen=True)
+class StoredState(TrainingState):
+    """A state on disk."""
+
+    tensors: StoredTensors
+
+
+def newest_state(folder: Path) -> Path | None:
     """The newest state that is whole, or None. Torn folders are passed over, never read."""
-    if (newest := _newest_state(folder)) is None:
-        return None
-    body = _body(newest)
-    return TrainingState(body["step"], body, load_file(newest / "state.safetensors"))
+    return next((path for path in _newest_first(folder) if is_sealed(path)), None)
+
+
+def read_state(state: Path) -> StoredState:
+    """A state that is known to be whole."""
+    body = _body(state)
+    return StoredState(body["step"], body, StoredTensors(state / "state.safetensors"))
 
 
 def newest_fingerprint(folder: Path) -> str | None:
-    """Which run the newest whole state is of, without its tensors."""
-    newest = _newest_state(folder)
+    """Which run the newest state is of. Its tensors, which take minutes to verify, are not read for that."""
+    newest = next((path for path in _newest_first(folder) if is_sealed(path, ["state.json"])), None)
     return None if newest is None else str(_body(newest)["fingerprint"])
 
 
-def _newest_state(folder: Path) -> Path | None:
-    return next((path for path in sorted(folder.glob("step-*"), reverse=True) if is_sealed(path)), None)
+def manifest_hash(folder: Path) -> str | None:
+    """What tells the content of a sealed folder from every other; None without a manifest."""
+    try:
+        return sha256_of(folder / "manifest.json")
+    except OSError:
+        return None
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"), reverse=True)
 
 
 def _body(state: Path) -> dict[str, Any]:
@@ -107,12 +152,13 @@ def seal(folder: Path) -> None:
     sync(folder)
 
 
-def is_sealed(folder: Path) -> bool:
-    """Whether the manifest is there and every file that it names has its hash."""
+def is_sealed(folder: Path, names: Iterable[str] | None = None) -> bool:
+    """Whether the manifest is there and every file that it names, or each of `names`, has its hash."""
     try:
         hashes = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        return bool(hashes) and all(sha256_of(folder / name) == value for name, value in hashes.items())
-    except (OSError, ValueError, AttributeError):
+        asked = hashes if names is None else names
+        return bool(hashes) and all(sha256_of(folder / name) == hashes[name] for name in asked)
+    except (OSError, ValueError, AttributeError, LookupError, TypeError):
         return False
 
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 import torch
@@ -21,6 +22,8 @@ Item = TypeVar("Item")
 # What the first process does alone (a second opinion, a checkpoint on its way to the disk) takes longer than the half
 # hour or less after which a sum over the group counts as dead.
 PATIENCE = timedelta(days=1)
+# Gradients are summed in pieces of so many bytes: few calls, and little memory beside the gradients.
+BUCKET = 32 * 2**20
 
 
 def backend_for(device: str) -> str:
@@ -112,19 +115,34 @@ class Group:
         """Whether this process writes files and reports."""
         return self.rank == 0
 
-    def share(self, batch: Sequence[Item]) -> list[Item]:
-        """This process's examples of an update."""
-        return list(batch[self.rank :: self.size])
+    def share(self, items: Sequence[Item], sizes: Sequence[int]) -> list[Item]:
+        """This process's items, in their order, so that all processes have about as much to do.
+
+        The largest first, each to whoever has the least so far: every process finds the same without a word.
+        """
+        if self.size == 1:
+            return list(items)
+        loads = [(0, rank) for rank in range(self.size)]
+        mine = []
+        for place in sorted(range(len(items)), key=lambda place: (-sizes[place], place)):
+            load, rank = heappop(loads)
+            heappush(loads, (load + sizes[place], rank))
+            if rank == self.rank:
+                mine.append(place)
+        return [items[place] for place in sorted(mine)]
 
     def add_gradients(self, model: torch.nn.Module) -> None:
         """Replace every gradient by the sum over the group; split gradients have been summed on the way back."""
         if self.size == 1 or self.is_sharded:
             return
+        gradients = []
         for parameter in model.parameters():
             if parameter.requires_grad:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
-                distributed.all_reduce(parameter.grad)
+                gradients.append(parameter.grad)
+        for bucket in _buckets(gradients):
+            _add_up(bucket)
 
     def add_numbers(self, *numbers: float) -> tuple[float, ...]:
         """Each number summed over the group."""
@@ -137,6 +155,14 @@ class Group:
         said = [found]
         distributed.broadcast_object_list(said, src=0, group=self._words)
         return said[0]
+
+    def gathered(self, found: Item) -> list[Item]:
+        """What each process found, in all of them, in the order of the processes."""
+        if self.size == 1:
+            return [found]
+        said: list[Any] = [None] * self.size
+        distributed.all_gather_object(said, found, group=self._words)
+        return said
 
     def first_does(self, work: Callable[[], Item]) -> Item:
         """What the first process's work gives, in all of them. A MisstepError is raised in all, too: the others would
@@ -175,3 +201,29 @@ class Group:
         total = torch.tensor(numbers, dtype=torch.float64, device=self.device)
         distributed.all_reduce(total, operation)
         return [float(number) for number in total]
+
+
+def _buckets(gradients: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
+    """Neighbours of one kind, together no larger than `BUCKET`; a larger one by itself."""
+    bucket: list[torch.Tensor] = []
+    filled = 0
+    for gradient in gradients:
+        size = gradient.numel() * gradient.element_size()
+        if bucket and (filled + size > BUCKET or gradient.dtype != bucket[0].dtype):
+            yield bucket
+            bucket, filled = [], 0
+        bucket.append(gradient)
+        filled += size
+    if bucket:
+        yield bucket
+
+
+def _add_up(gradients: Sequence[torch.Tensor]) -> None:
+    """Sum these over the group, in place and in one call."""
+    if len(gradients) == 1:
+        distributed.all_reduce(gradients[0])
+        return
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    distributed.all_reduce(flat)
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))

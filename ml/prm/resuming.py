@@ -7,17 +7,18 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ml.errors import MisstepError
-from ml.prm.checkpoint import TrainingState, load_newest_state, save_state
+from ml.prm.checkpoint import TrainingState, manifest_hash, newest_state, read_state, save_state
 from ml.prm.distributed import Group
 from ml.prm.model import ProcessRewardModel
 from ml.prm.optimizers import Optimizers
-from ml.prm.sharding import split_like, whole
+from ml.prm.sharding import gathered, split_like
 from ml.prm.tokenization import StepTokenizer
 
 
@@ -71,19 +72,9 @@ def _digest(found: Any) -> str:
 def save(
     folder: Path, model: ProcessRewardModel, optimizers: Optimizers, run: Run, mark: Mark, group: Group
 ) -> None:
-    """The first process writes; where weights are split, all take part in gathering them."""
-    if group.is_first or group.is_sharded:
-        state = _state(model, optimizers, run, mark, group)
-        if group.is_first:
-            save_state(folder, state)
-
-
-def _state(
-    model: ProcessRewardModel, optimizers: Optimizers, run: Run, mark: Mark, group: Group
-) -> TrainingState:
-    tensors = {f"weight.{name}": whole(p.detach()) for name, p in _trained(model)}
-    tensors |= {f"optimizer.{index}.{name}": whole(value) for index, name, value in optimizers.slots()}
-    tensors["random"] = torch.get_rng_state()
+    """The first process writes, and the others wait where they may wait for long: a sum over the group would count as
+    dead before a large state is on the disk. Where weights are split, all take part in gathering them."""
+    tensors = _tensors(model, optimizers, group) if group.is_first or group.is_sharded else {}
     body = {
         "history": run.history,
         "fingerprint": mark.fingerprint,
@@ -91,7 +82,15 @@ def _state(
         "seconds": run.earlier_seconds + run.seconds,
         "device": torch.device(group.device).type,
     }
-    return TrainingState(run.step, body, tensors)
+    group.first_does(lambda: save_state(folder, TrainingState(run.step, body, tensors)))
+
+
+def _tensors(model: ProcessRewardModel, optimizers: Optimizers, group: Group) -> dict[str, torch.Tensor]:
+    """All that is saved, on the CPU; nothing but in the first process."""
+    weights = ((f"weight.{name}", p.detach()) for name, p in _trained(model))
+    slots = ((f"optimizer.{index}.{name}", value) for index, name, value in optimizers.slots())
+    found = gathered(chain(weights, slots), group)
+    return {**found, "random": torch.get_rng_state()} if group.is_first else {}
 
 
 def resumed(
@@ -102,9 +101,10 @@ def resumed(
     A state that does not say which base it began from is left out with a word: an earlier version wrote it, which may
     have chosen another base for the same command. Raises MisstepError for the state of another run.
     """
-    state = load_newest_state(folder) if folder else None
-    if state is None:
+    newest = _agreed(folder, group) if folder else None
+    if newest is None:
         return Run()
+    state = read_state(newest)
     _refuse_another(state, folder, mark)
     if "base" not in state.body:
         if group.is_first:
@@ -118,13 +118,13 @@ def resumed(
     _tell_another_device(state, folder, group)
     with torch.no_grad():
         for name, parameter in _trained(model):
-            parameter.copy_(split_like(state.tensors[f"weight.{name}"], parameter))
+            parameter.copy_(split_like(state.tensors, f"weight.{name}", parameter))
     parameters = optimizers.parameters
     slots: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in state.tensors.items():
+    for name in state.tensors:
         if name.startswith("optimizer."):
             _, index, slot = name.split(".", 2)
-            slots.setdefault(int(index), {})[slot] = split_like(tensor, parameters[int(index)])
+            slots.setdefault(int(index), {})[slot] = split_like(state.tensors, name, parameters[int(index)])
     optimizers.load(slots)
     torch.set_rng_state(state.tensors["random"])
     return Run(state.step, list(state.body["history"]), float(state.body["seconds"]))
@@ -141,6 +141,22 @@ def _tell_another_device(state: TrainingState, folder: Path | None, group: Group
             file=sys.stderr,
             flush=True,
         )
+
+
+def _agreed(folder: Path, group: Group) -> Path | None:
+    """The newest whole state, found by the first process: to verify one means to read all of it. None in a process
+    whose disk has not the same one."""
+
+    def find() -> tuple[str, str | None] | None:
+        newest = newest_state(folder)
+        return None if newest is None else (newest.name, manifest_hash(newest))
+
+    said = group.first_does(find)
+    if said is None:
+        # On one disk nobody finds any. Another disk's may not be passed over in silence: see `refuse_parted`.
+        return None if group.is_first else newest_state(folder)
+    name, content = said
+    return folder / name if manifest_hash(folder / name) == content else None
 
 
 def _refuse_another(state: TrainingState, folder: Path | None, mark: Mark) -> None:

@@ -57,16 +57,17 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     )
     skeleton = _placed(model, request, group)
     card = begun_card(ready, snapshot, group)
-    validate = _validation(ready, model, card)
+    validate = _validation(ready, model, card, group)
     run = train(model, ready.examples, settings, states_of(request.out), mark, group, validate)
-    model = model if skeleton is None else assembled(skeleton, model)
-    restore(model)
+    if skeleton is None:
+        restore(model)
     model.eval()
     card["metrics"] = {
         "train_loss": run.history[-1]["loss"],
         "train_accuracy": run.history[-1]["accuracy"],
-        "validation": validation_figures(model, base.tokenizer, card, ready.rows, settings.bfloat16),
+        "validation": validation_figures(model, base.tokenizer, card, ready.rows, group, settings.bfloat16),
     }
+    model = model if skeleton is None else assembled(skeleton, model, group)
     group.first_does(lambda: _finish(model, ready, card, run, started))
     return card
 
@@ -77,10 +78,15 @@ def _model_for(ready: Prepared, group: Group) -> ProcessRewardModel:
     tokenizer = base.tokenizer
     head = (tokenizer.target_ids, tokenizer.layout.tolerance, len(tokenizer.separator), request.is_packed)
     refuse_unknown_tokens(base.model, tokenizer.target_ids, ready.examples)
-    # On the device where it will be trained: there, a few tokens cost a large base nothing.
-    base.model.to(group.device)  # type: ignore[arg-type]
+    given = ProcessRewardModel(base.model, *head)
     # Of the base as it was given, before its layers are compiled or adapted.
-    refuse_wrong_readings(ProcessRewardModel(base.model, *head))
+    if _will_split(request, group):
+        # No device may be able to hold the whole; one process's word is enough for all.
+        group.first_does(lambda: refuse_wrong_readings(given))
+    else:
+        # On the device where it will be trained: there, a few tokens cost a large base nothing.
+        given.to(group.device)
+        refuse_wrong_readings(given)
     return ProcessRewardModel(_adapted(base.model, request), *head)
 
 
@@ -105,14 +111,20 @@ def _placed(model: ProcessRewardModel, request: Request, group: Group) -> Proces
     """
     if request.lora_rank and request.training.bfloat16 and not request.is_sharded:
         halve(model)
-    model.to(group.device)
-    if not request.is_sharded or group.size == 1:
+    if not _will_split(request, group):
+        model.to(group.device)
         return None
-    skeleton, group.is_sharded = shard(model), True
+    skeleton, group.is_sharded = shard(model, group.device), True
     return skeleton
 
 
-def _validation(ready: Prepared, model: ProcessRewardModel, card: dict[str, Any]) -> Validation | None:
+def _will_split(request: Request, group: Group) -> bool:
+    return request.is_sharded and group.size > 1
+
+
+def _validation(
+    ready: Prepared, model: ProcessRewardModel, card: dict[str, Any], group: Group
+) -> Validation | None:
     """What looks at the validation split while the model trains, where that was asked for.
 
     Raises MisstepError where the split has nothing to look at.
@@ -122,7 +134,7 @@ def _validation(ready: Prepared, model: ProcessRewardModel, card: dict[str, Any]
         return None
     fitting = [row for row in ready.rows if not tokenizer.is_too_long(row.problem, row.steps)]
     examples = examples_from(fitting, tokenizer, request.rule, example_settings(request), Counter())
-    validation = Validation(model, tokenizer, card, ready.rows, examples, settings)
+    validation = Validation(model, tokenizer, card, ready.rows, examples, settings, group)
     if not validation.has_something:
         raise MisstepError(
             f"--validate-every {settings.validate_every} with nothing to validate on, expected labelled rows in split"

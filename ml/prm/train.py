@@ -96,7 +96,7 @@ def train(
             batch = [examples[index] for index in batch_of(len(examples), settings, run.step)]
             rate = learning_rate_at(run.step, settings)
             optimizers.set_rate(rate)
-            loss, accuracy, whole_loss = _update(model, batch, settings, group)
+            loss, accuracy, whole_loss, is_stopping = _update(model, batch, settings, group, flag)
             _refuse_endless("loss", whole_loss, run.step)
             norm = torch.nn.utils.clip_grad_norm_(trained, settings.clip)
             # One gradient beyond all numbers makes every weight none; clipped, they would be saved as such.
@@ -116,7 +116,8 @@ def train(
             run.seconds += time.perf_counter() - started
             # After the last update too: what follows may be cut short, and must not cost an update again.
             due = run.step % settings.save_every == 0 or run.step == settings.steps
-            is_stopping = group.any(flag.raised)
+            if due or group.size == 1:
+                is_stopping = group.any(flag.raised)
             if state_folder and (due or is_stopping):
                 save(state_folder, model, optimizers, run, mark, group)
             if is_stopping:
@@ -154,16 +155,21 @@ def _refuse_endless(name: str, found: float, step: int) -> None:
 
 
 def _update(
-    model: ProcessRewardModel, batch: Sequence[Example], settings: TrainingSettings, group: Group
-) -> tuple[float, float, float]:
+    model: ProcessRewardModel,
+    batch: Sequence[Example],
+    settings: TrainingSettings,
+    group: Group,
+    flag: TerminationFlag,
+) -> tuple[float, float, float, bool]:
     """Forward and backward of one update, in as many packed rows as the token budget asks for.
 
-    Returns the objective's loss, the share that came out right, and the loss with what is learned beside it.
+    Returns the objective's loss, the share that came out right, the loss with what is learned beside it, and whether
+    any process was asked to stop by now: a question of its own would let all of them wait once more.
     """
     device = next(model.parameters()).device
     normaliser = normaliser_in(batch, settings)
     spoken = count_tokens(batch, model.closing) if settings.language_weight else 0
-    mine = group.share(batch)
+    mine = group.share(batch, [example.tree.size for example in batch])
     losses: list[torch.Tensor] = []
     totals: list[torch.Tensor] = []
     hit: list[torch.Tensor] = []
@@ -193,8 +199,8 @@ def _update(
     group.add_gradients(model)
     # Numbers are asked for last: each makes this process wait until a GPU has caught up with it.
     sums = [sum(map(float, numbers)) for numbers in (losses, totals, hit)]
-    loss_sum, total_sum, right, asked = group.add_numbers(*sums, asked)
-    return loss_sum, right / max(asked, 1), total_sum
+    loss_sum, total_sum, right, asked, stopping = group.add_numbers(*sums, asked, float(flag.raised))
+    return loss_sum, right / max(asked, 1), total_sum, stopping > 0
 
 
 def packed_row(row: Sequence[Example], device: torch.device) -> Packed:

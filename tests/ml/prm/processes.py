@@ -45,9 +45,9 @@ def trained_on_two_disks(snapshot, outs, *arguments):
     return [started(snapshot, out, *arguments, **place) for out, place in zip(outs, places, strict=True)]
 
 
-def as_group_of_two(module):
+def as_group_of_two(module, **environment):
     """A module, run by each of two processes."""
-    return [python("-m", module, **place) for place in places_in_a_group()]
+    return [python("-m", module, **place, **environment) for place in places_in_a_group()]
 
 
 def places_in_a_group():

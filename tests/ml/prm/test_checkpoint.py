@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from ml.errors import MisstepError
+from ml.file_hash import sha256_of
 from ml.prm import checkpoint
-from ml.prm.checkpoint import TrainingState, check_whole, load_newest_state, publish, save_state, seal
+from ml.prm.checkpoint import TrainingState, check_whole, newest_fingerprint, publish, save_state, seal
 from ml.prm.out_folder import refuse_occupied
+from tests.ml.prm.toys import newest_state_of
 
 
 def state(step: int) -> TrainingState:
@@ -45,7 +47,7 @@ def test_a_hundred_kills_inside_a_write_always_leave_a_loadable_state(tmp_path):
         os.waitpid(child, 0)
         os.close(begun)
         os.close(tell)
-        loaded = load_newest_state(tmp_path)
+        loaded = newest_state_of(tmp_path)
         assert loaded is not None and is_consistent(loaded)
         assert loaded.step >= newest
         newest = loaded.step
@@ -82,7 +84,7 @@ def test_a_kill_at_every_single_system_step_leaves_the_old_state_or_the_new(tmp_
         except Killed:
             deaths += 1
         monkeypatch.undo()
-        loaded = load_newest_state(folder)
+        loaded = newest_state_of(folder)
         assert loaded is not None and is_consistent(loaded)
     assert deaths >= 5
 
@@ -96,8 +98,19 @@ def test_a_torn_state_is_passed_over_for_the_one_before(tmp_path, damage):
         newest.unlink()
     else:
         newest.write_bytes(content[:-100] if damage == "cut" else content[:-1] + b"\x01")
-    loaded = load_newest_state(tmp_path)
+    loaded = newest_state_of(tmp_path)
     assert loaded is not None and loaded.step == 1
+
+
+def test_whose_a_state_is_can_be_said_without_reading_its_tensors(tmp_path, monkeypatch):
+    for step, fingerprint in ((1, "mine"), (2, "mine, later"), (3, "cut")):
+        body = {"fingerprint": fingerprint}
+        newest = save_state(tmp_path, TrainingState(step, body, {"weights": torch.zeros(3)}))
+    (newest / "state.json").write_text('{"fingerprint": "c')
+    read = []
+    monkeypatch.setattr(checkpoint, "sha256_of", lambda path: read.append(path.name) or sha256_of(path))
+    assert newest_fingerprint(tmp_path) == "mine, later"
+    assert set(read) == {"state.json"}
 
 
 def test_only_the_last_two_states_are_kept(tmp_path):

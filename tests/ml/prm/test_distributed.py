@@ -7,14 +7,40 @@ import os
 import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import torch
 from torch import distributed
 
 from ml.errors import FolderInUse
+from ml.prm import distributed as ml_distributed
+from ml.prm import resuming
 from ml.prm.distributed import Group, backend_for, own_device
+from ml.prm.optimizers import optimizers_of
 from tests.ml.prm.processes import as_group_of_two, ended
+from tests.ml.prm.toys import tiny_model
+
+
+def alone_as(rank, size):
+    """A process's view without the others, which `share` does not ask."""
+    group = Group(rank)
+    group.size = size
+    return group
+
+
+def test_an_update_is_shared_by_tokens_and_not_by_count():
+    sizes = [900, 100, 500, 400, 100, 300, 200, 600, 100]
+    shares = [alone_as(rank, 3).share(range(9), sizes) for rank in range(3)]
+    assert sorted(place for share in shares for place in share) == list(range(9))
+    assert all(share == sorted(share) for share in shares)
+    loads = [sum(sizes[place] for place in share) for share in shares]
+    # By turns it were 1500, 700 and 1000.
+    assert sorted(loads) == [1000, 1100, 1100]
+
+
+def test_a_process_alone_has_every_example_in_its_order():
+    assert Group().share("cab", [1, 3, 2]) == ["c", "a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -79,6 +105,33 @@ def turn_away() -> str:
     raise FolderInUse("OUT: in use")
 
 
+def save_slowly(group: Group) -> None:
+    """A sum right after a save that takes longer than sums may."""
+    model = tiny_model()
+    write, resuming.save_state = resuming.save_state, lambda *given: time.sleep(4)
+    optimizers = optimizers_of(model, "adamw", 1e-3, 0.0)
+    resuming.save(Path(), model, optimizers, resuming.Run(), resuming.Mark(), group)
+    resuming.save_state = write
+    assert group.any(group.is_first)
+
+
+def gradients_are_summed(group: Group) -> None:
+    """In pieces of several gradients and in one of a large one, with none for what a process had no use for."""
+    model = torch.nn.ParameterList(torch.full((size,), 1.0) for size in (3, 5, 4000, 7, 2))
+    assert [len(bucket) for bucket in own_buckets(model)] == [2, 1, 2]
+    for place, parameter in enumerate(model):
+        if group.is_first or place != 3:
+            parameter.grad = torch.full_like(parameter, 10.0 * place + group.rank)
+    group.add_gradients(model)
+    sums = [torch.full_like(p, 20.0 * place + 1 if place != 3 else 30.0) for place, p in enumerate(model)]
+    assert all(torch.equal(p.grad, total) for p, total in zip(model, sums, strict=True))
+
+
+def own_buckets(model):
+    ml_distributed.BUCKET = 16000
+    return list(ml_distributed._buckets([p.detach() for p in model]))
+
+
 def in_group() -> None:
     """What each of the two processes does."""
     # Finding each other may take long on a busy machine.
@@ -88,6 +141,9 @@ def in_group() -> None:
     distributed.init_process_group("gloo", store=store, rank=rank, world_size=2, timeout=timedelta(seconds=2))
     group = Group.from_environment("cpu")
     assert group.first_does(work_long) == "found"
+    save_slowly(group)
+    gradients_are_summed(group)
+    assert group.gathered(rank) == [0, 1]
     if group.is_first:
         time.sleep(3)
     group.told(None)

@@ -8,11 +8,10 @@ from torch import nn
 from transformers import GPT2Config
 
 from ml.errors import MisstepError
-from ml.prm.checkpoint import load_newest_state
 from ml.prm.model import build
 from ml.prm.optimizers import optimizers_of
 from tests.ml.prm.test_training import short_run
-from tests.ml.prm.toys import forget_last_state, tiny_model
+from tests.ml.prm.toys import forget_last_state, newest_state_of, tiny_model
 
 RATE = 0.01
 
@@ -79,7 +78,7 @@ def test_a_run_under_muon_that_stops_and_goes_on_ends_with_the_same_bits(tmp_pat
     undisturbed = short_run(None, optimizer="muon")
     short_run(tmp_path, optimizer="muon")
     forget_last_state(tmp_path)
-    left = load_newest_state(tmp_path)
+    left = newest_state_of(tmp_path)
     assert left is not None and left.step == 9
     assert short_run(tmp_path, optimizer="muon") == undisturbed
     assert undisturbed[0] != short_run(None)[0]

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from ml.errors import MisstepError
 from ml.prm import train as training
-from ml.prm.checkpoint import load_newest_state, seal
+from ml.prm.checkpoint import seal
 from ml.prm.distributed import Group
 from ml.prm.optimizers import optimizers_of
 from ml.prm.resuming import Mark, Run, resumed, save
@@ -22,7 +22,7 @@ from ml.prm.termination import TerminationFlag
 from ml.prm.train import TrainingSettings, train
 from tests.ml.prm.commands import snapshot_of, trained
 from tests.ml.prm.test_training import STEPS, in_child, short_run, sized_model
-from tests.ml.prm.toys import examples_of, forget_last_state, sums
+from tests.ml.prm.toys import examples_of, forget_last_state, newest_state_of, sums
 
 
 def test_a_resumed_run_reports_where_it_began(tmp_path, monkeypatch, capsys):
@@ -42,7 +42,7 @@ def test_sigterm_saves_and_the_run_goes_on_from_there(tmp_path):
     started = time.monotonic()
     _, status = os.waitpid(child, 0)
     assert os.WEXITSTATUS(status) == 143 and time.monotonic() - started < 30
-    state = load_newest_state(tmp_path / "state")
+    state = newest_state_of(tmp_path / "state")
     assert state is not None and 0 < state.step < 5000
     assert len(state.body["history"]) == state.step
 
@@ -60,7 +60,7 @@ def test_a_run_that_goes_on_on_another_kind_of_device_says_so(tmp_path, capsys):
 
 def test_what_ended_between_its_last_update_and_its_checkpoint_makes_no_update_again(tmp_path, monkeypatch):
     whole = short_run(tmp_path, steps=6, save_every=100)
-    state = load_newest_state(tmp_path)
+    state = newest_state_of(tmp_path)
     assert state is not None and state.step == 6 and state.body["seconds"] > 0
     monkeypatch.setattr(training, "_update", lambda *given: pytest.fail("an update was made again"))
     assert short_run(tmp_path, steps=6, save_every=100) == whole
@@ -102,7 +102,7 @@ def test_a_state_that_does_not_say_its_base_begins_anew_with_a_word_and_makes_wa
     assert short_run(tmp_path, steps=4, save_every=4) == whole
     assert "states of an earlier version" in capsys.readouterr().err
     # Were the later ones still there, a kill would begin it anew again.
-    newest = load_newest_state(tmp_path)
+    newest = newest_state_of(tmp_path)
     assert newest is not None and newest.step == 4 and newest.body["base"]
 
 
@@ -117,7 +117,7 @@ def test_a_run_whose_reader_has_died_saves_and_stops(tmp_path):
 
     _, status = os.waitpid(in_child(deaf), 0)
     assert os.WEXITSTATUS(status) == 143
-    state = load_newest_state(tmp_path)
+    state = newest_state_of(tmp_path)
     assert state is not None and state.step == 1
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 
+import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification
 
 from tests.ml.prm.commands import automatic_snapshot, snapshot_of, trained
-from tests.ml.prm.processes import TORCHRUN, ended, started, trained_on_two_disks
+from tests.ml.prm.processes import TORCHRUN, ended, places_in_a_group, started, trained_on_two_disks
+from tests.ml.prm.toys import newest_state_of
 
 
 def by_two_processes(snapshot, out, *arguments):
@@ -23,11 +26,31 @@ def largest_difference(one, two):
     return max(float((weights[0][name] - weights[1][name]).abs().max()) for name in weights[0])
 
 
-def test_two_processes_train_what_one_trains(tmp_path, capsys):
-    snapshot = snapshot_of(tmp_path)
-    alone, _ = trained(tmp_path, capsys, snapshot=snapshot, out="alone")
-    by_two_processes(snapshot, tmp_path / "together")
+def test_two_processes_train_and_validate_what_one_does(tmp_path, capsys):
+    snapshot, looks = snapshot_of(tmp_path), ("--validate-every", "2")
+    alone, _ = trained(tmp_path, capsys, *looks, snapshot=snapshot, out="alone")
+    by_two_processes(snapshot, tmp_path / "together", *looks)
     assert largest_difference(alone, tmp_path / "together") < 1e-4
+    histories = [(tmp_path / n / "metrics.jsonl").read_text().splitlines() for n in ("alone", "together")]
+    for one, two in zip(*(map(json.loads, lines) for lines in histories), strict=True):
+        assert one == pytest.approx(two, abs=1e-4)
+    cards = [json.loads((tmp_path / n / "card.json").read_text()) for n in ("alone", "together")]
+    figures = [card["metrics"]["validation"] for card in cards]
+    assert figures[0] == pytest.approx(figures[1], abs=1e-4)
+
+
+def test_two_processes_stop_at_the_same_update_when_one_of_them_is_asked_to(tmp_path):
+    snapshot, given = snapshot_of(tmp_path), ("--steps", "5000", "--save-every", "5000")
+    processes = [
+        started(snapshot, tmp_path / "out", *given, **place, MISSTEP_PROGRESS="json")
+        for place in places_in_a_group()
+    ]
+    # Updates are made when the first process reports one.
+    assert "progress" in processes[0].stdout.readline()
+    processes[1].send_signal(signal.SIGTERM)
+    assert [ended(process)[0] for process in processes] == [143, 143]
+    state = newest_state_of(tmp_path / "out.state")
+    assert 0 < state.step < 5000 and len(state.body["history"]) == state.step
 
 
 def test_two_processes_hear_one_second_opinion(tmp_path, capsys):
@@ -70,11 +93,12 @@ def test_two_processes_with_split_weights_go_on_from_a_state_and_train_what_one_
     assert len((together / "metrics.jsonl").read_text().splitlines()) == 3
 
 
-def test_processes_that_find_states_of_different_steps_say_that_they_need_one_disk(tmp_path, capsys):
+@pytest.mark.parametrize("name", ["one", "two"])
+def test_processes_that_find_states_of_different_steps_say_that_they_need_one_disk(tmp_path, capsys, name):
     snapshot = snapshot_of(tmp_path)
     rows = ("--save-every", "1", "--keep-state")
     trained(tmp_path, capsys, *rows, snapshot=snapshot, out="alone")
-    shutil.copytree(tmp_path / "alone.state" / "step-00000002", tmp_path / "one.state" / "step-00000002")
+    shutil.copytree(tmp_path / "alone.state" / "step-00000002", tmp_path / f"{name}.state" / "step-00000002")
     found = [
         ended(each) for each in trained_on_two_disks(snapshot, [tmp_path / "one", tmp_path / "two"], *rows)
     ]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from ml.prm.checkpoint import StoredState, newest_state, read_state
 from ml.prm.example import Example
 from ml.prm.examples import ExampleSettings, examples_from
 from ml.prm.model import ProcessRewardModel, build, small_config
@@ -102,3 +103,9 @@ def examples_of(objective: str, rows: list[SnapshotRow], steps: StepTokenizer, *
 def forget_last_state(folder: Path) -> None:
     """As if a run had been killed before its last update was saved."""
     shutil.rmtree(max(folder.glob("step-*")))
+
+
+def newest_state_of(folder: Path) -> StoredState | None:
+    """What a run would go on from."""
+    newest = newest_state(folder)
+    return None if newest is None else read_state(newest)

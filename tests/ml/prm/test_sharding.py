@@ -1,0 +1,114 @@
+"""Split weights: what a process holds of the whole while it trains, saves, goes on and ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+from torch import distributed
+from torch.distributed.fsdp import FSDPModule
+from transformers import GPT2Config
+
+from ml.prm import checkpoint, resuming
+from ml.prm.distributed import Group
+from ml.prm.model import ProcessRewardModel, build
+from ml.prm.packing import chain, pack
+from ml.prm.sharding import assembled, in_step, shard, whole
+from ml.prm.train import TrainingSettings, train
+from tests.ml.prm.processes import as_group_of_two, ended
+from tests.ml.prm.toys import examples_of, forget_last_state, sums, tiny_model, tokenizer
+
+STEPS = tokenizer()
+# Two processes have unequal parts of the embeddings.
+WORDS = len(STEPS.tokenizer) | 1
+
+
+def test_only_the_first_process_ever_holds_the_whole_and_each_goes_on_from_its_own_part(tmp_path):
+    processes = as_group_of_two("tests.ml.prm.test_sharding", STATES=str(tmp_path))
+    found = [ended(process) for process in processes]
+    assert [status for status, _ in found] == [0, 0], found
+
+
+def split_model(group):
+    model = tiny_model(WORDS)
+    size = sum(p.numel() for p in model.parameters())
+    skeleton = shard(model, "cpu")
+    group.is_sharded = True
+    assert all(p.is_meta for p in skeleton.parameters())
+    assert sum(p.to_local().numel() for p in model.parameters()) < 0.6 * size
+    return skeleton, model
+
+
+def own_parts(model):
+    return [p.detach().to_local().clone() for p in model.parameters()]
+
+
+def trained(group, folder):
+    skeleton, model = split_model(group)
+    examples = examples_of("classifier", sums(12), STEPS)
+    settings = TrainingSettings("classifier", 4, batch_size=6, tokens_per_row=100, save_every=3)
+    train(model, examples, settings, folder, group=group)
+    return skeleton, model
+
+
+def layers_of_another_family_are_split_one_by_one() -> None:
+    torch.manual_seed(0)
+    config = GPT2Config(
+        n_embd=32, n_layer=2, n_head=2, vocab_size=WORDS, bos_token_id=None, eos_token_id=None
+    )
+    model = ProcessRewardModel(build(config)).eval()
+    row = pack([chain([[1], [2, 3]])], [[1]])
+    expected = model(row)
+    expected.sum().backward()
+    slopes = {name: p.grad for name, p in model.named_parameters()}
+    model.zero_grad()
+    shard(model, "cpu")
+    assert all(isinstance(layer, FSDPModule) for layer in model.plain.transformer.h)
+    found = model(row)
+    found.sum().backward()
+    assert torch.allclose(found, expected, atol=1e-6)
+    # Both processes read the same row.
+    for name, parameter in model.named_parameters():
+        assert torch.allclose(whole(parameter.grad), 2 * slopes[name], atol=1e-5)
+
+
+def in_group(folder: Path) -> None:
+    """What each of the two processes does."""
+    group = Group.from_environment("cpu")
+    saved, verified = [], []
+    tensors, sha256_of = resuming._tensors, checkpoint.sha256_of
+    resuming._tensors = lambda *given: saved.append(tensors(*given)) or saved[-1]
+    skeleton, model = trained(group, folder)
+    assert all(bool(found) == group.is_first for found in saved) and len(saved) == 2
+    in_the_end = own_parts(model)
+
+    if group.is_first:
+        forget_last_state(folder)
+    group.told(None)
+    checkpoint.sha256_of = lambda path: verified.append(path.name) or sha256_of(path)
+    _, again = trained(group, folder)
+    assert all(map(torch.equal, in_the_end, own_parts(again)))
+    # The first process verifies what it read and seals what it wrote.
+    assert verified.count("state.safetensors") == 2 * group.is_first
+
+    weights = {name: whole(tensor) for name, tensor in model.state_dict().items()}
+    found = assembled(skeleton, model, group)
+    assert all(p.is_meta != group.is_first for p in found.parameters())
+    if group.is_first:
+        assert all(torch.equal(weights[name], tensor) for name, tensor in found.state_dict().items())
+
+    layers_of_another_family_are_split_one_by_one()
+
+    passes, row = [], pack([chain([[1], [2]])], [[1]])
+    with torch.inference_mode(), in_step(model, group, lambda: passes.append(model(row))):
+        for _ in range(3 if group.is_first else 1):
+            passes.append(model(row))
+    assert len(passes) == 3
+
+
+if __name__ == "__main__":
+    in_group(Path(os.environ["STATES"]))
+    sys.stdout.flush()
+    distributed.destroy_process_group()
