@@ -48,9 +48,9 @@ def bar_chart(
     width = (x.end - x.start) / (len(bars) or 1)
     pieces = [svg.axes(x, y, x_label, y_label, x_ticks=())]
     # Names that would touch each other are left out evenly; the table below has them all. A letter of the type that a
-    # narrow page sets is 9 wide.
+    # narrow page sets is 11 wide, or nearly so.
     every = max(
-        1, -(-max((len(word) for word, _count in bars), default=1) * 9 * len(bars) // int(x.end - x.start))
+        1, -(-max((len(word) for word, _count in bars), default=1) * 11 * len(bars) // int(x.end - x.start))
     )
     for number, (word, count) in enumerate(bars):
         css = "plot-bar plot-c" if word == highlight else "plot-bar plot-a"
