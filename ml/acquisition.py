@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 # What each rule says to the person who asks why a solution comes now; the page translates these.
 REASONS: Mapping[str, str] = {
     "convincing_wrong": "wrong answer, yet the PRM gives it {score}",
+    "doubted_wrong": "wrong answer; the PRM gives it {score}",
     "convincing_right": "right answer, the PRM gives it {score}",
     "convincing_ungraded": "answer not graded, the PRM gives it {score}",
     "uncertainty": "the PRM is unsure of step {step} ({score})",
@@ -24,6 +25,9 @@ REASONS: Mapping[str, str] = {
     "unscored": "not scored yet",
     "import_order": "",
 }
+
+# From this score on, the PRM contradicts whoever calls the answer wrong.
+CONVINCING = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ def convincing_wrong(scores: Sequence[float], is_correct: bool | None) -> Priori
     score = aggregate(scores)
     facts = {"score": f"{score:.2f}"}
     if is_correct is False:
-        return Priority(0.5 + score / 2, "convincing_wrong", facts)
+        kind = "convincing_wrong" if score >= CONVINCING else "doubted_wrong"
+        return Priority(0.5 + score / 2, kind, facts)
     kind = "convincing_right" if is_correct else "convincing_ungraded"
     return Priority(score / 2 * (1 - 1e-9), kind, facts)
 

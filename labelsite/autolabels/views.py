@@ -189,16 +189,19 @@ def tree(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     view = TreeView(found.data, toggled, is_all_open=request.GET.get("all") == "1")
     selected = whole(request.GET.get("node", ""))
     number = selected if selected is not None and selected < len(view.nodes) else None
+    if number is None and not request.htmx:
+        # Somebody who comes reads the problem first; a fold leaves what is read as it is.
+        number = 0
     address = reverse("autolabels:tree", args=[pk])
     context: dict[str, Any] = {
         "tree": found,
         "counts": view.counts(),
+        "lowest_q": view.lowest_q,
         "drawing": tree_svg(view, address, reverse("autolabels:node", args=[pk, 0]), toggled, number),
     }
     if request.htmx:
         return render(request, "autolabels/tree_pane.html", context)
-    if number is not None:
-        context |= _node_context(view, number)
+    context |= _node_context(view, number or 0)
     return render(request, "autolabels/tree.html", context)
 
 

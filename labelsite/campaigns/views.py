@@ -19,7 +19,7 @@ from labelsite.campaigns import arranging, ordering, progress, sections, service
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.forms import CampaignForm
 from labelsite.campaigns.membership import change_members, eligible_people, set_member_state
-from labelsite.campaigns.models import SECTION_LENGTH, Campaign, MemberState, Task, TaskKind
+from labelsite.campaigns.models import SECTION_LENGTH, Campaign, MemberState, Task, TaskKind, TaskState
 
 PAGE = 50
 
@@ -188,11 +188,17 @@ def choose_section(request: HttpRequest, pk: int) -> HttpResponse:
 
 @reviewer_required
 def tasks(request: HttpRequest, pk: int) -> HttpResponse:
-    """The queue in its order, a page at a time: by priority and id, the same keys as the index."""
+    """The queue in its order, a page at a time: by priority and id, the same keys as the index.
+
+    Of work, one state at a time, what is open unless another is asked for: a finished task keeps its priority and
+    would stand before the open ones. Gold and screening items stay open whoever has seen them.
+    """
     campaign = get_object_or_404(Campaign, pk=pk)
     kind = storable.text(request.GET.get("kind", "work"))
     section = storable.text(request.GET.get("section", ""))
-    rows = campaign.tasks.filter(kind=kind, **({"section": section} if section else {}))
+    state = _state(request, kind)
+    wanted = {"section": section, "state": state}
+    rows = campaign.tasks.filter(kind=kind, **{name: value for name, value in wanted.items() if value})
     rows = rows.select_related("solution__problem").order_by("-priority", "id")
     rows = _after(rows, request.GET.get("after", ""))
     page = list(rows[: PAGE + 1])
@@ -201,12 +207,22 @@ def tasks(request: HttpRequest, pk: int) -> HttpResponse:
         "campaign": campaign,
         "kind": kind,
         "section": section,
+        "state": state,
+        "states": TaskState.choices,
         "sections": sections.open_sections(campaign),
         "picks": person(request).is_admin and kind != TaskKind.SCREENING,
         "rows": page[:PAGE],
         "further": f"{last.priority!r}_{last.pk}" if last else "",
     }
     return render(request, "campaigns/tasks.html", context)
+
+
+def _state(request: HttpRequest, kind: str) -> str:
+    """The state whose tasks are listed; empty for the kinds that have none to choose from."""
+    if kind != TaskKind.WORK:
+        return ""
+    asked = request.GET.get("state", "")
+    return asked if asked in TaskState.values else TaskState.OPEN
 
 
 def _after(rows: QuerySet[Task], key: str) -> QuerySet[Task]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -11,6 +13,8 @@ from labelsite.comparison.evidence import Integers
 from labelsite.comparison.measures import POSITIONS_SHOWN, StepFigures
 
 CELL, LEFT, TOP = 36, 92, 54
+# So many positions fit on a phone as large as they are.
+FEW = 6
 # The heatmap's shades, from an empty cell to the fullest: classes heat-0 to heat-8.
 SHADES = 8
 
@@ -33,6 +37,8 @@ def heatmap(counts: Integers, people: str, machine: str) -> Chart:
         "A grid of first-mistake positions, %(people)s down and %(machine)s across. "
         "%(exact)s of %(total)s looks lie on the diagonal, where both name the same step."
     ) % {"people": people, "machine": machine, "exact": exact, "total": total}
+    # The cells of a few positions are not stretched to the card's width, and those of many get smaller with it.
+    css = "plot-own-size" if len(names) <= FEW else "plot-wide"
     pieces = [
         svg.text(LEFT + size / 2, 16, machine, "plot-label"),
         svg.text(LEFT - 8, TOP - 12, people, "plot-label", "end"),
@@ -42,7 +48,7 @@ def heatmap(counts: Integers, people: str, machine: str) -> Chart:
     return Chart(
         title=title,
         description=description,
-        svg=svg.drawing("heatmap", LEFT + size + 4, TOP + size + 6, title, description, pieces),
+        svg=svg.drawing("heatmap", LEFT + size + 4, TOP + size + 6, title, description, pieces, css),
         columns=[f"{people} ↓ · {machine} →", *names],
         rows=[(name, *row) for name, row in zip(names, counts.tolist(), strict=True)],
         note=_("step numbers count from 1; outlined: both agree"),
@@ -81,7 +87,7 @@ def roc(figures: StepFigures) -> Chart | None:
     points = list(
         zip(figures.roc.false_positive_rate.tolist(), figures.roc.true_positive_rate.tolist(), strict=True)
     )
-    return line_chart(
+    chart = line_chart(
         "roc",
         _("Q against ratings"),
         _("ROC curve of the Q-value over %(count)s rated steps; the area under it is %(auc).3f.")
@@ -93,6 +99,8 @@ def roc(figures: StepFigures) -> Chart | None:
         y_range=(0, 1),
         has_diagonal=True,
     )
+    told = {"count": figures.count, "auc": f"{figures.auc:.3f}"}
+    return replace(chart, note=_("%(count)s rated steps; the area under the curve is %(auc)s") % told)
 
 
 def calibration(figures: StepFigures) -> Chart | None:
@@ -104,7 +112,7 @@ def calibration(figures: StepFigures) -> Chart | None:
     points = list(
         zip(found.mean_probability[filled].tolist(), found.share_positive[filled].tolist(), strict=True)
     )
-    return line_chart(
+    chart = line_chart(
         "calibration",
         _("Calibration of rollouts"),
         _(
@@ -119,18 +127,21 @@ def calibration(figures: StepFigures) -> Chart | None:
         y_range=(0, 1),
         has_diagonal=True,
     )
+    told = {"count": int(found.counts.sum()), "error": f"{found.expected_calibration_error:.3f}"}
+    return replace(chart, note=_("%(count)s steps; the expected calibration error is %(error)s") % told)
 
 
 def bias(offsets: list[tuple[str, int]]) -> Chart | None:
     """How many steps the run is early or late, where both found a mistake."""
     if not offsets:
         return None
-    return bar_chart(
+    chart = bar_chart(
         "bias",
         _("Early or late"),
         _("How many steps before (-) or after (+) the person's first mistake the run finds one."),
         offsets,
-        _("steps early (-) or late (+)"),
+        _("the run: steps early (-) or late (+)"),
         _("looks"),
         highlight="0",
     )
+    return replace(chart, note=_("0: the same step"))

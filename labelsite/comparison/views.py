@@ -94,6 +94,10 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
     lens = lens_for(request.GET, campaign_id)
     form = None
     shown = _task(lens.campaign, task_id)
+    kind = _kind(request, lens)
+    against = _against(lens, kind)
+    # Found before a decision is kept: the list goes on behind this task, whatever is decided of it.
+    previous, following = (_neighbour(lens, kind, against, task_id, back) for back in (True, False))
     if request.method == "POST":
         form = AdjudicationForm(request.POST, step_count=shown.solution.position_count)
         if form.is_valid():
@@ -102,21 +106,19 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
                 shown, person(request), chosen["positions"], chosen["note"], chosen["make_gold"]
             )
             messages.success(request, _("Your decision is kept."))
+            if following and request.POST.get("then") == "next":
+                return redirect(f"{_task_url(lens, following)}?{_asked(kind, lens)}")
             return redirect(f"{_task_url(lens, task_id)}?{request.GET.urlencode()}")
-    kind = _kind(request, lens)
-    against = _against(lens, kind)
     opinions = opinions_on(shown, lens.run, lens.campaign.score_run)
-    neighbours = [
-        next(iter(disagreements.task_ids(lens.campaign, lens.run, kind, task_id, 1, against, back)), None)
-        for back in (True, False)
-    ]
     context = {
         "lens": lens,
         "kind": kind,
+        # Without a kind the reader comes from elsewhere, as from the queue: no list is named as the way back.
+        "is_kind_asked": request.GET.get("kind") in Kind.values,
         "opinions": opinions,
         "has_scores": any(opinion.score is not None for opinion in opinions.steps),
-        "previous": neighbours[0],
-        "following": neighbours[1],
+        "previous": previous,
+        "following": following,
         "form": form or AdjudicationForm(step_count=shown.solution.position_count),
         "is_coloured": request.GET.get("colour") == "1",
     }
@@ -161,6 +163,12 @@ def _task(campaign: Campaign, task_id: int) -> Task:
     return get_object_or_404(
         Task.objects.select_related("solution__problem").filter(campaign=campaign), pk=task_id
     )
+
+
+def _neighbour(lens: Lens, kind: Kind, against: Against, task_id: int, is_back: bool) -> int | None:
+    """The task before or behind this one in the list of its kind."""
+    found = disagreements.task_ids(lens.campaign, lens.run, kind, task_id, 1, against, is_back)
+    return next(iter(found), None)
 
 
 def _task_url(lens: Lens, task_id: int) -> str:
@@ -216,8 +224,12 @@ def _kind_links(lens: Lens, counts: Mapping[Kind, int]) -> list[KindLink]:
 
 
 def _link(lens: Lens, kind: Kind) -> str:
-    base = reverse("comparison:disagreements", args=[lens.campaign.pk])
-    return f"{base}?kind={kind.value}" + (f"&{lens.query}" if lens.query else "")
+    return f"{reverse('comparison:disagreements', args=[lens.campaign.pk])}?{_asked(kind, lens)}"
+
+
+def _asked(kind: Kind, lens: Lens) -> str:
+    """What a page of disagreements is asked in its address."""
+    return f"kind={kind.value}" + (f"&{lens.query}" if lens.query else "")
 
 
 def _pair_link(lens: Lens, pair: measures.Pair) -> str:

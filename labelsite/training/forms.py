@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -22,14 +24,26 @@ from ml.training_choices import CLASSIFYING, HEADS, OBJECTIVES, OPTIMIZERS, TREE
 
 # A run longer than this belongs on the command line, where one sees what it does to the machine.
 MOST_UPDATES = 1_000_000
-# Every field of the form, under what it decides.
+# Every field of the form, under what it decides: what every run asks, then what is folded away, under its own name.
 GROUPS = [
-    (_("Data"), ["snapshot", "labels"]),
-    (_("Label rule"), ["neutral", "target", "threshold", "label_rule", "second_opinion"]),
-    (_("Model"), ["objective", "classes", "head", "tolerance", "base", "lora"]),
-    (_("Budget"), ["trees", "epochs", "steps", "batch_size", "optimizer", "learning_rate", "seed"]),
-]
+    (_("Data"), ["snapshot", "labels"],
+     _("Label rule"), ["neutral", "target", "threshold", "label_rule", "second_opinion"]),
+    (_("Model"), ["objective", "classes", "base"],
+     _("Head and LoRA"), ["head", "tolerance", "lora"]),
+    (_("Budget"), ["epochs", "steps", "batch_size", "learning_rate", "seed"],
+     _("Optimizer and trees"), ["optimizer", "trees"]),
+]  # fmt: skip
 AS_FROZEN = ("", _("as it was frozen"))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Fields under one heading, and those that are folded away below them."""
+
+    title: str
+    fields: list[forms.BoundField]
+    folded_title: str
+    folded: list[forms.BoundField]
 
 
 class SnapshotChoice(forms.ModelChoiceField):
@@ -166,9 +180,15 @@ class TrainingForm(forms.Form):
             self.add_error("classes", _("Only the step classifier has three classes."))
         return chosen
 
-    def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
+    def groups(self) -> list[Group]:
         """The fields as the page shows them: what belongs together under one heading."""
-        return [(str(title), [self[name] for name in names]) for title, names in GROUPS]
+        return [
+            Group(str(title), self._named(names), str(folded), self._named(more))
+            for title, names, folded, more in GROUPS
+        ]
+
+    def _named(self, names: Sequence[str]) -> list[forms.BoundField]:
+        return [self[name] for name in names]
 
     def configuration(self) -> dict[str, Any]:
         """The options that go to the command as they are."""

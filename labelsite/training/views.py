@@ -28,7 +28,7 @@ from labelsite.training.forms import TrainingForm
 from labelsite.training.lineage import lineage_of
 from labelsite.training.measured import measured
 from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
-from labelsite.training.wording import counted, said_all
+from labelsite.training.wording import counted, lost, said_all
 from ml.errors import MisstepError
 from ml.progress import pace
 
@@ -42,17 +42,17 @@ def _runs() -> QuerySet[TrainingRun]:
     return runs.defer("job__spec", "job__result", "snapshot__manifest")
 
 
-def _without_cards() -> QuerySet[TrainingRun]:
-    return _runs().defer("checkpoint__card")
+def _without_cards() -> QuerySet[Any]:
+    """Of a card only what the validation measured and what was counted, as `validation` and `counts`."""
+    card = "checkpoint__card__"
+    runs = _runs().defer("checkpoint__card")
+    return runs.annotate(validation=F(f"{card}metrics__validation"), counts=F(f"{card}counts"))
 
 
 @reviewer_required
 def run_list(request: HtmxHttpRequest) -> HttpResponse:
     """Every training run, the newest first."""
-    # Of a card the list shows what the validation measured.
-    listed = _without_cards().defer("configuration")
-    listed = listed.annotate(validation=F("checkpoint__card__metrics__validation"))
-    page = page_below(listed, request.GET.get("before", ""), PAGE)
+    page = page_below(_without_cards().defer("configuration"), request.GET.get("before", ""), PAGE)
     context = {
         "runs": [(run, measured(run.validation)) for run in page.rows],
         "next_before": page.further,
@@ -102,6 +102,8 @@ def run_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         "job": run.job,
         "settings": said_all(run.configuration),
         "checkpoint": getattr(run, "checkpoint", None),
+        "validation": measured(run.validation),
+        "losses": lost(run.counts),
         "charts": charts([RunCurves(run.name, read_curves(run.job.folder / "progress.jsonl"))]),
         "seconds_left": _seconds_left(run.job),
         "log": tail(run.job.attempt_folder / "log.txt", lines=60),
@@ -135,6 +137,7 @@ def checkpoint(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     lineage = lineage_of(found)
     context = {
         "checkpoint": found,
+        "losses": lost(found.card.get("counts")),
         "counts": counted(found.card.get("counts") or {}),
         "settings": list(flat(dict(said_all(found.card.get("config") or {}))).items()),
         "rule": said_all(found.card.get("label_rule") or {}),

@@ -150,6 +150,11 @@ COUNTS: Mapping[str, Words] = {
     "truncated_alternatives": gettext_lazy("Alternatives beyond the context"),
     "repeated_alternatives": gettext_lazy("Alternatives that repeat a step beside them"),
 }
+# Of these, what did not reach the model though it was labelled: told by itself, and not in a long list alone.
+LOSSES = (
+    "too_long_solutions", "truncated_solutions", "truncated_steps", "truncated_alternatives", "disbelieved_rows",
+    "opinion_unasked_steps",
+)  # fmt: skip
 
 
 def kind_of(objective: str) -> str:
@@ -160,6 +165,12 @@ def kind_of(objective: str) -> str:
 def counted(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     """A card's counts in words."""
     return [(called, count) for _name, called, count in named(counts, COUNTS)]
+
+
+def lost(counts: Mapping[str, int] | None) -> str:
+    """What a card counts as left out or cut off, as one line; empty where nothing was."""
+    counts = counts or {}
+    return listed(counted({name: counts[name] for name in LOSSES if counts.get(name)}))
 
 
 def said(name: str, value: object) -> tuple[str, object]:

@@ -213,3 +213,9 @@ def test_a_new_campaign_may_begin_paused_and_its_job_leads_to_its_settings(brows
     assert (campaign.is_paused, campaign.is_for_everyone) == (is_paused, True)
     page = browser.get(reverse("jobs:detail", args=[job.pk])).content.decode()
     assert f'href="{reverse("campaigns:settings", args=[campaign.pk])}"' in page
+
+
+def test_the_lines_to_look_at_stand_before_the_button_that_imports_them(browser: Client):
+    page = browser.get(upload(browser, content())).content.decode()
+    assert page.index("Line 1") < page.index("Import the whole file")
+    assert f'<a href="{URL}" aria-current="page">' in page

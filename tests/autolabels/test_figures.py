@@ -4,7 +4,8 @@ import pytest
 from django.urls import reverse
 from django.utils import translation
 
-from labelsite.autolabels.templatetags.figures import measure, percent, signed
+from labelsite.autolabels.plots import bar_chart
+from labelsite.autolabels.templatetags.figures import measure, percent, percents, signed
 from tests.autolabels.test_pages import log_in
 from tests.factories import make_estimate_run
 
@@ -14,6 +15,25 @@ def test_two_thirds_are_rounded_up(language):
     with translation.override(language):
         assert (percent(2 / 3), measure(2 / 3), signed(2 / 3)) == ("66.7 %", "0.667", "+0.67")
         assert (percent(1.0), measure(0.9996), signed(-0.005001)) == ("100.0 %", "1.000", "−0.01")
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        ([f"0.{place}" for place in range(10)], 10),
+        # With a sign before it each name is as wide as its bar's place on a narrow page.
+        ([f"−0.{place}" for place in range(10)], 5),
+    ],
+)
+def test_names_under_bars_are_left_out_evenly_where_they_would_touch(names, shown):
+    chart = bar_chart("bars", "Bars", "Some bars.", [(name, 1) for name in names], "", "")
+    assert sum(f">{name}</text>" in chart.svg for name in names) == shown
+    assert len(chart.rows) == 10
+
+
+def test_an_interval_is_one_short_span():
+    assert percents((0.304, 0.589)) == "30.4–58.9 %"
+    assert percents(None) == percents((float("nan"), 1.0)) == "–"
 
 
 @pytest.mark.django_db

@@ -162,3 +162,25 @@ def test_the_list_needs_few_queries(client, django_assert_max_num_queries):
         make_estimate_run()
     with django_assert_max_num_queries(6):
         client.get(reverse("autolabels:list"))
+
+
+def test_a_tree_opens_on_its_problem_and_says_what_its_colours_mean(client, tree):
+    log_in(client, "reviewer")
+    page = client.get(reverse("autolabels:tree", args=[tree.pk]))
+    assert page.context["node"].parent is None
+    text = page.content.decode()
+    for words in ("the way to the answer", "to a right end", "Q, from −1 to 1"):
+        assert words in text
+    asked = client.get(reverse("autolabels:tree", args=[tree.pk]), {"node": 3})
+    assert asked.context["node"].id == 3
+
+
+def test_a_finished_run_shows_what_came_out_before_its_settings(client):
+    log_in(client, "reviewer")
+    run = make_estimate_run(parameters={"rollouts": 8, "temperature": 0.7})
+    make_estimates(make_solution(["One.", "Two."]), [1.0, 0.25], run)
+    page = client.get(reverse("autolabels:run", args=[run.pk])).content.decode()
+    before, settings = page.split("Every setting")
+    assert '<dt>Rollouts</dt><dd class="number">8</dd>' in before
+    assert "Sampling temperature" in settings and "Sampling temperature" not in before
+    assert "<progress" not in page

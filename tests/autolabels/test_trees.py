@@ -1,5 +1,7 @@
 """A search tree is drawn so that it can be read, folded and walked."""
 
+import re
+
 from labelsite.autolabels.plots.tree import spoken, tree_svg
 from labelsite.autolabels.trees import COMFORTABLE, TreeView, parse_toggled, with_toggled
 from tests.autolabels.files import node, small_tree, tree_line
@@ -87,3 +89,22 @@ def test_the_list_of_folded_nodes_survives_nonsense():
     assert parse_toggled("3,x,17,,-1,99999999999") == [3, 17]
     assert with_toggled([3, 17], 3) == "17"
     assert with_toggled([3], 17) == "3,17"
+
+
+def test_an_end_shows_its_final_answer_cut_to_the_box_and_says_all_of_it():
+    data = small_tree()
+    data["nodes"][2]["final_answer"] = "123456789"
+    view = TreeView(data)
+    drawing = tree_svg(view, "/trees/1/", "/trees/1/nodes/0/", [], None)
+    assert ">✓ 12345… · Q 1.00 · n 2<" in drawing
+    assert "✓ 123456789 · Q 1.00" in spoken(view.nodes[2])
+
+
+def test_as_many_right_as_wrong_is_drawn_as_neither():
+    data = small_tree()
+    for place, q_value in enumerate([0.0, 1.0, 0.9, -1.0, -0.1]):
+        data["nodes"][place]["q_value"] = q_value
+    drawing = tree_svg(TreeView(data), "/trees/1/", "/trees/1/nodes/0/", [], None)
+    assert re.findall(r'class="(tree-q[^"]*)"', drawing) == [
+        "tree-q tree-q-even", "tree-q", "tree-q", "tree-q tree-q-bad", "tree-q tree-q-even",
+    ]  # fmt: skip

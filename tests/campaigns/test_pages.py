@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
+from django.utils import timezone
 
 from labelsite.campaigns.forms import CampaignForm
-from labelsite.campaigns.models import Campaign, Task
+from labelsite.campaigns.models import Assignment, Campaign, Task
 from tests.campaigns.leases import claim_next
-from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
+from tests.factories import make_annotation, make_campaign, make_member, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -122,3 +126,65 @@ def test_the_queue_page_goes_on_after_fifty_and_costs_the_same(client, django_as
     seen = [task.pk for task in [*first.context["rows"], *second.context["rows"]]]
     assert len(seen) == len(set(seen)) == 60
     assert second.context["further"] == ""
+
+
+def listed(client, campaign, query: str = "") -> list[str]:
+    page = client.get(f"/campaigns/{campaign.pk}/tasks/{query}")
+    return [task.solution.problem.text for task in page.context["rows"]]
+
+
+def test_the_queue_shows_what_is_open_and_finished_work_only_where_it_is_asked_for(client) -> None:
+    campaign = make_campaign()
+    for place, state in enumerate(["done", "open", "set_aside", "done", "open"]):
+        make_task(campaign, make_solution(problem=f"{place}?"), state=state, priority=-place)
+    make_task(campaign, make_solution(problem="gold?"), kind="gold", gold=[1], state="done")
+    client.force_login(make_user("reviewer"))
+    assert listed(client, campaign) == listed(client, campaign, "?state=whatever") == ["1?", "4?"]
+    assert listed(client, campaign, "?state=done") == ["0?", "3?"]
+    assert listed(client, campaign, "?state=set_aside") == ["2?"]
+    # The items that test people have no state to choose from.
+    assert listed(client, campaign, "?kind=gold") == ["gold?"]
+    page = client.get(f"/campaigns/{campaign.pk}/").content.decode()
+    assert f"/campaigns/{campaign.pk}/tasks/?state=set_aside" in page
+
+
+def test_the_next_page_of_finished_work_is_finished_work_in_the_same_order(client) -> None:
+    campaign = make_campaign()
+    for number in range(110):
+        state = "done" if number % 2 else "open"
+        make_task(campaign, make_solution(problem=f"{number}?"), state=state, priority=number % 5)
+    client.force_login(make_user("reviewer"))
+    address = f"/campaigns/{campaign.pk}/tasks/"
+    first = client.get(address + "?state=done")
+    link = re.search(r'href="(\?[^"]*after=[^"]*)"', first.content.decode())
+    assert link
+    second = client.get(address + unescape(link[1]))
+    rows = [*first.context["rows"], *second.context["rows"]]
+    assert len(rows) == 55 and {task.state for task in rows} == {"done"}
+    assert rows == sorted(rows, key=lambda task: (-task.priority, task.pk))
+    # Nothing of what is finished comes now.
+    assert "Why it comes now" in client.get(address).content.decode()
+    assert "Why it comes now" not in first.content.decode()
+
+
+def test_a_reviewer_s_card_says_how_much_of_a_campaign_is_done_and_an_annotator_s_does_not(client) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    for state in ("done", "open", "set_aside"):
+        make_task(campaign, make_solution(), state=state)
+    make_task(campaign, make_solution(), kind="gold", gold=[1])
+    client.force_login(make_user("reviewer"))
+    assert "1 / 3 solutions done" in client.get("/campaigns/").content.decode()
+    client.force_login(annotator)
+    assert "solutions done" not in client.get("/campaigns/").content.decode()
+
+
+def test_each_bar_of_the_progress_chart_carries_its_count(client) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    for number in range(3):
+        make_annotation(make_task(campaign, make_solution(problem=f"{number}?")), annotator)
+    Assignment.objects.update(heartbeat_at=timezone.now())
+    client.force_login(make_user("reviewer"))
+    page = client.get(f"/campaigns/{campaign.pk}/").content.decode()
+    assert re.findall(r'<text class="value"[^>]*>(\d+)</text>', page) == ["3"]

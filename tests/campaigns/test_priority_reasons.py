@@ -11,6 +11,7 @@ from ml.acquisition import Priority
 
 PRIORITIES = [
     acquisition.convincing_wrong([0.9, 0.9], False),
+    acquisition.convincing_wrong([0.1], False),
     acquisition.convincing_wrong([0.9], True),
     acquisition.convincing_wrong([0.9], None),
     acquisition.uncertainty([0.9, 0.6]),

@@ -49,3 +49,14 @@ def test_the_way_from_a_campaign_to_its_estimates_opens_a_form_without_errors(cl
     form = client.get(found[1])
     assert form.status_code == 200 and form.context["campaign"] == campaign
     assert not form.context["form"].errors and "errorlist" not in form.content.decode()
+
+
+@pytest.mark.parametrize("tab", [*TABS, "annotations:annotate"])
+def test_every_page_of_a_campaign_stands_under_campaigns_in_the_main_navigation(
+    client, campaign, tab
+) -> None:
+    admin = make_user("admin")
+    campaign.memberships.create(user=admin)
+    client.force_login(admin)
+    page = client.get(reverse(tab, args=[campaign.pk])).content.decode()
+    assert f'<a href="{reverse("campaigns:list")}" aria-current="page">' in page

@@ -134,3 +134,22 @@ def test_each_row_of_the_queue_leads_a_reviewer_to_its_task(client, reviewer, ta
     page = client.get(reverse("campaigns:tasks", args=[campaign.pk])).content.decode()
     for task in tasks:
         assert f'href="{reverse("comparison:task", args=[campaign.pk, task.pk])}"' in page
+
+
+def test_a_decision_leads_on_to_the_next_of_the_list_where_that_is_asked(client, reviewer, tasks):
+    address = reverse("comparison:task", args=[tasks[0].campaign_id, tasks[2].pk]) + "?kind=people"
+    answer = client.post(address, {"positions": ["1"], "then": "next"})
+    following = reverse("comparison:task", args=[tasks[0].campaign_id, tasks[3].pk])
+    assert answer.url == f"{following}?kind=people"
+    assert Adjudication.objects.get().task == tasks[2]
+    # A refused decision goes nowhere, and the last of the list has no next.
+    assert client.post(address, {"then": "next"}).status_code == 200
+    last = reverse("comparison:task", args=[tasks[0].campaign_id, tasks[5].pk]) + "?kind=people"
+    assert "go to the next" not in client.get(last).content.decode()
+    assert client.post(last, {"positions": ["1"], "then": "next"}).url == last
+
+
+def test_a_task_that_no_list_led_to_names_none_as_the_way_back(client, reviewer, tasks):
+    address, words = reverse("comparison:task", args=[tasks[0].campaign_id, tasks[0].pk]), "people differ</a>"
+    assert words not in client.get(address).content.decode()
+    assert words in client.get(address + "?kind=people").content.decode()

@@ -85,3 +85,15 @@ def test_random_order_is_the_same_everywhere_and_differs_by_seed():
     ]
     assert order[0] == order[1] != order[2]
     assert order[0] != list(range(50))
+
+
+@pytest.mark.parametrize(
+    ("score", "words"),
+    [
+        (0.0, "wrong answer; the PRM gives it 0.00"),
+        (0.49, "wrong answer; the PRM gives it 0.49"),
+        (0.5, "wrong answer, yet the PRM gives it 0.50"),
+    ],
+)
+def test_only_a_wrong_answer_that_the_prm_believes_is_called_a_contradiction(score, words):
+    assert acquisition.convincing_wrong([score], False).reason == words

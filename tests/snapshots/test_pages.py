@@ -216,3 +216,15 @@ def test_a_refused_freeze_and_a_snapshots_rule_are_said_in_the_readers_language(
     assert said["중립 단계의 취급"] == "라벨 없음" and said["라벨"] == "사람의 라벨"
     english = browser.get(f"{URL}{snapshot.pk}/").context["rule"]
     assert not [name for name, value in english if "_" in name or "_" in str(value)]
+
+
+def test_a_snapshot_leads_an_admin_to_training_with_it_and_a_reviewer_does_not_see_that(
+    browser: Client, campaign: Campaign
+):
+    snapshot = freeze(campaign, "human")
+    link = f"/training/start/?snapshot={snapshot.pk}"
+    page = browser.get(f"{URL}{snapshot.pk}/").content.decode()
+    assert f'href="{link}"' in page and "Save as PRM800K" in page
+    assert browser.get(link).context["form"].initial["snapshot"] == snapshot
+    browser.force_login(make_user(Role.REVIEWER))
+    assert link not in browser.get(f"{URL}{snapshot.pk}/").content.decode()

@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from labelsite.training.forms import TrainingForm
 from labelsite.training.models import TrainingRun
 from tests.training.test_pages import asked, log_in, make_snapshot
 
@@ -51,3 +52,15 @@ def test_a_run_reads_whole_problems_and_steps_by_muon_where_asked(client):
         "a problem with all of its solutions"
         in client.get(reverse("training:run", args=[run.pk])).content.decode()
     )
+
+
+def test_every_field_stands_in_a_group_and_what_is_folded_opens_where_something_was_refused(client):
+    log_in(client, "admin")
+    groups = TrainingForm().groups()
+    shown = [field.name for group in groups for field in [*group.fields, *group.folded]]
+    assert sorted(shown) == sorted(TrainingForm().fields)
+    snapshot = make_snapshot()
+    untouched = client.get(reverse("training:start")).content.decode()
+    refused = client.post(reverse("training:start"), asked(snapshot, head="tokens", objective="value"))
+    assert "<details>" in untouched and "<details open>" not in untouched
+    assert "<details open>" in refused.content.decode()

@@ -116,3 +116,31 @@ def test_a_training_that_nobody_named_is_named_in_the_language_of_whoever_starts
     with translation.override("ko"):
         run = start_training(snapshot, "mixed")
     assert run.name == run.job.title == f"단계 분류기 · 사람과 자동 라벨 · {snapshot.name}"
+
+
+def test_what_was_cut_off_or_left_out_is_told_on_both_pages_and_nothing_where_nothing_was(client):
+    log_in(client, "admin")
+    run = start_training(make_snapshot(), "mixed")
+    lost = {"truncated_steps": 3, "too_long_solutions": 2, "disbelieved_rows": 0}
+    checkpoint = make_checkpoint(run, counts={"train_rows": 80, **lost})
+    pages = [("run", run.pk), ("checkpoint", checkpoint.pk)]
+    told = "Solutions left out for a step beyond the context: 2 · Steps beyond the context: 3</p>"
+    for name, pk in pages:
+        assert told in page_of(client, name, pk).content.decode()
+    checkpoint.card["counts"] = {"train_rows": 80, "truncated_steps": 0}
+    checkpoint.save()
+    for name, pk in pages:
+        assert "Left out or cut off" not in page_of(client, name, pk).content.decode()
+
+
+def test_a_finished_run_and_its_checkpoint_begin_with_what_the_validation_found(client):
+    log_in(client, "admin")
+    run = start_training(make_snapshot(), "mixed")
+    run.job.progress = {"metrics": {"loss": 0.1, "accuracy": 1.0, "labelled_steps_per_second": 900.0}}
+    run.job.save()
+    assert "accuracy on the batch" in text_of(page_of(client, "run", run.pk))
+    checkpoint = make_checkpoint(run, metrics={"validation": {"f1": 0.714, "exact": 0.62, "count": 10}})
+    text = text_of(page_of(client, "run", run.pk))
+    assert "0.714" in text and "62.0 %" in text and "accuracy on the batch" not in text
+    text = text_of(page_of(client, "checkpoint", checkpoint.pk))
+    assert text.index("0.714") < text.index("Score a campaign") < text.index("Objective")

@@ -42,17 +42,18 @@ def bar_chart(
     y_label: str,
     highlight: str = "",
 ) -> Chart:
-    """Counts by category, in the order given; the bar named `highlight` is drawn in the second colour."""
+    """Counts by category, in the order given; the bar named `highlight` is drawn in the colour of what is right."""
     tallest = max([count for _name, count in bars] + [1])
     x, y = frame((0, len(bars) or 1), (0, tallest))
     width = (x.end - x.start) / (len(bars) or 1)
     pieces = [svg.axes(x, y, x_label, y_label, x_ticks=())]
-    # Names that would touch each other are left out evenly; the table below has them all.
+    # Names that would touch each other are left out evenly; the table below has them all. A letter of the type that a
+    # narrow page sets is 11 wide, or nearly so.
     every = max(
-        1, -(-max((len(word) for word, _count in bars), default=1) * 7 * len(bars) // int(x.end - x.start))
+        1, -(-max((len(word) for word, _count in bars), default=1) * 11 * len(bars) // int(x.end - x.start))
     )
     for number, (word, count) in enumerate(bars):
-        css = "plot-bar plot-b" if word == highlight else "plot-bar plot-a"
+        css = "plot-bar plot-c" if word == highlight else "plot-bar plot-a"
         top, left = y(count), x(number)
         pieces.append(
             svg.rectangle(left + width * 0.1, top, width * 0.8, y.start - top, css, f"{word}: {count}")

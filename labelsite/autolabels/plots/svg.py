@@ -59,13 +59,23 @@ def plain(value: float) -> str:
 
 
 def drawing(
-    name: str, width: float, height: float, title: str, description: str, body: Iterable[SafeString]
+    name: str,
+    width: float,
+    height: float,
+    title: str,
+    description: str,
+    body: Iterable[SafeString],
+    css: str = "",
 ) -> SafeString:
-    """The outer element. `name` must be unique on its page: the title and description are found by it."""
+    """The outer element. `name` must be unique on its page: the title and description are found by it.
+
+    `css` is a further class. A drawing has its natural size unless the style sheet stretches it.
+    """
     return format_html(
-        '<svg class="plot" viewBox="0 0 {} {}" role="img" aria-labelledby="{}-title {}-description">'
+        '<svg class="{}" width="{}" viewBox="0 0 {} {}" role="img" aria-labelledby="{}-title {}-description">'
         '<title id="{}-title">{}</title><desc id="{}-description">{}</desc>{}</svg>',
-        plain(width), plain(height), name, name, name, title, name, description, together(body),
+        f"plot {css}".rstrip(), plain(width), plain(width), plain(height), name, name,
+        name, title, name, description, together(body),
     )  # fmt: skip
 
 
@@ -128,6 +138,6 @@ def axes(
             below,
             line(x.start, y.start, x.end, y.start, "plot-axis"),
             text(middle, y.start + 37, x_label, "plot-label"),
-            text(x.start - 34, y.end - 11, y_label, "plot-label", "start"),
+            text(x.start - 34, y.end - 16, y_label, "plot-label", "start"),
         ]
     )

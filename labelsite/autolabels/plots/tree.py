@@ -91,7 +91,7 @@ def _box(
         label=spoken(node),
         x=x, y=y, width=WIDTH, height=HEIGHT, bar=_bar(node, lowest_q, x, y), tx=x + 14, ty=y + 17, ny=y + 34,
         words=Truncator(_title(node)).chars(22),
-        number=_numbers(node),
+        number=_numbers(node, most=6),
     )  # fmt: skip
     return svg.together([box, _toggle(node, address, toggled, x, y)]) if node.children else box
 
@@ -138,7 +138,8 @@ def _bar(node: TreeNode, lowest_q: float, x: float, y: float) -> SafeString:
         return SafeString("")
     share = max(0.05, min(1.0, (q - lowest_q) / (1 - lowest_q)))
     tall = (HEIGHT - 10) * share
-    css = "tree-q tree-q-bad" if share < 0.5 else "tree-q"
+    # About as many right as wrong says neither.
+    css = "tree-q" if share > 0.6 else "tree-q tree-q-even" if share >= 0.4 else "tree-q tree-q-bad"
     return svg.rectangle(x + 5, y + 5 + (HEIGHT - 10) - tall, 4, tall, css)
 
 
@@ -146,9 +147,11 @@ def _title(node: TreeNode) -> str:
     return _("the problem") if node.parent is None else node.title
 
 
-def _numbers(node: TreeNode) -> str:
+def _numbers(node: TreeNode, most: int = 60) -> str:
+    """How it ends, Q and visits; of an end's final answer `most` signs, which is what a box has room for."""
     q = node.facts.get("q_value")
-    parts = [SIGNS.get(node.facts.get("terminal") or "", "")]
+    answer = Truncator(str(node.facts.get("final_answer") or "")).chars(most)
+    parts = [f"{SIGNS.get(node.facts.get('terminal') or '', '')} {answer}".strip()]
     if node.facts.get("pruned"):
         parts.append(_("pruned"))
     parts.append(f"Q {q:.2f}".replace("-", "−") if q is not None else "Q –")

@@ -38,6 +38,15 @@ def percent(value: float | None) -> str:
 
 
 @register.filter
+def percents(ends: Sequence[float] | None) -> str:
+    """An interval of shares: (0.304, 0.589) -> 30.4–58.9 %"""
+    low, high = ends or (None, None)
+    if not _is_known(low) or not _is_known(high) or low is None or high is None:
+        return UNKNOWN
+    return f"{_written(100 * low, 1)}–{_written(100 * high, 1)} %"
+
+
+@register.filter
 def measure(value: float | None) -> str:
     """A coefficient with three decimals."""
     return _written(value, 3) if _is_known(value) and value is not None else UNKNOWN
