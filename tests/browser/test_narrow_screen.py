@@ -34,10 +34,11 @@ def test_a_line_of_the_history_shows_all_that_it_holds(phone: Watched) -> None:
 
 def test_a_fact_has_more_room_than_its_name(phone: Watched) -> None:
     admin = make_user("admin")
-    job = make_job(title="Train", error="the disk is full", created_by=admin)
+    job = make_job(result={"solutions_of_training_problems": 3})
     phone.log_in(admin.username)
     phone.go(f"/jobs/{job.pk}/")
-    name, value = (max(phone.page.locator(f".facts {tag}").evaluate_all(WIDTHS)) for tag in ("dt", "dd"))
+    facts = phone.page.locator(".facts", has_text="Solutions of problems that the model was")
+    name, value = (max(facts.locator(tag).evaluate_all(WIDTHS)) for tag in ("dt", "dd"))
     assert value > name
 
 
