@@ -19,7 +19,7 @@ from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation, FinishReason, first_mistake_sql
 from labelsite.annotations.services import verdict_of
 from labelsite.asked import page_below
-from labelsite.campaigns.models import TaskKind
+from labelsite.campaigns.models import Exposure, TaskKind
 
 PAGE = 25
 
@@ -107,7 +107,7 @@ def _entry(annotation: Annotation, is_newest: bool) -> Entry:
         gold=gold_text(task.gold) if told and task.gold else "",
         gold_agrees=verdict_of(annotation) in task.gold if told and task.gold else None,
         can_edit=is_newest or (campaign.allows_editing and task.kind == TaskKind.WORK),
-        can_look=annotation.exposure == "after" and task.kind == TaskKind.WORK,
+        can_look=annotation.exposure == Exposure.AFTER and task.kind == TaskKind.WORK,
     )
 
 

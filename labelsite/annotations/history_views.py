@@ -16,8 +16,8 @@ from labelsite.annotations import quality as gold_quality
 from labelsite.annotations.json_requests import Body, json_post, uuid_in, whole_in
 from labelsite.annotations.models import Annotation
 from labelsite.annotations.page import page_configuration
-from labelsite.annotations.payload import machine_labels, revision_payload
-from labelsite.campaigns.models import Campaign
+from labelsite.annotations.payload import machine_labels, revision_payload, submitted
+from labelsite.campaigns.models import Campaign, Exposure
 from labelsite.problems.models import Step
 
 
@@ -44,7 +44,7 @@ def revise(request: HttpRequest, body: Body, pk: int) -> dict[str, Any]:
     new = services.revise(
         annotation, whole_in(body, "revision"), uuid_in(body, "key"), body.get("judgement", {})
     )
-    return {"annotation": new.pk, "revision": new.revision, "second_look": new.exposure == "after"}
+    return submitted(new)
 
 
 @never_cache
@@ -73,18 +73,17 @@ def second_look(request: HttpRequest, pk: int) -> HttpResponse:
     advance never spoils a blind label.
     """
     annotation = own_annotation_or_404(request, pk)
-    if request.method == "POST" and not services.reveal(annotation):
+    if annotation.exposure == Exposure.NEVER:
         raise Http404
+    if request.method == "POST":
+        services.reveal(annotation)
     annotation.refresh_from_db(fields=["changed_after_reveal"])
-    seen = annotation.exposure == "before" or annotation.changed_after_reveal is not None
     context: dict[str, Any] = {
         "annotation": annotation,
-        "seen": seen,
+        "seen": annotation.has_seen_machines,
         "verdict": history.verdict_text(annotation),
     }
-    if annotation.exposure == "never":
-        raise Http404
-    if seen:
+    if annotation.has_seen_machines:
         context |= {"rows": _rows(annotation), "can_edit": services.may_revise(annotation)}
     return render(request, "annotations/second_look.html", context)
 

@@ -131,6 +131,11 @@ class Annotation(models.Model):
         own = len(self.extra.get("written", ())) if self.finish_reason == FinishReason.SOLUTION else 0
         return len(self.trajectory) - own if own else None
 
+    @property
+    def has_seen_machines(self) -> bool:
+        """Whether the person has seen what machines say of the steps: from the start, or by uncovering it."""
+        return self.exposure == Exposure.BEFORE or self.changed_after_reveal is not None
+
 
 class StepRating(models.Model):
     """What the person said of one option: -1, 0, +1, or null with `flagged` ("?": cannot say)."""

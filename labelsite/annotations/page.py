@@ -10,9 +10,15 @@ from django.utils.translation import gettext as _
 from labelsite.accounts.keymap import ACTIONS, bindings, keys_of
 from labelsite.accounts.models import User
 from labelsite.annotations.history import last_one
-from labelsite.campaigns.models import Campaign, Exposure
+from labelsite.campaigns.models import Campaign, Exposure, Protocol
 
 HEARTBEAT_SECONDS = 60
+# The actions that a protocol does not have: the page's list of keys leaves them out.
+_WITHOUT: dict[str, set[str]] = {
+    Protocol.FIRST_MISTAKE: {"mark", "no_mistake", "write"},
+    Protocol.INDEX_ONLY: {"bad", "neutral", "good", "unsure", "write"},
+    Protocol.EVERY_OPTION: {"unsure", "mark", "no_mistake"},
+}
 
 
 def page_configuration(user: User, campaign: Campaign) -> dict[str, Any]:
@@ -25,7 +31,11 @@ def page_configuration(user: User, campaign: Campaign) -> dict[str, Any]:
         "last": _last(user, campaign),
         "bindings": bindings(user),
         "keys": keys_of(user),
-        "actions": [{"name": name, "label": str(action.label)} for name, action in ACTIONS.items()],
+        "actions": [
+            {"name": name, "label": str(action.label)}
+            for name, action in ACTIONS.items()
+            if name not in _WITHOUT[campaign.protocol]
+        ],
         "urls": {
             "page": reverse("annotations:annotate", args=[campaign.pk]),
             "edit": reverse("annotations:edit", args=[0]),
@@ -59,6 +69,7 @@ def words() -> dict[str, str]:
         "good": _("great"),
         "unsure": _("cannot say"),
         "markHere": _("First mistake is here"),
+        "noMistake": _("No mistake in the solution"),
         "nowStep": _("Step {n} of {total}"),
         "nowAlternative": _("Alternative {n} of step {step}"),
         "needAll": _("Find the first mistake, or rate all steps."),

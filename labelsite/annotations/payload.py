@@ -63,8 +63,7 @@ def task_payload(campaign: Campaign, annotator: int, assignment: int) -> dict[st
 def revision_payload(campaign: Campaign, annotation: Annotation) -> dict[str, Any]:
     """A finished annotation opened again; machine labels only if the person has seen them already."""
     row = _BY_TASK.rows(annotator=annotation.annotator_id, task=annotation.task_id)[0]
-    seen = annotation.exposure == Exposure.BEFORE or annotation.changed_after_reveal is not None
-    payload = _payload(campaign, row, sees_machine=seen)
+    payload = _payload(campaign, row, sees_machine=annotation.has_seen_machines)
     return payload | {
         "draft": draft_of(annotation),
         "annotation": annotation.pk,
@@ -109,6 +108,15 @@ def next_payload(campaign: int, user: User, besides: int | None = None) -> dict[
         if isinstance(found, NothingLeft)
         else task_payload(desk.campaign, user.pk, found)
     )
+
+
+def submitted(annotation: Annotation) -> dict[str, Any]:
+    """What the page is told of a judgement that stands now."""
+    return {
+        "annotation": annotation.pk,
+        "revision": annotation.revision,
+        "second_look": annotation.exposure == Exposure.AFTER,
+    }
 
 
 def nothing_payload(nothing: NothingLeft) -> dict[str, Any]:

@@ -269,11 +269,7 @@ def revise(
     return new
 
 
-def reveal(annotation: Annotation) -> bool:
-    """Notes that the person now sees the machines' labels; False where the campaign never shows them."""
-    if annotation.exposure == Exposure.BEFORE:
-        return True
-    if annotation.exposure != Exposure.AFTER:
-        return False
-    Annotation.objects.filter(pk=annotation.pk, changed_after_reveal=None).update(changed_after_reveal=False)
-    return True
+def reveal(annotation: Annotation) -> None:
+    """Notes that the person now sees the machines' labels, where they were covered until now."""
+    covered = Annotation.objects.filter(pk=annotation.pk, exposure=Exposure.AFTER, changed_after_reveal=None)
+    covered.update(changed_after_reveal=False)

@@ -14,7 +14,7 @@ from labelsite.accounts.access import person
 from labelsite.annotations import services
 from labelsite.annotations.json_requests import Body, json_post, uuid_in, whole_in
 from labelsite.annotations.page import page_configuration
-from labelsite.annotations.payload import next_payload
+from labelsite.annotations.payload import next_payload, submitted
 from labelsite.campaigns import queue
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Campaign
@@ -76,8 +76,4 @@ def submit(request: HttpRequest, body: Body, assignment_id: int) -> dict[str, An
         body.get("judgement", {}),
         annotator=person(request).pk,
     )
-    return {
-        "annotation": annotation.pk,
-        "revision": annotation.revision,
-        "second_look": annotation.exposure == "after",
-    }
+    return submitted(annotation)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from labelsite.campaigns.models import Protocol
 from tests.factories import make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
@@ -15,3 +16,30 @@ def test_the_page_opens_with_the_first_task_in_it(client) -> None:
     response = client.get(f"/annotate/{campaign.pk}/")
     assert response.status_code == 200
     assert "What is 1 + 1?" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "has", "lacks"),
+    [
+        (Protocol.FIRST_MISTAKE, {"bad", "unsure"}, {"mark", "no_mistake", "write"}),
+        (Protocol.INDEX_ONLY, {"mark", "no_mistake"}, {"bad", "neutral", "good", "unsure", "write"}),
+        (Protocol.EVERY_OPTION, {"bad", "write"}, {"unsure", "mark", "no_mistake"}),
+    ],
+)
+def test_the_list_of_keys_names_only_what_the_protocol_has(client, protocol, has, lacks) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator], protocol=protocol)
+    client.force_login(annotator)
+    configuration = client.get(f"/annotate/{campaign.pk}/").context["configuration"]
+    named = {action["name"] for action in configuration["actions"]}
+    assert has | {"next", "undo", "submit", "help"} <= named and not named & lacks
+
+
+def test_the_chart_of_ratings_stands_beside_a_task_only_where_steps_are_rated(client) -> None:
+    annotator = make_user()
+    client.force_login(annotator)
+    for protocol in Protocol.values:
+        campaign = make_campaign(members=[annotator], name=protocol, protocol=protocol)
+        page = client.get(f"/annotate/{campaign.pk}/").content.decode()
+        assert ("Ask in this order" in page) is (protocol != Protocol.INDEX_ONLY)
+        assert ("Mark the first step that is wrong" in page) is (protocol == Protocol.INDEX_ONLY)

@@ -38,11 +38,11 @@ def test_what_was_submitted_is_told_until_the_first_key_on_the_next_task(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
     first_one_submitted(watched, annotator, campaign)
-    watched.page.wait_for_selector("#toast:has-text('Submitted.')")
+    watched.page.wait_for_selector("#passing:has-text('Submitted.')")
     watched.press("3")
-    assert watched.page.inner_text("#toast") == ""
-    assert watched.page.is_hidden("#toast")
-    assert watched.page.get_attribute("#toast", "role") == "status"
+    assert watched.page.inner_text("#passing") == ""
+    assert watched.page.is_hidden("#passing")
+    assert watched.page.get_attribute("#passing", "role") == "status"
 
 
 def test_a_tap_beside_the_notice_takes_it_away_and_the_second_look_stays_at_its_key(watched: Watched) -> None:
@@ -52,9 +52,9 @@ def test_a_tap_beside_the_notice_takes_it_away_and_the_second_look_stays_at_its_
         make_task(campaign, make_solution(["One.", "Two."], problem=f"Problem {number}?"))
     watched.page.set_viewport_size(PHONE)
     first_one_submitted(watched, annotator, campaign)
-    watched.page.wait_for_selector("#toast a")
+    watched.page.wait_for_selector("#passing a")
     watched.page.click("#more summary")
-    assert watched.page.is_hidden("#toast")
+    assert watched.page.is_hidden("#passing")
     watched.press("v")
     watched.page.wait_for_url("**/second-look/")
 
@@ -66,9 +66,9 @@ def test_a_notice_goes_by_itself_after_some_seconds(
     watched.page.clock.install()
     watched.annotate(campaign)
     watched.press("3 3 Enter")
-    watched.page.wait_for_selector("#toast:has-text('Submitted.')")
+    watched.page.wait_for_selector("#passing:has-text('Submitted.')")
     watched.page.clock.fast_forward(9000)
-    watched.page.wait_for_selector("#toast", state="hidden")
+    watched.page.wait_for_selector("#passing", state="hidden")
 
 
 def test_an_undone_submission_is_called_undone_and_no_longer_submitted(
@@ -77,8 +77,8 @@ def test_an_undone_submission_is_called_undone_and_no_longer_submitted(
     first_one_submitted(watched, annotator, campaign)
     watched.press("u")
     watched.page.wait_for_selector("#revising:not([hidden])")
-    watched.page.wait_for_selector("#toast:has-text('Undone.')")
-    assert "Submitted" not in watched.page.inner_text("#toast")
+    watched.page.wait_for_selector("#passing:has-text('Undone.')")
+    assert "Submitted" not in watched.page.inner_text("#passing")
 
 
 def test_an_undone_rating_is_told_to_a_screen_reader(
@@ -109,7 +109,7 @@ def test_undo_clears_the_ratings_of_a_restored_draft_the_last_one_first(
     reload(watched)
     assert watched.ratings()[0] == ""
     watched.press("u")
-    watched.page.wait_for_selector("#toast:has-text('There is nothing to undo.')")
+    watched.page.wait_for_selector("#passing:has-text('There is nothing to undo.')")
 
 
 def test_undo_takes_back_the_mark_of_a_restored_draft(watched: Watched) -> None:

@@ -53,11 +53,11 @@ async function open(received) {
 /** Puts a task on the page from its beginning. */
 function show(opened) {
   clear();
-  notices.taskLeft();
   isLost = false;
   task = opened;
   keepAddress(urls, opened.payload);
   view.draw(task.work);
+  notices.taskLeft();
   timer.lap();
   refresh(false);
   scrollTo({ top: 0, behavior: "instant" });
@@ -65,9 +65,9 @@ function show(opened) {
 
 /** Says why there is no task; where that lasts only a moment, asks again unless something was opened meanwhile. */
 function nothing(found) {
-  notices.taskLeft();
   keepAddress(urls, null);
   view.nothing(found);
+  notices.taskLeft();
   if (found.reason === "busy") askSoon();
 }
 

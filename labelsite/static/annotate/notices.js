@@ -24,15 +24,20 @@ export function tellFromLastPage(notices) {
   }
 }
 
+/** Without a task there is no action bar, and nothing that could be covered. */
+function placeOfPassing() {
+  return byId(byId("actions").hidden ? "toast" : "passing");
+}
+
 export class Notices {
   constructor({ words, urls, keys }) {
     this.words = words;
     this.urls = urls;
     this.keys = keys;
-    this.isPassing = false;
+    this.place = null; // the element in which something stands that only just happened
     this.clock = 0;
     // A tap anywhere else goes on with the work; one on the notice itself wants what stands in it.
-    document.addEventListener("pointerdown", (event) => { if (!byId("toast").contains(event.target)) this.seen(); });
+    document.addEventListener("pointerdown", (event) => { if (!this.place?.contains(event.target)) this.seen(); });
   }
 
   /** Where the work is: saved, saving, offline …; `seconds` until the next try. */
@@ -51,32 +56,38 @@ export class Notices {
    * is put into a live region that it knows already.
    */
   toast(text, ...nodes) {
-    clearTimeout(this.clock);
-    this.isPassing = false;
+    if (this.place === byId("toast")) this.seen();
     byId("toast").replaceChildren(...[text, ...nodes].filter(Boolean));
   }
 
-  /** What just happened: it covers what lies below it only until the work goes on, or for some seconds. */
+  /** What just happened stands in the action bar, where it covers no step, until the work goes on or for some seconds. */
   passing(text, ...nodes) {
-    this.toast(text, ...nodes);
-    this.isPassing = true;
+    this.seen();
+    this.place = placeOfPassing();
+    this.place.replaceChildren(text, ...nodes);
     this.clock = setTimeout(() => this.timeUp(), PASSING_SECONDS * 1000);
   }
 
   /** Nothing is taken away under somebody's focus or pointer. */
   timeUp() {
-    if (byId("toast").matches(":hover, :focus-within")) this.clock = setTimeout(() => this.timeUp(), 1000);
+    if (this.place.matches(":hover, :focus-within")) this.clock = setTimeout(() => this.timeUp(), 1000);
     else this.seen();
   }
 
   /** Somebody goes on, and needs no telling any more of what just happened. */
   seen() {
-    if (this.isPassing) this.toast("");
+    clearTimeout(this.clock);
+    this.place?.replaceChildren();
+    this.place = null;
   }
 
-  /** What was said of the task before says nothing of the next one. */
+  /** What was said of the task before says nothing of the next one; what just happened comes along. */
   taskLeft() {
-    if (!this.isPassing) this.toast("");
+    if (this.place !== byId("toast")) this.toast("");
+    if (!this.place || this.place === placeOfPassing()) return;
+    const told = [...this.place.childNodes];
+    this.place = placeOfPassing();
+    this.place.replaceChildren(...told);
   }
 
   /** The hold on the task ended: what that means, and the way on. */

@@ -2,6 +2,7 @@
 import { render } from "../math.js";
 import { codeBlock, splitCode } from "../code.js";
 import { byId, fill, keyName, make, show } from "./elements.js";
+import { isBehindProblem, watchProblem } from "./problem.js";
 import { Texts, formatted } from "./texts.js";
 
 export const RATINGS = [
@@ -21,11 +22,13 @@ export class View {
     this.texts = new Texts();
     for (const hint of document.querySelectorAll("kbd[data-key]")) hint.textContent = keyName(this.keys[hint.dataset.key]);
     byId("thumbs").replaceChildren(...this.thumbs());
+    watchProblem();
   }
 
   thumbs() {
     if (this.protocol === "index_only") {
-      return [make("button", { type: "button", className: "button rate mark", "data-action": "mark" }, this.words.markHere)];
+      return [["mark", this.words.markHere], ["no_mistake", this.words.noMistake]].map(([action, word]) =>
+        make("button", { type: "button", className: `button rate ${action}`, "data-action": action, "aria-pressed": "false" }, word));
     }
     return [...RATINGS, UNSURE].map((rating) => this.rateButton(rating, null));
   }
@@ -165,8 +168,7 @@ export class View {
     const missing = work.missing();
     byId("submit").setAttribute("aria-disabled", String(Boolean(missing)));
     byId("state").textContent = this.stateLine(work, missing);
-    byId("no-mistake").setAttribute("aria-pressed", String(work.first === -1));
-    show(byId("no-mistake-line"), this.protocol === "index_only");
+    byId("no-mistake")?.setAttribute("aria-pressed", String(work.first === -1));
     show(byId("reason-line"), work.asksReason && mistake !== null);
     show(byId("write-box"), work.mayWrite());
     this.updateWritten(work);
@@ -197,7 +199,10 @@ export class View {
     const current = work.current();
     const entry = current ? work.entry(current.id) : null;
     for (const button of byId("thumbs").children) {
-      const rating = [...RATINGS, UNSURE].find((candidate) => candidate.action === button.dataset.action);
+      const { action } = button.dataset;
+      if (action === "mark") button.setAttribute("aria-pressed", String(Boolean(current) && work.first === current.position));
+      if (action === "no_mistake") button.setAttribute("aria-pressed", String(work.first === -1));
+      const rating = [...RATINGS, UNSURE].find((candidate) => candidate.action === action);
       if (rating) button.setAttribute("aria-pressed", String(Boolean(entry) && (rating.value === null ? entry.flagged : entry.rating === rating.value)));
       if (rating?.value === null) show(button, Boolean(current) && !current.chosen && this.protocol === "first_mistake");
     }
@@ -232,8 +237,12 @@ export class View {
     return fill(this.words.nowAlternative, { n: number, step: option.position + 1 });
   }
 
-  /** Keeps the current step in sight, above the action bar. */
+  /** Keeps the current step in sight, between the problem and the action bar. */
   reveal(work) {
-    this.rows.get(work.cursor)?.scrollIntoView({ block: "nearest", behavior: "instant" });
+    const row = this.rows.get(work.cursor);
+    row?.scrollIntoView({ block: "nearest", behavior: "instant" });
+    // A step taller than the room for it is met at its beginning, also on the way back up, and then left where it is.
+    if (row && row !== this.met && isBehindProblem(row)) row.scrollIntoView({ block: "start", behavior: "instant" });
+    this.met = row;
   }
 }
