@@ -20,9 +20,9 @@ from ml.prm.card import begun_card
 from ml.prm.checkpoint import PROBLEMS, publish
 from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group, refuse_missing_device
-from ml.prm.examples import examples_from
 from ml.prm.frozen import halve, restore
 from ml.prm.identity import fingerprint_of
+from ml.prm.long_records import fitting_examples
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
 from ml.prm.out_folder import partial_of, refuse_occupied, refuse_overtaken, states_of, writing_alone
 from ml.prm.packing import BLOCK_DEVICES
@@ -120,8 +120,9 @@ def _validation(ready: Prepared, model: ProcessRewardModel, card: dict[str, Any]
     request, settings, tokenizer = ready.request, ready.settings, ready.base.tokenizer
     if not settings.validate_every:
         return None
-    fitting = [row for row in ready.rows if not tokenizer.is_too_long(row.problem, row.steps)]
-    examples = examples_from(fitting, tokenizer, request.rule, example_settings(request), Counter())
+    examples, _ = fitting_examples(
+        ready.rows, tokenizer, request.rule, example_settings(request), "drop", Counter()
+    )
     validation = Validation(model, tokenizer, card, ready.rows, examples, settings)
     if not validation.has_something:
         raise MisstepError(

@@ -52,8 +52,8 @@ def plain_logits(tokenizer, step: str) -> tuple[torch.Tensor, torch.Tensor, int]
     the opening's; by transformers' own forward. What closes a step is given and not a word."""
     policy = AutoModelForCausalLM.from_pretrained(shipped_folder(), dtype=torch.float32)
     given, opening = tokenizer.problem(PROBLEM), tokenizer.step(OPENING)
-    came = torch.tensor(opening + tokenizer.step(step))
-    logits = policy(torch.tensor([given + came.tolist()])).logits[0, len(given) - 1 : -1]
+    came = torch.tensor([*opening, *tokenizer.step(step)])
+    logits = policy(torch.tensor([[*given, *came.tolist()]])).logits[0, len(given) - 1 : -1]
     words = [k for k in range(len(came)) if k not in (len(opening) - 1, len(came) - 1)]
     return logits[words], came[words], len(opening) - 1
 
