@@ -85,6 +85,16 @@ def newest_fingerprint(folder: Path) -> str | None:
     return None if newest is None else str(_body(newest)["fingerprint"])
 
 
+def said_by_newest(folder: Path) -> dict[str, Any] | None:
+    """What the newest state says of its run, before its tensors are verified: all states of a folder are of one run."""
+    for path in sorted(folder.glob("step-*"), reverse=True):
+        try:
+            return _body(path)
+        except (OSError, ValueError):
+            continue
+    return None
+
+
 def _newest_state(folder: Path) -> Path | None:
     return next((path for path in sorted(folder.glob("step-*"), reverse=True) if is_sealed(path)), None)
 

@@ -12,7 +12,7 @@ from ml.prm.bases import Base, open_base
 from ml.prm.checkpoint import problems_taught
 from ml.prm.distributed import Group
 from ml.prm.example import Example
-from ml.prm.identity import as_begun
+from ml.prm.identity import as_begun, refuse_other_command
 from ml.prm.long_records import fitting_examples
 from ml.prm.out_folder import states_of
 from ml.prm.problem_trees import by_problem
@@ -51,21 +51,21 @@ class Prepared:
 def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
     """Raises MisstepError for labels, a base or records that no run could be made from."""
     request = with_rule(request, snapshot.manifest)
-    learned, validation = _labelled(snapshot, request)
     refuse_lost_neutrals(request.rule, request.examples.outputs)
     if request.second_opinion:
         refuse_useless(request.rule)
         # Read once: whatever becomes of that folder later, the card names what was asked.
         request = replace(request, opinion_said=request.second_opinion.on_card())
+    settings = replace(request.training, language_weight=language_weight(request))
+    refuse_other_command(states_of(request.out), snapshot.sha256, request, settings)
+    learned, validation = _labelled(snapshot, request)
     base = _opened(learned, request, group)
     # Read now: those folders may be gone when this run ends.
     taught = problems_taught((problem_hash(row.problem) for row in learned), earlier_models(request))
     counts: Counter[str] = Counter()
     learned = _believed(learned, snapshot, request, group, counts)
     examples = _examples(_drained(learned), base, request, counts)
-    settings = replace(
-        request.training, steps=_steps(request, examples), language_weight=language_weight(request)
-    )
+    settings = replace(settings, steps=_steps(request, examples))
     settings = _begun(request, snapshot.sha256, settings, group)
     return Prepared(request, examples, validation, settings, counts, base, taught)
 

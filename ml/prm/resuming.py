@@ -35,10 +35,12 @@ class Run:
 @dataclass(frozen=True)
 class Mark:
     """What makes a run this one. fingerprint: its settings and data. base: what `base_facts` found, which the
-    settings alone do not say: a base's name stays when what stands behind it changes."""
+    settings alone do not say: a base's name stays when what stands behind it changes. asked: the fingerprint without
+    what examples have to be made for (see `identity.asked_of`)."""
 
     fingerprint: str = ""
     base: Mapping[str, Any] = field(default_factory=dict)
+    asked: str = ""
 
 
 def base_facts(
@@ -85,6 +87,7 @@ def _state(model: ProcessRewardModel, optimizers: Optimizers, run: Run, mark: Ma
     body = {
         "history": run.history,
         "fingerprint": mark.fingerprint,
+        "asked": mark.asked,
         "base": dict(mark.base),
         "seconds": run.earlier_seconds + run.seconds,
     }
@@ -126,12 +129,17 @@ def resumed(
     return Run(state.step, list(state.body["history"]), float(state.body["seconds"]))
 
 
+def other_settings(folder: Path | None) -> MisstepError:
+    """What is said where the states of a folder are of another command."""
+    return MisstepError(
+        f"{folder} holds states of a run with other settings or data, expected the same command;"
+        " remove the folder to start anew"
+    )
+
+
 def _refuse_another(state: TrainingState, folder: Path | None, mark: Mark) -> None:
     if state.body["fingerprint"] != mark.fingerprint:
-        raise MisstepError(
-            f"{folder} holds states of a run with other settings or data, expected the same command;"
-            " remove the folder to start anew"
-        )
+        raise other_settings(folder)
     base = state.body.get("base", mark.base)
     other = sorted(name for name in {*base, *mark.base} if base.get(name) != mark.base.get(name))
     if other:

@@ -21,7 +21,7 @@ from ml.prm.checkpoint import PROBLEMS, publish
 from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group, refuse_missing_device
 from ml.prm.frozen import halve, restore
-from ml.prm.identity import fingerprint_of
+from ml.prm.identity import asked_of, fingerprint_of
 from ml.prm.long_records import fitting_examples
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
 from ml.prm.out_folder import partial_of, refuse_occupied, refuse_overtaken, states_of, writing_alone
@@ -53,7 +53,9 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     model = _model_for(ready, group)
     # Before anything is halved or split: how many processes train makes no other run.
     mark = Mark(
-        fingerprint_of(snapshot.sha256, request, settings), base_facts(base.origin, base.tokenizer, model)
+        fingerprint_of(snapshot.sha256, request, settings),
+        base_facts(base.origin, base.tokenizer, model),
+        asked_of(snapshot.sha256, request, settings),
     )
     skeleton = _placed(model, request, group)
     card = begun_card(ready, snapshot, group)

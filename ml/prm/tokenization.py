@@ -19,7 +19,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 
 from ml.errors import MisstepError
 from ml.pocket import tokenizer as pocket
-from ml.prm.tokens import Tokens, compact
+from ml.prm.tokens import Tokens, compact, remember
 
 PAD = "<pad>"
 # Tokens of problem and solution that a model of the pocket family reads.
@@ -28,10 +28,8 @@ POCKET_CONTEXT = 1024
 STEPS_KEPT = 2**16
 # Problems likewise: their solutions stand side by side in most files.
 PROBLEMS_KEPT = 2**13
-# Texts that are counted at once.
+# Texts that are tokenised at once.
 TEXTS_AT_ONCE = 1024
-
-
 # How tokenizers write the tokens that are no text.
 SPECIAL = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
 
@@ -114,10 +112,10 @@ class StepTokenizer:
                 learned(text, ids)
 
     def _learned_problem(self, text: str, ids: list[int]) -> Tokens:
-        return _remember(self._problems, text, compact(self._as_problem(ids)), PROBLEMS_KEPT)
+        return remember(self._problems, text, compact(self._as_problem(ids)), PROBLEMS_KEPT)
 
     def _learned_step(self, text: str, ids: list[int]) -> Tokens:
-        return _remember(self._steps, text, compact(self._as_step(ids)), STEPS_KEPT)
+        return remember(self._steps, text, compact(self._as_step(ids)), STEPS_KEPT)
 
     def _as_problem(self, ids: list[int]) -> list[int]:
         """A problem's own tokens with what the layout puts around them."""
@@ -215,14 +213,6 @@ class StepTokenizer:
         """Write the tokenizer's own files and the layout."""
         self.tokenizer.save_pretrained(str(folder))
         (folder / "steps.json").write_text(json.dumps(asdict(self.layout), indent=2) + "\n", encoding="utf-8")
-
-
-def _remember(known: dict[str, Tokens], text: str, tokens: Tokens, most: int) -> Tokens:
-    """Keep a text's tokens; the oldest text's make room for it."""
-    if len(known) >= most:
-        del known[next(iter(known))]
-    known[text] = tokens
-    return tokens
 
 
 def layout_of(said: Any, path: Path) -> Layout:
