@@ -15,6 +15,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,8 @@ def read_problem_hashes(path: Path) -> frozenset[str]:
     return frozenset(path.read_text(encoding="utf-8").split()) if path.is_file() else frozenset()
 
 
+# A problem's solutions stand side by side, and each of them asks.
+@lru_cache(maxsize=256)
 def problem_hash(text: str) -> str:
     """Sixteen hexadecimal digits that name a problem by its normalised text, and those that look alike in it."""
     return hashlib.sha256(normalise_problem(text).encode()).hexdigest()[:16]
@@ -171,22 +175,15 @@ def _write_parts(
 ) -> dict[str, Any]:
     parts: list[dict[str, Any]] = []
     counts = {"rows": 0, "steps": 0, "labelled_steps": 0, **dict.fromkeys(SPLITS, 0)}
-    pending: list[str] = []
-    for number, row in enumerate(rows, start=1):
-        complaint = complaint_about(row)
-        if complaint:
-            raise BadRecord("snapshot row", number, f"record {row.id}: {complaint[0]}", complaint[1])
-        # `asdict` would copy every list of the row first, which takes longer than writing it.
-        pending.append(json.dumps(vars(row), ensure_ascii=False, allow_nan=False))
-        counts["rows"] += 1
-        counts["steps"] += len(row.steps)
-        counts["labelled_steps"] += sum(label is not None for label in row.labels)
-        counts[row.split] += 1
-        if len(pending) == rows_per_part:
-            parts.append(_write_part(partial, len(parts), pending))
-            pending = []
-    if pending or not parts:
-        parts.append(_write_part(partial, len(parts), pending))
+    lines = _lines(rows, counts)
+    first = next(lines, None)
+    # A snapshot without rows has an empty part.
+    while first is not None or not parts:
+        begun = [] if first is None else [first]
+        parts.append(
+            _write_part(partial, len(parts), chain(begun, islice(lines, rows_per_part - len(begun))))
+        )
+        first = next(lines, None)
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -200,11 +197,32 @@ def _write_parts(
     }
 
 
-def _write_part(partial: Path, number: int, lines: list[str]) -> dict[str, Any]:
-    name = f"parts/part-{number:05d}.jsonl"
-    content = "".join(line + "\n" for line in lines)
-    _write_synced(partial / name, content)
-    return {"file": name, "rows": len(lines), "sha256": hashlib.sha256(content.encode()).hexdigest()}
+def _lines(rows: Iterable[SnapshotRow], counts: dict[str, int]) -> Iterator[str]:
+    """Each row as its line; `counts` gains what it has. Raises BadRecord for a row that cannot be trained on."""
+    for number, row in enumerate(rows, start=1):
+        complaint = complaint_about(row)
+        if complaint:
+            raise BadRecord("snapshot row", number, f"record {row.id}: {complaint[0]}", complaint[1])
+        counts["rows"] += 1
+        counts["steps"] += len(row.steps)
+        counts["labelled_steps"] += sum(label is not None for label in row.labels)
+        counts[row.split] += 1
+        # `asdict` would copy every list of the row first, which takes longer than writing it.
+        yield json.dumps(vars(row), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _write_part(partial: Path, number: int, lines: Iterable[str]) -> dict[str, Any]:
+    """One part, line by line: all of its lines at once would take several times as much memory as the file is long."""
+    name, rows, digest = f"parts/part-{number:05d}.jsonl", 0, hashlib.sha256()
+    with (partial / name).open("wb") as stream:
+        for line in lines:
+            encoded = line.encode()
+            rows += 1
+            digest.update(encoded)
+            stream.write(encoded)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return {"file": name, "rows": rows, "sha256": digest.hexdigest()}
 
 
 def _write_synced(path: Path, content: str) -> None:

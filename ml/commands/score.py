@@ -73,8 +73,8 @@ def main(argv: list[str]) -> int:
 
 def _score(options: argparse.Namespace, format: str) -> dict[str, Any]:
     """Write the scores; returns the command's result."""
+    from ml.devices import chosen_device, refuse_missing_device
     from ml.prm import load_scorer
-    from ml.prm.distributed import chosen_device, refuse_missing_device
     from ml.prm.given_layout import read_layout
     from ml.prm.run import settle_process
 

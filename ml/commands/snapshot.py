@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 
 from ml.commands import format_option, rule_options
@@ -51,24 +52,27 @@ def main(argv: list[str]) -> int:
     known: set[str] = set()
     dropped: Counter[str] = Counter()
     rows = rows_from(source, _noted(read(options.solutions, format), known), estimates, rule, dropped)
+    # With the first row the whole file has been read, and its ids are known.
+    first = next(rows, None)
     if strangers := sorted(set(estimates) - known):
         raise MisstepError(
             f"{options.estimates}: {len(strangers)} of its ids are not in {source} ({', '.join(strangers[:20])}),"
             " expected estimates of its solutions"
         )
-    if not rows:
+    if first is None:
         reasons = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in sorted(dropped.items()))
         raise MisstepError(
             f"{source}: {rule.labels} labels are on none of its solutions (left out: {reasons or 'nothing'}),"
             " expected some that have them"
         )
+    labels_by: Counter[str] = Counter()
     manifest = write_snapshot(
         out,
-        rows,
+        _counted(chain([first], rows), labels_by),
         name=options.name or options.solutions.name,
         labels=rule.labels,
         rule=asdict(rule),
-        counts=_labels_by(rows),
+        counts=labels_by,
         filters=dropped,
         lineage={"file": options.solutions.name, "format": format, "estimates": bool(estimates)},
     )
@@ -115,7 +119,8 @@ def _noted(labelled: Iterator[LabelledSolution], known: set[str]) -> Iterator[La
     progress.finish(number)
 
 
-def _labels_by(rows: list[SnapshotRow]) -> dict[str, int]:
-    return dict(
-        Counter(f"labels_by_{origin}" for row in rows for origin in (row.human or {}).get("origins", ()))
-    )
+def _counted(rows: Iterable[SnapshotRow], labels_by: Counter[str]) -> Iterator[SnapshotRow]:
+    """The rows, while it is counted whose labels they have."""
+    for row in rows:
+        labels_by.update(f"labels_by_{origin}" for origin in (row.human or {}).get("origins", ()))
+        yield row

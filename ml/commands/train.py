@@ -98,7 +98,7 @@ def main(argv: list[str]) -> int:
 
 def request_from(options: argparse.Namespace) -> Any:
     """The arguments as a `ml.prm.request.Request`."""
-    from ml.prm.distributed import chosen_device
+    from ml.devices import chosen_device
     from ml.prm.examples import ExampleSettings
     from ml.prm.model import LORA_TARGETS
     from ml.prm.request import OUTPUTS, Request

@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from ml.devices import chosen_device, refuse_missing_device
 from ml.errors import MisstepError
 from ml.pocket.feeding import feed, on_device
 from ml.pocket.lessons import (
@@ -37,7 +38,6 @@ from ml.pocket.lessons import (
 )
 from ml.pocket.problems import HELD_OUT_SEED, generate
 from ml.pocket.tokenizer import build_tokenizer, load_tokenizer
-from ml.prm.distributed import chosen_device, refuse_missing_device
 from ml.prm.tokenization import POCKET_CONTEXT, StepTokenizer, pocket_layout, pocket_tokenizer
 from ml.progress import Progress, print_result
 

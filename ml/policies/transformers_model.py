@@ -19,13 +19,13 @@ from typing import Any
 
 import torch
 
+from ml.devices import chosen_device, refuse_missing_device
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
 from ml.policies.model_folder import ROWS
 from ml.policies.prompt import Prompt, known_family, prompt_for
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
 from ml.policies.transformers_rows import Batch, Row, begun
-from ml.prm.distributed import chosen_device, refuse_missing_device
 from ml.seeds import seed_of
 
 LONGEST_STEP = 300

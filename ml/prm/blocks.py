@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from ml.errors import MisstepError
+from ml.prm.moving import moved
 
 Integers = NDArray[np.integer[Any]]
 
@@ -64,13 +65,13 @@ def node_intervals(parents: Sequence[int], first: int) -> tuple[list[int], list[
 def block_plan(row: Intervals, places: Integers, device: torch.device) -> BlockPlan:
     """Attention of the tokens at the sorted `places` [M] over the whole row, with its tensors on a device."""
     series = (row.entries[places], row.positions[places], row.entries, row.exits, row.positions)
-    asking, standing, entries, exits, positions = (torch.from_numpy(s).to(device) for s in series)
+    asking, standing, entries, exits, positions = (moved(torch.from_numpy(s), device) for s in series)
 
     def sees(batch: Any, head: Any, query: Any, key: Any) -> Any:
         is_above = (entries[key] <= asking[query]) & (asking[query] < exits[key])
         return is_above & (positions[key] <= standing[query])
 
-    counts, indices = (torch.from_numpy(blocks).to(device) for blocks in _blocks_to_read(row, places))
+    counts, indices = (moved(torch.from_numpy(blocks), device) for blocks in _blocks_to_read(row, places))
     mask = BlockMask.from_kv_blocks(
         counts[None, None], indices[None, None], BLOCK_SIZE=BLOCK, mask_mod=sees,
         seq_lengths=(len(places), len(row.entries)),

@@ -116,10 +116,11 @@ def read_state(state: Path) -> StoredState:
     return StoredState(body["step"], body, StoredTensors(state / "state.safetensors"))
 
 
-def newest_fingerprint(folder: Path) -> str | None:
-    """Which run the newest state is of. Its tensors, which take minutes to verify, are not read for that."""
+def said_by_newest(folder: Path) -> dict[str, Any] | None:
+    """What the newest state says of its run, or None. Its tensors, which take minutes to verify, are not read for that:
+    all states of a folder are of one run."""
     newest = next((path for path in _newest_first(folder) if is_sealed(path, ["state.json"])), None)
-    return None if newest is None else str(_body(newest)["fingerprint"])
+    return None if newest is None else _body(newest)
 
 
 def manifest_hash(folder: Path) -> str | None:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import torch
 from torch import distributed
 
+from ml.devices import refuse_missing_device
 from ml.errors import FolderInUse, MisstepError
 
 Item = TypeVar("Item")
@@ -29,33 +30,6 @@ BUCKET = 32 * 2**20
 def backend_for(device: str) -> str:
     """What sums gradients on this device: a GPU in the host is no reason for NCCL when training is on the CPU."""
     return "nccl" if torch.device(device).type == "cuda" else "gloo"
-
-
-def chosen_device(device: str) -> str:
-    """`auto` is what the host says in MISSTEP_DEVICE, else a GPU where torch sees one, else the CPU."""
-    if device != "auto":
-        return device
-    return os.environ.get("MISSTEP_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def refuse_missing_device(device: str) -> None:
-    """Raises MisstepError for what is no device's name, and for a device that torch does not see here."""
-    try:
-        chosen = torch.device(device)
-        seen = torch.get_device_module(chosen) if chosen.type != "cpu" else None
-    except RuntimeError:
-        raise MisstepError(
-            f"--device {device} (or MISSTEP_DEVICE), expected cpu, cuda, cuda:0 ... or auto"
-        ) from None
-    if seen is None:
-        return
-    if not seen.is_available():
-        kind = "GPU" if chosen.type == "cuda" else chosen.type
-        raise MisstepError(f"--device {device}, expected cpu, because torch sees no {kind} here")
-    if chosen.index is not None and chosen.index >= seen.device_count():
-        raise MisstepError(
-            f"--device {device}, expected one of the {seen.device_count()} that torch sees here, or cpu"
-        )
 
 
 def own_device(device: str, local_rank: int) -> str:

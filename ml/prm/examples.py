@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ml.prm.example import Example
 from ml.prm.packing import TokenTree, chain
 from ml.prm.preferences import preference_examples
 from ml.prm.tokenization import StepTokenizer
+from ml.prm.tokens import Tokens
 from ml.snapshot import SnapshotRow
 from ml.targets.rules import LabelRule, is_bad_problem, label_of
 from ml.targets.snapshot_rows import last_place_for_alternatives
 from ml.targets.values import values_from_labels
+
+_NEUTRAL_TARGET = [0.0, 0.0, 1.0]
 
 
 @dataclass(frozen=True)
@@ -119,18 +123,24 @@ def _class_target(row: SnapshotRow, position: int, outputs: int) -> list[float] 
     ratings = (row.human or {}).get("ratings") or []
     neutral = outputs == 3 and row.label_source[position] == "human" and position < len(ratings)
     if neutral and ratings[position] == 0:
-        return [0.0, 0.0, 1.0]
+        return _NEUTRAL_TARGET
+    return _target(label, outputs)
+
+
+# Most labels are 0 or 1: all steps that say the same share a list.
+@lru_cache(maxsize=1024)
+def _target(label: float, outputs: int) -> list[float]:
     return [1.0 - label, label] + [0.0] * (outputs - 2)
 
 
 def _options(
     row: SnapshotRow,
-    nodes: list[list[int]],
+    nodes: list[Tokens],
     rule: LabelRule,
     settings: ExampleSettings,
     tokenizer: StepTokenizer,
     counts: Counter[str],
-) -> list[tuple[int, list[int], list[float]]]:
+) -> list[tuple[int, Tokens, list[float]]]:
     """Rated alternatives as (position, tokens, target), where no mistake is known in their prefix.
 
     One that does not fit the context behind its prefix is left out and counted.
@@ -145,12 +155,12 @@ def _options(
         if rating is None or position > last or not option["text"].strip():
             continue
         if rating == 0 and settings.outputs == 3:
-            target = [0.0, 0.0, 1.0]
+            target = _NEUTRAL_TARGET
         else:
             label = label_of(rating, rule.neutral)
             if label is None:
                 continue
-            target = [1.0 - label, label] + [0.0] * (settings.outputs - 2)
+            target = _target(label, settings.outputs)
         if position > kept or not tokenizer.fits(nodes[: position + 1], option["text"]):
             counts["truncated_alternatives"] += 1
             continue
@@ -159,17 +169,17 @@ def _options(
 
 
 def _without_repeats(
-    options: Sequence[tuple[int, list[int], list[float]]],
-    nodes: Sequence[list[int]],
+    options: Sequence[tuple[int, Tokens, list[float]]],
+    nodes: Sequence[Tokens],
     targets: Sequence[list[float] | None],
     counts: Counter[str],
-) -> list[tuple[int, list[int], list[float]]]:
+) -> list[tuple[int, Tokens, list[float]]]:
     """The options without those that say a labelled step of the trajectory, or an earlier option, over again: the
     same step would have two labels. They are counted."""
-    known = {(k, tuple(nodes[k + 1])) for k, target in enumerate(targets) if target is not None}
+    known = {(k, nodes[k + 1].tobytes()) for k, target in enumerate(targets) if target is not None}
     kept = []
     for position, step, target in options:
-        key = (position, tuple(step))
+        key = (position, step.tobytes())
         if key not in known:
             known.add(key)
             kept.append((position, step, target))
@@ -179,9 +189,9 @@ def _without_repeats(
 
 def _with_options(
     name: str,
-    nodes: list[list[int]],
+    nodes: list[Tokens],
     targets: Sequence[list[float] | None],
-    options: Sequence[tuple[int, list[int], list[float]]],
+    options: Sequence[tuple[int, Tokens, list[float]]],
     weighting: str,
 ) -> Example | None:
     """The trajectory as far as it is supervised, and the options as leaves beside it."""
@@ -203,7 +213,7 @@ def _with_options(
     return Example(name, TokenTree(tokens, parents), reads, wanted, weights)
 
 
-def _outcome(row: SnapshotRow, nodes: list[list[int]], settings: ExampleSettings) -> Example:
+def _outcome(row: SnapshotRow, nodes: list[Tokens], settings: ExampleSettings) -> Example:
     if settings.outcome_tokens == "product":
         return _product(row, nodes)
     target = _outcome_target(row)
@@ -215,10 +225,10 @@ def _outcome(row: SnapshotRow, nodes: list[list[int]], settings: ExampleSettings
     return Example(row.id, chain([nodes[0], *solution]), reads, [target] * len(reads), weights)
 
 
-def _product(row: SnapshotRow, nodes: list[list[int]]) -> Example:
+def _product(row: SnapshotRow, nodes: list[Tokens]) -> Example:
     """The whole solution as one step, whose tokens' chances are multiplied."""
     return Example(row.id, chain(nodes), [len(nodes) - 1], [_outcome_target(row)], [1.0], reads_paths=True)
 
 
 def _outcome_target(row: SnapshotRow) -> list[float]:
-    return [1.0 - float(bool(row.is_correct)), float(bool(row.is_correct))]
+    return _target(float(bool(row.is_correct)), 2)

@@ -65,15 +65,13 @@ class GivenTokenizer(StepTokenizer):
         self.problem_start = list(encode(given.problem_start, add_special_tokens=False))
         self.step_start = list(encode(given.step_start, add_special_tokens=False))
 
-    def problem(self, text: str) -> list[int]:
-        """The problem's tokens, begun by the model's own begin token where it has one."""
+    def _as_problem(self, ids: list[int]) -> list[int]:
         begin = self.tokenizer.bos_token_id
         opening = [] if begin is None or self.problem_start[:1] == [begin] else [begin]
-        return opening + self.problem_start + self._text(text) + self.problem_end or self.separator
+        return opening + self.problem_start + ids + self.problem_end or self.separator
 
-    def step(self, text: str) -> list[int]:
-        """One step's tokens, ended by the separator that is read."""
-        return [*self.step_start, *super().step(text)]
+    def _as_step(self, ids: list[int]) -> list[int]:
+        return self.step_start + super()._as_step(ids)
 
 
 def read_layout(path: Path) -> GivenLayout:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ml.prm.packing import TokenTree
-
-Tokens = tuple[int, ...]
+from ml.prm.tokens import Tokens, compact
 
 
 class GrowingTree:
     """One problem's tree while it grows. Steps are equal whose tokens are: what the model reads, and not their text."""
 
     def __init__(self, root: Sequence[int]) -> None:
-        self.tokens: list[Tokens] = [tuple(root)]
+        self.tokens: list[Tokens] = [compact(root)]
         self.parents = [-1]
         self.size = len(root)
         # The node of a step below a node.
-        self._known: dict[tuple[int, Tokens], int] = {}
+        self._known: dict[tuple[int, bytes], int] = {}
 
     def has_room_for(self, tree: TokenTree, limit: int) -> bool:
         """Whether there would be at most `limit` tokens with this tree; it is never cut, however large it is alone."""
@@ -27,12 +26,13 @@ class GrowingTree:
         """Take in a tree behind the same root; returns the node here of each of its nodes."""
         own = [0]
         for step, parent in zip(tree.tokens[1:], tree.parents[1:], strict=True):
-            key = (own[parent], tuple(step))
+            tokens = compact(step)
+            key = (own[parent], tokens.tobytes())
             place = self._known.get(key)
             if place is None:
                 place = self._known[key] = len(self.tokens)
-                self.tokens.append(key[1])
-                self.parents.append(key[0])
+                self.tokens.append(tokens)
+                self.parents.append(own[parent])
                 self.size += len(step)
             own.append(place)
         return own
@@ -44,9 +44,9 @@ class GrowingTree:
     def _missing(self, tree: TokenTree) -> int:
         """How many tokens the tree would add."""
         own, added = [0], 0
-        fresh: dict[tuple[int, Tokens], int] = {}
+        fresh: dict[tuple[int, bytes], int] = {}
         for step, parent in zip(tree.tokens[1:], tree.parents[1:], strict=True):
-            key = (own[parent], tuple(step))
+            key = (own[parent], compact(step).tobytes())
             place = self._known.get(key, fresh.get(key))
             if place is None:
                 # Below 0 no node of this tree has its number.

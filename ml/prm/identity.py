@@ -8,8 +8,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ml.prm.checkpoint import newest_fingerprint
+from ml.prm.checkpoint import said_by_newest
 from ml.prm.request import Request, tolerance
+from ml.prm.resuming import other_settings
 from ml.prm.train import TrainingSettings
 
 # Options that came later, with what they are where nobody asks for them: states go on which were saved before.
@@ -68,12 +69,30 @@ def fingerprint_of(snapshot: str, request: Request, settings: TrainingSettings) 
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
+def asked_of(snapshot: str, request: Request, settings: TrainingSettings) -> str:
+    """The fingerprint as far as the command tells it: how many updates an epoch has is known once examples are made."""
+    return fingerprint_of(snapshot, request, replace(settings, steps=request.steps or 0))
+
+
+def refuse_other_command(states: Path, snapshot: str, request: Request, settings: TrainingSettings) -> None:
+    """Raises MisstepError where states are of another command, as far as it tells: at once, before a large snapshot's
+    texts are tokenised. Where an earlier version wrote them, that is known if the number of updates was asked for."""
+    said = said_by_newest(states)
+    begun = said and said.get("fingerprint" if request.steps is not None else "asked")
+    if not begun:
+        return
+    rates = {settings.learning_rate, EARLIER_RATE if request.is_usual_rate else settings.learning_rate}
+    if begun not in {asked_of(snapshot, request, replace(settings, learning_rate=rate)) for rate in rates}:
+        raise other_settings(states)
+
+
 def as_begun(states: Path, snapshot: str, request: Request, settings: TrainingSettings) -> TrainingSettings:
     """The settings, with the rate that was usual before where nobody asked for one and the states are of that run."""
     if not request.is_usual_rate or settings.learning_rate == EARLIER_RATE:
         return settings
-    begun = newest_fingerprint(states)
-    if begun is None or begun == fingerprint_of(snapshot, request, settings):
+    said = said_by_newest(states)
+    begun = said and said["fingerprint"]
+    if not begun or begun == fingerprint_of(snapshot, request, settings):
         return settings
     earlier = replace(settings, learning_rate=EARLIER_RATE)
     return earlier if begun == fingerprint_of(snapshot, request, earlier) else settings

@@ -20,11 +20,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
+from torch.utils.checkpoint import checkpoint
 
 from ml.prm.example import POSITIVE, Example
+from ml.prm.moving import numbers
 from ml.prm.packing import Packed, TokenTree
 
 # Where several words would do, people choose: half of a token's weight is lost at a probability of one in fifty.
@@ -36,6 +39,9 @@ LEAST_DOUBT = -1e-12
 
 # So many tokens' logits over a whole vocabulary are held at once in scoring.
 LOGITS_AT_ONCE = 2048
+# So many logits (tokens times words) are held from the way there to the way back in training: 256 MiB. More of them are
+# made in parts of this size, and made again on the way back; all rows of the pocket family's words stay below.
+LOGITS_KEPT = 2**26
 
 
 @dataclass(frozen=True)
@@ -86,25 +92,46 @@ def step_tokens(packed: Packed, closing: int) -> StepTokens:
                 readings += [count] * len(own)
             count += 1
     came, at, used, whose = (
-        torch.tensor(x, dtype=torch.long, device=packed.input_ids.device)
-        for x in (tokens, before, terms, readings)
+        numbers(x, packed.input_ids.device, torch.long) for x in (tokens, before, terms, readings)
     )
     return StepTokens(came, at, used, whose, count)
 
 
-def token_log_probabilities(hidden: torch.Tensor, head: torch.nn.Module, at: StepTokens) -> torch.Tensor:
+def token_log_probabilities(hidden: torch.Tensor, head: Any, at: StepTokens) -> torch.Tensor:
     """log p of each token that came, shape [N]. hidden: [T, hidden], as the language model's head reads them.
 
     In float32 whatever the rest runs in: bfloat16 rounds a logit of 20 to eighths, and a digit more or less to nothing.
     """
-    # In training the way back needs all logits at once; in scoring a large vocabulary's would fill the memory.
-    size = len(at.tokens) if torch.is_grad_enabled() else LOGITS_AT_ONCE
+    has_way_back = torch.is_grad_enabled()
     with torch.autocast(hidden.device.type, enabled=False):
+        if has_way_back and len(at.tokens) * head.weight.shape[0] > LOGITS_KEPT:
+            return _made_twice(hidden, head, at, max(1, LOGITS_KEPT // head.weight.shape[0]))
+        size = len(at.tokens) if has_way_back else LOGITS_AT_ONCE
         parts = [
-            -cross_entropy(head(hidden.index_select(0, before).float()), came, reduction="none")
+            _of_came(head, hidden.index_select(0, before), came)
             for before, came in zip(at.before.split(size or 1), at.tokens.split(size or 1), strict=True)
         ]
     return torch.cat(parts)
+
+
+def _made_twice(hidden: torch.Tensor, head: Any, at: StepTokens, size: int) -> torch.Tensor:
+    """The same in parts of `size` tokens, whose logits are not kept for the way back but made again there.
+
+    A large vocabulary's logits take more memory than all layers together: 5 GB for 8,192 tokens and 151,936 words, and
+    their softmax and gradient as much again.
+    """
+    # Gathered once: a gather in each part would make its gradient a tensor of the whole row's size.
+    before = hidden.index_select(0, at.before).split(size)
+    parts = [
+        checkpoint(_of_came, head, states, came, use_reentrant=False)
+        for states, came in zip(before, at.tokens.split(size), strict=True)
+    ]
+    return torch.cat(parts)
+
+
+def _of_came(head: Any, hidden: torch.Tensor, came: torch.Tensor) -> torch.Tensor:
+    """log p of the tokens that came, shape [N]. hidden: [N, hidden], where each was predicted."""
+    return -cross_entropy(head(hidden.float()), came, reduction="none")
 
 
 def read_steps(log_p: torch.Tensor, at: StepTokens, tolerance: float) -> torch.Tensor:
@@ -132,7 +159,7 @@ def language_loss(
     who wrote the solutions.
     """
     spoken = [_spoken(target, w) for e in examples for target, w in zip(e.targets, e.weights, strict=True)]
-    weights = torch.tensor(spoken, device=log_p.device)[at.readings]
+    weights = numbers(spoken, log_p.device)[at.readings]
     counted = weights.new_zeros(len(at.tokens)).index_add(0, at.terms, weights)
     return -(log_p * counted).sum() / (total or 1.0)
 

@@ -33,6 +33,7 @@ from ml.prm.likelihood import (
     step_tokens,
     token_log_probabilities,
 )
+from ml.prm.moving import numbers
 from ml.prm.one_by_one import hidden_one_by_one
 from ml.prm.packing import Packed
 
@@ -123,7 +124,8 @@ class ProcessRewardModel(nn.Module):
         # Only the target tokens' rows: the logits of the whole vocabulary are never made.
         head = plain.get_output_embeddings()
         bias = getattr(head, "bias", None)
-        return linear(hidden, head.weight[self.target_ids], None if bias is None else bias[self.target_ids])
+        targets = numbers(self.target_ids, head.weight.device)
+        return linear(hidden, head.weight[targets], None if bias is None else bias[targets])
 
 
 def head_of(model: Any) -> nn.Module:

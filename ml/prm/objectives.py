@@ -9,6 +9,7 @@ import torch
 
 from ml.prm.example import Example
 from ml.prm.losses import classification_loss, compared, preference_loss, value_loss
+from ml.prm.moving import numbers
 
 
 def objective_loss(
@@ -24,12 +25,12 @@ def objective_loss(
         for example in examples:
             pairs += [(a + offset, b + offset, weight) for a, b, weight in example.pairs]
             offset += len(example.reads)
-        chosen, rejected = (torch.tensor([p[k] for p in pairs], device=device) for k in (0, 1))
-        weights = torch.tensor([p[2] for p in pairs], device=device)
+        chosen, rejected = (numbers([p[k] for p in pairs], device) for k in (0, 1))
+        weights = numbers([p[2] for p in pairs], device)
         scores = compared(outputs[:, 0], options.get("preference_output", "tanh"))
         return preference_loss(scores, chosen, rejected, weights, normaliser)
-    targets = torch.tensor([t for example in examples for t in example.targets], device=device)
-    weights = torch.tensor([w for example in examples for w in example.weights], device=device)
+    targets = numbers([t for example in examples for t in example.targets], device)
+    weights = numbers([w for example in examples for w in example.weights], device)
     if objective == "value":
         return value_loss(outputs[:, 0], targets[:, 0], weights, normaliser)
     return classification_loss(outputs, targets, weights, normaliser=normaliser, **options)
@@ -64,9 +65,9 @@ def hits(objective: str, outputs: torch.Tensor, examples: Sequence[Example]) -> 
         for example in examples:
             pairs += [(a + offset, b + offset) for a, b, _ in example.pairs]
             offset += len(example.reads)
-        better, worse = torch.tensor(pairs, dtype=torch.long, device=outputs.device).reshape(-1, 2).T
+        better, worse = numbers(pairs, outputs.device, torch.long).reshape(-1, 2).T
         return (outputs[better, 0] > outputs[worse, 0]).sum(), len(pairs)
-    targets = torch.tensor([t for example in examples for t in example.targets], device=outputs.device)
+    targets = numbers([t for example in examples for t in example.targets], outputs.device)
     if objective == "value":
         return ((outputs[:, 0] - targets[:, 0]).abs() < 0.1).sum(), len(targets)
     return (outputs.argmax(1) == targets.argmax(1)).sum(), len(targets)

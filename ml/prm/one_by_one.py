@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ml.prm.moving import numbers
 from ml.prm.packing import Packed, TokenTree
 
 
@@ -27,7 +28,7 @@ def _nodes(backbone: Any, tree: TokenTree, device: torch.device) -> list[tuple[i
     found: dict[int, torch.Tensor] = {}
     for path in tree.paths():
         ids = [token for node in path for token in tree.tokens[node]]
-        output = backbone(input_ids=torch.tensor([ids], device=device), use_cache=False)
+        output = backbone(input_ids=numbers([ids], device), use_cache=False)
         lengths = [len(tree.tokens[node]) for node in path]
         for node, hidden in zip(path, output.last_hidden_state[0].split(lengths), strict=True):
             found.setdefault(node, hidden)

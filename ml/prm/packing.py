@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from ml.prm.blocks import BlockPlan, Intervals, block_plan, node_intervals
+from ml.prm.moving import moved
 from ml.prm.spans import Call, Integers, SpanPlan, full_plan, read_plan
 
 # Where one kernel over the row beats a call for each chain (FlexAttention has no way back on a CPU in torch 2.13).
@@ -118,12 +119,12 @@ def pack(
     else:
         plans = full_plan(layout.calls).to(device), read_plan(layout.calls, places).to(device)
     return Packed(
-        input_ids=torch.from_numpy(np.concatenate(layout.ids))[None].to(device),
-        position_ids=torch.from_numpy(np.concatenate(layout.positions))[None].to(device),
+        input_ids=moved(torch.from_numpy(np.concatenate(layout.ids))[None], device),
+        position_ids=moved(torch.from_numpy(np.concatenate(layout.positions))[None], device),
         plan=plans[0],
-        reads=torch.from_numpy(places).to(device),
+        reads=moved(torch.from_numpy(places), device),
         read_plan=plans[1],
-        order=torch.from_numpy(order.astype(np.int64)).to(device),
+        order=moved(torch.from_numpy(order.astype(np.int64)), device),
         ends=ends,
         trees=trees,
         wanted=reads,

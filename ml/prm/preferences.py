@@ -16,6 +16,7 @@ from typing import Any
 from ml.prm.example import Example
 from ml.prm.packing import TokenTree
 from ml.prm.tokenization import StepTokenizer
+from ml.prm.tokens import Tokens
 from ml.snapshot import SnapshotRow
 from ml.targets.rules import LabelRule, label_of
 from ml.targets.snapshot_rows import last_place_for_alternatives
@@ -27,7 +28,7 @@ TOP = 2
 class _Node:
     """One distinct step after one distinct prefix, with all that was said of it."""
 
-    tokens: list[int]
+    tokens: Tokens
     parent: int
     ratings: list[float] = field(default_factory=list)
     q_values: list[float] = field(default_factory=list)
@@ -113,12 +114,12 @@ def _merged(
     rows: list[SnapshotRow], tokenizer: StepTokenizer, rule: LabelRule, counts: Counter[str]
 ) -> list[_Node]:
     nodes = [_Node(tokenizer.problem(rows[0].problem), -1)]
-    known: dict[tuple[int, tuple[int, ...]], int] = {}
+    known: dict[tuple[int, bytes], int] = {}
 
     def child(parent: int, text: str) -> int:
         # By what the model reads: texts that are the same tokens cannot be preferred to each other.
         tokens = tokenizer.step(text)
-        key = (parent, tuple(tokens))
+        key = (parent, tokens.tobytes())
         if key not in known:
             known[key] = len(nodes)
             nodes.append(_Node(tokens, parent))
@@ -151,7 +152,7 @@ def _evidence(row: SnapshotRow, position: int, label: float) -> float:
 
 
 def _fitting(
-    row: SnapshotRow, nodes: list[list[int]], tokenizer: StepTokenizer, counts: Counter[str]
+    row: SnapshotRow, nodes: list[Tokens], tokenizer: StepTokenizer, counts: Counter[str]
 ) -> list[dict[str, Any]]:
     """The alternatives that lie within the context behind their prefix; the others are counted."""
     inside = [option for option in row.options if option["position"] < len(nodes)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ml.errors import MisstepError
@@ -12,7 +12,7 @@ from ml.prm.bases import Base, open_base
 from ml.prm.checkpoint import problems_taught
 from ml.prm.distributed import Group
 from ml.prm.example import Example
-from ml.prm.identity import as_begun
+from ml.prm.identity import as_begun, refuse_other_command
 from ml.prm.long_records import fitting_examples
 from ml.prm.out_folder import states_of
 from ml.prm.problem_trees import by_problem
@@ -28,7 +28,7 @@ from ml.prm.request import (
 from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
 from ml.prm.train import TrainingSettings
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash
-from ml.targets import label_rows
+from ml.targets import labelled
 
 
 @dataclass(frozen=True)
@@ -51,41 +51,58 @@ class Prepared:
 def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
     """Raises MisstepError for labels, a base or records that no run could be made from."""
     request = with_rule(request, snapshot.manifest)
-    rows = _labelled(snapshot, request)
     refuse_lost_neutrals(request.rule, request.examples.outputs)
     if request.second_opinion:
         refuse_useless(request.rule)
         # Read once: whatever becomes of that folder later, the card names what was asked.
         request = replace(request, opinion_said=request.second_opinion.on_card())
-    chosen = _chosen(rows, request)
-    base = _opened(chosen, request, group)
+    settings = replace(request.training, language_weight=language_weight(request))
+    refuse_other_command(states_of(request.out), snapshot.sha256, request, settings)
+    learned, validation = _labelled(snapshot, request)
+    base = _opened(learned, request, group)
     # Read now: those folders may be gone when this run ends.
-    taught = problems_taught((problem_hash(row.problem) for row in chosen), earlier_models(request))
+    taught = problems_taught((problem_hash(row.problem) for row in learned), earlier_models(request))
     counts: Counter[str] = Counter()
-    examples = _examples(_believed(chosen, snapshot, request, group, counts), base, request, counts)
-    settings = replace(
-        request.training, steps=_steps(request, examples), language_weight=language_weight(request)
-    )
+    learned = _believed(learned, snapshot, request, group, counts)
+    examples = _examples(_drained(learned), base, request, counts)
+    settings = replace(settings, steps=_steps(request, examples))
     settings = _begun(request, snapshot.sha256, settings, group)
-    validation = [row for row in rows if row.split == "validation"]
     return Prepared(request, examples, validation, settings, counts, base, taught)
 
 
-def _labelled(snapshot: Snapshot, request: Request) -> list[SnapshotRow]:
-    """The rows with the labels to train on."""
-    rows = list(snapshot)
-    leaked = leaked_problems(rows)
+def _labelled(snapshot: Snapshot, request: Request) -> tuple[list[SnapshotRow], list[SnapshotRow]]:
+    """The rows to train on, as many as were asked for, and those to validate on, with the labels that were asked for.
+
+    Raises MisstepError for problems in several splits, and where no row is there to train on.
+    """
+    rows: Iterable[SnapshotRow] = snapshot if request.use_frozen_labels else labelled(snapshot, request.rule)
+    learned: list[SnapshotRow] = []
+    validation: list[SnapshotRow] = []
+    leaked = leaked_problems(_sorted_out(rows, learned, validation, request.limit))
     if leaked:
         raise MisstepError(f"{len(leaked)} problems stand in more than one split, expected each in one")
-    return rows if request.use_frozen_labels else label_rows(rows, request.rule)
-
-
-def _chosen(rows: Sequence[SnapshotRow], request: Request) -> list[SnapshotRow]:
-    """The rows to train on, as many as were asked for."""
-    found = [row for row in rows if row.split == "train"]
-    if not found:
+    if not learned:
         raise MisstepError(f"{request.snapshot}: no rows in split train, expected at least one")
-    return found if request.limit is None else found[: request.limit]
+    return learned, validation
+
+
+def _sorted_out(
+    rows: Iterable[SnapshotRow], learned: list[SnapshotRow], validation: list[SnapshotRow], limit: int | None
+) -> Iterator[SnapshotRow]:
+    """The rows, once those to train on and to validate on have been kept; the rest of them nobody holds."""
+    for row in rows:
+        if row.split == "validation":
+            validation.append(row)
+        elif row.split == "train" and (limit is None or len(learned) < limit):
+            learned.append(row)
+        yield row
+
+
+def _drained(rows: list[SnapshotRow]) -> Iterator[SnapshotRow]:
+    """The rows, each let go of as it is handed out: a row and the example that is made of it need not both be held."""
+    rows.reverse()
+    while rows:
+        yield rows.pop()
 
 
 def _opened(rows: Sequence[SnapshotRow], request: Request, group: Group) -> Base:
@@ -116,13 +133,15 @@ def _believed(
     return without(rows, found, counts)
 
 
-def _examples(rows: list[SnapshotRow], base: Base, request: Request, counts: Counter[str]) -> list[Example]:
+def _examples(
+    rows: Iterable[SnapshotRow], base: Base, request: Request, counts: Counter[str]
+) -> list[Example]:
     """The examples of the rows that fit; `counts` gains what they are and what became of the rest."""
-    examples, rows = fitting_examples(
+    examples, fitting = fitting_examples(
         rows, base.tokenizer, request.rule, example_settings(request), request.too_long, counts
     )
     # A union of counters would drop what was counted and found to be none.
-    counts["train_rows"], counts["train_examples"] = len(rows), len(examples)
+    counts["train_rows"], counts["train_examples"] = fitting, len(examples)
     # An outcome is read at tokens, whoever labelled steps.
     read_at = "readings" if request.training.objective == "outcome" else "labelled_steps"
     counts[read_at] = sum(len(example.reads) for example in examples)

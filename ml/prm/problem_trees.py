@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ml.prm.example import Example
-from ml.prm.growing_tree import GrowingTree, Tokens
+from ml.prm.growing_tree import GrowingTree
+from ml.prm.tokens import Tokens, compact
 
 
 class _ProblemTree(GrowingTree):
@@ -49,12 +50,13 @@ def by_problem(examples: Iterable[Example], weighting: str, limit: int) -> list[
     are none of this function's (preferences are trees already).
     """
     done: list[_ProblemTree] = []
-    open_trees: dict[tuple[Tokens, bool], _ProblemTree] = {}
+    open_trees: dict[tuple[bytes, bool], _ProblemTree] = {}
     for example in examples:
-        key = (tuple(example.tree.tokens[0]), example.reads_paths)
+        root = compact(example.tree.tokens[0])
+        key = (root.tobytes(), example.reads_paths)
         tree = open_trees.get(key)
         if tree is None or not tree.has_room_for(example.tree, limit):
-            tree = open_trees[key] = _ProblemTree(example.id, *key)
+            tree = open_trees[key] = _ProblemTree(example.id, root, example.reads_paths)
             done.append(tree)
         tree.hear(example)
     return [tree.example(weighting) for tree in done]

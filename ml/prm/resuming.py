@@ -36,10 +36,12 @@ class Run:
 @dataclass(frozen=True)
 class Mark:
     """What makes a run this one. fingerprint: its settings and data. base: what `base_facts` found, which the
-    settings alone do not say: a base's name stays when what stands behind it changes."""
+    settings alone do not say: a base's name stays when what stands behind it changes. asked: the fingerprint without
+    what examples have to be made for (see `identity.asked_of`)."""
 
     fingerprint: str = ""
     base: Mapping[str, Any] = field(default_factory=dict)
+    asked: str = ""
 
 
 def base_facts(
@@ -78,6 +80,7 @@ def save(
     body = {
         "history": run.history,
         "fingerprint": mark.fingerprint,
+        "asked": mark.asked,
         "base": dict(mark.base),
         "seconds": run.earlier_seconds + run.seconds,
         "device": torch.device(group.device).type,
@@ -159,12 +162,17 @@ def _agreed(folder: Path, group: Group) -> Path | None:
     return folder / name if manifest_hash(folder / name) == content else None
 
 
+def other_settings(folder: Path | None) -> MisstepError:
+    """What is said where the states of a folder are of another command."""
+    return MisstepError(
+        f"{folder} holds states of a run with other settings or data, expected the same command;"
+        " remove the folder to start anew"
+    )
+
+
 def _refuse_another(state: TrainingState, folder: Path | None, mark: Mark) -> None:
     if state.body["fingerprint"] != mark.fingerprint:
-        raise MisstepError(
-            f"{folder} holds states of a run with other settings or data, expected the same command;"
-            " remove the folder to start anew"
-        )
+        raise other_settings(folder)
     base = state.body.get("base", mark.base)
     other = sorted(name for name in {*base, *mark.base} if base.get(name) != mark.base.get(name))
     if other:

@@ -15,14 +15,15 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
+from ml.devices import refuse_missing_device
 from ml.errors import MisstepError
 from ml.prm.card import begun_card
 from ml.prm.checkpoint import PROBLEMS, publish
 from ml.prm.compiling import compile_layers
-from ml.prm.distributed import Group, refuse_missing_device
-from ml.prm.examples import examples_from
+from ml.prm.distributed import Group
 from ml.prm.frozen import halve, restore
-from ml.prm.identity import fingerprint_of
+from ml.prm.identity import asked_of, fingerprint_of
+from ml.prm.long_records import fitting_examples
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
 from ml.prm.out_folder import partial_of, refuse_occupied, refuse_overtaken, states_of, writing_alone
 from ml.prm.packing import BLOCK_DEVICES
@@ -53,7 +54,9 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     model = _model_for(ready, group)
     # Before anything is halved or split: how many processes train makes no other run.
     mark = Mark(
-        fingerprint_of(snapshot.sha256, request, settings), base_facts(base.origin, base.tokenizer, model)
+        fingerprint_of(snapshot.sha256, request, settings),
+        base_facts(base.origin, base.tokenizer, model),
+        asked_of(snapshot.sha256, request, settings),
     )
     skeleton = _placed(model, request, group)
     card = begun_card(ready, snapshot, group)
@@ -132,8 +135,9 @@ def _validation(
     request, settings, tokenizer = ready.request, ready.settings, ready.base.tokenizer
     if not settings.validate_every:
         return None
-    fitting = [row for row in ready.rows if not tokenizer.is_too_long(row.problem, row.steps)]
-    examples = examples_from(fitting, tokenizer, request.rule, example_settings(request), Counter())
+    examples, _ = fitting_examples(
+        ready.rows, tokenizer, request.rule, example_settings(request), "drop", Counter()
+    )
     validation = Validation(model, tokenizer, card, ready.rows, examples, settings, group)
     if not validation.has_something:
         raise MisstepError(

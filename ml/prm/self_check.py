@@ -150,8 +150,8 @@ def _by_itself(reader: ProcessRewardModel, tree: TokenTree) -> tuple[torch.Tenso
 def refuse_unknown_tokens(model: Any, targets: Sequence[int], examples: Sequence[Example]) -> None:
     """Raises MisstepError for a token beyond the model's embeddings: one that was added to the tokenizer alone."""
     rows = model.get_input_embeddings().weight.shape[0]
-    used = (token for example in examples for node in example.tree.tokens for token in node)
-    last = max((*targets, max(used, default=0)))
+    highest = (max(node) for example in examples for node in example.tree.tokens)
+    last = max((*targets, max(highest, default=0)))
     if last >= rows:
         raise MisstepError(
             f"token {last} of the tokenizer with {rows} embeddings, expected a base with one for each: add the tokens"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,17 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 
 from ml.errors import MisstepError
 from ml.pocket import tokenizer as pocket
+from ml.prm.tokens import Tokens, compact, remember
 
 PAD = "<pad>"
 # Tokens of problem and solution that a model of the pocket family reads.
 POCKET_CONTEXT = 1024
 # Steps whose tokens are remembered: enough for what stands side by side, and a bound where a process lives long.
 STEPS_KEPT = 2**16
-# Texts that are counted at once.
+# Problems likewise: their solutions stand side by side in most files.
+PROBLEMS_KEPT = 2**13
+# Texts that are tokenised at once.
 TEXTS_AT_ONCE = 1024
-
-
 # How tokenizers write the tokens that are no text.
 SPECIAL = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
 
@@ -52,7 +53,7 @@ class TooLong(MisstepError):
 
 
 class StepTokenizer:
-    """A tokenizer with a layout; caches steps, because siblings and solutions repeat them."""
+    """A tokenizer with a layout; remembers problems and steps, because solutions and siblings repeat them."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, layout: Layout) -> None:
         self.tokenizer, self.layout = tokenizer, layout
@@ -60,7 +61,8 @@ class StepTokenizer:
         self.problem_end = tokenizer.encode(layout.problem_end, add_special_tokens=False)
         if not self.separator:
             raise MisstepError(f"the separator {layout.separator!r} has no token, expected one that has")
-        self._steps: dict[str, list[int]] = {}
+        self._problems: dict[str, Tokens] = {}
+        self._steps: dict[str, Tokens] = {}
 
     def laid_out(self, separator: str | None, problem_end: str | None) -> StepTokenizer:
         """The same tokenizer with another end of steps and of the problem, where they are given.
@@ -88,20 +90,41 @@ class StepTokenizer:
             self.tokenizer, replace(self.layout, separator=ends["separator"], problem_end=ends["problem_end"])
         )
 
-    def problem(self, text: str) -> list[int]:
+    def problem(self, text: str) -> Tokens:
         """The problem's tokens, begun by the base's own begin token where it has one."""
-        begin = self.tokenizer.bos_token_id
-        return ([begin] if begin is not None else []) + self._text(text) + self.problem_end or self.separator
+        known = self._problems.get(text)
+        return self._learned_problem(text, self._text(text)) if known is None else known
 
-    def step(self, text: str) -> list[int]:
+    def step(self, text: str) -> Tokens:
         """One step's tokens, ended by the separator that is read."""
         known = self._steps.get(text)
-        if known is None:
-            known = self._text(text) + self.separator
-            if len(self._steps) >= STEPS_KEPT:
-                del self._steps[next(iter(self._steps))]
-            self._steps[text] = known
-        return known
+        return self._learned_step(text, self._text(text)) if known is None else known
+
+    def read_ahead(self, problems: Iterable[str], steps: Iterable[str]) -> None:
+        """Tokenise texts that will be asked for, many at once: the tokenizer shares them among its threads. Each text's
+        tokens are those that it has alone."""
+        for texts, known, learned in (
+            (problems, self._problems, self._learned_problem),
+            (steps, self._steps, self._learned_step),
+        ):
+            new = [text for text in dict.fromkeys(texts) if text not in known]
+            for text, ids in zip(new, self._texts(new), strict=True):
+                learned(text, ids)
+
+    def _learned_problem(self, text: str, ids: list[int]) -> Tokens:
+        return remember(self._problems, text, compact(self._as_problem(ids)), PROBLEMS_KEPT)
+
+    def _learned_step(self, text: str, ids: list[int]) -> Tokens:
+        return remember(self._steps, text, compact(self._as_step(ids)), STEPS_KEPT)
+
+    def _as_problem(self, ids: list[int]) -> list[int]:
+        """A problem's own tokens with what the layout puts around them."""
+        begin = self.tokenizer.bos_token_id
+        return ([begin] if begin is not None else []) + ids + self.problem_end or self.separator
+
+    def _as_step(self, ids: list[int]) -> list[int]:
+        """A step's own tokens with what the layout puts around them."""
+        return ids + self.separator
 
     @property
     def target_ids(self) -> list[int]:
@@ -124,9 +147,19 @@ class StepTokenizer:
         """Plain text only: a solution that spells a special token does not get to use it."""
         return list(self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
+    def _texts(self, texts: Sequence[str]) -> Iterator[list[int]]:
+        """The same of many texts."""
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            part = list(texts[start : start + TEXTS_AT_ONCE])
+            encoded = self.tokenizer(
+                part, add_special_tokens=False, split_special_tokens=True,
+                return_attention_mask=False, return_token_type_ids=False,
+            )  # fmt: skip
+            yield from encoded["input_ids"]
+
     def solution(
         self, name: str, problem: str, steps: Sequence[str], lenient: bool = False
-    ) -> tuple[list[list[int]], int]:
+    ) -> tuple[list[Tokens], int]:
         """Tokens of the problem and of each step that fits, and how many steps at the end did not.
 
         Raises TooLong with the record's name when a step does not fit the context even alone behind the
@@ -137,29 +170,31 @@ class StepTokenizer:
         if lenient and len(nodes[0]) >= limit:
             return [nodes[0][:limit]], len(steps)
         length = len(nodes[0])
-        if not lenient and (found := self.too_long(problem, steps)) is not None:
-            raise TooLong(
-                f"record {name}: step {found[0]} and the problem have {found[1]} tokens,"
-                f" expected at most the context of {limit}"
-            )
+        if not lenient and (found := self.too_long(nodes[0], steps)) is not None:
+            raise self.refusal(name, *found)
         for position, text in enumerate(steps):
-            if length + len(self.step(text)) > limit:
+            step = self.step(text)
+            if length + len(step) > limit:
                 return nodes, len(steps) - position
-            nodes.append(self.step(text))
-            length += len(nodes[-1])
+            nodes.append(step)
+            length += len(step)
         return nodes, 0
 
-    def too_long(self, problem: str, steps: Sequence[str]) -> tuple[int, int] | None:
-        """The first step that does not fit the context even alone behind the problem, and the tokens of both."""
-        length = len(self.problem(problem))
+    def too_long(self, problem: Tokens, steps: Sequence[str]) -> tuple[int, int] | None:
+        """The first step that does not fit the context even alone behind the problem's tokens, and the number of
+        both's."""
         for position, text in enumerate(steps):
-            if length + len(self.step(text)) > self.layout.maximum_length:
-                return position, length + len(self.step(text))
+            length = len(problem) + len(self.step(text))
+            if length > self.layout.maximum_length:
+                return position, length
         return None
 
-    def is_too_long(self, problem: str, steps: Sequence[str]) -> bool:
-        """Whether a solution has a step that could not be read whatever is cut off before it."""
-        return self.too_long(problem, steps) is not None
+    def refusal(self, name: str, position: int, length: int) -> TooLong:
+        """An error that says what `too_long` found in the record of this name."""
+        return TooLong(
+            f"record {name}: step {position} and the problem have {length} tokens,"
+            f" expected at most the context of {self.layout.maximum_length}"
+        )
 
     def fits(self, prefix: Sequence[Sequence[int]], text: str) -> bool:
         """Whether a step still lies within the context behind the nodes of its prefix."""
@@ -170,11 +205,8 @@ class StepTokenizer:
         unknown, found, count = self.tokenizer.unk_token_id, 0, 0
         if unknown is None:
             return 0.0
-        for start in range(0, len(texts), TEXTS_AT_ONCE):
-            part = list(texts[start : start + TEXTS_AT_ONCE])
-            encoded = self.tokenizer(part, add_special_tokens=False, split_special_tokens=True)
-            for ids in encoded["input_ids"]:
-                found, count = found + ids.count(unknown), count + len(ids)
+        for ids in self._texts(texts):
+            found, count = found + ids.count(unknown), count + len(ids)
         return found / max(count, 1)
 
     def save(self, folder: Path) -> None:

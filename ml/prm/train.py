@@ -18,6 +18,7 @@ from ml.prm.distributed import Group
 from ml.prm.example import Example
 from ml.prm.likelihood import count_tokens
 from ml.prm.model import ProcessRewardModel
+from ml.prm.moving import numbers
 from ml.prm.objectives import hits, normaliser_of, objective_loss
 from ml.prm.optimizers import optimizers_of
 from ml.prm.packing import Packed, batches_within, pack
@@ -224,7 +225,7 @@ def loss_of(
     if settings.objective == "classifier":
         options["smoothing"] = settings.smoothing
         if settings.class_weights:
-            options["class_weights"] = torch.tensor(settings.class_weights, device=outputs.device)
+            options["class_weights"] = numbers(settings.class_weights, outputs.device)
     return objective_loss(settings.objective, outputs, row, normaliser, **options)
 
 

@@ -3,7 +3,7 @@
 from ml.targets.deciding import decide_labels
 from ml.targets.fusion import Fusion, Witnessed, fuse
 from ml.targets.rules import Decision, LabelRule
-from ml.targets.snapshot_rows import frozen_rule, has_verdict, label_rows
+from ml.targets.snapshot_rows import frozen_rule, has_verdict, label_rows, labelled
 from ml.targets.testimony import WitnessRates
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "fuse",
     "has_verdict",
     "label_rows",
+    "labelled",
 ]

@@ -31,7 +31,7 @@ from ml.targets.consensus import (
     verdict_of,
 )
 from ml.targets.rules import LabelRule
-from ml.targets.snapshot_rows import label_rows
+from ml.targets.snapshot_rows import labelled as labelled_rows
 
 QUALITY_CONTROL_FLAGS = ("is_quality_control_question", "is_initial_screening_question")
 SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
@@ -55,28 +55,46 @@ def rows_from(
     estimates: Mapping[str, SolutionEstimate],
     rule: LabelRule,
     dropped: Counter[str],
-) -> list[SnapshotRow]:
-    """The labelled rows of a file; `dropped` counts what is left out, by reason.
+) -> Iterator[SnapshotRow]:
+    """The labelled rows of a file; `dropped` counts what is left out, by reason, and is complete once they have come.
 
-    Solutions of the same steps to a problem of the same text are one row, whoever labelled them; the first one's id
-    stands. A problem is named by the first solution that has its text. Raises BadRecord, with the record's id, for a
-    solution that no snapshot can hold and for estimates of another number of steps. `source` is what messages call the
-    file.
+    The first row comes when the whole file has been read, because any line may speak of a solution before it; from then
+    on a solution is let go of when its row comes. Solutions of the same steps to a problem of the same text are one
+    row, whoever labelled them; the first one's id stands. A problem is named by the first solution that has its text.
+    Raises BadRecord, with the record's id, for a solution that no snapshot can hold and for estimates of another number
+    of steps. `source` is what messages call the file.
     """
-    rows: list[SnapshotRow] = []
+    without_labels = 0
+    for row in labelled_rows(_rows(source, labelled, estimates, rule, dropped), rule):
+        if any(label is not None for label in row.labels):
+            yield row
+        else:
+            without_labels += 1
+    if without_labels:
+        dropped["solutions_without_labels"] += without_labels
+
+
+def _rows(
+    source: str,
+    labelled: Iterable[LabelledSolution],
+    estimates: Mapping[str, SolutionEstimate],
+    rule: LabelRule,
+    dropped: Counter[str],
+) -> Iterator[SnapshotRow]:
+    """The rows with their evidence, before labels."""
     problems: dict[str, str] = {}
-    for item in _distinct(source, labelled, estimates, dropped):
+    items = _distinct(source, labelled, estimates, dropped)
+    items.reverse()
+    while items:
+        item = items.pop()
         row = _row(item, problems, rule, dropped)
         if row is None:
             continue
         if complaint := complaint_about(row):
             raise BadRecord(source, item.line, f"record {row.id}: {complaint[0]}", complaint[1])
-        rows.append(row)
-    decided = label_rows(rows, rule)
-    kept = [row for row in decided if any(label is not None for label in row.labels)]
-    if len(kept) < len(decided):
-        dropped["solutions_without_labels"] += len(decided) - len(kept)
-    return kept
+        # Not held while the row is labelled and written.
+        del item
+        yield row
 
 
 def _distinct(
@@ -84,7 +102,7 @@ def _distinct(
     labelled: Iterable[LabelledSolution],
     estimates: Mapping[str, SolutionEstimate],
     dropped: Counter[str],
-) -> Iterable[_Item]:
+) -> list[_Item]:
     found: dict[tuple[str, tuple[Position, ...]], _Item] = {}
     for one in labelled:
         solution = one.solution
@@ -102,7 +120,7 @@ def _distinct(
         item.estimate = item.estimate or estimate
         if (look := look_of(one, {look.annotator for look in item.looks}, dropped)) is not None:
             item.looks.append(look)
-    return found.values()
+    return list(found.values())
 
 
 def look_of(labelled: LabelledSolution, taken: Set[str], dropped: Counter[str]) -> Look | None:

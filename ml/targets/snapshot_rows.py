@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -15,12 +15,17 @@ from ml.targets.rules import LabelRule, first_mistake_of, is_adjudicated, is_bad
 
 def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow]:
     """The rows with labels, sources and first mistake decided anew by `rule`."""
+    return list(labelled(rows, rule))
+
+
+def labelled(rows: Iterable[SnapshotRow], rule: LabelRule) -> Iterator[SnapshotRow]:
+    """The same, row by row; fusion alone, which is fitted on all of them, holds more than one."""
     if rule.labels == "mixed" and rule.mixture == "fusion":
-        listed, _ = with_posteriors(list(rows), rule)
+        rows, _ = with_posteriors(list(rows), rule)
+        yield from (decided(row, rule) for row in rows)
     else:
         # Left from an earlier fusion, it would be taken for the reason of labels that it did not make.
-        listed = [_with_posterior(row, None) for row in rows]
-    return [decided(row, rule) for row in listed]
+        yield from (decided(_with_posterior(row, None), rule) for row in rows)
 
 
 def decided(row: SnapshotRow, rule: LabelRule) -> SnapshotRow:

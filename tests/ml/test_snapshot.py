@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -215,3 +216,21 @@ def test_a_problem_in_two_splits_is_found():
     rows = [row("a"), row("b", problem="WHAT is 1 + a?", split="test"), row("c")]
     assert leaked_problems(rows) == {problem_hash("What is 1 + a?"): {"train", "test"}}
     assert leaked_problems([row("a"), row("c")]) == {}
+
+
+def test_a_part_is_written_line_by_line_and_never_held_whole(tmp_path):
+    long = row("long", steps=["x" * 100_000], labels=[1.0], label_source=["human"], first_mistake=None)
+    tracemalloc.start()
+    try:
+        write_snapshot(tmp_path / "snapshot", (replace(long, id=str(k)) for k in range(100)))
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5])
+def test_rows_that_fill_their_parts_are_followed_by_no_empty_one(tmp_path, count):
+    rows = [row(str(k)) for k in range(count)]
+    manifest = write_snapshot(tmp_path / "snapshot", rows, rows_per_part=2)
+    assert [part["rows"] for part in manifest["parts"]] == {0: [0], 1: [1], 4: [2, 2], 5: [2, 2, 1]}[count]
+    assert list(read_snapshot(tmp_path / "snapshot")) == rows

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -10,7 +12,11 @@ import pytest
 from ml.__main__ import main as ml_main
 from ml.commands.snapshot import main
 from ml.errors import BadRecord, MisstepError
+from ml.formats import read
+from ml.records import Solution
 from ml.snapshot import leaked_problems, read_snapshot
+from ml.targets import LabelRule
+from ml.targets.file_rows import rows_from
 from tests.autolabels.files import estimate_line, write_lines
 from tests.data import real_data
 from tests.ml.prm.commands import processbench_file
@@ -159,3 +165,16 @@ def test_real_files_freeze_by_the_labels_that_they_have(tmp_path, capsys, name, 
     assert main(given) == 0
     rows = list(read_snapshot(tmp_path / "out"))
     assert rows and all(any(label is not None for label in row.labels) for row in rows)
+
+
+def test_a_solution_is_let_go_of_when_its_row_has_come(tmp_path):
+    path = processbench_file(tmp_path, sums(40))
+    before = _solutions_held()
+    rows = rows_from(str(path), read(path, "processbench"), {}, LabelRule("human"), Counter())
+    first = next(rows)
+    assert first.steps and _solutions_held() - before >= 38
+    assert len(list(rows)) == 39 and _solutions_held() - before <= 1
+
+
+def _solutions_held() -> int:
+    return sum(type(one) is Solution for one in gc.get_objects())

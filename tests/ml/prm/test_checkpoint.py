@@ -14,7 +14,7 @@ import torch
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
 from ml.prm import checkpoint
-from ml.prm.checkpoint import TrainingState, check_whole, newest_fingerprint, publish, save_state, seal
+from ml.prm.checkpoint import TrainingState, check_whole, publish, said_by_newest, save_state, seal
 from ml.prm.out_folder import refuse_occupied
 from tests.ml.prm.toys import newest_state_of
 
@@ -109,7 +109,8 @@ def test_whose_a_state_is_can_be_said_without_reading_its_tensors(tmp_path, monk
     (newest / "state.json").write_text('{"fingerprint": "c')
     read = []
     monkeypatch.setattr(checkpoint, "sha256_of", lambda path: read.append(path.name) or sha256_of(path))
-    assert newest_fingerprint(tmp_path) == "mine, later"
+    said = said_by_newest(tmp_path)
+    assert said is not None and said["fingerprint"] == "mine, later"
     assert set(read) == {"state.json"}
 
 

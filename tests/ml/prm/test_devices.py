@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from ml.commands import score, train
+from ml.devices import chosen_device, refuse_missing_device
 from ml.errors import MisstepError
-from ml.prm.distributed import chosen_device, own_device, refuse_missing_device
+from ml.prm.distributed import own_device
 from ml.prm.run import settle_process
 
 

@@ -12,7 +12,9 @@ def test_a_tree_that_is_taken_in_learns_where_its_nodes_went():
     growing = GrowingTree([9])
     assert growing.add(chain([[9], [1], [2, 3]])) == [0, 1, 2]
     assert growing.add(TokenTree([[9], [4], [1], [2, 3], [5]], [-1, 0, 0, 2, 2])) == [0, 3, 1, 2, 4]
-    assert growing.tree() == TokenTree([(9,), (1,), (2, 3), (4,), (5,)], [-1, 0, 1, 0, 1])
+    tree = growing.tree()
+    assert list(map(list, tree.tokens)) == [[9], [1], [2, 3], [4], [5]]
+    assert tree.parents == [-1, 0, 1, 0, 1]
     assert growing.size == growing.tree().size == 6
 
 

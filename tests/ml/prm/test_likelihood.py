@@ -52,8 +52,8 @@ def plain_logits(tokenizer, step: str) -> tuple[torch.Tensor, torch.Tensor, int]
     the opening's; by transformers' own forward. What closes a step is given and not a word."""
     policy = AutoModelForCausalLM.from_pretrained(shipped_folder(), dtype=torch.float32)
     given, opening = tokenizer.problem(PROBLEM), tokenizer.step(OPENING)
-    came = torch.tensor(opening + tokenizer.step(step))
-    logits = policy(torch.tensor([given + came.tolist()])).logits[0, len(given) - 1 : -1]
+    came = torch.tensor([*opening, *tokenizer.step(step)])
+    logits = policy(torch.tensor([[*given, *came.tolist()]])).logits[0, len(given) - 1 : -1]
     words = [k for k in range(len(came)) if k not in (len(opening) - 1, len(came) - 1)]
     return logits[words], came[words], len(opening) - 1
 
@@ -147,6 +147,7 @@ def test_a_sure_step_of_many_tokens_that_is_wrong_is_unlearned(tolerance):
     assert log_p.grad.tolist() == pytest.approx([1 / doubt / (1 + tolerance)] * 40, rel=1e-3)
 
 
+@torch.no_grad()
 def test_a_wrong_step_beyond_the_least_doubt_has_a_finite_loss():
     at = step_tokens(pack([TREE], [[1]]), 0)
     hidden = torch.tensor([[60.0, 0.0], [0.0, 0.0]])
@@ -201,3 +202,30 @@ def test_a_step_without_a_token_of_its_own_is_read_as_right_and_disturbs_no_othe
     total = count_tokens([example], len(empty))
     outputs, words = model.with_language_loss(pack([example.tree], [example.reads]), [example], total)
     assert bool(torch.isfinite(outputs).all()) and bool(torch.isfinite(words))
+
+
+def test_logits_that_would_fill_the_memory_are_made_in_parts_with_the_same_gradient(monkeypatch):
+    base = opened()
+    head = base.model.get_output_embeddings()
+    example = fork(base.tokenizer)
+    packed = pack([example.tree], [example.reads])
+    made = []
+    head.register_forward_hook(lambda _module, _given, logits: made.append(logits.numel()))
+
+    def learned() -> tuple[torch.Tensor, list[torch.Tensor]]:
+        made.clear()
+        base.model.zero_grad()
+        outputs, words = reading(base, TOLERANCE).with_language_loss(packed, [example], 3.0)
+        (outputs[0, 0] + outputs[1, 1] + words).backward()
+        return outputs.detach(), [p.grad.clone() for p in base.model.parameters()]
+
+    outputs, gradients = learned()
+    assert len(made) == 1
+    limit = made[0] // 3
+    monkeypatch.setattr(likelihood, "LOGITS_KEPT", limit)
+    in_parts, same = learned()
+    # Each part on the way there, and once more on the way back.
+    assert len(made) >= 8 and max(made) <= limit
+    assert torch.allclose(outputs, in_parts, atol=1e-6)
+    for gradient, again in zip(gradients, same, strict=True):
+        assert torch.allclose(gradient, again, atol=1e-5)

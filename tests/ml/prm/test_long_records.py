@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import weakref
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from ml.errors import MisstepError
+from ml.prm import long_records
+from ml.prm.examples import ExampleSettings
+from ml.targets import LabelRule
 from tests.ml.prm.commands import snapshot_of, trained
 from tests.ml.prm.test_learning_rates import given_base
-from tests.ml.prm.toys import sums
+from tests.ml.prm.toys import examples_of, sums, tokenizer
 
 
 def windy(count):
@@ -40,3 +45,23 @@ def test_they_are_left_out_and_counted_where_that_is_asked_for(tmp_path, capsys,
     _, without = trained(tmp_path, capsys, *given, snapshot=short, out="without")
     assert result["counts"] == without["counts"]
     assert result["metrics"]["train_loss"] == without["metrics"]["train_loss"]
+
+
+@pytest.mark.parametrize("objective", ["classifier", "value", "outcome"])
+def test_a_row_is_let_go_of_once_its_example_is_made(monkeypatch, objective):
+    monkeypatch.setattr(long_records, "ROWS_AT_ONCE", 4)
+    seen, most = [], 0
+
+    def coming():
+        nonlocal most
+        for row in (replace(row) for row in sums(40)):
+            seen.append(weakref.ref(row))
+            yield row
+            del row
+            most = max(most, sum(one() is not None for one in seen))
+
+    settings = ExampleSettings(objective=objective, outputs=1 if objective == "value" else 2)
+    given = (tokenizer(), LabelRule("human"), settings, "refuse", Counter())
+    examples, fitting = long_records.fitting_examples(coming(), *given)
+    assert fitting == 40 and most <= 8
+    assert examples == examples_of(objective, sums(40), tokenizer())

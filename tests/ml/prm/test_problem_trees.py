@@ -35,7 +35,8 @@ def test_equal_steps_behind_equal_steps_are_one_node():
     third = solution("c", 2, targets=[1])
     (tree,) = by_problem([first, second, third], "node", 100)
     assert tree.id == "a"
-    assert tree.tree == TokenTree([(9,), (1,), (2,), (3,), (4,), (2,)], [-1, 0, 1, 2, 2, 0])
+    assert list(map(list, tree.tree.tokens)) == [[9], [1], [2], [3], [4], [2]]
+    assert tree.tree.parents == [-1, 0, 1, 2, 2, 0]
     assert tree.reads == [1, 2, 3, 5]
     # Of the step 2 behind 1 one solution says that it is right, the other that it is wrong.
     assert tree.targets == [[0, 1], [0.5, 0.5], [1, 0], [0, 1]]

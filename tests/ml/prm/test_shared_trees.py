@@ -26,7 +26,7 @@ def test_a_problem_with_more_tokens_than_a_row_is_scored_in_several_trees():
     trees, places = shared_trees(many, STEPS, limit)
     assert len(trees) > 2 and all(tree.size <= limit for tree in trees)
     for solution, (tree, nodes) in zip(many, places, strict=True):
-        assert [list(trees[tree].tokens[node]) for node in nodes] == [STEPS.step(s) for s in solution.steps]
+        assert [trees[tree].tokens[node] for node in nodes] == [STEPS.step(s) for s in solution.steps]
     # A solution that is longer than the limit has a tree of its own, and copies of it have the same.
     alone, places = shared_trees([many[0], many[0], many[1]], STEPS, 1)
     assert [tree for tree, _ in places] == [0, 0, 1] and len(alone) == 2

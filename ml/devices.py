@@ -1,0 +1,36 @@
+"""On which device a command computes."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from ml.errors import MisstepError
+
+
+def chosen_device(device: str) -> str:
+    """`auto` is what the host says in MISSTEP_DEVICE, else a GPU where torch sees one, else the CPU."""
+    if device != "auto":
+        return device
+    return os.environ.get("MISSTEP_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def refuse_missing_device(device: str) -> None:
+    """Raises MisstepError for what is no device's name, and for a device that torch does not see here."""
+    try:
+        chosen = torch.device(device)
+        seen = torch.get_device_module(chosen) if chosen.type != "cpu" else None
+    except RuntimeError:
+        raise MisstepError(
+            f"--device {device} (or MISSTEP_DEVICE), expected cpu, cuda, cuda:0 ... or auto"
+        ) from None
+    if seen is None:
+        return
+    if not seen.is_available():
+        kind = "GPU" if chosen.type == "cuda" else chosen.type
+        raise MisstepError(f"--device {device}, expected cpu, because torch sees no {kind} here")
+    if chosen.index is not None and chosen.index >= seen.device_count():
+        raise MisstepError(
+            f"--device {device}, expected one of the {seen.device_count()} that torch sees here, or cpu"
+        )
