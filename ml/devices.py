@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-import torch
-
 from ml.errors import MisstepError
 
 
@@ -13,11 +11,15 @@ def chosen_device(device: str) -> str:
     """`auto` is what the host says in MISSTEP_DEVICE, else a GPU where torch sees one, else the CPU."""
     if device != "auto":
         return device
+    import torch
+
     return os.environ.get("MISSTEP_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def refuse_missing_device(device: str) -> None:
     """Raises MisstepError for what is no device's name, and for a device that torch does not see here."""
+    import torch
+
     try:
         chosen = torch.device(device)
         seen = torch.get_device_module(chosen) if chosen.type != "cpu" else None

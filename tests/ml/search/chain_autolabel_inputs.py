@@ -30,4 +30,5 @@ def lines(path):
 
 
 def label(files, *arguments, out="out"):
-    return autolabel.main(["--policy", "chain", *arguments, "--out", str(files / out)])
+    policy = () if "--policy" in arguments else ("--policy", "chain")
+    return autolabel.main([*policy, *arguments, "--out", str(files / out)])
