@@ -50,6 +50,8 @@ class Drive(Generic[Key, Result]):
         self.valuing = 0
         # What the policy ended with: what is under way is paid for, and still goes to its searches.
         self.failure: BaseException | None = None
+        # What ended without an answer that may still turn out to be an outage, which leaves it to the next start.
+        self.doubted: list[tuple[Unanswerable, Finished[Key, Result]]] = []
         self.lingering_since: float | None = None
         # One more for the value model, which waits for no server.
         self.policy_threads = ThreadPoolExecutor(walk.lanes + walk.answers_singly, "policy")
@@ -70,6 +72,8 @@ class Drive(Generic[Key, Result]):
                 continue
             for search in collect():
                 yield from self._advance(search)
+            yield from self._settled()
+        yield from (finished for _, finished in self.doubted)
         self.walk.cost.seconds += time.monotonic() - self.started
         self.walk.started = None
 
@@ -90,7 +94,7 @@ class Drive(Generic[Key, Result]):
         """Hand a search its answers, and ask what it wants next, until it has to wait or ends."""
         while first or not search.missing:
             if search.refusal is not None:
-                yield self._give_up(search, search.refusal)
+                yield from self._give_up(search, search.refusal)
                 return
             try:
                 wanted = next(search.search) if first else search.search.send(search.answers)
@@ -104,13 +108,30 @@ class Drive(Generic[Key, Result]):
             for index, request in enumerate(wanted):
                 self._ask(search, index, request)
 
-    def _give_up(self, search: Active[Key, Result], refusal: Unanswerable) -> Finished[Key, Result]:
+    def _give_up(
+        self, search: Active[Key, Result], refusal: Unanswerable
+    ) -> Iterator[Finished[Key, Result]]:
         """End one search that the policy cannot serve; an outage, which would end them all, comes another way."""
         if self.without_answer is None:
             raise refusal
         self.active -= 1
         search.search.close()
-        return search.ended(self.without_answer(search.key), str(refusal))
+        finished = search.ended(self.without_answer(search.key), str(refusal))
+        if refusal.is_settled:
+            yield finished
+        else:
+            self.doubted.append((refusal, finished))
+
+    def _settled(self) -> Iterator[Finished[Key, Result]]:
+        """What is no longer in doubt."""
+        if not any(refusal.is_settled for refusal, _ in self.doubted):
+            return
+        doubted, self.doubted = self.doubted, []
+        for refusal, finished in doubted:
+            if refusal.is_settled:
+                yield finished
+            else:
+                self.doubted.append((refusal, finished))
 
     def _ask(self, search: Active[Key, Result], index: int, request: Request) -> None:
         if isinstance(request, Run) and not request.codes:
