@@ -21,6 +21,7 @@ from ml.errors import MisstepError
 from ml.execution import sandbox
 from ml.json_lines import as_line, storable
 from ml.policies import engines_for, load_policy, when_served
+from ml.policies.address import without_address
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem
@@ -188,7 +189,7 @@ class SolveRun:
         given = self.method, options, self.arguments.trajectories, self.arguments.seed, self.arguments.style
         setting = Setting(
             self.arguments.method,
-            policy.name,
+            without_address(policy.name),
             self.arguments.style,
             values.name if values is not None else None,
             self.method.is_signed,

@@ -108,9 +108,7 @@ class Drive(Generic[Key, Result]):
             for index, request in enumerate(wanted):
                 self._ask(search, index, request)
 
-    def _give_up(
-        self, search: Active[Key, Result], refusal: Unanswerable
-    ) -> Iterator[Finished[Key, Result]]:
+    def _give_up(self, search: Active[Key, Result], refusal: Unanswerable) -> Iterator[Finished[Key, Result]]:
         """End one search that the policy cannot serve; an outage, which would end them all, comes another way."""
         if self.without_answer is None:
             raise refusal

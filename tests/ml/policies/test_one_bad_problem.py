@@ -117,9 +117,7 @@ def test_a_server_that_breaks_over_every_problem_is_an_outage(serve):
     ],
 )
 @pytest.mark.parametrize("status", [400, 504])
-def test_an_outage_that_answers_the_plain_request_costs_no_problem(
-    serve, tmp_path, command, options, status
-):
+def test_an_outage_that_answers_the_plain_request_costs_no_problem(serve, tmp_path, command, options, status):
     names = [f"number {number}" for number in range(MOST_IN_A_ROW + 8)]
     is_down = threading.Event()
 
