@@ -27,6 +27,8 @@ RETRY_SECONDS = 0.5
 LONGEST_WAIT = 120.0
 # How much more than its even share of the requests a server may have under way, so that few problems change servers.
 SPARE = 1.25
+# A connection that nobody has used for so long is closed. Servers do so after five seconds and more.
+IDLE_SECONDS = 10.0
 
 Read = TypeVar("Read")
 
@@ -58,7 +60,9 @@ class Client:
         self.has_answered = has_answered
         self._on_first_answer: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
-        allow_open(concurrency)
+        self._closed_at = time.monotonic()
+        # Each may have had the whole concurrency a moment ago, while the others were away.
+        allow_open(concurrency * len(addresses))
 
     def on_first_answer(self, call: Callable[[], None]) -> None:
         """Call when anything comes from a server; at once where it did already."""
@@ -98,6 +102,7 @@ class Client:
                 time.sleep(self.retry_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
             failures: dict[Endpoint, Failed] = {}
             patience = 0.0
+            self._close_idle()
             while not patience and (endpoint := self._take(key, failures)) is not None:
                 patience = endpoint.patience
                 time.sleep(patience)
@@ -119,6 +124,16 @@ class Client:
             # Of a server that asked for patience it is known that it is there.
             last, failure = max(reversed(failures.items()), key=lambda pair: pair[1].pause > 0)
         raise failure.kind(last.message(path, str(failure), f"an answer within {tries} tries"))
+
+    def _close_idle(self) -> None:
+        """What a server is no longer asked by, also where it is not asked at all."""
+        with self._lock:
+            is_time = time.monotonic() - self._closed_at >= IDLE_SECONDS / 2
+            if is_time:
+                self._closed_at = time.monotonic()
+        if is_time:
+            for endpoint in self._endpoints:
+                endpoint.close_idle(IDLE_SECONDS)
 
     def _take(self, key: str, failures: dict[Endpoint, Failed]) -> Endpoint | None:
         """The server to ask next, None where each has failed: the key's own if it can, a resting one only at last,

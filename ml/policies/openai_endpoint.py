@@ -91,6 +91,10 @@ class Endpoint:
         self.asked_until = now + pause if pause else 0.0
         self.rests_until = now + max(own, pause)
 
+    def close_idle(self, seconds: float) -> None:
+        """Close its connections that nobody has used for so long."""
+        self._connections.close_idle(seconds)
+
     def ask(self, path: str, body: bytes | None, read: Callable[[dict[str, Any]], Read]) -> Read:
         """What `read` makes of the answer; one that it calls odd has failed.
 
