@@ -7,14 +7,27 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic
 
 from ml.cores import worker_count
 from ml.execution import Execution, Verdict
 from ml.policies.protocol import Unanswerable
 from ml.search.active import Active, Finished, Key, Result, tokens_of
+from ml.search.executing import Executing
 from ml.search.grading import grade, grade_at_once
-from ml.search.requests import VALUES, Grade, Graded, Request, Run, Search, Value, group_of, sequences_of
+from ml.search.requests import (
+    VALUES,
+    Aside,
+    Grade,
+    Graded,
+    Request,
+    Run,
+    Search,
+    Value,
+    group_of,
+    sequences_of,
+)
 from ml.search.texts import texts_of
 
 if TYPE_CHECKING:
@@ -55,7 +68,8 @@ class Drive(Generic[Key, Result]):
         self.lingering_since: float | None = None
         # One more for the value model, which waits for no server.
         self.policy_threads = ThreadPoolExecutor(walk.lanes + walk.answers_singly, "policy")
-        self.execution_pool = ThreadPoolExecutor(worker_count(least=2) + WAITING_THREADS, "execution")
+        workers = worker_count(least=2)
+        self.executions = Executing(workers + WAITING_THREADS, most_of_one=max(2, workers // 2))
         self.started = walk.started = time.monotonic()
 
     def run(self) -> Iterator[Finished[Key, Result]]:
@@ -79,7 +93,7 @@ class Drive(Generic[Key, Result]):
 
     def close(self) -> None:
         self.policy_threads.shutdown(wait=True, cancel_futures=True)
-        self.execution_pool.shutdown(wait=True, cancel_futures=True)
+        self.executions.close()
 
     def _fill(self) -> Iterator[Finished[Key, Result]]:
         while self.active < self.walk.parallel and not self.exhausted and self.failure is None:
@@ -142,10 +156,11 @@ class Drive(Generic[Key, Result]):
                 search.answers[index] = graded
                 _note(search, request, graded)
                 return
-        if isinstance(request, Run | Grade):
+        if isinstance(request, Run | Grade | Aside):
             search.missing += 1
             self.executing += 1
-            self.execution_pool.submit(self._execute, search, index, request)
+            problem = request.problem.text if isinstance(request, Grade) else None
+            self.executions.submit(partial(self._execute, search, index, request), problem)
             return
         search.cost.model_calls += 1
         known = self.walk.recall(request)
@@ -159,7 +174,7 @@ class Drive(Generic[Key, Result]):
             waiters = self.asked.setdefault(group_of(request), OrderedDict()).setdefault(request, [])
         waiters.append((search, index))
 
-    def _execute(self, search: Active[Key, Result], index: int, request: Run | Grade) -> None:
+    def _execute(self, search: Active[Key, Result], index: int, request: Run | Grade | Aside) -> None:
         """In an execution thread: answer one request, and leave the bookkeeping to the driving thread."""
         answer: Any = None
         failure: BaseException | None = None
@@ -167,6 +182,8 @@ class Drive(Generic[Key, Result]):
             if isinstance(request, Run):
                 answer = self.walk.sandbox.execute(request.codes)
                 runs = 1
+            elif isinstance(request, Aside):
+                answer, runs = request.work(), 0
             else:
                 answer = grade(request.problem, request.steps, self.walk.sandbox, self.walk.decided)
                 runs = int(answer.execution is not None)
