@@ -12,6 +12,8 @@ from ml.answer_notation import normalise
 # uses where it is installed, takes as long a thousand times further on.
 _HAS_LIBRARY = any(importlib.util.find_spec(name) for name in ("gmpy2", "flint"))
 DIGITS_BEYOND_COMPUTING = 1e11 if _HAS_LIBRARY else 1e8
+# A power of two has one binary digit that is not 0, and math-verify has computed some further on in time.
+DIGITS_BEYOND_COMPUTING_OF_TWO = max(2e8, DIGITS_BEYOND_COMPUTING)
 
 _PLAIN_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 # A power's exponent is in braces or has one digit: what 2^10 means is for the grader to say.
@@ -25,9 +27,15 @@ def is_beyond_computing(answer: str, reference: str) -> bool:
     """
     pair = normalise(answer), normalise(reference)
     return any(
-        _PLAIN_NUMBER.fullmatch(one) is not None and _digits(other) >= DIGITS_BEYOND_COMPUTING
+        _PLAIN_NUMBER.fullmatch(one) is not None and _digits(other) >= _bound_of(other)
         for one, other in (pair, pair[::-1])
     )
+
+
+def _bound_of(text: str) -> float:
+    power = _POWER.fullmatch(text)
+    is_of_two = power is not None and int(power[1]).bit_count() == 1
+    return DIGITS_BEYOND_COMPUTING_OF_TWO if is_of_two else DIGITS_BEYOND_COMPUTING
 
 
 def _digits(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -14,7 +15,7 @@ from typing import IO, Any
 
 # sympy takes seconds to import on a busy machine; that is no fault of the answer.
 SECONDS_TO_START = 120.0
-# After so long a comparison ends its child by itself: it may be one whose parent was killed.
+# After so long a comparison ends its child by itself, should it not learn of its parent's end.
 SECONDS_AT_MOST = 120
 
 
@@ -88,6 +89,29 @@ def seconds_until(deadline: float) -> float:
     return max(0.0, deadline - time.monotonic())
 
 
+class _EndsWithParent:
+    """While a comparison is under way, the end of the pipe that questions come by ends this process: SIGIO, left to its
+    default action, ends also what never comes back to Python. The death of the parent's thread would not do: a child
+    outlives the thread that started it.
+    """
+
+    def __init__(self) -> None:
+        self._pipe = sys.stdin.fileno()
+        self._flags = fcntl.fcntl(self._pipe, fcntl.F_GETFL)
+        fcntl.fcntl(self._pipe, fcntl.F_SETOWN, os.getpid())
+
+    def __enter__(self) -> None:
+        fcntl.fcntl(self._pipe, fcntl.F_SETFL, self._flags | os.O_ASYNC)
+        # It may have ended just before.
+        watch = select.poll()
+        watch.register(self._pipe, 0)
+        if any(event & select.POLLHUP for _, event in watch.poll(0)):
+            sys.exit()
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.fcntl(self._pipe, fcntl.F_SETFL, self._flags)
+
+
 def _serve() -> None:
     """The child's loop: read [answer, reference], write true or false."""
     import logging
@@ -101,15 +125,17 @@ def _serve() -> None:
         # A bare LaTeX answer is only read as LaTeX inside dollars; the plain reading is the fallback.
         return list(parse(f"${text}$", parsing_timeout=None)) or list(parse(text, parsing_timeout=None))
 
+    ends_with_parent = _EndsWithParent()
     print("ready", flush=True)
     for line in sys.stdin:
         answer, reference = json.loads(line)
         # Left to its default action, the alarm ends also what never comes back to Python.
         signal.alarm(SECONDS_AT_MOST)
-        try:
-            same = bool(verify(parsed(reference), parsed(answer), timeout_seconds=None))
-        except Exception:
-            same = False
+        with ends_with_parent:
+            try:
+                same = bool(verify(parsed(reference), parsed(answer), timeout_seconds=None))
+            except Exception:
+                same = False
         signal.alarm(0)
         print(json.dumps(same), flush=True)
 

@@ -18,6 +18,7 @@ from ml.errors import MisstepError
 from ml.execution import sandbox
 from ml.json_lines import as_line, storable
 from ml.policies import engines_for, load_policy, when_served
+from ml.policies.address import without_address
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem
@@ -125,7 +126,8 @@ def _sample_missing(
             warnings.warn(f"no solution to {problems[index].id!r}: {finished.unanswered}", stacklevel=2)
             kept: dict[str, Any] = {"unanswered": finished.unanswered}
         else:
-            kept = line_of(requests[index], policy.name, finished.result)
+            # Also of a run that has moved all lines are by the same generator.
+            kept = line_of(requests[index], without_address(policy.name), finished.result)
         # The readers of this file refuse what cannot be stored.
         folder.add(index, storable(kept))
         progress.report(len(folder.offsets))

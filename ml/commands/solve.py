@@ -21,13 +21,14 @@ from ml.errors import MisstepError
 from ml.execution import sandbox
 from ml.json_lines import as_line, storable
 from ml.policies import engines_for, load_policy, when_served
+from ml.policies.address import without_address
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem
 from ml.search.problems import read_problems
-from ml.search.requests import Search
+from ml.search.requests import Aside, Search
 from ml.search.run_folder import RunFolder, was_served
-from ml.search.solved import Setting, SolvedTotals, totals_of
+from ml.search.solved import Setting, SolvedTotals, Verdicts, totals_of, verdicts_of
 from ml.search.solving import METHODS, Method, Solved, solve
 from ml.search.texts import warnings_of
 from ml.search.walk import ValueModel, Walk
@@ -188,7 +189,7 @@ class SolveRun:
         given = self.method, options, self.arguments.trajectories, self.arguments.seed, self.arguments.style
         setting = Setting(
             self.arguments.method,
-            policy.name,
+            without_address(policy.name),
             self.arguments.style,
             values.name if values is not None else None,
             self.method.is_signed,
@@ -199,18 +200,20 @@ class SolveRun:
         progress = Progress("problems", len(problems), begun_at=len(folder.offsets))
         progress.report(len(folder.offsets), metrics=totals.metrics())
         walk, told = Walk(policy, sandbox(), values), 0.0
-        missing: Iterator[tuple[int, Search[Solved | None]]] = (
-            (index, solve(problem, *given))
+        missing: Iterator[tuple[int, Search[tuple[Solved, Verdicts] | None]]] = (
+            (index, _judged(problem, solve(problem, *given)))
             for index, problem in enumerate(problems)
             if index not in folder.offsets
         )
         for finished in walk.drive(missing, lambda _: None):
-            problem, solved = problems[finished.key], finished.result
-            if solved is None:
+            problem = problems[finished.key]
+            if finished.result is None:
                 warnings.warn(f"no answer to {problem.id!r}: {finished.unanswered}", stacklevel=1)
                 kept: dict[str, Any] = {"unanswered": finished.unanswered}
             else:
-                kept = {"line": setting.line(problem, solved, finished.ungraded), "texts": dict(solved.texts)}
+                solved, judged = finished.result
+                line = setting.line(problem, solved, finished.ungraded, judged)
+                kept = {"line": line, "texts": dict(solved.texts)}
             # The time since the last one, so that a run that was killed and goes on forgets none of it.
             elapsed = walk.elapsed
             kept["seconds"], told = elapsed - told, elapsed
@@ -219,6 +222,13 @@ class SolveRun:
             totals.add(kept)
             progress.report(len(folder.offsets), metrics=totals.metrics())
         return totals
+
+
+def _judged(problem: Problem, search: Search[Solved]) -> Search[tuple[Solved, Verdicts]]:
+    """The same search, with whether each of its answers is right. No method has a look at that."""
+    solved = yield from search
+    verdicts: Verdicts = (yield [Aside(lambda: verdicts_of(problem, solved.chosen))])[0]
+    return solved, verdicts
 
 
 @contextmanager

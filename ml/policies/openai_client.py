@@ -27,6 +27,8 @@ RETRY_SECONDS = 0.5
 LONGEST_WAIT = 120.0
 # How much more than its even share of the requests a server may have under way, so that few problems change servers.
 SPARE = 1.25
+# A connection that nobody has used for so long is closed. Servers do so after five seconds and more.
+IDLE_SECONDS = 10.0
 
 Read = TypeVar("Read")
 
@@ -58,7 +60,9 @@ class Client:
         self.has_answered = has_answered
         self._on_first_answer: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
-        allow_open(concurrency)
+        self._closed_at = time.monotonic()
+        # Each may have had the whole concurrency a moment ago, while the others were away.
+        allow_open(concurrency * len(addresses))
 
     def on_first_answer(self, call: Callable[[], None]) -> None:
         """Call when anything comes from a server; at once where it did already."""
@@ -86,39 +90,55 @@ class Client:
     ) -> Read:
         """Ask, and again after a pause where the fault may pass; an answer that `read` calls odd is such a fault.
 
-        The pause grows, and is as long as a server that is busy asks for (Retry-After), up to LONGEST_WAIT.
+        The pause grows, and a server that asks to be left alone (Retry-After, up to LONGEST_WAIT) is asked last in a
+        try, and then not before that time is over; one that is waited for and fails again ends the try.
         Raises Refused for a status that says that the request itself is wrong; NoAnswer where there was no answer at
         the last try either, or one that says that the server broke; ServerAway where it asks for patience or its name
         is gone; OddlyAnswered for an odd one; and MisstepError for a host that is not found where nothing was ever
         heard from: at once, or after all tries where the look-up itself failed.
         """
-        asked_pause = 0.0
         for attempt in range(tries):
             if attempt:
-                pause = self.retry_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
-                time.sleep(max(pause, min(asked_pause, LONGEST_WAIT)))
+                time.sleep(self.retry_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
             failures: dict[Endpoint, Failed] = {}
-            while (endpoint := self._take(key, failures)) is not None:
+            patience = 0.0
+            self._close_idle()
+            while not patience and (endpoint := self._take(key, failures)) is not None:
+                patience = endpoint.patience
+                time.sleep(patience)
+                asked_at = time.monotonic()
                 try:
                     answer = endpoint.ask(path, body, read)
                 except Failed as failed:
-                    self._give_back(endpoint, failed)
+                    self._give_back(endpoint, failed, asked_at)
                     failures[endpoint] = failed
                 except Refused:
                     self._give_back(endpoint)
                     raise
                 except BaseException:
-                    self._give_back(endpoint, Failed("", MisstepError))
+                    self._give_back(endpoint, Failed("", MisstepError), asked_at)
                     raise
                 else:
                     self._give_back(endpoint)
                     return answer
-            last, failure = list(failures.items())[-1]
-            asked_pause = min(failed.pause for failed in failures.values())
+            # Of a server that asked for patience it is known that it is there.
+            last, failure = max(reversed(failures.items()), key=lambda pair: pair[1].pause > 0)
         raise failure.kind(last.message(path, str(failure), f"an answer within {tries} tries"))
 
+    def _close_idle(self) -> None:
+        """What a server is no longer asked by, also where it is not asked at all."""
+        with self._lock:
+            is_time = time.monotonic() - self._closed_at >= IDLE_SECONDS / 2
+            if is_time:
+                self._closed_at = time.monotonic()
+        if is_time:
+            for endpoint in self._endpoints:
+                endpoint.close_idle(IDLE_SECONDS)
+
     def _take(self, key: str, failures: dict[Endpoint, Failed]) -> Endpoint | None:
-        """The server to ask next, None where each has failed: the key's own if it can, a resting one only at last."""
+        """The server to ask next, None where each has failed: the key's own if it can, a resting one only at last,
+        and of those that ask for patience the one that may be asked first.
+        """
         if len(self._endpoints) == 1:
             return None if failures else self._endpoints[0]
         left = [endpoint for endpoint in self._endpoints if endpoint not in failures]
@@ -130,21 +150,23 @@ class Client:
             count = sum(endpoint.is_up for endpoint in self._endpoints) or 1
             share = math.ceil(SPARE * self.concurrency / count)
             free = (endpoint for endpoint in up if endpoint.under_way < share)
-            chosen = next(free, None) or min(up or left, key=lambda endpoint: endpoint.under_way)
+            chosen = next(free, None) or min(
+                up or left, key=lambda endpoint: (endpoint.patience, endpoint.under_way)
+            )
             chosen.under_way += 1
             if chosen.failures:
                 # Others do not follow before it is known what comes of this one.
                 chosen.rests_until = math.inf
         return chosen
 
-    def _give_back(self, endpoint: Endpoint, failed: Failed | None = None) -> None:
+    def _give_back(self, endpoint: Endpoint, failed: Failed | None = None, asked_at: float = 0.0) -> None:
         """What came of asking it: an answer, a refusal too, shows that it is up."""
         with self._lock:
             endpoint.under_way = max(0, endpoint.under_way - 1)
             if failed is None:
-                endpoint.failures = 0
+                endpoint.recover()
             else:
-                endpoint.rest(min(failed.pause, LONGEST_WAIT))
+                endpoint.rest(min(failed.pause, LONGEST_WAIT), asked_at)
             is_first = endpoint.has_answered and not self.has_answered
             self.has_answered |= endpoint.has_answered
         if is_first:

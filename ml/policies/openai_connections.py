@@ -43,7 +43,8 @@ class Connections:
     def __init__(self, address: str, proxy: Proxy | None, timeout: float) -> None:
         self._parts = urllib.parse.urlsplit(address)
         self._proxy, self._timeout = proxy, timeout
-        self._idle: list[http.client.HTTPConnection] = []
+        # With when each was used last, the oldest first.
+        self._idle: list[tuple[http.client.HTTPConnection, float]] = []
         self._lock = threading.Lock()
         is_secure = self._parts.scheme == "https" or (proxy is not None and proxy.is_secure)
         # Once for all connections: it reads every certificate of the machine.
@@ -92,9 +93,18 @@ class Connections:
         finally:
             if is_kept:
                 with self._lock:
-                    self._idle.append(connection)
+                    self._idle.append((connection, time.monotonic()))
             else:
                 connection.close()
+
+    def close_idle(self, seconds: float) -> None:
+        """Close those that nobody has used for so long: they are open files, on the server too."""
+        last = time.monotonic() - seconds
+        with self._lock:
+            count = sum(used <= last for _, used in self._idle)
+            old, self._idle = self._idle[:count], self._idle[count:]
+        for connection, _ in old:
+            connection.close()
 
     def _idle_one(self) -> http.client.HTTPConnection | None:
         """The one used last, which is the least likely to have been closed; those that were are thrown away."""
@@ -102,7 +112,7 @@ class Connections:
             with self._lock:
                 if not self._idle:
                     return None
-                connection = self._idle.pop()
+                connection, _ = self._idle.pop()
             if not _is_closed(connection):
                 return connection
             connection.close()

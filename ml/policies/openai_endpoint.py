@@ -27,6 +27,8 @@ _ASKS_TO_WAIT = frozenset({429, 503})
 # A server that failed is left alone so long where there are others, twice as long after each further failure.
 REST_SECONDS = 1.0
 LONGEST_REST = 30.0
+# By then every rest is the longest one; a float ends long before the failures of an outage do.
+MOST_DOUBLINGS = 16
 
 Read = TypeVar("Read")
 
@@ -55,18 +57,43 @@ class Endpoint:
         self._silence = silence
         # For whoever chooses among several, under its own lock.
         self.under_way = self.failures = 0
-        self.rests_until = 0.0
+        self.rests_until = self.asked_until = 0.0
+        self._failed_at = -math.inf
 
     @property
     def is_up(self) -> bool:
         """Whether to ask it rather than another: its last answer came, or it has been left alone long enough."""
         return not self.failures or time.monotonic() >= self.rests_until
 
-    def rest(self, pause: float) -> None:
-        """Leave it alone for a while after a failure, at least as long as it asks for."""
-        own = min(LONGEST_REST, REST_SECONDS * 2**self.failures)
+    @property
+    def patience(self) -> float:
+        """How many seconds it still wants to be left alone, by its own word."""
+        return max(0.0, self.asked_until - time.monotonic())
+
+    def recover(self) -> None:
+        """It has answered: no rest is left."""
+        self.failures, self.asked_until = 0, 0.0
+
+    def rest(self, pause: float, asked_at: float) -> None:
+        """Leave it alone for a while after a failure, at least as long as it asks for.
+
+        asked_at: when the request began. Those that were under way together fail together: that is one failure.
+        """
+        now = time.monotonic()
+        if asked_at < self._failed_at:
+            if pause:
+                self.asked_until = max(self.asked_until, now + pause)
+                self.rests_until = max(self.rests_until, now + pause)
+            return
+        own = min(LONGEST_REST, REST_SECONDS * 2 ** min(self.failures, MOST_DOUBLINGS))
         self.failures += 1
-        self.rests_until = time.monotonic() + max(own, pause)
+        self._failed_at = now
+        self.asked_until = now + pause if pause else 0.0
+        self.rests_until = now + max(own, pause)
+
+    def close_idle(self, seconds: float) -> None:
+        """Close its connections that nobody has used for so long."""
+        self._connections.close_idle(seconds)
 
     def ask(self, path: str, body: bytes | None, read: Callable[[dict[str, Any]], Read]) -> Read:
         """What `read` makes of the answer; one that it calls odd has failed.

@@ -41,6 +41,11 @@ class Continuation:
 class Unanswerable(MisstepError):
     """One prefix that the policy cannot read, now or later; it says nothing of any other prefix."""
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether that is known for good; until then it may still turn out that the policy reads none."""
+        return True
+
 
 class PartlyAnswered(MisstepError):
     """A call in which some prefixes could not be read. answers: in the call's order, what was written or why not.

@@ -21,6 +21,19 @@ _STATUSES = frozenset({400, 413, 422})
 MOST_IN_A_ROW = 16
 
 
+class Doubted(Unanswerable):
+    """A problem of a row that may become an outage. other_answered: set once another problem has been answered."""
+
+    def __init__(self, message: str, other_answered: threading.Event) -> None:
+        self._other_answered = other_answered
+        super().__init__(message)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the row has ended."""
+        return self._other_answered.is_set()
+
+
 def is_of_one_request(refusal: Refused) -> bool:
     """Whether the status speaks of what was asked, and not of who asks or where."""
     return refusal.status in _STATUSES
@@ -32,6 +45,7 @@ class Refusals:
     def __init__(self) -> None:
         self._has_answered = False
         self._in_a_row: set[str] = set()
+        self._row_ended = threading.Event()
         # Calls are under way side by side.
         self._lock = threading.Lock()
 
@@ -41,7 +55,7 @@ class Refusals:
         answers: Sequence[Answer | Unanswerable | Refused | Unserved],
         answers_plainly: Callable[[], bool],
     ) -> list[Answer | Unanswerable]:
-        """One call's answers, with an Unanswerable in the place of each refusal.
+        """One call's answers, with an Unanswerable in the place of each refusal, in doubt until its row has ended.
 
         answers_plainly: asks for a harmless problem with the same settings; a run that goes on may have nothing left
         but what is refused. Raises the refusal where the server answers nothing at all, or refused or failed
@@ -62,7 +76,9 @@ class Refusals:
             if not self._has_answered or len(self._in_a_row) >= MOST_IN_A_ROW:
                 raise answer
             how = "is refused" if isinstance(answer, Refused) else "gets no answer"
-            return Unanswerable(f"problem {prefix.problem.id!r} {how}: {answer}")
+            return Doubted(f"problem {prefix.problem.id!r} {how}: {answer}", self._row_ended)
         if not isinstance(answer, Unanswerable):
             self._in_a_row.clear()
+            self._row_ended.set()
+            self._row_ended = threading.Event()
         return answer

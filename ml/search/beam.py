@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from ml.aggregation import AGGREGATIONS
 from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem
-from ml.search.best_of_n import as_candidates
+from ml.search.best_of_n import as_candidates, voted
 from ml.search.requests import NextSteps, Search, Value, gather
-from ml.search.voting import Candidate, Chosen, best_candidate, vote
+from ml.search.voting import Candidate, Chosen, best_candidate
 from ml.seeds import seed_of
 
 
@@ -165,5 +165,5 @@ def _choose(setting: _Setting, ended: Sequence[_Path], weighted: bool) -> Search
     solutions = [path.steps for path in ended]
     candidates: list[Candidate] = yield from as_candidates(setting.problem, solutions, setting.style)
     if weighted:
-        return vote(candidates, setting.aggregation, weighted=True)
+        return (yield from voted(candidates, setting.aggregation, weighted=True))
     return best_candidate(candidates, setting.aggregation)

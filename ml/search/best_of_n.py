@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ml.policies.protocol import Prefix
 from ml.records import Problem
-from ml.search.requests import Completions, Grade, Graded, Search, Value
+from ml.search.requests import Aside, Completions, Grade, Graded, Search, Value
 from ml.search.voting import Candidate, Chosen, best_candidate, vote
 
 
@@ -32,7 +32,13 @@ def search(problem: Problem, options: BestOfN, seed: int, style: str = "prose") 
     candidates = yield from as_candidates(problem, solutions, style, scored=options.choice != "vote")
     if options.choice == "best":
         return best_candidate(candidates, options.aggregation)
-    return vote(candidates, options.aggregation, weighted=options.choice == "weighted")
+    return (yield from voted(candidates, options.aggregation, weighted=options.choice == "weighted"))
+
+
+def voted(candidates: Sequence[Candidate], aggregation: str, weighted: bool) -> Search[Chosen]:
+    """The vote, while other searches go on."""
+    chosen: Chosen = (yield [Aside(lambda: vote(candidates, aggregation, weighted))])[0]
+    return chosen
 
 
 def as_candidates(

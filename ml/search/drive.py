@@ -7,14 +7,27 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic
 
 from ml.cores import worker_count
 from ml.execution import Execution, Verdict
 from ml.policies.protocol import Unanswerable
 from ml.search.active import Active, Finished, Key, Result, tokens_of
+from ml.search.executing import Executing
 from ml.search.grading import grade, grade_at_once
-from ml.search.requests import VALUES, Grade, Graded, Request, Run, Search, Value, group_of, sequences_of
+from ml.search.requests import (
+    VALUES,
+    Aside,
+    Grade,
+    Graded,
+    Request,
+    Run,
+    Search,
+    Value,
+    group_of,
+    sequences_of,
+)
 from ml.search.texts import texts_of
 
 if TYPE_CHECKING:
@@ -50,10 +63,13 @@ class Drive(Generic[Key, Result]):
         self.valuing = 0
         # What the policy ended with: what is under way is paid for, and still goes to its searches.
         self.failure: BaseException | None = None
+        # What ended without an answer that may still turn out to be an outage, which leaves it to the next start.
+        self.doubted: list[tuple[Unanswerable, Finished[Key, Result]]] = []
         self.lingering_since: float | None = None
         # One more for the value model, which waits for no server.
         self.policy_threads = ThreadPoolExecutor(walk.lanes + walk.answers_singly, "policy")
-        self.execution_pool = ThreadPoolExecutor(worker_count(least=2) + WAITING_THREADS, "execution")
+        workers = worker_count(least=2)
+        self.executions = Executing(workers + WAITING_THREADS, most_of_one=max(2, workers // 2))
         self.started = walk.started = time.monotonic()
 
     def run(self) -> Iterator[Finished[Key, Result]]:
@@ -70,12 +86,14 @@ class Drive(Generic[Key, Result]):
                 continue
             for search in collect():
                 yield from self._advance(search)
+            yield from self._settled()
+        yield from (finished for _, finished in self.doubted)
         self.walk.cost.seconds += time.monotonic() - self.started
         self.walk.started = None
 
     def close(self) -> None:
         self.policy_threads.shutdown(wait=True, cancel_futures=True)
-        self.execution_pool.shutdown(wait=True, cancel_futures=True)
+        self.executions.close()
 
     def _fill(self) -> Iterator[Finished[Key, Result]]:
         while self.active < self.walk.parallel and not self.exhausted and self.failure is None:
@@ -90,7 +108,7 @@ class Drive(Generic[Key, Result]):
         """Hand a search its answers, and ask what it wants next, until it has to wait or ends."""
         while first or not search.missing:
             if search.refusal is not None:
-                yield self._give_up(search, search.refusal)
+                yield from self._give_up(search, search.refusal)
                 return
             try:
                 wanted = next(search.search) if first else search.search.send(search.answers)
@@ -104,13 +122,28 @@ class Drive(Generic[Key, Result]):
             for index, request in enumerate(wanted):
                 self._ask(search, index, request)
 
-    def _give_up(self, search: Active[Key, Result], refusal: Unanswerable) -> Finished[Key, Result]:
+    def _give_up(self, search: Active[Key, Result], refusal: Unanswerable) -> Iterator[Finished[Key, Result]]:
         """End one search that the policy cannot serve; an outage, which would end them all, comes another way."""
         if self.without_answer is None:
             raise refusal
         self.active -= 1
         search.search.close()
-        return search.ended(self.without_answer(search.key), str(refusal))
+        finished = search.ended(self.without_answer(search.key), str(refusal))
+        if refusal.is_settled:
+            yield finished
+        else:
+            self.doubted.append((refusal, finished))
+
+    def _settled(self) -> Iterator[Finished[Key, Result]]:
+        """What is no longer in doubt."""
+        if not any(refusal.is_settled for refusal, _ in self.doubted):
+            return
+        doubted, self.doubted = self.doubted, []
+        for refusal, finished in doubted:
+            if refusal.is_settled:
+                yield finished
+            else:
+                self.doubted.append((refusal, finished))
 
     def _ask(self, search: Active[Key, Result], index: int, request: Request) -> None:
         if isinstance(request, Run) and not request.codes:
@@ -123,10 +156,11 @@ class Drive(Generic[Key, Result]):
                 search.answers[index] = graded
                 _note(search, request, graded)
                 return
-        if isinstance(request, Run | Grade):
+        if isinstance(request, Run | Grade | Aside):
             search.missing += 1
             self.executing += 1
-            self.execution_pool.submit(self._execute, search, index, request)
+            problem = request.problem.text if isinstance(request, Grade) else None
+            self.executions.submit(partial(self._execute, search, index, request), problem)
             return
         search.cost.model_calls += 1
         known = self.walk.recall(request)
@@ -140,7 +174,7 @@ class Drive(Generic[Key, Result]):
             waiters = self.asked.setdefault(group_of(request), OrderedDict()).setdefault(request, [])
         waiters.append((search, index))
 
-    def _execute(self, search: Active[Key, Result], index: int, request: Run | Grade) -> None:
+    def _execute(self, search: Active[Key, Result], index: int, request: Run | Grade | Aside) -> None:
         """In an execution thread: answer one request, and leave the bookkeeping to the driving thread."""
         answer: Any = None
         failure: BaseException | None = None
@@ -148,6 +182,8 @@ class Drive(Generic[Key, Result]):
             if isinstance(request, Run):
                 answer = self.walk.sandbox.execute(request.codes)
                 runs = 1
+            elif isinstance(request, Aside):
+                answer, runs = request.work(), 0
             else:
                 answer = grade(request.problem, request.steps, self.walk.sandbox, self.walk.decided)
                 runs = int(answer.execution is not None)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ml.search.active import Result, tokens_of
 from ml.search.cost import Cost
-from ml.search.requests import Grade, Request, Run, Search
+from ml.search.requests import Aside, Grade, Request, Run, Search
 from ml.search.texts import texts_of
 
 
@@ -38,7 +38,7 @@ def _count(
             cost.executions += bool(request.codes)
         elif isinstance(request, Grade):
             cost.executions += answer.execution is not None
-        elif request not in paid:
+        elif not isinstance(request, Aside) and request not in paid:
             paid.add(request)
             cost.model_calls += 1
             cost.tokens += tokens_of(answer)

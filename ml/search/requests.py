@@ -6,7 +6,7 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -53,6 +53,15 @@ class Grade:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """Work that asks nothing and may take long, such as a vote over answers that the grader is slow to compare;
+    answered with what it returns. Done by the search itself, it would hold up all others.
+    """
+
+    work: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Value:
     """What the value model (or preference model) says of a prefix; answered with a float."""
 
@@ -86,7 +95,7 @@ class Graded:
         return self.answer is None and (self.execution is None or self.execution.ok)
 
 
-Request = NextSteps | Completions | Run | Grade | Value
+Request = NextSteps | Completions | Run | Grade | Aside | Value
 Search = Generator[Sequence[Request], Sequence[Any], Result]
 
 

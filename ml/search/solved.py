@@ -15,8 +15,10 @@ from ml.search.cost import Cost
 from ml.search.sampling import solution_record
 from ml.search.solving import Solved
 from ml.search.texts import COMPLETIONS, STEPS
-from ml.search.voting import Candidate, score_of
+from ml.search.voting import Candidate, Chosen, score_of
 
+# By answer: whether it is right, None where that is not known.
+Verdicts = Mapping[str | None, bool | None]
 # What of a cost is the same in every run of the same seed.
 LASTING = ("tokens", "model_calls", "executions")
 
@@ -34,17 +36,19 @@ class Setting:
     # How many candidates a problem has whatever becomes of them: samples. None where the search decides.
     samples: int | None = None
 
-    def line(self, problem: Problem, solved: Solved, failed: int = 0) -> dict[str, Any]:
+    def line(
+        self, problem: Problem, solved: Solved, failed: int = 0, judged: Verdicts | None = None
+    ) -> dict[str, Any]:
         """The line of a problem: the answer, and every trajectory that it was chosen from.
 
         `solutions` are as `python -m ml sample` writes them, so that a file of these is a pool for best-of-n and a
         `misstep` file. Scores are probabilities, also those of a signed model. failed: ends that the sandbox or the
-        grader could not read. is_correct is null where no reference is known, the grader gave no verdict, or there is
-        no answer and something failed or was lost: that says nothing of the method.
+        grader could not read. judged: what `verdicts_of` says, where that is known already. is_correct is null where
+        no reference is known, the grader gave no verdict, or there is no answer and something failed or was lost: that
+        says nothing of the method.
         """
         chosen, lost = solved.chosen, solved.texts["lost"]
-        answers = dict.fromkeys([*(one.answer for one in chosen.candidates), chosen.answer])
-        verdicts = {answer: _verdict(answer, problem) for answer in answers}
+        verdicts = dict(verdicts_of(problem, chosen) if judged is None else judged)
         is_no_evidence = chosen.answer is None and bool(failed or lost)
         if is_no_evidence:
             verdicts[None] = None
@@ -80,6 +84,12 @@ class Setting:
     def _probability(self, score: float) -> float:
         # Rounded as the reward model's own word was, before it was stretched to -1 .. 1.
         return round((score + 1.0) / 2.0, 4) if self.is_signed else score
+
+
+def verdicts_of(problem: Problem, chosen: Chosen) -> Verdicts:
+    """Whether each answer of a problem is right. The grader may take long."""
+    answers = dict.fromkeys([*(one.answer for one in chosen.candidates), chosen.answer])
+    return {answer: _verdict(answer, problem) for answer in answers}
 
 
 def _verdict(answer: str | None, problem: Problem) -> bool | None:

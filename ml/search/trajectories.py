@@ -10,7 +10,7 @@ from dataclasses import replace
 from ml.policies.protocol import Prefix
 from ml.records import Problem
 from ml.search import rest_mcts, rstar
-from ml.search.requests import Search, Value, gather
+from ml.search.requests import Aside, Search, Value, gather
 from ml.search.tree import Node, Tree
 from ml.search.voting import Candidate, Chosen, vote
 from ml.seeds import seed_of
@@ -68,7 +68,8 @@ def _vote_over(trees: list[Tree], top: int) -> Search[Chosen]:
         values = yield [Value(Prefix(tree.problem, tree.steps(end), tree.style)) for end in ends]
         candidates.append(_best(tree, ends, values))
     candidates.sort(key=lambda candidate: -candidate.step_scores[-1])
-    return Chosen(vote_of_the_best(candidates, top), tuple(candidates))
+    answer = (yield [Aside(lambda: vote_of_the_best(candidates, top))])[0]
+    return Chosen(answer, tuple(candidates))
 
 
 def vote_of_the_best(candidates: Sequence[Candidate], top: int) -> str | None:

@@ -21,7 +21,7 @@ from ml.search.cost import Cost
 from ml.search.decided import Decided
 from ml.search.drive import Drive
 from ml.search.grading import NOTHING_DECIDED, Executes
-from ml.search.requests import Grade, Request, Run, Search, Value
+from ml.search.requests import Aside, Grade, Request, Run, Search, Value
 from ml.search.serving import ValueModel, prefixes_of, write
 
 # A search waits for its executions too: with fewer under way, a policy would have pauses.
@@ -99,7 +99,7 @@ class Walk:
 
 def _texts_of(request: Request, answer: Any) -> int:
     """The bytes of a policy's request and answer. Prefixes share their steps; each is counted as if it did not."""
-    size = 0 if isinstance(request, Run | Grade) else text_bytes(request.prefix.steps)
+    size = 0 if isinstance(request, Run | Grade | Aside) else text_bytes(request.prefix.steps)
     if isinstance(answer, list):
         size += sum(ENTRY_BYTES + text_bytes(one.steps) for one in answer if isinstance(one, Continuation))
     return size

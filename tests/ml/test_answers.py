@@ -6,6 +6,7 @@ import time
 import pytest
 
 from ml.answer_grading import GraderTimedOut, GradingPool, math_verify_verdict
+from ml.answer_size import is_beyond_computing
 from ml.answers import _compared, is_equivalent, judge, judge_at_once
 
 
@@ -176,6 +177,13 @@ def test_a_number_that_no_computer_holds_is_ungraded_at_once_as_it_is_after_two_
     assert (
         judge(answer, answer).primary and not judge(answer, "x").primary and not judge(answer, None).primary
     )
+
+
+@pytest.mark.parametrize("reference", ["0", "-3", "0.5"])
+@pytest.mark.parametrize("power", ["2^{400000000}", "4^{200000000}"])
+def test_a_power_of_two_is_refused_later_since_it_is_computed_faster(power, reference):
+    assert not is_beyond_computing(power, reference) and not is_beyond_computing(reference, power)
+    assert is_beyond_computing("3^{300000000}", reference) and is_beyond_computing("2^{2^{30}}", reference)
 
 
 def test_what_is_refused_for_its_size_does_hang_the_grader():

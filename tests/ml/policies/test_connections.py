@@ -15,6 +15,7 @@ import pytest
 from ml.errors import MisstepError, ServerAway
 from ml.policies.openai_server import ServerPolicy
 from ml.policies.protocol import Prefix
+from ml.records import Problem
 from tests.ml.policies.small_server import PREFIX, completions
 
 OTHERS = [Prefix(PREFIX.problem, (f"step {number}",), "prose") for number in range(40)]
@@ -38,6 +39,30 @@ def test_requests_under_way_at_once_have_a_connection_each_and_later_ones_take_t
     policy = ServerPolicy(server.address + "?concurrency=3")
     assert len(ask_all(policy)) == len(OTHERS) == len(server.requests)
     assert 1 <= len(server.connections) <= 3
+
+
+def test_connections_that_nobody_uses_any_more_are_closed_also_those_of_a_server_that_is_not_asked(
+    serve, monkeypatch
+):
+    monkeypatch.setattr("ml.policies.openai_client.IDLE_SECONDS", 0.5)
+    servers = [serve(completions, keeps_open=True) for _ in range(2)]
+    policy = ServerPolicy(",".join(server.address for server in servers) + "?concurrency=6&model=m")
+    problems = [Prefix(Problem(f"p{n}", f"What is {n} + 1?", "2"), (), "prose") for n in range(40)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda prefix: policy.complete([prefix], 1, 0.7, 0), problems))
+    assert all(server.connections for server in servers)
+    for _ in range(3):
+        time.sleep(0.4)
+        policy.complete([problems[0]], 1, 0.7, 0)
+    kept = [len(endpoint._connections._idle) for endpoint in policy._client._endpoints]
+    assert sorted(kept) == [0, 1]
+
+
+def test_there_is_room_for_the_connections_to_all_servers(monkeypatch):
+    allowed = []
+    monkeypatch.setattr("ml.policies.openai_client.allow_open", allowed.append)
+    ServerPolicy("http://a:1/v1,http://b:1/v1,http://c:1/v1?model=m&concurrency=100")
+    assert allowed == [300]
 
 
 def test_the_machine_s_certificates_are_read_once(serve, certificate, monkeypatch):

@@ -7,7 +7,8 @@ import warnings
 
 import pytest
 
-from ml.commands import autolabel, sample
+from ml import formats
+from ml.commands import autolabel, sample, solve
 from ml.errors import MisstepError, ServerAway
 from ml.policies import openai_client
 from tests.ml.policies.small_server import completions
@@ -27,7 +28,11 @@ def failing_after(answers):
 def run(command, folder, policy, out):
     lines = [{"id": f"p{n}", "problem": f"What is {n} + 1?", "answer": "2"} for n in range(PROBLEMS)]
     (folder / "problems.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    amount = "--n" if command is sample else "--rollouts"
+    amounts = {
+        sample: ["--n"],
+        autolabel: ["--rollouts"],
+        solve: ["--method", "self-consistency", "--trajectories"],
+    }
     given = [
         "--problems",
         str(folder / "problems.jsonl"),
@@ -35,7 +40,7 @@ def run(command, folder, policy, out):
         policy,
         "--style",
         "prose",
-        amount,
+        *amounts[command],
         "2",
     ]
     with warnings.catch_warnings():
@@ -55,13 +60,24 @@ def test_a_run_goes_on_at_another_address_with_what_it_has(serve, tmp_path, comm
     undisturbed = serve(completions)
     run(command, tmp_path, undisturbed.address, "calm")
     assert sum(len(server.requests) for server in others) < len(undisturbed.requests)
-    if command is autolabel:
+    if command is sample:
+        assert (tmp_path / "out").read_bytes() == (tmp_path / "calm").read_bytes()
+    else:
         name = "estimates.jsonl"
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "calm" / name).read_bytes()
         record = json.loads((tmp_path / "out/run.json").read_text())
         assert (
             record["policy"] == record["settings"]["policy"] == f"{moved}?model=served-model&max_tokens=1024"
         )
+
+
+@pytest.mark.parametrize("command", [sample, solve])
+def test_what_many_servers_wrote_can_be_read_and_names_none_of_them(serve, tmp_path, command):
+    servers = ",".join(serve(completions).address for _ in range(9))
+    run(command, tmp_path, servers, "out")
+    found = list(formats.solutions(formats.read(tmp_path / "out", "misstep")))
+    assert len(found) == PROBLEMS * 2
+    assert {one.generator for one in found} == {"server?model=served-model&max_tokens=1024"}
 
 
 def test_a_finished_run_is_known_again_when_its_server_has_moved(serve, tmp_path, capsys):

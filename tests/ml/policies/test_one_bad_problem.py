@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 
-from ml.commands import autolabel, sample
+from ml.commands import autolabel, sample, solve
 from ml.errors import MisstepError, ServerAway
 from ml.policies import openai_client
 from ml.policies.openai_server import PLAIN, ServerPolicy
@@ -106,6 +106,49 @@ def test_a_server_that_breaks_over_every_problem_is_an_outage(serve):
     with pytest.raises(ServerAway, match="HTTP 500") as ended:
         policy.complete([PREFIX], 1, 0.7, 0)
     assert not isinstance(ended.value, PartlyAnswered | Unanswerable)
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (sample, ["--n", "2"]),
+        (solve, ["--method", "self-consistency", "--trajectories", "2"]),
+        (autolabel, ["--rollouts", "2"]),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 504])
+def test_an_outage_that_answers_the_plain_request_costs_no_problem(serve, tmp_path, command, options, status):
+    names = [f"number {number}" for number in range(MOST_IN_A_ROW + 8)]
+    is_down = threading.Event()
+
+    def reply(body, number):
+        if "number 4?" in body["prompt"]:
+            is_down.set()
+        is_refused = is_down.is_set() and "Problem" in body["prompt"]
+        return (status, {}) if is_refused else completions(body, number)
+
+    server = serve(reply)
+    given = [*problems_in(tmp_path, names), "--policy", server.address + "?concurrency=1", *options]
+    given += ["--out", str(tmp_path / "out")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(MisstepError, match=f"HTTP {status}"):
+            command.main(given)
+        healthy = serve(completions)
+        command.main([healthy.address if one.startswith(server.address) else one for one in given])
+    if command is not autolabel:
+        assert len((tmp_path / "out").read_text().splitlines()) == len(names)
+    else:
+        assert json.loads((tmp_path / "out/run.json").read_text())["counts"].get("unanswered", 0) == 0
+
+
+def test_a_problem_in_doubt_is_unanswered_as_soon_as_another_one_is_answered(serve, tmp_path):
+    server = serve(breaks_over("BAD", lambda: (500, {"error": "out of memory"})))
+    given = [*problems_in(tmp_path, ["BAD", "one", "BAD too", "two"]), "--policy", server.address]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        sample.main([*given, "--n", "1", "--out", str(tmp_path / "out")])
+    assert sum("gets no answer" in str(one.message) for one in told) == 2
 
 
 def test_a_run_with_nothing_but_such_problems_says_so(serve, tmp_path):
