@@ -12,6 +12,7 @@ from labelsite.accounts.models import User
 from labelsite.annotations import screening
 from labelsite.annotations.models import Annotation
 from labelsite.annotations.services import draft_of
+from labelsite.autolabels.gauges import share_of_range
 from labelsite.campaigns.models import Campaign, Exposure, Ordering
 from labelsite.campaigns.priority_reasons import reason_text
 from labelsite.campaigns.queue import NothingLeft, desk_of
@@ -36,7 +37,7 @@ _BY_ASSIGNMENT = Statement(_TASK + "lease.id = %(assignment)s")
 _BY_TASK = Statement(_TASK + "task.id = %(task)s")
 
 _MACHINE = """
-SELECT step.id, estimate.q_value, estimate.visits, estimate.correct, score.score
+SELECT step.id, estimate.q_value, estimate.soft, estimate.visits, estimate.correct, score.score
 FROM problems_step AS step
 LEFT JOIN autolabels_stepestimate AS estimate ON estimate.step_id = step.id AND estimate.run_id = %s
 LEFT JOIN autolabels_stepscore AS score ON score.step_id = step.id AND score.run_id = %s
@@ -49,8 +50,14 @@ def machine_labels(campaign: Campaign, solution: int) -> dict[int, dict[str, Any
     with connection.cursor() as cursor:
         cursor.execute(_MACHINE, [campaign.estimate_run_id, campaign.score_run_id, solution])
         return {
-            step: {"q_value": q_value, "visits": visits, "correct": correct, "score": score}
-            for step, q_value, visits, correct, score in cursor.fetchall()
+            step: {
+                "q_value": q_value,
+                "bar": share_of_range(q_value, soft),
+                "visits": visits,
+                "correct": correct,
+                "score": score,
+            }
+            for step, q_value, soft, visits, correct, score in cursor.fetchall()
         }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from django.core.cache import cache
 from django.db import connection
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDate
@@ -16,6 +17,8 @@ from labelsite.accounts.models import User
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Task, TaskKind, TaskState
 
 DAYS = 14
+# From so many solutions on, a card's numbers are kept for so long.
+LARGE, KEPT_SECONDS = 5_000, 30
 # The bars' feet; above the tallest there is room for its count.
 FLOOR = 122
 
@@ -109,7 +112,20 @@ def for_person(user: User, campaigns: Iterable[Campaign]) -> list[dict[str, Any]
 
 
 def solutions_done(campaigns: Iterable[Campaign]) -> dict[int, dict[str, int]]:
-    """For each campaign with work, how many of its solutions there are and how many are done."""
+    """For each campaign with work, how many of its solutions there are and how many are done.
+
+    A large campaign's numbers may be some seconds old: to count all of its tasks at each visit is dear, and one more
+    or less is not seen there.
+    """
+    keys = {f"campaigns:solutions:{campaign.pk}": campaign.pk for campaign in campaigns}
+    known = {keys[key]: numbers for key, numbers in cache.get_many(keys).items()}
+    counted = _count_solutions(set(keys.values()) - known.keys())
+    large = {pk: numbers for pk, numbers in counted.items() if numbers["total"] >= LARGE}
+    cache.set_many({key: large[pk] for key, pk in keys.items() if pk in large}, KEPT_SECONDS)
+    return known | counted
+
+
+def _count_solutions(campaigns: Iterable[int]) -> dict[int, dict[str, int]]:
     rows = (
         Task.objects.filter(campaign__in=campaigns, kind=TaskKind.WORK)
         .values("campaign")

@@ -6,6 +6,8 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
@@ -57,22 +59,26 @@ def _names(campaign: Campaign, column: str) -> list[str]:
 
 def _make(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     wanted = SectionFilter(request.POST)
-    if not wanted.is_valid():
+    if wanted.is_valid():
+        _assign(request, wanted.rows(campaign))
+    else:
         messages.error(request, errors_of(wanted))
-        return redirect("campaigns:sections", campaign.pk)
-    return _assign(request, campaign, wanted.rows(campaign), "campaigns:sections")
+    return redirect("campaigns:sections", campaign.pk)
 
 
 @require_POST
 @admin_required
 def pick(request: HttpRequest, pk: int) -> HttpResponse:
-    """Puts the tasks that were ticked in the queue into a section."""
+    """Puts the tasks that were ticked in the queue into a section, and goes back to the queue as it was narrowed."""
     campaign = get_object_or_404(Campaign, pk=pk)
     rows = campaign.tasks.filter(pk__in=wholes(request.POST.getlist("task"))).exclude(kind=TaskKind.SCREENING)
-    return _assign(request, campaign, rows, "campaigns:tasks")
+    _assign(request, rows)
+    narrowed = {name: request.GET[name] for name in ("kind", "state", "section") if request.GET.get(name)}
+    return redirect(f"{reverse('campaigns:tasks', args=[campaign.pk])}?{urlencode(narrowed)}")
 
 
-def _assign(request: HttpRequest, campaign: Campaign, rows: QuerySet[Task], back: str) -> HttpResponse:
+def _assign(request: HttpRequest, rows: QuerySet[Task]) -> None:
+    """Does it, and tells the person what came of it."""
     name = SectionName(request.POST)
     if name.is_valid():
         section = name.cleaned_data["section"]
@@ -85,7 +91,6 @@ def _assign(request: HttpRequest, campaign: Campaign, rows: QuerySet[Task], back
         messages.success(request, text % {"count": moved, "name": section})
     else:
         messages.error(request, errors_of(name))
-    return redirect(back, campaign.pk)
 
 
 @require_POST

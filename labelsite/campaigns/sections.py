@@ -81,6 +81,12 @@ def open_sections(campaign: Campaign) -> list[str]:
         return [section for (section,) in cursor.fetchall()]
 
 
+def all_sections(campaign: Campaign) -> list[str]:
+    """Every section that holds tasks, by name, whatever their state."""
+    found = campaign.tasks.exclude(section="").order_by("section").values_list("section", flat=True)
+    return list(found.distinct())
+
+
 def choices_for(campaign: Campaign, membership: Membership | None) -> list[str]:
     """The sections among which this member may choose; none where there is no choice."""
     if membership is None:

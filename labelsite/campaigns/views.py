@@ -209,7 +209,8 @@ def tasks(request: HttpRequest, pk: int) -> HttpResponse:
         "section": section,
         "state": state,
         "states": TaskState.choices,
-        "sections": sections.open_sections(campaign),
+        # Also one that has no tasks any more: it is what the page is narrowed to.
+        "sections": sorted({*sections.all_sections(campaign), section} - {""}),
         "picks": person(request).is_admin and kind != TaskKind.SCREENING,
         "rows": page[:PAGE],
         "further": f"{last.priority!r}_{last.pk}" if last else "",

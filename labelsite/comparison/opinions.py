@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation, FinishReason, StepRating
+from labelsite.autolabels.gauges import share_of_range
 from labelsite.autolabels.models import EstimateRun, ScoreRun, SolutionEstimate, StepEstimate, StepScore
 from labelsite.campaigns.models import Task
 from labelsite.comparison.models import Adjudication
@@ -28,11 +29,7 @@ class Estimated:
 
     @property
     def bar(self) -> float | None:
-        """Q as a share of its range, for a bar: rStar's begins at -1, the others' at 0."""
-        if self.row.soft is None or self.row.q_value is None:
-            return None
-        is_signed = abs(self.row.q_value - self.row.soft) > 1e-6
-        return (self.row.q_value + 1) / 2 if is_signed else self.row.q_value
+        return share_of_range(self.row.q_value, self.row.soft)
 
 
 @dataclass(frozen=True, slots=True)

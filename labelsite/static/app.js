@@ -1,5 +1,6 @@
 // What every page shares: formulas, the theme switch, and times in the reader's own zone.
 import { renderCode } from "./code.js";
+import { watchForms } from "./forms.js";
 import { renderMarkdown } from "./markdown.js";
 import { prepare, renderAll } from "./math.js";
 
@@ -46,4 +47,5 @@ for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) 
 document.addEventListener("htmx:load", (event) => refresh(event.detail.elt));
 // On a phone the rows of links scroll sideways; where one is should be in sight.
 document.querySelectorAll(".site-nav [aria-current], .tabs [aria-current]").forEach((link) => { link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.offsetLeft - 48; });
+watchForms();
 refresh(document);

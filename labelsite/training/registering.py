@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
-from labelsite.jobs.models import Job, JobKind, JobState
+from labelsite.jobs.models import TITLE_LENGTH, Job, JobKind, JobState
 from labelsite.snapshots.models import Snapshot
 from labelsite.training import checkpoints
 from labelsite.training.models import Checkpoint, TrainingRun
@@ -96,7 +96,7 @@ def _finished_job(title: str, created_by: User | None) -> Job:
     return Job.objects.create(
         kind=JobKind.DJANGO,
         verb=REGISTER,
-        title=title,
+        title=title[:TITLE_LENGTH],
         state=JobState.DONE,
         created_by=created_by,
         started_at=Now(),

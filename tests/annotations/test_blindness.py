@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from uuid import uuid4
 
 import pytest
@@ -10,6 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from labelsite.annotations import services
 from labelsite.annotations.models import Annotation
+from labelsite.autolabels.models import StepEstimate
 from labelsite.campaigns.models import Campaign, Exposure, Task
 from labelsite.snapshots.services import freeze
 from labelsite.training.services import start_training
@@ -96,7 +98,8 @@ def test_an_assisted_campaign_shows_them_from_the_start(client, campaign) -> Non
     Campaign.objects.update(exposure=Exposure.BEFORE)
     payload = client.get(f"/annotate/{campaign.pk}/").context["payload"]
     assert payload["assisted"] and payload["why"].startswith("wrong answer")
-    assert payload["options"][0]["machine"] == {"q_value": 0.9375, "visits": 16, "correct": 15, "score": 0.9}
+    estimate = {"q_value": 0.9375, "bar": 0.9375, "visits": 16, "correct": 15}
+    assert payload["options"][0]["machine"] == {**estimate, "score": 0.9}
 
 
 def submitted(campaign: Campaign) -> Annotation:
@@ -116,6 +119,20 @@ def test_the_second_look_is_covered_until_it_is_asked_for(client, campaign) -> N
     annotation.refresh_from_db()
     assert annotation.changed_after_reveal is False
     assert client.get(f"/annotate/annotation/{annotation.pk}/").context["payload"]["assisted"]
+
+
+def test_rstars_q_is_drawn_as_its_share_of_the_range_from_minus_one(client, campaign) -> None:
+    """As the comparison draws it; a Q of 0 says neither right nor wrong."""
+    annotation = submitted(campaign)
+    StepEstimate.objects.filter(step__position=0).update(q_value=0.0, soft=0.5)
+    StepEstimate.objects.filter(step__position=1).update(q_value=-1.0, soft=0.0)
+    page = client.post(f"/annotate/annotation/{annotation.pk}/second-look/").content.decode()
+    # The third one's Q is its share of right rollouts, as that of other methods than rStar.
+    assert re.findall(r'<span>Q ([^<]+)<.*?value="([^"]+)" aria-hidden', page)[:3] == [
+        ("0.00", "0.5000"), ("-1.00", "0.0000"), ("0.81", "0.8125"),
+    ]  # fmt: skip
+    machine = client.get(f"/annotate/annotation/{annotation.pk}/").context["payload"]["options"][0]["machine"]
+    assert (machine["q_value"], machine["bar"]) == (0.0, 0.5)
 
 
 def test_a_campaign_that_never_shows_them_has_no_second_look(client, campaign) -> None:

@@ -96,8 +96,30 @@ def test_an_end_shows_its_final_answer_cut_to_the_box_and_says_all_of_it():
     data["nodes"][2]["final_answer"] = "123456789"
     view = TreeView(data)
     drawing = tree_svg(view, "/trees/1/", "/trees/1/nodes/0/", [], None)
-    assert ">✓ 12345… · Q 1.00 · n 2<" in drawing
+    assert '>✓ <tspan unicode-bidi="isolate">12345…</tspan> · Q 1.00 · n 2<' in drawing
     assert "✓ 123456789 · Q 1.00" in spoken(view.nodes[2])
+
+
+def test_an_answer_neither_turns_nor_hides_the_figures_beside_it():
+    for answer, shown in [
+        ("1\u202e", "1\ufffd"),
+        ("1" + "\u0301" * 200_000, "1" + "\u0301" * 4 + "…"),
+        ("a\x00\u200f\n b", "a\ufffd\ufffd b"),
+        ("\u05d0<b>", "\u05d0&lt;b&gt;"),
+    ]:
+        data = small_tree()
+        data["nodes"][2]["final_answer"] = answer
+        view = TreeView(data)
+        drawing = tree_svg(view, "/trees/1/", "/trees/1/nodes/0/", [], None)
+        assert f'<tspan unicode-bidi="isolate">{shown}</tspan> · Q 1.00 · n 2<' in drawing
+        assert len(drawing) < 20_000 and "\u202e" not in spoken(view.nodes[2])
+
+
+def test_a_step_of_piled_up_marks_is_cut_to_the_box():
+    data = small_tree()
+    data["nodes"][2]["text"] = "1" + "\u0301" * 200_000
+    drawing = tree_svg(TreeView(data), "/trees/1/", "/trees/1/nodes/0/", [], None)
+    assert ">1" + "\u0301" * 20 + "…<" in drawing
 
 
 def test_as_many_right_as_wrong_is_drawn_as_neither():

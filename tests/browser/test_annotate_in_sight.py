@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Protocol
+from labelsite.problems.models import Problem
 from tests.browser.annotator_page import Watched
 from tests.factories import make_campaign, make_solution, make_task, make_user
 
@@ -129,3 +131,32 @@ def test_a_notice_of_a_lost_hold_stays_while_something_else_passes(watched: Watc
     watched.press("u u")
     watched.page.wait_for_selector("#passing:has-text('There is nothing to undo.')")
     assert watched.page.is_visible("#toast button")
+
+
+def test_a_problem_of_one_line_takes_one_line(watched: Watched) -> None:
+    open_task(watched, ["One.", "Two."])
+    top, bottom, *_ = box(watched, "#problem")
+    assert bottom - top < 36
+
+
+def test_a_long_problem_beside_its_open_reference_solution_keeps_room_for_both(watched: Watched) -> None:
+    open_task(watched, ["One."] * 3, problem="It is a long story. " * 200, shows_reference_solution=True)
+    Problem.objects.update(reference_solution="So it is done. " * 300)
+    watched.page.reload()
+    watched.ready()
+    watched.page.click("#reference-line summary")
+    for selector in ("#problem", "#reference-line"):
+        top, bottom, *_ = box(watched, selector)
+        assert bottom - top >= 63
+
+
+def test_nothing_of_the_problem_s_card_lies_on_the_notice_above_it(watched: Watched) -> None:
+    open_task(watched, ["One.", "Two."])
+    watched.press("3 3 Enter")
+    watched.submitted(1)
+    watched.press("u")
+    watched.page.wait_for_selector("#revising:not([hidden])")
+    shadow = watched.page.eval_on_selector(".problem", "one => getComputedStyle(one).boxShadow")
+    lift, _blur, spread = (float(found) for found in re.findall(r"(-?[\d.]+)px", shadow)[-3:])
+    gap = box(watched, ".problem")[0] - box(watched, "#revising")[1]
+    assert spread - lift <= gap

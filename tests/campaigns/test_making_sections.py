@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 from django.test import Client
 
@@ -97,6 +100,33 @@ def test_tasks_ticked_in_the_queue_go_into_a_section_and_those_of_other_campaign
         f"/campaigns/{campaign.pk}/sections/pick/", {"section": "picked", "task": [mine.pk, other.pk, "x"]}
     )
     assert list(Task.objects.filter(section="picked")) == [mine]
+
+
+def test_the_queue_offers_every_section_and_the_one_that_it_is_narrowed_to(admin, campaign) -> None:
+    done, waiting, *_ = campaign.tasks.exclude(kind="screening")
+    Task.objects.filter(pk=done.pk).update(section="algebra", state="done")
+    Task.objects.filter(pk=waiting.pk).update(section="geometry")
+    sections_page = admin.get(f"/campaigns/{campaign.pk}/sections/").content.decode()
+    link = re.search(r'href="([^"]+section=algebra[^"]*)"', sections_page)
+    assert link
+    shown = admin.get(unescape(link[1]))
+    assert list(shown.context["rows"]) == [done]
+    for query in ("?section=algebra", "?section=algebra&state=done", "?kind=gold&section=algebra"):
+        page = admin.get(f"/campaigns/{campaign.pk}/tasks/{query}").content.decode()
+        assert "<option selected>algebra</option><option>geometry</option>" in page
+    page = admin.get(f"/campaigns/{campaign.pk}/tasks/?section=gone").content.decode()
+    assert "<option selected>gone</option>" in page
+
+
+def test_after_a_pick_the_queue_is_narrowed_as_before(admin, campaign) -> None:
+    Task.objects.filter(kind="work").update(state="done", section="a & b")
+    address = f"/campaigns/{campaign.pk}/tasks/?state=done&section=a+%26+b"
+    action = re.search(r'id="pick" method="post" action="([^"]+)"', admin.get(address).content.decode())
+    assert action
+    first = campaign.tasks.filter(kind="work").first()
+    after = admin.post(unescape(action[1]), {"section": "c", "task": [first.pk]}, follow=True)
+    assert (after.context["state"], after.context["section"]) == ("done", "a & b")
+    assert first not in after.context["rows"]
 
 
 def test_a_nameless_or_endless_name_is_refused(admin, campaign) -> None:

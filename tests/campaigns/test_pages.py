@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 from django.utils import timezone
 
+from labelsite.campaigns import progress
 from labelsite.campaigns.forms import CampaignForm
 from labelsite.campaigns.models import Assignment, Campaign, Task
 from tests.campaigns.leases import claim_next
@@ -177,6 +178,19 @@ def test_a_reviewer_s_card_says_how_much_of_a_campaign_is_done_and_an_annotator_
     assert "1 / 3 solutions done" in client.get("/campaigns/").content.decode()
     client.force_login(annotator)
     assert "solutions done" not in client.get("/campaigns/").content.decode()
+
+
+def test_a_large_campaign_s_card_is_not_counted_again_at_each_visit(monkeypatch) -> None:
+    monkeypatch.setattr(progress, "LARGE", 3)
+    small, large, empty = make_campaign(), make_campaign(), make_campaign()
+    for campaign, count in ((small, 2), (large, 3)):
+        for _ in range(count):
+            make_task(campaign, make_solution(), state="open")
+    first = progress.solutions_done([small, large, empty])
+    assert first == {small.pk: {"done": 0, "total": 2}, large.pk: {"done": 0, "total": 3}}
+    Task.objects.update(state="done")
+    second = progress.solutions_done([small, large, empty])
+    assert second == {small.pk: {"done": 2, "total": 2}, large.pk: first[large.pk]}
 
 
 def test_each_bar_of_the_progress_chart_carries_its_count(client) -> None:

@@ -7,8 +7,8 @@ import re
 import pytest
 from django.urls import reverse
 
-from labelsite.campaigns.models import Campaign
-from tests.factories import make_campaign, make_solution, make_task, make_user
+from labelsite.campaigns.models import Campaign, Exposure
+from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
 
 TABS = [
     "campaigns:detail",
@@ -60,3 +60,14 @@ def test_every_page_of_a_campaign_stands_under_campaigns_in_the_main_navigation(
     client.force_login(admin)
     page = client.get(reverse(tab, args=[campaign.pk])).content.decode()
     assert f'<a href="{reverse("campaigns:list")}" aria-current="page">' in page
+
+
+@pytest.mark.parametrize("page", ["annotations:edit", "annotations:second_look"])
+def test_a_page_of_an_own_judgement_stands_under_campaigns_too(client, campaign, page) -> None:
+    annotator = make_user()
+    campaign.memberships.create(user=annotator)
+    annotation = make_annotation(campaign.tasks.get(), annotator, exposure=Exposure.AFTER)
+    client.force_login(annotator)
+    opened = client.get(reverse(page, args=[annotation.pk]))
+    assert opened.status_code == 200
+    assert f'<a href="{reverse("campaigns:list")}" aria-current="page">' in opened.content.decode()

@@ -128,3 +128,10 @@ def test_a_folder_that_is_none_or_torn_or_reaches_elsewhere_is_refused(tmp_path)
         register_checkpoint(folder)
     assert not Checkpoint.objects.exists()
     assert not list(checkpoints.checkpoints_folder().iterdir())
+
+
+def test_a_long_name_is_cut_to_the_room_that_the_rows_have(tmp_path):
+    make_snapshot()
+    folder = write_checkpoint(tmp_path / "mine", objective="classifier")
+    checkpoint = register_checkpoint(folder, name="n" * 300)
+    assert checkpoint.run.name == "n" * 120 and checkpoint.run.job.title == "n" * 200

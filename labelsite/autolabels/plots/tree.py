@@ -5,12 +5,12 @@ Every box is a link, so the tree can be read without script; `tree.js` adds the 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -19,6 +19,8 @@ from labelsite.autolabels.trees import TreeNode, TreeView, with_toggled
 
 COLUMN, ROW, WIDTH, HEIGHT, MARGIN = 222, 50, 178, 42, 12
 SIGNS = {"correct": "✓", "wrong": "✗", "invalid": "⊘"}
+# Control and format characters (some turn the text around them), line ends, what no font has.
+UNSEEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
 def tree_svg(
@@ -90,8 +92,8 @@ def _box(
         detail=node_address.replace("/0/", f"/{node.id}/"),
         label=spoken(node),
         x=x, y=y, width=WIDTH, height=HEIGHT, bar=_bar(node, lowest_q, x, y), tx=x + 14, ty=y + 17, ny=y + 34,
-        words=Truncator(_title(node)).chars(22),
-        number=_numbers(node, most=6),
+        words=_one_line(_title(node), 22),
+        number=_drawn_numbers(node),
     )  # fmt: skip
     return svg.together([box, _toggle(node, address, toggled, x, y)]) if node.children else box
 
@@ -147,21 +149,48 @@ def _title(node: TreeNode) -> str:
     return _("the problem") if node.parent is None else node.title
 
 
-def _numbers(node: TreeNode, most: int = 60) -> str:
-    """How it ends, Q and visits; of an end's final answer `most` signs, which is what a box has room for."""
+def _drawn_numbers(node: TreeNode) -> SafeString:
+    """What a box has room for. Nothing in a model's answer may turn or hide what stands beside it."""
+    answer = _answer(node, most=6)
+    isolated = format_html('<tspan unicode-bidi="isolate">{}</tspan>', answer) if answer else SafeString("")
+    figures = [format_html("{}", figure) for figure in _figures(node)]
+    parts = [_ending(_sign(node), isolated), *figures]
+    return SafeString(" · ".join(part for part in parts if part))
+
+
+def _ending(sign: str, answer: SafeString) -> SafeString:
+    return format_html("{} {}", sign, answer) if sign and answer else format_html("{}", sign or answer)
+
+
+def _answer(node: TreeNode, most: int) -> str:
+    return _one_line(str(node.facts.get("final_answer") or ""), most)
+
+
+def _one_line(text: str, most: int) -> str:
+    """The text in `most` code points. Counted as signs, marks piled up on one of them would have no end."""
+    # However long it is, only its beginning is read.
+    words = " ".join(text[: 20 * most].split())
+    seen = "".join("\ufffd" if unicodedata.category(sign) in UNSEEN else sign for sign in words)
+    return seen if len(seen) <= most else f"{seen[: most - 1]}…"
+
+
+def _sign(node: TreeNode) -> str:
+    return SIGNS.get(node.facts.get("terminal") or "", "")
+
+
+def _figures(node: TreeNode) -> list[str]:
     q = node.facts.get("q_value")
-    answer = Truncator(str(node.facts.get("final_answer") or "")).chars(most)
-    parts = [f"{SIGNS.get(node.facts.get('terminal') or '', '')} {answer}".strip()]
-    if node.facts.get("pruned"):
-        parts.append(_("pruned"))
-    parts.append(f"Q {q:.2f}".replace("-", "−") if q is not None else "Q –")
-    parts.append(f"n {node.facts.get('visits') or 0}")
-    return " · ".join(part for part in parts if part)
+    return [
+        *([_("pruned")] if node.facts.get("pruned") else []),
+        f"Q {q:.2f}".replace("-", "−") if q is not None else "Q –",
+        f"n {node.facts.get('visits') or 0}",
+    ]
 
 
 def spoken(node: TreeNode) -> str:
     """The box in words, for those who hear it."""
-    parts = [_title(node), _numbers(node)]
+    ending = f"{_sign(node)} {_answer(node, most=60)}".strip()
+    parts = [_title(node), " · ".join(part for part in (ending, *_figures(node)) if part)]
     if node.on_best_path:
         parts.append(_("on the way to the answer"))
     if node.facts.get("pruned"):

@@ -143,11 +143,10 @@ export class View {
       holder.append(make("span", { className: "muted" }, this.words.machineNone));
       return holder;
     }
-    const { q_value: q, visits, score } = machine;
+    const { q_value: q, bar, visits, score } = machine;
     if (q !== null) {
-      const low = q < 0 ? -1 : 0;
       holder.append(make("div", { className: "gauge" }, make("span", {}, `Q ${q.toFixed(2)}`), make("span", { className: "muted" }, fill(this.words.visits, { n: visits })),
-        make("meter", { min: low, max: 1, value: q, "aria-label": `Q ${q.toFixed(2)}` })));
+        bar === null ? null : make("meter", { min: 0, max: 1, value: bar, "aria-hidden": "true" })));
     }
     if (score !== null) {
       const label = fill(this.words.score, { n: score.toFixed(2) });

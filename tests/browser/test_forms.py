@@ -1,0 +1,115 @@
+"""Forms hide no setting that counts and no field that is refused, and their buttons can be reached."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from playwright.sync_api import Locator, expect
+
+from tests.browser.annotator_page import Watched
+from tests.factories import make_user
+from tests.training.test_pages import make_snapshot
+
+pytestmark = pytest.mark.django_db(transaction=True)
+IN_WINDOW = """one => { const box = one.getBoundingClientRect();
+    return box.top >= 0 && box.bottom <= innerHeight && box.height > 0; }"""
+
+
+@pytest.fixture
+def admin(watched: Watched) -> Watched:
+    watched.log_in(make_user("admin").username)
+    return watched
+
+
+@pytest.fixture
+def training(admin: Watched) -> Watched:
+    make_snapshot()
+    admin.go("/training/start/")
+    admin.page.wait_for_load_state("networkidle")
+    return admin
+
+
+def fold_of(watched: Watched, name: str) -> Locator:
+    return watched.page.locator("details", has=watched.page.locator(f"[name={name}]"))
+
+
+def test_back_on_the_form_of_a_training_its_folded_settings_are_open_and_in_the_plan(
+    training: Watched,
+) -> None:
+    page = training.page
+    for name in ("lora", "neutral"):
+        fold_of(training, name).evaluate("fold => { fold.open = true; }")
+    page.fill("[name=lora]", "8")
+    page.select_option("[name=neutral]", "drop")
+    page.wait_for_load_state("networkidle")
+    training.go("/training/")
+    with page.expect_request(lambda request: "lora=8" in request.url and "neutral=drop" in request.url):
+        page.go_back()
+    assert page.input_value("[name=lora]") == "8"
+    for name in ("lora", "neutral"):
+        expect(fold_of(training, name)).to_have_attribute("open", "")
+
+
+def test_an_untouched_form_keeps_its_folds_closed_and_asks_for_nothing(training: Watched) -> None:
+    asked: list[str] = []
+    training.page.on("request", lambda request: asked.append(request.url))
+    training.page.reload()
+    training.page.wait_for_timeout(500)
+    assert training.page.locator("details[open]").count() == 0
+    assert not [url for url in asked if "objective=" in url]
+
+
+def test_a_start_that_a_folded_field_stops_shows_that_field(training: Watched) -> None:
+    page, fold = training.page, fold_of(training, "threshold")
+    fold.evaluate("fold => { fold.open = true; }")
+    page.fill("[name=threshold]", "7")
+    fold.evaluate("fold => { fold.open = false; }")
+    page.click("main form[hx-get] button.primary")
+    expect(fold).to_have_attribute("open", "")
+    expect(page.locator("[name=threshold]")).to_be_focused()
+
+
+@pytest.fixture
+def preview(admin: Watched) -> Watched:
+    """A page with ten solutions of many steps, and the form that imports them."""
+    lines = [
+        json.dumps({
+            "id": f"p{number}", "generator": "g", "problem": f"{number} + 1 = ?",
+            "steps": ["So it goes on. " * 20] * 8, "label": -1, "final_answer_correct": True,
+        })
+        for number in range(10)
+    ]  # fmt: skip
+    admin.go("/import/")
+    file = SimpleUploadedFile("solutions.jsonl", "\n".join(lines).encode())
+    upload = {"name": file.name, "mimeType": "application/json", "buffer": file.read()}
+    admin.page.set_input_files("input[type=file]", upload)  # type: ignore[arg-type]
+    admin.page.click("main form button.primary")
+    admin.page.wait_for_selector("#id_campaign")
+    return admin
+
+
+@pytest.mark.parametrize("place", [0, 2_000])
+def test_the_button_of_an_import_is_in_a_low_window_where_it_has_the_focus(
+    preview: Watched, place: int
+) -> None:
+    page = preview.page
+    page.set_viewport_size({"width": 1280, "height": 420})
+    page.evaluate("place => scrollTo(0, place)", place)
+    button = page.locator("aside button.primary")
+    for _ in range(2):
+        button.focus()
+        page.wait_for_timeout(200)
+        assert button.evaluate(IN_WINDOW)
+
+
+def test_a_phone_reaches_the_import_below_its_ten_solutions_by_one_link(preview: Watched) -> None:
+    page = preview.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    link = page.locator("a[href='#import-all']")
+    assert link.evaluate(IN_WINDOW)
+    link.click()
+    assert page.locator("#id_campaign").evaluate(IN_WINDOW)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert not link.is_visible()
