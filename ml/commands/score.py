@@ -136,7 +136,8 @@ def _identity(checkpoint: Path, layout: Path | None) -> str:
     """A hash of the model: a checkpoint's manifest has that of each file."""
     files = [checkpoint / "manifest.json"]
     if layout is not None:
-        files = [layout, *sorted([*checkpoint.glob("*.json"), *checkpoint.glob("*.safetensors")])]
+        # A tokenizer may be any of several files, and other ones count for nothing.
+        files = [layout, *sorted(path for path in checkpoint.iterdir() if path.is_file())]
     return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()
 
 

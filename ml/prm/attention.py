@@ -48,7 +48,7 @@ def attend_over_spans(
     if isinstance(plan, BlockPlan):
         if dropout:
             raise MisstepError(
-                f"this base drops {dropout} of its attention, expected 0 in its config on a GPU"
+                f"this base drops {dropout} of its attention, expected 0 in its config on a GPU, or --device cpu"
             )
         return attend_over_blocks(query, key, value, scaling, plan).transpose(1, 2), None
     repeats = query.shape[1] // key.shape[1]

@@ -26,6 +26,7 @@ from ml.prm.request import (
     with_rule,
 )
 from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
+from ml.prm.self_check import refuse_attention_dropout
 from ml.prm.train import TrainingSettings
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash
 from ml.targets import labelled
@@ -111,6 +112,8 @@ def _opened(rows: Sequence[SnapshotRow], request: Request, group: Group) -> Base
         request.base, _texts(rows), head_settings(request), request.training.seed, request.maximum_length,
         request.from_scratch, request.extra_layers, request.is_packed,
     )  # fmt: skip
+    if request.is_packed:
+        refuse_attention_dropout(base.model, request.device)
     if base.remark and group.is_first:
         print(f"python -m ml train: {base.remark}", file=sys.stderr, flush=True)
     return replace(base, tokenizer=base.tokenizer.laid_out(request.separator, request.problem_end))

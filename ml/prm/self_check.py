@@ -16,12 +16,13 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from transformers import PreTrainedModel
 
 from ml.errors import MisstepError
 from ml.prm.example import Example
 from ml.prm.loading import BY_ITSELF
 from ml.prm.model import ProcessRewardModel
-from ml.prm.packing import Packed, TokenTree, pack, split_into_tokens
+from ml.prm.packing import BLOCK_DEVICES, Packed, TokenTree, pack, split_into_tokens
 
 # Of the largest entry. Float32 stays below a tenth of it, and what is lost or leaks is far above.
 TOLERANCE = 1e-4
@@ -30,6 +31,18 @@ SHAPES = (([9, 4, 5], [-1, 0, 1]), ([6, 5, 4, 3], [-1, 0, 0, 2]))
 # Draws of tokens: a router between experts may change its mind over the last bit, but hardly twice.
 DRAWS = 2
 WORDS_READ = 16
+# What configs call the share of attention that is dropped in training.
+DROPOUTS = ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob")
+
+
+def refuse_attention_dropout(model: PreTrainedModel, device: str) -> None:
+    """Raises MisstepError where attention would be dropped in training and the device's kernel cannot: before any text
+    is tokenised, since no reading shows it."""
+    drops = [float(getattr(model.config, name, None) or 0.0) for name in DROPOUTS]
+    if torch.device(device).type in BLOCK_DEVICES and any(drops):
+        raise MisstepError(
+            f"this base drops {max(drops)} of its attention, expected 0 in its config on a GPU, or --device cpu"
+        )
 
 
 @torch.no_grad()

@@ -67,7 +67,10 @@ class RunFolder:
         Raises MisstepError where the folder holds another run's work, finished or not, and FolderInUse where a
         later start may go on or find the result.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise MisstepError(f"{self.folder} is no folder, expected one to keep work in") from error
         self._refuse_finished()
         self._file = (self.folder / PROGRESS).open("ab")
         try:
@@ -145,11 +148,17 @@ class RunFolder:
 
     def _refuse_unfinished(self) -> None:
         known = self.folder / SETTINGS
-        if known.exists() and _compared(json.loads(known.read_text() or "null")) != _compared(self.settings):
+        if not known.exists() or _compared(json.loads(known.read_text() or "null")) == _compared(self.settings):
+            return
+        with (self.folder / PROGRESS).open("rb") as progress:
+            has_something = progress.readline().endswith(b"\n")
+        # Of a start that ended before it had anything to keep, nothing can be lost.
+        if has_something:
             raise MisstepError(
                 f"{self.folder} holds an unfinished run with other settings, expected an empty folder: "
                 f"choose another --out, or delete {known.name} and {PROGRESS} there"
             )
+        (self.folder / SERVED).unlink(missing_ok=True)
 
     def _write_parts(self, names: Mapping[str, str]) -> None:
         """Every final file, in one reading of the finished items."""

@@ -10,7 +10,7 @@ import pytest
 from ml.__main__ import main
 from ml.errors import FolderInUse, MisstepError
 from ml.search import run_folder
-from ml.search.run_folder import RunFolder
+from ml.search.run_folder import RunFolder, was_served
 from ml.whole_file import whole_file
 
 NAMES = {"estimate": "estimates.jsonl", "tree": "trees.jsonl"}
@@ -132,3 +132,22 @@ def test_a_long_reading_and_a_long_writing_say_how_far_they_are(tmp_path: Path, 
     assert "reading what is done: 2 of 3" in capsys.readouterr().err
     folder.finish({"settings": folder.settings}, NAMES)
     assert "writing the results: 1 of 3" in capsys.readouterr().err
+
+
+def test_a_start_that_kept_nothing_keeps_no_other_run_away(tmp_path: Path) -> None:
+    nothing = RunFolder(tmp_path, {"seed": 0})
+    nothing.open()
+    nothing.mark_served()
+    nothing.close()
+    other = RunFolder(tmp_path, {"seed": 1})
+    assert list(other.open()) == [] and not was_served(tmp_path)
+    other.add(0, {"line": 1})
+    other.close()
+    with pytest.raises(MisstepError, match="holds an unfinished run with other settings"):
+        RunFolder(tmp_path, {"seed": 2}).open()
+
+
+def test_a_file_in_the_folders_place_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "out.partial").write_text("")
+    with pytest.raises(MisstepError, match=r"out\.partial is no folder, expected one to keep work in"):
+        RunFolder(tmp_path / "out.partial", {}).open()
