@@ -15,6 +15,8 @@ REFERENCE = ROOT / "docs" / "reference.md"
 SETTING = re.compile(
     r"""(?:environ\.get\(|environ\[|environ\.setdefault\(|getenv\(|flag\(|whole_number\()"([A-Z_]+)\""""
 )
+# A name that stands in a constant.
+OWN_SETTING = re.compile(r"\"(MISSTEP_[A-Z_]+)\"")
 # Set by Django or the operating system, or passed between our own processes; nobody sets these by hand.
 INTERNAL = {
     "DJANGO_SETTINGS_MODULE",
@@ -41,7 +43,12 @@ def management_commands() -> list[str]:
 
 def settings_read() -> list[str]:
     sources = [*ROOT.glob("labelsite/**/*.py"), *ROOT.glob("ml/**/*.py")]
-    found = {name for path in sources for name in SETTING.findall(path.read_text())}
+    found = {
+        name
+        for path in sources
+        for pattern in (SETTING, OWN_SETTING)
+        for name in pattern.findall(path.read_text())
+    }
     return sorted(found - INTERNAL)
 
 
@@ -153,6 +160,26 @@ def test_links_of_the_documentation_lead_to_files_and_headings_that_exist(path: 
     for target, anchor in links(path):
         assert target.exists(), f"{path.name} links to {target}, which is not there"
         assert not anchor or anchor in anchors(target), f"{target} has no heading {anchor}, of {path.name}"
+
+
+def tables(path: Path) -> list[list[list[str]]]:
+    """The cells of each row of each table of a page, without the text of its code blocks."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)
+    return [
+        [re.split(r"(?<!\\)\|", row.strip())[1:-1] for row in table.strip().splitlines()] for table in found
+    ]
+
+
+@pytest.mark.parametrize("path", texts(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_table_has_a_header_and_a_rule_and_rows_of_as_many_cells(path: Path) -> None:
+    for rows in tables(path):
+        rules = [number for number, row in enumerate(rows) if all(set(cell) <= set("-: ") for cell in row)]
+        assert rules == [1], (
+            f"{path.name}: the table {rows[0]} has rules at rows {rules}, expected at 1 alone"
+        )
+        uneven = [row for row in rows if len(row) != len(rows[0])]
+        assert not uneven, f"{path.name}: rows of other than {len(rows[0])} cells: {uneven}"
 
 
 def test_the_index_of_the_results_lists_every_raw_file() -> None:

@@ -109,14 +109,13 @@ def _estimates(path: Path | None) -> dict[str, SolutionEstimate]:
 
 
 def _noted(labelled: Iterator[LabelledSolution], known: set[str]) -> Iterator[LabelledSolution]:
-    """The solutions, while their ids are noted and progress is told."""
+    """The looks, while their solutions' ids are noted and progress is told, in which a solution counts once."""
     progress = Progress("solutions")
-    number = 0
-    for number, one in enumerate(labelled, start=1):
+    for one in labelled:
         known.add(one.solution.id)
-        progress.report(number)
+        progress.report(len(known))
         yield one
-    progress.finish(number)
+    progress.finish(len(known))
 
 
 def _counted(rows: Iterable[SnapshotRow], labels_by: Counter[str]) -> Iterator[SnapshotRow]:

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from labelsite.embedded.management.commands import doctor
 from labelsite.jobs.workers import say_alive
 from labelsite.snapshots.services import freeze
 from tests.data import ROOT
@@ -36,8 +37,16 @@ def test_it_says_what_works_and_calls_a_forgetful_database_bad(capsys, var_folde
         cursor.execute("SHOW server_version")
         assert cursor.fetchone()[0] in findings["database"]["found"]
     assert findings["sandbox"]["state"] == "good" and findings["sandbox"]["found"].endswith("trial run ok")
+    assert "process:" in findings["sandbox"]["found"]
     for finding in findings.values():
         assert finding["state"] == "good" or finding["mend"]
+
+
+def test_a_sandbox_that_is_monty_alone_is_weak_and_says_so(monkeypatch):
+    alone = doctor.ASK_SANDBOX.replace("import sandbox;", "import Sandbox;")
+    monkeypatch.setattr(doctor, "ASK_SANDBOX", alone.replace("sandbox()", "Sandbox(use_processes=False)"))
+    (finding,) = doctor.sandbox()
+    assert finding.state == "weak" and "is switched off" in finding.found and finding.mend
 
 
 @pytest.mark.django_db

@@ -56,6 +56,17 @@ def test_the_last_report_counts_all_of_the_file(tmp_path, capsys, monkeypatch):
     assert (reports[-1]["progress"]["done"], reports[-1]["progress"]["total"]) == (40, 40)
 
 
+def test_progress_counts_a_solution_once_however_many_people_looked(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MISSTEP_PROGRESS", "json")
+    looks = [{"annotator": name, "first_mistake": None} for name in ("ann", "bo", "cy")]
+    path = tmp_path / "own.jsonl"
+    write_lines(path, [{"problem": "1 + 1?", "answer": "2", "steps": ["1 + 1 = 2."], "annotations": looks}])
+    given = ["--solutions", str(path), "--format", "annotated", "--out", str(tmp_path / "out")]
+    assert main(given) == 0
+    *reports, _result = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (reports[-1]["progress"]["done"], reports[-1]["progress"]["unit"]) == (1, "solutions")
+
+
 def test_solutions_of_one_text_of_a_problem_are_of_one_problem_in_one_split(tmp_path, capsys):
     row = sums(2)[1]
     again = replace(row, id="again")

@@ -41,9 +41,12 @@ ASK_FOR_GPU = (
     "import json, torch; cuda = torch.cuda.is_available(); "
     "print(json.dumps([torch.cuda.get_device_name(0), torch.cuda.mem_get_info(0)[1]] if cuda else None))"
 )
+# Monty runs the first alone. It lacks numpy, so the second shows the level of the layers behind it.
 ASK_SANDBOX = (
-    "import json; from ml.execution import sandbox; box = sandbox(); run = box.execute(['print(6 * 7)']);"
-    "print(json.dumps([box.level, run.verdict, run.output])); box.close()"
+    "import json; from ml.execution import sandbox; box = sandbox();"
+    "runs = [box.execute([code]) for code in ('print(6 * 7)', 'import numpy\\nprint(6 * 7)')];"
+    "print(json.dumps([box.level, [run.verdict for run in runs], [run.output.strip() for run in runs],"
+    " runs[-1].error])); box.close()"
 )
 
 
@@ -170,11 +173,13 @@ def sandbox() -> Iterator[Finding]:
     if isinstance(answer, str):
         yield Finding("sandbox", BAD, answer, mend)
         return
-    level, verdict, output = answer
-    works = verdict == "ok" and str(output).strip() == "42"
-    yield Finding(
-        "sandbox", GOOD if works else BAD, f"level {level}, trial run {verdict}", "" if works else mend
+    level, verdicts, outputs, error = answer
+    monty_works, all_work = (
+        [*zip(verdicts[:n], outputs[:n], strict=True)] == [("ok", "42")] * n for n in (1, 2)
     )
+    state = GOOD if all_work else WEAK if monty_works else BAD
+    why = "" if all_work else f": {error}"
+    yield Finding("sandbox", state, f"level {level}, trial run {verdicts[-1]}{why}", "" if all_work else mend)
 
 
 def gpu() -> Iterator[Finding]:
