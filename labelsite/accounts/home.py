@@ -23,7 +23,7 @@ def next_things(user: User) -> list[Thing]:
     everyone = [
         Thing(
             _("My day"),
-            _("What you labeled, how fast, and where gold items disagreed with you."),
+            _("What you labelled, how fast, and where gold items disagreed with you."),
             reverse("annotations:my_day"),
             _("Open my day"),
         ),

@@ -56,7 +56,7 @@ class NothingLeft:
             Reason.YOUR_SHARE_IS_DONE: _(
                 "You have done your share: what is open needs somebody else's eyes."
             ),
-            Reason.FINISHED: _("Everything is labeled. Thank you!"),
+            Reason.FINISHED: _("Everything is labelled. Thank you!"),
             Reason.SECTION_IS_DONE: _(
                 "Nothing is left for you in your section; others still have open tasks."
             ),

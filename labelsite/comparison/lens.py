@@ -50,7 +50,7 @@ class Lens:
 def lens_for(parameters: QueryDict, campaign_id: int) -> Lens:
     """The view that the parameters of an address ask for; 404 for a campaign or run that is not there.
 
-    Without a word on whose labels: people's, or gold where nobody has labeled yet.
+    Without a word on whose labels: people's, or gold where nobody has labelled yet.
     """
     campaign = get_object_or_404(Campaign.objects.select_related("estimate_run", "score_run"), pk=campaign_id)
     asked = whole(parameters.get("run", ""))

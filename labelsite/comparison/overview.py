@@ -125,7 +125,7 @@ def _chosen(
     looks: Judgements,
     only_gold: bool,
 ) -> tuple[Against, Judgements]:
-    """Whose looks the page compares. Where nobody has labeled yet, gold stands in for people."""
+    """Whose looks the page compares. Where nobody has labelled yet, gold stands in for people."""
     if against.is_gold or only_gold:
         gold = Against(is_gold=True)
         return gold, judgements(looks_at(campaign, gold, run), about)

@@ -183,7 +183,7 @@ def _kind(request: HttpRequest, lens: Lens) -> Kind:
 
 
 def _against(lens: Lens, kind: Kind) -> Against:
-    """Whose looks a list shows: where nobody has labeled yet, gold stands in for people."""
+    """Whose looks a list shows: where nobody has labelled yet, gold stands in for people."""
     if kind == Kind.PEOPLE:
         return Against(is_blind=lens.is_blind) if lens.against.is_gold else lens.against
     if lens.labeler or Task.objects.filter(campaign=lens.campaign, annotations__is_live=True).exists():

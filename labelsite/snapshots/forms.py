@@ -11,7 +11,7 @@ from labelsite.campaigns.models import Campaign
 from labelsite.snapshots.models import LabelSource
 from ml.targets import LabelRule
 
-NEUTRAL = [("positive", _("correct")), ("negative", _("wrong")), ("drop", _("unlabeled"))]
+NEUTRAL = [("positive", _("correct")), ("negative", _("wrong")), ("drop", _("unlabelled"))]
 TARGETS = [
     ("hard", _("right or wrong (hard estimation)")),
     ("soft", _("the share of right rollouts (soft estimation)")),

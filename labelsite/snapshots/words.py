@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 NAMES: Mapping[str, str | Promise] = {
     "rows": gettext_lazy("solutions"),
     "steps": gettext_lazy("steps"),
-    "labelled_steps": gettext_lazy("labeled steps"),
+    "labelled_steps": gettext_lazy("labelled steps"),
     "train": gettext_lazy("solutions to train on"),
     "validation": gettext_lazy("solutions for validation"),
     "test": gettext_lazy("solutions held out for tests"),

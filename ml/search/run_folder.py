@@ -148,7 +148,9 @@ class RunFolder:
 
     def _refuse_unfinished(self) -> None:
         known = self.folder / SETTINGS
-        if not known.exists() or _compared(json.loads(known.read_text() or "null")) == _compared(self.settings):
+        if not known.exists() or _compared(json.loads(known.read_text() or "null")) == _compared(
+            self.settings
+        ):
             return
         with (self.folder / PROGRESS).open("rb") as progress:
             has_something = progress.readline().endswith(b"\n")

@@ -1,4 +1,4 @@
-"""Finished tasks that only an excluded person has labeled are told to the admin, who opens them again at once."""
+"""Finished tasks that only an excluded person has labelled are told to the admin, who opens them again at once."""
 
 from __future__ import annotations
 

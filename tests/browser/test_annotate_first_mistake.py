@@ -54,7 +54,7 @@ def test_alternatives_are_rated_after_the_mistake_with_a_key_for_cannot_say(watc
     watched.submitted(1)
     rows = Annotation.objects.get().ratings.order_by("step__position", "step__option")
     assert list(rows.values_list("rating", "flagged")) == [(1, None), (-1, None), (1, None), (None, True)]
-    watched.page.wait_for_selector("text=Everything is labeled")
+    watched.page.wait_for_selector("text=Everything is labelled")
 
 
 def test_an_earlier_rating_is_corrected_in_place_and_time_and_notes_are_kept(watched: Watched) -> None:

@@ -235,6 +235,6 @@ def test_a_draft_that_arrives_after_its_submission_is_nothing_to_tell(
     page.unroute("**/next/")
     for route in nexts:
         route.continue_()
-    page.wait_for_selector("text=Everything is labeled")
+    page.wait_for_selector("text=Everything is labelled")
     # The bar left with the last task; what was told in it is still told.
     assert page.inner_text("#toast").startswith("Submitted")

@@ -64,7 +64,7 @@ def test_every_option_is_rated_and_a_step_of_ones_own_may_end_it(watched: Watche
     watched.ready()
     assert watched.page.is_checked("#write-reached")
     watched.press("Enter")
-    watched.page.wait_for_selector("text=Everything is labeled")
+    watched.page.wait_for_selector("text=Everything is labelled")
     again = Annotation.objects.get(is_live=True)
     assert (again.revision, again.finish_reason, again.trajectory) == (2, "solution", [1, 1])
     watched.log_out()

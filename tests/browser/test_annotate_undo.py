@@ -43,7 +43,7 @@ def test_two_quick_undos_on_a_slow_line_open_the_submission_once_and_the_page_go
     assert not page.is_visible("#revising")
     watched.press("3 3 Enter")
     watched.submitted(2)
-    page.wait_for_selector("text=Everything is labeled")
+    page.wait_for_selector("text=Everything is labelled")
     looks = Annotation.objects.order_by("pk").values_list("revision", "is_live", "trajectory")
     assert list(looks) == [(1, False, [1, 1]), (2, True, [1, -1]), (1, True, [1, 1])]
 
@@ -81,12 +81,12 @@ def test_the_last_submission_can_be_undone_when_no_task_is_left(
     watched.page.wait_for_selector("text=Problem 1?")
     watched.submitted(1)
     watched.press("3 3 Enter")
-    watched.page.wait_for_selector("text=Everything is labeled")
+    watched.page.wait_for_selector("text=Everything is labelled")
     watched.submitted(2)
     watched.press("u")
     watched.page.wait_for_selector("#revising:not([hidden])")
     watched.press("1 Enter")
-    watched.page.wait_for_selector("text=Everything is labeled")
+    watched.page.wait_for_selector("text=Everything is labelled")
     assert Annotation.objects.get(is_live=True, revision=2).trajectory == [1, -1]
 
 

@@ -59,7 +59,7 @@ def test_freezing_from_the_page_leads_to_the_snapshot(browser: Client, campaign:
     snapshot = Snapshot.objects.get()
     assert response.url == f"{URL}{snapshot.pk}/"
     page = browser.get(response.url).content.decode()
-    assert snapshot.sha256 in page and "First" in page and "labeled steps" in page
+    assert snapshot.sha256 in page and "First" in page and "labelled steps" in page
     assert "First" in browser.get(URL).content.decode()
 
 

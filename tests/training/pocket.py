@@ -32,12 +32,12 @@ def pocket_solutions(count: int, seed: int = 0) -> list[tuple[Solution, int | No
     return made
 
 
-def pocket_campaign(count: int, annotator: User, labeled: int | None = None, **fields: Any) -> Campaign:
-    """A campaign in which `annotator` has found the first slip of the first `labeled` solutions."""
+def pocket_campaign(count: int, annotator: User, labelled: int | None = None, **fields: Any) -> Campaign:
+    """A campaign in which `annotator` has found the first slip of the first `labelled` solutions."""
     campaign = make_campaign(**fields)
     for number, (solution, slip) in enumerate(pocket_solutions(count)):
         task = make_task(campaign, solution, overlap=2, remaining=2)
-        if labeled is None or number < labeled:
+        if labelled is None or number < labelled:
             length = solution.position_count if slip is None else slip
             make_annotation(task, annotator, [1] * length + ([] if slip is None else [-1]))
     return campaign

@@ -216,7 +216,7 @@ def test_the_runs_page_says_what_was_chosen(client):
     assert dict(page.context["settings"]) == {
         "Classes": 3,
         "Right above this share of right rollouts": 0.0,
-        "A neutral step counts as": "unlabeled",
+        "A neutral step counts as": "unlabelled",
     }
 
 

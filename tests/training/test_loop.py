@@ -46,7 +46,7 @@ def run(job: Job) -> Job:
 
 def test_rollouts_train_a_model_whose_scores_reorder_the_queue():
     annotator = make_user()
-    campaign = pocket_campaign(count=40, annotator=annotator, labeled=30)
+    campaign = pocket_campaign(count=40, annotator=annotator, labelled=30)
 
     estimates = start_campaign_estimates(campaign, None, "math-shepherd", "pocket", rollouts=2, seed=0)
     run(estimates.job)

@@ -221,7 +221,7 @@ def test_a_card_is_told_in_words_in_a_fixed_order(client):
     ]
     told = page.content.decode()
     for words in (
-        "A neutral step counts as: unlabeled",
+        "A neutral step counts as: unlabelled",
         "Behind the first mistake: no label",
         "rollouts: 0.25",
     ):

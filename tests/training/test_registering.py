@@ -35,7 +35,7 @@ def run(job: Job) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_checkpoint_of_the_command_line_is_promoted_scored_measured_and_compared(tmp_path, client, capsys):
     annotator = make_user()
-    campaign = pocket_campaign(count=24, annotator=annotator, labeled=18)
+    campaign = pocket_campaign(count=24, annotator=annotator, labelled=18)
     snapshot = freeze(campaign, "human")
     export(snapshot, tmp_path / "frozen")
     # An option that the site's own trainings do not have.

@@ -296,10 +296,3 @@ def test_a_mistake_behind_a_step_that_nothing_could_grade_may_not_be_the_first(m
 @pytest.mark.parametrize(("neutral", "label"), [("positive", 1.0), ("negative", 0.0), ("drop", None)])
 def test_only_a_rating_of_0_counts_as_the_rule_says(neutral, label):
     assert [label_of(rating, neutral) for rating in (-1, 0, 1, None)] == [0.0, label, 1.0, None]
-
-
-def test_a_rule_is_made_of_named_choices_and_of_no_others():
-    assert LabelRule.of({"target": "soft"}) == LabelRule(target="soft")
-    for choices in ({"colour": "red"}, {"target": "blurred"}):
-        with pytest.raises(MisstepError, match="label rule"):
-            LabelRule.of(choices)
