@@ -35,6 +35,10 @@ def test_seven_keys_and_one_awaited_response_from_start_to_next_task(watched: Wa
     watched.page.wait_for_selector("text=And the next?")
     # The page's requests are told by another process, and a busy machine may tell of them late.
     watched.submitted(1)
+    for _ in range(100):
+        if any(url.endswith("/submit/") for url in submits):
+            break
+        watched.page.wait_for_timeout(50)
     assert sorted(url.rsplit("/", 2)[1] for url in submits) in (["submit"], ["next", "submit"])
     annotation = Annotation.objects.get(task=first)
     assert (annotation.trajectory, annotation.finish_reason) == ([1, 1, 1, 1, 1, -1], "found_error")

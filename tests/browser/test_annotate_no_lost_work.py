@@ -160,6 +160,34 @@ def test_a_reload_while_the_server_was_away_brings_back_what_only_the_browser_ha
     context.close()
 
 
+def test_a_draft_that_comes_through_while_the_page_is_left_stands_on_a_next_page_made_before_it(
+    watched, annotator, campaign
+) -> None:
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    held: list[Any] = []
+    watched.page.route("**/draft/", lambda route: held.append(route))
+    watched.press("3")
+    for _ in range(100):
+        if held:
+            break
+        watched.page.wait_for_timeout(50)
+    watched.page.evaluate("dispatchEvent(new Event('beforeunload'))")
+    held.pop().continue_()
+    drafted(1, watched)
+    watched.saved()
+    # The next page is made as if the draft had not been stored yet, and its own save comes when it has been.
+    stored = Assignment.objects.exclude(draft={}).values("pk", "draft", "draft_version").get()
+    mine = Assignment.objects.filter(pk=stored["pk"])
+    mine.update(draft={}, draft_version=stored["draft_version"] - 1)
+    watched.page.reload()
+    watched.ready()
+    mine.update(draft=stored["draft"], draft_version=stored["draft_version"])
+    assert watched.ratings() == ["1", "", ""]
+    watched.page.unroute("**/draft/")
+    watched.saved()
+
+
 def test_a_stolen_lease_is_told_and_the_draft_stays(watched, annotator, campaign) -> None:
     watched.log_in(annotator.username)
     watched.annotate_two(campaign)

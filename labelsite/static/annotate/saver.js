@@ -12,11 +12,16 @@ function keepHere(assignment, kept) {
   }
 }
 
-/** A draft that this browser has and the server has not, or null. */
+/**
+ * A draft that this browser has and the server has not, or null. One that came through while this page was on its way
+ * is newer than the page: its version is then the task's.
+ */
 export function unsentDraft(payload) {
   try {
     const kept = JSON.parse(localStorage.getItem(storageKey(payload.assignment)));
-    return kept && kept.version === payload.version ? kept.draft : null;
+    if (!kept || kept.version < payload.version) return null;
+    payload.version = kept.version;
+    return kept.draft;
   } catch {
     return null;
   }
@@ -36,12 +41,15 @@ export class Saver {
     this.failures = 0; // since the last save that came through
     this.held = []; // who waits for the saves to come through
     this.cancelled = new WeakSet(); // whose draft may be on its way, and matters no more
+    this.isLeaving = false; // the next page may have been made before the draft that is on its way came through
+    addEventListener("beforeunload", () => { this.isLeaving = true; });
   }
 
   /** Saves the draft of `task` ({payload, work}) as soon as the one before it is through. */
   save(task) {
     if (task.payload.annotation) return; // A revision is kept by its submission; the old one stands until then.
     this.cancelled.delete(task);
+    this.isLeaving = false;
     keepHere(task.payload.assignment, { version: task.payload.version, draft: task.work.draft() });
     this.waiting.set(task.payload.assignment, task);
     this.running ??= this.run().finally(() => { this.running = null; this.release(); });
@@ -75,7 +83,10 @@ export class Saver {
         const answer = await post(address(this.urls.draft, id), { token: task.payload.token, version: task.payload.version, draft });
         task.payload.version = answer.version;
         task.refusal = null; // What was refused before has come through with this one.
-        if (!this.waiting.has(id)) forget(id);
+        if (!this.waiting.has(id)) {
+          if (this.isLeaving) keepHere(id, { version: answer.version, draft });
+          else forget(id);
+        }
         this.failures = 0;
         this.on.state("saved");
         if (!answer.held) this.on.lost(task);
