@@ -11,9 +11,11 @@ def chosen_device(device: str) -> str:
     """`auto` is what the host says in MISSTEP_DEVICE, else a GPU where torch sees one, else the CPU."""
     if device != "auto":
         return device
+    if said := os.environ.get("MISSTEP_DEVICE"):
+        return said
     import torch
 
-    return os.environ.get("MISSTEP_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def refuse_missing_device(device: str) -> None:

@@ -91,6 +91,21 @@ def test_a_run_whose_server_goes_away_goes_on_and_ends_as_an_undisturbed_one(
     assert [json.loads(line)["id"] for line in found[0].splitlines()] == [f"p{n}" for n in range(PROBLEMS)]
 
 
+def killed_after_six(verb: str, given: list[str], kept: Path) -> None:
+    """Kills a command once six problems stand in its progress, and leaves a torn line there."""
+    child = subprocess.Popen([sys.executable, "-m", "ml", verb, *given], cwd=ROOT)
+    try:
+        until = time.monotonic() + 60
+        while not (kept.exists() and kept.read_bytes().count(b"\n") == 6):
+            assert time.monotonic() < until and child.poll() is None
+            time.sleep(0.02)
+    finally:
+        child.kill()
+        child.wait()
+    with kept.open("a") as file:
+        file.write('{"position": 11, "li')
+
+
 def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(serve, tmp_path, capsys):
     over, kept = threading.Event(), tmp_path / "out.jsonl.partial" / PROGRESS
 
@@ -101,19 +116,8 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(serve, tmp_path, ca
     outage = Outage(6, hang)
     server = serve(outage)
     given = command(tmp_path, server)
-    child = subprocess.Popen([sys.executable, "-m", "ml", "sample", *given], cwd=ROOT)
-    try:
-        until = time.monotonic() + 60
-        while not (kept.exists() and kept.read_bytes().count(b"\n") == 6):
-            assert time.monotonic() < until and child.poll() is None
-            time.sleep(0.02)
-    finally:
-        child.kill()
-        child.wait()
-        over.set()
-    # As a line that was being written.
-    with kept.open("a") as file:
-        file.write('{"position": 11, "li')
+    killed_after_six("sample", given, kept)
+    over.set()
     outage.end()
     sample.main(given)
     found = (tmp_path / "out.jsonl").read_text(), result_of(capsys)

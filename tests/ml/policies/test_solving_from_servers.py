@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +13,7 @@ from ml.commands import solve
 from ml.errors import MisstepError
 from ml.search.run_folder import PROGRESS
 from tests.ml.policies.small_server import completions
-from tests.ml.policies.test_sampling_from_servers import PROBLEMS, Outage, command, seeded
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.ml.policies.test_sampling_from_servers import PROBLEMS, Outage, command, killed_after_six, seeded
 
 
 def solve_command(folder: Path, server: Any, out: str = "out.jsonl", **options: Any) -> list[str]:
@@ -50,19 +45,8 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(serve, tmp_path, ca
     outage = Outage(6, hang)
     server = serve(outage)
     given = solve_command(tmp_path, server)
-    child = subprocess.Popen([sys.executable, "-m", "ml", "solve", *given], cwd=ROOT)
-    try:
-        until = time.monotonic() + 60
-        while not (kept.exists() and kept.read_bytes().count(b"\n") == 6):
-            assert time.monotonic() < until and child.poll() is None
-            time.sleep(0.02)
-    finally:
-        child.kill()
-        child.wait()
-        over.set()
-    # As a line that was being written.
-    with kept.open("a") as file:
-        file.write('{"position": 11, "li')
+    killed_after_six("solve", given, kept)
+    over.set()
     with pytest.raises(
         MisstepError, match=r"out\.jsonl\.partial holds an unfinished run with other settings"
     ):
