@@ -108,8 +108,10 @@ VALUES: Mapping[str, Mapping[Any, Words]] = {
     },
     "outcome_tokens": {
         "last": gettext_lazy("the last one"),
+        "steps": gettext_lazy("the last one of each step"),
         "all": gettext_lazy("every one"),
         "product": gettext_lazy("the solution as one long step"),
+        "products": gettext_lazy("at each step's end, the solution so far as one long step"),
     },
     "too_long": {"refuse": gettext_lazy("are refused"), "drop": gettext_lazy("are left out")},
     "weighting": {

@@ -92,10 +92,10 @@ def objective_arguments(group: Any) -> None:
     group.add_argument("--smoothing", type=float, default=0.0, help="label smoothing (default: %(default)s)")
     group.add_argument(
         "--outcome-tokens",
-        choices=("last", "all"),
+        choices=("last", "steps", "all"),
         default="last",
-        help="tokens at which an outcome model learns the outcome: a solution's last one, or all"
-        " (default: %(default)s)",
+        help="tokens at which an outcome model learns the outcome: a solution's last one, the last one of each step, or"
+        " all (default: %(default)s)",
     )
     group.add_argument(
         "--preference-output",

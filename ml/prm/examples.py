@@ -22,8 +22,10 @@ _NEUTRAL_TARGET = [0.0, 0.0, 1.0]
 
 @dataclass(frozen=True)
 class ExampleSettings:
-    """objective; outputs: classes of the classifier (2, or 3 with neutral as its own); outcome_tokens: `last`,
-    `all`, or `product`, which reads a solution as one long step (for `ml.prm.likelihood`); alternatives:
+    """objective; outputs: classes of the classifier (2, or 3 with neutral as its own); outcome_tokens: at
+    which tokens a solution's outcome is read, the `last` one, the last one of each of its `steps`, or `all`; for
+    `ml.prm.likelihood`, which reads a solution as one long step, `product` of the whole, or `products`, of what there
+    is at each step's end; alternatives:
     whether options beside the trajectory are trained on, or paired; weighting: `node` (each node once) or `path`
     (as often as paths go through it); outcomes: a solution without any label of its steps is read as one long
     step, right when its answer is."""
@@ -216,13 +218,12 @@ def _with_options(
 def _outcome(row: SnapshotRow, nodes: list[Tokens], settings: ExampleSettings) -> Example:
     if settings.outcome_tokens == "product":
         return _product(row, nodes)
-    target = _outcome_target(row)
-    if settings.outcome_tokens == "last":
-        return Example(row.id, chain(nodes), [len(nodes) - 1], [target], [1.0])
-    solution = [[token] for node in nodes[1:] for token in node]
-    reads = list(range(1, len(solution) + 1))
-    weights = [1.0 / len(reads)] * len(reads)
-    return Example(row.id, chain([nodes[0], *solution]), reads, [target] * len(reads), weights)
+    if settings.outcome_tokens == "all":
+        nodes = [nodes[0], *([token] for node in nodes[1:] for token in node)]
+    reads = [len(nodes) - 1] if settings.outcome_tokens == "last" else list(range(1, len(nodes)))
+    targets, weights = [_outcome_target(row)] * len(reads), [1.0 / len(reads)] * len(reads)
+    reads_paths = settings.outcome_tokens == "products"
+    return Example(row.id, chain(nodes), reads, targets, weights, reads_paths=reads_paths)
 
 
 def _product(row: SnapshotRow, nodes: list[Tokens]) -> Example:

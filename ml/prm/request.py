@@ -19,6 +19,8 @@ from ml.targets import LabelRule, frozen_rule
 from ml.targets.rules import CHOICES, MEANS, SAYS, UNSEEN_BY, idle_parts, unseen_parts
 from ml.training_choices import CLASSIFYING
 
+# Where an outcome may be read by the likelihood head, and what its reading is called then.
+PRODUCTS = {"last": "product", "steps": "products"}
 OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
 
 
@@ -107,10 +109,11 @@ def refuse_contradictions(request: Request) -> None:
             raise MisstepError(
                 "--trees problem with objective preference, whose examples are problems already"
             )
-        if request.examples.outcome_tokens == "all" and request.examples.weighting != "path":
+        tokens = request.examples.outcome_tokens
+        if tokens in ("steps", "all") and request.examples.weighting != "path":
             # A token that stands once for several solutions would weigh as one of them.
             raise MisstepError(
-                "--trees problem with --outcome-tokens all, expected --weighting path with them"
+                f"--trees problem with --outcome-tokens {tokens}, expected --weighting path with them"
             )
     if request.second_opinion and request.examples.objective != "classifier":
         raise MisstepError(
@@ -190,7 +193,7 @@ def earlier_models(request: Request) -> list[Path]:
 
 
 def example_settings(request: Request) -> ExampleSettings:
-    """An outcome that is read at the tokens that came is the product of them all.
+    """An outcome that is read at the tokens that came is the product of them, up to where it is read.
 
     Raises MisstepError where outcomes should stand in for labels and the head cannot read both, and where it
     should read every token's outcome by itself.
@@ -200,9 +203,11 @@ def example_settings(request: Request) -> ExampleSettings:
         raise MisstepError("--outcomes, expected --objective classifier --head likelihood with it")
     if request.head != "likelihood":
         return chosen
-    if chosen.outcome_tokens != "last":
-        raise MisstepError(f"--outcome-tokens {chosen.outcome_tokens}, expected none with --head likelihood")
-    return replace(chosen, outcome_tokens="product")
+    if chosen.outcome_tokens not in PRODUCTS:
+        raise MisstepError(
+            f"--outcome-tokens {chosen.outcome_tokens}, expected {' or '.join(PRODUCTS)} with --head likelihood"
+        )
+    return replace(chosen, outcome_tokens=PRODUCTS[chosen.outcome_tokens])
 
 
 def language_weight(request: Request) -> float:

@@ -73,9 +73,10 @@ def test_an_outcome_model_scores_by_the_mean_over_tokens_where_asked(tmp_path, c
     )
 
 
-@pytest.mark.parametrize("tolerance", [0.0, 50.0])
-def test_an_outcome_model_of_the_tokens_that_came_is_their_product(tmp_path, capsys, tolerance):
+@pytest.mark.parametrize(("tolerance", "tokens"), [(0.0, "last"), (50.0, "last"), (50.0, "steps")])
+def test_an_outcome_model_of_the_tokens_that_came_is_their_product(tmp_path, capsys, tolerance, tokens):
     given = ("--objective", "outcome", "--head", "likelihood", "--tolerance", str(tolerance))
+    given = (*given, "--outcome-tokens", tokens)
     checkpoint, _ = trained(tmp_path, capsys, *given)
     row = sums(1)[0]
     found = load_scorer(checkpoint).score(row.problem, row.steps)

@@ -107,6 +107,16 @@ def test_the_next_token_loss_reads_right_steps_and_nothing_else():
     assert torch.equal(read, model(packed))
 
 
+def test_an_outcome_read_at_every_step_judges_all_beginnings_of_the_solution():
+    """Hand-worked: steps of the chances 0.8 and 0.5 are right so far with 0.8 and 0.4, and both hear the answer."""
+    row = [Example("wrong", chain([[0], [1], [2]]), [1, 2], [[1.0, 0.0]] * 2, [0.5, 0.5], reads_paths=True)]
+    at = step_tokens(pack([row[0].tree], [[1, 2]], [True]), 0)
+    read = read_steps(torch.tensor([0.8, 0.5]).log(), at, 0.0)
+    assert read[:, 1].exp().tolist() == pytest.approx([0.8, 0.4])
+    loss = objective_loss("outcome", read, row, 1.0)
+    assert float(loss) == pytest.approx(-(math.log(0.2) + math.log(0.6)) / 2)
+
+
 def test_a_wrong_steps_gradient_goes_to_the_token_that_is_doubted_most():
     """Hand-worked: with f(p) = p (1 + c) / (1 + c p) and P the product of all f, d(-log(1 - P)) / dlog p_t is
     P / (1 - P) / (1 + c p_t)."""

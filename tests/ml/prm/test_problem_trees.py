@@ -80,11 +80,23 @@ def siblings_of_one_problem() -> list[SnapshotRow]:
     ] + [replace(rows[0], id="copy", options=[])]
 
 
-@pytest.mark.parametrize("objective", ["classifier", "outcome"])
-@pytest.mark.parametrize("tolerance", [None, 0.0, TOLERANCE])
-def test_a_problem_as_one_tree_has_the_loss_and_the_gradient_of_its_solutions_apart(objective, tolerance):
+@pytest.mark.parametrize(
+    ("objective", "tokens", "tolerance"),
+    [
+        *(("classifier", "last", tolerance) for tolerance in (None, 0.0, TOLERANCE)),
+        *(("outcome", tokens, None) for tokens in ("last", "steps")),
+        *(
+            ("outcome", tokens, tolerance)
+            for tokens in ("product", "products")
+            for tolerance in (0.0, TOLERANCE)
+        ),
+    ],
+)
+def test_a_problem_as_one_tree_has_the_loss_and_the_gradient_of_its_solutions_apart(
+    objective, tokens, tolerance
+):
     torch.set_num_threads(1)
-    settings = ExampleSettings(objective, outcome_tokens="last" if tolerance is None else "product")
+    settings = ExampleSettings(objective, outcome_tokens=tokens)
     rows = siblings_of_one_problem()
     apart = examples_from(rows, STEPS, LabelRule("human"), settings, Counter())
     together = by_problem(apart, "path", 10_000)

@@ -11,13 +11,13 @@ from tests.ml.prm.commands import snapshot_of, trained
 from tests.ml.prm.toys import sums
 
 
-@pytest.mark.parametrize("tokens", ["last", "all"])
+@pytest.mark.parametrize("tokens", ["last", "steps", "all"])
 def test_a_card_counts_readings_of_the_answer_and_calls_none_a_labelled_step(tmp_path, capsys, tokens):
     given = ("--objective", "outcome", "--outcome-tokens", tokens)
     _, result = trained(tmp_path, capsys, *given, snapshot=snapshot_of(tmp_path, sums(8)))
     assert "labelled_steps" not in result["counts"]
     readings = result["counts"]["readings"]
-    assert readings == 8 if tokens == "last" else readings > 3 * 8
+    assert {"last": readings == 8, "steps": readings == 3 * 8, "all": readings > 3 * 8}[tokens]
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,7 @@ def test_a_number_that_no_run_can_have_is_refused_by_its_option(tmp_path, option
         (("--objective", "outcome", "--class-weights", "1", "2"), "--class-weights with objective outcome"),
         (("--objective", "value", "--classes", "3"), "--classes 3 with objective value, expected classifier"),
         (("--outcome-tokens", "all"), "--outcome-tokens all with objective classifier, expected outcome"),
+        (("--outcome-tokens", "steps"), "--outcome-tokens steps with objective classifier, expected outcome"),
         (
             ("--objective", "value", "--preference-output", "raw_then_tanh5"),
             "--preference-output raw_then_tanh5 with objective value, expected preference",
@@ -224,7 +225,8 @@ def test_the_tokens_that_came_need_classes_and_predict_beside_it(tmp_path, capsy
     outcomes = refusal(tmp_path, capsys, "--outcomes", snapshot=snapshot)
     assert "--outcomes, expected --objective classifier --head likelihood" in outcomes
     every = ("--objective", "outcome", "--head", "likelihood", "--outcome-tokens", "all")
-    assert "--outcome-tokens all, expected none" in refusal(tmp_path, capsys, *every, snapshot=snapshot)
+    message = refusal(tmp_path, capsys, *every, snapshot=snapshot)
+    assert "--outcome-tokens all, expected last or steps with --head likelihood" in message
 
 
 def test_target_tokens_need_an_objective_with_classes(tmp_path, capsys):

@@ -157,15 +157,20 @@ def test_values_of_shares_take_a_step_for_wrong_where_no_rollout_is_right(correc
     assert [target[0] for target in example.targets] == pytest.approx(values)
 
 
-def test_an_outcome_is_read_at_the_last_token_or_at_every_one():
+def test_an_outcome_is_read_at_the_last_token_or_at_each_steps_or_at_every_one():
     (last,) = examples_of("outcome", sums(1), STEPS)
     assert last.reads == [3] and last.targets == [[0.0, 1.0]]
     (every,) = examples_of("outcome", sums(1), STEPS, outcome_tokens="all")
     assert len(every.reads) == every.tree.size - len(every.tree.tokens[0])
     assert sum(every.weights) == pytest.approx(1.0)
+    (steps,) = examples_of("outcome", sums(1), STEPS, outcome_tokens="steps")
+    assert steps.tree == last.tree and steps.reads == [1, 2, 3] and not steps.reads_paths
+    assert steps.targets == [[0.0, 1.0]] * 3 and steps.weights == [pytest.approx(1 / 3)] * 3
     (whole,) = examples_of("outcome", sums(1), STEPS, outcome_tokens="product")
     assert whole.tree == last.tree and whole.reads_paths and not last.reads_paths
     assert whole.reads == [3] and whole.targets == [[0.0, 1.0]]
+    (beginnings,) = examples_of("outcome", sums(1), STEPS, outcome_tokens="products")
+    assert beginnings == replace(steps, reads_paths=True)
 
 
 def test_a_solution_without_labels_teaches_by_its_answer_where_asked():
