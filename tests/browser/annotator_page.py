@@ -98,8 +98,14 @@ class Watched:
     def ready(self) -> None:
         self.page.wait_for_selector("body[data-ready=yes]")
 
-    def press(self, keys: str) -> None:
+    def idle(self) -> None:
+        """Waits until the page takes keys again: while it opens something, it takes none."""
+        self.page.wait_for_selector("body:not([data-busy])", state="attached", timeout=5000)
+
+    def press(self, keys: str, while_busy: bool = False) -> None:
         for key in keys.split():
+            if not while_busy:
+                self.idle()
             self.page.keyboard.press(key)
 
     def tab_to(self, text: str) -> None:
@@ -135,7 +141,7 @@ class Watched:
         for _ in range(100):
             if Annotation.objects.filter(is_live=True).count() >= count:
                 # The page may still be on its way to the next task, and takes no key meanwhile.
-                self.page.wait_for_selector("#submit:not([aria-busy])", state="attached")
+                self.idle()
                 return
             self.page.wait_for_timeout(50)
         raise AssertionError(f"expected {count} annotations, there are {Annotation.objects.count()}")

@@ -41,7 +41,7 @@ def test_neither_the_page_nor_a_key_replaces_what_the_other_one_opens(watched: W
         page.route("**/next/", lambda route: nexts.append(route))
         with page.expect_request("**/next/"):
             pass
-        watched.press("u")
+        watched.press("u", while_busy=True)
         page.wait_for_timeout(300)
         assert not page.is_visible("#revising")
         with page.expect_response("**/next/"):

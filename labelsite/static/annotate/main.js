@@ -81,18 +81,23 @@ function askSoon() {
 
 /** Takes no key meanwhile: it might open something that the answer would then replace. */
 async function busily(work) {
-  isBusy = true;
+  setBusy(true);
   try {
     await work();
   } finally {
-    isBusy = false;
+    setBusy(false);
   }
+}
+
+function setBusy(is) {
+  isBusy = is;
+  document.body.toggleAttribute("data-busy", is);
 }
 
 /** Loads the page anew, with the same task in it: the server holds the lease and the draft. */
 async function reopen(payload) {
   await saver.settled();
-  isBusy = false; // Nothing waits any more, so nothing asks whether to leave.
+  setBusy(false); // Nothing waits any more, so nothing asks whether to leave.
   location.replace(payload.annotation ? address(urls.edit, payload.annotation) : urls.page);
 }
 
@@ -119,7 +124,7 @@ async function submit(exit = null, reason = "") {
     return undefined;
   }
   spend();
-  isBusy = true;
+  setBusy(true);
   byId("submit").setAttribute("aria-busy", "true");
   saver.cancel(task);
   try {
@@ -132,7 +137,7 @@ async function submit(exit = null, reason = "") {
     if (!(error instanceof Refused)) throw error;
     onRefused(task, error);
   } finally {
-    isBusy = false;
+    setBusy(false);
     byId("submit").removeAttribute("aria-busy");
   }
   return undefined;
@@ -173,7 +178,7 @@ async function undo() {
     return notices.say(`${words.undone} ${byId("state").textContent}`);
   }
   if (!last || task?.payload.annotation) return notices.passing(words.nothingToUndo);
-  isBusy = true; // A second key on a slow line would open the submission over itself.
+  setBusy(true); // A second key on a slow line would open the submission over itself.
   try {
     const payload = await post(address(urls.undo, last.annotation), {});
     resumed = task; // A draft of it that is not saved yet is saved meanwhile, or as soon as it can be.
@@ -182,7 +187,7 @@ async function undo() {
   } catch (error) {
     notices.toast(error instanceof Unreachable ? fill(words.offline, { n: 0 }) : error.message);
   } finally {
-    isBusy = false;
+    setBusy(false);
   }
   return undefined;
 }
