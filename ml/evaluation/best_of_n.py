@@ -17,6 +17,8 @@ from ml.aggregation import AGGREGATIONS, log_product
 from ml.errors import MisstepError
 
 Floats = NDArray[np.float64]
+# Whose scores, if any, and which rule reads them.
+Choice = tuple[str | None, str]
 TIE = 1e-9
 
 
@@ -62,7 +64,7 @@ def table(
     others. All rules of one size see the same problems and the same subsamples.
     """
     sources = sorted({name for pool in pools for name in pool.scores})
-    rules: list[tuple[str | None, str]] = [(None, "pass@1"), (None, "majority"), (None, "oracle")]
+    rules: list[Choice] = [(None, "pass@1"), (None, "majority"), (None, "oracle")]
     rules += [(source, how) for source in sources for how in AGGREGATIONS]
     rules += [(source, f"vote {how}") for source in sources for how in AGGREGATIONS]
     is_uneven = len({len(pool.right) for pool in pools}) > 1
@@ -106,19 +108,21 @@ def _draws(count: int, resamples: int, seed: int) -> list[NDArray[np.int64]]:
 
 def paired_difference(
     pools: Sequence[Pool],
-    first: tuple[str | None, str],
-    second: tuple[str | None, str],
+    first: Sequence[Choice],
+    second: Sequence[Choice],
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, float]:
-    """How much more often one (source, rule) is right than another, among all candidates of each problem.
+    """How much more often one choice is right than another, among all candidates of each problem.
 
-    The 95 % interval is a bootstrap over problems that both rules judge: what makes a problem easy for both
-    falls out, so it is narrower than two intervals side by side.
+    Several choices on one side, as models of several seeds make, count as their mean. The 95 % interval is a bootstrap
+    over problems that both sides judge: what makes a problem easy for both falls out, so it is narrower than two
+    intervals side by side.
     """
     generator = np.random.default_rng([seed, 2])
-    hits = np.stack([_pool_hits(pool, (first, second), len(pool.right), 1, generator) for pool in pools])
-    gains = hits[:, 0] - hits[:, 1]
+    choices = (*first, *second)
+    hits = np.stack([_pool_hits(pool, choices, len(pool.right), 1, generator) for pool in pools])
+    gains = hits[:, : len(first)].mean(1) - hits[:, len(first) :].mean(1)
     draws = generator.integers(0, len(pools), (resamples, len(pools)))
     low, high = np.quantile(gains[draws].mean(1), (0.025, 0.975))
     return {"difference": float(gains.mean()), "low": float(low), "high": float(high)}
@@ -126,7 +130,7 @@ def paired_difference(
 
 def _pool_hits(
     pool: Pool,
-    rules: Sequence[tuple[str | None, str]],
+    rules: Sequence[Choice],
     size: int,
     subsamples: int,
     generator: np.random.Generator,

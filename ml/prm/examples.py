@@ -11,7 +11,7 @@ from ml.prm.example import Example
 from ml.prm.packing import TokenTree, chain
 from ml.prm.preferences import preference_examples
 from ml.prm.tokenization import StepTokenizer
-from ml.prm.tokens import Tokens
+from ml.prm.tokens import Tokens, compact
 from ml.snapshot import SnapshotRow
 from ml.targets.rules import LabelRule, is_bad_problem, label_of
 from ml.targets.snapshot_rows import last_place_for_alternatives
@@ -219,7 +219,7 @@ def _outcome(row: SnapshotRow, nodes: list[Tokens], settings: ExampleSettings) -
     if settings.outcome_tokens == "product":
         return _product(row, nodes)
     if settings.outcome_tokens == "all":
-        nodes = [nodes[0], *([token] for node in nodes[1:] for token in node)]
+        nodes = [nodes[0], *(compact([token]) for node in nodes[1:] for token in node)]
     reads = [len(nodes) - 1] if settings.outcome_tokens == "last" else list(range(1, len(nodes)))
     targets, weights = [_outcome_target(row)] * len(reads), [1.0 / len(reads)] * len(reads)
     reads_paths = settings.outcome_tokens == "products"

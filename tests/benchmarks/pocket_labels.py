@@ -24,7 +24,7 @@ from ml.records import LabelledSolution
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, label_rows
 from tests.benchmarks.support import pocket_snapshots as data
-from tests.benchmarks.support.choices import best_of_n
+from tests.benchmarks.support.choices import OUTCOMES, best_of_n
 from tests.benchmarks.support.commands import write_json
 from tests.benchmarks.support.judging import from_card, on_its_own
 from tests.data import ROOT
@@ -36,6 +36,11 @@ RUNS = {
     "automatic": ("half", "--labels", "automatic"),
     "mixed": ("half", "--labels", "mixed"),
     "outcome": ("half", "--labels", "mixed", "--objective", "outcome"),
+    # As in Let's Verify and in Cobbe et al.: the outcome is predicted all along the solution, and its end is the score.
+    "outcome at every step": (
+        "half",
+        *("--labels", "mixed", "--objective", "outcome", "--outcome-tokens", "steps", "--weighting", "path"),
+    ),
     "outcome at the last token": ("half", "--labels", "mixed", "--objective", "outcome", "--head", "linear"),
     "noisy human": ("noisy", "--labels", "human"),
     "automatic of the same": ("noisy", "--labels", "automatic"),
@@ -44,7 +49,7 @@ RUNS = {
     "fusion with weak automatic": ("weak", "--labels", "mixed", "--label-rule", "fusion"),
 }
 NOISE = 1 / 3
-# All but one read the tokens that came, the first outcome model as well: its product runs over the whole solution.
+# All but one read the tokens that came, outcome models as well: their products run over the whole solution.
 EFFORT = (
     "--base", "pocket-reader", "--head", "likelihood", "--trees", "problem", "--batch-size", 6,
     "--optimizer", "muon", "--bf16", "--compile",
@@ -80,17 +85,27 @@ def main() -> None:
         data.frozen(files.work / snapshot, _noisy(files, snapshot), rule)
     found: dict[str, Any] = {"labels": _label_accuracy(files), "models": {}}
     for name in options.runs:
-        snapshot, *given = RUNS[name]
-        checkpoint = _folder(files, name)
-        length = _length(name, options)
-        # What a run sets for itself comes last, and so counts.
-        data.trained(checkpoint, files.work / snapshot, *EFFORT, *length, *given)
-        found["models"][name] = {"trained": from_card(checkpoint), "test": on_its_own(checkpoint, files.test)}
-        print(name, json.dumps(found["models"][name]), flush=True)
+        found["models"][name] = [_judged(files, name, seed, options) for seed in options.seeds]
     found["best_of_n"] = best_of_n(
-        options.runs, files.test, files.development, lambda run, path: data.scored(_folder(files, run), path)
+        options.runs,
+        options.seeds,
+        files.test,
+        files.development,
+        lambda run, seed, path: data.scored(_folder(files, run, seed), path),
     )
     write_json(options.out, found)
+
+
+def _judged(files: Files, name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """A model of one kind of label, trained where it is missing, with what it names of the test's first mistakes."""
+    snapshot, *given = RUNS[name]
+    checkpoint = _folder(files, name, seed)
+    # What a run sets for itself comes last, and so counts.
+    effort = (*EFFORT, *_length(name, options), "--seed", seed, *given)
+    data.trained(checkpoint, files.work / snapshot, *effort)
+    figures = {"trained": from_card(checkpoint), "test": on_its_own(checkpoint, files.test)}
+    print(name, seed, json.dumps(figures), flush=True)
+    return figures
 
 
 def _length(name: str, options: argparse.Namespace) -> tuple[object, ...]:
@@ -117,8 +132,8 @@ def _files(options: argparse.Namespace) -> Files:
     )
 
 
-def _folder(files: Files, run: str) -> Path:
-    return files.work / run.replace(" ", "-")
+def _folder(files: Files, run: str, seed: int) -> Path:
+    return files.work / f"{run.replace(' ', '-')}-{seed}"
 
 
 def _half(files: Files) -> Iterator[SnapshotRow]:
@@ -158,7 +173,7 @@ def _label_accuracy(files: Files) -> dict[str, Any]:
         name: (snapshot, LabelRule(*given[1:2], **_mixture(given)))
         for name, (snapshot, *given) in RUNS.items()
     }
-    for name in ("outcome", "outcome at the last token", "no labels at all"):
+    for name in (*OUTCOMES, "outcome at the last token", "no labels at all"):
         kinds.pop(name)
     found = {}
     for name, (snapshot, rule) in kinds.items():
@@ -184,6 +199,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--test-problems", type=int, default=300, help="64 solutions each")
     parser.add_argument("--steps", type=int, default=600, help="updates of each model of all parts")
     parser.add_argument("--learning-rate", type=float, default=1.5e-4)
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0], help="of the trainings, whose mean counts"
+    )
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_labels")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_labels.json")

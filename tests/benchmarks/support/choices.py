@@ -1,24 +1,33 @@
-"""Best of n by several models on the same problems, each against the majority and against the outcome model."""
+"""Best of n by several models on the same problems, each against the majority and against the outcome models.
+
+Models of several seeds count as their mean: what one training happens to give is not what its labels are worth.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from ml.evaluation.best_of_n import Pool, paired_difference, table
+from ml.evaluation.best_of_n import Choice, Pool, paired_difference, table
 from ml.evaluation.pools import known_scores, read_pools, read_scores
 
 RULES = ("product", "minimum", "mean", "last")
 SIZES = (4, 16, 64)
-# The file of a model's scores of a file of solutions.
-Scores = Callable[[str, Path], Path]
+MAJORITY: tuple[Choice, ...] = ((None, "majority"),)
+# Their score of a solution is that of its end, whatever suits the development pool.
+OUTCOMES = ("outcome", "outcome at every step")
+# The file of a model's scores of a file of solutions, by the model's kind of label and its seed.
+Scores = Callable[[str, int, Path], Path]
 
 
-def best_of_n(runs: Sequence[str], test: Path, development: Path, scores: Scores) -> dict[str, Any]:
+def best_of_n(
+    runs: Sequence[str], seeds: Sequence[int], test: Path, development: Path, scores: Scores
+) -> dict[str, Any]:
     """Best of all samples of a problem: each model's aggregation is the best one on the development pool."""
-    pools, others = (_pools(path, runs, scores) for path in (test, development))
+    pools, others = (_pools(path, runs, seeds, scores) for path in (test, development))
     size = min(len(pool.right) for pool in pools)
     figures = {(row["source"], row["rule"]): row for row in table(pools, [size])}
     by_size = {
@@ -28,40 +37,59 @@ def best_of_n(runs: Sequence[str], test: Path, development: Path, scores: Scores
     plain = {rule: _interval(figures[None, rule]) for rule in ("pass@1", "majority", "oracle")}
     majority = {str(n): round(by_size[None, "majority", n], 4) for n in SIZES}
     found: dict[str, Any] = {
-        "problems": len(pools), "n": size, "without scores": plain, "majority by n": majority, "models": {},
+        "problems": len(pools), "n": size, "seeds": list(seeds), "without scores": plain,
+        "majority by n": majority, "models": {},
     }  # fmt: skip
-    for run in runs:
-        rule = "last" if run.startswith("outcome") else _best_rule(others, run)
-        rows: dict[str, Any] = {"aggregation": rule, **_interval(figures[run, rule])}
-        rows["over majority"] = _rounded(paired_difference(pools, (run, rule), (None, "majority")))
-        vote = f"vote {rule}"
-        rows["weighted vote"] = _interval(figures[run, vote])
-        rows["weighted vote over majority"] = _rounded(
-            paired_difference(pools, (run, vote), (None, "majority"))
-        )
+    rules = {run: "last" if run.startswith("outcome") else _best_rule(others, run, seeds) for run in runs}
+    for run, rule in rules.items():
+        chosen = _choices(run, seeds, rule)
+        votes = _choices(run, seeds, f"vote {rule}")
+        by_seed = [_interval(figures[choice]) for choice in chosen]
+        rows: dict[str, Any] = {"aggregation": rule, "by seed": by_seed}
+        rows["accuracy"] = round(fmean(seed["accuracy"] for seed in by_seed), 4)
+        rows["over majority"] = _rounded(paired_difference(pools, chosen, MAJORITY))
+        rows["weighted vote"] = round(fmean(float(str(figures[vote]["accuracy"])) for vote in votes), 4)
+        rows["weighted vote over majority"] = _rounded(paired_difference(pools, votes, MAJORITY))
         # How the choice changes with what there is to choose from.
-        rows["by n"] = {str(n): round(by_size[run, rule, n], 4) for n in SIZES}
-        if "outcome" in runs and run != "outcome":
-            rows["over outcome"] = _rounded(paired_difference(pools, (run, rule), ("outcome", "last")))
+        rows["by n"] = {
+            str(n): round(fmean(by_size[source, rule, n] for source, _ in chosen), 4) for n in SIZES
+        }
+        for outcome in OUTCOMES:
+            if outcome in runs and run != outcome:
+                less = _choices(outcome, seeds, "last")
+                rows[f"over {outcome}"] = _rounded(paired_difference(pools, chosen, less))
         found["models"][run] = rows
     return found
 
 
-def _pools(path: Path, runs: Sequence[str], scores: Scores) -> list[Pool]:
+def source_of(run: str, seed: int) -> str:
+    """A model's name among others."""
+    return f"{run} {seed}"
+
+
+def _choices(run: str, seeds: Sequence[int], rule: str) -> list[Choice]:
+    return [(source_of(run, seed), rule) for seed in seeds]
+
+
+def _pools(path: Path, runs: Sequence[str], seeds: Sequence[int], scores: Scores) -> list[Pool]:
     """The file's problems with every model's scores."""
-    by_run = {run: read_scores(scores(run, path)) for run in runs}
     merged: dict[str, Pool] = {}
-    for run, read in by_run.items():
-        for pool in read_pools(path, known_scores(read), run):
-            earlier = merged.get(pool.id)
-            merged[pool.id] = replace(pool, scores={**(earlier.scores if earlier else {}), **pool.scores})
+    for run in runs:
+        for seed in seeds:
+            read = known_scores(read_scores(scores(run, seed, path)))
+            for pool in read_pools(path, read, source_of(run, seed)):
+                earlier = merged.get(pool.id)
+                merged[pool.id] = replace(pool, scores={**(earlier.scores if earlier else {}), **pool.scores})
     return list(merged.values())
 
 
-def _best_rule(pools: Sequence[Pool], run: str) -> str:
+def _best_rule(pools: Sequence[Pool], run: str, seeds: Sequence[int]) -> str:
     size = min(len(pool.right) for pool in pools)
-    rows = [row for row in table(pools, [size], resamples=2) if row["source"] == run and row["rule"] in RULES]
-    return str(max(rows, key=lambda row: float(str(row["accuracy"])))["rule"])
+    accuracy = {
+        (row["source"], str(row["rule"])): float(str(row["accuracy"]))
+        for row in table(pools, [size], resamples=2)
+    }
+    return max(RULES, key=lambda rule: fmean(accuracy[choice] for choice in _choices(run, seeds, rule)))
 
 
 def _interval(row: dict[str, Any]) -> dict[str, float]:

@@ -72,10 +72,17 @@ def test_a_vote_without_any_weight_is_shared():
 
 def test_a_paired_difference_leaves_out_what_is_hard_for_both():
     won, lost_by_both = pool(), pool(right=(0, 0, 0))
-    found = paired_difference([won, lost_by_both], ("prm", "product"), (None, "majority"))
+    found = paired_difference([won, lost_by_both], [("prm", "product")], [(None, "majority")])
     assert found["difference"] == 0.5 and found["low"] == 0.0 and found["high"] == 1.0
-    alike = paired_difference([won, lost_by_both], ("prm", "product"), ("prm", "last"))
+    alike = paired_difference([won, lost_by_both], [("prm", "product")], [("prm", "last")])
     assert alike == {"difference": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_a_paired_difference_takes_the_mean_of_several_models_on_a_side():
+    one = pool()
+    both = [("prm", "product"), (None, "majority")]
+    assert paired_difference([one], both, [(None, "majority")])["difference"] == 0.5
+    assert paired_difference([one], both, both)["difference"] == 0.0
 
 
 def test_subsamples_agree_with_counting_all_subsets():
