@@ -96,6 +96,14 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def _outcome_tokens(options: argparse.Namespace) -> str:
+    """What was asked for, or every token where that may be: in a problem's tree a token stands once for several
+    solutions, and the likelihood head's products are of whole steps."""
+    if options.outcome_tokens or options.objective != "outcome":
+        return options.outcome_tokens or "last"
+    return "last" if options.head == "likelihood" or options.trees == "problem" else "all"
+
+
 def request_from(options: argparse.Namespace) -> Any:
     """The arguments as a `ml.prm.request.Request`."""
     from ml.devices import chosen_device
@@ -122,7 +130,7 @@ def request_from(options: argparse.Namespace) -> Any:
         examples=ExampleSettings(
             objective=options.objective,
             outputs=outputs,
-            outcome_tokens=options.outcome_tokens,
+            outcome_tokens=_outcome_tokens(options),
             alternatives=not options.no_alternatives,
             weighting=options.weighting,
             outcomes=options.outcomes,

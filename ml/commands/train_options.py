@@ -93,9 +93,8 @@ def objective_arguments(group: Any) -> None:
     group.add_argument(
         "--outcome-tokens",
         choices=("last", "steps", "all"),
-        default="last",
         help="tokens at which an outcome model learns the outcome: a solution's last one, the last one of each step, or"
-        " all (default: %(default)s)",
+        " all (default: all, as in Let's Verify Step by Step; last with --head likelihood or --trees problem)",
     )
     group.add_argument(
         "--preference-output",

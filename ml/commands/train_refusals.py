@@ -59,7 +59,7 @@ def _refuse_without_effect(options: argparse.Namespace) -> None:
         ("--class-weights", options.class_weights, "classifier"),
         ("--smoothing", options.smoothing, "classifier"),
         ("--classes 3", options.classes == 3, "classifier"),
-        (f"--outcome-tokens {options.outcome_tokens}", options.outcome_tokens != "last", "outcome"),
+        (f"--outcome-tokens {options.outcome_tokens}", options.outcome_tokens, "outcome"),
         ("--preference-output raw_then_tanh5", options.preference_output != "tanh", "preference"),
     ):
         if is_given and options.objective != wanted:

@@ -11,9 +11,17 @@ from tests.ml.prm.commands import snapshot_of, trained
 from tests.ml.prm.toys import sums
 
 
-@pytest.mark.parametrize("tokens", ["last", "steps", "all"])
-def test_a_card_counts_readings_of_the_answer_and_calls_none_a_labelled_step(tmp_path, capsys, tokens):
-    given = ("--objective", "outcome", "--outcome-tokens", tokens)
+@pytest.mark.parametrize(
+    ("asked", "tokens"),
+    [
+        (("--outcome-tokens", "last"), "last"),
+        (("--outcome-tokens", "steps"), "steps"),
+        ((), "all"),
+        (("--trees", "problem"), "last"),
+    ],
+)
+def test_a_card_counts_readings_of_the_answer_and_calls_none_a_labelled_step(tmp_path, capsys, asked, tokens):
+    given = ("--objective", "outcome", *asked)
     _, result = trained(tmp_path, capsys, *given, snapshot=snapshot_of(tmp_path, sums(8)))
     assert "labelled_steps" not in result["counts"]
     readings = result["counts"]["readings"]
