@@ -97,6 +97,7 @@ def _note(
     child.code = code_of(child.text)
     if execution is not None and child.code is not None:
         child.output, child.verdict = execution.output, str(execution.verdict)
+        child.sandbox_level = execution.level
     if execution is not None and not execution.ok:
         if execution.verdict == "infrastructure":
             # Our own failure says nothing of the step: it is neither selected nor counted.
