@@ -6,6 +6,8 @@ import re
 from decimal import Context, Decimal
 from fractions import Fraction
 
+from ml.answer_exponents import MOST_DIGITS, exponent_digits, without_exponents
+
 # Longer digit strings are no answers, and Python refuses to read the longest ones.
 LONGEST_NUMBER = 400
 
@@ -14,8 +16,11 @@ LONGEST_NUMBER = 400
 FLOAT_DIGITS, TRUSTED_DIGITS = range(15, 18), 12
 
 # math-verify compares a decimal after rounding both sides to six places, so numbers that are further apart
-# than this are different to it too, and need not be asked about.
-_SURELY_DIFFERENT = Fraction(1, 100_000)
+# than this are different to it too, and need not be asked about. Small ones are all 0 to it, so of them the share
+# counts by which they differ.
+_SURELY_DIFFERENT, _SURELY_DIFFERENT_SHARE = Fraction(1, 100_000), Fraction(1, 100)
+# What a float has left of its rounding errors where the exact value is 0: math.sin(math.pi) is 1.2246467991473532e-16.
+_NEARLY_ZERO = Fraction(1, 10**9)
 
 _NOISE = ("\\left", "\\right", "\\displaystyle", "\\$", "$")
 _SPACES = re.compile(r"\\[,; ]|~|\s")
@@ -34,15 +39,22 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)")
 # With a line over what follows, a base, or dots the digits go on or mean another number.
 _GOES_ON = r"(?:[\s{}~]|\\[,;:! ])*(?:\\(?:overline|bar|dot|[lc]?dots[a-z]?)(?![A-Za-z])|_|\.\.|\u2026)"
 _DECIMAL = re.compile(rf"(?<![\d.])\d+\.\d+(?![\d.]|{_GOES_ON})")
+_SCIENTIFIC = re.compile(
+    r"(?P<mantissa>[+-]?\d+(?:\.\d+)?)(?:\\times|\\cdot|\u00d7|\*)10\^(?:(?P<digit>\d)|\{(?P<exponent>[+-]?\d{1,3})\})"
+)
 _FRACTION = re.compile(r"([+-]?)\\frac\{([+-]?\d+)\}\{([+-]?\d+)\}")
 _MIXED = re.compile(r"([+-]?)(\d+)(?: (\d+)/(\d+)|\\frac\{(\d+)\}\{(\d+)\})")
 
 
 def normalise(answer: str) -> str:
     """`answer` with notation that never changes its meaning taken away: dollars, \\left, \\dfrac, thousands
-    separators and white space. One blank stays between two digits, since "1 1/2" is not "11/2". A comma that is
-    left parts a list, so this is not to be done twice.
+    separators, exponents and white space. One blank stays between two digits, since "1 1/2" is not "11/2". A comma that
+    is left parts a list, so this is not to be done twice.
     """
+    return _normalised(answer)
+
+
+def _normalised(answer: str, euler: bool = False) -> str:
     text = answer.strip().rstrip(".").strip()
     # A thin space back takes no room, so what follows it follows what is before it.
     text = re.sub(r"\\!\s*", "", text)
@@ -50,6 +62,7 @@ def normalise(answer: str) -> str:
         text = text.replace(noise, "")
     text = _without_thousands(text.strip())
     text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\u2212", "-")
+    text = without_exponents(text, euler)
     text = _FRACTION_ARGUMENTS.sub(_braced, text)
     text = re.sub(r"\\(?:text|mathrm|mbox)\{([^{}]*)\}", r"\1", text)
     text = re.sub(r"\^\{?\\circ\}?", "", text)
@@ -65,8 +78,8 @@ def normalise_strictly(answer: str) -> str:
 
 
 def parse_number(text: str) -> Fraction | None:
-    """The exact value of a plain integer, decimal, fraction or mixed number, thousands separators and a dollar
-    sign allowed.
+    """The exact value of a plain integer, decimal, fraction or mixed number, or of one with an exponent, thousands
+    separators and a dollar sign allowed.
     """
     return value_of(normalise(text))
 
@@ -78,6 +91,12 @@ def value_of(normalised: str) -> Fraction | None:
     mixed = _mixed(normalised)
     if mixed is not None:
         return mixed
+    match = _SCIENTIFIC.fullmatch(normalised)
+    if match is not None:
+        exponent = int(match["digit"] or match["exponent"])
+        return (
+            Fraction(match["mantissa"]) * Fraction(10) ** exponent if abs(exponent) <= MOST_DIGITS else None
+        )
     match = _FRACTION.fullmatch(normalised)
     if match is not None:
         sign = -1 if match[1] == "-" else 1
@@ -99,10 +118,13 @@ def same_number(answer: str, reference: str) -> bool | None:
     """
     one, other = parse_number(answer), parse_number(reference)
     if one is None or other is None:
-        return None
-    if one == other or _computed(answer) == _computed(reference):
+        one, other = (value_of(_normalised(text, euler=True)) for text in (answer, reference))
+        return True if one is not None and one == other else None
+    if one == other or _computed(answer) == _computed(reference) or _same_float(answer, reference):
         return True
-    return False if abs(one - other) > _SURELY_DIFFERENT else None
+    difference = abs(one - other)
+    is_sure = difference > min(_SURELY_DIFFERENT, _SURELY_DIFFERENT_SHARE * max(abs(one), abs(other)))
+    return False if is_sure else None
 
 
 def without_mixed_number(answer: str) -> str:
@@ -180,6 +202,22 @@ def _trusted(match: re.Match[str]) -> str:
 
 def _decimal(text: str) -> Fraction | None:
     return Fraction(text) if _NUMBER.fullmatch(text) else None
+
+
+def _same_float(answer: str, reference: str) -> bool:
+    """Whether one is a large or small float as a program prints it, and the other what it is but for its error."""
+    return any(
+        exponent_digits(printed) in FLOAT_DIGITS and _is_near(parse_number(printed), parse_number(exact))
+        for printed, exact in ((answer, reference), (reference, answer))
+    )
+
+
+def _is_near(printed: Fraction | None, exact: Fraction | None) -> bool:
+    if printed is None or exact is None:
+        return False
+    if not exact:
+        return abs(printed) < _NEARLY_ZERO
+    return abs(printed - exact) * 10**TRUSTED_DIGITS <= abs(exact)
 
 
 def _computed(number: str) -> Fraction | None:

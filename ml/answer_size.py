@@ -6,6 +6,7 @@ import importlib.util
 import math
 import re
 
+from ml.answer_exponents import is_beyond_floats
 from ml.answer_notation import normalise
 
 # Python takes minutes to compute a power of so many digits, on any computer. A library for large numbers, which sympy
@@ -23,8 +24,11 @@ _FACTORIAL = re.compile(r"(\d+)!")
 
 def is_beyond_computing(answer: str, reference: str) -> bool:
     """Whether one is a power, a tower of powers or a factorial without bounds, and the other a plain number:
-    math-verify computes the first to compare them. Beside anything else it may see the difference without.
+    math-verify computes the first to compare them. Beside anything else it may see the difference without. A number
+    with an exponent that no float has it computes whatever stands beside it.
     """
+    if is_beyond_floats(answer) or is_beyond_floats(reference):
+        return True
     pair = normalise(answer), normalise(reference)
     return any(
         _PLAIN_NUMBER.fullmatch(one) is not None and _digits(other) >= _bound_of(other)

@@ -13,7 +13,8 @@ _BLANKS = re.compile(r"\\[,;:! ]|~|\s")
 
 # What is left after the number must stand apart and begin with a word: 2xy and "2 xy" are products.
 _WITH_UNIT = re.compile(
-    r"(?P<number>[-+\u2212]?[\d.][\d.,/ ]*) (?P<unit>[^\W\d_]{3,}[^\W\d_ '/.-]*(?:[ /'.-]+[^\W\d_]+)*)\.?"
+    r"(?P<number>[-+\u2212]?[\d.](?:[\d.,/ ]*|[\d.]*[eE][-+]?\d+))"
+    r" (?P<unit>[^\W\d_]{3,}[^\W\d_ '/.-]*(?:[ /'.-]+[^\W\d_]+)*)\.?"
 )
 _MOST_WORDS = 6
 # "5 million" is not 5, "2 thirds" not 2, "3 or more" not 3, "4 out of 5" not 4, "5 times x" not 5. Not every word in

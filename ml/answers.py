@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from ml.answer_exponents import without_exponents
 from ml.answer_grading import GRADER, NoVerdict, math_verify_verdict
 from ml.answer_notation import (
     is_reduced,
@@ -230,7 +231,9 @@ def _read(answer: str, reference: str) -> tuple[bool, str] | None:
 
 @lru_cache(maxsize=100_000)
 def _compared(answer: str, reference: str) -> tuple[bool, str]:
-    given, expected = (without_float_noise(without_mixed_number(one)) for one in (answer, reference))
+    given, expected = (
+        without_float_noise(without_exponents(without_mixed_number(one))) for one in (answer, reference)
+    )
     verdict = math_verify_verdict(given, expected)
     if verdict is None:
         return is_strictly_equal(answer, reference), "strict"

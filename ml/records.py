@@ -134,8 +134,13 @@ class StepEstimate:
 
 @dataclass(frozen=True, slots=True)
 class SolutionEstimate:
-    """One line of `estimates.jsonl`: the estimates and the first mistake that they imply (None: none)."""
+    """One line of `estimates.jsonl`: the estimates and the first mistake that they imply (None: none).
+
+    sandbox_level: of the levels at which code ran for it, the one that confines a program least. None where none ran,
+    in a file from before it was kept, and until the line is written.
+    """
 
     id: str
     first_mistake: int | None
     steps: tuple[StepEstimate, ...]
+    sandbox_level: str | None = None

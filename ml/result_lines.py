@@ -21,7 +21,10 @@ def read_estimates(path: Path) -> Iterator[SolutionEstimate]:
         refusal = Refusal(path, number)
         steps = tuple(_step_estimate(step, refusal) for step in refusal.listed(record, "steps"))
         yield SolutionEstimate(
-            refusal.identity(record), refusal.position(record, "first_mistake", len(steps)), steps
+            refusal.identity(record),
+            refusal.position(record, "first_mistake", len(steps)),
+            steps,
+            refusal.optional_text(record, "sandbox_level"),
         )
 
 
@@ -80,6 +83,12 @@ class Refusal:
         if not isinstance(answer, dict) or not isinstance(answer.get("is_correct"), bool):
             self(f"the answer {answer!r}"[:200], "an answer and whether it is correct")
         return storable(str(answer.get("answer", ""))), answer["is_correct"]
+
+    def optional_text(self, record: Mapping[str, Any], key: str) -> str | None:
+        value = record.get(key)
+        if value is not None and not isinstance(value, str):
+            self(f"{key} {value!r}"[:200], "a text or null")
+        return None if value is None else storable(value)
 
     def optional_number(self, record: Mapping[str, Any], key: str, low: float, high: float) -> float | None:
         return None if record.get(key) is None else self.number(record, key, low, high)

@@ -13,7 +13,7 @@ from ml.errors import MisstepError
 from ml.json_lines import storable
 from ml.result_lines import Refusal, objects_in
 
-# What a search tree's node must tell; see the README's description of trees.jsonl.
+# What a search tree's node must tell; see docs/formats.md on search trees.
 NODE_KEYS = ("id", "parent", "depth", "text", "visits", "q_value")
 
 

@@ -132,7 +132,7 @@ def _copy_estimates(run: EstimateRun, batch: Sequence[SolutionEstimate]) -> int:
     ]
     _copy(
         "autolabels_solutionestimate",
-        ("run_id", "solution_id", "first_mistake", "q_values", "soft_values"),
+        ("run_id", "solution_id", "first_mistake", "q_values", "soft_values", "sandbox_level"),
         (
             (
                 run.pk,
@@ -140,6 +140,7 @@ def _copy_estimates(run: EstimateRun, batch: Sequence[SolutionEstimate]) -> int:
                 line.first_mistake,
                 [step.q_value for step in line.steps],
                 [step.soft for step in line.steps],
+                (line.sandbox_level or "")[:80],
             )
             for line in batch
         ),

@@ -49,6 +49,8 @@ class SolutionEstimate(models.Model):
     # from these in half a second, where joining every step's row takes three.
     q_values = ArrayField(models.FloatField(null=True), default=list)
     soft_values = ArrayField(models.FloatField(null=True), default=list)
+    # The least confining level of the sandbox at which code ran for it; empty where none ran or nobody kept it.
+    sandbox_level = models.CharField(max_length=80, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "solution"], name="solution_estimate_once")]

@@ -63,6 +63,7 @@ NAMES: Mapping[str, Words] = {
     "look_ahead_candidates": gettext_lazy("Samples for a step of look-ahead"),
     "look_ahead_weight": gettext_lazy("Weight of look-ahead"),
     "stop_at_answer": gettext_lazy("Stops at a good answer"),
+    "self_critic": gettext_lazy("What ends a solution"),
 }
 _STYLES: Mapping[Any, Words] = {
     "prose": gettext_lazy("prose"),
@@ -74,6 +75,10 @@ VALUES: Mapping[str, Mapping[Any, Words]] = {
     "continuation_style": _STYLES,
     "reference": {"answer": gettext_lazy("the reference answer")},
     "unvisited": {"infinite": gettext_lazy("infinite"), "zero": gettext_lazy("zero")},
+    "self_critic": {
+        "phrase": gettext_lazy("a step that states an answer"),
+        "ask": gettext_lazy("the policy, which is asked"),
+    },
     "finished_candidates": {"all": gettext_lazy("all"), "first": gettext_lazy("the first")},
 }
 # How `python -m ml autolabel` notes that solutions voted on the answer; their number follows.

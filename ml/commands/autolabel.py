@@ -14,10 +14,15 @@ from typing import Any
 
 from ml.code_version import code_version
 from ml.commands.autolabel_options import parser
-from ml.commands.autolabel_refusals import gradable, refuse_what_cannot_act
+from ml.commands.autolabel_refusals import (
+    gradable,
+    refuse_a_critic_that_cannot_answer,
+    refuse_what_cannot_act,
+)
 from ml.commands.parts import part_settings
 from ml.errors import MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
+from ml.execution.rstar_output import RStarOutput
 from ml.policies import engines_for, load_policy, rollout_style, when_served
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
@@ -75,6 +80,7 @@ class AutolabelRun:
             self.decided = read_decided(Path(self.arguments.decided))
         out = Path(self.arguments.out)
         policy = load_policy(self.arguments.policy, engines_for(len(items)), has_answered=was_served(out))
+        refuse_a_critic_that_cannot_answer(options, policy)
         self.value_model = self._load_value_model()
         self.totals.lowest_q = -1.0 if self.arguments.method == "rstar" else 0.0
         folder = RunFolder(out, self._settings(options, policy.name, items))
@@ -103,7 +109,8 @@ class AutolabelRun:
         unit = "solutions" if self.arguments.solutions else "problems"
         progress = Progress(unit, len(items), begun_at=len(folder.offsets))
         parallel = self.arguments.parallel_trees
-        walk = Walk(policy, sandbox(), self.value_model, parallel, decided=self.decided)
+        runs = RStarOutput(sandbox()) if self.arguments.rstar_output_format else sandbox()
+        walk = Walk(policy, runs, self.value_model, parallel, decided=self.decided)
         missing = ((index, item) for index, item in enumerate(items) if index not in folder.offsets)
         meter = Meter(walk, sandbox())
         progress.report(len(folder.offsets), metrics=self.totals.metrics())
@@ -111,7 +118,7 @@ class AutolabelRun:
         style, method = self.arguments.style, self.arguments.method
         for finished in walk.drive(searches, lambda index: without_estimate(items[index], style, method)):
             name = items[finished.key].id
-            line = line_of(finished.result, options) | meter.read()
+            line = line_of(finished.result, options, finished.levels) | meter.read()
             line["disputed"] = disputed_line(name, finished.disputed)
             line["decided"] = len(finished.decided)
             line["ungraded"] = finished.ungraded
@@ -195,6 +202,7 @@ class AutolabelRun:
             "seed": self.arguments.seed,
             "input": {"items": len(items), "sha256": digest.hexdigest()},
             **part_settings(self.arguments.part),
+            **({"rstar_output_format": True} if self.arguments.rstar_output_format else {}),
             # Another word on an answer makes another run. Without any, a run is the same as before there were words.
             **({"decided": digest_of(self.decided)} if self.decided else {}),
         }

@@ -53,6 +53,12 @@ def parser() -> argparse.ArgumentParser:
         help="most binary searches on a fresh problem (default: omegaprm 20; its paper has 100)",
     )
     arguments.add_argument(
+        "--self-critic",
+        choices=("phrase", "ask"),
+        help="what ends a solution in rest-mcts's search: a step that states an answer, or the policy, which is asked"
+        " (default: phrase)",
+    )
+    arguments.add_argument(
         "--temperature", type=zero_or_more, help="sampling temperature (default: 0.8, rest-mcts 0.7)"
     )
     arguments.add_argument(
@@ -97,6 +103,12 @@ def parser() -> argparse.ArgumentParser:
         "--decided",
         metavar="FILE",
         help='JSON Lines {"problem", "reference", "answer", "is_correct"} of what people said of answers',
+    )
+    arguments.add_argument(
+        "--rstar-output-format",
+        action="store_true",
+        help="read what code prints as rStar-Math's public program does, rounded to 4 decimals and cut at 1,024"
+        " characters; for comparisons with it only",
     )
     arguments.add_argument("--limit", type=positive, metavar="N", help="take only the first N (default: all)")
     add_part(arguments)

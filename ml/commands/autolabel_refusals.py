@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ml.errors import BadRecord, MisstepError
+from ml.policies.protocol import Policy
 from ml.records import LabelledSolution
+from ml.search.self_critic import ASK
 
 # What only some methods have.
-OF_SOME_METHODS = ("candidates", "depth", "searches")
+OF_SOME_METHODS = ("candidates", "depth", "searches", "self_critic")
 
 
 def refuse_what_cannot_act(arguments: argparse.Namespace, options: Any) -> None:
@@ -18,13 +20,21 @@ def refuse_what_cannot_act(arguments: argparse.Namespace, options: Any) -> None:
     for name in OF_SOME_METHODS:
         if getattr(arguments, name) is not None and not hasattr(options, name):
             expected = f"a method that has it (not {arguments.method})"
-            raise MisstepError(f"--{name} with {arguments.method}, expected {expected}")
+            raise MisstepError(f"--{name.replace('_', '-')} with {arguments.method}, expected {expected}")
     if arguments.solutions and arguments.searches is not None:
         expected = "--problems (a given solution is searched once)"
         raise MisstepError(f"--searches with --solutions, expected {expected}")
     if arguments.problems and arguments.continuation_style:
         expected = "--style (fresh problems' rollouts are in their solutions' style)"
         raise MisstepError(f"--continuation-style with --problems, expected {expected}")
+
+
+def refuse_a_critic_that_cannot_answer(options: Any, policy: Policy) -> None:
+    """Raises MisstepError where the self-critic is to ask a policy that writes nothing but steps."""
+    only_writes_steps = getattr(policy, "only_writes_steps", getattr(policy, "family", "") == "pocket")
+    if getattr(options, "self_critic", None) == ASK and only_writes_steps:
+        expected = "a model that answers questions: the pocket policy only writes steps"
+        raise MisstepError(f"--self-critic ask with {policy.name}, expected {expected}")
 
 
 def gradable(labelled: Iterable[LabelledSolution], file: str) -> Iterator[LabelledSolution]:

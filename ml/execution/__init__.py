@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import threading
 
-from ml.execution.layers import Sandbox, level_of
+from ml.execution.layers import Sandbox, level_of, lowest_level
 from ml.execution.outcome import Execution, Verdict
 
-__all__ = ["Execution", "Sandbox", "Verdict", "level_of", "sandbox"]
+__all__ = ["Execution", "Sandbox", "Verdict", "level_of", "lowest_level", "sandbox"]
 
 _lock = threading.Lock()
 _default: Sandbox | None = None

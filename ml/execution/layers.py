@@ -15,7 +15,7 @@ from ml.execution.confinement import is_possible
 from ml.execution.monty import LEVEL as MONTY_LEVEL
 from ml.execution.monty import Doubt, MontyLayer
 from ml.execution.outcome import Execution, Verdict, path_keys
-from ml.execution.process import ProcessLayer
+from ml.execution.process import WRAPPED, ProcessLayer
 from ml.execution.self_test import NotTried, broken_promises
 from ml.execution.turns import Turns
 from ml.recent import Recent, text_bytes
@@ -25,6 +25,8 @@ INFRASTRUCTURE_TRIES = 3
 VERDICT_BYTES_KEPT = 64 * 1024 * 1024
 # Set to 1 by an operator who accepts that a model's code may break out of the second layer.
 UNSAFE_SWITCH = "MISSTEP_ALLOW_UNSAFE_EXEC"
+# How the level of what ran by that switch ends.
+UNSAFE = " UNSAFE"
 
 # A self-test that could not be run is repeated when it has taken at most one part in so many of the time.
 PATIENCE = 10
@@ -37,6 +39,17 @@ def level_of(executions: Iterable[str]) -> str:
     """The layers that gave a verdict, Monty first, as one line."""
     used = sorted(executions, key=lambda level: (level != MONTY_LEVEL, level)) or [MONTY_LEVEL]
     return ", ".join(used)
+
+
+def lowest_level(levels: Iterable[str]) -> str | None:
+    """Of the levels that executions ran at, the one that confines a program least; None where nothing ran."""
+    return max(levels, key=lambda level: (_laxity(level), level), default=None)
+
+
+def _laxity(level: str) -> int:
+    if level.endswith(UNSAFE):
+        return 3
+    return 0 if level == MONTY_LEVEL else 1 if level.startswith(WRAPPED) else 2
 
 
 class Sandbox:
@@ -139,7 +152,7 @@ class Sandbox:
                 # Processor time grows a little under load too: only a second time, alone, is proof.
                 with self._turns.exclusive():
                     execution = self._process.run(codes, keep_states)
-            return replace(execution, level=f"{execution.level} UNSAFE") if broken else execution
+            return replace(execution, level=f"{execution.level}{UNSAFE}") if broken else execution
         if run.doubt is Doubt.SILENT:
             # Without a second layer Monty's word is the only one, and it is right but for a last digit or an order.
             with turn():

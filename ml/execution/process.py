@@ -46,11 +46,13 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
+# How a level begins whose fork server is in bubblewrap.
+WRAPPED = "bwrap+"
 
 
 def level_name(wrapped: bool) -> str:
     """How a run's record calls this layer."""
-    return f"{'bwrap+' if wrapped else ''}process:landlock{landlock_version()}+seccomp-{machine()}"
+    return f"{WRAPPED if wrapped else ''}process:landlock{landlock_version()}+seccomp-{machine()}"
 
 
 @dataclass(slots=True, eq=False)

@@ -38,6 +38,9 @@ class PocketPolicy:
     lanes: how many calls are best under way at once.
     """
 
+    # It was trained on nothing else, so nobody can ask it a question.
+    only_writes_steps = True
+
     def __init__(self, folder: Path, engines: int = 1) -> None:
         try:
             self.engine = Engine(folder)

@@ -18,6 +18,8 @@ from ml.segmentation import ends_in_fence, segment, split_code
 
 FOLDER = Path(__file__).with_name("prompts")
 STYLES = ("prose", "code")
+# The template of a question, which no solution is written in; a family need not have one of its own.
+CRITIC = "critic"
 _KEYS = {"separator", "end", "segmentation", "prompt"}
 
 
@@ -55,10 +57,11 @@ class Prompt:
         step = steps[0]
         # A text that was not stopped in time goes on after the step: then what follows says nothing of it.
         finished = len(steps) == 1 and (ended or bool(marker))
+        by_phrase = False
         if stopped and not finished and len(steps) == 1:
-            finished = split_code(step)[1] is None and extract_final_answer(step, supposed=False) is not None
+            by_phrase = split_code(step)[1] is None and extract_final_answer(step, supposed=False) is not None
         cut = not stopped and not marker and self.boundary(body) is None
-        return Continuation((step,), finished, tokens, cut=cut)
+        return Continuation((step,), finished or by_phrase, tokens, cut=cut, by_phrase=by_phrase)
 
     def completion(self, text: str, tokens: int, stopped: bool) -> Continuation:
         """A completion to the end; unfinished where the model ran out of tokens before its end.
@@ -136,4 +139,6 @@ def known_family(family: str) -> str:
 
 def prompt_for(prefix: Prefix, family: str = "") -> Prompt:
     """The template of a prefix's style; `family` "pocket" gives pocket_prose and pocket_code."""
-    return load_prompt(f"{family}_{prefix.style}" if family else prefix.style)
+    own = f"{family}_{prefix.style}" if family else prefix.style
+    is_missing = prefix.style == CRITIC and not (FOLDER / f"{own}.toml").is_file()
+    return load_prompt(CRITIC if is_missing else own)

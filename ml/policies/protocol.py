@@ -12,7 +12,7 @@ from ml.records import Problem
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """A problem and the steps so far. `style` is "prose" or "code"."""
+    """A problem and the steps so far. `style` is "prose" or "code", or names the template of a question."""
 
     problem: Problem
     steps: tuple[str, ...]
@@ -27,7 +27,8 @@ class Continuation:
     solution itself. tokens: how many it generated.
     log_probability: summed over the generated tokens, None where the engine does not tell.
     cut: it ran out of tokens, so that its last step may be half of one. lost: it is no draw of the policy (filtered, or
-    ended nobody knows how), and says nothing of what it was to go on from.
+    ended nobody knows how), and says nothing of what it was to go on from. by_phrase: it is finished only because its
+    step states an answer; the policy itself marked no end.
     """
 
     steps: tuple[str, ...]
@@ -36,6 +37,7 @@ class Continuation:
     log_probability: float | None = None
     cut: bool = False
     lost: bool = False
+    by_phrase: bool = False
 
 
 class Unanswerable(MisstepError):

@@ -27,6 +27,7 @@ class Active(Generic[Key, Result]):
     disputed: dict[tuple[str | None, str], bool] = field(default_factory=dict)
     decided: dict[str, bool] = field(default_factory=dict)
     ungraded: int = 0
+    levels: set[str] = field(default_factory=set)
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -37,7 +38,9 @@ class Active(Generic[Key, Result]):
     def ended(self, result: Result, unanswered: str = "") -> Finished[Key, Result]:
         """What is left of it."""
         self.cost.seconds = time.monotonic() - self.started
-        return Finished(self.key, result, self.cost, self.disputed, self.decided, unanswered, self.ungraded)
+        return Finished(
+            self.key, result, self.cost, self.disputed, self.decided, unanswered, self.ungraded, self.levels
+        )
 
 
 @dataclass(slots=True)
@@ -47,7 +50,7 @@ class Finished(Generic[Key, Result]):
     disputed: references and answers on which the two opinions differ, with whether the first took them for right.
     decided: answers of which people had said before whether they are right. unanswered: why the policy could not
     be asked, or empty; then the result is none of the search's. ungraded: ends that nothing could grade, since the
-    sandbox or the grader failed.
+    sandbox or the grader failed. levels: of the sandbox, at which its code ran.
     """
 
     key: Key
@@ -57,6 +60,7 @@ class Finished(Generic[Key, Result]):
     decided: dict[str, bool] = field(default_factory=dict)
     unanswered: str = ""
     ungraded: int = 0
+    levels: set[str] = field(default_factory=set)
 
 
 def tokens_of(answer: Any) -> int:

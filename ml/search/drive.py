@@ -15,7 +15,7 @@ from ml.execution import Execution, Verdict
 from ml.policies.protocol import Unanswerable
 from ml.search.active import Active, Finished, Key, Result, tokens_of
 from ml.search.executing import Executing
-from ml.search.grading import grade, grade_at_once
+from ml.search.grading import NO_SANDBOX, grade, grade_at_once
 from ml.search.requests import (
     VALUES,
     Aside,
@@ -195,6 +195,7 @@ class Drive(Generic[Key, Result]):
             if failure is not None:
                 raise failure
             search.cost.executions += runs
+            _note_level(search, answer)
             if isinstance(request, Grade):
                 _note(search, request, answer)
             self.walk.cost.executions += runs
@@ -289,3 +290,10 @@ def _note(search: Active[Key, Result], request: Grade, graded: Graded) -> None:
         search.disputed[request.problem.answer, str(graded.answer)] = graded.is_correct
     if graded.is_decided:
         search.decided[str(graded.answer)] = graded.is_correct
+
+
+def _note_level(search: Active[Key, Result], answer: Any) -> None:
+    """Keep at which level of the sandbox the code of an answer ran, if it had any."""
+    execution = answer.execution if isinstance(answer, Graded) else answer
+    if isinstance(execution, Execution) and execution.level != NO_SANDBOX:
+        search.levels.add(execution.level)

@@ -5,6 +5,7 @@ out.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from ml.execution import Execution
 from ml.policies.protocol import Continuation
@@ -25,6 +26,7 @@ def expand(
     depth: int,
     finished: str = "all",
     errors_threshold: int | None = None,
+    phrases_end: bool = True,
 ) -> Search[list[Node]]:
     """Give `node` its children; returns them, pruned ones included.
 
@@ -32,9 +34,12 @@ def expand(
     "all", or "first": where any candidate ended the solution, the first such one is the only child.
     errors_threshold: None prunes a candidate that does not run; n keeps it, and makes it an invalid end at n failing
     steps in a row. A step that was cut off at its longest is pruned: half a step is none to go on from.
+    phrases_end: whether a step ends the solution that only states an answer.
     """
     node.expanded = True
     continuations = yield from _draws(tree, node, count, temperature, seed)
+    if not phrases_end:
+        continuations = [replace(one, finished=one.finished and not one.by_phrase) for one in continuations]
     drawn = Counter(map(_identity, continuations))
     children = list[Node]()
     for candidate in distinct(continuations, finished):
@@ -97,6 +102,7 @@ def _note(
     child.code = code_of(child.text)
     if execution is not None and child.code is not None:
         child.output, child.verdict = execution.output, str(execution.verdict)
+        child.sandbox_level = execution.level
     if execution is not None and not execution.ok:
         if execution.verdict == "infrastructure":
             # Our own failure says nothing of the step: it is neither selected nor counted.

@@ -18,6 +18,8 @@ from ml.search.decided import Decided, word_on
 from ml.search.requests import Graded
 from ml.segmentation import split_code
 
+# The level of what was no execution: a grader failed, and there was no code to run.
+NO_SANDBOX = "grader"
 NOTHING_DECIDED: Decided = MappingProxyType({})
 Judge = Callable[[str | None, str | None], Opinions | None]
 
@@ -95,7 +97,7 @@ def _graded(
 
 def _ungraded(execution: Execution | None, error: NoVerdict) -> Execution:
     """What the code told, if there was any, with the verdict that keeps it from being evidence."""
-    ran = execution or Execution(Verdict.OK, "", "grader", 0)
+    ran = execution or Execution(Verdict.OK, "", NO_SANDBOX, 0)
     return replace(ran, verdict=Verdict.INFRASTRUCTURE, error=str(error))
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
+from ml.execution import lowest_level
 from ml.records import Problem, Solution, SolutionEstimate, StepEstimate
 from ml.search.pairs import preference_pairs
 from ml.search.trajectory import best_trajectory
 from ml.search.tree import Tree
 
 
-def line_of(result: SolutionEstimate | Tree, options: Any) -> dict[str, Any]:
-    """The estimates of one item, and a fresh problem's tree and pairs."""
+def line_of(result: SolutionEstimate | Tree, options: Any, levels: Collection[str] = ()) -> dict[str, Any]:
+    """The estimates of one item, and a fresh problem's tree and pairs. levels: of the sandbox, at which code ran."""
+    level = lowest_level(levels)
     if isinstance(result, Tree):
-        estimate = best_trajectory(result, options.threshold, options.luck)
+        estimate = best_trajectory(result, options.threshold, options.luck) | {"sandbox_level": level}
         pairs = [pair.as_json(result.problem) for pair in preference_pairs(result)]
         return {"estimate": estimate, "tree": result.as_json(), "pairs": pairs}
-    return {"estimate": asdict(result)}
+    return {"estimate": asdict(result) | {"sandbox_level": level}}
 
 
 def without_estimate(item: Solution | Problem, style: str, method: str) -> SolutionEstimate | Tree:

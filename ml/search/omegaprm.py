@@ -121,7 +121,7 @@ def _search_rollout(
     Around a step whose rollouts nothing could grade the search goes on: it says nothing of where the mistake stands.
     """
     path = _insert(tree, state.node, rollout[0])
-    _end(path[-1], rollout[1])
+    _end(tree, path[-1], rollout[1])
     low, high, lost = 0, len(path) - 1, set[int]()
     while (probed := next_probe(low, high, lost)) is not None:
         node = path[probed]
@@ -159,7 +159,7 @@ def _estimate_state(tree: Tree, node: Node, options: OmegaPrm, seed: int) -> Sea
     node.nearest = min((len(end.steps) for end, _ in right), default=None)
     shown = next((rollout for rollout in right if _is_sane(rollout[0], options)), None)
     if shown and node is tree.root:
-        _end(_insert(tree, node, shown[0])[-1], shown[1])
+        _end(tree, _insert(tree, node, shown[0])[-1], shown[1])
     return state
 
 
@@ -169,8 +169,9 @@ def _is_sane(end: Continuation, options: OmegaPrm) -> bool:
     return end.finished and 0 < len(end.steps) <= options.most_steps and repeats <= options.most_repeats
 
 
-def _end(node: Node, verdict: Graded) -> None:
+def _end(tree: Tree, node: Node, verdict: Graded) -> None:
     """A rollout's own end: the one graded rollout that reached it."""
+    tree.note_level(node, verdict.execution)
     node.terminal = CORRECT if verdict.is_correct else WRONG
     node.final_answer = verdict.answer
     node.visits, node.graded, node.correct = 1, 1, int(verdict.is_correct)

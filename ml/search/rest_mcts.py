@@ -21,6 +21,7 @@ from ml.search.expansion import expand
 from ml.search.math_shepherd import roll_out
 from ml.search.requests import NextSteps, Search, Value
 from ml.search.selection import best, mcts_star
+from ml.search.self_critic import ASK, PHRASE, ends_here
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
 from ml.seeds import generator_of
 
@@ -36,6 +37,9 @@ class RestMcts:
     the same question again, is left out. look_ahead, look_ahead_candidates, look_ahead_weight: the greedy
     rollout's length, samples a step, and a in V <- (1 - a) V + a V_max. stop_at_answer: end the search at the
     first ended node with V >= end_gate (test time); for labels the whole budget is spent.
+
+    self_critic: what says that a solution ends where the policy itself marks no end. "phrase": a step that states an
+    answer. "ask": the policy, asked before a node is expanded.
     """
 
     rollouts: int = 16
@@ -51,6 +55,7 @@ class RestMcts:
     look_ahead_candidates: int = 1
     look_ahead_weight: float = 0.5
     stop_at_answer: bool = False
+    self_critic: str = PHRASE
     threshold: float = 0.0
     luck: float = LUCK
     style: str | None = None
@@ -69,9 +74,7 @@ def search(
         if node.finished and options.stop_at_answer and (node.value or 0.0) >= options.end_gate:
             break
         if node.terminal is None and not node.expanded:
-            yield from _expand(tree, node, options, seed)
-            if options.use_value_model and node.children:
-                yield from _look_ahead(tree, node, options, seed, generator)
+            yield from _end_or_expand(tree, node, options, seed, generator)
         _back_up(tree, node)
     infer_targets(tree)
     return tree
@@ -128,9 +131,30 @@ def _values(children: list[Node]) -> list[float]:
     return [neutral if child.value is None else child.value for child in children]
 
 
+def _end_or_expand(
+    tree: Tree, node: Node, options: RestMcts, seed: int, generator: random.Random
+) -> Search[None]:
+    """First the self-critic, where it is one that asks; a node that it does not end is expanded."""
+    if options.self_critic == ASK and (yield from ends_here(tree, node, seed)):
+        if not options.use_value_model:
+            node.value = 1.0 if node.terminal == CORRECT else 0.0
+        return
+    yield from _expand(tree, node, options, seed)
+    if options.use_value_model and node.children:
+        yield from _look_ahead(tree, node, options, seed, generator)
+
+
 def _expand(tree: Tree, node: Node, options: RestMcts, seed: int) -> Search[None]:
     """Propose next steps, drop doubles and what does not run, and value what is new."""
-    children = yield from expand(tree, node, options.candidates, options.temperature, seed, options.depth)
+    children = yield from expand(
+        tree,
+        node,
+        options.candidates,
+        options.temperature,
+        seed,
+        options.depth,
+        phrases_end=options.self_critic == PHRASE,
+    )
     children = [child for child in children if child.pruned is None]
     for child in children:
         if child.finished:

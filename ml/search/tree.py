@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ml.execution import Execution
 from ml.policies.protocol import Prefix
 from ml.records import Problem
 
@@ -28,7 +29,7 @@ class Node:
     could grade, and candidates that were no draws of the policy: they say nothing of the step. terminal: correct,
     wrong or invalid (no answer, or cut off) once graded. pruned: why the node is never selected, None where it may
     be. finished: the policy ended the solution here; where it did so at once, behind the steps so far, the node has
-    no text. exhausted: nothing below is left to select.
+    no text. sandbox_level: where its code ran. exhausted: nothing below is left to select.
     """
 
     id: int
@@ -38,6 +39,7 @@ class Node:
     code: str | None = None
     output: str | None = None
     verdict: str | None = None
+    sandbox_level: str | None = None
     visits: int = 0
     value_sum: float = 0.0
     value: float | None = None
@@ -137,6 +139,14 @@ class Tree:
             step.graded += 1
             step.correct += correct
 
+    def note_level(self, end: Node, execution: Execution | None) -> None:
+        """Keep where the code of a whole path ran; what follows a step that failed did not run."""
+        if execution is None:
+            return
+        with_code = [node for node in self.path(end) if node.code is not None]
+        for node in with_code[: execution.ran + 1]:
+            node.sandbox_level = node.sandbox_level or execution.level
+
     def terminals(self) -> Iterator[Node]:
         """Every graded end."""
         return (node for node in self.nodes if node.terminal in (CORRECT, WRONG))
@@ -161,6 +171,7 @@ def _node_json(node: Node) -> dict[str, Any]:
         "code": node.code,
         "output": node.output,
         "verdict": node.verdict,
+        "sandbox_level": node.sandbox_level,
         "visits": node.visits,
         "value_sum": node.value_sum,
         "q_value": node.q_value,

@@ -12,8 +12,9 @@ from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem
 from ml.search import math_shepherd, rstar
 from ml.search.pairs import preference_pairs
+from ml.search.self_critic import question, says_solved
 from ml.search.trajectory import best_trajectory
-from ml.search.tree import CORRECT
+from ml.search.tree import CORRECT, Tree
 from ml.search.walk import Walk
 from tests.ml.policies.small_server import PREFIX, completions
 
@@ -48,6 +49,16 @@ def test_a_step_is_asked_for_with_stops_at_its_boundary(serve):
     assert body["prompt"].endswith("Problem: What is 1 + 1?\n\nSolution:\n\nAdd them.\n\n")
     assert steps[0].steps == ("The answer is 2.",) and steps[0].finished
     assert sum(step.tokens for step in steps) == 15
+
+
+def test_a_server_is_asked_whether_a_problem_is_solved_in_a_prompt_of_its_own(serve):
+    server = serve(lambda body, n: completions(body, n, "solved", stop_reason="\n"))
+    asked = question(Tree(PREFIX.problem, PREFIX.steps), Tree(PREFIX.problem, PREFIX.steps).root)
+    ((reply,),) = ServerPolicy(server.address).next_steps([asked], 1, 0.0, 0)
+    assert reply.steps == ("solved",) and says_solved(reply.steps[0])
+    body = server.requests[0]
+    assert body["stop"] == ["\n", "<end of verdict>"] and body["temperature"] == 0.0
+    assert body["prompt"].endswith("Problem: What is 1 + 1?\n\nSolution so far:\n\nAdd them.\n\nVerdict:\n")
 
 
 def test_a_server_that_says_what_stopped_it_is_believed(serve):
