@@ -72,7 +72,10 @@ _STYLES: Mapping[Any, Words] = {
 VALUES: Mapping[str, Mapping[Any, Words]] = {
     "style": _STYLES,
     "continuation_style": _STYLES,
-    "reference": {"answer": gettext_lazy("the reference answer")},
+    "reference": {
+        "answer": gettext_lazy("the reference answer"),
+        "self-consistency": gettext_lazy("what most of the policy's own solutions say"),
+    },
     "unvisited": {"infinite": gettext_lazy("infinite"), "zero": gettext_lazy("zero")},
     "finished_candidates": {"all": gettext_lazy("all"), "first": gettext_lazy("the first")},
 }
