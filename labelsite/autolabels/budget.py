@@ -1,77 +1,146 @@
-"""What a run would cost, told before it starts: from what runs of the same kind have cost before."""
+"""What a run would cost, told before it starts: from what runs of the same kind have cost, or not at all."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 
+from labelsite.autolabels import workload
 from labelsite.autolabels.models import EstimateRun
+from labelsite.autolabels.pilots import PILOT_ITEMS
+from labelsite.autolabels.progress import RunProgress, progress_of
+from labelsite.autolabels.requests import Request
+from labelsite.autolabels.workload import SECONDS, Workload, law_of, widest
 from labelsite.problems.models import Problem, Solution
-from labelsite.problems.queries import with_steps
 
 RECENT = 5
+# Of the runs of a method and policy, so many are looked at for those that are like the one asked for.
+LOOKED_AT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """runs, items: how much was measured. is_pilot: only in pilots. rollouts: of the runs measured, where they are
+    others. is_time_a_bound: few items were measured, which fill batches badly, so a longer run takes less for each.
+    """
+
+    tokens: float
+    model_calls: float
+    seconds: float
+    runs: int
+    items: int
+    is_pilot: bool
+    rollouts: str
+    is_time_a_bound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """A measurement for this very request that has not told its cost yet."""
+
+    run: EstimateRun
+    progress: RunProgress
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The size of a run, and what it should take where there is experience. tokens, seconds: None without.
+    """The size of a run, and what it should take where there is experience.
 
-    items: solutions to judge, or problems to search. steps: of the solutions, None for problems. A judged
-    solution costs by its steps and a searched problem by its tree, each times the rollouts.
+    items: solutions to judge, or problems to search. steps: of the solutions, None for problems.
     """
 
     items: int
     without_answer: int
     steps: int | None
     rollouts: int
-    tokens: float | None
-    seconds: float | None
-    basis: int
+    cost: Cost | None
+    pilot: Pilot | None
 
     @property
     def most_rollouts(self) -> int:
         """An upper bound: OmegaPRM and early stopping need fewer."""
         return self.rollouts * (self.items if self.steps is None else self.steps)
 
+    @property
+    def can_be_measured(self) -> bool:
+        """Whether a pilot would be smaller than the run itself, and tell what nobody knows yet."""
+        is_under_way = self.pilot is not None and self.pilot.progress.is_moving
+        return self.cost is None and self.items > PILOT_ITEMS and not is_under_way
 
-def budget_for(solutions: QuerySet[Solution], method: str, policy: str, rollouts: int) -> Budget:
+
+def budget_for(solutions: QuerySet[Solution], request: Request) -> Budget:
     """The cost of judging every step of the solutions."""
-    totals = with_steps(solutions).aggregate(
-        solutions=Count("pk", distinct=True, filter=Q(problem__answer__isnull=False)),
-        without=Count("pk", distinct=True, filter=Q(problem__answer__isnull=True)),
-        steps=Count(
-            "step_rows", filter=Q(step_rows__is_chosen=True, problem__answer__isnull=False), distinct=True
-        ),
-    )
-    steps = totals["steps"]
-    cost = _from_experience("steps", steps * rollouts, method, policy)
-    return Budget(totals["solutions"], totals["without"], steps, rollouts, *cost)
+    judged = workload.to_judge(solutions, request)
+    asked = workload.of_solutions(judged, request)
+    without = workload.with_steps(solutions).count() - asked.items
+    return Budget(asked.items, without, asked.steps, request.rollouts, *_known(asked, request))
 
 
-def budget_for_search(problems: QuerySet[Problem], method: str, policy: str, rollouts: int) -> Budget:
+def budget_for_search(problems: QuerySet[Problem], request: Request) -> Budget:
     """The cost of growing a tree for each problem."""
-    count = problems.filter(answer__isnull=False).count()
-    cost = _from_experience("trees", count * rollouts, method, policy)
-    return Budget(count, problems.filter(answer__isnull=True).count(), None, rollouts, *cost)
+    asked = workload.of_problems(workload.to_search(problems), request)
+    without = problems.count() - asked.items
+    return Budget(asked.items, without, None, request.rollouts, *_known(asked, request))
 
 
-def _from_experience(
-    kind: str, asked: int, method: str, policy: str
-) -> tuple[float | None, float | None, int]:
-    """Tokens and seconds for `asked` rollouts of steps or trees, and how many earlier runs tell so."""
-    earlier = EstimateRun.objects.filter(
-        method=method,
-        policy=policy,
-        loaded_at__isnull=False,
-        parameters__has_key="rollouts",
-        **{f"cost__{kind}__gt": 0},
-    ).order_by("-pk")[:RECENT]
-    tokens = seconds = work = 0.0
-    basis = 0
-    for run in earlier:
-        work += run.cost[kind] * int(run.parameters["rollouts"])
-        tokens += run.cost.get("tokens", 0)
-        seconds += run.cost.get("seconds", 0)
-        basis += 1
-    return (asked * tokens / work, asked * seconds / work, basis) if work else (None, None, 0)
+def _known(asked: Workload, request: Request) -> tuple[Cost | None, Pilot | None]:
+    like = _like(asked, request)
+    loaded = [pair for pair in like if pair[0].loaded_at]
+    # The same rollouts leave nothing to a law.
+    same = [pair for pair in loaded if _rollouts(pair[0]) == request.rollouts]
+    cost = _cost(asked, request, (same or loaded)[:RECENT])
+    return cost, None if cost else _pilot_of(like, request)
+
+
+def _like(asked: Workload, request: Request) -> list[tuple[EstimateRun, Workload]]:
+    """Runs over such items with these settings and nearly as many rollouts, the newest first."""
+    runs = EstimateRun.objects.filter(method=request.method, policy=request.policy).exclude(workload={})
+    found, far = [], widest(request.method, asked)
+    for run in runs.order_by("-pk")[:LOOKED_AT]:
+        kept = workload.from_json(run.workload)
+        apart = _rollouts(run) / request.rollouts
+        if kept and 1 / far <= apart <= far and kept.is_like(asked):
+            found.append((run, kept))
+    return found
+
+
+def _cost(asked: Workload, request: Request, basis: Sequence[tuple[EstimateRun, Workload]]) -> Cost | None:
+    law = law_of(request.method)
+    tokens = _scaled("tokens", law.tokens, asked, request, basis)
+    if tokens is None:
+        return None
+    others = sorted({_rollouts(run) for run, _ in basis} - {request.rollouts})
+    return Cost(
+        tokens=tokens,
+        model_calls=_scaled("model_calls", law.calls, asked, request, basis) or 0.0,
+        seconds=_scaled("seconds", SECONDS, asked, request, basis) or 0.0,
+        runs=len(basis),
+        items=sum(kept.items for _, kept in basis),
+        is_pilot=all(run.is_pilot for run, _ in basis),
+        rollouts=", ".join(map(str, others)),
+        is_time_a_bound=2 * max(kept.items for _, kept in basis) < asked.items,
+    )
+
+
+def _scaled(
+    name: str, power: float, asked: Workload, request: Request, basis: Sequence[tuple[EstimateRun, Workload]]
+) -> float | None:
+    """What the work asked for takes, at what a unit of it took before; None where nothing was written then."""
+    done = sum(kept.written(run.method, _rollouts(run), power) for run, kept in basis)
+    spent = sum(float(run.cost.get(name, 0)) for run, _ in basis)
+    return asked.written(request.method, request.rollouts, power) * spent / done if done else None
+
+
+def _rollouts(run: EstimateRun) -> int:
+    return int(run.parameters.get("rollouts", 0))
+
+
+def _pilot_of(like: Sequence[tuple[EstimateRun, Workload]], request: Request) -> Pilot | None:
+    """The newest measurement for this very request, unless it was cancelled."""
+    for run, _ in like:
+        if run.is_pilot and not run.loaded_at and _rollouts(run) == request.rollouts:
+            progress = progress_of(run, run.shards.select_related("job").defer("job__spec", "job__result"))
+            return Pilot(run, progress) if progress.state != "cancelled" else None
+    return None

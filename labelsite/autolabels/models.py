@@ -19,6 +19,10 @@ class EstimateRun(models.Model):
     policy = models.CharField(max_length=200)
     parameters = models.JSONField(default=dict)
     seed = models.BigIntegerField(default=0)
+    # What its cost depends on (see workload.py), so that it tells the cost of the next one; {} in runs of before.
+    workload = models.JSONField(default=dict)
+    # It measured the cost on a few items, and kept nothing else.
+    is_pilot = models.BooleanField(default=False)
     # The rest is read from the command's run.json.
     code_version = models.CharField(max_length=80, blank=True)
     sandbox_level = models.CharField(max_length=40, blank=True)

@@ -73,7 +73,10 @@ _STYLES: Mapping[Any, Words] = {
 VALUES: Mapping[str, Mapping[Any, Words]] = {
     "style": _STYLES,
     "continuation_style": _STYLES,
-    "reference": {"answer": gettext_lazy("the reference answer")},
+    "reference": {
+        "answer": gettext_lazy("the reference answer"),
+        "self-consistency": gettext_lazy("what most of the policy's own solutions say"),
+    },
     "unvisited": {"infinite": gettext_lazy("infinite"), "zero": gettext_lazy("zero")},
     "self_critic": {
         "phrase": gettext_lazy("a step that states an answer"),

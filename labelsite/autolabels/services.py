@@ -7,82 +7,33 @@ on the queue. `loading.py` joins them again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
+from labelsite.autolabels import workload
 from labelsite.autolabels.disputes import lines_of, words_on
 from labelsite.autolabels.models import EstimateRun, ScoreRun, Shard
 from labelsite.autolabels.parameters import method_in_words
+from labelsite.autolabels.pilots import PILOT_TASK, problems_for_pilot, solutions_for_pilot
+from labelsite.autolabels.requests import Request
+from labelsite.autolabels.shards import shard_size_for
+from labelsite.autolabels.workload import Workload
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import cancel, enqueue
 from labelsite.problems.models import Problem, Solution
 from labelsite.problems.queries import as_records, with_steps
 from ml.errors import MisstepError
-from ml.policies.address import EXPECTED, addresses_of, fault_of
 from ml.whole_file import write_lines
 
 ESTIMATE_TASK = "labelsite.autolabels.tasks.run_estimates"
 SCORE_TASK = "labelsite.autolabels.tasks.run_scores"
-# Small enough that a lost worker costs minutes, large enough that loading a policy does not dominate.
-SHARD_SIZE = 500
-# What a form or a script may set of a method, by its name on the command line.
-OPTIONS = (
-    "candidates", "depth", "searches", "temperature", "threshold", "luck", "style", "continuation-style",
-    "value-model", "reference", "voters",
-)  # fmt: skip
-
 # Where the child finds what people said of answers that the graders judge differently.
 DECIDED = ("--decided", "{in}/decided.jsonl")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to ask of a policy: the method, how many rollouts, and the method's other options."""
-
-    method: str = "math-shepherd"
-    policy: str = "pocket"
-    rollouts: int = 16
-    seed: int = 0
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        refuse_address(self.policy)
-        unknown = sorted(set(self.parameters) - set(OPTIONS))
-        if unknown:
-            raise MisstepError(f"parameters {', '.join(unknown)}, expected some of {', '.join(OPTIONS)}")
-
-    def arguments(self) -> list[str]:
-        """The request as arguments of `python -m ml autolabel`."""
-        named = {"method": self.method, "policy": self.policy, "rollouts": self.rollouts, "seed": self.seed}
-        given = {**named, **self.parameters}
-        return [part for name, value in given.items() for part in (f"--{name}", str(value))]
-
-
-def refuse_address(policy: str) -> None:
-    """Refuse what `_refuse_one_address` does, in each of several servers' addresses."""
-    for address in addresses_of(policy):
-        _refuse_one_address(address)
-
-
-def _refuse_one_address(policy: str) -> None:
-    """Raise MisstepError for an address that no request can be sent to, and for one with a password, which would end
-    up on pages and in exported files. Whether somebody answers there, only the worker can tell.
-    """
-    try:
-        parts = urlsplit(policy)
-    except ValueError:
-        raise MisstepError(_("An address that can be read, please.")) from None
-    if parts.username or parts.password:
-        raise MisstepError(_("An address without a password in it, please."))
-    if "://" in policy and fault_of(policy):
-        raise MisstepError(_("An address like %(example)s, please.") % {"example": EXPECTED})
 
 
 def start_estimates(
@@ -94,38 +45,34 @@ def start_estimates(
     parameters: Mapping[str, Any] | None = None,
     created_by: User | None = None,
     name: str = "",
-    shard_size: int = SHARD_SIZE,
+    shard_size: int | None = None,
     task_name: str = ESTIMATE_TASK,
     spec: Mapping[str, Any] | None = None,
+    is_pilot: bool = False,
 ) -> EstimateRun:
     """Let rollouts judge every step of the given solutions, as one job or as many.
 
-    Solutions of problems without a reference answer are left out: rollouts are graded against it. So are those
-    without a step, which no command reads. `task_name` and `spec` let an app further right load the results its
-    own way. Raises MisstepError when none is left.
+    Solutions of problems without a reference answer are left out where rollouts are graded against it, and those
+    without a step, which no command reads. `task_name` and `spec` let an app further right load the results its own
+    way. A pilot only measures the cost on a few of them. Raises MisstepError when none is left.
     """
     request = Request(method, policy, rollouts, seed, parameters or {})
-    gradable = with_steps(solutions).filter(problem__answer__isnull=False).order_by("pk")
-    ids = list(gradable.values_list("pk", flat=True))
+    judged = workload.to_judge(solutions, request).order_by("pk")
+    ids = _some(judged, request) if is_pilot else list(judged.values_list("pk", flat=True))
     if not ids:
-        raise MisstepError(
-            _("no solution with a step whose problem has a reference answer, expected at least one")
-        )
-    source = ["--solutions", "{in}/solutions.jsonl", "--format", "records"]
-    title = name or _("%(method)s over %(count)s solutions") % {
-        "method": method_in_words(method),
-        "count": len(ids),
-    }
+        raise MisstepError(_nothing_to_judge(request))
+    words = {"method": method_in_words(request.method), "count": len(ids)}
     return _start_run(
         request,
-        title,
+        name or _("%(method)s over %(count)s solutions") % words,
         "solutions",
         ids,
-        source,
+        workload.of_solutions(Solution.objects.filter(pk__in=ids) if is_pilot else judged, request),
         shard_size=shard_size,
         created_by=created_by,
-        task_name=task_name,
+        task_name=PILOT_TASK if is_pilot else task_name,
         spec=spec,
+        is_pilot=is_pilot,
     )
 
 
@@ -138,20 +85,29 @@ def start_search(
     parameters: Mapping[str, Any] | None = None,
     created_by: User | None = None,
     name: str = "",
-    shard_size: int = SHARD_SIZE,
+    shard_size: int | None = None,
+    is_pilot: bool = False,
 ) -> EstimateRun:
-    """Search fresh problems; the run's trees are kept. Raises MisstepError when no problem has an answer."""
+    """Search fresh problems; the run's trees are kept, but for a pilot's. Raises MisstepError when no problem has an
+    answer.
+    """
     request = Request(method, policy, rollouts, seed, parameters or {})
-    gradable = problems.filter(answer__isnull=False).order_by("pk")
-    ids = list(gradable.values_list("pk", flat=True))
+    searched = workload.to_search(problems).order_by("pk")
+    ids = problems_for_pilot(searched) if is_pilot else list(searched.values_list("pk", flat=True))
     if not ids:
         raise MisstepError(_("no problem with a reference answer, expected at least one"))
-    title = name or _("%(method)s search of %(count)s problems") % {
-        "method": method_in_words(method),
-        "count": len(ids),
-    }
-    source = ["--problems", "{in}/problems.jsonl"]
-    return _start_run(request, title, "problems", ids, source, shard_size=shard_size, created_by=created_by)
+    words = {"method": method_in_words(request.method), "count": len(ids)}
+    return _start_run(
+        request,
+        name or _("%(method)s search of %(count)s problems") % words,
+        "problems",
+        ids,
+        workload.of_problems(Problem.objects.filter(pk__in=ids), request),
+        shard_size=shard_size,
+        created_by=created_by,
+        task_name=PILOT_TASK if is_pilot else ESTIMATE_TASK,
+        is_pilot=is_pilot,
+    )
 
 
 def start_scores(
@@ -220,32 +176,54 @@ def prepare_input(job: Job, folder: Path) -> None:
     )
 
 
+SOURCES: Mapping[str, Sequence[str]] = {
+    "solutions": ("--solutions", "{in}/solutions.jsonl", "--format", "records"),
+    "problems": ("--problems", "{in}/problems.jsonl"),
+}
+
+
+def _some(judged: QuerySet[Solution], request: Request) -> list[int]:
+    return solutions_for_pilot(judged, request.method)
+
+
+def _nothing_to_judge(request: Request) -> str:
+    if request.needs_answers:
+        return _("no solution with a step whose problem has a reference answer, expected at least one")
+    return _("no solution with a step to judge, expected at least one")
+
+
 def _start_run(
     request: Request,
     title: str,
     kind: str,
     ids: Sequence[int],
-    source: Sequence[str],
+    work: Workload,
     *,
-    shard_size: int,
+    shard_size: int | None,
     created_by: User | None,
-    task_name: str = ESTIMATE_TASK,
+    task_name: str,
     spec: Mapping[str, Any] | None = None,
+    is_pilot: bool = False,
 ) -> EstimateRun:
-    parts = [ids[start : start + shard_size] for start in range(0, len(ids), shard_size)]
+    if is_pilot:
+        title = _("Cost of %(run)s") % {"run": title}
+    size = shard_size or shard_size_for(len(ids))
+    parts = [ids[start : start + size] for start in range(0, len(ids), size)]
     with transaction.atomic():
         run = EstimateRun.objects.create(
             name=title[:120],
             method=request.method,
             policy=request.policy,
-            parameters={"rollouts": request.rollouts, **request.parameters},
+            parameters=request.recorded(),
             seed=request.seed,
+            workload=work.as_json(),
+            is_pilot=is_pilot,
         )
         for number, part in enumerate(parts):
             job = enqueue(
                 kind="ml",
                 verb="autolabel",
-                spec={**(spec or {}), **_spec_of(kind, part, [*source, *request.arguments()])},
+                spec={**(spec or {}), **_spec_of(kind, part, [*SOURCES[kind], *request.arguments()])},
                 created_by=created_by,
                 task_name=task_name,
                 title=title if len(parts) == 1 else f"{title} · {number + 1}/{len(parts)}",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from labelsite.autolabels import executions, loading, services
+from labelsite.autolabels import executions, loading, pilots, services
 from labelsite.celery import application
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import perform
@@ -15,6 +15,11 @@ from labelsite.jobs.services import perform
 @application.task(name=services.ESTIMATE_TASK)
 def run_estimates(job_id: int) -> None:
     perform(job_id, prepare=services.prepare_input, load=load_estimates)
+
+
+@application.task(name=pilots.PILOT_TASK)
+def run_pilot(job_id: int) -> None:
+    perform(job_id, prepare=services.prepare_input, load=load_pilot)
 
 
 @application.task(name=services.SCORE_TASK)
@@ -33,6 +38,10 @@ def load_executions(job: Job, folder: Path, check: Callable[[], None]) -> dict[s
 
 def load_estimates(job: Job, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
     return loading.load_shard(job.shard, folder, check)
+
+
+def load_pilot(job: Job, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
+    return pilots.load_pilot(job.shard, folder, check)
 
 
 def load_scores(job: Job, folder: Path, check: Callable[[], None]) -> dict[str, Any]:

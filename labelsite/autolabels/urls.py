@@ -1,11 +1,11 @@
 from django.urls import path
 
-from labelsite.autolabels import views
+from labelsite.autolabels import starting, views
 
 app_name = "autolabels"
 urlpatterns = [
     path("", views.run_list, name="list"),
-    path("search/", views.search, name="search"),
+    path("search/", starting.search, name="search"),
     path("trees/", views.open_trees, name="open_trees"),
     path("<int:pk>/", views.run_detail, name="run"),
     path("<int:pk>/cancel/", views.cancel, name="cancel"),

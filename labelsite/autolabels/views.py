@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -17,11 +16,9 @@ from django.views.decorators.http import require_POST
 
 from labelsite.accounts.access import HtmxHttpRequest, admin_required, person, reviewer_required
 from labelsite.accounts.forms import errors_of
-from labelsite.accounts.models import User
 from labelsite.asked import page_below, refused, whole
 from labelsite.autolabels import disputes, services
-from labelsite.autolabels.budget import budget_for_search
-from labelsite.autolabels.forms import ProblemSearchForm, TreeFileForm
+from labelsite.autolabels.forms import TreeFileForm
 from labelsite.autolabels.math_aps import import_trees
 from labelsite.autolabels.models import DisputedAnswer, EstimateRun, SearchTree, Shard, SolutionEstimate
 from labelsite.autolabels.parameters import in_words
@@ -36,13 +33,14 @@ from labelsite.autolabels.progress import (
 )
 from labelsite.autolabels.trees import TreeNode, TreeView, parse_toggled
 from labelsite.jobs.services import retry
-from labelsite.problems.models import Problem
 from labelsite.problems.streaming import in_chunks
 from ml.errors import MisstepError
 from ml.formats.math_aps import write_record
 from ml.json_lines import as_line
 
 PAGE = 50
+# What a run was told beyond the usual that changes what its estimates mean.
+GUIDANCE = ("reference", "value_model", "value-model")
 
 
 def _runs() -> QuerySet[EstimateRun]:
@@ -74,6 +72,7 @@ def run_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {
         "run": run,
         "settings": in_words(run.parameters),
+        "chosen": in_words({name: run.parameters.get(name) for name in GUIDANCE}),
         "progress": progress,
         "chart": _histogram(run, progress),
     }
@@ -90,39 +89,6 @@ def run_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         response["HX-Refresh"] = "true"
         return response
     return render(request, "autolabels/run.html", context)
-
-
-@admin_required
-def search(request: HtmxHttpRequest) -> HttpResponse:
-    """Start a search of fresh problems, with what it should cost told before."""
-    counts = Problem.objects.filter(answer__isnull=False).values_list("source").annotate(n=Count("pk"))
-    sources = list(counts.order_by("source"))
-    # The page asks for the budget with the form's own fields; a link's parameters are no answer to the form.
-    asked = request.POST or (request.GET if "method" in request.GET else None)
-    form = ProblemSearchForm(asked, sources=sources)
-    is_valid = form.is_bound and form.is_valid()
-    if request.method == "POST" and is_valid:
-        try:
-            return redirect("autolabels:run", _start_search(form.cleaned_data, person(request)).pk)
-        except MisstepError as refusal:
-            form.add_error(None, str(refusal))
-    first = {"source": sources[0][0] if sources else ""}
-    chosen = form.cleaned_data if is_valid else {n: form[n].initial for n in form.fields} | first
-    budget = budget_for_search(
-        _first_problems(chosen), *(chosen[n] for n in ("method", "policy", "rollouts"))
-    )
-    name = "autolabels/budget.html" if request.htmx else "autolabels/search.html"
-    return render(request, name, {"form": form, "budget": budget})
-
-
-def _first_problems(chosen: Mapping[str, Any]) -> QuerySet[Problem]:
-    problems = Problem.objects.filter(source=chosen["source"], answer__isnull=False).order_by("pk")
-    return Problem.objects.filter(pk__in=problems.values("pk")[: chosen["limit"]])
-
-
-def _start_search(chosen: Mapping[str, Any], created_by: User) -> EstimateRun:
-    asked = {name: chosen[name] for name in ("method", "policy", "rollouts", "seed")}
-    return services.start_search(_first_problems(chosen), created_by=created_by, **asked)
 
 
 @admin_required

@@ -74,7 +74,10 @@ class CampaignForm(forms.ModelForm):
             field = self.fields[name]
             assert isinstance(field, forms.ModelChoiceField)
             current = getattr(self.instance, f"{name}_id")
-            runs = cast("Manager[Any]", model._default_manager)
+            runs = cast("Manager[Any]", model._default_manager).all()
+            if model is EstimateRun:
+                # A pilot has a cost and no estimates.
+                runs = runs.filter(is_pilot=False)
             newest = list(runs.order_by("-pk").values_list("pk", flat=True)[:100])
             field.queryset = runs.filter(pk__in=[*newest, current]).order_by("-pk")
             field.label_from_instance = _name  # type: ignore[method-assign]

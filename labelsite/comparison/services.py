@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -59,8 +60,11 @@ def start_campaign_estimates(
     policy: str,
     rollouts: int,
     seed: int,
+    parameters: Mapping[str, Any] | None = None,
+    is_pilot: bool = False,
 ) -> EstimateRun:
-    """Let rollouts judge the campaign's solutions; once loaded, the run becomes the campaign's own.
+    """Let rollouts judge the campaign's solutions; once loaded, the run becomes the campaign's own. A pilot measures
+    the cost on a few of them, and becomes nobody's.
 
     Raises MisstepError when there is nothing to judge.
     """
@@ -71,10 +75,12 @@ def start_campaign_estimates(
         policy=policy,
         rollouts=rollouts,
         seed=seed,
+        parameters=parameters,
         created_by=created_by,
         name=f"{campaign.name} · {method_in_words(method)}",
         task_name=ESTIMATE_TASK,
         spec={"campaign": campaign.pk},
+        is_pilot=is_pilot,
     )
 
 
@@ -83,6 +89,6 @@ def use_run(campaign: Campaign, run: EstimateRun, loaded: Job | None = None) -> 
 
     `loaded` is the job that has loaded it just now. A person may also choose an older run than the one that stands.
     """
-    if run.loaded_at is None:
+    if run.loaded_at is None or run.is_pilot:
         raise MisstepError(f"run {run.name} has no estimates yet, expected one that is loaded")
     update_campaign(campaign, {"estimate_run": run}, loaded=loaded)

@@ -18,6 +18,7 @@ from labelsite.asked import whole
 from labelsite.autolabels.budget import budget_for
 from labelsite.autolabels.forms import SearchForm
 from labelsite.autolabels.models import EstimateRun, SolutionEstimate
+from labelsite.autolabels.starting import after_start
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.comparison import disagreements, measures, services
 from labelsite.comparison.against import Against
@@ -129,17 +130,18 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
 def estimate(request: HtmxHttpRequest, campaign_id: int) -> HttpResponse:
     """Start a run over the campaign's solutions, with what it should cost told before."""
     campaign = get_object_or_404(Campaign, pk=campaign_id)
-    form = SearchForm(request.POST or request.GET or None)
-    is_valid = form.is_bound and form.is_valid()
-    if request.method == "POST" and is_valid:
+    # The page asks for the budget with the form's own fields; a link's parameters are no answer to the form.
+    form = SearchForm(request.POST or (request.GET if "method" in request.GET else None))
+    if request.method == "POST" and form.is_valid():
         try:
-            run = services.start_campaign_estimates(campaign, person(request), **form.cleaned_data)
-            return redirect("autolabels:run", run.pk)
+            run = services.start_campaign_estimates(
+                campaign, person(request), is_pilot="measure" in request.POST, **form.request().as_arguments()
+            )
+            return after_start(request, run, reverse("comparison:estimate", args=[campaign_id]))
         except MisstepError as refusal:
             form.add_error(None, str(refusal))
-    chosen = form.cleaned_data if is_valid else {name: form[name].initial for name in form.fields}
     solutions = Solution.objects.filter(tasks__campaign=campaign)
-    budget = budget_for(solutions, chosen["method"], chosen["policy"], chosen["rollouts"])
+    budget = budget_for(solutions, form.request())
     context = {"campaign": campaign, "form": form, "budget": budget}
     name = "autolabels/budget.html" if request.htmx else "comparison/estimate_form.html"
     return render(request, name, context)

@@ -146,6 +146,8 @@ class Worker(models.Model):
     name = models.CharField(max_length=120, unique=True)
     # The names of its queues, with commas.
     queues = models.CharField(max_length=120)
+    # How many jobs it does at once.
+    slots = models.PositiveSmallIntegerField(default=1, db_default=1)
     seen_at = models.DateTimeField()
 
     objects = WorkerQuerySet.as_manager()

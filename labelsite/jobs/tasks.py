@@ -51,7 +51,8 @@ def _worker_begins(**_: object) -> None:
 
 @worker_ready.connect
 def _worker_is_ready(sender: Any, **_: object) -> None:
-    presence = Presence(str(sender.hostname), list(sender.app.amqp.queues.consume_from))
+    slots = int(getattr(sender.pool, "num_processes", None) or 1)
+    presence = Presence(str(sender.hostname), list(sender.app.amqp.queues.consume_from), slots)
     presence.start()
     _presence.append(presence)
     if threading.current_thread() is threading.main_thread():

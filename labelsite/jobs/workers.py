@@ -15,10 +15,10 @@ from labelsite.jobs.models import Worker
 log = logging.getLogger(__name__)
 
 
-def say_alive(name: str, queues: Iterable[str]) -> None:
+def say_alive(name: str, queues: Iterable[str], slots: int = 1) -> None:
     """Note that the worker lives now; forget workers that have been silent for a day."""
     Worker.objects.update_or_create(
-        name=name, defaults={"queues": ",".join(sorted(queues)), "seen_at": Now()}
+        name=name, defaults={"queues": ",".join(sorted(queues)), "slots": slots, "seen_at": Now()}
     )
     Worker.objects.filter(seen_at__lt=Now() - timedelta(days=1)).delete()
 
@@ -34,11 +34,17 @@ def queues_served() -> set[str]:
     return {queue for queues in served for queue in queues.split(",")}
 
 
+def slots_serving(queue: str) -> int:
+    """How many jobs of the queue all living workers do at once."""
+    alive = Worker.objects.alive().values_list("queues", "slots")
+    return sum(slots for queues, slots in alive if queue in queues.split(","))
+
+
 class Presence:
     """Says that a worker is alive from a thread of its own, for as long as the worker runs."""
 
-    def __init__(self, name: str, queues: Iterable[str]) -> None:
-        self.name, self.queues = name, list(queues)
+    def __init__(self, name: str, queues: Iterable[str], slots: int = 1) -> None:
+        self.name, self.queues, self.slots = name, list(queues), slots
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="presence", daemon=True)
 
@@ -51,7 +57,7 @@ class Presence:
 
     def _beat(self) -> None:
         while not self._stopped.is_set():
-            self._tell(lambda: say_alive(self.name, self.queues))
+            self._tell(lambda: say_alive(self.name, self.queues, self.slots))
             self._stopped.wait(Worker.BEAT_SECONDS)
         self._tell(lambda: say_goodbye(self.name))
 

@@ -1,61 +1,190 @@
-"""What a search would cost is told before it starts, from what earlier ones have cost."""
+"""What a search would cost is told before it starts, from what runs of the same kind have cost, or not at all."""
+
+import itertools
+import json
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from labelsite.autolabels import workload
 from labelsite.autolabels.budget import budget_for, budget_for_search
 from labelsite.autolabels.models import EstimateRun
+from labelsite.autolabels.requests import Request
+from labelsite.autolabels.services import start_estimates, start_search
+from labelsite.autolabels.workload import WIDEST, law_of
 from labelsite.problems.models import Problem, Solution
+from tests.data import ROOT
 from tests.factories import PASSWORD, make_problem, make_solution, make_user
 
 pytestmark = pytest.mark.django_db
+CURVES = json.loads((ROOT / "docs/results/search_agreement.json").read_text())["rows"]
 
 
-def earlier(cost, rollouts=4, method="rstar"):
-    return EstimateRun.objects.create(
-        method=method, policy="pocket", parameters={"rollouts": rollouts}, cost=cost, loaded_at=timezone.now()
-    )
+def ended(run, **cost):
+    """The run as if it had ended at this cost."""
+    run.cost, run.loaded_at = cost, timezone.now()
+    run.save()
+    return run
+
+
+def searched(request, count=10, source="pocket", **cost):
+    for number in range(count):
+        make_problem(f"{source} {number}", source=source)
+    run = start_search(Problem.objects.filter(source=source), **request.as_arguments())
+    return ended(run, **cost)
 
 
 def test_without_experience_only_the_size_is_known():
     make_problem("1 + 2 =")
     make_problem("Why?", answer=None)
-    found = budget_for_search(Problem.objects.all(), "rstar", "pocket", 16)
+    found = budget_for_search(Problem.objects.all(), Request("rstar"))
     assert (found.items, found.without_answer, found.most_rollouts) == (1, 1, 16)
-    assert found.tokens is None and found.seconds is None and found.basis == 0
+    assert found.cost is None and found.pilot is None
 
 
-def test_a_search_is_priced_by_trees_and_rollouts_of_earlier_searches():
-    earlier({"trees": 10, "tokens": 8000, "seconds": 20})
-    earlier({"trees": 30, "tokens": 24000, "seconds": 60})
-    earlier({"steps": 50, "tokens": 1, "seconds": 1})
-    earlier({"trees": 5, "tokens": 1, "seconds": 1}, method="omegaprm")
-    for number in range(3):
-        make_problem(f"{number} + 2 =")
-    found = budget_for_search(Problem.objects.all(), "rstar", "pocket", 8)
-    # 32,000 tokens for 160 rollouts: 200 each, and 24 rollouts are asked for.
-    assert (found.tokens, found.seconds, found.basis) == (pytest.approx(4800), pytest.approx(12), 2)
+def test_a_search_is_priced_by_the_trees_of_earlier_searches():
+    request = Request("rstar", rollouts=4)
+    searched(request, tokens=8000, model_calls=100, seconds=20)
+    searched(request, tokens=12000, model_calls=140, seconds=30)
+    found = budget_for_search(Problem.objects.filter(pk__in=Problem.objects.values("pk")[:5]), request).cost
+    assert (found.tokens, found.model_calls, found.seconds) == (
+        pytest.approx(5000), pytest.approx(60), pytest.approx(12.5),
+    )  # fmt: skip
+    assert (found.runs, found.items, found.rollouts, found.is_pilot) == (2, 20, "", False)
 
 
-def test_given_solutions_are_priced_by_their_steps():
-    earlier({"steps": 10, "tokens": 4000, "seconds": 8})
+@pytest.mark.parametrize(
+    "other",
+    [
+        Request("omegaprm", rollouts=4),
+        Request("rstar", policy="http://server:8000/v1", rollouts=4),
+        Request("rstar", rollouts=12),
+        Request("rstar", rollouts=4, parameters={"candidates": 2}),
+        Request("rstar", rollouts=4, parameters={"temperature": 1.0}),
+        Request("rstar", rollouts=4, parameters={"style": "prose"}),
+        Request("rstar", rollouts=4, parameters={"value-model": "some/folder"}),
+    ],
+)
+def test_a_run_that_spends_differently_tells_no_cost(other):
+    searched(other, tokens=8000)
+    assert budget_for_search(Problem.objects.all(), Request("rstar", rollouts=4)).cost is None
+
+
+def test_a_default_that_is_written_out_and_how_mistakes_are_read_change_no_cost():
+    searched(Request("rstar", rollouts=4, parameters={"temperature": 0.8, "luck": 0.2}), tokens=8000)
+    assert budget_for_search(Problem.objects.all(), Request("rstar", rollouts=4)).cost.tokens == 8000
+
+
+def test_other_problems_tell_no_cost():
+    searched(Request("rstar"), source="short", tokens=8000)
+    make_problem("A long one", source="olympiad")
+    assert budget_for_search(Problem.objects.filter(source="olympiad"), Request("rstar")).cost is None
+
+
+def judged(request, lengths, is_correct=False, **cost):
+    solutions = [make_solution(["step"] * length, is_correct=is_correct).pk for length in lengths]
+    found = Solution.objects.filter(pk__in=solutions)
+    return ended(start_estimates(found, **request.as_arguments()), **cost)
+
+
+def cost_of(request, lengths, is_correct=False):
+    solutions = [make_solution(["step"] * length, is_correct=is_correct).pk for length in lengths]
+    return budget_for(Solution.objects.filter(pk__in=solutions), request).cost
+
+
+def test_completions_from_every_prefix_grow_with_the_square_of_the_steps():
+    request = Request("math-shepherd", rollouts=4)
+    judged(request, [4], tokens=600)
+    assert cost_of(request, [8]).tokens == pytest.approx(600 * 28 / 6)
+
+
+def test_omegaprm_spends_nothing_on_a_solution_whose_answer_is_right():
+    request = Request("omegaprm", rollouts=8)
+    judged(request, [6, 6], tokens=1000)
+    assert cost_of(request, [6] * 4).tokens == pytest.approx(2000)
+    assert cost_of(request, [6] * 4, is_correct=True).tokens == 0
+
+
+def test_solutions_that_vote_are_paid_once_for_each_problem():
+    request = Request("omegaprm", parameters={"reference": "self-consistency", "voters": 8})
+    judged(request, [6] * 2, is_correct=True, tokens=1000)
+    problem = make_problem("asked once")
+    same = [make_solution(["step"] * 6, problem=problem).pk for _ in range(8)]
+    found = budget_for(Solution.objects.filter(pk__in=same), request)
+    assert found.cost.tokens == pytest.approx(500)
+
+
+@pytest.mark.parametrize("method", ["math-shepherd", "omegaprm", "rest-mcts", "rstar"])
+def test_the_law_holds_on_the_measured_curves_within_a_factor_of_two(method):
+    measured = {
+        row["rollouts"]: row["tokens"] for row in CURVES if row["method"] == method and not row["blind"]
+    }
+    near = [
+        (have, want)
+        for have, want in itertools.permutations(measured, 2)
+        if 1 / WIDEST <= have / want <= WIDEST
+    ]
+    assert len(near) >= 10
+    for have, want in near:
+        told = measured[have] * (want / have) ** law_of(method).tokens
+        assert 0.5 < told / measured[want] < 2, f"{have} -> {want} rollouts"
+
+
+def test_rollouts_nearly_as_many_are_scaled_by_the_methods_law_and_said():
+    judged(Request("math-shepherd", rollouts=4), [4], tokens=600, model_calls=3)
+    found = cost_of(Request("math-shepherd", rollouts=8), [4])
+    assert (found.tokens, found.model_calls, found.rollouts) == (pytest.approx(1200), pytest.approx(3), "4")
+
+
+def test_other_rollouts_tell_nothing_of_omegaprms_trees_which_have_no_law():
+    searched(Request("omegaprm", rollouts=8), tokens=8000)
+    assert budget_for_search(Problem.objects.all(), Request("omegaprm", rollouts=9)).cost is None
+    assert budget_for_search(Problem.objects.all(), Request("omegaprm", rollouts=8)).cost.runs == 1
+
+
+def test_a_short_run_tells_only_a_bound_of_a_longer_ones_time():
+    request = Request("rstar", rollouts=4)
+    searched(request, count=4, tokens=400, seconds=8)
+    for number in range(20):
+        make_problem(f"more {number}", source="pocket")
+    assert budget_for_search(Problem.objects.all(), request).cost.is_time_a_bound
+
+
+def test_a_run_from_before_sizes_were_kept_tells_no_cost():
+    make_problem("1 + 2 =")
+    EstimateRun.objects.create(
+        method="rstar",
+        policy="pocket",
+        parameters={"rollouts": 16},
+        cost={"trees": 1, "tokens": 800},
+        loaded_at=timezone.now(),
+    )
+    assert budget_for_search(Problem.objects.all(), Request("rstar")).cost is None
+
+
+def test_given_solutions_are_counted_by_their_steps():
     make_solution(steps=["one", ["two", "another two"], "three"])
-    found = budget_for(Solution.objects.all(), "rstar", "pocket", 2)
+    found = budget_for(Solution.objects.all(), Request("rstar", rollouts=2))
     assert (found.items, found.steps, found.most_rollouts) == (1, 3, 6)
-    assert (found.tokens, found.seconds) == (pytest.approx(600), pytest.approx(1.2))
+
+
+def test_a_run_keeps_its_workload_as_it_was_reckoned():
+    run = judged(Request("omegaprm"), [4, 2], is_correct=None)
+    run.refresh_from_db()
+    kept = workload.from_json(run.workload)
+    assert (kept.items, kept.problems, kept.steps, kept.pairs) == (2, 2, 6, 7)
+    assert kept.halving == pytest.approx(5, abs=0.01)
 
 
 def test_the_page_tells_the_price_anew_as_the_form_changes(client):
-    earlier({"trees": 10, "tokens": 8000, "seconds": 20})
-    for number in range(5):
-        make_problem(f"{number} + 2 =", source="pocket")
+    searched(Request("rstar", rollouts=4), count=5, tokens=8000, seconds=20)
     admin = make_user("admin")
     client.login(username=admin.username, password=PASSWORD)
     page = client.get(reverse("autolabels:search"))
     assert page.context["budget"].items == 5
     form = {"source": "pocket", "limit": 2, "method": "rstar", "policy": "pocket", "rollouts": 4, "seed": 0}
     changed = client.get(reverse("autolabels:search"), form, headers={"HX-Request": "true"})
-    assert changed.context["budget"].tokens == pytest.approx(1600)
-    assert b"<form" not in changed.content
+    assert changed.context["budget"].cost.tokens == pytest.approx(3200)
+    assert b"3,200" in changed.content and b"<form" not in changed.content
     assert EstimateRun.objects.count() == 1, "asking for the price starts nothing"

@@ -8,6 +8,7 @@ import pytest
 
 from labelsite.autolabels.budget import budget_for
 from labelsite.autolabels.models import SolutionEstimate
+from labelsite.autolabels.requests import Request
 from labelsite.autolabels.services import prepare_input, start_estimates, start_scores
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
@@ -57,5 +58,5 @@ def test_rollouts_leave_out_what_was_given_up_before_the_first_step() -> None:
 def test_the_price_counts_only_what_would_be_judged() -> None:
     make_solution(["one", "two"])
     given_up()
-    found = budget_for(Solution.objects.all(), "math-shepherd", "pocket", 4)
+    found = budget_for(Solution.objects.all(), Request("math-shepherd", rollouts=4))
     assert (found.items, found.steps, found.without_answer) == (1, 2, 0)

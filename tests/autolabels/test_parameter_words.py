@@ -7,7 +7,8 @@ from django.urls import reverse
 from django.utils import translation
 
 from labelsite.autolabels.parameters import METHOD_NAMES, NAMES, in_words
-from labelsite.autolabels.services import OPTIONS, start_search
+from labelsite.autolabels.requests import OPTIONS
+from labelsite.autolabels.services import start_search
 from labelsite.problems.models import Problem
 from ml.search.recipes import RECIPES
 from tests.autolabels.test_pages import log_in

@@ -139,6 +139,7 @@ def test_a_real_worker_takes_a_job_from_a_real_broker_and_another_after_being_ki
     options = ("--include", "tests.jobs.work", "-l", "warning", "--hostname", "gpu@here")
     worker = start(*worker_line, *options, BROKER_URL=broker_url)
     wait_until(Worker.objects.alive().filter(queues="gpu").exists, 40, "the worker's first word")
+    assert Worker.objects.get(queues="gpu").slots == 2, "runs are cut by how many jobs it does at once"
     first = make_job(SLOW_AT_FIRST, queue="gpu")
     wait_until((first.outputs / "begun").exists, what="the child's start")
     # Only the worker itself is killed; its pool process and the child must follow.

@@ -47,6 +47,15 @@ def percents(ends: Sequence[float] | None) -> str:
 
 
 @register.filter
+def about(value: float | None) -> str:
+    """An estimated count, with the two digits that it may be right in: 48,713 -> 49,000"""
+    if not _is_known(value) or value is None:
+        return UNKNOWN
+    small = 0 if value < 100 else 1 - math.floor(math.log10(value))
+    return formats.number_format(int(round(value, small)), 0, use_l10n=True, force_grouping=True)
+
+
+@register.filter
 def measure(value: float | None) -> str:
     """A coefficient with three decimals."""
     return _written(value, 3) if _is_known(value) and value is not None else UNKNOWN

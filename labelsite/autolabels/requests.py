@@ -1,0 +1,128 @@
+"""What a search is asked for: method, policy, rollouts and the method's other options, as the command takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.utils.translation import gettext as _
+
+from labelsite.autolabels import value_models
+from ml.errors import MisstepError
+from ml.policies import rollout_style
+from ml.policies.address import EXPECTED, addresses_of, fault_of
+from ml.search.recipes import RECIPES
+
+# What a form or a script may set of a method, by its name on the command line.
+OPTIONS = (
+    "candidates", "depth", "searches", "temperature", "threshold", "luck", "style", "continuation-style",
+    "value-model", "reference", "voters",
+)  # fmt: skip
+SELF_CONSISTENCY = "self-consistency"
+# The command's own defaults, where the method's options have none.
+VOTERS, FRESH_STYLE = 32, "code"
+# By which of its options a method follows a value model.
+GUIDES = ("use_preference_model", "use_value_model")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask of a policy. A value model is a registered checkpoint's sha256, or its folder on the worker."""
+
+    method: str = "math-shepherd"
+    policy: str = "pocket"
+    rollouts: int = 16
+    seed: int = 0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        refuse_address(self.policy)
+        unknown = sorted(set(self.parameters) - set(OPTIONS))
+        if unknown:
+            raise MisstepError(f"parameters {', '.join(unknown)}, expected some of {', '.join(OPTIONS)}")
+
+    @property
+    def needs_answers(self) -> bool:
+        """Whether rollouts are graded against reference answers, and not against the policy's own majority."""
+        return self.parameters.get("reference") != SELF_CONSISTENCY
+
+    @property
+    def voters(self) -> int:
+        """How many solutions of each problem vote on its answer; none where there is a reference."""
+        return 0 if self.needs_answers else int(self.parameters.get("voters", VOTERS))
+
+    def as_arguments(self) -> dict[str, Any]:
+        """The request as arguments of the functions that start a run."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    def arguments(self) -> list[str]:
+        """The request as arguments of `python -m ml autolabel`."""
+        named = {"method": self.method, "policy": self.policy, "rollouts": self.rollouts, "seed": self.seed}
+        given = {**named, **self.parameters}
+        if "value-model" in given:
+            given["value-model"] = value_models.place_of(given["value-model"])
+        return [part for name, value in given.items() for part in (f"--{name}", str(value))]
+
+    def recorded(self) -> dict[str, Any]:
+        """The parameters as the run keeps and shows them."""
+        told = {"rollouts": self.rollouts, **self.parameters}
+        if "value-model" in told:
+            told["value-model"] = value_models.name_of(told["value-model"])
+        return told
+
+    def settings(self, of_solutions: bool) -> dict[str, Any]:
+        """Everything that decides what an item costs, but for the policy and the rollouts, with the defaults filled in.
+
+        Two runs of the same settings spend alike; `luck` only reads what was spent.
+        """
+        asked = {name.replace("-", "_"): value for name, value in self.parameters.items()}
+        fresh_style = None if of_solutions else asked.get("style", FRESH_STYLE)
+        asked["style"] = self._rollout_style(asked.get("continuation_style")) if of_solutions else None
+        if asked.get("value_model"):
+            asked |= dict.fromkeys(GUIDES, True)
+        recipe = RECIPES.get(self.method)
+        options = asdict(recipe.with_options(asked)) if recipe else asked
+        spent_alike = {name: value for name, value in options.items() if name not in ("rollouts", "luck")}
+        return {
+            **spent_alike,
+            "of": "solutions" if of_solutions else "problems",
+            "fresh_style": fresh_style,
+            "voters": self.voters,
+            "value_model": asked.get("value_model"),
+        }
+
+    def _rollout_style(self, chosen: str | None) -> str | None:
+        style = chosen or rollout_style(self.policy)
+        return None if style == "as-given" else style
+
+
+def options_of(method: str) -> set[str]:
+    """The names of the method's own options."""
+    return {one.name for one in fields(RECIPES[method].options)}  # type: ignore[arg-type]
+
+
+def can_be_guided(method: str) -> bool:
+    """Whether the method follows a value model."""
+    return bool(options_of(method) & set(GUIDES))
+
+
+def refuse_address(policy: str) -> None:
+    """Refuse what `_refuse_one_address` does, in each of several servers' addresses."""
+    for address in addresses_of(policy):
+        _refuse_one_address(address)
+
+
+def _refuse_one_address(policy: str) -> None:
+    """Raise MisstepError for an address that no request can be sent to, and for one with a password, which would end
+    up on pages and in exported files. Whether somebody answers there, only the worker can tell.
+    """
+    try:
+        parts = urlsplit(policy)
+    except ValueError:
+        raise MisstepError(_("An address that can be read, please.")) from None
+    if parts.username or parts.password:
+        raise MisstepError(_("An address without a password in it, please."))
+    if "://" in policy and fault_of(policy):
+        raise MisstepError(_("An address like %(example)s, please.") % {"example": EXPECTED})

@@ -1,0 +1,16 @@
+"""The registered checkpoints, offered to searches as what may guide them."""
+
+from __future__ import annotations
+
+from labelsite.autolabels.value_models import ValueModel
+from labelsite.jobs.shared_folder import in_var
+from labelsite.training.checkpoints import checkpoints_folder
+from labelsite.training.models import Checkpoint
+
+MOST = 100
+
+
+def value_models() -> list[ValueModel]:
+    """The newest first. Any head and objective gives a value of a prefix, so all of them are offered."""
+    newest = Checkpoint.objects.select_related("run").defer("card").order_by("-pk")[:MOST]
+    return [ValueModel(one.sha256, one.run.name, in_var(checkpoints_folder() / one.folder)) for one in newest]

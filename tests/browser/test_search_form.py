@@ -1,0 +1,96 @@
+"""The form that starts a search, as people meet it: folded, filled in, refused, and while the cost is measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Browser, expect
+
+from labelsite.autolabels.models import EstimateRun
+from labelsite.campaigns.models import Campaign
+from tests.browser.annotator_page import Watched
+from tests.browser.looks import look
+from tests.factories import make_campaign, make_problem, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LOOKS = [
+    (1280, "light", "en"),
+    (1280, "dark", "ko"),
+    (390, "light", "ko"),
+    (390, "dark", "en"),
+]
+NUMBER = "[name=candidates]"
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings: Any, tmp_path: Path) -> None:
+    settings.VAR = tmp_path / "var"
+
+
+@pytest.fixture
+def shop() -> Campaign:
+    campaign = make_campaign("Shop problems")
+    for number in range(12):
+        make_task(campaign, make_solution(problem=make_problem(f"{number} + 2 =", answer=None)))
+    for _ in range(40):
+        make_task(campaign, make_solution())
+    return campaign
+
+
+def address_of(campaign: Campaign) -> str:
+    return reverse("comparison:estimate", args=[campaign.pk])
+
+
+@pytest.mark.parametrize(("width", "theme", "language"), LOOKS)
+def test_the_form_can_be_read_by_everybody_in_each_of_its_states(
+    chromium_browser: Browser, live_server: Any, shop: Campaign, width: int, theme: Any, language: str
+) -> None:
+    context = chromium_browser.new_context(
+        viewport={"width": width, "height": 844 if width < 500 else 900},
+        color_scheme=theme,
+        has_touch=width < 500,
+    )
+    context.add_cookies([{"name": "django_language", "value": language, "url": live_server.url}])
+    watched = Watched(context, live_server.url)
+    watched.name = f"{width}-{theme}-{language}"  # type: ignore[attr-defined]
+    watched.log_in(make_user("admin").username)
+    page = watched.page
+    watched.go(address_of(shop))
+    look(watched, "search-form")
+    page.locator("#search details").evaluate("fold => { fold.open = true; }")
+    page.fill(NUMBER, "4")
+    page.click("#search .primary")
+    expect(page.locator(".errorlist")).to_be_visible()
+    look(watched, "search-form-refused")
+    page.fill(NUMBER, "")
+    page.wait_for_load_state("networkidle")
+    page.click("[name=measure]")
+    expect(page.locator("#budget progress, #budget .badge").first).to_be_visible()
+    look(watched, "search-form-measuring")
+    # As if a worker had done it: the panel is asking every two seconds.
+    cost = {"tokens": 48_713, "model_calls": 380, "seconds": 42.0}
+    EstimateRun.objects.update(cost=cost, loaded_at=timezone.now())
+    expect(page.locator("#budget")).to_contain_text("240,000", timeout=6000)
+    look(watched, "search-form-measured")
+    watched.settle()
+    context.close()
+    assert EstimateRun.objects.get().is_pilot
+
+
+def test_the_fold_opens_what_it_hides_when_the_browser_brings_it_back(
+    watched: Watched, shop: Campaign
+) -> None:
+    watched.log_in(make_user("admin").username)
+    page = watched.page
+    watched.go(address_of(shop))
+    page.locator("#search details").evaluate("fold => { fold.open = true; }")
+    with page.expect_request(lambda request: "reference=self-consistency" in request.url):
+        page.select_option("[name=reference]", "self-consistency")
+    expect(page.locator("#budget .facts .number").first).to_have_text("52")
+    watched.go("/autolabels/")
+    page.go_back()
+    expect(page.locator("#search details")).to_have_attribute("open", "")
