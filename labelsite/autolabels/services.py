@@ -26,13 +26,15 @@ from labelsite.problems.models import Problem, Solution
 from labelsite.problems.queries import as_records, with_steps
 from ml.errors import MisstepError
 from ml.policies.address import EXPECTED, addresses_of, fault_of
+from ml.search.named_options import FRESH, GIVEN, as_text
+from ml.search.recipes import RECIPES, read_named
 from ml.whole_file import write_lines
 
 ESTIMATE_TASK = "labelsite.autolabels.tasks.run_estimates"
 SCORE_TASK = "labelsite.autolabels.tasks.run_scores"
 # Small enough that a lost worker costs minutes, large enough that loading a policy does not dominate.
 SHARD_SIZE = 500
-# What a form or a script may set of a method, by its name on the command line.
+# What a form or a script may set of a method, by its name on the command line; the method's other options by theirs.
 OPTIONS = (
     "candidates", "depth", "searches", "temperature", "threshold", "luck", "style", "continuation-style",
     "value-model", "reference", "voters",
@@ -44,25 +46,38 @@ DECIDED = ("--decided", "{in}/decided.jsonl")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to ask of a policy: the method, how many rollouts, and the method's other options."""
+    """What to ask of a policy: the method, how many rollouts, and the method's other options, public code's variants
+    among them. acts_on: given solutions or fresh problems.
+    """
 
     method: str = "math-shepherd"
     policy: str = "pocket"
     rollouts: int = 16
     seed: int = 0
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    acts_on: str = GIVEN
 
     def __post_init__(self) -> None:
         refuse_address(self.policy)
-        unknown = sorted(set(self.parameters) - set(OPTIONS))
-        if unknown:
-            raise MisstepError(f"parameters {', '.join(unknown)}, expected some of {', '.join(OPTIONS)}")
+        if self.method not in RECIPES:
+            raise MisstepError(f"method {self.method!r}, expected one of {', '.join(RECIPES)}")
+        otherwise = {"rollouts", *(name.replace("-", "_") for name in self.parameters if name in OPTIONS)}
+        try:
+            read_named(self.method, self.acts_on, self._named(), otherwise)
+        except MisstepError as refusal:
+            raise MisstepError(f"{refusal}; or some of {', '.join(OPTIONS)}") from None
 
     def arguments(self) -> list[str]:
         """The request as arguments of `python -m ml autolabel`."""
         named = {"method": self.method, "policy": self.policy, "rollouts": self.rollouts, "seed": self.seed}
-        given = {**named, **self.parameters}
-        return [part for name, value in given.items() for part in (f"--{name}", str(value))]
+        given = {**named, **{name: value for name, value in self.parameters.items() if name in OPTIONS}}
+        own = [part for name, value in given.items() for part in (f"--{name}", str(value))]
+        return [*own, *(part for setting in self._named() for part in ("--set", setting))]
+
+    def _named(self) -> list[str]:
+        """What `--set` is to say: the parameters that are options of the method by their own names."""
+        named = {name: value for name, value in self.parameters.items() if name not in OPTIONS}
+        return [f"{name}={as_text(value)}" for name, value in named.items()]
 
 
 def refuse_address(policy: str) -> None:
@@ -141,7 +156,7 @@ def start_search(
     shard_size: int = SHARD_SIZE,
 ) -> EstimateRun:
     """Search fresh problems; the run's trees are kept. Raises MisstepError when no problem has an answer."""
-    request = Request(method, policy, rollouts, seed, parameters or {})
+    request = Request(method, policy, rollouts, seed, parameters or {}, FRESH)
     gradable = problems.filter(answer__isnull=False).order_by("pk")
     ids = list(gradable.values_list("pk", flat=True))
     if not ids:
