@@ -36,7 +36,7 @@ from tests.benchmarks.support.variants import variant_of
 from tests.data import ROOT, real_data
 
 BY_ROLLOUTS = {"math-shepherd": 32, "omegaprm": 32, "omegaprm, two right": 32, "rest-mcts": 8, "rstar": 8}
-BLIND = ("math-shepherd:4", "math-shepherd:16", "omegaprm:16")
+BLIND = ("math-shepherd:4", "math-shepherd:16", "omegaprm, two right:16")
 VOTERS = 32
 
 
