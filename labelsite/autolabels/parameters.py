@@ -64,6 +64,11 @@ NAMES: Mapping[str, Words] = {
     "look_ahead_weight": gettext_lazy("Weight of look-ahead"),
     "stop_at_answer": gettext_lazy("Stops at a good answer"),
     "self_critic": gettext_lazy("What ends a solution"),
+    "fill": gettext_lazy("Pairs: up to four where the other side has one"),
+    "descend": gettext_lazy("Pairs: which steps they go down into"),
+    "final": gettext_lazy("Pairs: the last steps are compared as"),
+    "least_margin": gettext_lazy("Pairs: least difference of Q"),
+    "least_edit_distance": gettext_lazy("Pairs: least difference in letters"),
 }
 _STYLES: Mapping[Any, Words] = {
     "prose": gettext_lazy("prose"),
@@ -83,6 +88,11 @@ VALUES: Mapping[str, Mapping[Any, Words]] = {
         "ask": gettext_lazy("the policy, which is asked"),
     },
     "finished_candidates": {"all": gettext_lazy("all"), "first": gettext_lazy("the first")},
+    "descend": {"all": gettext_lazy("all"), "vis_count": gettext_lazy("the most visited")},
+    "final": {
+        "trajectories": gettext_lazy("whole trajectories"),
+        "siblings": gettext_lazy("siblings"),
+    },
 }
 # How `python -m ml autolabel` notes that solutions voted on the answer; their number follows.
 VOTE = "self-consistency of "

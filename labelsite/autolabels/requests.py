@@ -13,9 +13,10 @@ from labelsite.autolabels import value_models
 from ml.errors import MisstepError
 from ml.policies import rollout_style
 from ml.policies.address import EXPECTED, addresses_of, fault_of
-from ml.search.recipes import RECIPES
+from ml.search.named_options import GIVEN, as_text
+from ml.search.recipes import RECIPES, read_named
 
-# What a form or a script may set of a method, by its name on the command line.
+# What a form or a script may set of a method, by its name on the command line; its other options go by their own names.
 OPTIONS = (
     "candidates", "depth", "searches", "temperature", "threshold", "luck", "style", "continuation-style",
     "value-model", "reference", "voters",
@@ -29,19 +30,27 @@ GUIDES = ("use_preference_model", "use_value_model")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to ask of a policy. A value model is a registered checkpoint's sha256, or its folder on the worker."""
+    """What to ask of a policy: the method, how many rollouts, and the method's other options, public code's variants
+    among them. A value model is a registered checkpoint's sha256, or its folder on the worker. acts_on: given solutions
+    or fresh problems.
+    """
 
     method: str = "math-shepherd"
     policy: str = "pocket"
     rollouts: int = 16
     seed: int = 0
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    acts_on: str = GIVEN
 
     def __post_init__(self) -> None:
         refuse_address(self.policy)
-        unknown = sorted(set(self.parameters) - set(OPTIONS))
-        if unknown:
-            raise MisstepError(f"parameters {', '.join(unknown)}, expected some of {', '.join(OPTIONS)}")
+        if self.method not in RECIPES:
+            raise MisstepError(f"method {self.method!r}, expected one of {', '.join(RECIPES)}")
+        otherwise = {"rollouts", *(name.replace("-", "_") for name in self.parameters if name in OPTIONS)}
+        try:
+            read_named(self.method, self.acts_on, self._named(), otherwise)
+        except MisstepError as refusal:
+            raise MisstepError(f"{refusal}; or some of {', '.join(OPTIONS)}") from None
 
     @property
     def needs_answers(self) -> bool:
@@ -55,15 +64,21 @@ class Request:
 
     def as_arguments(self) -> dict[str, Any]:
         """The request as arguments of the functions that start a run."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "acts_on"}
 
     def arguments(self) -> list[str]:
         """The request as arguments of `python -m ml autolabel`."""
         named = {"method": self.method, "policy": self.policy, "rollouts": self.rollouts, "seed": self.seed}
-        given = {**named, **self.parameters}
+        given = {**named, **{name: value for name, value in self.parameters.items() if name in OPTIONS}}
         if "value-model" in given:
             given["value-model"] = value_models.place_of(given["value-model"])
-        return [part for name, value in given.items() for part in (f"--{name}", str(value))]
+        own = [part for name, value in given.items() for part in (f"--{name}", str(value))]
+        return [*own, *(part for setting in self._named() for part in ("--set", setting))]
+
+    def _named(self) -> list[str]:
+        """What `--set` is to say: the parameters that are options of the method by their own names."""
+        named = {name: value for name, value in self.parameters.items() if name not in OPTIONS}
+        return [f"{name}={as_text(value)}" for name, value in named.items()]
 
     def recorded(self) -> dict[str, Any]:
         """The parameters as the run keeps and shows them."""

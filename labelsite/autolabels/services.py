@@ -28,6 +28,7 @@ from labelsite.jobs.services import cancel, enqueue
 from labelsite.problems.models import Problem, Solution
 from labelsite.problems.queries import as_records, with_steps
 from ml.errors import MisstepError
+from ml.search.named_options import FRESH
 from ml.whole_file import write_lines
 
 ESTIMATE_TASK = "labelsite.autolabels.tasks.run_estimates"
@@ -91,7 +92,7 @@ def start_search(
     """Search fresh problems; the run's trees are kept, but for a pilot's. Raises MisstepError when no problem has an
     answer.
     """
-    request = Request(method, policy, rollouts, seed, parameters or {})
+    request = Request(method, policy, rollouts, seed, parameters or {}, FRESH)
     searched = workload.to_search(problems).order_by("pk")
     ids = problems_for_pilot(searched) if is_pilot else list(searched.values_list("pk", flat=True))
     if not ids:

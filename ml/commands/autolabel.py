@@ -20,6 +20,7 @@ from ml.commands.autolabel_refusals import (
     refuse_what_cannot_act,
 )
 from ml.commands.parts import part_settings
+from ml.commands.set_option import given_otherwise
 from ml.errors import MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
 from ml.execution.rstar_output import RStarOutput
@@ -32,8 +33,10 @@ from ml.search.decided import Decided, digest_of, disputed_line, read_decided
 from ml.search.grading import style_of
 from ml.search.item_lines import line_of, without_estimate
 from ml.search.meter import Meter
+from ml.search.named_options import FRESH, GIVEN, refuse_what_waits
+from ml.search.pairs import PairRules
 from ml.search.problems import read_problems
-from ml.search.recipes import RECIPES, Recipe
+from ml.search.recipes import RECIPES, Recipe, pair_rules, read_named
 from ml.search.requests import Search
 from ml.search.run_folder import RunFolder, was_served
 from ml.search.texts import warnings_of
@@ -68,13 +71,12 @@ class AutolabelRun:
     totals: Totals = field(default_factory=Totals)
     value_model: ValueModel | None = None
     decided: Decided = field(default_factory=dict)
+    pairs: PairRules = field(default_factory=PairRules)
 
     def execute(self) -> dict[str, Any]:
         """Read, search, write; returns the result line."""
         recipe = RECIPES[self.arguments.method]
-        guided = self._guidance()
-        options = recipe.with_options(vars(self.arguments) | {"style": self._rollout_style()} | guided)
-        refuse_what_cannot_act(self.arguments, options)
+        options = self._options(recipe)
         items = self._items()
         if self.arguments.decided is not None:
             self.decided = read_decided(Path(self.arguments.decided))
@@ -103,6 +105,22 @@ class AutolabelRun:
         folder.finish(run, {"estimate": "estimates.jsonl"} | trees | disputed | unanswered)
         return _result(run, self.arguments.out)
 
+    def _options(self, recipe: Recipe) -> Any:
+        """The method's options as they were given, each of which can act; and the rules of pairs."""
+        arguments = self.arguments
+        named = read_named(
+            arguments.method,
+            GIVEN if arguments.solutions else FRESH,
+            arguments.set or (),
+            given_otherwise(arguments),
+        )
+        told = vars(arguments) | {"style": self._rollout_style()} | self._guidance() | named
+        options = recipe.with_options(told)
+        refuse_what_cannot_act(arguments, options)
+        refuse_what_waits(named, options)
+        self.pairs = pair_rules(named)
+        return options
+
     def _search(
         self, recipe: Recipe, options: Any, policy: Policy, items: Sequence[Item], folder: RunFolder
     ) -> None:
@@ -118,7 +136,7 @@ class AutolabelRun:
         style, method = self.arguments.style, self.arguments.method
         for finished in walk.drive(searches, lambda index: without_estimate(items[index], style, method)):
             name = items[finished.key].id
-            line = line_of(finished.result, options, finished.levels) | meter.read()
+            line = line_of(finished.result, options, self.pairs, finished.levels) | meter.read()
             line["disputed"] = disputed_line(name, finished.disputed)
             line["decided"] = len(finished.decided)
             line["ungraded"] = finished.ungraded
@@ -194,7 +212,7 @@ class AutolabelRun:
             digest.update(repr(item).encode("utf-8", "replace"))
         return {
             "method": self.arguments.method,
-            "parameters": asdict(options),
+            "parameters": asdict(options) | (asdict(self.pairs) if self.arguments.problems else {}),
             "style": self.arguments.style if self.arguments.problems else None,
             "reference": self._reference(),
             "policy": policy,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ml.commands import policy_option
+from ml.commands import policy_option, set_option
 from ml.commands.parts import add_part
 from ml.commands.ranges import below_one, not_negative, positive, zero_or_more
 from ml.search.recipes import RECIPES
@@ -38,8 +38,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--rollouts",
         type=positive,
-        default=16,
-        help="rollouts from each prefix, or per tree (default: %(default)s)",
+        help="rollouts from each prefix, or per tree (default: math-shepherd and omegaprm 8, rstar 16, rest-mcts 100)",
     )
     arguments.add_argument(
         "--candidates", type=positive, help="next steps tried at a node (default: rstar 8, rest-mcts 3)"
@@ -50,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--searches",
         type=positive,
-        help="most binary searches on a fresh problem (default: omegaprm 20; its paper has 100)",
+        help="most binary searches on a fresh problem (default: omegaprm 100)",
     )
     arguments.add_argument(
         "--self-critic",
@@ -64,17 +63,17 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--threshold",
         type=below_one,
-        default=0.0,
         metavar="SHARE",
-        help="call a step the first mistake when its success rate is at most this (default: %(default)s)",
+        help="call a step the first mistake when its success rate is at most this (default: 0)",
     )
     arguments.add_argument(
         "--luck",
         type=below_one,
         metavar="SHARE",
         help="also call a step the first mistake when its success rate is at most this times the best before it"
-        " (default: 0.1)",
+        " (default: 0.1, omegaprm 0)",
     )
+    set_option.add_to(arguments)
     arguments.add_argument(
         "--style",
         choices=("prose", "code"),

@@ -1,55 +1,39 @@
-"""The numbers that a command's options take: what no run can have is refused with the arguments, before any set-up.
-
-No comparison with NaN holds, so that it is refused, too.
-"""
+"""The numbers that a command's options take: what no run can have is refused with the arguments, before any set-up."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from math import inf, nan
+
+from ml.bounds import ABOVE_ZERO, AMOUNT, BELOW_ONE, FINITE, WHOLE, Bounds
 
 
 def positive(text: str) -> int:
     """A whole number above 0."""
-    return _whole(text, 1, "a whole number above 0")
+    return int(_read(text, ABOVE_ZERO))
 
 
 def not_negative(text: str) -> int:
     """A whole number, 0 or more."""
-    return _whole(text, 0, "a whole number, 0 or more")
+    return int(_read(text, WHOLE))
 
 
 def zero_or_more(text: str) -> float:
     """A finite number, 0 or more."""
-    return _real(text, lambda value: 0 <= value < inf, "a number, 0 or more")
+    return _read(text, AMOUNT)
 
 
 def below_one(text: str) -> float:
     """A share, from 0 to below 1."""
-    return _real(text, lambda value: 0 <= value < 1, "a number from 0 to below 1")
+    return _read(text, BELOW_ONE)
 
 
 def finite(text: str) -> float:
     """Any number but an infinite one."""
-    return _real(text, lambda value: -inf < value < inf, "a number")
+    return _read(text, FINITE)
 
 
-def _whole(text: str, lowest: int, expected: str) -> int:
+def _read(text: str, bounds: Bounds) -> float:
     try:
-        value = int(text)
-    except ValueError:
-        value = lowest - 1
-    if value < lowest:
-        raise argparse.ArgumentTypeError(f"{text!r}, expected {expected}")
-    return value
-
-
-def _real(text: str, is_allowed: Callable[[float], bool], expected: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = nan
-    if not is_allowed(value):
-        raise argparse.ArgumentTypeError(f"{text!r}, expected {expected}")
-    return value
+        return bounds.read(text)
+    except ValueError as expected:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected {expected}") from None

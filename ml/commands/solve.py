@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.aggregation import AGGREGATIONS
-from ml.commands import policy_option
+from ml.commands import policy_option, set_option
 from ml.commands.parts import add_part, part_settings
 from ml.commands.ranges import not_negative, positive, zero_or_more
 from ml.commands.solve_refusals import refuse_what_cannot_act
@@ -25,6 +25,7 @@ from ml.policies.address import without_address
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem
+from ml.search.named_options import read_settings
 from ml.search.problems import read_problems
 from ml.search.requests import Aside, Search
 from ml.search.run_folder import RunFolder, was_served
@@ -33,6 +34,9 @@ from ml.search.solving import METHODS, Method, Solved, solve
 from ml.search.texts import warnings_of
 from ml.search.walk import ValueModel, Walk
 from ml.whole_file import refuse_unwritable, whole_file
+
+# What the result line says of how the answers were found.
+TOLD = ("method", "policy", "value_model", "trajectories", "parameters", "seed")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         "--rollouts",
         type=positive,
         metavar="N",
-        help="rollouts of each tree of mcts-star and rstar (default: 16)",
+        help="rollouts of each tree (default: mcts-star 100, rstar 16)",
     )
     add(
         "--candidates",
@@ -89,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
         type=zero_or_more,
         help="sampling temperature (default: 0.8; mcts-star, tree-of-thought 0.7)",
     )
+    set_option.add_to(arguments)
     add(
         "--style",
         choices=("prose", "code"),
@@ -119,6 +124,7 @@ class SolveRun:
     def execute(self) -> dict[str, Any]:
         """Search and write; returns the result line."""
         arguments, method = self.arguments, self.method
+        self._take_settings()
         refuse_what_cannot_act(arguments, method)
         options = method.sized(arguments.trajectories, vars(arguments))
         problems = self._problems()
@@ -135,11 +141,17 @@ class SolveRun:
             warnings.warn(told, stacklevel=1)
         return {
             "out": str(arguments.out),
-            **{name: settings[name] for name in ("method", "policy", "value_model", "trajectories", "seed")},
+            **{name: settings[name] for name in TOLD},
             "problems": len(problems),
             **totals.as_json(),
             **({"estimated_tokens": True} if getattr(policy, "estimates_tokens", False) else {}),
         }
+
+    def _take_settings(self) -> None:
+        """What `--set` says stands among the other arguments from here on."""
+        method, given = self.arguments.method, set_option.given_otherwise(self.arguments)
+        named = read_settings(self.arguments.set or (), self.method.named_options, method, given)
+        vars(self.arguments).update(named)
 
     @property
     def method(self) -> Method:

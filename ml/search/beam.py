@@ -14,6 +14,7 @@ from ml.aggregation import AGGREGATIONS
 from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem
 from ml.search.best_of_n import as_candidates, voted
+from ml.search.named_options import Aggregation, Amount, Count
 from ml.search.requests import NextSteps, Search, Value, gather
 from ml.search.voting import Candidate, Chosen, best_candidate
 from ml.seeds import seed_of
@@ -29,13 +30,13 @@ class Beam:
     score-weighted vote instead of the best solution. search-and-learn's defaults: 4, 4, 40 iterations, T 0.8.
     """
 
-    beams: int = 16
-    width: int = 4
-    depth: int = 16
+    beams: Count = 16
+    width: Count = 4
+    depth: Count = 16
     diverse: bool = False
     weighted: bool = False
-    aggregation: str = "last"
-    temperature: float = 0.8
+    aggregation: Aggregation = "last"
+    temperature: Amount = 0.8
 
     @property
     def kept(self) -> int:
@@ -49,11 +50,11 @@ class TreeOfThought:
     baseline: 2).
     """
 
-    candidates: int = 3
-    kept: int = 2
-    depth: int = 8
-    temperature: float = 0.7
-    aggregation: str = "last"
+    candidates: Count = 3
+    kept: Count = 2
+    depth: Count = 8
+    temperature: Amount = 0.7
+    aggregation: Aggregation = "last"
 
 
 @dataclass(frozen=True, slots=True)

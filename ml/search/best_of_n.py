@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ml.policies.protocol import Prefix
 from ml.records import Problem
+from ml.search.named_options import Aggregation, Amount, Count
 from ml.search.requests import Aside, Completions, Grade, Graded, Search, Value
 from ml.search.voting import Candidate, Chosen, best_candidate, vote
 
@@ -18,10 +20,10 @@ class BestOfN:
     """n: solutions. choice: "best" (highest score), "vote" (self-consistency: no reward model is asked) or
     "weighted" (votes weighted by score). aggregation: product, minimum, mean, last or maximum."""
 
-    n: int = 16
-    choice: str = "best"
-    aggregation: str = "last"
-    temperature: float = 0.8
+    n: Count = 16
+    choice: Literal["best", "vote", "weighted"] = "best"
+    aggregation: Aggregation = "last"
+    temperature: Amount = 0.8
 
 
 def search(problem: Problem, options: BestOfN, seed: int, style: str = "prose") -> Search[Chosen]:

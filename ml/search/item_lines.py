@@ -8,17 +8,19 @@ from typing import Any
 
 from ml.execution import lowest_level
 from ml.records import Problem, Solution, SolutionEstimate, StepEstimate
-from ml.search.pairs import preference_pairs
+from ml.search.pairs import PairRules, preference_pairs
 from ml.search.trajectory import best_trajectory
 from ml.search.tree import Tree
 
 
-def line_of(result: SolutionEstimate | Tree, options: Any, levels: Collection[str] = ()) -> dict[str, Any]:
+def line_of(
+    result: SolutionEstimate | Tree, options: Any, rules: PairRules, levels: Collection[str] = ()
+) -> dict[str, Any]:
     """The estimates of one item, and a fresh problem's tree and pairs. levels: of the sandbox, at which code ran."""
     level = lowest_level(levels)
     if isinstance(result, Tree):
         estimate = best_trajectory(result, options.threshold, options.luck) | {"sandbox_level": level}
-        pairs = [pair.as_json(result.problem) for pair in preference_pairs(result)]
+        pairs = [pair.as_json(result.problem) for pair in preference_pairs(result, rules)]
         return {"estimate": estimate, "tree": result.as_json(), "pairs": pairs}
     return {"estimate": asdict(result) | {"sandbox_level": level}}
 

@@ -12,6 +12,7 @@ from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.estimates import LUCK, Evidence, conclude, examine
 from ml.search.grading import code_of
+from ml.search.named_options import Amount, BelowOne, Count, Fresh, Given, Style
 from ml.search.requests import Completions, Grade, Graded, Search
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
 
@@ -26,13 +27,13 @@ class MathShepherd:
     candidates: how many solutions of a fresh problem are sampled (the paper: 15).
     """
 
-    rollouts: int = 16
-    candidates: int = 15
-    temperature: float = 0.8
-    threshold: float = 0.0
-    luck: float = LUCK
-    stop_at_first_mistake: bool = False
-    style: str | None = None
+    rollouts: Count = 8
+    candidates: Fresh[Count] = 15
+    temperature: Amount = 0.8
+    threshold: BelowOne = 0.0
+    luck: BelowOne = LUCK
+    stop_at_first_mistake: Given[bool] = False
+    style: Style = None
 
 
 def estimate(solution: Solution, options: MathShepherd, seed: int) -> Search[SolutionEstimate]:

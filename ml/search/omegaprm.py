@@ -15,17 +15,33 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from ml.policies.protocol import Continuation
 from ml.records import Problem
-from ml.search.estimates import LUCK
 from ml.search.grading import code_of
 from ml.search.math_shepherd import grade_completions
+from ml.search.named_options import (
+    GIVEN,
+    Amount,
+    BelowOne,
+    Count,
+    Fresh,
+    Given,
+    Inside,
+    Kind,
+    Length,
+    Share,
+    Style,
+    With,
+)
 from ml.search.probing import ASKED_AGAIN, next_probe, seed_of_try
 from ml.search.requests import Completions, Graded, Search
 from ml.search.selection import best, rollout_bonus, rollout_value
 from ml.search.tree import CORRECT, WRONG, Node, Tree
 from ml.seeds import generator_of
+
+Adaptive = Annotated[Kind, GIVEN, With("adaptive")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,33 +49,36 @@ class OmegaPrm:
     """rollouts: k. searches: binary searches on one problem at most. alpha, beta, scale, c_puct: as in the
     paper.
 
-    For given solutions, sampling stops early (`adaptive`): at the first right rollout, or when `confidence`
-    says that the success rate is below `hopeless`. `first_draw` rollouts come first, then as many again each
-    time. verify: give the step that was found the full k; a right rollout then sends the search on behind it.
+    For given solutions, sampling stops early (`adaptive`): once `needed_right` rollouts are right, or when
+    `confidence` says that the success rate is below `hopeless`. `first_draw` rollouts come first, then as many again
+    each time. needed_right: of a prefix without a mistake so many rollouts are right; the paper's MC > 0 is 1, and 2
+    is the more careful rule, by which one lucky rollout proves nothing. luck: see `estimates.mistakes`; 0, so that
+    the first mistake is the first step whose hard estimate is 0.
+    verify: give the step that was found the full k; a right rollout then sends the search on behind it.
     search_correct: also search solutions whose answer is right (by default a right answer proves its
     prefixes). most_steps, most_repeats: a rollout that is longer, or says one step more often, has lost its way: it
     counts as evidence of where it began, but none of its steps becomes a state.
     """
 
-    rollouts: int = 16
-    searches: int = 20
-    alpha: float = 0.5
-    beta: float = 0.9
-    scale: float = 500.0
-    c_puct: float = 0.125
-    temperature: float = 0.8
-    adaptive: bool = True
-    hopeless: float = 0.25
-    confidence: float = 0.95
-    first_draw: int = 2
-    needed_right: int = 2
-    verify: bool = False
-    search_correct: bool = False
-    most_steps: int = 64
-    most_repeats: int = 3
-    threshold: float = 0.0
-    luck: float = LUCK
-    style: str | None = None
+    rollouts: Count = 8
+    searches: Fresh[Count] = 100
+    alpha: Fresh[Share] = 0.5
+    beta: Fresh[Share] = 0.9
+    scale: Fresh[Length] = 500.0
+    c_puct: Fresh[Amount] = 0.125
+    temperature: Amount = 0.8
+    adaptive: Given[bool] = True
+    hopeless: Adaptive[Share] = 0.25
+    confidence: Adaptive[Inside] = 0.95
+    first_draw: Adaptive[Count] = 2
+    needed_right: Given[Count] = 1
+    verify: Given[bool] = False
+    search_correct: Given[bool] = False
+    most_steps: Fresh[Count] = 64
+    most_repeats: Fresh[Count] = 3
+    threshold: BelowOne = 0.0
+    luck: BelowOne = 0.0
+    style: Style = None
 
 
 Rollout = tuple[Continuation, Graded]

@@ -79,7 +79,13 @@ def _is_mistaken(
         return None
     evidence.judged = None
     needed = min(options.needed_right, options.rollouts) * asked / options.rollouts
-    evidence.judged = evidence.correct < needed or bool(evidence.is_mistaken(options.threshold))
+    # No step before one that is taken for right is probed later: the best share before it stays what it is here.
+    best = max((step.share for step in given.evidence[:position]), default=0.0)
+    evidence.judged = (
+        evidence.correct < needed
+        or bool(evidence.is_mistaken(options.threshold))
+        or evidence.share <= options.luck * best
+    )
     return evidence.judged
 
 
@@ -96,7 +102,8 @@ def _hopeless(before: Sequence[Evidence], options: OmegaPrm) -> float:
 def _is_settled(evidence: Evidence, hopeless: float, options: OmegaPrm) -> bool:
     """Whether more rollouts would hardly change what the step is taken for."""
     if evidence.correct >= options.needed_right:
-        return options.threshold == 0.0
+        # Were all that are missing wrong, no rule about shares would call the step mistaken.
+        return options.threshold == 0.0 and evidence.correct > options.luck * options.rollouts
     highest = upper_bound(evidence.correct, evidence.visits, options.confidence) if evidence.visits else 1.0
     return highest < hopeless
 

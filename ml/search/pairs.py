@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ml.records import Problem
+from ml.search.named_options import Amount, Fresh, Whole
 from ml.search.trajectory import mean_q
 from ml.search.tree import CORRECT, WRONG, Node, Tree
 
@@ -63,11 +64,11 @@ class PairRules:
     (6; the code: 0.5 and 20).
     """
 
-    fill: bool = False
-    descend: str = "all"
-    final: str = "trajectories"
-    least_margin: float = 0.0
-    least_edit_distance: int = 0
+    fill: Fresh[bool] = False
+    descend: Fresh[Literal["all", "vis_count"]] = "all"
+    final: Fresh[Literal["trajectories", "siblings"]] = "trajectories"
+    least_margin: Fresh[Amount] = 0.0
+    least_edit_distance: Fresh[Whole] = 0
 
 
 def preference_pairs(tree: Tree, rules: PairRules | None = None) -> list[PreferencePair]:

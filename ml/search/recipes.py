@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search import math_shepherd, omegaprm, omegaprm_given, rest_mcts, rstar
+from ml.search.named_options import FRESH, NamedOption, options_of, read_settings, settable
+from ml.search.pairs import PairRules
 from ml.search.requests import Search
 from ml.search.tree import Tree
 
@@ -27,6 +29,11 @@ class Recipe:
             **{key: value for key, value in chosen.items() if key in names and value is not None}
         )
 
+    def named_options(self, acts_on: str) -> dict[str, NamedOption]:
+        """What may be set by name where the method reads this kind of input; a fresh problem's tree has pairs, too."""
+        known = options_of(self.options) | (options_of(PairRules) if acts_on == FRESH else {})
+        return settable(known, acts_on)
+
 
 RECIPES: dict[str, Recipe] = {
     "math-shepherd": Recipe(math_shepherd.MathShepherd, math_shepherd.estimate, math_shepherd.search),
@@ -34,3 +41,17 @@ RECIPES: dict[str, Recipe] = {
     "omegaprm": Recipe(omegaprm.OmegaPrm, omegaprm_given.estimate, omegaprm.search),
     "rest-mcts": Recipe(rest_mcts.RestMcts, rest_mcts.estimate, rest_mcts.search),
 }
+
+
+def read_named(
+    method: str, acts_on: str, settings: Sequence[str], otherwise: Collection[str] = ()
+) -> dict[str, Any]:
+    """What `NAME=VALUE` texts set of a method and of its pairs, checked; see `read_settings`."""
+    known = RECIPES[method].named_options(acts_on)
+    return read_settings(settings, known, f"{method} with {acts_on}", otherwise)
+
+
+def pair_rules(chosen: Mapping[str, Any]) -> PairRules:
+    """The rules of pairs, with those that were chosen."""
+    names = {field.name for field in fields(PairRules)}
+    return PairRules(**{name: value for name, value in chosen.items() if name in names})

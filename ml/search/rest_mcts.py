@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Annotated, Literal
 
 from ml.policies.protocol import Continuation
 from ml.quality_value import next_value
@@ -19,11 +20,26 @@ from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.estimates import LUCK, Evidence, conclude, examine, search_from_each
 from ml.search.expansion import expand
 from ml.search.math_shepherd import roll_out
+from ml.search.named_options import (
+    Amount,
+    BelowOne,
+    By,
+    ByModel,
+    Count,
+    Kind,
+    Number,
+    Share,
+    Style,
+    Whole,
+    With,
+)
 from ml.search.requests import NextSteps, Search, Value
 from ml.search.selection import best, mcts_star
 from ml.search.self_critic import ASK, PHRASE, ends_here
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
 from ml.seeds import generator_of
+
+Guided = Annotated[Kind, With("use_value_model")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +58,23 @@ class RestMcts:
     answer. "ask": the policy, asked before a node is expanded.
     """
 
-    rollouts: int = 16
-    candidates: int = 3
-    depth: int = 16
-    c: float = 0.4
-    unvisited_bonus: float = 0.8
-    end_gate: float = 0.9
-    temperature: float = 0.7
-    use_value_model: bool = False
-    value_rollouts: int = 4
-    look_ahead: int = 2
-    look_ahead_candidates: int = 1
-    look_ahead_weight: float = 0.5
+    rollouts: Count = 100
+    candidates: Count = 3
+    depth: Count = 16
+    c: Amount = 0.4
+    unvisited_bonus: Amount = 0.8
+    end_gate: Annotated[Number, With("stop_at_answer")] = 0.9
+    temperature: Amount = 0.7
+    use_value_model: ByModel[bool] = False
+    value_rollouts: Annotated[Count, With("use_value_model", False)] = 4
+    look_ahead: Guided[Whole] = 2
+    look_ahead_candidates: Guided[Count] = 1
+    look_ahead_weight: Guided[Share] = 0.5
+    self_critic: Annotated[Literal["phrase", "ask"], By("--self-critic")] = PHRASE
     stop_at_answer: bool = False
-    self_critic: str = PHRASE
-    threshold: float = 0.0
-    luck: float = LUCK
-    style: str | None = None
+    threshold: BelowOne = 0.0
+    luck: BelowOne = LUCK
+    style: Style = None
 
 
 def search(

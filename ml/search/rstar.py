@@ -11,10 +11,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from functools import partial
+from typing import Annotated, Literal
 
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.estimates import LUCK, Evidence, conclude, examine, search_from_each
 from ml.search.expansion import expand
+from ml.search.named_options import Amount, BelowOne, ByModel, Count, Style, With
 from ml.search.requests import Search, Value
 from ml.search.selection import best, uct
 from ml.search.tree import CORRECT, INVALID, Node, Tree
@@ -35,20 +37,20 @@ class RStar:
     above it.
     """
 
-    rollouts: int = 16
-    candidates: int = 8
-    depth: int = 16
-    c: float = 2.0
-    temperature: float = 0.8
-    unvisited: str = "infinite"
+    rollouts: Count = 16
+    candidates: Count = 8
+    depth: Count = 16
+    c: Amount = 2.0
+    temperature: Amount = 0.8
+    unvisited: Literal["infinite", "zero"] = "infinite"
     grade_all_terminals: bool = False
-    finished_candidates: str = "all"
-    errors_threshold: int | None = None
-    use_preference_model: bool = False
-    ends_by_model: bool = False
-    threshold: float = 0.0
-    luck: float = LUCK
-    style: str | None = None
+    finished_candidates: Literal["all", "first"] = "all"
+    errors_threshold: Count | None = None
+    use_preference_model: ByModel[bool] = False
+    ends_by_model: Annotated[bool, With("use_preference_model")] = False
+    threshold: BelowOne = 0.0
+    luck: BelowOne = LUCK
+    style: Style = None
 
 
 def search(

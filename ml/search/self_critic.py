@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Final
 
 from ml.policies.prompt import CRITIC
 from ml.policies.protocol import Continuation, Prefix
 from ml.search.requests import Grade, Graded, NextSteps, Search
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
 
-PHRASE, ASK = "phrase", "ask"
+PHRASE: Final = "phrase"
+ASK: Final = "ask"
 
 _SOLVED = re.compile(r"\bsolved\b", re.IGNORECASE)
 _NOT_SOLVED = re.compile(r"\b(?:unsolved|not)\b|n['\u2019]t\b", re.IGNORECASE)

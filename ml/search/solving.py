@@ -16,6 +16,7 @@ from ml.records import Problem
 from ml.search import beam, best_of_n, rest_mcts, rstar
 from ml.search.cost import Cost
 from ml.search.metered import metered
+from ml.search.named_options import NamedOption, options_of
 from ml.search.requests import Search
 from ml.search.trajectories import mcts_star_trajectories, rstar_trajectories
 from ml.search.voting import Chosen
@@ -37,6 +38,12 @@ class Method:
     resize: Callable[[Any, int], Any]
     needs_values: bool = True
     is_signed: bool = False
+
+    @property
+    def named_options(self) -> dict[str, NamedOption]:
+        """What a caller may set, by name."""
+        known = options_of(self.options)
+        return {name: option for name, option in known.items() if name in self.takes}
 
     def sized(self, trajectories: int, chosen: Mapping[str, Any] = NOTHING_CHOSEN) -> Any:
         """The options for so many trajectories, with those that were `chosen`; None stands for the default."""
@@ -95,9 +102,13 @@ def _one_by_one(options: Any, trajectories: int) -> Any:
 
 
 _SAMPLES = frozenset({"temperature", "aggregation"})
-_BEAMS = frozenset({"width", "depth", "temperature", "aggregation"})
-_THOUGHTS = frozenset({"depth", "temperature", "aggregation"})
-_TREES = frozenset({"rollouts", "candidates", "depth", "temperature"})
+_BEAMS = frozenset({"width", "depth", "temperature", "aggregation", "weighted"})
+_THOUGHTS = frozenset({"kept", "depth", "temperature", "aggregation"})
+_TREES = frozenset({"rollouts", "candidates", "depth", "temperature", "c"})
+_MCTS_STAR = _TREES | {
+    "unvisited_bonus", "end_gate", "look_ahead", "look_ahead_candidates", "look_ahead_weight"
+}  # fmt: skip
+_RSTAR = _TREES | {"unvisited", "grade_all_terminals", "finished_candidates", "errors_threshold"}
 
 METHODS: Mapping[str, Method] = {
     "self-consistency": Method(
@@ -115,13 +126,13 @@ METHODS: Mapping[str, Method] = {
     "mcts-star": Method(
         mcts_star_trajectories,
         rest_mcts.RestMcts(use_value_model=True, stop_at_answer=True),
-        _TREES,
+        _MCTS_STAR,
         _one_by_one,
     ),
     "rstar": Method(
         rstar_trajectories,
         rstar.RStar(use_preference_model=True, ends_by_model=True),
-        _TREES,
+        _RSTAR,
         _one_by_one,
         is_signed=True,
     ),

@@ -10,6 +10,7 @@ from labelsite.autolabels.parameters import METHOD_NAMES, NAMES, in_words
 from labelsite.autolabels.requests import OPTIONS
 from labelsite.autolabels.services import start_search
 from labelsite.problems.models import Problem
+from ml.search.pairs import PairRules
 from ml.search.recipes import RECIPES
 from tests.autolabels.test_pages import log_in
 from tests.factories import make_estimate_run, make_problem
@@ -21,6 +22,7 @@ def test_every_setting_and_every_method_has_words_and_every_setting_korean_ones(
     names = {name.replace("-", "_") for name in OPTIONS}
     for recipe in RECIPES.values():
         names |= {field.name for field in fields(recipe.options)}
+    names |= {field.name for field in fields(PairRules)}
     assert not names - set(NAMES)
     assert not set(RECIPES) - set(METHOD_NAMES)
     with translation.override("ko"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from labelsite.autolabels.loading import load_shard
@@ -62,6 +64,21 @@ def test_a_shard_with_too_few_results_is_refused(tmp_path):
     with pytest.raises(MisstepError, match="results of 1 items, expected 2"):
         load_shard(first, folder)
     assert not SolutionEstimate.objects.filter(run=run).exists()
+
+
+@pytest.mark.django_db
+def test_a_variant_that_is_asked_for_reaches_the_command_and_one_that_is_not_there_is_refused():
+    problem = make_problem("((1 + 2) * (3 - 1)) =", answer="6")
+    chosen = Problem.objects.filter(pk=problem.pk)
+    parameters = {"style": "code", "unvisited": "zero", "fill": True, "errors_threshold": None}
+    run = start_search(chosen, rollouts=3, parameters=parameters)
+    asked = run.job.spec["arguments"]
+    named = [value for name, value in pairwise(asked) if name == "--set"]
+    assert named == ["unvisited=zero", "fill=true", "errors_threshold=none"]
+    assert "--style" in asked and run.parameters == {"rollouts": 3, **parameters}
+    for wrong in ({"unvisited": "never"}, {"unvisted": "zero"}, {"needed_right": 2}):
+        with pytest.raises(MisstepError, match=r"rstar with fresh problems takes .*; or some of candidates"):
+            start_search(chosen, parameters=wrong)
 
 
 @pytest.mark.django_db(transaction=True)

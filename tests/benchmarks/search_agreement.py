@@ -32,10 +32,11 @@ from ml.search.recipes import RECIPES
 from ml.search.walk import Walk
 from tests.benchmarks.support.guide import guide
 from tests.benchmarks.support.rows import Table
+from tests.benchmarks.support.variants import variant_of
 from tests.data import ROOT, real_data
 
-BY_ROLLOUTS = {"math-shepherd": 32, "omegaprm": 32, "rest-mcts": 8, "rstar": 8}
-BLIND = ("math-shepherd:4", "math-shepherd:16", "omegaprm:16")
+BY_ROLLOUTS = {"math-shepherd": 32, "omegaprm": 32, "omegaprm, two right": 32, "rest-mcts": 8, "rstar": 8}
+BLIND = ("math-shepherd:4", "math-shepherd:16", "omegaprm, two right:16")
 VOTERS = 32
 
 
@@ -45,8 +46,9 @@ def label(
     """Every trace's estimate by id, and what they cost. blind: against the policy's majority, not the
     reference.
     """
-    recipe, sandbox = RECIPES[method], Sandbox()
-    options = recipe.with_options({"rollouts": rollouts, "style": rollout_style("pocket")})
+    name, variant = variant_of(method)
+    recipe, sandbox = RECIPES[name], Sandbox()
+    options = recipe.with_options({"rollouts": rollouts, "style": rollout_style("pocket"), **variant})
     walk = Walk(policy, sandbox)
     started = time.monotonic()
     searches = (

@@ -27,10 +27,11 @@ from ml.search.recipes import RECIPES
 from ml.search.walk import Walk
 from tests.benchmarks.support.rows import Table
 from tests.benchmarks.support.svg import Line, line_plot
+from tests.benchmarks.support.variants import variant_of
 from tests.data import ROOT
 
 ROLLOUTS = (1, 2, 4, 8, 16)
-METHODS = ("math-shepherd", "omegaprm", "rest-mcts", "rstar")
+METHODS = ("math-shepherd", "omegaprm", "omegaprm, two right", "rest-mcts", "rstar")
 JUDGES = 64
 Labelled = Sequence[tuple[Solution, int | None]]
 Found = Mapping[str, SolutionEstimate]
@@ -56,8 +57,9 @@ def solutions_with_truth(count: int, seed: int = 9) -> list[tuple[Solution, int 
 
 def label(policy: Policy, labelled: Labelled, method: str, rollouts: int, seed: int) -> tuple[Found, int]:
     """Every solution's estimate, and the tokens that they took."""
-    recipe, sandbox = RECIPES[method], Sandbox()
-    options = recipe.with_options({"rollouts": rollouts, "style": "code"})
+    name, variant = variant_of(method)
+    recipe, sandbox = RECIPES[name], Sandbox()
+    options = recipe.with_options({"rollouts": rollouts, "style": "code", **variant})
     walk = Walk(policy, sandbox)
     searches = ((solution.id, recipe.estimate(solution, options, seed)) for solution, _ in labelled)
     found = {done.key: done.result for done in walk.drive(searches)}

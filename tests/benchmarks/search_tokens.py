@@ -22,8 +22,8 @@ from ml.search.walk import Walk
 METHODS = {
     "math-shepherd": ("math-shepherd", {}),
     "math-shepherd, stopping": ("math-shepherd", {"stop_at_first_mistake": True}),
-    "omegaprm": ("omegaprm", {"adaptive": False}),
-    "omegaprm, adaptive": ("omegaprm", {}),
+    "omegaprm": ("omegaprm", {"adaptive": False, "needed_right": 2}),
+    "omegaprm, adaptive": ("omegaprm", {"needed_right": 2}),
 }
 
 

@@ -63,9 +63,13 @@ def distinct(out: Path, solutions: Path) -> Path:
 
 
 def estimated(out: Path, solutions: Path, *options: object) -> Path:
-    """OmegaPRM's estimates of given solutions: it looks for the first mistake only, which is all we train on."""
+    """OmegaPRM's estimates of given solutions: it looks for the first mistake only, which is all we train on.
+
+    Two of a step's rollouts must be right, as in all published figures.
+    """
     if not (out / "estimates.jsonl").exists():
         given = ("--format", "misstep", "--method", "omegaprm", "--policy", "pocket", "--seed", 0)
+        given = (*given, "--set", "needed_right=2")
         ml("autolabel", "--solutions", solutions, *given, *options, "--out", out)
     return out / "estimates.jsonl"
 

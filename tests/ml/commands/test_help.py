@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from ml.__main__ import STATUSES, VERBS, usage
-from ml.commands import autolabel, train
+from ml.commands import autolabel, solve, train
 from ml.search.recipes import RECIPES
+from ml.search.solving import METHODS
 from tests.data import ROOT
 
 
@@ -69,12 +70,25 @@ def test_defaults_that_a_method_has_are_the_ones_that_help_tells():
     with_depth = {name: made[name].depth for name in made if hasattr(made[name], "depth")}
     assert set(with_depth.items()) == {("rstar", 16), ("rest-mcts", 16)}
     assert "rstar and rest-mcts; default: 16" in help_of(autolabel, "--depth")
-    assert f"omegaprm {made['omegaprm'].searches};" in help_of(autolabel, "--searches")
+    assert f"(default: omegaprm {made['omegaprm'].searches})" in help_of(autolabel, "--searches")
     temperatures = {name: options.temperature for name, options in made.items()}
     assert temperatures == {**dict.fromkeys(made, 0.8), "rest-mcts": 0.7}
     assert "default: 0.8, rest-mcts 0.7" in help_of(autolabel, "--temperature")
-    assert {options.luck for options in made.values() if hasattr(options, "luck")} == {0.1}
-    assert "(default: 0.1)" in help_of(autolabel, "--luck")
+    assert {name: options.luck for name, options in made.items()} == {
+        **dict.fromkeys(made, 0.1),
+        "omegaprm": 0.0,
+    }
+    assert "(default: 0.1, omegaprm 0)" in help_of(autolabel, "--luck")
+    assert {options.threshold for options in made.values()} == {0.0}
+    assert "(default: 0)" in help_of(autolabel, "--threshold")
+    rollouts = {name: options.rollouts for name, options in made.items()}
+    assert rollouts == {"math-shepherd": 8, "omegaprm": 8, "rstar": 16, "rest-mcts": 100}
+    assert "math-shepherd and omegaprm 8, rstar 16, rest-mcts 100" in help_of(autolabel, "--rollouts")
+    assert {name: METHODS[name].options.rollouts for name in ("mcts-star", "rstar")} == {
+        "mcts-star": 100,
+        "rstar": 16,
+    }
+    assert "mcts-star 100, rstar 16" in help_of(solve, "--rollouts")
 
 
 def test_a_second_opinion_s_defaults_are_the_ones_that_help_tells():

@@ -165,3 +165,31 @@ def test_a_file_without_problems_is_refused(tmp_path: Path, capsys: Any) -> None
     given = ["--problems", str(tmp_path / "none.jsonl"), "--method", "self-consistency"]
     assert main(["solve", *given, "--out", str(tmp_path / "out.jsonl")]) == 1
     assert "no problems, expected at least one" in capsys.readouterr().err
+
+
+def test_a_variant_is_set_by_its_name_and_told_with_the_result(
+    checkpoint: Path, tmp_path: Path, capsys: Any
+) -> None:
+    given = [*given_for("rstar", checkpoint), "--set", "unvisited=zero", "--set", "c=1"]
+    _, result = solved(tmp_path / "code.jsonl", capsys, *given)
+    assert (result["parameters"]["unvisited"], result["parameters"]["c"]) == ("zero", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            ("--method", "rstar", "--set", "threshold=0.5"),
+            "rstar takes rollouts (a whole number above 0; default 16)",
+        ),
+        (("--method", "beam", "--set", "weighted=maybe"), "expected true or false: beam takes"),
+        (("--method", "dvts", "--width", "2", "--set", "width=2"), "width is set twice, expected one value"),
+        (("--method", "beam", "--value-model", "x", "--set", "width=3"), "expected a multiple of the width"),
+    ],
+)
+def test_a_setting_that_the_method_does_not_have_is_refused(
+    given: tuple[str, ...], told: str, tmp_path: Path, capsys: Any
+) -> None:
+    assert main(["solve", "--problems", "pocket:1", *given, "--out", str(tmp_path / "out.jsonl")]) == 1
+    assert told in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -82,7 +82,7 @@ def test_more_searches_grow_a_larger_tree(files):
     label(files, *arguments, "--searches", "1", out="one")
     label(files, *arguments, out="own")
     runs = [json.loads((files / out / "run.json").read_text()) for out in ("one", "own")]
-    assert [run["parameters"]["searches"] for run in runs] == [1, 20]
+    assert [run["parameters"]["searches"] for run in runs] == [1, 100]
     nodes = [sum(len(tree["nodes"]) for tree in lines(files / out / "trees.jsonl")) for out in ("one", "own")]
     assert nodes[0] < nodes[1]
 

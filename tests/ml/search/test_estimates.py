@@ -68,14 +68,14 @@ def test_rstar_rewards_lie_between_minus_one_and_one():
 def test_stopping_at_the_first_mistake_leaves_the_rest_without_estimates():
     found = estimate("math-shepherd", WRONG_AT_ONE, ChainPolicy(0.2), stop_at_first_mistake=True)
     assert found.first_mistake == 1
-    assert [step.visits for step in found.steps] == [16, 16, 0, 0]
+    assert [step.visits for step in found.steps] == [8, 8, 0, 0]
 
 
 def test_a_step_that_does_not_run_has_no_right_rollouts():
     solution = solution_of(PROBLEM, code("x = 3", "x = x + y", "print(x)"))
     found = estimate("math-shepherd", solution, ChainPolicy(0.0))
     assert found.first_mistake == 1
-    assert [(step.visits, step.correct) for step in found.steps] == [(16, 16), (16, 0), (16, 0)]
+    assert [(step.visits, step.correct) for step in found.steps] == [(8, 8), (8, 0), (8, 0)]
 
 
 @pytest.mark.parametrize("method", RECIPES)
@@ -154,7 +154,7 @@ def test_fresh_problems_are_searched_too(module):
     options = {math_shepherd: math_shepherd.MathShepherd, omegaprm: omegaprm.OmegaPrm}[module]()
     tree = run(module.search(PROBLEM, options, 0), ChainPolicy(0.3))
     assert {end.terminal for end in tree.terminals()} == {"correct", "wrong"}
-    assert tree.root.visits == 16
+    assert tree.root.visits == 8
 
 
 @pytest.mark.parametrize("module", [rstar, rest_mcts])

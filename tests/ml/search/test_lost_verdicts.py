@@ -88,7 +88,7 @@ def test_a_step_is_mistaken_where_too_few_of_the_graded_rollouts_are_right_howev
     kept, wrong, first, adaptive
 ):
     recipe = RECIPES["omegaprm"]
-    options = recipe.with_options({"rollouts": 16, "adaptive": adaptive})
+    options = recipe.with_options({"rollouts": 16, "adaptive": adaptive, "needed_right": 2})
     given = solution_of(PROBLEM, [START])
     found = run(recipe.estimate(given, options, 0), Numbered(wrong), LosesAllBut(kept))
     assert (found.first_mistake, found.steps[0].visits) == (first, kept)

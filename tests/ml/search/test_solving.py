@@ -35,5 +35,5 @@ def test_a_tree_is_as_large_whatever_their_number(name: str) -> None:
 def test_an_option_that_a_method_does_not_take_or_nobody_set_stays_as_it_is() -> None:
     beam = METHODS["beam"].sized(8, {"temperature": None, "aggregation": "product", "rollouts": 3})
     assert (beam.temperature, beam.aggregation) == (0.8, "product")
-    thought = METHODS["tree-of-thought"].sized(8, {"candidates": 9, "kept": 5})
+    thought = METHODS["tree-of-thought"].sized(8, {"candidates": 9, "width": 5})
     assert (thought.candidates, thought.kept) == (4, 2)
