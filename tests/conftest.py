@@ -66,8 +66,13 @@ def django_db_modify_db_settings(var_folder: Path) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Most tests have a VAR of their own, to which the one of the migration must not be compared."""
-    from labelsite.jobs.models import SiteIdentity
+    from django.test import TransactionTestCase
 
+    from labelsite.jobs.models import SiteIdentity
+    from tests.emptying import empty_tables
+
+    if os.environ.get("MISSTEP_TEST_EMBEDDED"):
+        TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[attr-defined, method-assign]
     with django_db_blocker.unblock():
         SiteIdentity.objects.all().delete()
 
