@@ -2,10 +2,14 @@
 
 PYTHON ?= python3
 VENV := .venv
-JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+# Of the tests some compute and some wait, so one more than there are cores.
+JOBS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 RUN := $(VENV)/bin/python
 BENCH := $(filter-out __init__ %_worker,$(basename $(notdir $(wildcard tests/benchmarks/*.py))))
 PIP := $(RUN) -m pip --disable-pip-version-check install --constraint constraints.txt
+
+# Hundreds of programs start under these commands; where this is set, each of them would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test lint install bench attack clean
 .DEFAULT_GOAL := help

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -30,6 +31,13 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests begin first; the others keep their order."""
     items.sort(key=lambda item: not item.path.as_posix().endswith(LONGEST))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays until the end: no search for garbage need walk through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,8 +74,13 @@ def django_db_modify_db_settings(var_folder: Path) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Most tests have a VAR of their own, to which the one of the migration must not be compared."""
-    from labelsite.jobs.models import SiteIdentity
+    from django.test import TransactionTestCase
 
+    from labelsite.jobs.models import SiteIdentity
+    from tests.emptying import empty_tables
+
+    if os.environ.get("MISSTEP_TEST_EMBEDDED"):
+        TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[attr-defined, method-assign]
     with django_db_blocker.unblock():
         SiteIdentity.objects.all().delete()
 

@@ -117,7 +117,7 @@ def test_three_people_walk_the_whole_loop(chromium_browser: Browser, site: Site,
     admin.page.click("button:has-text('Freeze')")
     expect(admin.page.locator("main")).to_contain_text("Pocket, mixed")
     admin.go("/training/start/")
-    admin.page.fill("input[name=steps]", "20")
+    admin.page.fill("input[name=steps]", "5")
     admin.page.click("button:has-text('Start')")
     job_is_done(admin.page)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from labelsite.embedded.management.commands import doctor
 from labelsite.jobs import services, shared_folder
 from labelsite.jobs.models import JobState, SiteIdentity
 from labelsite.jobs.shared_folder import identity_file, in_var, refusal, settle_identity
@@ -132,16 +132,14 @@ def test_a_path_in_var_follows_var_to_the_host_that_runs_the_job(settings, site,
     assert fresh(job).result == {"read": "frozen"}
 
 
-def test_the_doctor_names_the_folder_that_is_not_the_site_s(settings, tmp_path, capsys):
-    def found() -> dict[str, str]:
-        with pytest.raises(SystemExit):
-            call_command("doctor", "--json")
-        findings = json.loads(capsys.readouterr().out)["findings"]
-        return next(finding for finding in findings if finding["name"] == "VAR")
-
-    assert found()["state"] == "good"
+def test_the_doctor_names_the_folder_that_is_not_the_site_s(settings, tmp_path):
+    (found,) = doctor.shared_folder()
+    assert (found.name, found.state) == ("VAR", doctor.GOOD)
     settings.VAR = tmp_path
-    assert found()["state"] == "bad" and "is not this site's" in found()["found"]
+    (found,) = doctor.shared_folder()
+    assert (found.name, found.state) == ("VAR", doctor.BAD) and "is not this site's" in found.found
+    # tests/embedded/test_doctor.py has the doctor's whole round.
+    assert doctor.shared_folder in doctor.LOOKS
 
 
 @pytest.mark.django_db(transaction=True)

@@ -22,6 +22,7 @@ from ml.errors import MisstepError
 from ml.prm.score import WINDOW
 from tests.ml.prm.commands import processbench_file, trained
 from tests.ml.prm.toys import sums
+from tests.ml.prm.warm_process import WarmProcess
 
 
 @pytest.fixture
@@ -40,15 +41,18 @@ def whole(given: list[str], out: Path, *options: str) -> str:
 
 def killed(given: list[str], out: Path, by: signal.Signals, *options: str) -> int:
     """Kill a scoring once it has kept more than a window of solutions; returns how many it has kept."""
-    command = [sys.executable, "-m", "ml", "score", *given, *options, "--out", str(out)]
     kept = out.with_name(f"{out.name}.partial") / "progress.jsonl.partial"
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+    process = WarmProcess("ml", "score", *given, *options, "--out", str(out))
+    try:
         deadline = time.monotonic() + 60
         while not kept.exists() or kept.read_bytes().count(b"\n") <= WINDOW:
-            assert process.poll() is None and time.monotonic() < deadline
+            assert process.returncode is None and time.monotonic() < deadline
             time.sleep(0.005)
         process.send_signal(by)
-        assert process.wait() == -by
+        process.communicate(timeout=60)
+        assert process.returncode == -by
+    finally:
+        process.kill()
     assert not out.exists()
     return kept.read_bytes().count(b"\n")
 

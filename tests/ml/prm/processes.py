@@ -9,25 +9,30 @@ import sys
 
 from tests.data import ROOT
 from tests.ml.prm.commands import QUICK
+from tests.ml.prm.warm_process import WarmProcess
 
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
-def started(snapshot, out, *arguments, under=(), **environment):
-    """A process that trains; `under` stands before `-m ml`."""
-    given = ["train", "--snapshot", str(snapshot), "--out", str(out), *QUICK, *arguments]
-    return python(*under, "-m", "ml", *given, **environment)
+def started(snapshot, out, *arguments, **environment):
+    """A process that trains."""
+    return WarmProcess("ml", *_training(snapshot, out, *arguments), **environment)
 
 
-def python(*arguments, **environment):
+def started_by_torchrun(snapshot, out, *arguments):
+    """Two processes that train, which take seconds to begin: they are as they are started outside of tests."""
     return subprocess.Popen(
-        [sys.executable, *arguments],
+        [sys.executable, *TORCHRUN, "-m", "ml", *_training(snapshot, out, *arguments)],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def _training(snapshot, out, *arguments):
+    return ["train", "--snapshot", str(snapshot), "--out", str(out), *QUICK, *arguments]
 
 
 def ended(process, seconds=120):
@@ -39,15 +44,15 @@ def ended(process, seconds=120):
     return process.returncode, words
 
 
-def trained_on_two_disks(snapshot, outs, *arguments):
-    """Two processes of one group that write to folders of their own, as on two hosts without a shared disk."""
+def trained_in_group(snapshot, outs, *arguments):
+    """Two processes of one group; with folders of their own they are as on two hosts without a shared disk."""
     places = places_in_a_group()
     return [started(snapshot, out, *arguments, **place) for out, place in zip(outs, places, strict=True)]
 
 
 def as_group_of_two(module, **environment):
     """A module, run by each of two processes."""
-    return [python("-m", module, **place, **environment) for place in places_in_a_group()]
+    return [WarmProcess(module, **place, **environment) for place in places_in_a_group()]
 
 
 def places_in_a_group():

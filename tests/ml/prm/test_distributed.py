@@ -97,7 +97,7 @@ def test_the_others_hear_the_first_one_however_long_its_work_takes():
 
 
 def work_long() -> str:
-    time.sleep(4)
+    time.sleep(3)
     return "found"
 
 
@@ -108,7 +108,7 @@ def turn_away() -> str:
 def save_slowly(group: Group) -> None:
     """A sum right after a save that takes longer than sums may."""
     model = tiny_model()
-    write, resuming.save_state = resuming.save_state, lambda *given: time.sleep(4)
+    write, resuming.save_state = resuming.save_state, lambda *given: time.sleep(3)
     optimizers = optimizers_of(model, "adamw", 1e-3, 0.0)
     resuming.save(Path(), model, optimizers, resuming.Run(), resuming.Mark(), group)
     resuming.save_state = write

@@ -14,7 +14,7 @@ from ml.prm.distributed import Group
 from ml.prm.out_folder import writing_alone
 from ml.prm.train import EXIT_TERMINATED
 from tests.ml.prm.commands import snapshot_of, trained
-from tests.ml.prm.processes import TORCHRUN, ended, started
+from tests.ml.prm.processes import ended, started, trained_in_group
 
 
 def wait_for(path, seconds=60):
@@ -56,8 +56,9 @@ def test_a_second_start_is_turned_away_while_the_first_trains_and_goes_on_after_
 def test_every_process_of_a_group_that_is_turned_away_ends(tmp_path):
     snapshot, out = snapshot_of(tmp_path), tmp_path / "out"
     with writing_alone(out, Group()):
-        status, words = ended(started(snapshot, out, under=TORCHRUN))
-    assert status and words.count(f"{out}: another run is writing here") == 2
+        found = [ended(process) for process in trained_in_group(snapshot, [out, out])]
+    assert [status for status, _ in found] == [EXIT_IN_USE, EXIT_IN_USE]
+    assert all(f"{out}: another run is writing here" in words for _, words in found)
     assert not out.exists()
 
 

@@ -1,4 +1,4 @@
-"""Two processes under torchrun train what one trains."""
+"""Two processes, under torchrun or told the same by other means, train what one trains."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification
 
 from tests.ml.prm.commands import automatic_snapshot, snapshot_of, trained
-from tests.ml.prm.processes import TORCHRUN, ended, places_in_a_group, started, trained_on_two_disks
+from tests.ml.prm.processes import ended, places_in_a_group, started, started_by_torchrun, trained_in_group
 from tests.ml.prm.toys import newest_state_of
 
 
 def by_two_processes(snapshot, out, *arguments):
-    status, words = ended(started(snapshot, out, *arguments, under=TORCHRUN))
-    assert status == 0, words[-2000:]
+    found = [ended(process) for process in trained_in_group(snapshot, [out, out], *arguments)]
+    assert [status for status, _ in found] == [0, 0], found[0][1][-2000:]
 
 
 def largest_difference(one, two):
@@ -26,10 +26,11 @@ def largest_difference(one, two):
     return max(float((weights[0][name] - weights[1][name]).abs().max()) for name in weights[0])
 
 
-def test_two_processes_train_and_validate_what_one_does(tmp_path, capsys):
+def test_two_processes_under_torchrun_train_and_validate_what_one_does(tmp_path, capsys):
     snapshot, looks = snapshot_of(tmp_path), ("--validate-every", "2")
     alone, _ = trained(tmp_path, capsys, *looks, snapshot=snapshot, out="alone")
-    by_two_processes(snapshot, tmp_path / "together", *looks)
+    status, words = ended(started_by_torchrun(snapshot, tmp_path / "together", *looks))
+    assert status == 0, words[-2000:]
     assert largest_difference(alone, tmp_path / "together") < 1e-4
     histories = [(tmp_path / n / "metrics.jsonl").read_text().splitlines() for n in ("alone", "together")]
     for one, two in zip(*(map(json.loads, lines) for lines in histories), strict=True):
@@ -99,9 +100,8 @@ def test_processes_that_find_states_of_different_steps_say_that_they_need_one_di
     rows = ("--save-every", "1", "--keep-state")
     trained(tmp_path, capsys, *rows, snapshot=snapshot, out="alone")
     shutil.copytree(tmp_path / "alone.state" / "step-00000002", tmp_path / f"{name}.state" / "step-00000002")
-    found = [
-        ended(each) for each in trained_on_two_disks(snapshot, [tmp_path / "one", tmp_path / "two"], *rows)
-    ]
+    outs = [tmp_path / "one", tmp_path / "two"]
+    found = [ended(process) for process in trained_in_group(snapshot, outs, *rows)]
     assert [status for status, _ in found] == [1, 1]
     for _, words in found:
         assert "the processes found states of step 0 to 2, expected the same in all" in words
