@@ -2,8 +2,7 @@
 
 PYTHON ?= python3
 VENV := .venv
-# Of the tests some compute and some wait, so one more than there are cores.
-JOBS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 RUN := $(VENV)/bin/python
 BENCH := $(filter-out __init__ %_worker,$(basename $(notdir $(wildcard tests/benchmarks/*.py))))
 PIP := $(RUN) -m pip --disable-pip-version-check install --constraint constraints.txt
