@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -35,6 +36,11 @@ def policy(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pocket():
     return load_policy("pocket")
+
+
+def texts(answers):
+    """All but the log probabilities, whose last bits tell what was read together."""
+    return [[replace(one, log_probability=None) for one in row] for row in answers]
 
 
 def length_of(policy, prefix):
@@ -176,7 +182,7 @@ def test_a_prefix_that_leaves_room_for_a_step_is_read_whole(policy, monkeypatch)
     monkeypatch.setattr(policy, "_longest", LONGEST_STEP + length_of(policy, grown))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert policy.complete([grown], 1, 0.0, 0) == whole
+        assert texts(policy.complete([grown], 1, 0.0, 0)) == texts(whole)
 
 
 def test_a_prefix_that_leaves_no_room_loses_its_oldest_steps_and_keeps_its_question(policy, monkeypatch):
@@ -185,7 +191,7 @@ def test_a_prefix_that_leaves_no_room_loses_its_oldest_steps_and_keeps_its_quest
     expected = policy.complete([short], 1, 0.0, 0)
     monkeypatch.setattr(policy, "_longest", LONGEST_STEP + length_of(policy, short))
     with pytest.warns(UserWarning, match="the first 3 steps of the prefix do not fit"):
-        assert policy.complete([long], 1, 0.0, 0) == expected
+        assert texts(policy.complete([long], 1, 0.0, 0)) == texts(expected)
 
 
 def test_a_question_that_leaves_no_room_is_refused(policy, monkeypatch):
