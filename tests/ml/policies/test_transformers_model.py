@@ -117,13 +117,23 @@ def test_a_row_that_ends_makes_room_for_another_at_once(policy, monkeypatch, wat
     assert refilled < tokens / 8 / 0.75
 
 
-def test_a_folder_s_rows_are_an_option_of_its_address(tmp_path):
+def test_a_folder_s_rows_and_cache_are_options_of_its_address(tmp_path):
     folder = make_pocket_folder(tmp_path / "model")
-    few = load_policy(f"{folder}?rows=2")
-    assert few.rows_at_once == 2
+    few = load_policy(f"{folder}?rows=2&cache=3")
+    assert (few.rows_at_once, few.prefixes.bytes_kept) == (2, 3 * 2**20)
+    assert load_policy(f"{folder}?cache=0").prefixes.bytes_kept == 0
     assert few.name == load_policy(str(folder)).name
-    for option in ("rows=0", "rows=x", "rows=", "row=2", "rows=2&rows=3"):
-        with pytest.raises(MisstepError, match=r"expected (rows=N|a whole number above 0)"):
+    for option in (
+        "rows=0",
+        "rows=x",
+        "rows=",
+        "row=2",
+        "rows=2&rows=3",
+        "cache=-1",
+        "cache=",
+        "cache=1&size=2",
+    ):
+        with pytest.raises(MisstepError, match=r"expected (rows=N, cache=MIB or both|a whole number)"):
             load_policy(f"{folder}?{option}")
 
 
