@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from ml.cores import allotted_cores
 from ml.errors import MisstepError
-from ml.policies.model_folder import folder_and_rows
+from ml.policies.model_folder import model_folder
 from ml.policies.protocol import Policy
 
 __all__ = ["engines_for", "load_policy", "rollout_style", "when_served"]
@@ -32,7 +32,7 @@ def engines_for(items: int) -> int:
 
 
 def load_policy(spec: str, engines: int = 1, has_answered: bool = False) -> Policy:
-    """The policy that `spec` names: "pocket", an http(s) address, or a folder with a model (FOLDER?rows=N).
+    """The policy that `spec` names: "pocket", an http(s) address, or a folder with a model (FOLDER?rows=N&cache=MIB).
 
     engines: of the pocket policy, more than one as processes of their own. has_answered: an earlier start of this run
     was served, so that a server's host which is not found now is taken for an outage.
@@ -46,10 +46,10 @@ def load_policy(spec: str, engines: int = 1, has_answered: bool = False) -> Poli
         from ml.policies.openai_server import ServerPolicy
 
         return ServerPolicy(spec, has_answered=has_answered)
-    if (local := folder_and_rows(spec)) is not None:
+    if (local := model_folder(spec)) is not None:
         from ml.policies.transformers_model import load_transformers_policy
 
-        return load_transformers_policy(*local)
+        return load_transformers_policy(local.path, local.rows, local.bytes_kept)
     raise MisstepError(f"policy {spec!r}, expected pocket, a folder with a model, or an http(s) address")
 
 

@@ -1,5 +1,5 @@
-"""A local `transformers` causal model as a policy: one cache for a prefix and all its samples, seeded row by
-row.
+"""A local `transformers` causal model as a policy: a prefix is read once for all its samples and for the prefixes that
+go on from it; seeded row by row.
 
 Loaded from a folder, safetensors only, never with code of the folder's own and never with its chat template:
 the prompt is ours (`prompts/`). What is drawn for a prefix depends on the seed, the prefix and the draw's
@@ -22,10 +22,12 @@ import torch
 from ml.devices import chosen_device, refuse_missing_device
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
-from ml.policies.model_folder import ROWS
+from ml.policies.model_folder import KEPT, ROWS
 from ml.policies.prompt import Prompt, known_family, prompt_for
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
-from ml.policies.transformers_rows import Batch, Row, begun
+from ml.policies.transformers_prefixes import KeptPrefixes, may_be_read_in_parts
+from ml.policies.transformers_reading import begun
+from ml.policies.transformers_rows import Batch, Row
 from ml.seeds import seed_of
 
 LONGEST_STEP = 300
@@ -43,14 +45,31 @@ class _Asked:
 
 
 class TransformersPolicy:
-    """A causal language model and its tokenizer; see `ml.policies.protocol.Policy` for the two methods."""
+    """A causal language model and its tokenizer; see `ml.policies.protocol.Policy` for the two methods.
 
-    def __init__(self, model: Any, tokenizer: Any, name: str, family: str = "", rows: int = ROWS) -> None:
+    rows: continuations that are written at once. bytes_kept: for the keys and values of prompts from earlier calls.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        name: str,
+        family: str = "",
+        rows: int = ROWS,
+        bytes_kept: int = KEPT,
+    ) -> None:
         self.model, self.tokenizer, self.name, self.family = model.eval(), tokenizer, name, family
         self.rows_at_once = rows
+        self.prefixes = KeptPrefixes(bytes_kept if may_be_read_in_parts(model.config) else 0)
         ends = model.generation_config.eos_token_id
         self._ends = {ends} if isinstance(ends, int) else set(ends or ())
         self._longest = int(getattr(model.config, "max_position_embeddings", 4096))
+
+    @property
+    def prompt_tokens(self) -> dict[str, int]:
+        """How many tokens of prompts were read, and how many were reused from earlier readings; kept with the run."""
+        return {"read": self.prefixes.read, "reused": self.prefixes.reused}
 
     def next_steps(
         self, prefixes: Sequence[Prefix], count: int, temperature: float, seed: int
@@ -191,7 +210,8 @@ class TransformersPolicy:
         # Parts of one prefix that begin together share its reading.
         tokens = {one.rows[0].prefix: one.tokens for one in asked}
         places = {prefix: place for place, prefix in enumerate(tokens)}
-        joining = begun(self.model, list(tokens.values()), rows, [places[row.prefix] for row in rows])
+        owners = [places[row.prefix] for row in rows]
+        joining = begun(self.model, list(tokens.values()), rows, owners, self.prefixes)
         if batch is None:
             return joining
         batch.join(joining)
@@ -242,7 +262,7 @@ def inverted(scores: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
     return torch.searchsorted(cumulative, passed, right=True).squeeze(1).clamp_max(scores.shape[1] - 1)
 
 
-def load_transformers_policy(folder: Path, rows: int = ROWS) -> TransformersPolicy:
+def load_transformers_policy(folder: Path, rows: int = ROWS, bytes_kept: int = KEPT) -> TransformersPolicy:
     """The model in a folder; a file `policy.json` there may name a prompt family: {"prompts": "pocket"}.
 
     Raises MisstepError where the folder holds no causal model in safetensors.
@@ -262,7 +282,7 @@ def load_transformers_policy(folder: Path, rows: int = ROWS) -> TransformersPoli
     except (OSError, ValueError, KeyError) as error:
         raise MisstepError(f"{folder}: {error}, expected a causal model with safetensors weights") from None
     family = known_family(settings.get("prompts", ""))
-    return TransformersPolicy(model.to(device), tokenizer, _name(folder, family), family, rows)
+    return TransformersPolicy(model.to(device), tokenizer, _name(folder, family), family, rows, bytes_kept)
 
 
 def _name(folder: Path, family: str) -> str:

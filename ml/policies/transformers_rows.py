@@ -37,16 +37,21 @@ class Batch:
     @property
     def may_be_joined(self) -> bool:
         """Whether each layer keeps plain keys and values; windows and states have no place for a late row."""
-        return all(type(layer) is DynamicLayer for layer in self.cache.layers)
+        return all(type(layer) is DynamicLayer and layer.is_initialized for layer in self.cache.layers)
+
+    def choose(self, rows: list[Row], places: Sequence[int]) -> None:
+        """Other rows, each in the state of the row at its place."""
+        chosen = torch.tensor(places, device=self.mask.device, dtype=torch.long)
+        self.rows = rows
+        self.mask, self.logits = self.mask[chosen], self.logits[chosen]
+        # Not `batch_select_indices`, which the layers of states do not have.
+        self.cache.reorder_cache(chosen)
 
     def keep(self, places: Sequence[int]) -> None:
         """Let go of all other rows."""
         if len(places) == len(self.rows):
             return
-        kept = torch.tensor(places, device=self.mask.device, dtype=torch.long)
-        self.rows = [self.rows[place] for place in places]
-        self.mask, self.logits = self.mask[kept], self.logits[kept]
-        self.cache.batch_select_indices(kept)
+        self.choose([self.rows[place] for place in places], places)
 
     def read(self, tokens: torch.Tensor) -> None:
         """Each row's new token, after which `logits` are of the next."""
@@ -71,31 +76,9 @@ class Batch:
         self.rows = [*self.rows, *others.rows]
 
 
-def begun(model: Any, prompts: Sequence[list[int]], rows: list[Row], owners: Sequence[int]) -> Batch:
-    """Rows at their prompts' ends. Each prompt is read once; owners: the place of each row's among them."""
-    device = next(model.parameters()).device
-    ids, mask = _padded(prompts, device)
-    output = model(input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=True)
-    chosen = torch.tensor(owners, device=device)
-    cache = output.past_key_values
-    cache.batch_select_indices(chosen)
-    return Batch(model, rows, cache, mask[chosen], output.logits[:, -1][chosen])
-
-
 def positions(mask: torch.Tensor) -> torch.Tensor:
     """Positions that count a row's own tokens only: left padding does not move it."""
     return (mask.cumsum(dim=1) - 1).clamp_min(0)
-
-
-def _padded(rows: Sequence[list[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Left-padded token ids and their mask."""
-    width = max(len(row) for row in rows)
-    ids = torch.zeros((len(rows), width), dtype=torch.long)
-    mask = torch.zeros((len(rows), width), dtype=torch.long)
-    for index, row in enumerate(rows):
-        ids[index, width - len(row) :] = torch.tensor(row)
-        mask[index, width - len(row) :] = 1
-    return ids.to(device), mask.to(device)
 
 
 def _aligned(states: torch.Tensor, width: int) -> torch.Tensor:

@@ -18,12 +18,13 @@ class Meter:
         self.walk, self.sandbox = walk, sandbox
         self.cost = Cost()
         self.texts = Counter(walk.texts)
+        self.prompts = Counter(getattr(walk.policy, "prompt_tokens", {}))
         self.executions, self.infrastructure = Counter(sandbox.executions), sandbox.infrastructure
 
     def read(self) -> dict[str, Any]:
         """What was spent since the last reading: `cost`, `sandbox_executions` by level, and how many of these were
         `infrastructure`; `texts`, how many the policy wrote and how they ended; `estimated_tokens` where the policy
-        has had to estimate how many tokens it wrote.
+        has had to estimate how many tokens it wrote; `prompt_tokens` where it counts those `read` and `reused`.
         """
         walk = self.walk
         cost = Cost(walk.cost.tokens, walk.cost.model_calls, walk.cost.executions, walk.elapsed)
@@ -37,5 +38,8 @@ class Meter:
         self.texts = Counter(walk.texts)
         if getattr(walk.policy, "estimates_tokens", False):
             spent["estimated_tokens"] = True
+        if (prompts := getattr(walk.policy, "prompt_tokens", None)) is not None:
+            spent["prompt_tokens"] = dict(Counter(prompts) - self.prompts)
+            self.prompts = Counter(prompts)
         self.cost, self.executions, self.infrastructure = cost, executions, infrastructure
         return spent

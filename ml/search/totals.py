@@ -26,6 +26,7 @@ class Totals:
     decided_answers: int = 0
     sandbox_executions: Counter[str] = field(default_factory=Counter)
     texts: Counter[str] = field(default_factory=Counter)
+    prompt_tokens: Counter[str] = field(default_factory=Counter)
     infrastructure: int = 0
     ungraded: int = 0
     unanswered: int = 0
@@ -44,6 +45,7 @@ class Totals:
         self.decided_answers += line.get("decided", 0)
         self.sandbox_executions.update(line.get("sandbox_executions", {}))
         self.texts.update(line.get("texts", {}))
+        self.prompt_tokens.update(line.get("prompt_tokens", {}))
         self.infrastructure += line.get("infrastructure", 0)
         self.ungraded += line.get("ungraded", 0)
         self.estimated_tokens |= line.get("estimated_tokens", False)
@@ -71,6 +73,7 @@ class Totals:
             "texts": self.texts[STEPS] + self.texts[COMPLETIONS],
             "cut_off": self.texts[f"cut_off_{STEPS}"] + self.texts[f"cut_off_{COMPLETIONS}"],
             "lost_texts": self.texts["lost"],
+            **{f"prompt_tokens_{how}": count for how, count in sorted(self.prompt_tokens.items())},
         }
 
     def metrics(self) -> dict[str, Any]:
