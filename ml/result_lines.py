@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,6 +13,18 @@ from ml.errors import BadRecord, MisstepError
 from ml.execution.outcome import Verdict
 from ml.json_lines import storable
 from ml.records import SolutionEstimate, StepEstimate
+
+# What a search tree's node must tell.
+NODE_KEYS = ("id", "parent", "depth", "text", "visits", "q_value")
+
+
+@dataclass(frozen=True, slots=True)
+class TreeLine:
+    """One line of trees.jsonl: `data` is the line itself."""
+
+    id: str
+    node_count: int
+    data: Mapping[str, Any]
 
 
 def read_estimates(path: Path) -> Iterator[SolutionEstimate]:
@@ -26,6 +38,35 @@ def read_estimates(path: Path) -> Iterator[SolutionEstimate]:
             steps,
             refusal.optional_text(record, "sandbox_level"),
         )
+
+
+def read_trees(path: Path) -> Iterator[TreeLine]:
+    """The lines of trees.jsonl; raises BadRecord for a node without its keys or with a parent after it."""
+    for number, record in objects_in(path):
+        refusal = Refusal(path, number)
+        nodes = refusal.listed(record, "nodes")
+        complaint = complaint_about_nodes(nodes)
+        if complaint:
+            refusal(*complaint)
+        yield TreeLine(refusal.identity(record), len(nodes), record)
+
+
+def complaint_about_nodes(nodes: Sequence[Any]) -> tuple[str, str] | None:
+    """What is wrong with a tree's nodes as (found, expected), or None."""
+    if not nodes:
+        return "no nodes", "at least the root"
+    for place, node in enumerate(nodes):
+        if not isinstance(node, dict) or any(key not in node for key in NODE_KEYS):
+            return f"node {place} {str(node)[:80]}", f"an object with {', '.join(NODE_KEYS)}"
+        parent = node["parent"]
+        if node["id"] != place or (parent is None) != (place == 0):
+            return (
+                f"node {place} has id {node['id']!r}, parent {parent!r}",
+                "ids in order, only the root alone",
+            )
+        if parent is not None and not (isinstance(parent, int) and 0 <= parent < place):
+            return f"node {place} has parent {parent!r}", "the id of an earlier node"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from labelsite.autolabels.importers import (
     identity_of,
     read_run,
     read_scores,
-    read_trees,
 )
 from labelsite.autolabels.models import EstimateRun, ScoreRun, SearchTree, Shard
 from labelsite.autolabels.unanswered import load_unanswered
@@ -28,7 +27,7 @@ from labelsite.problems.models import Problem, Step
 from ml.errors import MisstepError
 from ml.json_lines import storable
 from ml.records import SolutionEstimate
-from ml.result_lines import read_estimates
+from ml.result_lines import read_estimates, read_trees
 
 BATCH = 1000
 # What a run's record counts that its page tells.

@@ -84,11 +84,6 @@ def loaded_histogram(run: EstimateRun, low: float) -> list[int]:
     return [counts.get(place, 0) for place in range(BINS)]
 
 
-def lowest_q(method: str) -> float:
-    """Where a method's Q-values begin: rStar rewards a wrong end with -1."""
-    return -1.0 if method == "rstar" else 0.0
-
-
 def bin_names(low: float) -> list[str]:
     """The ten bins by their lower ends."""
     return [f"{low + (1 - low) * place / BINS:.1f}".replace("-", "−") for place in range(BINS)]

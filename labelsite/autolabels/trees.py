@@ -9,8 +9,8 @@ from typing import Any
 
 from django.utils.translation import gettext
 
-from labelsite.autolabels.progress import lowest_q
 from labelsite.autolabels.wording import pruned_in_words, verdict_in_words
+from ml.search.tree import lowest_q
 from ml.segmentation import split_code
 
 # Up to here everything is open at first; beyond, the most visited nodes are until about this many are shown.

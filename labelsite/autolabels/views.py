@@ -28,7 +28,6 @@ from labelsite.autolabels.progress import (
     RunProgress,
     bin_names,
     loaded_histogram,
-    lowest_q,
     progress_of,
 )
 from labelsite.autolabels.trees import TreeNode, TreeView, parse_toggled
@@ -37,6 +36,7 @@ from labelsite.problems.streaming import in_chunks
 from ml.errors import MisstepError
 from ml.formats.math_aps import write_record
 from ml.json_lines import as_line
+from ml.search.tree import lowest_q
 
 PAGE = 50
 # What a run was told beyond the usual that changes what its estimates mean.

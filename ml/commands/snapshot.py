@@ -15,6 +15,7 @@ from ml.formats import format_of, read
 from ml.progress import Progress, print_result
 from ml.records import LabelledSolution, SolutionEstimate
 from ml.result_lines import read_estimates
+from ml.search.tree_rows import rows_from_trees
 from ml.snapshot import SnapshotRow, write_snapshot
 from ml.targets.file_rows import rows_from
 from ml.targets.rules import CHOICES, LabelRule, idle_parts
@@ -23,7 +24,15 @@ from ml.targets.rules import CHOICES, LabelRule, idle_parts
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     arguments = argparse.ArgumentParser(prog="python -m ml snapshot", description=__doc__)
-    arguments.add_argument("--solutions", required=True, type=Path, metavar="FILE", help="labelled solutions")
+    source = arguments.add_mutually_exclusive_group(required=True)
+    source.add_argument("--solutions", type=Path, metavar="FILE", help="labelled solutions")
+    source.add_argument(
+        "--trees",
+        type=Path,
+        metavar="FILE",
+        help="trees.jsonl that `python -m ml autolabel` wrote of fresh problems: their trajectories, with automatic"
+        " labels",
+    )
     format_option.add_to(arguments)
     arguments.add_argument(
         "--estimates",
@@ -34,7 +43,9 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument("--out", required=True, type=Path, metavar="DIR", help="a new or empty folder")
     arguments.add_argument("--name", help="name for the checkpoint's card (default: the file's name)")
     arguments.add_argument(
-        "--labels", choices=CHOICES["labels"], help="whose labels (default: human, or mixed with --estimates)"
+        "--labels",
+        choices=CHOICES["labels"],
+        help="whose labels (default: human, mixed with --estimates, automatic with --trees)",
     )
     rule_options.add_to(arguments)
     return arguments
@@ -46,19 +57,14 @@ def main(argv: list[str]) -> int:
     out: Path = options.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise MisstepError(f"{out} already holds files, expected a new or empty folder")
-    rule, source = _rule(options), str(options.solutions)
-    format = format_of(options.solutions, options.format)
-    estimates = _estimates(options.estimates)
-    known: set[str] = set()
+    rule, path = _rule(options), options.trees or options.solutions
     dropped: Counter[str] = Counter()
-    rows = rows_from(source, _noted(read(options.solutions, format), known), estimates, rule, dropped)
-    # With the first row the whole file has been read, and its ids are known.
-    first = next(rows, None)
-    if strangers := sorted(set(estimates) - known):
-        raise MisstepError(
-            f"{options.estimates}: {len(strangers)} of its ids are not in {source} ({', '.join(strangers[:20])}),"
-            " expected estimates of its solutions"
-        )
+    if options.trees:
+        format, rows = "trees", _told(rows_from_trees(path, rule, dropped))
+    else:
+        format = format_of(path, options.format)
+        rows = _rows_of_solutions(options, format, rule, dropped)
+    first, source = next(rows, None), str(path)
     if first is None:
         reasons = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in sorted(dropped.items()))
         raise MisstepError(
@@ -69,12 +75,12 @@ def main(argv: list[str]) -> int:
     manifest = write_snapshot(
         out,
         _counted(chain([first], rows), labels_by),
-        name=options.name or options.solutions.name,
+        name=options.name or path.name,
         labels=rule.labels,
         rule=asdict(rule),
         counts=labels_by,
         filters=dropped,
-        lineage={"file": options.solutions.name, "format": format, "estimates": bool(estimates)},
+        lineage={"file": path.name, "format": format, "estimates": options.estimates is not None},
     )
     told = ("name", "labels", "rule", "counts", "filters", "sha256")
     print_result({"snapshot": str(out), **{name: manifest[name] for name in told}})
@@ -83,7 +89,9 @@ def main(argv: list[str]) -> int:
 
 def _rule(options: argparse.Namespace) -> LabelRule:
     """Raises MisstepError for a part of the rule that would change nothing, or that no rule can have."""
-    labels = options.labels or ("mixed" if options.estimates else "human")
+    if options.trees:
+        _refuse_beside_trees(options)
+    labels = options.labels or ("automatic" if options.trees else "mixed" if options.estimates else "human")
     given = rule_options.asked(options)
     if idle := idle_parts(labels, given):
         named = "label-rule" if idle[0] == "mixture" else idle[0].replace("_", "-")
@@ -95,6 +103,32 @@ def _rule(options: argparse.Namespace) -> LabelRule:
     if options.estimates and labels == "human":
         raise MisstepError("--estimates with --labels human, expected automatic or mixed labels with it")
     return LabelRule(**{**given, "labels": labels})
+
+
+def _refuse_beside_trees(options: argparse.Namespace) -> None:
+    """Raises MisstepError for what a tree has no part in: nobody labelled it, and its estimates are its own."""
+    for name in ("estimates", "format"):
+        if getattr(options, name) is not None:
+            raise MisstepError(f"--{name} with --trees, expected --solutions with it")
+    if options.labels not in (None, "automatic"):
+        raise MisstepError(f"--labels {options.labels} with --trees, expected automatic, or left out")
+
+
+def _rows_of_solutions(
+    options: argparse.Namespace, format: str, rule: LabelRule, dropped: Counter[str]
+) -> Iterator[SnapshotRow]:
+    """The rows of labelled solutions; raises MisstepError where estimates are of others."""
+    estimates, source = _estimates(options.estimates), str(options.solutions)
+    known: set[str] = set()
+    rows = rows_from(source, _noted(read(options.solutions, format), known), estimates, rule, dropped)
+    # With the first row the whole file has been read, and its ids are known.
+    first = next(rows, None)
+    if strangers := sorted(set(estimates) - known):
+        raise MisstepError(
+            f"{options.estimates}: {len(strangers)} of its ids are not in {source} ({', '.join(strangers[:20])}),"
+            " expected estimates of its solutions"
+        )
+    return iter(()) if first is None else chain([first], rows)
 
 
 def _estimates(path: Path | None) -> dict[str, SolutionEstimate]:
@@ -116,6 +150,15 @@ def _noted(labelled: Iterator[LabelledSolution], known: set[str]) -> Iterator[La
         progress.report(len(known))
         yield one
     progress.finish(len(known))
+
+
+def _told(rows: Iterable[SnapshotRow]) -> Iterator[SnapshotRow]:
+    """The rows, while progress is told."""
+    progress, count = Progress("solutions"), 0
+    for count, row in enumerate(rows, start=1):
+        progress.report(count)
+        yield row
+    progress.finish(count)
 
 
 def _counted(rows: Iterable[SnapshotRow], labels_by: Counter[str]) -> Iterator[SnapshotRow]:

@@ -8,7 +8,7 @@ import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="sampled solutions, beams, thoughts at each depth, or trees of mcts-star and rstar (default: %(default)s)",
     )
-    add("--aggregation", choices=AGGREGATIONS, help="how a solution's step scores become one (default: last)")
+    add(
+        "--aggregation",
+        choices=AGGREGATIONS,
+        help="how a solution's step scores become one (default: product for a classifier that people's labels taught,"
+        " last for others)",
+    )
     add(
         "--width",
         type=positive,
@@ -130,6 +135,7 @@ class SolveRun:
         problems = self._problems()
         refuse_unwritable(arguments.out)
         values = self._value_model()
+        options = self._read_as_it_learned(options, values)
         beside = arguments.out.with_name(f"{arguments.out.name}.partial")
         policy = load_policy(arguments.policy, engines_for(len(problems)), has_answered=was_served(beside))
         settings = self._settings(options, policy, values, problems)
@@ -142,6 +148,7 @@ class SolveRun:
         return {
             "out": str(arguments.out),
             **{name: settings[name] for name in TOLD},
+            **({"aggregation": options.aggregation} if "aggregation" in method.takes else {}),
             "problems": len(problems),
             **totals.as_json(),
             **({"estimated_tokens": True} if getattr(policy, "estimates_tokens", False) else {}),
@@ -171,6 +178,12 @@ class SolveRun:
         from ml.prm.value_model import load_value_model
 
         return load_value_model(self.arguments.value_model, signed=self.method.is_signed)
+
+    def _read_as_it_learned(self, options: Any, values: ValueModel | None) -> Any:
+        """The options with the model's own aggregation, where one is needed and nobody asked for another."""
+        if "aggregation" not in self.method.takes or self.arguments.aggregation is not None:
+            return options
+        return replace(options, aggregation=getattr(values, "usual_aggregation", options.aggregation))
 
     def _settings(
         self, options: Any, policy: Policy, values: ValueModel | None, problems: Sequence[Problem]
@@ -205,7 +218,7 @@ class SolveRun:
             self.arguments.style,
             values.name if values is not None else None,
             self.method.is_signed,
-            getattr(options, "aggregation", "last"),
+            options.aggregation if "aggregation" in self.method.takes else None,
             getattr(options, "n", None),
         )
         totals = totals_of(folder.lines())

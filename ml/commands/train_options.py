@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ml.commands import device_option, rule_options
+from ml.commands import device_option, pair_options, rule_options
 from ml.errors import MisstepError
 from ml.training_choices import HEADS, OPTIMIZERS, PREFERENCE_OUTPUTS, TREES
 
@@ -103,6 +103,7 @@ def objective_arguments(group: Any) -> None:
         help="how a preference model's output becomes a reward: by tanh, or (raw_then_tanh5) trained on the head's own"
         " outputs and read by tanh of a fifth, as rStar-Math's code does (default: %(default)s)",
     )
+    pair_options.add_to(group)
     group.add_argument(
         "--language-weight",
         type=float,

@@ -18,7 +18,16 @@ AT_LEAST_ONE = (
     "maximum_length",
 )
 MORE_THAN_ZERO = ("epochs", "learning_rate", "clip", "lora_alpha")
-ZERO_OR_MORE = ("lora", "extra_layers", "seed", "weight_decay", "automatic_weight", "language_weight")
+ZERO_OR_MORE = (
+    "lora",
+    "extra_layers",
+    "seed",
+    "weight_decay",
+    "automatic_weight",
+    "language_weight",
+    "least_margin",
+    "least_edit_distance",
+)
 BELOW_ONE = ("smoothing", "threshold", "warmup", "lora_dropout")
 
 
@@ -61,6 +70,10 @@ def _refuse_without_effect(options: argparse.Namespace) -> None:
         ("--classes 3", options.classes == 3, "classifier"),
         (f"--outcome-tokens {options.outcome_tokens}", options.outcome_tokens, "outcome"),
         ("--preference-output raw_then_tanh5", options.preference_output != "tanh", "preference"),
+        ("--no-final-pairs", options.no_final_pairs, "preference"),
+        ("--fill-pairs", options.fill_pairs, "preference"),
+        (f"--least-margin {options.least_margin:g}", options.least_margin, "preference"),
+        (f"--least-edit-distance {options.least_edit_distance}", options.least_edit_distance, "preference"),
     ):
         if is_given and options.objective != wanted:
             raise MisstepError(f"{name} with objective {options.objective}, expected {wanted}")

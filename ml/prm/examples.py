@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from ml.prm.example import Example
 from ml.prm.packing import TokenTree, chain
-from ml.prm.preferences import preference_examples
+from ml.prm.preferences import PairChoices, preference_examples
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.tokens import Tokens, compact
 from ml.snapshot import SnapshotRow
@@ -28,7 +28,8 @@ class ExampleSettings:
     is at each step's end; alternatives:
     whether options beside the trajectory are trained on, or paired; weighting: `node` (each node once) or `path`
     (as often as paths go through it); outcomes: a solution without any label of its steps is read as one long
-    step, right when its answer is."""
+    step, right when its answer is; final_pairs, fill_pairs, least_margin, least_edit_distance: which pairs a preference
+    model learns from (`ml.prm.preferences.PairChoices`)."""
 
     objective: str = "classifier"
     outputs: int = 2
@@ -36,7 +37,15 @@ class ExampleSettings:
     alternatives: bool = True
     weighting: str = "node"
     final_pairs: bool = True
+    fill_pairs: bool = False
+    least_margin: float = 0.0
+    least_edit_distance: int = 0
     outcomes: bool = False
+
+    @property
+    def pair_choices(self) -> PairChoices:
+        """What of these a preference model's pairs go by."""
+        return PairChoices(**{name: getattr(self, name) for name in PairChoices.__dataclass_fields__})
 
 
 def examples_from(
@@ -51,7 +60,7 @@ def examples_from(
     Raises MisstepError with the record's id for a step that does not fit the context.
     """
     if settings.objective == "preference":
-        return preference_examples(rows, tokenizer, rule, settings.final_pairs, counts, settings.alternatives)
+        return preference_examples(rows, tokenizer, rule, settings.pair_choices, counts)
     examples = []
     for row in rows:
         example = _example(row, tokenizer, rule, settings, counts)

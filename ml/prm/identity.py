@@ -21,6 +21,9 @@ LATER: dict[str, Any] = {
     "preference_output": "tanh",
     "lora_dropout": 0.0,
     "too_long": "refuse",
+    "fill_pairs": False,
+    "least_margin": 0.0,
+    "least_edit_distance": 0,
 }
 
 # The learning rate of every base, before folders and adapters had one of their own.
@@ -63,6 +66,9 @@ def fingerprint_of(snapshot: str, request: Request, settings: TrainingSettings) 
         body.pop(name)
     # So that states go on which were saved when any labels counted as frozen that no part of a rule was asked for.
     body["frozen_labels"] = not request.asked
+    if settings.objective == "preference":
+        # States of before, when other pairs were made of the same rows, are of another run.
+        body["pairs"] = "by mean Q"
     for name, usual in {**LATER, "lora_alpha": _lora_alpha(replace(request, lora_alpha=None))}.items():
         if body[name] == usual:
             body.pop(name)

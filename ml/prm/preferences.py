@@ -1,218 +1,213 @@
 """Preference pairs: steps after the same prefix, one better than the other (rStar-Math, section 3.3).
 
-The solutions of a problem and the alternatives at their positions are merged into one tree by their texts.
-With people's labels every right sibling is preferred to every wrong one. With rollouts, up to two siblings
-with the highest Q that have a right answer below them stand against up to two with the lowest Q that have a
-wrong one; the margin must be positive. At the end, whole right solutions stand against whole wrong ones.
+The solutions of a problem and the alternatives at their positions are merged into one tree by their texts. With
+people's labels every right sibling is preferred to every wrong one. With rollouts the rules are those of the search's
+own pairs (`ml.search.pairs`): up to two siblings with the highest Q that have a right answer below them stand against
+up to two with the lowest Q that have a wrong one, where the better one's best completion has a higher mean Q than the
+other's worst. For the final step, whole right solutions stand against whole wrong ones, by mean Q.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
+from ml.edit_distance import is_far
 from ml.prm.example import Example
+from ml.prm.merged import MergedTree
 from ml.prm.packing import TokenTree
 from ml.prm.tokenization import StepTokenizer
-from ml.prm.tokens import Tokens
 from ml.snapshot import SnapshotRow
-from ml.targets.rules import LabelRule, label_of
-from ml.targets.snapshot_rows import last_place_for_alternatives
+from ml.targets.rules import LabelRule
 
 TOP = 2
+FILLED = 4
+# Margins are told in Q from -1 to 1, as in rStar-Math's code; values here stand between 0 and 1.
+Q_RANGE = 2.0
 
 
-@dataclass
-class _Node:
-    """One distinct step after one distinct prefix, with all that was said of it."""
+@dataclass(frozen=True)
+class PairChoices:
+    """alternatives: whether options beside the solutions are compared, or solutions alone. final_pairs: whether whole
+    solutions are. fill_pairs: with one member on a side, take up to four from the other. least_margin (in Q from -1 to
+    1), least_edit_distance (letters): drop closer pairs; the public code has 0.5 and 20.
+    """
 
-    tokens: Tokens
-    parent: int
-    ratings: list[float] = field(default_factory=list)
-    q_values: list[float] = field(default_factory=list)
-    # (mean label, right) of the solutions that end here.
-    endings: list[tuple[float, bool]] = field(default_factory=list)
+    alternatives: bool = True
+    final_pairs: bool = True
+    fill_pairs: bool = False
+    least_margin: float = 0.0
+    least_edit_distance: int = 0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two nodes, how far apart their values are, and the weight 1 / (n_positive * n_negative) of the node's pairs."""
+
+    better: int
+    worse: int
+    margin: float
+    weight: float = 1.0
 
 
 def preference_examples(
     rows: Iterable[SnapshotRow],
     tokenizer: StepTokenizer,
     rule: LabelRule,
-    final_pairs: bool,
+    choices: PairChoices,
     counts: Counter[str],
-    alternatives: bool = True,
 ) -> list[Example]:
-    """One example per problem that has at least one pair; without `alternatives` solutions alone are compared."""
+    """One example per problem that has at least one pair."""
     problems: dict[str, list[SnapshotRow]] = {}
     for row in rows:
-        kept = row if alternatives else replace(row, options=[])
+        kept = row if choices.alternatives else replace(row, options=[])
         # By the very text that the model reads: a hash takes some different problems for one.
         problems.setdefault(row.problem, []).append(kept)
     examples = []
     for group in problems.values():
-        example = _example(group, tokenizer, rule, final_pairs, counts)
-        if example is None:
+        tree = MergedTree(group, tokenizer, rule)
+        for row in group:
+            tree.take(row, counts)
+        finder = PairFinder(tree, choices)
+        found = [pairs for pairs in finder.by_parent() if pairs]
+        counts["close_pairs"] += finder.close
+        if not found:
             counts["problems_without_pairs"] += 1
-        else:
-            counts["pairs"] += len(example.pairs)
-            examples.append(example)
+            continue
+        counts["pairs"] += sum(map(len, found))
+        examples.append(_pruned(group[0].problem_id, tree, [p for pairs in found for p in pairs], len(found)))
     return examples
 
 
-def sibling_pairs(ratings: dict[int, float], q_values: dict[int, float]) -> list[tuple[int, int, float]]:
-    """Pairs among one node's children. ratings: people's labels in [0, 1]; q_values: rollouts' means in [0,
-    1].
+class PairFinder:
+    """The pairs of one problem's tree. close: how many were dropped for being too close."""
 
-    People's pairs come first; rollouts add none where people already tell right from wrong.
-    """
-    right = [child for child, label in ratings.items() if label >= 0.5]
-    wrong = [child for child, label in ratings.items() if label < 0.5]
-    if not (right and wrong):
-        order = sorted(q_values, key=lambda child: -q_values[child])
-        right = [child for child in order if q_values[child] > 0.0][:TOP]
-        wrong = [child for child in reversed(order) if q_values[child] < 1.0][:TOP]
-        scores = q_values
-    else:
-        scores = ratings
-    return _weighted(
-        [(better, worse) for better in right for worse in wrong if scores[better] > scores[worse]]
-    )
+    def __init__(self, tree: MergedTree, choices: PairChoices) -> None:
+        self.tree, self.nodes, self.choices = tree, tree.nodes, choices
+        self.close = 0
+
+    def by_parent(self) -> list[list[Pair]]:
+        """The pairs below each node, and the whole solutions' last."""
+        final = self._final() if self.choices.final_pairs else []
+        known = {(pair.better, pair.worse) for pair in final}
+        below = [self._siblings(node.children, known) for node in self.nodes]
+        return [self._far(pairs) for pairs in (*below, final)]
+
+    def _siblings(self, children: Sequence[int], final: set[tuple[int, int]]) -> list[Pair]:
+        """Pairs among one node's children: people's come first, and rollouts add none where people already tell right
+        from wrong. What whole solutions compare is not compared a second time.
+        """
+        labelled = [child for child in children if self.nodes[child].is_labelled]
+        rated = {child: label for child in labelled if (label := self.nodes[child].rating) is not None}
+        right = [child for child, label in rated.items() if label >= 0.5]
+        wrong = [child for child, label in rated.items() if label < 0.5]
+        if right and wrong:
+            found = [Pair(b, w, rated[b] - rated[w]) for b in right for w in wrong]
+        else:
+            found = self._by_rollouts(labelled)
+        return _weighted([pair for pair in found if (pair.better, pair.worse) not in final])
+
+    def _by_rollouts(self, labelled: Sequence[int]) -> list[Pair]:
+        q = {child: value for child in labelled if (value := self.nodes[child].q_value) is not None}
+        right = sorted((c for c in q if self.nodes[c].has_right), key=lambda c: (-q[c], c))
+        wrong = sorted((c for c in q if self.nodes[c].has_wrong), key=lambda c: (q[c], c))
+        tops = right[: FILLED if self.choices.fill_pairs and len(wrong) == 1 else TOP]
+        bottoms = wrong[: FILLED if self.choices.fill_pairs and len(right) == 1 else TOP]
+        return [
+            Pair(top, bottom, q[top] - q[bottom])
+            for top in tops
+            for bottom in bottoms
+            if q[top] > q[bottom]
+            and self._is_borne_out(top, bottom)
+            and not (self.choices.final_pairs and self._is_last(top) and self._is_last(bottom))
+        ]
+
+    def _is_last(self, index: int) -> bool:
+        """Whether solutions end here and none goes on."""
+        return bool(self.nodes[index].ends) and not self.nodes[index].children
+
+    def _is_borne_out(self, top: int, bottom: int) -> bool:
+        """Whether the best completion of the one has a higher mean Q than the worst of the other; where no solution is
+        known that goes through them, their own Q is all there is.
+        """
+        best, worst = self._completion(top, True), self._completion(bottom, False)
+        return best is None or worst is None or best > worst
+
+    @cached_property
+    def _on_the_way(self) -> dict[bool, set[int]]:
+        return {is_right: self.tree.leads_to(is_right) for is_right in (True, False)}
+
+    def _completion(self, index: int, is_best: bool) -> float | None:
+        """The mean of the greedy completion: always the child with the highest (lowest) Q that leads to a right (wrong)
+        end, one of which nothing is known last.
+        """
+        way, sign = self._on_the_way[is_best], 1.0 if is_best else -1.0
+        if index not in way:
+            return None
+        while is_best not in self.nodes[index].ends:
+            ahead = [child for child in self.nodes[index].children if child in way]
+            values = {child: self.nodes[child].value for child in ahead}
+            index = max(ahead, key=lambda c: (values[c] is not None, sign * (values[c] or 0.0), -c))
+        return self.tree.mean(index)
+
+    def _final(self) -> list[Pair]:
+        """Whole right solutions against whole wrong ones: the two with the highest and the lowest mean Q.
+
+        A right answer whose steps are no better than a wrong one's contradicts itself, and is no pair.
+        """
+        means = {
+            is_right: {
+                end: mean for end in self.tree.ends(is_right) if (mean := self.tree.mean(end)) is not None
+            }
+            for is_right in (True, False)
+        }
+        best = sorted(means[True], key=lambda end: (-means[True][end], end))[:TOP]
+        worst = sorted(means[False], key=lambda end: (means[False][end], end))[:TOP]
+        margins = {(b, w): means[True][b] - means[False][w] for b in best for w in worst}
+        return _weighted(
+            [Pair(b, w, margin) for (b, w), margin in margins.items() if b != w and margin > 0.0]
+        )
+
+    def _far(self, pairs: list[Pair]) -> list[Pair]:
+        """The pairs that are far enough apart; each keeps the weight that it had among all."""
+        kept = [pair for pair in pairs if self._is_far(pair)]
+        self.close += len(pairs) - len(kept)
+        return kept
+
+    def _is_far(self, pair: Pair) -> bool:
+        if Q_RANGE * pair.margin < self.choices.least_margin:
+            return False
+        least = self.choices.least_edit_distance
+        return not least or is_far(*self._apart(pair.better, pair.worse), least)
+
+    def _apart(self, better: int, worse: int) -> tuple[str, str]:
+        """What the two have said since they parted: one step of siblings, and whole solutions but for the steps that
+        they share, which no edit is needed in.
+        """
+        paths = self.tree.path(better), self.tree.path(worse)
+        shared = set(paths[0]) & set(paths[1])
+        one, other = ("\n".join(self.nodes[n].text for n in path if n not in shared) for path in paths)
+        return one, other
 
 
-def _weighted(pairs: list[tuple[int, int]]) -> list[tuple[int, int, float]]:
+def _weighted(pairs: list[Pair]) -> list[Pair]:
     """One node's pairs, each weighing 1 / (n_positive * n_negative) of the members that are in a pair."""
-    sides = len({better for better, _ in pairs}) * len({worse for _, worse in pairs})
-    return [(better, worse, 1.0 / sides) for better, worse in pairs]
+    sides = len({pair.better for pair in pairs}) * len({pair.worse for pair in pairs})
+    return [replace(pair, weight=1.0 / sides) for pair in pairs]
 
 
-def _example(
-    rows: list[SnapshotRow],
-    tokenizer: StepTokenizer,
-    rule: LabelRule,
-    final_pairs: bool,
-    counts: Counter[str],
-) -> Example | None:
-    nodes = _merged(rows, tokenizer, rule, counts)
-    children: dict[int, list[int]] = {}
-    for index, node in enumerate(nodes[1:], start=1):
-        children.setdefault(node.parent, []).append(index)
-    found: list[tuple[int, int, float]] = []
-    parents = 0
-    for siblings in children.values():
-        pairs = sibling_pairs(_means(nodes, siblings, "ratings"), _means(nodes, siblings, "q_values"))
-        found += pairs
-        parents += bool(pairs)
-    final = _final_pairs(nodes) if final_pairs else []
-    found += final
-    parents += bool(final)
-    return _pruned(rows[0].problem_id, nodes, found, parents) if found else None
-
-
-def _merged(
-    rows: list[SnapshotRow], tokenizer: StepTokenizer, rule: LabelRule, counts: Counter[str]
-) -> list[_Node]:
-    nodes = [_Node(tokenizer.problem(rows[0].problem), -1)]
-    known: dict[tuple[int, bytes], int] = {}
-
-    def child(parent: int, text: str) -> int:
-        # By what the model reads: texts that are the same tokens cannot be preferred to each other.
-        tokens = tokenizer.step(text)
-        key = (parent, tokens.tobytes())
-        if key not in known:
-            known[key] = len(nodes)
-            nodes.append(_Node(tokens, parent))
-        return known[key]
-
-    for row in rows:
-        fitting, cut = tokenizer.solution(row.id, row.problem, row.steps)
-        counts["truncated_steps"] += cut
-        counts["truncated_solutions"] += bool(cut)
-        path = [0]
-        for k, text in enumerate(row.steps[: len(fitting) - 1]):
-            path.append(child(path[-1], text))
-            label, source = row.labels[k], row.label_source[k]
-            if label is not None:
-                node = nodes[path[-1]]
-                (node.q_values if source == "automatic" else node.ratings).append(_evidence(row, k, label))
-        _add_options(row, _fitting(row, fitting, tokenizer, counts), path, nodes, child, rule)
-        labels = [label for label in row.labels if label is not None]
-        if row.is_correct is not None and labels and not cut:
-            nodes[path[-1]].endings.append((sum(labels) / len(labels), row.is_correct))
-    return nodes
-
-
-def _evidence(row: SnapshotRow, position: int, label: float) -> float:
-    """The share of right rollouts where the label is the search's (hard ones have no margin)."""
-    soft = (row.automatic or {}).get("soft")
-    if row.label_source[position] == "automatic" and soft and soft[position] is not None:
-        return float(soft[position])
-    return label
-
-
-def _fitting(
-    row: SnapshotRow, nodes: list[Tokens], tokenizer: StepTokenizer, counts: Counter[str]
-) -> list[dict[str, Any]]:
-    """The alternatives that lie within the context behind their prefix; the others are counted."""
-    inside = [option for option in row.options if option["position"] < len(nodes)]
-    kept = [o for o in inside if tokenizer.fits(nodes[: o["position"] + 1], o["text"])]
-    counts["truncated_alternatives"] += len(row.options) - len(kept)
-    return kept
-
-
-def _add_options(
-    row: SnapshotRow,
-    options: list[dict[str, Any]],
-    path: list[int],
-    nodes: list[_Node],
-    child: Callable[[int, str], int],
-    rule: LabelRule,
-) -> None:
-    """Alternatives in whose prefix no mistake is known, with people's ratings or the search's share."""
-    last = last_place_for_alternatives(row, rule)
-    for option in options:
-        position, rating, share = option["position"], option.get("rating"), option.get("q_value")
-        if position > last or not option["text"].strip():
-            continue
-        label = label_of(rating, rule.neutral)
-        if rule.labels != "automatic" and label is not None:
-            nodes[child(path[position], option["text"])].ratings.append(label)
-        elif rule.labels != "human" and share is not None:
-            nodes[child(path[position], option["text"])].q_values.append(share)
-
-
-def _means(nodes: list[_Node], siblings: list[int], name: str) -> dict[int, float]:
-    said = {index: getattr(nodes[index], name) for index in siblings}
-    return {index: sum(values) / len(values) for index, values in said.items() if values}
-
-
-def _final_pairs(nodes: list[_Node]) -> list[tuple[int, int, float]]:
-    """Whole right solutions against whole wrong ones: the two with the highest and lowest mean label.
-
-    A right answer whose steps are labelled no better than a wrong one's contradicts itself, and is no pair.
-    """
-    ends = sorted((mean, right, index) for index, node in enumerate(nodes) for mean, right in node.endings)
-    # A node where several solutions end counts once, by the mean that the loop meets last: its own extreme.
-    right = {index: mean for mean, is_right, index in ends if is_right}
-    wrong = {index: mean for mean, is_right, index in reversed(ends) if not is_right}
-    best = sorted(right, key=lambda index: (-right[index], index))[:TOP]
-    worst = sorted(wrong, key=lambda index: (wrong[index], index))[:TOP]
-    return _weighted([(b, w) for b in best for w in worst if b != w and right[b] > wrong[w]])
-
-
-def _pruned(name: str, nodes: list[_Node], pairs: list[tuple[int, int, float]], parents: int) -> Example:
+def _pruned(name: str, tree: MergedTree, pairs: list[Pair], parents: int) -> Example:
     """Keep the nodes on the way to a compared one."""
-    needed: set[int] = {0}
-    for better, worse, _ in pairs:
-        for node in (better, worse):
-            while node not in needed:
-                needed.add(node)
-                node = nodes[node].parent
+    needed = {0}
+    for pair in pairs:
+        needed.update(tree.path(pair.better), tree.path(pair.worse))
     kept = sorted(needed)
     number = {old: new for new, old in enumerate(kept)}
-    tree = TokenTree([nodes[old].tokens for old in kept], [number.get(nodes[old].parent, -1) for old in kept])
-    reads = sorted({number[node] for better, worse, _ in pairs for node in (better, worse)})
+    nodes = [tree.nodes[old] for old in kept]
+    packed = TokenTree([node.tokens for node in nodes], [number.get(node.parent, -1) for node in nodes])
+    reads = sorted({number[node] for pair in pairs for node in (pair.better, pair.worse)})
     place = {node: index for index, node in enumerate(reads)}
-    numbered = [(place[number[b]], place[number[w]], weight) for b, w, weight in pairs]
-    return Example(name, tree, reads, [], [1.0] * len(reads), numbered, parents)
+    numbered = [(place[number[pair.better]], place[number[pair.worse]], pair.weight) for pair in pairs]
+    return Example(name, packed, reads, [], [1.0] * len(reads), numbered, parents)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from transformers.utils import logging as transformers_logging
 
 from ml.file_hash import sha256_of
 from ml.policies.protocol import Prefix
 from ml.prm.score import Scorer, Unscored, load_scorer
+from ml.targets.rules import LabelRule
 
 # Neighbours in one packed row change a score in its last bits. Rounded, a tree is the same in any company; a score
 # that lies closer than DOUBT to where rounding turns is read again by itself.
@@ -46,13 +48,25 @@ class CheckpointValues:
                 values[int(name)] = self._value(value)
         return values
 
+    @property
+    def usual_aggregation(self) -> str:
+        """How a solution's values become one where nobody says: by what the checkpoint learned from.
+
+        A value that is already that of all steps up to there needs no second product.
+        """
+        return "last" if self._reads_steps_alone else usual_aggregation(self.scorer.card)
+
+    @property
+    def _reads_steps_alone(self) -> bool:
+        """Whether a score says something of its own step's tokens only."""
+        return self.scorer.model.tolerance is not None and self.scorer.card["objective"] != "outcome"
+
     def _joined(self, found: Sequence[float | None]) -> float:
         """The prefix's own value between 0 and 1, not rounded yet."""
         scores = [score for score in found if score is not None]
         if not scores:
             return 0.0
-        is_step_alone = self.scorer.model.tolerance is not None and self.scorer.card["objective"] != "outcome"
-        return math.prod(scores) if is_step_alone else scores[-1]
+        return math.prod(scores) if self._reads_steps_alone else scores[-1]
 
     def _value(self, score: float) -> float:
         score = round(score, DECIMALS)
@@ -62,6 +76,18 @@ class CheckpointValues:
 def _is_doubtful(value: float) -> bool:
     """Whether bits that company changes could change the rounded value."""
     return round(value - DOUBT, DECIMALS) != round(value + DOUBT, DECIMALS)
+
+
+def usual_aggregation(card: Mapping[str, Any]) -> str:
+    """`last` where rollouts taught (they say what becomes of all steps so far), `product` where people did (they say
+    whether each step is right), for a classifier. Any other objective, and a model of unknown labels, is read at the
+    end.
+    """
+    rule = card.get("label_rule")
+    if card.get("objective") != "classifier" or not rule:
+        return "last"
+    known = {name: value for name, value in rule.items() if name in LabelRule.__dataclass_fields__}
+    return "last" if LabelRule.of(known).has_labels_of_rollouts else "product"
 
 
 def load_value_model(folder: str | Path, signed: bool = False) -> CheckpointValues:

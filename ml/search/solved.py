@@ -25,14 +25,16 @@ LASTING = ("tokens", "model_calls", "executions")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the lines of one run have in common. source: the reward model's name, None where none is asked."""
+    """What the lines of one run have in common. source: the reward model's name, None where none is asked.
+    aggregation: how step scores became one; None for a method that has no choice, whose last score is the solution's.
+    """
 
     method: str
     generator: str
     style: str
     source: str | None
     is_signed: bool = False
-    aggregation: str = "last"
+    aggregation: str | None = None
     # How many candidates a problem has whatever becomes of them: samples. None where the search decides.
     samples: int | None = None
 
@@ -65,6 +67,7 @@ class Setting:
             **({"answer": problem.answer} if problem.answer is not None else {}),
             "generator": self.generator,
             "method": self.method,
+            **({"aggregation": self.aggregation} if self.aggregation is not None else {}),
             "chosen_answer": chosen.answer,
             "is_correct": verdicts[chosen.answer],
             "cost": {name: getattr(solved.cost, name) for name in LASTING},
@@ -77,7 +80,7 @@ class Setting:
         record = solution_record(problem, candidate.steps, candidate.answer, is_correct, self.style)
         if self.source is not None and candidate.step_scores:
             scores = tuple(map(self._probability, candidate.step_scores))
-            record["score"] = score_of(Candidate((), None, scores), self.aggregation)
+            record["score"] = score_of(Candidate((), None, scores), self.aggregation or "last")
             record["step_scores"] = {self.source: list(scores)}
         return record
 

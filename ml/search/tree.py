@@ -17,6 +17,11 @@ from ml.records import Problem
 CORRECT, WRONG, INVALID = "correct", "wrong", "invalid"
 
 
+def lowest_q(method: str) -> float:
+    """Where a method's Q-values begin: rStar rewards a wrong end with -1."""
+    return -1.0 if method == "rstar" else 0.0
+
+
 @dataclass(slots=True)
 class Node:
     """One step in a tree.
@@ -175,6 +180,8 @@ def _node_json(node: Node) -> dict[str, Any]:
         "visits": node.visits,
         "value_sum": node.value_sum,
         "q_value": node.q_value,
+        "graded": node.graded,
+        "correct": node.correct,
         "prior": node.prior,
         "terminal": node.terminal,
         "final_answer": node.final_answer,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ml.__main__ import main
+from ml.aggregation import AGGREGATIONS
 from ml.agreement import wilson_interval
 from ml.answers import is_equivalent
 from ml.formats import read
@@ -16,6 +18,8 @@ from ml.search.solving import METHODS
 from ml.snapshot import write_snapshot
 
 pytest.importorskip("torch")
+
+from ml.prm.checkpoint import seal
 
 PROBLEMS = "pocket:3:seed=5"
 # Small sizes; the methods' own are the papers'.
@@ -66,9 +70,10 @@ def test_every_method_answers_from_its_trajectories_and_says_what_that_cost(
             assert solution["is_correct"] == is_equivalent(solution["final_answer"], line["answer"])
             scores = solution.get("step_scores", {}).get(result["value_model"], [])
             assert bool(scores) == METHODS[method].needs_values
-            assert all(0.0 <= score <= 1.0 for score in scores) and scores[-1:] == [
-                solution[name] for name in ("score",) if name in solution
-            ]
+            assert all(0.0 <= score <= 1.0 for score in scores)
+            joined = AGGREGATIONS[line.get("aggregation", "last")]
+            assert solution.get("score") == (joined(scores) if scores else None)
+        assert line.get("aggregation") == result.get("aggregation")
     right = sum(line["is_correct"] for line in lines)
     assert (result["correct"], result["graded"], result["problems"]) == (right, 3, 3)
     assert result["interval"] == pytest.approx(wilson_interval(right, 3), abs=1e-4)
@@ -96,6 +101,29 @@ def test_the_file_is_the_same_by_seed_and_a_pool_to_choose_from(
     assert [one.final_answer for one in read_back] == [
         solution["final_answer"] for line in lines for solution in line["solutions"]
     ]
+
+
+def test_scores_are_read_as_the_labels_that_taught_them_ask(
+    checkpoint: Path, tmp_path: Path, capsys: Any
+) -> None:
+    given = given_for("best-of-n", checkpoint)
+    # People's labels say whether each step is right, and all have to be.
+    lines, result = solved(tmp_path / "people.jsonl", capsys, *given)
+    assert result["aggregation"] == "product" and {line["aggregation"] for line in lines} == {"product"}
+    _, asked = solved(tmp_path / "asked.jsonl", capsys, *given, "--aggregation", "last")
+    assert asked["aggregation"] == "last"
+    # Rollouts' labels say what becomes of all steps so far.
+    searched = tmp_path / "searched"
+    shutil.copytree(checkpoint, searched)
+    card = json.loads((searched / "card.json").read_text())
+    card["label_rule"]["labels"] = "automatic"
+    (searched / "card.json").write_text(json.dumps(card))
+    (searched / "manifest.json").unlink()
+    seal(searched)
+    _, found = solved(tmp_path / "rollouts.jsonl", capsys, *given_for("best-of-n", searched))
+    assert found["aggregation"] == "last"
+    _, plain = solved(tmp_path / "plain.jsonl", capsys, *given_for("self-consistency", checkpoint))
+    assert "aggregation" not in plain
 
 
 def test_a_reference_is_never_looked_at_and_needs_not_be_there(

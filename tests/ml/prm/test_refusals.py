@@ -149,6 +149,11 @@ def test_a_number_that_no_run_can_have_is_refused_by_its_option(tmp_path, option
             ("--objective", "outcome", "--outcome-tokens", "all", "--trees", "problem"),
             "--trees problem with --outcome-tokens all, expected --weighting path",
         ),
+        (("--no-final-pairs",), "--no-final-pairs with objective classifier, expected preference"),
+        (("--fill-pairs",), "--fill-pairs with objective classifier, expected preference"),
+        (("--least-margin", "0.5"), "--least-margin 0.5 with objective classifier, expected preference"),
+        (("--least-edit-distance", "20"), "--least-edit-distance 20 with objective classifier"),
+        (("--objective", "preference", "--least-margin", "nan"), "--least-margin nan, expected 0 or more"),
         (("--optimizer", "muon", "--shard"), "--optimizer muon with --shard, expected one of them"),
     ],
 )

@@ -9,7 +9,6 @@ import pytest
 
 from ml.errors import MisstepError
 from ml.prm.examples import ExampleSettings, examples_from
-from ml.prm.preferences import sibling_pairs
 from ml.targets import LabelRule, label_rows
 from tests.ml.prm.toys import examples_of, sums, tokenizer
 
@@ -187,25 +186,6 @@ def test_a_solution_without_labels_teaches_by_its_answer_where_asked():
     assert len(steps.reads) > 1 and not steps.reads_paths
     assert whole.reads_paths and whole.reads == [3] and whole.targets == [[1.0, 0.0]]
     assert counts["solutions_read_by_outcome"] == 1 and counts["rows_without_target"] == 1
-
-
-def test_peoples_siblings_pair_right_with_wrong():
-    assert sibling_pairs({1: 1.0, 2: 0.0, 3: 0.0}, {}) == [(1, 2, 0.5), (1, 3, 0.5)]
-    assert sibling_pairs({1: 1.0, 2: 1.0}, {}) == []
-
-
-def test_rollouts_pair_the_two_best_with_the_two_worst():
-    q_values = {1: 0.9, 2: 0.7, 3: 0.5, 4: 0.2, 5: 0.0}
-    pairs = sibling_pairs({}, q_values)
-    assert [(a, b) for a, b, _ in pairs] == [(1, 5), (1, 4), (2, 5), (2, 4)]
-    assert {w for _, _, w in pairs} == {0.25}
-    assert sibling_pairs({}, {1: 1.0, 2: 1.0}) == []  # Nothing wrong below either: no negative.
-    assert sibling_pairs({}, {1: 0.5, 2: 0.5}) == []  # A margin of nothing contradicts itself.
-
-
-def test_a_pair_weighs_by_the_pairs_that_are_left():
-    # Both children have right and wrong ends below, but only one of the two orders has a margin.
-    assert sibling_pairs({}, {1: 0.75, 2: 0.25}) == [(1, 2, 1.0)]
 
 
 def test_a_right_solution_with_worse_steps_than_a_wrong_one_is_no_pair():

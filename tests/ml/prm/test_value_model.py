@@ -12,7 +12,7 @@ from ml.commands import autolabel
 from ml.errors import MisstepError
 from ml.policies.protocol import Prefix
 from ml.prm import load_scorer
-from ml.prm.value_model import load_value_model
+from ml.prm.value_model import load_value_model, usual_aggregation
 from ml.records import Problem
 from ml.search.tree import INVALID
 from tests.ml.prm.commands import trained
@@ -57,7 +57,30 @@ def test_where_steps_are_read_by_their_own_tokens_a_prefix_is_worth_all_of_them(
     # An outcome model's scores are products already.
     worth = list(accumulate(scores, mul)) if objective == "classifier" else scores
     expected = [worth[1], 0.0, worth[2], worth[0]]
-    assert load_value_model(checkpoint).values(prefixes()) == pytest.approx(expected, abs=1e-4)
+    model = load_value_model(checkpoint)
+    assert model.values(prefixes()) == pytest.approx(expected, abs=1e-4)
+    # What is a product already is not multiplied again.
+    assert model.usual_aggregation == "last"
+
+
+@pytest.mark.parametrize(
+    ("objective", "rule", "expected"),
+    [
+        ("classifier", {"labels": "human"}, "product"),
+        ("classifier", {"labels": "automatic"}, "last"),
+        ("classifier", {"labels": "mixed", "mixture": "people_override"}, "last"),
+        # Labels that people have a part in, every one of them.
+        ("classifier", {"labels": "mixed", "mixture": "consensus"}, "product"),
+        ("classifier", {"labels": "mixed", "mixture": "fusion"}, "product"),
+        # Outcomes, values and preferences are said of all steps so far, whoever labelled them.
+        ("outcome", {"labels": "human"}, "last"),
+        ("value", {"labels": "human"}, "last"),
+        ("preference", {"labels": "human"}, "last"),
+        ("classifier", None, "last"),
+    ],
+)
+def test_scores_are_joined_by_what_the_labels_mean(objective, rule, expected):
+    assert usual_aggregation({"objective": objective, "label_rule": rule}) == expected
 
 
 def test_signed_values_lie_between_minus_one_and_one(preference_checkpoint):

@@ -14,7 +14,7 @@ from ml.records import Option, Position, Problem, Solution, SolutionEstimate
 from ml.search import omegaprm, rest_mcts, rstar
 from ml.search.recipes import RECIPES, Recipe
 from ml.search.requests import Search
-from ml.search.tree import Tree
+from ml.search.tree import CORRECT, Tree
 from ml.search.walk import Walk
 
 TREES = Path(__file__).parent / "trees"
@@ -102,7 +102,7 @@ def _drive(
 
 
 def tree_of(script: dict[str, Any]) -> Tree:
-    """The tree that a script gives outright: its nodes with their Q and ends."""
+    """The tree that a script gives outright: its nodes with their Q and ends, each of them graded once."""
     tree = Tree(script["problem"])
     for line in script["nodes"]:
         parent = line["parent"]
@@ -115,6 +115,9 @@ def tree_of(script: dict[str, Any]) -> Tree:
         node.value_sum = line.get("q", 0.0) * node.visits
         node.terminal = line.get("terminal")
         node.final_answer = {"correct": "1", "wrong": "2"}.get(node.terminal or "")
+    for end in tree.terminals():
+        for step in tree.path(end):
+            step.graded, step.correct = step.graded + 1, step.correct + (end.terminal == CORRECT)
     return tree
 
 

@@ -1,0 +1,34 @@
+"""Which pairs a preference model learns from: rStar-Math's paper's, and its code's as options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def add_to(group: Any) -> None:
+    """Add the options to a command's arguments."""
+    group.add_argument(
+        "--no-final-pairs",
+        action="store_true",
+        help="compare no whole right solutions with whole wrong ones (preference)",
+    )
+    group.add_argument(
+        "--fill-pairs",
+        action="store_true",
+        help="where one step stands against several, pair it with up to four and not two, as rStar-Math's code does"
+        " (preference)",
+    )
+    group.add_argument(
+        "--least-margin",
+        type=float,
+        default=0.0,
+        metavar="Q",
+        help="drop pairs whose Q, from -1 to 1, differ by less; rStar-Math's code: 0.5 (default: %(default)g)",
+    )
+    group.add_argument(
+        "--least-edit-distance",
+        type=int,
+        default=0,
+        metavar="N",
+        help="drop pairs whose texts differ by fewer edits of a letter; rStar-Math's code: 20 (default: %(default)s)",
+    )
