@@ -13,7 +13,7 @@ from ml.prm.preferences import preference_examples
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.tokens import Tokens, compact
 from ml.snapshot import SnapshotRow
-from ml.targets.rules import LabelRule, is_bad_problem, label_of
+from ml.targets.rules import LabelRule, is_bad_problem, is_given_up, label_of
 from ml.targets.snapshot_rows import last_place_for_alternatives
 from ml.targets.values import values_from_labels
 
@@ -96,11 +96,16 @@ def _has_outcome(row: SnapshotRow, rule: LabelRule) -> bool:
 
 
 def _values(row: SnapshotRow, rule: LabelRule) -> Sequence[float | None]:
-    """The search's own quality values where the labels are the search's, else those that the labels imply."""
+    """The search's own quality values where the labels are the search's, else those that the labels imply.
+
+    Where people gave up, the solution may end before its answer, and its steps do not tell how far that is.
+    """
     own = (row.automatic or {}).get("quality_value")
     automatic = all(source in ("automatic", None) for source in row.label_source)
     if own and automatic and any(value is not None for value in own):
         return [v if label is not None else None for v, label in zip(own, row.labels, strict=True)]
+    if is_given_up(row.human) and not automatic:
+        return [None] * len(row.labels)
     return values_from_labels(row.labels, [_is_wrong(row, k, rule) for k in range(len(row.labels))])
 
 
