@@ -102,6 +102,20 @@ def _is_by_posterior(row: SnapshotRow) -> bool:
     return row.label_source[0] == "fused" and bool(row.labels[0] == posterior[0])
 
 
+def is_wrong(row: SnapshotRow, position: int, rule: LabelRule) -> bool:
+    """Whether a step is wrong: the first mistake is, and what is more probably wrong than right.
+
+    A share of right rollouts is no such probability: it is low on right steps too, and behind the first mistake alone
+    a share of no more than the threshold means a wrong one.
+    """
+    label, first = row.labels[position], row.first_mistake
+    if label is None or position == first:
+        return position == first
+    if row.label_source[position] == "automatic" and rule.target != "hard":
+        return first is not None and position > first and label <= rule.threshold
+    return label < 0.5
+
+
 def last_place_for_alternatives(row: SnapshotRow, rule: LabelRule) -> int:
     """The last position before which no mistake is known; -1 for a row without labels, of which nothing is known."""
     if all(label is None for label in row.labels):
