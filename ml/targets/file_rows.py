@@ -10,6 +10,7 @@ from typing import Any
 
 from ml.errors import BadRecord
 from ml.formats.label_rules import trajectory_ratings
+from ml.given_answers import GivenAnswers
 from ml.records import (
     Annotation,
     LabelledSolution,
@@ -83,11 +84,12 @@ def _rows(
 ) -> Iterator[SnapshotRow]:
     """The rows with their evidence, before labels."""
     problems: dict[str, str] = {}
+    answers = GivenAnswers()
     items = _distinct(source, labelled, estimates, dropped)
     items.reverse()
     while items:
         item = items.pop()
-        row = _row(item, problems, rule, dropped)
+        row = _row(item, problems, rule, dropped, answers)
         if row is None:
             continue
         if complaint := complaint_about(row):
@@ -161,7 +163,9 @@ def _left_out(labelled: LabelledSolution, said: Annotation) -> str:
     return "annotations_that_break_a_rule" if labelled.broken_rule else ""
 
 
-def _row(item: _Item, problems: dict[str, str], rule: LabelRule, dropped: Counter[str]) -> SnapshotRow | None:
+def _row(
+    item: _Item, problems: dict[str, str], rule: LabelRule, dropped: Counter[str], answers: GivenAnswers
+) -> SnapshotRow | None:
     solution, steps = item.solution, list(item.solution.steps)
     looks = people_first(item.looks)
     is_bad = rule.labels != "automatic" and is_reported(looks)
@@ -185,7 +189,7 @@ def _row(item: _Item, problems: dict[str, str], rule: LabelRule, dropped: Counte
         answer=solution.problem.answer,
         steps=steps,
         final_answer=solution.final_answer,
-        is_correct=solution.is_correct,
+        is_correct=answers.is_correct(solution),
         generator=solution.generator,
         split=split_of(solution.problem.text),
         human=human,
