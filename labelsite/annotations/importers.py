@@ -33,6 +33,7 @@ from labelsite.problems.streaming import rare_collections
 from ml import formats
 from ml.errors import MisstepError
 from ml.formats.lines import GZIP_MAGIC
+from ml.given_answers import GivenAnswers
 from ml.records import LabelledSolution
 
 # From so many new solutions on an import changes what the planner should know of the tables that it fills.
@@ -50,6 +51,7 @@ class _Reading:
     section: str
     created_by: User | None
     revises: bool
+    answers: GivenAnswers = field(default_factory=GivenAnswers)
     verdicts: dict[int, list[int]] = field(default_factory=dict)
     corrected: dict[int, list[int]] = field(default_factory=dict)
     differing: list[int] = field(default_factory=list)
@@ -167,6 +169,7 @@ def _label_batch(reading: _Reading, batch: Sequence[StoredSolution], summary: Im
     `reading` gets what a checker says for the first time of solutions that were there. What it has said before is left
     out: since then, people may have decided that the task is to have no gold.
     """
+    _grade(reading.answers, batch)
     tasks, new_tasks = _add_tasks(reading.campaign, batch, reading.section)
     labelled = [stored for stored in batch if stored.labelled.annotation]
     users = machine_users(labelled)
@@ -185,6 +188,20 @@ def _label_batch(reading: _Reading, batch: Sequence[StoredSolution], summary: Im
     summary.new_tasks += new_tasks
     summary.new_annotations += len(inserted)
     summary.broken_rules += sum(annotation.breaks_a_rule for annotation in inserted)
+
+
+def _grade(answers: GivenAnswers, batch: Sequence[StoredSolution]) -> None:
+    """Say of new solutions whether their answer is right, where the file has both answers and no verdict on them."""
+    found: dict[bool, list[int]] = {True: [], False: []}
+    for stored in batch:
+        solution = stored.labelled.solution
+        if stored.is_new and solution.is_correct is None:
+            verdict = answers.is_correct(solution)
+            if verdict is not None:
+                found[verdict].append(stored.solution_id)
+    for verdict, solutions in found.items():
+        if solutions:
+            Solution.objects.filter(pk__in=solutions).update(is_correct=verdict)
 
 
 def _compare(

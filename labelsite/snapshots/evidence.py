@@ -18,7 +18,7 @@ from labelsite.problems.models import Solution, Step
 from labelsite.problems.queries import positions_of
 from labelsite.problems.streaming import in_chunks
 from ml.records import Position
-from ml.targets.consensus import Look, Verdict, is_reported, people_first, verdict_of
+from ml.targets.consensus import Look, Verdict, is_reported, people_first, unheard, verdict_or_ratings
 
 CHUNK = 500
 SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
@@ -56,16 +56,21 @@ class Evidence:
 
 
 def read_evidence(
-    campaign: Campaign, run: EstimateRun | None, dropped: Counter[str], tasks: QuerySet[Task] | None = None
+    campaign: Campaign,
+    run: EstimateRun | None,
+    dropped: Counter[str],
+    tasks: QuerySet[Task] | None = None,
+    given_up: str = "drop",
 ) -> Iterator[Evidence]:
     """Every solution of the campaign that may be trained on, in a fixed order; counts the rest.
 
-    tasks: only these of the campaign's tasks are read.
+    tasks: only these of the campaign's tasks are read. given_up: with `keep`, what was rated before everybody gave up
+    stands in the place of a verdict.
     """
     chosen = campaign.tasks.all() if tasks is None else tasks
     ordered = chosen.select_related("solution__problem").order_by("solution_id")
     for chunk in in_chunks(ordered, CHUNK):
-        yield from _read_chunk(chunk, run, dropped)
+        yield from _read_chunk(chunk, run, dropped, given_up)
 
 
 def judged_tasks(campaign: Campaign) -> QuerySet[Task]:
@@ -86,7 +91,9 @@ def _is_work(task: Task, adjudicated: bool, dropped: Counter[str]) -> bool:
     return False
 
 
-def _read_chunk(chunk: Sequence[Task], run: EstimateRun | None, dropped: Counter[str]) -> Iterator[Evidence]:
+def _read_chunk(
+    chunk: Sequence[Task], run: EstimateRun | None, dropped: Counter[str], given_up: str
+) -> Iterator[Evidence]:
     words = dict(
         Adjudication.objects.filter(task__in=chunk, is_live=True).values_list("task_id", "positions")
     )
@@ -100,10 +107,13 @@ def _read_chunk(chunk: Sequence[Task], run: EstimateRun | None, dropped: Counter
         said = people_first([look for look in looks.get(task.pk, []) if len(look.trajectory) <= steps])
         is_bad = not words.get(task.pk) and is_reported(said)
         dropped.update(["bad_problems"] if is_bad else [])
+        verdict = None if is_bad else verdict_or_ratings(said, steps, words.get(task.pk), given_up)
+        if unfinished := unheard(looks.get(task.pk, []), verdict):
+            dropped["annotations_unfinished"] += unfinished
         yield Evidence(
             task.solution,
             positions[task.solution_id],
-            None if is_bad else verdict_of(said, steps, words.get(task.pk)),
+            verdict,
             estimates.get(task.solution_id),
             is_bad,
         )
@@ -161,8 +171,6 @@ def _counts(annotation: Annotation, dropped: Counter[str]) -> bool:
         reason = "annotations_of_excluded_labelers"
     elif any(annotation.extra.get(flag) for flag in QUALITY_CONTROL_FLAGS):
         reason = "annotations_for_quality_control"
-    elif annotation.finish_reason == "give_up":
-        reason = "annotations_unfinished"
     elif annotation.broken_rule:
         reason = "annotations_that_break_a_rule"
     if reason:

@@ -24,7 +24,7 @@ from ml.records import (
 )
 from ml.snapshot import SnapshotRow, read_snapshot
 from ml.targets import LabelRule, frozen_rule
-from ml.targets.rules import label_of, supervised
+from ml.targets.rules import is_given_up, label_of, supervised
 from ml.targets.snapshot_rows import last_place_for_alternatives, undecided_place
 
 UNDECIDED = "the evidence does not decide whether the next step is a mistake"
@@ -152,6 +152,9 @@ def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:
     """
     positions = tuple(Position((Option(step),)) for step in row.steps)
     undecided = undecided_place(row)
+    if undecided is None and is_given_up(row.human) and row.first_mistake is None and None in row.labels:
+        # Behind the last rating nobody knows either, and a look that ends with `solution` has rated every step.
+        undecided = row.labels.index(None)
     if undecided is not None:
         # Nobody knows whether this step is the mistake, and PRM800K has no rating for that: its look ends before it.
         last, finish = undecided, FinishReason.GIVE_UP

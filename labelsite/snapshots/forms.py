@@ -12,6 +12,7 @@ from labelsite.snapshots.models import LabelSource
 from ml.targets import LabelRule
 
 NEUTRAL = [("positive", _("correct")), ("negative", _("wrong")), ("drop", _("unlabelled"))]
+GIVEN_UP = [("keep", _("labels, where nobody came to a verdict")), ("drop", _("nothing"))]
 TARGETS = [
     ("hard", _("right or wrong (hard estimation)")),
     ("soft", _("the share of right rollouts (soft estimation)")),
@@ -44,6 +45,12 @@ class FreezeForm(forms.Form):
         choices=MIXTURES,
     )
 
+    given_up = forms.ChoiceField(
+        label=_("What was rated before giving up counts as"),
+        choices=GIVEN_UP,
+        required=False,
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choices: Any = self.fields["campaign"]
@@ -58,4 +65,5 @@ class FreezeForm(forms.Form):
             neutral=chosen["neutral"],
             target=chosen["target"],
             mixture=chosen["mixture"],
+            given_up=chosen["given_up"] or LabelRule.given_up,
         )

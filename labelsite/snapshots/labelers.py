@@ -15,14 +15,15 @@ LABELERS = "labelers"
 
 
 def counting(rows: Iterable[SnapshotRow], labelers: Counter[str]) -> Iterator[SnapshotRow]:
-    """The same rows; counts in how many of them each labeler is a witness."""
+    """The same rows; counts in how many of them each labeler is a witness, or rated steps before giving up."""
     for row in rows:
-        labelers.update(list((row.human or {}).get("witnesses") or ()))
+        human = row.human or {}
+        labelers.update([*(human.get("witnesses") or ()), *(human.get("given_up_by") or ())])
         yield row
 
 
 def labelers_of(snapshot: Snapshot, folder: Path) -> Mapping[int, int]:
-    """How many of the snapshot's solutions each labeler gave a verdict on, by the labeler's id.
+    """How many of the snapshot's solutions each labeler judged, by the labeler's id.
 
     Raises MisstepError where neither the manifest nor the files in `folder` tell.
     """

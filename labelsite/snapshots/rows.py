@@ -12,7 +12,8 @@ from labelsite.snapshots.evidence import SERIES, Evidence, judged_tasks, read_ev
 from ml.snapshot import SnapshotRow, split_of
 from ml.snapshot_checks import complaint_about
 from ml.targets import LabelRule, fuse
-from ml.targets.consensus import evidence_of, option_rating
+from ml.targets.consensus import GIVEN_UP, evidence_of, option_rating
+from ml.targets.rules import is_given_up
 from ml.targets.snapshot_rows import decided, has_witness, witnessed
 
 
@@ -51,6 +52,7 @@ def evidence_rows(
             continue
         if human:
             counts.update(f"labels_by_{origin}" for origin in human["origins"])
+            counts.update([GIVEN_UP] if is_given_up(human) else [])
         yield row
 
 

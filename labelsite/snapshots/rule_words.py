@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy
 
-from labelsite.snapshots.forms import MIXTURES, NEUTRAL, TARGETS
+from labelsite.snapshots.forms import GIVEN_UP, MIXTURES, NEUTRAL, TARGETS
 from labelsite.snapshots.models import LabelSource
 from labelsite.wording import named, value_in_words
 
@@ -22,10 +22,12 @@ RULE_NAMES: Mapping[str, Words] = {
     "labels": gettext_lazy("Labels"),
     "after_mistake": gettext_lazy("Behind the first mistake"),
     "minimum_visits": gettext_lazy("Fewest rollouts of a step that counts"),
+    "given_up": gettext_lazy("Rated before giving up"),
     "automatic_weight": gettext_lazy("People that the search counts for"),
 }
 RULE_VALUES: Mapping[str, Mapping[Any, Words]] = {
     "neutral": dict(NEUTRAL),
+    "given_up": dict(GIVEN_UP),
     "target": dict(TARGETS),
     "mixture": dict(MIXTURES),
     "labels": dict(LabelSource.choices),

@@ -191,7 +191,8 @@ def _write(
     labelers: Counter[str] = Counter()
 
     def evidence(kept: Counter[str], left_out: Counter[str]) -> Iterator[SnapshotRow]:
-        items = read_evidence(campaign, run, left_out)
+        given_up = "drop" if rule.labels == LabelSource.AUTOMATIC else rule.given_up
+        items = read_evidence(campaign, run, left_out, given_up=given_up)
         return evidence_rows(items, rule, run.method if run else "", kept, left_out)
 
     posteriors = None

@@ -8,6 +8,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from ml.targets.consensus import GIVEN_UP
+
 # In the order in which a page shows them.
 NAMES: Mapping[str, str | Promise] = {
     "rows": gettext_lazy("solutions"),
@@ -19,13 +21,14 @@ NAMES: Mapping[str, str | Promise] = {
     "labels_by_annotator": gettext_lazy("solutions judged by this team"),
     "labels_by_adjudication": gettext_lazy("solutions decided by a reviewer"),
     "labels_by_checker": gettext_lazy("solutions judged by the checker"),
+    GIVEN_UP: gettext_lazy("solutions rated until everybody gave up"),
     "gold_tasks": gettext_lazy("gold items"),
     "screening_tasks": gettext_lazy("screening items"),
     "set_aside_tasks": gettext_lazy("solutions set aside"),
     "bad_problems": gettext_lazy("solutions of problems reported as bad"),
     "annotations_of_excluded_labelers": gettext_lazy("annotations of excluded people"),
     "annotations_for_quality_control": gettext_lazy("imported screening and control items"),
-    "annotations_unfinished": gettext_lazy("annotations that were given up"),
+    "annotations_unfinished": gettext_lazy("annotations that were given up and say nothing here"),
     "annotations_that_break_a_rule": gettext_lazy("imported annotations that break a label rule"),
     "solutions_without_evidence": gettext_lazy("solutions that nobody judged"),
     "solutions_without_usable_steps": gettext_lazy("solutions without usable steps"),

@@ -13,9 +13,10 @@ from labelsite.autolabels.plots import Chart, Series, line_chart
 
 # The metrics worth a chart, in order; what else a command reports stands in the log.
 METRICS = (
-    "loss", "validation_loss", "accuracy", "validation_f1", "labelled_steps_per_second", "readings_per_second",
+    "loss", "validation_loss", "accuracy", "validation_f1", "validation_step_auc", "labelled_steps_per_second",
+    "readings_per_second",
 )  # fmt: skip
-SHARES = ("accuracy", "validation_f1")
+SHARES = ("accuracy", "validation_f1", "validation_step_auc")
 COLOURS = ("plot-a", "plot-b", "plot-c", "plot-d", "plot-e")
 
 # The neighbours that a drawn point is the mean of, and the fewest points of a line that is drawn so.
@@ -64,6 +65,7 @@ def charts(runs: Sequence[RunCurves]) -> list[Chart]:
         "readings_per_second": _("Readings per second"),
         "validation_loss": _("Loss on the validation split"),
         "validation_f1": _("Validation F1"),
+        "validation_step_auc": _("Validation: ROC AUC of steps"),
     }
     drawn = []
     for metric in METRICS:

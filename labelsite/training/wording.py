@@ -134,6 +134,10 @@ MEASURES: Mapping[str, Words] = {
     "validation count": gettext_lazy("Validation: solutions"),
     "validation count wrong": gettext_lazy("Validation: solutions with a mistake"),
     "validation count right": gettext_lazy("Validation: solutions without one"),
+    "validation step count": gettext_lazy("Validation: labelled steps"),
+    "validation step count wrong": gettext_lazy("Validation: wrong steps"),
+    "validation step auc": gettext_lazy("Validation: ROC AUC of steps"),
+    "validation step accuracy": gettext_lazy("Validation: steps on the right side of a half"),
 }
 # What a card counts: `ml.prm.run` and what it calls.
 COUNTS: Mapping[str, Words] = {

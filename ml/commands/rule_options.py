@@ -15,6 +15,7 @@ PARTS = {
     "threshold": "threshold",
     "after_mistake": "after_mistake",
     "automatic_weight": "automatic_weight",
+    "given_up": "given_up",
 }
 
 
@@ -54,6 +55,12 @@ def add_to(group: Any) -> None:
         type=float,
         metavar="W",
         help=f"weight of the search, in annotators (agreement_weighted; default: {LabelRule.automatic_weight:g})",
+    )
+    group.add_argument(
+        "--given-up",
+        choices=CHOICES["given_up"],
+        help="what people rated before they gave up, where nobody came to a verdict: it labels its steps (keep), or"
+        f" counts for nothing (drop) (default: {LabelRule.given_up})",
     )
 
 

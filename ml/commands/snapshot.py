@@ -17,8 +17,9 @@ from ml.records import LabelledSolution, SolutionEstimate
 from ml.result_lines import read_estimates
 from ml.search.tree_rows import rows_from_trees
 from ml.snapshot import SnapshotRow, write_snapshot
+from ml.targets.consensus import GIVEN_UP
 from ml.targets.file_rows import rows_from
-from ml.targets.rules import CHOICES, LabelRule, idle_parts
+from ml.targets.rules import CHOICES, LabelRule, idle_parts, is_given_up
 
 
 def parser() -> argparse.ArgumentParser:
@@ -162,7 +163,8 @@ def _told(rows: Iterable[SnapshotRow]) -> Iterator[SnapshotRow]:
 
 
 def _counted(rows: Iterable[SnapshotRow], labels_by: Counter[str]) -> Iterator[SnapshotRow]:
-    """The rows, while it is counted whose labels they have."""
+    """The rows, while it is counted whose labels they have, and on how many everybody gave up."""
     for row in rows:
         labels_by.update(f"labels_by_{origin}" for origin in (row.human or {}).get("origins", ()))
+        labels_by.update([GIVEN_UP] if is_given_up(row.human) else [])
         yield row

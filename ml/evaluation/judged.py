@@ -11,6 +11,7 @@ from ml.errors import MisstepError
 from ml.evaluation.pools import read_scores
 from ml.evaluation.truths import NoTruth, truths
 from ml.formats import format_of, read
+from ml.given_answers import GivenAnswers
 from ml.snapshot import problem_hash
 
 
@@ -55,6 +56,7 @@ def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
     kind, by_id = format_of(solutions, format), read_scores(scores_path)
     rows: list[JudgedSolution] = []
     left_out, found = Counter[NoTruth](), 0
+    answers = GivenAnswers()
     for solution, truth in truths(read(solutions, kind)):
         values = by_id.get(solution.id)
         found += values is not None
@@ -69,7 +71,7 @@ def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
         # A missing prediction counts as wrong and is never dropped (as ProcessBench counts).
         scores: list[float | None] = values if values is not None else [None] * len(solution.steps)
         problem = problem_hash(solution.problem.text)
-        rows.append(JudgedSolution(scores, truth, solution.is_correct, problem))
+        rows.append(JudgedSolution(scores, truth, answers.is_correct(solution), problem))
     if not found:
         raise MisstepError(f"{scores_path}: none of its ids is in {solutions}, expected the same solutions")
     if not rows:

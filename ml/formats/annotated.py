@@ -17,6 +17,7 @@ READS = records.READS | {"annotations"} | {f"annotations[].{key}" for key in INS
 KEEPS_OTHERS = True
 ID_KEY = "id"
 PREFIX = "imported:"
+EXITS = (FinishReason.BAD_PROBLEM, FinishReason.GIVE_UP)
 # The name of a user has room for so many characters behind the prefix.
 LONGEST_NAME = 100
 
@@ -53,6 +54,9 @@ def _annotation(entry: Record, solution: Solution) -> Annotation:
         annotation = replace(
             annotation, finish_reason=FinishReason(fields.one_of(entry, "finish_reason", reasons))
         )
+        if annotation.finish_reason in EXITS and entry.get("first_mistake", 0) is None:
+            # No mistake was named because nobody came to one, and not because every step is right.
+            annotation = replace(annotation, ratings=())
     return replace(
         annotation,
         reason=fields.optional_text(entry, "reason") or "",

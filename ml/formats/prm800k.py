@@ -61,7 +61,7 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
         problem=problem,
         positions=positions,
         final_answer=final_answer,
-        # Equal texts are equal answers; that unequal texts are unequal answers takes more than this reader.
+        # Equal texts are equal answers; what unequal texts mean `ml.given_answers` asks the grader where it matters.
         is_correct=True if final_answer is not None and final_answer == problem.answer else None,
         extra={"question": _question_extra(question, pre_generated), "question_keys": list(question)},
     )

@@ -13,8 +13,8 @@ from ml.prm.preferences import PairChoices, preference_examples
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.tokens import Tokens, compact
 from ml.snapshot import SnapshotRow
-from ml.targets.rules import LabelRule, is_bad_problem, label_of
-from ml.targets.snapshot_rows import last_place_for_alternatives
+from ml.targets.rules import LabelRule, is_bad_problem, is_given_up, label_of
+from ml.targets.snapshot_rows import is_wrong, last_place_for_alternatives
 from ml.targets.values import values_from_labels
 
 _NEUTRAL_TARGET = [0.0, 0.0, 1.0]
@@ -105,26 +105,17 @@ def _has_outcome(row: SnapshotRow, rule: LabelRule) -> bool:
 
 
 def _values(row: SnapshotRow, rule: LabelRule) -> Sequence[float | None]:
-    """The search's own quality values where the labels are the search's, else those that the labels imply."""
+    """The search's own quality values where the labels are the search's, else those that the labels imply.
+
+    Where people gave up, the solution may end before its answer, and its steps do not tell how far that is.
+    """
     own = (row.automatic or {}).get("quality_value")
     automatic = all(source in ("automatic", None) for source in row.label_source)
     if own and automatic and any(value is not None for value in own):
         return [v if label is not None else None for v, label in zip(own, row.labels, strict=True)]
-    return values_from_labels(row.labels, [_is_wrong(row, k, rule) for k in range(len(row.labels))])
-
-
-def _is_wrong(row: SnapshotRow, position: int, rule: LabelRule) -> bool:
-    """Whether a step is wrong: the first mistake is, and what is more probably wrong than right.
-
-    A share of right rollouts is no such probability: it is low on right steps too, and behind the first mistake alone
-    a share of no more than the threshold means a wrong one.
-    """
-    label, first = row.labels[position], row.first_mistake
-    if label is None or position == first:
-        return position == first
-    if row.label_source[position] == "automatic" and rule.target != "hard":
-        return first is not None and position > first and label <= rule.threshold
-    return label < 0.5
+    if is_given_up(row.human) and not automatic:
+        return [None] * len(row.labels)
+    return values_from_labels(row.labels, [is_wrong(row, k, rule) for k in range(len(row.labels))])
 
 
 def _class_target(row: SnapshotRow, position: int, outputs: int) -> list[float] | None:

@@ -61,6 +61,9 @@ def fingerprint_of(snapshot: str, request: Request, settings: TrainingSettings) 
     """Names the run: the same data, rule and settings. Where states are kept and when it is looked at does not count;
     what stands behind the base's name is `base_facts`."""
     body = {**config_of(request, settings), "snapshot": snapshot, "rule": asdict(request.rule)}
+    if body["rule"]["given_up"] == "keep":
+        # Snapshots of before there was a choice hold nothing that was given up.
+        del body["rule"]["given_up"]
     body["base"] = request.base
     for name in ("save_every", "validate_every"):
         body.pop(name)

@@ -30,6 +30,10 @@ from ml.prm.self_check import refuse_attention_dropout
 from ml.prm.train import TrainingSettings
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash
 from ml.targets import labelled
+from ml.training_choices import CLASSIFYING
+
+# In the order of a target's classes.
+CLASS_NAMES = ("wrong", "right", "neutral")
 
 
 @dataclass(frozen=True)
@@ -148,10 +152,26 @@ def _examples(
     # An outcome is read at tokens, whoever labelled steps.
     read_at = "readings" if request.training.objective == "outcome" else "labelled_steps"
     counts[read_at] = sum(len(example.reads) for example in examples)
+    _refuse_one_class(request.training.objective, examples, counts[read_at])
     if request.trees == "problem":
         examples = by_problem(examples, request.examples.weighting, request.training.tokens_per_row)
         counts["train_trees"] = len(examples)
     return examples
+
+
+def _refuse_one_class(objective: str, examples: Sequence[Example], count: int) -> None:
+    """Raises MisstepError where a model that always says the same would be perfect: nothing would tell it from one
+    that has learned something."""
+    if objective not in CLASSIFYING:
+        return
+    targets = {tuple(target) for example in examples for target in example.targets}
+    if len(targets) == 1 and max(only := targets.pop()) == 1.0:
+        named = CLASS_NAMES[only.index(1.0)]
+        of = "outcomes" if objective == "outcome" else "labelled steps"
+        raise MisstepError(
+            f"all {count} {of} to train on ({len(examples)} solutions) are {named}, expected right and wrong ones:"
+            " a model would learn to say the same of everything"
+        )
 
 
 def _steps(request: Request, examples: Sequence[Example]) -> int:

@@ -65,10 +65,14 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     if skeleton is None:
         restore(model)
     model.eval()
+    # The last look was at this very model.
+    figures = validate.figures if validate else None
+    if figures is None:
+        figures = validation_figures(model, base.tokenizer, card, ready.rows, group, settings.bfloat16)
     card["metrics"] = {
         "train_loss": run.history[-1]["loss"],
         "train_accuracy": run.history[-1]["accuracy"],
-        "validation": validation_figures(model, base.tokenizer, card, ready.rows, group, settings.bfloat16),
+        "validation": figures,
     }
     model = model if skeleton is None else assembled(skeleton, model, group)
     group.first_does(lambda: _finish(model, ready, card, run, started))

@@ -28,6 +28,10 @@ from ml.prm.termination import TerminationFlag
 from ml.progress import Progress
 
 EXIT_TERMINATED = 143
+# What a look at the validation split found has names that begin so.
+LOOK = "validation_"
+# Such a look. It asks between its parts whether it should stop, and then finds None; all processes find the same.
+Look = Callable[[Callable[[], bool]], Mapping[str, float] | None]
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,13 @@ def train(
     state_folder: Path | None = None,
     mark: Mark | None = None,
     group: Group | None = None,
-    validate: Callable[[], Mapping[str, float]] | None = None,
+    validate: Look | None = None,
 ) -> Run:
     """Train in place. With `state_folder` the run saves states there and goes on from the newest one.
 
     What `validate` finds after every so many updates stands in the run's history; it leaves the weights, and what is
-    drawn at random, as they were.
+    drawn at random, as they were. A state is saved before each such look, which may take long: a run that ended in the
+    middle of one looks again when it goes on, and finds the same.
 
     Raises MisstepError when there is nothing to learn from, when the folder's states are of another run (see `mark`),
     or when a loss or the gradient stops being finite; Terminated after SIGTERM, once the state is on disk.
@@ -92,6 +97,9 @@ def train(
     progress = Progress("steps", settings.steps, begun_at=run.step)
     model.train()
     with TerminationFlag() as flag:
+        if validate and _awaits_look(run, settings):
+            _look(model, validate, run, flag)
+            _report(progress, run, {}, flag)
         while run.step < settings.steps:
             started = time.perf_counter()
             batch = [examples[index] for index in batch_of(len(examples), settings, run.step)]
@@ -107,38 +115,54 @@ def train(
             run.history.append({"step": run.step, "loss": loss, "accuracy": accuracy, "learning_rate": rate})
             read = sum(len(example.reads) for example in batch)
             pace = {_pace_of(settings): round(read / (time.perf_counter() - started), 1)}
-            found = _validated(model, validate) if validate and _is_due(run.step, settings) else {}
-            run.history[-1].update(found)
-            try:
-                _report(progress, run, {**pace, **found}, bool(found))
-            except BrokenPipeError:
-                # Whoever started this and read its words has died: nobody waits for it, and the next one goes on.
-                flag.raised = True
+            is_looked_at = validate is not None and _is_due(run.step, settings)
+            if not is_looked_at:
+                _report(progress, run, pace, flag)
             run.seconds += time.perf_counter() - started
             # After the last update too: what follows may be cut short, and must not cost an update again.
-            due = run.step % settings.save_every == 0 or run.step == settings.steps
+            due = run.step % settings.save_every == 0 or run.step == settings.steps or is_looked_at
             if due or group.size == 1:
                 is_stopping = group.any(flag.raised)
             if state_folder and (due or is_stopping):
                 save(state_folder, model, optimizers, run, mark, group)
             if is_stopping:
-                raise Terminated(f"stopped at step {run.step}; the same command goes on from there")
+                raise _stopped(run)
+            if validate and is_looked_at:
+                _look(model, validate, run, flag)
+                _report(progress, run, pace, flag)
     model.eval()
     return run
+
+
+def _stopped(run: Run) -> Terminated:
+    return Terminated(f"stopped at step {run.step}; the same command goes on from there")
+
+
+def _awaits_look(run: Run, settings: TrainingSettings) -> bool:
+    """Whether the run ended between an update that is looked at and what the look would have found."""
+    is_due = run.step > 0 and _is_due(run.step, settings)
+    return is_due and not any(name.startswith(LOOK) for name in run.history[-1])
 
 
 def _is_due(step: int, settings: TrainingSettings) -> bool:
     return step == settings.steps or (settings.validate_every > 0 and step % settings.validate_every == 0)
 
 
-def _validated(model: ProcessRewardModel, validate: Callable[[], Mapping[str, float]]) -> dict[str, float]:
-    """A look at the validation split after which training goes on as if there had been none."""
+def _look(model: ProcessRewardModel, validate: Look, run: Run, flag: TerminationFlag) -> None:
+    """A look at the validation split after which training goes on as if there had been none.
+
+    Raises Terminated where any process was asked to stop meanwhile: the state is on the disk already.
+    """
+    started = time.perf_counter()
     device = next(model.parameters()).device
     model.eval()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        found = dict(validate())
+        found = validate(lambda: flag.raised)
     model.train()
-    return found
+    if found is None:
+        raise _stopped(run)
+    run.history[-1].update(found)
+    run.seconds += time.perf_counter() - started
 
 
 def learning_rate_at(step: int, settings: TrainingSettings) -> float:
@@ -248,13 +272,19 @@ def _pace_of(settings: TrainingSettings) -> str:
     return "readings_per_second" if is_outcome else "labelled_steps_per_second"
 
 
-def _report(progress: Progress, run: Run, beside: Mapping[str, float], is_due: bool) -> None:
+def _report(progress: Progress, run: Run, pace: Mapping[str, float], flag: TerminationFlag) -> None:
     last = run.history[-1]
+    found = {name: value for name, value in last.items() if name.startswith(LOOK)}
     metrics = {
         "loss": round(last["loss"], 5),
         "accuracy": round(last["accuracy"], 4),
-        **beside,
+        **pace,
+        **found,
         "step": run.step,
         "learning_rate": last["learning_rate"],
     }
-    progress.report(run.step, metrics=metrics, is_due=is_due)
+    try:
+        progress.report(run.step, metrics=metrics, is_due=bool(found))
+    except BrokenPipeError:
+        # Whoever started this and read its words has died: nobody waits for it, and the next one goes on.
+        flag.raised = True

@@ -3,6 +3,8 @@
 The rule is simple enough to explain to an annotator: the first mistake that most people named; on a tie the
 earliest; the ratings before it from those who named it. A reviewer's adjudication beats a majority. The
 checker of the pocket problems is heard only where no person was, so that people's own labels are trained on.
+Where nobody came to a verdict, what those rated who gave up still stands: their steps have labels, and where the first
+mistake is, nobody knows.
 """
 
 from __future__ import annotations
@@ -12,7 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ml.records import FinishReason
+
 CHECKER = "imported:checker"
+# How a manifest counts the rows whose labels end where everybody gave up.
+GIVEN_UP = "solutions_given_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,11 @@ class Look:
         return len(self.trajectory) - 1 if self.finish_reason == "found_error" else None
 
     def stopped_at(self, position: int) -> Look:
-        """The same look by somebody for whom the solution's own step at `position` was the first mistake."""
+        """The same look by somebody for whom the solution's own step at `position` was the first mistake; who gave up
+        did not come to call it one.
+        """
+        if self.gave_up:
+            return replace(self, trajectory=self.trajectory[:position])
         trajectory = [*self.trajectory[:position], -1]
         return replace(self, finish_reason="found_error", trajectory=trajectory)
 
@@ -39,24 +49,30 @@ class Look:
     def is_verdict(self) -> bool:
         return self.finish_reason in ("found_error", "solution")
 
+    @property
+    def gave_up(self) -> bool:
+        return self.finish_reason == FinishReason.GIVE_UP
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What people's looks at one solution come to. `looks` are those that agree with it.
 
     allowed: the places that a reviewer calls right, the earliest first; empty where none settled it.
+    is_open: everybody gave up, so that there are ratings and no verdict.
     """
 
     first_mistake: int | None
     looks: Sequence[Look]
     asked: Sequence[Look]
     allowed: Sequence[int | None] = ()
+    is_open: bool = False
 
 
 def people_first(looks: Sequence[Look]) -> list[Look]:
-    """All looks of people; the checker's only where there is no other."""
+    """All looks of people; the checker's only where there is no other that came to its end."""
     people = [look for look in looks if look.labeler != CHECKER]
-    return people or list(looks)
+    return people if any(not look.gave_up for look in people) else list(looks)
 
 
 def is_reported(looks: Sequence[Look]) -> bool:
@@ -79,19 +95,46 @@ def verdict_of(looks: Sequence[Look], step_count: int, adjudicated: Sequence[int
     return Verdict(first_mistake, agreeing, asked, allowed)
 
 
+def verdict_or_ratings(
+    looks: Sequence[Look], step_count: int, adjudicated: Sequence[int] | None, given_up: str
+) -> Verdict | None:
+    """The verdict; where there is none, what was rated before everybody gave up, unless `given_up` drops it."""
+    verdict = verdict_of(looks, step_count, adjudicated)
+    gave_up = [look for look in looks if look.gave_up and look.trajectory]
+    if verdict or given_up == "drop" or not gave_up:
+        return verdict
+    open_verdict = Verdict(None, gave_up, gave_up, is_open=True)
+    ratings = _ratings(open_verdict, step_count)
+    return replace(open_verdict, first_mistake=ratings.index(-1) if -1 in ratings else None)
+
+
+def unheard(looks: Sequence[Look], verdict: Verdict | None) -> int:
+    """How many looks that were given up say nothing here: no step was rated, or others came to a verdict."""
+    heard = verdict.looks if verdict and verdict.is_open else ()
+    return sum(look.gave_up and look not in heard for look in looks)
+
+
 def evidence_of(verdict: Verdict, step_count: int) -> dict[str, Any]:
     """The `human` part of a snapshot row: one rating per step (null: not looked at) and who said what."""
     origins = sorted({"checker" if look.labeler == CHECKER else look.labeler for look in verdict.asked})
     return {
         "ratings": _ratings(verdict, step_count),
         "first_mistake": verdict.first_mistake,
-        "finish_reason": "solution" if verdict.first_mistake is None else "found_error",
+        "finish_reason": _finish_reason(verdict),
         "annotators": len(verdict.asked),
         "posterior": None,
-        "witnesses": {look.annotator: look.says for look in verdict.asked},
+        # Who gave up named no place, and does not testify that there is none.
+        "witnesses": {} if verdict.is_open else {look.annotator: look.says for look in verdict.asked},
         "origins": origins + (["adjudication"] if verdict.allowed else []),
         "allowed": list(verdict.allowed),
+        **({"given_up_by": [look.annotator for look in verdict.looks]} if verdict.is_open else {}),
     }
+
+
+def _finish_reason(verdict: Verdict) -> str:
+    if verdict.is_open:
+        return str(FinishReason.GIVE_UP)
+    return str(FinishReason.SOLUTION if verdict.first_mistake is None else FinishReason.FOUND_ERROR)
 
 
 def option_rating(

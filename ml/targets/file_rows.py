@@ -10,9 +10,9 @@ from typing import Any
 
 from ml.errors import BadRecord
 from ml.formats.label_rules import trajectory_ratings
+from ml.given_answers import GivenAnswers
 from ml.records import (
     Annotation,
-    FinishReason,
     LabelledSolution,
     Position,
     Solution,
@@ -28,7 +28,8 @@ from ml.targets.consensus import (
     is_reported,
     option_rating,
     people_first,
-    verdict_of,
+    unheard,
+    verdict_or_ratings,
 )
 from ml.targets.rules import LabelRule
 from ml.targets.snapshot_rows import labelled as labelled_rows
@@ -83,11 +84,12 @@ def _rows(
 ) -> Iterator[SnapshotRow]:
     """The rows with their evidence, before labels."""
     problems: dict[str, str] = {}
+    answers = GivenAnswers()
     items = _distinct(source, labelled, estimates, dropped)
     items.reverse()
     while items:
         item = items.pop()
-        row = _row(item, problems, rule, dropped)
+        row = _row(item, problems, rule, dropped, answers)
         if row is None:
             continue
         if complaint := complaint_about(row):
@@ -158,18 +160,22 @@ def _free_name(name: str, taken: Set[str]) -> str:
 def _left_out(labelled: LabelledSolution, said: Annotation) -> str:
     if any(said.extra.get(flag) for flag in QUALITY_CONTROL_FLAGS):
         return "annotations_for_quality_control"
-    if said.finish_reason == FinishReason.GIVE_UP:
-        return "annotations_unfinished"
     return "annotations_that_break_a_rule" if labelled.broken_rule else ""
 
 
-def _row(item: _Item, problems: dict[str, str], rule: LabelRule, dropped: Counter[str]) -> SnapshotRow | None:
+def _row(
+    item: _Item, problems: dict[str, str], rule: LabelRule, dropped: Counter[str], answers: GivenAnswers
+) -> SnapshotRow | None:
     solution, steps = item.solution, list(item.solution.steps)
     looks = people_first(item.looks)
-    if rule.labels != "automatic" and is_reported(looks):
+    is_bad = rule.labels != "automatic" and is_reported(looks)
+    is_asked = rule.labels != "automatic" and not is_bad
+    verdict = verdict_or_ratings(looks, len(steps), None, rule.given_up) if is_asked else None
+    if unfinished := unheard(looks, verdict):
+        dropped["annotations_unfinished"] += unfinished
+    if is_bad:
         dropped["bad_problems"] += 1
         return None
-    verdict = None if rule.labels == "automatic" else verdict_of(looks, len(steps), None)
     human = evidence_of(verdict, len(steps)) if verdict else None
     automatic = None if rule.labels == "human" else _automatic(item)
     if human is None and automatic is None:
@@ -183,7 +189,7 @@ def _row(item: _Item, problems: dict[str, str], rule: LabelRule, dropped: Counte
         answer=solution.problem.answer,
         steps=steps,
         final_answer=solution.final_answer,
-        is_correct=solution.is_correct,
+        is_correct=answers.is_correct(solution),
         generator=solution.generator,
         split=split_of(solution.problem.text),
         human=human,

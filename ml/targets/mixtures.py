@@ -11,6 +11,7 @@ from ml.targets.rules import (
     LabelRule,
     first_mistake_of,
     is_bad_problem,
+    is_given_up,
     is_mistake,
     nothing,
     sources_of,
@@ -33,7 +34,8 @@ def mixed(
         # Nobody witnessed this solution; what a person rated before they gave up is still their word.
         return people or nothing(count) if posterior is None else labels_from_posterior(posterior, rule)
     if rule.mixture == "consensus":
-        return people if people and rollouts and _agree(people, rollouts) else nothing(count)
+        is_verdict = people is not None and not (is_given_up(human) and people.first_mistake is None)
+        return people if is_verdict and people and rollouts and _agree(people, rollouts) else nothing(count)
     if rollouts is None or all(label is None for label in rollouts.labels):
         return people or nothing(count)
     if people is None:

@@ -25,19 +25,22 @@ CHOICES = {
     "target": ("hard", "soft", "quality_value"),
     "mixture": ("people_override", "consensus", "agreement_weighted", "fusion"),
     "after_mistake": ("none", "wrong", "keep"),
+    "given_up": ("keep", "drop"),
 }
 # Whose labels each part of the rule has a say in; the other parts have one in all.
 SAYS = {
     "neutral": ("human", "mixed"),
+    "given_up": ("human", "mixed"),
     "target": ("automatic", "mixed"),
     "threshold": ("automatic", "mixed"),
     "mixture": ("mixed",),
     "automatic_weight": ("mixed",),
 }
 # Parts that a mixture never looks at: consensus asks rollouts for their first mistake, and fusion for their shares.
+# Who gave up names no mistake that anybody could agree with.
 UNSEEN_BY = {
     "people_override": ("automatic_weight",),
-    "consensus": ("target", "automatic_weight"),
+    "consensus": ("target", "automatic_weight", "given_up"),
     "agreement_weighted": (),
     "fusion": ("target", "threshold", "automatic_weight"),
 }
@@ -54,7 +57,8 @@ class LabelRule:
     neutral: what a rating of 0 counts as. target: what rollouts give: `hard` (share of correct rollouts above
     `threshold`), `soft` (that share) or `quality_value` (v_k of ReST-MCTS*). after_mistake: steps behind the
     first mistake are unsupervised (`none`), all wrong (`wrong`), or keep their own evidence (`keep`).
-    automatic_weight: how many annotators the search counts for under `agreement_weighted`.
+    automatic_weight: how many annotators the search counts for under `agreement_weighted`. given_up: what people
+    rated before they gave up counts where nobody came to a verdict (`keep`), or not at all (`drop`).
     """
 
     labels: str = "human"
@@ -65,6 +69,7 @@ class LabelRule:
     after_mistake: str = "none"
     minimum_visits: int = 1
     automatic_weight: float = 1.0
+    given_up: str = "keep"
 
     def __post_init__(self) -> None:
         for name, allowed in CHOICES.items():
@@ -124,6 +129,11 @@ def first_mistake_of(labels: Sequence[float | None]) -> int | None:
 def is_bad_problem(human: Mapping[str, Any] | None) -> bool:
     """Whether a person reported the problem itself: then nothing that was said of its solutions can be trusted."""
     return (human or {}).get("finish_reason") == "bad_problem"
+
+
+def is_given_up(human: Mapping[str, Any] | None) -> bool:
+    """Whether everybody who looked gave up: what they rated is known, and where the first mistake is, is not."""
+    return (human or {}).get("finish_reason") == "give_up"
 
 
 def is_adjudicated(human: Mapping[str, Any] | None) -> bool:

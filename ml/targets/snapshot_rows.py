@@ -10,7 +10,7 @@ from ml.answers import extract_final_answer
 from ml.snapshot import SnapshotRow
 from ml.targets.deciding import decide_labels
 from ml.targets.fusion import Fusion, Witnessed, fuse
-from ml.targets.rules import LabelRule, first_mistake_of, is_adjudicated, is_bad_problem
+from ml.targets.rules import LabelRule, first_mistake_of, is_adjudicated, is_bad_problem, is_given_up
 
 
 def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow]:
@@ -20,12 +20,22 @@ def label_rows(rows: Iterable[SnapshotRow], rule: LabelRule) -> list[SnapshotRow
 
 def labelled(rows: Iterable[SnapshotRow], rule: LabelRule) -> Iterator[SnapshotRow]:
     """The same, row by row; fusion alone, which is fitted on all of them, holds more than one."""
+    if rule.given_up == "drop":
+        rows = map(_without_given_up, rows)
     if rule.labels == "mixed" and rule.mixture == "fusion":
         rows, _ = with_posteriors(list(rows), rule)
         yield from (decided(row, rule) for row in rows)
     else:
         # Left from an earlier fusion, it would be taken for the reason of labels that it did not make.
         yield from (decided(_with_posterior(row, None), rule) for row in rows)
+
+
+def _without_given_up(row: SnapshotRow) -> SnapshotRow:
+    """The row without what people rated before they gave up, of alternatives too; a search's word stays."""
+    if not is_given_up(row.human):
+        return row
+    options = [{**option, "rating": None} for option in row.options if option.get("q_value") is not None]
+    return replace(row, human=None, options=options)
 
 
 def decided(row: SnapshotRow, rule: LabelRule) -> SnapshotRow:
@@ -48,9 +58,12 @@ def has_verdict(row: SnapshotRow) -> bool:
 
     Opinions of the same weight that contradict each other say neither. Without a mistake, a step without a label may
     be one; unless a person went through the whole solution and only their neutral ratings were dropped. So may one
-    before the mistake that rollouts alone name, unless a person rated it.
+    before the mistake that rollouts alone name, unless a person rated it. Whoever gave up did not say that there is
+    none, however far they had come.
     """
     if undecided_place(row) is not None or _is_behind_silence(row):
+        return False
+    if row.first_mistake is None and is_given_up(row.human) and set(row.label_source) <= {"human", None}:
         return False
     if row.first_mistake is None and None in row.labels:
         by_people = set(row.label_source) == {"human", None}
@@ -87,6 +100,20 @@ def _is_by_posterior(row: SnapshotRow) -> bool:
     if not posterior:
         return False
     return row.label_source[0] == "fused" and bool(row.labels[0] == posterior[0])
+
+
+def is_wrong(row: SnapshotRow, position: int, rule: LabelRule) -> bool:
+    """Whether a step is wrong: the first mistake is, and what is more probably wrong than right.
+
+    A share of right rollouts is no such probability: it is low on right steps too, and behind the first mistake alone
+    a share of no more than the threshold means a wrong one.
+    """
+    label, first = row.labels[position], row.first_mistake
+    if label is None or position == first:
+        return position == first
+    if row.label_source[position] == "automatic" and rule.target != "hard":
+        return first is not None and position > first and label <= rule.threshold
+    return label < 0.5
 
 
 def last_place_for_alternatives(row: SnapshotRow, rule: LabelRule) -> int:
@@ -205,7 +232,8 @@ def _people(row: SnapshotRow, rule: LabelRule) -> Mapping[str, int | None]:
         return {}
     people = LabelRule(labels="human", neutral=rule.neutral)
     decision = decide_labels(human, None, people, len(row.steps))
-    # A person who gave up without naming a mistake said nothing about the steps that were not reached.
-    if decision.first_mistake is None and any(label is None for label in decision.labels):
+    # A person who gave up without naming a mistake did not say that there is none.
+    is_open = is_given_up(human) or any(label is None for label in decision.labels)
+    if decision.first_mistake is None and is_open:
         return {}
     return {"people": decision.first_mistake}

@@ -232,3 +232,19 @@ def test_a_file_has_as_many_lines_as_an_import_will_reach(text: str, lines: int,
     path = tmp_path / "some.jsonl"
     path.write_text(text)
     assert lines_in(path) == lines
+
+
+def test_answers_that_a_file_does_not_grade_are_graded_once(tmp_path: Path) -> None:
+    def line(answer: str | None) -> str:
+        steps = {"problem": f"What makes {answer}?", "answer": "1/2", "steps": ["One step."]}
+        return json.dumps({**steps, "final_answer": answer})
+
+    path = tmp_path / "own.jsonl"
+    path.write_text("\n".join(map(line, ("0.5", "3", None))))
+    run(path, "records")
+    found = Solution.objects.order_by("pk").values_list("final_answer", "is_correct")
+    assert list(found) == [("0.5", True), ("3", False), (None, None)]
+    before = counts()
+    # The file says nothing of it, so it does not contradict what was found.
+    run(path, "records")
+    assert counts() == before

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from ml.targets.consensus import CHECKER, Look, evidence_of, option_rating, people_first, verdict_of
+from ml.targets.consensus import (
+    CHECKER,
+    Look,
+    evidence_of,
+    option_rating,
+    people_first,
+    unheard,
+    verdict_of,
+    verdict_or_ratings,
+)
 
 
 def look(name: str, trajectory: list[int], labeler: str = "annotator", **fields: object) -> Look:
@@ -97,3 +106,39 @@ def test_alternatives_are_rated_by_those_who_agree():
     assert option_rating(verdict, 2, 1) == -1
     assert option_rating(verdict, 2, 2) == 0
     assert option_rating(verdict, 2, 3) is None
+
+
+def gave_up(name: str, trajectory: list[int], **fields: object) -> Look:
+    return look(name, trajectory, reason="give_up", **fields)
+
+
+def test_ratings_before_everybody_gave_up_are_known_and_the_first_mistake_is_not():
+    looks = [gave_up("a", [1, 0], options={(1, 1): -1}), gave_up("b", [1]), gave_up("c", [])]
+    found = verdict_or_ratings(looks, 4, None, "keep")
+    assert found is not None and option_rating(found, 1, 1) == -1
+    human = evidence_of(found, 4)
+    assert human["ratings"] == [1, 0, None, None] and human["first_mistake"] is None
+    assert human["finish_reason"] == "give_up" and human["witnesses"] == {}
+    assert human["given_up_by"] == ["a", "b"]
+    assert (unheard(looks, found), unheard(looks, None)) == (1, 3)
+    assert verdict_or_ratings(looks, 4, None, "drop") is None
+
+
+def test_a_verdict_outdoes_what_others_rated_before_they_gave_up():
+    looks = [gave_up("a", [1, 1, 1]), look("b", FIRST)]
+    found = verdict_or_ratings(looks, 4, None, "keep")
+    assert found == verdict_of(looks, 4, None) and unheard(looks, found) == 1
+
+
+def test_a_step_rated_wrong_before_giving_up_is_the_first_mistake():
+    found = verdict_or_ratings([gave_up("a", [1, -1])], 4, None, "keep")
+    assert found is not None and evidence_of(found, 4)["first_mistake"] == 1
+
+
+def test_the_checker_is_heard_where_the_only_person_gave_up():
+    checker = look("checker", THIRD, labeler=CHECKER)
+    assert verdict_of(people_first([gave_up("a", [1]), checker]), 4, None) is not None
+
+
+def test_who_replaced_a_step_and_gave_up_did_not_call_it_the_first_mistake():
+    assert gave_up("a", [1, 1]).stopped_at(1) == gave_up("a", [1])

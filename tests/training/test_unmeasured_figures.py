@@ -35,6 +35,9 @@ def test_where_one_kind_of_solution_is_missing_its_accuracy_and_f1_are_unknown()
     both = metric([0, 0], [0, None])
     assert measured(both) == both
     assert measured(None) == {}
+    counts = {"count": 2, "count_wrong": 0, "count_right": 2}
+    unknown = dict.fromkeys(("threshold", "f1", "accuracy_wrong", "accuracy_right", "exact"))
+    assert measured(counts) == {**counts, **unknown}
 
 
 def test_figures_of_before_there_were_counts_stand_as_they_are():
@@ -50,6 +53,17 @@ def test_a_card_validated_on_faultless_solutions_alone_has_a_dash_for_what_it_ca
         ("–", "on wrong solutions"),
         ("100.0 %", "on right ones"),
     ]
+
+
+def test_a_card_that_leaves_out_what_it_could_not_measure_has_dashes_and_its_steps(client):
+    log_in(client, "reviewer")
+    counts = {"count": 2, "count_wrong": 0, "count_right": 2}
+    steps = {"step_count": 40, "step_count_wrong": 9, "step_auc": 0.8125, "step_accuracy": 0.75}
+    run = start_training(make_snapshot(), "mixed")
+    card = make_checkpoint(run, metrics={"train_loss": 0.5, "validation": {**counts, **steps}})
+    figures = page_of(client, card).partition('<section class="figures"')[2].partition("</section>")[0]
+    assert re.findall(r"<strong>(.*?)</strong>", figures) == ["–", "–", "–", "–", "–", "0.812"]
+    assert "ROC AUC of 40 labelled steps" in figures
 
 
 def test_the_list_has_a_dash_for_an_f1_that_nobody_measured(client, checkpoint):

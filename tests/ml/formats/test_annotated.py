@@ -42,6 +42,7 @@ def said(entry: dict[str, Any]) -> tuple[str, int | None, list[int | None], str]
         ({"ratings": [1]}, ("solution", None, [1], "solution_not_finished")),
         ({"ratings": [-1, 1]}, ("found_error", 0, [-1, 1], "rated_after_the_first_mistake")),
         ({"ratings": [1], "finish_reason": "give_up", "reason": "?"}, ("give_up", None, [1], "")),
+        ({"first_mistake": None, "finish_reason": "give_up", "reason": "?"}, ("give_up", None, [], "")),
         ({"ratings": [1], "finish_reason": "bad_problem"}, ("bad_problem", None, [1], "no_reason")),
     ],
 )

@@ -24,7 +24,7 @@ def automatic_snapshot(tmp_path):
     rows = []
     for r in sums(20):
         first = 3 if r.first_mistake is None else r.first_mistake
-        soft = [0.0 if k >= first else 1.0 for k in range(3)]
+        soft = [0.0 if k >= first else 0.75 for k in range(3)]
         rows.append(replace(r, automatic={"visits": [4] * 3, "soft": soft}, human=None))
     return snapshot_of(tmp_path, rows, name="automatic")
 

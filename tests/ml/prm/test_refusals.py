@@ -241,3 +241,23 @@ def test_target_tokens_need_an_objective_with_classes(tmp_path, capsys):
     assert "--head tokens with objective value, expected classifier or outcome" in message
     lonely = refusal(tmp_path, capsys, "--target-tokens", "no", "yes", snapshot=tmp_path / "snapshot")
     assert "--target-tokens without --head tokens" in lonely
+
+
+@pytest.mark.parametrize(
+    ("objective", "complaint"),
+    [
+        ("outcome", r"all 10 outcomes to train on \(10 solutions\) are right"),
+        ("classifier", r"all 30 labelled steps to train on \(10 solutions\) are right"),
+    ],
+)
+def test_targets_of_one_class_are_refused_with_their_number(tmp_path, capsys, objective, complaint):
+    right = [replace(row, options=[]) for row in sums(20) if row.first_mistake is None]
+    with pytest.raises(MisstepError, match=complaint):
+        trained(tmp_path, capsys, "--objective", objective, snapshot=snapshot_of(tmp_path, right))
+    assert not (tmp_path / "checkpoint.state").exists()
+
+
+def test_soft_labels_above_a_half_are_no_single_class(tmp_path, capsys):
+    right = [replace(row, options=[]) for row in sums(20) if row.first_mistake is None]
+    soft = [replace(row, labels=[0.9, 0.8, 0.7 + 0.01 * k]) for k, row in enumerate(right)]
+    trained(tmp_path, capsys, snapshot=snapshot_of(tmp_path, soft))

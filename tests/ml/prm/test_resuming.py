@@ -19,7 +19,7 @@ from ml.prm.distributed import Group
 from ml.prm.optimizers import optimizers_of
 from ml.prm.resuming import Mark, Run, resumed, save
 from ml.prm.termination import TerminationFlag
-from ml.prm.train import TrainingSettings, train
+from ml.prm.train import Terminated, TrainingSettings, train
 from tests.ml.prm.commands import snapshot_of, trained
 from tests.ml.prm.test_training import STEPS, in_child, short_run, sized_model
 from tests.ml.prm.toys import examples_of, forget_last_state, newest_state_of, sums
@@ -45,6 +45,58 @@ def test_sigterm_saves_and_the_run_goes_on_from_there(tmp_path):
     state = newest_state_of(tmp_path / "state")
     assert state is not None and 0 < state.step < 5000
     assert len(state.body["history"]) == state.step
+
+
+def weighed(model):
+    """A look that finds what the weights are: another model would find something else."""
+
+    def look(is_stopping):
+        return {"validation_loss": float(sum(p.detach().double().sum() for p in model.parameters()))}
+
+    return look
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_sigterm_during_a_look_ends_it_and_the_run_looks_again_when_it_goes_on(tmp_path, step):
+    examples = examples_of("classifier", sums(8), STEPS)
+    settings = TrainingSettings("classifier", 4, batch_size=4, save_every=1000, validate_every=2)
+    model = sized_model("classifier")
+    whole = train(model, examples, settings, validate=weighed(model))
+    begun = sized_model("classifier")
+
+    def look(is_stopping):
+        if len(looked) * 2 + 2 < step:
+            looked.append(step)
+            return weighed(begun)(is_stopping)
+        assert not is_stopping()
+        signal.raise_signal(signal.SIGTERM)
+        # A kill -9 here loses nothing either.
+        state = newest_state_of(tmp_path)
+        assert state is not None and state.step == step
+        return None if is_stopping() else pytest.fail("nobody heard it")
+
+    looked: list[int] = []
+    with pytest.raises(Terminated, match=f"stopped at step {step}"):
+        train(begun, examples, settings, tmp_path, validate=look)
+    again = sized_model("classifier")
+    assert train(again, examples, settings, tmp_path, validate=weighed(again)).history == whole.history
+
+
+def test_a_look_that_was_found_is_not_looked_for_again(tmp_path):
+    examples = examples_of("classifier", sums(8), STEPS)
+    settings = TrainingSettings("classifier", 4, batch_size=4, save_every=1, validate_every=2)
+    model = sized_model("classifier")
+    train(model, examples, settings, tmp_path, validate=weighed(model))
+    forget_last_state(tmp_path)
+    looked = []
+    again = sized_model("classifier")
+
+    def look(is_stopping):
+        looked.append(1)
+        return weighed(again)(is_stopping)
+
+    train(again, examples, settings, tmp_path, validate=look)
+    assert looked == [1]
 
 
 def test_a_run_that_goes_on_on_another_kind_of_device_says_so(tmp_path, capsys):

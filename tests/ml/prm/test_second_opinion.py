@@ -15,6 +15,8 @@ from tests.ml.prm.commands import automatic_snapshot, trained
 from tests.ml.prm.toys import sums
 
 BY_ROLLOUTS = ("--labels", "automatic")
+# Where no mistake is believed, hard labels would all be right, which is refused.
+SHARES = (*BY_ROLLOUTS, "--target", "soft")
 # Three updates leave every score near a half: each is sure enough to be above 0.01, and none is below 0.
 DENY_MISTAKES = ("--second-opinion-sure", "0.01", "--second-opinion-doubtful", "0.0")
 
@@ -77,7 +79,7 @@ def test_what_was_asked_is_counted_also_where_all_is_believed():
 def test_training_leaves_disbelieved_solutions_out_and_says_so_on_the_card(tmp_path, capsys):
     earlier, _ = trained(tmp_path, capsys, out="earlier")
     snapshot = automatic_snapshot(tmp_path)
-    given = (*BY_ROLLOUTS, "--second-opinion", str(earlier), *DENY_MISTAKES)
+    given = (*SHARES, "--second-opinion", str(earlier), *DENY_MISTAKES)
     out, printed = trained(tmp_path, capsys, *given, snapshot=snapshot, out="later")
     counts = printed["counts"]
     assert (counts["opinion_rows"], counts["disbelieved_rows"], counts["train_examples"]) == (20, 10, 10)
@@ -98,7 +100,7 @@ def test_a_resumed_run_asks_nobody_a_second_time_and_ends_in_the_same_weights(tm
     earlier, _ = trained(tmp_path, capsys, out="earlier")
     snapshot = automatic_snapshot(tmp_path)
     given = (
-        *BY_ROLLOUTS,
+        *SHARES,
         "--second-opinion",
         str(earlier),
         *DENY_MISTAKES,

@@ -57,7 +57,8 @@ def test_two_processes_stop_at_the_same_update_when_one_of_them_is_asked_to(tmp_
 def test_two_processes_hear_one_second_opinion(tmp_path, capsys):
     earlier, _ = trained(tmp_path, capsys, out="earlier")
     snapshot = automatic_snapshot(tmp_path)
-    asked = ("--labels", "automatic", "--second-opinion", str(earlier))
+    # Where no mistake is believed, hard labels would all be right, which is refused.
+    asked = ("--labels", "automatic", "--target", "soft", "--second-opinion", str(earlier))
     options = (*asked, "--second-opinion-sure", "0.01", "--second-opinion-doubtful", "0.0")
     alone, _ = trained(tmp_path, capsys, *options, snapshot=snapshot, out="alone")
     by_two_processes(snapshot, tmp_path / "together", *options)
