@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from ml.commands import format_option, rule_options
+from ml.commands import beside_options, format_option, rule_options
 from ml.errors import BadRecord, MisstepError
 from ml.formats import format_of, read
 from ml.progress import Progress, print_result
@@ -37,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
         "--labels", choices=CHOICES["labels"], help="whose labels (default: human, or mixed with --estimates)"
     )
     rule_options.add_to(arguments)
+    beside_options.add_to(arguments)
     return arguments
 
 
@@ -48,17 +50,16 @@ def main(argv: list[str]) -> int:
         raise MisstepError(f"{out} already holds files, expected a new or empty folder")
     rule, source = _rule(options), str(options.solutions)
     format = format_of(options.solutions, options.format)
-    estimates = _estimates(options.estimates)
+    estimates, second = _estimates(options.estimates), beside_options.second_verdicts(options, rule)
+    check = beside_options.posterior_check(options, rule)
     known: set[str] = set()
     dropped: Counter[str] = Counter()
-    rows = rows_from(source, _noted(read(options.solutions, format), known), estimates, rule, dropped)
+    rows = rows_from(source, _noted(read(options.solutions, format), known), estimates, rule, dropped, second)
     # With the first row the whole file has been read, and its ids are known.
     first = next(rows, None)
-    if strangers := sorted(set(estimates) - known):
-        raise MisstepError(
-            f"{options.estimates}: {len(strangers)} of its ids are not in {source} ({', '.join(strangers[:20])}),"
-            " expected estimates of its solutions"
-        )
+    beside_options.refuse_strangers(options.estimates, estimates, known, source)
+    beside_options.refuse_strangers(options.second_verdicts, second.by_id if second else (), known, source)
+    beside_options.refuse_strangers(options.gold, check.gold if check else (), known, source)
     if first is None:
         reasons = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in sorted(dropped.items()))
         raise MisstepError(
@@ -66,17 +67,20 @@ def main(argv: list[str]) -> int:
             " expected some that have them"
         )
     labels_by: Counter[str] = Counter()
+    found: dict[str, Any] = {}
+    rows = beside_options.noted(_counted(chain([first], rows), labels_by), second, check, dropped, found)
     manifest = write_snapshot(
         out,
-        _counted(chain([first], rows), labels_by),
+        rows,
         name=options.name or options.solutions.name,
         labels=rule.labels,
         rule=asdict(rule),
         counts=labels_by,
         filters=dropped,
         lineage={"file": options.solutions.name, "format": format, "estimates": bool(estimates)},
+        **found,
     )
-    told = ("name", "labels", "rule", "counts", "filters", "sha256")
+    told = ("name", "labels", "rule", "counts", "filters", *found, "sha256")
     print_result({"snapshot": str(out), **{name: manifest[name] for name in told}})
     return 0
 
@@ -85,7 +89,10 @@ def _rule(options: argparse.Namespace) -> LabelRule:
     """Raises MisstepError for a part of the rule that would change nothing, or that no rule can have."""
     labels = options.labels or ("mixed" if options.estimates else "human")
     given = rule_options.asked(options)
-    if idle := idle_parts(labels, given):
+    beside_options.refuse_idle(options, labels, given.get("mixture"))
+    # A second method's word counts for automatic labels as well.
+    asked = {k: v for k, v in given.items() if k != "mixture"} if options.second_verdicts else given
+    if idle := idle_parts(labels, given if labels == "mixed" else asked):
         named = "label-rule" if idle[0] == "mixture" else idle[0].replace("_", "-")
         raise MisstepError(f"--{named} would change nothing in labels {labels}, expected it left out")
     if not 0 <= given.get("threshold", 0.0) < 1:
