@@ -29,6 +29,7 @@ from labelsite.campaigns.models import Campaign
 from labelsite.problems.streaming import rare_collections
 from labelsite.snapshots.annotation_lines import annotations_of, prm800k_lines
 from labelsite.snapshots.evidence import read_evidence
+from labelsite.snapshots.gold import calibration_of
 from labelsite.snapshots.labelers import LABELERS, counting
 from labelsite.snapshots.lineage import lineage_of
 from labelsite.snapshots.models import LabelSource, Snapshot
@@ -194,9 +195,10 @@ def _write(
         items = read_evidence(campaign, run, left_out)
         return evidence_rows(items, rule, run.method if run else "", kept, left_out)
 
-    posteriors = None
+    posteriors, figures = None, dict[str, Any]()
     if rule.labels == LabelSource.MIXED and rule.mixture == "fusion":
         posteriors = Posteriors.fitted(evidence(Counter(), Counter()), rule)
+        figures = calibration_of(campaign, run, rule, evidence(Counter(), Counter()))
     rows = labelled_rows(evidence(counts, dropped), rule, posteriors, dropped)
     manifest = write_snapshot(
         folder,
@@ -208,6 +210,7 @@ def _write(
         counts=counts,
         filters=dropped,
         lineage={**lineage_of(campaign, run), LABELERS: labelers},
+        **figures,
     )
     if not manifest["counts"]["rows"]:
         raise MisstepError(_nothing_to_freeze(campaign, rule, dropped))

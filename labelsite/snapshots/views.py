@@ -22,6 +22,7 @@ from labelsite.snapshots.exports import StepwiseChoices, prm800k_lines, stepwise
 from labelsite.snapshots.forms import FreezeForm
 from labelsite.snapshots.freezing import freeze_or_queue
 from labelsite.snapshots.models import Snapshot
+from labelsite.snapshots.plots import calibration_chart
 from labelsite.snapshots.rule_words import rule_in_words
 from labelsite.snapshots.verifying import Damaged
 from labelsite.snapshots.words import in_words
@@ -90,6 +91,7 @@ def snapshot_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "dropped": in_words(manifest.get("filters", {})),
         "rule": rule_in_words(manifest.get("rule", {})),
         "estimates": manifest.get("lineage", {}).get("estimates"),
+        "chart": calibration_chart(manifest),
         "has_annotations": bool(manifest.get("files")),
         "runs": snapshot.training_runs.order_by("-pk")[:20],
     }
