@@ -52,6 +52,7 @@ def freeze_snapshot(request: HttpRequest) -> HttpResponse:
             form.rule(),
             form.cleaned_data["name"] or None,
             person(request),
+            form.cleaned_data["second_run"],
         )
     except MisstepError as error:
         form.add_error(None, str(error))
@@ -91,6 +92,7 @@ def snapshot_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "dropped": in_words(manifest.get("filters", {})),
         "rule": rule_in_words(manifest.get("rule", {})),
         "estimates": manifest.get("lineage", {}).get("estimates"),
+        "second": manifest.get("second_verdicts"),
         "chart": calibration_chart(manifest),
         "has_annotations": bool(manifest.get("files")),
         "runs": snapshot.training_runs.order_by("-pk")[:20],

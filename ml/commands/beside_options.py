@@ -9,7 +9,7 @@ from typing import Any
 
 from ml.errors import MisstepError
 from ml.evaluation.gold import read_gold
-from ml.evaluation.second_verdicts import SecondVerdicts, read_second_verdicts
+from ml.evaluation.second_verdicts import SecondVerdicts, confirmed, read_second_verdicts
 from ml.snapshot import SnapshotRow
 from ml.targets.calibrating import PosteriorCheck
 from ml.targets.rules import LabelRule
@@ -80,24 +80,8 @@ def noted(
     """The same rows. `found` gains what a manifest keeps of the files beside the labels; whole after the last row."""
     if second:
         found["second_verdicts"] = {}
-        rows = _confirmed(rows, second, filters, found["second_verdicts"])
+        rows = confirmed(rows, second.described, filters, found["second_verdicts"])
     if check:
         found["calibration"] = {}
         rows = check.noted(rows, found["calibration"])
     return rows
-
-
-def _confirmed(
-    rows: Iterable[SnapshotRow], second: SecondVerdicts, filters: Mapping[str, int], found: dict[str, Any]
-) -> Iterator[SnapshotRow]:
-    """The same rows; after the last one, `found` is the second method's file, and how many solutions of rollouts it
-    confirmed, contradicted and had no verdict on.
-    """
-    agree = 0
-    for row in rows:
-        agree += "automatic" in row.label_source
-        yield row
-    found.update(second.described)
-    found["agree"] = agree
-    found["differ"] = filters.get("solutions_contradicted_by_second_method", 0)
-    found["without_verdict"] = filters.get("solutions_without_second_verdict", 0)

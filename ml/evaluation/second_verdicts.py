@@ -6,7 +6,7 @@ it is, its first line says. Each becomes the place of the first mistake, none, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from ml.evaluation.first_mistake import MISSING, predict
 from ml.evaluation.lines_by_id import objects
 from ml.evaluation.pools import read_scores
 from ml.file_hash import sha256_of
-from ml.records import Solution, SolutionEstimate
+from ml.records import Solution
 from ml.result_lines import read_estimates
+from ml.snapshot import SnapshotRow
 from ml.targets.deciding import decide_labels
 from ml.targets.rules import LabelRule
 from ml.targets.series import series_of
@@ -75,6 +76,25 @@ def read_second_verdicts(path: Path, rule: LabelRule, threshold: float | None) -
     return SecondVerdicts(path, _READERS[kind](path, rule), described)
 
 
+def confirmed(
+    rows: Iterable[SnapshotRow],
+    described: Mapping[str, Any],
+    filters: Mapping[str, int],
+    found: dict[str, Any],
+) -> Iterator[SnapshotRow]:
+    """The same rows; after the last one, `found` is the second method as a manifest keeps it, with how many solutions
+    of rollouts it confirmed, contradicted and had no verdict on.
+    """
+    agree = 0
+    for row in rows:
+        agree += "automatic" in row.label_source
+        yield row
+    found.update(described)
+    found["agree"] = agree
+    found["differ"] = filters.get("solutions_contradicted_by_second_method", 0)
+    found["without_verdict"] = filters.get("solutions_without_second_verdict", 0)
+
+
 def _kind_of(path: Path) -> str:
     if not path.is_file():
         raise MisstepError(f"{path}: no such file, expected {EXPECTED}")
@@ -95,14 +115,17 @@ def _estimates(path: Path, rule: LabelRule) -> dict[str, tuple[int | None, int |
     for number, estimate in enumerate(read_estimates(path), start=1):
         if estimate.id in found:
             raise BadRecord(str(path), number, f"id {estimate.id!r} a second time", "each id once")
-        found[estimate.id] = _place_in(estimate, rule), len(estimate.steps)
+        count = len(estimate.steps)
+        found[estimate.id] = place_in(series_of(estimate), count, rule), count
     return found
 
 
-def _place_in(estimate: SolutionEstimate, rule: LabelRule) -> int | None:
-    """The first mistake by the rule that reads the first method's; none is known behind a step without a label."""
+def place_in(series: Mapping[str, Any], count: int, rule: LabelRule) -> int | None:
+    """The first mistake in estimates of `count` steps, by the rule that reads the first method's; MISSING where one
+    may stand at a step without a label.
+    """
     hard = LabelRule("automatic", threshold=rule.threshold, minimum_visits=rule.minimum_visits)
-    decision = decide_labels(None, series_of(estimate), hard, len(estimate.steps))
+    decision = decide_labels(None, series, hard, count)
     return MISSING if None in decision.labels[: decision.first_mistake] else decision.first_mistake
 
 
