@@ -125,7 +125,7 @@ def test_the_form_asks_for_the_second_search_also_of_a_campaign_that_a_job_freez
     snapshot = Snapshot.objects.get()
     assert places(snapshot) == [(1, {"automatic", None})]
     page = client.get(f"/snapshots/{snapshot.pk}/").content.decode()
-    assert "1 solutions confirmed, 1 contradicted, 1 without its verdict" in page
+    assert "solutions confirmed: 1, contradicted: 1, without its verdict: 1" in page
     assert "solutions on which two methods do not agree" in page
     refused: Any = client.post(
         "/snapshots/", {**chosen, "mixture": "people_override", "second_run": second.pk}
