@@ -100,7 +100,9 @@ def _about_rollouts(automatic: dict[str, Any], count: int) -> Complaint:
             return f"{len(values)} automatic {name} for {count} steps", "one (or null) per step"
         if not all(value is None or is_possible(value) for value in values):
             return f"automatic {name} {values!r}", f"{expected} or null"
-    return _about_counts(automatic.get("visits"), automatic.get("correct"))
+    second = (automatic.get("second") or {}).get("first_mistake")
+    complaint = _about_place(second, count, "the second method's first mistake")
+    return complaint or _about_counts(automatic.get("visits"), automatic.get("correct"))
 
 
 def _about_counts(visits: Sequence[int | None] | None, correct: Sequence[int | None] | None) -> Complaint:

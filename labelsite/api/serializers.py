@@ -10,6 +10,7 @@ from rest_framework import serializers
 from labelsite.accounts.models import User
 from labelsite.annotations.models import FinishReason
 from labelsite.api.known_fields import OnlyKnownFields
+from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Protocol
 from labelsite.jobs.models import Job
 from labelsite.snapshots.models import LabelSource, Snapshot
@@ -151,6 +152,9 @@ class SnapshotRequest(OnlyKnownFields):
     labels = serializers.ChoiceField(choices=LabelSource.choices)
     name = serializers.CharField(max_length=110, required=False)
     rule = RuleField(required=False, default=dict)
+    second_run = serializers.PrimaryKeyRelatedField[EstimateRun](
+        queryset=EstimateRun.objects.filter(loaded_at__isnull=False), required=False, allow_null=True
+    )
 
 
 class SnapshotSerializer(serializers.ModelSerializer[Snapshot]):

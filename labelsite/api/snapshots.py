@@ -57,7 +57,12 @@ class SnapshotList(Endpoint, ListAPIView[Snapshot]):
     def post(self, request: Request) -> Response:
         given = self.body_as(SnapshotRequest)
         frozen = freeze_or_queue(
-            given["campaign"], given["labels"], LabelRule(**given["rule"]), given.get("name"), self.person
+            given["campaign"],
+            given["labels"],
+            LabelRule(**given["rule"]),
+            given.get("name"),
+            self.person,
+            given.get("second_run"),
         )
         if isinstance(frozen, Job):
             return Response(JobSerializer(frozen).data, status=202)

@@ -61,16 +61,17 @@ def read_evidence(
     dropped: Counter[str],
     tasks: QuerySet[Task] | None = None,
     given_up: str = "drop",
+    is_gold: bool = False,
 ) -> Iterator[Evidence]:
     """Every solution of the campaign that may be trained on, in a fixed order; counts the rest.
 
     tasks: only these of the campaign's tasks are read. given_up: with `keep`, what was rated before everybody gave up
-    stands in the place of a verdict.
+    stands in the place of a verdict. is_gold: these test people; no reviewer's word on them is read.
     """
     chosen = campaign.tasks.all() if tasks is None else tasks
     ordered = chosen.select_related("solution__problem").order_by("solution_id")
     for chunk in in_chunks(ordered, CHUNK):
-        yield from _read_chunk(chunk, run, dropped, given_up)
+        yield from _read_chunk(chunk, run, dropped, given_up, is_gold)
 
 
 def judged_tasks(campaign: Campaign) -> QuerySet[Task]:
@@ -91,13 +92,17 @@ def _is_work(task: Task, adjudicated: bool, dropped: Counter[str]) -> bool:
     return False
 
 
+def gold_tasks(campaign: Campaign) -> QuerySet[Task]:
+    """The tasks by which people are tested, and whose first mistake is known."""
+    return campaign.tasks.filter(kind=TaskKind.GOLD, gold__len__gt=0)
+
+
 def _read_chunk(
-    chunk: Sequence[Task], run: EstimateRun | None, dropped: Counter[str], given_up: str
+    chunk: Sequence[Task], run: EstimateRun | None, dropped: Counter[str], given_up: str, is_gold: bool
 ) -> Iterator[Evidence]:
-    words = dict(
-        Adjudication.objects.filter(task__in=chunk, is_live=True).values_list("task_id", "positions")
-    )
-    tasks = [task for task in chunk if _is_work(task, task.pk in words, dropped)]
+    adjudications = Adjudication.objects.filter(task__in=chunk, is_live=True)
+    words = {} if is_gold else dict(adjudications.values_list("task_id", "positions"))
+    tasks = [task for task in chunk if is_gold or _is_work(task, task.pk in words, dropped)]
     solutions = [task.solution for task in tasks]
     positions = positions_of(solutions)
     looks = _looks(tasks, dropped)

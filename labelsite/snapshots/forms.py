@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
 from labelsite.snapshots.models import LabelSource
 from ml.targets import LabelRule
@@ -44,6 +45,16 @@ class FreezeForm(forms.Form):
         label=_("Where people and rollouts both spoke"),
         choices=MIXTURES,
     )
+    second_run = forms.ModelChoiceField(
+        EstimateRun.objects.none(),
+        label=_("Second search"),
+        empty_label=_("none"),
+        required=False,
+        help_text=_(
+            "With “only what they agree on”: where nobody judged a solution, this search has to name the same first "
+            "mistake as the campaign's own."
+        ),
+    )
 
     given_up = forms.ChoiceField(
         label=_("What was rated before giving up counts as"),
@@ -56,6 +67,9 @@ class FreezeForm(forms.Form):
         choices: Any = self.fields["campaign"]
         choices.queryset = Campaign.objects.filter(is_archived=False).order_by("-pk")
         choices.label_from_instance = lambda campaign: campaign.name
+        runs: Any = self.fields["second_run"]
+        runs.queryset = EstimateRun.objects.filter(loaded_at__isnull=False).order_by("-pk")
+        runs.label_from_instance = lambda run: run.name
 
     def rule(self) -> LabelRule:
         """The rule that the form describes."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
+from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
@@ -15,6 +16,7 @@ from labelsite.jobs.services import Work, enqueue
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.naming import default_name
 from labelsite.snapshots.runs import run_for
+from labelsite.snapshots.second_runs import require_second
 from labelsite.snapshots.services import add_row, freeze, write_files
 from ml.targets import LabelRule
 
@@ -24,18 +26,28 @@ TASKS_AT_ONCE = 2_000
 
 
 def freeze_or_queue(
-    campaign: Campaign, labels: str, rule: LabelRule, name: str | None, created_by: User
+    campaign: Campaign,
+    labels: str,
+    rule: LabelRule,
+    name: str | None,
+    created_by: User,
+    second: EstimateRun | None = None,
 ) -> Snapshot | Job:
     """The snapshot, or for a large campaign the job that will make it. Raises MisstepError as `freeze`."""
     if campaign.tasks.all()[: TASKS_AT_ONCE + 1].count() <= TASKS_AT_ONCE:
-        return freeze(campaign, labels, rule, name, created_by)
+        return freeze(campaign, labels, rule, name, created_by, second=second)
     # What is refused in any case is said at once, and not by a job that fails later.
-    run_for(campaign, labels)
-    return start_freeze(campaign, labels, rule, name, created_by)
+    require_second(second, run_for(campaign, labels), replace(rule, labels=labels))
+    return start_freeze(campaign, labels, rule, name, created_by, second)
 
 
 def start_freeze(
-    campaign: Campaign, labels: str, rule: LabelRule, name: str | None, created_by: User | None
+    campaign: Campaign,
+    labels: str,
+    rule: LabelRule,
+    name: str | None,
+    created_by: User | None,
+    second: EstimateRun | None = None,
 ) -> Job:
     return enqueue(
         "django",
@@ -46,6 +58,7 @@ def start_freeze(
             "labels": labels,
             "rule": asdict(rule),
             "name": name or default_name(campaign, labels),
+            "second_run": second.pk if second else None,
         },
         created_by=created_by,
         task_name=TASK,
@@ -70,6 +83,8 @@ def gather(job: Job, lease: Lease) -> Work:
         job.spec["name"],
         job.created_by,
         report=report,
+        # Jobs that were queued before there was a second search name none.
+        second=EstimateRun.objects.filter(pk=job.spec.get("second_run")).first(),
     )
 
     def work(_job: Job, _lease: Lease) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ml.snapshot import SnapshotRow, split_of
 from ml.snapshot_checks import complaint_about
 from ml.targets import LabelRule, fuse
 from ml.targets.consensus import GIVEN_UP, evidence_of, option_rating
-from ml.targets.rules import is_given_up
+from ml.targets.rules import is_given_up, why_unlabelled
 from ml.targets.snapshot_rows import decided, has_witness, witnessed
 
 
@@ -65,7 +65,7 @@ def labelled_rows(
             row = replace(row, human={**(row.human or {}), "posterior": posteriors.by_row[row.id]})
         labelled = decided(row, rule)
         if all(label is None for label in labelled.labels):
-            dropped["solutions_without_labels"] += 1
+            dropped[why_unlabelled(row.human, row.automatic, rule)] += 1
             continue
         yield labelled
 

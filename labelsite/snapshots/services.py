@@ -29,15 +29,18 @@ from labelsite.campaigns.models import Campaign
 from labelsite.problems.streaming import rare_collections
 from labelsite.snapshots.annotation_lines import annotations_of, prm800k_lines
 from labelsite.snapshots.evidence import read_evidence
+from labelsite.snapshots.gold import calibration_of
 from labelsite.snapshots.labelers import LABELERS, counting
 from labelsite.snapshots.lineage import lineage_of
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.naming import default_name, free_names
 from labelsite.snapshots.rows import Posteriors, evidence_rows, labelled_rows
 from labelsite.snapshots.runs import run_for
+from labelsite.snapshots.second_runs import described, require_second, with_second
 from labelsite.snapshots.verifying import MANIFEST_FILE, Damaged, require_whole
 from labelsite.snapshots.words import in_words
 from ml.errors import MisstepError
+from ml.evaluation.second_verdicts import confirmed
 from ml.json_lines import as_line
 from ml.snapshot import SnapshotRow, read_snapshot, write_snapshot
 from ml.targets import LabelRule
@@ -74,12 +77,14 @@ def freeze(
     name: str | None = None,
     created_by: User | None = None,
     report: Report | None = None,
+    second: EstimateRun | None = None,
 ) -> Snapshot:
     """Freeze the campaign's `labels` (human, automatic or mixed) under `rule` and return the snapshot's row.
 
-    Raises MisstepError when there is nothing to freeze: no usable labels, or no loaded run of estimates.
+    second: a search that has to agree with the campaign's own. Raises MisstepError when there is nothing to freeze: no
+    usable labels, or no loaded run of estimates.
     """
-    return add_row(write_files(campaign, labels, rule, name, created_by, report))
+    return add_row(write_files(campaign, labels, rule, name, created_by, report, second))
 
 
 def write_files(
@@ -89,6 +94,7 @@ def write_files(
     name: str | None = None,
     created_by: User | None = None,
     report: Report | None = None,
+    second: EstimateRun | None = None,
 ) -> Files:
     """The first part of `freeze`: everything but the row."""
     rule = replace(rule or LabelRule(), labels=labels)
@@ -97,7 +103,8 @@ def write_files(
     try:
         with rare_collections(), _one_moment():
             run = run_for(campaign, labels)
-            manifest = _write(beside, campaign, rule, run, next(names), report)
+            require_second(second, run, rule)
+            manifest = _write(beside, campaign, rule, run, next(names), report, second)
         folder = _settle(beside, manifest)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -184,6 +191,7 @@ def _write(
     run: EstimateRun | None,
     name: str,
     report: Report | None,
+    second: EstimateRun | None,
 ) -> dict[str, Any]:
     """Write everything into `folder`; the mappings of the manifest fill while the rows stream by."""
     counts: Counter[str] = Counter()
@@ -193,12 +201,17 @@ def _write(
     def evidence(kept: Counter[str], left_out: Counter[str]) -> Iterator[SnapshotRow]:
         given_up = "drop" if rule.labels == LabelSource.AUTOMATIC else rule.given_up
         items = read_evidence(campaign, run, left_out, given_up=given_up)
-        return evidence_rows(items, rule, run.method if run else "", kept, left_out)
+        found = evidence_rows(items, rule, run.method if run else "", kept, left_out)
+        return with_second(found, second, rule) if second else found
 
-    posteriors = None
+    posteriors, figures = None, dict[str, Any]()
     if rule.labels == LabelSource.MIXED and rule.mixture == "fusion":
         posteriors = Posteriors.fitted(evidence(Counter(), Counter()), rule)
+        figures = calibration_of(campaign, run, rule, evidence(Counter(), Counter()))
     rows = labelled_rows(evidence(counts, dropped), rule, posteriors, dropped)
+    if second:
+        figures["second_verdicts"] = {}
+        rows = confirmed(rows, described(second), dropped, figures["second_verdicts"])
     manifest = write_snapshot(
         folder,
         _reported(counting(rows, labelers), report),
@@ -209,6 +222,7 @@ def _write(
         counts=counts,
         filters=dropped,
         lineage={**lineage_of(campaign, run), LABELERS: labelers},
+        **figures,
     )
     if not manifest["counts"]["rows"]:
         raise MisstepError(_nothing_to_freeze(campaign, rule, dropped))

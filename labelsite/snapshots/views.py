@@ -22,6 +22,7 @@ from labelsite.snapshots.exports import StepwiseChoices, prm800k_lines, stepwise
 from labelsite.snapshots.forms import FreezeForm
 from labelsite.snapshots.freezing import freeze_or_queue
 from labelsite.snapshots.models import Snapshot
+from labelsite.snapshots.plots import calibration_chart
 from labelsite.snapshots.rule_words import rule_in_words
 from labelsite.snapshots.verifying import Damaged
 from labelsite.snapshots.words import in_words
@@ -51,6 +52,7 @@ def freeze_snapshot(request: HttpRequest) -> HttpResponse:
             form.rule(),
             form.cleaned_data["name"] or None,
             person(request),
+            form.cleaned_data["second_run"],
         )
     except MisstepError as error:
         form.add_error(None, str(error))
@@ -90,6 +92,8 @@ def snapshot_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "dropped": in_words(manifest.get("filters", {})),
         "rule": rule_in_words(manifest.get("rule", {})),
         "estimates": manifest.get("lineage", {}).get("estimates"),
+        "second": manifest.get("second_verdicts"),
+        "chart": calibration_chart(manifest),
         "has_annotations": bool(manifest.get("files")),
         "runs": snapshot.training_runs.order_by("-pk")[:20],
     }

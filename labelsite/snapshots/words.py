@@ -33,6 +33,9 @@ NAMES: Mapping[str, str | Promise] = {
     "solutions_without_evidence": gettext_lazy("solutions that nobody judged"),
     "solutions_without_usable_steps": gettext_lazy("solutions without usable steps"),
     "solutions_without_labels": gettext_lazy("solutions on which the rule leaves no label"),
+    "solutions_without_agreement": gettext_lazy("solutions on which people and rollouts do not agree"),
+    "solutions_contradicted_by_second_method": gettext_lazy("solutions on which two methods do not agree"),
+    "solutions_without_second_verdict": gettext_lazy("solutions on which a second method has no verdict"),
 }
 
 

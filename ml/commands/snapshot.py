@@ -8,15 +8,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from ml.commands import format_option, rule_options
+from ml.commands import beside_options, format_option, rule_options
 from ml.errors import BadRecord, MisstepError
+from ml.evaluation.second_verdicts import SecondVerdicts
 from ml.formats import format_of, read
 from ml.progress import Progress, print_result
 from ml.records import LabelledSolution, SolutionEstimate
 from ml.result_lines import read_estimates
 from ml.search.tree_rows import rows_from_trees
 from ml.snapshot import SnapshotRow, write_snapshot
+from ml.targets.calibrating import PosteriorCheck
 from ml.targets.consensus import GIVEN_UP
 from ml.targets.file_rows import rows_from
 from ml.targets.rules import CHOICES, LabelRule, idle_parts, is_given_up
@@ -49,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
         help="whose labels (default: human, mixed with --estimates, automatic with --trees)",
     )
     rule_options.add_to(arguments)
+    beside_options.add_to(arguments)
     return arguments
 
 
@@ -59,12 +63,16 @@ def main(argv: list[str]) -> int:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise MisstepError(f"{out} already holds files, expected a new or empty folder")
     rule, path = _rule(options), options.trees or options.solutions
+    second, check = (
+        beside_options.second_verdicts(options, rule),
+        beside_options.posterior_check(options, rule),
+    )
     dropped: Counter[str] = Counter()
     if options.trees:
         format, rows = "trees", _told(rows_from_trees(path, rule, dropped))
     else:
         format = format_of(path, options.format)
-        rows = _rows_of_solutions(options, format, rule, dropped)
+        rows = _rows_of_solutions(options, format, rule, dropped, second, check)
     first, source = next(rows, None), str(path)
     if first is None:
         reasons = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in sorted(dropped.items()))
@@ -73,17 +81,20 @@ def main(argv: list[str]) -> int:
             " expected some that have them"
         )
     labels_by: Counter[str] = Counter()
+    found: dict[str, Any] = {}
+    rows = beside_options.noted(_counted(chain([first], rows), labels_by), second, check, dropped, found)
     manifest = write_snapshot(
         out,
-        _counted(chain([first], rows), labels_by),
+        rows,
         name=options.name or path.name,
         labels=rule.labels,
         rule=asdict(rule),
         counts=labels_by,
         filters=dropped,
         lineage={"file": path.name, "format": format, "estimates": options.estimates is not None},
+        **found,
     )
-    told = ("name", "labels", "rule", "counts", "filters", "sha256")
+    told = ("name", "labels", "rule", "counts", "filters", *found, "sha256")
     print_result({"snapshot": str(out), **{name: manifest[name] for name in told}})
     return 0
 
@@ -94,7 +105,10 @@ def _rule(options: argparse.Namespace) -> LabelRule:
         _refuse_beside_trees(options)
     labels = options.labels or ("automatic" if options.trees else "mixed" if options.estimates else "human")
     given = rule_options.asked(options)
-    if idle := idle_parts(labels, given):
+    beside_options.refuse_idle(options, labels, given.get("mixture"))
+    # A second method's word counts for automatic labels as well.
+    asked = {k: v for k, v in given.items() if k != "mixture"} if options.second_verdicts else given
+    if idle := idle_parts(labels, given if labels == "mixed" else asked):
         named = "label-rule" if idle[0] == "mixture" else idle[0].replace("_", "-")
         raise MisstepError(f"--{named} would change nothing in labels {labels}, expected it left out")
     if not 0 <= given.get("threshold", 0.0) < 1:
@@ -108,27 +122,30 @@ def _rule(options: argparse.Namespace) -> LabelRule:
 
 def _refuse_beside_trees(options: argparse.Namespace) -> None:
     """Raises MisstepError for what a tree has no part in: nobody labelled it, and its estimates are its own."""
-    for name in ("estimates", "format"):
+    for name in ("estimates", "format", "second_verdicts", "gold"):
         if getattr(options, name) is not None:
-            raise MisstepError(f"--{name} with --trees, expected --solutions with it")
+            raise MisstepError(f"--{name.replace('_', '-')} with --trees, expected --solutions with it")
     if options.labels not in (None, "automatic"):
         raise MisstepError(f"--labels {options.labels} with --trees, expected automatic, or left out")
 
 
 def _rows_of_solutions(
-    options: argparse.Namespace, format: str, rule: LabelRule, dropped: Counter[str]
+    options: argparse.Namespace,
+    format: str,
+    rule: LabelRule,
+    dropped: Counter[str],
+    second: SecondVerdicts | None,
+    check: PosteriorCheck | None,
 ) -> Iterator[SnapshotRow]:
-    """The rows of labelled solutions; raises MisstepError where estimates are of others."""
+    """The rows of labelled solutions; raises MisstepError where a file beside them speaks of others."""
     estimates, source = _estimates(options.estimates), str(options.solutions)
     known: set[str] = set()
-    rows = rows_from(source, _noted(read(options.solutions, format), known), estimates, rule, dropped)
+    rows = rows_from(source, _noted(read(options.solutions, format), known), estimates, rule, dropped, second)
     # With the first row the whole file has been read, and its ids are known.
     first = next(rows, None)
-    if strangers := sorted(set(estimates) - known):
-        raise MisstepError(
-            f"{options.estimates}: {len(strangers)} of its ids are not in {source} ({', '.join(strangers[:20])}),"
-            " expected estimates of its solutions"
-        )
+    beside_options.refuse_strangers(options.estimates, estimates, known, source)
+    beside_options.refuse_strangers(options.second_verdicts, second.by_id if second else (), known, source)
+    beside_options.refuse_strangers(options.gold, check.gold if check else (), known, source)
     return iter(()) if first is None else chain([first], rows)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ml.errors import MisstepError
-from ml.targets.mixtures import mixed
+from ml.targets.mixtures import agrees, mixed
 from ml.targets.rules import (
     Decision,
     LabelRule,
@@ -38,8 +38,18 @@ def decide_labels(
     if rule.labels == "human":
         return people or nothing(count)
     if rule.labels == "automatic":
-        return rollouts or nothing(count)
+        return rollouts if rollouts and _is_confirmed(automatic, rule, count) else nothing(count)
+    if has_verdict_alone and human is None and "second" in (automatic or {}):
+        return rollouts if rollouts and _is_confirmed(automatic, rule, count) else nothing(count)
     return mixed(human, people, rollouts, rule, count)
+
+
+def _is_confirmed(automatic: Mapping[str, Any] | None, rule: LabelRule, count: int) -> bool:
+    """Whether the rule lets rollouts stand alone: under `consensus`, only with a second method, where one was asked."""
+    if rule.mixture != "consensus" or automatic is None or "second" not in automatic:
+        return True
+    hard, second = _rollouts(automatic, replace(rule, target="hard"), count), automatic["second"]
+    return hard is not None and second is not None and agrees(second["first_mistake"], hard)
 
 
 def _step_count(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import Any
@@ -31,13 +31,15 @@ from ml.targets.consensus import (
     unheard,
     verdict_or_ratings,
 )
-from ml.targets.rules import LabelRule
+from ml.targets.rules import LabelRule, why_unlabelled
+from ml.targets.series import series_of
 from ml.targets.snapshot_rows import labelled as labelled_rows
 
 QUALITY_CONTROL_FLAGS = ("is_quality_control_question", "is_initial_screening_question")
-SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
 # What a format's own file says of rollouts (`Solution.extra`): hard or soft estimations.
 OWN_SERIES = ("hard", "soft")
+# What a second method says of a solution: {"first_mistake": ...}, or None where it has no verdict.
+Second = Callable[[Solution], dict[str, int | None] | None]
 
 
 @dataclass
@@ -48,6 +50,7 @@ class _Item:
     solution: Solution
     looks: list[Look] = field(default_factory=list)
     estimate: SolutionEstimate | None = None
+    second: dict[str, int | None] | None = None
 
 
 def rows_from(
@@ -56,6 +59,7 @@ def rows_from(
     estimates: Mapping[str, SolutionEstimate],
     rule: LabelRule,
     dropped: Counter[str],
+    second: Second | None = None,
 ) -> Iterator[SnapshotRow]:
     """The labelled rows of a file; `dropped` counts what is left out, by reason, and is complete once they have come.
 
@@ -63,16 +67,13 @@ def rows_from(
     on a solution is let go of when its row comes. Solutions of the same steps to a problem of the same text are one
     row, whoever labelled them; the first one's id stands. A problem is named by the first solution that has its text.
     Raises BadRecord, with the record's id, for a solution that no snapshot can hold and for estimates of another number
-    of steps. `source` is what messages call the file.
+    of steps. `source` is what messages call the file. second: a method that the rollouts have to agree with.
     """
-    without_labels = 0
-    for row in labelled_rows(_rows(source, labelled, estimates, rule, dropped), rule):
+    for row in labelled_rows(_rows(source, labelled, estimates, rule, dropped, second), rule):
         if any(label is not None for label in row.labels):
             yield row
         else:
-            without_labels += 1
-    if without_labels:
-        dropped["solutions_without_labels"] += without_labels
+            dropped[why_unlabelled(row.human, row.automatic, rule)] += 1
 
 
 def _rows(
@@ -81,17 +82,20 @@ def _rows(
     estimates: Mapping[str, SolutionEstimate],
     rule: LabelRule,
     dropped: Counter[str],
+    second: Second | None,
 ) -> Iterator[SnapshotRow]:
     """The rows with their evidence, before labels."""
     problems: dict[str, str] = {}
     answers = GivenAnswers()
-    items = _distinct(source, labelled, estimates, dropped)
+    items = _distinct(source, labelled, estimates, dropped, second)
     items.reverse()
     while items:
         item = items.pop()
         row = _row(item, problems, rule, dropped, answers)
         if row is None:
             continue
+        if second and row.automatic:
+            row.automatic["second"] = item.second
         if complaint := complaint_about(row):
             raise BadRecord(source, item.line, f"record {row.id}: {complaint[0]}", complaint[1])
         # Not held while the row is labelled and written.
@@ -104,6 +108,7 @@ def _distinct(
     labelled: Iterable[LabelledSolution],
     estimates: Mapping[str, SolutionEstimate],
     dropped: Counter[str],
+    second: Second | None,
 ) -> list[_Item]:
     found: dict[tuple[str, tuple[Position, ...]], _Item] = {}
     for one in labelled:
@@ -120,6 +125,7 @@ def _distinct(
             told = f"record {solution.id}: estimates of {len(estimate.steps)} steps"
             raise BadRecord(source, one.line, told, f"those of its {len(solution.steps)}")
         item.estimate = item.estimate or estimate
+        item.second = item.second or (second(solution) if second else None)
         if (look := look_of(one, {look.annotator for look in item.looks}, dropped)) is not None:
             item.looks.append(look)
     return list(found.values())
@@ -203,7 +209,7 @@ def _row(
 def _automatic(item: _Item) -> dict[str, Any] | None:
     """The estimates beside the file; without them the estimations that its own format has."""
     if item.estimate is not None:
-        found = {name: [getattr(step, name) for step in item.estimate.steps] for name in SERIES}
+        found = series_of(item.estimate)
         return found if any(found["visits"]) else None
     own = {name: list(item.solution.extra[name]) for name in OWN_SERIES if item.solution.extra.get(name)}
     return own or None

@@ -47,10 +47,14 @@ def mixed(
 
 
 def _agree(people: Decision, rollouts: Decision) -> bool:
-    """Whether both see the same first mistake. Where a search is silent on a step, the first one may be that step."""
-    if None in rollouts.labels[: rollouts.first_mistake]:
-        return False
-    return people.first_mistake == rollouts.first_mistake
+    return agrees(people.first_mistake, rollouts)
+
+
+def agrees(place: int | None, rollouts: Decision) -> bool:
+    """Whether a search's hard labels say that the first mistake is at `place`. Where it is silent on a step, the first
+    one may be that step.
+    """
+    return None not in rollouts.labels[: rollouts.first_mistake] and place == rollouts.first_mistake
 
 
 def _where_people_left_room(rollouts: Decision, people: Decision, ratings: Sequence[int | None]) -> Decision:

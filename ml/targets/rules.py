@@ -5,7 +5,8 @@ nothing after the first mistake is supervised (Let's Verify Step by Step, sectio
 
 Mixtures, for rows that both people and rollouts judged:
   people_override     people's label where they rated the step, the automatic one where they did not.
-  consensus           the row is kept when both see the same first mistake (Qwen "Lessons"), else dropped.
+  consensus           the row is kept when both see the same first mistake (Qwen "Lessons"), else dropped. Where nobody
+                      judged it, these are rollouts and a second method, if one was asked; so for automatic labels too.
   agreement_weighted  the mean of all, where each annotator weighs 1 and the search `automatic_weight`; behind a
                       mistake that some of them named, only if the others outvote it.
   fusion              the posterior of `ml.targets.fusion`, stored in the row's human evidence as `posterior`.
@@ -104,6 +105,23 @@ def idle_parts(labels: str, asked: Mapping[str, Any]) -> list[str]:
 def unseen_parts(labels: str, asked: Mapping[str, Any]) -> tuple[str, ...]:
     """What the mixture that was asked for, or the usual one, never looks at."""
     return UNSEEN_BY.get(str(asked.get("mixture", LabelRule.mixture)), ()) if labels == "mixed" else ()
+
+
+def why_unlabelled(
+    human: Mapping[str, Any] | None, automatic: Mapping[str, Any] | None, rule: LabelRule
+) -> str:
+    """How a manifest counts a solution on which the rule leaves no label."""
+    if rule.mixture != "consensus" or rule.labels == "human" or not automatic or is_bad_problem(human):
+        return "solutions_without_labels"
+    if human and rule.labels == "mixed":
+        return "solutions_without_agreement"
+    if "second" not in automatic:
+        return "solutions_without_labels"
+    return (
+        "solutions_contradicted_by_second_method"
+        if automatic["second"]
+        else "solutions_without_second_verdict"
+    )
 
 
 def label_of(rating: int | None, neutral: str) -> float | None:

@@ -149,16 +149,17 @@ def _noisy(files: Files, search: str) -> Iterator[SnapshotRow]:
     """People labelled all of the first part, a third of it at random; the search is the usual one, or the `weak`."""
     rng = random.Random("noisy people")
 
-    def people(labelled: LabelledSolution) -> dict[str, Any]:
-        count, said = len(labelled.solution.steps), data.annotated(labelled)
-        if rng.random() >= NOISE:
-            return said
-        return data.verdict(
-            rng.choice([k for k in (None, *range(count)) if k != said["first_mistake"]]), count
-        )
-
     part, estimates = files.parts[0]
-    return data.rows(part, files.weak if search == "weak" else estimates, people)
+    found = files.weak if search == "weak" else estimates
+    return data.rows(part, found, lambda labelled: noisily(labelled, rng))
+
+
+def noisily(labelled: LabelledSolution, rng: random.Random) -> dict[str, Any]:
+    """The checker's word, but for a share of `NOISE` another verdict at random."""
+    count, said = len(labelled.solution.steps), data.annotated(labelled)
+    if rng.random() >= NOISE:
+        return said
+    return data.verdict(rng.choice([k for k in (None, *range(count)) if k != said["first_mistake"]]), count)
 
 
 def _label_accuracy(files: Files) -> dict[str, Any]:

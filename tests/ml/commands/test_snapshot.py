@@ -189,3 +189,23 @@ def test_a_solution_is_let_go_of_when_its_row_has_come(tmp_path):
 
 def _solutions_held() -> int:
     return sum(type(one) is Solution for one in gc.get_objects())
+
+
+def test_gold_beside_a_fusion_tells_how_well_its_posterior_is_calibrated(tmp_path, capsys):
+    rows = sums(30)
+    lines = [
+        estimate_line(row.id, [0 if row.first_mistake in range(k + 1) else 4 for k in range(3)])
+        for row in rows
+    ]
+    estimates = write_lines(tmp_path / "estimates.jsonl", lines)
+    gold = tmp_path / "gold.jsonl"
+    gold.write_bytes(processbench_file(tmp_path, rows[:10]).read_bytes())
+    fusion = ("--estimates", str(estimates), "--label-rule", "fusion", "--gold", str(gold))
+    snapshot, told = frozen(tmp_path, capsys, rows, *fusion)
+    found = snapshot.manifest["calibration"]
+    assert told["calibration"] == found
+    # Gold and labels are the same people's: rollouts and answers alone testify on the ten.
+    assert (found["solutions"], found["without_witness"], found["exact"]) == (10, 0, 1.0)
+    assert found["posterior"]["steps"] == 30 and found["posterior"]["expected_calibration_error"] < 0.1
+    with pytest.raises(MisstepError, match="--gold without --label-rule fusion"):
+        frozen(tmp_path, capsys, rows, "--gold", str(gold), out="human")

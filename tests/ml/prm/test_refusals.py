@@ -246,14 +246,14 @@ def test_target_tokens_need_an_objective_with_classes(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("objective", "complaint"),
     [
-        ("outcome", r"all 10 outcomes to train on \(10 solutions\) are right"),
+        ("outcome --outcome-tokens last", r"all 10 outcomes to train on \(10 solutions\) are right"),
         ("classifier", r"all 30 labelled steps to train on \(10 solutions\) are right"),
     ],
 )
 def test_targets_of_one_class_are_refused_with_their_number(tmp_path, capsys, objective, complaint):
     right = [replace(row, options=[]) for row in sums(20) if row.first_mistake is None]
     with pytest.raises(MisstepError, match=complaint):
-        trained(tmp_path, capsys, "--objective", objective, snapshot=snapshot_of(tmp_path, right))
+        trained(tmp_path, capsys, "--objective", *objective.split(), snapshot=snapshot_of(tmp_path, right))
     assert not (tmp_path / "checkpoint.state").exists()
 
 

@@ -1,0 +1,67 @@
+"""A second search with which the campaign's own has to agree, where nobody judged a solution."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from labelsite.autolabels.models import EstimateRun, StepEstimate
+from labelsite.snapshots.evidence import CHUNK, SERIES
+from labelsite.snapshots.models import LabelSource
+from ml.errors import MisstepError
+from ml.evaluation.first_mistake import MISSING
+from ml.evaluation.second_verdicts import place_in
+from ml.snapshot import SnapshotRow
+from ml.targets import LabelRule
+
+
+def require_second(second: EstimateRun | None, run: EstimateRun | None, rule: LabelRule) -> None:
+    """Raises MisstepError for a second search that could say nothing, or nothing of its own."""
+    if second is None:
+        return
+    if rule.labels == LabelSource.HUMAN or rule.mixture != "consensus":
+        raise MisstepError(
+            _("a second search is asked only for labels that have to agree: choose “only what they agree on”")
+        )
+    if second == run:
+        raise MisstepError(
+            _("“%(name)s” is the search whose labels these are, expected another one") % {"name": second.name}
+        )
+
+
+def with_second(rows: Iterable[SnapshotRow], second: EstimateRun, rule: LabelRule) -> Iterator[SnapshotRow]:
+    """The rows of rollouts with the place that a second search names; one query for each chunk."""
+    rest = iter(rows)
+    while chunk := list(islice(rest, CHUNK)):
+        estimates = _estimates(second, [int(row.id) for row in chunk])
+        for row in chunk:
+            if row.automatic is None:
+                yield row
+                continue
+            found = estimates.get(int(row.id), {})
+            steps = [found.get(k, {}) for k in range(len(row.steps))]
+            series: dict[str, Any] = {name: [step.get(name) for step in steps] for name in SERIES}
+            for name in ("visits", "correct"):
+                series[name] = [value or 0 for value in series[name]]
+            place = place_in(series, len(row.steps), rule)
+            said = None if place == MISSING else {"first_mistake": place}
+            yield replace(row, automatic={**row.automatic, "second": said})
+
+
+def described(second: EstimateRun) -> dict[str, Any]:
+    """A second search as a manifest keeps it."""
+    names = ("name", "method", "policy", "seed", "parameters", "code_version")
+    return {"kind": "estimates", "run": second.pk, **{name: getattr(second, name) for name in names}}
+
+
+def _estimates(run: EstimateRun, solutions: list[int]) -> dict[int, dict[int, dict[str, Any]]]:
+    found: dict[int, dict[int, dict[str, Any]]] = defaultdict(dict)
+    chosen = StepEstimate.objects.filter(run=run, step__solution__in=solutions, step__is_chosen=True)
+    for solution, position, *values in chosen.values_list("step__solution_id", "step__position", *SERIES):
+        found[solution][position] = dict(zip(SERIES, values, strict=True))
+    return found

@@ -1,0 +1,87 @@
+"""What `ml snapshot` reads beside the labels themselves: a second method's verdicts, and gold."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Mapping, Set
+from pathlib import Path
+from typing import Any
+
+from ml.errors import MisstepError
+from ml.evaluation.gold import read_gold
+from ml.evaluation.second_verdicts import SecondVerdicts, confirmed, read_second_verdicts
+from ml.snapshot import SnapshotRow
+from ml.targets.calibrating import PosteriorCheck
+from ml.targets.rules import LabelRule
+
+
+def add_to(arguments: argparse.ArgumentParser) -> None:
+    """The options."""
+    arguments.add_argument(
+        "--second-verdicts",
+        type=Path,
+        metavar="FILE",
+        help="with --label-rule consensus: estimates, critiques or scores of a second method, with which the rollouts"
+        " of a solution that nobody judged must agree on the first mistake",
+    )
+    arguments.add_argument(
+        "--second-threshold",
+        type=float,
+        metavar="SCORE",
+        help="with scores in --second-verdicts: a step is wrong below this score",
+    )
+    arguments.add_argument(
+        "--gold",
+        type=Path,
+        metavar="FILE",
+        help="with --label-rule fusion: a file with known first mistakes of some of the solutions; the posterior's"
+        " calibration on them is told, and goes into the manifest",
+    )
+
+
+def refuse_idle(options: argparse.Namespace, labels: str, mixture: str | None) -> None:
+    """Raises MisstepError for an option that would change nothing by this rule."""
+    if options.second_verdicts and (labels == "human" or mixture != "consensus"):
+        raise MisstepError("--second-verdicts without --label-rule consensus, expected the two together")
+    if options.second_threshold is not None and not options.second_verdicts:
+        raise MisstepError("--second-threshold without --second-verdicts, expected scores in such a file")
+    if options.gold and (labels, mixture) != ("mixed", "fusion"):
+        raise MisstepError("--gold without --label-rule fusion, expected the two together")
+
+
+def second_verdicts(options: argparse.Namespace, rule: LabelRule) -> SecondVerdicts | None:
+    """The second method's verdicts, if there is one."""
+    if options.second_verdicts is None:
+        return None
+    return read_second_verdicts(options.second_verdicts, rule, options.second_threshold)
+
+
+def posterior_check(options: argparse.Namespace, rule: LabelRule) -> PosteriorCheck | None:
+    """What compares fusion's posterior with gold, if there is any."""
+    return PosteriorCheck(rule, read_gold(options.gold)) if options.gold else None
+
+
+def refuse_strangers(path: Path | None, ids: Iterable[str], known: Set[str], source: str) -> None:
+    """Raises MisstepError where a file beside the solutions speaks of others."""
+    if strangers := sorted(set(ids) - known):
+        raise MisstepError(
+            f"{path}: {len(strangers)} of its ids are not in {source} ({', '.join(strangers[:20])}),"
+            " expected some of its solutions"
+        )
+
+
+def noted(
+    rows: Iterator[SnapshotRow],
+    second: SecondVerdicts | None,
+    check: PosteriorCheck | None,
+    filters: Mapping[str, int],
+    found: dict[str, Any],
+) -> Iterator[SnapshotRow]:
+    """The same rows. `found` gains what a manifest keeps of the files beside the labels; whole after the last row."""
+    if second:
+        found["second_verdicts"] = {}
+        rows = confirmed(rows, second.described, filters, found["second_verdicts"])
+    if check:
+        found["calibration"] = {}
+        rows = check.noted(rows, found["calibration"])
+    return rows
