@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ def row(
         "method": name,
         "solutions": len(found),
         "tokens_a_label": round(float(np.mean(tokens)), 1),
-        "tokens_interval": _interval(lambda spent: float(np.mean(spent)), tokens),
+        "tokens_interval": _interval(lambda spent: float(np.mean(spent)), tokens, digits=1),
         "share_of_brute_force": round(sum(tokens) / sum(brute_force), 4),
         "share_interval": _interval(lambda own, other: float(own.sum() / other.sum()), tokens, brute_force),
         "accuracy": round(sum(right) / len(right), 4),
@@ -90,9 +90,9 @@ def row(
     }
 
 
-def _interval(statistic: Any, *columns: Sequence[int]) -> list[float]:
+def _interval(statistic: Callable[..., float], *columns: Sequence[int], digits: int = 4) -> list[float]:
     """95 %, by a bootstrap over solutions."""
-    return [round(end, 4) for end in bootstrap_interval(statistic, *columns) or ()]
+    return [round(end, digits) for end in bootstrap_interval(statistic, *columns) or ()]
 
 
 def main(arguments: list[str] | None = None) -> int:
