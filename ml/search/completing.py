@@ -15,10 +15,13 @@ from ml.seeds import seed_of
 
 
 def completed(prefix: Prefix, temperature: float, seed: int) -> Search[list[tuple[str, ...]]]:
-    """The prefix with the policy's completion, as the one solution of a list; empty where that came to no end."""
+    """The prefix with the policy's completion, as the one solution of a list; empty where that came to no end, or the
+    policy had nothing to say.
+    """
     request = Completions(prefix, 1, temperature, seed_of(seed, "completed"))
     written = (yield [request])[0]
-    return [prefix.steps + one.steps for one in written if one.finished]
+    solutions = [prefix.steps + one.steps for one in written if one.finished]
+    return [steps for steps in solutions if steps]
 
 
 def best_open(trees: Sequence[Tree]) -> Prefix:

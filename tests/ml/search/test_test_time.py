@@ -9,6 +9,7 @@ import pytest
 from ml.aggregation import AGGREGATIONS, product
 from ml.evaluation.best_of_n import aggregate
 from ml.execution import sandbox
+from ml.policies.protocol import Continuation
 from ml.search import beam, best_of_n, rest_mcts, rstar, trajectories
 from ml.search.completing import best_open
 from ml.search.cost import Cost
@@ -136,6 +137,20 @@ def test_the_completion_of_an_open_node_is_counted_in_what_the_search_costs():
     # The first step three times, one step more to look ahead, and what completes it.
     assert texts["completions"] == 1 and cost.tokens == walk.cost.tokens
     assert cost.tokens > sum(len(step.split()) for step in candidate.steps)
+
+
+class Silent(ChainPolicy):
+    """Ends every text before its first step."""
+
+    def _continue(self, prefix, seed, index, steps):
+        return Continuation((), True, 1)
+
+
+@pytest.mark.parametrize("name", SMALL_TREES)
+def test_a_policy_that_has_nothing_to_say_leaves_the_problem_without_an_answer(name):
+    search = SMALL_TREES[name](PROBLEMS[0])
+    chosen = next(iter(Walk(Silent(), sandbox(), TrueValues()).drive([("only", search)]))).result
+    assert (chosen.answer, chosen.candidates) == (None, ())
 
 
 def test_the_best_open_node_is_the_end_of_the_most_visited_path():
