@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.search_test_time --out docs/results/search_test_time.json
 
-Without options it measures what is published, in some five hours of one core: seven minutes for the first two levels
-of each 50 problems, the rest for the third. A stopped run goes on. Parts of the problems may be measured by themselves,
-on several cores or days (--part, each with an --out of its own), and joined (--join).
+Without options it measures what is published, in some five hours on two shared cores, all but half an hour of it for
+the third level; a stopped run goes on. Parts of the problems may be measured by themselves, on several cores or days
+(--part, each with an --out of its own), and joined (--join).
 
 The budget of a level is what so many rStar trajectories generate, and every other method's size is such that it
 generates about as much. No two spend exactly the same, so each row says what it spent as a ratio to self-consistency,
@@ -67,8 +67,8 @@ class Sizes:
     iterations: int
 
 
-# By level, the number of rStar's trees. So that each method generates about what these do, as its tokens on 200
-# problems tell; how near that comes stands in each row.
+# By level, the number of rStar's trees: what generates about as much as these do, at level 1 by the tokens on 200
+# problems, above it as an earlier run had set them on six. How near that comes stands in each row.
 SIZES = {1: Sizes(4, 4, 3, 8), 8: Sizes(27, 24, 27, 8), 64: Sizes(218, 216, 218, 8)}
 
 
