@@ -2,7 +2,8 @@
 
 Beam: of all continuations of the kept prefixes the best go on. DVTS: the beams are parted into independent
 subtrees, each of which keeps its own best, so that one early favourite cannot crowd out the others. Tree of
-thought: breadth first with a fixed number of branches kept at each depth.
+thought: breadth first with a fixed number of branches kept at each depth. Where none of them comes to an answer, the
+best path that is still open is completed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ml.aggregation import AGGREGATIONS
 from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem
 from ml.search.best_of_n import as_candidates, voted
+from ml.search.completing import completed
 from ml.search.named_options import Aggregation, Amount, Count
 from ml.search.requests import NextSteps, Search, Value, gather
 from ml.search.voting import Candidate, Chosen, best_candidate
@@ -66,6 +68,10 @@ class _Path:
     finished: bool = False
 
 
+# The paths that ended, and those that would go on.
+_Reached = tuple[list[_Path], list[_Path]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Setting:
     """What all depths of one search have in common."""
@@ -88,10 +94,10 @@ def search(problem: Problem, options: Beam, seed: int, style: str = "prose") -> 
     if options.diverse:
         subtrees = [replace(setting, seed=seed_of(seed, "subtree", tree)) for tree in range(options.kept)]
         parts = yield from gather([_subtree(subtree, options) for subtree in subtrees])
-        ended = [path for part in parts for path in part]
+        ended, going = ([path for part in parts for path in part[side]] for side in (0, 1))
     else:
-        ended = yield from _beams(setting, options)
-    return (yield from _choose(setting, ended, options.weighted))
+        ended, going = yield from _beams(setting, options)
+    return (yield from _choose(setting, ended, going, options.weighted))
 
 
 def tree_of_thought(
@@ -107,11 +113,11 @@ def tree_of_thought(
         going = [path for path in kept if not path.finished]
         if not going or len(ended) >= options.kept:
             break
-    return (yield from _choose(setting, ended, weighted=False))
+    return (yield from _choose(setting, ended, going, weighted=False))
 
 
-def _beams(setting: _Setting, options: Beam) -> Search[list[_Path]]:
-    """Beam search: the best solutions that ended."""
+def _beams(setting: _Setting, options: Beam) -> Search[_Reached]:
+    """Beam search: the best solutions that ended, and what would go on."""
     going, ended = [_Path()], list[_Path]()
     for _ in range(options.depth):
         grown = yield from _grow(setting, going, _shares(options.beams, len(going)))
@@ -119,11 +125,11 @@ def _beams(setting: _Setting, options: Beam) -> Search[list[_Path]]:
         going = setting.best([path for path in grown if not path.finished], options.kept)
         if not going:
             break
-    return setting.best(ended, options.beams)
+    return setting.best(ended, options.beams), going
 
 
-def _subtree(setting: _Setting, options: Beam) -> Search[list[_Path]]:
-    """One greedy subtree of DVTS: what ended at the depth at which its best candidate did."""
+def _subtree(setting: _Setting, options: Beam) -> Search[_Reached]:
+    """One greedy subtree of DVTS: what ended at the depth at which its best candidate did, or else what would go on."""
     going = _Path()
     for _ in range(options.depth):
         grown = yield from _grow(setting, [going], [options.width])
@@ -131,8 +137,8 @@ def _subtree(setting: _Setting, options: Beam) -> Search[list[_Path]]:
             break
         going = setting.best(grown, 1)[0]
         if going.finished:
-            return [path for path in grown if path.finished]
-    return []
+            return [path for path in grown if path.finished], []
+    return [], [going]
 
 
 def _shares(total: int, parts: int) -> list[int]:
@@ -162,9 +168,23 @@ def _grow(setting: _Setting, going: Sequence[_Path], counts: Sequence[int]) -> S
     ]
 
 
-def _choose(setting: _Setting, ended: Sequence[_Path], weighted: bool) -> Search[Chosen]:
+def _choose(
+    setting: _Setting, ended: Sequence[_Path], going: Sequence[_Path], weighted: bool
+) -> Search[Chosen]:
     solutions = [path.steps for path in ended]
     candidates: list[Candidate] = yield from as_candidates(setting.problem, solutions, setting.style)
+    if all(candidate.answer is None for candidate in candidates):
+        candidates += yield from _completed(setting, going)
     if weighted:
         return (yield from voted(candidates, setting.aggregation, weighted=True))
     return best_candidate(candidates, setting.aggregation)
+
+
+def _completed(setting: _Setting, going: Sequence[_Path]) -> Search[list[Candidate]]:
+    """The completion of the best of the longest paths that would go on, or of the problem itself."""
+    furthest = max((len(path.steps) for path in going), default=0)
+    longest = [path for path in going if len(path.steps) == furthest]
+    steps = setting.best(longest, 1)[0].steps if furthest else ()
+    prefix = Prefix(setting.problem, steps, setting.style)
+    solutions = yield from completed(prefix, setting.temperature, setting.seed)
+    return (yield from as_candidates(setting.problem, solutions, setting.style))

@@ -146,6 +146,7 @@ class SolvedTotals:
         return {
             "unanswered": self.unanswered,
             "without_answer": self.without_answer,
+            "without_answer_share": round(self.without_answer / self.searched, 4) if self.searched else None,
             "graded": self.graded,
             "correct": self.correct,
             "accuracy": self.accuracy,

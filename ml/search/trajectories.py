@@ -1,5 +1,5 @@
 """MCTS at test time: several whole searches, the best answer of each, and a vote of the best of these
-(rStar-Math, section 4; MCTS*).
+(rStar-Math, section 4; MCTS*). Where no tree has an end with an answer, the best open node is completed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from dataclasses import replace
 from ml.policies.protocol import Prefix
 from ml.records import Problem
 from ml.search import rest_mcts, rstar
-from ml.search.requests import Aside, Search, Value, gather
+from ml.search.completing import best_open, completed
+from ml.search.requests import Aside, Grade, Graded, Search, Value, gather
 from ml.search.tree import Node, Tree
 from ml.search.voting import Candidate, Chosen, vote
 from ml.seeds import seed_of
@@ -32,7 +33,7 @@ def rstar_trajectories(
             for number in range(trajectories)
         ]
     )
-    return (yield from _vote_over(trees, top))
+    return (yield from _vote_over(trees, top, chosen.temperature, seed))
 
 
 def mcts_star_trajectories(
@@ -53,23 +54,38 @@ def mcts_star_trajectories(
             for number in range(trajectories)
         ]
     )
-    return (yield from _vote_over(trees, top))
+    return (yield from _vote_over(trees, top, chosen.temperature, seed))
 
 
-def _vote_over(trees: list[Tree], top: int) -> Search[Chosen]:
+def _vote_over(trees: list[Tree], top: int, temperature: float, seed: int) -> Search[Chosen]:
     """Each tree's best end by the model's own value there, then a vote of the `top` of them, weighted by that
-    value. `candidates` of the result are all trees' ends, the best first.
+    value. `candidates` of the result are all trees' ends, the best first, or the completion of the best open node
+    where there are none.
     """
-    candidates = []
+    candidates = list[Candidate]()
     for tree in trees:
         ends = [node for node in tree.terminals() if node.final_answer is not None]
         if not ends:
             continue
         values = yield [Value(Prefix(tree.problem, tree.steps(end), tree.style)) for end in ends]
         candidates.append(_best(tree, ends, values))
+    if not candidates:
+        return (yield from _completed(best_open(trees), temperature, seed))
     candidates.sort(key=lambda candidate: -candidate.step_scores[-1])
     answer = (yield [Aside(lambda: vote_of_the_best(candidates, top))])[0]
     return Chosen(answer, tuple(candidates))
+
+
+def _completed(prefix: Prefix, temperature: float, seed: int) -> Search[Chosen]:
+    """The answer of the completed prefix, if it came to one."""
+    solutions = yield from completed(prefix, temperature, seed)
+    graded: Sequence[Graded] = yield [Grade(prefix.problem, steps) for steps in solutions]
+    values: Sequence[float] = yield [Value(replace(prefix, steps=steps)) for steps in solutions]
+    found = [
+        Candidate(steps, grade.answer, (value,))
+        for steps, grade, value in zip(solutions, graded, values, strict=True)
+    ]
+    return Chosen(found[0].answer if found else None, tuple(found))
 
 
 def vote_of_the_best(candidates: Sequence[Candidate], top: int) -> str | None:

@@ -16,10 +16,13 @@ class Table:
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
         self.path, self.header = path, json.loads(json.dumps(header))
         self.rows: list[dict[str, Any]] = []
+        # What stands beside the header and the rows.
+        self.more: dict[str, Any] = {}
         if path.exists():
             earlier = json.loads(path.read_text(encoding="utf-8"))
             if {key: earlier.get(key) for key in self.header} == self.header:
                 self.rows = earlier["rows"]
+                self.more = {key: earlier[key] for key in earlier.keys() - self.header.keys() - {"rows"}}
 
     def has(self, **key: Any) -> bool:
         """Whether a row with these values is there."""
@@ -32,5 +35,6 @@ class Table:
         self.write()
 
     def write(self, **more: Any) -> None:
-        """The header, `more`, and all rows."""
-        write_json(self.path, {**self.header, **more, "rows": self.rows})
+        """The header, `more` with what was written of it before, and all rows."""
+        self.more |= more
+        write_json(self.path, {**self.header, **self.more, "rows": self.rows})

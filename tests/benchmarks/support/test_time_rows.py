@@ -3,67 +3,85 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ml.agreement import bootstrap_interval, wilson_interval
+from tests.benchmarks.support.vote_curve import Floats, VoteCurve, curve_of, joined_pool, read_pool
 
 PLAIN = "self-consistency"
 COSTS = {"tokens": 0, "model_calls": 1, "seconds": 3}
 
 
 def row(
-    level: int, method: str, right: Sequence[bool], plain: Sequence[bool], costs: dict[str, float]
+    level: int,
+    method: str,
+    right: Sequence[bool],
+    without_answer: int | None,
+    costs: Mapping[str, float],
+    rows: Iterable[Mapping[str, Any]],
+    curve: VoteCurve,
+    size: int,
 ) -> dict[str, Any]:
-    """One method at one level. plain: what self-consistency got right of the same problems. costs: a problem's."""
-    return {
+    """One method at one level. without_answer: how many problems it left without one, None where nobody counted.
+    costs: a problem's. rows: those that are there, self-consistency's of each level before the level's others. size:
+    samples, candidates, iterations or trees.
+    """
+    measured = {
         "level": level,
         "method": method,
+        "size": size,
         "problems": len(right),
         "accuracy": round(sum(right) / len(right), 3),
         "interval": [round(end, 3) for end in wilson_interval(sum(right), len(right))],
-        "over_self_consistency": _difference(right, plain),
+        "without_answer": None if without_answer is None else round(without_answer / len(right), 3),
         **{name: round(costs[name], digits or None) for name, digits in COSTS.items()},
         "right": "".join("01"[one] for one in right),
     }
+    plain = [one for one in (*rows, measured) if one["method"] == PLAIN and one["problems"] == len(right)]
+    for one in plain:
+        curve = curve.with_vote(one["size"], right_of(one))
+    spent = next(one["tokens"] for one in plain if one["level"] == level)
+    vote = curve.at(costs["tokens"])
+    return measured | {
+        "tokens_over_self_consistency": round(costs["tokens"] / spent, 2),
+        "vote_of_same_tokens": round(float(vote.mean()), 3),
+        "over_vote_of_same_tokens": _difference(right, vote),
+    }
 
 
-def plain_vote(rows: Iterable[dict[str, Any]], level: int, problems: int) -> list[bool]:
-    """Which of a level's problems self-consistency, the first of its rows, got right; none where it is not there."""
-    found = (r for r in rows if (r["level"], r["problems"], r["method"]) == (level, problems, PLAIN))
-    return next((_right(row) for row in found), [])
-
-
-def joined(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """The rows of tables that were measured on parts of the problems, given in the problems' order.
+def joined(paths: Sequence[Path]) -> dict[str, Any]:
+    """The pool and the rows of tables that were measured on parts of the problems, given in the problems' order.
 
     Raises ValueError where one of them has no row for a method that another one has.
     """
-    tables = [json.loads(path.read_text(encoding="utf-8"))["rows"] for path in paths]
-    by_key = [{(r["level"], r["method"]): r for r in rows} for rows in tables]
+    tables = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    by_key = [{(r["level"], r["method"]): r for r in table["rows"]} for table in tables]
     for path, known in zip(paths, by_key, strict=True):
         if known.keys() != by_key[0].keys():
             raise ValueError(f"{path}: other rows than {paths[0]}, expected the same methods and levels")
+    pool = joined_pool([read_pool(table["pool"]) for table in tables])
+    curve = curve_of(pool)
     found: list[dict[str, Any]] = []
     for level, method in by_key[0]:
         parts = [known[level, method] for known in by_key]
-        right = [one for part in parts for one in _right(part)]
-        costs = {
-            name: float(np.average([p[name] for p in parts], weights=[p["problems"] for p in parts]))
-            for name in COSTS
-        }
-        found.append(row(level, method, right, plain_vote(found, level, len(right)) or right, costs))
-    return found
+        right = [one for part in parts for one in right_of(part)]
+        counts = [part["problems"] for part in parts]
+        costs = {name: float(np.average([p[name] for p in parts], weights=counts)) for name in COSTS}
+        without = [round(part["without_answer"] * count) for part, count in zip(parts, counts, strict=True)]
+        found.append(row(level, method, right, sum(without), costs, found, curve, parts[0]["size"]))
+    return {"pool": pool.as_json(), "rows": found}
 
 
-def _right(row: dict[str, Any]) -> list[bool]:
+def right_of(row: Mapping[str, Any]) -> list[bool]:
+    """Which problems a row got right."""
     return [one == "1" for one in row["right"]]
 
 
-def _difference(right: Sequence[bool], base: Sequence[bool]) -> list[float]:
+def _difference(right: Sequence[bool], base: Floats) -> list[float]:
     """The mean paired difference and its 95 % bootstrap interval over problems."""
     pairs = np.asarray(right, float) - np.asarray(base, float)
     ends = bootstrap_interval(lambda drawn: float(drawn.mean()), pairs)

@@ -15,6 +15,8 @@ from ml.search.voting import Chosen
 from ml.search.walk import Walk
 
 PROBLEM = Problem("toy", "A toy problem.", "4")
+# What every completion of the scripted policy says.
+COMPLETED = "So the answer is 9."
 
 
 class Scripted:
@@ -25,6 +27,7 @@ class Scripted:
     def __init__(self, steps: Mapping[str, list[str]], values: Mapping[str, float]) -> None:
         self.steps, self.scores = steps, values
         self.asked: list[tuple[str, int]] = []
+        self.completed: list[tuple[str, int]] = []
 
     def next_steps(self, prefixes, count, temperature, seed):
         self.asked += [("/".join(prefix.steps), count) for prefix in prefixes]
@@ -32,6 +35,10 @@ class Scripted:
         return [
             [Continuation((t,) if t else (), not t or "answer" in t, 1) for t in texts] for texts in lines
         ]
+
+    def complete(self, prefixes, count, temperature, seed):
+        self.completed += [("/".join(prefix.steps), count) for prefix in prefixes]
+        return [[Continuation((COMPLETED,), True, 1)] * count for _ in prefixes]
 
     def values(self, prefixes):
         return [self.scores["/".join(prefix.steps)] for prefix in prefixes]
@@ -98,6 +105,42 @@ def test_a_subtree_gives_all_that_ended_beside_its_best():
 
 
 def test_an_end_at_once_makes_the_steps_so_far_a_solution():
-    scripted = Scripted({"": ["4", ""], "4": ["", "x"], "4/x": [""]}, {"4": 0.9, "4/x": 0.1})
+    # Neither says an answer that one could read, so the problem is completed besides.
+    scripted = Scripted({"": ["4", ""], "4": ["", "x"], "4/x": [""]}, {"4": 0.9, "4/x": 0.1, COMPLETED: 0.5})
     chosen = run(scripted, search(PROBLEM, Beam(beams=2, width=2), 0))
-    assert [candidate.steps for candidate in chosen.candidates] == [("4",), ("4", "x")]
+    assert [candidate.steps for candidate in chosen.candidates[:2]] == [("4",), ("4", "x")]
+
+
+OPEN = Scripted(
+    {"": ["a", "b"], "a": ["x"], "b": ["y"]},
+    {"a": 0.9, "b": 0.8, "a/x": 0.3, "b/y": 0.7, f"b/y/{COMPLETED}": 0.6, f"a/x/{COMPLETED}": 0.4},
+)
+
+
+@pytest.mark.parametrize(
+    "recipe,best",
+    [
+        (search(PROBLEM, Beam(beams=4, width=2, depth=2), 0), ("b", "y")),
+        (search(PROBLEM, Beam(beams=2, width=2, depth=2, diverse=True), 0), ("a", "x")),
+        (tree_of_thought(PROBLEM, TreeOfThought(candidates=2, depth=2), 0), ("b", "y")),
+    ],
+)
+def test_where_nothing_has_ended_at_the_greatest_depth_the_best_open_path_is_completed(recipe, best):
+    OPEN.completed.clear()
+    chosen = run(OPEN, recipe)
+    assert OPEN.completed == [("/".join(best), 1)]
+    assert (chosen.answer, [one.steps for one in chosen.candidates]) == ("9", [(*best, COMPLETED)])
+
+
+def test_where_an_answer_was_found_nothing_is_completed():
+    scripted = Scripted(
+        {"": ["The answer is 4.", "b"], "b": ["c"]}, {"The answer is 4.": 0.1, "b": 0.9, "b/c": 0.9}
+    )
+    assert run(scripted, search(PROBLEM, Beam(beams=2, width=2, depth=2), 0)).answer == "4"
+    assert not scripted.completed
+
+
+def test_where_only_ends_without_an_answer_were_met_the_problem_itself_is_completed():
+    scripted = Scripted({"": ["a"], "a": [""]}, {"a": 0.9, COMPLETED: 0.6})
+    chosen = run(scripted, search(PROBLEM, Beam(beams=2, width=2), 0))
+    assert scripted.completed == [("", 1)] and chosen.answer == "9"

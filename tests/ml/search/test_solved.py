@@ -71,4 +71,5 @@ def test_accuracy_comes_with_wilson_s_interval() -> None:
     figures = totals_of(kept).as_json()
     assert figures["accuracy"] == 0.75
     assert figures["interval"] == pytest.approx([0.3006, 0.9544], abs=1e-4)
-    assert figures["without_answer"] == 1
+    assert (figures["without_answer"], figures["without_answer_share"]) == (1, 0.25)
+    assert totals_of([]).as_json()["without_answer_share"] is None

@@ -1,6 +1,7 @@
 """Test-time methods: votes and aggregations by hand, and that each method pays off and pays honestly."""
 
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,12 @@ import pytest
 from ml.aggregation import AGGREGATIONS, product
 from ml.evaluation.best_of_n import aggregate
 from ml.execution import sandbox
+from ml.policies.protocol import Continuation
 from ml.search import beam, best_of_n, rest_mcts, rstar, trajectories
+from ml.search.completing import best_open
+from ml.search.cost import Cost
+from ml.search.metered import metered
+from ml.search.tree import Tree
 from ml.search.voting import Candidate, best_candidate, score_of, vote
 from ml.search.walk import Walk
 from tests.ml.search.toy import ChainPolicy, chain_problem
@@ -103,6 +109,66 @@ def test_every_method_beats_a_single_sample():
         assert share > alone, name
         assert walk.cost.tokens > 0, name
     assert alone < 0.75
+
+
+SMALL_TREES = {
+    "mcts*": lambda p: trajectories.mcts_star_trajectories(p, rest_mcts.RestMcts(rollouts=2), 1, 0),
+    "two trees of mcts*": lambda p: trajectories.mcts_star_trajectories(
+        p, rest_mcts.RestMcts(rollouts=1), 2, 0
+    ),
+    "rstar": lambda p: trajectories.rstar_trajectories(p, rstar.RStar(rollouts=2, depth=3), 1, 0),
+}
+
+
+@pytest.mark.parametrize("name", SMALL_TREES)
+def test_trees_too_small_to_meet_an_end_answer_by_completing_their_best_open_node(name):
+    # Nothing but a slip in what the policy completes is in the way of the right answer.
+    assert answers(SMALL_TREES[name])[0] > 0.4
+
+
+def test_the_completion_of_an_open_node_is_counted_in_what_the_search_costs():
+    problem, cost = PROBLEMS[0], Cost()
+    search = trajectories.mcts_star_trajectories(problem, rest_mcts.RestMcts(rollouts=1), 1, 0)
+    walk = Walk(ChainPolicy(), sandbox(), TrueValues())
+    texts = Counter()
+    chosen = next(iter(walk.drive([("only", metered(search, cost, texts))]))).result
+    (candidate,) = chosen.candidates
+    assert chosen.answer == problem.answer and len(candidate.step_scores) == 1
+    # The first step three times, one step more to look ahead, and what completes it.
+    assert texts["completions"] == 1 and cost.tokens == walk.cost.tokens
+    assert cost.tokens > sum(len(step.split()) for step in candidate.steps)
+
+
+class Silent(ChainPolicy):
+    """Ends every text before its first step."""
+
+    def _continue(self, prefix, seed, index, steps):
+        return Continuation((), True, 1)
+
+
+@pytest.mark.parametrize("name", SMALL_TREES)
+def test_a_policy_that_has_nothing_to_say_leaves_the_problem_without_an_answer(name):
+    search = SMALL_TREES[name](PROBLEMS[0])
+    chosen = next(iter(Walk(Silent(), sandbox(), TrueValues()).drive([("only", search)]))).result
+    assert (chosen.answer, chosen.candidates) == (None, ())
+
+
+def test_the_best_open_node_is_the_end_of_the_most_visited_path():
+    tree = Tree(PROBLEMS[0], style="prose", by_value=True)
+    often, rarely = (tree.add(tree.root, text) for text in ("often", "rarely"))
+    below, better, wrong = (tree.add(often, text) for text in ("below", "better", "wrong"))
+    tree.root.expanded = often.expanded = True
+    often.visits, often.value, rarely.visits, rarely.value = 5, 0.4, 1, 0.9
+    below.value, better.value, wrong.value = 0.3, 0.5, 0.7
+    wrong.pruned = "does not run"
+    assert best_open([tree]).steps == ("often", "better")
+    # What is only too deep may be completed, and neither an end without an answer nor what does not run.
+    better.terminal = below.terminal = "invalid"
+    assert best_open([tree]).steps == ("often", "better")
+    better.finished, below.verdict = True, "program_error"
+    assert best_open([tree]).steps == ("rarely",)
+    rarely.terminal = "correct"
+    assert best_open([tree]).steps == ()
 
 
 def test_self_consistency_never_asks_the_reward_model():
