@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from ml.acquisition import aggregate
+from ml.evaluation.line_plot import Line, line_plot
 from ml.snapshot import SnapshotRow
 from tests.benchmarks.support.commands import ml, write_json
 from tests.benchmarks.support.pocket_pool import Unlabelled, by_person, by_rollouts, read_pool
 from tests.benchmarks.support.pocket_prm import Recipe, f1_interval, judged, scores_of, trained
-from tests.benchmarks.support.svg import Line, line_plot
 from tests.data import ROOT
 
 MANY, FEW = 8, 2
