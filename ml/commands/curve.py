@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from ml.targets.rules import CHOICES
 from ml.training_choices import OBJECTIVES
 
 SPLITS = ("validation", "test")
+LABELS, SIZES = ("human", "automatic"), (50, 100, 200, 400)
 # Of `train`, what a curve decides itself, or what makes no sense for many small models.
 NOT_PASSED_ON = ("steps", "limit", "shard", "keep_state", "validate_every")
 # Where the work is done, and what a point is named by, change no setting of a curve.
@@ -54,14 +54,12 @@ def parser() -> argparse.ArgumentParser:
         "--labels",
         nargs="+",
         choices=CHOICES["labels"],
-        default=["human", "automatic"],
         help="whose labels, a curve for each (default: human automatic)",
     )
     arguments.add_argument(
         "--sizes",
         nargs="+",
         type=positive,
-        default=[50, 100, 200, 400],
         metavar="N",
         help="labelled solutions to train on; sizes beyond what the snapshot has are left out"
         " (default: 50 100 200 400)",
@@ -78,7 +76,6 @@ def parser() -> argparse.ArgumentParser:
         "--splits",
         nargs="+",
         choices=SPLITS,
-        default=list(SPLITS),
         help="held-out splits to measure on (default: validation test)",
     )
     arguments.add_argument(
@@ -101,9 +98,10 @@ def main(argv: list[str]) -> int:
     from ml.prm.train import EXIT_TERMINATED, Terminated
 
     settle_process(options.threads)
-    plan = Plan(list(dict.fromkeys(own.labels)), own.sizes, own.seeds, sorted(set(own.splits)))
+    labels, splits = list(dict.fromkeys(own.labels or LABELS)), sorted(set(own.splits or SPLITS))
+    plan = Plan(labels, own.sizes or SIZES, own.seeds, splits)
     try:
-        folder = measure_curve(train.request_from(options), plan, _settings(options, plan.splits))
+        folder = measure_curve(train.request_from(options), plan, _settings(options, splits))
     except Terminated as stop:
         print(f"python -m ml curve: {stop}", file=sys.stderr)
         return EXIT_TERMINATED
@@ -127,12 +125,12 @@ def _training_options(own: argparse.Namespace, rest: list[str]) -> argparse.Name
     return options
 
 
-def _settings(options: argparse.Namespace, splits: Sequence[str]) -> dict[str, Any]:
+def _settings(options: argparse.Namespace, splits: list[str]) -> dict[str, Any]:
     """What decides a point beside its labels, size and seed, where it is not as usual, as JSON has it."""
     usual = train.parser().get_default
     given = {name: value for name, value in vars(options).items() if name not in NO_SETTINGS}
     return {
-        "splits": list(splits),
+        "splits": splits,
         **{
             name: str(value) if isinstance(value, Path) else value
             for name, value in given.items()

@@ -14,7 +14,8 @@ from ml.commands.curve import main
 from ml.errors import MisstepError
 from ml.prm import curve, train
 from ml.prm.curve_samples import by_problem, rollouts_of
-from ml.snapshot import problem_hash
+from ml.prm.request import Request
+from ml.snapshot import problem_hash, read_snapshot
 from tests.ml.prm.commands import snapshot_of
 from tests.ml.prm.toys import sums
 
@@ -179,6 +180,31 @@ def test_what_a_curve_has_no_place_for_is_refused(snapshot, tmp_path, capsys, gi
     arguments = ["curve", "--snapshot", str(snapshot), "--out", str(tmp_path / "out"), *QUICK, *given]
     assert ml_main(arguments) != 0
     assert told in capsys.readouterr().err
+
+
+def test_an_option_for_rollouts_leaves_human_labels_as_they_are_and_mixed_ones_pay_for_theirs(
+    snapshot, tmp_path
+):
+    out = tmp_path / "curve"
+    given = ["--labels", "human", "automatic", "mixed", "--target", "soft", "--sizes", "8", "--seeds", "1"]
+    assert run(snapshot, out, *given, "--splits", "test") == 0
+    found = {point["labels"]: point for point in points_of(out)}
+    assert found["human"]["rollouts"] == 0 and found["mixed"]["rollouts"] == found["automatic"]["rollouts"]
+    assert {point["count"] for point in found.values()} == {12}
+    assert json.loads((out / "settings.json").read_text())["target"] == "soft"
+
+
+def test_labels_fused_over_a_whole_snapshot_are_fused_anew_over_a_sample(tmp_path):
+    rows = [
+        replace(row, labels=[0.125] * 3, label_source=["fused"] * 3) for row in judged_rows(8, 0, "train")
+    ]
+    fused = read_snapshot(
+        snapshot_of(tmp_path, rows, name="fused", labels="mixed", rule={"mixture": "fusion"})
+    )
+    request = Request(fused.folder, tmp_path / "out", labels="mixed")
+    assert 0.125 not in curve._fused_anew(rows, request, fused)[0].labels
+    plain = read_snapshot(snapshot_of(tmp_path, rows, name="plain", labels="mixed"))
+    assert curve._fused_anew(rows, request, plain) is rows
 
 
 def test_samples_are_nested_and_keep_a_problems_solutions_together():
