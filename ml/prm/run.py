@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,7 +35,7 @@ from ml.prm.self_check import refuse_unknown_tokens, refuse_wrong_readings
 from ml.prm.sharding import assembled, shard
 from ml.prm.train import train
 from ml.prm.validation import Validation, validation_figures
-from ml.snapshot import read_snapshot
+from ml.snapshot import Snapshot, read_snapshot
 
 
 def run_training(request: Request) -> dict[str, Any]:
@@ -50,6 +51,37 @@ def run_training(request: Request) -> dict[str, Any]:
 def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     snapshot = read_snapshot(request.snapshot, request.manifest)
     ready = prepare(request, snapshot, group)
+    fitted = fit(ready, snapshot, group)
+    model, card = fitted.model, fitted.card
+    # The last look was at this very model.
+    figures = fitted.figures
+    if figures is None:
+        tokenizer, bfloat16 = ready.base.tokenizer, ready.settings.bfloat16
+        figures = validation_figures(model, tokenizer, card, ready.rows, group, bfloat16)
+    card["metrics"] = {
+        "train_loss": fitted.run.history[-1]["loss"],
+        "train_accuracy": fitted.run.history[-1]["accuracy"],
+        "validation": figures,
+    }
+    model = model if fitted.skeleton is None else assembled(fitted.skeleton, model, group)
+    group.first_does(lambda: _finish(model, ready, card, fitted.run, started))
+    return card
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained model, ready to score, with its card so far. skeleton: see `_placed`. figures: of the last validation, if there was
+    one."""
+
+    model: ProcessRewardModel
+    card: dict[str, Any]
+    run: Run
+    skeleton: ProcessRewardModel | None
+    figures: dict[str, Any] | None
+
+
+def fit(ready: Prepared, snapshot: Snapshot, group: Group) -> Fitted:
+    """Train what was prepared, going on from the newest state that stands beside OUT; nothing is published."""
     request, settings, base = ready.request, ready.settings, ready.base
     model = _model_for(ready, group)
     # Before anything is halved or split: how many processes train makes no other run.
@@ -65,18 +97,7 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     if skeleton is None:
         restore(model)
     model.eval()
-    # The last look was at this very model.
-    figures = validate.figures if validate else None
-    if figures is None:
-        figures = validation_figures(model, base.tokenizer, card, ready.rows, group, settings.bfloat16)
-    card["metrics"] = {
-        "train_loss": run.history[-1]["loss"],
-        "train_accuracy": run.history[-1]["accuracy"],
-        "validation": figures,
-    }
-    model = model if skeleton is None else assembled(skeleton, model, group)
-    group.first_does(lambda: _finish(model, ready, card, run, started))
-    return card
+    return Fitted(model, card, run, skeleton, validate.figures if validate else None)
 
 
 def _model_for(ready: Prepared, group: Group) -> ProcessRewardModel:

@@ -168,7 +168,7 @@ def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
     allow several places, it is the one that the row states, and whoever named another of them was right as well.
     """
     shares = _not_in_doubt(_shares(row, rule), row)
-    if shares and row.is_correct is not None and _is_finished(row):
+    if shares and row.is_correct is not None and is_finished(row):
         # No rollout stands behind a finished solution's last step but its own answer, which testifies itself:
         # counted as a share, it would say how often rollouts from right steps come right, and it cannot know.
         shares[-1] = None
@@ -196,7 +196,7 @@ def _has_truth(row: SnapshotRow) -> bool:
     return is_adjudicated(row.human) and not is_bad_problem(row.human)
 
 
-def _is_finished(row: SnapshotRow) -> bool:
+def is_finished(row: SnapshotRow) -> bool:
     """Whether a graded solution has an answer. Many formats say whether it is right without giving its text; a search
     goes on, by rollouts, from the last step where no step states one.
     """

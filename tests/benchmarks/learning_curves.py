@@ -8,7 +8,8 @@ stock of the search's. Active learning is that of Let's Verify Step by Step (sec
 labels scores the pool, and of the next labels 80 % go to its most convincing wrong answers, 20 % to the most
 convincing of the rest; the model is then trained anew on all labels bought so far.
 
-Every model starts from the pocket base and gets the same number of updates. It is judged on fresh problems: F1
+Every model starts from the pocket base and learns for the same number of epochs, so that its updates grow with its
+labels; `python -m ml curve` measures the same on a snapshot of one's own. It is judged on fresh problems: F1
 of the first mistake, each half of the problems with the threshold chosen on the other half. Intervals are a
 95 % bootstrap over problems and seeds. Every measured point is kept in --out at once, and the same command
 goes on where it was stopped.
@@ -21,16 +22,16 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from ml.acquisition import aggregate
+from ml.evaluation.label_worth import reaching, rising
+from ml.evaluation.line_plot import Line, line_plot
 from ml.snapshot import SnapshotRow
 from tests.benchmarks.support.commands import ml, write_json
 from tests.benchmarks.support.pocket_pool import Unlabelled, by_person, by_rollouts, read_pool
 from tests.benchmarks.support.pocket_prm import Recipe, f1_interval, judged, scores_of, trained
-from tests.benchmarks.support.svg import Line, line_plot
 from tests.data import ROOT
 
 MANY, FEW = 8, 2
@@ -68,13 +69,14 @@ class _Campaign:
 
     def __init__(self, pool: Sequence[Unlabelled], test: Sequence[Unlabelled], options: argparse.Namespace):
         self.pool, self.test, self.options = pool, test, options
-        self.recipe = Recipe(options.updates, options.batch_size, options.learning_rate, options.head)
+        self.recipe = Recipe(options.epochs, options.batch_size, options.learning_rate, options.head)
 
     def plan(self) -> list[tuple[str, int]]:
-        """(curve, labelled solutions) of every point; active learning starts from the first purchase."""
+        """(curve, labelled solutions) of every point; active learning starts once its selector has its labels."""
         sizes = self.options.sizes
         plan = [(curve, size) for curve in (HUMAN, *AUTOMATIC.values()) for size in sizes]
-        return plan + [(BOTH, size) for size in sizes[:-1]] + [(ACTIVE, size) for size in sizes[2:]]
+        active = [(ACTIVE, size) for size in sizes if size > self.options.selector]
+        return plan + [(BOTH, size) for size in sizes[:-1]] + active
 
     def measure(self, curve: str, size: int, seed: int) -> dict[str, Any]:
         """Train on what the purchase gives, and judge on the held-out problems."""
@@ -105,7 +107,7 @@ class _Campaign:
 
     def _chosen(self, order: Sequence[Unlabelled], size: int, seed: int) -> list[Unlabelled]:
         """The first labels uniformly, the rest as the PRM trained on these chooses from the whole pool."""
-        first = list(order[: self.options.sizes[1]])
+        first = list(order[: self.options.selector])
         prm = trained([by_person(one) for one in first], self.recipe, seed)
         known = {one.row.id for one in first}
         waiting = [one for one in self.pool if one.row.id not in known]
@@ -148,14 +150,14 @@ def _mean(runs: Sequence[dict[str, Any]], key: str) -> float:
 def worth(found: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """How many rollouts reach what n human labels reach, and what the next human label is worth in rollouts.
 
-    Between measured points both curves are straight in log(labels) and log(rollouts), and made monotone (a
-    larger purchase is never worth less). None where the search's curve does not reach that quality.
+    Both curves are read as those of `python -m ml curve` (`ml.evaluation.label_worth`). None where the search's curve
+    does not reach that quality.
     """
     rows = []
-    human = [(point["labelled"], f1) for point, f1 in _monotone(found[HUMAN])]
+    sizes, levels = _rising(found[HUMAN], "labelled")
     for count, name in AUTOMATIC.items():
-        search = [(point["rollouts"], f1) for point, f1 in _monotone(found[name])]
-        equal = [(labels, f1, _reaching(search, f1)) for labels, f1 in human]
+        search = _rising(found[name], "rollouts")
+        equal = [(labels, f1, reaching(*search, f1)) for labels, f1 in zip(sizes, levels, strict=True)]
         for (labels, f1, rollouts), following in zip(equal, [*equal[1:], (0, 0.0, None)], strict=True):
             further = following[2] if rollouts is not None else None
             rows.append(
@@ -173,23 +175,8 @@ def worth(found: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return rows
 
 
-def _monotone(points: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], float]]:
-    best, found = 0.0, []
-    for point in points:
-        best = max(best, point["f1"])
-        found.append((point, best))
-    return found
-
-
-def _reaching(search: Sequence[tuple[float, float]], f1: float) -> float | None:
-    """The fewest rollouts with at least this quality; None beyond the curve, its first point before it."""
-    if f1 <= search[0][1]:
-        return search[0][0] if f1 == search[0][1] else None
-    for (before, low), (after, high) in pairwise(search):
-        if low <= f1 <= high:
-            share = (f1 - low) / (high - low) if high > low else 0.0
-            return float(before * (after / before) ** share)
-    return None
+def _rising(points: Sequence[dict[str, Any]], amount: str) -> tuple[list[float], list[float]]:
+    return [point[amount] for point in points], rising([point["f1"] for point in points])
 
 
 def draw(found: dict[str, list[dict[str, Any]]], folder: Path) -> None:
@@ -274,7 +261,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=[12, 36, 108, 324], help="solutions labelled")
     parser.add_argument("--stock", type=int, default=36, help="the search's solutions that people add to")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--updates", type=int, default=60)
+    parser.add_argument("--epochs", type=float, default=4.0, help="passes of every model over its labels")
+    parser.add_argument("--selector", type=int, default=108, help="labels that active learning begins with")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--head", choices=("linear", "likelihood"), default="likelihood")

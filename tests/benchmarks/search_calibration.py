@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.agreement import wilson_interval
+from ml.evaluation.line_plot import Line, line_plot
 from ml.execution import Sandbox
 from ml.pocket.checker import first_mistake
 from ml.pocket.problems import expression_of, generate
@@ -26,7 +27,6 @@ from ml.records import Option, Position, Solution, SolutionEstimate
 from ml.search.recipes import RECIPES
 from ml.search.walk import Walk
 from tests.benchmarks.support.rows import Table
-from tests.benchmarks.support.svg import Line, line_plot
 from tests.benchmarks.support.variants import variant_of
 from tests.data import ROOT
 

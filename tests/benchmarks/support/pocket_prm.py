@@ -30,12 +30,12 @@ RESAMPLES = 500
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every model gets the same number of updates, so that only the labels differ.
+    """Every model learns for the same number of epochs: its updates grow with its labels.
 
     head: `linear` or `likelihood`, as `python -m ml train` has them.
     """
 
-    updates: int
+    epochs: float
     batch_size: int
     learning_rate: float
     head: str
@@ -50,7 +50,7 @@ def trained(rows: Sequence[SnapshotRow], recipe: Recipe, seed: int) -> Scorer:
     model = ProcessRewardModel(base.model, (), tolerance, len(base.tokenizer.separator))
     settings = TrainingSettings(
         "classifier",
-        recipe.updates,
+        max(1, round(recipe.epochs * len(examples) / min(recipe.batch_size, len(examples)))),
         seed=seed,
         learning_rate=recipe.learning_rate,
         batch_size=recipe.batch_size,

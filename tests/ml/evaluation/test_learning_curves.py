@@ -9,6 +9,7 @@ import pytest
 from ml.snapshot import SnapshotRow
 from tests.benchmarks import learning_curves
 from tests.benchmarks.learning_curves import AUTOMATIC, FEW, HUMAN, MANY, worth
+from tests.benchmarks.support import pocket_prm
 from tests.benchmarks.support.pocket_pool import Unlabelled, by_person, by_rollouts
 
 
@@ -31,7 +32,7 @@ def test_a_labels_worth_is_read_between_the_searchs_points():
     # The search never reaches 0.9, and the first point of the other curve lies above 0.5 already.
     assert rows[MANY, 40]["equal_rollouts"] is None and rows[MANY, 20]["next_label_in_rollouts"] is None
     assert rows[FEW, 10]["equal_rollouts"] is None
-    # A larger purchase is never worth less: 0.5 at 100 rollouts counts as 0.55.
+    # A larger purchase is never worth less: 0.55 and 0.5 both count as their mean.
     assert rows[FEW, 20]["equal_rollouts"] == pytest.approx(200)
 
 
@@ -51,10 +52,23 @@ def test_four_fifths_of_the_chosen_are_convincing_wrong_answers(monkeypatch):
     monkeypatch.setattr(
         learning_curves, "scores_of", lambda prm, pool: [[convincing[one.row.id], 1.0] for one in pool]
     )
-    options = SimpleNamespace(updates=1, batch_size=1, learning_rate=1e-3, head="linear", sizes=[1, 2, 7])
+    options = SimpleNamespace(
+        epochs=1, batch_size=1, learning_rate=1e-3, head="linear", sizes=[1, 2, 7], selector=2
+    )
     campaign = learning_curves._Campaign([*first, *wrong, *right], [], options)
     chosen = [one.row.id for one in campaign._chosen(first, 7, seed=0)]
+    assert learning_curves.ACTIVE not in {curve for curve, size in campaign.plan() if size <= 2}
+    assert (learning_curves.ACTIVE, 7) in campaign.plan()
     assert chosen == ["first 0", "first 1", "wrong 8", "wrong 7", "wrong 6", "wrong 5", "right 8"]
+
+
+def test_updates_grow_with_the_labels(monkeypatch):
+    updates = []
+    monkeypatch.setattr(pocket_prm, "train", lambda model, examples, settings: updates.append(settings.steps))
+    rows = [by_person(unlabelled(f"x {k}", False, 1)) for k in range(64)]
+    for size in (3, 16, 64):
+        pocket_prm.trained(rows[:size], pocket_prm.Recipe(2.0, 16, 1e-3, "linear"), seed=0)
+    assert updates == [2, 2, 8]
 
 
 def test_people_stop_at_the_first_mistake_and_rollouts_are_counted():

@@ -1,4 +1,4 @@
-"""Line plots for the docs as SVG text: a logarithmic or plain x-axis, intervals as bands, light and dark."""
+"""Line plots as SVG text: a logarithmic or plain x-axis, intervals as bands, light and dark."""
 
 from __future__ import annotations
 
