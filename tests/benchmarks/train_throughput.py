@@ -241,9 +241,9 @@ def write_data(
     (folder / "trl.jsonl").write_text("".join(json.dumps(row) + "\n" for row in flat))
 
 
-def run_worker(name: str, folder: Path, options: argparse.Namespace, epochs: int = 1) -> dict[str, Any]:
+def run_worker(name: str, folder: Path, options: argparse.Namespace, epochs: float = 1) -> dict[str, Any]:
     """One training run in a process of its own; scoring of the held-out rows is the same code for all."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    environment = _one_thread()
     if name == "ours":
         command = [sys.executable, "-m", "tests.benchmarks.train_worker", "ours", str(folder), str(epochs)]
     else:
@@ -253,10 +253,20 @@ def run_worker(name: str, folder: Path, options: argparse.Namespace, epochs: int
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr[-3000:]}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    judge = [sys.executable, "-m", "tests.benchmarks.train_worker", "judge", str(folder)]
-    judged = subprocess.run(judge, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    result["held_out"] = json.loads(judged.stdout.splitlines()[-1])
+    result["held_out"] = judged(folder)
     return result
+
+
+def judged(folder: Path) -> dict[str, Any]:
+    """What the model in `trained` makes of the held-out rows."""
+    judge = [sys.executable, "-m", "tests.benchmarks.train_worker", "judge", str(folder)]
+    done = subprocess.run(judge, cwd=ROOT, env=_one_thread(), capture_output=True, text=True, check=True)
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def _one_thread() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def add_trl_options(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import resource
 import sys
 import time
@@ -60,8 +61,8 @@ def make_pocket_base(folder: Path) -> None:
     StepTokenizer(pocket_tokenizer(weights), pocket_layout(CONTEXT)).save(folder / "base")
 
 
-def train_ours(folder: Path, epochs: int) -> None:
-    """One epoch (or more) in packed rows and trees, from the same head as trl."""
+def train_ours(folder: Path, epochs: float) -> None:
+    """One epoch (or more, or part of one) in packed rows and trees, from the same head as trl."""
     torch.set_num_threads(1)
     tokenizer = load_step_tokenizer(folder / "base")
     counts: Counter[str] = Counter()
@@ -70,7 +71,7 @@ def train_ours(folder: Path, epochs: int) -> None:
     model = ProcessRewardModel(load(folder / "base", 2, keeps_head=True))
     # A record with its alternatives is a batch by itself: about as many labels as eight of trl's rows.
     batch = 1 if any(row.options for row in rows) else BATCH
-    steps = -(-len(examples) * epochs // batch)
+    steps = math.ceil(len(examples) * epochs / batch)
     settings = TrainingSettings("classifier", steps, learning_rate=RATE, batch_size=batch, weight_decay=0.0)
     started, wall = time.process_time(), time.perf_counter()
     train(model, examples, settings)
@@ -146,6 +147,6 @@ if __name__ == "__main__":
     elif verb == "pocket-base":
         make_pocket_base(where)
     elif verb == "ours":
-        train_ours(where, int(sys.argv[3]))
+        train_ours(where, float(sys.argv[3]))
     else:
         judge(where)
