@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 VENV := .venv
+# trl stands apart, because it wants other versions than ours.
+TRL := var/bench/trl
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 RUN := $(VENV)/bin/python
 BENCH := $(filter-out __init__ %_worker,$(basename $(notdir $(wildcard tests/benchmarks/*.py))))
@@ -10,11 +12,11 @@ PIP := $(RUN) -m pip --disable-pip-version-check install --constraint constraint
 # Hundreds of programs start under these commands; where this is set, each of them would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint install bench attack clean
+.PHONY: help demo test lint install bench bench-trl attack clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.has-ml ## start everything on this machine; PORT= and VAR= choose port and folder
 	@exec $(RUN) -m labelsite.embedded.demo
@@ -33,6 +35,8 @@ bench: $(VENV)/.has-all ## run the benchmarks of tests/benchmarks, or one: BENCH
 	@failed=0; for name in $(BENCH); do \
 		echo "== $$name"; $(RUN) -m tests.benchmarks.$$name || failed=1; \
 	done; exit $$failed
+
+bench-trl: $(TRL)/.has-trl ## make trl's environment, which BENCH=train_throughput and train_learning compare with
 
 attack: $(VENV)/.has-all ## attack the sandbox, on an idle and on a crowded machine
 	@$(RUN) -m tests.ml.execution.attacks
@@ -53,6 +57,12 @@ $(VENV)/.has-all: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing the pinned packages with every extra into $(VENV) (minutes at the first time)"
 	@$(PIP) --editable '.[ml,dev]'
 	@touch $(VENV)/.has-ml $@
+
+$(TRL)/.has-trl: tests/benchmarks/trl-requirements.txt | $(VENV)/bin/python
+	@echo "Installing the pinned packages into $(TRL) (minutes at the first time)"
+	@$(RUN) -m venv --clear $(TRL)
+	@$(TRL)/bin/python -m pip --disable-pip-version-check install --requirement $<
+	@touch $@
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -6,9 +6,10 @@ Same model, same tokens, same precision (float32), alternating, median of three.
 seconds are the processor's, so that a busy machine is unfair to nobody (wall seconds stand beside them in
 the raw part). Every run is added to --out at once, and the same command goes on where it was stopped; with
 `--turns 1` it stops after one more turn of each trainer, for machines that are quiet only for minutes. trl
-stands in an environment of its own (`--trl-python`, by default `var/bench/trl/bin/python`, made with
-`python3 -m venv var/bench/trl && var/bench/trl/bin/pip install torch==2.13.0 'trl==1.13.*'`), because later
-releases no longer have the trainer.
+stands in an environment of its own (`--trl-python`), because later releases no longer have the trainer: `make
+bench-trl` makes it with the versions of `trl-requirements.txt`. `--ours-alone` measures without it.
+
+The random models of these samples stay near chance on held-out problems; `train_learning` is where all three learn.
 
 The sample is fixed: whole records, evenly spaced in the order of their number of labelled steps, so that long
 and short ones stand in it as they do in the file. One run is one epoch over it; speed counts every distinct
@@ -26,7 +27,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -52,16 +53,13 @@ VARIANTS = ("ours", "trl default", "trl tuned")
 def main() -> None:
     """Run what is missing of all cases, and write the raw figures with their medians."""
     options = _options()
-    variants = VARIANTS
-    if not options.trl_python.exists():
-        print(f"trl is not at {options.trl_python} (--help says how to make it): measuring ours alone")
-        variants = ("ours",)
+    variants = variants_of(options)
     body = _earlier(options)
     for case in options.cases:
         with tempfile.TemporaryDirectory() as folder:
             prepared = prepare(case, Path(folder), options)
-            raw = body.setdefault(case, {}).setdefault("raw", {name: [] for name in variants})
-            for name in turns(raw, options):
+            raw = body.setdefault(case, {}).setdefault("raw", {})
+            for name in turns({name: raw.setdefault(name, []) for name in variants}, options):
                 raw[name].append(run_worker(name, Path(folder), options))
                 print(case, name, raw[name][-1], file=sys.stderr, flush=True)
                 _write(options.out, body)
@@ -72,6 +70,17 @@ def main() -> None:
                 body[case]["longer"] = run_worker("ours", Path(folder), options, epochs)
             _write(options.out, body)
         print(case, json.dumps(body[case]["summary"], indent=1))
+
+
+def variants_of(options: argparse.Namespace) -> Sequence[str]:
+    """Which trainers run. Raises SystemExit where trl is missing: a comparison with nobody must not look like one."""
+    if options.ours_alone:
+        return VARIANTS[:1]
+    if not options.trl_python.exists():
+        raise SystemExit(
+            f"trl is not at {options.trl_python}, expected `make bench-trl` first or --ours-alone"
+        )
+    return VARIANTS
 
 
 def _earlier(options: argparse.Namespace) -> dict[str, Any]:
@@ -202,49 +211,68 @@ def snapshot_row(labelled: LabelledSolution) -> SnapshotRow | None:
     )
 
 
-def trl_rows(row: SnapshotRow) -> list[dict[str, Any]]:
+def trl_rows(row: SnapshotRow, problem_end: str = "") -> list[dict[str, Any]]:
     """trl's recipe for PRM800K: each alternative is a row behind its prefix, and the trajectory is one more.
 
     A row ends before the first step without a label, because trl's rows have one for each step.
     """
     end = next((k for k, label in enumerate(row.labels) if label is None), len(row.steps))
     labels = [label == 1.0 for label in row.labels]
+    prompt = row.problem + problem_end
     rows = [
         {
-            "prompt": row.problem,
+            "prompt": prompt,
             "completions": [*row.steps[: option["position"]], option["text"]],
             "labels": [*labels[: option["position"]], option["rating"] >= 0],
         }
         for option in row.options
         if option["position"] <= end
     ]
-    return [*rows, {"prompt": row.problem, "completions": row.steps[:end], "labels": labels[:end]}]
+    return [*rows, {"prompt": prompt, "completions": row.steps[:end], "labels": labels[:end]}]
 
 
-def write_data(folder: Path, train_rows: list[SnapshotRow], held_out: list[SnapshotRow]) -> None:
+def write_data(
+    folder: Path, train_rows: list[SnapshotRow], held_out: list[SnapshotRow], problem_end: str = ""
+) -> None:
     """The same records for both: snapshot rows for us, trl's rows for trl."""
     for name, rows in (("train", train_rows), ("held_out", held_out)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
-    flat = [flat_row for row in train_rows for flat_row in trl_rows(row)]
+    flat = [flat_row for row in train_rows for flat_row in trl_rows(row, problem_end)]
     (folder / "trl.jsonl").write_text("".join(json.dumps(row) + "\n" for row in flat))
 
 
-def run_worker(name: str, folder: Path, options: argparse.Namespace, epochs: int = 1) -> dict[str, Any]:
+def run_worker(name: str, folder: Path, options: argparse.Namespace, epochs: float = 1) -> dict[str, Any]:
     """One training run in a process of its own; scoring of the held-out rows is the same code for all."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    environment = _one_thread()
     if name == "ours":
         command = [sys.executable, "-m", "tests.benchmarks.train_worker", "ours", str(folder), str(epochs)]
     else:
         worker = ROOT / "tests" / "benchmarks" / "trl_worker.py"
-        command = [str(options.trl_python), str(worker), str(folder), name.removeprefix("trl ")]
+        command = [str(options.trl_python), str(worker), str(folder), name.removeprefix("trl "), str(epochs)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{name}: {done.stderr[-3000:]}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    judge = [sys.executable, "-m", "tests.benchmarks.train_worker", "judge", str(folder)]
-    judged = subprocess.run(judge, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    result["held_out"] = json.loads(judged.stdout.splitlines()[-1])
+    result["held_out"] = judged(folder)
     return result
+
+
+def judged(folder: Path) -> dict[str, Any]:
+    """What the model in `trained` makes of the held-out rows."""
+    judge = [sys.executable, "-m", "tests.benchmarks.train_worker", "judge", str(folder)]
+    done = subprocess.run(judge, cwd=ROOT, env=_one_thread(), capture_output=True, text=True, check=True)
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def _one_thread() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def add_trl_options(parser: argparse.ArgumentParser) -> None:
+    """Where trl is, or that it is not wanted."""
+    parser.add_argument("--trl-python", type=Path, default=ROOT / "var" / "bench" / "trl" / "bin" / "python")
+    parser.add_argument("--ours-alone", action="store_true", help="measure without trl")
 
 
 def _options() -> argparse.Namespace:
@@ -256,7 +284,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--prm800k-records", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--turns", type=int, help="stop after so many more turns of each trainer")
-    parser.add_argument("--trl-python", type=Path, default=ROOT / "var" / "bench" / "trl" / "bin" / "python")
+    add_trl_options(parser)
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "train_throughput.json")
     return parser.parse_args()
 

@@ -1,8 +1,9 @@
-"""One process of the training benchmark on our side: makes the base, trains, or judges a trained model."""
+"""One process of the training benchmarks on our side: makes the base, trains, or judges a trained model."""
 
 from __future__ import annotations
 
 import json
+import math
 import resource
 import sys
 import time
@@ -16,11 +17,19 @@ import torch
 
 from ml.agreement import auc
 from ml.evaluation.first_mistake import first_mistake_report
+from ml.prm.bases import shipped_folder
 from ml.prm.examples import ExampleSettings, examples_from
 from ml.prm.loading import load
 from ml.prm.model import ProcessRewardModel, build, small_config
 from ml.prm.score import Scorer, Unscored
-from ml.prm.tokenization import Layout, StepTokenizer, learned_tokenizer, load_step_tokenizer
+from ml.prm.tokenization import (
+    Layout,
+    StepTokenizer,
+    learned_tokenizer,
+    load_step_tokenizer,
+    pocket_layout,
+    pocket_tokenizer,
+)
 from ml.prm.train import TrainingSettings, train
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule
@@ -42,24 +51,35 @@ def make_base(folder: Path) -> None:
     StepTokenizer(tokenizer, Layout(problem_end="", maximum_length=CONTEXT)).save(folder / "base")
 
 
-def train_ours(folder: Path, epochs: int) -> None:
-    """One epoch (or more) in packed rows and trees."""
+def make_pocket_base(folder: Path) -> None:
+    """The pocket reader with a new head, which all trainers begin with, and the reader's own layout of steps."""
+    weights = shipped_folder("pocket-reader")
+    if weights is None:
+        raise SystemExit("the pocket reader's weights are not in this checkout, expected ml/pocket/reader")
+    torch.manual_seed(0)
+    load(weights, 2).save_pretrained(str(folder / "base"))
+    StepTokenizer(pocket_tokenizer(weights), pocket_layout(CONTEXT)).save(folder / "base")
+
+
+def train_ours(folder: Path, epochs: float) -> None:
+    """One epoch (or more, or part of one) in packed rows and trees, from the same head as trl."""
     torch.set_num_threads(1)
     tokenizer = load_step_tokenizer(folder / "base")
     counts: Counter[str] = Counter()
     rows = rows_of(folder, "train")
     examples = examples_from(rows, tokenizer, LabelRule("human"), ExampleSettings(), counts)
-    model = ProcessRewardModel(load(folder / "base", 2))
+    model = ProcessRewardModel(load(folder / "base", 2, keeps_head=True))
     # A record with its alternatives is a batch by itself: about as many labels as eight of trl's rows.
     batch = 1 if any(row.options for row in rows) else BATCH
-    steps = -(-len(examples) * epochs // batch)
+    steps = math.ceil(len(examples) * epochs / batch)
     settings = TrainingSettings("classifier", steps, learning_rate=RATE, batch_size=batch, weight_decay=0.0)
     started, wall = time.process_time(), time.perf_counter()
     train(model, examples, settings)
     seconds, wall = time.process_time() - started, time.perf_counter() - wall
     model.model.save_pretrained(str(folder / "trained"))
     labelled = sum(len(example.reads) for example in examples)
-    report(seconds, steps, wall_seconds=wall, labelled_steps=labelled, epochs=epochs, **counts)
+    tokens = sum(example.tree.size for example in examples)
+    report(seconds, steps, wall_seconds=wall, labelled_steps=labelled, epochs=epochs, tokens=tokens, **counts)
 
 
 def report(seconds: float, updates: int, **further: object) -> None:
@@ -124,7 +144,9 @@ if __name__ == "__main__":
     verb, where = sys.argv[1], Path(sys.argv[2])
     if verb == "base":
         make_base(where)
+    elif verb == "pocket-base":
+        make_pocket_base(where)
     elif verb == "ours":
-        train_ours(where, int(sys.argv[3]))
+        train_ours(where, float(sys.argv[3]))
     else:
         judge(where)

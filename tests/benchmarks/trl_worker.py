@@ -1,7 +1,7 @@
 """One process of the training benchmark on trl's side (runs in trl 1.13's own environment, without our code).
 
 `default`: PRMConfig as it comes, with batch 8 and gradient checkpointing. `tuned`: rows grouped by length, no
-gradient checkpointing. Both in float32 and with our learning rate, because the comparison is of speed.
+gradient checkpointing. Both in float32, with our learning rate and the base's end of steps.
 """
 
 import json
@@ -18,16 +18,17 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 warnings.simplefilter("ignore")
 from trl.experimental.prm import PRMConfig, PRMTrainer  # noqa: E402
 
-folder, variant = Path(sys.argv[1]), sys.argv[2]
+folder, variant, epochs = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 torch.set_num_threads(1)
 rows = [json.loads(line) for line in (folder / "trl.jsonl").open()]
+layout = json.loads((folder / "base" / "steps.json").read_text())
 tuning = {}
 if variant == "tuned":
     tuning = {"train_sampling_strategy": "group_by_length", "gradient_checkpointing": False}
 arguments = PRMConfig(
-    output_dir=str(folder / "trl-out"), per_device_train_batch_size=8, num_train_epochs=1, learning_rate=5e-4,
+    output_dir=str(folder / "trl-out"), per_device_train_batch_size=8, num_train_epochs=epochs, learning_rate=5e-4,
     bf16=False, use_cpu=True, save_strategy="no", report_to=[], disable_tqdm=True, seed=0, max_length=1024,
-    logging_steps=1000, **tuning,
+    logging_steps=1000, step_separator=layout["separator"], **tuning,
 )  # fmt: skip
 model = AutoModelForTokenClassification.from_pretrained(folder / "base", num_labels=2)
 trainer = PRMTrainer(
@@ -46,7 +47,9 @@ print(
             "wall_seconds": result.metrics["train_runtime"],
             "updates": result.global_step,
             "peak_mib": round(peak),
+            "epochs": epochs,
             "rows": len(rows),
+            "tokens": sum(len(ids) for ids in trainer.train_dataset["input_ids"]),
             "labels_trained": sum(len(row["labels"]) for row in rows),
         }
     )
