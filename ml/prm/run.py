@@ -70,8 +70,8 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained model, ready to score, with its card so far. skeleton: see `_placed`. figures: of the last validation, if there was
-    one."""
+    """A trained model, ready to score, with its card so far. skeleton: see `_placed`. figures: of the last validation,
+    if there was one."""
 
     model: ProcessRewardModel
     card: dict[str, Any]
