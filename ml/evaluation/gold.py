@@ -26,7 +26,8 @@ def read_gold(path: Path) -> dict[str, Gold]:
         for one in looks:
             look = look_of(one, names, Counter())
             names |= {look.annotator} if look else set()
-        found.setdefault(solution.id, Gold([truth], names))
+        known = found.get(solution.id, Gold([truth]))
+        found[solution.id] = Gold(known.places, known.own_witnesses | names)
     if not found:
         raise MisstepError(f"{path}: no solution has a label, expected first mistakes as gold")
     return found

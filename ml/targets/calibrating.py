@@ -30,13 +30,16 @@ class Gold:
 
 @dataclass
 class PosteriorCheck:
-    """Notes what witnesses say of each row, and then tells how well the posterior is calibrated. gold: by row id."""
+    """Notes what witnesses say of each row, and then tells how well the posterior is calibrated. gold: by row id. What
+    met no row, because an equal solution stands in its place, is counted.
+    """
 
     rule: LabelRule
     gold: Mapping[str, Gold]
     _items: list[Witnessed] = field(default_factory=list)
     _known: dict[int, Gold] = field(default_factory=dict)
     _without_witness: int = 0
+    _met: set[str] = field(default_factory=set)
 
     def noted(self, rows: Iterable[SnapshotRow], found: dict[str, Any]) -> Iterator[SnapshotRow]:
         """The same rows; after the last one, `found` has the figures."""
@@ -51,6 +54,7 @@ class PosteriorCheck:
             return
         gold = self.gold.get(row.id)
         if gold is not None:
+            self._met.add(row.id)
             _require_places(row, gold)
             row = _without(row, gold.own_witnesses)
             if not has_witness(row, self.rule):
@@ -63,7 +67,11 @@ class PosteriorCheck:
         """As `posterior_calibration`; empty where no solution with gold has a witness."""
         if not self._known:
             return {}
-        return {**posterior_calibration(self._items, self._known), "without_witness": self._without_witness}
+        return {
+            **posterior_calibration(self._items, self._known),
+            "without_witness": self._without_witness,
+            "without_row": len(self.gold.keys() - self._met),
+        }
 
 
 def posterior_calibration(items: Sequence[Witnessed], gold: Mapping[int, Gold]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ml.targets.rules import (
     LabelRule,
     first_mistake_of,
     is_bad_problem,
+    is_unjudged,
     label_of,
     nothing,
     supervised,
@@ -39,7 +40,7 @@ def decide_labels(
         return people or nothing(count)
     if rule.labels == "automatic":
         return rollouts if rollouts and _is_confirmed(automatic, rule, count) else nothing(count)
-    if has_verdict_alone and human is None and "second" in (automatic or {}):
+    if has_verdict_alone and is_unjudged(human) and "second" in (automatic or {}):
         return rollouts if rollouts and _is_confirmed(automatic, rule, count) else nothing(count)
     return mixed(human, people, rollouts, rule, count)
 

@@ -47,7 +47,7 @@ UNSEEN_BY = {
 }
 # Mixtures whose labels are means of what several said: a mean is never neutral.
 MEANS = ("agreement_weighted", "fusion")
-# Mixtures that leave no label to rollouts alone.
+# Mixtures that leave no label to rollouts alone: people or a second method must agree with them.
 WITHOUT_ROLLOUTS = ("consensus", "fusion")
 
 
@@ -113,7 +113,7 @@ def why_unlabelled(
     """How a manifest counts a solution on which the rule leaves no label."""
     if rule.mixture != "consensus" or rule.labels == "human" or not automatic or is_bad_problem(human):
         return "solutions_without_labels"
-    if human and rule.labels == "mixed":
+    if rule.labels == "mixed" and not is_unjudged(human):
         return "solutions_without_agreement"
     if "second" not in automatic:
         return "solutions_without_labels"
@@ -152,6 +152,11 @@ def is_bad_problem(human: Mapping[str, Any] | None) -> bool:
 def is_given_up(human: Mapping[str, Any] | None) -> bool:
     """Whether everybody who looked gave up: what they rated is known, and where the first mistake is, is not."""
     return (human or {}).get("finish_reason") == "give_up"
+
+
+def is_unjudged(human: Mapping[str, Any] | None) -> bool:
+    """Whether nobody says where the first mistake is: nobody looked, or who looked gave up before they found one."""
+    return not human or (is_given_up(human) and human.get("first_mistake") is None)
 
 
 def is_adjudicated(human: Mapping[str, Any] | None) -> bool:
