@@ -35,6 +35,8 @@ BELOW = (
     "ml/selftraining",
     "ml/policy_training.py",
     "ml/policies/transformers_model.py",
+    "ml/policies/transformers_prefixes.py",
+    "ml/policies/transformers_reading.py",
     "ml/policies/transformers_rows.py",
     "ml/pocket/feeding.py",
     "ml/pocket/policy",

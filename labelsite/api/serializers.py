@@ -14,6 +14,7 @@ from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Protocol
 from labelsite.jobs.models import Job
 from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.snapshots.second_runs import second_runs
 from labelsite.storable import LARGEST_ID
 from ml import formats
 from ml.errors import MisstepError
@@ -153,7 +154,7 @@ class SnapshotRequest(OnlyKnownFields):
     name = serializers.CharField(max_length=110, required=False)
     rule = RuleField(required=False, default=dict)
     second_run = serializers.PrimaryKeyRelatedField[EstimateRun](
-        queryset=EstimateRun.objects.filter(loaded_at__isnull=False), required=False, allow_null=True
+        queryset=second_runs(), required=False, allow_null=True
     )
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
 from labelsite.snapshots.models import LabelSource
+from labelsite.snapshots.second_runs import second_runs
 from ml.targets import LabelRule
 
 NEUTRAL = [("positive", _("correct")), ("negative", _("wrong")), ("drop", _("unlabelled"))]
@@ -68,7 +69,7 @@ class FreezeForm(forms.Form):
         choices.queryset = Campaign.objects.filter(is_archived=False).order_by("-pk")
         choices.label_from_instance = lambda campaign: campaign.name
         runs: Any = self.fields["second_run"]
-        runs.queryset = EstimateRun.objects.filter(loaded_at__isnull=False).order_by("-pk")
+        runs.queryset = second_runs()
         runs.label_from_instance = lambda run: run.name
 
     def rule(self) -> LabelRule:

@@ -18,6 +18,7 @@ from labelsite.snapshots.naming import default_name
 from labelsite.snapshots.runs import run_for
 from labelsite.snapshots.second_runs import require_second
 from labelsite.snapshots.services import add_row, freeze, write_files
+from ml.errors import MisstepError
 from ml.targets import LabelRule
 
 TASK = "labelsite.snapshots.tasks.run_freeze"
@@ -83,8 +84,7 @@ def gather(job: Job, lease: Lease) -> Work:
         job.spec["name"],
         job.created_by,
         report=report,
-        # Jobs that were queued before there was a second search name none.
-        second=EstimateRun.objects.filter(pk=job.spec.get("second_run")).first(),
+        second=_second_of(job),
     )
 
     def work(_job: Job, _lease: Lease) -> dict[str, Any]:
@@ -92,3 +92,16 @@ def gather(job: Job, lease: Lease) -> Work:
         return {"snapshot": snapshot.pk, "name": snapshot.name, "sha256": snapshot.sha256}
 
     return work
+
+
+def _second_of(job: Job) -> EstimateRun | None:
+    """The second search that was asked for; jobs that were queued before there was one name none. Raises MisstepError
+    where it is gone: without it, other labels would be frozen.
+    """
+    asked = job.spec.get("second_run")
+    if asked is None:
+        return None
+    found = EstimateRun.objects.filter(pk=asked).first()
+    if found is None:
+        raise MisstepError(_("the second search (run %(id)s) is no longer there") % {"id": asked})
+    return found

@@ -8,9 +8,10 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
-from labelsite.autolabels.models import EstimateRun, StepEstimate
+from labelsite.autolabels.models import EstimateRun, SolutionEstimate, StepEstimate
 from labelsite.snapshots.evidence import CHUNK, SERIES
 from labelsite.snapshots.models import LabelSource
 from ml.errors import MisstepError
@@ -20,6 +21,13 @@ from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule
 
 
+def second_runs() -> QuerySet[EstimateRun]:
+    """The searches that can be asked second: those that hold first mistakes of solutions. A measured cost holds none,
+    and nor does a search of fresh problems."""
+    named = SolutionEstimate.objects.filter(run=OuterRef("pk"))
+    return EstimateRun.objects.filter(Exists(named), loaded_at__isnull=False).order_by("-pk")
+
+
 def require_second(second: EstimateRun | None, run: EstimateRun | None, rule: LabelRule) -> None:
     """Raises MisstepError for a second search that could say nothing, or nothing of its own."""
     if second is None:
@@ -27,6 +35,11 @@ def require_second(second: EstimateRun | None, run: EstimateRun | None, rule: La
     if rule.labels == LabelSource.HUMAN or rule.mixture != "consensus":
         raise MisstepError(
             _("a second search is asked only for labels that have to agree: choose “only what they agree on”")
+        )
+    if not second_runs().filter(pk=second.pk).exists():
+        raise MisstepError(
+            _("“%(name)s” holds no first mistakes of solutions, expected a search that does")
+            % {"name": second.name}
         )
     if second == run:
         raise MisstepError(

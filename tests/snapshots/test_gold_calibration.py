@@ -85,6 +85,13 @@ def test_the_posterior_is_held_against_gold_items_and_no_label_changes_by_it(cam
     assert worse["labels"]["expected_calibration_error"] > found["labels"]["expected_calibration_error"]
 
 
+def test_gold_at_a_place_where_nobody_chose_a_step_stops_no_freeze(campaign: Campaign):
+    people = [make_user(username="cleo")]
+    gold(campaign, [1, -1], people, 100, [1])
+    gold(campaign, [1, -1], people, 101, [3])
+    assert calibration(freeze(campaign, "mixed", FUSION))["solutions"] == 1
+
+
 @pytest.mark.parametrize("source", ["adjudicated by dora", "traces"])
 def test_whoever_set_the_gold_does_not_testify_on_it(campaign: Campaign, source: str):
     dora, machine = make_user(Role.REVIEWER, username="dora"), make_machine("imported:traces")

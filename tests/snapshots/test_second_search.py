@@ -111,6 +111,29 @@ def test_a_second_search_that_would_change_nothing_is_refused(
         freeze(campaign, labels, LabelRule(mixture=mixture), second=run)
 
 
+def test_a_search_without_first_mistakes_of_solutions_cannot_be_asked_second(
+    campaign: Campaign, client: Client
+):
+    pilot = make_estimate_run(name="Cost of a search", is_pilot=True)
+    with pytest.raises(MisstepError, match="holds no first mistakes"):
+        freeze(campaign, "automatic", CONSENSUS, second=pilot)
+    client.force_login(make_user(Role.ADMIN))
+    page = client.get("/snapshots/").content.decode()
+    assert "Another search" in page and "Cost of a search" not in page
+
+
+def test_a_freeze_whose_second_search_is_gone_fails_and_freezes_nothing_else(
+    campaign: Campaign, second: EstimateRun, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(freezing, "TASKS_AT_ONCE", 0)
+    job = freezing.freeze_or_queue(campaign, "automatic", CONSENSUS, None, make_user(Role.ADMIN), second)
+    assert isinstance(job, Job)
+    second.delete()
+    run_here(job)
+    job.refresh_from_db()
+    assert "no longer there" in job.error and not Snapshot.objects.exists()
+
+
 @pytest.mark.parametrize("is_large", [False, True])
 def test_the_form_asks_for_the_second_search_also_of_a_campaign_that_a_job_freezes(
     campaign: Campaign, second: EstimateRun, client: Client, monkeypatch: pytest.MonkeyPatch, is_large: bool

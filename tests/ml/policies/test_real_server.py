@@ -120,10 +120,10 @@ def test_the_server_itself_stops_at_a_step_s_boundary(stopping, answers):
     steps = [one for row in ServerPolicy(stopping).next_steps(prefixes, 4, 0.8, 0) for one in row]
     texts = [answer["choices"][0]["text"] for answer in answers]
     stopped = [answer["choices"][0]["finish_reason"] == "stop" for answer in answers]
-    assert stopped.count(True) > len(answers) / 2
-    for text in (text for text, is_stopped in zip(texts, stopped, strict=True) if is_stopped):
-        # It keeps the stop string, and ends with the token that holds it.
-        assert text.endswith((prompt.separator, prompt.end)) or "\n\n" in text[-8:]
+    # It keeps the stop string, and ends with the token that holds it; a few texts end by the model's own end token.
+    at_stop = [text.endswith((prompt.separator, prompt.end)) or "\n\n" in text[-8:] for text in texts]
+    assert sum(map(min, at_stop, stopped)) > len(answers) / 2
+    for text in texts:
         assert prompt.boundary(text.rstrip()) is None or prompt.is_inside_code(text.strip())
     for one in steps:
         assert len(one.steps) <= 1 and all(prompt.boundary(step) is None for step in one.steps)

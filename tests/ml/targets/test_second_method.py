@@ -49,6 +49,20 @@ def test_people_go_before_the_second_method():
     assert labels({"first_mistake": 1}, rule, JUDGED_RIGHT, correct=[3, 2, 4]) == [1.0] * 3
 
 
+def test_who_gave_up_before_a_mistake_leaves_the_word_to_the_second_method():
+    rule = LabelRule("mixed", mixture="consensus")
+    given_up = {
+        "ratings": [1, None, None],
+        "first_mistake": None,
+        "finish_reason": "give_up",
+        "annotators": 1,
+    }
+    assert labels({"first_mistake": 1}, rule, given_up) == [1.0, 0.0, None]
+    assert labels({"first_mistake": 2}, rule, given_up) == [None] * 3
+    named = {**given_up, "ratings": [1, -1, None], "first_mistake": 1}
+    assert labels({"first_mistake": 2}, rule, named) == [1.0, 0.0, None]
+
+
 def test_a_second_verdict_beyond_the_last_step_is_refused():
     row = replace(sums(1)[0], automatic={**ROLLOUTS, "second": {"first_mistake": 3}})
     assert "second method" in str(complaint_about(row))
