@@ -18,6 +18,8 @@ class ImportSummary:
     new_annotations: int = 0
     broken_rules: int = 0
     revised: int = 0
+    # Solutions that were there without a word on their answer, and have one now.
+    graded: int = 0
     dry_run: bool = False
     new_campaign: bool = False
     # Keys of the file that its format does not read, with the number of lines; and those kept as they are.
@@ -30,12 +32,14 @@ class ImportSummary:
             f"read {self.solutions} solutions; {verb} {self.new_solutions} solutions,"
             f" {self.new_tasks} tasks and {self.new_annotations} annotations"
             f" ({self.broken_rules} break a label rule) to {'the new campaign ' * self.new_campaign}{self.campaign}"
-            + "".join(f"; {told}" for told in (*self._revised(), *self._keys_told()))
+            + "".join(f"; {told}" for told in (*self._put_right(), *self._keys_told()))
         )
 
-    def _revised(self) -> Iterator[str]:
+    def _put_right(self) -> Iterator[str]:
         if self.revised:
             yield f"{'would put' if self.dry_run else 'put'} {self.revised} that were there right"
+        if self.graded:
+            yield f"{'would grade' if self.dry_run else 'graded'} the answers of {self.graded} that were there"
 
     def _keys_told(self) -> Iterator[str]:
         if self.kept_keys:

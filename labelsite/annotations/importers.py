@@ -169,7 +169,7 @@ def _label_batch(reading: _Reading, batch: Sequence[StoredSolution], summary: Im
     `reading` gets what a checker says for the first time of solutions that were there. What it has said before is left
     out: since then, people may have decided that the task is to have no gold.
     """
-    _grade(reading.answers, batch)
+    summary.graded += _grade(reading.answers, batch)
     tasks, new_tasks = _add_tasks(reading.campaign, batch, reading.section)
     labelled = [stored for stored in batch if stored.labelled.annotation]
     users = machine_users(labelled)
@@ -190,18 +190,31 @@ def _label_batch(reading: _Reading, batch: Sequence[StoredSolution], summary: Im
     summary.broken_rules += sum(annotation.breaks_a_rule for annotation in inserted)
 
 
-def _grade(answers: GivenAnswers, batch: Sequence[StoredSolution]) -> None:
-    """Say of new solutions whether their answer is right, where the file has both answers and no verdict on them."""
-    found: dict[bool, list[int]] = {True: [], False: []}
+def _grade(answers: GivenAnswers, batch: Sequence[StoredSolution]) -> int:
+    """Say of solutions whether their answer is right, where the file has both answers and no verdict on them.
+
+    New ones, and those that nobody had graded: earlier versions stored them so. Returns how many of these there were.
+    """
+    open_ones = _never_graded(batch)
+    found: dict[bool, set[int]] = {True: set(), False: set()}
     for stored in batch:
         solution = stored.labelled.solution
-        if stored.is_new and solution.is_correct is None:
+        if solution.is_correct is None and (stored.is_new or stored.solution_id in open_ones):
             verdict = answers.is_correct(solution)
             if verdict is not None:
-                found[verdict].append(stored.solution_id)
+                found[verdict].add(stored.solution_id)
     for verdict, solutions in found.items():
         if solutions:
             Solution.objects.filter(pk__in=solutions).update(is_correct=verdict)
+    return len(open_ones & (found[True] | found[False]))
+
+
+def _never_graded(batch: Sequence[StoredSolution]) -> set[int]:
+    """The solutions of a batch that were there before, and of which nothing says whether they are right."""
+    old = [stored.solution_id for stored in batch if not stored.is_new]
+    if not old:
+        return set()
+    return set(Solution.objects.filter(pk__in=old, is_correct=None).values_list("pk", flat=True))
 
 
 def _compare(

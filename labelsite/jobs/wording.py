@@ -36,6 +36,7 @@ FIGURES: Mapping[str, Words] = {
     "new_solutions": gettext_lazy("New solutions"),
     "new_tasks": gettext_lazy("New tasks"),
     "new_annotations": gettext_lazy("New annotations"),
+    "graded": gettext_lazy("Known solutions whose answers were graded now"),
     "broken_rules": gettext_lazy("Annotations that break a label rule"),
     "steps": gettext_lazy("Steps"),
     "labelled_steps": gettext_lazy("Labelled steps"),
@@ -51,8 +52,8 @@ FIGURES: Mapping[str, Words] = {
 }
 # Nothing worth telling where there are none.
 EXCEPTIONS = {
-    "broken_rules", "program_error", "infrastructure", "unscored_steps", "solutions_of_training_problems", "unanswered",
-    "without_label", "without_decision",
+    "graded", "broken_rules", "program_error", "infrastructure", "unscored_steps", "solutions_of_training_problems",
+    "unanswered", "without_label", "without_decision",
 }  # fmt: skip
 NESTED = ("counts", "verdicts")
 # How often each of some names came.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.services import ANNOTATIONS_FILE, folder_of
@@ -23,11 +23,12 @@ from ml.records import (
     StepRating,
 )
 from ml.snapshot import SnapshotRow, read_snapshot
-from ml.targets import LabelRule, frozen_rule
+from ml.targets import LabelRule, frozen_rule, has_verdict
 from ml.targets.rules import is_given_up, label_of, supervised
 from ml.targets.snapshot_rows import last_place_for_alternatives, undecided_place
 
 UNDECIDED = "the evidence does not decide whether the next step is a mistake"
+GAVE_UP = "everybody who looked at the solution gave up"
 NEUTRAL = ("positive", "negative", "drop")
 ALTERNATIVES = ("rows", "skip")
 
@@ -150,37 +151,55 @@ def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:
 
     A low label alone is no mistake: a search's shares and quality values are low on right steps too.
     """
-    positions = tuple(Position((Option(step),)) for step in row.steps)
-    undecided = undecided_place(row)
-    if undecided is None and is_given_up(row.human) and row.first_mistake is None and None in row.labels:
-        # Behind the last rating nobody knows either, and a look that ends with `solution` has rated every step.
-        undecided = row.labels.index(None)
-    if undecided is not None:
-        # Nobody knows whether this step is the mistake, and PRM800K has no rating for that: its look ends before it.
-        last, finish = undecided, FinishReason.GIVE_UP
-    elif row.first_mistake is None:
-        last, finish = len(row.steps), FinishReason.SOLUTION
-    else:
-        last, finish = row.first_mistake + 1, FinishReason.FOUND_ERROR
-    ratings = tuple(
-        StepRating(index, 0, -1 if index == row.first_mistake else None if label is None else 1)
-        for index, label in enumerate(row.labels[:last])
-    )
+    ratings = [_rating(row, place) for place in range(len(row.steps))]
+    ending = _ending(row, ratings)
     solution = Solution(
         id=row.id,
         problem=Problem(row.problem_id, row.problem, row.answer),
-        positions=positions,
+        positions=tuple(Position((Option(step),)) for step in row.steps),
         generator=row.generator,
         final_answer=row.final_answer,
         is_correct=row.is_correct,
     )
     annotation = Annotation(
         labeler=f"misstep:{snapshot.labels}",
-        finish_reason=finish,
-        ratings=ratings,
+        finish_reason=ending.finish,
+        ratings=tuple(StepRating(place, 0, rating) for place, rating in enumerate(ratings[: ending.last])),
         first_mistake=row.first_mistake,
-        reason="" if undecided is None else UNDECIDED,
+        reason=ending.reason,
         created_at=snapshot.manifest.get("created_at"),
         extra={"generation": snapshot.manifest.get("lineage", {}).get("generation")},
     )
     return LabelledSolution(1, solution, annotation)
+
+
+def _rating(row: SnapshotRow, place: int) -> int | None:
+    """What a step is rated in PRM800K, which has the 0 that the rule left without a label."""
+    if place == row.first_mistake:
+        return -1
+    if row.labels[place] is not None:
+        return 1
+    people = (row.human or {}).get("ratings")
+    return 0 if people and people[place] == 0 else None
+
+
+class _Ending(NamedTuple):
+    """How a look ends, why, and the number of its ratings."""
+
+    last: int
+    finish: FinishReason
+    reason: str = ""
+
+
+def _ending(row: SnapshotRow, ratings: Sequence[int | None]) -> _Ending:
+    undecided = undecided_place(row)
+    if undecided is not None:
+        # Nobody knows whether this step is the mistake, and PRM800K has no rating for that: its look ends before it.
+        return _Ending(undecided, FinishReason.GIVE_UP, UNDECIDED)
+    if row.first_mistake is not None:
+        return _Ending(row.first_mistake + 1, FinishReason.FOUND_ERROR)
+    if is_given_up(row.human) and not has_verdict(row):
+        # However far they came, nobody said that there is no mistake. A look with a gap would break a rule.
+        last = ratings.index(None) if None in ratings else len(ratings)
+        return _Ending(last, FinishReason.GIVE_UP, GAVE_UP)
+    return _Ending(len(row.steps), FinishReason.SOLUTION)

@@ -71,10 +71,13 @@ def labelled_rows(
 
 
 def first_mistakes(campaign: Campaign) -> Iterator[tuple[int, int | None]]:
-    """Each solution that a snapshot of people's labels would hold now, and the first mistake it would state."""
+    """Each solution on which a snapshot of people's labels would have a verdict now, and the first mistake it would
+    state (None: there is none). Where everybody gave up it may hold labels, but states neither.
+    """
     uncounted: Counter[str] = Counter()
-    items = read_evidence(campaign, None, uncounted, judged_tasks(campaign))
-    for row in evidence_rows(items, LabelRule(labels="human"), "", uncounted, uncounted):
+    rule = LabelRule(labels="human", given_up="drop")
+    items = read_evidence(campaign, None, uncounted, judged_tasks(campaign), given_up=rule.given_up)
+    for row in evidence_rows(items, rule, "", uncounted, uncounted):
         yield int(row.id), (row.human or {})["first_mistake"]
 
 

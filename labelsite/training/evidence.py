@@ -21,7 +21,7 @@ NONE = -1
 
 
 def first_mistakes(campaign: Campaign) -> dict[int, int]:
-    """Each labelled solution's first mistake (-1: none): gold, else what a snapshot would freeze of it now.
+    """Each labelled solution's first mistake (-1: none): gold, else the verdict that a snapshot would freeze now.
 
     Whatever may not be trained on tells nothing of a model either. Where several gold positions are acceptable,
     the earliest one counts.

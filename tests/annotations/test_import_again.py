@@ -11,6 +11,7 @@ from labelsite.annotations.importers import import_file
 from labelsite.annotations.models import StepRating
 from labelsite.campaigns.models import Assignment, Protocol, Task, TaskKind
 from labelsite.campaigns.services import set_kind
+from labelsite.problems.models import Solution
 from tests.annotations.submissions import go_on_alone
 from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_task, make_user
@@ -73,3 +74,40 @@ def test_a_checker_overrides_no_gold_that_people_gave_and_none_that_they_took_aw
     set_kind(Task.objects.get(), TaskKind.WORK, None)
     import_file(samples(tmp_path, first_mistake=0), "misstep", "C")
     assert Task.objects.values_list("gold", "gold_source").get() == (None, "")
+
+
+def phase_2(problem: str, answer: str) -> str:
+    """A line of PRM800K that states both answers, and no verdict on them."""
+    step = {"completions": [{"text": f"It is {answer}.", "rating": 1}], "chosen_completion": 0}
+    question = {
+        "problem": problem,
+        "ground_truth_answer": "4",
+        "pre_generated_steps": [f"It is {answer}."],
+        "pre_generated_answer": answer,
+    }
+    label = {"steps": [step], "total_time": 1, "finish_reason": "solution"}
+    return json.dumps({"question": question, "label": label}) + "\n"
+
+
+def test_answers_that_nobody_had_graded_are_graded_when_their_file_comes_again(tmp_path: Path) -> None:
+    path = tmp_path / "phase2.jsonl"
+    path.write_text(phase_2("right", "4") + phase_2("wrong", "5") + phase_2("equal", "2+2"))
+    assert import_file(path, "prm800k", "C").graded == 0
+    # As earlier versions left them: only equal texts were known to be equal answers.
+    Solution.objects.exclude(final_answer="4").update(is_correct=None)
+    dry = import_file(path, "prm800k", "C", dry_run=True)
+    assert "would grade the answers of 2 that were there" in str(dry)
+    again = import_file(path, "prm800k", "C")
+    assert (again.graded, again.new_solutions, again.new_annotations, again.revised) == (2, 0, 0, 0)
+    graded = dict(Solution.objects.values_list("problem__text", "is_correct"))
+    assert graded == {"right": True, "wrong": False, "equal": True}
+    assert "that were there" not in str(import_file(path, "prm800k", "C"))
+
+
+def test_a_grade_that_is_known_stays_when_a_file_comes_again_without_one(tmp_path: Path) -> None:
+    path = tmp_path / "phase2.jsonl"
+    path.write_text(phase_2("wrong", "5"))
+    import_file(path, "prm800k", "C")
+    Solution.objects.update(is_correct=True)
+    assert import_file(path, "prm800k", "C").graded == 0
+    assert Solution.objects.get().is_correct is True

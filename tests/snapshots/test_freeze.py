@@ -15,11 +15,10 @@ from labelsite.campaigns.models import Campaign, Task, TaskKind, TaskState
 from labelsite.comparison.models import Adjudication
 from labelsite.snapshots.annotation_lines import annotations_of, prm800k_lines
 from labelsite.snapshots.models import Snapshot
-from labelsite.snapshots.rows import first_mistakes
 from labelsite.snapshots.services import folder_of, freeze, snapshots_folder
 from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow, read_snapshot
-from ml.targets import LabelRule, has_verdict
+from ml.targets import LabelRule
 from tests.data import real_data
 from tests.factories import (
     make_annotation,
@@ -226,47 +225,6 @@ def test_prm800k_lines_of_real_files_come_back_field_for_field(name: str):
     written = prm800k_lines(annotations_of(Campaign.objects.get(name=name)))
     lines = path.read_text().splitlines()
     assert [json.loads(json.dumps(record)) for record in written] == [json.loads(line) for line in lines]
-
-
-def test_a_snapshot_of_a_real_file_trains_on_what_people_finished():
-    path = real_data("prm800k/samples_raw.jsonl")
-    call_command("import_solutions", str(path), format="prm800k", campaign="Real", create_campaign=True)
-    snapshot = freeze(Campaign.objects.get(name="Real"), "human")
-    # Six lines: one was given up, after steps that have labels, and one was for screening.
-    assert snapshot.manifest["filters"] == {
-        "annotations_for_quality_control": 1,
-        "solutions_without_evidence": 1,
-    }
-    rows = rows_of(snapshot)
-    assert [row.first_mistake for row in rows] == [None, 6, None, None, None]
-    assert [has_verdict(row) for row in rows].count(False) == 1
-    finished = freeze(Campaign.objects.get(name="Real"), "human", LabelRule(given_up="drop"))
-    assert finished.manifest["filters"] == {
-        "annotations_for_quality_control": 1,
-        "annotations_unfinished": 1,
-        "solutions_without_evidence": 2,
-    }
-    assert [row.first_mistake for row in rows_of(finished)] == [None, 6, None, None]
-
-
-def test_what_was_rated_before_everybody_gave_up_is_labels_without_a_verdict(campaign: Campaign):
-    person, other = make_user(), make_user()
-    stuck = make_task(campaign, overlap=2)
-    make_annotation(stuck, person, [1], finish_reason="give_up", reason="stuck")
-    make_annotation(make_task(campaign), person, [], finish_reason="give_up", reason="nothing rated")
-    judged = make_task(campaign, overlap=2)
-    make_annotation(judged, person, [1], finish_reason="give_up", reason="stuck")
-    make_annotation(judged, other, [1, -1])
-    snapshot = freeze(campaign, "human")
-    rows = {row.id: row for row in rows_of(snapshot)}
-    open_row = rows[str(stuck.solution_id)]
-    assert (open_row.labels, open_row.first_mistake) == ([1.0, None], None) and not has_verdict(open_row)
-    assert rows[str(judged.solution_id)].first_mistake == 1
-    # Nothing rated, and outdone by somebody's verdict: each give-up is labels or counted as left out.
-    assert snapshot.manifest["filters"] == {"annotations_unfinished": 2, "solutions_without_evidence": 1}
-    assert snapshot.manifest["counts"]["solutions_given_up"] == 1
-    assert snapshot.manifest["lineage"]["labelers"] == {str(person.pk): 1, str(other.pk): 1}
-    assert list(first_mistakes(campaign)) == [(judged.solution_id, 1)]
 
 
 def test_export_writes_a_folder_that_reads_back(campaign: Campaign, tmp_path: Path):

@@ -1,5 +1,6 @@
 // The annotation page: opens tasks, passes keys and clicks on, and submits.
 import { taskActions } from "./actions.js";
+import { Busy } from "./busy.js";
 import { startCalculator } from "./calculator.js";
 import { askWord, showCalculator, showHelp, toggleGuideline } from "./dialogs.js";
 import { byId, fill } from "./elements.js";
@@ -24,13 +25,13 @@ const notices = new Notices(configuration);
 const saver = new Saver(urls, { state: (name, seconds) => notices.state(name, seconds), stale: onStale, refused: onRefused, lost: onLost });
 const submission = new Submission(urls, (name, seconds) => notices.state(name, seconds));
 const next = new NextTask(urls);
+const busy = new Busy();
 
 const BUSY_SECONDS = 3;
 
 let task = null; // {payload, work}: what is on the page
 let resumed = null; // the task in hand while an earlier one is open again
 let last = configuration.last; // {annotation, secondLook} of the last submission, also of one before this page was loaded
-let isBusy = false;
 let isLost = false;
 let busyTimer; // One alone, however often the page was told that there is no task at this moment.
 
@@ -74,30 +75,15 @@ function nothing(found) {
 function askSoon() {
   clearTimeout(busyTimer);
   busyTimer = setTimeout(() => {
-    if (isBusy) askSoon();
-    else if (!task) busily(advance);
+    if (busy.is) askSoon();
+    else if (!task) busy.during(advance);
   }, BUSY_SECONDS * 1000);
-}
-
-/** Takes no key meanwhile: it might open something that the answer would then replace. */
-async function busily(work) {
-  setBusy(true);
-  try {
-    await work();
-  } finally {
-    setBusy(false);
-  }
-}
-
-function setBusy(is) {
-  isBusy = is;
-  document.body.toggleAttribute("data-busy", is);
 }
 
 /** Loads the page anew, with the same task in it: the server holds the lease and the draft. */
 async function reopen(payload) {
   await saver.settled();
-  setBusy(false); // Nothing waits any more, so nothing asks whether to leave.
+  busy.set(false); // Nothing waits any more, so nothing asks whether to leave.
   location.replace(payload.annotation ? address(urls.edit, payload.annotation) : urls.page);
 }
 
@@ -124,7 +110,7 @@ async function submit(exit = null, reason = "") {
     return undefined;
   }
   spend();
-  setBusy(true);
+  busy.set(true);
   byId("submit").setAttribute("aria-busy", "true");
   saver.cancel(task);
   try {
@@ -137,7 +123,7 @@ async function submit(exit = null, reason = "") {
     if (!(error instanceof Refused)) throw error;
     onRefused(task, error);
   } finally {
-    setBusy(false);
+    busy.set(false);
     byId("submit").removeAttribute("aria-busy");
   }
   return undefined;
@@ -178,7 +164,7 @@ async function undo() {
     return notices.say(`${words.undone} ${byId("state").textContent}`);
   }
   if (!last || task?.payload.annotation) return notices.passing(words.nothingToUndo);
-  setBusy(true); // A second key on a slow line would open the submission over itself.
+  busy.set(true); // A second key on a slow line would open the submission over itself.
   try {
     const payload = await post(address(urls.undo, last.annotation), {});
     resumed = task; // A draft of it that is not saved yet is saved meanwhile, or as soon as it can be.
@@ -187,7 +173,7 @@ async function undo() {
   } catch (error) {
     notices.toast(error instanceof Unreachable ? fill(words.offline, { n: 0 }) : error.message);
   } finally {
-    setBusy(false);
+    busy.set(false);
   }
   return undefined;
 }
@@ -230,7 +216,7 @@ function onRefused(changed, error) {
 
 /** Tells once that the task may be somebody else's now; while it is being submitted, the server's answer tells. */
 function onLost(changed) {
-  if (changed !== task || changed.isTold || isBusy) return;
+  if (changed !== task || changed.isTold || busy.is) return;
   changed.isTold = true;
   notices.lost();
 }
@@ -238,7 +224,7 @@ function onLost(changed) {
 /** Leaves a task whose hold ended; its draft stays on the server. */
 function leave() {
   notices.toast("");
-  return busily(async () => {
+  return busy.during(async () => {
     await saver.settled();
     await advance();
   });
@@ -268,7 +254,7 @@ const ALWAYS = {
 };
 
 function act(action, id) {
-  if (isBusy) return;
+  if (busy.is) return;
   notices.seen();
   if (ALWAYS[action]) ALWAYS[action]();
   else if (task && (!isLost || action === "submit")) ACTIONS[action]?.(id);
@@ -294,7 +280,7 @@ byId("write-add").addEventListener("click", () => act("add_written"));
 byId("write-reached").addEventListener("change", (event) => { task.work.reached = event.target.checked; refresh(); });
 byId("error-reason").addEventListener("input", (event) => { task.work.reason = event.target.value; view.update(task.work); });
 byId("error-reason").addEventListener("change", () => saver.save(task));
-addEventListener("beforeunload", (event) => { if (isBusy) event.preventDefault(); });
+addEventListener("beforeunload", (event) => { if (busy.is) event.preventDefault(); });
 setInterval(heartbeat, configuration.heartbeatSeconds * 1000);
 startCalculator(words);
 startLightUp(tellLit);
