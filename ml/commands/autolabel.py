@@ -33,7 +33,7 @@ from ml.search.decided import Decided, digest_of, disputed_line, read_decided
 from ml.search.grading import style_of
 from ml.search.item_lines import line_of, without_estimate
 from ml.search.meter import Meter
-from ml.search.named_options import FRESH, GIVEN, refuse_what_waits
+from ml.search.named_options import FRESH, GIVEN, idle_options, refuse_what_waits
 from ml.search.pairs import PairRules
 from ml.search.problems import read_problems
 from ml.search.recipes import RECIPES, Recipe, pair_rules, read_named
@@ -85,7 +85,9 @@ class AutolabelRun:
         refuse_a_critic_that_cannot_answer(options, policy)
         self.value_model = self._load_value_model()
         self.totals.lowest_q = -1.0 if self.arguments.method == "rstar" else 0.0
-        folder = RunFolder(out, self._settings(options, policy.name, items))
+        folder = RunFolder(
+            out, self._settings(options, policy.name, items), idle_options(options, self._acts_on)
+        )
         if (earlier := folder.finished_run()) is not None:
             return _result(earlier, self.arguments.out)
         for line in folder.open():
@@ -105,12 +107,16 @@ class AutolabelRun:
         folder.finish(run, {"estimate": "estimates.jsonl"} | trees | disputed | unanswered)
         return _result(run, self.arguments.out)
 
+    @property
+    def _acts_on(self) -> str:
+        return GIVEN if self.arguments.solutions else FRESH
+
     def _options(self, recipe: Recipe) -> Any:
         """The method's options as they were given, each of which can act; and the rules of pairs."""
         arguments = self.arguments
         named = read_named(
             arguments.method,
-            GIVEN if arguments.solutions else FRESH,
+            self._acts_on,
             arguments.set or (),
             given_otherwise(arguments),
         )

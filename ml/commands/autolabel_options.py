@@ -41,7 +41,10 @@ def parser() -> argparse.ArgumentParser:
         help="rollouts from each prefix, or per tree (default: math-shepherd and omegaprm 8, rstar 16, rest-mcts 100)",
     )
     arguments.add_argument(
-        "--candidates", type=positive, help="next steps tried at a node (default: rstar 8, rest-mcts 3)"
+        "--candidates",
+        type=positive,
+        help="next steps tried at a node (default: rstar 8, rest-mcts 3); of math-shepherd, solutions sampled to a"
+        " fresh problem (default: 15)",
     )
     arguments.add_argument(
         "--depth", type=positive, help="most steps of a solution (rstar and rest-mcts; default: 16)"

@@ -9,6 +9,7 @@ from typing import Any
 from ml.errors import BadRecord, MisstepError
 from ml.policies.protocol import Policy
 from ml.records import LabelledSolution
+from ml.search.named_options import FRESH, GIVEN, idle_options
 from ml.search.self_critic import ASK
 
 # What only some methods have.
@@ -16,14 +17,19 @@ OF_SOME_METHODS = ("candidates", "depth", "searches", "self_critic")
 
 
 def refuse_what_cannot_act(arguments: argparse.Namespace, options: Any) -> None:
-    """Raises MisstepError for an option that the method, or its kind of input, does not have."""
+    """Raises MisstepError for an option that the method does not have, or that does nothing for its kind of input."""
+    source, other = ("--solutions", "--problems") if arguments.solutions else ("--problems", "--solutions")
+    idle = idle_options(options, GIVEN if arguments.solutions else FRESH)
     for name in OF_SOME_METHODS:
-        if getattr(arguments, name) is not None and not hasattr(options, name):
+        if getattr(arguments, name) is None:
+            continue
+        option = f"--{name.replace('_', '-')}"
+        if not hasattr(options, name):
             expected = f"a method that has it (not {arguments.method})"
-            raise MisstepError(f"--{name.replace('_', '-')} with {arguments.method}, expected {expected}")
-    if arguments.solutions and arguments.searches is not None:
-        expected = "--problems (a given solution is searched once)"
-        raise MisstepError(f"--searches with --solutions, expected {expected}")
+            raise MisstepError(f"{option} with {arguments.method}, expected {expected}")
+        if name in idle:
+            expected = f"{other} ({arguments.method} uses it there only)"
+            raise MisstepError(f"{option} with {source}, expected {expected}")
     if arguments.problems and arguments.continuation_style:
         expected = "--style (fresh problems' rollouts are in their solutions' style)"
         raise MisstepError(f"--continuation-style with --problems, expected {expected}")

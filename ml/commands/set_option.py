@@ -13,7 +13,7 @@ def add_to(arguments: argparse.ArgumentParser) -> None:
         default=None,
         metavar="NAME=VALUE",
         help="one of the method's own options by its name, like unvisited=zero; may be given again for another."
-        " A wrong name lists those that there are; docs/autolabel.md says what they mean",
+        " A wrong name lists those that there are; docs/search-options.md says what they mean",
     )
 
 

@@ -141,7 +141,10 @@ def may_be_read_in_parts(config: object) -> bool:
     """Whether a token's keys are the same however long the prompt around them is. Position encodings that stretch
     with the length turn them anew.
     """
-    rope = getattr(config, "rope_parameters", None) or {}
+    # A model that also reads images or sounds says it of its text part.
+    own_text_config = getattr(config, "get_text_config", None)
+    text = own_text_config(decoder=True) if own_text_config else config
+    rope = getattr(text, "rope_parameters", None) or {}
     # One for each kind of layer, where a model has several.
     kinds = [rope, *(part for part in rope.values() if isinstance(part, dict))]
     return not any(kind.get("rope_type") in ("dynamic", "longrope") for kind in kinds)

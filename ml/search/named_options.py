@@ -97,6 +97,11 @@ def settable(known: Mapping[str, NamedOption], acts_on: str) -> dict[str, NamedO
     return {name: option for name, option in known.items() if option.by is None and acts_on in option.acts}
 
 
+def idle_options(options: Any, acts_on: str) -> set[str]:
+    """Those of a method's options that have no effect on this kind of input."""
+    return {name for name, option in options_of(type(options)).items() if acts_on not in option.acts}
+
+
 def read_settings(
     settings: Sequence[str], known: Mapping[str, NamedOption], where: str, otherwise: Collection[str] = ()
 ) -> dict[str, Any]:

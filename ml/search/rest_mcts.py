@@ -33,7 +33,7 @@ from ml.search.named_options import (
     Whole,
     With,
 )
-from ml.search.requests import NextSteps, Search, Value
+from ml.search.requests import NextSteps, Search, Value, gather
 from ml.search.selection import best, mcts_star
 from ml.search.self_critic import ASK, PHRASE, ends_here
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
@@ -55,7 +55,7 @@ class RestMcts:
     first ended node with V >= end_gate (test time); for labels the whole budget is spent.
 
     self_critic: what says that a solution ends where the policy itself marks no end. "phrase": a step that states an
-    answer. "ask": the policy, asked before a node is expanded.
+    answer. "ask": the policy, asked before a node is expanded, and about each node at the depth limit.
     """
 
     rollouts: Count = 100
@@ -172,6 +172,10 @@ def _expand(tree: Tree, node: Node, options: RestMcts, seed: int) -> Search[None
         phrases_end=options.self_critic == PHRASE,
     )
     children = [child for child in children if child.pruned is None]
+    if options.self_critic == ASK:
+        # At the depth limit there is no later expansion before which it would be asked.
+        cut_off = [child for child in children if child.terminal == INVALID and not child.finished]
+        yield from gather([ends_here(tree, child, seed) for child in cut_off])
     for child in children:
         if child.finished:
             child.graded, child.correct = 1, int(child.terminal == CORRECT)

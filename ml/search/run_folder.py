@@ -12,7 +12,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,15 @@ from ml.whole_file import whole_file
 
 PROGRESS, SETTINGS, SERVED = "progress.jsonl.partial", "settings.json.partial", "served.partial"
 
+# What `parameters` did not tell once, and what every run did then. A run that does so is the same, told or not.
+ONCE_UNTOLD = {
+    "fill": False,
+    "descend": "all",
+    "final": "trajectories",
+    "least_margin": 0.0,
+    "least_edit_distance": 0,
+    "self_critic": "phrase",
+}
 SECONDS_IN_SILENCE = 2.0
 # How `add` begins a line.
 _POSITION = re.compile(rb'\{"position": (\d+)[,}]')
@@ -36,21 +45,34 @@ def was_served(folder: Path) -> bool:
     return (folder / SERVED).exists() or (path.exists() and path.stat().st_size > 0)
 
 
-def _compared(settings: Any) -> Any:
-    """What of the settings makes two runs the same run: where a server is does not, so that it may move."""
-    if isinstance(settings, dict) and isinstance(settings.get("policy"), str):
-        return settings | {"policy": without_address(settings["policy"])}
-    return settings
+def _compared(settings: Any, idle: Collection[str]) -> Any:
+    """What of the settings makes two runs the same run: where a server is does not, so that it may move, and neither
+    does a parameter that is `idle` or as it was before it was told.
+    """
+    if not isinstance(settings, dict):
+        return settings
+    compared = dict(settings)
+    if isinstance(policy := settings.get("policy"), str):
+        compared["policy"] = without_address(policy)
+    if isinstance(parameters := settings.get("parameters"), dict):
+        compared["parameters"] = {
+            name: value
+            for name, value in parameters.items()
+            if name not in idle and not (name in ONCE_UNTOLD and value == ONCE_UNTOLD[name])
+        }
+    return compared
 
 
 class RunFolder:
     """Where one run of `autolabel` writes, or of `sample` or `score` until its file is whole. `settings` is what makes
-    two runs the same run, but for the address of a policy's server.
+    two runs the same run, but for the address of a policy's server, and for those of its `parameters` that are `idle`:
+    they have no effect on this run.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, Any], idle: Collection[str] = ()) -> None:
         self.folder = folder
         self.settings = json.loads(json.dumps(settings))
+        self._idle = idle
         self.offsets: dict[int, tuple[int, int]] = {}
 
     def finished_run(self) -> dict[str, Any] | None:
@@ -59,7 +81,7 @@ class RunFolder:
         if not path.exists():
             return None
         run: dict[str, Any] = json.loads(path.read_text())
-        return run if _compared(run.get("settings")) == _compared(self.settings) else None
+        return run if self._is_this_run(run.get("settings")) else None
 
     def open(self) -> Iterator[dict[str, Any]]:
         """Start or resume; returns the lines that an earlier, killed start had finished, each read when it is taken.
@@ -128,6 +150,9 @@ class RunFolder:
         with contextlib.suppress(OSError):
             self.folder.rmdir()
 
+    def _is_this_run(self, settings: Any) -> bool:
+        return bool(_compared(settings, self._idle) == _compared(self.settings, self._idle))
+
     def _lock(self) -> None:
         # A retried job may start before the one it replaces is quite dead; two writers would count twice.
         if not take_lock(self._file):
@@ -148,9 +173,7 @@ class RunFolder:
 
     def _refuse_unfinished(self) -> None:
         known = self.folder / SETTINGS
-        if not known.exists() or _compared(json.loads(known.read_text() or "null")) == _compared(
-            self.settings
-        ):
+        if not known.exists() or self._is_this_run(json.loads(known.read_text() or "null")):
             return
         with (self.folder / PROGRESS).open("rb") as progress:
             has_something = progress.readline().endswith(b"\n")

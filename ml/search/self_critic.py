@@ -1,4 +1,5 @@
-"""ReST-MCTS*'s self-critic that asks: before a node is expanded, the policy says whether its steps solve the problem.
+"""ReST-MCTS*'s self-critic that asks: the policy says whether a node's steps solve the problem, before the node is
+expanded, or given up at the depth limit.
 
 The simple critic needs nothing of this: a step that states an answer ends its solution (`policies/prompt.py`).
 """

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from ml.errors import BadRecord
+from ml.json_lines import storable
 from ml.result_lines import Refusal, TreeLine, read_trees
 from ml.search.tree import CORRECT, WRONG, lowest_q
 from ml.snapshot import SnapshotRow, problem_hash, split_of
@@ -47,7 +48,7 @@ def _rows(path: Path, dropped: Counter[str]) -> Iterator[SnapshotRow]:
             refusal(f"id {line.id!r} a second time", "each id once")
         used.add(line.id)
         tree = _SearchTree(line, refusal)
-        name = problems.setdefault(problem_hash(tree.problem), line.id)
+        name = problems.setdefault(problem_hash(tree.problem), tree.name)
         rows = list(tree.rows(dropped))
         if not rows:
             dropped["trees_without_a_graded_end"] += 1
@@ -58,17 +59,16 @@ def _rows(path: Path, dropped: Counter[str]) -> Iterator[SnapshotRow]:
 
 
 class _SearchTree:
-    """One line of `trees.jsonl`, checked."""
+    """One line of `trees.jsonl`, checked. Halves of surrogate pairs, which models write, are replaced in its texts."""
 
     def __init__(self, line: TreeLine, refusal: Refusal) -> None:
-        self.name, self.refusal = line.id, refusal
+        self.name, self.refusal = str(storable(line.id)), refusal
         self.problem = self._text(line.data, "problem")
-        self.answer = cast(str | None, line.data.get("answer"))
+        self.answer = refusal.optional_text(line.data, "answer")
         self.lowest = lowest_q(str(line.data.get("method")))
-        self.nodes: Sequence[Node] = line.data["nodes"]
+        self.nodes: Sequence[Node] = [self._checked(node) for node in line.data["nodes"]]
         self.children: dict[int, list[int]] = {}
         for node in self.nodes:
-            self._check(node)
             if node["parent"] is not None:
                 self.children.setdefault(node["parent"], []).append(node["id"])
 
@@ -89,7 +89,7 @@ class _SearchTree:
             yield self._row(path[-1], steps, list(self._options(steps, on_a_path, passed)))
 
     def _row(self, end: Node, steps: Sequence[Node], options: list[dict[str, Any]]) -> SnapshotRow:
-        answer = end.get("final_answer")
+        answer = end["final_answer"]
         return SnapshotRow(
             id=f"{self.name}/{end['id']}",
             problem_id=self.name,
@@ -147,7 +147,7 @@ class _SearchTree:
         """An end that was backed up: one that the search never came to has no Q."""
         return node.get("terminal") in (CORRECT, WRONG) and node["graded"] > 0
 
-    def _check(self, node: Node) -> None:
+    def _checked(self, node: Node) -> Node:
         for name in ("graded", "correct"):
             if name not in node:
                 self.refusal(
@@ -159,9 +159,11 @@ class _SearchTree:
         self.refusal.optional_number(node, "quality_value", 0.0, 1.0)
         if not isinstance(node["text"], str):
             self.refusal(f"node {node['id']} without text", "a text, empty for an end at once")
+        answer = self.refusal.optional_text(node, "final_answer")
+        return {**node, "text": storable(node["text"]), "final_answer": answer}
 
     def _text(self, record: Mapping[str, Any], key: str) -> str:
         value = record.get(key)
         if not isinstance(value, str) or not value.strip():
             self.refusal(f"{key} {value!r}"[:200], "the problem's text")
-        return value
+        return str(storable(value))

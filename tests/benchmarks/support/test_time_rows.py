@@ -71,9 +71,30 @@ def joined(paths: Sequence[Path]) -> dict[str, Any]:
         right = [one for part in parts for one in right_of(part)]
         counts = [part["problems"] for part in parts]
         costs = {name: float(np.average([p[name] for p in parts], weights=counts)) for name in COSTS}
-        without = [round(part["without_answer"] * count) for part, count in zip(parts, counts, strict=True)]
-        found.append(row(level, method, right, sum(without), costs, found, curve, parts[0]["size"]))
+        without = _without_answer(parts)
+        whole = row(level, method, right, without, costs, found, curve, parts[0]["size"])
+        found.append(whole | _repeated([part["repeated"] for part in parts if "repeated" in part]))
     return {"pool": pool.as_json(), "rows": found}
+
+
+def _without_answer(parts: Sequence[Mapping[str, Any]]) -> int | None:
+    """How many problems of all parts have no answer; None where nobody counted those of one of them."""
+    shares = [part["without_answer"] for part in parts]
+    if any(share is None for share in shares):
+        return None
+    return sum(round(share * part["problems"]) for share, part in zip(shares, parts, strict=True))
+
+
+def _repeated(notes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the parts' rows say of problems that were searched once more: how many, and how many of them came out the
+    same. Nothing where no row says anything.
+    """
+    if not notes:
+        return {}
+    sums = {name: sum(note[name] for note in notes) for name in ("problems", "same")}
+    without = _without_answer(notes)
+    share = None if without is None else round(without / sums["problems"], 3)
+    return {"repeated": {**sums, "without_answer": share}}
 
 
 def right_of(row: Mapping[str, Any]) -> list[bool]:

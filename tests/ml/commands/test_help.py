@@ -67,6 +67,7 @@ def test_defaults_that_a_method_has_are_the_ones_that_help_tells():
     assert f"rstar {made['rstar'].candidates}, rest-mcts {made['rest-mcts'].candidates})" in help_of(
         autolabel, "--candidates"
     )
+    assert f"(default: {made['math-shepherd'].candidates})" in help_of(autolabel, "--candidates")
     with_depth = {name: made[name].depth for name in made if hasattr(made[name], "depth")}
     assert set(with_depth.items()) == {("rstar", 16), ("rest-mcts", 16)}
     assert "rstar and rest-mcts; default: 16" in help_of(autolabel, "--depth")

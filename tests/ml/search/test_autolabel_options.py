@@ -87,6 +87,9 @@ def test_more_searches_grow_a_larger_tree(files):
     assert nodes[0] < nodes[1]
 
 
-def test_searches_of_given_solutions_are_refused(files):
-    with pytest.raises(MisstepError, match="--searches with --solutions, expected --problems"):
-        label(files, "--solutions", str(files / "solutions.jsonl"), "--method", "omegaprm", "--searches", "3")
+@pytest.mark.parametrize("method,option", [("omegaprm", "--searches"), ("math-shepherd", "--candidates")])
+def test_what_acts_on_fresh_problems_only_is_refused_with_given_solutions(files, method, option):
+    with pytest.raises(MisstepError, match=f"{option} with --solutions, expected --problems"):
+        label(files, "--solutions", str(files / "solutions.jsonl"), "--method", method, option, "3")
+    assert not (files / "out").exists()
+    label(files, "--problems", str(files / "problems.jsonl"), "--limit", "1", "--method", method, option, "3")

@@ -15,7 +15,7 @@ from ml.policies.protocol import Continuation, Prefix
 from ml.records import Problem
 from ml.search import rest_mcts
 from ml.search.self_critic import question, says_solved
-from ml.search.tree import CORRECT, Tree
+from ml.search.tree import CORRECT, INVALID, Tree
 from ml.search.walk import Walk
 from tests.ml.search.chain_autolabel_inputs import label, lines
 
@@ -52,7 +52,9 @@ STEPS = ("Adding gives 4.", "The answer is 4.", "That was all.")
 def grown(replies, **options) -> tuple[Tree, Critic]:
     policy = Critic(replies)
     walk = Walk(policy, sandbox())
-    chosen = rest_mcts.RestMcts(rollouts=6, candidates=1, value_rollouts=2, depth=4, **options)
+    chosen = rest_mcts.RestMcts(
+        **{"rollouts": 6, "candidates": 1, "value_rollouts": 2, "depth": 4, **options}
+    )
     search = rest_mcts.search(PROBLEM, chosen, 0)
     return next(iter(walk.drive([("only", search)]))).result, policy
 
@@ -77,6 +79,15 @@ def test_a_step_that_states_an_answer_goes_on_where_the_policy_says_unsolved():
     tree, _ = grown(["unsolved", "unsolved", ""], self_critic="ask")
     assert [node.text for node in tree.nodes[1:4]] == list(STEPS)
     assert not tree.nodes[2].finished and tree.nodes[2].terminal is None
+
+
+@pytest.mark.parametrize("said,terminal", [("solved", CORRECT), ("unsolved", INVALID)])
+def test_at_the_depth_limit_the_critic_is_asked_before_a_step_is_given_up(said, terminal):
+    tree, policy = grown(["unsolved", said], self_critic="ask", depth=2)
+    end = tree.nodes[-1]
+    assert (end.text, end.terminal, end.finished) == (STEPS[1], terminal, said == "solved")
+    assert (end.value, end.graded) == ((1.0, 1) if said == "solved" else (0.0, 0))
+    assert len(policy.asked) == 2
 
 
 def test_a_solved_that_no_answer_can_be_read_behind_ends_nothing():

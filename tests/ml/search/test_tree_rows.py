@@ -14,7 +14,7 @@ from ml.search import omegaprm
 from ml.search.pairs import preference_pairs
 from ml.search.tree import Tree
 from ml.search.tree_rows import rows_from_trees
-from ml.snapshot import SnapshotRow
+from ml.snapshot import SnapshotRow, write_snapshot
 from ml.targets import LabelRule
 from tests.ml.search.scripted import grow, load
 from tests.ml.search.toy import ChainPolicy, chain_problem, run
@@ -105,6 +105,38 @@ def test_a_tree_that_cannot_be_is_refused_with_its_line(tmp_path, monkeypatch, c
     with pytest.raises(BadRecord) as error:
         rows_of(tmp_path / "trees.jsonl")
     assert complaint in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "complaint"),
+    [
+        ("answer", "answer ['x'], expected a text or null"),
+        ("final_answer", "final_answer {'x': 1}, expected"),
+    ],
+)
+def test_an_answer_that_is_no_text_is_refused_with_its_line(tmp_path, monkeypatch, place, complaint):
+    tree, _ = grow(load("rstar.json"), monkeypatch)
+    (line,) = written(tmp_path / "trees.jsonl", tree)
+    if place == "answer":
+        line["answer"] = ["x"]
+    else:
+        line["nodes"][-1]["final_answer"] = {"x": 1}
+    (tmp_path / "trees.jsonl").write_text(json.dumps(line) + "\n")
+    with pytest.raises(BadRecord) as error:
+        rows_of(tmp_path / "trees.jsonl")
+    assert "trees.jsonl:1" in str(error.value) and complaint in str(error.value)
+
+
+def test_halves_of_surrogate_pairs_are_replaced_so_that_the_rows_can_be_written(tmp_path, monkeypatch):
+    tree, _ = grow(load("rstar.json"), monkeypatch)
+    (line,) = written(tmp_path / "trees.jsonl", tree)
+    line |= {"id": "p\ud83d", "problem": line["problem"] + " \ud83d"}
+    for node in line["nodes"][1:]:
+        node["text"] += " \ud83d"
+    (tmp_path / "trees.jsonl").write_text(json.dumps(line) + "\n")
+    rows, _ = rows_of(tmp_path / "trees.jsonl")
+    assert rows and all(row.problem.endswith(" \N{REPLACEMENT CHARACTER}") for row in rows)
+    assert write_snapshot(tmp_path / "snap", rows)
 
 
 def test_a_tree_of_before_its_nodes_told_their_ends_is_refused(tmp_path, monkeypatch):

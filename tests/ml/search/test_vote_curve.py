@@ -14,6 +14,7 @@ from tests.benchmarks.search_tokens import row as tokens_row
 from tests.benchmarks.support.rows import Table
 from tests.benchmarks.support.test_time_rows import joined, row
 from tests.benchmarks.support.vote_curve import Pool, curve_of, pool_of, read_pool
+from tests.data import ROOT
 
 # Three of five samples are right on the first problem, none on the second.
 POOL = Pool(("aabac", "aab.."), ("a", ""), 10.0)
@@ -83,6 +84,30 @@ def test_parts_make_the_same_rows_as_the_whole(tmp_path: Path) -> None:
     assert read_pool(whole["pool"]) == POOL
     plain, beam = measured(POOL, [True, False])
     assert whole["rows"] == [plain, {**beam, "without_answer": 1.0}]
+
+
+def test_parts_that_counted_no_problems_without_an_answer_are_joined_with_what_was_repeated(
+    tmp_path: Path,
+) -> None:
+    paths = [tmp_path / "0.json", tmp_path / "1.json"]
+    for place, (path, counted) in enumerate(zip(paths, (None, 1), strict=True)):
+        pool = Pool(POOL.samples[place : place + 1], POOL.right[place : place + 1], 10.0)
+        plain = row(8, "self-consistency", [True], counted, COSTS, [], curve_of(pool), 3)
+        note = {"repeated": {"problems": 4, "same": 4 - place, "without_answer": 0.25 * place}}
+        path.write_text(json.dumps({"pool": pool.as_json(), "rows": [plain | note]}))
+    (whole,) = joined(paths)["rows"]
+    assert (whole["problems"], whole["without_answer"]) == (2, None)
+    assert whole["repeated"] == {"problems": 8, "same": 7, "without_answer": 0.125}
+
+
+def test_the_published_table_can_be_joined_again() -> None:
+    path = ROOT / "docs" / "results" / "search_test_time.json"
+    published = json.loads(path.read_text())["rows"]
+    kept = "level", "method", "problems", "accuracy", "without_answer", "tokens", "right", "repeated"
+    again = joined([path])["rows"]
+    assert [{name: one.get(name) for name in kept} for one in again] == [
+        {name: one.get(name) for name in kept} for one in published
+    ]
 
 
 def test_a_stopped_table_keeps_what_stands_beside_its_rows(tmp_path: Path) -> None:
