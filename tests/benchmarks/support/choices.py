@@ -56,8 +56,9 @@ def best_of_n(
         }
         for outcome in OUTCOMES:
             if outcome in runs and run != outcome:
-                less = _choices(outcome, seeds, "last")
+                less, its_votes = _choices(outcome, seeds, "last"), _choices(outcome, seeds, "vote last")
                 rows[f"over {outcome}"] = _rounded(paired_difference(pools, chosen, less))
+                rows[f"weighted vote over {outcome}'s"] = _rounded(paired_difference(pools, votes, its_votes))
         found["models"][run] = rows
     return found
 
