@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ml.edit_distance import is_far
 from ml.records import Problem
 from ml.search.named_options import Amount, Fresh, Whole
 from ml.search.trajectory import mean_q
@@ -179,17 +180,4 @@ def _is_far_enough(pair: PreferencePair, rules: PairRules) -> bool:
         return False
     if not rules.least_edit_distance:
         return True
-    return edit_distance("\n".join(pair.chosen), "\n".join(pair.rejected)) >= rules.least_edit_distance
-
-
-def edit_distance(left: str, right: str) -> int:
-    """Levenshtein's distance: insertions, deletions and substitutions, each 1."""
-    row = list(range(len(right) + 1))
-    for index, letter in enumerate(left, start=1):
-        previous, row[0] = row[0], index
-        for column, other in enumerate(right, start=1):
-            previous, row[column] = (
-                row[column],
-                min(row[column] + 1, row[column - 1] + 1, previous + (letter != other)),
-            )
-    return row[-1]
+    return is_far("\n".join(pair.chosen), "\n".join(pair.rejected), rules.least_edit_distance)

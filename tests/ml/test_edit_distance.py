@@ -4,7 +4,25 @@ import random
 import time
 
 from ml.edit_distance import is_far
-from ml.search.pairs import edit_distance
+
+
+def edit_distance(left: str, right: str) -> int:
+    """Levenshtein's distance: insertions, deletions and substitutions, each 1."""
+    row = list(range(len(right) + 1))
+    for index, letter in enumerate(left, start=1):
+        previous, row[0] = row[0], index
+        for column, other in enumerate(right, start=1):
+            previous, row[column] = (
+                row[column],
+                min(row[column] + 1, row[column - 1] + 1, previous + (letter != other)),
+            )
+    return row[-1]
+
+
+def test_edit_distance_counts_insertions_deletions_and_substitutions():
+    for one, other, distance in (("kitten", "sitting", 3), ("", "abc", 3), ("same", "same", 0)):
+        assert edit_distance(one, other) == distance
+        assert is_far(one, other, distance) and not is_far(one, other, distance + 1)
 
 
 def test_the_band_says_what_the_whole_table_says():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ml.search.pairs import PairRules, edit_distance, preference_pairs
+from ml.search.pairs import PairRules, preference_pairs
 from ml.search.rest_mcts import infer_targets, reasoning_distances
 from tests.ml.search.scripted import by_path, grow, judge, load, tree_of
 
@@ -113,9 +113,3 @@ def test_targets_are_inferred_from_the_pruned_tree_as_worked_by_hand(name):
         assert distance.get(line["id"]) == line["m"], line
         assert (line["id"] in wrong) == bool(line["r"]), line
         assert tree.nodes[line["id"]].quality_value == close(line["v"]), line
-
-
-def test_edit_distance_counts_insertions_deletions_and_substitutions():
-    assert edit_distance("kitten", "sitting") == 3
-    assert edit_distance("", "abc") == 3
-    assert edit_distance("same", "same") == 0
