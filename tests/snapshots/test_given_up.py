@@ -10,11 +10,9 @@ from django.core.management import call_command
 from labelsite.annotations.importers import import_file
 from labelsite.campaigns.models import Campaign
 from labelsite.snapshots.exports import prm800k_lines
-from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.rows import first_mistakes
-from labelsite.snapshots.services import folder_of, freeze
+from labelsite.snapshots.services import freeze
 from ml import formats
-from ml.snapshot import SnapshotRow, read_snapshot
 from ml.targets import LabelRule, has_verdict
 from tests.data import real_data
 from tests.factories import (
@@ -25,6 +23,7 @@ from tests.factories import (
     make_task,
     make_user,
 )
+from tests.snapshots.test_freeze import rows_of
 
 pytestmark = pytest.mark.django_db
 
@@ -32,10 +31,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def campaign() -> Campaign:
     return make_campaign("Arithmetic")
-
-
-def rows_of(snapshot: Snapshot) -> list[SnapshotRow]:
-    return list(read_snapshot(folder_of(snapshot)))
 
 
 def test_a_snapshot_of_a_real_file_trains_on_what_people_finished():

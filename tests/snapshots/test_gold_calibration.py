@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from django.test import Client
 
@@ -29,12 +26,6 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 FUSION = LabelRule("mixed", mixture="fusion")
 ENDS = ([1, 1, 1], [1, -1], [-1], [1, 1, 1])
-
-
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path: Path) -> Iterator[Path]:
-    settings.VAR = tmp_path / "var"
-    yield tmp_path
 
 
 @pytest.fixture

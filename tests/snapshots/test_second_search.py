@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,12 +32,6 @@ pytestmark = pytest.mark.django_db
 CONSENSUS = LabelRule("automatic", mixture="consensus")
 # What the campaign's own search and the second one see of each solution; None: nothing.
 SHARES = [([1.0, 0.0, 0.0], [0.5, 0.0, 0.0]), ([1.0, 1.0, 1.0], [1.0, 0.0, 0.0]), ([0.0, 0.0, 0.0], None)]
-
-
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path: Path) -> Iterator[Path]:
-    settings.VAR = tmp_path / "var"
-    yield tmp_path
 
 
 @pytest.fixture
