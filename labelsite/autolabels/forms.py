@@ -37,6 +37,10 @@ def method_choices() -> list[tuple[str, Any]]:
     return [(name, METHODS.get(name, name)) for name in RECIPES]
 
 
+# A temperature of 0 says something; the reference answer is what is meant anyway.
+NOT_SAID = ("", None, "answer")
+
+
 class MethodForm(forms.Form):
     """Method, policy and budget; and, folded away, what else the methods can be told."""
 
@@ -109,8 +113,7 @@ class MethodForm(forms.Form):
     @property
     def is_fold_open(self) -> bool:
         """What is folded away must not count unseen: open where something is set or refused in there."""
-        usual = ("", None, "answer")
-        return any(field.errors or field.value() not in usual for field in self.folded())
+        return any(field.errors or field.value() not in NOT_SAID for field in self.folded())
 
     def clean(self) -> dict[str, Any]:
         chosen: dict[str, Any] = super().clean() or self.cleaned_data
@@ -127,15 +130,16 @@ class MethodForm(forms.Form):
             if chosen.get(name):
                 self.add_error(name, words)
 
-    def request(self) -> Request:
-        """What is asked for; of a form that nobody has filled in, or that is refused, what it begins with."""
+    def chosen(self) -> dict[str, Any]:
+        """Every field's value; of a form that nobody has filled in, or that is refused, what it begins with."""
         is_filled_in = self.is_bound and self.is_valid()
-        chosen = self.cleaned_data if is_filled_in else {n: self[n].initial for n in self.fields}
+        return self.cleaned_data if is_filled_in else {name: self[name].initial for name in self.fields}
+
+    def request(self) -> Request:
+        """What is asked for, by the values of `chosen`."""
+        chosen = self.chosen()
         parameters = {
-            name.replace("_", "-"): chosen[name]
-            for name in self.ADVANCED
-            # A temperature of 0 says something; the reference answer is what is meant anyway.
-            if chosen.get(name) not in ("", None, "answer")
+            name.replace("_", "-"): chosen[name] for name in self.ADVANCED if chosen.get(name) not in NOT_SAID
         }
         return Request(chosen["method"], chosen["policy"], chosen["rollouts"], chosen["seed"], parameters)
 

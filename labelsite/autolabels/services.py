@@ -59,7 +59,8 @@ def start_estimates(
     """
     request = Request(method, policy, rollouts, seed, parameters or {})
     judged = workload.to_judge(solutions, request).order_by("pk")
-    ids = _some(judged, request) if is_pilot else list(judged.values_list("pk", flat=True))
+    chosen = solutions_for_pilot(judged, request.method) if is_pilot else judged.values_list("pk", flat=True)
+    ids = list(chosen)
     if not ids:
         raise MisstepError(_nothing_to_judge(request))
     words = {"method": method_in_words(request.method), "count": len(ids)}
@@ -183,10 +184,6 @@ SOURCES: Mapping[str, Sequence[str]] = {
 }
 
 
-def _some(judged: QuerySet[Solution], request: Request) -> list[int]:
-    return solutions_for_pilot(judged, request.method)
-
-
 def _nothing_to_judge(request: Request) -> str:
     if request.needs_answers:
         return _("no solution with a step whose problem has a reference answer, expected at least one")
@@ -210,6 +207,7 @@ def _start_run(
         title = _("Cost of %(run)s") % {"run": title}
     size = shard_size or shard_size_for(len(ids))
     parts = [ids[start : start + size] for start in range(0, len(ids), size)]
+    arguments = [*SOURCES[kind], *request.arguments()]
     with transaction.atomic():
         run = EstimateRun.objects.create(
             name=title[:120],
@@ -224,7 +222,7 @@ def _start_run(
             job = enqueue(
                 kind="ml",
                 verb="autolabel",
-                spec={**(spec or {}), **_spec_of(kind, part, [*SOURCES[kind], *request.arguments()])},
+                spec={**(spec or {}), **_spec_of(kind, part, arguments)},
                 created_by=created_by,
                 task_name=task_name,
                 title=title if len(parts) == 1 else f"{title} · {number + 1}/{len(parts)}",

@@ -32,16 +32,16 @@ def search(request: HtmxHttpRequest) -> HttpResponse:
     # The page asks for the budget with the form's own fields; a link's parameters are no answer to the form.
     asked = request.POST or (request.GET if "method" in request.GET else None)
     form = ProblemSearchForm(asked, sources=sources)
-    is_valid = form.is_bound and form.is_valid()
-    if request.method == "POST" and is_valid:
+    if request.method == "POST" and form.is_valid():
         try:
             run = _start_search(form, person(request), "measure" in request.POST)
             return after_start(request, run, reverse("autolabels:search"))
         except MisstepError as refusal:
             form.add_error(None, str(refusal))
-    first = {"source": sources[0][0] if sources else ""}
-    chosen = form.cleaned_data if is_valid else {n: form[n].initial for n in form.fields} | first
-    budget = budget_for_search(_first_problems(chosen), form.request())
+    chosen = form.chosen()
+    # A form that nobody has filled in names no source.
+    first = {} if chosen["source"] else {"source": sources[0][0] if sources else ""}
+    budget = budget_for_search(_first_problems(chosen | first), form.request())
     name = "autolabels/budget.html" if request.htmx else "autolabels/search.html"
     return render(request, name, {"form": form, "budget": budget})
 
