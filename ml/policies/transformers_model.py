@@ -25,7 +25,7 @@ from ml.file_hash import sha256_of
 from ml.policies.model_folder import KEPT, ROWS
 from ml.policies.prompt import Prompt, known_family, prompt_for
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
-from ml.policies.transformers_prefixes import KeptPrefixes, may_be_read_in_parts
+from ml.policies.transformers_prefixes import KeptPrefixes, may_be_read_in_parts, text_config
 from ml.policies.transformers_reading import begun
 from ml.policies.transformers_rows import Batch, Row
 from ml.seeds import seed_of
@@ -64,7 +64,7 @@ class TransformersPolicy:
         self.prefixes = KeptPrefixes(bytes_kept if may_be_read_in_parts(model.config) else 0)
         ends = model.generation_config.eos_token_id
         self._ends = {ends} if isinstance(ends, int) else set(ends or ())
-        self._longest = int(getattr(model.config, "max_position_embeddings", 4096))
+        self._longest = int(getattr(text_config(model.config), "max_position_embeddings", None) or 4096)
 
     @property
     def prompt_tokens(self) -> dict[str, int]:

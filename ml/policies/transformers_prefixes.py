@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
+from typing import Any
 
 import torch
 
@@ -141,10 +142,13 @@ def may_be_read_in_parts(config: object) -> bool:
     """Whether a token's keys are the same however long the prompt around them is. Position encodings that stretch
     with the length turn them anew.
     """
-    # A model that also reads images or sounds says it of its text part.
-    own_text_config = getattr(config, "get_text_config", None)
-    text = own_text_config(decoder=True) if own_text_config else config
-    rope = getattr(text, "rope_parameters", None) or {}
+    rope = getattr(text_config(config), "rope_parameters", None) or {}
     # One for each kind of layer, where a model has several.
     kinds = [rope, *(part for part in rope.values() if isinstance(part, dict))]
     return not any(kind.get("rope_type") in ("dynamic", "longrope") for kind in kinds)
+
+
+def text_config(config: Any) -> Any:
+    """What a model that also reads images or sounds says of its text part; of others, the whole."""
+    own = getattr(config, "get_text_config", None)
+    return own(decoder=True) if own else config

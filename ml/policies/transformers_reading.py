@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 from itertools import groupby
 from typing import Any
 
@@ -65,6 +66,7 @@ def _read(
         position_ids=positions(mask)[:, start:],
         past_key_values=_past(known, [width - len(prompt) for prompt in prompts], start),
         use_cache=True,
+        **_last_logits_alone(model),
     )
     batch = Batch(model, [], output.past_key_values, mask, output.logits[:, -1])
     kept.read += int(mask[:, start:].sum())
@@ -72,6 +74,11 @@ def _read(
     if kept.bytes_kept and batch.may_be_joined:
         _keep(batch, prompts, lengths, start, kept)
     return batch
+
+
+def _last_logits_alone(model: Any) -> dict[str, int]:
+    """Over a large vocabulary the logits of a whole prompt take more memory than its keys and values."""
+    return {"logits_to_keep": 1} if "logits_to_keep" in signature(model.forward).parameters else {}
 
 
 def _past(known: Sequence[list[States]], lefts: Sequence[int], start: int) -> DynamicCache | None:

@@ -189,6 +189,23 @@ def test_nothing_is_kept_where_positions_stretch_with_the_length(folder):
     assert policy.prefixes.bytes_kept == 2**30
 
 
+@torch.inference_mode()
+def test_a_prompt_makes_the_logits_of_its_last_token_alone():
+    model, shapes = models()[0].eval(), []
+    model.lm_head.register_forward_hook(lambda _, given, made: shapes.append(tuple(made.shape)))
+    begun(
+        model, [[1, 2, 3], [4, 5, 6, 7, 8]], [Row(0, None, 9), Row(1, None, 9)], [0, 1], KeptPrefixes(2**20)
+    )
+    assert shapes == [(2, 1, 50)]
+
+
+def test_the_context_of_a_model_that_also_reads_images_is_that_of_its_text(folder):
+    policy = load_policy(str(folder))
+    model = LlamaForCausalLM(LlamaConfig(**TINY))
+    model.config = LlavaConfig(text_config=LlamaConfig(**TINY, max_position_embeddings=77))
+    assert type(policy)(model, policy.tokenizer, "x")._longest == 77
+
+
 def test_a_model_that_also_reads_images_is_asked_for_the_positions_of_its_text():
     rope = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
     plain, stretched = (LlamaConfig(**TINY), LlamaConfig(**TINY, rope_parameters=rope))
