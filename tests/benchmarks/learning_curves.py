@@ -8,11 +8,12 @@ stock of the search's. Active learning is that of Let's Verify Step by Step (sec
 labels scores the pool, and of the next labels 80 % go to its most convincing wrong answers, 20 % to the most
 convincing of the rest; the model is then trained anew on all labels bought so far.
 
-Every model starts from the pocket base and learns for the same number of epochs, so that its updates grow with its
-labels; `python -m ml curve` measures the same on a snapshot of one's own. It is judged on fresh problems: F1
-of the first mistake, each half of the problems with the threshold chosen on the other half. Intervals are a
-95 % bootstrap over problems and seeds. Every measured point is kept in --out at once, and the same command
-goes on where it was stopped.
+Every model starts from the pocket reader with a new head, which knows nothing of mistakes (its likelihood head would
+know nearly all before the first label). It learns for the same number of epochs, so that its updates grow with its
+labels, and for 40 updates at least; `python -m ml curve` measures the same on a snapshot of one's own. It is judged on
+fresh problems: F1 of the first mistake, each half of the problems with the threshold chosen on the other half.
+Intervals are a 95 % bootstrap over problems and seeds. Every measured point is kept in --out at once, and the same
+command goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def main() -> None:
     body["pool"] = _described(pool)
     points = body.setdefault("points", {})
     campaign = _Campaign(pool, test, options)
-    for seed in range(options.seeds):
+    for seed in options.seeds:
         for curve, size in campaign.plan():
             name = f"{curve}/{size}/{seed}"
             if name not in points:
@@ -69,7 +70,14 @@ class _Campaign:
 
     def __init__(self, pool: Sequence[Unlabelled], test: Sequence[Unlabelled], options: argparse.Namespace):
         self.pool, self.test, self.options = pool, test, options
-        self.recipe = Recipe(options.epochs, options.batch_size, options.learning_rate, options.head)
+        self.recipe = Recipe(
+            options.epochs,
+            options.batch_size,
+            options.learning_rate,
+            options.head,
+            options.base,
+            options.least_updates,
+        )
 
     def plan(self) -> list[tuple[str, int]]:
         """(curve, labelled solutions) of every point; active learning starts once its selector has its labels."""
@@ -255,17 +263,19 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--problems", type=int, default=450, help="four solutions each to choose from")
-    parser.add_argument("--searched-problems", type=int, default=90, help="of these with rollouts")
-    parser.add_argument("--test-problems", type=int, default=50, help="16 solutions each")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[12, 36, 108, 324], help="solutions labelled")
+    parser.add_argument("--problems", type=int, default=600, help="four solutions each to choose from")
+    parser.add_argument("--searched-problems", type=int, default=240, help="of these with rollouts")
+    parser.add_argument("--test-problems", type=int, default=100, help="16 solutions each")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[4, 12, 36, 108, 324, 900], metavar="LABELS")
     parser.add_argument("--stock", type=int, default=36, help="the search's solutions that people add to")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--epochs", type=float, default=4.0, help="passes of every model over its labels")
     parser.add_argument("--selector", type=int, default=108, help="labels that active learning begins with")
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--head", choices=("linear", "likelihood"), default="likelihood")
+    parser.add_argument("--least-updates", type=int, default=40, help="of a model with few labels")
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--base", choices=("pocket", "pocket-reader"), default="pocket-reader")
+    parser.add_argument("--head", choices=("linear", "likelihood"), default="linear")
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "learning_curves")
     parser.add_argument("--images", type=Path, default=ROOT / "var" / "learning_curves")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "learning_curves.json")

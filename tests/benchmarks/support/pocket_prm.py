@@ -1,4 +1,4 @@
-"""A step classifier trained from the pocket base on given rows, and how well it judges held-out solutions."""
+"""A step classifier trained from a pocket base on given rows, and how well it judges held-out solutions."""
 
 from __future__ import annotations
 
@@ -30,27 +30,34 @@ RESAMPLES = 500
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every model learns for the same number of epochs: its updates grow with its labels.
+    """Every model learns for the same number of epochs, so that its updates grow with its labels, but for no fewer than
+    `least_updates`: of a handful of labels, a new head would see none often enough.
 
-    head: `linear` or `likelihood`, as `python -m ml train` has them.
+    head: `linear` or `likelihood`, base: `pocket` or `pocket-reader`, as `python -m ml train` has them.
     """
 
     epochs: float
     batch_size: int
     learning_rate: float
     head: str
+    base: str = "pocket"
+    least_updates: int = 1
+
+    def updates(self, examples: int) -> int:
+        """How many updates a model makes of so many labelled solutions."""
+        return max(self.least_updates, round(self.epochs * examples / min(self.batch_size, examples)))
 
 
 def trained(rows: Sequence[SnapshotRow], recipe: Recipe, seed: int) -> Scorer:
     """A PRM from the rows' labels."""
     texts = [text for row in rows for text in (row.problem, *row.steps)]
     tolerance = TOLERANCE if recipe.head == "likelihood" else None
-    base = open_base("pocket", texts, HeadSettings(tolerance=tolerance), seed, None, False)
+    base = open_base(recipe.base, texts, HeadSettings(tolerance=tolerance), seed, None, False)
     examples = examples_from(rows, base.tokenizer, LabelRule("human"), ExampleSettings(), Counter())
     model = ProcessRewardModel(base.model, (), tolerance, len(base.tokenizer.separator))
     settings = TrainingSettings(
         "classifier",
-        max(1, round(recipe.epochs * len(examples) / min(recipe.batch_size, len(examples)))),
+        recipe.updates(len(examples)),
         seed=seed,
         learning_rate=recipe.learning_rate,
         batch_size=recipe.batch_size,

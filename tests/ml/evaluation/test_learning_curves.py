@@ -53,7 +53,14 @@ def test_four_fifths_of_the_chosen_are_convincing_wrong_answers(monkeypatch):
         learning_curves, "scores_of", lambda prm, pool: [[convincing[one.row.id], 1.0] for one in pool]
     )
     options = SimpleNamespace(
-        epochs=1, batch_size=1, learning_rate=1e-3, head="linear", sizes=[1, 2, 7], selector=2
+        epochs=1,
+        batch_size=1,
+        learning_rate=1e-3,
+        head="linear",
+        base="pocket",
+        least_updates=1,
+        sizes=[1, 2, 7],
+        selector=2,
     )
     campaign = learning_curves._Campaign([*first, *wrong, *right], [], options)
     chosen = [one.row.id for one in campaign._chosen(first, 7, seed=0)]
@@ -62,13 +69,14 @@ def test_four_fifths_of_the_chosen_are_convincing_wrong_answers(monkeypatch):
     assert chosen == ["first 0", "first 1", "wrong 8", "wrong 7", "wrong 6", "wrong 5", "right 8"]
 
 
-def test_updates_grow_with_the_labels(monkeypatch):
+def test_updates_grow_with_the_labels_and_are_never_fewer_than_asked_for(monkeypatch):
     updates = []
     monkeypatch.setattr(pocket_prm, "train", lambda model, examples, settings: updates.append(settings.steps))
     rows = [by_person(unlabelled(f"x {k}", False, 1)) for k in range(64)]
     for size in (3, 16, 64):
         pocket_prm.trained(rows[:size], pocket_prm.Recipe(2.0, 16, 1e-3, "linear"), seed=0)
-    assert updates == [2, 2, 8]
+    pocket_prm.trained(rows[:3], pocket_prm.Recipe(2.0, 16, 1e-3, "linear", least_updates=5), seed=0)
+    assert updates == [2, 2, 8, 5]
 
 
 def test_people_stop_at_the_first_mistake_and_rollouts_are_counted():
