@@ -7,6 +7,10 @@ verdict, a reported problem or a give-up, names none of the positions, so it is 
 
 from __future__ import annotations
 
+# Under this name a checker that knows the truth is imported. It is nobody whose judgement could be measured: what it
+# says is a task's known answer.
+CHECKER_NAME = "imported:checker"
+
 # Labelers and what tasks say of gold that is theirs: an imported checker's verdicts, a reviewer's decisions.
 _OWN = """
     SELECT id, substr(username, 10) FROM accounts_user WHERE is_machine AND username LIKE 'imported:%%'

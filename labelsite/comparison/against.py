@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from labelsite.annotations.known_answers import counts_sql
+from labelsite.annotations.known_answers import CHECKER_NAME, counts_sql
 from labelsite.annotations.models import first_mistake_sql
 
 # What a person's finished look says of the first mistake. Bad problems and given-up ones say nothing of it,
 # and an import that breaks a label rule is kept out, as it is kept out of training.
 # Who went on through steps of their own rated the solution's up to the mistake only.
+# A checker is not one of them: with what it knows, people would agree with machines nearly always.
 PEOPLE = f"""
     SELECT a.id, a.annotator_id, a.task_id, t.solution_id, t.kind <> 'work' AS is_item,
         CASE WHEN {counts_sql("a", "t")} THEN t.gold END AS gold,
@@ -19,6 +20,7 @@ PEOPLE = f"""
         COALESCE(a.total_time_ms, -1) AS milliseconds
     FROM annotations_annotation a JOIN campaigns_task t ON t.id = a.task_id
     WHERE t.campaign_id = %(campaign)s AND a.broken_rule = '' AND a.finish_reason IN ('found_error', 'solution')
+        AND a.annotator_id <> ALL(ARRAY(SELECT id FROM accounts_user WHERE username = '{CHECKER_NAME}'))
 """
 # Whoever changed a label with the machine's before their eyes is no longer blind: what they said before that still is.
 BLIND = """

@@ -103,11 +103,11 @@ def test_three_people_walk_the_whole_loop(chromium_browser: Browser, site: Site,
     admin.page.click("button:has-text('Start')")
     job_is_done(admin.page)
 
-    # The reviewer compares them with the checker, whose labels came with the file.
+    # The reviewer compares them with the checker, whose word came with the file and is no person's.
     reviewer = log_in(chromium_browser, site, "reviewer")
     reviewer.go(f"/campaigns/{pocket}/comparison/")
     expect(reviewer.page.locator("main")).to_contain_text("same first mistake")
-    expect(reviewer.page.locator("main")).to_contain_text("imported:checker")
+    expect(reviewer.page.locator("main")).to_contain_text("the gold answers stand in for people")
 
     # Both kinds of labels are frozen together, and a model learns from them.
     admin.go("/snapshots/")

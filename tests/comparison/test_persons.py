@@ -68,8 +68,15 @@ def test_right_on_gold_means_the_same_on_both_pages(client, reviewer, campaign) 
     assert (ann.known_seen, ann.known_accuracy) == (7, pytest.approx(3 / 7))
 
 
+def test_a_checker_is_gold_and_none_of_the_people_who_are_compared(client, reviewer, campaign) -> None:
+    page = client.get(reverse("comparison:campaign", args=[campaign.pk]))
+    assert set(persons(client, campaign)) == {"ann", "bob"}
+    # The checker names step 2 of all seven; ann, who is compared, does of five.
+    assert page.context["found"].looks == 5 and not page.context["found"].between.pairs
+    assert "imported:checker" not in page.content.decode()
+
+
 def test_a_labelers_own_word_is_not_what_they_are_measured_by(client, reviewer, campaign) -> None:
-    assert persons(client, campaign)["imported:checker"].known_seen == 0
     task = campaign.tasks.first()
     make_annotation(task, reviewer, [1, -1])
     assert persons(client, campaign)["rev"].known_seen == 1
