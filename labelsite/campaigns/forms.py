@@ -18,6 +18,9 @@ GROUPS = [
     (_("Afterwards"), ["allows_editing", "shows_agreement"]),
 ]
 
+# The browser says so before anything is sent; the server checks it all the same.
+SHARE = {"min": 0, "max": 1, "step": "any"}
+
 
 def _name(obj: Any) -> str:
     return str(obj.name)
@@ -60,7 +63,12 @@ class CampaignForm(forms.ModelForm):
                 " *italics*, - list, `code`, [link](https://…)."
             ),
         }
-        widgets = {"guideline": forms.Textarea(attrs={"rows": 5})}
+        widgets = {
+            "guideline": forms.Textarea(attrs={"rows": 5}),
+            "gold_rate": forms.NumberInput(attrs=SHARE),
+            "screening_threshold": forms.NumberInput(attrs=SHARE),
+            "overlap": forms.NumberInput(attrs={"min": 1, "max": 100}),
+        }
 
     def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
         """The fields as the page shows them: what belongs together under one heading."""

@@ -11,8 +11,10 @@ from labelsite.comparison.evidence import NONE
 class AdjudicationForm(forms.Form):
     """Acceptable first-mistake positions (0-based, -1 for none), and why."""
 
-    positions = forms.TypedMultipleChoiceField(coerce=int, required=False)
-    note = forms.CharField(max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    positions = forms.TypedMultipleChoiceField(label=_("First mistake"), coerce=int, required=False)
+    note = forms.CharField(
+        label=_("Why"), max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
     make_gold = forms.BooleanField(required=False)
 
     def __init__(self, *args: object, step_count: int, **kwargs: object) -> None:

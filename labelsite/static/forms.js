@@ -25,6 +25,8 @@ function openFolds(field) {
 }
 
 export function watchForms() {
+  // A refused form comes back as a whole page: what to change is read first, and stands in sight.
+  document.querySelector("[data-refused]")?.focus();
   addEventListener("pageshow", () => document.querySelectorAll(ANSWERED).forEach(showRestored));
   // The event does not bubble. A field that nobody sees cannot say what is wrong with it, and stops the form.
   document.addEventListener("invalid", (event) => openFolds(event.target), true);

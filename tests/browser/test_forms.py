@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from playwright.sync_api import Locator, expect
 
 from tests.browser.annotator_page import Watched
-from tests.factories import make_user
+from tests.factories import make_campaign, make_solution, make_task, make_user
 from tests.training.test_pages import make_snapshot
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -113,3 +113,31 @@ def test_a_phone_reaches_the_import_below_its_ten_solutions_by_one_link(preview:
     assert page.locator("#id_campaign").evaluate(IN_WINDOW)
     page.set_viewport_size({"width": 1280, "height": 900})
     assert not link.is_visible()
+
+
+def test_a_refused_form_says_at_its_top_what_to_change_and_leads_there(admin: Watched) -> None:
+    campaign, page = make_campaign(), admin.page
+    admin.go(f"/campaigns/{campaign.pk}/settings/")
+    page.fill("[name=gold_rate]", "5")
+    page.click("main form button.primary")
+    # The browser itself holds back what is out of bounds.
+    assert page.locator("[name=gold_rate]").evaluate("field => field.validity.rangeOverflow")
+    page.locator("main form.stack").evaluate("form => { form.noValidate = true; }")
+    page.click("main form button.primary")
+    refused = page.locator("[data-refused]")
+    expect(refused).to_be_focused()
+    assert refused.evaluate(IN_WINDOW)
+    refused.get_by_role("link", name="Share of gold items").click()
+    assert page.locator("[name=gold_rate]").evaluate(IN_WINDOW)
+
+
+def test_a_decision_without_a_position_is_refused_in_sight(admin: Watched) -> None:
+    campaign = make_campaign()
+    task = make_task(campaign, make_solution(["A long step. " * 60] * 8))
+    admin.go(f"/campaigns/{campaign.pk}/comparison/tasks/{task.pk}/")
+    admin.page.fill("[name=note]", "both could be meant")
+    admin.page.click("button:has-text('Keep this decision')")
+    refused = admin.page.locator("[data-refused]")
+    expect(refused).to_contain_text("Mark at least one step")
+    expect(refused).to_be_focused()
+    assert refused.evaluate(IN_WINDOW) and admin.page.input_value("[name=note]") == "both could be meant"
