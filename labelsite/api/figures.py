@@ -35,6 +35,7 @@ class ProgressSerializer(serializers.Serializer[Any]):
     share = serializers.FloatField(help_text="of the tasks that are done")
     wanted = serializers.IntegerField(help_text="looks that the tasks want in all")
     free = serializers.IntegerField(help_text="looks that nobody has taken yet")
+    in_hand = serializers.IntegerField(help_text="looks that somebody has taken and not submitted yet")
     gold = serializers.IntegerField()
     screening = serializers.IntegerField()
     days = DaySerializer(many=True, help_text="submitted on each of the last days")

@@ -14,7 +14,16 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from labelsite.accounts.models import User
-from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Task, TaskKind, TaskState
+from labelsite.campaigns.models import (
+    Assignment,
+    AssignmentState,
+    Campaign,
+    Membership,
+    MemberState,
+    Task,
+    TaskKind,
+    TaskState,
+)
 
 DAYS = 14
 # From so many solutions on, a card's numbers are kept for so long.
@@ -65,7 +74,7 @@ class Section:
 
 
 def counts(campaign: Campaign) -> dict[str, Any]:
-    """Tasks by state and looks wanted and done, work only; gold and screening beside."""
+    """Tasks by state and looks wanted, free and in somebody's hands, work only; gold and screening beside."""
     work = Q(kind=TaskKind.WORK)
     found = campaign.tasks.aggregate(
         tasks=Count("id", filter=work),
@@ -77,6 +86,10 @@ def counts(campaign: Campaign) -> dict[str, Any]:
         screening=Count("id", filter=Q(kind=TaskKind.SCREENING)),
     )
     found["share"] = found["done"] / found["tasks"] if found["tasks"] else 0.0
+    in_hand = Assignment.objects.filter(
+        task__campaign=campaign, task__kind=TaskKind.WORK, state=AssignmentState.LEASED
+    )
+    found["in_hand"] = in_hand.count()
     return found
 
 
@@ -100,15 +113,50 @@ def for_person(user: User, campaigns: Iterable[Campaign]) -> list[dict[str, Any]
         )
         open_tasks = dict(cursor.fetchall())
     whole = solutions_done(rows) if user.is_reviewer else {}
+    in_hand = _in_hand_of(user, rows)
+    screening = _screening_left(user, rows)
     return [
         {
             "campaign": campaign,
             "done": done.get(campaign.pk, 0),
-            "open": open_tasks.get(campaign.pk, 0),
+            "open": open_tasks.get(campaign.pk, 0) + in_hand.get(campaign.pk, 0),
+            "screening": screening.get(campaign.pk),
             "solutions": whole.get(campaign.pk),
         }
         for campaign in rows
     ]
+
+
+def _in_hand_of(user: User, campaigns: Iterable[Campaign]) -> dict[int, int]:
+    """How many tasks of work the person holds, in each campaign."""
+    held = Assignment.objects.filter(
+        annotator=user,
+        state=AssignmentState.LEASED,
+        task__kind=TaskKind.WORK,
+        task__campaign__in=campaigns,
+        task__remaining=0,
+    )
+    return dict(held.values_list("task__campaign").annotate(count=Count("id")))
+
+
+def _screening_left(user: User, campaigns: Iterable[Campaign]) -> dict[int, int]:
+    """In the campaigns that still screen the person, how many items they have not done yet."""
+    screened = Membership.objects.filter(user=user, campaign__in=campaigns, state=MemberState.SCREENING)
+    done = Assignment.objects.filter(annotator=user, state=AssignmentState.SUBMITTED)
+    items = Count(
+        "campaign__tasks",
+        filter=Q(campaign__tasks__kind=TaskKind.SCREENING)
+        & ~Q(campaign__tasks__in=done.filter(task__kind=TaskKind.SCREENING).values("task")),
+    )
+    return dict(screened.values_list("campaign").annotate(count=items))
+
+
+def missing_screening(campaign: Campaign) -> int:
+    """How many screening items newcomers would wait for in vain."""
+    if not campaign.screening_size:
+        return 0
+    there = campaign.tasks.filter(kind=TaskKind.SCREENING).count()
+    return max(0, campaign.screening_size - there)
 
 
 def solutions_done(campaigns: Iterable[Campaign]) -> dict[int, dict[str, int]]:

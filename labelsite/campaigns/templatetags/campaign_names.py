@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import template
 
 from labelsite.accounts.models import User
+from labelsite.campaigns import progress
 from labelsite.campaigns.models import Campaign, Membership
 
 register = template.Library()
@@ -20,3 +21,9 @@ def campaign_called(name: str) -> Campaign | None:
 def membership_of(campaign: Campaign, user: User) -> Membership | None:
     """The person's membership; None for a reviewer who only looks on."""
     return campaign.memberships.filter(user=user).first()
+
+
+@register.simple_tag
+def missing_screening(campaign: Campaign) -> int:
+    """How many of the screening items that the settings ask for do not exist."""
+    return progress.missing_screening(campaign)

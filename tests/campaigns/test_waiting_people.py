@@ -1,0 +1,58 @@
+"""What pages say of people who wait, and of tasks that somebody has in hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelsite.campaigns import progress
+from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, MemberState, TaskKind
+from tests.campaigns.leases import claim_next
+from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def screened() -> Campaign:
+    """Two screening items are asked for, one is there; a newcomer waits before two tasks of work."""
+    campaign = make_campaign(screening_size=2)
+    make_task(campaign, make_solution(), kind=TaskKind.SCREENING, gold=[-1], overlap=9)
+    for _ in range(2):
+        make_task(campaign, make_solution())
+    make_member(campaign, make_user(username="newcomer"), state=MemberState.SCREENING)
+    return campaign
+
+
+@pytest.mark.parametrize("page", ["", "settings/", "members/", "sections/", "tasks/"])
+def test_admins_are_told_on_every_page_of_a_campaign_that_screening_items_are_missing(
+    client, screened, page
+) -> None:
+    client.force_login(make_user("admin"))
+    address = f"/campaigns/{screened.pk}/{page}"
+    assert "1 screening item is missing" in client.get(address).content.decode()
+    make_task(screened, make_solution(), kind=TaskKind.SCREENING, gold=[-1], overlap=9)
+    assert "missing" not in client.get(address).content.decode()
+
+
+def test_who_is_screened_is_told_of_the_items_and_not_of_the_work_behind_them(client, screened) -> None:
+    newcomer = screened.memberships.get().user
+    client.force_login(newcomer)
+    assert "1 screening item comes first" in client.get("/campaigns/").content.decode()
+    claim_next(screened, newcomer)
+    Assignment.objects.update(state=AssignmentState.SUBMITTED)
+    page = client.get("/campaigns/").content.decode()
+    assert "Waiting for screening" in page and "are open" not in page
+    assert 'class="button primary"' not in page
+
+
+def test_tasks_in_somebodys_hands_are_not_lost_from_the_counts(client) -> None:
+    person = make_user()
+    campaign = make_campaign(members=[person])
+    for _ in range(3):
+        make_task(campaign, make_solution())
+    claim_next(campaign, person)
+    counts = progress.counts(campaign)
+    assert (counts["free"], counts["in_hand"], counts["wanted"]) == (2, 1, 3)
+    (own,) = progress.for_person(person, [campaign])
+    (others,) = progress.for_person(make_user(), [campaign])
+    assert (own["open"], others["open"]) == (3, 2)
