@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 
@@ -90,20 +89,3 @@ class Change(models.Model):
     field = models.CharField(max_length=60)
     old = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     new = models.JSONField(null=True, encoder=DjangoJSONEncoder)
-
-    @property
-    def old_said(self) -> str:
-        return _said(self.old)
-
-    @property
-    def new_said(self) -> str:
-        return _said(self.new)
-
-
-def _said(value: object) -> str:
-    """A setting's value for people: lists by commas, and yes or no in the reader's language."""
-    if isinstance(value, bool):
-        return gettext("yes") if value else gettext("no")
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return "" if value is None else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +23,7 @@ REPORTED_COSTS = ("tokens", "model_calls", "executions", "seconds")
 @dataclass(frozen=True, slots=True)
 class RunProgress:
     """done, total: items. cost: what has been spent so far, by name. histogram: counts of Q in ten bins over the
-    method's range, low first. messages: what the jobs that run now say of themselves. waits_until: when the next one
+    method's range, low first. errors: each with the number of parts that ended with it. messages: what the jobs that run now say of themselves. waits_until: when the next one
     is tried again that pauses, since a server it needs is away.
     """
 
@@ -33,7 +34,7 @@ class RunProgress:
     cost: Mapping[str, float] = field(default_factory=dict)
     seconds_left: float | None = None
     histogram: Sequence[int] = field(default_factory=lambda: [0] * BINS)
-    errors: Sequence[str] = ()
+    errors: Sequence[tuple[str, int]] = ()
     messages: Sequence[str] = ()
     waits_until: datetime | None = None
 
@@ -65,7 +66,7 @@ def progress_of(run: EstimateRun, shards: Iterable[Shard]) -> RunProgress:
         cost=_cost(run, shards),
         seconds_left=_seconds_left(shards),
         histogram=histogram,
-        errors=[job.error for job in jobs if job.error],
+        errors=Counter(job.error for job in jobs if job.error).most_common(),
         messages=list(dict.fromkeys(message for job in jobs if (message := _message(job)))),
         waits_until=min(filter(None, map(end_of_pause, jobs)), default=None),
     )

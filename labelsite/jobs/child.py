@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -206,8 +207,9 @@ class _Watch:
         return self.result
 
     def _last_words(self) -> str:
+        """Without the command's name, which nobody typed."""
         said = [line.strip() for line in self.words if line.strip()]
-        return said[-1][:2000] if said else ""
+        return re.sub(r"^python -m ml \w+: (error: )?", "", said[-1])[:2000] if said else ""
 
 
 def _remember(pid: int, folder: Path) -> None:

@@ -9,9 +9,9 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from labelsite.accounts import services
 from labelsite.accounts.models import Change, Role, User
 from labelsite.accounts.records import record
-from labelsite.campaigns.models import Campaign
+from labelsite.campaigns.models import Campaign, Ordering
 from labelsite.campaigns.services import update_campaign
-from tests.factories import PASSWORD, make_campaign, make_machine, make_user
+from tests.factories import PASSWORD, make_campaign, make_estimate_run, make_machine, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -116,4 +116,18 @@ def test_values_are_said_and_not_shown_as_code(client):
     record("campaign", "C", {"members": ([], ["ada", "bo"]), "is_paused": (False, True)})
     client.force_login(make_user(Role.ADMIN))
     page = client.get("/people/changes/").content.decode()
-    assert "<td>ada, bo</td>" in page and "<td>no</td>\n  <td>yes</td>" in page
+    assert "ada, bo</td>" in page and "no</td>" in page and "yes</td>" in page
+
+
+def test_settings_have_the_names_and_words_of_their_page(client):
+    run = make_estimate_run(name="Night search")
+    long = "Read the problem twice. " * 20
+    record("campaign", "C", {"ordering": ("import_order", "convincing_wrong"), "estimate_run": (None, run.pk)})
+    record("campaign", "C", {"guideline": ("", long)})
+    client.force_login(make_user(Role.ADMIN))
+    page = client.get("/people/changes/").content.decode()
+    assert "Order of the queue" in page and "ordering" not in page and "import_order" not in page
+    assert str(Ordering("convincing_wrong").label) in page
+    assert "Estimates beside the steps" in page and "Night search" in page
+    assert long.strip() in page and "<summary>" in page
+    assert 'href="/people/" aria-current="page"' in page

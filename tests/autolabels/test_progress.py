@@ -136,3 +136,13 @@ def test_the_run_s_page_says_how_many_ends_nothing_could_grade(client):
         make_shard(run, "done", is_loaded=True)
         page = client.get(reverse("autolabels:run", args=[run.pk])).content.decode()
         assert ("Ends that nothing could grade" in page) is is_told
+
+
+def test_an_error_that_several_parts_share_is_shown_once(client):
+    client.force_login(make_user("reviewer"))
+    run = make_run()
+    for error in ("policy '/nowhere' is not there", "policy '/nowhere' is not there", "out of memory"):
+        shard = make_shard(run, "failed", done=1)
+        type(shard.job).objects.filter(pk=shard.job.pk).update(error=error)
+    page = client.get(reverse("autolabels:run", args=[run.pk])).content.decode()
+    assert page.count("/nowhere") == 1 and "(2 parts)" in page and page.count("out of memory") == 1
