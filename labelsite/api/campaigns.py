@@ -44,7 +44,7 @@ def campaign_serializer(request: Request) -> type[CampaignSerializer] | type[Cam
 
 
 class CampaignList(Endpoint, ListAPIView[Campaign]):
-    """Your campaigns, newest first. Admins make new ones here.
+    """Your campaigns, newest first.
 
     For reviewers and admins, `archived=1` lists those that were put away, which the list leaves out.
     """
@@ -67,6 +67,7 @@ class CampaignList(Endpoint, ListAPIView[Campaign]):
 
     @extend_schema(request=CampaignSerializer, responses={201: CampaignSerializer, 400: ProblemSerializer})
     def post(self, request: Request) -> Response:
+        """Make a campaign, as an admin."""
         fields = dict(self.body_as(CampaignSerializer))
         members = fields.pop("members", [])
         campaign = campaigns.create_campaign(
@@ -76,7 +77,7 @@ class CampaignList(Endpoint, ListAPIView[Campaign]):
 
 
 class CampaignDetail(Endpoint):
-    """One campaign; admins change its settings."""
+    """One campaign."""
 
     needs = (AdminWrites,)
 
@@ -90,6 +91,7 @@ class CampaignDetail(Endpoint):
         responses={200: CampaignSerializer, 400: ProblemSerializer, 404: ProblemSerializer},
     )
     def patch(self, request: Request, pk: int) -> Response:
+        """Change settings of a campaign, as an admin; what is left out stays as it is."""
         campaign = campaign_or_404(self.person, pk)
         changes = dict(self.body_as(CampaignSerializer, campaign, partial=True))
         members = changes.pop("members", None)

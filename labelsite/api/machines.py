@@ -145,7 +145,7 @@ def _estimates(run: EstimateRun) -> dict[str, Any]:
 
 
 class Trainings(Endpoint, ListAPIView[TrainingRun]):
-    """Training runs, newest first. Admins train a process reward model on a snapshot here."""
+    """Training runs, newest first."""
 
     needs = (IsReviewer, AdminWrites)
     pagination_class = NewestFirst
@@ -157,6 +157,7 @@ class Trainings(Endpoint, ListAPIView[TrainingRun]):
         responses={202: TrainingSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request) -> Response:
+        """Train a process reward model on a snapshot, as an admin."""
         run = start_training(**self.body_as(TrainingRequest), created_by=self.person)
         return Response(TrainingSerializer(run).data, status=202)
 

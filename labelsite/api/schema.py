@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 
@@ -43,13 +46,13 @@ def _operation(path: str, method: str, found: dict[str, Any], schema: dict[str, 
     return {
         "path": path,
         "method": method.upper(),
-        "text": found.get("description", ""),
+        "text": _marked(found.get("description", "")),
         "parameters": [
             {
                 "name": given["name"],
                 "place": given["in"],
                 "values": ", ".join(map(str, given["schema"].get("enum", []))) or given["schema"].get("type"),
-                "text": given.get("description", ""),
+                "text": _marked(given.get("description", "")),
             }
             for given in found.get("parameters", [])
         ],
@@ -65,12 +68,15 @@ def _fields(shape: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str,
     known = _resolved(shape, schema)
     required = known.get("required", [])
     for name, field in known.get("properties", {}).items():
+        if field.get("readOnly"):
+            # The answer says it, and the request cannot.
+            continue
         target = _resolved(field, schema)
         yield {
             "name": name,
             "is_required": name in required,
             "type": ", ".join(map(str, target.get("enum", []))) or target.get("type", _name(field)),
-            "text": field.get("description", ""),
+            "text": _marked(field.get("description", "")),
         }
 
 
@@ -96,3 +102,10 @@ def _shape(answer: dict[str, Any]) -> str:
     kind, body = next(iter(content.items()))
     name = _name(body.get("schema", {}))
     return name if kind == "application/json" else f"{name} ({kind})"
+
+
+def _marked(text: str) -> SafeString:
+    """A description as HTML: what stands between backticks is code, and lines are not broken as in the source."""
+    text = re.sub(r"(?<!\n)\n(?!\n)", " ", text)
+    parts = (("<code>{}</code>" if place % 2 else "{}", part) for place, part in enumerate(text.split("`")))
+    return format_html_join("", "{}", ((format_html(shape, part),) for shape, part in parts))

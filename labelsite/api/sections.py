@@ -96,7 +96,7 @@ class KeptRequest(OnlyKnownFields):
 
 
 class Sections(Endpoint):
-    """The sections of a campaign. Admins put tasks into one, rename it, or dissolve it."""
+    """The sections of a campaign."""
 
     needs = (IsReviewer, AdminWrites)
 
@@ -110,6 +110,7 @@ class Sections(Endpoint):
         responses={200: MovedSerializer, 400: ProblemSerializer, 404: ProblemSerializer},
     )
     def post(self, request: Request, pk: int) -> Response:
+        """Put tasks into a section, as an admin."""
         campaign = campaign_or_404(self.person, pk)
         given = self.body_as(SectionRequest)
         moved = sections.assign(_tasks(campaign, given), given["name"])
@@ -125,6 +126,7 @@ class Sections(Endpoint):
         },
     )
     def patch(self, request: Request, pk: int) -> Response:
+        """Rename a section or dissolve it, as an admin."""
         campaign = campaign_or_404(self.person, pk)
         given = self.body_as(RenameRequest)
         _known(campaign, "name", [given["name"]])

@@ -35,10 +35,7 @@ def _get_snapshot(pk: int) -> Snapshot:
 
 
 class SnapshotList(Endpoint, ListAPIView[Snapshot]):
-    """Snapshots, newest first. Admins freeze new ones here.
-
-    A large campaign is frozen by a job: then the answer is 202 and the job, whose `result` has the id.
-    """
+    """Snapshots, newest first."""
 
     needs = (IsReviewer, AdminWrites)
     pagination_class = NewestFirst
@@ -55,6 +52,10 @@ class SnapshotList(Endpoint, ListAPIView[Snapshot]):
         },
     )
     def post(self, request: Request) -> Response:
+        """Freeze a snapshot, as an admin.
+
+        A large campaign is frozen by a job: then the answer is 202 and the job, whose `result` has the id.
+        """
         given = self.body_as(SnapshotRequest)
         frozen = freeze_or_queue(
             given["campaign"],

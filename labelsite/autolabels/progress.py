@@ -23,8 +23,9 @@ REPORTED_COSTS = ("tokens", "model_calls", "executions", "seconds")
 @dataclass(frozen=True, slots=True)
 class RunProgress:
     """done, total: items. cost: what has been spent so far, by name. histogram: counts of Q in ten bins over the
-    method's range, low first. errors: each with the number of parts that ended with it. messages: what the jobs that run now say of themselves. waits_until: when the next one
-    is tried again that pauses, since a server it needs is away.
+    method's range, low first. errors: each with the number of parts that ended with it. messages: what the jobs that
+    run now say of themselves. waits_until: when the next one is tried again that pauses, since a server it needs is
+    away.
     """
 
     state: str

@@ -122,7 +122,9 @@ def test_values_are_said_and_not_shown_as_code(client):
 def test_settings_have_the_names_and_words_of_their_page(client):
     run = make_estimate_run(name="Night search")
     long = "Read the problem twice. " * 20
-    record("campaign", "C", {"ordering": ("import_order", "convincing_wrong"), "estimate_run": (None, run.pk)})
+    record(
+        "campaign", "C", {"ordering": ("import_order", "convincing_wrong"), "estimate_run": (None, run.pk)}
+    )
     record("campaign", "C", {"guideline": ("", long)})
     client.force_login(make_user(Role.ADMIN))
     page = client.get("/people/changes/").content.decode()

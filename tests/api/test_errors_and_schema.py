@@ -8,9 +8,11 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.urls import URLPattern
+from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from labelsite.accounts.models import User
+from labelsite.api.schema import _operations
 from labelsite.api.urls import version_1
 from tests.factories import make_campaign, make_user
 
@@ -89,4 +91,15 @@ def test_the_schema_is_served_and_its_page_asks_no_other_server(client: Client):
     for route in version_1:
         assert documented(route) in page
     assert re.findall(r'(?:src|href)="(?:https?:)?//', page) == []
+    assert "`" not in page and "<code>held</code> false says" in page
+    assert 'href="/api/docs/"' in client.get("/settings/").content.decode()
     assert "idempotency_key" in page and "AnnotationRequest" not in page
+
+
+def test_a_request_is_told_without_what_only_the_answer_has():
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    told = {(one["method"], one["path"]): one for one in _operations(schema)}
+    making, listing = (told[method, "/api/v1/campaigns/"] for method in ("POST", "GET"))
+    names = {field["name"] for field in making["body"]}
+    assert "name" in names and names.isdisjoint({"id", "url"})
+    assert making["text"] != listing["text"]

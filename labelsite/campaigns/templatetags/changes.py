@@ -29,7 +29,7 @@ NAMES = {
     "labels_excluded": _("Labels left out of snapshots"),
     "password": _("New password"),
 }
-RUNS = {"estimate_run": EstimateRun, "score_run": ScoreRun}
+RUNS: dict[str, type[EstimateRun] | type[ScoreRun]] = {"estimate_run": EstimateRun, "score_run": ScoreRun}
 
 
 @register.filter
