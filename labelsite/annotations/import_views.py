@@ -102,12 +102,13 @@ def discard_upload(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
 def _preview_page(
     request: HttpRequest, upload: Upload, form: ImportForm, chosen: str, guess: str | None, status: int = 200
 ) -> HttpResponse:
+    titles: list[tuple[str, str]] = list(form.fields["format"].choices)  # type: ignore[attr-defined]
     context = {
         "upload": upload,
         "form": form,
         "chosen": chosen,
-        "guess": guess,
-        "formats": form.fields["format"].choices,  # type: ignore[attr-defined]
+        "guess": dict(titles).get(guess or ""),
+        "formats": titles,
         "preview": preview(upload, chosen),
         "campaigns": Campaign.objects.filter(is_archived=False)
         .order_by("-pk")

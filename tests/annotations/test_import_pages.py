@@ -63,7 +63,7 @@ def start(browser: Client, preview_url: str, campaign: str, **more: str) -> Any:
 def test_upload_preview_and_import_end_in_tasks(browser: Client):
     preview_url = upload(browser, content())
     page = browser.get(preview_url).content.decode()
-    assert "looks like processbench" in page
+    assert "looks like: ProcessBench" in page
     assert page.count("<article") == 10
     assert '<span class="math">We add one.</span>' in page
     assert 'value="solutions"' in page

@@ -4,8 +4,8 @@ import pytest
 from django.urls import reverse
 from django.utils import translation
 
-from labelsite.autolabels.plots import bar_chart
-from labelsite.autolabels.templatetags.figures import measure, percent, percents, signed
+from labelsite.autolabels.plots import Series, bar_chart, line_chart
+from labelsite.autolabels.templatetags.figures import measure, percent, percents, signed, threshold
 from tests.autolabels.test_pages import log_in
 from tests.factories import make_estimate_run
 
@@ -42,3 +42,16 @@ def test_a_run_that_was_imported_promises_no_sandbox_and_no_jobs(client):
     page = client.get(reverse("autolabels:run", args=[make_estimate_run(method="math_aps").pk]))
     facts = page.content.decode()
     assert "known when it is done" not in facts and "<dt>Jobs</dt>" not in facts
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.5, "0.500"), (0.000147, "0.000147"), (0.00999, "0.010"), (None, "–")]
+)
+def test_a_threshold_near_zero_is_not_called_zero(value, said):
+    assert threshold(value) == said
+
+
+def test_one_line_left_of_several_still_says_whose_it_is():
+    drawn = [Series("kept", [(0, 1), (1, 2)], "plot-b")]
+    assert line_chart("c", "t", "d", drawn, "x", "y").legend == [("plot-b", "kept")]
+    assert not line_chart("c", "t", "d", [Series("only", [(0, 1), (1, 2)])], "x", "y").legend

@@ -116,6 +116,27 @@ def test_gold_is_typed_as_people_count(client, campaign) -> None:
     assert client.get(f"/campaigns/{campaign.pk}/tasks/?kind=gold").status_code == 200
 
 
+def test_a_refused_gold_says_of_which_task_and_what_was_typed_where_the_queue_stood(client, campaign) -> None:
+    client.force_login(make_user("admin"))
+    task = Task.objects.get()
+    address = f"/campaigns/{campaign.pk}/tasks/{task.pk}/kind/?kind=work&state=open&section=A+B"
+    response = client.post(address, {"kind": "gold", "positions": "9"}, follow=True)
+    assert response.redirect_chain[0][0].endswith("/tasks/?kind=work&state=open&section=A+B")
+    (said,) = (str(message) for message in response.context["messages"])
+    assert "“9”" in said and "1 + 1" in said and "steps 1 to 4" in said
+
+
+def test_solutions_of_one_problem_are_told_apart_in_the_queue(client) -> None:
+    campaign = make_campaign()
+    for answer in ("41", "42"):
+        solution = make_solution(["One.", "Two."], problem="6 * 7?", generator="small-model")
+        type(solution).objects.filter(pk=solution.pk).update(final_answer=answer)
+        make_task(campaign, solution)
+    client.force_login(make_user("reviewer"))
+    page = client.get(f"/campaigns/{campaign.pk}/tasks/").content.decode()
+    assert all(f"answer {answer} · small-model · 2 steps" in page for answer in ("41", "42"))
+
+
 def test_the_queue_page_goes_on_after_fifty_and_costs_the_same(client, django_assert_max_num_queries) -> None:
     campaign = make_campaign()
     for number in range(60):

@@ -87,6 +87,7 @@ def line_chart(
         pieces.append(svg.line(x(x.low), y(y.low), x(x.high), y(y.high), "plot-diagonal"))
     for each in series:
         pieces += _line(each, x, y)
+    is_one_of_several = len(series) > 1 or any(each.css != "plot-a" for each in series)
     return Chart(
         title=title,
         description=description,
@@ -95,7 +96,8 @@ def line_chart(
         rows=[
             (each.name, svg.plain(a), svg.plain(b)) for each in series for a, b in thinned(each.points, 60)
         ],
-        legend=[(each.css, each.name) for each in series] if len(series) > 1 else (),
+        # One line of another colour than the first is one of several, of which the others have no points.
+        legend=[(each.css, each.name) for each in series] if is_one_of_several else (),
     )
 
 

@@ -62,6 +62,14 @@ def measure(value: float | None) -> str:
 
 
 @register.filter
+def threshold(value: float | None) -> str:
+    """A threshold of scores, which may lie very close to 0: three decimals, or three digits of a smaller one."""
+    if not _is_known(value) or value is None or value == 0 or abs(value) >= 0.001:
+        return measure(value)
+    return _written(value, 2 - math.floor(math.log10(abs(value))))
+
+
+@register.filter
 def signed(value: float | None) -> str:
     """A difference with its sign: +0.25, or a true minus."""
     if not _is_known(value) or value is None:
