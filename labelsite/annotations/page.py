@@ -80,6 +80,7 @@ def words() -> dict[str, str]:
         "ready": _("Ready: no mistake."),
         "readyMistake": _("Ready: first mistake at step {n}."),
         "mayWrite": _("Or write the step yourself."),
+        "mayNotWrite": _("You can write a step of your own once every option here is wrong."),
         "readyWritten": _("Ready: ends with your own step."),
         "saved": _("Saved"),
         "saving": _("Saving…"),

@@ -3,8 +3,8 @@ import { askExit, askNote } from "./dialogs.js";
 import { byId } from "./elements.js";
 import { RATINGS } from "./view.js";
 
-/** The actions by name. `page`: work() in hand, spend() for the time since the last look, refresh() and submit(). */
-export function taskActions({ work, spend, refresh, submit }, protocol) {
+/** The actions by name. `page`: work() in hand, spend() for the time since the last look, refresh(), submit(), mayNotWrite(). */
+export function taskActions({ work, spend, refresh, submit, mayNotWrite }, protocol) {
   function rate(action, id) {
     const value = RATINGS.find((rating) => rating.action === action)?.value ?? null;
     if (work().rate(id ?? work().cursor, value, spend())) refresh();
@@ -17,14 +17,14 @@ export function taskActions({ work, spend, refresh, submit }, protocol) {
 
   async function exit(kind) {
     byId("more").open = false;
-    const reason = await askExit(kind);
+    const reason = await askExit(kind, work().unsent);
     if (reason) await submit(kind, reason);
   }
 
   async function note() {
     const id = work().cursor;
     if (id === null) return;
-    const text = await askNote(work().entry(id).note);
+    const text = await askNote(id, work().entry(id).note, work().unsent);
     if (text === null) return;
     work().note(id, text);
     refresh();
@@ -32,6 +32,7 @@ export function taskActions({ work, spend, refresh, submit }, protocol) {
 
   function write() {
     if (work().mayWrite()) byId("write-text").focus();
+    else mayNotWrite();
   }
 
   function addWritten() {

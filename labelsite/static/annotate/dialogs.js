@@ -36,20 +36,24 @@ function ask(dialog, field) {
   });
 }
 
+/** Asks with what was typed there before; `unsent` (a Map) keeps it under `name` until it is used. */
+async function askAgain(dialog, field, name, text, unsent) {
+  field.value = unsent.get(name) ?? text;
+  const confirmed = await ask(dialog, field);
+  if (confirmed || field.value === text) unsent.delete(name);
+  else unsent.set(name, field.value);
+  return confirmed ? field.value.trim() : null;
+}
+
 /** Asks why a task is left; resolves with the reason or null. */
-export async function askExit(kind) {
+export async function askExit(kind, unsent) {
   for (const id of ["exit-title", "exit-help"]) byId(id).textContent = byId(id).dataset[kind === "bad_problem" ? "bad" : "give"];
-  const field = byId("exit-reason");
-  field.value = "";
-  const confirmed = await ask(byId("exit-dialog"), field);
-  return confirmed && field.value.trim() ? field.value.trim() : null;
+  return (await askAgain(byId("exit-dialog"), byId("exit-reason"), kind, "", unsent)) || null;
 }
 
 /** Asks for the note of a step; resolves with the text or null. */
-export async function askNote(text) {
-  const field = byId("note-text");
-  field.value = text;
-  return (await ask(byId("note-dialog"), field)) ? field.value.trim() : null;
+export function askNote(id, text, unsent) {
+  return askAgain(byId("note-dialog"), byId("note-text"), `note ${id}`, text, unsent);
 }
 
 /** Asks for a word to light up; resolves with it or null. */
@@ -85,8 +89,30 @@ export function toggleGuideline() {
   if (top < 0 || bottom > innerHeight) guideline.scrollIntoView({ block: "start", behavior: "instant" });
 }
 
+const calculator = byId("calculator-dialog");
+
+/** Closes the calculator, and gives the keys back to the page. */
+function hideCalculator() {
+  calculator.close();
+  document.activeElement?.blur();
+}
+
+calculator.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  event.preventDefault();
+  hideCalculator();
+});
+
+/** Opens the calculator beside the work, which stays in sight and in hand; begins with what is selected. */
 export function showCalculator() {
-  byId("calculator-dialog").showModal();
-  byId("calculator-input").focus();
-  byId("calculator-input").select();
+  const selected = String(getSelection()).trim();
+  byId("more").open = false;
+  if (!calculator.open) calculator.show();
+  const input = byId("calculator-input");
+  if (/^[-+*/^%!().,\d\s×·÷−–]*\d[-+*/^%!().,\d\s×·÷−–]*$/.test(selected)) {
+    input.value = selected.replace(/=\s*$/, "");
+    input.dispatchEvent(new Event("input"));
+  }
+  input.focus();
+  input.select();
 }

@@ -1,5 +1,6 @@
 // From key to action. Text fields and open dialogs keep their keys; nothing here destroys work with one key.
 
+const SCROLLING = ["ArrowUp", "ArrowDown", "PageUp", "PageDown", "Home", "End", " "];
 const NATIVE_ON_ENTER = "a, summary, button:not(.rate)";
 
 /** The element that a key belongs to. A closed window keeps the focus until the next frame, but no longer its keys. */
@@ -11,12 +12,14 @@ function pressedOn(target) {
 export function listen(bindings, act) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (document.querySelector("dialog[open]")) return;
+    // The calculator is no question: it leaves the page its keys.
+    if (document.querySelector("dialog:modal")) return;
     const target = pressedOn(event.target);
     if (target.closest("input, textarea, select, [contenteditable]")) {
       if (event.key === "Escape") target.blur();
       return;
     }
+    if (SCROLLING.includes(event.key) && target.closest(".guideline")) return;
     if ((event.key === "Enter" || event.key === " ") && target.closest(`${NATIVE_ON_ENTER}, .rate:focus-visible`)) return;
     const action = bindings[event.key] ?? bindings[event.key.toLowerCase()];
     if (event.key === "Escape") act("escape", event);

@@ -239,7 +239,8 @@ function tellLit(term, count) {
   notices.say(fill(words.lit, { term, n: count }));
 }
 
-const ACTIONS = taskActions({ work: () => task.work, spend, refresh, submit }, configuration.protocol);
+const mayNotWrite = () => { if (configuration.protocol === "every_option") notices.passing(words.mayNotWrite); };
+const ACTIONS = taskActions({ work: () => task.work, spend, refresh, submit, mayNotWrite }, configuration.protocol);
 // These work without a task on the page too.
 const ALWAYS = {
   undo,
@@ -278,8 +279,7 @@ byId("workplace").addEventListener("click", (event) => {
 });
 byId("write-add").addEventListener("click", () => act("add_written"));
 byId("write-reached").addEventListener("change", (event) => { task.work.reached = event.target.checked; refresh(); });
-byId("error-reason").addEventListener("input", (event) => { task.work.reason = event.target.value; view.update(task.work); });
-byId("error-reason").addEventListener("change", () => saver.save(task));
+view.fields.listen((change) => { change(task.work); view.update(task.work); saver.saveSoon(task); });
 addEventListener("beforeunload", (event) => { if (busy.is) event.preventDefault(); });
 setInterval(heartbeat, configuration.heartbeatSeconds * 1000);
 startCalculator(words);

@@ -42,8 +42,11 @@ export class Notices {
 
   /** Where the work is: saved, saving, offline …; `seconds` until the next try. */
   state(name, seconds) {
+    const text = fill(this.words[name], { n: seconds });
     byId("save-state").dataset.state = name;
-    byId("save-state").firstElementChild.textContent = fill(this.words[name], { n: seconds });
+    byId("save-state").firstElementChild.textContent = text;
+    // The head of the page may be out of sight, and the bar never is. A screen reader hears it once, from the head.
+    byId("bar-state").textContent = name === "offline" || name === "loggedOut" ? text : "";
   }
 
   /** For screen readers only. */

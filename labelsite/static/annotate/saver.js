@@ -1,6 +1,7 @@
 // Keeps the draft: on the server after every change, in the browser until the server has it.
 import { Refused, address, pause, post } from "./transport.js";
 
+const REST_MILLISECONDS = 600;
 const storageKey = (assignment) => `misstep-draft-${assignment}`;
 
 function keepHere(assignment, kept) {
@@ -40,19 +41,36 @@ export class Saver {
     this.running = null;
     this.failures = 0; // since the last save that came through
     this.held = []; // who waits for the saves to come through
+    this.resting = new WeakMap(); // the clock of each task that is being typed into
     this.cancelled = new WeakSet(); // whose draft may be on its way, and matters no more
     this.isLeaving = false; // the next page may have been made before the draft that is on its way came through
     addEventListener("beforeunload", () => { this.isLeaving = true; });
   }
 
+  /** As `save`, once the typing rests; until then this browser keeps it. */
+  saveSoon(task) {
+    if (task.payload.annotation) return;
+    this.cancelled.delete(task);
+    keepHere(task.payload.assignment, { version: task.payload.version, draft: task.work.draft() });
+    this.on.state("saving");
+    this.stopClock(task);
+    this.resting.set(task, setTimeout(() => this.save(task), REST_MILLISECONDS));
+  }
+
   /** Saves the draft of `task` ({payload, work}) as soon as the one before it is through. */
   save(task) {
     if (task.payload.annotation) return; // A revision is kept by its submission; the old one stands until then.
+    this.stopClock(task);
     this.cancelled.delete(task);
     this.isLeaving = false;
     keepHere(task.payload.assignment, { version: task.payload.version, draft: task.work.draft() });
     this.waiting.set(task.payload.assignment, task);
     this.running ??= this.run().finally(() => { this.running = null; this.release(); });
+  }
+
+  stopClock(task) {
+    clearTimeout(this.resting.get(task));
+    this.resting.delete(task);
   }
 
   /** Resolves when nothing waits any more, or a save has failed: what this browser keeps must hold nobody up. */
@@ -67,6 +85,7 @@ export class Saver {
 
   /** Its submission says all: a draft that comes later is refused, and the page has nothing to tell of that. */
   cancel(task) {
+    this.stopClock(task);
     this.cancelled.add(task);
     this.waiting.delete(task.payload.assignment);
     forget(task.payload.assignment);
@@ -83,12 +102,14 @@ export class Saver {
         const answer = await post(address(this.urls.draft, id), { token: task.payload.token, version: task.payload.version, draft });
         task.payload.version = answer.version;
         task.refusal = null; // What was refused before has come through with this one.
-        if (!this.waiting.has(id)) {
+        const isTyping = this.resting.has(task);
+        if (isTyping) keepHere(id, { version: answer.version, draft: task.work.draft() });
+        else if (!this.waiting.has(id)) {
           if (this.isLeaving) keepHere(id, { version: answer.version, draft });
           else forget(id);
         }
         this.failures = 0;
-        this.on.state("saved");
+        if (!isTyping) this.on.state("saved");
         if (!answer.held) this.on.lost(task);
       } catch (error) {
         if (this.cancelled.has(task)) continue;

@@ -2,6 +2,7 @@
 import { render } from "../math.js";
 import { codeBlock, splitCode } from "../code.js";
 import { byId, fill, keyName, make, show } from "./elements.js";
+import { Fields } from "./fields.js";
 import { isBehindProblem, watchProblem } from "./problem.js";
 import { Texts, formatted } from "./texts.js";
 
@@ -20,6 +21,7 @@ export class View {
     this.protocol = configuration.protocol;
     this.rows = new Map();
     this.texts = new Texts();
+    this.fields = new Fields();
     for (const hint of document.querySelectorAll("kbd[data-key]")) hint.textContent = keyName(this.keys[hint.dataset.key]);
     byId("thumbs").replaceChildren(...this.thumbs());
     watchProblem();
@@ -74,11 +76,9 @@ export class View {
     this.text(byId("answer"), payload.answer ?? "");
     show(byId("reference-line"), Boolean(payload.reference));
     if (payload.reference) this.texts.put(byId("reference"), payload.reference);
+    this.fields.fill(work);
     byId("steps").classList.toggle("assisted", payload.assisted);
     byId("steps").replaceChildren(...work.chosen.map((step) => this.stepRow(work, step)));
-    byId("write-text").value = "";
-    byId("error-reason").value = work.reason;
-    byId("write-reached").checked = work.reached;
     byId("revising").textContent = payload.annotation ? this.words.revising : "";
     show(byId("revising"), Boolean(payload.annotation));
     show(byId("nothing"), false);
@@ -165,11 +165,11 @@ export class View {
     }
     this.updateThumbs(work);
     const missing = work.missing();
-    byId("submit").setAttribute("aria-disabled", String(Boolean(missing)));
+    // Where only the reason is missing, the button leads to its field.
+    byId("submit").setAttribute("aria-disabled", String(Boolean(missing) && missing[0] !== "needReason"));
     byId("state").textContent = this.stateLine(work, missing);
     byId("no-mistake")?.setAttribute("aria-pressed", String(work.first === -1));
-    show(byId("reason-line"), work.asksReason && mistake !== null);
-    show(byId("write-box"), work.mayWrite());
+    this.fields.place(work, mistake === null ? null : this.rows.get(work.chosen[mistake].id));
     this.updateWritten(work);
   }
 

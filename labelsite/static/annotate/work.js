@@ -25,6 +25,8 @@ export class Work {
     this.written = [...(draft.written ?? [])];
     this.reached = draft.reached ?? false;
     this.reason = draft.reason ?? "";
+    this.writing = draft.writing ?? ""; // A step of one's own that is not added yet.
+    this.unsent = new Map(); // What was typed into a window that was closed without using it, by what it is about.
     this.elapsed = draft.elapsed ?? 0;
     this.cursor = known.has(draft.cursor) ? draft.cursor : null;
     this.toNextOpen();
@@ -34,7 +36,7 @@ export class Work {
   draft() {
     return {
       ratings: Object.fromEntries(this.entries), first: this.first, written: this.written,
-      reached: this.reached, reason: this.reason, elapsed: Math.round(this.elapsed), cursor: this.cursor,
+      reached: this.reached, reason: this.reason, writing: this.writing, elapsed: Math.round(this.elapsed), cursor: this.cursor,
       order: [...this.entries.keys()], // JSON in the database keeps no order of names.
       finish: this.first === -1 ? "solution" : null,
     };
@@ -164,6 +166,7 @@ export class Work {
   write(text) {
     this.remember();
     this.written.push(text);
+    this.writing = "";
   }
 
   undo() {
