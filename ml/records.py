@@ -23,9 +23,13 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A question and, where known, its reference final answer and reference solution."""
+    """A question and, where known, its reference final answer and reference solution.
 
-    id: str
+    Equal by what it asks: a file may give each of a problem's solutions another id, and what a policy is asked of one
+    of them is asked for all.
+    """
+
+    id: str = field(compare=False)
     text: str
     answer: str | None = None
     reference_solution: str | None = None

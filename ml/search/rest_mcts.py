@@ -37,7 +37,7 @@ from ml.search.requests import NextSteps, Search, Value, gather
 from ml.search.selection import best, mcts_star
 from ml.search.self_critic import ASK, PHRASE, ends_here
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
-from ml.seeds import generator_of
+from ml.seeds import generator_of, seed_of
 
 Guided = Annotated[Kind, With("use_value_model")]
 
@@ -186,8 +186,13 @@ def _expand(tree: Tree, node: Node, options: RestMcts, seed: int) -> Search[None
             child.value = child.prior = value
         return
     open_children = [child for child in children if child.terminal is None]
+    # Other draws than those of the expansion: with its seed, a node's candidates would be the first steps of the very
+    # completions that valued it, and an end that was counted here would be met and counted again below.
     evidence = yield from roll_out(
-        [tree.prefix(child) for child in open_children], options.value_rollouts, options.temperature, seed
+        [tree.prefix(child) for child in open_children],
+        options.value_rollouts,
+        options.temperature,
+        seed_of(seed, "value"),
     )
     for child, found in zip(open_children, evidence, strict=True):
         child.graded, child.correct, child.nearest = found.visits, found.correct, found.distance

@@ -12,6 +12,7 @@ def write_inputs(folder, count):
     problems, solutions = [], []
     for index in range(count):
         numbers = [(index * k) % 9 + 1 for k in range(1, 7)]
+        numbers[0] += 9 * (index // 9)  # All problems are different ones.
         problem = chain_problem(*numbers, name=f"p{index}")
         wrong = index % 6
         totals = [sum(numbers[: k + 2]) + (k >= wrong) for k in range(5)]
