@@ -46,7 +46,7 @@ NAMES: Mapping[str, Words] = {
     "finished_candidates": gettext_lazy("Ends kept among the next steps"),
     "errors_threshold": gettext_lazy("Failing steps in a row that end a path"),
     "use_preference_model": gettext_lazy("Begins with the preference model's values"),
-    "ends_by_model": gettext_lazy("The model says where a solution ends"),
+    "ends_by_model": gettext_lazy("The model's value is the reward of an end"),
     "adaptive": gettext_lazy("Stops sampling when the outcome is clear"),
     "hopeless": gettext_lazy("Hopeless below this success rate"),
     "confidence": gettext_lazy("Confidence that it is hopeless"),

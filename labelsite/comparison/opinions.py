@@ -11,21 +11,27 @@ from labelsite.autolabels.gauges import share_of_range
 from labelsite.autolabels.models import EstimateRun, ScoreRun, SolutionEstimate, StepEstimate, StepScore
 from labelsite.campaigns.models import Task
 from labelsite.comparison.models import Adjudication
-from labelsite.problems.models import Step
+from labelsite.problems.models import Solution, Step
 from ml.agreement import wilson_interval
 from ml.segmentation import split_code
 
 # Below this many tenths a step's share is drawn in the colour of mistakes; see plots.css, tint-0 to tint-9.
 TINTS = 10
 
+# Their rollouts from a step are draws that know nothing of each other. Trees meet distinct ends, and go where they
+# look good: of these no interval can be told.
+INDEPENDENT = ("math-shepherd", "omegaprm")
+
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """An estimate as a row shows it: with the interval that its few rollouts leave."""
+    """An estimate as a row shows it. interval: what its few rollouts leave open, None where they are no independent
+    draws. is_settled: no rollout was needed, as the step's own execution or the solution's answer decides.
+    """
 
     row: StepEstimate
-    low: float
-    high: float
+    interval: tuple[float, float] | None
+    is_settled: bool
 
     @property
     def bar(self) -> float | None:
@@ -113,11 +119,14 @@ def opinions_on(task: Task, run: EstimateRun | None, scores: ScoreRun | None) ->
     rows = list(Step.objects.filter(solution=task.solution_id).order_by("position", "option"))
     people = _people(task)
     steps = _steps(rows)
+    settled = _settled(task.solution, [opinion.step for opinion in steps])
     by_step = {opinion.step.pk: opinion for opinion in steps}
     _add_ratings(by_step, people)
     for estimate in StepEstimate.objects.filter(run=run, step__in=by_step):
-        low, high = wilson_interval(estimate.correct, estimate.visits)
-        by_step[estimate.step_id].estimate = Estimated(estimate, low, high)
+        is_settled = by_step[estimate.step_id].step.position in settled
+        is_sampled = run is not None and run.method in INDEPENDENT and not is_settled
+        interval = wilson_interval(estimate.correct, estimate.visits) if is_sampled else None
+        by_step[estimate.step_id].estimate = Estimated(estimate, interval, is_settled)
     for score in StepScore.objects.filter(run=scores, step__in=by_step):
         by_step[score.step_id].score = score.score
     whole = SolutionEstimate.objects.filter(run=run, solution=task.solution_id).first()
@@ -125,6 +134,13 @@ def opinions_on(task: Task, run: EstimateRun | None, scores: ScoreRun | None) ->
         steps[whole.first_mistake].is_run_first = True
     decided = Adjudication.objects.filter(task=task, is_live=True).select_related("reviewer").first()
     return Opinions(task, people, steps, whole, decided)
+
+
+def _settled(solution: Solution, steps: Sequence[Step]) -> set[int]:
+    """The positions at which all rollouts would end alike: from a step on that does not run, and a finished end."""
+    failing = next((step.position for step in steps if step.verdict == "program_error"), len(steps))
+    ends = {len(steps) - 1} if solution.final_answer is not None else set()
+    return ends | set(range(failing, len(steps)))
 
 
 def _people(task: Task) -> list[Person]:
