@@ -34,6 +34,7 @@ BELOW = (
     "ml/prm",
     "ml/selftraining",
     "ml/policy_training.py",
+    "ml/policies/transformers_draws.py",
     "ml/policies/transformers_model.py",
     "ml/policies/transformers_prefixes.py",
     "ml/policies/transformers_reading.py",

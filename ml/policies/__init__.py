@@ -49,7 +49,7 @@ def load_policy(spec: str, engines: int = 1, has_answered: bool = False) -> Poli
     if (local := model_folder(spec)) is not None:
         from ml.policies.transformers_model import load_transformers_policy
 
-        return load_transformers_policy(local.path, local.rows, local.bytes_kept)
+        return load_transformers_policy(local)
     raise MisstepError(f"policy {spec!r}, expected pocket, a folder with a model, or an http(s) address")
 
 

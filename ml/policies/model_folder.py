@@ -1,4 +1,4 @@
-"""A local model's folder with its options, `FOLDER?rows=N&cache=MIB`. Torch-free."""
+"""A local model's folder with its options, `FOLDER?rows=N&cache=MIB&max_tokens=N ...`. Torch-free."""
 
 from __future__ import annotations
 
@@ -11,19 +11,34 @@ from ml.errors import MisstepError
 ROWS = 64
 MIB = 2**20
 KEPT = 1024 * MIB
-# Each option, and the least that it may be.
-_OPTIONS = {"rows": 1, "cache": 0}
+LONGEST_STEP = 300
+LONGEST_COMPLETION = 1024
+# Each whole number, and the least that it may be.
+_NUMBERS = {"rows": 1, "cache": 0, "max_tokens": 1, "max_step_tokens": 1}
+_EXPECTED = "rows=N, cache=MIB, max_tokens=N, max_step_tokens=N and top_p=SHARE, each once at most"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
     """A folder, how many continuations its model writes at once, and how many bytes of keys and values of prompts are
-    kept from call to call.
+    kept from call to call. max_tokens: of a completion. max_step_tokens: of a step. top_p: draws are from the likeliest
+    tokens that have this share of the distribution together.
     """
 
     path: Path
     rows: int = ROWS
     bytes_kept: int = KEPT
+    max_tokens: int = LONGEST_COMPLETION
+    max_step_tokens: int = LONGEST_STEP
+    top_p: float = 1.0
+
+    def said(self) -> dict[str, str]:
+        """The options that change what is written, where they are not the usual ones: a policy's name has them."""
+        usual = ModelFolder(self.path)
+        names = ("max_tokens", "max_step_tokens", "top_p")
+        return {
+            name: f"{getattr(self, name):g}" for name in names if getattr(self, name) != getattr(usual, name)
+        }
 
 
 def model_folder(spec: str) -> ModelFolder | None:
@@ -37,16 +52,28 @@ def model_folder(spec: str) -> ModelFolder | None:
         return None
     options = urllib.parse.parse_qsl(query, keep_blank_values=True)
     said = dict(options)
-    if not said or len(said) < len(options) or not said.keys() <= _OPTIONS.keys():
-        raise MisstepError(f"policy {spec!r}: the options {query!r}, expected rows=N, cache=MIB or both")
-    numbers = {name: _number(spec, name, value) for name, value in said.items()}
-    return ModelFolder(Path(folder), numbers.get("rows", ROWS), numbers.get("cache", KEPT // MIB) * MIB)
+    if not said or len(said) < len(options) or not said.keys() <= {*_NUMBERS, "top_p"}:
+        raise MisstepError(f"policy {spec!r}: the options {query!r}, expected {_EXPECTED}")
+    numbers = {name: _number(spec, name, said[name]) for name in _NUMBERS if name in said}
+    if "cache" in numbers:
+        numbers["bytes_kept"] = numbers.pop("cache") * MIB
+    return ModelFolder(Path(folder), **numbers, top_p=_share(spec, "top_p", said.get("top_p", "1")))
 
 
 def _number(spec: str, name: str, value: str) -> int:
-    least = _OPTIONS[name]
+    least = _NUMBERS[name]
     if not (value.isascii() and value.isdecimal() and int(value) >= least):
         raise MisstepError(
             f"policy {spec!r}: {name}={value}, expected a whole number{' above 0' if least else ''}"
         )
     return int(value)
+
+
+def _share(spec: str, name: str, value: str) -> float:
+    try:
+        share = float(value)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise MisstepError(f"policy {spec!r}: {name}={value}, expected a number above 0 and up to 1")
+    return share

@@ -14,24 +14,22 @@ import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from ml.devices import chosen_device, refuse_missing_device
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
-from ml.policies.model_folder import KEPT, ROWS
+from ml.policies.model_folder import KEPT, LONGEST_COMPLETION, LONGEST_STEP, ROWS, ModelFolder
 from ml.policies.prompt import Prompt, known_family, prompt_for
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
+from ml.policies.transformers_draws import inverted, likeliest
 from ml.policies.transformers_prefixes import KeptPrefixes, may_be_read_in_parts, text_config
 from ml.policies.transformers_reading import begun
 from ml.policies.transformers_rows import Batch, Row
 from ml.seeds import seed_of
 
-LONGEST_STEP = 300
-LONGEST_COMPLETION = 1024
 # How many tokens at a row's end are read as text to look for a stop string.
 TAIL = 24
 
@@ -48,7 +46,10 @@ class TransformersPolicy:
     """A causal language model and its tokenizer; see `ml.policies.protocol.Policy` for the two methods.
 
     rows: continuations that are written at once. bytes_kept: for the keys and values of prompts from earlier calls.
+    max_tokens, max_step_tokens, top_p: see `ModelFolder`.
     """
+
+    limit_options: ClassVar[Mapping[str, str]] = {"completions": "max_tokens", "steps": "max_step_tokens"}
 
     def __init__(
         self,
@@ -58,9 +59,13 @@ class TransformersPolicy:
         family: str = "",
         rows: int = ROWS,
         bytes_kept: int = KEPT,
+        max_tokens: int = LONGEST_COMPLETION,
+        max_step_tokens: int = LONGEST_STEP,
+        top_p: float = 1.0,
     ) -> None:
         self.model, self.tokenizer, self.name, self.family = model.eval(), tokenizer, name, family
         self.rows_at_once = rows
+        self.max_tokens, self.max_step_tokens, self.top_p = max_tokens, max_step_tokens, top_p
         self.prefixes = KeptPrefixes(bytes_kept if may_be_read_in_parts(model.config) else 0)
         ends = model.generation_config.eos_token_id
         self._ends = {ends} if isinstance(ends, int) else set(ends or ())
@@ -79,7 +84,7 @@ class TransformersPolicy:
         def read(prompt: Prompt, row: Row, text: str) -> Continuation:
             return prompt.one_step(text, len(row.tokens), row.stopped, row.ended)
 
-        return self._write(prefixes, count, temperature, seed, LONGEST_STEP, read, whole=False)
+        return self._write(prefixes, count, temperature, seed, self.max_step_tokens, read, whole=False)
 
     def complete(
         self, prefixes: Sequence[Prefix], count: int, temperature: float, seed: int
@@ -89,7 +94,7 @@ class TransformersPolicy:
         def read(prompt: Prompt, row: Row, text: str) -> Continuation:
             return prompt.completion(text, len(row.tokens), row.stopped)
 
-        return self._write(prefixes, count, temperature, seed, LONGEST_COMPLETION, read, whole=True)
+        return self._write(prefixes, count, temperature, seed, self.max_tokens, read, whole=True)
 
     def _write(
         self,
@@ -156,7 +161,7 @@ class TransformersPolicy:
         One that leaves no room for a step loses its oldest steps, with a warning. Raises Unanswerable where the
         bare problem leaves none.
         """
-        room = self._longest - min(limit, LONGEST_STEP)
+        room = self._longest - min(limit, self.max_step_tokens)
         for dropped in range(len(prefix.steps) + 1):
             text = prompt.render(replace(prefix, steps=prefix.steps[dropped:]))
             tokens: list[int] = self.tokenizer(text)["input_ids"]
@@ -222,7 +227,9 @@ class TransformersPolicy:
         scores = torch.log_softmax(logits.float(), dim=-1)
         if temperature > 0:
             numbers = [torch.rand((), generator=row.generator, dtype=torch.float64) for row in rows]
-            drawn = inverted(scores / temperature, torch.stack(numbers).to(scores.device))
+            drawn = inverted(
+                likeliest(scores / temperature, self.top_p), torch.stack(numbers).to(scores.device)
+            )
         else:
             drawn = scores.argmax(dim=-1)
         taken = scores.gather(1, drawn.unsqueeze(1)).squeeze(1)
@@ -250,25 +257,14 @@ class TransformersPolicy:
         return text
 
 
-def inverted(scores: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-    """The token of each row at which its cumulative distribution passes the row's number between 0 and 1.
-
-    scores: logits [rows, tokens]. On the scores' own device, and in double precision: a sum over a hundred thousand
-    tokens must not depend on the order in which a batch's kernel adds.
-    """
-    cumulative = torch.softmax(scores.double(), dim=-1).cumsum(dim=-1)
-    passed = numbers.unsqueeze(1) * cumulative[:, -1:]
-    # What is never drawn adds nothing, so it is passed over; the clamp is for a number that rounds up to 1.
-    return torch.searchsorted(cumulative, passed, right=True).squeeze(1).clamp_max(scores.shape[1] - 1)
-
-
-def load_transformers_policy(folder: Path, rows: int = ROWS, bytes_kept: int = KEPT) -> TransformersPolicy:
+def load_transformers_policy(local: ModelFolder) -> TransformersPolicy:
     """The model in a folder; a file `policy.json` there may name a prompt family: {"prompts": "pocket"}.
 
     Raises MisstepError where the folder holds no causal model in safetensors.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    folder = local.path
     device = chosen_device("auto")
     refuse_missing_device(device)
     try:
@@ -282,12 +278,17 @@ def load_transformers_policy(folder: Path, rows: int = ROWS, bytes_kept: int = K
     except (OSError, ValueError, KeyError) as error:
         raise MisstepError(f"{folder}: {error}, expected a causal model with safetensors weights") from None
     family = known_family(settings.get("prompts", ""))
-    return TransformersPolicy(model.to(device), tokenizer, _name(folder, family), family, rows, bytes_kept)
+    return TransformersPolicy(
+        model.to(device), tokenizer, _name(local, family), family, local.rows, local.bytes_kept,
+        local.max_tokens, local.max_step_tokens, local.top_p,
+    )  # fmt: skip
 
 
-def _name(folder: Path, family: str) -> str:
-    """The folder's own name, and what tells it from another of that name: its weights and its prompts."""
+def _name(local: ModelFolder, family: str) -> str:
+    """The folder's own name, and what tells it from another of that name: its weights, prompts and options."""
     # Large weights lie in several files.
-    files = [sha256_of(path) for path in sorted(folder.glob("*.safetensors"))]
+    files = [sha256_of(path) for path in sorted(local.path.glob("*.safetensors"))]
     digest = hashlib.sha256("".join(files).encode()).hexdigest()[:8]
-    return f"{folder.resolve().name}-{digest}" + (f"?prompts={family}" if family else "")
+    options = {**({"prompts": family} if family else {}), **local.said()}
+    said = "&".join(f"{name}={value}" for name, value in options.items())
+    return f"{local.path.resolve().name}-{digest}" + (f"?{said}" if said else "")

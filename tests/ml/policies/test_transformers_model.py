@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -16,12 +17,14 @@ from ml.errors import MisstepError
 from ml.execution import sandbox
 from ml.pocket.problems import generate
 from ml.policies import load_policy
+from ml.policies.model_folder import LONGEST_STEP
 from ml.policies.prompt import load_prompt, prompt_for
 from ml.policies.protocol import PartlyAnswered, Prefix, Unanswerable
-from ml.policies.transformers_model import LONGEST_STEP
+from ml.policies.transformers_draws import likeliest
 from ml.policies.transformers_rows import Batch, Row
 from ml.records import Problem
 from ml.search import rstar
+from ml.search.texts import warnings_of
 from ml.search.walk import Walk
 from tests.ml.policies.pocket_folder import make_pocket_folder
 
@@ -132,9 +135,43 @@ def test_a_folder_s_rows_and_cache_are_options_of_its_address(tmp_path):
         "cache=-1",
         "cache=",
         "cache=1&size=2",
+        "max_tokens=0",
+        "top_p=0",
+        "top_p=2",
     ):
-        with pytest.raises(MisstepError, match=r"expected (rows=N, cache=MIB or both|a whole number)"):
+        with pytest.raises(
+            MisstepError, match=r"expected (rows=N, cache=MIB, max_tokens|a whole number|a number)"
+        ):
             load_policy(f"{folder}?{option}")
+
+
+def test_how_long_a_folder_s_texts_may_be_is_said_in_its_address_and_told_where_they_are_cut_off(tmp_path):
+    folder = make_pocket_folder(tmp_path / "model")
+    short = load_policy(f"{folder}?max_tokens=4&max_step_tokens=3")
+    prefix = Prefix(generate(1, seed=3)[0], (), "prose")
+    ((step,),) = short.next_steps([prefix], 1, 0.8, 0)
+    ((whole,),) = short.complete([prefix], 1, 0.8, 0)
+    assert (step.tokens, step.cut, whole.tokens, whole.cut) == (3, True, 4, True)
+    told = warnings_of(Counter({"completions": 4, "cut_off_completions": 4}), short)
+    assert "raise max_tokens in the policy's address" in told[0]
+    assert short.name == f"{load_policy(str(folder)).name}&max_tokens=4&max_step_tokens=3"
+
+
+def test_only_the_likeliest_tokens_that_have_the_share_together_are_drawn():
+    scores = torch.tensor([[0.5, 0.2, 0.15, 0.1, 0.05], [0.05, 0.1, 0.15, 0.2, 0.5]]).log()
+    for share, kept in ((0.4, 1), (0.5, 1), (0.51, 2), (0.7, 2), (0.75, 3), (0.94, 4), (1.0, 5)):
+        chances = torch.softmax(likeliest(scores, share), dim=-1)
+        assert (chances > 0).sum(dim=1).tolist() == [kept, kept]
+        assert chances[0].flip(0).tolist() == pytest.approx(chances[1].tolist())
+    assert torch.softmax(likeliest(scores, 0.6), dim=-1)[0, :2].tolist() == pytest.approx([5 / 7, 2 / 7])
+
+
+def test_a_small_top_p_writes_what_greedy_writing_does(tmp_path):
+    folder = make_pocket_folder(tmp_path / "model")
+    prefix = Prefix(generate(1, seed=3)[0], (), "prose")
+    ((sure,),) = load_policy(f"{folder}?top_p=0.01").complete([prefix], 1, 1.0, 7)
+    ((greedy,),) = load_policy(str(folder)).complete([prefix], 1, 0.0, 7)
+    assert sure.steps == greedy.steps
 
 
 def rows_of(seeds):
@@ -226,7 +263,7 @@ def test_a_question_that_leaves_no_room_keeps_no_other_from_its_answer(policy, m
 def test_a_long_neighbour_does_not_cut_a_completion_short(policy, monkeypatch):
     short = Prefix(PROBLEMS[0], (), "prose")
     long = Prefix(PROBLEMS[0], ("Let us see.",) * 20, "prose")
-    monkeypatch.setattr("ml.policies.transformers_model.LONGEST_STEP", 20)
+    monkeypatch.setattr(policy, "max_step_tokens", 20)
     monkeypatch.setattr(policy, "_longest", 20 + length_of(policy, long))
     # So hot that some draws reach no end: more than the neighbour has room for.
     together = policy.complete([short, long], 16, 50.0, 0)[0]
