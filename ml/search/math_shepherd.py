@@ -135,9 +135,7 @@ def _grade_ends(tree: Tree, ends: Sequence[Node]) -> Search[None]:
     distinct = list({end.id: end for end in ends}.values())
     answers = yield [Grade(tree.problem, tree.steps(end)) for end in distinct]
     for end, graded in zip(distinct, answers, strict=True):
-        tree.note_level(end, graded.execution)
-        if end.code is not None and graded.execution is not None:
-            end.output, end.verdict = graded.execution.output, str(graded.execution.verdict)
+        tree.note_execution(end, graded.execution)
         if not graded.is_evidence:
             end.pruned = "infrastructure"
             continue

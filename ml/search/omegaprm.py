@@ -190,7 +190,7 @@ def _is_sane(end: Continuation, options: OmegaPrm) -> bool:
 
 def _end(tree: Tree, node: Node, verdict: Graded) -> None:
     """A rollout's own end: the one graded rollout that reached it."""
-    tree.note_level(node, verdict.execution)
+    tree.note_execution(node, verdict.execution)
     node.terminal = CORRECT if verdict.is_correct else WRONG
     node.final_answer = verdict.answer
     node.visits, node.graded, node.correct = 1, 1, int(verdict.is_correct)

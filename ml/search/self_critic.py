@@ -40,7 +40,7 @@ def ends_here(tree: Tree, node: Node, seed: int) -> Search[bool]:
     node.terminal = INVALID if graded.answer is None else CORRECT if graded.is_correct else WRONG
     node.graded, node.correct = node.graded + 1, node.correct + graded.is_correct
     node.nearest = 0 if graded.is_correct else node.nearest
-    tree.note_level(node, graded.execution)
+    tree.note_execution(node, graded.execution)
     return True
 
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ml.execution import Execution
+from ml.execution import Execution, Verdict
 from ml.policies.protocol import Prefix
 from ml.records import Problem
+from ml.segmentation import split_code
 
 CORRECT, WRONG, INVALID = "correct", "wrong", "invalid"
 
@@ -144,13 +145,21 @@ class Tree:
             step.graded += 1
             step.correct += correct
 
-    def note_level(self, end: Node, execution: Execution | None) -> None:
-        """Keep where the code of a whole path ran; what follows a step that failed did not run."""
+    def note_execution(self, end: Node, execution: Execution | None) -> None:
+        """Keep where the code of a whole path ran and how it went; what follows a step that failed did not run. Of what
+        was printed only the last step's output is known: the others' is as a step of its own, if it ever is one.
+        """
         if execution is None:
             return
         with_code = [node for node in self.path(end) if node.code is not None]
-        for node in with_code[: execution.ran + 1]:
+        # The given steps ran before the tree's own.
+        ran = execution.ran - sum(split_code(step)[1] is not None for step in self.given)
+        executed = with_code[: max(0, ran + 1)]
+        for place, node in enumerate(executed):
             node.sandbox_level = node.sandbox_level or execution.level
+            node.verdict = node.verdict or str(execution.verdict if place == ran else Verdict.OK)
+        if executed and executed[-1].output is None:
+            executed[-1].output = execution.output
 
     def terminals(self) -> Iterator[Node]:
         """Every graded end."""
