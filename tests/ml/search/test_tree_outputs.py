@@ -11,7 +11,7 @@ def grown(given=()):
     tree = Tree(Problem("p", "1 + 2", "3"), given, "code", "omegaprm")
     node = tree.root
     for text, code in ((PRINTS.format(1), "print(1)"), ("Only words.", None), (PRINTS.format(3), "print(3)")):
-        node = tree.step(node, text)
+        node = tree.step(node, text, finished=False)
         node.code = code
     return tree, tree.path(node)[1:]
 
