@@ -11,7 +11,8 @@ from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labelsite.api.asking import EstimatesRequest, TrainingRequest, as_asked
+from labelsite.api.asking_estimates import EstimatesRequest, as_asked
+from labelsite.api.asking_training import TrainingRequest
 from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, IsReviewer, NewestFirst
 from labelsite.api.known_fields import OnlyKnownFields
 from labelsite.api.problems import BadRequest
@@ -22,6 +23,7 @@ from labelsite.autolabels.progress import progress_of
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.ordering import waiting
 from labelsite.comparison.services import start_campaign_estimates
+from labelsite.training.checks import refuse_what_would_fail
 from labelsite.training.models import Checkpoint, TrainingRun
 from labelsite.training.services import score_campaign, start_training
 
@@ -139,7 +141,9 @@ class Trainings(Endpoint, ListAPIView[TrainingRun]):
         responses={202: TrainingSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request) -> Response:
-        run = start_training(**self.body_as(TrainingRequest), created_by=self.person)
+        given = self.body_as(TrainingRequest)
+        refuse_what_would_fail(given["snapshot"], {**given["configuration"], **given})
+        run = start_training(**given, created_by=self.person)
         return Response(TrainingSerializer(run).data, status=202)
 
 

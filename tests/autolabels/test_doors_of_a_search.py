@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from labelsite.api.asking import EstimatesRequest
+from labelsite.api.asking_estimates import EstimatesRequest
 from labelsite.autolabels.forms import ProblemSearchForm, SearchForm
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.services import start_estimates, start_search

@@ -1,4 +1,4 @@
-"""What a script asks of machines: the same settings as the forms, with the same limits, and refused alike."""
+"""What a script asks of a search: the same settings as the form, with the same limits, and refused alike."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from labelsite.autolabels.named_options import refuse_elsewhere
 from labelsite.autolabels.parameters import VALUES
 from labelsite.autolabels.refusals import refusals
 from labelsite.autolabels.requests import LIMITS
-from labelsite.snapshots.models import LabelSource, Snapshot
-from labelsite.training.wording import OBJECTIVE_NAMES
 from ml.commands.autolabel_options import VOTERS
 from ml.search.named_options import GIVEN, as_text
 from ml.search.recipes import RECIPES, usual
@@ -117,14 +115,3 @@ def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """What was said of the method; the reference answer is what is meant anyway."""
     said = {name: value for name, value in given.items() if name not in NO_SETTINGS}
     return {name: value for name, value in said.items() if value not in (None, "answer")}
-
-
-class TrainingRequest(OnlyKnownFields):
-    snapshot = serializers.PrimaryKeyRelatedField[Snapshot](queryset=Snapshot.objects.all())
-    labels = serializers.ChoiceField(choices=LabelSource.choices)
-    objective = serializers.ChoiceField(choices=list(OBJECTIVE_NAMES), default="classifier")
-    base = serializers.CharField(max_length=200, default="pocket", validators=[no_option])
-    seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
-    configuration = serializers.DictField(
-        required=False, default=dict, help_text="steps, epochs, learning_rate, batch_size, lora, ..."
-    )
