@@ -87,5 +87,5 @@ def _help(name: str, action: argparse.Action) -> str:
             if action.default is None
             else _("as usual: %(value)s") % {"value": VALUES[name][action.default]}
         )
-    usual = USUAL.get(name, action.default)
+    usual = None if name in FLAGS else USUAL.get(name, action.default)
     return _("empty: %(defaults)s") % {"defaults": f"{usual:g}"} if isinstance(usual, float | int) else ""
