@@ -9,3 +9,5 @@ HEADS = ("linear", "tokens", "likelihood")
 PREFERENCE_OUTPUTS = ("tanh", "raw_then_tanh5")
 TREES = ("solution", "problem")
 OPTIMIZERS = ("adamw", "muon")
+# Scores between which a second opinion leaves the labels of rollouts alone.
+SURE, DOUBTFUL = 0.55, 0.05

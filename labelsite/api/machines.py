@@ -11,6 +11,8 @@ from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labelsite.api.asking_estimates import EstimatesRequest, as_asked
+from labelsite.api.asking_training import TrainingRequest
 from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, IsReviewer, NewestFirst
 from labelsite.api.known_fields import OnlyKnownFields
 from labelsite.api.problems import BadRequest
@@ -21,26 +23,11 @@ from labelsite.autolabels.progress import progress_of
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.ordering import waiting
 from labelsite.comparison.services import start_campaign_estimates
-from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.training.checks import refuse_what_would_fail
 from labelsite.training.models import Checkpoint, TrainingRun
 from labelsite.training.services import score_campaign, start_training
-from labelsite.training.wording import OBJECTIVE_NAMES
-from ml.search.recipes import RECIPES
 
 LONGEST_QUEUE = 1_000
-
-
-def no_option(value: str) -> None:
-    """A value that begins with a dash would be taken for an option of the command."""
-    if value.startswith("-"):
-        raise serializers.ValidationError(f"{value!r} begins with a dash, expected a name, path or URL")
-
-
-class EstimatesRequest(OnlyKnownFields):
-    method = serializers.ChoiceField(choices=list(RECIPES), default="math-shepherd")
-    policy = serializers.CharField(max_length=200, default="pocket", validators=[no_option])
-    rollouts = serializers.IntegerField(min_value=1, max_value=100_000, default=16)
-    seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
 
 
 class EstimatesSerializer(serializers.Serializer[Any]):
@@ -54,19 +41,13 @@ class EstimatesSerializer(serializers.Serializer[Any]):
     state = serializers.CharField()
     done = serializers.IntegerField()
     total = serializers.IntegerField()
+    is_pilot = serializers.BooleanField()
+    parameters = serializers.DictField(
+        help_text="what was asked for, and once it is loaded what the method took"
+    )
+    cost = serializers.DictField(help_text="tokens, model_calls and seconds, once it is loaded")
     jobs = serializers.ListField(child=serializers.IntegerField())
     loaded_at = serializers.DateTimeField(allow_null=True)
-
-
-class TrainingRequest(OnlyKnownFields):
-    snapshot = serializers.PrimaryKeyRelatedField[Snapshot](queryset=Snapshot.objects.all())
-    labels = serializers.ChoiceField(choices=LabelSource.choices)
-    objective = serializers.ChoiceField(choices=list(OBJECTIVE_NAMES), default="classifier")
-    base = serializers.CharField(max_length=200, default="pocket", validators=[no_option])
-    seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
-    configuration = serializers.DictField(
-        required=False, default=dict, help_text="steps, epochs, learning_rate, batch_size, lora, ..."
-    )
 
 
 class TrainingSerializer(serializers.Serializer[Any]):
@@ -102,7 +83,7 @@ class QueuedTaskSerializer(serializers.Serializer[Any]):
 
 
 class CampaignEstimates(Endpoint):
-    """Let rollouts judge every step of the campaign's solutions."""
+    """Let rollouts judge every step of the campaign's solutions, or with `is_pilot` measure what that would cost."""
 
     needs = (IsAdmin,)
 
@@ -112,7 +93,7 @@ class CampaignEstimates(Endpoint):
     )
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        run = start_campaign_estimates(campaign, self.person, **self.body_as(EstimatesRequest))
+        run = start_campaign_estimates(campaign, self.person, **as_asked(self.body_as(EstimatesRequest)))
         return Response(_estimates(run), status=202)
 
 
@@ -138,6 +119,9 @@ def _estimates(run: EstimateRun) -> dict[str, Any]:
             "state": progress.state,
             "done": progress.done,
             "total": progress.total,
+            "is_pilot": run.is_pilot,
+            "parameters": run.parameters,
+            "cost": run.cost,
             "jobs": [job.pk for job in progress.jobs],
             "loaded_at": run.loaded_at,
         }
@@ -157,8 +141,14 @@ class Trainings(Endpoint, ListAPIView[TrainingRun]):
         responses={202: TrainingSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request) -> Response:
+<<<<<<< HEAD
         """Train a process reward model on a snapshot, as an admin."""
         run = start_training(**self.body_as(TrainingRequest), created_by=self.person)
+=======
+        given = self.body_as(TrainingRequest)
+        refuse_what_would_fail(given["snapshot"], {**given["configuration"], **given})
+        run = start_training(**given, created_by=self.person)
+>>>>>>> fix-api
         return Response(TrainingSerializer(run).data, status=202)
 
 

@@ -64,7 +64,8 @@ def _operation(path: str, method: str, found: dict[str, Any], schema: dict[str, 
     }
 
 
-def _fields(shape: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _fields(shape: dict[str, Any], schema: dict[str, Any], within: str = "") -> Iterator[dict[str, Any]]:
+    """Every field, and behind one that holds others these, by the way to them."""
     known = _resolved(shape, schema)
     required = known.get("required", [])
     for name, field in known.get("properties", {}).items():
@@ -73,11 +74,13 @@ def _fields(shape: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str,
             continue
         target = _resolved(field, schema)
         yield {
-            "name": name,
+            "name": within + name,
             "is_required": name in required,
             "type": ", ".join(map(str, target.get("enum", []))) or target.get("type", _name(field)),
             "text": _marked(field.get("description", "")),
         }
+        if "properties" in target:
+            yield from _fields(target, schema, f"{within}{name}.")
 
 
 def _resolved(shape: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

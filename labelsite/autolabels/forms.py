@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -11,16 +11,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from labelsite.autolabels import value_models
+from labelsite.autolabels.named_options import NamedOptions
 from labelsite.autolabels.parameters import METHOD_NAMES, NAMES, VALUES
-from labelsite.autolabels.requests import (
-    SELF_CONSISTENCY,
-    Request,
-    can_be_guided,
-    options_of,
-    refuse_address,
-)
+from labelsite.autolabels.refusals import refusals
+from labelsite.autolabels.requests import LIMITS, METHODS_OWN, Request, refuse_address
+from ml.commands.autolabel_options import VOTERS
 from ml.errors import MisstepError
-from ml.search.recipes import RECIPES
+from ml.search.named_options import FRESH, GIVEN, as_text
+from ml.search.recipes import RECIPES, usual
 
 LARGEST_TREE_FILE = 20 * 2**20
 
@@ -37,6 +35,16 @@ def method_choices() -> list[tuple[str, Any]]:
     return [(name, METHODS.get(name, name)) for name in RECIPES]
 
 
+def _number(name: str, kind: type[forms.IntegerField] = forms.IntegerField) -> forms.IntegerField:
+    """A setting that nobody has to say."""
+    least, most = LIMITS[name]
+    return kind(label=NAMES[name], required=False, min_value=least, max_value=most)
+
+
+def _share(name: str) -> forms.FloatField:
+    return forms.FloatField(label=NAMES[name], required=False, min_value=0, max_value=0.999)
+
+
 # A temperature of 0 says something; the reference answer is what is meant anyway.
 NOT_SAID = ("", None, "answer")
 
@@ -51,13 +59,7 @@ class MethodForm(forms.Form):
         max_length=200,
         help_text=_("pocket, a model's folder on the worker, or the address of an OpenAI-compatible server"),
     )
-    rollouts = forms.IntegerField(
-        label=_("Rollouts"),
-        initial=16,
-        min_value=1,
-        max_value=1024,
-        help_text=_("from each step, or for each tree"),
-    )
+    rollouts = _number("rollouts")
     seed = forms.IntegerField(
         label=_("Seed"),
         initial=0,
@@ -70,36 +72,42 @@ class MethodForm(forms.Form):
         required=False,
         help_text=_("a trained checkpoint that guides rStar-Math or ReST-MCTS*"),
     )
-    candidates = forms.IntegerField(
-        label=NAMES["candidates"],
+    candidates = _number("candidates")
+    depth = _number("depth")
+    temperature = _number("temperature", forms.FloatField)
+    threshold = _share("threshold")
+    luck = _share("luck")
+    self_critic = forms.ChoiceField(
+        label=NAMES["self_critic"],
+        choices=[("", _("as usual")), *VALUES["self_critic"].items()],
         required=False,
-        min_value=1,
-        max_value=64,
+        help_text=_("in ReST-MCTS*'s search; the pocket policy cannot be asked"),
     )
-    depth = forms.IntegerField(label=NAMES["depth"], required=False, min_value=1, max_value=256)
-    temperature = forms.FloatField(
-        label=NAMES["temperature"],
+    options = NamedOptions(
+        label=_("Other options of the method"),
         required=False,
-        min_value=0,
-        max_value=2,
+        help_text=_("NAME=VALUE, as many as you like; a wrong name is answered with those that there are"),
     )
 
     # What only some methods use; a value that could not act is refused and not passed over.
-    ADVANCED: Sequence[str] = ("value_model", "candidates", "depth", "temperature")
-    # By method, what it has and does not use here.
-    UNUSED: Sequence[tuple[str, str]] = ()
+    ADVANCED: Sequence[str] = (
+        "value_model", "candidates", "depth", "temperature", "threshold", "luck", "self_critic", "options",
+    )  # fmt: skip
+    ACTS_ON = GIVEN
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("candidates", "depth", "temperature"):
+        for name in ("candidates", "depth", "temperature", "threshold", "luck"):
             self.fields[name].help_text = self._usual(name)
+        self.fields["rollouts"].help_text = gettext("from each step, or for each tree; %(usual)s") % {
+            "usual": self._usual("rollouts")
+        }
 
     def _usual(self, name: str) -> str:
         """Which methods have an option, and what each takes where nobody says it."""
         told = ", ".join(
-            f"{METHOD_NAMES.get(method, method)} {getattr(recipe.options(), name)}"
-            for method, recipe in RECIPES.items()
-            if name in options_of(method) and (method, name) not in self.UNUSED
+            f"{METHOD_NAMES.get(method, method)} {as_text(value)}"
+            for method, value in usual(name, self.ACTS_ON).items()
         )
         return gettext("empty: %(defaults)s") % {"defaults": told}
 
@@ -118,17 +126,19 @@ class MethodForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         chosen: dict[str, Any] = super().clean() or self.cleaned_data
         if method := chosen.get("method"):
-            self._refuse_what_cannot_act(method, chosen)
+            asked = {name: chosen[name] for name in self.ADVANCED if chosen.get(name) not in NOT_SAID}
+            for name, words in refusals(method, chosen.get("policy", ""), self.ACTS_ON, asked):
+                self.add_error(name, words)
+        if not self.errors:
+            self._refuse_options()
         return chosen
 
-    def _refuse_what_cannot_act(self, method: str, chosen: dict[str, Any]) -> None:
-        words = _("%(method)s does not use this.") % {"method": METHOD_NAMES.get(method, method)}
-        unused = {name for name in ("candidates", "depth") if name not in options_of(method)}
-        unused |= {name for of, name in self.UNUSED if of == method}
-        unused |= set() if can_be_guided(method) else {"value_model"}
-        for name in sorted(unused):
-            if chosen.get(name):
-                self.add_error(name, words)
+    def _refuse_options(self) -> None:
+        """Only the methods themselves know their other options."""
+        try:
+            self._request(self.cleaned_data)
+        except MisstepError as refusal:
+            self.add_error("options", str(refusal))
 
     def chosen(self) -> dict[str, Any]:
         """Every field's value; of a form that nobody has filled in, or that is refused, what it begins with."""
@@ -137,11 +147,13 @@ class MethodForm(forms.Form):
 
     def request(self) -> Request:
         """What is asked for, by the values of `chosen`."""
-        chosen = self.chosen()
-        parameters = {
-            name.replace("_", "-"): chosen[name] for name in self.ADVANCED if chosen.get(name) not in NOT_SAID
-        }
-        return Request(chosen["method"], chosen["policy"], chosen["rollouts"], chosen["seed"], parameters)
+        return self._request(self.chosen())
+
+    def _request(self, chosen: Mapping[str, Any]) -> Request:
+        named = (name for name in self.ADVANCED if name != "options" and chosen.get(name) not in NOT_SAID)
+        parameters = {name.replace("_", "-"): chosen[name] for name in named} | (chosen["options"] or {})
+        rollouts = chosen["rollouts"] or METHODS_OWN
+        return Request(chosen["method"], chosen["policy"], rollouts, chosen["seed"], parameters, self.ACTS_ON)
 
     def clean_policy(self) -> str:
         policy = str(self.cleaned_data["policy"]).strip()
@@ -163,24 +175,20 @@ class SearchForm(MethodForm):
         required=False,
         help_text=_("the second needs no reference answers, and is as good as the policy's majority"),
     )
-    voters = forms.IntegerField(
-        label=NAMES["voters"],
+    voters = _number("voters")
+    continuation_style = forms.ChoiceField(
+        label=NAMES["continuation_style"],
+        choices=[("", _("as usual")), *VALUES["continuation_style"].items()],
         required=False,
-        min_value=1,
-        max_value=1024,
-        help_text=_("for each problem without a look at its reference answer; empty: 32"),
+        help_text=_("as usual: the style of the steps before; of the pocket policy Python"),
     )
-    ADVANCED = ("reference", "voters", *MethodForm.ADVANCED)
-    # It samples as many solutions of a fresh problem; a given one is there already.
-    UNUSED = (("math-shepherd", "candidates"),)
+    ADVANCED = ("reference", "voters", "continuation_style", *MethodForm.ADVANCED)
 
-    def clean(self) -> dict[str, Any]:
-        chosen = super().clean()
-        if chosen.get("voters") and chosen.get("reference") != SELF_CONSISTENCY:
-            self.add_error(
-                "voters", _("Nobody votes where rollouts are graded against the reference answer.")
-            )
-        return chosen
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["voters"].help_text = gettext(
+            "for each problem without a look at its reference answer; empty: %(count)s"
+        ) % {"count": VOTERS}
 
 
 class ProblemSearchForm(MethodForm):
@@ -188,7 +196,16 @@ class ProblemSearchForm(MethodForm):
 
     source = forms.ChoiceField(label=_("Problems"))
     limit = forms.IntegerField(label=_("How many"), initial=60, min_value=1, max_value=100_000)
+    style = forms.ChoiceField(
+        label=NAMES["style"],
+        choices=[("", _("as usual")), *((name, VALUES["style"][name]) for name in ("prose", "code"))],
+        required=False,
+        help_text=_("as usual: Python"),
+    )
+    searches = _number("searches")
     field_order = ("source", "limit", "method", "policy", "rollouts", "seed")
+    ADVANCED = ("style", "searches", *MethodForm.ADVANCED)
+    ACTS_ON = FRESH
 
     def __init__(self, *args: Any, sources: list[tuple[str, int]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -196,6 +213,7 @@ class ProblemSearchForm(MethodForm):
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(name, f"{name} ({count})") for name, count in sources]
         self.fields["method"].initial = "rstar"
+        self.fields["searches"].help_text = self._usual("searches")
 
 
 class TreeFileForm(forms.Form):

@@ -4,40 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
 from labelsite.autolabels import value_models
+from labelsite.autolabels.refusals import GUIDES, SELF_CONSISTENCY, refusals
+from ml.commands.autolabel_options import STYLE, VOTERS, parser
+from ml.commands.refusing_parser import RefusingParser
 from ml.errors import MisstepError
 from ml.policies import rollout_style
 from ml.policies.address import EXPECTED, addresses_of, fault_of
-from ml.search.named_options import GIVEN, as_text
-from ml.search.recipes import RECIPES, read_named
+from ml.search.named_options import GIVEN, as_text, refuse_what_waits
+from ml.search.recipes import RECIPES, read_named, usual
 
 # What a form or a script may set of a method, by its name on the command line; its other options go by their own names.
 OPTIONS = (
     "candidates", "depth", "searches", "temperature", "threshold", "luck", "style", "continuation-style",
-    "value-model", "reference", "voters",
+    "value-model", "reference", "voters", "self-critic",
 )  # fmt: skip
-SELF_CONSISTENCY = "self-consistency"
-# The command's own defaults, where the method's options have none.
-VOTERS, FRESH_STYLE = 32, "code"
-# By which of its options a method follows a value model.
-GUIDES = ("use_preference_model", "use_value_model")
+# What a form and the API let pass: the least, and what nobody means who asks for more.
+LIMITS: Mapping[str, tuple[int, int]] = {
+    "rollouts": (1, 100_000), "candidates": (1, 64), "depth": (1, 256), "searches": (1, 10_000), "voters": (1, 1024),
+    "temperature": (0, 2),
+}  # fmt: skip
+METHODS_OWN = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to ask of a policy: the method, how many rollouts, and the method's other options, public code's variants
     among them. A value model is a registered checkpoint's sha256, or its folder on the worker. acts_on: given solutions
-    or fresh problems.
+    or fresh problems. Without rollouts they are the method's own, as on the command line.
+
+    Raises MisstepError for whatever the command would refuse by its arguments alone.
     """
 
     method: str = "math-shepherd"
     policy: str = "pocket"
-    rollouts: int = 16
+    rollouts: int = METHODS_OWN
     seed: int = 0
     parameters: Mapping[str, Any] = field(default_factory=dict)
     acts_on: str = GIVEN
@@ -46,11 +53,22 @@ class Request:
         refuse_address(self.policy)
         if self.method not in RECIPES:
             raise MisstepError(f"method {self.method!r}, expected one of {', '.join(RECIPES)}")
+        if self.rollouts == METHODS_OWN:
+            object.__setattr__(self, "rollouts", usual("rollouts", self.acts_on)[self.method])
         otherwise = {"rollouts", *(name.replace("-", "_") for name in self.parameters if name in OPTIONS)}
         try:
-            read_named(self.method, self.acts_on, self._named(), otherwise)
+            named = read_named(self.method, self.acts_on, self._named(), otherwise)
         except MisstepError as refusal:
             raise MisstepError(f"{refusal}; or some of {', '.join(OPTIONS)}") from None
+        self._refuse_what_cannot_act(named)
+
+    def _refuse_what_cannot_act(self, named: Mapping[str, Any]) -> None:
+        asked = {name.replace("-", "_"): value for name, value in self.parameters.items() if name in OPTIONS}
+        for name, words in refusals(self.method, self.policy, self.acts_on, asked):
+            raise MisstepError(f"{name}: {words}")
+        _checker().parse_args([*self._spoken(self.parameters), "--solutions=-", "--out=-"])
+        guided = dict.fromkeys(GUIDES, True) if "value_model" in asked else {}
+        refuse_what_waits(named, RECIPES[self.method].with_options({**named, **guided}))
 
     @property
     def needs_answers(self) -> bool:
@@ -68,12 +86,16 @@ class Request:
 
     def arguments(self) -> list[str]:
         """The request as arguments of `python -m ml autolabel`."""
-        named = {"method": self.method, "policy": self.policy, "rollouts": self.rollouts, "seed": self.seed}
-        given = {**named, **{name: value for name, value in self.parameters.items() if name in OPTIONS}}
+        given = dict(self.parameters)
         if "value-model" in given:
             given["value-model"] = value_models.place_of(given["value-model"])
-        own = [part for name, value in given.items() for part in (f"--{name}", str(value))]
-        return [*own, *(part for setting in self._named() for part in ("--set", setting))]
+        return [*self._spoken(given), *(part for setting in self._named() for part in ("--set", setting))]
+
+    def _spoken(self, parameters: Mapping[str, Any]) -> list[str]:
+        """What has options of its own, as the command takes it."""
+        own = {"method": self.method, "policy": self.policy, "rollouts": self.rollouts, "seed": self.seed}
+        given = {**own, **{name: value for name, value in parameters.items() if name in OPTIONS}}
+        return [part for name, value in given.items() for part in (f"--{name}", str(value))]
 
     def _named(self) -> list[str]:
         """What `--set` is to say: the parameters that are options of the method by their own names."""
@@ -93,7 +115,7 @@ class Request:
         Two runs of the same settings spend alike; `luck` only reads what was spent.
         """
         asked = {name.replace("-", "_"): value for name, value in self.parameters.items()}
-        fresh_style = None if of_solutions else asked.get("style", FRESH_STYLE)
+        fresh_style = None if of_solutions else asked.get("style", STYLE)
         asked["style"] = self._rollout_style(asked.get("continuation_style")) if of_solutions else None
         if asked.get("value_model"):
             asked |= dict.fromkeys(GUIDES, True)
@@ -113,14 +135,12 @@ class Request:
         return None if style == "as-given" else style
 
 
-def options_of(method: str) -> set[str]:
-    """The names of the method's own options."""
-    return {one.name for one in fields(RECIPES[method].options)}  # type: ignore[arg-type]
-
-
-def can_be_guided(method: str) -> bool:
-    """Whether the method follows a value model."""
-    return bool(options_of(method) & set(GUIDES))
+@cache
+def _checker() -> RefusingParser:
+    """The command's own parser: what it would not take is refused here and not by a job."""
+    made = parser(RefusingParser)
+    assert isinstance(made, RefusingParser)
+    return made
 
 
 def refuse_address(policy: str) -> None:

@@ -20,7 +20,7 @@ from labelsite.autolabels.disputes import lines_of, words_on
 from labelsite.autolabels.models import EstimateRun, ScoreRun, Shard
 from labelsite.autolabels.parameters import method_in_words
 from labelsite.autolabels.pilots import PILOT_TASK, problems_for_pilot, solutions_for_pilot
-from labelsite.autolabels.requests import Request
+from labelsite.autolabels.requests import METHODS_OWN, Request
 from labelsite.autolabels.shards import shard_size_for
 from labelsite.autolabels.workload import Workload
 from labelsite.jobs.models import Job
@@ -41,7 +41,7 @@ def start_estimates(
     solutions: QuerySet[Solution],
     method: str = "math-shepherd",
     policy: str = "pocket",
-    rollouts: int = 16,
+    rollouts: int | None = None,
     seed: int = 0,
     parameters: Mapping[str, Any] | None = None,
     created_by: User | None = None,
@@ -57,7 +57,7 @@ def start_estimates(
     without a step, which no command reads. `task_name` and `spec` let an app further right load the results its own
     way. A pilot only measures the cost on a few of them. Raises MisstepError when none is left.
     """
-    request = Request(method, policy, rollouts, seed, parameters or {})
+    request = Request(method, policy, rollouts or METHODS_OWN, seed, parameters or {})
     judged = workload.to_judge(solutions, request).order_by("pk")
     chosen = solutions_for_pilot(judged, request.method) if is_pilot else judged.values_list("pk", flat=True)
     ids = list(chosen)
@@ -82,7 +82,7 @@ def start_search(
     problems: QuerySet[Problem],
     method: str = "rstar",
     policy: str = "pocket",
-    rollouts: int = 16,
+    rollouts: int | None = None,
     seed: int = 0,
     parameters: Mapping[str, Any] | None = None,
     created_by: User | None = None,
@@ -93,7 +93,7 @@ def start_search(
     """Search fresh problems; the run's trees are kept, but for a pilot's. Raises MisstepError when no problem has an
     answer.
     """
-    request = Request(method, policy, rollouts, seed, parameters or {}, FRESH)
+    request = Request(method, policy, rollouts or METHODS_OWN, seed, parameters or {}, FRESH)
     searched = workload.to_search(problems).order_by("pk")
     ids = problems_for_pilot(searched) if is_pilot else list(searched.values_list("pk", flat=True))
     if not ids:

@@ -5,10 +5,16 @@ Checkpoints live in an app further right, which offers them here when it is read
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
+from ml.errors import MisstepError
+
 Source = Callable[[], Sequence["ValueModel"]]
+SHA256 = re.compile("[0-9a-f]{64}")
 _sources: list[Source] = []
 
 
@@ -35,8 +41,14 @@ def offered() -> list[ValueModel]:
 
 
 def place_of(named: str) -> str:
-    """The folder of a checkpoint by its sha256; any other text is a folder on the worker already."""
-    return next((model.place for model in offered() if model.sha256 == named), named)
+    """The folder of a checkpoint by its sha256; any other text is a folder on the worker already.
+
+    Raises MisstepError for the sha256 of a checkpoint that is not here, which would be a folder that nobody has.
+    """
+    found = next((model.place for model in offered() if model.sha256 == named), None)
+    if found is None and SHA256.fullmatch(named):
+        raise MisstepError(_("value_model: there is no checkpoint %(sha256)s here") % {"sha256": named})
+    return found or named
 
 
 def name_of(named: str) -> str:

@@ -58,7 +58,7 @@ def start_campaign_estimates(
     created_by: User | None,
     method: str,
     policy: str,
-    rollouts: int,
+    rollouts: int | None,
     seed: int,
     parameters: Mapping[str, Any] | None = None,
     is_pilot: bool = False,

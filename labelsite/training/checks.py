@@ -22,6 +22,7 @@ from labelsite.training.label_checks import (
 )
 from labelsite.training.models import TrainingRun
 from ml.commands.train_options import usual_learning_rate
+from ml.errors import MisstepError
 
 # Which labels a snapshot has evidence for: a mixed one holds both witnesses' words.
 EVIDENCE = {
@@ -72,6 +73,13 @@ def plan_for(snapshot: Snapshot, chosen: Mapping[str, Any]) -> Plan:
         seconds=_seconds(updates, chosen),
         learning_rate=_learning_rate(chosen),
     )
+
+
+def refuse_what_would_fail(snapshot: Snapshot, chosen: Mapping[str, Any]) -> None:
+    """Raises MisstepError where the page would not let the run start."""
+    fatal = [check.text for check in plan_for(snapshot, chosen).checks if check.is_fatal]
+    if fatal:
+        raise MisstepError("; ".join(fatal))
 
 
 def _learning_rate(chosen: Mapping[str, Any]) -> float:

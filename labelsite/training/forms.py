@@ -12,6 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from labelsite.snapshots.forms import MIXTURES, NEUTRAL, TARGETS
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.training.models import Checkpoint
+from labelsite.training.option_fields import field_of
+from labelsite.training.options import OPTIONS
+from labelsite.training.refusals import refusals
 from labelsite.training.wording import (
     CLASSES,
     HEAD_NAMES,
@@ -20,19 +23,35 @@ from labelsite.training.wording import (
     OPTIMIZER_NAMES,
     TREE_NAMES,
 )
-from ml.training_choices import CLASSIFYING, HEADS, OBJECTIVES, OPTIMIZERS, TREES
+from ml.training_choices import HEADS, OBJECTIVES, OPTIMIZERS, TREES
 
 # A run longer than this belongs on the command line, where one sees what it does to the machine.
 MOST_UPDATES = 1_000_000
 # Every field of the form, under what it decides: what every run asks, then what is folded away, under its own name.
 GROUPS = [
     (_("Data"), ["snapshot", "labels"],
-     _("Label rule"), ["neutral", "target", "threshold", "label_rule", "second_opinion"]),
+     _("Label rule"), ["neutral", "target", "threshold", "label_rule", "given_up", "second_opinion"]),
     (_("Model"), ["objective", "classes", "base"],
-     _("Head and LoRA"), ["head", "tolerance", "lora"]),
+     _("Head and LoRA"), ["head", "tolerance", "lora", "lora_alpha"]),
     (_("Budget"), ["epochs", "steps", "batch_size", "learning_rate", "seed"],
-     _("Optimizer and trees"), ["optimizer", "trees"]),
+     _("Optimizer and trees"), ["optimizer", "warmup", "trees", "weighting"]),
 ]  # fmt: skip
+# What few people touch, under “More settings”.
+MORE = [
+    (_("Preference pairs"),
+     ["least_margin", "least_edit_distance", "preference_output", "no_final_pairs", "fill_pairs"]),
+    (_("Outcomes"), ["outcome_tokens", "outcomes"]),
+    (_("Solutions and their texts"),
+     ["too_long", "maximum_length", "limit", "separator", "problem_end", "no_alternatives"]),
+    (_("Labels"), ["after_mistake", "automatic_weight", "second_opinion_sure", "second_opinion_doubtful"]),
+    (_("Loss and optimizer"),
+     ["class_weights", "smoothing", "target_tokens", "language_weight", "weight_decay", "clip", "validate_every"]),
+    (_("Weights and memory"),
+     ["lora_dropout", "lora_targets", "extra_layers", "tokens_per_row", "from_scratch", "bf16", "compile",
+      "gradient_checkpointing", "unpacked"]),
+]  # fmt: skip
+# Fields that are made from what the command says of its options.
+MADE = ("given_up", "lora_alpha", "warmup", "weighting", *(name for _title, names in MORE for name in names))
 AS_FROZEN = ("", _("as it was frozen"))
 
 
@@ -156,6 +175,10 @@ class TrainingForm(forms.Form):
     )
     seed = forms.IntegerField(label=_("Seed"), initial=0, min_value=0, max_value=2**31 - 1)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields |= {name: field_of(name) for name in MADE}
+
     def clean_base(self) -> str:
         base = str(self.cleaned_data["base"]).strip()
         if base.startswith("-"):
@@ -164,20 +187,8 @@ class TrainingForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         chosen: dict[str, Any] = super().clean() or self.cleaned_data
-        if chosen.get("head") == "tokens" and chosen.get("objective") not in CLASSIFYING:
-            self.add_error("head", _("Target tokens need the step classifier or the outcome objective."))
-        is_binary = chosen.get("objective") in CLASSIFYING and chosen.get("classes") != 3
-        if chosen.get("head") == "likelihood" and not is_binary:
-            message = _("The tokens that came need two classes of steps, or the outcome objective.")
-            self.add_error("head", message)
-        if chosen.get("tolerance") is not None and chosen.get("head") != "likelihood":
-            self.add_error("tolerance", _("Only the tokens that came are read with a tolerance."))
-        if chosen.get("trees") == "problem" and chosen.get("objective") == "preference":
-            self.add_error("trees", _("Preferences are learned from problems already."))
-        if chosen.get("second_opinion") and chosen.get("objective") != "classifier":
-            self.add_error("second_opinion", _("Only the step classifier's labels get a second opinion."))
-        if chosen.get("classes") == 3 and chosen.get("objective") != "classifier":
-            self.add_error("classes", _("Only the step classifier has three classes."))
+        for name, words in refusals(chosen.get("objective", ""), chosen.get("base", ""), chosen):
+            self.add_error(name, words)
         return chosen
 
     def groups(self) -> list[Group]:
@@ -187,21 +198,33 @@ class TrainingForm(forms.Form):
             for title, names, folded, more in GROUPS
         ]
 
+    def more(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """What is folded away below everything else, in parts with a title each."""
+        return [(str(title), self._named(names)) for title, names in MORE]
+
+    @property
+    def is_more_open(self) -> bool:
+        """What is folded away must not count unseen: open where something is set or refused in there."""
+        return any(field.errors or field.value() for _title, fields in self.more() for field in fields)
+
     def _named(self, names: Sequence[str]) -> list[forms.BoundField]:
         return [self[name] for name in names]
 
     def configuration(self) -> dict[str, Any]:
         """The options that go to the command as they are."""
-        chosen = self.cleaned_data
-        names = (
-            "steps", "batch_size", "learning_rate", "lora", "head", "neutral", "target", "label_rule", "trees",
-            "optimizer",
-        )  # fmt: skip
-        options = {name: chosen[name] for name in names if chosen.get(name)}
-        # A 0 says something here: one right rollout is enough, however the labels were frozen; no tolerance at all.
-        options |= {name: chosen[name] for name in ("threshold", "tolerance") if chosen.get(name) is not None}
+        chosen = {name: value for name, value in self.cleaned_data.items() if name in OPTIONS}
+        # A 0 says something but for LoRA: one right rollout is enough, however the labels were frozen.
+        options = {
+            name: value
+            for name, value in chosen.items()
+            if value not in (None, "", []) and value is not False
+        }
         if chosen.get("second_opinion"):
             options["second_opinion"] = chosen["second_opinion"].sha256
-        if chosen.get("classes") == 3:
-            options["classes"] = 3
-        return options if chosen.get("steps") else {**options, "epochs": chosen["epochs"]}
+        if chosen.get("classes") != 3:
+            options.pop("classes", None)
+        if not chosen.get("lora"):
+            options.pop("lora", None)
+        if chosen.get("steps"):
+            del options["epochs"]
+        return options

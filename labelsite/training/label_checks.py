@@ -10,12 +10,15 @@ from django.utils.translation import gettext as _
 
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.training.wording import listed, said
+from ml.commands.rule_options import PARTS
 from ml.targets import LabelRule
-from ml.targets.rules import SAYS, idle_parts
+from ml.targets.rules import CHOICES, SAYS, idle_parts
 
 # Options of the form that decide the labels anew, by what the rule calls them.
-RULE_FIELDS = {"label_rule": "mixture", "neutral": "neutral", "target": "target", "threshold": "threshold"}
-_PARTS = ("neutral", "target", "threshold", "mixture")
+RULE_FIELDS = PARTS
+# Said of every rule; the other parts only where they are not as usual.
+_ALWAYS_SAID = ("neutral", "target", "threshold", "mixture")
+_PARTS = (*_ALWAYS_SAID, "given_up", "after_mistake", "automatic_weight")
 
 
 def asked_rule(chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,9 +34,11 @@ def rule_of(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[
     """
     frozen = snapshot.manifest.get("rule") or {}
     is_frozen, rule = _deciding(snapshot, labels, asked)
-    parts = [part for part in _PARTS if labels in SAYS[part] and part in rule]
+    parts = [part for part in _PARTS if labels in SAYS.get(part, CHOICES["labels"]) and part in rule]
     lost = [part for part in parts if part not in asked and frozen.get(part, rule[part]) != rule[part]]
-    words = listed(said(part, rule[part]) for part in parts)
+    usual = LabelRule()
+    told = [part for part in parts if part in _ALWAYS_SAID or rule[part] != getattr(usual, part)]
+    words = listed(said(part, rule[part]) for part in told)
     if is_frozen:
         return (_("labels as they were frozen") + (f" · {words}" if words else "")), True
     return _("labels decided anew · %(rule)s") % {"rule": words}, not lost

@@ -26,9 +26,10 @@ from labelsite.jobs.shared_folder import in_var
 from labelsite.problems.models import Solution
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.services import MANIFEST_FILE, folder_of, write_manifest
-from labelsite.training import checkpoints, evidence
+from labelsite.training import checkpoints, evidence, options
 from labelsite.training.label_checks import idle
 from labelsite.training.models import Checkpoint, Evaluation, EvaluationKind, TrainingRun
+from labelsite.training.refusals import refusals
 from labelsite.training.wording import kind_of
 from ml.errors import MisstepError
 
@@ -42,14 +43,6 @@ EVALUATED_FILES: Mapping[str, Sequence[str]] = {
     ),
     EvaluationKind.BEST_OF_N: ("--pool", "{in}/pool.jsonl"),
 }  # fmt: skip
-# What a form or a script may set besides snapshot, labels, objective, base and seed.
-OPTIONS = (
-    "steps", "epochs", "learning_rate", "batch_size", "lora", "classes", "target", "threshold",
-    "label_rule", "neutral", "maximum_length", "limit", "head", "tolerance", "trees",
-    "optimizer", "second_opinion", "second_opinion_sure", "second_opinion_doubtful",
-    "weight_decay", "warmup", "clip", "lora_alpha", "lora_dropout", "validate_every", "too_long",
-)  # fmt: skip
-FLAGS = ("from_scratch", "bf16", "gradient_checkpointing", "no_alternatives", "outcomes")
 
 
 def start_training(
@@ -64,24 +57,23 @@ def start_training(
 ) -> TrainingRun:
     """Queue a run on the snapshot. `second_opinion` in the configuration is a checkpoint's sha256.
 
-    Raises MisstepError for an option that the command does not have or that would change nothing in these labels, for
-    a flag that is neither true nor false, and for a checkpoint that is not here or no step classifier.
+    Raises MisstepError for what the command would refuse by its arguments alone, for an option that would change
+    nothing in these labels, for a flag that is neither true nor false, and for a checkpoint that is not here or no
+    step classifier.
     """
-    chosen = {key: value for key, value in (configuration or {}).items() if _is_chosen(key, value)}
-    unknown = sorted(set(chosen) - {*OPTIONS, *FLAGS})
-    if unknown:
-        raise MisstepError(
-            f"configuration {', '.join(unknown)}, expected some of {', '.join(OPTIONS + FLAGS)}"
-        )
+    chosen = options.said(configuration or {})
     for complaint in idle(labels, chosen):
         raise MisstepError(complaint)
+    for refused, words in refusals(objective, base, chosen):
+        raise MisstepError(f"configuration {refused}: {words}")
     title = name or f"{kind_of(objective)} · {LabelSource(labels).label} · {snapshot.name}"
     arguments = [
         "--manifest", f"{{in}}/{MANIFEST_FILE}",
         "--snapshot", in_var(folder_of(snapshot)), "--labels", labels, "--objective", objective,
-        "--base", base, "--seed", str(seed), "--device", "auto", "--keep-state", *_options(chosen),
+        "--base", base, "--seed", str(seed), "--device", "auto", "--keep-state", *options.arguments_of(chosen),
         "--out", "{out}/checkpoint",
     ]  # fmt: skip
+    options.refuse_what_the_command_would(arguments)
     with transaction.atomic():
         job = enqueue(
             kind="ml",
@@ -227,32 +219,3 @@ def _scores_to_measure(checkpoint: Checkpoint, campaign: Campaign, kind: str) ->
             _("no problem of %(campaign)s has several graded solutions to choose among") % about
         )
     return run
-
-
-def _is_chosen(key: str, value: object) -> bool:
-    """Whether an option is given; a 0 says something in an option with a value, and leaves a flag off.
-
-    Raises MisstepError for a flag that is neither true nor false: a text "false" would turn it on.
-    """
-    if key not in FLAGS:
-        return not (value is None or value is False or value == "")
-    if value and not (isinstance(value, int) and value == 1):
-        raise MisstepError(f"configuration {key} {value!r}, expected true or false")
-    return bool(value)
-
-
-def _options(chosen: Mapping[str, Any]) -> list[str]:
-    parts: list[str] = []
-    for key, value in chosen.items():
-        if key == "second_opinion":
-            value = _checkpoint_of(value)
-        flag = "--" + key.replace("_", "-")
-        parts += [flag] if key in FLAGS else [flag, str(value)]
-    return parts
-
-
-def _checkpoint_of(sha256: str) -> str:
-    checkpoint = Checkpoint.objects.filter(sha256=sha256, run__objective="classifier").first()
-    if checkpoint is None:
-        raise MisstepError(f"second_opinion {sha256}, expected the sha256 of a step classifier that is here")
-    return in_var(checkpoint_path(checkpoint))

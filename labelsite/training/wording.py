@@ -45,7 +45,11 @@ OPTIMIZER_NAMES: Mapping[str, Words] = {
     "muon": gettext_lazy("Muon for the layers, AdamW for the rest"),
 }
 # What the command's options are called on its card.
-ON_THE_CARD = {"classes": "outputs", "label_rule": "mixture", "lora": "lora_rank"}
+ON_THE_CARD = {
+    "classes": "outputs", "label_rule": "mixture", "lora": "lora_rank", "bf16": "bfloat16", "compile": "compiled",
+}  # fmt: skip
+# Flags that leave out what the card says is there.
+LEFT_OUT = {"no_alternatives": "alternatives", "no_final_pairs": "final_pairs"}
 NAMES: Mapping[str, Words] = {
     **RULE_NAMES,
     "steps": gettext_lazy("Updates"),
@@ -61,11 +65,13 @@ NAMES: Mapping[str, Words] = {
     "tolerance": gettext_lazy("Tolerance of unlikely words"),
     "outputs": gettext_lazy("Classes"),
     "second_opinion": gettext_lazy("Second opinion"),
+    "second_opinion_sure": gettext_lazy("Second opinion: surely right above"),
+    "second_opinion_doubtful": gettext_lazy("Second opinion: surely wrong below"),
     "snapshot": gettext_lazy("Snapshot"),
     "objective": gettext_lazy("Objective"),
     "base": gettext_lazy("Base model"),
     "seed": gettext_lazy("Seed"),
-    # What only a command can ask for, and what it says of itself.
+    # What few ask for, and what a card says of itself.
     "weight_decay": gettext_lazy("Weight decay"),
     "warmup": gettext_lazy("Share of updates that warm up"),
     "tokens_per_row": gettext_lazy("Most tokens in a packed row"),
@@ -81,7 +87,9 @@ NAMES: Mapping[str, Words] = {
     "outcome_tokens": gettext_lazy("Tokens that the outcome is read at"),
     "alternatives": gettext_lazy("Learns from alternatives"),
     "weighting": gettext_lazy("A shared step counts"),
+    "no_alternatives": gettext_lazy("Leave out alternatives"),
     "final_pairs": gettext_lazy("Pairs of whole solutions"),
+    "no_final_pairs": gettext_lazy("Leave out pairs of whole solutions"),
     "fill_pairs": gettext_lazy("One step is paired with up to four"),
     "least_margin": gettext_lazy("Least difference of Q in a pair"),
     "least_edit_distance": gettext_lazy("Least edit distance in a pair"),
@@ -95,6 +103,8 @@ NAMES: Mapping[str, Words] = {
     "from_scratch": gettext_lazy("Begins with random weights"),
     "extra_layers": gettext_lazy("Added layers"),
     "limit": gettext_lazy("Most solutions to train on"),
+    "separator": gettext_lazy("Text that ends a step"),
+    "problem_end": gettext_lazy("Text that ends the problem"),
     "frozen_labels": gettext_lazy("Labels as they were frozen"),
     "processes": gettext_lazy("Processes"),
     "sharded": gettext_lazy("Model split among processes"),
@@ -183,9 +193,17 @@ def lost(counts: Mapping[str, int] | None) -> str:
     return listed(counted({name: counts[name] for name in LOSSES if counts.get(name)}))
 
 
+def label_of(name: str) -> str:
+    """What an option of the command is called."""
+    name = ON_THE_CARD.get(name, name)
+    return str(NAMES.get(name, name.replace("_", " ")))
+
+
 def said(name: str, value: object) -> tuple[str, object]:
     """One setting and its value in words; what has no words of its own stays as the command calls it."""
     name = ON_THE_CARD.get(name, name)
+    if name in LEFT_OUT and isinstance(value, bool):
+        name, value = LEFT_OUT[name], not value
     words = VALUES[name].get(value) if name in VALUES else None
     if name == "second_opinion" and value:
         return str(NAMES[name]), _opinion(value)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.code_version import code_version
-from ml.commands.autolabel_options import parser
+from ml.commands.autolabel_options import VOTERS, parser
 from ml.commands.autolabel_refusals import (
     gradable,
     refuse_a_critic_that_cannot_answer,
@@ -161,7 +161,7 @@ class AutolabelRun:
             return estimate_by_consensus(
                 item,
                 lambda blind: recipe.estimate(blind, options, seed),
-                self.arguments.voters,
+                self._voters,
                 seed,
                 options.style or style_of(item.steps),
                 options.temperature,
@@ -208,9 +208,13 @@ class AutolabelRun:
         chosen = self.arguments.continuation_style or rollout_style(self.arguments.policy)
         return None if chosen == "as-given" else chosen
 
+    @property
+    def _voters(self) -> int:
+        return int(self.arguments.voters or VOTERS)
+
     def _reference(self) -> str:
         chosen: str = self.arguments.reference
-        return chosen if chosen == "answer" else f"{chosen} of {self.arguments.voters}"
+        return chosen if chosen == "answer" else f"{chosen} of {self._voters}"
 
     def _settings(self, options: Any, policy: str, items: list[Any]) -> dict[str, Any]:
         digest = hashlib.sha256()

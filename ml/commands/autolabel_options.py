@@ -7,15 +7,19 @@ import argparse
 from ml.commands import policy_option, set_option
 from ml.commands.parts import add_part
 from ml.commands.ranges import below_one, not_negative, positive, zero_or_more
-from ml.search.recipes import RECIPES
+from ml.search.named_options import GIVEN
+from ml.search.recipes import RECIPES, usual
 from ml.search.walk import LEAST_PARALLEL
 
 DESCRIPTION = "`python -m ml autolabel`: estimate the steps of given solutions, or search fresh problems."
+# Where nobody says it: how many solutions vote, and the style of fresh problems' solutions.
+VOTERS, STYLE = 32, "code"
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
-    arguments = argparse.ArgumentParser(prog="python -m ml autolabel", description=DESCRIPTION)
+def parser(kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The command's arguments, as a parser of this kind."""
+    arguments = kind(prog="python -m ml autolabel", description=DESCRIPTION)
+    rollouts = ", ".join(f"{method} {count}" for method, count in usual("rollouts", GIVEN).items())
     source = arguments.add_mutually_exclusive_group(required=True)
     source.add_argument("--solutions", metavar="FILE", help="given solutions to estimate")
     source.add_argument(
@@ -38,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--rollouts",
         type=positive,
-        help="rollouts from each prefix, or per tree (default: math-shepherd and omegaprm 8, rstar 16, rest-mcts 100)",
+        help=f"rollouts from each prefix, or per tree (default: {rollouts})",
     )
     arguments.add_argument(
         "--candidates",
@@ -80,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--style",
         choices=("prose", "code"),
-        default="code",
+        default=STYLE,
         help="style of fresh problems' solutions (default: %(default)s)",
     )
     arguments.add_argument(
@@ -98,8 +102,7 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--voters",
         type=positive,
-        default=32,
-        help="solutions that vote with --reference self-consistency (default: %(default)s)",
+        help=f"solutions that vote with --reference self-consistency (default: {VOTERS})",
     )
     arguments.add_argument(
         "--decided",

@@ -30,6 +30,8 @@ def refuse_what_cannot_act(arguments: argparse.Namespace, options: Any) -> None:
         if name in idle:
             expected = f"{other} ({arguments.method} uses it there only)"
             raise MisstepError(f"{option} with {source}, expected {expected}")
+    if arguments.voters is not None and arguments.reference == "answer":
+        raise MisstepError("--voters with --reference answer, expected --reference self-consistency")
     if arguments.problems and arguments.continuation_style:
         expected = "--style (fresh problems' rollouts are in their solutions' style)"
         raise MisstepError(f"--continuation-style with --problems, expected {expected}")

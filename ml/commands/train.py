@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from ml.prm.second_opinion import SecondOpinion
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
-    arguments = argparse.ArgumentParser(prog="python -m ml train", description=__doc__)
+def parser(kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The command's arguments, as a parser of this kind."""
+    arguments = kind(prog="python -m ml train", description=__doc__)
     arguments.add_argument(
         "--snapshot",
         required=True,

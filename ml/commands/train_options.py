@@ -8,7 +8,7 @@ from typing import Any
 
 from ml.commands import device_option, pair_options, rule_options
 from ml.errors import MisstepError
-from ml.training_choices import HEADS, OPTIMIZERS, PREFERENCE_OUTPUTS, TREES
+from ml.training_choices import DOUBTFUL, HEADS, OPTIMIZERS, PREFERENCE_OUTPUTS, SURE, TREES
 
 # The bases that have names; any other is a model's folder.
 NAMED_BASES = ("pocket", "pocket-reader", "small")
@@ -50,13 +50,13 @@ def label_arguments(group: Any) -> None:
         "--second-opinion-sure",
         type=float,
         metavar="SCORE",
-        help="score above which a mistake that rollouts name is not believed (default: 0.55)",
+        help=f"score above which a mistake that rollouts name is not believed (default: {SURE:g})",
     )
     group.add_argument(
         "--second-opinion-doubtful",
         type=float,
         metavar="SCORE",
-        help="score below which a step that rollouts call right is not believed (default: 0.05)",
+        help=f"score below which a step that rollouts call right is not believed (default: {DOUBTFUL:g})",
     )
 
 

@@ -27,8 +27,15 @@ ZERO_OR_MORE = (
     "language_weight",
     "least_margin",
     "least_edit_distance",
+    "tolerance",
 )
 BELOW_ONE = ("smoothing", "threshold", "warmup", "lora_dropout")
+RANGES = (
+    (AT_LEAST_ONE, 1, False, inf, "at least 1"),
+    (MORE_THAN_ZERO, 0, True, inf, "more than 0"),
+    (ZERO_OR_MORE, 0, False, inf, "0 or more"),
+    (BELOW_ONE, 0, False, 1, "from 0 to below 1"),
+)
 
 
 def refuse_contradictions(options: argparse.Namespace) -> None:
@@ -42,14 +49,16 @@ def refuse_contradictions(options: argparse.Namespace) -> None:
         )
 
 
+def range_of(name: str) -> tuple[float, bool, float]:
+    """The least that an option's number may be, whether it must be more than that, and what it must be below."""
+    return next(
+        ((low, is_open, end) for names, low, is_open, end, _ in RANGES if name in names), (-inf, False, inf)
+    )
+
+
 def _refuse_numbers(options: argparse.Namespace) -> None:
     """No comparison with NaN holds, so that it is refused, too."""
-    for names, low, is_open, end, expected in (
-        (AT_LEAST_ONE, 1, False, inf, "at least 1"),
-        (MORE_THAN_ZERO, 0, True, inf, "more than 0"),
-        (ZERO_OR_MORE, 0, False, inf, "0 or more"),
-        (BELOW_ONE, 0, False, 1, "from 0 to below 1"),
-    ):
+    for names, low, is_open, end, expected in RANGES:
         for name in names:
             found = getattr(options, name)
             if found is not None and not (low < found < end or (found == low and not is_open)):
@@ -61,7 +70,7 @@ def _refuse_numbers(options: argparse.Namespace) -> None:
 
 
 def _refuse_without_effect(options: argparse.Namespace) -> None:
-    for name in ("lora_alpha", "lora_dropout"):
+    for name in ("lora_alpha", "lora_dropout", "lora_targets"):
         if getattr(options, name) and not options.lora:
             raise MisstepError(f"--{name.replace('_', '-')} without --lora, expected both")
     for name, is_given, wanted in (
@@ -77,3 +86,15 @@ def _refuse_without_effect(options: argparse.Namespace) -> None:
     ):
         if is_given and options.objective != wanted:
             raise MisstepError(f"{name} with objective {options.objective}, expected {wanted}")
+    has_shared_steps = options.objective == "classifier" or (
+        options.trees == "problem" and options.objective != "preference"
+    )
+    if options.weighting != "node" and not has_shared_steps:
+        raise MisstepError(
+            f"--weighting {options.weighting} with objective {options.objective}, expected classifier, or trees of"
+            " problems"
+        )
+    if options.no_alternatives and options.objective not in ("classifier", "preference"):
+        raise MisstepError(
+            f"--no-alternatives with objective {options.objective}, expected classifier or preference"
+        )

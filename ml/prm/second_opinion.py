@@ -23,6 +23,7 @@ from ml.prm.score import Unscored, load_scorer
 from ml.progress import Progress
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule
+from ml.training_choices import DOUBTFUL, SURE
 from ml.whole_file import whole_file
 
 
@@ -32,8 +33,8 @@ class SecondOpinion:
     one that counts as right below `doubtful`."""
 
     checkpoint: Path
-    sure: float = 0.55
-    doubtful: float = 0.05
+    sure: float = SURE
+    doubtful: float = DOUBTFUL
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.doubtful < self.sure <= 1.0:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search import math_shepherd, omegaprm, omegaprm_given, rest_mcts, rstar
-from ml.search.named_options import FRESH, NamedOption, options_of, read_settings, settable
+from ml.search.named_options import FRESH, NamedOption, idle_options, options_of, read_settings, settable
 from ml.search.pairs import PairRules
 from ml.search.requests import Search
 from ml.search.tree import Tree
@@ -41,6 +41,16 @@ RECIPES: dict[str, Recipe] = {
     "omegaprm": Recipe(omegaprm.OmegaPrm, omegaprm_given.estimate, omegaprm.search),
     "rest-mcts": Recipe(rest_mcts.RestMcts, rest_mcts.estimate, rest_mcts.search),
 }
+
+
+def usual(name: str, acts_on: str) -> dict[str, Any]:
+    """What each method takes for an option where nobody says it, of those in which it acts on this kind of input."""
+    made = {method: recipe.options() for method, recipe in RECIPES.items()}
+    return {
+        method: getattr(options, name)
+        for method, options in made.items()
+        if hasattr(options, name) and name not in idle_options(options, acts_on)
+    }
 
 
 def read_named(

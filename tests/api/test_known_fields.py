@@ -10,7 +10,16 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.test import APIClient
 
 from labelsite.accounts.models import User
-from labelsite.api import campaigns, machines, sections, serializers, snapshots, work
+from labelsite.api import (
+    asking_estimates,
+    asking_training,
+    campaigns,
+    machines,
+    sections,
+    serializers,
+    snapshots,
+    work,
+)
 from labelsite.api.known_fields import OnlyKnownFields
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
@@ -19,7 +28,7 @@ from labelsite.snapshots.models import Snapshot
 from tests.factories import make_annotation, make_campaign, make_task, make_user
 
 pytestmark = pytest.mark.django_db
-MODULES = (campaigns, machines, sections, serializers, snapshots, work)
+MODULES = (asking_estimates, asking_training, campaigns, machines, sections, serializers, snapshots, work)
 READ_AND_WRITTEN = {"CampaignSerializer", "FilterSerializer"}
 
 

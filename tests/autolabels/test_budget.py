@@ -14,6 +14,7 @@ from labelsite.autolabels.requests import Request
 from labelsite.autolabels.services import start_estimates, start_search
 from labelsite.autolabels.workload import WIDEST, law_of
 from labelsite.problems.models import Problem, Solution
+from ml.search.named_options import FRESH
 from tests.data import ROOT
 from tests.factories import PASSWORD, make_problem, make_solution, make_user
 
@@ -62,7 +63,7 @@ def test_a_search_is_priced_by_the_trees_of_earlier_searches():
         Request("rstar", rollouts=12),
         Request("rstar", rollouts=4, parameters={"candidates": 2}),
         Request("rstar", rollouts=4, parameters={"temperature": 1.0}),
-        Request("rstar", rollouts=4, parameters={"style": "prose"}),
+        Request("rstar", rollouts=4, parameters={"style": "prose"}, acts_on=FRESH),
         Request("rstar", rollouts=4, parameters={"value-model": "some/folder"}),
     ],
 )

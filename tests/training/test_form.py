@@ -58,6 +58,7 @@ def test_every_field_stands_in_a_group_and_what_is_folded_opens_where_something_
     log_in(client, "admin")
     groups = TrainingForm().groups()
     shown = [field.name for group in groups for field in [*group.fields, *group.folded]]
+    shown += [field.name for _title, fields in TrainingForm().more() for field in fields]
     assert sorted(shown) == sorted(TrainingForm().fields)
     snapshot = make_snapshot()
     untouched = client.get(reverse("training:start")).content.decode()

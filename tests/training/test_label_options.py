@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from labelsite.jobs.shared_folder import in_var
 from labelsite.training.models import Checkpoint, TrainingRun
-from labelsite.training.services import FLAGS, checkpoint_path, start_training
+from labelsite.training.options import FLAGS
+from labelsite.training.services import checkpoint_path, start_training
 from ml.commands.train import parser
 from ml.errors import MisstepError
 from ml.targets import LabelRule
@@ -17,6 +18,13 @@ from tests.factories import make_user
 from tests.training.test_pages import COUNTS, asked, make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
+# What a flag acts with: objective, base and options.
+NEEDED = {
+    "no_final_pairs": ("preference", "pocket", {}),
+    "fill_pairs": ("preference", "pocket", {}),
+    "outcomes": ("classifier", "pocket", {"head": "likelihood"}),
+    "unpacked": ("classifier", "some/folder", {}),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +70,8 @@ def test_what_is_chosen_reaches_the_command_in_its_own_words(client):
     ("value", "is_on"), [(True, True), (1, True), (False, False), (0, False), (0.0, False)]
 )
 def test_a_flag_is_on_for_true_alone(flag, value, is_on):
-    run = start_training(frozen(), "mixed", configuration={flag: value})
+    objective, base, needed = NEEDED.get(flag, ("classifier", "pocket", {}))
+    run = start_training(frozen(), "mixed", objective, base, configuration={**needed, flag: value})
     assert getattr(parser().parse_args(run.job.spec["arguments"]), flag) is is_on
     assert (flag in run.configuration) is is_on
 
@@ -75,7 +84,8 @@ def test_a_flag_that_is_neither_true_nor_false_is_refused(value):
 
 
 def test_a_0_is_a_value_where_an_option_takes_one():
-    run = start_training(frozen(), "mixed", configuration={"threshold": 0, "tolerance": 0})
+    chosen = {"threshold": 0, "tolerance": 0, "head": "likelihood"}
+    run = start_training(frozen(), "mixed", configuration=chosen)
     told = parser().parse_args(run.job.spec["arguments"])
     assert (told.threshold, told.tolerance) == (0.0, 0.0)
 

@@ -60,14 +60,17 @@ def test_rollouts_train_a_model_whose_scores_reorder_the_queue():
     assert len(looks) == 30 and (looks.machine > -2).all()
     assert evidence.rated_steps(looks, about).total > 30
 
+    rare = {"warmup": 0.25, "weighting": "path", "class_weights": [2.0, 1.0], "given_up": "drop"}
     training = services.start_training(
-        freeze(campaign, "mixed"), "mixed", configuration={"steps": 12, "batch_size": 8}
+        freeze(campaign, "mixed"), "mixed", configuration={"steps": 12, "batch_size": 8, **rare}
     )
     job = run(training.job)
     checkpoint = training.checkpoint
     assert job.result["sha256"] == checkpoint.sha256
     assert checkpoint.card["snapshot"]["sha256"] == training.snapshot.sha256
     assert (services.checkpoint_path(checkpoint) / "model.safetensors").is_file()
+    said_by = {**checkpoint.card["label_rule"], **checkpoint.card["config"]}
+    assert {name: said_by[name] for name in rare} == rare
     assert not (job.outputs / "checkpoint.state").exists()
     assert read_curves(job.folder / "progress.jsonl")["loss"][-1][0] == 12
 

@@ -138,4 +138,6 @@ def setting(value: object) -> str:
         return _("yes") if value else _("no")
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(map(setting, value)) or UNKNOWN
     return str(value)

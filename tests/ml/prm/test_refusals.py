@@ -226,7 +226,7 @@ def test_the_tokens_that_came_need_classes_and_predict_beside_it(tmp_path, capsy
     tolerant = refusal(tmp_path, capsys, "--tolerance", "5", snapshot=snapshot)
     assert "--tolerance 5, expected --head likelihood with it" in tolerant
     below = refusal(tmp_path, capsys, "--head", "likelihood", "--tolerance", "-1", snapshot=snapshot)
-    assert "--tolerance -1, expected 0 or more" in below
+    assert "--tolerance -1.0, expected 0 or more" in below
     outcomes = refusal(tmp_path, capsys, "--outcomes", snapshot=snapshot)
     assert "--outcomes, expected --objective classifier --head likelihood" in outcomes
     every = ("--objective", "outcome", "--head", "likelihood", "--outcome-tokens", "all")

@@ -93,3 +93,13 @@ def test_what_acts_on_fresh_problems_only_is_refused_with_given_solutions(files,
         label(files, "--solutions", str(files / "solutions.jsonl"), "--method", method, option, "3")
     assert not (files / "out").exists()
     label(files, "--problems", str(files / "problems.jsonl"), "--limit", "1", "--method", method, option, "3")
+
+
+@pytest.mark.parametrize("source", ["--solutions", "--problems"])
+def test_voters_are_refused_where_nobody_votes(files, source):
+    given = str(files / ("solutions.jsonl" if source == "--solutions" else "problems.jsonl"))
+    with pytest.raises(
+        MisstepError, match="--voters with --reference answer, expected --reference self-cons"
+    ):
+        label(files, source, given, "--voters", "4")
+    assert not (files / "out").exists()

@@ -1,0 +1,15 @@
+"""Arguments that are only checked: what the command would exit over is an error that can be told."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from ml.errors import MisstepError
+
+
+class RefusingParser(argparse.ArgumentParser):
+    """Raises MisstepError with the parser's own words, prints no usage and ends no process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise MisstepError(message)
