@@ -141,14 +141,10 @@ class Trainings(Endpoint, ListAPIView[TrainingRun]):
         responses={202: TrainingSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request) -> Response:
-<<<<<<< HEAD
         """Train a process reward model on a snapshot, as an admin."""
-        run = start_training(**self.body_as(TrainingRequest), created_by=self.person)
-=======
         given = self.body_as(TrainingRequest)
         refuse_what_would_fail(given["snapshot"], {**given["configuration"], **given})
         run = start_training(**given, created_by=self.person)
->>>>>>> fix-api
         return Response(TrainingSerializer(run).data, status=202)
 
 

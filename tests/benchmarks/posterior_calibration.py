@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ml.evaluation.line_plot import Line, line_plot
 from ml.records import LabelledSolution
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, label_rows
@@ -24,7 +25,6 @@ from ml.targets.snapshot_rows import has_witness, witnessed
 from tests.benchmarks.pocket_labels import ROLLOUTS, noisily
 from tests.benchmarks.support import pocket_snapshots as data
 from tests.benchmarks.support.commands import write_json
-from tests.benchmarks.support.svg import Line, line_plot
 from tests.data import ROOT
 
 # A bin of fewer steps is in the file and not in the plot.
