@@ -52,6 +52,10 @@ class GraderTimedOut(NoVerdict):
     """No grading process answered in time."""
 
 
+class NotAsked(GraderTimedOut):
+    """It would time out, which is told without asking and costs nothing."""
+
+
 class _Place:
     """A turn to ask a child: among the prompt, or among those whose comparison takes long, where nobody waits for it
     who does not take long himself. There are as many places of each kind.
@@ -200,5 +204,5 @@ def math_verify_verdict(answer: str, reference: str) -> bool | None:
     if importlib.util.find_spec("math_verify") is None:
         return None
     if is_beyond_computing(answer, reference):
-        raise GraderTimedOut("not asked: it would compute a number that no computer holds")
+        raise NotAsked("not asked: it would compute a number that no computer holds")
     return _pool.compare(answer, reference)

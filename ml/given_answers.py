@@ -6,7 +6,7 @@ would be "right", because only equal texts tell at once.
 
 from __future__ import annotations
 
-from ml.answer_grading import NoVerdict
+from ml.answer_grading import NotAsked, NoVerdict
 from ml.answers import judge, judge_at_once
 from ml.records import Solution
 
@@ -27,6 +27,8 @@ class GivenAnswers:
             return solution.is_correct
         try:
             verdict = (judge if self.hung < MOST_HUNG else judge_at_once)(answer, reference)
+        except NotAsked:
+            return None
         except NoVerdict:
             self.hung += 1
             return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,12 +58,12 @@ def complaint_about_nodes(nodes: Sequence[Any]) -> tuple[str, str] | None:
         if not isinstance(node, dict) or any(key not in node for key in NODE_KEYS):
             return f"node {place} {str(node)[:80]}", f"an object with {', '.join(NODE_KEYS)}"
         parent = node["parent"]
-        if node["id"] != place or (parent is None) != (place == 0):
+        if type(node["id"]) is not int or node["id"] != place or (parent is None) != (place == 0):
             return (
                 f"node {place} has id {node['id']!r}, parent {parent!r}",
                 "ids in order, only the root alone",
             )
-        if parent is not None and not (isinstance(parent, int) and 0 <= parent < place):
+        if parent is not None and not (type(parent) is int and 0 <= parent < place):
             return f"node {place} has parent {parent!r}", "the id of an earlier node"
     return None
 
@@ -107,9 +106,8 @@ class Refusal:
 
     def number(self, record: Mapping[str, Any], key: str, low: float, high: float) -> float:
         value = record.get(key)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-            self(f"{key} {value!r}", f"a number between {low:g} and {high:g}")
-        if not low <= value <= high:
+        # No number is between them that is none, and a whole one may be beyond every float.
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
             self(f"{key} {value!r}", f"a number between {low:g} and {high:g}")
         return float(value)
 

@@ -10,6 +10,7 @@ from typing import Any
 from ml.errors import MisstepError
 from ml.evaluation.gold import read_gold
 from ml.evaluation.second_verdicts import SecondVerdicts, confirmed, read_second_verdicts
+from ml.file_hash import sha256_of
 from ml.snapshot import SnapshotRow
 from ml.targets.calibrating import PosteriorCheck
 from ml.targets.rules import LabelRule
@@ -43,6 +44,13 @@ def refuse_idle(options: argparse.Namespace, labels: str, mixture: str | None) -
     """Raises MisstepError for an option that would change nothing by this rule."""
     if options.second_verdicts and (labels == "human" or mixture != "consensus"):
         raise MisstepError("--second-verdicts without --label-rule consensus, expected the two together")
+    both = (options.second_verdicts, options.estimates)
+    if all(path and path.is_file() for path in both) and sha256_of(options.second_verdicts) == sha256_of(
+        options.estimates
+    ):
+        raise MisstepError(
+            f"--second-verdicts {options.second_verdicts} is the same file as --estimates, expected another method's"
+        )
     if options.second_threshold is not None and not options.second_verdicts:
         raise MisstepError("--second-threshold without --second-verdicts, expected scores in such a file")
     if options.gold and (labels, mixture) != ("mixed", "fusion"):

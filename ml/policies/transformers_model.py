@@ -70,6 +70,10 @@ class TransformersPolicy:
         ends = model.generation_config.eos_token_id
         self._ends = {ends} if isinstance(ends, int) else set(ends or ())
         self._longest = int(getattr(text_config(model.config), "max_position_embeddings", None) or 4096)
+        if max_step_tokens >= self._longest:
+            raise MisstepError(
+                f"{name}: max_step_tokens {max_step_tokens}, expected fewer than the model reads, {self._longest}"
+            )
 
     @property
     def prompt_tokens(self) -> dict[str, int]:

@@ -157,7 +157,9 @@ class Tree:
         executed = with_code[: max(0, ran + 1)]
         for place, node in enumerate(executed):
             node.sandbox_level = node.sandbox_level or execution.level
-            node.verdict = node.verdict or str(execution.verdict if place == ran else Verdict.OK)
+            # Our own failure says nothing of a step, and gives way to what another run found.
+            if node.verdict in (None, Verdict.INFRASTRUCTURE):
+                node.verdict = str(execution.verdict if place == ran else Verdict.OK)
         if executed and executed[-1].output is None:
             executed[-1].output = execution.output
 

@@ -48,6 +48,14 @@ def test_answers_that_hang_the_grader_are_unknown_and_cost_time_only_so_often(mo
     assert answers.is_correct(solution("3", "2")) is False
 
 
+def test_answers_that_are_too_large_to_be_asked_about_cost_the_others_nothing():
+    answers = GivenAnswers()
+    for power in range(9):
+        answers.is_correct(solution(f"3^{{2^{{{100 + power}}}}}", "7"))
+    assert answers.hung == 0
+    assert answers.is_correct(solution("(x+1)(x-1)", "x^2-1")) is True
+
+
 def test_a_pre_generated_answer_of_prm800k_becomes_an_outcome_of_either_kind(tmp_path):
     def line(answer):
         steps = [{"completions": [{"text": f"It is {answer}.", "rating": 1}], "chosen_completion": 0}]

@@ -128,3 +128,10 @@ def _unjudged(row):
 def test_a_second_file_that_does_not_go_with_the_rest_is_refused(tmp_path, capsys, line, options, complaint):
     with pytest.raises(MisstepError, match=complaint):
         frozen(tmp_path, capsys, [{"id": sums(1)[0].id, **line}], *options)
+
+
+def test_a_method_does_not_confirm_itself(tmp_path, capsys):
+    rows = sums(4)
+    same = [estimate_line(row.id, corrects) for row, corrects in zip(rows, ROLLOUTS, strict=True)]
+    with pytest.raises(MisstepError, match="is the same file as --estimates"):
+        frozen(tmp_path, capsys, same, rows=rows)

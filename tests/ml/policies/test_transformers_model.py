@@ -154,6 +154,8 @@ def test_how_long_a_folder_s_texts_may_be_is_said_in_its_address_and_told_where_
     assert (step.tokens, step.cut, whole.tokens, whole.cut) == (3, True, 4, True)
     told = warnings_of(Counter({"completions": 4, "cut_off_completions": 4}), short)
     assert "raise max_tokens in the policy's address" in told[0]
+    with pytest.raises(MisstepError, match="max_step_tokens 99999, expected fewer than the model reads"):
+        load_policy(f"{folder}?max_step_tokens=99999")
     assert short.name == f"{load_policy(str(folder)).name}&max_tokens=4&max_step_tokens=3"
 
 

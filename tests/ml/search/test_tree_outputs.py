@@ -40,6 +40,13 @@ def test_the_code_of_given_steps_is_not_taken_for_the_tree_s_own():
     assert [node.verdict for node in path] == [None, None, None]
 
 
+def test_a_failure_of_the_sandbox_gives_way_to_what_another_run_found():
+    tree, path = grown()
+    tree.note_execution(path[-1], Execution(Verdict.INFRASTRUCTURE, "", "monty", 0))
+    tree.note_execution(path[-1], Execution(Verdict.OK, "3\n", "monty", 2))
+    assert [node.verdict for node in path] == ["ok", None, "ok"]
+
+
 def test_a_step_that_ran_by_itself_keeps_what_it_said():
     tree, path = grown()
     path[-1].output, path[-1].verdict = "mine", "ok"
