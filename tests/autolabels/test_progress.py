@@ -96,7 +96,10 @@ def test_pages_show_the_cost_of_all_shards_once_the_first_is_loaded(client):
     make_shard(run, "running", done=100, metrics=spent(7_000_000, 70, 120.0))
     for address in (reverse("autolabels:list"), reverse("autolabels:run", args=[run.pk])):
         page = client.get(address).content.decode()
-        assert '<td class="number">8000000</td>' in page or '<dd class="number">8000000</dd>' in page
+        assert (
+            'class="number" data-label="Tokens">8000000</td>' in page
+            or '<dd class="number">8000000</dd>' in page
+        )
 
 
 def test_the_list_reads_neither_inputs_nor_results_of_jobs_and_all_jobs_in_two_queries(client):

@@ -73,7 +73,7 @@ def sampled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: list[list[tuple[str, ...]]]
 ) -> tuple[Path, list[str]]:
     problems, out = tmp_path / "problems.jsonl", tmp_path / "out.jsonl"
-    lines = [{"id": str(k), "problem": "1 + 1 =", "answer": "2"} for k in range(len(written))]
+    lines = [{"id": str(k), "problem": f"({k}) 1 + 1 =", "answer": "2"} for k in range(len(written))]
     problems.write_text("".join(json.dumps(line) + "\n" for line in lines))
     given = ["--problems", str(problems), "--n", str(len(written[0])), "--style", "prose", "--out", str(out)]
     monkeypatch.setattr(sample_command, "load_policy", lambda name, engines, **_: Scripted(written))
