@@ -140,7 +140,9 @@ def _serve() -> None:
                 readings = (
                     [printed] if printed and "**" in answer else [answer, *([printed] if printed else ())]
                 )
-                same = any(verify(parsed(reference), parsed(one), timeout_seconds=None) for one in readings)
+                # A majority that stands in for the reference was printed, too.
+                expected = (from_python(reference) or reference) if "**" in reference else reference
+                same = any(verify(parsed(expected), parsed(one), timeout_seconds=None) for one in readings)
             except Exception:
                 same = False
         signal.alarm(0)

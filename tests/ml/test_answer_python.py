@@ -12,6 +12,7 @@ from ml.answers import judge
         ("pi/2", r"\frac{\pi}{2}"),
         ("8*pi", r"8 \pi"),
         ("x**2 + 1", "x^2+1"),
+        ("x^2+1", "x**2 + 1"),
         ("1 + 2*I", "1+2i"),
         ("oo", r"\infty"),
         ("exp(2)", "e^2"),
@@ -27,7 +28,15 @@ def test_a_printed_answer_is_that_of_the_reference(printed, reference):
 
 @pytest.mark.parametrize(
     ("printed", "reference"),
-    [("x**2 + 1", "1"), ("3*r**2", "3"), ("5*r**5", "5"), ("8*pi", "8"), ("pi/2", r"\pi"), ("x**2", "2x")],
+    [
+        ("x**2 + 1", "1"),
+        ("3*r**2", "3"),
+        ("5*r**5", "5"),
+        ("8*pi", "8"),
+        ("pi/2", r"\pi"),
+        ("x**2", "2x"),
+        ("1", "x**2 + 1"),
+    ],
 )
 def test_a_printed_power_is_read_whole_and_not_by_its_beginning(printed, reference):
     assert not judge(printed, reference).primary
