@@ -22,18 +22,27 @@ _MATRIX = re.compile(r"Matrix\(\[\[(.*)\]\]\)")
 _DEEPEST = 8
 
 
+def readings(text: str) -> list[str]:
+    """How an answer may be read: as it is, and as Python prints it. One with a power of Python's is not read as it is,
+    nor at all where the power stays.
+    """
+    printed = from_python(text)
+    return [one for one in ([text] if printed is None else [text, printed]) if "**" not in one]
+
+
 def from_python(text: str) -> str | None:
     """The answer in LaTeX where it is in Python's notation; None where it is not, or may be LaTeX already."""
     if "\\" in text or "$" in text or not _PRINTED.fullmatch(text):
         return None
     if matrix := _MATRIX.fullmatch(text.strip()):
-        rows = [row.replace(",", " & ") for row in re.split(r"\]\s*,\s*\[", matrix[1])]
-        inner = " \\\\ ".join(_converted(row) for row in rows)
-        return f"\\begin{{pmatrix}}{inner}\\end{{pmatrix}}"
+        rows = [_converted(row.replace(",", " & ")) for row in re.split(r"\]\s*,\s*\[", matrix[1])]
+        inner = " \\\\ ".join(row for row in rows if row is not None)
+        return f"\\begin{{pmatrix}}{inner}\\end{{pmatrix}}" if None not in rows else None
     return _converted(text) if _SIGNS.search(text) else None
 
 
-def _converted(text: str) -> str:
+def _converted(text: str) -> str | None:
+    """In LaTeX; None where a power stays, as of what has brackets in brackets."""
     for _ in range(_DEEPEST):
         before = text
         text = _ROOT.sub(r"\\sqrt{\1}", text)
@@ -41,6 +50,8 @@ def _converted(text: str) -> str:
         text = _POWER.sub(lambda found: f"^{{{found[1].removeprefix('(').removesuffix(')')}}}", text)
         if text == before:
             break
+    if "**" in text:
+        return None
     text = _IMAGINARY.sub("i", text)
     text = _NAME.sub(lambda found: _NAMES[found[1]] + " ", text)
     return re.sub(r"\s*\*\s*", r" \\cdot ", text)

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 
 from labelsite.accounts.models import User
+from labelsite.annotations.known_answers import IMPORTED
 from labelsite.annotations.models import Annotation, Origin
 from labelsite.problems.identity import Look
 from labelsite.problems.models import Step
@@ -29,7 +30,7 @@ Place = tuple[int, int]
 
 def machine_user(labeler: str) -> User:
     """The user to whom imported labels belong: it has no password and can never log in."""
-    username = labeler if labeler.startswith("imported:") else f"imported:{labeler}"
+    username = labeler if labeler.startswith(IMPORTED) else f"{IMPORTED}{labeler}"
     user, created = User.objects.get_or_create(username=username, defaults={"is_machine": True})
     if created:
         user.set_unusable_password()

@@ -19,6 +19,7 @@ from labelsite.annotations.import_differences import find_differences, put_right
 from labelsite.annotations.import_labels import copy_ratings, insert_annotations, looks_at, machine_users
 from labelsite.annotations.import_refusals import Differs, ErrorLog, ImportRefused
 from labelsite.annotations.import_summary import ImportSummary
+from labelsite.annotations.known_answers import CHECKER
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.autolabels.executions import FENCE, start_executions
 from labelsite.campaigns.archive import refuse_archived
@@ -39,7 +40,6 @@ from ml.records import LabelledSolution
 # From so many new solutions on an import changes what the planner should know of the tables that it fills.
 MANY = 200
 FILLED = (Problem, Solution, Step, Task, Annotation, StepRating)
-CHECKER = "checker"
 Report = Callable[[int], None]
 
 

@@ -7,9 +7,12 @@ verdict, a reported problem or a give-up, names none of the positions, so it is 
 
 from __future__ import annotations
 
+# What stands before the names of imported labelers.
+IMPORTED = "imported:"
 # Under this name a checker that knows the truth is imported. It is nobody whose judgement could be measured: what it
 # says is a task's known answer.
-CHECKER_NAME = "imported:checker"
+CHECKER = "checker"
+CHECKER_NAME = f"{IMPORTED}{CHECKER}"
 
 # Labelers and what tasks say of gold that is theirs: an imported checker's verdicts, a reviewer's decisions.
 _OWN = """

@@ -7,6 +7,7 @@ from itertools import islice
 
 from labelsite.annotations.import_refusals import ErrorLog
 from labelsite.annotations.import_summary import counts_in_words
+from labelsite.annotations.known_answers import IMPORTED
 from labelsite.annotations.uploads import Upload
 from ml import formats
 from ml.errors import BadRecord
@@ -96,5 +97,5 @@ def _shown(labelled: LabelledSolution) -> PreviewSolution:
         steps,
         str(annotation.finish_reason) if annotation else "",
         labelled.broken_rule,
-        annotation.labeler.removeprefix("imported:") if annotation else "",
+        annotation.labeler.removeprefix(IMPORTED) if annotation else "",
     )

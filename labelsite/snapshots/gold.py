@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from labelsite.accounts.models import User
+from labelsite.annotations.known_answers import IMPORTED
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
 from labelsite.snapshots.evidence import gold_tasks, read_evidence
@@ -16,7 +17,7 @@ from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule
 from ml.targets.calibrating import Gold, PosteriorCheck
 
-IMPORTED, SETTLED = "imported:", "adjudicated by "
+SETTLED = "adjudicated by "
 # As long as a task's word on where its gold comes from may be.
 SOURCE_LENGTH = 40
 

@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from labelsite.annotations.known_answers import IMPORTED
 from ml.targets.consensus import GIVEN_UP
 
 # In the order in which a page shows them.
@@ -50,4 +51,4 @@ def _labels_by(name: str) -> str:
     source = name.removeprefix("labels_by_")
     if source == name:
         return name.replace("_", " ")
-    return _("solutions judged in %(source)s") % {"source": source.removeprefix("imported:")}
+    return _("solutions judged in %(source)s") % {"source": source.removeprefix(IMPORTED)}

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
@@ -18,12 +18,20 @@ from ml.errors import MisstepError
 from ml.snapshot import read_problem_hashes
 from ml.whole_folder import settle
 
+if TYPE_CHECKING:
+    from labelsite.training.models import Checkpoint
+
 MANIFEST, CARD, PROBLEMS = "manifest.json", "card.json", "training_problems.txt"
 CARD_FORMAT = "misstep-checkpoint"
 
 
 def checkpoints_folder() -> Path:
     return Path(settings.VAR) / "checkpoints"
+
+
+def checkpoint_path(checkpoint: Checkpoint) -> Path:
+    """Where a checkpoint's files lie."""
+    return checkpoints_folder() / checkpoint.folder
 
 
 def verified(folder: Path) -> tuple[str, dict[str, Any]]:

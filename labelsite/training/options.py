@@ -108,4 +108,4 @@ def _checkpoint_of(sha256: str) -> str:
     checkpoint = Checkpoint.objects.filter(sha256=sha256, run__objective="classifier").first()
     if checkpoint is None:
         raise MisstepError(f"second_opinion {sha256}, expected the sha256 of a step classifier that is here")
-    return in_var(checkpoints.checkpoints_folder() / checkpoint.folder)
+    return in_var(checkpoints.checkpoint_path(checkpoint))

@@ -123,11 +123,6 @@ def load_checkpoint(run: TrainingRun, folder: Path) -> Checkpoint:
     return checkpoint
 
 
-def checkpoint_path(checkpoint: Checkpoint) -> Path:
-    """Where a checkpoint's files lie."""
-    return checkpoints.checkpoints_folder() / checkpoint.folder
-
-
 def score_campaign(checkpoint: Checkpoint, campaign: Campaign, created_by: User | None = None) -> ScoreRun:
     """Let the checkpoint score every solution of a campaign; its queue is then ordered by the scores.
 
@@ -136,7 +131,7 @@ def score_campaign(checkpoint: Checkpoint, campaign: Campaign, created_by: User 
     with transaction.atomic():
         run = start_scores(
             Solution.objects.filter(tasks__campaign=campaign),
-            in_var(checkpoint_path(checkpoint)),
+            in_var(checkpoints.checkpoint_path(checkpoint)),
             checkpoint.sha256,
             created_by=created_by,
             name=_("%(campaign)s by %(checkpoint)s")

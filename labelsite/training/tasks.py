@@ -50,7 +50,7 @@ def prepare_evaluation(job: Job, folder: Path) -> None:
     campaign = Campaign.objects.get(pk=job.spec["campaign"])
     run = ScoreRun.objects.get(pk=job.spec["score_run"])
     # Evaluations that were queued before there were kinds look for first mistakes.
-    known = checkpoints.training_problems(services.checkpoint_path(job.evaluation.checkpoint))
+    known = checkpoints.training_problems(checkpoints.checkpoint_path(job.evaluation.checkpoint))
     if job.spec.get("kind") == EvaluationKind.BEST_OF_N:
         left_out = evidence.write_pool(campaign, run, folder, known)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import filecmp
 from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from typing import Any
 from ml.errors import MisstepError
 from ml.evaluation.gold import read_gold
 from ml.evaluation.second_verdicts import SecondVerdicts, confirmed, read_second_verdicts
-from ml.file_hash import sha256_of
 from ml.snapshot import SnapshotRow
 from ml.targets.calibrating import PosteriorCheck
 from ml.targets.rules import LabelRule
@@ -44,10 +44,7 @@ def refuse_idle(options: argparse.Namespace, labels: str, mixture: str | None) -
     """Raises MisstepError for an option that would change nothing by this rule."""
     if options.second_verdicts and (labels == "human" or mixture != "consensus"):
         raise MisstepError("--second-verdicts without --label-rule consensus, expected the two together")
-    both = (options.second_verdicts, options.estimates)
-    if all(path and path.is_file() for path in both) and sha256_of(options.second_verdicts) == sha256_of(
-        options.estimates
-    ):
+    if _is_same_file(options.second_verdicts, options.estimates):
         raise MisstepError(
             f"--second-verdicts {options.second_verdicts} is the same file as --estimates, expected another method's"
         )
@@ -55,6 +52,13 @@ def refuse_idle(options: argparse.Namespace, labels: str, mixture: str | None) -
         raise MisstepError("--second-threshold without --second-verdicts, expected scores in such a file")
     if options.gold and (labels, mixture) != ("mixed", "fusion"):
         raise MisstepError("--gold without --label-rule fusion, expected the two together")
+
+
+def _is_same_file(one: Path | None, other: Path | None) -> bool:
+    """Whether both files are there and say the same, byte for byte."""
+    return bool(one and other and one.is_file() and other.is_file()) and filecmp.cmp(
+        one, other, shallow=False
+    )
 
 
 def second_verdicts(options: argparse.Namespace, rule: LabelRule) -> SecondVerdicts | None:

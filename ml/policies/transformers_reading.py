@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from inspect import signature
 from itertools import groupby
 from typing import Any
@@ -78,7 +79,12 @@ def _read(
 
 def _last_logits_alone(model: Any) -> dict[str, int]:
     """Over a large vocabulary the logits of a whole prompt take more memory than its keys and values."""
-    return {"logits_to_keep": 1} if "logits_to_keep" in signature(model.forward).parameters else {}
+    return {"logits_to_keep": 1} if _can_leave_logits_out(model.forward.__func__) else {}
+
+
+@cache
+def _can_leave_logits_out(forward: Callable[..., Any]) -> bool:
+    return "logits_to_keep" in signature(forward).parameters
 
 
 def _past(known: Sequence[list[States]], lefts: Sequence[int], start: int) -> DynamicCache | None:

@@ -13,7 +13,7 @@ from typing import Any
 from ml.execution import Execution, Verdict
 from ml.policies.protocol import Prefix
 from ml.records import Problem
-from ml.segmentation import split_code
+from ml.search.grading import codes_of
 
 CORRECT, WRONG, INVALID = "correct", "wrong", "invalid"
 
@@ -153,7 +153,7 @@ class Tree:
             return
         with_code = [node for node in self.path(end) if node.code is not None]
         # The given steps ran before the tree's own.
-        ran = execution.ran - sum(split_code(step)[1] is not None for step in self.given)
+        ran = execution.ran - len(codes_of(self.given))
         executed = with_code[: max(0, ran + 1)]
         for place, node in enumerate(executed):
             node.sandbox_level = node.sandbox_level or execution.level

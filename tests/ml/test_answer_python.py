@@ -13,6 +13,7 @@ from ml.answers import judge
         ("8*pi", r"8 \pi"),
         ("x**2 + 1", "x^2+1"),
         ("x^2+1", "x**2 + 1"),
+        (r"8\pi", "pi*8"),
         ("1 + 2*I", "1+2i"),
         ("oo", r"\infty"),
         ("exp(2)", "e^2"),
@@ -36,6 +37,8 @@ def test_a_printed_answer_is_that_of_the_reference(printed, reference):
         ("pi/2", r"\pi"),
         ("x**2", "2x"),
         ("1", "x**2 + 1"),
+        ("x**(n*(m + 1)) + 1", "1"),
+        (r"\frac{x}{2}**2 + 1", "1"),
     ],
 )
 def test_a_printed_power_is_read_whole_and_not_by_its_beginning(printed, reference):

@@ -17,7 +17,7 @@ from labelsite.jobs.tasks import run_here
 from labelsite.problems.models import Solution, Step
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import freeze
-from labelsite.training import services
+from labelsite.training import checkpoints, services
 from labelsite.training.curves import read_curves
 from labelsite.training.models import Checkpoint, EvaluationKind
 from labelsite.training.plots import choices, evaluation_charts
@@ -68,7 +68,7 @@ def test_rollouts_train_a_model_whose_scores_reorder_the_queue():
     checkpoint = training.checkpoint
     assert job.result["sha256"] == checkpoint.sha256
     assert checkpoint.card["snapshot"]["sha256"] == training.snapshot.sha256
-    assert (services.checkpoint_path(checkpoint) / "model.safetensors").is_file()
+    assert (checkpoints.checkpoint_path(checkpoint) / "model.safetensors").is_file()
     said_by = {**checkpoint.card["label_rule"], **checkpoint.card["config"]}
     assert {name: said_by[name] for name in rare} == rare
     assert not (job.outputs / "checkpoint.state").exists()
@@ -143,7 +143,7 @@ def test_the_problems_that_a_checkpoint_was_trained_on_are_no_choice_of_its(tmp_
         for right in (True, False):
             make_task(campaign, make_solution(steps=["A = 1", "It is 1"], problem=problem, is_correct=right))
     checkpoint = scored_by_hand(campaign)
-    folder = services.checkpoint_path(checkpoint)
+    folder = checkpoints.checkpoint_path(checkpoint)
     (folder / "training_problems.txt").write_text(problem_hash("1 + 1 ="))
     evaluation = services.start_evaluation(checkpoint, campaign, kind="best-of-n")
     run(evaluation.job)
@@ -165,7 +165,7 @@ def test_a_checkpoint_whose_folder_is_gone_is_not_measured_as_one_that_has_seen_
         task = make_task(campaign, make_solution(problem=problem, is_correct=right))
         make_annotation(task, make_user(), [1, 1] if right else [-1])
     checkpoint = scored_by_hand(campaign)
-    shutil.rmtree(services.checkpoint_path(checkpoint))
+    shutil.rmtree(checkpoints.checkpoint_path(checkpoint))
     job = services.start_evaluation(checkpoint, campaign, kind=kind).job
     run_here(job)
     job.refresh_from_db()
@@ -207,7 +207,7 @@ def scored_by_hand(campaign) -> Checkpoint:
     )
     training = services.start_training(row, "human")
     checkpoint = Checkpoint.objects.create(run=training, folder="1" * 64, sha256="1" * 64, card={})
-    folder = services.checkpoint_path(checkpoint)
+    folder = checkpoints.checkpoint_path(checkpoint)
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text("{}")
     given = list(Solution.objects.filter(tasks__campaign=campaign).values_list("pk", flat=True))

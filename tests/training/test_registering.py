@@ -79,7 +79,7 @@ def test_what_its_owner_does_to_the_folder_later_does_not_reach_the_copy(tmp_pat
     checkpoint = register_checkpoint(folder)
     with (folder / "model.safetensors").open("r+b") as file:
         file.write(b"other")
-    kept = services.checkpoint_path(checkpoint)
+    kept = checkpoints.checkpoint_path(checkpoint)
     assert checkpoints.verified(kept)[0] == checkpoint.sha256
     assert sorted(path.name for path in kept.iterdir()) == ["card.json", "manifest.json", "model.safetensors"]
 
