@@ -56,9 +56,9 @@ def refuse_idle(options: argparse.Namespace, labels: str, mixture: str | None) -
 
 def _is_same_file(one: Path | None, other: Path | None) -> bool:
     """Whether both files are there and say the same, byte for byte."""
-    return bool(one and other and one.is_file() and other.is_file()) and filecmp.cmp(
-        one, other, shallow=False
-    )
+    if one is None or other is None or not (one.is_file() and other.is_file()):
+        return False
+    return filecmp.cmp(one, other, shallow=False)
 
 
 def second_verdicts(options: argparse.Namespace, rule: LabelRule) -> SecondVerdicts | None:

@@ -202,8 +202,8 @@ def test_a_prompt_makes_the_logits_of_its_last_token_alone():
 def test_the_context_of_a_model_that_also_reads_images_is_that_of_its_text(folder):
     policy = load_policy(str(folder))
     model = LlamaForCausalLM(LlamaConfig(**TINY))
-    model.config = LlavaConfig(text_config=LlamaConfig(**TINY, max_position_embeddings=77))
-    assert type(policy)(model, policy.tokenizer, "x")._longest == 77
+    model.config = LlavaConfig(text_config=LlamaConfig(**TINY, max_position_embeddings=777))
+    assert type(policy)(model, policy.tokenizer, "x")._longest == 777
 
 
 def test_a_model_that_also_reads_images_is_asked_for_the_positions_of_its_text():
