@@ -133,3 +133,13 @@ def test_settings_have_the_names_and_words_of_their_page(client):
     assert "Estimates beside the steps" in page and "Night search" in page
     assert long.strip() in page and "<summary>" in page
     assert 'href="/people/" aria-current="page"' in page
+
+
+def test_the_page_asks_once_for_the_names_of_all_its_runs(client, django_assert_max_num_queries):
+    client.force_login(make_user(Role.ADMIN))
+    for number in range(12):
+        run = make_estimate_run(name=f"Search {number}")
+        record("campaign", "C", {"estimate_run": (None, run.pk)})
+    with django_assert_max_num_queries(8):
+        page = client.get("/people/changes/").content.decode()
+    assert all(f"Search {number}" in page for number in range(12))

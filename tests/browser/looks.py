@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser
 
 from tests.browser.annotator_page import Watched
 
@@ -16,6 +18,19 @@ RULES = {
 AXE = Axe().axe_script
 # What passed stays in the page: to hand it over takes longer than to find it.
 FAULTS = "rules => axe.run(rules).then(found => found.violations)"
+
+
+def window(browser: Browser, address: str, width: int, theme: Any, language: str, name: str = "") -> Watched:
+    """A page of this width, theme and language, which the names of its pictures say; whoever opens it closes it."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 844 if width < 500 else 900},
+        color_scheme=theme,
+        has_touch=width < 500,
+    )
+    context.add_cookies([{"name": "django_language", "value": language, "url": address}])
+    watched = Watched(context, address)
+    watched.name = "-".join(filter(None, (name, str(width), theme, language)))  # type: ignore[attr-defined]
+    return watched
 
 
 def look(watched: Watched, name: str) -> None:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Protocol
 from tests.browser.annotator_page import Watched
-from tests.browser.looks import look
+from tests.browser.looks import look, window
 from tests.browser.scenes import assisted_campaign, blind_campaign
 from tests.factories import make_user
 
@@ -30,16 +30,9 @@ if os.environ.get("MISSTEP_SCREENSHOTS"):
 @pytest.fixture(params=LOOKS, ids=str)
 def watched(request: Any, chromium_browser: Browser, live_server: Any) -> Iterator[Watched]:
     width, theme, language = request.param
-    context = chromium_browser.new_context(
-        viewport={"width": width, "height": 844 if width < 500 else 900},
-        color_scheme=theme,
-        has_touch=width < 500,
-    )
-    context.add_cookies([{"name": "django_language", "value": language, "url": live_server.url}])
-    page = Watched(context, live_server.url)
-    page.name = f"{width}-{theme}-{language}"  # type: ignore[attr-defined]
+    page = window(chromium_browser, live_server.url, width, theme, language)
     yield page
-    context.close()
+    page.page.context.close()
 
 
 def test_pages_of_an_annotator_look_right(watched: Watched) -> None:

@@ -156,6 +156,37 @@ def test_the_guideline_scrolls_by_arrows_while_it_has_the_focus(watched: Watched
     assert "current" in (watched.page.locator("#steps > .step").first.get_attribute("class") or "")
 
 
+def test_the_words_around_a_field_are_none_of_the_step_s(watched: Watched, annotator: User) -> None:
+    opened(watched, annotator, ["It is wrong.", "Two."], asks_reason=True)
+    watched.press("1")
+    expect(watched.page.locator("#reason-line label")).to_contain_text("wrong")
+    watched.press("f")
+    watched.page.fill("#find-text", "wrong")
+    watched.page.keyboard.press("Enter")
+    watched.page.wait_for_timeout(200)
+    assert watched.page.evaluate("CSS.highlights.get('lit').size") == 1
+
+
+def test_what_is_typed_while_a_task_is_submitted_is_not_saved_behind_it(
+    watched: Watched, annotator: User
+) -> None:
+    opened(watched, annotator, ["One.", "Two."], asks_reason=True)
+    watched.press("1")
+    watched.page.fill("#error-reason", "wrong")
+    watched.saved()
+    drafts: list[str] = []
+    watched.page.on(
+        "request", lambda request: drafts.append(request.url) if "/draft/" in request.url else None
+    )
+    watched.page.route("**/submit/", lambda route: (watched.page.wait_for_timeout(300), route.continue_()))
+    watched.page.click("#submit")
+    watched.page.wait_for_selector("body[data-busy]", state="attached")
+    watched.page.locator("#error-reason").press_sequentially(" indeed")
+    watched.submitted(1)
+    watched.page.wait_for_timeout(900)
+    assert not drafts and watched.page.evaluate("localStorage.length") == 0
+
+
 def test_writing_ones_own_step_says_why_it_cannot_be_yet(watched: Watched, annotator: User) -> None:
     opened(watched, annotator, [["One.", "Uno."], ["Two."]], protocol=Protocol.EVERY_OPTION)
     watched.press("w")

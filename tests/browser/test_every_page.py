@@ -24,8 +24,7 @@ from labelsite.snapshots.services import freeze
 from labelsite.training.models import Checkpoint
 from labelsite.training.services import start_training
 from tests.autolabels.files import small_tree
-from tests.browser.annotator_page import Watched
-from tests.browser.looks import look
+from tests.browser.looks import look, window
 from tests.browser.scenes import blind_campaign
 from tests.factories import make_annotation, make_estimate_run, make_job, make_problem, make_token, make_user
 
@@ -162,16 +161,9 @@ def test_every_page_can_be_read_by_everybody(
     reader = make_user(role)
     pages = pages_for(reader, filled_site(reader))
     assert len(pages) > 25
-    context = chromium_browser.new_context(
-        viewport={"width": width, "height": 844 if width < 500 else 900},
-        color_scheme=theme,
-        has_touch=width < 500,
-    )
-    context.add_cookies([{"name": "django_language", "value": language, "url": live_server.url}])
-    watched = Watched(context, live_server.url)
-    watched.name = f"{role}-{width}-{theme}-{language}"  # type: ignore[attr-defined]
+    watched = window(chromium_browser, live_server.url, width, theme, language, role)
     watched.log_in(reader.username)
     for name, address in pages.items():
         watched.go(address)
         look(watched, name.replace(":", "-"))
-    context.close()
+    watched.page.context.close()

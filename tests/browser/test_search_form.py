@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
 from tests.browser.annotator_page import Watched
-from tests.browser.looks import look
+from tests.browser.looks import look, window
 from tests.factories import make_campaign, make_problem, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,14 +51,7 @@ def address_of(campaign: Campaign) -> str:
 def test_the_form_can_be_read_by_everybody_in_each_of_its_states(
     chromium_browser: Browser, live_server: Any, shop: Campaign, width: int, theme: Any, language: str
 ) -> None:
-    context = chromium_browser.new_context(
-        viewport={"width": width, "height": 844 if width < 500 else 900},
-        color_scheme=theme,
-        has_touch=width < 500,
-    )
-    context.add_cookies([{"name": "django_language", "value": language, "url": live_server.url}])
-    watched = Watched(context, live_server.url)
-    watched.name = f"{width}-{theme}-{language}"  # type: ignore[attr-defined]
+    watched = window(chromium_browser, live_server.url, width, theme, language)
     watched.log_in(make_user("admin").username)
     page = watched.page
     watched.go(address_of(shop))
@@ -79,7 +72,7 @@ def test_the_form_can_be_read_by_everybody_in_each_of_its_states(
     expect(page.locator("#budget")).to_contain_text("240,000", timeout=PANEL_MS)
     look(watched, "search-form-measured")
     watched.settle()
-    context.close()
+    watched.page.context.close()
     assert EstimateRun.objects.get().is_pilot
 
 

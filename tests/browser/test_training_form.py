@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from labelsite.training.models import TrainingRun
-from tests.browser.annotator_page import Watched
-from tests.browser.looks import look
+from tests.browser.looks import look, window
 from tests.browser.test_search_form import LOOKS
 from tests.factories import make_user
 from tests.training.test_pages import make_snapshot
@@ -29,14 +28,7 @@ def test_the_form_can_be_read_by_everybody_in_each_of_its_states(
     chromium_browser: Browser, live_server: Any, width: int, theme: Any, language: str
 ) -> None:
     make_snapshot()
-    context = chromium_browser.new_context(
-        viewport={"width": width, "height": 844 if width < 500 else 900},
-        color_scheme=theme,
-        has_touch=width < 500,
-    )
-    context.add_cookies([{"name": "django_language", "value": language, "url": live_server.url}])
-    watched = Watched(context, live_server.url)
-    watched.name = f"{width}-{theme}-{language}"  # type: ignore[attr-defined]
+    watched = window(chromium_browser, live_server.url, width, theme, language)
     watched.log_in(make_user("admin").username)
     page = watched.page
     watched.go("/training/start/")
@@ -56,6 +48,6 @@ def test_the_form_can_be_read_by_everybody_in_each_of_its_states(
     page.wait_for_url("**/training/runs/**")
     look(watched, "training-form-run")
     watched.settle()
-    context.close()
+    watched.page.context.close()
     chosen = TrainingRun.objects.get().configuration
     assert (chosen["least_margin"], chosen["no_final_pairs"]) == (0.5, True)

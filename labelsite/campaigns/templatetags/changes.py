@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django import template
@@ -32,22 +34,30 @@ NAMES = {
 RUNS: dict[str, type[EstimateRun] | type[ScoreRun]] = {"estimate_run": EstimateRun, "score_run": ScoreRun}
 
 
-@register.filter
-def setting_name(change: Change) -> str:
-    """What the page calls the setting."""
-    return str(NAMES.get(change.field, change.field))
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One change for people. name: what the page calls the setting."""
+
+    change: Change
+    name: str
+    before: str
+    after: str
 
 
-@register.filter
-def before(change: Change) -> str:
-    """The earlier value, for people."""
-    return _said(change, change.old)
-
-
-@register.filter
-def after(change: Change) -> str:
-    """The new value, for people."""
-    return _said(change, change.new)
+@register.simple_tag
+def said(changes: Iterable[Change]) -> list[Said]:
+    """The changes with their values in words; runs have their names, found by one query for each kind."""
+    rows = list(changes)
+    runs = {field: _names_of(field, rows) for field in RUNS}
+    return [
+        Said(
+            change,
+            str(NAMES.get(change.field, change.field)),
+            _value(change.field, change.old, runs),
+            _value(change.field, change.new, runs),
+        )
+        for change in rows
+    ]
 
 
 @register.filter
@@ -56,20 +66,23 @@ def is_long(text: str) -> bool:
     return len(text) > LONG
 
 
-def _said(change: Change, value: Any) -> str:
+def _names_of(field: str, rows: Sequence[Change]) -> dict[Any, str]:
+    asked = {value for change in rows if change.field == field for value in (change.old, change.new) if value}
+    return {run.pk: run.name for run in RUNS[field]._default_manager.filter(pk__in=asked)}
+
+
+def _value(field: str, value: Any, runs: Mapping[str, Mapping[Any, str]]) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    if change.field in RUNS:
-        run = RUNS[change.field]._default_manager.filter(pk=value).first()
-        return run.name if run else str(value)
-    return str(_choices(change.field).get(value, value))
+    words = runs.get(field) or _choices(field)
+    return str(words.get(value, value))
 
 
-def _choices(field: str) -> dict[Any, Any]:
+def _choices(field: str) -> Mapping[Any, Any]:
     if field == "role":
         return dict(Role.choices)
     try:

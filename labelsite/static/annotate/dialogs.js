@@ -109,7 +109,7 @@ export function showCalculator() {
   byId("more").open = false;
   if (!calculator.open) calculator.show();
   const input = byId("calculator-input");
-  if (/^[-+*/^%!().,\d\s×·÷−–]*\d[-+*/^%!().,\d\s×·÷−–]*$/.test(selected)) {
+  if (/^[-+*/^%!().,\d\s×·⋅÷−–]*\d[-+*/^%!().,\d\s×·⋅÷−–]*$/.test(selected)) {
     input.value = selected.replace(/=\s*$/, "");
     input.dispatchEvent(new Event("input"));
   }

@@ -8,7 +8,7 @@ function textNodes() {
   const nodes = [];
   for (const root of [byId("problem"), byId("answer"), byId("steps")]) {
     const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT, (node) =>
-      (node.parentElement.closest(".katex-mathml, .step-rate, .machine, .step-number, [hidden]") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT));
+      (node.parentElement.closest(".katex-mathml, .field, .write-box, .step-rate, .machine, .step-number, [hidden]") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT));
     while (walker.nextNode()) nodes.push(walker.currentNode);
   }
   return nodes;

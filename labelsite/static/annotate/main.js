@@ -279,7 +279,11 @@ byId("workplace").addEventListener("click", (event) => {
 });
 byId("write-add").addEventListener("click", () => act("add_written"));
 byId("write-reached").addEventListener("change", (event) => { task.work.reached = event.target.checked; refresh(); });
-view.fields.listen((change) => { change(task.work); view.update(task.work); saver.saveSoon(task); });
+view.fields.listen((change) => {
+  change(task.work);
+  view.update(task.work);
+  if (!busy.is) saver.saveSoon(task); // What is being submitted is past saving.
+});
 addEventListener("beforeunload", (event) => { if (busy.is) event.preventDefault(); });
 setInterval(heartbeat, configuration.heartbeatSeconds * 1000);
 startCalculator(words);
