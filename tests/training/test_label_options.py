@@ -8,9 +8,10 @@ import pytest
 from django.urls import reverse
 
 from labelsite.jobs.shared_folder import in_var
+from labelsite.training.checkpoints import checkpoint_path
 from labelsite.training.models import Checkpoint, TrainingRun
 from labelsite.training.options import FLAGS
-from labelsite.training.services import checkpoint_path, start_training
+from labelsite.training.services import start_training
 from ml.commands.train import parser
 from ml.errors import MisstepError
 from ml.targets import LabelRule
