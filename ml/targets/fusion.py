@@ -16,6 +16,11 @@ The search testifies step by step: the share of its rollouts that end right fall
 and each class has a probability behind a right prefix and behind a wrong one, both estimated. A verdict
 alone would not do: of two witnesses who name different steps, nothing says who is right, but a share that
 falls to nothing and stays there says where.
+
+How far the search's policy reaches is the problem's own, and hidden too: beyond its reach, at the edge of it, or well
+within, each with its own shares behind a right prefix and a frequency, all estimated. Without it, the steps of a
+problem that the policy cannot solve would be taken for as many independent proofs that the first step is wrong, and
+outvote any number of people.
 """
 
 from __future__ import annotations
@@ -62,13 +67,15 @@ class Witnessed:
 class Rates:
     """All that is estimated. witnesses: each one's error rates. mistake: P(some step is wrong). lucky: P(right
     answer | some step is wrong). places: P(first mistake at the first step, between, at the last | some step is
-    wrong), for three steps or more. shares: P(class of share | prefix right, prefix wrong), [2, SHARE_CLASSES].
+    wrong), for three steps or more. reaches: P(how far the policy reaches), [REACHES]. shares: P(class of share |
+    prefix right) for each reach, and last P(class of share | prefix wrong), [REACHES + 1, SHARE_CLASSES].
     """
 
     witnesses: Mapping[str, WitnessRates]
     mistake: float
     lucky: float
     places: Array
+    reaches: Array
     shares: Array
 
 
@@ -88,8 +95,19 @@ class Fusion:
 # Beta(a, b) priors as pseudo-counts: a witness is presumed decent until the data say otherwise. Without a
 # prior, two witnesses can swap the meaning of "mistake" and "none".
 PRIOR = {"false_alarm": (1.0, 4.0), "miss": (1.0, 4.0), "exact": (4.0, 1.0)}
-# Behind a right prefix any share is possible, behind a wrong one few rollouts come right.
-SHARE_PRIOR = np.array([[1.0, 1.0, 1.0, 1.0, 1.0], [8.0, 1.0, 0.5, 0.25, 0.25]])
+# Behind a right prefix of a problem beyond the policy's reach as few rollouts come right as behind a wrong one (last
+# row), and the more the further it reaches.
+SHARE_PRIOR = np.array(
+    [
+        [8.0, 1.0, 0.5, 0.25, 0.25],
+        [2.0, 4.0, 2.0, 1.0, 1.0],
+        [1.0, 1.0, 2.0, 3.0, 3.0],
+        [8.0, 1.0, 0.5, 0.25, 0.25],
+    ]
+)
+REACHES = len(SHARE_PRIOR) - 1
+# So many solutions of each reach are presumed.
+REACH_PRIOR = np.ones(REACHES)
 # How many solutions it takes to outweigh the presumption that any step is as often the first mistake as another.
 PLACE_WEIGHT = 20.0
 
@@ -114,19 +132,26 @@ def fuse(items: Sequence[Witnessed], iterations: int = 500, tolerance: float = 1
     groups = [_alike(items, count, names) for count in sorted({item.step_count for item in items})]
     decent = {name: WitnessRates(0.2, 0.2, 0.8) for name in names}
     shares = SHARE_PRIOR / SHARE_PRIOR.sum(1, keepdims=True)
-    rates = Rates(decent, mistake=0.5, lucky=0.1, places=_as_if_any_step_alike(groups), shares=shares)
+    rates = Rates(
+        decent,
+        mistake=0.5,
+        lucky=0.1,
+        places=_as_if_any_step_alike(groups),
+        reaches=REACH_PRIOR / REACHES,
+        shares=shares,
+    )
     trace: list[float] = []
     found: list[Array] = []
     for _ in range(iterations):
         expected = [_expect(group, rates) for group in groups]
-        found = [places for places, _ in expected]
+        found = [joint for joint, _ in expected]
         trace.append(sum(log_likelihood for _, log_likelihood in expected))
         rates = _maximise(groups, found, names)
         if len(trace) > 1 and abs(trace[-1] - trace[-2]) < tolerance * max(1.0, abs(trace[-1])):
             break
     ordered: list[Array] = [np.empty(0)] * len(items)
-    for group, places in zip(groups, found, strict=True):
-        for index, place in zip(group.where.tolist(), places, strict=True):
+    for group, joint in zip(groups, found, strict=True):
+        for index, place in zip(group.where.tolist(), joint.sum(1), strict=True):
             ordered[index] = place
     return Fusion(ordered, rates, trace)
 
@@ -166,51 +191,62 @@ def _as_if_any_step_alike(groups: Sequence[_Alike]) -> Array:
 
 
 def _expect(group: _Alike, rates: Rates) -> tuple[Array, float]:
-    """P(place | everything) of each solution, [N, K + 1], and the log-likelihood of them all."""
+    """P(reach, place | everything) of each solution, [N, REACHES, K + 1], and the log-likelihood of them all."""
     count = group.step_count
     logs = np.zeros((len(group.where), count + 1))
     logs += np.log(np.append(rates.mistake * place_prior(count, rates.places), 1.0 - rates.mistake))
     for name, verdicts in group.verdicts.items():
         logs += verdicts_log_likelihood(verdicts, count, rates.witnesses[name])
-    logs += shares_log_likelihood(group.classes, rates.shares)
     logs += answers_log_likelihood(group.answers, count, rates.lucky)
     known = group.truths != ABSENT
     elsewhere = np.arange(count + 1) != group.truths[:, None]
     logs[known[:, None] & elsewhere] = -np.inf
+    joint = (
+        logs[:, None] + shares_log_likelihood(group.classes, rates.shares) + np.log(rates.reaches)[:, None]
+    )
     # Many shares would underflow: the likeliest place counts as 1 here, and in full in the log-likelihood.
-    largest = logs.max(1, keepdims=True)
-    weights = np.exp(logs - largest)
-    total = weights.sum(1, keepdims=True)
+    largest = joint.max((1, 2), keepdims=True)
+    weights = np.exp(joint - largest)
+    total = weights.sum((1, 2), keepdims=True)
     return weights / total, float((np.log(total) + largest).sum())
 
 
 def _maximise(groups: Sequence[_Alike], found: Sequence[Array], names: Sequence[str]) -> Rates:
     """The rates' posterior means given the expected truth."""
-    kinds, shares = PLACE_WEIGHT * _as_if_any_step_alike(groups), SHARE_PRIOR.copy()
+    kinds = PLACE_WEIGHT * _as_if_any_step_alike(groups)
+    shares, reaches = SHARE_PRIOR.copy(), REACH_PRIOR.copy()
     wrong = lucky = judged = 0.0
-    for group, places in zip(groups, found, strict=True):
+    for group, joint in zip(groups, found, strict=True):
+        places = joint.sum(1)
         in_error = 1.0 - places[:, -1]
         wrong += float(in_error.sum())
         judged += float(in_error[group.answers != ABSENT].sum())
         lucky += float(in_error[group.answers == 1].sum())
         if group.step_count > 2:
             kinds += np.bincount(kinds_of_place(group.step_count), places[:, :-1].sum(0), minlength=3)
-        prefix_wrong = np.cumsum(places[:, :-1], axis=1)
+        # A solution without any share tells nothing of its problem's reach.
+        of_reach = joint.sum(2)
+        reaches += of_reach[(group.classes != ABSENT).any(1)].sum(0)
+        prefix_wrong = np.cumsum(joint[:, :, :-1], axis=2)
+        prefix_right = of_reach[:, :, None] - prefix_wrong
         for share in range(SHARE_CLASSES):
-            behind = prefix_wrong[group.classes == share]
-            shares[:, share] += (1.0 - behind).sum(), behind.sum()
+            of_share = group.classes == share
+            shares[:-1, share] += (prefix_right * of_share[:, None]).sum((0, 2))
+            shares[-1, share] += (prefix_wrong.sum(1) * of_share).sum()
     return Rates(
         {name: _witness_rates(name, groups, found) for name in names},
         mistake=(wrong + 1.0) / (sum(len(group.where) for group in groups) + 2.0),
         lucky=(lucky + 1.0) / (judged + 10.0),
         places=np.asarray(kinds / kinds.sum(), dtype=np.float64),
+        reaches=np.asarray(reaches / reaches.sum(), dtype=np.float64),
         shares=np.asarray(shares / shares.sum(1, keepdims=True), dtype=np.float64),
     )
 
 
 def _witness_rates(name: str, groups: Sequence[_Alike], found: Sequence[Array]) -> WitnessRates:
     counts = {key: list(pseudo) for key, pseudo in PRIOR.items()}
-    for group, places in zip(groups, found, strict=True):
+    for group, joint in zip(groups, found, strict=True):
+        places = joint.sum(1)
         verdicts = group.verdicts[name]
         in_error = 1.0 - places[:, -1]
         named = (verdicts != ABSENT) & (verdicts < group.step_count)

@@ -59,17 +59,19 @@ def share_class(share: float | None) -> int:
 
 
 def shares_log_likelihood(classes: Whole, table: Array) -> Array:
-    """log P(all shares of a solution | truth), shape [N, K + 1].
+    """log P(all shares of a solution | reach of its problem, truth), shape [N, R, K + 1].
 
-    classes: [N, K]; table: P(class | prefix right, prefix wrong), [2, SHARE_CLASSES]. With the first mistake at t,
-    the prefixes through steps 0 .. t-1 are right and those from t on are wrong.
+    classes: [N, K]; table: P(class | prefix right) for each of R reaches, and below them P(class | prefix wrong),
+    [R + 1, SHARE_CLASSES]. With the first mistake at t, the prefixes through steps 0 .. t-1 are right and those from
+    t on are wrong.
     """
-    padded = np.concatenate([np.log(table), np.zeros((2, 1))], axis=1)
-    right, wrong = padded[:, classes]
-    nothing = np.zeros((len(classes), 1))
-    before = np.concatenate([nothing, np.cumsum(right, axis=1)], axis=1)
-    behind = np.concatenate([np.cumsum(wrong[:, ::-1], axis=1)[:, ::-1], nothing], axis=1)
-    return np.asarray(before + behind, dtype=np.float64)
+    padded = np.concatenate([np.log(table), np.zeros((len(table), 1))], axis=1)
+    *reaches, wrong = padded[:, classes]
+    right = np.stack(reaches, axis=1)
+    nothing = np.zeros((*right.shape[:2], 1))
+    before = np.concatenate([nothing, np.cumsum(right, axis=2)], axis=2)
+    behind = np.concatenate([np.cumsum(wrong[:, ::-1], axis=1)[:, ::-1], nothing[:, 0]], axis=1)
+    return np.asarray(before + behind[:, None], dtype=np.float64)
 
 
 def answers_log_likelihood(answers: Whole, step_count: int, lucky: float) -> Array:

@@ -160,9 +160,12 @@ def test_one_round_equals_the_plain_formula_item_by_item():
             chance = 0.5 if is_right else 0.5 / item.step_count
             for said in item.verdicts.values():
                 chance *= plain_verdict(said, truth, item.step_count)
+            # Three reaches, each as likely as another at first; the table's last row is of wrong prefixes.
+            of_reaches = [1 / 3, 1 / 3, 1 / 3]
             for k, share in enumerate(item.shares):
-                if share is not None:
-                    chance *= shares[int(k >= truth), share_class(share)]
+                for reach in range(3) if share is not None else ():
+                    of_reaches[reach] *= shares[3 if k >= truth else reach, share_class(share)]
+            chance *= sum(of_reaches)
             if item.answer_correct is not None:
                 good = 1.0 - 1e-3 if is_right else 0.1
                 chance *= good if item.answer_correct else 1.0 - good

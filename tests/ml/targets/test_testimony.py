@@ -42,19 +42,20 @@ def test_a_share_of_rollouts_falls_into_its_class():
 
 
 def test_shares_testify_for_the_place_where_they_fall_to_nothing():
-    table = np.array([[0.1, 0.2, 0.2, 0.2, 0.3], [0.9, 0.04, 0.02, 0.02, 0.02]])
+    table = np.array([[0.8, 0.1, 0.05, 0.03, 0.02], [0.1, 0.2, 0.2, 0.2, 0.3], [0.9, 0.04, 0.02, 0.02, 0.02]])
     classes = np.array([[share_class(share) for share in (1.0, 0.5, 0.0, None)], [ABSENT] * 4])
-    right, wrong = [0.3, 0.2, 0.1], [0.02, 0.02, 0.9]
-    plain = [
-        wrong[0] * wrong[1] * wrong[2],
-        right[0] * wrong[1] * wrong[2],
-        right[0] * right[1] * wrong[2],
-        right[0] * right[1] * right[2],
-        right[0] * right[1] * right[2],
-    ]
+    beyond_reach, within, wrong = [0.02, 0.05, 0.8], [0.3, 0.2, 0.1], [0.02, 0.02, 0.9]
     found = np.exp(shares_log_likelihood(classes, table))
-    assert found[0] == pytest.approx(plain)
-    assert found[1] == pytest.approx(np.ones(5))
+    for reach, right in enumerate((beyond_reach, within)):
+        plain = [
+            wrong[0] * wrong[1] * wrong[2],
+            right[0] * wrong[1] * wrong[2],
+            right[0] * right[1] * wrong[2],
+            right[0] * right[1] * right[2],
+            right[0] * right[1] * right[2],
+        ]
+        assert found[0, reach] == pytest.approx(plain)
+    assert found[1] == pytest.approx(np.ones((2, 5)))
 
 
 def test_a_wrong_answer_speaks_for_some_mistake_and_not_for_a_place():
