@@ -19,6 +19,7 @@ from labelsite.training.label_checks import (
     loses_neutrals,
     rule_of,
     takes_second_opinion,
+    takes_values_for_chances,
 )
 from labelsite.training.models import TrainingRun
 from ml.commands.train_options import usual_learning_rate
@@ -116,6 +117,11 @@ def _label_rule(snapshot: Snapshot, chosen: Mapping[str, Any]) -> list[Check]:
         checks.append(Check(text, is_good=False, is_fatal=True))
     if averages_neutrals(snapshot, labels, chosen):
         text = _("a mean of people's and rollouts' words is never neutral: the third class would stay empty")
+        checks.append(Check(text, is_good=False, is_fatal=True))
+    if takes_values_for_chances(snapshot, labels, chosen):
+        text = _(
+            "a quality value says how far a solution has come: the step classifier needs another label from rollouts"
+        )
         checks.append(Check(text, is_good=False, is_fatal=True))
     if not is_expected:
         checks.append(

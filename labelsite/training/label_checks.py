@@ -64,6 +64,13 @@ def averages_neutrals(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]
     return chosen.get("classes") == 3 and is_mean
 
 
+def takes_values_for_chances(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> bool:
+    """Whether a classifier should learn quality values, which are no chances; the command refuses that."""
+    _is_frozen, rule = _deciding(snapshot, labels, asked_rule(chosen))
+    known = {part: rule[part] for part in ("target", "mixture") if part in rule}
+    return chosen.get("objective") == "classifier" and LabelRule(labels, **known).has_quality_values
+
+
 def _deciding(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
     """Whether the labels stay as they were frozen, and the rule that decides them."""
     if not asked and labels == snapshot.labels:

@@ -23,6 +23,7 @@ from ml.prm.request import (
     head_settings,
     language_weight,
     refuse_lost_neutrals,
+    refuse_values_as_chances,
     with_rule,
 )
 from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
@@ -57,6 +58,7 @@ def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
     """Raises MisstepError for labels, a base or records that no run could be made from."""
     request = with_rule(request, snapshot.manifest)
     refuse_lost_neutrals(request.rule, request.examples.outputs)
+    refuse_values_as_chances(request.rule, request.examples.objective)
     if request.second_opinion:
         refuse_useless(request.rule)
         # Read once: whatever becomes of that folder later, the card names what was asked.

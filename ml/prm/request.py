@@ -147,6 +147,15 @@ def refuse_lost_neutrals(rule: LabelRule, outputs: int) -> None:
         )
 
 
+def refuse_values_as_chances(rule: LabelRule, objective: str) -> None:
+    """Raises MisstepError for a classifier of quality values: a right first step of ten has a low one."""
+    if objective == "classifier" and rule.has_quality_values:
+        raise MisstepError(
+            "--objective classifier with labels whose target is quality_value, no chances of being right: expected"
+            " --objective value, or --target hard or soft, which decides the labels anew"
+        )
+
+
 def head_settings(request: Request) -> HeadSettings:
     """Raises MisstepError for a head that the objective cannot have, or too many or too few target tokens."""
     objective = request.examples.objective

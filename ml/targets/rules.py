@@ -91,6 +91,12 @@ class LabelRule:
         return self.labels == "automatic" or (self.labels == "mixed" and self.mixture not in WITHOUT_ROLLOUTS)
 
     @property
+    def has_quality_values(self) -> bool:
+        """Whether a label can be a quality value, which says how far a solution has come, and no probability."""
+        is_seen = "target" not in UNSEEN_BY.get(self.mixture, ()) or self.labels == "automatic"
+        return self.labels != "human" and self.target == "quality_value" and is_seen
+
+    @property
     def averages_neutrals(self) -> bool:
         """Whether people's rating of 0 goes into a mean, in which nobody can find it again."""
         return self.labels == "mixed" and self.mixture in MEANS

@@ -125,6 +125,15 @@ def test_a_class_for_neutrals_that_the_rule_takes_away_does_not_start(client, ne
         assert any("neutral is a class of its own" in check.text for check in plan.checks)
 
 
+def test_a_classifier_of_quality_values_does_not_start_and_a_value_model_of_them_does(client):
+    for rule, choice in (({"target": "quality_value"}, {}), ({}, {"target": "quality_value"})):
+        for objective, can_start in (("classifier", False), ("value", True)):
+            given = asked(frozen(**rule), objective=objective, **choice)
+            plan = client.get(reverse("training:start"), given).context["plan"]
+            assert plan.can_start is can_start, [check.text for check in plan.checks]
+            assert any("how far a solution has come" in c.text for c in plan.checks) is not can_start
+
+
 @pytest.mark.parametrize("mixture", ["fusion", "agreement_weighted"])
 def test_a_class_for_neutrals_that_a_mean_swallows_does_not_start(client, mixture):
     for rule, choice in (({"mixture": mixture}, {}), ({}, {"label_rule": mixture})):

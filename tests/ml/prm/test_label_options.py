@@ -119,6 +119,17 @@ def test_a_run_goes_on_whether_or_not_its_frozen_labels_are_named(tmp_path, caps
     assert len(again) == 1
 
 
+@pytest.mark.parametrize("is_frozen", [True, False])
+def test_a_classifier_of_quality_values_is_refused_and_a_value_model_of_them_is_not(
+    tmp_path, capsys, is_frozen
+):
+    snapshot = frozen(tmp_path, "mixed", **({"target": "quality_value"} if is_frozen else {}))
+    asked = () if is_frozen else ("--target", "quality_value")
+    with pytest.raises(MisstepError, match="target is quality_value, no chances of being right"):
+        trained(tmp_path, capsys, *asked, snapshot=snapshot)
+    trained(tmp_path, capsys, "--objective", "value", *asked, snapshot=snapshot)
+
+
 @pytest.mark.parametrize("mixture", ["fusion", "agreement_weighted"])
 @pytest.mark.parametrize("is_frozen", [True, False])
 def test_a_class_for_neutrals_that_a_mean_swallows_is_refused(tmp_path, capsys, mixture, is_frozen):
