@@ -9,6 +9,8 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
 
 # What each rule says to the person who asks why a solution comes now; the page translates these.
 REASONS: Mapping[str, str] = {
@@ -26,6 +28,9 @@ REASONS: Mapping[str, str] = {
     "import_order": "",
 }
 
+# The rules by which `convincing_wrong` speaks.
+CONVINCING_KINDS = ("convincing_wrong", "doubted_wrong", "convincing_right", "convincing_ungraded")
+T = TypeVar("T")
 # From this score on, the PRM contradicts whoever calls the answer wrong.
 CONVINCING = 0.5
 
@@ -60,8 +65,8 @@ def aggregate(scores: Sequence[float]) -> float:
 def convincing_wrong(scores: Sequence[float], is_correct: bool | None) -> Priority:
     """Wrong answers that the PRM believes come first (Let's Verify Step by Step, section 2.4).
 
-    Every wrong answer stands before every one that is not known to be wrong, as the rest is ordered by how
-    convincing it is too (the paper's other fifth).
+    Every wrong answer stands before every one that is not known to be wrong. Of a whole queue, `four_to_one` makes the
+    paper's mixture.
     """
     score = aggregate(scores)
     facts = {"score": f"{score:.2f}"}
@@ -70,6 +75,18 @@ def convincing_wrong(scores: Sequence[float], is_correct: bool | None) -> Priori
         return Priority(0.5 + score / 2, kind, facts)
     kind = "convincing_right" if is_correct else "convincing_ungraded"
     return Priority(score / 2 * (1 - 1e-9), kind, facts)
+
+
+def four_to_one(wrong: Sequence[T], others: Sequence[T]) -> list[T]:
+    """One order of two: of any five in a row four are of the first, until either ends (Let's Verify, section 2.4).
+
+    Who read wrong answers alone would soon expect a mistake everywhere, and a model that learned from them would, too.
+    """
+    first, second = iter(wrong), iter(others)
+    order: list[T] = []
+    while five := [*islice(first, 4), *islice(second, 1)]:
+        order += five
+    return order
 
 
 def uncertainty(scores: Sequence[float]) -> Priority:

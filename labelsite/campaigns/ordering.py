@@ -7,11 +7,12 @@ change, so whoever loads new scores asks for a new order.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from labelsite.campaigns.evidence import Evidence, evidence_of
 from labelsite.campaigns.models import Campaign, Ordering, Task, TaskKind, TaskState
 from labelsite.campaigns.sweep import hold_the_sweep
 from ml import acquisition
@@ -36,26 +37,6 @@ _PLACE = """
 UPDATE campaigns_task AS task SET priority = new.value, priority_reason = new.reason
 FROM unnest(%s::bigint[], %s::float8[], %s::text[]) AS new (id, value, reason) WHERE task.id = new.id
 """
-_EVIDENCE = """
-SELECT step.solution_id, step.position, score.score, estimate.soft
-FROM problems_step AS step
-LEFT JOIN autolabels_stepscore AS score ON score.step_id = step.id AND score.run_id = %(score_run)s
-LEFT JOIN autolabels_stepestimate AS estimate ON estimate.step_id = step.id AND estimate.run_id = %(estimate_run)s
-WHERE step.solution_id = ANY(%(solutions)s) AND step.is_chosen
-ORDER BY step.solution_id, step.position
-"""
-
-
-@dataclass
-class Evidence:
-    """What machines said of the steps of one solution's trajectory, in order."""
-
-    scores: list[float | None] = field(default_factory=list)
-    soft: list[float | None] = field(default_factory=list)
-
-    def complete_scores(self) -> list[float] | None:
-        scores = [score for score in self.scores if score is not None]
-        return scores if scores and len(scores) == len(self.scores) else None
 
 
 def _no_check() -> None:
@@ -75,14 +56,18 @@ def reorder(campaign: Campaign, check: Callable[[], None] = _no_check) -> int:
     turn comes, so whichever writes a task last writes what the newest settings say.
     """
     changed, last, is_done = 0, 0, False
+    campaign = _as_it_stands(campaign)
+    is_mixed = campaign.ordering == Ordering.CONVINCING_WRONG
+    # Whoever changes the ordering or the scores meanwhile asks for a new order, too.
+    mixed = _mixed(campaign, check) if is_mixed else {}
     while not is_done:
         check()
         with transaction.atomic(durable=True):
             # Also makes two reorderings take turns: the settings must be read when the other's batch is committed.
             hold_the_sweep()
-            campaign = Campaign.objects.defer("guideline").get(pk=campaign.pk)
+            campaign = _as_it_stands(campaign)
             batch = _batch(campaign, last)
-            changed += _reorder_batch(campaign, batch)
+            changed += _reorder_batch(campaign, batch, mixed)
         last, is_done = (batch[-1][0] if batch else last), len(batch) < BATCH
     return changed
 
@@ -93,7 +78,7 @@ def place_new(campaign: Campaign, after: int) -> None:
     A new task moves none of the others; and nobody else sees one yet, so nobody waits.
     """
     while batch := _batch(campaign, after):
-        _reorder_batch(campaign, batch)
+        _reorder_batch(campaign, batch, {})
         after = batch[-1][0]
 
 
@@ -108,16 +93,43 @@ def top_of_queue(campaign: Campaign, count: int = TOP) -> list[int]:
     return list(waiting(campaign).values_list("pk", flat=True)[:count])
 
 
+def _as_it_stands(campaign: Campaign) -> Campaign:
+    return Campaign.objects.defer("guideline").get(pk=campaign.pk)
+
+
 def _batch(campaign: Campaign, after: int) -> list[_Row]:
     rows = Task.objects.filter(campaign=campaign, state=TaskState.OPEN, id__gt=after).order_by("id")
     return list(rows.values_list(*_ROW)[:BATCH])
 
 
-def _reorder_batch(campaign: Campaign, batch: Sequence[_Row]) -> int:
-    evidence = _evidence(campaign, [row[1] for row in batch]) if READS[campaign.ordering] else {}
+def _mixed(campaign: Campaign, check: Callable[[], None]) -> dict[int, float]:
+    """The places of all open tasks with scores, by their ids: of five in a row, four have wrong answers.
+
+    It only reads, and nobody waits for it.
+    """
+    wrong: list[tuple[float, int]] = []
+    others: list[tuple[float, int]] = []
+    last, is_done = 0, False
+    while not is_done:
+        check()
+        batch = _batch(campaign, last)
+        evidence = evidence_of(campaign, [row[1] for row in batch])
+        for task, solution, is_correct, *_ in batch:
+            scores = evidence.get(solution, Evidence()).complete_scores()
+            if scores is not None:
+                (wrong if is_correct is False else others).append((-acquisition.aggregate(scores), task))
+        last, is_done = (batch[-1][0] if batch else last), len(batch) < BATCH
+    order = acquisition.four_to_one(sorted(wrong), sorted(others))
+    return {task: 1.0 - place / len(order) for place, (_, task) in enumerate(order)}
+
+
+def _reorder_batch(campaign: Campaign, batch: Sequence[_Row], mixed: Mapping[int, float]) -> int:
+    evidence = evidence_of(campaign, [row[1] for row in batch]) if READS[campaign.ordering] else {}
     ids, values, reasons = [], [], []
     for task, solution, is_correct, old_value, old_reason in batch:
         new = priority_of(campaign.ordering, str(task), is_correct, evidence.get(solution, Evidence()))
+        if new.kind in acquisition.CONVINCING_KINDS:
+            new = replace(new, value=mixed.get(task, new.value))
         # The import's own order needs no reason, and its rows have none.
         reason = new.code if new.reason else ""
         if (new.value, reason) != (old_value, old_reason):
@@ -146,24 +158,3 @@ def priority_of(ordering: str, identity: str, is_correct: bool | None, evidence:
     if ordering == Ordering.DISAGREEMENT:
         return acquisition.disagreement(scores, evidence.soft)
     return acquisition.convincing_wrong(scores, is_correct)
-
-
-def _evidence(campaign: Campaign, solutions: list[int]) -> dict[int, Evidence]:
-    """One query for a batch, whatever its size."""
-    found: dict[int, Evidence] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _EVIDENCE,
-            {
-                "score_run": campaign.score_run_id,
-                "estimate_run": campaign.estimate_run_id,
-                "solutions": solutions,
-            },
-        )
-        for solution, position, score, soft in cursor.fetchall():
-            kept = found.setdefault(solution, Evidence())
-            # The trajectory, which is all that machines were given, ends at the first position where nothing is chosen.
-            if position == len(kept.scores):
-                kept.scores.append(score)
-                kept.soft.append(soft)
-    return found

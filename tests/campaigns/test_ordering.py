@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labelsite.campaigns.models import Ordering, Task
-from labelsite.campaigns.ordering import reorder
+from labelsite.campaigns.ordering import reorder, waiting
 from tests.factories import make_campaign, make_scores, make_solution, make_task
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +33,26 @@ def test_a_solution_in_which_a_choice_is_missing_is_ordered_by_the_steps_up_to_t
         task.refresh_from_db()
     assert (broken.priority, broken.priority_reason) == (short.priority, short.priority_reason)
     assert broken.priority >= 0
+
+
+def test_convincing_wrong_answers_come_four_by_four_and_each_fifth_is_the_most_convincing_of_the_rest() -> (
+    None
+):
+    campaign = make_campaign(ordering=Ordering.CONVINCING_WRONG)
+    believed = [(False, k / 10) for k in range(6)] + [(True, 0.95), (None, 0.9), (True, 0.1)]
+    solutions = [make_solution(["a"], is_correct=is_correct) for is_correct, _ in believed]
+    campaign.score_run = make_scores(solutions[0], [believed[0][1]])
+    for solution, (_, score) in zip(solutions[1:], believed[1:], strict=True):
+        make_scores(solution, [score], run=campaign.score_run)
+    campaign.save()
+    for solution in [*solutions, make_solution(["a"])]:
+        make_task(campaign, solution)
+    reorder(campaign)
+    order = [(task.solution.is_correct, task.priority_reason) for task in waiting(campaign)]
+    assert [is_correct for is_correct, _ in order] == [False] * 4 + [True] + [False] * 2 + [None, True, True]
+    scores = [reason.rpartition("=")[2] for _, reason in order]
+    assert scores == ["0.50", "0.40", "0.30", "0.20", "0.95", "0.10", "0.00", "0.90", "0.10", "unscored"]
+    assert reorder(campaign) == 0
 
 
 def test_a_step_without_a_score_on_the_way_leaves_a_solution_unscored() -> None:

@@ -37,6 +37,13 @@ def test_convincing_wrong_answers_come_first_then_other_wrong_ones_then_the_rest
     assert queue["not graded"].reason == "answer not graded, the PRM gives it 0.60"
 
 
+def test_of_five_in_a_row_four_are_wrong_answers_until_either_kind_ends():
+    assert acquisition.four_to_one("abcdefghi", "XY") == list("abcdXefghYi")
+    assert acquisition.four_to_one("abcdef", "WXYZ") == list("abcdWefXYZ")
+    assert acquisition.four_to_one("", "XY") == ["X", "Y"]
+    assert acquisition.four_to_one("", "") == []
+
+
 def test_uncertainty_names_the_step_nearest_to_one_half():
     found = acquisition.uncertainty([0.99, 0.6, 0.9])
     assert found.value == pytest.approx(0.8)
