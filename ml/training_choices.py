@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# The bases that have names; any other is a model's folder.
+NAMED_BASES = ("pocket", "pocket-reader", "small")
 OBJECTIVES = ("classifier", "value", "preference", "outcome")
 # Objectives with classes, which alone can be target tokens of a language model.
 CLASSIFYING = ("classifier", "outcome")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -52,13 +54,22 @@ def settings_read() -> list[str]:
     return sorted(found - INTERNAL)
 
 
+def takes_forms_alone(view: Callable[..., Any] | None) -> bool:
+    """Whether `require_POST` stands among the decorators of a view: nobody ever looks at such an address."""
+    while view is not None:
+        if inspect.getclosurevars(view).nonlocals.get("request_method_list") == ["POST"]:
+            return True
+        view = getattr(view, "__wrapped__", None)
+    return False
+
+
 def pages(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator[str]:
-    """Every route of the site as written in the url configuration."""
+    """Every route that can be looked at, as written in the url configuration."""
     for pattern in patterns:
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
             yield from pages(pattern.url_patterns, route)
-        else:
+        elif not takes_forms_alone(pattern.callback):
             yield "/" + route
 
 

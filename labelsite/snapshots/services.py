@@ -41,6 +41,7 @@ from labelsite.snapshots.verifying import MANIFEST_FILE, Damaged, require_whole
 from labelsite.snapshots.words import in_words
 from ml.errors import MisstepError
 from ml.evaluation.second_verdicts import confirmed
+from ml.file_hash import sha256_of
 from ml.json_lines import as_line
 from ml.snapshot import SnapshotRow, read_snapshot, write_snapshot
 from ml.targets import LabelRule
@@ -289,11 +290,6 @@ def _holds(folder: Path, manifest: Mapping[str, Any]) -> bool:
     try:
         if read_snapshot(folder).sha256 != manifest["sha256"]:
             return False
-        return all(_sha256(folder / file["file"]) == file["sha256"] for file in manifest.get("files", []))
+        return all(sha256_of(folder / file["file"]) == file["sha256"] for file in manifest.get("files", []))
     except (OSError, MisstepError):
         return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

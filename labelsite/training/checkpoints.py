@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from ml.errors import MisstepError
+from ml.file_hash import sha256_of
 from ml.snapshot import read_problem_hashes
 from ml.whole_folder import settle
 
@@ -45,7 +45,7 @@ def verified(folder: Path) -> tuple[str, dict[str, Any]]:
         _verify(folder, name, expected)
     if CARD not in manifest:
         raise MisstepError(f"{folder} has no {CARD}, expected a checkpoint of python -m ml train")
-    return _sha256(folder / MANIFEST), card_of(folder)
+    return sha256_of(folder / MANIFEST), card_of(folder)
 
 
 def card_of(folder: Path) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _verify(folder: Path, name: str, expected: str) -> None:
     _refuse_outside(folder, name)
     if not path.is_file():
         raise MisstepError(f"{path} is missing, expected every file of {MANIFEST}")
-    if (found := _sha256(path)) != expected:
+    if (found := sha256_of(path)) != expected:
         raise MisstepError(f"{path} has sha256 {found}, expected {expected}")
 
 
@@ -154,8 +154,3 @@ def _json(path: Path) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise MisstepError(f"{path}: {type(body).__name__}, expected one JSON object")
     return body
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,8 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from labelsite.training.options import options
-from ml.commands.train_options import NAMED_BASES
-from ml.training_choices import CLASSIFYING, DOUBTFUL, SURE
+from ml.training_choices import CLASSIFYING, DOUBTFUL, NAMED_BASES, SURE
 
 Refusal = tuple[str, str]
 OF_PREFERENCES = ("least_margin", "least_edit_distance", "no_final_pairs", "fill_pairs", "preference_output")

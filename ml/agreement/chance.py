@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ml.agreement.columns import Floats, counted, paired
 
-Weights = Literal["nominal", "linear", "quadratic"]
-Level = Literal["nominal", "ordinal", "interval"]
 
+def cohen_kappa(first: ArrayLike, second: ArrayLike, counts: ArrayLike | None = None) -> float | None:
+    """Cohen's kappa of two raters over the same n items (Cohen 1960).
 
-def cohen_kappa(
-    first: ArrayLike, second: ArrayLike, weights: Weights = "nominal", counts: ArrayLike | None = None
-) -> float | None:
-    """Cohen's kappa of two raters over the same n items (Cohen 1960; weighted 1968).
-
-    NaN means "not rated": such pairs are left out. Weights use the rank of the category among those used.
-    counts: how often each pair occurs (once).
+    NaN means "not rated": such pairs are left out. counts: how often each pair occurs (once).
     None where chance alone already agrees fully: one category, or no pair.
     """
     a, b = paired(np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64))
@@ -28,57 +20,43 @@ def cohen_kappa(
     size, rows, times = len(categories), int(rated.sum()), counted(counts, a)[rated]
     cells = codes[:rows] * size + codes[rows:]
     observed = np.bincount(cells, weights=times, minlength=size**2).reshape(size, size)
-    distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size))).astype(np.float64)
-    cost = {"nominal": (distance > 0).astype(np.float64), "linear": distance, "quadratic": distance**2}[
-        weights
-    ]
-    chance = float((np.outer(observed.sum(1), observed.sum(0)) * cost).sum())
-    return 1 - float(times.sum()) * float((observed * cost).sum()) / chance if chance else None
+    differ = 1 - np.eye(size)
+    chance = float((np.outer(observed.sum(1), observed.sum(0)) * differ).sum())
+    return 1 - float(times.sum()) * float((observed * differ).sum()) / chance if chance else None
 
 
-def krippendorff_alpha(units: ArrayLike, values: ArrayLike, level: Level = "nominal") -> float | None:
-    """Krippendorff's alpha of n ratings, for any number of raters and any pattern of missing ones.
+def krippendorff_alpha(units: ArrayLike, values: ArrayLike) -> float | None:
+    """Krippendorff's nominal alpha of n ratings, for any number of raters and any pattern of missing ones.
 
     units: which item each rating is about. values: the ratings; NaN is "not rated". Items with one rating say
     nothing about agreement and drop out. Computed from the coincidence matrix (Krippendorff, "Computing
     Krippendorff's Alpha-Reliability", 2011). None where all ratings are one value, or no item has two.
     """
-    counts, categories = _ratings_per_unit(units, values)
+    counts = _ratings_per_unit(units, values)
     raters = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(raters - 1, 1)
     coincidences = counts.T @ shares - np.diag(shares.sum(axis=0))
     totals = coincidences.sum(axis=0)
-    distance = _distance(level, categories, totals)
-    expected = float((np.outer(totals, totals) * distance).sum())
-    observed = float((coincidences * distance).sum())
+    differ = 1 - np.eye(len(totals))
+    expected = float((np.outer(totals, totals) * differ).sum())
+    observed = float((coincidences * differ).sum())
     return 1 - (totals.sum() - 1) * observed / expected if expected else None
 
 
 def percent_agreement(units: ArrayLike, values: ArrayLike) -> float | None:
     """Share of the pairs of ratings of one item that are equal; None where no item has two ratings."""
-    counts, _ = _ratings_per_unit(units, values)
+    counts = _ratings_per_unit(units, values)
     raters = counts.sum(axis=1)
     pairs = float((raters * (raters - 1)).sum())
     return float((counts * (counts - 1)).sum()) / pairs if pairs else None
 
 
-def _ratings_per_unit(units: ArrayLike, values: ArrayLike) -> tuple[Floats, Floats]:
-    """Counts of shape (items with at least two ratings, categories), and the categories in order."""
+def _ratings_per_unit(units: ArrayLike, values: ArrayLike) -> Floats:
+    """Counts of shape (items with at least two ratings, categories)."""
     which, ratings = paired(np.asarray(units), np.asarray(values, dtype=np.float64))
     rated = ~np.isnan(ratings)
     unit_names, unit_codes = np.unique(which[rated], return_inverse=True)
     categories, codes = np.unique(ratings[rated], return_inverse=True)
     cells = np.bincount(unit_codes * len(categories) + codes, minlength=len(unit_names) * len(categories))
     counts = cells.reshape(len(unit_names), len(categories)).astype(np.float64)
-    return counts[counts.sum(axis=1) >= 2], categories
-
-
-def _distance(level: Level, categories: Floats, totals: Floats) -> Floats:
-    """Squared distance between each two categories at a level of measurement."""
-    if level == "nominal":
-        return 1 - np.eye(len(categories))
-    if level == "interval":
-        return np.square(np.subtract.outer(categories, categories))
-    # Between two ranks lie all ratings up to the one, less half of those on either end.
-    middle = np.cumsum(totals) - totals / 2
-    return np.square(np.subtract.outer(middle, middle))
+    return counts[counts.sum(axis=1) >= 2]

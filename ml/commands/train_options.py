@@ -8,10 +8,8 @@ from typing import Any
 
 from ml.commands import device_option, pair_options, rule_options
 from ml.errors import MisstepError
-from ml.training_choices import DOUBTFUL, HEADS, OPTIMIZERS, PREFERENCE_OUTPUTS, SURE, TREES
+from ml.training_choices import DOUBTFUL, HEADS, NAMED_BASES, OPTIMIZERS, PREFERENCE_OUTPUTS, SURE, TREES
 
-# The bases that have names; any other is a model's folder.
-NAMED_BASES = ("pocket", "pocket-reader", "small")
 # Peaks of the learning rate. What suits a million fresh weights tears a pretrained model apart: TRL fine-tunes PRMs
 # at 1e-5, and adapters, which are few and begin at nothing, bear ten times as much.
 RATE_OF_NAMED, RATE_OF_FOLDERS, RATE_OF_ADAPTERS = 1e-3, 1e-5, 1e-4

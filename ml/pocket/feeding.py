@@ -16,10 +16,12 @@ import torch
 from tokenizers import Tokenizer
 
 from ml.errors import MisstepError
-from ml.pocket.lessons import NOT_LEARNED, Lesson, lessons
+from ml.pocket.lessons import Lesson, lessons
 from ml.pocket.tokenizer import PAD
 from ml.seeds import seed_of
 
+# What nobody has to foretell: torch's own mark for such a target.
+NOT_LEARNED = -100
 # Lessons of like length are batched from among so many; fewer would leave more padding.
 LESSONS_SORTED = 600
 # They are enough for batches of so many tokens; larger ones are made from among more.
@@ -60,7 +62,8 @@ def _batch(group: list[Lesson], padding: int) -> Batch:
     targets = torch.full((len(group), length), NOT_LEARNED)
     for row, lesson in enumerate(group):
         ids[row, : len(lesson.tokens)] = torch.tensor(lesson.tokens)
-        targets[row, : len(lesson.targets)] = torch.tensor(lesson.targets)
+        learned = [t if flag else NOT_LEARNED for t, flag in zip(lesson.tokens, lesson.learned, strict=True)]
+        targets[row, : len(learned)] = torch.tensor(learned)
     return ids, targets
 
 

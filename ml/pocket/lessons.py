@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tokenizers import Tokenizer
@@ -18,9 +18,6 @@ from ml.pocket.writer import Written
 
 LONGEST_LESSON = 640
 DRILLS = 30
-# Of a checked page's results; and what is said of them, wrong and right, as `--head tokens` asks.
-WRONG = 0.5
-VERDICTS = ("-", "+")
 # The shapes of SHAPES, those with eight groups more often: they are the hardest to copy.
 _LEARNED_SHAPES = ((2, 4, 60), (1, 4, 40), (2, 3, 25), (3, 2, 22), (2, 2, 7))
 
@@ -50,23 +47,15 @@ COURSES: dict[str, _Kinds] = {
         ("prose", _careful_strangers, 40),
         ("drill", None, 40),
     ),
-    # What makes a checker of a reader: drills of which half are wrong, each to be called wrong or right.
-    "checking": (("checked drill", None, 100),),
 }
-
-
-# What nobody has to foretell: torch's own mark for such a target.
-NOT_LEARNED = -100
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Token ids, and at each place what should be foretold there: the token itself, a verdict on what stands before
-    it, or NOT_LEARNED where it is given.
-    """
+    """Token ids, and which of them are learned (the others are given)."""
 
     tokens: list[int]
-    targets: list[int]
+    learned: list[bool]
 
 
 def prompt_text(problem: str, style: str) -> str:
@@ -91,64 +80,25 @@ def drill_lesson(tokenizer: Tokenizer, rng: random.Random, wide: bool = False) -
 
     Half of a wide page are sums and differences of up to four digits, in any mixture of lengths.
     """
-    pieces: list[tuple[str, bool | str]] = [(f"{BEGIN}{DRILL}", False)]
-    for task, result in _wide_page(rng) if wide else _atoms(rng):
+    pieces = [(f"{BEGIN}{DRILL}", False)]
+    tasks = _atoms(rng)
+    if wide:
+        tasks = tasks[: DRILLS // 2] + _sums(rng)
+        rng.shuffle(tasks)
+    for task, result in tasks:
         pieces += [(f"{task} = ", False), (result, True), (", ", False)]
     return _lesson(tokenizer, pieces)
 
 
-def checked_lesson(tokenizer: Tokenizer, rng: random.Random) -> Lesson:
-    """A wide page of drills, each closed as a step is; about half of the results are wrong.
-
-    Right results are learned, and behind each drill its verdict, in the words that a PRM with the head `tokens` is
-    read by. It is arithmetic alone: nobody's solution stands here, and nobody's label.
-    """
-    pieces: list[tuple[str, bool | str]] = [(f"{BEGIN}{DRILL}", False)]
-    verdict: bool | str = False
-    for task, result in _wide_page(rng):
-        shown = mistaken(rng, result) if rng.random() < WRONG else result
-        pieces += [(f"{task} = ", verdict), (shown, shown == result), (STEP, False)]
-        verdict = VERDICTS[shown == result]
-    return _lesson(tokenizer, [*pieces, (END, verdict)])
-
-
-def mistaken(rng: random.Random, result: str) -> str:
-    """Another number near the result: a little or a place off, another sign, another digit. Partial products stay."""
-    if not result.removeprefix("-").isdigit():
-        return result
-    value, kind = int(result), rng.random()
-    if kind < 0.25:
-        return str(value + rng.choice((-1, 1)) * rng.randint(1, 9))
-    if kind < 0.45:
-        return str(value + rng.choice((-10, 10, -100, 100)))
-    if kind < 0.55:
-        return str(-value or 1)
-    digits = str(abs(value))
-    place = rng.randrange(len(digits))
-    others = [d for d in "0123456789" if d != digits[place] and (d != "0" or place or len(digits) == 1)]
-    changed = int(digits[:place] + rng.choice(others) + digits[place + 1 :])
-    return str(-changed if value < 0 else changed)
-
-
-def _wide_page(rng: random.Random) -> list[tuple[str, str]]:
-    """Half single operations of chains, half sums of up to four digits."""
-    tasks = _atoms(rng)[: DRILLS // 2] + _sums(rng)
-    rng.shuffle(tasks)
-    return tasks
-
-
-def _lesson(tokenizer: Tokenizer, pieces: Sequence[tuple[str, bool | str]]) -> Lesson:
-    """Texts joined to one sequence. With each stands whether it is learned, or the word to be foretold in the place of
-    its first token.
-    """
+def _lesson(tokenizer: Tokenizer, pieces: list[tuple[str, bool]]) -> Lesson:
+    """Texts joined to one sequence; the flags say which are learned."""
     tokens: list[int] = []
-    targets: list[int] = []
+    flags: list[bool] = []
     for text, learned in pieces:
         ids = tokenizer.encode(text).ids
         tokens += ids
-        own = ids if learned is True else [NOT_LEARNED] * len(ids)
-        targets += [*tokenizer.encode(learned).ids, *own[1:]] if isinstance(learned, str) else own
-    return Lesson(tokens, targets)
+        flags += [learned] * len(ids)
+    return Lesson(tokens, flags)
 
 
 def _atoms(rng: random.Random) -> list[tuple[str, str]]:
@@ -200,9 +150,7 @@ def lessons(tokenizer: Tokenizer, seed: int | str, course: str = "careless") -> 
     kinds = COURSES[course]
     while True:
         style, write, _ = rng.choices(kinds, weights=[kind[2] for kind in kinds])[0]
-        if style == "checked drill":
-            lesson = checked_lesson(tokenizer, rng)
-        elif write is None:
+        if write is None:
             lesson = drill_lesson(tokenizer, rng, wide=course == "careful")
         else:
             expression = draw_expression(rng, _LEARNED_SHAPES)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ml.errors import MisstepError
+from ml.file_hash import sha256_of
 from ml.pocket.policy_cohort import Generated, Group, Sampling
 from ml.pocket.policy_engine import Engine
 from ml.pocket.policy_prefixes import Parts
@@ -49,7 +50,7 @@ class PocketPolicy:
             raise MisstepError(f"{folder}: no pocket policy can be read from here: {problem}") from problem
         # A text may contain "<end>"; only this class may write the token.
         self.tokenizer.encode_special_tokens = True
-        digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()[:8]
+        digest = sha256_of(folder / "model.safetensors")[:8]
         self.name = f"pocket-{digest}"
         self._engines: Sequence[EngineThread | EngineProcess] = (
             [EngineThread(self.engine)] if engines == 1 else [EngineProcess(folder) for _ in range(engines)]

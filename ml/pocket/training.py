@@ -1,7 +1,6 @@
 """Train the pocket policy from nothing: `python -m ml.pocket.training --steps N --out DIR`.
 
 `--course careful --resume POLICY` makes a reader of it instead: a base for PRMs that has seen correct work only.
-`--course checking --resume READER` makes a checker of that one, which says of drills whether they are right.
 Training stops at a number of steps, not of seconds, so that slow machines make the same policy as fast ones.
 On a GPU, `--writers 12` keeps it fed: a core writes about 120,000 tokens of lessons in a second.
 """
@@ -11,11 +10,10 @@ from __future__ import annotations
 import argparse
 import os
 import random
-from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -26,16 +24,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from ml.devices import chosen_device, refuse_missing_device
 from ml.errors import MisstepError
-from ml.pocket.feeding import feed, on_device
-from ml.pocket.lessons import (
-    COURSES,
-    LONGEST_LESSON,
-    NOT_LEARNED,
-    VERDICTS,
-    Lesson,
-    checked_lesson,
-    drill_lesson,
-)
+from ml.pocket.feeding import NOT_LEARNED, feed, on_device
+from ml.pocket.lessons import COURSES, LONGEST_LESSON, Lesson, drill_lesson
 from ml.pocket.problems import HELD_OUT_SEED, generate
 from ml.pocket.tokenizer import build_tokenizer, load_tokenizer
 from ml.prm.tokenization import POCKET_CONTEXT, StepTokenizer, pocket_layout, pocket_tokenizer
@@ -166,43 +156,18 @@ def check_gate(working: Path, problems: int = 60, samples: int = 8) -> list[Accu
 
 def check_reader(working: Path, pages: int = 40) -> float:
     """The share of results on held-out pages of drills that the model would write. MisstepError below LEAST_RIGHT."""
-    return _checked(
-        working,
-        pages,
-        lambda tokenizer, rng: drill_lesson(tokenizer, rng, wide=True),
-        "results",
-        _results_right,
-    )
-
-
-def check_checker(working: Path, pages: int = 40) -> float:
-    """The share of right verdicts on held-out pages of drills. MisstepError below LEAST_RIGHT."""
-    words = load_tokenizer(working).encode("".join(VERDICTS)).ids
-    return _checked(
-        working,
-        pages,
-        checked_lesson,
-        "verdicts",
-        lambda model, lesson: _verdicts_right(model, lesson, words),
-    )
-
-
-def _checked(
-    working: Path,
-    pages: int,
-    write: Callable[[Tokenizer, random.Random], Lesson],
-    what: str,
-    judge: Callable[[LlamaForCausalLM, Lesson], list[bool]],
-) -> float:
-    """What share of all that `judge` finds on held-out pages is right."""
     tokenizer = load_tokenizer(working)
     model = LlamaForCausalLM.from_pretrained(working, dtype=torch.float32).eval()
     rng = random.Random(f"held-out drills {HELD_OUT_SEED}")
-    found = [right for _ in range(pages) for right in judge(model, write(tokenizer, rng))]
+    found = [
+        right
+        for _ in range(pages)
+        for right in _results_right(model, drill_lesson(tokenizer, rng, wide=True))
+    ]
     share = sum(found) / len(found)
     if share < LEAST_RIGHT:
         raise MisstepError(
-            f"{share:.3f} of the {what} of drills are right, expected {LEAST_RIGHT} at least: nothing was written, "
+            f"{share:.3f} of the results of drills are right, expected {LEAST_RIGHT} at least: nothing was written, "
             f"the weights stay in {working}; train for more steps"
         )
     return share
@@ -213,32 +178,12 @@ def _results_right(model: LlamaForCausalLM, lesson: Lesson) -> list[bool]:
     """For each result on a page, whether every one of its tokens is what the model would have written there."""
     best = model(input_ids=torch.tensor([lesson.tokens]), use_cache=False).logits[0].argmax(-1).tolist()
     found: list[bool] = []
-    for place, target in enumerate(lesson.targets):
-        if target != NOT_LEARNED:
-            if lesson.targets[place - 1] == NOT_LEARNED:
+    for place, is_learned in enumerate(lesson.learned):
+        if is_learned:
+            if not lesson.learned[place - 1]:
                 found.append(True)
-            found[-1] = found[-1] and best[place - 1] == target
+            found[-1] = found[-1] and best[place - 1] == lesson.tokens[place]
     return found
-
-
-@torch.inference_mode()
-def _verdicts_right(model: LlamaForCausalLM, lesson: Lesson, words: Sequence[int]) -> list[bool]:
-    """For each verdict of a page, whether the model thinks it likelier than the other one of `words`."""
-    logits = model(input_ids=torch.tensor([lesson.tokens]), use_cache=False).logits[0][:, list(words)]
-    return [
-        words[int(logits[place - 1].argmax())] == target
-        for place, (token, target) in enumerate(zip(lesson.tokens, lesson.targets, strict=True))
-        if target not in (NOT_LEARNED, token)
-    ]
-
-
-def _gate(course: str, working: Path) -> dict[str, Any]:
-    """What came of a course, as its gate measures it."""
-    if course == "careless":
-        return {"accuracy": [asdict(accuracy) for accuracy in check_gate(working)]}
-    if course == "checking":
-        return {"verdicts_right": round(check_checker(working), 4)}
-    return {"drills_right": round(check_reader(working), 4)}
 
 
 def main() -> None:
@@ -269,7 +214,11 @@ def main() -> None:
             arguments.steps, working, arguments.seed, arguments.hidden, arguments.layers, arguments.tokens,
             arguments.rate, arguments.resume, arguments.course, device, arguments.writers,
         )  # fmt: skip
-        found = _gate(arguments.course, working)
+        found = (
+            {"accuracy": [asdict(accuracy) for accuracy in check_gate(working)]}
+            if arguments.course == "careless"
+            else {"drills_right": round(check_reader(working), 4)}
+        )
     except MisstepError as refusal:
         raise SystemExit(str(refusal)) from None
     os.replace(working, arguments.out)

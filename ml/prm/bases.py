@@ -25,6 +25,7 @@ from ml.prm.tokenization import (
     pocket_layout,
     pocket_tokenizer,
 )
+from ml.training_choices import NAMED_BASES
 
 # The pocket policy spends its layers on what comes next; two more compare that with what was written.
 POCKET_EXTRA_LAYERS = 2
@@ -97,7 +98,7 @@ def open_base(
     that `pocket-reader` cannot say, and for `from_scratch` and `extra_layers` where they would do nothing.
     """
     torch.manual_seed(seed)
-    if name not in (*SHIPPED, "small"):
+    if name not in NAMED_BASES:
         if from_scratch:
             raise MisstepError(f"--from-scratch with --base {name}, expected pocket or pocket-reader with it")
         if extra_layers and not is_packed:

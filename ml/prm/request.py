@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import MisstepError
-from ml.prm.bases import SHIPPED, HeadSettings
+from ml.prm.bases import HeadSettings
 from ml.prm.examples import ExampleSettings
 from ml.prm.likelihood import TOLERANCE
 from ml.prm.model import LORA_TARGETS
@@ -17,7 +17,7 @@ from ml.prm.second_opinion import SecondOpinion
 from ml.prm.train import TrainingSettings
 from ml.targets import LabelRule, frozen_rule
 from ml.targets.rules import CHOICES, MEANS, SAYS, UNSEEN_BY, idle_parts, unseen_parts
-from ml.training_choices import CLASSIFYING
+from ml.training_choices import CLASSIFYING, NAMED_BASES
 
 # Where an outcome may be read by the likelihood head, and what its reading is called then.
 PRODUCTS = {"last": "product", "steps": "products"}
@@ -197,7 +197,7 @@ def _tolerance_of(base: Path) -> float:
 def earlier_models(request: Request) -> list[Path]:
     """The folders of models that the trained one knows things by: its base, where that is no name, and whose opinion
     chose its labels."""
-    folders = [] if request.base in (*SHIPPED, "small") else [Path(request.base)]
+    folders = [] if request.base in NAMED_BASES else [Path(request.base)]
     return [*folders, request.second_opinion.checkpoint] if request.second_opinion else folders
 
 

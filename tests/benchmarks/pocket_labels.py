@@ -1,6 +1,6 @@
 """What labels are worth: PRMs from human-like, automatic and mixed labels of the same pocket solutions.
 
-    python -m tests.benchmarks.pocket_labels --out docs/results/pocket_labels.json
+    python -m tests.benchmarks.pocket_labels --out var/pocket_labels.json
 
 Solutions: the pocket policy's own prose, four to each of many problems and 32 to each of fewer. The checker
 stands for people and labelled half of the problems; OmegaPRM labelled all. Each model is judged on fresh problems

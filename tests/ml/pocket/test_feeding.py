@@ -15,8 +15,7 @@ torch = pytest.importorskip("torch")
 
 from ml.errors import MisstepError  # noqa: E402
 from ml.pocket import feeding  # noqa: E402
-from ml.pocket.feeding import batches, feed, on_device  # noqa: E402
-from ml.pocket.lessons import NOT_LEARNED  # noqa: E402
+from ml.pocket.feeding import NOT_LEARNED, batches, feed, on_device  # noqa: E402
 from ml.pocket.tokenizer import PAD, build_tokenizer  # noqa: E402
 
 ORPHANS = """

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from ml.errors import MisstepError  # noqa: E402
 from ml.pocket import feeding, training  # noqa: E402
-from ml.pocket.lessons import NOT_LEARNED, Lesson  # noqa: E402
+from ml.pocket.lessons import Lesson  # noqa: E402
 from ml.pocket.policy import load_pocket_policy  # noqa: E402
 from ml.prm.bases import Base, HeadSettings, open_base, shipped_folder  # noqa: E402
 
@@ -71,34 +71,20 @@ def test_a_larger_reader_is_judged_in_its_own_shape(tmp_path: Path) -> None:
         training.check_reader(tmp_path, pages=1)
 
 
-class Foretold(torch.nn.Module):
-    """Expects after each place what it is told."""
-
-    def __init__(self, expected: list[int]) -> None:
-        super().__init__()
-        self.logits = torch.nn.functional.one_hot(torch.tensor([expected]), 6).float()
-
-    def forward(self, input_ids: torch.Tensor, use_cache: bool) -> Foretold:
-        return self
-
-
-def test_a_verdict_is_right_when_it_is_likelier_than_the_other_whatever_else_comes() -> None:
-    # Behind places 1 and 3 stands a verdict, 4 for wrong and 5 for right; the 2 is a learned result.
-    lesson = Lesson([0, 1, 2, 3, 0], [NOT_LEARNED, NOT_LEARNED, 5, NOT_LEARNED, 4])
-    assert training._verdicts_right(Foretold([0, 5, 0, 4, 0]), lesson, [4, 5]) == [True, True]
-    assert training._verdicts_right(Foretold([0, 4, 0, 5, 0]), lesson, [4, 5]) == [False, False]
-    learned = Lesson([0, 1, 2, 3, 0], [NOT_LEARNED, 1, 5, NOT_LEARNED, 4])
-    assert training._verdicts_right(Foretold([0, 5, 0, 4, 0]), learned, [4, 5]) == [True, True]
-
-
-def test_a_checker_that_knows_nothing_is_refused(trained: Path) -> None:
-    with pytest.raises(MisstepError, match=r"of the verdicts of drills are right, expected 0\.95"):
-        training.check_checker(trained, pages=2)
-
-
 def test_a_result_is_right_when_every_one_of_its_tokens_would_have_been_written() -> None:
     tokens = [0, 1, 2, 3, 4, 5]
-    lesson = Lesson(tokens, [NOT_LEARNED, 1, 2, NOT_LEARNED, 4, NOT_LEARNED])
+    lesson = Lesson(tokens, [False, True, True, False, True, False])
+
+    class Foretold(torch.nn.Module):
+        """Expects after each place what it is told."""
+
+        def __init__(self, expected: list[int]) -> None:
+            super().__init__()
+            self.logits = torch.nn.functional.one_hot(torch.tensor([expected]), 6).float()
+
+        def forward(self, input_ids: torch.Tensor, use_cache: bool) -> Foretold:
+            return self
+
     assert training._results_right(Foretold([1, 2, 0, 4, 0, 0]), lesson) == [True, True]
     assert training._results_right(Foretold([1, 5, 0, 4, 0, 0]), lesson) == [False, True]
     assert training._results_right(Foretold([1, 2, 0, 0, 0, 0]), lesson) == [True, False]
