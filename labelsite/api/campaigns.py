@@ -67,8 +67,13 @@ class CampaignList(Endpoint, ListAPIView[Campaign]):
 
     @extend_schema(request=CampaignSerializer, responses={201: CampaignSerializer, 400: ProblemSerializer})
     def post(self, request: Request) -> Response:
-        """Make a campaign, as an admin."""
+        """Make a campaign, as an admin.
+
+        As one made on the page it is for every annotator, unless `is_for_everyone` is false, or is left out where
+        `members` are named.
+        """
         fields = dict(self.body_as(CampaignSerializer))
+        fields.setdefault("is_for_everyone", "members" not in fields)
         members = fields.pop("members", [])
         campaign = campaigns.create_campaign(
             fields.pop("name"), created_by=self.person, members=members, **fields
