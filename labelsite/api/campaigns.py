@@ -33,7 +33,7 @@ from labelsite.api.serializers import (
 from labelsite.campaigns import archive, membership, queue
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.access import campaign_or_404
-from labelsite.campaigns.models import Campaign
+from labelsite.campaigns.models import Assignment, Campaign
 
 KEY_HEADER = "Idempotency-Key"
 EXCLUDED = ("leave_out", "include")
@@ -123,7 +123,13 @@ class NextTask(Endpoint):
     @extend_schema(request=None, responses={200: NextTaskSerializer, 404: ProblemSerializer})
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        return Response(next_payload(campaign.pk, self.person))
+        found = next_payload(campaign.pk, self.person)
+        if "assignment" not in found:
+            return Response(found)
+        # A page has no use for these; a script joins its own rows by them.
+        named = Assignment.objects.filter(pk=found["assignment"])
+        task, external_id = named.values_list("task", "task__solution__external_id").get()
+        return Response({**found, "task": task, "external_id": external_id})
 
 
 class Heartbeat(Endpoint):

@@ -203,6 +203,8 @@ class TaskSerializer(serializers.Serializer[Any]):
     """A task in your hand. Send `token` with everything that you do to it."""
 
     assignment = serializers.IntegerField()
+    task = serializers.IntegerField()
+    external_id = serializers.CharField(help_text="the solution's id in the file that it was imported from")
     token = serializers.UUIDField()
     draft = serializers.DictField()
     version = serializers.IntegerField(help_text="of the draft")

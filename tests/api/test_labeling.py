@@ -70,6 +70,7 @@ def test_a_task_is_claimed_kept_drafted_and_submitted(annotator: APIClient, camp
     found = next_task(annotator, campaign)
     assert [option["text"] for option in found["options"]] == ["We add.", "So 5."]
     assert next_task(annotator, campaign)["assignment"] == found["assignment"]
+    assert (found["task"], found["external_id"]) == (task.pk, task.solution.external_id)
     url = f"/api/v1/assignments/{found['assignment']}/"
     assert annotator.post(f"{url}heartbeat/", {"token": found["token"]}, format="json").json() == {
         "held": True
