@@ -81,7 +81,8 @@ def four_to_one(wrong: Sequence[T], others: Sequence[T]) -> list[T]:
     """One order of two: of any five in a row four are of the first, until either ends (Let's Verify, section 2.4).
 
     The paper's fifth is the most convincing of all that is left, most of which has right answers; here it always is of
-    the others. Who read wrong answers alone would soon expect a mistake everywhere, and a model that learned from them would, too.
+    the others. Who read wrong answers alone would soon expect a mistake everywhere, and so would a model that learned
+    from them.
     """
     first, second = iter(wrong), iter(others)
     order: list[T] = []

@@ -9,23 +9,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
-from typing import Any
 
 from django.utils.translation import gettext as _
 
 from labelsite.annotations.models import EXITS, FinishReason
 from labelsite.campaigns.models import Protocol
-from ml.json_lines import UNSTORABLE
-
-LONGEST_TEXT = 20_000
-LONGEST_TIME_MS = 24 * 3600 * 1000
 
 
 class Unlawful(Exception):
-    """The judgement breaks a rule of the protocol; `code` is for programs, the message says what is missing."""
+    """The judgement breaks a rule of the protocol; `code` is for programs, the message says what is missing, and
+    `field` is the field of the judgement that is wrong, where it is a single one.
+    """
 
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
+    def __init__(self, code: str, message: str, field: str = "") -> None:
+        self.code, self.field = code, field
         super().__init__(message)
 
 
@@ -78,59 +75,10 @@ class Lawful:
     written: list[tuple[int, str]] = field(default_factory=list)
 
 
-def parse(data: Any) -> Judgement:
-    """Reads the JSON object of a judgement; raises Unlawful("malformed") for anything else."""
-    try:
-        ratings = tuple(_parse_rating(item) for item in data.get("ratings") or ())
-        first, guideline = data.get("first_mistake"), data.get("guideline_version")
-        protocol = data.get("protocol")
-        return Judgement(
-            finish_reason=FinishReason(data["finish_reason"]).value,
-            reason=_text(data.get("reason", "")),
-            ratings=ratings,
-            first_mistake=None if first is None else _whole(first),
-            written=tuple(_text(text) for text in data.get("written") or ()),
-            total_time_ms=_time(data.get("total_time_ms")),
-            guideline_version=None if guideline is None else _whole(guideline),
-            protocol=None if protocol is None else Protocol(protocol).value,
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise Unlawful("malformed", _("This is not a judgement: %(error)s") % {"error": error}) from error
-
-
 def digest_of(judgement: Judgement) -> str:
     """The same for the same judgement: tells a repeated request from another one under its key."""
     text = json.dumps(asdict(judgement), sort_keys=True)
     return blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _parse_rating(item: Mapping[str, Any]) -> Rating:
-    rating = item.get("rating")
-    if rating is not None and (isinstance(rating, bool) or rating not in (-1, 0, 1)):
-        raise ValueError(f"rating {rating!r}, expected -1, 0, 1 or null")
-    return Rating(
-        step=_whole(item["step"]),
-        rating=None if rating is None else int(rating),
-        flagged=item.get("flagged") is True,
-        milliseconds=_time(item.get("milliseconds")),
-        note=_text(item.get("note", "")),
-    )
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{value!r}, expected a whole number")
-    return value
-
-
-def _time(value: Any) -> int | None:
-    return None if value is None else min(max(0, _whole(value)), LONGEST_TIME_MS)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT or UNSTORABLE.search(value):
-        raise ValueError("text that is too long, or holds a NUL or half a character, or is no text")
-    return value.strip()
 
 
 def check(protocol: str, asks_reason: bool, options: Sequence[Option], judgement: Judgement) -> Lawful:
@@ -189,13 +137,33 @@ def _agree(judgement: Judgement, trajectory: Sequence[int], complete: bool) -> N
         case FinishReason.SOLUTION if found or not complete:
             raise Unlawful("incomplete", _("Find the first mistake, or rate all steps."))
         case FinishReason.BAD_PROBLEM | FinishReason.GIVE_UP if found:
-            raise Unlawful(
-                "mistake_marked", _("You marked a mistake. Submit it, or take the mark back first.")
-            )
+            raise _mistake_marked()
+
+
+def _mistake_marked() -> Unlawful:
+    return Unlawful("mistake_marked", _("You marked a mistake. Submit it, or take the mark back first."))
+
+
+def _refuse_contradiction(judgement: Judgement, found: int | None) -> None:
+    """A script may send both the ratings and what they come to: one of the two would be passed over."""
+    if found != judgement.first_mistake:
+        given, said = ("null" if index is None else str(index) for index in (judgement.first_mistake, found))
+        message = _(
+            "first_mistake is %(given)s, but by the ratings it is %(said)s"
+            " (steps are counted from 0; null: no mistake)."
+        )
+        raise Unlawful("contradiction", message % {"given": given, "said": said}, "first_mistake")
+
+
+def _refuse_another_index(judgement: Judgement, trajectory: Sequence[int]) -> None:
+    """The ratings are the judgement; the index need not be sent."""
+    if judgement.first_mistake is not None:
+        _refuse_contradiction(judgement, len(trajectory) - 1 if trajectory[-1:] == [-1] else None)
 
 
 def _first_mistake(options: Sequence[Option], judgement: Judgement) -> Lawful:
     trajectory, given = _prefix(options, judgement)
+    _refuse_another_index(judgement, trajectory)
     chosen = chosen_options(options)
     _agree(judgement, trajectory, complete=bool(chosen) and len(trajectory) == len(chosen))
     allowed = {option.id for option in chosen[: len(trajectory)]}
@@ -222,6 +190,9 @@ def _index_only(options: Sequence[Option], judgement: Judgement) -> Lawful:
         trajectory = [1] * len(chosen)
     else:
         trajectory = []
+        if judgement.first_mistake is not None:
+            raise _mistake_marked()
+    _refuse_other_marks(judgement, chosen)
     # The index stands for these ratings; time and note of a step come from what the page measured.
     ratings = [
         Rating(
@@ -233,6 +204,16 @@ def _index_only(options: Sequence[Option], judgement: Judgement) -> Lawful:
         for option, rating in zip(chosen, trajectory, strict=False)
     ]
     return Lawful(judgement.finish_reason, judgement.reason, trajectory, ratings, judgement.total_time_ms)
+
+
+def _refuse_other_marks(judgement: Judgement, chosen: Sequence[Option]) -> None:
+    """Where the index is the judgement, ratings need not be sent; but those that are must not say another thing."""
+    given = {rating.step: rating.rating for rating in judgement.ratings}
+    ratings = [given.get(option.id) for option in chosen]
+    first = judgement.first_mistake
+    marked = ratings.index(-1) if -1 in ratings else None
+    if marked is not None or (first is not None and ratings[first] is not None):
+        _refuse_contradiction(judgement, marked)
 
 
 def _every_option(options: Sequence[Option], judgement: Judgement) -> Lawful:
@@ -253,6 +234,7 @@ def _every_option(options: Sequence[Option], judgement: Judgement) -> Lawful:
         if judgement.finish_reason != FinishReason.FOUND_ERROR:
             # The person went on from their own steps; each counts as +1, and its stored rating is null.
             trajectory = trajectory[:reached] + [1] * len(written)
+    _refuse_another_index(judgement, trajectory)
     complete = bool(written) or (bool(chosen) and len(trajectory) == len(chosen))
     _agree(judgement, trajectory, complete)
     allowed = {option.id for option in options if option.position <= reached}

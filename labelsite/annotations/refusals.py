@@ -28,7 +28,7 @@ def refusal_of(error: Exception) -> Refusal | None:
     """What to tell of an error that a service of this app raised; None for what is no refusal."""
     match error:
         case Unlawful():
-            return Refusal(422, error.code, str(error))
+            return Refusal(422, error.code, str(error), _of_the_field(error))
         case LeaseLost():
             text = _("Your hold on this task ended and somebody else has it now. Your draft is kept.")
             return Refusal(409, "lease_lost", text)
@@ -49,6 +49,11 @@ def refusal_of(error: Exception) -> Refusal | None:
         case Assignment.DoesNotExist():
             return Refusal(404, "not_found", _("There is no such task of yours."))
     return None
+
+
+def _of_the_field(error: Unlawful) -> dict[str, Any]:
+    """Where the judgement is wrong, in the shape of a request's other field errors."""
+    return {"errors": {"judgement": {error.field: [str(error)]}}} if error.field else {}
 
 
 def _of_another_protocol(error: ProtocolChanged) -> str:

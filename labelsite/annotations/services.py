@@ -17,6 +17,7 @@ from labelsite.annotations import judgement as rules
 from labelsite.annotations import screening
 from labelsite.annotations.conflicts import AlreadySubmitted, Closed, KeyReused, ProtocolChanged, StaleDraft
 from labelsite.annotations.judgement import Judgement, Lawful, Option, Unlawful
+from labelsite.annotations.judgement_json import parse
 from labelsite.annotations.models import EXITS, Annotation, FinishReason
 from labelsite.annotations.store import look, options_of, store, verdict, verdicts_on
 from labelsite.campaigns.leases import hold, hold_of, take_up
@@ -81,7 +82,7 @@ def submit(
     Raises Unlawful, LeaseLost or ProtocolChanged (nothing stored, the draft is kept), AlreadySubmitted or KeyReused.
     """
     pk, owner = _owned(assignment, annotator)
-    said = judgement if isinstance(judgement, Judgement) else rules.parse(judgement)
+    said = judgement if isinstance(judgement, Judgement) else parse(judgement)
     try:
         # The savepoint matters only inside a caller's transaction, which a refused key must leave usable.
         with transaction.atomic() if connection.in_atomic_block else nullcontext():
@@ -243,7 +244,7 @@ def revise(
     judgement: Judgement | Mapping[str, Any],
 ) -> Annotation:
     """A correction: a new live revision beside the old one. `revision` is the one that the page had opened."""
-    said = judgement if isinstance(judgement, Judgement) else rules.parse(judgement)
+    said = judgement if isinstance(judgement, Judgement) else parse(judgement)
     with transaction.atomic():
         lease = hold_of(annotation.task_id, annotation.annotator_id)
         if repeated := Annotation.objects.filter(idempotency_key=idempotency_key).first():

@@ -61,8 +61,9 @@ def keep(name: str, chunks: Iterable[bytes], uploaded_by: User | None = None, ca
         os.replace(partial, upload.path)
     except OSError as error:
         _facts(identity).unlink(missing_ok=True)
-        what = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
-        raise MisstepError(f"{name}: {what}, expected room for the upload in {_folder()}") from error
+        what = _("the disk is full") if error.errno == errno.ENOSPC else str(error.strerror)
+        message = _("%(name)s: %(what)s, expected room for the upload in %(folder)s")
+        raise MisstepError(message % {"name": name, "what": what, "folder": _folder()}) from error
     finally:
         partial.unlink(missing_ok=True)
     return upload
@@ -74,10 +75,11 @@ def _write(path: Path, chunks: Iterable[bytes]) -> int:
         for chunk in chunks:
             size += len(chunk)
             if size > LARGEST_BYTES:
-                raise MisstepError(
-                    f"a file of more than {LARGEST_BYTES // 2**30} GiB, expected a smaller one, or several;"
+                message = _(
+                    "a file of more than %(size)s GiB, expected a smaller one, or several;"
                     " `manage.py import_solutions` on the server has no such limit"
                 )
+                raise MisstepError(message % {"size": LARGEST_BYTES // 2**30})
             stream.write(chunk)
     return size
 

@@ -1,11 +1,12 @@
-"""What a script asks of a search: the same settings as the form, with the same limits, and refused alike."""
+"""What a script asks of a search: the same settings as the forms, with the same limits, and refused alike."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError as Refused
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from labelsite.api.known_fields import OnlyKnownFields
@@ -13,12 +14,16 @@ from labelsite.autolabels.named_options import refuse_elsewhere
 from labelsite.autolabels.parameters import VALUES
 from labelsite.autolabels.refusals import refusals
 from labelsite.autolabels.requests import LIMITS
+from labelsite.problems.models import Problem
 from ml.commands.autolabel_options import VOTERS
-from ml.search.named_options import GIVEN, as_text
+from ml.search.named_options import FRESH, GIVEN, as_text
 from ml.search.recipes import RECIPES, usual
 
-# What a request for estimates says besides a method's settings.
-NO_SETTINGS = ("method", "policy", "rollouts", "seed", "is_pilot", "options")
+# What a request says besides a method's settings.
+NO_SETTINGS = ("method", "policy", "rollouts", "seed", "is_pilot", "options", "source", "limit")
+MOST_PROBLEMS = 100_000
+# The most of each setting that is no whole number.
+AMOUNTS = {"temperature": LIMITS["temperature"][1], "threshold": 0.999, "luck": 0.999}
 
 
 def no_option(value: str) -> None:
@@ -27,34 +32,36 @@ def no_option(value: str) -> None:
         raise serializers.ValidationError(f"{value!r} begins with a dash, expected a name, path or URL")
 
 
-def _usual(name: str) -> str:
-    told = ", ".join(f"{method} {as_text(value)}" for method, value in usual(name, GIVEN).items())
+def _usual(name: str, acts_on: str) -> str:
+    told = ", ".join(f"{method} {as_text(value)}" for method, value in usual(name, acts_on).items())
     return f"default: {told}"
 
 
-def _count(name: str) -> Any:
+def _count(name: str, help_text: str) -> Any:
     least, most = LIMITS[name]
     return serializers.IntegerField(
-        required=False, allow_null=True, min_value=least, max_value=most, help_text=_usual(name)
+        required=False, allow_null=True, min_value=least, max_value=most, help_text=help_text
     )
 
 
-def _amount(name: str, most: float) -> Any:
+def _amount(name: str, most: float, help_text: str) -> Any:
     return serializers.FloatField(
-        required=False, allow_null=True, min_value=0, max_value=most, help_text=_usual(name)
+        required=False, allow_null=True, min_value=0, max_value=most, help_text=help_text
     )
 
 
-def _choice(name: str, help_text: str) -> Any:
+def _choice(name: str, help_text: str, choices: Sequence[str] = ()) -> Any:
     return serializers.ChoiceField(
-        choices=list(VALUES[name]), required=False, allow_null=True, help_text=help_text
+        choices=list(choices or VALUES[name]), required=False, allow_null=True, help_text=help_text
     )
 
 
-class EstimatesRequest(OnlyKnownFields):
-    method = serializers.ChoiceField(choices=list(RECIPES), default="math-shepherd")
+class MethodRequest(OnlyKnownFields):
+    """Method, policy and budget, and what else the methods can be told, whatever they are let loose on."""
+
+    ACTS_ON = GIVEN
+
     policy = serializers.CharField(max_length=200, default="pocket", validators=[no_option])
-    rollouts = _count("rollouts")
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
     value_model = serializers.CharField(
         max_length=200,
@@ -63,30 +70,20 @@ class EstimatesRequest(OnlyKnownFields):
         validators=[no_option],
         help_text="a checkpoint's sha256, or its folder on the worker (rstar and rest-mcts)",
     )
-    candidates = _count("candidates")
-    depth = _count("depth")
-    temperature = _amount("temperature", LIMITS["temperature"][1])
-    threshold = _amount("threshold", 0.999)
-    luck = _amount("luck", 0.999)
-    self_critic = _choice("self_critic", _usual("self_critic"))
-    continuation_style = _choice(
-        "continuation_style", "default: as-given; for the pocket policy code, also after prose"
-    )
-    reference = _choice("reference", "what rollouts are graded against (default: answer)")
-    voters = serializers.IntegerField(
-        required=False,
-        allow_null=True,
-        min_value=LIMITS["voters"][0],
-        max_value=LIMITS["voters"][1],
-        help_text=f"solutions that vote with reference self-consistency (default: {VOTERS})",
-    )
     options = serializers.DictField(
         required=False,
         help_text='the method\'s other options by name, as --set takes them: {"adaptive": false}',
     )
-    is_pilot = serializers.BooleanField(
-        default=False, help_text="only measure the cost on a few of the solutions, and keep no estimates"
-    )
+
+    def get_fields(self) -> dict[str, Any]:
+        """What a method takes where nobody says it depends on what it acts on."""
+        told = {name: _usual(name, self.ACTS_ON) for name in ("rollouts", "candidates", "depth", *AMOUNTS)}
+        return {
+            **super().get_fields(),
+            **{name: _count(name, told[name]) for name in ("rollouts", "candidates", "depth")},
+            **{name: _amount(name, most, told[name]) for name, most in AMOUNTS.items()},
+            "self_critic": _choice("self_critic", _usual("self_critic", self.ACTS_ON)),
+        }
 
     def validate_options(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
@@ -96,10 +93,50 @@ class EstimatesRequest(OnlyKnownFields):
         return options
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        found = list(refusals(given["method"], given["policy"], GIVEN, _settings(given)))
+        found = list(refusals(given["method"], given["policy"], self.ACTS_ON, _settings(given)))
         if found:
             raise serializers.ValidationError({name: [words] for name, words in found})
         return given
+
+
+class EstimatesRequest(MethodRequest):
+    method = serializers.ChoiceField(choices=list(RECIPES), default="math-shepherd")
+    continuation_style = _choice(
+        "continuation_style", "default: as-given; for the pocket policy code, also after prose"
+    )
+    reference = _choice("reference", "what rollouts are graded against (default: answer)")
+    voters = _count("voters", f"solutions that vote with reference self-consistency (default: {VOTERS})")
+    is_pilot = serializers.BooleanField(
+        default=False, help_text="only measure the cost on a few of the solutions, and keep no estimates"
+    )
+
+
+class SearchRequest(MethodRequest):
+    """A search of the first `limit` problems of a source that have a reference answer."""
+
+    ACTS_ON = FRESH
+
+    method = serializers.ChoiceField(choices=list(RECIPES), default="rstar")
+    source = serializers.CharField(  # type: ignore[assignment]
+        max_length=80,
+        help_text="where the problems come from; a wrong name is answered with those that there are",
+    )
+    limit = serializers.IntegerField(min_value=1, max_value=MOST_PROBLEMS, default=60)
+    style = _choice("style", "default: code", choices=("prose", "code"))
+    searches = _count("searches", _usual("searches", FRESH))
+    is_pilot = serializers.BooleanField(
+        default=False, help_text="only measure the cost on a few of the problems, and keep no trees"
+    )
+
+    def validate_source(self, source: str) -> str:
+        known = Problem.objects.filter(answer__isnull=False).order_by("source")
+        sources = list(known.values_list("source", flat=True).distinct())
+        if source not in sources:
+            raise serializers.ValidationError(
+                _("no problems with reference answers come from %(source)s, expected one of: %(known)s")
+                % {"source": repr(source), "known": ", ".join(sources)}
+            )
+        return source
 
 
 def as_asked(given: Mapping[str, Any]) -> dict[str, Any]:

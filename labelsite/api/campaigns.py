@@ -33,7 +33,7 @@ from labelsite.api.serializers import (
 from labelsite.campaigns import archive, membership, queue
 from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.access import campaign_or_404
-from labelsite.campaigns.models import Campaign
+from labelsite.campaigns.models import Assignment, Campaign
 
 KEY_HEADER = "Idempotency-Key"
 EXCLUDED = ("leave_out", "include")
@@ -67,8 +67,13 @@ class CampaignList(Endpoint, ListAPIView[Campaign]):
 
     @extend_schema(request=CampaignSerializer, responses={201: CampaignSerializer, 400: ProblemSerializer})
     def post(self, request: Request) -> Response:
-        """Make a campaign, as an admin."""
+        """Make a campaign, as an admin.
+
+        As one made on the page it is for every annotator, unless `is_for_everyone` is false, or is left out where
+        `members` are named.
+        """
         fields = dict(self.body_as(CampaignSerializer))
+        fields.setdefault("is_for_everyone", "members" not in fields)
         members = fields.pop("members", [])
         campaign = campaigns.create_campaign(
             fields.pop("name"), created_by=self.person, members=members, **fields
@@ -118,7 +123,13 @@ class NextTask(Endpoint):
     @extend_schema(request=None, responses={200: NextTaskSerializer, 404: ProblemSerializer})
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        return Response(next_payload(campaign.pk, self.person))
+        found = next_payload(campaign.pk, self.person)
+        if "assignment" not in found:
+            return Response(found)
+        # A page has no use for it; a script joins its own rows by it. A file's own ids may tell the answer, so that
+        # whoever labels is not told them.
+        task = Assignment.objects.values_list("task", flat=True).get(pk=found["assignment"])
+        return Response({**found, "task": task})
 
 
 class Heartbeat(Endpoint):

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView, RetrieveAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from labelsite.api.base import Endpoint, IsReviewer, NewestFirst
+from labelsite.api.base import AdminWrites, Endpoint, IsReviewer, NewestFirst
+from labelsite.api.known_fields import OnlyKnownFields
 from labelsite.api.serializers import ProblemSerializer
-from labelsite.training.models import Checkpoint, Evaluation
+from labelsite.campaigns.models import Campaign
+from labelsite.jobs.models import JobState
+from labelsite.training.models import Checkpoint, Evaluation, EvaluationKind
+from labelsite.training.services import start_evaluation
 
 
 class CheckpointSerializer(serializers.ModelSerializer[Checkpoint]):
@@ -37,16 +44,27 @@ class CheckpointDetailSerializer(CheckpointSerializer):
 
 
 class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
-    """What was measured of a checkpoint; `figures` is null until its job is done."""
+    """What was measured of a checkpoint; `figures` is null until its job is done.
+
+    `state` is the job's, and null where the evaluation was loaded from a file.
+    """
 
     checkpoint = serializers.IntegerField(source="checkpoint_id")
     job = serializers.IntegerField(source="job_id", allow_null=True)
+    state = serializers.ChoiceField(
+        choices=JobState.values, source="job.state", allow_null=True, default=None
+    )
     figures = serializers.DictField(allow_null=True)
 
     class Meta:
         model = Evaluation
-        fields = ("id", "checkpoint", "kind", "data", "job", "figures", "created_at")
+        fields = ("id", "checkpoint", "kind", "data", "job", "state", "figures", "created_at")
         read_only_fields = fields
+
+
+class EvaluationRequest(OnlyKnownFields):
+    campaign = serializers.PrimaryKeyRelatedField[Campaign](queryset=Campaign.objects.all())
+    kind = serializers.ChoiceField(choices=EvaluationKind.values, default=EvaluationKind.FIRST_MISTAKE)
 
 
 class CheckpointList(Endpoint, ListAPIView[Checkpoint]):
@@ -67,15 +85,47 @@ class CheckpointDetail(Endpoint, RetrieveAPIView[Checkpoint]):
     queryset = Checkpoint.objects.select_related("run")
 
 
+def _evaluations() -> QuerySet[Evaluation]:
+    return Evaluation.objects.select_related("job").defer("job__spec")
+
+
+class EvaluationList(Endpoint, ListAPIView[Evaluation]):
+    """What was measured of all checkpoints, newest first."""
+
+    needs = (IsReviewer,)
+    pagination_class = NewestFirst
+    serializer_class = EvaluationSerializer
+    queryset = _evaluations()
+
+
 class CheckpointEvaluations(Endpoint, ListAPIView[Evaluation]):
     """What was measured of one checkpoint, newest first."""
 
-    needs = (IsReviewer,)
+    needs = (IsReviewer, AdminWrites)
     pagination_class = NewestFirst
     serializer_class = EvaluationSerializer
 
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return Evaluation.objects.none()
-        checkpoint = get_object_or_404(Checkpoint, pk=self.kwargs["pk"])
-        return checkpoint.evaluations.select_related("job").defer("job__spec")
+        return _evaluations().filter(checkpoint=get_object_or_404(Checkpoint, pk=self.kwargs["pk"]))
+
+    @extend_schema(
+        request=EvaluationRequest,
+        responses={
+            202: EvaluationSerializer,
+            400: ProblemSerializer,
+            404: ProblemSerializer,
+            422: ProblemSerializer,
+        },
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Measure the checkpoint on a campaign that it has scored, as an admin.
+
+        `first-mistake` compares its scores with the campaign's gold, decided and people's labels; `best-of-n` lets it
+        choose among the solutions of each problem.
+        """
+        checkpoint = get_object_or_404(Checkpoint, pk=pk)
+        given = self.body_as(EvaluationRequest)
+        evaluation = start_evaluation(checkpoint, given["campaign"], self.person, given["kind"])
+        return Response(EvaluationSerializer(evaluation).data, status=202)

@@ -1,78 +1,48 @@
-"""What machines do for a campaign: estimates from rollouts, training, scores, and the queue they give."""
+"""Training runs, and the queue that machines' figures give a campaign."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.shortcuts import get_object_or_404
+from django.db.models import F, QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labelsite.api.asking_estimates import EstimatesRequest, as_asked
 from labelsite.api.asking_training import TrainingRequest
-from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, IsReviewer, NewestFirst
-from labelsite.api.known_fields import OnlyKnownFields
+from labelsite.api.base import AdminWrites, Endpoint, IsReviewer, NewestFirst
 from labelsite.api.problems import BadRequest
 from labelsite.api.serializers import ProblemSerializer
 from labelsite.asked import whole
-from labelsite.autolabels.models import EstimateRun
-from labelsite.autolabels.progress import progress_of
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.ordering import waiting
-from labelsite.comparison.services import start_campaign_estimates
+from labelsite.jobs.models import JobState
 from labelsite.training.checks import refuse_what_would_fail
-from labelsite.training.models import Checkpoint, TrainingRun
-from labelsite.training.services import score_campaign, start_training
+from labelsite.training.models import TrainingRun
+from labelsite.training.services import start_training
 
 LONGEST_QUEUE = 1_000
 
 
-class EstimatesSerializer(serializers.Serializer[Any]):
-    """A run of estimates; it stands in its campaign once `loaded_at` is set."""
-
-    id = serializers.IntegerField()
-    name = serializers.CharField()
-    method = serializers.CharField()
-    policy = serializers.CharField()
-    seed = serializers.IntegerField()
-    state = serializers.CharField()
-    done = serializers.IntegerField()
-    total = serializers.IntegerField()
-    is_pilot = serializers.BooleanField()
-    parameters = serializers.DictField(
-        help_text="what was asked for, and once it is loaded what the method took"
-    )
-    cost = serializers.DictField(help_text="tokens, model_calls and seconds, once it is loaded")
-    jobs = serializers.ListField(child=serializers.IntegerField())
-    loaded_at = serializers.DateTimeField(allow_null=True)
-
-
 class TrainingSerializer(serializers.Serializer[Any]):
-    """A training run; `checkpoint` is its id once the job is done."""
+    """A training run; `checkpoint` is its id once the job is done, and `metrics` what its card says was measured."""
 
     id = serializers.IntegerField()
     name = serializers.CharField()
+    state = serializers.ChoiceField(choices=JobState.values, source="job.state")
     snapshot = serializers.IntegerField(source="snapshot_id")
     objective = serializers.CharField()
     labels = serializers.CharField()
+    base = serializers.CharField()
+    seed = serializers.IntegerField()
+    configuration = serializers.DictField(help_text="the command's options that were said")
     job = serializers.IntegerField(source="job_id")
     checkpoint = serializers.IntegerField(allow_null=True, source="checkpoint.pk", default=None)
     sha256 = serializers.CharField(allow_null=True, source="checkpoint.sha256", default=None)
-
-
-class ScoresRequest(OnlyKnownFields):
-    checkpoint = serializers.PrimaryKeyRelatedField[Checkpoint](queryset=Checkpoint.objects.all())
-
-
-class ScoresSerializer(serializers.Serializer[Any]):
-    """A run of scores; the campaign's queue follows them once the job is done."""
-
-    id = serializers.IntegerField()
-    name = serializers.CharField()
-    job = serializers.IntegerField(source="job_id")
+    metrics = serializers.DictField(allow_null=True)
+    created_at = serializers.DateTimeField()
 
 
 class QueuedTaskSerializer(serializers.Serializer[Any]):
@@ -82,50 +52,11 @@ class QueuedTaskSerializer(serializers.Serializer[Any]):
     priority_reason = serializers.CharField(source="why")
 
 
-class CampaignEstimates(Endpoint):
-    """Let rollouts judge every step of the campaign's solutions, or with `is_pilot` measure what that would cost."""
-
-    needs = (IsAdmin,)
-
-    @extend_schema(
-        request=EstimatesRequest,
-        responses={202: EstimatesSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
-    )
-    def post(self, request: Request, pk: int) -> Response:
-        campaign = campaign_or_404(self.person, pk)
-        run = start_campaign_estimates(campaign, self.person, **as_asked(self.body_as(EstimatesRequest)))
-        return Response(_estimates(run), status=202)
-
-
-class Estimates(Endpoint):
-    """One run of estimates and how far it is."""
-
-    needs = (IsReviewer,)
-
-    @extend_schema(responses={200: EstimatesSerializer, 404: ProblemSerializer})
-    def get(self, request: Request, pk: int) -> Response:
-        return Response(_estimates(get_object_or_404(EstimateRun, pk=pk)))
-
-
-def _estimates(run: EstimateRun) -> dict[str, Any]:
-    progress = progress_of(run, run.shards.select_related("job").defer("job__spec", "job__result"))
-    return EstimatesSerializer(
-        {
-            "id": run.pk,
-            "name": run.name,
-            "method": run.method,
-            "policy": run.policy,
-            "seed": run.seed,
-            "state": progress.state,
-            "done": progress.done,
-            "total": progress.total,
-            "is_pilot": run.is_pilot,
-            "parameters": run.parameters,
-            "cost": run.cost,
-            "jobs": [job.pk for job in progress.jobs],
-            "loaded_at": run.loaded_at,
-        }
-    ).data
+def _trainings() -> QuerySet[TrainingRun]:
+    """With what a card says was measured, as `metrics`, and without the long columns."""
+    runs = TrainingRun.objects.select_related("job", "checkpoint")
+    runs = runs.defer("job__spec", "job__result", "checkpoint__card")
+    return runs.annotate(metrics=F("checkpoint__card__metrics"))
 
 
 class Trainings(Endpoint, ListAPIView[TrainingRun]):
@@ -134,7 +65,7 @@ class Trainings(Endpoint, ListAPIView[TrainingRun]):
     needs = (IsReviewer, AdminWrites)
     pagination_class = NewestFirst
     serializer_class = TrainingSerializer
-    queryset = TrainingRun.objects.select_related("checkpoint").defer("checkpoint__card")
+    queryset = _trainings()
 
     @extend_schema(
         request=TrainingRequest,
@@ -145,7 +76,7 @@ class Trainings(Endpoint, ListAPIView[TrainingRun]):
         given = self.body_as(TrainingRequest)
         refuse_what_would_fail(given["snapshot"], {**given["configuration"], **given})
         run = start_training(**given, created_by=self.person)
-        return Response(TrainingSerializer(run).data, status=202)
+        return Response(TrainingSerializer(_trainings().get(pk=run.pk)).data, status=202)
 
 
 @extend_schema_view(get=extend_schema(responses={200: TrainingSerializer, 404: ProblemSerializer}))
@@ -154,22 +85,7 @@ class Training(Endpoint, RetrieveAPIView[TrainingRun]):
 
     needs = (IsReviewer,)
     serializer_class = TrainingSerializer
-    queryset = TrainingRun.objects.select_related("checkpoint")
-
-
-class CampaignScores(Endpoint):
-    """Let a checkpoint score the campaign; convincing wrong answers then come first."""
-
-    needs = (IsAdmin,)
-
-    @extend_schema(
-        request=ScoresRequest,
-        responses={202: ScoresSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
-    )
-    def post(self, request: Request, pk: int) -> Response:
-        campaign = campaign_or_404(self.person, pk)
-        run = score_campaign(self.body_as(ScoresRequest)["checkpoint"], campaign, self.person)
-        return Response(ScoresSerializer(run).data, status=202)
+    queryset = _trainings()
 
 
 class Queue(Endpoint):

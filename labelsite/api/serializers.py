@@ -203,6 +203,7 @@ class TaskSerializer(serializers.Serializer[Any]):
     """A task in your hand. Send `token` with everything that you do to it."""
 
     assignment = serializers.IntegerField()
+    task = serializers.IntegerField()
     token = serializers.UUIDField()
     draft = serializers.DictField()
     version = serializers.IntegerField(help_text="of the draft")
@@ -256,7 +257,12 @@ class JudgementRequest(OnlyKnownFields):
     finish_reason = serializers.ChoiceField(choices=FinishReason.choices)
     reason = serializers.CharField(required=False, allow_blank=True)
     ratings = RatingRequest(many=True, required=False)
-    first_mistake = serializers.IntegerField(required=False, allow_null=True)
+    first_mistake = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        help_text="a position, counted from 0: the whole judgement in the `index_only` protocol, and needless in the"
+        " others; refused where the ratings say another one",
+    )
     written = serializers.ListField(child=serializers.CharField(), required=False)
     total_time_ms = serializers.IntegerField(min_value=0, required=False, allow_null=True)
     guideline_version = serializers.IntegerField(

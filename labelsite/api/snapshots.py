@@ -80,7 +80,10 @@ class SnapshotDetail(Endpoint, RetrieveAPIView[Snapshot]):
 
 
 class SnapshotManifest(Endpoint):
-    """The manifest: rule, counts, filters, lineage, and the sha256 of every part."""
+    """The manifest: rule, counts, filters, lineage, and the sha256 of every part.
+
+    Its own `sha256` covers the parts: it is that of their hex digests, joined in their order.
+    """
 
     needs = (IsReviewer,)
 
@@ -90,7 +93,10 @@ class SnapshotManifest(Endpoint):
 
 
 class SnapshotPart(Endpoint):
-    """One part of the frozen rows, byte for byte."""
+    """One part of the frozen rows, byte for byte; `number` counts from 0 up to the snapshot's `parts`.
+
+    Its SHA-256 stands in the manifest's `parts`, in the same order.
+    """
 
     needs = (IsReviewer,)
 

@@ -1,7 +1,19 @@
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from labelsite.api import campaigns, checkpoints, figures, machines, schema, sections, snapshots, work
+from labelsite.api import (
+    campaigns,
+    checkpoints,
+    estimates,
+    figures,
+    machine_lines,
+    machines,
+    schema,
+    scores,
+    sections,
+    snapshots,
+    work,
+)
 
 app_name = "api"
 version_1 = [
@@ -19,8 +31,14 @@ version_1 = [
         sections.MemberSections.as_view(),
         name="member_sections",
     ),
-    path("campaigns/<int:pk>/estimates/", machines.CampaignEstimates.as_view(), name="campaign_estimates"),
-    path("campaigns/<int:pk>/scores/", machines.CampaignScores.as_view(), name="campaign_scores"),
+    path("campaigns/<int:pk>/estimates/", estimates.CampaignEstimates.as_view(), name="campaign_estimates"),
+    path("campaigns/<int:pk>/scores/", scores.CampaignScores.as_view(), name="campaign_scores"),
+    path(
+        "campaigns/<int:pk>/step-estimates/",
+        machine_lines.StepEstimates.as_view(),
+        name="step_estimate_lines",
+    ),
+    path("campaigns/<int:pk>/step-scores/", machine_lines.StepScores.as_view(), name="step_score_lines"),
     path("assignments/<int:pk>/heartbeat/", campaigns.Heartbeat.as_view(), name="heartbeat"),
     path("assignments/<int:pk>/draft/", campaigns.Draft.as_view(), name="draft"),
     path("annotations/", campaigns.Annotations.as_view(), name="annotations"),
@@ -29,7 +47,10 @@ version_1 = [
     path("jobs/<int:pk>/", work.JobDetail.as_view(), name="job"),
     path("jobs/<int:pk>/cancel/", work.JobCancel.as_view(), name="job_cancel"),
     path("jobs/<int:pk>/retry/", work.JobRetry.as_view(), name="job_retry"),
-    path("estimates/<int:pk>/", machines.Estimates.as_view(), name="estimates"),
+    path("estimates/", estimates.EstimateList.as_view(), name="estimate_list"),
+    path("estimates/<int:pk>/", estimates.Estimates.as_view(), name="estimates"),
+    path("scores/", scores.ScoreList.as_view(), name="score_list"),
+    path("scores/<int:pk>/", scores.Scores.as_view(), name="scores"),
     path("trainings/", machines.Trainings.as_view(), name="trainings"),
     path("trainings/<int:pk>/", machines.Training.as_view(), name="training"),
     path("checkpoints/", checkpoints.CheckpointList.as_view(), name="checkpoints"),
@@ -37,6 +58,7 @@ version_1 = [
     path(
         "checkpoints/<int:pk>/evaluations/", checkpoints.CheckpointEvaluations.as_view(), name="evaluations"
     ),
+    path("evaluations/", checkpoints.EvaluationList.as_view(), name="evaluation_list"),
     path("snapshots/", snapshots.SnapshotList.as_view(), name="snapshots"),
     path("snapshots/<int:pk>/", snapshots.SnapshotDetail.as_view(), name="snapshot"),
     path("snapshots/<int:pk>/manifest/", snapshots.SnapshotManifest.as_view(), name="snapshot_manifest"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.parsers import MultiPartParser
@@ -37,9 +38,10 @@ class Imports(Endpoint):
         if format is None:
             uploads.discard(upload)
             known = ", ".join(formats.FORMATS)
-            raise MisstepError(
-                f"{upload.name}: no format that could be guessed, expected one of {known} (see docs/formats.md)"
+            message = _(
+                "%(file)s: no format that could be guessed, expected one of %(known)s (see docs/formats.md)"
             )
+            raise MisstepError(message % {"file": upload.name, "known": known})
         job = uploads.start_import(
             upload, format, given["campaign"], self.person, given["section"], given["begins_paused"]
         )
@@ -99,5 +101,5 @@ class JobRetry(Endpoint):
     )
     def post(self, request: Request, pk: int) -> Response:
         if not services.retry(obedient_job_or_404(request.user, pk)):
-            raise MisstepError("this job is neither failed nor cancelled, expected one of these")
+            raise MisstepError(_("this job is neither failed nor cancelled, expected one of these"))
         return Response(JobSerializer(job_or_404(request.user, pk)).data)

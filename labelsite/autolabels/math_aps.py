@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labelsite.autolabels.models import EstimateRun, SearchTree
 from labelsite.problems.services import store, store_problems
@@ -54,7 +55,8 @@ def import_trees(path: Path, name: str) -> list[EstimateRun]:
             }
             SearchTree.objects.create(run=runs[number], problem_id=problem, node_count=len(nodes), data=data)
         if not runs:
-            raise MisstepError(f"{name} holds no tree, expected reasoning_steps with children")
+            message = _("%(file)s holds no tree, expected reasoning_steps with children")
+            raise MisstepError(message % {"file": name})
     return list(runs.values())
 
 

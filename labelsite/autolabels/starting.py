@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,6 +15,7 @@ from labelsite.autolabels import services
 from labelsite.autolabels.budget import budget_for_search
 from labelsite.autolabels.forms import ProblemSearchForm
 from labelsite.autolabels.models import EstimateRun
+from labelsite.autolabels.workload import first_problems
 from labelsite.problems.models import Problem
 from ml.errors import MisstepError
 
@@ -40,19 +39,14 @@ def search(request: HtmxHttpRequest) -> HttpResponse:
             form.add_error(None, str(refusal))
     chosen = form.chosen()
     # A form that nobody has filled in names no source.
-    first = {} if chosen["source"] else {"source": sources[0][0] if sources else ""}
-    budget = budget_for_search(_first_problems(chosen | first), form.request())
+    source = chosen["source"] or (sources[0][0] if sources else "")
+    budget = budget_for_search(first_problems(source, chosen["limit"]), form.request())
     name = "autolabels/budget.html" if request.htmx else "autolabels/search.html"
     return render(request, name, {"form": form, "budget": budget})
 
 
-def _first_problems(chosen: Mapping[str, Any]) -> QuerySet[Problem]:
-    problems = Problem.objects.filter(source=chosen["source"], answer__isnull=False).order_by("pk")
-    return Problem.objects.filter(pk__in=problems.values("pk")[: chosen["limit"]])
-
-
 def _start_search(form: ProblemSearchForm, created_by: User, is_pilot: bool) -> EstimateRun:
-    problems = _first_problems(form.cleaned_data)
+    problems = first_problems(form.cleaned_data["source"], form.cleaned_data["limit"])
     return services.start_search(
         problems, created_by=created_by, is_pilot=is_pilot, **form.request().as_arguments()
     )

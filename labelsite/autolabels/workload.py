@@ -108,6 +108,12 @@ def to_judge(solutions: QuerySet[Solution], request: Request) -> QuerySet[Soluti
     return found.filter(problem__answer__isnull=False) if request.needs_answers else found
 
 
+def first_problems(source: str, limit: int) -> QuerySet[Problem]:
+    """The first of a source's problems that have a reference answer: what a search of fresh problems is given."""
+    problems = Problem.objects.filter(source=source, answer__isnull=False).order_by("pk")
+    return Problem.objects.filter(pk__in=problems.values("pk")[:limit])
+
+
 def to_search(problems: QuerySet[Problem]) -> QuerySet[Problem]:
     """A tree's ends are always graded against the reference answer."""
     return problems.filter(answer__isnull=False)

@@ -171,7 +171,7 @@ def add_row(files: Files) -> Snapshot:
             snapshot.manifest = {**snapshot.manifest, "name": next(files.names)}
         else:
             return snapshot
-    raise MisstepError(f"the name {snapshot.name!r} was taken meanwhile, expected another one: freeze again")
+    raise MisstepError(_("the name “%(name)s” was taken meanwhile: freeze again") % {"name": snapshot.name})
 
 
 @contextmanager

@@ -142,6 +142,18 @@ def test_an_upload_that_is_too_large_leaves_nothing(browser: Client, monkeypatch
     assert list(uploads._folder().iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "expected a smaller one"), ("ko", "더 작은 파일로 하거나")]
+)
+def test_a_refused_upload_is_told_in_the_pages_language(
+    browser: Client, monkeypatch: pytest.MonkeyPatch, language: str, words: str
+):
+    monkeypatch.setattr(uploads, "LARGEST_BYTES", 100)
+    browser.cookies["django_language"] = language
+    response: Any = browser.post(URL, {"file": SimpleUploadedFile("big.jsonl", content())})
+    assert words in response.content.decode()
+
+
 def test_uploads_that_nobody_imported_are_forgotten(browser: Client):
     upload(browser, content())
     for path in uploads._folder().iterdir():

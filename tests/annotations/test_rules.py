@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from labelsite.annotations.judgement import Judgement, Lawful, Option, Rating, Unlawful, check, parse
+from labelsite.annotations.judgement import Judgement, Lawful, Option, Rating, Unlawful, check
+from labelsite.annotations.judgement_json import parse
 
 # Three positions; the second has two alternatives. Ids are position * 10 + option.
 OPTIONS = [
@@ -87,6 +88,37 @@ def test_the_index_stands_for_right_steps_before_it() -> None:
 )
 def test_an_index_outside_the_solution_is_refused(finish, first) -> None:
     assert refused("index_only", finish, {}, first_mistake=first) == "incomplete"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "finish", "ratings", "first"),
+    [
+        ("first_mistake", "found_error", {0: 1, 10: -1, 11: 1, 12: 1}, 0),
+        ("first_mistake", "found_error", {0: 1, 10: 1, 20: 1}, 1),
+        ("first_mistake", "solution", {0: 1, 10: 1, 20: 1}, 2),
+        ("every_option", "found_error", {0: 1, 10: -1, 11: 1, 12: 0}, 2),
+        ("index_only", "found_error", {0: -1}, 1),
+        ("index_only", "found_error", {0: 1, 10: 1}, 1),
+        ("index_only", "solution", {10: -1}, None),
+    ],
+)
+def test_ratings_and_an_index_that_contradict_each_other_are_refused(
+    protocol, finish, ratings, first
+) -> None:
+    with pytest.raises(Unlawful) as caught:
+        judge(protocol, finish, ratings, first_mistake=first)
+    assert (caught.value.code, caught.value.field) == ("contradiction", "first_mistake")
+
+
+def test_ratings_and_an_index_that_agree_are_taken() -> None:
+    both = {0: 1, 10: -1, 11: 1, 12: 1}
+    for protocol in ("first_mistake", "every_option", "index_only"):
+        assert judge(protocol, "found_error", both, first_mistake=1).trajectory == [1, -1]
+
+
+def test_an_exit_names_no_first_mistake() -> None:
+    assert refused("index_only", "give_up", {}, first_mistake=1, reason="hm") == "mistake_marked"
+    assert refused("first_mistake", "give_up", {}, first_mistake=0, reason="hm") == "contradiction"
 
 
 def test_every_option_wants_every_option_as_far_as_it_went() -> None:

@@ -14,7 +14,9 @@ from labelsite.api import (
     asking_estimates,
     asking_training,
     campaigns,
+    checkpoints,
     machines,
+    scores,
     sections,
     serializers,
     snapshots,
@@ -28,7 +30,9 @@ from labelsite.snapshots.models import Snapshot
 from tests.factories import make_annotation, make_campaign, make_task, make_user
 
 pytestmark = pytest.mark.django_db
-MODULES = (asking_estimates, asking_training, campaigns, machines, sections, serializers, snapshots, work)
+MODULES = (
+    asking_estimates, asking_training, campaigns, checkpoints, machines, scores, sections, serializers, snapshots, work,
+)  # fmt: skip
 READ_AND_WRITTEN = {"CampaignSerializer", "FilterSerializer"}
 
 

@@ -70,6 +70,8 @@ def test_a_task_is_claimed_kept_drafted_and_submitted(annotator: APIClient, camp
     found = next_task(annotator, campaign)
     assert [option["text"] for option in found["options"]] == ["We add.", "So 5."]
     assert next_task(annotator, campaign)["assignment"] == found["assignment"]
+    assert found["task"] == task.pk
+    assert "external_id" not in found
     url = f"/api/v1/assignments/{found['assignment']}/"
     assert annotator.post(f"{url}heartbeat/", {"token": found["token"]}, format="json").json() == {
         "held": True
@@ -122,6 +124,20 @@ def test_a_refusal_is_a_problem_with_a_code_and_stores_nothing(
     assert response.headers["Content-Type"] == "application/problem+json"
     assert response.json()["detail"]
     assert not Annotation.objects.exists()
+
+
+def test_a_first_mistake_that_the_ratings_contradict_is_refused_and_both_are_told(
+    annotator: APIClient, campaign: Campaign, task: Task
+):
+    body = submission(next_task(annotator, campaign), [1, -1])
+    body["judgement"]["first_mistake"] = 0
+    response = submit(annotator, body)
+    assert (response.status_code, response.json()["code"]) == (422, "contradiction")
+    (told,) = response.json()["errors"]["judgement"]["first_mistake"]
+    assert "first_mistake is 0, but by the ratings it is 1" in told
+    assert not Annotation.objects.exists()
+    body["judgement"]["first_mistake"] = 1
+    assert submit(annotator, body).status_code == 201
 
 
 def test_a_stale_draft_comes_back_with_the_newer_one(annotator: APIClient, campaign: Campaign, task: Task):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import uuid
@@ -48,6 +49,11 @@ def ask(client: APIClient, url: str, body: dict[str, Any] | None = None, status:
     return response.json()
 
 
+def pulled(client: APIClient, campaign: int, what: str) -> list[dict[str, Any]]:
+    answer: Any = client.get(f"{API}campaigns/{campaign}/{what}/")
+    return [json.loads(line) for line in b"".join(answer.streaming_content).decode().splitlines()]
+
+
 def annotate(script: APIClient, campaign: int) -> None:
     """Claim a task and call its first step wrong."""
     task = ask(script, f"campaigns/{campaign}/next/", {})
@@ -75,6 +81,8 @@ def test_scripts_walk_the_whole_loop(admin: APIClient, annotator: APIClient, ann
     run = ask(admin, f"campaigns/{campaign}/estimates/", {"rollouts": 2}, status=202)
     finish_jobs()
     assert ask(admin, f"estimates/{run['id']}/")["loaded_at"]
+    estimated = pulled(admin, campaign, "step-estimates")
+    assert estimated and {row["run"] for row in estimated} == {run["id"]}
 
     snapshot = ask(admin, "snapshots/", {"campaign": campaign, "labels": "mixed"}, status=201)
     assert snapshot["counts"]["rows"] >= 8
@@ -85,11 +93,21 @@ def test_scripts_walk_the_whole_loop(admin: APIClient, annotator: APIClient, ann
     finish_jobs()
     trained = ask(admin, f"trainings/{training['id']}/")
     assert trained["checkpoint"] and trained["sha256"]
+    assert trained["state"] == "done" and trained["metrics"]
 
     before = [row["task"] for row in ask(admin, f"campaigns/{campaign}/queue/")]
-    ask(admin, f"campaigns/{campaign}/scores/", {"checkpoint": trained["checkpoint"]}, status=202)
+    scores = ask(admin, f"campaigns/{campaign}/scores/", {"checkpoint": trained["checkpoint"]}, status=202)
     finish_jobs()
+    assert ask(admin, f"scores/{scores['id']}/")["state"] == "done"
+    scored = pulled(admin, campaign, "step-scores")
+    assert {row["step"] for row in estimated} <= {row["step"] for row in scored}
     after = ask(admin, f"campaigns/{campaign}/queue/")
     assert sorted(row["task"] for row in after) == sorted(before)
     assert [row["task"] for row in after] != before
     assert all(row["priority_reason"] for row in after)
+
+    checkpoint = f"checkpoints/{trained['checkpoint']}/evaluations/"
+    ask(admin, checkpoint, {"campaign": campaign}, status=202)
+    finish_jobs()
+    (evaluation,) = ask(admin, checkpoint)["results"]
+    assert evaluation["state"] == "done" and evaluation["figures"]

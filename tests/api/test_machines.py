@@ -8,10 +8,21 @@ from rest_framework.test import APIClient
 from labelsite.accounts.models import User
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
-from labelsite.jobs.models import Job
+from labelsite.jobs.models import Job, JobState
 from labelsite.snapshots.services import freeze
 from labelsite.training.models import TrainingRun
-from tests.factories import make_annotation, make_campaign, make_task, make_user
+from labelsite.training.services import start_training
+from tests.factories import (
+    make_annotation,
+    make_campaign,
+    make_estimate_run,
+    make_estimates,
+    make_job,
+    make_scores,
+    make_task,
+    make_user,
+)
+from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +54,75 @@ def test_training_is_started_on_a_snapshot(admin: APIClient, reviewer: APIClient
     assert "--steps" in run.job.spec["arguments"]
     found = reviewer.get(f"/api/v1/trainings/{run.pk}/").json()
     assert (found["snapshot"], found["job"], found["checkpoint"]) == (snapshot.pk, run.job_id, None)
+    assert (found["state"], found["configuration"], found["metrics"]) == ("queued", {"steps": 3}, None)
+    assert (found["name"], found["base"], found["seed"]) == (run.name, "pocket", 0)
+    assert started.json() == found
+
+
+def test_a_finished_training_tells_its_checkpoint_and_what_was_measured(reviewer: APIClient):
+    run = start_training(make_snapshot(), "mixed", configuration={"steps": 3})
+    Job.objects.filter(pk=run.job_id).update(state=JobState.DONE)
+    checkpoint = make_checkpoint(run)
+    (row,) = reviewer.get("/api/v1/trainings/").json()["results"]
+    assert row == reviewer.get(f"/api/v1/trainings/{run.pk}/").json()
+    assert (row["state"], row["checkpoint"], row["sha256"]) == ("done", checkpoint.pk, checkpoint.sha256)
+    assert row["metrics"]["validation"]["f1"] == 0.7
+
+
+def test_runs_of_estimates_and_scores_are_listed_the_newest_first(
+    admin: APIClient, reviewer: APIClient, campaign: Campaign
+):
+    task = make_task(campaign)
+    make_estimates(task.solution, [1.0, 0.5])
+    admin.post(f"/api/v1/campaigns/{campaign.pk}/estimates/", {"rollouts": 2}, format="json")
+    rows = reviewer.get("/api/v1/estimates/").json()["results"]
+    assert [row["state"] for row in rows] == ["queued", "done"]
+    assert rows[0] == reviewer.get(f"/api/v1/estimates/{rows[0]['id']}/").json()
+
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    make_scores(task.solution, [0.9, 0.1])
+    body = {"checkpoint": checkpoint.pk}
+    started = admin.post(f"/api/v1/campaigns/{campaign.pk}/scores/", body, format="json")
+    assert started.status_code == 202, started.content
+    newest, elsewhere = reviewer.get("/api/v1/scores/").json()["results"]
+    assert newest == started.json() == reviewer.get(f"/api/v1/scores/{newest['id']}/").json()
+    assert (newest["campaign"], newest["checkpoint"], newest["state"]) == (
+        campaign.pk,
+        checkpoint.pk,
+        "queued",
+    )
+    assert (elsewhere["campaign"], elsewhere["checkpoint"], elsewhere["state"]) == (None, None, None)
+
+
+def test_lists_of_runs_ask_as_much_for_many_as_for_one(reviewer: APIClient, django_assert_max_num_queries):
+    for _ in range(5):
+        make_estimate_run()
+    with django_assert_max_num_queries(6):
+        assert len(reviewer.get("/api/v1/estimates/").json()["results"]) == 5
+
+
+def test_an_evaluation_is_started_and_listed_and_refused_as_the_page_does(
+    admin: APIClient, reviewer: APIClient, campaign: Campaign
+):
+    task = make_task(campaign)
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    url, body = f"/api/v1/checkpoints/{checkpoint.pk}/evaluations/", {"campaign": campaign.pk}
+    unscored = admin.post(url, body, format="json")
+    assert (unscored.status_code, "expected it to score it first" in unscored.json()["detail"]) == (422, True)
+    scored = make_scores(task.solution, [0.9, 0.1])
+    scored.job = make_job(spec={"campaign": campaign.pk})
+    scored.save()
+    checkpoint.score_runs.add(scored)
+    unlabelled = admin.post(url, body, format="json")
+    assert (unlabelled.status_code, "has a label" in unlabelled.json()["detail"]) == (422, True)
+    assert admin.post(url, {**body, "kind": "taste"}, format="json").status_code == 400
+    assert admin.post(url, {"campaign": 10**9}, format="json").status_code == 400
+    make_annotation(task, make_user())
+    started = admin.post(url, body, format="json")
+    assert started.status_code == 202, started.content
+    assert (started.json()["kind"], started.json()["state"]) == ("first-mistake", "queued")
+    assert reviewer.get(url).json()["results"] == [started.json()]
+    assert reviewer.get("/api/v1/evaluations/").json()["results"] == [started.json()]
 
 
 def test_the_queue_is_listed_in_its_order(reviewer: APIClient, campaign: Campaign):
@@ -96,13 +176,21 @@ def test_machines_obey_admins_and_show_themselves_to_reviewers(
     admin.post(f"{one}estimates/", {}, format="json")
     wanted = {"snapshot": freeze(campaign, "human").pk, "labels": "human"}
     admin.post("/api/v1/trainings/", wanted, format="json")
+    checkpoint = make_checkpoint(TrainingRun.objects.get())
+    scores = make_scores(make_task(campaign).solution, [0.9, 0.1])
     table = [
         ("post", f"{one}estimates/", {}, [202, 403, 403, 403]),
         ("post", f"{one}scores/", {}, [400, 403, 403, 403]),
         ("post", "/api/v1/trainings/", wanted, [202, 403, 403, 403]),
         ("get", f"{one}queue/", None, [200, 200, 403, 403]),
+        ("get", "/api/v1/estimates/", None, [200, 200, 403, 403]),
+        ("post", "/api/v1/estimates/", {"source": "nowhere"}, [400, 403, 403, 403]),
+        ("get", "/api/v1/scores/", None, [200, 200, 403, 403]),
+        ("get", f"/api/v1/scores/{scores.pk}/", None, [200, 200, 403, 403]),
+        ("get", "/api/v1/evaluations/", None, [200, 200, 403, 403]),
+        ("post", f"/api/v1/checkpoints/{checkpoint.pk}/evaluations/", {}, [400, 403, 403, 403]),
         ("get", f"/api/v1/estimates/{EstimateRun.objects.get().pk}/", None, [200, 200, 403, 403]),
-        ("get", f"/api/v1/trainings/{TrainingRun.objects.get().pk}/", None, [200, 200, 403, 403]),
+        ("get", f"/api/v1/trainings/{TrainingRun.objects.earliest('pk').pk}/", None, [200, 200, 403, 403]),
     ]
     for method, url, body, expected in table:
         scripts = (admin, reviewer, annotator, outsider)

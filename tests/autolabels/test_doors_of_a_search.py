@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from labelsite.api.asking_estimates import EstimatesRequest
+from labelsite.api.asking_estimates import EstimatesRequest, SearchRequest
 from labelsite.autolabels.forms import ProblemSearchForm, SearchForm
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.services import start_estimates, start_search
@@ -66,6 +66,7 @@ def test_every_door_has_every_option_of_the_command():
     assert set(SearchForm().fields) == (options - of_fresh) | {"options"}
     assert set(ProblemSearchForm(sources=[]).fields) == (options - of_given) | {"options", "source", "limit"}
     assert set(EstimatesRequest().fields) == set(SearchForm().fields) | {"is_pilot"}
+    assert set(SearchRequest().fields) == set(ProblemSearchForm(sources=[]).fields) | {"is_pilot"}
 
 
 @pytest.mark.parametrize("method", RECIPES)
@@ -113,6 +114,85 @@ def test_a_search_of_fresh_problems_hears_of_style_and_binary_searches(client, d
     asked = {"method": "omegaprm", "style": "prose", "searches": 3, "options": "beta=0.5"}
     client.post(reverse("autolabels:search"), {**ASKED, **asked, "source": "pocket", "limit": 1})
     assert (told().style, told().searches, told().set) == ("prose", 3, ["beta=0.5"])
+
+
+@pytest.fixture
+def fresh_doors(client):
+    """Two ways to search the same fresh problems."""
+    admin = make_user("admin")
+    client.force_login(admin)
+    script = APIClient()
+    script.force_authenticate(admin)
+    for number in range(3):
+        make_problem(f"{number} + 2 =", source="pocket")
+
+    def page(asked):
+        body = {**ASKED, "source": "pocket", "limit": 60, **asked}
+        answer = client.post(reverse("autolabels:search"), body)
+        return dict(answer.context["form"].errors) if answer.context else {}
+
+    def api(asked):
+        answer = script.post("/api/v1/estimates/", {**ASKED, "source": "pocket", **asked}, format="json")
+        return {} if answer.status_code == 202 else answer.json().get("errors", answer.json())
+
+    return {"page": page, "api": api}
+
+
+def test_both_doors_begin_a_search_of_fresh_problems_with_the_same(fresh_doors):
+    form = ProblemSearchForm(sources=[])
+    for name in ("method", "policy", "limit", "seed"):
+        assert SearchRequest().fields[name].default == form[name].initial
+    for name in (
+        "limit",
+        "rollouts",
+        "searches",
+        "seed",
+        "depth",
+        "candidates",
+        "threshold",
+        "luck",
+        "temperature",
+    ):
+        known, field = SearchRequest().fields[name], form.fields[name]
+        most = max(one.limit_value for one in field.validators if "Max" in type(one).__name__)
+        assert (known.max_value, known.min_value is None) == (most, False)
+
+
+@pytest.mark.parametrize("door", ["page", "api"])
+def test_what_is_asked_of_fresh_problems_reaches_the_command(fresh_doors, door):
+    asked = {"method": "omegaprm", "style": "prose", "searches": 3, "threshold": 0.25, "limit": 2}
+    named = {"beta": "0.5"}
+    options = "beta=0.5" if door == "page" else named
+    assert not fresh_doors[door]({**asked, "options": options})
+    assert (told().style, told().searches, told().threshold, told().set) == ("prose", 3, 0.25, ["beta=0.5"])
+    assert len(Job.objects.latest("pk").spec["problems"]) == 2
+
+
+@pytest.mark.parametrize("door", ["page", "api"])
+@pytest.mark.parametrize(
+    ("field", "asked"),
+    [
+        ("source", {"source": "nowhere"}),
+        ("limit", {"limit": 0}),
+        ("limit", {"limit": 100_001}),
+        ("style", {"style": "verse"}),
+        ("style", {"style": "as-given"}),
+        ("searches", {"searches": 3}),
+        ("self_critic", {"self_critic": "ask", "method": "rest-mcts"}),
+        ("value_model", {"value_model": "folder", "method": "omegaprm"}),
+        ("depth", {"depth": 4, "method": "omegaprm"}),
+        ("rollouts", {"rollouts": 0}),
+    ],
+)
+def test_a_search_of_fresh_problems_is_refused_at_the_same_field_by_both(fresh_doors, door, field, asked):
+    assert list(fresh_doors[door](asked)) == [field]
+    assert not Job.objects.exists()
+
+
+def test_a_script_measures_a_search_of_fresh_problems_and_reads_which_sources_there_are(fresh_doors):
+    assert not fresh_doors["api"]({"is_pilot": True})
+    assert EstimateRun.objects.get().is_pilot
+    assert "expected one of: pocket" in str(fresh_doors["api"]({"source": "nowhere"}))
 
 
 @pytest.mark.parametrize("door", ["page", "api"])

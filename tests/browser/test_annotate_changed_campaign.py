@@ -102,3 +102,7 @@ def test_ratings_that_would_pass_under_the_new_protocol_are_not_turned_into_othe
     watched.ready()
     assert not Annotation.objects.exists()
     assert "judge the task as the page asks now" in page.inner_text("#passing")
+    # The draft still has those ratings, and they are not sent along to contradict the mark.
+    watched.press("x Enter")
+    watched.submitted(1)
+    assert Annotation.objects.get().finish_reason == "found_error"

@@ -105,6 +105,28 @@ def test_a_script_sees_and_sets_it() -> None:
     assert not campaign.is_for_everyone
 
 
+@pytest.mark.parametrize(
+    ("asked", "for_everyone"),
+    [
+        ({}, True),
+        ({"is_for_everyone": False}, False),
+        ({"members": ["bob"]}, False),
+        ({"members": []}, False),
+    ],
+)
+def test_a_script_that_says_nothing_of_people_makes_a_campaign_for_everyone_as_the_page_does(
+    asked, for_everyone
+) -> None:
+    make_user(username="ann"), make_user(username="bob")
+    script = APIClient()
+    script.credentials(HTTP_AUTHORIZATION=f"Token {make_token(make_user(Role.ADMIN))}")
+    made = script.post("/api/v1/campaigns/", {"name": "New", **asked}, format="json").json()
+    assert made["is_for_everyone"] is for_everyone
+    assert members(Campaign.objects.get()) == (
+        {"ann", "bob"} if for_everyone else set(asked.get("members", []))
+    )
+
+
 def test_everybody_there_is_can_also_be_added_once() -> None:
     make_user(username="ann")
     campaign = make_campaign()

@@ -53,6 +53,6 @@ def test_who_finds_every_name_taken_meanwhile_is_told_so(monkeypatch: pytest.Mon
     make_annotation(make_task(campaign), make_user(), [1, -1])
     services.freeze(campaign, "human", name="N")
     monkeypatch.setattr(services, "free_names", lambda wanted: iter([wanted] * 100))
-    with pytest.raises(services.MisstepError, match="the name 'N' was taken meanwhile"):
+    with pytest.raises(services.MisstepError, match="the name “N” was taken meanwhile"):
         services.freeze(campaign, "human", name="N")
     assert Snapshot.objects.count() == 1

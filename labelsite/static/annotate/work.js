@@ -223,7 +223,9 @@ export class Work {
       first_mistake: this.protocol === "index_only" && !exit ? mistake : null,
       ratings: kept.map((option) => {
         const entry = this.entry(option.id);
-        return { step: option.id, rating: entry.rating, flagged: entry.flagged, milliseconds: Math.round(entry.ms), note: entry.note };
+        // The index is the judgement; a rating of an earlier look, or of an earlier protocol, must not contradict it.
+        const rating = this.protocol === "index_only" ? null : entry.rating;
+        return { step: option.id, rating, flagged: entry.flagged, milliseconds: Math.round(entry.ms), note: entry.note };
       }),
       written: exit ? [] : this.written,
       total_time_ms: Math.round(this.elapsed),

@@ -1,0 +1,109 @@
+"""Runs of estimates: rollouts over a campaign's solutions, searches of fresh problems, and how far they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import serializers
+from rest_framework.generics import ListAPIView, RetrieveAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labelsite.api.asking_estimates import EstimatesRequest, SearchRequest, as_asked
+from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, IsReviewer, NewestFirst
+from labelsite.api.serializers import ProblemSerializer
+from labelsite.autolabels.models import EstimateRun, Shard
+from labelsite.autolabels.progress import progress_of
+from labelsite.autolabels.services import start_search
+from labelsite.autolabels.workload import first_problems
+from labelsite.campaigns.access import campaign_or_404
+from labelsite.comparison.services import start_campaign_estimates
+
+
+class EstimatesSerializer(serializers.Serializer[Any]):
+    """A run of estimates. One over a campaign stands in it once `loaded_at` is set; one of fresh problems has trees."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    method = serializers.CharField()
+    policy = serializers.CharField()
+    seed = serializers.IntegerField()
+    state = serializers.CharField()
+    done = serializers.IntegerField()
+    total = serializers.IntegerField()
+    is_pilot = serializers.BooleanField()
+    parameters = serializers.DictField(
+        help_text="what was asked for, and once it is loaded what the method took"
+    )
+    cost = serializers.DictField(help_text="tokens, model_calls and seconds, once it is loaded")
+    jobs = serializers.ListField(child=serializers.IntegerField())
+    created_at = serializers.DateTimeField()
+    loaded_at = serializers.DateTimeField(allow_null=True)
+
+    def to_representation(self, run: EstimateRun) -> dict[str, Any]:
+        progress = progress_of(run, run.shards.all())
+        return super().to_representation(
+            {
+                **vars(run),
+                "state": progress.state,
+                "done": progress.done,
+                "total": progress.total,
+                "jobs": [job.pk for job in progress.jobs],
+            }
+        )
+
+
+def _runs() -> QuerySet[EstimateRun]:
+    """With their shards and jobs, without the long columns."""
+    shards = Shard.objects.select_related("job").defer("job__spec", "job__result").order_by("number")
+    runs = EstimateRun.objects.select_related("job").defer("job__spec", "job__result")
+    return runs.prefetch_related(Prefetch("shards", shards))
+
+
+def _started(run: EstimateRun) -> Response:
+    return Response(EstimatesSerializer(_runs().get(pk=run.pk)).data, status=202)
+
+
+class EstimateList(Endpoint, ListAPIView[EstimateRun]):
+    """Runs of estimates, newest first: over campaigns, of fresh problems, and pilots."""
+
+    needs = (IsReviewer, AdminWrites)
+    pagination_class = NewestFirst
+    serializer_class = EstimatesSerializer
+    queryset = _runs()
+
+    @extend_schema(
+        request=SearchRequest,
+        responses={202: EstimatesSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        """Search fresh problems, as an admin, or with `is_pilot` measure what that would cost."""
+        given = self.body_as(SearchRequest)
+        problems = first_problems(given["source"], given["limit"])
+        return _started(start_search(problems, created_by=self.person, **as_asked(given)))
+
+
+class CampaignEstimates(Endpoint):
+    """Let rollouts judge every step of the campaign's solutions, or with `is_pilot` measure what that would cost."""
+
+    needs = (IsAdmin,)
+
+    @extend_schema(
+        request=EstimatesRequest,
+        responses={202: EstimatesSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        campaign = campaign_or_404(self.person, pk)
+        given = self.body_as(EstimatesRequest)
+        return _started(start_campaign_estimates(campaign, self.person, **as_asked(given)))
+
+
+@extend_schema_view(get=extend_schema(responses={200: EstimatesSerializer, 404: ProblemSerializer}))
+class Estimates(Endpoint, RetrieveAPIView[EstimateRun]):
+    """One run of estimates and how far it is."""
+
+    needs = (IsReviewer,)
+    serializer_class = EstimatesSerializer
+    queryset = _runs()

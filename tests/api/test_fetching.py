@@ -1,0 +1,91 @@
+"""The script of docs/reference.md fetches a snapshot from a running site, verifies it, and one trains on it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from labelsite.accounts.models import Role
+from labelsite.snapshots import services
+from labelsite.snapshots.models import Snapshot
+from ml.snapshot import read_snapshot
+from tests.api.conftest import script_of
+from tests.factories import make_annotation, make_campaign, make_task, make_token, make_user
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TEXT = (Path(__file__).resolve().parents[2] / "docs" / "reference.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def snapshot(monkeypatch: pytest.MonkeyPatch) -> Snapshot:
+    """Four solutions in two parts."""
+    written = services.write_snapshot
+    monkeypatch.setattr(
+        services, "write_snapshot", lambda *given, **more: written(*given, rows_per_part=2, **more)
+    )
+    campaign, person = make_campaign(), make_user()
+    for _ in range(4):
+        make_annotation(make_task(campaign), person, [1, -1])
+    frozen = services.freeze(campaign, "human")
+    assert len(frozen.manifest["parts"]) == 2
+    return frozen
+
+
+def fetch(site: str, snapshot: Snapshot, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the script as it stands in the documentation, as a reviewer."""
+    (script,) = re.findall(r"### Fetching a snapshot\n.*?```python\n(.*?)```", TEXT, re.DOTALL)
+    path = folder.with_name("fetch.py")
+    path.write_text(script, encoding="utf-8")
+    asked = [site, make_token(make_user(Role.REVIEWER)), str(snapshot.pk), str(folder)]
+    return subprocess.run(
+        [sys.executable, str(path), *asked], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_documented_script_leaves_a_folder_to_train_on(
+    live_server: Any, snapshot: Snapshot, tmp_path: Path
+):
+    folder = tmp_path / "snap"
+    done = fetch(live_server.url, snapshot, folder)
+    assert done.returncode == 0, done.stderr
+    found = read_snapshot(folder)
+    assert (found.sha256, len(list(found))) == (snapshot.sha256, 4)
+    command = ["train", "--snapshot", str(folder), "--steps", "1", "--out", str(tmp_path / "ckpt")]
+    trained = subprocess.run(
+        [sys.executable, "-m", "ml", *command],
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert trained.returncode == 0, trained.stderr
+    card = json.loads((tmp_path / "ckpt" / "card.json").read_text())
+    assert card["snapshot"]["sha256"] == snapshot.sha256
+
+
+def test_the_documented_script_leaves_nothing_where_a_part_is_not_what_the_manifest_says(
+    live_server: Any, snapshot: Snapshot, tmp_path: Path
+):
+    first, second = snapshot.manifest["parts"]
+    snapshot.manifest["parts"] = [second, first]
+    snapshot.save()
+    done = fetch(live_server.url, snapshot, tmp_path / "snap")
+    assert done.returncode != 0 and "expected " + snapshot.sha256 in done.stderr
+    assert not (tmp_path / "snap").exists()
+
+
+def test_the_annotations_of_a_human_snapshot_are_sent_with_the_hash_that_the_manifest_names(
+    snapshot: Snapshot,
+):
+    reviewer = script_of(make_user(Role.REVIEWER))
+    sent = reviewer.get(f"/api/v1/snapshots/{snapshot.pk}/prm800k/")
+    (entry,) = reviewer.get(f"/api/v1/snapshots/{snapshot.pk}/manifest/").json()["files"]
+    assert hashlib.sha256(b"".join(sent.streaming_content)).hexdigest() == entry["sha256"]  # type: ignore[attr-defined]
