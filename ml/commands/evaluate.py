@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,15 @@ from ml.commands.ranges import finite, not_negative, positive
 from ml.errors import MisstepError
 from ml.evaluation.best_of_n import sizes_of, table
 from ml.evaluation.critiques import critique_report, read_critiques
-from ml.evaluation.first_mistake import best_threshold, first_mistake_report, metric
-from ml.evaluation.judged import Judged, JudgedSolution, joined
-from ml.evaluation.most_likely import MostLikely
+from ml.evaluation.first_mistake import best_threshold, first_mistake_report, predict
+from ml.evaluation.first_mistake_figures import figures, held_out, most_likely, unseen
+from ml.evaluation.judged import Judged, joined
 from ml.evaluation.pools import SCALES, known_scores, read_pools, read_scores, unscored
-from ml.evaluation.rules import (
-    OTHER_HALF,
-    Rule,
-    by_chance,
-    by_threshold,
-    cross_fitted,
-    judged_by,
-)
 from ml.evaluation.step_curves import step_report
 from ml.evaluation.truths import NoTruth, truths
 from ml.formats import format_of, read
 from ml.progress import Progress, print_result
 from ml.snapshot import read_problem_hashes
-
-# Where all problems fall into one half there is nothing to fit a rule on.
-NO_FIGURES: dict[str, Any] = dict.fromkeys(metric([], []))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -137,43 +126,20 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
         threshold, chosen_on = best_threshold(other.scores, other.truths), options.threshold_solutions.name
     elif threshold is None:
         chosen_on = f"{options.solutions.name} itself"
+    report = first_mistake_report(judged.scores, judged.truths, threshold)
     return {
         "solutions": options.solutions.name,
-        **first_mistake_report(judged.scores, judged.truths, threshold),
+        **report,
+        **figures([predict(values, report["threshold"]) for values in judged.scores], judged.rows),
         "threshold_chosen_on": chosen_on,
-        "held_out": _held_out(judged),
-        "most_likely": _most_likely(judged, other, options.threshold_solutions),
+        "held_out": held_out(judged),
+        "most_likely": most_likely(
+            judged, other, options.threshold_solutions and options.threshold_solutions.name
+        ),
         **_unseen(options.training_problems, judged),
         **_counts(judged.left_out),
         "steps": step_report(judged.scores, judged.truths),
     }
-
-
-def _held_out(judged: Judged) -> dict[str, Any]:
-    """ProcessBench's figures with the threshold from other problems."""
-    figures = cross_fitted(judged, by_threshold)
-    return {"threshold_chosen_on": figures and OTHER_HALF, **(figures or NO_FIGURES)}
-
-
-def _most_likely(judged: Judged, other: Judged | None, other_file: Path | None) -> dict[str, Any]:
-    """The rule without a threshold; the same with the share of wrong answers, and with each answer, where known."""
-
-    def figures(rule: Rule, rows: Sequence[JudgedSolution]) -> dict[str, Any] | None:
-        return judged_by(rule(other), rows) if other else cross_fitted(judged, rule, rows)
-
-    alone, known = figures(by_chance(lambda likely, _: 1.0), judged.rows), judged.with_known_answer()
-    told: dict[str, Any] = {
-        "calibrated_on": other_file.name if other_file else alone and OTHER_HALF,
-        **(alone or NO_FIGURES),
-        "with_share": None,
-        "with_answers": None,
-    }
-    if known and (other or judged).with_known_answer():
-        wrong = sum(not row.is_correct for row in known) / len(known)
-        shared = figures(by_chance(lambda likely, _: likely.odds_knowing_share(wrong)), known)
-        told["with_share"] = shared and {"wrong_answers": wrong, **shared}
-        told["with_answers"] = figures(by_chance(MostLikely.odds_knowing), known)
-    return told
 
 
 def _critiques(options: argparse.Namespace) -> dict[str, Any]:
@@ -202,19 +168,14 @@ def _counts(left_out: Mapping[NoTruth, int]) -> dict[str, int]:
 
 
 def _unseen(training_problems: Path | None, judged: Judged) -> dict[str, Any]:
-    """How many solutions are of problems that the model was trained on, and the others' cross-fitted figures."""
-    if training_problems is None:
-        return {}
-    if not training_problems.is_file():
-        raise MisstepError(
-            f"{training_problems}: no such file, expected a checkpoint's training_problems.txt"
-        )
-    known = read_problem_hashes(training_problems)
-    others = Judged([row for row in judged.rows if row.problem not in known])
-    return {
-        "of_training_problems": len(judged.rows) - len(others.rows),
-        "unseen": _held_out(others) | {"count": len(others.rows)},
-    }
+    """Figures without the problems that the model was trained on, where a file names those."""
+    return {} if training_problems is None else unseen(judged, _named_problems(training_problems))
+
+
+def _named_problems(path: Path) -> frozenset[str]:
+    if not path.is_file():
+        raise MisstepError(f"{path}: no such file, expected a checkpoint's training_problems.txt")
+    return read_problem_hashes(path)
 
 
 def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:

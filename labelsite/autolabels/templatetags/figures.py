@@ -62,6 +62,13 @@ def measure(value: float | None) -> str:
 
 
 @register.filter
+def measures(ends: Sequence[float] | None) -> str:
+    """An interval of a coefficient: (0.304, 0.589) -> 0.304–0.589"""
+    low, high = ends or (None, None)
+    return UNKNOWN if UNKNOWN in (told := (measure(low), measure(high))) else "–".join(told)
+
+
+@register.filter
 def threshold(value: float | None) -> str:
     """A threshold of scores, which may lie very close to 0: three decimals, or three digits of a smaller one."""
     if not _is_known(value) or value is None or value == 0 or abs(value) >= 0.001:
