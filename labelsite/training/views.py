@@ -28,6 +28,7 @@ from labelsite.training.forms import TrainingForm
 from labelsite.training.lineage import lineage_of
 from labelsite.training.measured import measured
 from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
+from labelsite.training.pairing import pairs
 from labelsite.training.wording import counted, lost, said_all
 from ml.errors import MisstepError
 from ml.progress import pace
@@ -125,6 +126,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         "charts": charts(curves),
         "differences": differences(runs),
         "results": results(runs),
+        "pairs": pairs(runs),
     }
     return render(request, "training/compare.html", context)
 

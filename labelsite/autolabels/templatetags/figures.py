@@ -77,12 +77,12 @@ def threshold(value: float | None) -> str:
 
 
 @register.filter
-def signed(value: float | None) -> str:
+def signed(value: float | None, places: int = 2) -> str:
     """A difference with its sign: +0.25, or a true minus."""
     if not _is_known(value) or value is None:
         return UNKNOWN
     sign = "+" if value > 0 else "−" if value < 0 else ""
-    return f"{sign}{_written(abs(value), 2)}"
+    return f"{sign}{_written(abs(value), places)}"
 
 
 @register.filter
