@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ml.commands.evaluate_options import parser
 from ml.errors import MisstepError
-from ml.evaluation.best_of_n import sizes_of, table
+from ml.evaluation.best_of_n import Pool, sizes_of, table
 from ml.evaluation.critiques import critique_report, read_critiques
 from ml.evaluation.first_mistake import best_threshold, first_mistake_report, predict
 from ml.evaluation.first_mistake_figures import figures, held_out, most_likely, unseen
@@ -119,10 +119,32 @@ def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:
     progress.finish(len(pools))
     if not pools:
         raise MisstepError(f"{options.pool}: no problems, expected one a line")
+    judged = pools if options.training_problems is None else _not_trained_on(pools, options)
     return {
         "pool": options.pool.name,
-        "problems": len(pools),
-        "candidates": sum(len(pool.right) for pool in pools),
-        **({} if found is None else unscored(pools, found)),
-        "rows": table(pools, sizes_of(pools), options.subsamples, seed=options.seed),
+        # Null where nobody said what the model was trained on.
+        "training_problems_left_out": None if options.training_problems is None else len(pools) - len(judged),
+        "problems": len(judged),
+        "candidates": sum(len(pool.right) for pool in judged),
+        **({} if found is None else unscored(judged, found)),
+        "rows": table(judged, sizes_of(judged), options.subsamples, seed=options.seed),
     }
+
+
+def _not_trained_on(pools: Sequence[Pool], options: argparse.Namespace) -> list[Pool]:
+    """The problems that a file does not name as those that the model was trained on.
+
+    Raises MisstepError where none is left, or a line does not say what its problem is.
+    """
+    known = _named_problems(options.training_problems)
+    if unknown := next((pool for pool in pools if pool.problem is None), None):
+        raise MisstepError(
+            f"{options.pool}: problem {unknown.id} has no text in `problem`, expected it with --training-problems"
+        )
+    others = [pool for pool in pools if pool.problem not in known]
+    if not others:
+        raise MisstepError(
+            f"{options.pool}: {options.training_problems.name} names all of its {len(pools)} problems,"
+            " expected others to choose among"
+        )
+    return others

@@ -38,12 +38,7 @@ def parser() -> argparse.ArgumentParser:
         help="scores of the steps of --threshold-solutions, as `python -m ml score` writes them",
     )
     format_option.add_to(first, "--threshold-format", "--threshold-solutions")
-    first.add_argument(
-        "--training-problems",
-        type=Path,
-        metavar="FILE",
-        help="a checkpoint's training_problems.txt: solutions of other problems are also measured by themselves",
-    )
+    _training_problems_argument(first, "solutions of other problems are also measured by themselves")
     first.add_argument(
         "--out",
         type=Path,
@@ -75,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
         "scores of their steps, by id <problem id>/<index> (default: `step_scores` of the pool's own lines)"
     )
     _scores_argument(pool, told, is_required=False)
+    _training_problems_argument(pool, "its problems are left out and counted")
     pool.add_argument(
         "--score-scale",
         choices=SCALES,
@@ -96,6 +92,11 @@ def parser() -> argparse.ArgumentParser:
 
 def _scores_argument(group: Any, told: str, is_required: bool = True) -> None:
     group.add_argument("--scores", required=is_required, type=Path, metavar="FILE", help=told)
+
+
+def _training_problems_argument(group: Any, told: str) -> None:
+    told = f"a checkpoint's training_problems.txt: {told}"
+    group.add_argument("--training-problems", type=Path, metavar="FILE", help=told)
 
 
 def _solutions_argument(group: Any) -> None:

@@ -152,7 +152,7 @@ def test_the_problems_that_a_checkpoint_was_trained_on_are_no_choice_of_its(tmp_
     evaluation = services.start_evaluation(checkpoint, campaign, kind="best-of-n")
     run(evaluation.job)
     evaluation.refresh_from_db()
-    assert evaluation.figures["problems"] == 1
+    assert (evaluation.figures["problems"], evaluation.figures["training_problems_left_out"]) == (1, 1)
 
     (folder / "training_problems.txt").write_text(f"{problem_hash('1 + 1 =')}\n{problem_hash('0 + 1 =')}")
     refused = services.start_evaluation(checkpoint, campaign, kind="best-of-n").job
