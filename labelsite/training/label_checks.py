@@ -64,6 +64,11 @@ def averages_neutrals(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]
     return chosen.get("classes") == 3 and is_mean
 
 
+def deciding_rule(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The rule that decides the labels, with the parts that are known of it."""
+    return _deciding(snapshot, labels, asked)[1]
+
+
 def _deciding(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
     """Whether the labels stay as they were frozen, and the rule that decides them."""
     if not asked and labels == snapshot.labels:
