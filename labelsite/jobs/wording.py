@@ -46,6 +46,7 @@ FIGURES: Mapping[str, Words] = {
     "infrastructure": gettext_lazy("Steps whose code was not run"),
     "unscored_steps": gettext_lazy("Steps beyond the context"),
     "solutions_of_training_problems": gettext_lazy("Solutions of problems that the model was trained on"),
+    "training_problems_left_out": gettext_lazy("Problems left out because the model was trained on them"),
     "unanswered": gettext_lazy("Without an answer of the policy"),
     "without_label": gettext_lazy("Solutions without a label"),
     "without_decision": gettext_lazy("Solutions that people looked at without a decision"),
@@ -53,7 +54,7 @@ FIGURES: Mapping[str, Words] = {
 # Nothing worth telling where there are none.
 EXCEPTIONS = {
     "graded", "broken_rules", "program_error", "infrastructure", "unscored_steps", "solutions_of_training_problems",
-    "unanswered", "without_label", "without_decision",
+    "training_problems_left_out", "unanswered", "without_label", "without_decision",
 }  # fmt: skip
 NESTED = ("counts", "verdicts")
 # How often each of some names came.

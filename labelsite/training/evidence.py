@@ -42,11 +42,11 @@ def _gold(campaign: Campaign) -> QuerySet[Task]:
     return Task.objects.filter(campaign=campaign, gold__len__gt=0)
 
 
-def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> int:
+def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> dict[str, int]:
     """Write solutions.jsonl (ProcessBench's format) and scores.jsonl, both by the solution's id.
 
-    Returns how many labelled solutions are left out because the run was never given them. Raises MisstepError
-    where there are no others.
+    Returns how many labelled solutions are left out because the run was never given them, as `never_scored`. Raises
+    MisstepError where there are no others.
     """
     labelled, given = first_mistakes(campaign), _given(run)
     truths = {solution: first for solution, first in labelled.items() if solution in given}
@@ -71,7 +71,7 @@ def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> int:
         ),
     )
     write_lines(folder / "scores.jsonl", _scores(run, truths))
-    return len(labelled) - len(truths)
+    return {"never_scored": len(labelled) - len(truths)}
 
 
 def has_choices(campaign: Campaign) -> bool:
@@ -79,19 +79,21 @@ def has_choices(campaign: Campaign) -> bool:
     return _graded(campaign).values("problem").annotate(count=Count("pk")).filter(count__gt=1).exists()
 
 
-def write_pool(campaign: Campaign, run: ScoreRun, folder: Path, known: Collection[str] = ()) -> int:
+def write_pool(
+    campaign: Campaign, run: ScoreRun, folder: Path, known: Collection[str] = ()
+) -> dict[str, int]:
     """Write pool.jsonl, a line for each problem with several graded solutions, and its candidates' scores.
 
     A problem's smallest number of solutions bounds n, so that one with a single solution would allow no choice.
     known: the problems that the checkpoint was trained on, by hash, which tell nothing of what it can do and are
-    left out. Returns how many solutions of other problems are left out because the run was never given them.
+    left out. Returns how many solutions of other problems are left out because the run was never given them, as
+    `never_scored`, and how many of the problems that allow a choice are known, as `training_problems_left_out`.
     Raises MisstepError where there is no problem to choose in.
     """
-    graded = [
-        solution
-        for solution in _graded(campaign).select_related("problem").order_by("pk")
-        if problem_hash(solution.problem.text) not in known
-    ]
+    by_novelty: dict[bool, list[Solution]] = {True: [], False: []}
+    for solution in _graded(campaign).select_related("problem").order_by("pk"):
+        by_novelty[problem_hash(solution.problem.text) not in known].append(solution)
+    graded, learned = by_novelty[True], by_novelty[False]
     given = _given(run)
     scored = [solution for solution in graded if solution.pk in given]
     chosen = _choices(scored)
@@ -120,7 +122,10 @@ def write_pool(campaign: Campaign, run: ScoreRun, folder: Path, known: Collectio
     )
     scores = _scores(run, places)
     write_lines(folder / "scores.jsonl", ({**line, "id": places[int(line["id"])]} for line in scores))
-    return len(graded) - len(scored)
+    return {
+        "never_scored": len(graded) - len(scored),
+        "training_problems_left_out": len(_choices(learned)),
+    }
 
 
 def _choices(solutions: Iterable[Solution]) -> dict[int, list[Solution]]:

@@ -71,6 +71,11 @@ def takes_values_for_chances(snapshot: Snapshot, labels: str, chosen: Mapping[st
     return chosen.get("objective") == "classifier" and LabelRule(labels, **known).has_quality_values
 
 
+def deciding_rule(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The rule that decides the labels, with the parts that are known of it."""
+    return _deciding(snapshot, labels, asked)[1]
+
+
 def _deciding(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
     """Whether the labels stay as they were frozen, and the rule that decides them."""
     if not asked and labels == snapshot.labels:

@@ -165,7 +165,8 @@ def _roc(number: int, rows: Sequence[dict[str, Any]]) -> Chart | None:
 
 
 def _precision(number: int, rows: Sequence[dict[str, Any]]) -> Chart | None:
-    points = sorted((row["recall"], row["precision"]) for row in rows if row["recall"])
+    # In the order of the thresholds: with each false alarm the curve falls, at the recall where it is.
+    points = [(row["recall"], row["precision"]) for row in rows if row["recall"]]
     if not points:
         return None
     return line_chart(

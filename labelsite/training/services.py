@@ -29,6 +29,7 @@ from labelsite.snapshots.services import MANIFEST_FILE, folder_of, write_manifes
 from labelsite.training import checkpoints, evidence, options
 from labelsite.training.label_checks import idle
 from labelsite.training.models import Checkpoint, Evaluation, EvaluationKind, TrainingRun
+from labelsite.training.pairing import OUTCOMES
 from labelsite.training.refusals import refusals
 from labelsite.training.wording import kind_of
 from ml.errors import MisstepError
@@ -39,7 +40,7 @@ EVALUATE_TASK = "labelsite.training.tasks.run_evaluation"
 EVALUATED_FILES: Mapping[str, Sequence[str]] = {
     EvaluationKind.FIRST_MISTAKE: (
         "--solutions", "{in}/solutions.jsonl", "--format", "processbench",
-        "--training-problems", f"{{in}}/{checkpoints.PROBLEMS}",
+        "--training-problems", f"{{in}}/{checkpoints.PROBLEMS}", "--out", f"{{out}}/{OUTCOMES}",
     ),
     EvaluationKind.BEST_OF_N: ("--pool", "{in}/pool.jsonl"),
 }  # fmt: skip

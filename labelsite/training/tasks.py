@@ -56,7 +56,7 @@ def prepare_evaluation(job: Job, folder: Path) -> None:
     else:
         left_out = evidence.write_files(campaign, run, folder)
         (folder / checkpoints.PROBLEMS).write_text("\n".join(sorted(known)), encoding="utf-8")
-    (folder / LEFT_OUT).write_text(json.dumps({"never_scored": left_out}), encoding="utf-8")
+    (folder / LEFT_OUT).write_text(json.dumps(left_out), encoding="utf-8")
 
 
 def load_left_out(job: Job, folder: Path, check: Check) -> dict[str, Any]:

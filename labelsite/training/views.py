@@ -28,7 +28,9 @@ from labelsite.training.forms import TrainingForm
 from labelsite.training.lineage import lineage_of
 from labelsite.training.measured import measured
 from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
+from labelsite.training.pairing import pairs
 from labelsite.training.wording import counted, lost, said_all
+from labelsite.training.yardsticks import yardsticks
 from ml.errors import MisstepError
 from ml.progress import pace
 
@@ -117,14 +119,22 @@ def compare(request: HttpRequest) -> HttpResponse:
     """Up to five runs side by side: what differs in their configurations, their curves, their results."""
     asked = wholes(request.GET.getlist("run"))[:MOST_COMPARED]
     runs = list(_runs().filter(pk__in=asked))
+    letters = yardsticks(runs)
     curves = [
-        RunCurves(f"{run.pk} · {run.name}", read_curves(run.job.folder / "progress.jsonl")) for run in runs
+        RunCurves(
+            " · ".join(filter(None, (str(run.pk), letter, run.name))),
+            read_curves(run.job.folder / "progress.jsonl"),
+        )
+        for run, letter in zip(runs, letters, strict=True)
     ]
     context = {
         "runs": runs,
+        "lettered": list(zip(runs, letters, strict=True)),
+        "has_several_yardsticks": any(letters),
         "charts": charts(curves),
         "differences": differences(runs),
         "results": results(runs),
+        "pairs": pairs(runs),
     }
     return render(request, "training/compare.html", context)
 

@@ -19,7 +19,7 @@ from ml.agreement.first_mistakes import (
     step_bias,
     within,
 )
-from ml.agreement.intervals import bootstrap_interval, wilson_interval
+from ml.agreement.intervals import bootstrap_interval, bootstrap_intervals, wilson_interval
 
 __all__ = [
     "NONE",
@@ -28,6 +28,7 @@ __all__ = [
     "RocCurve",
     "auc",
     "bootstrap_interval",
+    "bootstrap_intervals",
     "cohen_kappa",
     "compare_first_mistakes",
     "encode",

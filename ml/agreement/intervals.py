@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import sqrt
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+
+Interval = tuple[float, float]
 
 
 def wilson_interval(successes: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -27,31 +30,54 @@ def bootstrap_interval(
     samples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
-) -> tuple[float, float] | None:
+) -> Interval | None:
     """Percentile interval of a statistic of paired arrays of length n; the same seed gives the same interval.
 
     groups: which solution (or problem) each of the n labels belongs to; whole groups are drawn then, because
     the steps of one solution are not independent. None where the statistic is mostly undefined.
     """
+
+    def alone(*columns: NDArray[Any]) -> tuple[float | None]:
+        return (statistic(*columns),)
+
+    intervals = bootstrap_intervals(
+        alone, *arrays, groups=groups, samples=samples, confidence=confidence, seed=seed
+    )
+    return intervals[0] if intervals else None
+
+
+def bootstrap_intervals(
+    statistics: Callable[..., Sequence[float | None]],
+    *arrays: ArrayLike,
+    groups: ArrayLike | None = None,
+    samples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> list[Interval | None]:
+    """The same for several statistics of the same draws; [] where n is 0."""
     columns = [np.asarray(array) for array in arrays]
     _, codes = np.unique(np.arange(len(columns[0])) if groups is None else groups, return_inverse=True)
     if not len(codes):
-        return None
+        return []
     order = np.argsort(codes, kind="stable")
     sizes = np.bincount(codes)
     starts = np.cumsum(sizes) - sizes
     random = np.random.default_rng(seed)
-    found: list[float] = []
+    found: list[Sequence[float | None]] = []
     for _ in range(samples):
         drawn = random.integers(len(sizes), size=len(sizes))
         lengths = sizes[drawn]
         # Row numbers of all drawn groups one after another, without a loop over groups.
         inside = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         rows = order[np.repeat(starts[drawn], lengths) + inside]
-        value = statistic(*(column[rows] for column in columns))
-        if value is not None:
-            found.append(value)
-    if 2 * len(found) < samples:
+        found.append(statistics(*(column[rows] for column in columns)))
+    return [_percentiles(values, confidence) for values in zip(*found, strict=True)]
+
+
+def _percentiles(values: Sequence[float | None], confidence: float) -> Interval | None:
+    """None where most values are undefined."""
+    known = [value for value in values if value is not None]
+    if 2 * len(known) < len(values):
         return None
-    low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)

@@ -26,13 +26,14 @@ TIE = 1e-9
 class Pool:
     """One problem's candidates: groups[i] names the answer's class (-1: no answer), right[i] its correctness.
 
-    scores: per source, per candidate, the step scores.
+    scores: per source, per candidate, the step scores. problem: the problem's hash, where its text is known.
     """
 
     id: str
     groups: NDArray[np.int64]
     right: NDArray[np.bool_]
     scores: Mapping[str, Sequence[Sequence[float]]]
+    problem: str | None = None
 
 
 def aggregate(scores: Sequence[float], how: str) -> float:

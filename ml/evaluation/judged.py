@@ -17,12 +17,13 @@ from ml.snapshot import problem_hash
 
 @dataclass(frozen=True)
 class JudgedSolution:
-    """Step scores, first mistake or None, whether the final answer is right (None: unknown), problem's hash."""
+    """Step scores, first mistake or None, whether the final answer is right (None: unknown), problem's hash, id."""
 
     scores: list[float | None]
     truth: int | None
     is_correct: bool | None
     problem: str
+    id: str = ""
 
     @property
     def half(self) -> int:
@@ -71,7 +72,7 @@ def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
         # A missing prediction counts as wrong and is never dropped (as ProcessBench counts).
         scores: list[float | None] = values if values is not None else [None] * len(solution.steps)
         problem = problem_hash(solution.problem.text)
-        rows.append(JudgedSolution(scores, truth, answers.is_correct(solution), problem))
+        rows.append(JudgedSolution(scores, truth, answers.is_correct(solution), problem, solution.id))
     if not found:
         raise MisstepError(f"{scores_path}: none of its ids is in {solutions}, expected the same solutions")
     if not rows:

@@ -14,6 +14,7 @@ from ml.answers import is_equivalent
 from ml.errors import BadRecord, MisstepError
 from ml.evaluation.best_of_n import Pool
 from ml.evaluation.lines_by_id import lines_by_id, objects
+from ml.snapshot import problem_hash
 
 Scores = Mapping[str, Sequence[float]]
 # What the scores in a pool's lines may be: (low, high, how they become probabilities).
@@ -90,6 +91,7 @@ def _pool(
         groups=np.asarray([*group_answers(answers), *[-1] * empty], dtype=np.int64),
         right=np.asarray([*right, *[False] * empty], dtype=np.bool_),
         scores={source: [*found, *[[]] * empty] for source, found in scores.items()},
+        problem=problem_hash(body["problem"]) if isinstance(body.get("problem"), str) else None,
     )
 
 

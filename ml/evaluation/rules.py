@@ -1,11 +1,10 @@
-"""Rules that name a first mistake from step scores, and how well they do on problems they were not fitted on."""
+"""Rules that name a first mistake from step scores, and what they say of problems they were not fitted on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from ml.evaluation.first_mistake import Scores, best_threshold, metric, predict
+from ml.evaluation.first_mistake import Scores, best_threshold, predict
 from ml.evaluation.judged import Judged, JudgedSolution
 from ml.evaluation.most_likely import MostLikely, fit
 
@@ -31,21 +30,21 @@ def by_chance(odds: Callable[[MostLikely, bool | None], float]) -> Rule:
     return rule
 
 
-def judged_by(predict: Predict, rows: Sequence[JudgedSolution]) -> dict[str, Any]:
-    """The metric of a fitted rule."""
-    return metric([predict(row.scores, row.is_correct) for row in rows], [row.truth for row in rows])
+def said_by(predict: Predict, rows: Sequence[JudgedSolution]) -> list[int | None]:
+    """What a fitted rule says of each solution."""
+    return [predict(row.scores, row.is_correct) for row in rows]
 
 
 def cross_fitted(
     judged: Judged, rule: Rule, asked: Sequence[JudgedSolution] | None = None
-) -> dict[str, Any] | None:
-    """The metric with each half of the problems judged by the rule fitted on the other half.
+) -> list[int | None] | None:
+    """What the rule says of each solution when it is fitted on the half of the problems to which that one does not
+    belong.
 
-    asked: tell the metric of these alone. None where all problems fall into one half: there is nothing to fit on.
+    asked: of these alone. None where all problems fall into one half: there is nothing to fit on.
     """
     halves = [Judged([row for row in judged.rows if row.half == half]) for half in (0, 1)]
     if not all(half.rows for half in halves):
         return None
     fitted, rows = [rule(half) for half in halves], judged.rows if asked is None else asked
-    said = [fitted[1 - row.half](row.scores, row.is_correct) for row in rows]
-    return metric(said, [row.truth for row in rows])
+    return [fitted[1 - row.half](row.scores, row.is_correct) for row in rows]

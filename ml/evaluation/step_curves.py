@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.agreement import auc
+from ml.agreement import auc, roc_curve
 
 Floats = NDArray[np.float64]
 
@@ -32,21 +32,28 @@ def judged_steps(
     return np.array(flat), np.array(correct, dtype=bool), np.array(positions, dtype=np.int64)
 
 
-def curve(scores: Floats, correct: NDArray[np.bool_], points: int = 21) -> list[dict[str, float]]:
-    """Finding mistakes by `score < threshold`: recall, false alarms and precision at spread thresholds."""
-    rows = []
-    for threshold in np.unique(np.quantile(scores, np.linspace(0, 1, points))) if len(scores) else []:
-        flagged = scores < threshold
-        hits, alarms = int((flagged & ~correct).sum()), int((flagged & correct).sum())
-        rows.append(
-            {
-                "threshold": float(threshold),
-                "recall": hits / max(int((~correct).sum()), 1),
-                "false_alarms": alarms / max(int(correct.sum()), 1),
-                "precision": hits / max(hits + alarms, 1),
-            }
-        )
-    return rows
+def curve(scores: Floats, correct: NDArray[np.bool_], points: int = 101) -> list[dict[str, float]]:
+    """Finding mistakes by `score < threshold`: recall, false alarms and precision at every distinct score.
+
+    Of more than `points` thresholds, as many as lie evenly along the ROC curve. Evenly among the scores would leave one
+    or two for all mistakes where these are few. [] where no step is wrong, or every one.
+    """
+    # Here a positive is a mistake, and low scores are its sign.
+    exact = roc_curve(-scores, ~correct)
+    if exact is None:
+        return []
+    recall, false_alarms = exact.true_positive_rate, exact.false_positive_rate
+    along = recall + false_alarms
+    kept = np.unique(np.searchsorted(along, np.linspace(0, along[-1], points)))
+    # What lies below a threshold is flagged: up to a score, by the next score, and all of them above the highest.
+    distinct = -exact.thresholds[1:]
+    thresholds = np.append(distinct, np.nextafter(distinct[-1], np.inf))
+    hits, alarms = recall * (~correct).sum(), false_alarms * correct.sum()
+    precision = hits / np.maximum(hits + alarms, 1)
+    columns = {
+        "threshold": thresholds, "recall": recall, "false_alarms": false_alarms, "precision": precision,
+    }  # fmt: skip
+    return [{name: float(column[place]) for name, column in columns.items()} for place in kept]
 
 
 def calibration(scores: Floats, correct: NDArray[np.bool_], bins: int = 10) -> dict[str, Any]:

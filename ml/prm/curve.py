@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from ml.agreement import auc
 from ml.devices import refuse_missing_device
 from ml.errors import MisstepError
+from ml.evaluation.first_mistake import metric
 from ml.evaluation.judged import Judged, JudgedSolution
 from ml.evaluation.rules import by_threshold, cross_fitted
 from ml.evaluation.step_curves import judged_steps
@@ -183,7 +184,8 @@ def figures(scorer: Scorer, rows: Sequence[SnapshotRow]) -> dict[str, Any]:
             for values, row in zip(scores, rows, strict=True)
         ]
     )
-    metric = cross_fitted(judged, by_threshold) or {}
+    said = cross_fitted(judged, by_threshold)
+    measured = {} if said is None else metric(said, judged.truths)
     flat, correct, _ = judged_steps(scores, judged.truths)
     wanted = ("f1", "accuracy_wrong", "accuracy_right", "exact", "count")
-    return {**{name: metric.get(name) for name in wanted}, "step_auc": auc(flat, correct)}
+    return {**{name: measured.get(name) for name in wanted}, "step_auc": auc(flat, correct)}

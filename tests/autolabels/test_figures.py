@@ -5,7 +5,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from labelsite.autolabels.plots import Series, bar_chart, line_chart
-from labelsite.autolabels.templatetags.figures import measure, percent, percents, signed, threshold
+from labelsite.autolabels.templatetags.figures import measure, measures, percent, percents, signed, threshold
 from tests.autolabels.test_pages import log_in
 from tests.factories import make_estimate_run
 
@@ -32,6 +32,8 @@ def test_names_under_bars_are_left_out_evenly_where_they_would_touch(names, show
 
 
 def test_an_interval_is_one_short_span():
+    assert measures((0.304, 0.589)) == "0.304–0.589"
+    assert measures(None) == measures((float("nan"), 1.0)) == "–"
     assert percents((0.304, 0.589)) == "30.4–58.9 %"
     assert percents(None) == percents((float("nan"), 1.0)) == "–"
 

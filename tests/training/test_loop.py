@@ -20,8 +20,10 @@ from labelsite.snapshots.services import freeze
 from labelsite.training import checkpoints, services
 from labelsite.training.curves import read_curves
 from labelsite.training.models import Checkpoint, EvaluationKind
+from labelsite.training.pairing import OUTCOMES, RULE
 from labelsite.training.plots import choices, evaluation_charts
 from ml.errors import MisstepError
+from ml.evaluation.outcomes import read_outcomes
 from ml.snapshot import problem_hash
 from tests.factories import (
     make_annotation,
@@ -96,6 +98,8 @@ def test_rollouts_train_a_model_whose_scores_reorder_the_queue():
     assert evaluation.figures["most_likely"]["with_answers"]["count"] == 29
     known, others = evaluation.figures["of_training_problems"], evaluation.figures["unseen"]["count"]
     assert known > 0 and known + others == 30
+    outcomes = read_outcomes(evaluation.job.outputs / OUTCOMES).values()
+    assert len(outcomes) == 30 and sum(RULE in outcome.said for outcome in outcomes) == others
 
     with pytest.raises(MisstepError, match="several graded solutions to choose among"):
         services.start_evaluation(checkpoint, campaign, kind="best-of-n")
@@ -148,7 +152,7 @@ def test_the_problems_that_a_checkpoint_was_trained_on_are_no_choice_of_its(tmp_
     evaluation = services.start_evaluation(checkpoint, campaign, kind="best-of-n")
     run(evaluation.job)
     evaluation.refresh_from_db()
-    assert evaluation.figures["problems"] == 1
+    assert (evaluation.figures["problems"], evaluation.figures["training_problems_left_out"]) == (1, 1)
 
     (folder / "training_problems.txt").write_text(f"{problem_hash('1 + 1 =')}\n{problem_hash('0 + 1 =')}")
     refused = services.start_evaluation(checkpoint, campaign, kind="best-of-n").job

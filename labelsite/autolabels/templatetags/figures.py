@@ -62,6 +62,13 @@ def measure(value: float | None) -> str:
 
 
 @register.filter
+def measures(ends: Sequence[float] | None) -> str:
+    """An interval of a coefficient: (0.304, 0.589) -> 0.304–0.589"""
+    low, high = ends or (None, None)
+    return UNKNOWN if UNKNOWN in (told := (measure(low), measure(high))) else "–".join(told)
+
+
+@register.filter
 def threshold(value: float | None) -> str:
     """A threshold of scores, which may lie very close to 0: three decimals, or three digits of a smaller one."""
     if not _is_known(value) or value is None or value == 0 or abs(value) >= 0.001:
@@ -70,12 +77,12 @@ def threshold(value: float | None) -> str:
 
 
 @register.filter
-def signed(value: float | None) -> str:
+def signed(value: float | None, places: int = 2) -> str:
     """A difference with its sign: +0.25, or a true minus."""
     if not _is_known(value) or value is None:
         return UNKNOWN
     sign = "+" if value > 0 else "−" if value < 0 else ""
-    return f"{sign}{_written(abs(value), 2)}"
+    return f"{sign}{_written(abs(value), places)}"
 
 
 @register.filter

@@ -22,10 +22,72 @@ def test_calibration_on_worked_numbers():
     assert [row["count"] for row in found["bins"]] == [1, 3]
 
 
-def test_the_curve_climbs_from_nothing_flagged():
-    rows = curve(np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, True, True, True]), points=4)
-    assert rows[0]["recall"] == 0.0 and rows[-1]["recall"] == 1.0
-    assert [row["false_alarms"] for row in rows] == sorted(row["false_alarms"] for row in rows)
+def drawn(count=20_000, share_wrong=0.03, digits=5):
+    """Scores of steps of which few are wrong, most of these with low scores."""
+    generator = np.random.default_rng(2)
+    correct = generator.random(count) >= share_wrong
+    scores = np.where(correct, generator.beta(8, 1, count), generator.beta(1.5, 4, count)).round(digits)
+    return scores, correct
+
+
+def counted(scores, correct, threshold):
+    flagged = scores < threshold
+    hits = (flagged & ~correct).sum()
+    return hits / (~correct).sum(), (flagged & correct).sum() / correct.sum(), hits / max(flagged.sum(), 1)
+
+
+def test_the_curve_climbs_from_nothing_flagged_to_all():
+    rows = curve(np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, True, True, True]))
+    assert [(row["recall"], round(3 * row["false_alarms"])) for row in rows] == [
+        (0.0, 0),
+        (1.0, 0),
+        (1.0, 1),
+        (1.0, 2),
+        (1.0, 3),
+    ]
+    assert [row["threshold"] for row in rows] == pytest.approx([0.1, 0.2, 0.8, 0.9, 0.9])
+
+
+def test_every_point_of_the_curve_is_what_its_threshold_finds():
+    for digits in (1, 5):
+        scores, correct = drawn(2_000, digits=digits)
+        for row in curve(scores, correct):
+            found = (row["recall"], row["false_alarms"], row["precision"])
+            assert found == pytest.approx(counted(scores, correct, row["threshold"]))
+
+
+def test_few_distinct_scores_all_have_their_point():
+    scores, correct = drawn(2_000, digits=1)
+    assert len(curve(scores, correct)) == len(np.unique(scores)) + 1
+
+
+def test_the_curve_is_fine_where_the_mistakes_lie():
+    scores, correct = drawn()
+    rows = curve(scores, correct)
+    assert len(rows) <= 101
+    recalls = [row["recall"] for row in rows]
+    assert max(np.diff(recalls)) < 0.03 and max(np.diff([row["false_alarms"] for row in rows])) < 0.03
+    area = np.trapezoid(recalls, [row["false_alarms"] for row in rows])
+    assert area == pytest.approx(
+        step_report([[s] for s in scores], np.where(correct, None, 0))["roc_auc"], abs=5e-4
+    )
+
+
+def test_the_area_under_the_curve_counts_pairs_and_is_not_read_off_its_points():
+    scores, correct = drawn(400, 0.2, digits=2)
+    pairs = [
+        (right > wrong) + (right == wrong) / 2 for right in scores[correct] for wrong in scores[~correct]
+    ]
+    report = step_report([[score] for score in scores], [None if right else 0 for right in correct])
+    assert report["roc_auc"] == pytest.approx(np.mean(pairs))
+
+
+def test_there_is_no_curve_where_no_step_is_wrong():
+    assert (
+        curve(np.array([0.1, 0.2]), np.array([True, True]))
+        == curve(np.array([]), np.array([], dtype=bool))
+        == []
+    )
 
 
 def test_a_report_gathers_late_positions_in_its_last_row():

@@ -1,0 +1,62 @@
+"""The pages say how sure the figures of an evaluation are."""
+
+import pytest
+from django.urls import reverse
+
+from labelsite.training.models import Evaluation
+from labelsite.training.services import start_training
+from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
+
+pytestmark = pytest.mark.django_db
+SHARES = {"f1": 0.7, "exact": 0.7, "accuracy_wrong": 0.6, "accuracy_right": 0.84}
+INTERVALS = {
+    "f1": [0.612, 0.781],
+    "exact": [0.6, 0.79],
+    "accuracy_wrong": [0.5, 0.71],
+    "accuracy_right": None,
+}
+
+
+def test_the_figures_of_first_mistakes_have_intervals_beside_them(client):
+    log_in(client, "reviewer")
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    fair = SHARES | {"count": 12, "intervals": INTERVALS | {"f1": [0.401, 0.902]}}
+    result = {
+        "count": 30,
+        "held_out": SHARES | {"intervals": INTERVALS},
+        "of_training_problems": 18,
+        "unseen": fair,
+    }
+    Evaluation.objects.create(checkpoint=checkpoint, kind="first-mistake", data="sums", result=result)
+    page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
+    for words in ("0.612–0.781<", "60.0–79.0 %<", "50.0–71.0 %<", "(95 %: F1 0.401–0.902"):
+        assert words in page
+    assert page.count(" %</span>") == 2 and "95 % bootstrap over problems" in page
+
+
+def test_a_choice_says_how_many_problems_the_checkpoint_was_trained_on(client):
+    log_in(client, "reviewer")
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    for count, words in (
+        (None, None),
+        (0, None),
+        (1, "1 problem is left out"),
+        (90, "90 problems are left out"),
+    ):
+        result = {"problems": 10, "training_problems_left_out": count}
+        evaluation = Evaluation.objects.create(
+            checkpoint=checkpoint, kind="best-of-n", data="sums", result=result
+        )
+        page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
+        assert words in page if words else "left out" not in page
+        evaluation.delete()
+
+
+def test_an_evaluation_of_before_there_were_intervals_has_none(client):
+    log_in(client, "reviewer")
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    Evaluation.objects.create(
+        checkpoint=checkpoint, kind="first-mistake", data="sums", result={"count": 30, "held_out": SHARES}
+    )
+    page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
+    assert "70.0 %" in page and "(95 %" not in page and "bootstrap" not in page

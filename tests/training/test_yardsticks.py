@@ -1,0 +1,69 @@
+"""Runs side by side: validation figures that other labels judged are marked, for they do not compare."""
+
+import json
+
+import pytest
+from django.urls import reverse
+
+from labelsite.training.services import start_training
+from labelsite.training.yardsticks import yardsticks
+from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
+
+pytestmark = pytest.mark.django_db
+MARKED = "not all validated by the same labels"
+
+
+def trained(snapshot, labels="mixed", rule=None):
+    run = start_training(snapshot, labels)
+    make_checkpoint(run, label_rule={"labels": labels, **(rule or {})})
+    return run
+
+
+def test_runs_of_the_same_rule_and_snapshot_have_no_letters(client):
+    log_in(client, "reviewer")
+    snapshot = make_snapshot()
+    # A part of the rule that an older card leaves out was as usual.
+    runs = [trained(snapshot), trained(snapshot, rule={"neutral": "positive", "threshold": 0.0})]
+    assert yardsticks(runs) == ["", ""]
+    page = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]}).content.decode()
+    assert MARKED not in page
+
+
+def test_runs_of_another_rule_or_snapshot_have_another_letter():
+    snapshot, other = make_snapshot(), make_snapshot()
+    other.sha256 = "2" * 64
+    other.save()
+    runs = [
+        trained(snapshot),
+        trained(snapshot, rule={"after_mistake": "wrong"}),
+        trained(other),
+        trained(snapshot),
+        trained(snapshot, "automatic"),
+    ]
+    assert yardsticks(runs) == ["A", "B", "C", "A", "D"]
+
+
+def test_the_page_says_which_validation_figures_compare(client):
+    log_in(client, "reviewer")
+    snapshot = make_snapshot()
+    runs = [trained(snapshot), trained(snapshot, rule={"neutral": "drop"})]
+    for run in runs:
+        run.job.folder.mkdir(parents=True)
+        report = {"done": 1, "metrics": {"validation_f1": 0.5}}
+        (run.job.folder / "progress.jsonl").write_text(json.dumps(report) + "\n")
+    page = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]})
+    told = page.content.decode()
+    assert (
+        MARKED in told and '<span class="badge">A</span>' in told and '<span class="badge">B</span>' in told
+    )
+    [chart] = page.context["charts"]
+    assert [name.split(" · ")[1] for _, name in chart.legend] == ["A", "B"]
+
+
+def test_a_run_that_still_works_is_known_by_what_was_asked_of_it():
+    snapshot = make_snapshot()
+    done = trained(snapshot, rule={"threshold": 0.25})
+    alike, other = (
+        start_training(snapshot, "mixed", configuration={"threshold": threshold}) for threshold in (0.25, 0.5)
+    )
+    assert yardsticks([done, alike, other]) == ["A", "A", "B"]
