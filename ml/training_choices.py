@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 OBJECTIVES = ("classifier", "value", "preference", "outcome")
+# Objectives whose targets are the labels of steps; a preference and an outcome are none.
+LEARN_LABELS_OF_STEPS = ("classifier", "value")
 # Objectives with classes, which alone can be target tokens of a language model.
 CLASSIFYING = ("classifier", "outcome")
 HEADS = ("linear", "tokens", "likelihood")
