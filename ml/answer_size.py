@@ -20,6 +20,8 @@ _PLAIN_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 # A power's exponent is in braces or has one digit: what 2^10 means is for the grader to say.
 _POWER = re.compile(r"(\d+)\^(?:(\d)|\{(.+)\})")
 _FACTORIAL = re.compile(r"(\d+)!")
+# The first of a tower of Python's powers is to all of the rest.
+_PYTHONS_POWER = re.compile(r"(\d+)\s*\*\*\s*\(?(.+?)\)?")
 
 
 def is_beyond_computing(answer: str, reference: str) -> bool:
@@ -29,11 +31,16 @@ def is_beyond_computing(answer: str, reference: str) -> bool:
     """
     if is_beyond_floats(answer) or is_beyond_floats(reference):
         return True
-    pair = normalise(answer), normalise(reference)
+    pair = normalise(_with_latex_powers(answer)), normalise(_with_latex_powers(reference))
     return any(
         _PLAIN_NUMBER.fullmatch(one) is not None and _digits(other) >= _bound_of(other)
         for one, other in (pair, pair[::-1])
     )
+
+
+def _with_latex_powers(text: str) -> str:
+    power = _PYTHONS_POWER.fullmatch(text.strip())
+    return text if power is None else f"{power[1]}^{{{_with_latex_powers(power[2])}}}"
 
 
 def _bound_of(text: str) -> float:

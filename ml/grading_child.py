@@ -11,9 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from typing import IO, Any
-
-from ml.answer_python import readings
+from typing import IO
 
 # sympy takes seconds to import on a busy machine; that is no fault of the answer.
 SECONDS_TO_START = 120.0
@@ -118,14 +116,10 @@ def _serve() -> None:
     """The child's loop: read [answer, reference], write true or false."""
     import logging
 
-    from math_verify import parse, verify
+    from ml.answer_meaning import means_the_same
 
     # It warns that its own time limit is off; the parent keeps the time.
     logging.disable(logging.WARNING)
-
-    def parsed(text: str) -> list[Any]:
-        # A bare LaTeX answer is only read as LaTeX inside dollars; the plain reading is the fallback.
-        return list(parse(f"${text}$", parsing_timeout=None)) or list(parse(text, parsing_timeout=None))
 
     ends_with_parent = _EndsWithParent()
     print("ready", flush=True)
@@ -135,11 +129,7 @@ def _serve() -> None:
         signal.alarm(SECONDS_AT_MOST)
         with ends_with_parent:
             try:
-                same = any(
-                    verify(parsed(known), parsed(one), timeout_seconds=None)
-                    for known in readings(reference)
-                    for one in readings(answer)
-                )
+                same = means_the_same(answer, reference)
             except Exception:
                 same = False
         signal.alarm(0)

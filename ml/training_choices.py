@@ -5,6 +5,8 @@ from __future__ import annotations
 # The bases that have names; any other is a model's folder.
 NAMED_BASES = ("pocket", "pocket-reader", "small")
 OBJECTIVES = ("classifier", "value", "preference", "outcome")
+# Objectives whose targets are the labels of steps; a preference and an outcome are none.
+LEARN_LABELS_OF_STEPS = ("classifier", "value")
 # Objectives with classes, which alone can be target tokens of a language model.
 CLASSIFYING = ("classifier", "outcome")
 HEADS = ("linear", "tokens", "likelihood")

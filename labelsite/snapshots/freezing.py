@@ -15,8 +15,7 @@ from labelsite.jobs.models import Job
 from labelsite.jobs.services import Work, enqueue
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.naming import default_name
-from labelsite.snapshots.runs import run_for
-from labelsite.snapshots.second_runs import require_second
+from labelsite.snapshots.refusals import usable_run
 from labelsite.snapshots.services import add_row, freeze, write_files
 from ml.errors import MisstepError
 from ml.targets import LabelRule
@@ -38,7 +37,7 @@ def freeze_or_queue(
     if campaign.tasks.all()[: TASKS_AT_ONCE + 1].count() <= TASKS_AT_ONCE:
         return freeze(campaign, labels, rule, name, created_by, second=second)
     # What is refused in any case is said at once, and not by a job that fails later.
-    require_second(second, run_for(campaign, labels), replace(rule, labels=labels))
+    usable_run(campaign, second, replace(rule, labels=labels))
     return start_freeze(campaign, labels, rule, name, created_by, second)
 
 

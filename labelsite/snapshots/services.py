@@ -34,9 +34,9 @@ from labelsite.snapshots.labelers import LABELERS, counting
 from labelsite.snapshots.lineage import lineage_of
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.naming import default_name, free_names
+from labelsite.snapshots.refusals import usable_run
 from labelsite.snapshots.rows import Posteriors, evidence_rows, labelled_rows
-from labelsite.snapshots.runs import run_for
-from labelsite.snapshots.second_runs import described, require_second, with_second
+from labelsite.snapshots.second_runs import described, with_second
 from labelsite.snapshots.verifying import MANIFEST_FILE, Damaged, require_whole
 from labelsite.snapshots.words import in_words
 from ml.errors import MisstepError
@@ -103,8 +103,7 @@ def write_files(
     beside = snapshots_folder() / f".{uuid.uuid4().hex}"
     try:
         with rare_collections(), _one_moment():
-            run = run_for(campaign, labels)
-            require_second(second, run, rule)
+            run = usable_run(campaign, second, rule)
             manifest = _write(beside, campaign, rule, run, next(names), report, second)
         folder = _settle(beside, manifest)
     finally:

@@ -11,11 +11,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.snapshots.refusals import shares_of_ends
 from labelsite.training.label_checks import (
     asked_rule,
     averages_neutrals,
     doubts,
     idle,
+    learns_shares_of_ends,
     loses_neutrals,
     rule_of,
     takes_second_opinion,
@@ -123,6 +125,8 @@ def _label_rule(snapshot: Snapshot, chosen: Mapping[str, Any]) -> list[Check]:
             "a quality value says how far a solution has come: the step classifier needs another label from rollouts"
         )
         checks.append(Check(text, is_good=False, is_fatal=True))
+    if method := learns_shares_of_ends(snapshot, labels, chosen):
+        checks.append(Check(shares_of_ends(method), is_good=False, is_fatal=True))
     if not is_expected:
         checks.append(
             Check(

@@ -12,7 +12,8 @@ from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.training.wording import listed, said
 from ml.commands.rule_options import PARTS
 from ml.targets import LabelRule
-from ml.targets.rules import CHOICES, SAYS, idle_parts
+from ml.targets.rules import CHOICES, SAYS, idle_parts, takes_shares_of_ends
+from ml.training_choices import LEARN_LABELS_OF_STEPS
 
 # Options of the form that decide the labels anew, by what the rule calls them.
 RULE_FIELDS = PARTS
@@ -68,12 +69,25 @@ def takes_values_for_chances(snapshot: Snapshot, labels: str, chosen: Mapping[st
     """Whether a classifier should learn quality values, which are no chances; the command refuses that."""
     _is_frozen, rule = _deciding(snapshot, labels, asked_rule(chosen))
     known = {part: rule[part] for part in ("target", "mixture") if part in rule}
-    return chosen.get("objective") == "classifier" and LabelRule(labels, **known).has_quality_values
+    is_classifier = chosen.get("objective", "classifier") == "classifier"
+    return is_classifier and LabelRule(labels, **known).has_quality_values
 
 
 def deciding_rule(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     """The rule that decides the labels, with the parts that are known of it."""
     return _deciding(snapshot, labels, asked)[1]
+
+
+def learns_shares_of_ends(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> str | None:
+    """The method whose shares of distinct ends would be learned as success rates; the command refuses that."""
+    if chosen.get("objective", "classifier") not in LEARN_LABELS_OF_STEPS:
+        return None
+    _is_frozen, said_of_it = _deciding(snapshot, labels, asked_rule(chosen))
+    parts = {name: said_of_it[name] for name in ("target", "mixture") if name in said_of_it}
+    lineage = snapshot.manifest.get("lineage") or {}
+    estimates = lineage.get("estimates")
+    method = estimates.get("method") if isinstance(estimates, dict) else lineage.get("method")
+    return method if takes_shares_of_ends(LabelRule(labels, **parts), method) else None
 
 
 def _deciding(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:

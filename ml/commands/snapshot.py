@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from ml.snapshot import SnapshotRow, write_snapshot
 from ml.targets.calibrating import PosteriorCheck
 from ml.targets.consensus import GIVEN_UP
 from ml.targets.file_rows import rows_from
-from ml.targets.rules import CHOICES, LabelRule, idle_parts, is_given_up
+from ml.targets.rules import CHOICES, LabelRule, idle_parts, is_given_up, refuse_shares_of_ends
 
 
 def parser() -> argparse.ArgumentParser:
@@ -68,11 +69,13 @@ def main(argv: list[str]) -> int:
         beside_options.posterior_check(options, rule),
     )
     dropped: Counter[str] = Counter()
+    method = _method_of(options.estimates)
+    refuse_shares_of_ends(rule, [method])
     if options.trees:
         format, rows = "trees", _told(rows_from_trees(path, rule, dropped))
     else:
         format = format_of(path, options.format)
-        rows = _rows_of_solutions(options, format, rule, dropped, second, check)
+        rows = _of_method(_rows_of_solutions(options, format, rule, dropped, second, check), method)
     first, source = next(rows, None), str(path)
     if first is None:
         reasons = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in sorted(dropped.items()))
@@ -91,7 +94,12 @@ def main(argv: list[str]) -> int:
         rule=asdict(rule),
         counts=labels_by,
         filters=dropped,
-        lineage={"file": path.name, "format": format, "estimates": options.estimates is not None},
+        lineage={
+            "file": path.name,
+            "format": format,
+            "estimates": options.estimates is not None,
+            **({"method": found_by} if (found_by := (first.automatic or {}).get("method")) else {}),
+        },
         **found,
     )
     told = ("name", "labels", "rule", "counts", "filters", *found, "sha256")
@@ -158,6 +166,24 @@ def _estimates(path: Path | None) -> dict[str, SolutionEstimate]:
             raise BadRecord(str(path), number, f"id {estimate.id!r} a second time", "each id once")
         found[estimate.id] = estimate
     return found
+
+
+def _method_of(estimates: Path | None) -> str | None:
+    """The method of a search, by the record beside its estimates; None where there is none to read."""
+    record = estimates.with_name("run.json") if estimates else None
+    if record is None or not record.is_file():
+        return None
+    try:
+        method = json.loads(record.read_text(encoding="utf-8"))["method"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return method if isinstance(method, str) else None
+
+
+def _of_method(rows: Iterator[SnapshotRow], method: str | None) -> Iterator[SnapshotRow]:
+    """The rows, whose estimates are known to be of this method."""
+    for row in rows:
+        yield replace(row, automatic={**row.automatic, "method": method}) if method and row.automatic else row
 
 
 def _noted(labelled: Iterator[LabelledSolution], known: set[str]) -> Iterator[LabelledSolution]:

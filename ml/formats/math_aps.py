@@ -7,6 +7,8 @@ Flat: `reasoning_steps` is a list of `{solution_prefix, mc_value}`. Tree: it is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 from typing import Any
@@ -36,7 +38,7 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     """
     problem = problem_of(record, line)
     if isinstance(record.get("reasoning_steps"), dict):
-        paths = _tree_paths(fields.mapping(record, "reasoning_steps"))
+        paths = _tree_paths(problem.id, fields.mapping(record, "reasoning_steps"))
     else:
         paths = _flat_paths(problem.text, fields.objects(record, "reasoning_steps", at_least=1))
     for index, (steps, soft) in enumerate(paths):
@@ -50,27 +52,51 @@ def problem_of(record: Record, line: int) -> Problem:
     return Problem(identity, fields.text(record, "question"), fields.short_answer(record, "final_answer"))
 
 
-def _tree_paths(root: Record) -> Iterator[tuple[list[str], list[float | None]]]:
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A node that is still to be read: the steps and values from below the root to it, and where it stands."""
+
+    node: Record
+    steps: list[str]
+    soft: list[float | None]
+    place: str
+
+
+def _tree_paths(name: str, root: Record) -> Iterator[tuple[list[str], list[float | None]]]:
     """The steps and values from below the root down to each leaf, in the order of the file.
 
     A leaf's paragraphs are a step each: it may hold the whole remaining solution. The root may be without a value.
+    What cannot be read is named with the tree, and with its place there.
     """
-    if root.get("mc_value") is not None:
-        fields.number(root, "mc_value", 0, 1)
-    waiting: list[tuple[Record, list[str], list[float | None]]] = [(root, [], [])]
+    waiting = [_Waiting(root, [], [], "reasoning_steps")]
     nodes = 0
     while waiting:
-        node, steps, soft = waiting.pop()
-        children = fields.objects(node, "children") if "children" in node else []
-        if not children and steps:
-            last = segment(steps[-1], "paragraph")
-            yield [*steps[:-1], *last], [*soft[:-1], *[None] * (len(last) - 1), soft[-1]]
+        at = waiting.pop()
+        with _naming(f"tree {name!r}, {at.place}"):
+            if at.node is root and root.get("mc_value") is not None:
+                fields.number(root, "mc_value", 0, 1)
+            children = fields.objects(at.node, "children") if "children" in at.node else []
+        if not children and at.steps:
+            last = segment(at.steps[-1], "paragraph")
+            yield [*at.steps[:-1], *last], [*at.soft[:-1], *[None] * (len(last) - 1), at.soft[-1]]
         nodes += 1
-        if len(steps) > DEEPEST or nodes > MOST_NODES:
-            raise Unreadable(f"a tree of more than {DEEPEST} steps or {MOST_NODES} nodes", "a smaller tree")
-        for child in reversed(children):
-            text = fields.text(child, "text").strip()
-            waiting.append((child, [*steps, text], [*soft, fields.number(child, "mc_value", 0, 1)]))
+        if len(at.steps) > DEEPEST or nodes > MOST_NODES:
+            found = f"tree {name!r}: a tree of more than {DEEPEST} steps or {MOST_NODES} nodes"
+            raise Unreadable(found, "a smaller tree")
+        for index, child in reversed(list(enumerate(children))):
+            place = f"{at.place}.children[{index}]"
+            with _naming(f"tree {name!r}, {place}"):
+                text, value = fields.text(child, "text").strip(), fields.number(child, "mc_value", 0, 1)
+            waiting.append(_Waiting(child, [*at.steps, text], [*at.soft, value], place))
+
+
+@contextmanager
+def _naming(place: str) -> Iterator[None]:
+    """Say of what cannot be read where it is."""
+    try:
+        yield
+    except Unreadable as error:
+        raise Unreadable(f"{place}: {error.found}", error.expected) from None
 
 
 def _flat_paths(question: str, entries: Sequence[Record]) -> Iterator[tuple[list[str], list[float | None]]]:

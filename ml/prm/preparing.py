@@ -31,7 +31,8 @@ from ml.prm.self_check import refuse_attention_dropout
 from ml.prm.train import TrainingSettings
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash
 from ml.targets import labelled
-from ml.training_choices import CLASSIFYING
+from ml.targets.rules import refuse_shares_of_ends
+from ml.training_choices import CLASSIFYING, LEARN_LABELS_OF_STEPS
 
 # In the order of a target's classes.
 CLASS_NAMES = ("wrong", "right", "neutral")
@@ -66,6 +67,8 @@ def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
     settings = replace(request.training, language_weight=language_weight(request))
     refuse_other_command(states_of(request.out), snapshot.sha256, request, settings)
     learned, validation = _labelled(snapshot, request)
+    if request.examples.objective in LEARN_LABELS_OF_STEPS:
+        refuse_shares_of_ends(request.rule, ((row.automatic or {}).get("method") for row in learned))
     base = _opened(learned, request, group)
     # Read now: those folders may be gone when this run ends.
     taught = problems_taught((problem_hash(row.problem) for row in learned), earlier_models(request))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from ml.policies.protocol import Continuation, Unanswerable
 from ml.search.cost import Cost
-from ml.search.requests import Search
+from ml.search.requests import Request, Search, is_dispensable
 
 Result = TypeVar("Result")
 Key = TypeVar("Key", bound=Hashable)
@@ -17,10 +17,11 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(slots=True)
 class Active(Generic[Key, Result]):
-    """A search under way and the answers it waits for."""
+    """A search under way, what it asked last, and the answers it waits for."""
 
     key: Key
     search: Search[Result]
+    wanted: Sequence[Request] = ()
     answers: list[Any] = field(default_factory=list)
     missing: int = 0
     cost: Cost = field(default_factory=Cost)
@@ -32,8 +33,14 @@ class Active(Generic[Key, Result]):
 
     @property
     def refusal(self) -> Unanswerable | None:
-        """Why the search cannot go on, where the policy cannot read what it asks; the first in its own order."""
-        return next((answer for answer in self.answers if isinstance(answer, Unanswerable)), None)
+        """Why the search cannot go on, where the policy cannot read what it asks; the first in its own order.
+
+        What it can go on without is none, unless it may be an outage.
+        """
+        for request, answer in zip(self.wanted, self.answers, strict=True):
+            if isinstance(answer, Unanswerable) and not (is_dispensable(request) and answer.is_settled):
+                return answer
+        return None
 
     def ended(self, result: Result, unanswered: str = "") -> Finished[Key, Result]:
         """What is left of it."""

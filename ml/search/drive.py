@@ -117,7 +117,7 @@ class Drive(Generic[Key, Result]):
                 yield search.ended(end.value)
                 return
             first = False
-            search.answers = [None] * len(wanted)
+            search.wanted, search.answers = wanted, [None] * len(wanted)
             search.missing = 0
             for index, request in enumerate(wanted):
                 self._ask(search, index, request)

@@ -15,6 +15,7 @@ from ml.search.grading import code_of
 from ml.search.named_options import Amount, BelowOne, Count, Fresh, Given, Style
 from ml.search.requests import Completions, Grade, Graded, Search
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
+from ml.seeds import seed_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,10 @@ def search(problem: Problem, options: MathShepherd, seed: int, style: str = "pro
     ends = [_grow(tree, completion) for completion in completions]
     yield from _grade_ends(tree, [end for end in ends if end is not None])
     inner = [node for node in tree.nodes if node.terminal is None and node.pruned is None]
+    # Other draws than those that the tree is made of, and than the next seed's.
+    own = seed_of(seed, "rollouts")
     evidence = yield from roll_out(
-        [tree.prefix(node) for node in inner], options.rollouts, options.temperature, seed + 1
+        [tree.prefix(node) for node in inner], options.rollouts, options.temperature, own
     )
     for node, found in zip(inner, evidence, strict=True):
         node.visits, node.value_sum = found.visits, found.value_sum

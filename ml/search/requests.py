@@ -19,12 +19,17 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class NextSteps:
-    """`count` candidate next steps; answered with list[Continuation]."""
+    """`count` candidate next steps; answered with list[Continuation].
+
+    is_optional: the search goes on without them where the policy cannot read the prefix; answered with Unanswerable
+    then, and counted.
+    """
 
     prefix: Prefix
     count: int
     temperature: float
     seed: int
+    is_optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,11 @@ def group_of(request: Request) -> Hashable:
     if isinstance(request, NextSteps | Completions):
         return type(request), request.count, request.temperature, request.seed
     return type(request).__name__
+
+
+def is_dispensable(request: Request) -> bool:
+    """Whether a search goes on where the policy cannot answer this."""
+    return isinstance(request, NextSteps) and request.is_optional
 
 
 def sequences_of(request: Request) -> int:

@@ -217,8 +217,10 @@ def _look_ahead(
     ]
     child.visits += 1
     prefix, ahead_values = tree.prefix(child), list[float]()
+    # Other draws than those of the expansion, which would be its candidates once more, and than the next seed's.
+    own = seed_of(seed, "ahead")
     for _ in range(0 if child.finished else options.look_ahead):
-        request = NextSteps(prefix, options.look_ahead_candidates, options.temperature, seed + 1)
+        request = NextSteps(prefix, options.look_ahead_candidates, options.temperature, own)
         found: list[Continuation] = (yield [request])[0]
         ahead = [one for one in found if not one.cut and (one.steps or one.finished)]
         if not ahead:

@@ -33,6 +33,7 @@ ONCE_UNTOLD = {
     "least_margin": 0.0,
     "least_edit_distance": 0,
     "self_critic": "phrase",
+    "voters": 4,
 }
 SECONDS_IN_SILENCE = 2.0
 # How `add` begins a line.

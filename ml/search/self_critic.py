@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from ml.policies.prompt import CRITIC
-from ml.policies.protocol import Continuation, Prefix
+from ml.policies.protocol import Continuation, Prefix, Unanswerable
 from ml.search.requests import Grade, Graded, NextSteps, Search
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
 
@@ -26,11 +26,16 @@ def ends_here(tree: Tree, node: Node, seed: int) -> Search[bool]:
     """Ask about `node`; where the policy calls it solved, it is a graded end from then on.
 
     The root, what the search was given, is not asked about. Where no answer can be read or graded the search goes on:
-    such an end would say nothing of the steps before it.
+    such an end would say nothing of the steps before it. So it does where the question is too long for the policy: a
+    prefix of the search loses its oldest steps then, and a question has none to lose.
     """
     if node is tree.root:
         return False
-    replies: list[Continuation] = (yield [NextSteps(question(tree, node), 1, 0.0, seed)])[0]
+    replies: list[Continuation] | Unanswerable = (
+        yield [NextSteps(question(tree, node), 1, 0.0, seed, is_optional=True)]
+    )[0]
+    if isinstance(replies, Unanswerable):
+        return False
     if not any(says_solved("\n".join(reply.steps)) for reply in replies if not reply.lost):
         return False
     graded: Graded = (yield [Grade(tree.problem, tree.steps(node))])[0]

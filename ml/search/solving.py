@@ -13,12 +13,17 @@ from types import MappingProxyType
 from typing import Any
 
 from ml.records import Problem
-from ml.search import beam, best_of_n, rest_mcts, rstar
+from ml.search import beam, best_of_n
 from ml.search.cost import Cost
 from ml.search.metered import metered
 from ml.search.named_options import NamedOption, options_of
 from ml.search.requests import Search
-from ml.search.trajectories import mcts_star_trajectories, rstar_trajectories
+from ml.search.trajectories import (
+    MctsStarTrees,
+    RStarTrees,
+    mcts_star_trajectories,
+    rstar_trajectories,
+)
 from ml.search.voting import Chosen
 
 NOTHING_CHOSEN: Mapping[str, Any] = MappingProxyType({})
@@ -83,6 +88,16 @@ def _thoughts(problem: Problem, options: Any, trajectories: int, seed: int, styl
     return beam.tree_of_thought(problem, options, seed, style)
 
 
+def _mcts_star(
+    problem: Problem, options: MctsStarTrees, trajectories: int, seed: int, style: str
+) -> Search[Chosen]:
+    return mcts_star_trajectories(problem, options, trajectories, seed, style, options.voters)
+
+
+def _rstar(problem: Problem, options: RStarTrees, trajectories: int, seed: int, style: str) -> Search[Chosen]:
+    return rstar_trajectories(problem, options, trajectories, seed, style, options.voters)
+
+
 def _with_samples(options: best_of_n.BestOfN, trajectories: int) -> best_of_n.BestOfN:
     return replace(options, n=trajectories)
 
@@ -104,7 +119,7 @@ def _one_by_one(options: Any, trajectories: int) -> Any:
 _SAMPLES = frozenset({"temperature", "aggregation"})
 _BEAMS = frozenset({"width", "depth", "temperature", "aggregation", "weighted"})
 _THOUGHTS = frozenset({"kept", "depth", "temperature", "aggregation"})
-_TREES = frozenset({"rollouts", "candidates", "depth", "temperature", "c"})
+_TREES = frozenset({"rollouts", "candidates", "depth", "temperature", "c", "voters"})
 _MCTS_STAR = _TREES | {
     "unvisited_bonus", "end_gate", "look_ahead", "look_ahead_candidates", "look_ahead_weight"
 }  # fmt: skip
@@ -124,14 +139,14 @@ METHODS: Mapping[str, Method] = {
     "dvts": Method(_beams, beam.Beam(diverse=True), _BEAMS, _with_beams),
     "tree-of-thought": Method(_thoughts, beam.TreeOfThought(), _THOUGHTS, _with_thoughts),
     "mcts-star": Method(
-        mcts_star_trajectories,
-        rest_mcts.RestMcts(use_value_model=True, stop_at_answer=True),
+        _mcts_star,
+        MctsStarTrees(use_value_model=True, stop_at_answer=True),
         _MCTS_STAR,
         _one_by_one,
     ),
     "rstar": Method(
-        rstar_trajectories,
-        rstar.RStar(use_preference_model=True, ends_by_model=True),
+        _rstar,
+        RStarTrees(use_preference_model=True, ends_by_model=True),
         _RSTAR,
         _one_by_one,
         is_signed=True,

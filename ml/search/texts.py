@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from ml.policies.protocol import Continuation
-from ml.search.requests import NextSteps, Request
+from ml.policies.protocol import Continuation, Unanswerable
+from ml.search.requests import NextSteps, Request, is_dispensable
 
 STEPS, COMPLETIONS = "steps", "completions"
+# Questions that did not fit the policy, and without whose answer the search went on: the self-critic's.
+UNASKED = "unasked"
 # Above this share of texts that were cut off, the search is told more of the limit than of its steps.
 MANY = 0.05
 
 
 def texts_of(request: Request, answer: Any) -> Counter[str]:
-    """How many texts an answer of the policy has, by kind, and how many of these were cut off or lost."""
+    """How many texts an answer of the policy has, by kind, and how many of these were cut off or lost; or that it could
+    not be asked, and the search went on.
+    """
+    if is_dispensable(request) and isinstance(answer, Unanswerable):
+        return Counter({UNASKED: 1})
     if not isinstance(answer, list):
         return Counter()
     kind = STEPS if isinstance(request, NextSteps) else COMPLETIONS
@@ -34,4 +40,9 @@ def warnings_of(texts: Counter[str], policy: Any) -> list[str]:
                 f"{cut} of {written} {kind} were cut off at their longest, and count as wrong or not at all: "
                 f"raise {option} in the policy's address"
             )
+    if texts[UNASKED]:
+        told.append(
+            f"{texts[UNASKED]} questions of the self-critic do not fit the policy's context, or were refused: "
+            "these searches went on as without its answer"
+        )
     return told

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ml.search.cost import Cost
-from ml.search.texts import COMPLETIONS, STEPS
+from ml.search.texts import COMPLETIONS, STEPS, UNASKED
 
 Q_BINS = 10
 
@@ -73,6 +73,7 @@ class Totals:
             "texts": self.texts[STEPS] + self.texts[COMPLETIONS],
             "cut_off": self.texts[f"cut_off_{STEPS}"] + self.texts[f"cut_off_{COMPLETIONS}"],
             "lost_texts": self.texts["lost"],
+            "critic_unasked": self.texts[UNASKED],
             **{f"prompt_tokens_{how}": count for how, count in sorted(self.prompt_tokens.items())},
         }
 

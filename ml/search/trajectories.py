@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ml.policies.protocol import Prefix
 from ml.records import Problem
 from ml.search import rest_mcts, rstar
 from ml.search.completing import best_open, completed
+from ml.search.named_options import Count
 from ml.search.requests import Aside, Grade, Graded, Search, Value, gather
 from ml.search.tree import Node, Tree
 from ml.search.voting import Candidate, Chosen, vote
@@ -18,6 +19,20 @@ from ml.seeds import seed_of
 
 # Of how many trees the best answers vote: rStar's public default, of 4 to 8.
 TOP = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RStarTrees(rstar.RStar):
+    """Options of each of several trees, and how many of their best answers vote at the end."""
+
+    voters: Count = TOP
+
+
+@dataclass(frozen=True, slots=True)
+class MctsStarTrees(rest_mcts.RestMcts):
+    """As `RStarTrees`, for MCTS*."""
+
+    voters: Count = TOP
 
 
 def rstar_trajectories(

@@ -19,7 +19,7 @@ from ml.result_lines import Refusal, TreeLine, read_trees
 from ml.search.tree import CORRECT, WRONG, lowest_q
 from ml.snapshot import SnapshotRow, problem_hash, split_of
 from ml.snapshot_checks import complaint_about
-from ml.targets.rules import LabelRule
+from ml.targets.rules import LabelRule, refuse_shares_of_ends
 from ml.targets.snapshot_rows import labelled
 
 Node = Mapping[str, Any]
@@ -32,6 +32,7 @@ def rows_from_trees(path: Path, rule: LabelRule, dropped: Counter[str]) -> Itera
     for one that stands in the file twice.
     """
     for row in labelled(_rows(path, dropped), rule):
+        refuse_shares_of_ends(rule, [(row.automatic or {}).get("method")])
         if any(label is not None for label in row.labels):
             yield row
         else:
@@ -65,7 +66,8 @@ class _SearchTree:
         self.name, self.refusal = str(storable(line.id)), refusal
         self.problem = self._text(line.data, "problem")
         self.answer = refusal.optional_text(line.data, "answer")
-        self.lowest = lowest_q(str(line.data.get("method")))
+        self.method = refusal.optional_text(line.data, "method")
+        self.lowest = lowest_q(str(self.method))
         self.nodes: Sequence[Node] = [self._checked(node) for node in line.data["nodes"]]
         self.children: dict[int, list[int]] = {}
         for node in self.nodes:
@@ -118,6 +120,7 @@ class _SearchTree:
             "quality_value": [node.get("quality_value") for node in steps],
             # Q of rStar begins at -1; the preference model's first value of a step is part of it, and of no share.
             "lowest_q": self.lowest,
+            "method": self.method,
         }
 
     def _options(

@@ -14,7 +14,7 @@ Mixtures, for rows that both people and rollouts judged:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -49,6 +49,8 @@ UNSEEN_BY = {
 MEANS = ("agreement_weighted", "fusion")
 # Mixtures that leave no label to rollouts alone: people or a second method must agree with them.
 WITHOUT_ROLLOUTS = ("consensus", "fusion")
+# Methods that count each distinct end of a tree once: of these the share of right ones is no success rate.
+SHARES_OF_ENDS = ("rstar", "rest-mcts")
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,22 @@ def idle_parts(labels: str, asked: Mapping[str, Any]) -> list[str]:
 def unseen_parts(labels: str, asked: Mapping[str, Any]) -> tuple[str, ...]:
     """What the mixture that was asked for, or the usual one, never looks at."""
     return UNSEEN_BY.get(str(asked.get("mixture", LabelRule.mixture)), ()) if labels == "mixed" else ()
+
+
+def takes_shares_of_ends(rule: LabelRule, method: str | None) -> bool:
+    """Whether the rule takes for a label the share of right ones among the distinct ends that a tree search met."""
+    is_idle = "target" in idle_parts(rule.labels, {"target": rule.target, "mixture": rule.mixture})
+    return method in SHARES_OF_ENDS and rule.target == "soft" and not is_idle
+
+
+def refuse_shares_of_ends(rule: LabelRule, methods: Iterable[str | None]) -> None:
+    """Raises MisstepError where a share of distinct ends would be learned as if it were a success rate."""
+    for method in methods:
+        if takes_shares_of_ends(rule, method):
+            raise MisstepError(
+                f"--target soft with estimates of {method}, whose shares count each distinct end once and are no"
+                " success rates, expected --target hard or quality_value"
+            )
 
 
 def why_unlabelled(

@@ -11,9 +11,11 @@ import pytest
 from labelsite.autolabels.models import StepEstimate
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.snapshots.exports import StepwiseChoices, prm800k_lines, stepwise_lines
+from labelsite.snapshots.freezing import freeze_or_queue
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import freeze
 from ml import formats
+from ml.errors import MisstepError
 from ml.records import FinishReason, LabelledSolution
 from ml.targets import LabelRule
 from tests.factories import (
@@ -162,3 +164,16 @@ def test_an_alternative_stays_where_every_step_of_the_solution_was_neutral_and_i
     annotation.ratings.create(step=solution.step_rows.get(text="one again"), rating=1)
     (row,) = stepwise(freeze(campaign, "human"), neutral="drop")
     assert (row["completions"], row["labels"]) == (["one again"], [True])
+
+
+@pytest.mark.parametrize(
+    "freeze_it", [freeze, lambda *asked: freeze_or_queue(*asked, None, make_user("admin"))]
+)
+def test_shares_of_the_distinct_ends_of_a_search_are_not_frozen(campaign: Campaign, freeze_it: Any):
+    searched(campaign, LOW_SHARES)
+    assert campaign.estimate_run is not None
+    campaign.estimate_run.method = "rstar"
+    campaign.estimate_run.save()
+    with pytest.raises(MisstepError, match="rstar counts each distinct end once"):
+        freeze_it(campaign, "automatic", LabelRule(target="soft"))
+    assert freeze_it(campaign, "automatic", LabelRule()).pk

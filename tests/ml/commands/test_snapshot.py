@@ -209,3 +209,19 @@ def test_gold_beside_a_fusion_tells_how_well_its_posterior_is_calibrated(tmp_pat
     assert found["posterior"]["steps"] == 30 and found["posterior"]["expected_calibration_error"] < 0.1
     with pytest.raises(MisstepError, match="--gold without --label-rule fusion"):
         frozen(tmp_path, capsys, rows, "--gold", str(gold), out="human")
+
+
+def test_shares_of_distinct_ends_are_neither_frozen_nor_learned(tmp_path, capsys):
+    rows = sums(40)
+    lines = [estimate_line(row.id, [4, 3, 0]) for row in rows]
+    estimates = str(write_lines(tmp_path / "estimates.jsonl", lines))
+    (tmp_path / "run.json").write_text(json.dumps({"method": "rstar"}))
+    asked = ("--estimates", estimates, "--labels", "automatic")
+    with pytest.raises(MisstepError, match="--target soft with estimates of rstar"):
+        frozen(tmp_path, capsys, rows, *asked, "--target", "soft", out="soft")
+    snapshot, _ = frozen(tmp_path, capsys, rows, *asked)
+    assert snapshot.manifest["lineage"]["method"] == "rstar"
+    train = ["train", "--snapshot", str(tmp_path / "snapshot"), "--base", "small", "--steps", "1"]
+    assert ml_main([*train, "--target", "soft", "--out", str(tmp_path / "refused")]) == 1
+    assert "estimates of rstar, whose shares count each distinct end once" in capsys.readouterr().err
+    assert ml_main([*train, "--out", str(tmp_path / "hard")]) == 0

@@ -8,6 +8,7 @@ from collections import defaultdict
 import pytest
 
 from ml import formats
+from ml.errors import BadRecord
 from ml.formats import math_aps, math_shepherd
 from ml.formats.lines import Unreadable
 from tests.data import real_data
@@ -133,6 +134,29 @@ def test_a_leaf_that_holds_the_rest_of_a_solution_is_cut_and_only_its_last_step_
 def test_math_aps_lines_that_mean_nothing_are_refused(steps):
     with pytest.raises(Unreadable):
         list(math_aps.parse({"question": "q", "reasoning_steps": steps}, 1))
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        ({"text": "b"}, "no key `mc_value` (keys: text), expected a `mc_value`"),
+        ({"text": " ", "mc_value": 1}, '`text` = " ", expected a text'),
+        ({"text": "b", "mc_value": 2}, "`mc_value` = 2, expected a number from 0 to 1"),
+    ],
+)
+def test_a_tree_that_cannot_be_read_is_told_by_file_line_tree_and_node(tmp_path, bad, told):
+    path = tmp_path / "upload.jsonl"
+    leaf = {"text": "a", "mc_value": 0.5, "children": []}
+    trees = [[leaf], [leaf, {**leaf, "children": [bad]}]]
+    lines = [
+        {"question_id": f"t{number}", "question": "q", "reasoning_steps": {"text": "q", "children": children}}
+        for number, children in enumerate(trees)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(BadRecord) as refused:
+        list(formats.read(path, "math_aps", name="trees.jsonl"))
+    place = "tree 't1', reasoning_steps.children[1].children[0]"
+    assert str(refused.value) == f"trees.jsonl:2: {place}: {told}"
 
 
 def test_a_tree_too_deep_to_be_a_search_is_refused():

@@ -11,15 +11,37 @@ from ml.errors import MisstepError
 from ml.execution import sandbox
 from ml.pocket.policy import PocketPolicy
 from ml.policies.prompt import CRITIC, load_prompt, prompt_for
-from ml.policies.protocol import Continuation, Prefix
+from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
 from ml.records import Problem
 from ml.search import rest_mcts
 from ml.search.self_critic import question, says_solved
+from ml.search.texts import warnings_of
+from ml.search.totals import Totals
 from ml.search.tree import CORRECT, INVALID, Tree
 from ml.search.walk import Walk
 from tests.ml.search.chain_autolabel_inputs import label, lines
 
 PROBLEM = Problem("p", "What is 2 + 2?", "4", "Four, of course.")
+
+
+class NarrowCritic:
+    """As a critic, but for questions about more than its first step, which are too long for it."""
+
+    name, lanes = "narrow critic", 1
+
+    def __init__(self, replies):
+        self.critic = Critic(replies)
+
+    def next_steps(self, prefixes, count, temperature, seed):
+        return all_answered([self._steps(prefix, count, temperature, seed) for prefix in prefixes])
+
+    def complete(self, *asked):
+        return self.critic.complete(*asked)
+
+    def _steps(self, prefix, *asked):
+        if prefix.style == CRITIC and STEPS[1] in prefix.problem.text:
+            return Unanswerable("no room in the context")
+        return self.critic.next_steps([prefix], *asked)[0]
 
 
 class Critic:
@@ -51,12 +73,16 @@ STEPS = ("Adding gives 4.", "The answer is 4.", "That was all.")
 
 def grown(replies, **options) -> tuple[Tree, Critic]:
     policy = Critic(replies)
-    walk = Walk(policy, sandbox())
+    return searched(Walk(policy, sandbox()), **options), policy
+
+
+def searched(walk: Walk, **options) -> Tree:
     chosen = rest_mcts.RestMcts(
         **{"rollouts": 6, "candidates": 1, "value_rollouts": 2, "depth": 4, **options}
     )
     search = rest_mcts.search(PROBLEM, chosen, 0)
-    return next(iter(walk.drive([("only", search)]))).result, policy
+    tree: Tree = next(iter(walk.drive([("only", search)]))).result
+    return tree
 
 
 def test_by_default_a_step_that_states_an_answer_ends_the_solution_and_nobody_is_asked():
@@ -93,6 +119,18 @@ def test_at_the_depth_limit_the_critic_is_asked_before_a_step_is_given_up(said, 
 def test_a_solved_that_no_answer_can_be_read_behind_ends_nothing():
     tree, _ = grown(["solved", "solved"], self_critic="ask")
     assert tree.nodes[1].terminal is None and tree.nodes[1].children
+
+
+def test_a_question_too_long_for_the_critic_is_counted_and_the_search_goes_on_without_it():
+    walk = Walk(NarrowCritic(["unsolved"]), sandbox())
+    tree = searched(walk, self_critic="ask")
+    assert [node.text for node in tree.nodes[1:4]] == list(STEPS)
+    assert not tree.nodes[2].finished
+    totals = Totals(texts=walk.texts)
+    assert totals.counts()["critic_unasked"] == 3
+    assert ["3 questions of the self-critic" in told for told in warnings_of(walk.texts, walk.policy)] == [
+        True
+    ]
 
 
 def test_the_critic_never_sees_the_reference():

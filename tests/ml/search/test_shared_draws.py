@@ -64,3 +64,29 @@ def test_the_completions_that_value_a_node_of_rest_mcts_are_not_its_candidates()
     list(Walk(policy, sandbox()).drive([("p", rest_mcts.search(PROBLEM, rest_mcts.RestMcts(rollouts=8), 0))]))
     both = {steps for steps, _ in policy.steps} & {steps for steps, _ in policy.completions}
     assert both and not policy.steps & policy.completions
+
+
+class Knows:
+    """A value model that takes every path for equally good."""
+
+    name = "knows"
+
+    def values(self, prefixes):
+        return [0.5 for _ in prefixes]
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        lambda seed: rest_mcts.search(PROBLEM, rest_mcts.RestMcts(rollouts=8, use_value_model=True), seed),
+        lambda seed: math_shepherd.search(PROBLEM, math_shepherd.MathShepherd(rollouts=4), seed),
+    ],
+    ids=["look-ahead", "math-shepherd"],
+)
+def test_the_next_seed_is_another_look_at_every_prefix(search):
+    asked = []
+    for seed in (0, 1):
+        policy = Asked()
+        list(Walk(policy, sandbox(), Knows()).drive([("p", search(seed))]))
+        asked.append({seed for _, seed in policy.steps | policy.completions})
+    assert len(asked[0]) == 2 and not asked[0] & asked[1]

@@ -14,6 +14,7 @@ from ml.search import beam, best_of_n, rest_mcts, rstar, trajectories
 from ml.search.completing import best_open
 from ml.search.cost import Cost
 from ml.search.metered import metered
+from ml.search.solving import METHODS
 from ml.search.tree import Tree
 from ml.search.voting import Candidate, best_candidate, score_of, vote
 from ml.search.walk import Walk
@@ -208,3 +209,20 @@ def test_only_the_best_trees_vote():
     doubted = [Candidate((), "7", (-0.2,)), Candidate((), "8", (-0.9,))]
     assert trajectories.vote_of_the_best(doubted, top=2) == "7"
     assert trajectories.vote_of_the_best([], top=4) is None
+
+
+@pytest.mark.parametrize("name", ["mcts-star", "rstar"])
+def test_so_many_trees_vote_as_a_caller_says(name, monkeypatch):
+    asked, judged = [], trajectories.vote_of_the_best
+
+    def noted(candidates, top):
+        asked.append(top)
+        return judged(candidates, top)
+
+    monkeypatch.setattr(trajectories, "vote_of_the_best", noted)
+    method = METHODS[name]
+    for chosen in ({}, {"voters": 2}):
+        options = method.sized(3, {"rollouts": 20, "candidates": 3, **chosen})
+        search = method.search(PROBLEMS[0], options, 3, 0, "prose")
+        next(iter(Walk(ChainPolicy(), sandbox(), TrueValues()).drive([("only", search)])))
+    assert asked == [4, 2]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ml.errors import BadRecord
+from ml.errors import BadRecord, MisstepError
 from ml.search import omegaprm
 from ml.search.pairs import preference_pairs
 from ml.search.tree import Tree
@@ -146,3 +146,10 @@ def test_a_tree_of_before_its_nodes_told_their_ends_is_refused(tmp_path, monkeyp
     (tmp_path / "trees.jsonl").write_text(json.dumps(line) + "\n")
     with pytest.raises(BadRecord, match="node 0 without graded, expected trees of this version"):
         rows_of(tmp_path / "trees.jsonl")
+
+
+def test_shares_of_the_distinct_ends_of_a_tree_are_no_labels(tmp_path, monkeypatch):
+    tree, _ = grow(load("rstar.json"), monkeypatch)
+    written(tmp_path / "trees.jsonl", tree)
+    with pytest.raises(MisstepError, match="--target soft with estimates of rstar"):
+        list(rows_from_trees(tmp_path / "trees.jsonl", LabelRule("automatic", target="soft"), Counter()))

@@ -4,6 +4,7 @@ import pytest
 
 from ml.errors import MisstepError
 from ml.targets import LabelRule
+from ml.targets.rules import refuse_shares_of_ends
 
 
 def test_a_rule_is_made_of_named_choices_and_of_no_others():
@@ -11,3 +12,16 @@ def test_a_rule_is_made_of_named_choices_and_of_no_others():
     for choices in ({"colour": "red"}, {"target": "blurred"}):
         with pytest.raises(MisstepError, match="label rule"):
             LabelRule.of(choices)
+
+
+@pytest.mark.parametrize("method", ["rstar", "rest-mcts"])
+@pytest.mark.parametrize(
+    "rule", [{"labels": "automatic"}, {"labels": "mixed", "mixture": "agreement_weighted"}]
+)
+def test_shares_of_distinct_ends_are_no_labels(method, rule):
+    soft = LabelRule(**rule, target="soft")
+    with pytest.raises(MisstepError, match=f"estimates of {method}, whose shares"):
+        refuse_shares_of_ends(soft, [None, method])
+    refuse_shares_of_ends(soft, [None, "math-shepherd", "omegaprm"])
+    refuse_shares_of_ends(LabelRule(**rule), [method])
+    refuse_shares_of_ends(LabelRule("mixed", target="soft", mixture="fusion"), [method])
