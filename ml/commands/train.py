@@ -110,7 +110,7 @@ def request_from(options: argparse.Namespace) -> Any:
     from ml.prm.examples import ExampleSettings
     from ml.prm.model import LORA_TARGETS
     from ml.prm.request import OUTPUTS, Request
-    from ml.prm.train import TrainingSettings
+    from ml.prm.training_settings import TrainingSettings
 
     refuse_contradictions(options)
     outputs = options.classes if options.objective == "classifier" else OUTPUTS[options.objective]

@@ -11,7 +11,7 @@ from typing import Any
 from ml.prm.checkpoint import said_by_newest
 from ml.prm.request import Request, tolerance
 from ml.prm.resuming import other_settings
-from ml.prm.train import TrainingSettings
+from ml.prm.training_settings import TrainingSettings
 
 # Options that came later, with what they are where nobody asks for them: states go on which were saved before.
 LATER: dict[str, Any] = {

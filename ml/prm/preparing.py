@@ -27,7 +27,7 @@ from ml.prm.request import (
 )
 from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
 from ml.prm.self_check import refuse_attention_dropout
-from ml.prm.train import TrainingSettings
+from ml.prm.training_settings import TrainingSettings
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash
 from ml.targets import labelled
 from ml.training_choices import CLASSIFYING

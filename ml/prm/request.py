@@ -14,7 +14,7 @@ from ml.prm.examples import ExampleSettings
 from ml.prm.likelihood import TOLERANCE
 from ml.prm.model import LORA_TARGETS
 from ml.prm.second_opinion import SecondOpinion
-from ml.prm.train import TrainingSettings
+from ml.prm.training_settings import TrainingSettings
 from ml.targets import LabelRule, frozen_rule
 from ml.targets.rules import CHOICES, MEANS, SAYS, UNSEEN_BY, idle_parts, unseen_parts
 from ml.training_choices import CLASSIFYING

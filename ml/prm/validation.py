@@ -17,7 +17,8 @@ from ml.prm.packing import batches_within
 from ml.prm.score import Scorer
 from ml.prm.sharding import in_step
 from ml.prm.tokenization import StepTokenizer
-from ml.prm.train import TrainingSettings, loss_of, normaliser_in, packed_row
+from ml.prm.training_settings import TrainingSettings
+from ml.prm.update import loss_of, normaliser_in, packed_row
 from ml.prm.validation_steps import Asked, asked_of, step_figures
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, has_verdict
