@@ -18,7 +18,7 @@ from ml.training_choices import DOUBTFUL, SURE
 EMPTY = {
     "lora_alpha": gettext_lazy("empty: twice the rank"),
     "lora_targets": gettext_lazy(
-        "empty: the seven projections of Llama's layers; names with blanks between them"
+        "empty: every linear layer of the base's blocks; names with blanks between them"
     ),
     "class_weights": gettext_lazy("wrong, right, and neutral where it is a class; empty: 1 each"),
     "target_tokens": gettext_lazy("for wrong, right, and neutral where it is a class; empty: %(tokens)s"),

@@ -108,7 +108,6 @@ def request_from(options: argparse.Namespace) -> Any:
     """The arguments as a `ml.prm.request.Request`."""
     from ml.devices import chosen_device
     from ml.prm.examples import ExampleSettings
-    from ml.prm.model import LORA_TARGETS
     from ml.prm.request import OUTPUTS, Request
     from ml.prm.training_settings import TrainingSettings
 
@@ -165,7 +164,7 @@ def request_from(options: argparse.Namespace) -> Any:
         lora_rank=options.lora,
         lora_alpha=options.lora_alpha,
         lora_dropout=options.lora_dropout,
-        lora_targets=tuple(options.lora_targets or LORA_TARGETS),
+        lora_targets=tuple(options.lora_targets or ()),
         maximum_length=options.maximum_length,
         too_long=options.too_long,
         separator=unescaped("separator", options.separator),

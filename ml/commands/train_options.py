@@ -236,7 +236,7 @@ def loop_arguments(group: Any) -> None:
         "--lora-targets",
         nargs="+",
         metavar="NAME",
-        help="projections that get an adapter (default: the seven of Llama's layers)",
+        help="layers that get an adapter (default: every linear layer of the base's blocks)",
     )
     group.add_argument(
         "--bf16", action="store_true", help="multiply matrices in bfloat16: faster, a little less exact"

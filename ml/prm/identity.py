@@ -26,6 +26,10 @@ LATER: dict[str, Any] = {
     "least_edit_distance": 0,
 }
 
+# Where adapters went by default before a base's own layers were found, which are these in Llama's kin: a name for the
+# default, so that states go on. What it stands for in another base is in `base_facts`.
+USUAL_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
 # The learning rate of every base, before folders and adapters had one of their own.
 EARLIER_RATE = 1e-3
 
@@ -43,7 +47,7 @@ def config_of(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         "lora_rank": request.lora_rank,
         "lora_alpha": _lora_alpha(request),
         "lora_dropout": request.lora_dropout,
-        "lora_targets": list(request.lora_targets) if request.lora_rank else None,
+        "lora_targets": list(request.lora_targets or USUAL_TARGETS) if request.lora_rank else None,
         "second_opinion": request.opinion_said,
         "maximum_length": request.maximum_length,
         "too_long": request.too_long,

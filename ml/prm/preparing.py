@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ml.errors import MisstepError
+from ml.prm.adapters import targets_in
 from ml.prm.bases import Base, open_base
 from ml.prm.checkpoint import problems_taught
 from ml.prm.distributed import Group
@@ -42,6 +43,7 @@ class Prepared:
 
     request: as it was asked, with the rule of its labels and whose second opinion was had. rows: those to validate on.
     settings: with the updates that the examples make. taught: the problems that the model knows in the end, by hash.
+    lora_targets: the base's layers that get an adapter.
     """
 
     request: Request
@@ -51,6 +53,7 @@ class Prepared:
     counts: Mapping[str, int]
     base: Base
     taught: Sequence[str]
+    lora_targets: Sequence[str] = ()
 
 
 def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
@@ -65,6 +68,7 @@ def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
     refuse_other_command(states_of(request.out), snapshot.sha256, request, settings)
     learned, validation = _labelled(snapshot, request)
     base = _opened(learned, request, group)
+    targets = targets_in(base.model, request.lora_targets) if request.lora_rank else ()
     # Read now: those folders may be gone when this run ends.
     taught = problems_taught((problem_hash(row.problem) for row in learned), earlier_models(request))
     counts: Counter[str] = Counter()
@@ -72,7 +76,7 @@ def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
     examples = _examples(_drained(learned), base, request, counts)
     settings = replace(settings, steps=_steps(request, examples))
     settings = _begun(request, snapshot.sha256, settings, group)
-    return Prepared(request, examples, validation, settings, counts, base, taught)
+    return Prepared(request, examples, validation, settings, counts, base, taught, targets)
 
 
 def _labelled(snapshot: Snapshot, request: Request) -> tuple[list[SnapshotRow], list[SnapshotRow]]:
