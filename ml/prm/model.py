@@ -116,7 +116,14 @@ class ProcessRewardModel(nn.Module):
         return token_log_probabilities(self._all_hidden(packed), self.plain.get_output_embeddings(), at)
 
     def read_out(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Hidden states [M, hidden] to logits of the classes [M, outputs]."""
+        """Hidden states [M, hidden] to logits of the classes [M, outputs].
+
+        In float32 whatever the rest runs in: bfloat16 has eight bits for a logit, and steps that differ would tie.
+        """
+        with torch.autocast(hidden.device.type, enabled=False):
+            return self._read_out(hidden.float())
+
+    def _read_out(self, hidden: torch.Tensor) -> torch.Tensor:
         plain = self.plain
         if not self.target_ids:
             logits: torch.Tensor = head_of(plain)(plain.dropout(hidden))
