@@ -121,7 +121,7 @@ def test_points_that_are_there_are_not_trained_again_and_a_torn_line_is(
 def test_a_stopped_training_goes_on_from_its_state_and_reaches_the_same_point(
     snapshot, measured, tmp_path, monkeypatch
 ):
-    update, updates = train._update, []
+    update, updates = train.gradients_of, []
 
     def stopping(*arguments):
         updates.append(1)
@@ -129,7 +129,7 @@ def test_a_stopped_training_goes_on_from_its_state_and_reaches_the_same_point(
             os.kill(os.getpid(), signal.SIGTERM)
         return update(*arguments)
 
-    monkeypatch.setattr(train, "_update", stopping)
+    monkeypatch.setattr(train, "gradients_of", stopping)
     out = tmp_path / "curve"
     given = ["--labels", "human", "--sizes", "16", "--seeds", "1"]
     assert run(snapshot, out, *given) == 143
