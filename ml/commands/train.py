@@ -155,6 +155,7 @@ def request_from(options: argparse.Namespace) -> Any:
             bfloat16=options.bf16,
             save_every=options.save_every,
             validate_every=options.validate_every or 0,
+            validation_limit=options.validation_limit,
             optimizer=options.optimizer,
             preference_output=options.preference_output,
         ),

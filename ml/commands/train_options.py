@@ -276,4 +276,10 @@ def loop_arguments(group: Any) -> None:
         metavar="N",
         help="updates between validations, whose loss and F1 go to metrics.jsonl (default: none before the end)",
     )
+    group.add_argument(
+        "--validation-limit",
+        type=int,
+        metavar="N",
+        help="most solutions of a validation, the last one too: whole problems, the same in every run (default: all)",
+    )
     group.add_argument("--keep-state", action="store_true", help="keep the states in OUT.state after the end")

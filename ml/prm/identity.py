@@ -69,7 +69,7 @@ def fingerprint_of(snapshot: str, request: Request, settings: TrainingSettings) 
         # Snapshots of before there was a choice hold nothing that was given up.
         del body["rule"]["given_up"]
     body["base"] = request.base
-    for name in ("save_every", "validate_every"):
+    for name in ("save_every", "validate_every", "validation_limit"):
         body.pop(name)
     # So that states go on which were saved when any labels counted as frozen that no part of a rule was asked for.
     body["frozen_labels"] = not request.asked

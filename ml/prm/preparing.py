@@ -29,6 +29,7 @@ from ml.prm.request import (
 from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
 from ml.prm.self_check import refuse_attention_dropout
 from ml.prm.training_settings import TrainingSettings
+from ml.prm.validation_steps import chosen
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash
 from ml.targets import labelled
 from ml.training_choices import CLASSIFYING
@@ -76,7 +77,8 @@ def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
     examples = _examples(_drained(learned), base, request, counts)
     settings = replace(settings, steps=_steps(request, examples))
     settings = _begun(request, snapshot.sha256, settings, group)
-    return Prepared(request, examples, validation, settings, counts, base, taught, targets)
+    rows = chosen(validation, settings.validation_limit)
+    return Prepared(request, examples, rows, settings, counts, base, taught, targets)
 
 
 def _labelled(snapshot: Snapshot, request: Request) -> tuple[list[SnapshotRow], list[SnapshotRow]]:

@@ -11,9 +11,9 @@ class TrainingSettings:
 
     batch_size: examples per update. tokens_per_row: the most tokens in one packed row (an update may take
     several). save_every: updates between states. validate_every: updates between looks at the validation split, 0 for
-    none. class_weights: per class, None for equal ones.
-    language_weight: of the next-token loss on right steps, beside the objective's (see `ml.prm.likelihood`).
-    optimizer: see `ml.prm.optimizers`. preference_output: see `losses.compared`.
+    none. validation_limit: the most solutions of a validation, None for all of the split. class_weights: per class,
+    None for equal ones. language_weight: of the next-token loss on right steps, beside the objective's (see
+    `ml.prm.likelihood`). optimizer: see `ml.prm.optimizers`. preference_output: see `losses.compared`.
     """
 
     objective: str
@@ -31,5 +31,6 @@ class TrainingSettings:
     language_weight: float = 0.0
     save_every: int = 200
     validate_every: int = 0
+    validation_limit: int | None = None
     optimizer: str = "adamw"
     preference_output: str = "tanh"

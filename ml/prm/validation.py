@@ -19,7 +19,7 @@ from ml.prm.sharding import in_step
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.training_settings import TrainingSettings
 from ml.prm.update import loss_of, normaliser_in, packed_row
-from ml.prm.validation_steps import Asked, asked_of, step_figures
+from ml.prm.validation_steps import Asked, asked_of, has_something, step_figures
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, has_verdict
 
@@ -58,7 +58,7 @@ class Validation:
 
     @property
     def has_something(self) -> bool:
-        return bool(self.examples) or any(map(_has_something, self.rows))
+        return bool(self.examples) or any(map(has_something, self.rows))
 
     def __call__(self, is_stopping: IsStopping = _never) -> dict[str, float] | None:
         bfloat16 = self.settings.bfloat16
@@ -108,7 +108,7 @@ def validation_figures(
 
     Each process scores its share, and all hear the figures. The weights may be split.
     """
-    rows = [row for row in rows if _has_something(row)]
+    rows = [row for row in rows if has_something(row)]
     if not rows:
         return None
     rule = LabelRule.of(card["label_rule"])
@@ -121,10 +121,6 @@ def validation_figures(
         **_first_mistakes([found[k][0] for k in judged], [rows[k].first_mistake for k in judged]),
         **step_figures(steps, card["objective"] == "classifier"),
     }
-
-
-def _has_something(row: SnapshotRow) -> bool:
-    return any(label is not None for label in row.labels) or has_verdict(row)
 
 
 def _first_mistakes(scores: Sequence[Scores], truths: Sequence[int | None]) -> dict[str, Any]:
