@@ -107,7 +107,9 @@ def main(argv: list[str]) -> int:
         return EXIT_TERMINATED
     body = folder.finish()
     print(folder.report(), file=sys.stderr, flush=True)
-    print_result({"out": str(own.out), **{name: body[name] for name in ("available", "curves", "worth")}})
+    print_result(
+        {"out": str(own.out), **{name: body[name] for name in ("available", "left_out", "curves", "worth")}}
+    )
     return 0
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ml.errors import MisstepError
+from ml.errors import MisstepError, NothingToLearn
 from ml.prm.adapters import targets_in
 from ml.prm.bases import Base, open_base
 from ml.prm.checkpoint import problems_taught
@@ -166,7 +166,7 @@ def _examples(
 
 
 def _refuse_one_class(objective: str, examples: Sequence[Example], count: int) -> None:
-    """Raises MisstepError where a model that always says the same would be perfect: nothing would tell it from one
+    """Raises NothingToLearn where a model that always says the same would be perfect: nothing would tell it from one
     that has learned something."""
     if objective not in CLASSIFYING:
         return
@@ -174,7 +174,7 @@ def _refuse_one_class(objective: str, examples: Sequence[Example], count: int) -
     if len(targets) == 1 and max(only := targets.pop()) == 1.0:
         named = CLASS_NAMES[only.index(1.0)]
         of = "outcomes" if objective == "outcome" else "labelled steps"
-        raise MisstepError(
+        raise NothingToLearn(
             f"all {count} {of} to train on ({len(examples)} solutions) are {named}, expected right and wrong ones:"
             " a model would learn to say the same of everything"
         )
