@@ -45,9 +45,9 @@ def train(
 ) -> Run:
     """Train in place. With `state_folder` the run saves states there and goes on from the newest one.
 
-    What `validate` finds after every so many updates stands in the run's history; it leaves the weights, and what is
-    drawn at random, as they were. A state is saved before each such look, which may take long: a run that ended in the
-    middle of one looks again when it goes on, and finds the same.
+    What `validate` finds after every so many updates stands in the run's history; it leaves the weights as they were,
+    and each update begins its own draws. A state is saved before each such look, which may take long: a run that ended
+    in the middle of one looks again when it goes on, and finds the same.
 
     Raises NothingToLearn without examples; MisstepError when the folder's states are of another run (see `mark`),
     or when a loss or the gradient stops being finite; Terminated after SIGTERM, once the state is on disk: that of the
@@ -58,7 +58,6 @@ def train(
     group, mark = group or Group(), mark or Mark()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizers = optimizers_of(model, settings.optimizer, settings.learning_rate, settings.weight_decay)
-    torch.manual_seed(settings.seed)
     run = resumed(model, optimizers, state_folder, mark, group)
     refuse_parted(run, state_folder, group)
     # The update whose state is on the disk as the run stands: to drop an unfinished one costs no second writing then.
@@ -75,6 +74,7 @@ def train(
             batch = [examples[index] for index in batch_of(len(examples), settings, run.step)]
             rate = learning_rate_at(run.step, settings)
             optimizers.set_rate(rate)
+            torch.manual_seed(_draws_of(settings.seed, run.step, group.rank))
             found = gradients_of(model, batch, settings, group, flag)
             if found is None:
                 run.seconds += time.perf_counter() - started
@@ -112,6 +112,12 @@ def train(
     return run
 
 
+def _draws_of(seed: int, step: int, rank: int) -> int:
+    """The seed of what one process draws in one update (dropout): its own, so that no two drop alike, and the same when
+    the run goes on from any state, however many rows each process had, and on a GPU too."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])
+
+
 def _stopped(run: Run) -> Terminated:
     return Terminated(f"stopped at step {run.step}; the same command goes on from there")
 
@@ -132,10 +138,8 @@ def _look(model: ProcessRewardModel, validate: Look, run: Run, flag: Termination
     Raises Terminated where any process was asked to stop meanwhile: the state is on the disk already.
     """
     started = time.perf_counter()
-    device = next(model.parameters()).device
     model.eval()
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        found = validate(lambda: flag.raised)
+    found = validate(lambda: flag.raised)
     model.train()
     if found is None:
         raise _stopped(run)

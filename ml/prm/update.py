@@ -43,12 +43,10 @@ def gradients_of(
 ) -> Updated | None:
     """Forward and backward of one update; its gradients stand in the model.
 
-    None where any process was asked to stop between two of its rows: then nothing of it is left, neither gradients nor
-    what it drew at random, and all processes hear the same. One row more is the longest that a request waits, however
-    many an update has.
+    None where any process was asked to stop between two of its rows: then no gradient of it is left, and all processes
+    hear the same. One row more is the longest that a request waits, however many an update has.
     """
     device = next(model.parameters()).device
-    random = torch.get_rng_state()
     normaliser = normaliser_in(batch, settings)
     spoken = count_tokens(batch, model.closing) if settings.language_weight else 0
     rows, rounds = _rows_of(batch, settings, group)
@@ -61,7 +59,6 @@ def gradients_of(
         # Before the first row nothing is asked: the update before ended with this question.
         if turn and group.any(flag.raised):
             model.zero_grad(set_to_none=True)
-            torch.set_rng_state(random)
             return None
         is_idle = turn >= len(rows)
         if is_idle and not group.is_sharded:

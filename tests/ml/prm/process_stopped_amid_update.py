@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from ml.prm.distributed import Group
+from ml.prm.model import ProcessRewardModel, with_lora
 from ml.prm.sharding import shard
 from ml.prm.train import EXIT_TERMINATED, Terminated, TrainingSettings, train
 from tests.ml.prm.toys import examples_of, sums, tiny_model, tokenizer
@@ -24,7 +25,8 @@ def main() -> int:
     """The status with which `python -m ml train` would end."""
     torch.set_num_threads(1)
     steps, amid = tokenizer(), int(os.environ["AMID"])
-    model = tiny_model(len(steps.tokenizer))
+    # Dropout draws in every row, and the processes have different numbers of them.
+    model = ProcessRewardModel(with_lora(tiny_model(len(steps.tokenizer)).model, 4, seed=0, dropout=0.3))
     with Group.joined("cpu") as group:
         if os.environ["SPLIT"]:
             shard(model, group.device)
