@@ -43,3 +43,7 @@ class NotAvailable(MisstepError):
     """What was asked for is not part of this version; the command exits with 2."""
 
     exit_status = 2
+
+
+class NothingToLearn(MisstepError):
+    """What there is to train on would teach a model nothing: no targets, or all alike."""

@@ -18,7 +18,7 @@ from ml.training_choices import DOUBTFUL, SURE
 EMPTY = {
     "lora_alpha": gettext_lazy("empty: twice the rank"),
     "lora_targets": gettext_lazy(
-        "empty: the seven projections of Llama's layers; names with blanks between them"
+        "empty: every linear layer of the base's blocks; names with blanks between them"
     ),
     "class_weights": gettext_lazy("wrong, right, and neutral where it is a class; empty: 1 each"),
     "target_tokens": gettext_lazy("for wrong, right, and neutral where it is a class; empty: %(tokens)s"),
@@ -26,6 +26,7 @@ EMPTY = {
     "limit": gettext_lazy("empty: all"),
     "extra_layers": gettext_lazy("empty: 2 on pocket bases, else none"),
     "validate_every": gettext_lazy("empty: only at the end"),
+    "validation_limit": gettext_lazy("empty: all"),
     "separator": gettext_lazy("with \\n, \\t, \\\\ as in C; empty: the base model's own, or \\n"),
     "problem_end": gettext_lazy("with \\n, \\t, \\\\ as in C; empty: the base model's own, or \\n"),
     "least_margin": gettext_lazy("Q from −1 to 1; empty: 0; rStar-Math's code: 0.5"),

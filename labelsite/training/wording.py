@@ -83,6 +83,7 @@ NAMES: Mapping[str, Words] = {
     "save_every": gettext_lazy("Updates between saved states"),
     "too_long": gettext_lazy("Solutions with a step beyond the context"),
     "validate_every": gettext_lazy("Updates between validations"),
+    "validation_limit": gettext_lazy("Most solutions of a validation"),
     "preference_output": gettext_lazy("What preferences compare"),
     "outcome_tokens": gettext_lazy("Tokens that the outcome is read at"),
     "alternatives": gettext_lazy("Learns from alternatives"),

@@ -21,7 +21,7 @@ from ml.training_choices import OBJECTIVES
 SPLITS = ("validation", "test")
 LABELS, SIZES = ("human", "automatic"), (50, 100, 200, 400)
 # Of `train`, what a curve decides itself, or what makes no sense for many small models.
-NOT_PASSED_ON = ("steps", "limit", "shard", "keep_state", "validate_every")
+NOT_PASSED_ON = ("steps", "limit", "shard", "keep_state", "validate_every", "validation_limit")
 # Where the work is done, and what a point is named by, change no setting of a curve.
 NO_SETTINGS = (
     "snapshot",
@@ -107,7 +107,9 @@ def main(argv: list[str]) -> int:
         return EXIT_TERMINATED
     body = folder.finish()
     print(folder.report(), file=sys.stderr, flush=True)
-    print_result({"out": str(own.out), **{name: body[name] for name in ("available", "curves", "worth")}})
+    print_result(
+        {"out": str(own.out), **{name: body[name] for name in ("available", "left_out", "curves", "worth")}}
+    )
     return 0
 
 

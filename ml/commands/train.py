@@ -108,9 +108,8 @@ def request_from(options: argparse.Namespace) -> Any:
     """The arguments as a `ml.prm.request.Request`."""
     from ml.devices import chosen_device
     from ml.prm.examples import ExampleSettings
-    from ml.prm.model import LORA_TARGETS
     from ml.prm.request import OUTPUTS, Request
-    from ml.prm.train import TrainingSettings
+    from ml.prm.training_settings import TrainingSettings
 
     refuse_contradictions(options)
     outputs = options.classes if options.objective == "classifier" else OUTPUTS[options.objective]
@@ -156,6 +155,7 @@ def request_from(options: argparse.Namespace) -> Any:
             bfloat16=options.bf16,
             save_every=options.save_every,
             validate_every=options.validate_every or 0,
+            validation_limit=options.validation_limit,
             optimizer=options.optimizer,
             preference_output=options.preference_output,
         ),
@@ -165,7 +165,7 @@ def request_from(options: argparse.Namespace) -> Any:
         lora_rank=options.lora,
         lora_alpha=options.lora_alpha,
         lora_dropout=options.lora_dropout,
-        lora_targets=tuple(options.lora_targets or LORA_TARGETS),
+        lora_targets=tuple(options.lora_targets or ()),
         maximum_length=options.maximum_length,
         too_long=options.too_long,
         separator=unescaped("separator", options.separator),

@@ -234,7 +234,7 @@ def loop_arguments(group: Any) -> None:
         "--lora-targets",
         nargs="+",
         metavar="NAME",
-        help="projections that get an adapter (default: the seven of Llama's layers)",
+        help="layers that get an adapter (default: every linear layer of the base's blocks)",
     )
     group.add_argument(
         "--bf16", action="store_true", help="multiply matrices in bfloat16: faster, a little less exact"
@@ -273,5 +273,11 @@ def loop_arguments(group: Any) -> None:
         type=int,
         metavar="N",
         help="updates between validations, whose loss and F1 go to metrics.jsonl (default: none before the end)",
+    )
+    group.add_argument(
+        "--validation-limit",
+        type=int,
+        metavar="N",
+        help="most solutions of a validation, the last one too: whole problems, the same in every run (default: all)",
     )
     group.add_argument("--keep-state", action="store_true", help="keep the states in OUT.state after the end")

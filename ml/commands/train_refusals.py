@@ -14,6 +14,7 @@ AT_LEAST_ONE = (
     "tokens_per_row",
     "save_every",
     "validate_every",
+    "validation_limit",
     "limit",
     "maximum_length",
 )

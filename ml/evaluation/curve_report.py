@@ -13,10 +13,16 @@ NAMES = {"f1": "F1", "step_auc": "step AUC"}
 Row = Mapping[str, Any]
 
 
-def report(points: Sequence[Row]) -> str:
-    """The curves and what follows from them, as Markdown."""
+def report(points: Sequence[Row], left_out: Sequence[Row] = ()) -> str:
+    """The curves and what follows from them, as Markdown; left_out: points that could not be measured."""
     found = curves(points)
     parts = [_table(found)]
+    if left_out:
+        lines = [
+            f"- {one['labels']} labels, {one['size']} solutions, seed {one['seed']}: {one['reason']}"
+            for one in left_out
+        ]
+        parts.append("Left out:\n\n" + "\n".join(lines))
     for measure, name in NAMES.items():
         parts.append(f"What a human label is worth, by {name}:\n\n" + "\n".join(answers(points, measure)))
     return "\n\n".join(parts) + "\n"

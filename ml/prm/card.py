@@ -20,6 +20,8 @@ DEPENDENCIES = ("torch", "transformers", "tokenizers", "safetensors", "peft", "n
 def begun_card(ready: Prepared, snapshot: Snapshot, group: Group) -> dict[str, Any]:
     """The card of a run that begins: all but how it went."""
     request, settings = ready.request, ready.settings
+    # The layers themselves, also where nobody named any.
+    adapted = {"lora_targets": list(ready.lora_targets)} if request.lora_rank else {}
     return {
         "format": "misstep-checkpoint",
         "version": 1,
@@ -30,7 +32,12 @@ def begun_card(ready: Prepared, snapshot: Snapshot, group: Group) -> dict[str, A
         "label_rule": asdict(request.rule),
         "base": ready.base.origin,
         "seed": settings.seed,
-        "config": {**config_of(request, settings), "processes": group.size, "sharded": group.is_sharded},
+        "config": {
+            **config_of(request, settings),
+            **adapted,
+            "processes": group.size,
+            "sharded": group.is_sharded,
+        },
         "counts": dict(ready.counts),
         "commit": code_commit(),
         "dependencies": dependency_versions(),

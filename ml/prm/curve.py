@@ -7,6 +7,7 @@ with its data. All are judged against people's labels, whosever labels they lear
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 
 from ml.agreement import auc
 from ml.devices import refuse_missing_device
-from ml.errors import MisstepError
+from ml.errors import MisstepError, NothingToLearn
 from ml.evaluation.first_mistake import metric
 from ml.evaluation.judged import Judged, JudgedSolution
 from ml.evaluation.rules import by_threshold, cross_fitted
@@ -102,7 +103,7 @@ class _Campaign:
         ]
 
     def measure_missing(self, folder: CurveFolder) -> None:
-        """Raises MisstepError where a kind of labels has too few for every size."""
+        """Raises MisstepError where a kind of labels has too few for every size, and where no point can be measured."""
         places = self.places()
         for kind in self.plan.labels:
             if not any(place.labels == kind for place in places):
@@ -116,11 +117,23 @@ class _Campaign:
         begun = len(places) - len(missing)
         progress = Progress("models", len(places), begun_at=begun)
         for done, place in enumerate(missing, start=begun + 1):
-            point = self._measure(place, folder.path)
-            folder.add(point)
+            told = self._measured_or_left_out(place, folder)
             shutil.rmtree(states_of(folder.path / place.name), ignore_errors=True)
-            told = {name: point[name] for name in ("labels", "size", "seed", "f1", "step_auc")}
             progress.report(done, metrics=told, is_due=True)
+        if not folder.points:
+            raise MisstepError(f"no sample taught anything: {folder.left_out[-1]['reason']}")
+
+    def _measured_or_left_out(self, place: Place, folder: CurveFolder) -> dict[str, Any]:
+        """What is told of a point. A small sample may by chance hold labels of one kind, or no pair: nobody can draw it
+        otherwise, and the other points are none the worse."""
+        try:
+            point = self._measure(place, folder.path)
+        except NothingToLearn as error:
+            folder.left_out.append({**place._asdict(), "reason": str(error)})
+            print(f"python -m ml curve: {place.name} is left out: {error}", file=sys.stderr, flush=True)
+            return place._asdict()
+        folder.add(point)
+        return {name: point[name] for name in (*Place._fields, "f1", "step_auc")}
 
     def _measure(self, place: Place, out: Path) -> dict[str, Any]:
         started = time.monotonic()

@@ -20,13 +20,15 @@ SETTINGS, POINTS = "settings.json", "points.jsonl"
 class CurveFolder:
     """path: the folder, made where there is none. settings: what decides a point beside its labels, size and seed.
 
-    available: for each kind of labels, on how many solutions to train on there are some.
+    available: for each kind of labels, on how many solutions to train on there are some. left_out: the points whose
+    samples taught nothing, with the reason; the same samples are drawn again when a command goes on.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         """Raises MisstepError for a folder with points of other settings, or with something else in it."""
         self.path, self.settings = path, dict(settings)
         self.available: dict[str, int] = {}
+        self.left_out: list[dict[str, Any]] = []
         known = path / SETTINGS
         if known.is_file():
             self._refuse_others(json.loads(known.read_text(encoding="utf-8")))
@@ -50,6 +52,7 @@ class CurveFolder:
         body = {
             "settings": self.settings,
             "available": self.available,
+            "left_out": self.left_out,
             "curves": curves(self.points),
             "worth": {measure: worth(self.points, measure) for measure in MEASURES},
             "plots": draw(self.points, self.path),
@@ -62,7 +65,7 @@ class CurveFolder:
 
     def report(self) -> str:
         """The table and the answers."""
-        return report(self.points)
+        return report(self.points, self.left_out)
 
     def _refuse_others(self, known: Mapping[str, Any]) -> None:
         # As they come back from a file: what was a tuple is a list there.

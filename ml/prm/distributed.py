@@ -90,20 +90,23 @@ class Group:
         return self.rank == 0
 
     def share(self, items: Sequence[Item], sizes: Sequence[int]) -> list[Item]:
-        """This process's items, in their order, so that all processes have about as much to do.
+        """This process's items, in their order, so that all processes have about as much to do."""
+        return [items[place] for place in self.places(sizes)[self.rank]]
+
+    def places(self, sizes: Sequence[int]) -> list[list[int]]:
+        """The places of each process's items, in their order.
 
         The largest first, each to whoever has the least so far: every process finds the same without a word.
         """
         if self.size == 1:
-            return list(items)
+            return [list(range(len(sizes)))]
         loads = [(0, rank) for rank in range(self.size)]
-        mine = []
-        for place in sorted(range(len(items)), key=lambda place: (-sizes[place], place)):
+        shares: list[list[int]] = [[] for _ in loads]
+        for place in sorted(range(len(sizes)), key=lambda place: (-sizes[place], place)):
             load, rank = heappop(loads)
             heappush(loads, (load + sizes[place], rank))
-            if rank == self.rank:
-                mine.append(place)
-        return [items[place] for place in sorted(mine)]
+            shares[rank].append(place)
+        return [sorted(share) for share in shares]
 
     def add_gradients(self, model: torch.nn.Module) -> None:
         """Replace every gradient by the sum over the group; split gradients have been summed on the way back."""
@@ -154,20 +157,18 @@ class Group:
         result: Item = found
         return result
 
-    def rounds(self, own: int) -> int:
-        """How many passes an update takes: with split weights as many as the process with the most rows."""
-        if not self.is_sharded:
-            return own
-        return int(self._reduced([own], distributed.ReduceOp.MAX)[0])
-
     def range_of(self, own: float) -> tuple[float, float]:
         """The lowest and the highest of the processes' numbers."""
         low, high = self._reduced([-own, own], distributed.ReduceOp.MAX)
         return -low, high
 
     def any(self, is_raised: bool) -> bool:
-        """Whether any process says so; all hear the same answer."""
-        return bool(self._reduced([float(is_raised)], distributed.ReduceOp.MAX)[0])
+        """Whether any process says so; all hear the same answer, and no GPU has to catch up for it."""
+        if self.size == 1:
+            return is_raised
+        said = torch.tensor(float(is_raised))
+        distributed.all_reduce(said, distributed.ReduceOp.MAX, group=self._words)
+        return bool(said)
 
     def _reduced(self, numbers: Sequence[float], operation: Any) -> list[float]:
         if self.size == 1:

@@ -11,7 +11,7 @@ from typing import Any
 from ml.prm.checkpoint import said_by_newest
 from ml.prm.request import Request, tolerance
 from ml.prm.resuming import other_settings
-from ml.prm.train import TrainingSettings
+from ml.prm.training_settings import TrainingSettings
 
 # Options that came later, with what they are where nobody asks for them: states go on which were saved before.
 LATER: dict[str, Any] = {
@@ -25,6 +25,10 @@ LATER: dict[str, Any] = {
     "least_margin": 0.0,
     "least_edit_distance": 0,
 }
+
+# Where adapters went by default before a base's own layers were found, which are these in Llama's kin: a name for the
+# default, so that states go on. What it stands for in another base is in `base_facts`.
+USUAL_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 # The learning rate of every base, before folders and adapters had one of their own.
 EARLIER_RATE = 1e-3
@@ -43,7 +47,7 @@ def config_of(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         "lora_rank": request.lora_rank,
         "lora_alpha": _lora_alpha(request),
         "lora_dropout": request.lora_dropout,
-        "lora_targets": list(request.lora_targets) if request.lora_rank else None,
+        "lora_targets": list(request.lora_targets or USUAL_TARGETS) if request.lora_rank else None,
         "second_opinion": request.opinion_said,
         "maximum_length": request.maximum_length,
         "too_long": request.too_long,
@@ -65,7 +69,7 @@ def fingerprint_of(snapshot: str, request: Request, settings: TrainingSettings) 
         # Snapshots of before there was a choice hold nothing that was given up.
         del body["rule"]["given_up"]
     body["base"] = request.base
-    for name in ("save_every", "validate_every"):
+    for name in ("save_every", "validate_every", "validation_limit"):
         body.pop(name)
     # So that states go on which were saved when any labels counted as frozen that no part of a rule was asked for.
     body["frozen_labels"] = not request.asked

@@ -142,6 +142,13 @@ def read_steps(log_p: torch.Tensor, at: StepTokens, tolerance: float) -> torch.T
     return torch.stack([_log_one_minus_exp(right), right], dim=1)
 
 
+def along_paths(steps: torch.Tensor, paths: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Log probabilities of whole paths being wrong and right, shape [paths, 2]. steps: those of nodes, [nodes, 2];
+    paths: the nodes of each. As readings of paths are, from readings of their nodes."""
+    right = torch.stack([steps[list(path), 1].sum() for path in paths]).clamp(max=LEAST_DOUBT)
+    return torch.stack([_log_one_minus_exp(right), right], dim=1)
+
+
 def _log_chance(log_p: torch.Tensor, tolerance: float) -> torch.Tensor:
     """log of p (1 + c) / (1 + c p). Near p = 1 it is log p / (1 + c), which a difference of logarithms would lose."""
     near = -torch.log1p(torch.expm1(-log_p.clamp(min=-20.0)) / (1.0 + tolerance))

@@ -24,6 +24,7 @@ from transformers import (
 )
 
 from ml.errors import MisstepError
+from ml.prm.adapters import targets_in
 from ml.prm.attention import SPANS, attend_over_spans
 from ml.prm.example import Example
 from ml.prm.likelihood import (
@@ -39,7 +40,6 @@ from ml.prm.packing import Packed
 
 # Backbones whose last layer we can run for chosen tokens alone: they share Llama's names. Others run whole.
 LLAMA_SHAPED = ("LlamaModel", "MistralModel", "Qwen2Model", "Qwen3Model")
-LORA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 class ProcessRewardModel(nn.Module):
@@ -116,7 +116,14 @@ class ProcessRewardModel(nn.Module):
         return token_log_probabilities(self._all_hidden(packed), self.plain.get_output_embeddings(), at)
 
     def read_out(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Hidden states [M, hidden] to logits of the classes [M, outputs]."""
+        """Hidden states [M, hidden] to logits of the classes [M, outputs].
+
+        In float32 whatever the rest runs in: bfloat16 has eight bits for a logit, and steps that differ would tie.
+        """
+        with torch.autocast(hidden.device.type, enabled=False):
+            return self._read_out(hidden.float())
+
+    def _read_out(self, hidden: torch.Tensor) -> torch.Tensor:
         plain = self.plain
         if not self.target_ids:
             logits: torch.Tensor = head_of(plain)(plain.dropout(hidden))
@@ -166,14 +173,15 @@ def with_lora(
     rank: int,
     seed: int,
     has_language_head: bool = False,
-    targets: Sequence[str] = LORA_TARGETS,
+    targets: Sequence[str] = (),
     alpha: float | None = None,
     dropout: float = 0.0,
 ) -> nn.Module:
-    """Freeze the base; train low-rank adapters on the named projections, and a linear head whole.
+    """Freeze the base; train low-rank adapters on the named layers (without any, see `targets_in`), and a linear head
+    whole.
 
     The language model's own head knows its tokens already and stays as it is. Raises MisstepError for a base
-    that has no projections of these names.
+    that has not all of these.
     """
     from peft import LoraConfig, TaskType, get_peft_model
 
@@ -185,14 +193,14 @@ def with_lora(
         # peft says an integer, and only ever divides it by the rank.
         lora_alpha=2 * rank if alpha is None else alpha,  # type: ignore[arg-type]
         lora_dropout=dropout,
-        # "all-linear" would wrap the head as well, which must be trained whole: name the projections.
-        target_modules=list(targets),
+        # "all-linear" would wrap the head as well, which must be trained whole: name the layers.
+        target_modules=targets_in(model, targets),
         modules_to_save=None if has_language_head else [head],
     )
     try:
         return get_peft_model(model, config)
     except ValueError as error:
-        raise MisstepError(f"--lora: {error}; expected --lora-targets that the base has") from error
+        raise MisstepError(f"--lora: {error}; expected other --lora-targets") from error
 
 
 def recompute_activations(model: Any) -> None:

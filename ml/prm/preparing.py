@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ml.errors import MisstepError
+from ml.errors import MisstepError, NothingToLearn
+from ml.prm.adapters import targets_in
 from ml.prm.bases import Base, open_base
 from ml.prm.checkpoint import problems_taught
 from ml.prm.distributed import Group
@@ -28,7 +29,8 @@ from ml.prm.request import (
 )
 from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
 from ml.prm.self_check import refuse_attention_dropout
-from ml.prm.train import TrainingSettings
+from ml.prm.training_settings import TrainingSettings
+from ml.prm.validation_steps import chosen
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash
 from ml.targets import labelled
 from ml.targets.rules import refuse_shares_of_ends
@@ -44,6 +46,7 @@ class Prepared:
 
     request: as it was asked, with the rule of its labels and whose second opinion was had. rows: those to validate on.
     settings: with the updates that the examples make. taught: the problems that the model knows in the end, by hash.
+    lora_targets: the base's layers that get an adapter.
     """
 
     request: Request
@@ -53,6 +56,7 @@ class Prepared:
     counts: Mapping[str, int]
     base: Base
     taught: Sequence[str]
+    lora_targets: Sequence[str] = ()
 
 
 def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
@@ -70,6 +74,7 @@ def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
     if request.examples.objective in LEARN_LABELS_OF_STEPS:
         refuse_shares_of_ends(request.rule, ((row.automatic or {}).get("method") for row in learned))
     base = _opened(learned, request, group)
+    targets = targets_in(base.model, request.lora_targets) if request.lora_rank else ()
     # Read now: those folders may be gone when this run ends.
     taught = problems_taught((problem_hash(row.problem) for row in learned), earlier_models(request))
     counts: Counter[str] = Counter()
@@ -77,7 +82,8 @@ def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
     examples = _examples(_drained(learned), base, request, counts)
     settings = replace(settings, steps=_steps(request, examples))
     settings = _begun(request, snapshot.sha256, settings, group)
-    return Prepared(request, examples, validation, settings, counts, base, taught)
+    rows = chosen(validation, settings.validation_limit)
+    return Prepared(request, examples, rows, settings, counts, base, taught, targets)
 
 
 def _labelled(snapshot: Snapshot, request: Request) -> tuple[list[SnapshotRow], list[SnapshotRow]]:
@@ -165,7 +171,7 @@ def _examples(
 
 
 def _refuse_one_class(objective: str, examples: Sequence[Example], count: int) -> None:
-    """Raises MisstepError where a model that always says the same would be perfect: nothing would tell it from one
+    """Raises NothingToLearn where a model that always says the same would be perfect: nothing would tell it from one
     that has learned something."""
     if objective not in CLASSIFYING:
         return
@@ -173,7 +179,7 @@ def _refuse_one_class(objective: str, examples: Sequence[Example], count: int) -
     if len(targets) == 1 and max(only := targets.pop()) == 1.0:
         named = CLASS_NAMES[only.index(1.0)]
         of = "outcomes" if objective == "outcome" else "labelled steps"
-        raise MisstepError(
+        raise NothingToLearn(
             f"all {count} {of} to train on ({len(examples)} solutions) are {named}, expected right and wrong ones:"
             " a model would learn to say the same of everything"
         )

@@ -12,9 +12,8 @@ from ml.errors import MisstepError
 from ml.prm.bases import HeadSettings
 from ml.prm.examples import ExampleSettings
 from ml.prm.likelihood import TOLERANCE
-from ml.prm.model import LORA_TARGETS
 from ml.prm.second_opinion import SecondOpinion
-from ml.prm.train import TrainingSettings
+from ml.prm.training_settings import TrainingSettings
 from ml.targets import LabelRule, frozen_rule
 from ml.targets.rules import CHOICES, MEANS, SAYS, UNSEEN_BY, idle_parts, unseen_parts
 from ml.training_choices import CLASSIFYING, NAMED_BASES
@@ -34,7 +33,7 @@ class Request:
     is_usual_rate: nobody asked for the learning rate in `training`.
     opinion_said: whom the second opinion was asked of, as the card says it; found when a run begins.
     head: `linear`, `tokens` (with target_tokens) or `likelihood`. trees: what one example holds, a `solution` or
-    all of a `problem`. is_packed: see `ProcessRewardModel`.
+    all of a `problem`. is_packed: see `ProcessRewardModel`. lora_targets: none where nobody named any.
     """
 
     snapshot: Path
@@ -60,7 +59,7 @@ class Request:
     lora_rank: int = 0
     lora_alpha: float | None = None
     lora_dropout: float = 0.0
-    lora_targets: tuple[str, ...] = tuple(LORA_TARGETS)
+    lora_targets: tuple[str, ...] = ()
     maximum_length: int | None = None
     too_long: str = "refuse"
     separator: str | None = None

@@ -92,8 +92,7 @@ def _tensors(model: ProcessRewardModel, optimizers: Optimizers, group: Group) ->
     """All that is saved, on the CPU; nothing but in the first process."""
     weights = ((f"weight.{name}", p.detach()) for name, p in _trained(model))
     slots = ((f"optimizer.{index}.{name}", value) for index, name, value in optimizers.slots())
-    found = gathered(chain(weights, slots), group)
-    return {**found, "random": torch.get_rng_state()} if group.is_first else {}
+    return gathered(chain(weights, slots), group)
 
 
 def resumed(
@@ -129,7 +128,6 @@ def resumed(
             _, index, slot = name.split(".", 2)
             slots.setdefault(int(index), {})[slot] = split_like(state.tensors, name, parameters[int(index)])
     optimizers.load(slots)
-    torch.set_rng_state(state.tensors["random"])
     return Run(state.step, list(state.body["history"]), float(state.body["seconds"]))
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -115,10 +116,10 @@ def _model_for(ready: Prepared, group: Group) -> ProcessRewardModel:
         # On the device where it will be trained: there, a few tokens cost a large base nothing.
         given.to(group.device)
         refuse_wrong_readings(given)
-    return ProcessRewardModel(_adapted(base.model, request), *head)
+    return ProcessRewardModel(_adapted(base.model, request, ready.lora_targets), *head)
 
 
-def _adapted(model: PreTrainedModel, request: Request) -> nn.Module:
+def _adapted(model: PreTrainedModel, request: Request, targets: Sequence[str]) -> nn.Module:
     if request.gradient_checkpointing:
         recompute_activations(model)
     if request.is_compiled:
@@ -126,7 +127,7 @@ def _adapted(model: PreTrainedModel, request: Request) -> nn.Module:
     if request.lora_rank:
         has_language_head = request.head != "linear"
         return with_lora(
-            model, request.lora_rank, request.training.seed, has_language_head, request.lora_targets,
+            model, request.lora_rank, request.training.seed, has_language_head, targets,
             request.lora_alpha, request.lora_dropout,
         )  # fmt: skip
     return model

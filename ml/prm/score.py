@@ -91,28 +91,37 @@ class Scorer:
             yield solution.id, found + [None] * missing
 
     @torch.inference_mode()
+    def outputs(self, trees: Sequence[TokenTree]) -> torch.Tensor:
+        """What the head says of all nodes, one tree's after the other's: shape [nodes, outputs]."""
+        device = next(self.model.parameters()).device
+        packed = pack(trees, [range(len(tree.tokens)) for tree in trees], device=device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
+            outputs: torch.Tensor = self.model(packed)
+        return outputs.float()
+
+    def scores_from(self, trees: Sequence[TokenTree], outputs: torch.Tensor) -> list[list[float]]:
+        """Scores per node of each tree (the root's stands for nothing). outputs: what `outputs` gives for them."""
+        scores = self._parted(trees, outputs)
+        if self.model.tolerance is None or self.card["objective"] != "outcome":
+            return scores
+        return [products_along_paths(tree, read) for tree, read in zip(trees, scores, strict=True)]
+
+    @torch.inference_mode()
     def _row(self, trees: Sequence[TokenTree]) -> list[list[float]]:
         """Scores per node of each tree (the root's stands for nothing)."""
         if self.mean_over_tokens:
             return [
                 means_along_paths(tree, read) for tree, read in zip(trees, self._tokens(trees), strict=True)
             ]
-        scores = self._read(trees, [range(len(tree.tokens)) for tree in trees])
-        if self.model.tolerance is None or self.card["objective"] != "outcome":
-            return scores
-        return [products_along_paths(tree, read) for tree, read in zip(trees, scores, strict=True)]
+        return self.scores_from(trees, self.outputs(trees))
 
     def _tokens(self, trees: Sequence[TokenTree]) -> list[list[float]]:
         """The reading at every single token of each tree, in the order of its nodes."""
         single = [split_into_tokens(tree) for tree in trees]
-        return self._read(single, [range(len(tree.tokens)) for tree in single])
+        return self._parted(single, self.outputs(single))
 
-    def _read(self, trees: Sequence[TokenTree], reads: Sequence[Sequence[int]]) -> list[list[float]]:
-        device = next(self.model.parameters()).device
-        packed = pack(trees, reads, device=device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
-            outputs = self.model(packed)
-        flat = probabilities(outputs.float(), self.card).tolist()
+    def _parted(self, trees: Sequence[TokenTree], outputs: torch.Tensor) -> list[list[float]]:
+        flat = probabilities(outputs, self.card).tolist()
         result, offset = [], 0
         for tree in trees:
             result.append(flat[offset : offset + len(tree.tokens)])

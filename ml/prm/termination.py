@@ -1,4 +1,4 @@
-"""A request to stop: the loop ends its update, saves, and stops."""
+"""A request to stop: the loop ends its packed row, saves its last whole update, and stops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
 class TerminationFlag:
-    """Turns SIGTERM and Ctrl-C into a flag that the loop looks at between updates; a second Ctrl-C ends it at once."""
+    """Turns SIGTERM and Ctrl-C into a flag that the loop looks at between packed rows; a second Ctrl-C ends it at
+    once."""
 
     def __init__(self) -> None:
         self.raised = False

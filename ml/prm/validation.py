@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
-
-import torch
 
 from ml.evaluation.first_mistake import Scores, first_mistake_report
 from ml.prm.distributed import Group
 from ml.prm.example import Example
 from ml.prm.model import ProcessRewardModel
-from ml.prm.packing import batches_within
-from ml.prm.score import Scorer
+from ml.prm.score import TOKENS_PER_ROW, Scorer
 from ml.prm.sharding import in_step
 from ml.prm.tokenization import StepTokenizer
-from ml.prm.train import TrainingSettings, loss_of, normaliser_in, packed_row
-from ml.prm.validation_steps import Asked, asked_of, step_figures
+from ml.prm.training_settings import TrainingSettings
+from ml.prm.update import normaliser_in
+from ml.prm.validation_reading import Problem, Reading, problems_of
+from ml.prm.validation_steps import Asked, asked_of, has_something, step_figures
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, has_verdict
 
@@ -57,41 +55,20 @@ class Validation:
 
     @property
     def has_something(self) -> bool:
-        return bool(self.examples) or any(map(_has_something, self.rows))
+        return bool(self.examples) or any(map(has_something, self.rows))
 
     def __call__(self, is_stopping: IsStopping = _never) -> dict[str, float] | None:
-        bfloat16 = self.settings.bfloat16
+        settings = self.settings
+        scorer = Scorer(self.model, self.tokenizer, self.card, bfloat16=settings.bfloat16)
         try:
-            loss = self.loss(is_stopping)
-            self.figures = validation_figures(
-                self.model, self.tokenizer, self.card, self.rows, self.group, bfloat16, is_stopping
+            loss, self.figures = _measured(
+                scorer, self.rows, self.group, self.examples, settings, settings.tokens_per_row, is_stopping
             )
         except _Stopped:
             return None
         watched = {f"validation_{name}": (self.figures or {}).get(name) for name in WATCHED}
         found = {"validation_loss": loss, **watched}
         return {name: value for name, value in found.items() if value is not None}
-
-    @torch.no_grad()
-    def loss(self, is_stopping: IsStopping = _never) -> float | None:
-        """The objective's mean loss; None without examples."""
-        if not self.examples:
-            return None
-        device = next(self.model.parameters()).device
-        normaliser, total, is_stopped = normaliser_in(self.examples, self.settings), 0.0, False
-        mine = self.group.share(self.examples, [example.tree.size for example in self.examples])
-        for places in batches_within([example.tree.size for example in mine], self.settings.tokens_per_row):
-            if is_stopped := is_stopping():
-                break
-            row = [mine[place] for place in places]
-            with torch.autocast(device.type, torch.bfloat16, enabled=self.settings.bfloat16):
-                outputs = self.model(packed_row(row, device))
-            total += float(loss_of(outputs, row, self.settings, normaliser))
-        # Whoever stops still comes to where the others wait.
-        total, stopped = self.group.add_numbers(total, float(is_stopped))
-        if stopped:
-            raise _Stopped
-        return total
 
 
 def validation_figures(
@@ -101,29 +78,75 @@ def validation_figures(
     rows: Sequence[SnapshotRow],
     group: Group,
     bfloat16: bool = False,
-    is_stopping: IsStopping = _never,
 ) -> dict[str, Any] | None:
     """First-mistake and step figures on the snapshot's validation split; None where it has nothing to measure.
 
     Each process scores its share, and all hear the figures. The weights may be split.
     """
-    rows = [row for row in rows if _has_something(row)]
-    if not rows:
-        return None
-    rule = LabelRule.of(card["label_rule"])
-    with_alternatives = card.get("config", {}).get("alternatives", True)
-    asked = [asked_of(row, rule, with_alternatives) for row in rows]
-    found = _scores(Scorer(model, tokenizer, card, bfloat16=bfloat16), asked, group, is_stopping)
+    return _measured(Scorer(model, tokenizer, card, bfloat16=bfloat16), rows, group)[1]
+
+
+def _measured(
+    scorer: Scorer,
+    rows: Sequence[SnapshotRow],
+    group: Group,
+    examples: Sequence[Example] = (),
+    settings: TrainingSettings | None = None,
+    limit: int = TOKENS_PER_ROW,
+    is_stopping: IsStopping = _never,
+) -> tuple[float | None, dict[str, Any] | None]:
+    """The objective's mean loss on the examples, and the figures of the rows; None for what there is nothing of."""
+    card, rows = scorer.card, [row for row in rows if has_something(row)]
+    rule, config = LabelRule.of(card["label_rule"]), card.get("config", {})
+    asked = [asked_of(row, rule, config.get("alternatives", True)) for row in rows]
+    by_token = card["objective"] == "outcome" and bool(examples) and config.get("outcome_tokens") == "all"
+    normaliser = normaliser_in(examples, settings) if examples and settings else 1.0
+    reading = Reading(scorer, asked, settings, normaliser, by_token, limit)
+    loss, scores = _read(reading, problems_of(asked, examples, scorer.tokenizer), group, is_stopping)
+    return (loss if examples else None), (_figures(rows, asked, scores, card) if rows else None)
+
+
+def _read(
+    reading: Reading, problems: Sequence[Problem], group: Group, is_stopping: IsStopping
+) -> tuple[float, list[list[Scores]]]:
+    """The loss and the scores of all that is asked, of which each process reads its share, problem by problem."""
+
+    def look_up() -> None:
+        if is_stopping():
+            raise _Stopped
+
+    scorer, asked, is_whole = reading.scorer, reading.asked, True
+    mine = group.share(problems, [problem.length(asked) for problem in problems])
+    with in_step(scorer.model, group, lambda: _read_anything(scorer, asked[0])):
+        try:
+            reading.read(mine, look_up)
+        except _Stopped:
+            # The others wait for this process's word.
+            is_whole = False
+    heard: dict[int, list[Scores]] = {}
+    loss = 0.0
+    for part in group.gathered((reading.loss, reading.scores) if is_whole else None):
+        if part is None:
+            raise _Stopped
+        loss += part[0]
+        heard.update(part[1])
+    return loss, [heard[place] for place in range(len(asked))]
+
+
+def _read_anything(scorer: Scorer, one: Asked) -> None:
+    """A pass whose result nobody wants."""
+    scorer.score(one.solutions[0].problem, one.solutions[0].steps)
+
+
+def _figures(
+    rows: Sequence[SnapshotRow], asked: Sequence[Asked], found: Sequence[list[Scores]], card: dict[str, Any]
+) -> dict[str, Any]:
     steps = [pair for one, scores in zip(asked, found, strict=True) for pair in one.measured(scores)]
     judged = [place for place, row in enumerate(rows) if has_verdict(row)]
     return {
         **_first_mistakes([found[k][0] for k in judged], [rows[k].first_mistake for k in judged]),
         **step_figures(steps, card["objective"] == "classifier"),
     }
-
-
-def _has_something(row: SnapshotRow) -> bool:
-    return any(label is not None for label in row.labels) or has_verdict(row)
 
 
 def _first_mistakes(scores: Sequence[Scores], truths: Sequence[int | None]) -> dict[str, Any]:
@@ -136,43 +159,3 @@ def _first_mistakes(scores: Sequence[Scores], truths: Sequence[int | None]) -> d
     counts = {name: report[name] for name in COUNTS}
     has_both = report["count_wrong"] and report["count_right"]
     return {**({name: report[name] for name in AT_THRESHOLD} if has_both else {}), **counts}
-
-
-def _scores(
-    scorer: Scorer, asked: Sequence[Asked], group: Group, is_stopping: IsStopping
-) -> list[list[Scores]]:
-    """The scores of all that is asked, of which each process reads its share; solutions of a problem stay together."""
-    problems = [one.solutions[0].problem for one in asked]
-    runs = [list(places) for _, places in groupby(range(len(asked)), key=problems.__getitem__)]
-    mine = [place for run in group.share(runs, [_length(asked, run) for run in runs]) for place in run]
-
-    def look_up() -> None:
-        if is_stopping():
-            raise _Stopped
-
-    own: list[tuple[int, list[Scores]]] | None = None
-    first = asked[0].solutions[0]
-    with in_step(scorer.model, group, lambda: scorer.score(first.problem, first.steps)):
-        waiting = (one for place in mine for one in asked[place].solutions)
-        try:
-            found = iter([scores for _, scores in scorer.score_all(waiting, before_row=look_up)])
-            own = [(place, [next(found) for _ in asked[place].solutions]) for place in mine]
-        except _Stopped:
-            # The others wait for this process's word.
-            own = None
-    heard: dict[int, list[Scores]] = {}
-    for part in group.gathered(own):
-        if part is None:
-            raise _Stopped
-        heard.update(part)
-    return [heard[place] for place in range(len(asked))]
-
-
-def _length(asked: Sequence[Asked], run: Sequence[int]) -> int:
-    """Characters of a problem and all that stands behind it: near enough to tokens, and known without a tokenizer."""
-    found = len(asked[run[0]].solutions[0].problem)
-    for place in run:
-        whole, *beside = asked[place].solutions
-        # An alternative's prefix is the solution's, and read with it.
-        found += sum(map(len, whole.steps)) + sum(len(one.steps[-1]) for one in beside)
-    return found

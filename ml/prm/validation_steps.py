@@ -8,16 +8,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from ml.agreement import auc
 from ml.evaluation.first_mistake import Scores
+from ml.prm.curve_samples import by_problem
 from ml.prm.score import Unscored
-from ml.snapshot import SnapshotRow
+from ml.snapshot import SnapshotRow, problem_hash
+from ml.targets import has_verdict
 from ml.targets.rules import LabelRule, label_of
 from ml.targets.snapshot_rows import is_wrong, last_place_for_alternatives
+
+
+def chosen(rows: Sequence[SnapshotRow], limit: int | None) -> list[SnapshotRow]:
+    """At most `limit` of the rows that have something to measure: whole problems in an order of their own, which no
+    file, seed or run changes, so that a smaller limit takes some of what a larger one takes. Of a first problem with
+    more solutions than that, the first ones."""
+    if limit is None:
+        return list(rows)
+    ordered = by_problem([row for row in rows if has_something(row) or row.is_correct is not None], seed=0)
+    found: list[SnapshotRow] = []
+    for _, solutions in groupby(ordered, key=lambda row: problem_hash(row.problem)):
+        own = list(solutions)
+        if found and len(found) + len(own) > limit:
+            break
+        found += own
+    return found[:limit]
+
+
+def has_something(row: SnapshotRow) -> bool:
+    """Whether a row can be measured."""
+    return any(label is not None for label in row.labels) or has_verdict(row)
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def test_points_that_are_there_are_not_trained_again_and_a_torn_line_is(
 def test_a_stopped_training_goes_on_from_its_state_and_reaches_the_same_point(
     snapshot, measured, tmp_path, monkeypatch
 ):
-    update, updates = train._update, []
+    update, updates = train.gradients_of, []
 
     def stopping(*arguments):
         updates.append(1)
@@ -129,7 +129,7 @@ def test_a_stopped_training_goes_on_from_its_state_and_reaches_the_same_point(
             os.kill(os.getpid(), signal.SIGTERM)
         return update(*arguments)
 
-    monkeypatch.setattr(train, "_update", stopping)
+    monkeypatch.setattr(train, "gradients_of", stopping)
     out = tmp_path / "curve"
     given = ["--labels", "human", "--sizes", "16", "--seeds", "1"]
     assert run(snapshot, out, *given) == 143
@@ -140,6 +140,59 @@ def test_a_stopped_training_goes_on_from_its_state_and_reaches_the_same_point(
     (same,) = [p for p in points_of(measured) if (p["labels"], p["size"], p["seed"]) == ("human", 16, 0)]
     assert point | {"seconds": 0} == same | {"seconds": 0}
     assert not (out / "human-16-0.state").exists()
+
+
+def with_right_ones_first(seed):
+    """Rows of which the sample of the smaller size and this seed has right ones alone."""
+    rows = [replace(row, options=[]) for row in judged_rows(40, 0, "train")]
+    right = [row for row in rows if row.first_mistake is None]
+    first = by_problem(right, seed)[:8]
+    # What stands between these in the sample's order are mistakes: they are left away.
+    order = by_problem(rows, seed)
+    last = max(order.index(row) for row in first)
+    return [row for row in order if row.first_mistake is None or order.index(row) > last]
+
+
+@pytest.fixture
+def partly_one_class(tmp_path):
+    rows = [*with_right_ones_first(0), *judged_rows(12, 1, "validation"), *judged_rows(12, 2, "test")]
+    return snapshot_of(tmp_path, rows)
+
+
+def test_a_sample_of_one_class_is_told_and_left_out_and_the_other_points_are_measured(
+    partly_one_class, tmp_path, capsys
+):
+    out, given = tmp_path / "curve", ("--labels", "human", "--sizes", "8", "20", "--seeds", "2")
+    # The second time nothing is trained again, and the same is told.
+    for _ in range(2):
+        assert run(partly_one_class, out, *given) == 0
+        said = capsys.readouterr()
+        assert "human-8-0 is left out: all 24 labelled steps to train on (8 solutions) are right" in said.err
+        assert {(point["size"], point["seed"]) for point in points_of(out)} == {(8, 1), (20, 0), (20, 1)}
+        assert len(points_of(out)) == 3
+        (left,) = json.loads(said.out.splitlines()[-1])["left_out"]
+        assert (left["labels"], left["size"], left["seed"]) == ("human", 8, 0)
+        assert "- human labels, 8 solutions, seed 0: all 24 labelled" in (out / "curve.md").read_text()
+    assert not list(out.glob("*.state"))
+
+
+def test_a_curve_of_which_no_sample_teaches_anything_is_refused(partly_one_class, tmp_path):
+    with pytest.raises(MisstepError, match="no sample taught anything: all 24 labelled steps"):
+        run(partly_one_class, tmp_path / "curve", "--labels", "human", "--sizes", "8", "--seeds", "1")
+
+
+def test_a_sample_without_a_pair_is_left_out_as_well(tmp_path, capsys):
+    rows = [replace(row, options=[]) for row in judged_rows(16, 0, "train")]
+    paired = [
+        *rows[:15],
+        *(replace(row, problem=rows[0].problem, id=f"{row.id}-again") for row in rows[1:4:2]),
+    ]
+    held = [*judged_rows(12, 1, "validation"), *judged_rows(12, 2, "test")]
+    snapshot = snapshot_of(tmp_path, [*paired, *held])
+    given = ("--labels", "human", "--sizes", "1", "17", "--seeds", "1", "--objective", "preference")
+    assert run(snapshot, tmp_path / "curve", *given) == 0
+    assert "human-1-0 is left out: no example has a target" in capsys.readouterr().err
+    assert [point["size"] for point in points_of(tmp_path / "curve")] == [17]
 
 
 def test_a_folder_with_points_of_other_settings_is_refused(snapshot, measured):

@@ -14,7 +14,7 @@ from ml.prm import run as running
 from ml.prm.frozen import halve
 from tests.ml.prm.commands import processbench_file, trained
 from tests.ml.prm.test_learning_rates import given_base
-from tests.ml.prm.toys import sums
+from tests.ml.prm.toys import sums, tiny_model
 
 
 def test_scores_in_bfloat16_are_near_those_in_float32_and_not_the_same(tmp_path, capsys):
@@ -27,6 +27,29 @@ def test_scores_in_bfloat16_are_near_those_in_float32_and_not_the_same(tmp_path,
     out = tmp_path / "scores.jsonl"
     assert score_command.main([*given, "--format", "processbench", "--out", str(out), "--bf16"]) == 0
     assert json.loads(out.read_text())["scores"] == rounded
+
+
+@pytest.mark.parametrize("head", [{}, {"outputs": 1}, {"outputs": 3}, {"targets": (7, 9)}])
+@pytest.mark.parametrize("is_training", [True, False])
+def test_two_close_hidden_states_give_distinct_outputs_in_bfloat16(head, is_training):
+    model = tiny_model(**head).train(is_training)
+    hidden = torch.randn(1, 32, generator=torch.Generator().manual_seed(0))
+    both = torch.cat([hidden, hidden * 1.0001])
+    exact = model.read_out(both)
+    with torch.set_grad_enabled(is_training), torch.autocast("cpu", torch.bfloat16):
+        outputs = model.read_out(both)
+    assert outputs.dtype == torch.float32 and torch.equal(outputs, exact)
+    assert (outputs[0] != outputs[1]).all()
+
+
+def test_steps_tie_in_bfloat16_no_more_than_in_float32(tmp_path, capsys):
+    checkpoint, _ = trained(tmp_path, capsys, "--objective", "value", "--bf16")
+    rows = sums(40)
+    distinct = []
+    for half in (False, True):
+        scorer = load_scorer(checkpoint, bfloat16=half)
+        distinct.append(len({score for row in rows for score in scorer.score(row.problem, row.steps)}))
+    assert distinct[1] >= 0.95 * distinct[0] > 50
 
 
 def base_in_bfloat16(folder):

@@ -113,8 +113,8 @@ def test_a_run_goes_on_whether_or_not_its_frozen_labels_are_named(tmp_path, caps
         path.unlink()
     forget_last_state(tmp_path / "checkpoint.state")
 
-    update, again = train._update, []
-    monkeypatch.setattr(train, "_update", lambda *given: again.append(1) or update(*given))
+    update, again = train.gradients_of, []
+    monkeypatch.setattr(train, "gradients_of", lambda *given: again.append(1) or update(*given))
     trained(tmp_path, capsys, *kept, "--labels", "mixed", snapshot=snapshot)
     assert len(again) == 1
 

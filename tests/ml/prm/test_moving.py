@@ -29,7 +29,7 @@ def test_a_tensor_stays_where_it_is_on_a_cpu():
 def test_no_update_makes_a_tensor_on_a_device_whose_copy_would_be_waited_for():
     """Each such copy leaves a GPU idle; what is moved goes through `ml.prm.moving`."""
     folder = Path(train.__file__).parent
-    for name in ("train", "objectives", "likelihood", "losses", "packing", "blocks", "one_by_one"):
+    for name in ("train", "update", "objectives", "likelihood", "losses", "packing", "blocks", "one_by_one"):
         source = (folder / f"{name}.py").read_text(encoding="utf-8")
         waited = re.findall(r"torch\.tensor\([^\n]*device=.*|from_numpy\(.*\)\.to\(.*", source)
         assert not waited, name

@@ -10,18 +10,20 @@ import sys
 import time
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from ml.errors import MisstepError
 from ml.prm import train as training
 from ml.prm.checkpoint import seal
 from ml.prm.distributed import Group
+from ml.prm.model import ProcessRewardModel, build, small_config, with_lora
 from ml.prm.optimizers import optimizers_of
 from ml.prm.resuming import Mark, Run, resumed, save
 from ml.prm.termination import TerminationFlag
 from ml.prm.train import Terminated, TrainingSettings, train
 from tests.ml.prm.commands import snapshot_of, trained
-from tests.ml.prm.test_training import STEPS, in_child, short_run, sized_model
+from tests.ml.prm.test_training import MINE, STEPS, in_child, short_run, sized_model, weights_hash
 from tests.ml.prm.toys import examples_of, forget_last_state, newest_state_of, sums
 
 
@@ -45,6 +47,51 @@ def test_sigterm_saves_and_the_run_goes_on_from_there(tmp_path):
     state = newest_state_of(tmp_path / "state")
     assert state is not None and 0 < state.step < 5000
     assert len(state.body["history"]) == state.step
+
+
+def several_rows(folder, after: int | None = None, **changes):
+    """A run whose updates have several packed rows and draw at random; with `after` it is asked to stop once so many
+    rows have been read. Returns the weights' hash, the history, and the rows that were read."""
+    examples = examples_of("classifier", sums(20), STEPS)
+    torch.manual_seed(0)
+    config = small_config(len(STEPS.tokenizer), 2, hidden_size=32, num_hidden_layers=2, num_attention_heads=2)
+    model = ProcessRewardModel(with_lora(build(config), 4, seed=0, dropout=0.3))
+    read = []
+
+    def ask(*_):
+        read.append(1)
+        if len(read) == after:
+            signal.raise_signal(signal.SIGTERM)
+
+    model.register_forward_pre_hook(ask)
+    settings = TrainingSettings("classifier", 4, batch_size=8, tokens_per_row=64, **changes)
+    try:
+        history = train(model, examples, settings, folder, MINE).history
+        return weights_hash(model), history, len(read)
+    except Terminated:
+        assert all(parameter.grad is None for parameter in model.parameters())
+        return None, None, len(read)
+
+
+@pytest.mark.parametrize("save_every", [1, 1000])
+def test_sigterm_amid_an_update_drops_it_and_the_run_goes_on_to_the_same_bits(tmp_path, save_every):
+    _, history, rows = several_rows(None)
+    in_update = rows // 4
+    assert in_update >= 4
+    # In the second row of the third update.
+    asked = 2 * in_update + 2
+    assert several_rows(tmp_path, after=asked, save_every=save_every)[2] == asked
+    state = newest_state_of(tmp_path)
+    assert state is not None and state.step == 2
+    assert state.body["history"] == history[:2]
+    whole, again = several_rows(None), several_rows(tmp_path, save_every=save_every)
+    assert again[:2] == whole[:2] and again[2] == 2 * in_update
+
+
+def test_sigterm_amid_the_first_update_leaves_nothing_and_the_run_begins_anew(tmp_path):
+    assert several_rows(tmp_path, after=1)[2] == 1
+    assert newest_state_of(tmp_path) is None
+    assert several_rows(tmp_path)[:2] == several_rows(None)[:2]
 
 
 def weighed(model):
@@ -114,7 +161,7 @@ def test_what_ended_between_its_last_update_and_its_checkpoint_makes_no_update_a
     whole = short_run(tmp_path, steps=6, save_every=100)
     state = newest_state_of(tmp_path)
     assert state is not None and state.step == 6 and state.body["seconds"] > 0
-    monkeypatch.setattr(training, "_update", lambda *given: pytest.fail("an update was made again"))
+    monkeypatch.setattr(training, "gradients_of", lambda *given: pytest.fail("an update was made again"))
     assert short_run(tmp_path, steps=6, save_every=100) == whole
 
 

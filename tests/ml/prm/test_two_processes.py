@@ -12,7 +12,14 @@ from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification
 
 from tests.ml.prm.commands import automatic_snapshot, snapshot_of, trained
-from tests.ml.prm.processes import ended, places_in_a_group, started, started_by_torchrun, trained_in_group
+from tests.ml.prm.processes import (
+    as_group_of_two,
+    ended,
+    places_in_a_group,
+    started,
+    started_by_torchrun,
+    trained_in_group,
+)
 from tests.ml.prm.toys import newest_state_of
 
 
@@ -52,6 +59,24 @@ def test_two_processes_stop_at_the_same_update_when_one_of_them_is_asked_to(tmp_
     assert [ended(process)[0] for process in processes] == [143, 143]
     state = newest_state_of(tmp_path / "out.state")
     assert 0 < state.step < 5000 and len(state.body["history"]) == state.step
+
+
+@pytest.mark.parametrize("split", ["", "split"])
+def test_two_processes_drop_the_same_update_when_one_of_them_is_asked_to_stop_amid_it(tmp_path, split):
+    def statuses(state, amid):
+        asked = {"STATE": str(tmp_path / state), "AMID": str(amid), "SPLIT": split}
+        processes = as_group_of_two("tests.ml.prm.process_stopped_amid_update", **asked)
+        return [ended(process)[0] for process in processes]
+
+    assert statuses("whole", 0) == [0, 0]
+    # In a row of the second update.
+    assert statuses("parted", 7) == [143, 143]
+    state = newest_state_of(tmp_path / "parted")
+    assert state.step == 1
+    assert statuses("parted", 0) == [0, 0]
+    whole, parted = (newest_state_of(tmp_path / name) for name in ("whole", "parted"))
+    assert (whole.step, whole.body["history"]) == (parted.step, parted.body["history"])
+    assert all(torch.equal(tensor, parted.tensors[name]) for name, tensor in whole.tensors.items())
 
 
 def test_two_processes_hear_one_second_opinion(tmp_path, capsys):

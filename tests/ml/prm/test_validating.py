@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 
 from ml.errors import MisstepError
 from ml.prm import run as running
+from ml.prm.validation_steps import chosen
 from tests.ml.prm.commands import snapshot_of, trained
 from tests.ml.prm.test_learning_rates import given_base
 from tests.ml.prm.toys import forget_last_state, sums
@@ -74,6 +76,32 @@ def test_a_run_may_be_looked_at_more_often_when_it_goes_on(tmp_path, capsys, mon
     trained(tmp_path, capsys, "--keep-state", snapshot=snapshot)
     _, result = trained(tmp_path, capsys, "--validate-every", "1", snapshot=snapshot)
     assert result["metrics"]["train_loss"] is not None
+
+
+def test_a_validation_takes_at_most_as_many_solutions_as_asked_for_of_whole_problems():
+    rows = [replace(row, id=f"{row.id}-{k}") for row in sums(9, seed=1, split="validation") for k in range(3)]
+    for limit in (3, 7, 12, 100):
+        found = chosen(rows, limit)
+        assert len(found) == min(limit // 3 * 3, len(rows))
+        assert all(sum(row.problem == one.problem for row in found) == 3 for one in found)
+        # Whatever the file's order, and some of what a larger one takes.
+        assert {row.id for row in chosen(rows[::-1], limit)} == {row.id for row in found}
+        assert {row.id for row in found} <= {row.id for row in chosen(rows, limit + 3)}
+    assert [row.id for row in chosen(rows, None)] == [row.id for row in rows]
+    assert len(chosen(rows, 2)) == 2
+    silent = replace(rows[0], labels=[None] * 3, label_source=[None] * 3, is_correct=None, first_mistake=None)
+    assert chosen([silent, *rows[3:6]], 3) == rows[3:6]
+
+
+def test_a_limited_validation_counts_what_it_measured_and_leaves_the_weights(tmp_path, capsys):
+    plain, _ = trained(tmp_path, capsys, "--validate-every", "2")
+    limited = ("--validate-every", "2", "--validation-limit", "4", "--seed", "0")
+    some, result = trained(tmp_path, capsys, *limited, snapshot=tmp_path / "snapshot", out="some")
+    assert result["metrics"]["validation"]["count"] == 4 and are_same(weights(plain), weights(some))
+    assert json.loads((some / "card.json").read_text())["config"]["validation_limit"] == 4
+    # Without a look while it trains, too.
+    _, last = trained(tmp_path, capsys, "--validation-limit", "4", snapshot=tmp_path / "snapshot", out="last")
+    assert last["metrics"]["validation"] == result["metrics"]["validation"]
 
 
 def test_nothing_to_validate_on_is_refused_before_the_first_update(tmp_path, capsys):

@@ -1,0 +1,42 @@
+"""Where low-rank adapters go: the layers that were named, or all that a base's blocks have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from ml.errors import MisstepError
+
+# What chooses between experts. An adapter on it would send tokens elsewhere than the experts were trained for.
+ROUTERS = ("gate", "router", "shared_expert_gate")
+
+
+def targets_in(model: Any, named: Sequence[str] = ()) -> list[str]:
+    """The layers that get an adapter, by the ends of their names: those that were named, or else every linear layer of
+    the base's blocks, fused projections and whatever a family calls them.
+
+    Raises MisstepError for a name that none of the base's modules has, since it would be passed over in silence while
+    others are found, and for a base without a linear layer in its blocks.
+    """
+    found = list(dict.fromkeys(_in_blocks(model)))
+    modules = [name for name, _ in model.named_modules()]
+    unknown = [name for name in named if not any(f".{module}".endswith(f".{name}") for module in modules)]
+    if unknown:
+        raise MisstepError(
+            f"--lora-targets {' '.join(unknown)}: the base has no such layer, expected some of {', '.join(found)}"
+        )
+    if not named and not found:
+        raise MisstepError("--lora: the base's blocks have no linear layers, expected --lora-targets")
+    return list(named) or found
+
+
+def _in_blocks(model: nn.Module) -> Iterator[str]:
+    """The last parts of the linear layers' names. Blocks are numbered, embeddings and heads are not."""
+    for name, module in model.named_modules():
+        *above, last = name.split(".")
+        is_linear = isinstance(module, nn.Linear | Conv1D) and last not in ROUTERS
+        if is_linear and any(part.isdecimal() for part in above):
+            yield last

@@ -1,0 +1,84 @@
+"""Which layers get an adapter: all that a base's blocks have, by whatever names, or those that were named."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+from ml.errors import MisstepError
+from ml.prm.adapters import targets_in
+from ml.prm.model import with_lora
+from tests.ml.prm.commands import snapshot_of, trained
+from tests.ml.prm.foreign import base_of, config_of
+
+SEVEN = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+OWN = {
+    "llama": SEVEN,
+    "qwen2": SEVEN,
+    "qwen3": SEVEN,
+    "mistral": SEVEN,
+    "phi3": ["o_proj", "qkv_proj", "gate_up_proj", "down_proj"],
+    "gpt2": ["c_attn", "c_proj", "c_fc"],
+    "gpt_neox": ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"],
+    "qwen2_moe": SEVEN,
+}
+MOE = {"num_experts": 2, "moe_intermediate_size": 16, "shared_expert_intermediate_size": 16}
+
+
+def plain(family):
+    changes = MOE if family == "qwen2_moe" else {}
+    return AutoModelForCausalLM.from_config(config_of(family, 50, **changes))
+
+
+@pytest.mark.parametrize("family", OWN)
+def test_every_linear_layer_of_the_blocks_gets_an_adapter_and_the_head_and_the_router_none(family):
+    model = plain(family)
+    assert targets_in(model) == OWN[family]
+    adapted = with_lora(model, 2, seed=0, has_language_head=True)
+    names = [name.split(".lora_A")[0].split(".") for name in adapted.state_dict() if ".lora_A" in name]
+    assert {name[-1] for name in names} == set(OWN[family])
+    # In both blocks, and nowhere else.
+    assert all(any(part in ("0", "1") for part in name) for name in names)
+    assert len(names) >= 2 * len(OWN[family])
+
+
+def test_a_named_layer_that_the_base_has_not_is_refused_although_others_are_found():
+    with pytest.raises(MisstepError) as error:
+        with_lora(plain("phi3"), 2, seed=0, has_language_head=True, targets=["q_proj", "o_proj", "v_proj"])
+    said = str(error.value)
+    assert "--lora-targets q_proj v_proj: the base has no such layer" in said
+    assert said.endswith("expected some of o_proj, qkv_proj, gate_up_proj, down_proj")
+
+
+def test_a_name_may_say_more_than_its_end_and_half_a_name_is_none():
+    model = plain("llama")
+    assert targets_in(model, ["0.self_attn.q_proj"]) == ["0.self_attn.q_proj"]
+    with pytest.raises(MisstepError, match="--lora-targets proj: the base has no such layer"):
+        targets_in(model, ["proj"])
+
+
+def test_a_base_with_fused_projections_is_adapted_in_all_of_them_and_its_card_names_them(tmp_path, capsys):
+    base, snapshot = str(base_of("phi3", tmp_path / "base")), snapshot_of(tmp_path)
+    checkpoint, _ = trained(tmp_path, capsys, "--base", base, "--lora", "2", snapshot=snapshot)
+    assert json.loads((checkpoint / "card.json").read_text())["config"]["lora_targets"] == OWN["phi3"]
+    adapter = load_file(checkpoint / "adapter" / "adapter_model.safetensors")
+    assert all(any(f".{name}.lora_A" in key for key in adapter) for name in OWN["phi3"])
+    named = ("--base", base, "--lora", "2", "--lora-targets", "q_proj", "down_proj")
+    with pytest.raises(MisstepError, match="--lora-targets q_proj: the base has no such layer"):
+        trained(tmp_path, capsys, *named, snapshot=snapshot, out="refused")
+    assert not (tmp_path / "refused").exists() and not (tmp_path / "refused.state").exists()
+
+
+def test_states_of_before_go_on_where_no_layer_was_named(tmp_path, capsys):
+    """Whoever named Llama's seven asked for what is usual in its kin."""
+    snapshot, lora = snapshot_of(tmp_path), ("--lora", "2", "--keep-state")
+    trained(tmp_path, capsys, *lora, snapshot=snapshot, out="usual")
+    trained(tmp_path, capsys, *lora, "--lora-targets", *SEVEN, snapshot=snapshot, out="named")
+    marks = [
+        json.loads(next((tmp_path / f"{name}.state").glob("step-*/state.json")).read_text())
+        for name in ("usual", "named")
+    ]
+    assert marks[0]["fingerprint"] == marks[1]["fingerprint"] and marks[0]["base"] == marks[1]["base"]
