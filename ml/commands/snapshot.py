@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from ml.targets.calibrating import PosteriorCheck
 from ml.targets.consensus import GIVEN_UP
 from ml.targets.file_rows import rows_from
 from ml.targets.rules import CHOICES, LabelRule, idle_parts, is_given_up
+
+# Formats whose own labels may be a machine's.
+LABELLED_BY_MACHINES = ("math_shepherd", "math_aps", "stepwise")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,13 +75,14 @@ def main(argv: list[str]) -> int:
         format, rows = "trees", _told(rows_from_trees(path, rule, dropped))
     else:
         format = format_of(path, options.format)
+        rule = _with_own_target(rule, format, options)
         rows = _rows_of_solutions(options, format, rule, dropped, second, check)
     first, source = next(rows, None), str(path)
     if first is None:
         reasons = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in sorted(dropped.items()))
         raise MisstepError(
             f"{source}: {rule.labels} labels are on none of its solutions (left out: {reasons or 'nothing'}),"
-            " expected some that have them"
+            f" expected {_expected(rule, format)}"
         )
     labels_by: Counter[str] = Counter()
     found: dict[str, Any] = {}
@@ -118,6 +122,18 @@ def _rule(options: argparse.Namespace) -> LabelRule:
     if options.estimates and labels == "human":
         raise MisstepError("--estimates with --labels human, expected automatic or mixed labels with it")
     return LabelRule(**{**given, "labels": labels})
+
+
+def _with_own_target(rule: LabelRule, format: str, options: argparse.Namespace) -> LabelRule:
+    """The rule that takes a file's own probabilities as they are, unless another target was asked for."""
+    is_its_own = format == "stepwise" and options.estimates is None and rule.labels != "human"
+    return replace(rule, target="soft") if is_its_own and options.target is None else rule
+
+
+def _expected(rule: LabelRule, format: str) -> str:
+    if rule.labels == "human" and format in LABELLED_BY_MACHINES:
+        return "some that have them, or --labels automatic for what a machine said"
+    return "some that have them"
 
 
 def _refuse_beside_trees(options: argparse.Namespace) -> None:

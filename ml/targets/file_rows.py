@@ -9,6 +9,7 @@ from itertools import chain, count
 from typing import Any
 
 from ml.errors import BadRecord
+from ml.formats import stepwise
 from ml.formats.label_rules import trajectory_ratings
 from ml.given_answers import GivenAnswers
 from ml.records import (
@@ -212,6 +213,8 @@ def _automatic(item: _Item) -> dict[str, Any] | None:
         found = series_of(item.estimate)
         return found if any(found["visits"]) else None
     own = {name: list(item.solution.extra[name]) for name in OWN_SERIES if item.solution.extra.get(name)}
+    if (chances := stepwise.probabilities(item.solution)) is not None:
+        own["soft"] = chances
     return own or None
 
 
