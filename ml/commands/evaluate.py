@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.commands import format_option
+from ml.commands.once import OnceParser
 from ml.commands.ranges import finite, not_negative, positive
 from ml.errors import MisstepError
 from ml.evaluation.best_of_n import sizes_of, table
@@ -37,7 +38,7 @@ NO_FIGURES: dict[str, Any] = dict.fromkeys(metric([], []))
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    arguments = argparse.ArgumentParser(prog="python -m ml evaluate", description=__doc__)
+    arguments = OnceParser(prog="python -m ml evaluate", description=__doc__)
     kinds = arguments.add_subparsers(dest="kind", required=True)
     first = kinds.add_parser("first-mistake", help="ProcessBench's metric against people's labels")
     _scores_argument(first, "scores of the solutions' steps, as `python -m ml score` writes them")

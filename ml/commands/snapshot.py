@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.commands import beside_options, format_option, rule_options
+from ml.commands.once import OnceParser
 from ml.errors import BadRecord, MisstepError
 from ml.evaluation.second_verdicts import SecondVerdicts
 from ml.formats import format_of, read
@@ -30,7 +31,7 @@ LABELLED_BY_MACHINES = ("math_shepherd", "math_aps", "stepwise")
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    arguments = argparse.ArgumentParser(prog="python -m ml snapshot", description=__doc__)
+    arguments = OnceParser(prog="python -m ml snapshot", description=__doc__)
     source = arguments.add_mutually_exclusive_group(required=True)
     source.add_argument("--solutions", type=Path, metavar="FILE", help="labelled solutions")
     source.add_argument(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.commands import rule_options
+from ml.commands.once import OnceParser
 from ml.commands.train_options import (
     TARGET_TOKENS,
     label_arguments,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from ml.prm.second_opinion import SecondOpinion
 
 
-def parser(kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> argparse.ArgumentParser:
+def parser(kind: type[argparse.ArgumentParser] = OnceParser) -> argparse.ArgumentParser:
     """The command's arguments, as a parser of this kind."""
     arguments = kind(prog="python -m ml train", description=__doc__)
     arguments.add_argument(
