@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
@@ -14,7 +15,8 @@ from ml.commands import beside_options, format_option, rule_options
 from ml.commands.once import OnceParser
 from ml.errors import BadRecord, MisstepError
 from ml.evaluation.second_verdicts import SecondVerdicts
-from ml.formats import format_of, read
+from ml.formats import KeyLog, format_of, read
+from ml.formats.keys import counts_in_words
 from ml.progress import Progress, print_result
 from ml.records import LabelledSolution, SolutionEstimate
 from ml.result_lines import read_estimates
@@ -72,12 +74,13 @@ def main(argv: list[str]) -> int:
         beside_options.posterior_check(options, rule),
     )
     dropped: Counter[str] = Counter()
+    keys = KeyLog()
     if options.trees:
         format, rows = "trees", _told(rows_from_trees(path, rule, dropped))
     else:
         format = format_of(path, options.format)
         rule = _with_own_target(rule, format, options)
-        rows = _rows_of_solutions(options, format, rule, dropped, second, check)
+        rows = _rows_of_solutions(options, format, rule, dropped, second, check, keys)
     first, source = next(rows, None), str(path)
     if first is None:
         reasons = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in sorted(dropped.items()))
@@ -99,8 +102,9 @@ def main(argv: list[str]) -> int:
         lineage={"file": path.name, "format": format, "estimates": options.estimates is not None},
         **found,
     )
+    unread = _unread(keys)
     told = ("name", "labels", "rule", "counts", "filters", *found, "sha256")
-    print_result({"snapshot": str(out), **{name: manifest[name] for name in told}})
+    print_result({"snapshot": str(out), **{name: manifest[name] for name in told}, **unread})
     return 0
 
 
@@ -153,17 +157,28 @@ def _rows_of_solutions(
     dropped: Counter[str],
     second: SecondVerdicts | None,
     check: PosteriorCheck | None,
+    keys: KeyLog,
 ) -> Iterator[SnapshotRow]:
     """The rows of labelled solutions; raises MisstepError where a file beside them speaks of others."""
     estimates, source = _estimates(options.estimates), str(options.solutions)
     known: set[str] = set()
-    rows = rows_from(source, _noted(read(options.solutions, format), known), estimates, rule, dropped, second)
+    labelled = _noted(read(options.solutions, format, keys=keys), known)
+    rows = rows_from(source, labelled, estimates, rule, dropped, second)
     # With the first row the whole file has been read, and its ids are known.
     first = next(rows, None)
     beside_options.refuse_strangers(options.estimates, estimates, known, source)
     beside_options.refuse_strangers(options.second_verdicts, second.by_id if second else (), known, source)
     beside_options.refuse_strangers(options.gold, check.gold if check else (), known, source)
     return iter(()) if first is None else chain([first], rows)
+
+
+def _unread(keys: KeyLog) -> dict[str, dict[str, int]]:
+    """What the file says and no snapshot has, told on stderr as well; a site's import keeps some of these keys."""
+    found = dict(keys.unread + keys.kept)
+    if not found:
+        return {}
+    print(f"not read, so not in the snapshot: {counts_in_words(found)}", file=sys.stderr)
+    return {"unread_keys": found}
 
 
 def _estimates(path: Path | None) -> dict[str, SolutionEstimate]:
