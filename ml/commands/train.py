@@ -33,9 +33,11 @@ def parser(kind: type[argparse.ArgumentParser] = OnceParser) -> argparse.Argumen
     arguments.add_argument(
         "--snapshot",
         required=True,
+        action="append",
         type=Path,
         metavar="DIR",
-        help="folder that `python -m ml snapshot` or `manage.py export_snapshot` wrote",
+        help="folder that `python -m ml snapshot` or `manage.py export_snapshot` wrote; may be given again, to train"
+        " on several together",
     )
     arguments.add_argument(
         "--manifest",
@@ -116,7 +118,8 @@ def request_from(options: argparse.Namespace) -> Any:
     refuse_contradictions(options)
     outputs = options.classes if options.objective == "classifier" else OUTPUTS[options.objective]
     return Request(
-        snapshot=options.snapshot,
+        snapshot=options.snapshot[0],
+        more_snapshots=tuple(options.snapshot[1:]),
         out=options.out,
         manifest=options.manifest,
         labels=options.labels,

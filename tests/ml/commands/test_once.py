@@ -12,7 +12,7 @@ from ml.__main__ import VERBS, main
 @pytest.mark.parametrize(
     ("verb", "option"),
     [
-        (["train"], "--snapshot"),
+        (["train"], "--manifest"),
         (["train"], "--out"),
         (["train"], "--second-opinion"),
         (["snapshot"], "--solutions"),
