@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from ml.formats.keys import counts_in_words
 
 
 @dataclass
@@ -46,9 +48,3 @@ class ImportSummary:
             yield f"kept as metadata: {counts_in_words(self.kept_keys)}"
         if self.unread_keys:
             yield f"not read, so not imported: {counts_in_words(self.unread_keys)}"
-
-
-def counts_in_words(counts: Mapping[str, int]) -> str:
-    """`foo (3), bar (1)`: the most frequent first."""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{name} ({count})" for name, count in ordered)

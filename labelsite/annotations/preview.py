@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import islice
 
 from labelsite.annotations.import_refusals import ErrorLog
-from labelsite.annotations.import_summary import counts_in_words
 from labelsite.annotations.known_answers import IMPORTED
 from labelsite.annotations.uploads import Upload
 from ml import formats
 from ml.errors import BadRecord
 from ml.formats import label_rules
+from ml.formats.keys import counts_in_words
 from ml.records import LabelledSolution
 
 SHOWN = 10

@@ -36,7 +36,10 @@ class Imports(Endpoint):
         upload = uploads.keep(given["file"].name, given["file"].chunks(), self.person, given["campaign"])
         format = given.get("format") or formats.guess(upload.path)
         if format is None:
-            uploads.discard(upload)
+            try:
+                formats.refuse_other_tools(upload.path, upload.name)
+            finally:
+                uploads.discard(upload)
             known = ", ".join(formats.FORMATS)
             message = _(
                 "%(file)s: no format that could be guessed, expected one of %(known)s (see docs/formats.md)"

@@ -79,7 +79,7 @@ def stepwise_lines(snapshot: Snapshot, choices: StepwiseChoices) -> Iterator[str
 
 def _stepwise_rows(row: SnapshotRow, choices: StepwiseChoices, rule: LabelRule) -> Iterator[dict[str, Any]]:
     labels = _with_neutral(row, choices.neutral, rule)
-    whole = stepwise.label_row(row.problem, row.steps, _plain(labels))
+    whole = stepwise.label_row(row.problem, row.steps, _of_one_type(labels, rule))
     if whole:
         yield whole
     if choices.alternatives == "skip":
@@ -91,7 +91,9 @@ def _stepwise_rows(row: SnapshotRow, choices: StepwiseChoices, rule: LabelRule) 
         if label is None or position > last:
             continue
         found = stepwise.label_row(
-            row.problem, [*row.steps[:position], option["text"]], _plain([*labels[:position], label])
+            row.problem,
+            [*row.steps[:position], option["text"]],
+            _of_one_type([*labels[:position], label], rule),
         )
         if found:
             yield found
@@ -138,12 +140,13 @@ def _option_label(option: dict[str, Any], neutral: str, rule: LabelRule) -> floa
     return None if q_value is None else float(q_value > rule.threshold)
 
 
-def _plain(labels: Iterable[float | None]) -> list[bool | float | None]:
-    """Certain labels as booleans, which every reader of this format takes; probabilities stay numbers."""
-    listed = list(labels)
-    if all(label in (None, 0.0, 1.0) for label in listed):
-        return [None if label is None else label == 1.0 for label in listed]
-    return list(listed)
+def _of_one_type(labels: Iterable[float | None], rule: LabelRule) -> Sequence[stepwise.Label | None]:
+    """Labels of one type in the whole file, since a table's column has one: numbers where the rule can give fractions,
+    else booleans. The type also tells a reader whether the labels are somebody's word.
+    """
+    if rule.gives_fractions:
+        return [None if label is None else float(label) for label in labels]
+    return [None if label is None else label == 1.0 for label in labels]
 
 
 def _labelled(row: SnapshotRow, snapshot: Snapshot) -> LabelledSolution:

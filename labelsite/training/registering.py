@@ -57,6 +57,10 @@ def register_checkpoint(folder: Path, name: str = "", created_by: User | None = 
 def _trained_on(card: Mapping[str, Any], folder: Path) -> Snapshot:
     """The snapshot that the card names: by its hash, and of several with the same content the one of that name."""
     named: Mapping[str, Any] = card.get("snapshot") or {}
+    if several := named.get("snapshots"):
+        raise MisstepError(
+            f"{folder} was trained on {len(several)} snapshots together, expected one alone: its labels lead back to it"
+        )
     alike = list(Snapshot.objects.filter(sha256=named.get("sha256") or "").order_by("pk"))
     if not alike:
         raise MisstepError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ml.commands import policy_option, set_option
+from ml.commands.once import OnceParser, StoreOnce
 from ml.commands.parts import add_part
 from ml.commands.ranges import below_one, not_negative, positive, zero_or_more
 from ml.search.named_options import GIVEN
@@ -16,14 +17,15 @@ DESCRIPTION = "`python -m ml autolabel`: estimate the steps of given solutions, 
 VOTERS, STYLE = 32, "code"
 
 
-def parser(kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> argparse.ArgumentParser:
+def parser(kind: type[argparse.ArgumentParser] = OnceParser) -> argparse.ArgumentParser:
     """The command's arguments, as a parser of this kind."""
     arguments = kind(prog="python -m ml autolabel", description=DESCRIPTION)
     rollouts = ", ".join(f"{method} {count}" for method, count in usual("rollouts", GIVEN).items())
     source = arguments.add_mutually_exclusive_group(required=True)
-    source.add_argument("--solutions", metavar="FILE", help="given solutions to estimate")
+    source.add_argument("--solutions", action=StoreOnce, metavar="FILE", help="given solutions to estimate")
     source.add_argument(
         "--problems",
+        action=StoreOnce,
         metavar="pocket:N|FILE",
         help="fresh problems to search: N of the pocket family, or JSON Lines of problems with answers",
     )
@@ -36,6 +38,7 @@ def parser(kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> arg
     policy_option.add_to(arguments)
     arguments.add_argument(
         "--value-model",
+        action=StoreOnce,
         metavar="CHECKPOINT",
         help="checkpoint that guides the search: rstar's preference model (rounds 3-4), rest-mcts's value model",
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.commands import train
+from ml.commands.once import OnceParser
 from ml.commands.ranges import positive
 from ml.errors import MisstepError
 from ml.progress import print_result
@@ -37,7 +38,7 @@ NO_SETTINGS = (
 
 def parser() -> argparse.ArgumentParser:
     """The command's own arguments."""
-    arguments = argparse.ArgumentParser(
+    arguments = OnceParser(
         prog="python -m ml curve",
         description=__doc__,
         allow_abbrev=False,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.commands import format_option
+from ml.commands.once import OnceParser
 from ml.commands.ranges import finite, not_negative, positive
 from ml.evaluation.pools import SCALES
 
@@ -15,7 +16,7 @@ DESCRIPTION = "Measure scores on the first mistake or by choosing among n soluti
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    arguments = argparse.ArgumentParser(prog="python -m ml evaluate", description=DESCRIPTION)
+    arguments = OnceParser(prog="python -m ml evaluate", description=DESCRIPTION)
     kinds = arguments.add_subparsers(dest="kind", required=True)
     first = kinds.add_parser("first-mistake", help="ProcessBench's metric against people's labels")
     _scores_argument(first, "scores of the solutions' steps, as `python -m ml score` writes them")

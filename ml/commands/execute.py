@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.commands import format_option
+from ml.commands.once import OnceParser
 from ml.execution import Sandbox, Verdict, sandbox
 from ml.formats import format_of, read, solutions
 from ml.json_lines import as_line
@@ -21,7 +22,7 @@ LONGEST_OUTPUT = 4000
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    arguments = argparse.ArgumentParser(prog="python -m ml execute", description=__doc__)
+    arguments = OnceParser(prog="python -m ml execute", description=__doc__)
     arguments.add_argument(
         "--solutions", required=True, type=Path, metavar="FILE", help="solutions whose code to run"
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import NoReturn
 
+from ml.commands.once import OnceParser
 from ml.errors import MisstepError
 
 
-class RefusingParser(argparse.ArgumentParser):
+class RefusingParser(OnceParser):
     """Raises MisstepError with the parser's own words, prints no usage and ends no process."""
 
     def error(self, message: str) -> NoReturn:

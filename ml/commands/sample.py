@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from ml.commands import policy_option
+from ml.commands.once import OnceParser, StoreOnce
 from ml.commands.parts import add_part, part_settings
 from ml.commands.ranges import not_negative, positive, zero_or_more
 from ml.errors import MisstepError
@@ -35,9 +36,10 @@ COMPLETIONS_AT_ONCE = 512
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    arguments = argparse.ArgumentParser(prog="python -m ml sample", description=__doc__)
+    arguments = OnceParser(prog="python -m ml sample", description=__doc__)
     arguments.add_argument(
         "--problems",
+        action=StoreOnce,
         required=True,
         metavar="pocket:N|FILE",
         help="N problems of the pocket family (pocket:N[:seed=S]), or JSON Lines of problems with answers",

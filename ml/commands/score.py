@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml import formats
 from ml.commands import device_option, format_option
+from ml.commands.once import OnceParser
 from ml.commands.parts import add_part, part_settings
 from ml.commands.ranges import positive
 from ml.errors import MisstepError
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    arguments = argparse.ArgumentParser(prog="python -m ml score", description=__doc__)
+    arguments = OnceParser(prog="python -m ml score", description=__doc__)
     arguments.add_argument(
         "--checkpoint", required=True, type=Path, metavar="DIR", help="folder that `python -m ml train` wrote"
     )

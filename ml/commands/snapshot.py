@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ml.commands import beside_options, format_option, rule_options
+from ml.commands.once import OnceParser
 from ml.errors import BadRecord, MisstepError
 from ml.evaluation.second_verdicts import SecondVerdicts
-from ml.formats import format_of, read
+from ml.formats import KeyLog, format_of, read
+from ml.formats.keys import counts_in_words
 from ml.progress import Progress, print_result
 from ml.records import LabelledSolution, SolutionEstimate
 from ml.result_lines import read_estimates
@@ -25,10 +28,13 @@ from ml.targets.consensus import GIVEN_UP
 from ml.targets.file_rows import rows_from
 from ml.targets.rules import CHOICES, LabelRule, idle_parts, is_given_up, refuse_shares_of_ends
 
+# Formats whose own labels may be a machine's.
+LABELLED_BY_MACHINES = ("math_shepherd", "math_aps", "stepwise")
+
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    arguments = argparse.ArgumentParser(prog="python -m ml snapshot", description=__doc__)
+    arguments = OnceParser(prog="python -m ml snapshot", description=__doc__)
     source = arguments.add_mutually_exclusive_group(required=True)
     source.add_argument("--solutions", type=Path, metavar="FILE", help="labelled solutions")
     source.add_argument(
@@ -71,17 +77,20 @@ def main(argv: list[str]) -> int:
     dropped: Counter[str] = Counter()
     method = _method_of(options.estimates)
     refuse_shares_of_ends(rule, [method])
+    keys = KeyLog()
     if options.trees:
         format, rows = "trees", _told(rows_from_trees(path, rule, dropped))
     else:
         format = format_of(path, options.format)
-        rows = _of_method(_rows_of_solutions(options, format, rule, dropped, second, check), method)
+        rule = _with_own_target(rule, format, options)
+        solutions = _rows_of_solutions(options, format, rule, dropped, second, check, keys)
+        rows = _of_method(solutions, method)
     first, source = next(rows, None), str(path)
     if first is None:
         reasons = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in sorted(dropped.items()))
         raise MisstepError(
             f"{source}: {rule.labels} labels are on none of its solutions (left out: {reasons or 'nothing'}),"
-            " expected some that have them"
+            f" expected {_expected(rule, format)}"
         )
     labels_by: Counter[str] = Counter()
     found: dict[str, Any] = {}
@@ -102,8 +111,9 @@ def main(argv: list[str]) -> int:
         },
         **found,
     )
+    unread = _unread(keys)
     told = ("name", "labels", "rule", "counts", "filters", *found, "sha256")
-    print_result({"snapshot": str(out), **{name: manifest[name] for name in told}})
+    print_result({"snapshot": str(out), **{name: manifest[name] for name in told}, **unread})
     return 0
 
 
@@ -128,6 +138,18 @@ def _rule(options: argparse.Namespace) -> LabelRule:
     return LabelRule(**{**given, "labels": labels})
 
 
+def _with_own_target(rule: LabelRule, format: str, options: argparse.Namespace) -> LabelRule:
+    """The rule that takes a file's own probabilities as they are, unless another target was asked for."""
+    is_its_own = format == "stepwise" and options.estimates is None and rule.labels != "human"
+    return replace(rule, target="soft") if is_its_own and options.target is None else rule
+
+
+def _expected(rule: LabelRule, format: str) -> str:
+    if rule.labels == "human" and format in LABELLED_BY_MACHINES:
+        return "some that have them, or --labels automatic for what a machine said"
+    return "some that have them"
+
+
 def _refuse_beside_trees(options: argparse.Namespace) -> None:
     """Raises MisstepError for what a tree has no part in: nobody labelled it, and its estimates are its own."""
     for name in ("estimates", "format", "second_verdicts", "gold"):
@@ -144,17 +166,28 @@ def _rows_of_solutions(
     dropped: Counter[str],
     second: SecondVerdicts | None,
     check: PosteriorCheck | None,
+    keys: KeyLog,
 ) -> Iterator[SnapshotRow]:
     """The rows of labelled solutions; raises MisstepError where a file beside them speaks of others."""
     estimates, source = _estimates(options.estimates), str(options.solutions)
     known: set[str] = set()
-    rows = rows_from(source, _noted(read(options.solutions, format), known), estimates, rule, dropped, second)
+    labelled = _noted(read(options.solutions, format, keys=keys), known)
+    rows = rows_from(source, labelled, estimates, rule, dropped, second)
     # With the first row the whole file has been read, and its ids are known.
     first = next(rows, None)
     beside_options.refuse_strangers(options.estimates, estimates, known, source)
     beside_options.refuse_strangers(options.second_verdicts, second.by_id if second else (), known, source)
     beside_options.refuse_strangers(options.gold, check.gold if check else (), known, source)
     return iter(()) if first is None else chain([first], rows)
+
+
+def _unread(keys: KeyLog) -> dict[str, dict[str, int]]:
+    """What the file says and no snapshot has, told on stderr as well; a site's import keeps some of these keys."""
+    found = dict(keys.unread + keys.kept)
+    if not found:
+        return {}
+    print(f"not read, so not in the snapshot: {counts_in_words(found)}", file=sys.stderr)
+    return {"unread_keys": found}
 
 
 def _estimates(path: Path | None) -> dict[str, SolutionEstimate]:

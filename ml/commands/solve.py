@@ -14,6 +14,7 @@ from typing import Any
 
 from ml.aggregation import AGGREGATIONS
 from ml.commands import policy_option, set_option
+from ml.commands.once import OnceParser, StoreOnce
 from ml.commands.parts import add_part, part_settings
 from ml.commands.ranges import not_negative, positive, zero_or_more
 from ml.commands.solve_refusals import refuse_what_cannot_act
@@ -41,10 +42,11 @@ TOLD = ("method", "policy", "value_model", "trajectories", "parameters", "seed")
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    arguments = argparse.ArgumentParser(prog="python -m ml solve", description=__doc__)
+    arguments = OnceParser(prog="python -m ml solve", description=__doc__)
     add = arguments.add_argument
     add(
         "--problems",
+        action=StoreOnce,
         required=True,
         metavar="pocket:N|FILE",
         help="N problems of the pocket family (pocket:N[:seed=S]), or JSON Lines of problems with or without answers",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml.commands import rule_options
+from ml.commands.once import OnceParser
 from ml.commands.train_options import (
     TARGET_TOKENS,
     label_arguments,
@@ -26,15 +27,17 @@ if TYPE_CHECKING:
     from ml.prm.second_opinion import SecondOpinion
 
 
-def parser(kind: type[argparse.ArgumentParser] = argparse.ArgumentParser) -> argparse.ArgumentParser:
+def parser(kind: type[argparse.ArgumentParser] = OnceParser) -> argparse.ArgumentParser:
     """The command's arguments, as a parser of this kind."""
     arguments = kind(prog="python -m ml train", description=__doc__)
     arguments.add_argument(
         "--snapshot",
         required=True,
+        action="append",
         type=Path,
         metavar="DIR",
-        help="folder that `python -m ml snapshot` or `manage.py export_snapshot` wrote",
+        help="folder that `python -m ml snapshot` or `manage.py export_snapshot` wrote; may be given again, to train"
+        " on several together",
     )
     arguments.add_argument(
         "--manifest",
@@ -114,7 +117,8 @@ def request_from(options: argparse.Namespace) -> Any:
     refuse_contradictions(options)
     outputs = options.classes if options.objective == "classifier" else OUTPUTS[options.objective]
     return Request(
-        snapshot=options.snapshot,
+        snapshot=options.snapshot[0],
+        more_snapshots=tuple(options.snapshot[1:]),
         out=options.out,
         manifest=options.manifest,
         labels=options.labels,

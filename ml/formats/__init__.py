@@ -28,9 +28,20 @@ from ml.formats.fields import Record
 from ml.formats.identifiers import UsedIds
 from ml.formats.keys import KeyLog
 from ml.formats.lines import Limits, OnError, Unreadable, read_objects
+from ml.formats.other_tools import HOW, record_of_tool
 from ml.records import LabelledSolution, Solution
 
-__all__ = ["FORMATS", "KeyLog", "Limits", "format_of", "guess", "looks_by_solution", "read", "solutions"]
+__all__ = [
+    "FORMATS",
+    "KeyLog",
+    "Limits",
+    "format_of",
+    "guess",
+    "looks_by_solution",
+    "read",
+    "refuse_other_tools",
+    "solutions",
+]
 
 Parse = Callable[[Record, int], Iterator[LabelledSolution]]
 
@@ -79,6 +90,7 @@ def read(
         raise MisstepError(f"format {format!r}, expected one of {', '.join(FORMATS)}")
     module = MODULES[format]
     parse = _noting(_marking(module, _parse_of(module, Path(path), limits)), module, keys)
+    parse = _refusing_other_tools(parse, module, format)
     return _read(Path(path), parse, on_error or _raise, name or str(path), limits)
 
 
@@ -103,6 +115,17 @@ def _marking(module: ModuleType, parse: Parse) -> Parse:
             yield labelled if key in record else replace(labelled, is_numbered=True)
 
     return marked
+
+
+def _refusing_other_tools(parse: Parse, module: ModuleType, format: str) -> Parse:
+    """A `parse` that says what a line is that another tool wrote, and not only which key it lacks."""
+
+    def refusing(record: Record, line: int) -> Iterator[LabelledSolution]:
+        if not record.keys() >= module.KEYS and (found := record_of_tool(record)):
+            raise Unreadable(found, f"one of the format {format} {HOW}", fatal=True)
+        yield from parse(record, line)
+
+    return refusing
 
 
 def _parse_of(module: ModuleType, path: Path, limits: Limits) -> Parse:
@@ -141,6 +164,8 @@ def _read(
                     _refuse_used_id(labelled, used)
             except Unreadable as error:
                 on_error(BadRecord(name, line, error.found, error.expected))
+                if error.fatal:
+                    return
             else:
                 yield from solutions
 
@@ -182,5 +207,14 @@ def format_of(path: str | Path, asked: str | None) -> str:
     """The format that was asked for, or the one that the file shows; raises MisstepError where neither is known."""
     kind = asked or guess(path)
     if kind is None:
+        refuse_other_tools(path)
         raise MisstepError(f"{path}: its format is not known, expected --format (see docs/formats.md)")
     return kind
+
+
+def refuse_other_tools(path: str | Path, name: str | None = None) -> None:
+    """Raises BadRecord where the first line tells whose file it is, or cannot be read at all."""
+    with closing(read_objects(Path(path), name or str(path), Limits(), _raise)) as objects:
+        line, record = next(objects, (1, {}))
+    if found := record_of_tool(record):
+        raise BadRecord(name or str(path), line, found, f"a line of one of our formats {HOW}")

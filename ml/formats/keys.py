@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 
@@ -56,3 +56,9 @@ def _inside(record: Record, name: str) -> Iterator[str]:
 def _count(log: Counter[str], key: str) -> None:
     name = key if len(key) <= LONGEST_NAME else f"{key[: LONGEST_NAME - 3]}..."
     log[name if name in log or len(log) < MOST_NAMES else OTHERS] += 1
+
+
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """`foo (3), bar (1)`: the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} ({count})" for name, count in ordered)

@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from ml.errors import BadRecord
+from ml.formats.other_tools import EXPECTED, array_in
 
 OnError = Callable[[BadRecord], None]
 
+# How far into a file its kind is looked for.
+PEEKED = 2**16
 GZIP_MAGIC = b"\x1f\x8b"
 # A JSON escape that may stand for a NUL or for half a surrogate pair; only such lines pay for a deep look.
 SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -69,6 +72,17 @@ class ByteLines:
             )
         return line or None
 
+    def refuse_array(self) -> None:
+        """Raises Unreadable for a file that is one array: its first line may be all of it, or a mere bracket."""
+        try:
+            # Both kinds of streams look ahead without a step.
+            head = self.stream.peek(PEEKED)  # type: ignore[union-attr]
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            # Told when it is read.
+            return
+        if (found := array_in(head[:PEEKED])) is not None:
+            raise Unreadable(found, EXPECTED, fatal=True)
+
     def _skip_to_newline(self, line: bytes) -> None:
         while line and not line.endswith(b"\n"):
             line = self._read(2**20)
@@ -111,6 +125,7 @@ def read_objects(
         line, seen = 0, False
         try:
             lines = ByteLines(stack.enter_context(path.open("rb")), limits, path.name.endswith(".gz"))
+            lines.refuse_array()
         except Unreadable as error:
             return on_error(BadRecord(name, 1, error.found, error.expected))
         except OSError as error:

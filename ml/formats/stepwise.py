@@ -85,6 +85,13 @@ def _of_one_kind(labels: list[Any], has_fractions: Callable[[], bool]) -> list[A
     return labels if is_probability else [label == 1 for label in labels]
 
 
+def probabilities(solution: Solution) -> list[float] | None:
+    """The labels of a row of numbers, each the probability that its step is correct; None for any other row."""
+    labels = solution.extra.get("labels")
+    is_of_numbers = isinstance(labels, list) and not any(isinstance(label, bool) for label in labels)
+    return [float(label) for label in labels] if is_of_numbers and labels else None
+
+
 def label_row(problem: str, steps: Sequence[str], labels: Sequence[Label | None]) -> dict[str, Any] | None:
     """One row from labels; None if there is no label at all.
 

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ml.joined_snapshot import JoinedSnapshot
 from ml.prm.distributed import Group
 from ml.prm.identity import config_of
 from ml.prm.preparing import Prepared
@@ -28,7 +29,11 @@ def begun_card(ready: Prepared, snapshot: Snapshot, group: Group) -> dict[str, A
         "objective": settings.objective,
         "outputs": request.examples.outputs,
         "head": request.head,
-        "snapshot": {"sha256": snapshot.sha256, "name": snapshot.manifest.get("name", "")},
+        "snapshot": {
+            "sha256": snapshot.sha256,
+            "name": snapshot.manifest.get("name", ""),
+            **(snapshot.on_card() if isinstance(snapshot, JoinedSnapshot) else {}),
+        },
         "label_rule": asdict(request.rule),
         "base": ready.base.origin,
         "seed": settings.seed,

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import MisstepError
+from ml.joined_snapshot import join
 from ml.prm.bases import HeadSettings
 from ml.prm.examples import ExampleSettings
 from ml.prm.likelihood import TOLERANCE
 from ml.prm.second_opinion import SecondOpinion
 from ml.prm.training_settings import TrainingSettings
+from ml.snapshot import Snapshot, read_snapshot
 from ml.targets import LabelRule, frozen_rule
 from ml.targets.rules import CHOICES, MEANS, SAYS, UNSEEN_BY, idle_parts, unseen_parts
 from ml.training_choices import CLASSIFYING, NAMED_BASES
@@ -27,7 +29,8 @@ OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
 class Request:
     """Everything that decides a run's result. `epochs` counts when `steps` is None.
 
-    manifest: the snapshot's own, where its folder serves several of the same content.
+    manifest: the snapshot's own, where its folder serves several of the same content. more_snapshots: to be trained on
+    together with the first.
     labels, asked: what the labels should be, and the parts of their rule that were asked for; without either they
     stay as they were frozen. rule, use_frozen_labels: what came of it; found when a run begins.
     is_usual_rate: nobody asked for the learning rate in `training`.
@@ -73,6 +76,16 @@ class Request:
     use_frozen_labels: bool = True
     keep_state: bool = False
     manifest: Path | None = None
+    more_snapshots: tuple[Path, ...] = ()
+
+
+def opened(request: Request) -> Snapshot:
+    """The snapshot to train on, or all of them as one; raises MisstepError where one is not whole."""
+    if not request.more_snapshots:
+        return read_snapshot(request.snapshot, request.manifest)
+    if request.manifest:
+        raise MisstepError("--manifest with several snapshots, expected one of the two")
+    return join([request.snapshot, *request.more_snapshots], request.labels, request.asked)
 
 
 def with_rule(request: Request, manifest: Mapping[str, Any]) -> Request:

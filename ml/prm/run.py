@@ -30,13 +30,13 @@ from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
 from ml.prm.out_folder import partial_of, refuse_occupied, refuse_overtaken, states_of, writing_alone
 from ml.prm.packing import BLOCK_DEVICES
 from ml.prm.preparing import Prepared, prepare
-from ml.prm.request import Request, example_settings, refuse_contradictions
+from ml.prm.request import Request, example_settings, opened, refuse_contradictions
 from ml.prm.resuming import Mark, Run, base_facts
 from ml.prm.self_check import refuse_unknown_tokens, refuse_wrong_readings
 from ml.prm.sharding import assembled, shard
 from ml.prm.train import train
 from ml.prm.validation import Validation, validation_figures
-from ml.snapshot import Snapshot, read_snapshot
+from ml.snapshot import Snapshot
 
 
 def run_training(request: Request) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def run_training(request: Request) -> dict[str, Any]:
 
 
 def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
-    snapshot = read_snapshot(request.snapshot, request.manifest)
+    snapshot = opened(request)
     ready = prepare(request, snapshot, group)
     fitted = fit(ready, snapshot, group)
     model, card = fitted.model, fitted.card

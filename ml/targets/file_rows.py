@@ -9,6 +9,7 @@ from itertools import chain, count
 from typing import Any
 
 from ml.errors import BadRecord
+from ml.formats import stepwise
 from ml.formats.label_rules import trajectory_ratings
 from ml.given_answers import GivenAnswers
 from ml.records import (
@@ -148,9 +149,11 @@ def look_of(labelled: LabelledSolution, taken: Set[str], dropped: Counter[str]) 
         for rating in said.ratings
         if (rating.position, rating.option) not in chosen
     }
-    labeler = CHECKER if said.labeler == CHECKER.removeprefix("imported:") else said.labeler
-    # PRM800K names its people.
-    name = _free_name(str(said.extra.get("labeler") or labeler), taken)
+    # PRM800K names its people, and a site's own lines the checker among them.
+    own_name = str(said.extra.get("labeler") or said.labeler)
+    is_checker = own_name == CHECKER or said.labeler == CHECKER.removeprefix("imported:")
+    labeler = CHECKER if is_checker else said.labeler
+    name = _free_name(CHECKER if is_checker else own_name, taken)
     ratings = [rating for rating in given[:until] if rating is not None]
     return Look(name, labeler, str(said.finish_reason), ratings, options)
 
@@ -212,6 +215,8 @@ def _automatic(item: _Item) -> dict[str, Any] | None:
         found = series_of(item.estimate)
         return found if any(found["visits"]) else None
     own = {name: list(item.solution.extra[name]) for name in OWN_SERIES if item.solution.extra.get(name)}
+    if (chances := stepwise.probabilities(item.solution)) is not None:
+        own["soft"] = chances
     return own or None
 
 

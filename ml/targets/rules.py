@@ -99,6 +99,15 @@ class LabelRule:
         return self.labels != "human" and self.target == "quality_value" and is_seen
 
     @property
+    def gives_fractions(self) -> bool:
+        """Whether a label can lie between 0 and 1: a mean, a search's share or its quality value."""
+        if self.labels == "mixed" and self.mixture in MEANS:
+            return True
+        # A consensus of people with rollouts is about the hard estimates alone.
+        is_hard = self.target == "hard" or (self.labels == "mixed" and self.mixture == "consensus")
+        return self.labels != "human" and not is_hard
+
+    @property
     def averages_neutrals(self) -> bool:
         """Whether people's rating of 0 goes into a mean, in which nobody can find it again."""
         return self.labels == "mixed" and self.mixture in MEANS

@@ -49,6 +49,16 @@ def searched(campaign: Campaign, q_values: list[float]) -> Task:
     return task
 
 
+def two_solutions(campaign: Campaign) -> None:
+    """One of which people and the search are sure, and another of which the search has fractions."""
+    task = searched(campaign, [1.0, 1.0, 1.0, 1.0])
+    other = make_task(campaign, make_solution(STEPS, problem="What is 2 + 2?"))
+    make_estimates(other.solution, LOW_SHARES, run=campaign.estimate_run)
+    for one in (task, other):
+        value_steps(one)
+        make_annotation(one, make_user(), [1, 1, 1, 1])
+
+
 def value_steps(task: Task) -> None:
     """The quality values of a right solution: v_k = k / K."""
     for estimate in StepEstimate.objects.filter(step__solution=task.solution):
@@ -177,3 +187,50 @@ def test_shares_of_the_distinct_ends_of_a_search_are_not_frozen(campaign: Campai
     with pytest.raises(MisstepError, match="rstar counts each distinct end once"):
         freeze_it(campaign, "automatic", LabelRule(target="soft"))
     assert freeze_it(campaign, "automatic", LabelRule()).pk
+
+
+RULES_WITH_FRACTIONS = [
+    ("automatic", LabelRule(target="soft")),
+    ("automatic", LabelRule(target="quality_value")),
+    ("mixed", LabelRule(target="soft")),
+    ("mixed", LabelRule(mixture="fusion")),
+    ("mixed", LabelRule(mixture="agreement_weighted")),
+]
+HARD_RULES = [
+    ("human", LabelRule()),
+    ("automatic", LabelRule()),
+    ("mixed", LabelRule()),
+    ("mixed", LabelRule(mixture="consensus", target="soft")),
+]
+
+
+@pytest.mark.parametrize(
+    ("labels", "rule", "kind"),
+    [(*one, float) for one in RULES_WITH_FRACTIONS] + [(*one, bool) for one in HARD_RULES],
+)
+def test_a_stepwise_file_has_labels_of_one_type_and_is_read_back_with_the_same_labels(
+    campaign: Campaign, tmp_path: Path, labels: str, rule: LabelRule, kind: type
+):
+    two_solutions(campaign)
+    snapshot = freeze(campaign, labels, rule)
+    rows = stepwise(snapshot)
+    assert {type(label) for row in rows for label in row["labels"]} == {kind}
+    path = tmp_path / "stepwise.jsonl"
+    path.write_text("".join(stepwise_lines(snapshot, StepwiseChoices())))
+    found = list(formats.read(path, "stepwise"))
+    assert [one.solution.extra["labels"] for one in found] == [row["labels"] for row in rows]
+    # A row of ones alone is no person's word where its neighbours are probabilities.
+    assert {one.annotation is not None for one in found} == {kind is bool}
+
+
+@pytest.mark.parametrize(("labels", "rule"), RULES_WITH_FRACTIONS[:3])
+def test_the_data_sets_library_reads_a_stepwise_file_of_fractions_and_ones(
+    campaign: Campaign, tmp_path: Path, labels: str, rule: LabelRule
+):
+    datasets = pytest.importorskip("datasets")
+    two_solutions(campaign)
+    path = tmp_path / "stepwise.jsonl"
+    snapshot = freeze(campaign, labels, rule)
+    path.write_text("".join(stepwise_lines(snapshot, StepwiseChoices())))
+    found = datasets.load_dataset("json", data_files=str(path), cache_dir=str(tmp_path / "cache"))["train"]
+    assert list(found["labels"]) == [row["labels"] for row in stepwise(snapshot)]

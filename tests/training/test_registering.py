@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -135,3 +136,12 @@ def test_a_long_name_is_cut_to_the_room_that_the_rows_have(tmp_path):
     folder = write_checkpoint(tmp_path / "mine", objective="classifier")
     checkpoint = register_checkpoint(folder, name="n" * 300)
     assert checkpoint.run.name == "n" * 120 and checkpoint.run.job.title == "n" * 200
+
+
+def test_a_checkpoint_of_several_snapshots_is_refused_for_that_reason(tmp_path):
+    folder = write_checkpoint(tmp_path / "mine", objective="classifier")
+    card = json.loads((folder / "card.json").read_text())
+    card["snapshot"]["snapshots"] = [{"sha256": "1" * 64}, {"sha256": "2" * 64}]
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(MisstepError, match="trained on 2 snapshots together, expected one alone"):
+        register_checkpoint(folder)

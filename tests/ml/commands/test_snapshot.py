@@ -225,3 +225,62 @@ def test_shares_of_distinct_ends_are_neither_frozen_nor_learned(tmp_path, capsys
     assert ml_main([*train, "--target", "soft", "--out", str(tmp_path / "refused")]) == 1
     assert "estimates of rstar, whose shares count each distinct end once" in capsys.readouterr().err
     assert ml_main([*train, "--out", str(tmp_path / "hard")]) == 0
+
+
+def prm800k_line(labeler, ratings, finish_reason):
+    steps = [
+        {
+            "completions": [{"text": f"step {place}", "rating": rating, "flagged": False}],
+            "human_completion": None,
+            "chosen_completion": None if rating == -1 else 0,
+        }
+        for place, rating in enumerate(ratings)
+    ]
+    return {
+        "labeler": labeler,
+        "timestamp": "2026-01-31T12:00:00",
+        "generation": None,
+        "is_quality_control_question": False,
+        "is_initial_screening_question": False,
+        "question": {
+            "problem": "What is 1 + 1?",
+            "ground_truth_answer": "2",
+            "pre_generated_steps": ["step 0", "step 1", "step 2"],
+        },
+        "label": {"steps": steps, "total_time": 1000, "finish_reason": finish_reason},
+    }
+
+
+def test_people_silence_the_checker_in_a_site_s_prm800k_lines_as_they_do_on_the_site(tmp_path):
+    checker = prm800k_line("imported:checker", [-1], "found_error")
+    person = prm800k_line("ann", [1, 1, -1], "found_error")
+    path = write_lines(tmp_path / "annotations.jsonl", [checker, person])
+    assert main(["--solutions", str(path), "--out", str(tmp_path / "snapshot")]) == 0
+    (row,) = read_snapshot(tmp_path / "snapshot")
+    assert (row.first_mistake, row.human["witnesses"]) == (2, {"ann": 2})
+
+
+def test_the_checker_of_a_site_s_prm800k_lines_is_heard_where_it_is_alone(tmp_path):
+    path = write_lines(
+        tmp_path / "annotations.jsonl", [prm800k_line("imported:checker", [-1], "found_error")]
+    )
+    assert main(["--solutions", str(path), "--out", str(tmp_path / "snapshot")]) == 0
+    (row,) = read_snapshot(tmp_path / "snapshot")
+    assert (row.first_mistake, row.human["origins"]) == (0, ["checker"])
+
+
+@pytest.mark.parametrize("key", ["ticket", "mistake_reason"])
+def test_keys_of_the_file_that_no_snapshot_has_are_told_with_their_number_of_lines(tmp_path, capsys, key):
+    looks = [{"annotator": "ann", "first_mistake": None}]
+    line = {"problem": "1 + 1?", "answer": "2", "steps": ["1 + 1 = 2."], "annotations": looks}
+    path = write_lines(tmp_path / "own.jsonl", [{**line, key: 1}, {**line, "problem": "2 + 0?"}])
+    given = ["--solutions", str(path), "--format", "annotated", "--out", str(tmp_path / "out")]
+    assert main(given) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out.splitlines()[-1])["unread_keys"] == {key: 1}
+    assert f"not read, so not in the snapshot: {key} (1)" in printed.err
+
+
+def test_a_file_of_which_everything_is_read_has_no_unread_keys(tmp_path, capsys):
+    _, told = frozen(tmp_path, capsys, sums(2))
+    assert "unread_keys" not in told

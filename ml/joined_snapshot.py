@@ -1,0 +1,104 @@
+"""Several snapshots, read as one: what is trained on all of them together.
+
+A problem falls into the same split in each, by its text, so that nothing leaks from one into another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ml.errors import MisstepError
+from ml.snapshot import Snapshot, SnapshotRow, combined_hash, problem_hash, read_snapshot
+from ml.targets.rules import LabelRule
+from ml.targets.snapshot_rows import frozen_rule
+
+REPEATED = "repeated_solutions"
+# What a joined manifest says where its snapshots were frozen with labels of several kinds, or by several rules.
+SEVERAL = "several"
+
+
+@dataclass(frozen=True)
+class JoinedSnapshot(Snapshot):
+    """Iterating it streams the rows of each. A solution of an earlier one is passed over, and counted in `left_out`.
+
+    is_relabelled: the labels are made anew of the evidence, which then has to be the same as well.
+    """
+
+    parts: Sequence[Snapshot] = ()
+    is_relabelled: bool = False
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def __iter__(self) -> Iterator[SnapshotRow]:
+        self.left_out.clear()
+        known: dict[bytes, set[bytes]] = {}
+        for number, part in enumerate(self.parts, start=1):
+            own: dict[bytes, set[bytes]] = {}
+            for row in part:
+                key, said = _digest([problem_hash(row.problem), row.steps]), self._said(row)
+                if key in known:
+                    self._refuse_contradiction(row, part, said in known[key])
+                    self.left_out[REPEATED] += 1
+                    continue
+                own.setdefault(key, set()).add(said)
+                # Numbers of one site or file say nothing of those of another.
+                yield replace(row, id=f"{number}:{row.id}", problem_id=problem_hash(row.problem))
+            known.update(own)
+
+    def on_card(self) -> dict[str, Any]:
+        """What a card says of the snapshots: each one's hash and name, and how many solutions were there twice."""
+        parts = [{"sha256": part.sha256, "name": part.manifest.get("name", "")} for part in self.parts]
+        return {"snapshots": parts, REPEATED: self.left_out[REPEATED]}
+
+    def _said(self, row: SnapshotRow) -> bytes:
+        evidence = [row.human, row.automatic] if self.is_relabelled else []
+        return _digest([row.labels, row.options, *evidence])
+
+    def _refuse_contradiction(self, row: SnapshotRow, part: Snapshot, is_same: bool) -> None:
+        if not is_same:
+            what = "evidence" if self.is_relabelled else "labels"
+            raise MisstepError(
+                f"{part.folder}: record {row.id} has other {what} than in a snapshot before it, expected the same:"
+                " freeze the two together, or leave one out"
+            )
+
+
+def join(folders: Sequence[Path], labels: str | None, asked: Mapping[str, Any]) -> JoinedSnapshot:
+    """The snapshots in these folders, each verified. labels, asked: what was asked of their labels.
+
+    Raises MisstepError for one that is there twice, and for labels frozen by different rules where nobody says by which
+    one they should be made.
+    """
+    parts = [read_snapshot(folder) for folder in folders]
+    for hash, count in Counter(part.sha256 for part in parts).items():
+        if count > 1:
+            raise MisstepError(f"snapshot {hash} {count} times, expected each once")
+    rules = [_rule_of(part) for part in parts]
+    is_alike = all(rule == rules[0] for rule in rules)
+    if not is_alike and labels is None:
+        raise MisstepError(
+            "snapshots whose labels were frozen by different rules"
+            f" ({', '.join(str(folder) for folder in folders)}), expected --labels with them, which makes all anew by"
+            " one rule"
+        )
+    manifest = {
+        "name": " + ".join(str(part.manifest.get("name", "")) for part in parts),
+        "labels": rules[0].labels if is_alike else SEVERAL,
+        "rule": parts[0].manifest.get("rule") if is_alike else None,
+        "sha256": combined_hash(part.sha256 for part in parts),
+    }
+    is_relabelled = not is_alike or bool(asked) or labels not in (None, rules[0].labels)
+    return JoinedSnapshot(folders[0], manifest, parts, is_relabelled)
+
+
+def _rule_of(part: Snapshot) -> LabelRule:
+    return frozen_rule(part.manifest, str(part.manifest.get("labels", LabelRule.labels)))
+
+
+def _digest(value: Any) -> bytes:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest()[:16]
