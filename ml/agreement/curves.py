@@ -12,11 +12,10 @@ from ml.agreement.columns import Floats, Integers, counted, scored
 
 @dataclass(frozen=True, slots=True)
 class RocCurve:
-    """Shares of shape (k,), from (0, 0) to (1, 1); a step is called right when its score >= threshold."""
+    """Shares of shape (k,), from (0, 0) to (1, 1); the threshold falls from point to point."""
 
     false_positive_rate: Floats
     true_positive_rate: Floats
-    thresholds: Floats
 
 
 def roc_curve(scores: ArrayLike, positive: ArrayLike, counts: ArrayLike | None = None) -> RocCurve | None:
@@ -37,7 +36,6 @@ def roc_curve(scores: ArrayLike, positive: ArrayLike, counts: ArrayLike | None =
     return RocCurve(
         np.append(0.0, false_positives / false_positives[-1]),
         np.append(0.0, true_positives / true_positives[-1]),
-        np.append(np.inf, values[ends]),
     )
 
 
