@@ -59,6 +59,13 @@ def _pages_begin_in_english() -> None:
     translation.deactivate()
 
 
+@pytest.fixture
+def own_folder(settings: Any, tmp_path: Path) -> None:
+    """What the site writes, and what is uploaded to it, lies in a folder of the test's own."""
+    settings.VAR = tmp_path / "var"
+    settings.MEDIA_ROOT = tmp_path / "uploads"
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(var_folder: Path) -> Iterator[None]:
     """Called by pytest-django before it makes the test database: the moment to start the server."""

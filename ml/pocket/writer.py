@@ -8,7 +8,7 @@ mends it silently.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ml.pocket.expression import Factor, Sum, Term, as_number, evaluate, number, show
@@ -25,8 +25,6 @@ from ml.pocket.slips import (
     Hand,
 )
 from ml.pocket.taste import draw_taste
-
-Write = Callable[[Sum, random.Random, Care], "Written"]
 
 TAKE_OVER = "From the steps above."
 

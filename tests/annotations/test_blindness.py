@@ -165,11 +165,8 @@ def test_each_arm_of_a_random_campaign_is_kept_with_its_annotation(campaign) -> 
     assert annotation.exposure == annotation.task.assignments.get().exposure
 
 
-def test_no_operation_of_the_whole_schema_tells_an_annotators_token(
-    client, campaign, settings, tmp_path
-) -> None:
+def test_no_operation_of_the_whole_schema_tells_an_annotators_token(client, campaign, own_folder) -> None:
     """Every path and method that the OpenAPI schema names, with every id that exists, before anything is submitted."""
-    settings.VAR = tmp_path / "var"
     user = campaign.memberships.get().user
     reviewer_labels(campaign)
     snapshot = freeze(campaign, "human")

@@ -15,6 +15,7 @@ from labelsite.annotations.importers import lines_in
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.problems.models import Problem, Solution, Step
+from labelsite.snapshots.annotation_lines import annotations_of, prm800k_lines
 from ml import formats
 from tests.data import real_data
 from tests.factories import make_campaign
@@ -214,7 +215,9 @@ def test_the_checkers_verdict_is_gold_and_marked_as_the_checkers(tmp_path: Path)
         ("gsm8k/example_model_solutions.jsonl", "gsm8k_solutions", 1319 * 4),
     ],
 )
-def test_every_real_file_imports_whole_and_only_once(name: str, format: str, solutions: int):
+def test_every_real_file_imports_whole_and_only_once_and_prm800k_comes_back_field_for_field(
+    name: str, format: str, solutions: int
+):
     path = real_data(name)
     run(path, format)
     assert Task.objects.count() == Solution.objects.count() == solutions
@@ -225,6 +228,10 @@ def test_every_real_file_imports_whole_and_only_once(name: str, format: str, sol
     before = counts()
     run(path, format)
     assert counts() == before
+    if format == "prm800k":
+        written = prm800k_lines(annotations_of(Campaign.objects.get()))
+        lines = path.read_text().splitlines()
+        assert [json.loads(json.dumps(record)) for record in written] == [json.loads(line) for line in lines]
 
 
 @pytest.mark.parametrize(("text", "lines"), [("", 0), ("{}", 1), ("{}\n", 1), ("{}\n{}", 2), ("\n{}\n", 2)])

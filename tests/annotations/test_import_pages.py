@@ -6,7 +6,6 @@ import json
 import os
 import re
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,15 +21,8 @@ from labelsite.jobs.tasks import run_here
 from tests.annotations.test_import import processbench_line
 from tests.factories import make_campaign, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_folder")]
 URL = "/import/"
-
-
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path: Path) -> Path:
-    settings.MEDIA_ROOT = tmp_path / "uploads"
-    settings.VAR = tmp_path
-    return settings.MEDIA_ROOT
 
 
 @pytest.fixture

@@ -21,13 +21,8 @@ from labelsite.snapshots.services import folder_of, freeze
 from ml.snapshot import read_snapshot
 from tests.factories import make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_folder")]
 LINE = {"id": "a-1", "problem": "What is 1 + 1?", "answer": "2", "steps": ["one", "two"]}
-
-
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path: Path) -> None:
-    settings.MEDIA_ROOT, settings.VAR = tmp_path / "uploads", tmp_path / "var"
 
 
 @pytest.fixture

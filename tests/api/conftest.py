@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from rest_framework.test import APIClient
 
@@ -19,9 +17,8 @@ def script_of(user: User) -> APIClient:
 
 
 @pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path: Path) -> None:
-    settings.VAR = tmp_path / "var"
-    settings.MEDIA_ROOT = tmp_path / "uploads"
+def _each_in_its(own_folder: None) -> None:
+    pass
 
 
 @pytest.fixture

@@ -30,8 +30,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def policy(monkeypatch, settings, tmp_path):
-    settings.VAR = tmp_path / "var"
+def policy(monkeypatch):
     monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: Unreduced())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from django.urls import reverse
-from rest_framework.test import APIClient
 
 from labelsite.api.asking_estimates import EstimatesRequest, SearchRequest
 from labelsite.autolabels.forms import ProblemSearchForm, SearchForm
@@ -16,6 +15,7 @@ from labelsite.problems.models import Problem, Solution
 from ml.commands.autolabel_options import parser
 from ml.errors import MisstepError
 from ml.search.recipes import RECIPES
+from tests.api.conftest import script_of
 from tests.factories import make_campaign, make_problem, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
@@ -27,18 +27,12 @@ OF_THE_SITE = {
 ASKED = {"method": "rstar", "policy": "pocket", "rollouts": 2, "seed": 0}
 
 
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path):
-    settings.VAR = tmp_path / "var"
-
-
 @pytest.fixture
 def doors(client):
     """Two ways to ask for estimates of the same campaign: each posts, and returns the refusals by field."""
     admin = make_user("admin")
     client.force_login(admin)
-    script = APIClient()
-    script.force_authenticate(admin)
+    script = script_of(admin)
     campaign = make_campaign()
     make_task(campaign, make_solution())
 
@@ -121,8 +115,7 @@ def fresh_doors(client):
     """Two ways to search the same fresh problems."""
     admin = make_user("admin")
     client.force_login(admin)
-    script = APIClient()
-    script.force_authenticate(admin)
+    script = script_of(admin)
     for number in range(3):
         make_problem(f"{number} + 2 =", source="pocket")
 
@@ -260,8 +253,7 @@ def test_a_script_measures_the_cost_first_and_reads_it(doors):
     assert not doors["api"]({"is_pilot": True})
     run = EstimateRun.objects.get()
     assert run.is_pilot
-    script = APIClient()
-    script.force_authenticate(make_user("reviewer"))
+    script = script_of(make_user("reviewer"))
     found = script.get(f"/api/v1/estimates/{run.pk}/").json()
     assert (found["is_pilot"], found["total"], found["cost"]) == (True, 8, {})
     assert found["parameters"] == {"rollouts": 2}

@@ -29,8 +29,7 @@ def outcomes(**of: object) -> list[tuple[str, str | None, str | None]]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_import_with_code_queues_its_execution_and_the_steps_show_it(tmp_path: Path, settings) -> None:
-    settings.VAR = tmp_path / "var"
+def test_an_import_with_code_queues_its_execution_and_the_steps_show_it(tmp_path: Path) -> None:
     steps = [code("a = 6\nprint(a * 7)"), "So it is 42.", code("print(a / 0)"), code("print('never')")]
     file = write_lines(
         tmp_path / "in.jsonl",
@@ -51,8 +50,7 @@ def test_an_import_with_code_queues_its_execution_and_the_steps_show_it(tmp_path
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_command_runs_what_nobody_ran_alternatives_too(tmp_path: Path, settings, capsys) -> None:
-    settings.VAR = tmp_path / "var"
+def test_the_command_runs_what_nobody_ran_alternatives_too(capsys) -> None:
     solution = make_solution([code("a = 2\nprint(a)"), ["Prose.", code("print(a + 1)"), code("print(b)")]])
     campaign = make_campaign("Here")
     make_task(campaign, solution)
@@ -78,10 +76,7 @@ def judge(solution: Solution, *verdicts: str | None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_stands_behind_a_failed_step_or_is_no_python_is_not_run_again_and_again(
-    tmp_path: Path, settings, capsys
-) -> None:
-    settings.VAR = tmp_path / "var"
+def test_what_stands_behind_a_failed_step_or_is_no_python_is_not_run_again_and_again(capsys) -> None:
     table = "A table.\n```text\n1 | 2\n```"
     solution = in_campaign(table, code("print(1 / 0)"), [code("print('never')"), code("print('nor this')")])
     assert without_outcome("Here") == [solution.pk]

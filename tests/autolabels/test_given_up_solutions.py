@@ -20,11 +20,6 @@ from tests.factories import make_problem, make_solution
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path: Path) -> None:
-    settings.VAR = tmp_path / "var"
-
-
 def given_up() -> Solution:
     """One position with two options, neither of them chosen."""
     solution = make_solution([["Try this.", "Or try that."]])

@@ -23,11 +23,6 @@ from tests.factories import PASSWORD, make_campaign, make_problem, make_solution
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path):
-    settings.VAR = tmp_path / "var"
-
-
 def log_in(client):
     admin = make_user("admin")
     client.login(username=admin.username, password=PASSWORD)

@@ -19,11 +19,6 @@ from tests.autolabels.files import estimate_line, write_run
 from tests.factories import make_problem, make_solution
 
 
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path):
-    settings.VAR = tmp_path / "var"
-
-
 def two_shards() -> tuple[EstimateRun, list[Shard], list[Solution]]:
     solutions = [make_solution() for _ in range(3)]
     ids = [solution.pk for solution in solutions]

@@ -20,11 +20,6 @@ ASKED = {"method": "rstar", "policy": "pocket", "rollouts": 2, "seed": 0}
 UNGRADED = {"method": "math-shepherd", "reference": "self-consistency"}
 
 
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path):
-    settings.VAR = tmp_path / "var"
-
-
 @pytest.fixture
 def campaign(client):
     admin = make_user("admin")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +27,7 @@ from tests.browser.looks import look, window
 from tests.browser.scenes import blind_campaign
 from tests.factories import make_annotation, make_estimate_run, make_job, make_problem, make_token, make_user
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_folder")]
 # An admin's pages hold all that a reviewer's do; an annotator's are looked at in `test_annotate_looks`.
 LOOKS = [("admin", 1280, "light", "en"), ("admin", 390, "dark", "ko")]
 # What a page shows only when it is asked.
@@ -41,12 +40,6 @@ CARD = {
     "counts": {"train_rows": 80},
     "seconds": 50,
 }
-
-
-@pytest.fixture(autouse=True)
-def own_folder(settings: Any, tmp_path: Path) -> None:
-    settings.VAR = tmp_path / "var"
-    settings.MEDIA_ROOT = tmp_path / "uploads"
 
 
 @dataclass(frozen=True)

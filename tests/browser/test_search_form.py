@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from tests.browser.annotator_page import Watched
 from tests.browser.looks import look, window
 from tests.factories import make_campaign, make_problem, make_solution, make_task, make_user
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_folder")]
 LOOKS = [
     (1280, "light", "en"),
     (1280, "dark", "ko"),
@@ -26,11 +25,6 @@ LOOKS = [
 NUMBER = "[name=candidates]"
 # The panel asks every two seconds, and the page may still be at work for axe.
 PANEL_MS = 20_000
-
-
-@pytest.fixture(autouse=True)
-def own_folder(settings: Any, tmp_path: Path) -> None:
-    settings.VAR = tmp_path / "var"
 
 
 @pytest.fixture

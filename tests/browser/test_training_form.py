@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +13,8 @@ from tests.browser.test_search_form import LOOKS
 from tests.factories import make_user
 from tests.training.test_pages import make_snapshot
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_folder")]
 OPEN_ALL = "for (const fold of document.querySelectorAll('main details')) fold.open = true;"
-
-
-@pytest.fixture(autouse=True)
-def own_folder(settings: Any, tmp_path: Path) -> None:
-    settings.VAR = tmp_path / "var"
 
 
 @pytest.mark.parametrize(("width", "theme", "language"), LOOKS)

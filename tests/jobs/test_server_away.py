@@ -22,7 +22,7 @@ from tests.jobs.conftest import fresh
 from tests.jobs.work import TASK, run_and_load
 from tests.ml.policies.small_server import Server, completions
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_folder")]
 # The real command, which tries twice instead of six times, so that a test takes no quarter of a minute.
 QUICKLY = """
 import sys
@@ -31,11 +31,6 @@ openai_client.TRIES = 2
 from ml.__main__ import main
 sys.exit(main(sys.argv[1:]))
 """
-
-
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path: Path) -> None:
-    settings.VAR = tmp_path / "var"
 
 
 @pytest.fixture

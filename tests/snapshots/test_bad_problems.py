@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from labelsite.campaigns.models import Campaign
@@ -17,9 +15,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def campaign(settings, tmp_path: Path) -> Campaign:
+def campaign() -> Campaign:
     """Two searched solutions: a person reported the second one's problem."""
-    settings.VAR = tmp_path / "var"
     campaign = make_campaign("Arithmetic")
     good, bad = make_task(campaign), make_task(campaign)
     make_annotation(good, make_user(), [1, 1])

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
-from rest_framework.test import APIClient
 
 from labelsite.snapshots import verifying
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import export, folder_of, freeze
 from labelsite.snapshots.verifying import Damaged
+from tests.api.conftest import script_of
 from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
@@ -63,8 +63,7 @@ def test_a_download_of_a_changed_file_is_refused_with_its_name(
 
 def test_the_api_refuses_it_too(snapshot: Snapshot) -> None:
     falsify(folder_of(snapshot) / PART)
-    reader = APIClient()
-    reader.force_authenticate(make_user("reviewer"))
+    reader = script_of(make_user("reviewer"))
     for address in ("parts/0/", "stepwise/"):
         answer = reader.get(f"/api/v1/snapshots/{snapshot.pk}/{address}")
         assert (answer.status_code, answer.json()["code"]) == (500, "damaged")

@@ -12,13 +12,11 @@ from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation, Origin
 from labelsite.campaigns.models import Campaign, Task, TaskKind, TaskState
 from labelsite.comparison.models import Adjudication
-from labelsite.snapshots.annotation_lines import annotations_of, prm800k_lines
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import folder_of, freeze, snapshots_folder
 from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow, read_snapshot
 from ml.targets import LabelRule
-from tests.data import real_data
 from tests.factories import (
     make_annotation,
     make_campaign,
@@ -209,15 +207,6 @@ def test_freezing_takes_a_fixed_number_of_queries(campaign: Campaign, django_ass
         make_annotation(make_task(campaign), make_user())
     with django_assert_max_num_queries(18):
         freeze(campaign, "human")
-
-
-@pytest.mark.parametrize("name", ["samples_raw", "phase1_train"])
-def test_prm800k_lines_of_real_files_come_back_field_for_field(name: str):
-    path = real_data(f"prm800k/{name}.jsonl")
-    call_command("import_solutions", str(path), format="prm800k", campaign=name, create_campaign=True)
-    written = prm800k_lines(annotations_of(Campaign.objects.get(name=name)))
-    lines = path.read_text().splitlines()
-    assert [json.loads(json.dumps(record)) for record in written] == [json.loads(line) for line in lines]
 
 
 def test_export_writes_a_folder_that_reads_back(campaign: Campaign, tmp_path: Path):

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.urls import reverse
 from django.utils import translation
-from rest_framework.test import APIClient
 
 from labelsite.api.asking_training import TrainingConfiguration
 from labelsite.jobs.models import Job
@@ -19,6 +18,7 @@ from labelsite.training.wording import NAMES, ON_THE_CARD, label_of
 from ml.commands.train import parser, request_from
 from ml.errors import MisstepError
 from ml.prm import request as training
+from tests.api.conftest import script_of
 from tests.factories import make_user
 from tests.training.test_label_options import frozen
 from tests.training.test_pages import asked, make_checkpoint
@@ -27,18 +27,12 @@ pytestmark = pytest.mark.django_db
 LIKELIHOOD = {"head": "likelihood"}
 
 
-@pytest.fixture(autouse=True)
-def own_folder(settings, tmp_path):
-    settings.VAR = tmp_path / "var"
-
-
 @pytest.fixture
 def doors(client):
     """Two ways to ask for the same training: each returns the refusals by the option's name."""
     admin = make_user("admin")
     client.force_login(admin)
-    script = APIClient()
-    script.force_authenticate(admin)
+    script = script_of(admin)
 
     def page(objective, base="pocket", **chosen):
         filled = asked(
@@ -236,8 +230,7 @@ def test_a_part_of_the_rule_that_goes_back_is_told_for_given_up_ratings_too(clie
 
 
 def test_the_api_starts_nothing_that_the_page_would_not_let_start(doors):
-    script = APIClient()
-    script.force_authenticate(make_user("admin"))
+    script = script_of(make_user("admin"))
     body = {
         "snapshot": frozen("human").pk,
         "labels": "human",

@@ -30,8 +30,7 @@ NEEDED = {
 
 
 @pytest.fixture(autouse=True)
-def admin(client, settings, tmp_path):
-    settings.VAR = tmp_path / "var"
+def admin(client):
     client.force_login(make_user("admin"))
 
 

@@ -104,13 +104,6 @@ def test_rollouts_train_a_model_whose_scores_reorder_the_queue():
     with pytest.raises(MisstepError, match="several graded solutions to choose among"):
         services.start_evaluation(checkpoint, campaign, kind="best-of-n")
 
-    # Of two scorings the one that was asked for later stands, whichever ends last.
-    older, newer = (services.score_campaign(checkpoint, campaign) for _ in range(2))
-    run(newer.job)
-    assert "before" not in run(older.job).result
-    older.refresh_from_db()
-    assert older.loaded_at and Campaign.objects.get(pk=campaign.pk).score_run_id == newer.pk
-
 
 def test_a_checkpoint_chooses_among_the_solutions_of_each_problem():
     campaign = make_campaign()

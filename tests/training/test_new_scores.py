@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -43,9 +44,9 @@ def scores_for(campaign: Campaign, folder: Path, last: list[float]) -> ScoreRun:
 
 
 @transaction.atomic
-def loaded(run: ScoreRun, folder: Path) -> None:
+def loaded(run: ScoreRun, folder: Path) -> dict[str, Any]:
     """As a job does it: in one transaction."""
-    load_campaign_scores(run.job, folder, lambda: None)
+    return load_campaign_scores(run.job, folder, lambda: None)
 
 
 def test_loaded_scores_order_the_queue_once_also_where_they_change_nothing_else(tmp_path: Path) -> None:
@@ -61,6 +62,18 @@ def test_loaded_scores_order_the_queue_once_also_where_they_change_nothing_else(
         scores_for(campaign, tmp_path, [0.1, 0.9, 0.2])
         loaded(run, tmp_path)
         assert top_of_queue(campaign)[0] == tasks[1].pk
+
+
+def test_of_two_scorings_the_one_that_was_asked_for_later_stands_whichever_ends_last(tmp_path: Path) -> None:
+    campaign = make_campaign()
+    task = make_task(campaign, make_solution(is_correct=False))
+    older, newer = (scores_for(campaign, tmp_path / str(last), [last]) for last in (0.2, 0.8))
+    assert "before" in loaded(newer, tmp_path / "0.8")
+    assert "before" not in loaded(older, tmp_path / "0.2")
+    older.refresh_from_db()
+    campaign.refresh_from_db()
+    assert older.loaded_at and campaign.score_run_id == newer.pk
+    assert older.step_scores.count() == newer.step_scores.count() == task.solution.position_count
 
 
 def test_a_run_of_rollouts_that_a_campaign_takes_orders_its_queue(tmp_path: Path) -> None:

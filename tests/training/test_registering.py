@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -17,8 +15,8 @@ from labelsite.training import checkpoints, services
 from labelsite.training.lineage import lineage_of
 from labelsite.training.models import Checkpoint, TrainingRun
 from labelsite.training.registering import register_checkpoint
+from ml.commands import train
 from ml.errors import MisstepError
-from tests.data import ROOT
 from tests.factories import make_user
 from tests.training.pocket import pocket_campaign
 from tests.training.test_checkpoints import write_checkpoint
@@ -41,8 +39,8 @@ def test_a_checkpoint_of_the_command_line_is_promoted_scored_measured_and_compar
     export(snapshot, tmp_path / "frozen")
     # An option that the site's own trainings do not have.
     options = ["--base", "small", "--steps", "2", "--batch-size", "8", "--weight-decay", "0.1"]
-    command = [sys.executable, "-m", "ml", "train", "--snapshot", tmp_path / "frozen", *options]
-    subprocess.run([*command, "--out", tmp_path / "trained"], cwd=ROOT, check=True, capture_output=True)
+    folders = ["--snapshot", str(tmp_path / "frozen"), "--out", str(tmp_path / "trained")]
+    assert train.main([*folders, *options]) == 0
 
     call_command("register_checkpoint", str(tmp_path / "trained"), "--name", "from the cluster")
     checkpoint = Checkpoint.objects.get()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from labelsite.jobs.child import command_line
-from labelsite.jobs.models import JobState
-from labelsite.jobs.tasks import run_here
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import freeze
-from labelsite.training.services import prepare_training, start_training
-from ml.commands.train import parser, request_from
+from labelsite.training.models import TrainingRun
+from labelsite.training.services import load_checkpoint, prepare_training, start_training
+from ml.commands import train
 from ml.prm.request import with_rule
 from ml.snapshot import read_snapshot
 from ml.targets import LabelRule
@@ -31,13 +30,18 @@ def sharing() -> tuple[Snapshot, Snapshot]:
     return first, second
 
 
+def arguments_for(run: TrainingRun) -> list[str]:
+    """What the run's job gives `python -m ml train`, with what it reads laid out."""
+    prepare_training(run.job, run.job.inputs)
+    _python, _module, _ml, _verb, *arguments = command_line(run.job)
+    return arguments
+
+
 def test_a_run_s_card_has_the_rule_and_the_name_of_its_own_snapshot():
     _first, second = sharing()
     run = start_training(second, "mixed", configuration={"steps": 1, "batch_size": 4})
-    run_here(run.job)
-    run.job.refresh_from_db()
-    assert run.job.state == JobState.DONE, run.job.error
-    card = run.checkpoint.card
+    assert train.main(arguments_for(run)) == 0
+    card = load_checkpoint(run, run.job.outputs / "checkpoint").card
     assert card["snapshot"] == {"sha256": second.sha256, "name": "Second"}
     assert (card["label_rule"]["labels"], card["label_rule"]["neutral"]) == ("mixed", "drop")
 
@@ -46,9 +50,7 @@ def test_a_run_s_card_has_the_rule_and_the_name_of_its_own_snapshot():
 def test_each_of_two_that_share_a_folder_trains_on_its_labels_as_they_were_frozen(number: int):
     snapshot = sharing()[number]
     run = start_training(snapshot, snapshot.labels)
-    prepare_training(run.job, run.job.inputs)
-    _python, _module, _ml, _verb, *arguments = command_line(run.job)
-    request = request_from(parser().parse_args(arguments))
+    request = train.request_from(train.parser().parse_args(arguments_for(run)))
     read = read_snapshot(request.snapshot, request.manifest)
     request = with_rule(request, read.manifest)
     assert request.use_frozen_labels

@@ -92,19 +92,19 @@ def watched(monkeypatch):
     return widths
 
 
-@pytest.mark.parametrize("rows", [3, 8])
-def test_many_samples_are_written_so_many_at_a_time_and_are_the_same(policy, monkeypatch, watched, rows):
+def test_many_samples_are_written_so_many_at_a_time_and_are_the_same(policy, monkeypatch, watched):
     prefixes = [Prefix(problem, (), style) for problem in PROBLEMS for style in ("code", "prose")]
     alone = [policy.complete([prefix], 5, 0.8, 7)[0] for prefix in prefixes]
-    watched.clear()
-    monkeypatch.setattr(policy, "rows_at_once", rows)
-    together = policy.complete(prefixes, 5, 0.8, 7)
-    assert max(watched) <= rows
-    for ours, theirs in zip(together, alone, strict=True):
-        assert [(one.steps, one.tokens) for one in ours] == [(one.steps, one.tokens) for one in theirs]
-        assert [one.log_probability for one in ours] == pytest.approx(
-            [one.log_probability for one in theirs], abs=1e-3
-        )
+    for rows in (3, 8):
+        watched.clear()
+        monkeypatch.setattr(policy, "rows_at_once", rows)
+        together = policy.complete(prefixes, 5, 0.8, 7)
+        assert max(watched) <= rows
+        for ours, theirs in zip(together, alone, strict=True):
+            assert [(one.steps, one.tokens) for one in ours] == [(one.steps, one.tokens) for one in theirs]
+            assert [one.log_probability for one in ours] == pytest.approx(
+                [one.log_probability for one in theirs], abs=1e-3
+            )
 
 
 def test_a_row_that_ends_makes_room_for_another_at_once(policy, monkeypatch, watched):

@@ -46,25 +46,26 @@ def sized_model(
 
 LIKELIHOOD = "classifier, the tokens that came"
 RAW = "preference, compared without a bound"
-# Objective, classes (or a scalar), and the language model's words where its own head is read.
+# Objective, classes (or a scalar), the language model's words where its own head is read, and updates that suffice.
 BY_HEART = {
-    "classifier, two classes": ("classifier", 2, ()),
-    "classifier, neutral its own": ("classifier", 3, ()),
-    "classifier, two target tokens": ("classifier", 2, ("-", "+")),
-    "classifier, three target tokens": ("classifier", 3, ("-", "+", "0")),
-    LIKELIHOOD: ("classifier", 2, ()),
-    "outcome, last token": ("outcome", 2, ()),
-    "outcome, target tokens": ("outcome", 2, ("-", "+")),
-    "value": ("value", 1, ()),
-    "preference": ("preference", 1, ()),
-    RAW: ("preference", 1, ()),
+    "classifier, two classes": ("classifier", 2, (), 250),
+    "classifier, neutral its own": ("classifier", 3, (), 150),
+    "classifier, two target tokens": ("classifier", 2, ("-", "+"), 150),
+    "classifier, three target tokens": ("classifier", 3, ("-", "+", "0"), 150),
+    # A fresh language model has the words themselves to learn before it can be sure of any.
+    LIKELIHOOD: ("classifier", 2, (), 400),
+    "outcome, last token": ("outcome", 2, (), 150),
+    "outcome, target tokens": ("outcome", 2, ("-", "+"), 150),
+    "value": ("value", 1, (), 250),
+    "preference": ("preference", 1, (), 250),
+    RAW: ("preference", 1, (), 150),
 }
 
 
 @pytest.mark.parametrize("case", BY_HEART)
 def test_twenty_records_are_learned_by_heart(case):
     torch.set_num_threads(1)
-    objective, outputs, words = BY_HEART[case]
+    objective, outputs, words, updates = BY_HEART[case]
     # Where a mistaken first step looks like all the right ones, tanh saturates before the pair is learned:
     # the preference records are those whose trajectory is right, against their wrong alternatives.
     rows = sums(40)[::2] if objective == "preference" else with_neutrals(sums(20))
@@ -72,8 +73,6 @@ def test_twenty_records_are_learned_by_heart(case):
     assert len(examples) == 20
     targets = [STEPS.tokenizer.convert_tokens_to_ids(word) for word in words]
     model = sized_model(objective, outputs, targets, TOLERANCE if case == LIKELIHOOD else None)
-    # A fresh language model has the words themselves to learn before it can be sure of any.
-    updates = 400 if case == LIKELIHOOD else 250
     settings = TrainingSettings(objective, updates, learning_rate=3e-3, batch_size=20, weight_decay=0.0)
     if case == RAW:
         settings = replace(settings, preference_output="raw_then_tanh5")
