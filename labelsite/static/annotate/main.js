@@ -4,6 +4,7 @@ import { Busy } from "./busy.js";
 import { startCalculator } from "./calculator.js";
 import { askWord, showCalculator, showHelp, toggleGuideline } from "./dialogs.js";
 import { byId, fill } from "./elements.js";
+import { FIELD_OF } from "./fields.js";
 import { whole } from "./formulas.js";
 import { listen } from "./keys.js";
 import { NextTask, isHeld } from "./leases.js";
@@ -113,7 +114,7 @@ async function submit(exit = null, reason = "") {
   const missing = exit ? null : task.work.missing();
   if (missing) {
     notices.say(byId("state").textContent);
-    if (missing[0] === "needReason") byId("error-reason").focus();
+    if (missing[0] in FIELD_OF) byId(FIELD_OF[missing[0]]).focus();
     return undefined;
   }
   spend();

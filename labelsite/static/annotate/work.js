@@ -214,6 +214,7 @@ export class Work {
       }
       if (this.mistake() === null && (unrated.length || this.open().length === 0)) return ["needAll"];
     }
+    if (this.mayWrite() && this.writing.trim()) return ["needAdd"];
     if (this.asksReason && this.mistake() !== null && !this.written.length && !this.reason.trim()) return ["needReason"];
     return null;
   }
