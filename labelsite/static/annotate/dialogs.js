@@ -1,5 +1,6 @@
 // Small windows: why somebody leaves a task, notes, keys. Each is a native <dialog>, so focus comes back by itself.
 import { byId, keyName, make } from "./elements.js";
+import { selectedExpression } from "./selection.js";
 
 let answer = null; // answers the question that is open
 
@@ -103,12 +104,12 @@ calculator.addEventListener("keydown", (event) => {
 
 /** Opens the calculator beside the work, which stays in sight and in hand; begins with what is selected. */
 export function showCalculator() {
-  const selected = String(getSelection()).trim();
+  const selected = selectedExpression();
   byId("more").open = false;
   if (!calculator.open) calculator.show();
   const input = byId("calculator-input");
-  if (/^[-+*/^%!().,\d\s×·⋅÷−–]*\d[-+*/^%!().,\d\s×·⋅÷−–]*$/.test(selected)) {
-    input.value = selected.replace(/=\s*$/, "");
+  if (selected !== null) {
+    input.value = selected;
     input.dispatchEvent(new Event("input"));
   }
   input.focus();
