@@ -3,6 +3,7 @@ import { render } from "../math.js";
 import { codeBlock, splitCode } from "../code.js";
 import { byId, fill, keyName, make, show } from "./elements.js";
 import { FIELD_OF, Fields } from "./fields.js";
+import { watchGuideline } from "./guideline.js";
 import { isBehindProblem, watchProblem } from "./problem.js";
 import { Texts, formatted } from "./texts.js";
 
@@ -25,6 +26,7 @@ export class View {
     for (const hint of document.querySelectorAll("kbd[data-key]")) hint.textContent = keyName(this.keys[hint.dataset.key]);
     byId("thumbs").replaceChildren(...this.thumbs());
     watchProblem();
+    watchGuideline();
   }
 
   thumbs() {
