@@ -37,7 +37,8 @@ export function plain(tex) {
   /** What a command applies to: a group, or the next thing alone. */
   function argument() {
     while (list[index]?.text?.trim() === "") index += 1;
-    if (list[index]?.text !== "{") return index < list.length ? one() : "";
+    if (index >= list.length) return "";
+    if (list[index].text !== "{") return one();
     index += 1;
     return until("}");
   }
@@ -56,7 +57,9 @@ export function plain(tex) {
 
   function one() {
     const { command, text } = list[index++];
-    if (text === "{") return grouped(until("}"));
+    if (text === "{") {
+      return grouped(until("}"));
+    }
     if (text === "^") return `^${grouped(argument())}`;
     if (text !== undefined) return text === "&" || text === "~" ? " " : text;
     if (command === "frac") return `(${grouped(argument())}/${grouped(argument())})`;
