@@ -77,6 +77,7 @@ def words() -> dict[str, str]:
         "needAlternatives": _("Rate the alternatives too."),
         "needOptions": _("Rate every option of step {n}."),
         "needReason": _("Say in a few words what is wrong with the step."),
+        "needAdd": _("The step that you typed is not added yet: add it, or empty its field."),
         "ready": _("Ready: no mistake."),
         "readyMistake": _("Ready: first mistake at step {n}."),
         "mayWrite": _("Or write the step yourself."),

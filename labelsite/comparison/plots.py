@@ -116,13 +116,13 @@ def calibration(figures: StepFigures) -> Chart | None:
         "calibration",
         _("Calibration of rollouts"),
         _(
-            "Share of steps that people rate right, by share of right rollouts. "
+            "Share of steps that are rated right, by share of right rollouts. "
             "The expected calibration error is %(error).3f."
         )
         % {"error": found.expected_calibration_error},
         [Series(_("rated right"), points, has_dots=True)],
         _("share of right rollouts"),
-        _("steps that people rate right"),
+        _("share of steps rated right"),
         x_range=(0, 1),
         y_range=(0, 1),
         has_diagonal=True,

@@ -102,10 +102,19 @@ function built(data) {
   return element;
 }
 
+// A formula that is wider than its room scrolls, by keyboard too; one that fits is no stop on the way.
+const rooms = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+
 function fillHolder(holder, { tree, error }) {
   if (tree) {
     holder.className = "";
     holder.replaceChildren(built(tree));
+    for (const display of holder.querySelectorAll(".katex-display")) rooms.observe(display);
     return;
   }
   // The source is what the author wrote, so it is the honest fallback; the reason stands in the title.

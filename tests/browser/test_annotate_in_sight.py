@@ -160,3 +160,28 @@ def test_nothing_of_the_problem_s_card_lies_on_the_notice_above_it(watched: Watc
     lift, _blur, spread = (float(found) for found in re.findall(r"(-?[\d.]+)px", shadow)[-3:])
     gap = box(watched, ".problem")[0] - box(watched, "#revising")[1]
     assert spread - lift <= gap
+
+
+def test_the_guideline_reaches_down_to_the_bar_however_far_the_page_is_scrolled(watched: Watched) -> None:
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator], guideline="A long rule to follow.\n\n" * 30)
+    make_task(campaign, make_solution([f"Step {number}: " + "so it goes on. " * 20 for number in range(12)]))
+    make_task(campaign, make_solution(["Short."]))
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    beneath = (
+        "document.getElementById('actions').getBoundingClientRect().top"
+        " - document.getElementById('guideline').getBoundingClientRect().bottom"
+    )
+    for scrolled in (0, 60, 700):
+        watched.page.evaluate(f"scrollTo({{top: {scrolled}, behavior: 'instant'}})")
+        watched.page.wait_for_timeout(100)
+        assert 12 <= watched.page.evaluate(beneath) <= 20, scrolled
+    # Beside a task that is short, the panel does not make the page longer.
+    watched.press("1 Enter")
+    watched.submitted(1)
+    height = "document.documentElement.scrollHeight"
+    before = watched.page.evaluate(height)
+    watched.page.evaluate("scrollTo({top: 5000, behavior: 'instant'})")
+    watched.page.wait_for_timeout(100)
+    assert watched.page.evaluate(height) == before

@@ -17,7 +17,7 @@ from labelsite.campaigns.models import Protocol
 from tests.browser.annotator_page import Watched
 from tests.browser.looks import look, window
 from tests.browser.scenes import assisted_campaign, blind_campaign
-from tests.factories import make_user
+from tests.factories import make_campaign, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,3 +73,29 @@ def test_pages_of_an_annotator_look_right(watched: Watched) -> None:
     look(watched, "my-day")
     watched.go("/settings/")
     look(watched, "settings")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_sixty_steps_wide_formulas_and_endless_words_fit_and_a_wide_formula_scrolls_by_keyboard(
+    chromium_browser: Browser, live_server: Any, width: int
+) -> None:
+    wide = "$$" + " + ".join(f"\\frac{{x_{{{n}}}^2}}{{{n}+1}}" for n in range(40)) + " = 7$$"
+    steps = [
+        "So we go on and compute it again. " * 150,
+        wide,
+        "مرحبا بالعالم: $2+2=4$ 😀",
+        "W" * 900,
+        "$1+1$",
+    ]
+    annotator = make_user()
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution([*steps, *(f"Step {n}." for n in range(55))]))
+    watched = window(chromium_browser, live_server.url, width, "light", "en")
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    look(watched, "annotate-endless")
+    watched.page.locator("#steps .katex-display").focus()
+    watched.press("ArrowRight ArrowRight")
+    watched.page.wait_for_timeout(300)
+    assert watched.page.locator("#steps .katex-display").evaluate("one => one.scrollLeft") > 0
+    watched.page.context.close()

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Campaign, Protocol
+from labelsite.problems.models import Step
 from tests.browser.annotator_page import Watched
 from tests.factories import make_campaign, make_solution, make_task
 
@@ -191,3 +192,24 @@ def test_writing_ones_own_step_says_why_it_cannot_be_yet(watched: Watched, annot
     opened(watched, annotator, [["One.", "Uno."], ["Two."]], protocol=Protocol.EVERY_OPTION)
     watched.press("w")
     expect(watched.page.locator("#passing")).to_contain_text("once every option here is wrong")
+
+
+def test_submit_leads_to_a_typed_step_that_is_not_added_and_drops_nothing(
+    watched: Watched, annotator: User
+) -> None:
+    opened(watched, annotator, [["One.", "Uno."], ["Two."]], protocol=Protocol.EVERY_OPTION)
+    page = watched.page
+    watched.press("1 1 w")
+    page.locator("#write-text").press_sequentially("Add three")
+    expect(page.locator("#state")).to_contain_text("not added yet")
+    page.click("#submit")
+    expect(page.locator("#write-text")).to_be_focused()
+    watched.saved()
+    assert not Annotation.objects.exists()
+    page.click("#write-add")
+    page.locator("#write-text").press_sequentially("Or four")
+    page.fill("#write-text", "")
+    page.click("#submit")
+    watched.submitted(1)
+    (own,) = Annotation.objects.get().extra["written"]
+    assert Step.objects.get(pk=own).text == "Add three"

@@ -155,6 +155,7 @@ def test_where_nobody_labeled_gold_stands_in_for_people(client, reviewer):
     page = client.get(reverse("comparison:campaign", args=[campaign.pk]))
     assert page.context["found"].agreement.exact == 1.0
     assert "gold answers stand in for people" in page.content.decode()
+    assert "people rate right" not in page.content.decode()
 
 
 def test_a_campaign_without_a_run_says_so(client, reviewer):

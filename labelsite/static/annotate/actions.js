@@ -3,8 +3,8 @@ import { askExit, askNote } from "./dialogs.js";
 import { byId } from "./elements.js";
 import { RATINGS } from "./view.js";
 
-/** The actions by name. `page`: work() in hand, spend() for the time since the last look, refresh(), submit(), mayNotWrite(). */
-export function taskActions({ work, spend, refresh, submit, mayNotWrite }, protocol) {
+/** The actions by name. `page`: work() in hand, spend() for the time since the last look, refresh(), submit(), mayNotWrite(), typed(change) after each key in a field. */
+export function taskActions({ work, spend, refresh, submit, mayNotWrite, typed }, protocol) {
   function rate(action, id) {
     const value = RATINGS.find((rating) => rating.action === action)?.value ?? null;
     if (work().rate(id ?? work().cursor, value, spend())) refresh();
@@ -15,16 +15,22 @@ export function taskActions({ work, spend, refresh, submit, mayNotWrite }, proto
     if (option && work().mark(option.position, spend())) refresh();
   }
 
+  /** What a window holds that was not used yet, kept in the draft as it is typed. */
+  function unsent(name) {
+    return { text: work().unsent.get(name), keep: (text) => typed((inHand) => inHand.keepUnsent(name, text)) };
+  }
+
+  // The reason stays in the draft until the task is left: a submission can be refused.
   async function exit(kind) {
     byId("more").open = false;
-    const reason = await askExit(kind, work().unsent);
+    const reason = await askExit(kind, unsent(kind));
     if (reason) await submit(kind, reason);
   }
 
   async function note() {
     const id = work().cursor;
     if (id === null) return;
-    const text = await askNote(id, work().entry(id).note, work().unsent);
+    const text = await askNote(work().entry(id).note, unsent(`note ${id}`));
     if (text === null) return;
     work().note(id, text);
     refresh();

@@ -1,5 +1,6 @@
 // Small windows: why somebody leaves a task, notes, keys. Each is a native <dialog>, so focus comes back by itself.
 import { byId, keyName, make } from "./elements.js";
+import { selectedExpression } from "./selection.js";
 
 let answer = null; // answers the question that is open
 
@@ -36,24 +37,22 @@ function ask(dialog, field) {
   });
 }
 
-/** Asks with what was typed there before; `unsent` (a Map) keeps it under `name` until it is used. */
-async function askAgain(dialog, field, name, text, unsent) {
-  field.value = unsent.get(name) ?? text;
-  const confirmed = await ask(dialog, field);
-  if (confirmed || field.value === text) unsent.delete(name);
-  else unsent.set(name, field.value);
-  return confirmed ? field.value.trim() : null;
+/** Asks with what was typed there before (`unsent.text`), else with `text`; `unsent.keep` hears each change, null where it is none. */
+async function askAgain(dialog, field, text, unsent) {
+  field.value = unsent.text ?? text;
+  field.oninput = () => unsent.keep(field.value === text ? null : field.value);
+  return (await ask(dialog, field)) ? field.value.trim() : null;
 }
 
 /** Asks why a task is left; resolves with the reason or null. */
 export async function askExit(kind, unsent) {
   for (const id of ["exit-title", "exit-help"]) byId(id).textContent = byId(id).dataset[kind === "bad_problem" ? "bad" : "give"];
-  return (await askAgain(byId("exit-dialog"), byId("exit-reason"), kind, "", unsent)) || null;
+  return (await askAgain(byId("exit-dialog"), byId("exit-reason"), "", unsent)) || null;
 }
 
 /** Asks for the note of a step; resolves with the text or null. */
-export function askNote(id, text, unsent) {
-  return askAgain(byId("note-dialog"), byId("note-text"), `note ${id}`, text, unsent);
+export function askNote(text, unsent) {
+  return askAgain(byId("note-dialog"), byId("note-text"), text, unsent);
 }
 
 /** Asks for a word to light up; resolves with it or null. */
@@ -105,12 +104,12 @@ calculator.addEventListener("keydown", (event) => {
 
 /** Opens the calculator beside the work, which stays in sight and in hand; begins with what is selected. */
 export function showCalculator() {
-  const selected = String(getSelection()).trim();
+  const selected = selectedExpression();
   byId("more").open = false;
   if (!calculator.open) calculator.show();
   const input = byId("calculator-input");
-  if (/^[-+*/^%!().,\d\s×·⋅÷−–]*\d[-+*/^%!().,\d\s×·⋅÷−–]*$/.test(selected)) {
-    input.value = selected.replace(/=\s*$/, "");
+  if (selected !== null) {
+    input.value = selected;
     input.dispatchEvent(new Event("input"));
   }
   input.focus();

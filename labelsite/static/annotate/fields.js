@@ -1,6 +1,9 @@
 // The fields in which somebody writes: they stand at the step that they are about, and keep what is typed as it is typed.
 import { byId, show } from "./elements.js";
 
+/** What a submission can still wait for that is no rating, with the field that it leads to. */
+export const FIELD_OF = { needReason: "error-reason", needAdd: "write-text" };
+
 export class Fields {
   constructor() {
     this.reason = byId("reason-line");

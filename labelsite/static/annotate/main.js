@@ -4,6 +4,7 @@ import { Busy } from "./busy.js";
 import { startCalculator } from "./calculator.js";
 import { askWord, showCalculator, showHelp, toggleGuideline } from "./dialogs.js";
 import { byId, fill } from "./elements.js";
+import { FIELD_OF } from "./fields.js";
 import { whole } from "./formulas.js";
 import { listen } from "./keys.js";
 import { NextTask, isHeld } from "./leases.js";
@@ -94,6 +95,13 @@ function refresh(isSaved = true) {
   if (isSaved) saver.save(task);
 }
 
+/** Makes a change that comes with each key in a field, and keeps it. */
+function typed(change) {
+  change(task.work);
+  view.update(task.work);
+  if (!busy.is) saver.saveSoon(task); // What is being submitted is past saving.
+}
+
 /** Adds the time since the last look to the task, and returns it for the step. */
 function spend() {
   const lap = timer.lap();
@@ -106,7 +114,7 @@ async function submit(exit = null, reason = "") {
   const missing = exit ? null : task.work.missing();
   if (missing) {
     notices.say(byId("state").textContent);
-    if (missing[0] === "needReason") byId("error-reason").focus();
+    if (missing[0] in FIELD_OF) byId(FIELD_OF[missing[0]]).focus();
     return undefined;
   }
   spend();
@@ -240,7 +248,7 @@ function tellLit(term, count) {
 }
 
 const mayNotWrite = () => { if (configuration.protocol === "every_option") notices.passing(words.mayNotWrite); };
-const ACTIONS = taskActions({ work: () => task.work, spend, refresh, submit, mayNotWrite }, configuration.protocol);
+const ACTIONS = taskActions({ work: () => task.work, spend, refresh, submit, mayNotWrite, typed }, configuration.protocol);
 // These work without a task on the page too.
 const ALWAYS = {
   undo,
@@ -279,11 +287,7 @@ byId("workplace").addEventListener("click", (event) => {
 });
 byId("write-add").addEventListener("click", () => act("add_written"));
 byId("write-reached").addEventListener("change", (event) => { task.work.reached = event.target.checked; refresh(); });
-view.fields.listen((change) => {
-  change(task.work);
-  view.update(task.work);
-  if (!busy.is) saver.saveSoon(task); // What is being submitted is past saving.
-});
+view.fields.listen(typed);
 addEventListener("beforeunload", (event) => { if (busy.is) event.preventDefault(); });
 setInterval(heartbeat, configuration.heartbeatSeconds * 1000);
 startCalculator(words);

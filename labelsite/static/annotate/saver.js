@@ -83,12 +83,16 @@ export class Saver {
     for (const go of this.held.splice(0)) go();
   }
 
-  /** Its submission says all: a draft that comes later is refused, and the page has nothing to tell of that. */
+  /**
+   * Its submission says all: a draft that comes later is refused, and the page has nothing to tell of that. Until the
+   * submission is acknowledged, this browser keeps the draft: it may be refused, or wait long for a connection.
+   */
   cancel(task) {
+    const { annotation, assignment, version } = task.payload;
     this.stopClock(task);
     this.cancelled.add(task);
-    this.waiting.delete(task.payload.assignment);
-    forget(task.payload.assignment);
+    this.waiting.delete(assignment);
+    if (!annotation) keepHere(assignment, { version, draft: task.work.draft() });
   }
 
   async run() {

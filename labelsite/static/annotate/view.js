@@ -2,7 +2,8 @@
 import { render } from "../math.js";
 import { codeBlock, splitCode } from "../code.js";
 import { byId, fill, keyName, make, show } from "./elements.js";
-import { Fields } from "./fields.js";
+import { FIELD_OF, Fields } from "./fields.js";
+import { watchGuideline } from "./guideline.js";
 import { isBehindProblem, watchProblem } from "./problem.js";
 import { Texts, formatted } from "./texts.js";
 
@@ -25,6 +26,7 @@ export class View {
     for (const hint of document.querySelectorAll("kbd[data-key]")) hint.textContent = keyName(this.keys[hint.dataset.key]);
     byId("thumbs").replaceChildren(...this.thumbs());
     watchProblem();
+    watchGuideline();
   }
 
   thumbs() {
@@ -165,8 +167,8 @@ export class View {
     }
     this.updateThumbs(work);
     const missing = work.missing();
-    // Where only the reason is missing, the button leads to its field.
-    byId("submit").setAttribute("aria-disabled", String(Boolean(missing) && missing[0] !== "needReason"));
+    // Where only the words in a field are missing, the button leads to it.
+    byId("submit").setAttribute("aria-disabled", String(Boolean(missing) && !(missing[0] in FIELD_OF)));
     byId("state").textContent = this.stateLine(work, missing);
     byId("no-mistake")?.setAttribute("aria-pressed", String(work.first === -1));
     this.fields.place(work, mistake === null ? null : this.rows.get(work.chosen[mistake].id));

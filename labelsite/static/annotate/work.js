@@ -26,7 +26,7 @@ export class Work {
     this.reached = draft.reached ?? false;
     this.reason = draft.reason ?? "";
     this.writing = draft.writing ?? ""; // A step of one's own that is not added yet.
-    this.unsent = new Map(); // What was typed into a window that was closed without using it, by what it is about.
+    this.unsent = new Map(Object.entries(draft.unsent ?? {})); // What was typed into a window and not used yet, by what it is about.
     this.elapsed = draft.elapsed ?? 0;
     this.cursor = known.has(draft.cursor) ? draft.cursor : null;
     this.toNextOpen();
@@ -36,7 +36,8 @@ export class Work {
   draft() {
     return {
       ratings: Object.fromEntries(this.entries), first: this.first, written: this.written,
-      reached: this.reached, reason: this.reason, writing: this.writing, elapsed: Math.round(this.elapsed), cursor: this.cursor,
+      reached: this.reached, reason: this.reason, writing: this.writing,
+      unsent: Object.fromEntries(this.unsent), elapsed: Math.round(this.elapsed), cursor: this.cursor,
       order: [...this.entries.keys()], // JSON in the database keeps no order of names.
       finish: this.first === -1 ? "solution" : null,
     };
@@ -154,6 +155,13 @@ export class Work {
   note(id, text) {
     this.remember();
     this.entries.set(id, { ...this.entry(id), note: text });
+    this.unsent.delete(`note ${id}`);
+  }
+
+  /** Keeps what is typed into a window; null where it is what stood there before. */
+  keepUnsent(name, text) {
+    if (text === null) this.unsent.delete(name);
+    else this.unsent.set(name, text);
   }
 
   /** Every option: a step of one's own is possible where every option of the mistake's position is bad. */
@@ -206,6 +214,7 @@ export class Work {
       }
       if (this.mistake() === null && (unrated.length || this.open().length === 0)) return ["needAll"];
     }
+    if (this.mayWrite() && this.writing.trim()) return ["needAdd"];
     if (this.asksReason && this.mistake() !== null && !this.written.length && !this.reason.trim()) return ["needReason"];
     return null;
   }

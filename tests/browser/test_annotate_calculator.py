@@ -1,0 +1,74 @@
+"""What is selected on the page goes to the calculator as something to work out, formulas included."""
+
+from __future__ import annotations
+
+import pytest
+
+from labelsite.accounts.models import User
+from tests.browser.annotator_page import Watched
+from tests.factories import make_campaign, make_solution, make_task
+
+pytestmark = pytest.mark.django_db(transaction=True)
+# Each formula, what the calculator takes for it, and what that comes to.
+FORMULAS = [
+    (r"12 \cdot 12 = 124", "12 * 12", "144"),
+    (r"x = \dfrac{1}{2} + \frac34", "(1/2) + (3/4)", "1.25"),
+    (r"3\frac12 \times 2", "(3 + (1/2)) * 2", "7"),
+    (r"\sqrt{2^{10}} - \sqrt[3]{27}", "sqrt(2^10) - 27^(1/3)", "29"),
+    (r"1{,}000 \div 4\text{ pens}", "1000 / 4", "250"),
+    (r"\left(\frac{3+1}{2}\right)^2", "(((3+1)/2))^2", "4"),
+    (r"2\pi", "2 pi", "6.28318530718"),
+    (r"\binom{5}{2}", "(5!/(2!*(5 - 2)!))", "10"),
+    (r"x^2 - 4", "x^2 - 4", "…"),
+]
+SELECT_ALL = """number => { const range = new Range();
+    range.selectNodeContents(document.querySelectorAll('#steps .step-text p')[number]);
+    getSelection().removeAllRanges(); getSelection().addRange(range); }"""
+# From the first glyph to the last one, as a mouse does it, and never into what screen readers are told.
+SELECT_GLYPHS = """([formula, first, last]) => {
+    const root = document.querySelectorAll('#steps .katex-html')[formula], nodes = [];
+    const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) if (/[^\\s\\u200b]/.test(walker.currentNode.data)) nodes.push(walker.currentNode);
+    const range = new Range();
+    range.setStart(nodes.at(first), 0); range.setEnd(nodes.at(last), nodes.at(last).length);
+    getSelection().removeAllRanges(); getSelection().addRange(range); }"""
+
+
+def taken(watched: Watched) -> tuple[str, str]:
+    """What the calculator begins with, and shows for it."""
+    watched.press("q")
+    found = watched.page.input_value("#calculator-input"), watched.page.inner_text("#calculator-output")
+    watched.page.keyboard.press("Escape")
+    return found
+
+
+def test_a_selected_formula_comes_to_the_calculator_as_what_it_computes(
+    watched: Watched, annotator: User
+) -> None:
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution([f"${tex}$" for tex, _, _ in FORMULAS]))
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    for number, (tex, typed, value) in enumerate(FORMULAS):
+        watched.page.evaluate(SELECT_ALL, number)
+        assert taken(watched) == (typed, value), tex
+        watched.page.evaluate(SELECT_GLYPHS, [number, 0, -1])
+        assert taken(watched)[1] == value, tex
+
+
+def test_of_one_line_the_selected_part_alone_is_taken_and_prose_leads_to_its_formula(
+    watched: Watched, annotator: User
+) -> None:
+    campaign = make_campaign(members=[annotator])
+    make_task(campaign, make_solution([r"They cost $5 + 12 \cdot 7$ dollars.", "So 3 * 4 = 12."]))
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.page.evaluate(SELECT_ALL, 0)
+    assert taken(watched) == ("5 + 12 * 7", "89")
+    watched.page.evaluate(SELECT_GLYPHS, [0, 2, 4])
+    assert taken(watched)[1] == "84"
+    watched.page.evaluate("getSelection().removeAllRanges()")
+    # Nothing selected, and plain prose, leave the last sum where it is.
+    assert taken(watched)[1] == "84"
+    watched.page.evaluate(SELECT_ALL, 1)
+    assert taken(watched)[1] == "84"

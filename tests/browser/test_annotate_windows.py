@@ -1,0 +1,84 @@
+"""What is typed into the windows of a note and of an exit is kept until it is used, whatever becomes of the page."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.sessions.models import Session
+from playwright.sync_api import expect
+
+from labelsite.accounts.models import User
+from labelsite.annotations.models import Annotation
+from labelsite.campaigns.models import Assignment, Campaign
+from tests.browser.annotator_page import Watched
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WINDOWS = [("b", "#exit-reason"), ("g", "#exit-reason"), ("/", "#note-text")]
+
+
+def reload(watched: Watched) -> None:
+    watched.settle()
+    watched.page.reload()
+    watched.ready()
+
+
+@pytest.mark.parametrize(("key", "field"), WINDOWS)
+def test_what_is_half_typed_into_a_window_outlives_a_reload(
+    watched: Watched, annotator: User, campaign: Campaign, key: str, field: str
+) -> None:
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press(key)
+    watched.page.locator(field).press_sequentially("half a re")
+    watched.saved()
+    # Not even the moment before it is sent is lost.
+    watched.page.locator(field).press_sequentially("ason")
+    reload(watched)
+    watched.press(key)
+    expect(watched.page.locator(field)).to_have_value("half a reason")
+    watched.page.fill(field, "")
+    watched.page.keyboard.press("Escape")
+    reload(watched)
+    watched.press(key)
+    expect(watched.page.locator(field)).to_have_value("")
+
+
+def test_a_note_that_is_kept_is_no_longer_a_half_typed_one(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("/")
+    watched.page.locator("#note-text").press_sequentially("odd")
+    watched.press("Enter")
+    watched.saved()
+    assert Assignment.objects.exclude(draft={}).get().draft["unsent"] == {}
+    watched.press("/")
+    watched.page.locator("#note-text").press_sequentially(" indeed")
+    watched.page.keyboard.press("Escape")
+    expect(watched.page.locator(".step-note").first).to_have_text("odd")
+
+
+def test_why_a_task_is_left_outlives_a_session_that_ended(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    page = watched.page
+    page.on("dialog", lambda dialog: dialog.accept())
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    Session.objects.all().delete()
+    watched.press("b")
+    page.locator("#exit-reason").press_sequentially("no question")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#save-state[data-state=loggedOut]")
+    watched.log_in(annotator.username)
+    watched.annotate(campaign)
+    watched.press("b")
+    expect(page.locator("#exit-reason")).to_have_value("no question")
+    page.keyboard.press("Enter")
+    watched.submitted(1)
+    assert Annotation.objects.get().reason == "no question"
+    watched.press("b")
+    expect(page.locator("#exit-reason")).to_have_value("")
+    page.keyboard.press("Escape")
+    # Nothing of the task that is done stays behind.
+    assert page.evaluate("localStorage.length") == 0
