@@ -36,7 +36,7 @@ def picture_annotate(page: Page) -> None:
     page.wait_for_selector("body[data-ready=yes]")
     while page.locator("#steps > .step:not([data-rating=''])").count():
         page.keyboard.press("u")  # The draft of the picture before.
-    for key in "31":
+    for key in "33":
         page.keyboard.press(key)
     page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
     page.wait_for_selector("#save-state[data-state=saved]")
