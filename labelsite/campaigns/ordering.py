@@ -19,6 +19,8 @@ from ml import acquisition
 from ml.acquisition import Priority
 
 BATCH = 2000
+# The least place of a million tasks is far above.
+BEHIND = 1e-9
 # Below every priority of ml.acquisition: what nobody scored comes last, in import order.
 UNSCORED = Priority(-1.0, "unscored")
 IMPORT_ORDER = Priority(0.0, "import_order")
@@ -97,22 +99,22 @@ def _as_it_stands(campaign: Campaign) -> Campaign:
     return Campaign.objects.defer("guideline").get(pk=campaign.pk)
 
 
-def _batch(campaign: Campaign, after: int) -> list[_Row]:
-    rows = Task.objects.filter(campaign=campaign, state=TaskState.OPEN, id__gt=after).order_by("id")
+def _batch(campaign: Campaign, after: int, **kept: str) -> list[_Row]:
+    rows = Task.objects.filter(campaign=campaign, state=TaskState.OPEN, id__gt=after, **kept).order_by("id")
     return list(rows.values_list(*_ROW)[:BATCH])
 
 
 def _mixed(campaign: Campaign, check: Callable[[], None]) -> dict[int, float]:
-    """The places of all open tasks with scores, by their ids: of five in a row, four have wrong answers.
+    """The places of all open work with scores, by its ids: of five in a row, four have wrong answers.
 
-    It only reads, and nobody waits for it.
+    Known answers have turns of their own, and would leave gaps here. It only reads and locks nothing.
     """
     wrong: list[tuple[float, int]] = []
     others: list[tuple[float, int]] = []
     last, is_done = 0, False
     while not is_done:
         check()
-        batch = _batch(campaign, last)
+        batch = _batch(campaign, last, kind=TaskKind.WORK)
         evidence = evidence_of(campaign, [row[1] for row in batch])
         for task, solution, is_correct, *_ in batch:
             scores = evidence.get(solution, Evidence()).complete_scores()
@@ -129,7 +131,8 @@ def _reorder_batch(campaign: Campaign, batch: Sequence[_Row], mixed: Mapping[int
     for task, solution, is_correct, old_value, old_reason in batch:
         new = priority_of(campaign.ordering, str(task), is_correct, evidence.get(solution, Evidence()))
         if new.kind in acquisition.CONVINCING_KINDS:
-            new = replace(new, value=mixed.get(task, new.value))
+            # What came after the places were given stands behind them, in its own order, until they are given anew.
+            new = replace(new, value=mixed.get(task, new.value * BEHIND))
         # The import's own order needs no reason, and its rows have none.
         reason = new.code if new.reason else ""
         if (new.value, reason) != (old_value, old_reason):

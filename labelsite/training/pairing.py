@@ -17,6 +17,8 @@ from ml.evaluation.paired import differences
 OUTCOMES = "outcomes.jsonl"
 # Solutions of problems that a model was trained on flatter it.
 RULE = "unseen"
+# Of fewer problems that all point one way a sign test says that chance may do it in more than 5 %.
+FEWEST_PROBLEMS = 6
 
 Outcomes = Mapping[str, Outcome]
 # An evaluation's data in words, and what was said of each of its solutions.
@@ -29,11 +31,13 @@ class Share:
 
     gain: float | None
     ends: Sequence[float] | None
+    problems: int
 
     @property
     def is_sure(self) -> bool:
-        """Whether the interval lies on one side of 0."""
-        return self.ends is not None and self.ends[0] * self.ends[1] > 0
+        """Whether the interval lies on one side of 0, and not of so few problems that it has no width."""
+        is_beyond = self.ends is not None and self.ends[0] * self.ends[1] > 0
+        return is_beyond and self.problems >= FEWEST_PROBLEMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,10 @@ def _pair(run: TrainingRun, data: str, outcomes: Outcomes, base: Outcomes) -> Pa
         return None
     if found is None:
         return None
-    f1, exact = (Share(found["difference"][name], found["intervals"][name]) for name in ("f1", "exact"))
+    f1, exact = (
+        Share(found["difference"][name], found["intervals"][name], found["problems"])
+        for name in ("f1", "exact")
+    )
     return Pair(run, data, found["count"], f1, exact)
 
 
@@ -88,7 +95,9 @@ def _measured(runs: Sequence[TrainingRun]) -> dict[int, dict[int, Measured]]:
     newest = {(each.run, each.campaign): each for each in evaluations}
     found: dict[int, dict[int, Measured]] = {}
     for (run, campaign), each in newest.items():
-        if each.job is not None and (outcomes := _read(each)):
+        # Files are long: a campaign of one run alone, or not of the first, has nothing to compare.
+        is_shared = sum(other == campaign for _, other in newest) > 1 and (runs[0].pk, campaign) in newest
+        if is_shared and each.job is not None and (outcomes := _read(each)):
             found.setdefault(run, {})[campaign] = each.data, outcomes
     return found
 

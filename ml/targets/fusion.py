@@ -17,10 +17,10 @@ and each class has a probability behind a right prefix and behind a wrong one, b
 alone would not do: of two witnesses who name different steps, nothing says who is right, but a share that
 falls to nothing and stays there says where.
 
-How far the search's policy reaches is the problem's own, and hidden too: beyond its reach, at the edge of it, or well
-within, each with its own shares behind a right prefix and a frequency, all estimated. Without it, the steps of a
-problem that the policy cannot solve would be taken for as many independent proofs that the first step is wrong, and
-outvote any number of people.
+How far the search's policy reaches is the problem's own (here: each solution's, by itself), and hidden too: beyond its
+reach, at the edge of it, or well within, each with its own shares behind a right prefix and a frequency, all
+estimated. Without it, the steps of a problem that the policy cannot solve would be taken for as many independent proofs
+that the first step is wrong, and outvote any number of people.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labelsite.campaigns.models import Ordering, Task
-from labelsite.campaigns.ordering import reorder, waiting
+from labelsite.campaigns.ordering import place_new, reorder, top_of_queue, waiting
 from tests.factories import make_campaign, make_scores, make_solution, make_task
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +53,31 @@ def test_convincing_wrong_answers_come_four_by_four_and_each_fifth_is_the_most_c
     scores = [reason.rpartition("=")[2] for _, reason in order]
     assert scores == ["0.50", "0.40", "0.30", "0.20", "0.95", "0.10", "0.00", "0.90", "0.10", "unscored"]
     assert reorder(campaign) == 0
+
+
+def test_known_answers_take_no_place_in_the_mixture_and_what_comes_later_stands_behind_it() -> None:
+    campaign = make_campaign(ordering=Ordering.CONVINCING_WRONG)
+    believed = [(False, 0.8)] * 8 + [(True, 0.7)] * 2 + [(True, 0.95)] * 3
+    solutions = [make_solution(["a"], is_correct=is_correct) for is_correct, _ in believed]
+    campaign.score_run = make_scores(solutions[0], [believed[0][1]])
+    for solution, (_, score) in zip(solutions[1:], believed[1:], strict=True):
+        make_scores(solution, [score], run=campaign.score_run)
+    campaign.save()
+    for solution in solutions[:10]:
+        make_task(campaign, solution)
+    for solution in solutions[10:]:
+        make_task(campaign, solution, kind="gold", gold=[None])
+    reorder(campaign)
+    order = [task.solution.is_correct for task in waiting(campaign)]
+    assert order == [*[False] * 4, True, *[False] * 4, True]
+
+    late = make_solution(["a"], is_correct=False)
+    make_scores(late, [0.9], run=campaign.score_run)
+    task = make_task(campaign, late)
+    place_new(campaign, task.pk - 1)
+    assert top_of_queue(campaign, 11)[-1] == task.pk
+    reorder(campaign)
+    assert top_of_queue(campaign, 1) == [task.pk]
 
 
 def test_a_step_without_a_score_on_the_way_leaves_a_solution_unscored() -> None:

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from labelsite.jobs.models import JobState
 from labelsite.training.models import Evaluation
-from labelsite.training.pairing import OUTCOMES, pairs
+from labelsite.training.pairing import OUTCOMES, Share, pairs
 from labelsite.training.services import start_training
 from tests.factories import make_job
 from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
@@ -83,3 +83,9 @@ def test_runs_that_know_all_problems_by_heart_are_not_compared(runs):
     for run in runs:
         measured(run, 0.5, seen=200)
     assert pairs(runs) == []
+
+
+def test_two_problems_that_point_one_way_are_no_sure_difference():
+    assert not Share(1.0, (1.0, 1.0), problems=2).is_sure
+    assert Share(1.0, (1.0, 1.0), problems=6).is_sure
+    assert not Share(0.1, (-0.1, 0.3), problems=100).is_sure
