@@ -13,7 +13,9 @@ from tests.data import ROOT
 
 def run(*arguments: str, largest: int | None = None) -> subprocess.CompletedProcess[str]:
     """The real command; `largest`: no file that it writes may pass so many blocks of 1 KiB, as on a full disk."""
-    command = [sys.executable, "-m", "ml", *arguments]
+    # Python itself does not notice that its own cached code was cut off by the limit, and every later process would
+    # stumble over it.
+    command = [sys.executable, "-B", "-m", "ml", *arguments]
     if largest is not None:
         command = ["bash", "-c", f'ulimit -f {largest}; trap "" XFSZ; exec "$@"', "bash", *command]
     return subprocess.run(
