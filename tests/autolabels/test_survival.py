@@ -7,6 +7,8 @@ import json
 import os
 import signal
 
+import pytest
+
 from labelsite.autolabels.services import start_search
 from labelsite.embedded.process import is_alive
 from labelsite.jobs import services
@@ -20,6 +22,11 @@ from tests.jobs.conftest import Start, environment, fresh, start, wait_until
 __all__ = ["environment", "start"]
 
 TREES = 100
+
+
+@pytest.fixture(autouse=True)
+def _each_in_its() -> None:
+    """The worker is a process with settings of its own, and finds the job in the folder that all tests share."""
 
 
 def finished_trees(job: Job) -> int:
