@@ -18,6 +18,9 @@ TALL = "A long step: " + "so it goes on and on. " * 110
 BOX = """all => { const { top, bottom, left, right } = all[0].getBoundingClientRect();
     return [top, bottom, left, right]; }"""
 
+# A frame hears of scrolling before it is drawn, and of sizes after it is laid out: both have happened after two.
+SETTLED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 
 def open_task(watched: Watched, steps: list[str], problem: str = "How much is it?", **fields: Any) -> None:
     annotator = make_user()
@@ -175,13 +178,14 @@ def test_the_guideline_reaches_down_to_the_bar_however_far_the_page_is_scrolled(
     )
     for scrolled in (0, 60, 700):
         watched.page.evaluate(f"scrollTo({{top: {scrolled}, behavior: 'instant'}})")
-        watched.page.wait_for_timeout(100)
+        watched.page.evaluate(SETTLED)
         assert 12 <= watched.page.evaluate(beneath) <= 20, scrolled
     # Beside a task that is short, the panel does not make the page longer.
     watched.press("1 Enter")
     watched.submitted(1)
     height = "document.documentElement.scrollHeight"
+    watched.page.evaluate(SETTLED)
     before = watched.page.evaluate(height)
     watched.page.evaluate("scrollTo({top: 5000, behavior: 'instant'})")
-    watched.page.wait_for_timeout(100)
+    watched.page.evaluate(SETTLED)
     assert watched.page.evaluate(height) == before
