@@ -67,10 +67,8 @@ def averages_neutrals(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]
 
 def takes_values_for_chances(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> bool:
     """Whether a classifier should learn quality values, which are no chances; the command refuses that."""
-    _is_frozen, rule = _deciding(snapshot, labels, asked_rule(chosen))
-    known = {part: rule[part] for part in ("target", "mixture") if part in rule}
     is_classifier = chosen.get("objective", "classifier") == "classifier"
-    return is_classifier and LabelRule(labels, **known).has_quality_values
+    return is_classifier and _about_rollouts(snapshot, labels, chosen).has_quality_values
 
 
 def deciding_rule(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -82,12 +80,16 @@ def learns_shares_of_ends(snapshot: Snapshot, labels: str, chosen: Mapping[str, 
     """The method whose shares of distinct ends would be learned as success rates; the command refuses that."""
     if chosen.get("objective", "classifier") not in LEARN_LABELS_OF_STEPS:
         return None
-    _is_frozen, said_of_it = _deciding(snapshot, labels, asked_rule(chosen))
-    parts = {name: said_of_it[name] for name in ("target", "mixture") if name in said_of_it}
     lineage = snapshot.manifest.get("lineage") or {}
     estimates = lineage.get("estimates")
     method = estimates.get("method") if isinstance(estimates, dict) else lineage.get("method")
-    return method if takes_shares_of_ends(LabelRule(labels, **parts), method) else None
+    return method if takes_shares_of_ends(_about_rollouts(snapshot, labels, chosen), method) else None
+
+
+def _about_rollouts(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> LabelRule:
+    """What of the deciding rule says how rollouts become labels."""
+    rule = deciding_rule(snapshot, labels, asked_rule(chosen))
+    return LabelRule(labels, **{part: rule[part] for part in ("target", "mixture") if part in rule})
 
 
 def _deciding(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:

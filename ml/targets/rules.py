@@ -93,19 +93,21 @@ class LabelRule:
         return self.labels == "automatic" or (self.labels == "mixed" and self.mixture not in WITHOUT_ROLLOUTS)
 
     @property
+    def sees_target(self) -> bool:
+        """Whether the target decides a label: people's have none, and a consensus is about the hard estimates alone."""
+        return "target" not in idle_parts(self.labels, {"target": self.target, "mixture": self.mixture})
+
+    @property
     def has_quality_values(self) -> bool:
         """Whether a label can be a quality value, which says how far a solution has come, and no probability."""
-        is_seen = "target" not in UNSEEN_BY.get(self.mixture, ()) or self.labels == "automatic"
-        return self.labels != "human" and self.target == "quality_value" and is_seen
+        return self.sees_target and self.target == "quality_value"
 
     @property
     def gives_fractions(self) -> bool:
         """Whether a label can lie between 0 and 1: a mean, a search's share or its quality value."""
-        if self.labels == "mixed" and self.mixture in MEANS:
-            return True
-        # A consensus of people with rollouts is about the hard estimates alone.
-        is_hard = self.target == "hard" or (self.labels == "mixed" and self.mixture == "consensus")
-        return self.labels != "human" and not is_hard
+        return (self.labels == "mixed" and self.mixture in MEANS) or (
+            self.sees_target and self.target != "hard"
+        )
 
     @property
     def averages_neutrals(self) -> bool:
@@ -126,8 +128,7 @@ def unseen_parts(labels: str, asked: Mapping[str, Any]) -> tuple[str, ...]:
 
 def takes_shares_of_ends(rule: LabelRule, method: str | None) -> bool:
     """Whether the rule takes for a label the share of right ones among the distinct ends that a tree search met."""
-    is_idle = "target" in idle_parts(rule.labels, {"target": rule.target, "mixture": rule.mixture})
-    return method in SHARES_OF_ENDS and rule.target == "soft" and not is_idle
+    return method in SHARES_OF_ENDS and rule.target == "soft" and rule.sees_target
 
 
 def refuse_shares_of_ends(rule: LabelRule, methods: Iterable[str | None]) -> None:
