@@ -97,13 +97,9 @@ class Fusion:
 PRIOR = {"false_alarm": (1.0, 4.0), "miss": (1.0, 4.0), "exact": (4.0, 1.0)}
 # Behind a right prefix of a problem beyond the policy's reach as few rollouts come right as behind a wrong one (last
 # row), and the more the further it reaches.
+_HARDLY_ANY = (8.0, 1.0, 0.5, 0.25, 0.25)
 SHARE_PRIOR = np.array(
-    [
-        [8.0, 1.0, 0.5, 0.25, 0.25],
-        [2.0, 4.0, 2.0, 1.0, 1.0],
-        [1.0, 1.0, 2.0, 3.0, 3.0],
-        [8.0, 1.0, 0.5, 0.25, 0.25],
-    ]
+    [_HARDLY_ANY, (2.0, 4.0, 2.0, 1.0, 1.0), (1.0, 1.0, 2.0, 3.0, 3.0), _HARDLY_ANY],
 )
 REACHES = len(SHARE_PRIOR) - 1
 # So many solutions of each reach are presumed.
