@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import sympy
 from math_verify import parse, verify
 
-from ml.answer_python import python_text
+from ml.answer_python import python_text, with_commas
 from ml.answer_sympy import meaning_of
 
 # More parts are not paired off one by one.
@@ -36,7 +36,8 @@ def readings(text: str) -> list[Reading]:
     """How an answer may be read, the same for a reference: as LaTeX, as what Python prints, or as both where it may
     be either; not at all where a power of Python's cannot be read.
     """
-    brackets = text.strip()[:1] + text.strip()[-1:]
+    text = with_commas(text.strip())
+    brackets = text[:1] + text[-1:]
     python = python_text(text)
     printed = None
     if python is not None and python.tree is not None:
@@ -69,11 +70,15 @@ def _verified(expected: Any, given: Any) -> bool:
 
 
 def _has_parts(gold: Any, meaning: Any, one: Reading) -> bool:
-    """Whether the parts of what has no order are the answer's: Python prints solutions as [-2, 2]. A reference in such
-    brackets is the interval that it is.
+    """Whether the parts of what has no order are the answer's: Python prints solutions as [-2, 2], and a pair as
+    [3, 4]. A reference in such brackets is the interval that it is.
     """
     if isinstance(gold, sympy.MatrixBase):
         return one.is_list and _has_rows(gold, _listed(meaning))
+    if isinstance(gold, sympy.Interval):
+        # (3, 4) is a pair more often than an open interval; the strict opinion disagrees, so that a person looks.
+        is_pair = gold.left_open and gold.right_open and gold.measure.is_finite
+        return bool(is_pair and one.is_list and _has_rows(sympy.Matrix(_listed(gold)), _listed(meaning)))
     if not isinstance(gold, sympy.FiniteSet | sympy.And):
         return False
     is_alike = one.is_printed and isinstance(meaning, sympy.FiniteSet | sympy.And)

@@ -24,7 +24,7 @@ _FUNCTIONS = (
     "sqrt cbrt root exp log ln Abs abs floor ceiling sign re im conjugate factorial binomial Max Min"
     " sin cos tan cot sec csc asin acos atan acot asec acsc arcsin arccos arctan sinh cosh tanh asinh acosh atanh"
     " Rational Fraction Integer Float Interval Interval.open Interval.Lopen Interval.Ropen Union FiniteSet Eq Ne And Or"
-    " Tuple Matrix MutableDenseMatrix ImmutableDenseMatrix array np.float64 np.float32 np.int64 np.int32"
+    " Tuple Matrix MutableDenseMatrix ImmutableDenseMatrix np.float64 np.float32 np.int64 np.int32"
 )
 FUNCTIONS = frozenset(_FUNCTIONS.split())
 # Of letters only these are functions where brackets follow them; the others are factors.
@@ -45,6 +45,11 @@ _SPLIT_WORD = 3
 _JOINING = frozenset(("and", "or"))
 _WORDS = frozenset(("and", "or", "not", "if", "the", "for", "to", "in", "is", "by", "at", "of"))
 _CALLED = FUNCTIONS | UNKNOWN_FUNCTIONS
+# Numpy prints no commas between the parts of an array, and a point behind whole floats; with its name it does.
+_NAMED_ARRAY = re.compile(r"(?:np\.|numpy\.)?array\((\[.*\])(?:,\s*dtype=\w+)?\)", re.DOTALL)
+_ARRAY = re.compile(r"\[[\s\d.,+\-\[\]]+\]")
+_BETWEEN_PARTS = re.compile(r"(?<=[\d.\]])\s+(?=[\d.\[+-])")
+_POINT_AT_THE_END = re.compile(r"(?<=\d)\.(?!\d)")
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 _HALF_OPEN = {("(", "]"): "Interval.Lopen(", ("[", ")"): "Interval.Ropen("}
 _OPERATORS = {"^": "**", "=": "=="}
@@ -76,6 +81,15 @@ def python_text(text: str) -> PythonText | None:
     if not writer.has_sign:
         return None
     return PythonText(writer.is_certain, _parsed(source))
+
+
+def with_commas(text: str) -> str:
+    """An array as numpy prints it, `[[1. 2.]\\n [3. 4.]]`, as the list of its parts; any other text as it is."""
+    named = _NAMED_ARRAY.fullmatch(text)
+    text = named[1] if named is not None else text
+    if not _ARRAY.fullmatch(text):
+        return text
+    return _POINT_AT_THE_END.sub("", _BETWEEN_PARTS.sub(", ", " ".join(text.split())))
 
 
 def _parsed(source: str) -> ast.expr | None:

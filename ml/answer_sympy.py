@@ -192,7 +192,7 @@ def _sequence(parts: Sequence[Any], is_open: bool) -> Any:
 
 
 _MATRICES = ("Matrix", "MutableDenseMatrix", "ImmutableDenseMatrix")
-_NUMBERS = ("Integer", "Float", "array", "np.float64", "np.float32", "np.int64", "np.int32")
+_NUMBERS = ("Integer", "Float", "np.float64", "np.float32", "np.int64", "np.int32")
 _ALIASES: dict[str, Callable[..., Any]] = {
     "abs": sympy.Abs,
     "arcsin": sympy.asin,

@@ -57,6 +57,10 @@ def test_a_printed_answer_is_that_of_the_reference(printed, reference):
         ("[-sqrt(2)*I, sqrt(2)*I]", r"\pm i\sqrt{2}"),
         ("[np.float64(1.0), np.float64(2.5)]", "1,2.5"),
         ("[[1, 2], [3, 4]]", MATRIX),
+        ("[[1. 2.]\n [3. 4.]]", MATRIX),
+        ("[ -1.    0.5]", "(-1,0.5)"),
+        ("[1 2 3]", "1,2,3"),
+        ("array([[1, 2],\n       [3, 4]])", MATRIX),
         ("{1, sqrt(2)}", r"\{\sqrt{2}, 1\}"),
         ("FiniteSet(1, 2)", "1,2"),
         ("{x: 2, y: 3}", "x=2,y=3"),
@@ -102,12 +106,18 @@ def test_a_printed_power_is_read_whole_and_not_by_its_beginning(printed, referen
 @pytest.mark.parametrize(
     ("printed", "reference"),
     [
-        ("[3, 4]", "(3,4)"),
+        ("(3, 4)", "[3,4]"),
+        ("[3, 4)", "(3,4)"),
+        ("[3, oo]", r"(3,\infty)"),
         ("-2, 2", "[-2,2]"),
         ("Interval(1, 2)", "1,2"),
         ("Interval.open(0, 1)", "[0,1]"),
         ("[1, 2, 2]", "1,2,3"),
         ("[1, 2]", "1,2,3"),
+        ("[1 2]", "12"),
+        ("[1 200]", "1200"),
+        ("[1. 2.]", "[1,3]"),
+        ("[[1 3] [2 4]]", MATRIX),
         ("[[1, 3], [2, 4]]", MATRIX),
         ("[1, 2, 3, 4]", MATRIX),
         ("{x: 2, y: 3}", "x=3,y=2"),
@@ -116,6 +126,11 @@ def test_a_printed_power_is_read_whole_and_not_by_its_beginning(printed, referen
 )
 def test_brackets_and_parts_that_differ_are_no_match(printed, reference):
     assert not judge(printed, reference).primary
+
+
+def test_a_list_is_the_pair_of_the_reference_until_a_person_says_that_it_is_an_open_interval():
+    assert not (verdict := judge("[3, 4]", "(3,4)")).agree
+    assert verdict.primary
 
 
 @pytest.mark.parametrize(
