@@ -5,11 +5,11 @@ const FUNCTIONS = {
   sqrt: Math.sqrt, abs: Math.abs, ln: Math.log, log: Math.log10, exp: Math.exp, sin: Math.sin, cos: Math.cos, tan: Math.tan,
   asin: Math.asin, acos: Math.acos, atan: Math.atan, floor: Math.floor, ceil: Math.ceil, round: Math.round,
 };
-const TOKEN = /\s*(?:(\d[\d,]*\.?\d*(?:e[+-]?\d+)?|\.\d+)|([a-z]+)|(\*\*|[-+*/^%!(),]))/iy;
+const TOKEN = /\s*(?:(\d[\d,]*\.?\d*(?:e[+-]?\d+)?|\.\d+)|([a-z]+)|(\*\*|[-+*/^%!(),_|]))/iy;
 
 function tokens(text) {
   const found = [];
-  const source = text.replace(/[×·⋅]/g, "*").replace(/÷/g, "/").replace(/[−–]/g, "-").replace(/π/g, "pi").replace(/√/g, "sqrt").trim();
+  const source = text.replace(/[×·⋅]/g, "*").replace(/÷/g, "/").replace(/∣/g, "|").replace(/[−–]/g, "-").replace(/π/g, "pi").replace(/√/g, "sqrt").trim();
   TOKEN.lastIndex = 0;
   while (TOKEN.lastIndex < source.length) {
     const match = TOKEN.exec(source);
@@ -30,6 +30,7 @@ function factorial(value) {
 export function evaluate(text, last = 0) {
   const list = tokens(text);
   let index = 0;
+  let bars = 0; // opened and not closed: inside of a pair the next one closes it
   const peek = () => list[index]?.word;
   const take = (word) => (peek() === word ? Boolean(++index) : false);
   const need = (word) => { if (!take(word)) throw new Error(`expected ${word}`); };
@@ -43,11 +44,20 @@ export function evaluate(text, last = 0) {
       need(")");
       return value;
     }
+    if (token.word === "|") {
+      bars += 1;
+      const value = sum();
+      need("|");
+      bars -= 1;
+      return Math.abs(value);
+    }
     if (token.word === "pi") return Math.PI;
     if (token.word === "e") return Math.E;
     if (token.word === "ans") return last;
-    const apply = Object.hasOwn(FUNCTIONS, token.word) ? FUNCTIONS[token.word] : null;
-    if (!apply) throw new Error(token.word);
+    const known = Object.hasOwn(FUNCTIONS, token.word) ? FUNCTIONS[token.word] : null;
+    if (!known) throw new Error(token.word);
+    const base = token.word === "log" && take("_") ? atom() : null;
+    const apply = base === null ? known : (value) => known(value) / known(base);
     if (!take("(")) return apply(atom());
     const value = sum();
     need(")");
@@ -57,7 +67,7 @@ export function evaluate(text, last = 0) {
     let value = atom();
     for (;;) {
       if (take("!")) value = factorial(value);
-      else if (peek() === "%" && (list[index + 1] === undefined || /^[-+*/^),]$/.test(list[index + 1].word ?? ""))) { index += 1; value /= 100; }
+      else if (peek() === "%" && (list[index + 1] === undefined || /^[-+*/^),|]$/.test(list[index + 1].word ?? ""))) { index += 1; value /= 100; }
       else return value;
     }
   }
@@ -75,7 +85,7 @@ export function evaluate(text, last = 0) {
       if (take("*")) value *= signed();
       else if (take("/")) value /= signed();
       else if (take("%")) { const by = signed(); value -= by * Math.floor(value / by); }
-      else if (list[index]?.number !== undefined || peek() === "(" || /^[a-z]/.test(peek() ?? "")) value *= power();
+      else if (list[index]?.number !== undefined || peek() === "(" || (peek() === "|" && !bars) || /^[a-z]/.test(peek() ?? "")) value *= power();
       else return value;
     }
   }

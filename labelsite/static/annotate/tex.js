@@ -1,6 +1,6 @@
 // A formula's TeX, read as what one would type into the calculator. What it does not know stays as its name.
 
-const SIGNS = { times: " * ", cdot: " * ", ast: " * ", div: " / ", pi: " pi ", le: "<=", ge: ">=", ne: "!=", approx: "=", "%": "%", lfloor: "floor(", rfloor: ")", lceil: "ceil(", rceil: ")" };
+const SIGNS = { times: " * ", cdot: " * ", ast: " * ", div: " / ", pi: " pi ", le: "<=", ge: ">=", ne: "!=", approx: "=", "%": "%", lfloor: "floor(", rfloor: ")", lceil: "ceil(", rceil: ")", lvert: "|", rvert: "|", vert: "|" };
 const NOTHING = new Set(["left", "right", "big", "Big", "bigl", "bigr", "displaystyle", "quad", "qquad", "limits", ",", ";", ":", "!", " ", "$", "\\"]);
 const UNITS = new Set(["text", "textrm", "textbf", "mbox"]); // dollars, cm: no part of a calculation
 const DEEPEST = 40;
@@ -61,11 +61,13 @@ export function plain(tex) {
       return grouped(until("}"));
     }
     if (text === "^") return `^${grouped(argument())}`;
+    if (text === "_") return `_${grouped(argument())} `;
     if (text !== undefined) return text === "&" || text === "~" ? " " : text;
     if (command === "frac") return `(${grouped(argument())}/${grouped(argument())})`;
     if (command === "sqrt") return root();
     if (command === "binom") return chosen();
     if (command === "boxed" || command.startsWith("math")) return argument();
+    if (command === "log" && list[index]?.text === "_") return " log";
     if (UNITS.has(command)) return argument() && " ";
     return NOTHING.has(command) ? "" : (SIGNS[command] ?? ` ${command} `);
   }
