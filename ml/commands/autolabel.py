@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import itertools
 import platform
 import warnings
@@ -19,7 +18,7 @@ from ml.commands.autolabel_refusals import (
     refuse_a_critic_that_cannot_answer,
     refuse_what_cannot_act,
 )
-from ml.commands.parts import part_settings
+from ml.commands.parts import input_settings, part_settings
 from ml.commands.set_option import given_otherwise
 from ml.errors import MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
@@ -217,9 +216,6 @@ class AutolabelRun:
         return chosen if chosen == "answer" else f"{chosen} of {self._voters}"
 
     def _settings(self, options: Any, policy: str, items: list[Any]) -> dict[str, Any]:
-        digest = hashlib.sha256()
-        for item in items:
-            digest.update(repr(item).encode("utf-8", "replace"))
         return {
             "method": self.arguments.method,
             "parameters": asdict(options) | (asdict(self.pairs) if self.arguments.problems else {}),
@@ -228,7 +224,7 @@ class AutolabelRun:
             "policy": policy,
             "value_model": self.value_model.name if self.value_model else None,
             "seed": self.arguments.seed,
-            "input": {"items": len(items), "sha256": digest.hexdigest()},
+            "input": input_settings(items),
             **part_settings(self.arguments.part),
             **({"rstar_output_format": True} if self.arguments.rstar_output_format else {}),
             # Another word on an answer makes another run. Without any, a run is the same as before there were words.

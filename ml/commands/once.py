@@ -36,20 +36,9 @@ class StoreOnce(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-class _Store(StoreOnce):
+def _store(**options: Any) -> argparse.Action:
     """Of options that name no file the last value counts, so that a command can be called again with one changed."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        if self.type is Path:
-            super().__call__(parser, namespace, values, option_string)
-        else:
-            setattr(namespace, self.dest, values)
+    return StoreOnce(**options) if options.get("type") is Path else argparse._StoreAction(**options)
 
 
 class OnceParser(argparse.ArgumentParser):
@@ -57,7 +46,7 @@ class OnceParser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.register("action", None, _Store)
+        self.register("action", None, _store)
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None

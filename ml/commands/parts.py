@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ml.errors import MisstepError
 
@@ -54,6 +55,14 @@ def add_part(arguments: argparse.ArgumentParser) -> None:
         help="do only the I-th of N equal parts, I from 1, for N processes side by side; the parts' files, joined in"
         " order, are those of the whole",
     )
+
+
+def input_settings(items: Sequence[object]) -> dict[str, Any]:
+    """What the items of a run add to its settings: with others it is another run."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(repr(item).encode("utf-8", "replace"))
+    return {"items": len(items), "sha256": digest.hexdigest()}
 
 
 def part_settings(chosen: Part | None) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 import warnings
 from collections import Counter
@@ -13,7 +12,7 @@ from typing import Any, NoReturn, TextIO
 
 from ml.commands import policy_option
 from ml.commands.once import OnceParser, StoreOnce
-from ml.commands.parts import add_part, part_settings
+from ml.commands.parts import add_part, input_settings, part_settings
 from ml.commands.ranges import not_negative, positive, zero_or_more
 from ml.errors import MisstepError
 from ml.execution import sandbox
@@ -84,10 +83,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     refuse_unwritable(arguments.out)
     beside = arguments.out.with_name(f"{arguments.out.name}.partial")
     policy = load_policy(arguments.policy, engines_for(len(problems)), has_answered=was_served(beside))
-    folder = RunFolder(beside, _settings(arguments, policy.name, problems))
-    folder.open()
-    when_served(policy, folder.mark_served)
-    try:
+    with RunFolder(beside, _settings(arguments, policy.name, problems)).opened() as folder:
+        when_served(policy, folder.mark_served)
         _sample_missing(problems, policy, arguments, folder)
         with whole_file(arguments.out) as file:
             counts = _write(folder, file)
@@ -95,19 +92,14 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                 # Nothing to go on from: another start would find the same.
                 folder.discard()
                 _refuse_nothing(policy.name, counts)
-    except BaseException:
-        folder.close()
-        raise
-    folder.discard()
     return _result(arguments, policy, len(problems), counts)
 
 
 def _settings(arguments: argparse.Namespace, policy: str, problems: Sequence[Problem]) -> dict[str, Any]:
     """What makes two runs the same run."""
-    digest = hashlib.sha256("".join(map(repr, problems)).encode("utf-8", "replace")).hexdigest()
     return {
         "policy": policy,
-        "input": {"items": len(problems), "sha256": digest},
+        "input": input_settings(problems),
         **{name: getattr(arguments, name) for name in ("style", "n", "temperature", "seed")},
         **part_settings(arguments.part),
     }

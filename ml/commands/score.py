@@ -87,15 +87,9 @@ def _score(options: argparse.Namespace, format: str) -> dict[str, Any]:
     total, digest = _counted(options.solutions, format)
     wanted = range(total) if options.part is None else options.part.places(total)
     beside = options.out.with_name(f"{options.out.name}.partial")
-    folder = RunFolder(beside, _settings(options, {"solutions": total, "sha256": digest}))
-    folder.open()
-    try:
+    with RunFolder(beside, _settings(options, {"solutions": total, "sha256": digest})).opened() as folder:
         seen = _score_missing(scorer, options, format, wanted, folder)
         counts = _written(folder, options.out)
-    except BaseException:
-        folder.close()
-        raise
-    folder.discard()
     return {
         "scores": str(options.out),
         **{name: counts[name] for name in ("solutions", "steps", "unscored_steps")},

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import itertools
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 from ml.aggregation import AGGREGATIONS
 from ml.commands import policy_option, set_option
 from ml.commands.once import OnceParser, StoreOnce
-from ml.commands.parts import add_part, part_settings
+from ml.commands.parts import add_part, input_settings, part_settings
 from ml.commands.ranges import not_negative, positive, zero_or_more
 from ml.commands.solve_refusals import refuse_what_cannot_act
 from ml.errors import MisstepError
@@ -141,7 +139,8 @@ class SolveRun:
         beside = arguments.out.with_name(f"{arguments.out.name}.partial")
         policy = load_policy(arguments.policy, engines_for(len(problems)), has_answered=was_served(beside))
         settings = self._settings(options, policy, values, problems)
-        with _opened(RunFolder(beside, settings), policy) as folder:
+        with RunFolder(beside, settings).opened() as folder:
+            when_served(policy, folder.mark_served)
             totals = self._search_missing(problems, options, policy, values, folder)
             with whole_file(arguments.out) as file:
                 file.writelines(as_line(kept["line"]) for kept in folder.lines() if "line" in kept)
@@ -191,7 +190,6 @@ class SolveRun:
         self, options: Any, policy: Policy, values: ValueModel | None, problems: Sequence[Problem]
     ) -> dict[str, Any]:
         """What makes two runs the same run."""
-        digest = hashlib.sha256("".join(map(repr, problems)).encode("utf-8", "replace")).hexdigest()
         return {
             "method": self.arguments.method,
             "trajectories": self.arguments.trajectories,
@@ -200,7 +198,7 @@ class SolveRun:
             "value_model": values.name if values is not None else None,
             "style": self.arguments.style,
             "seed": self.arguments.seed,
-            "input": {"items": len(problems), "sha256": digest},
+            "input": input_settings(problems),
             **part_settings(self.arguments.part),
         }
 
@@ -256,16 +254,3 @@ def _judged(problem: Problem, search: Search[Solved]) -> Search[tuple[Solved, Ve
     solved = yield from search
     verdicts: Verdicts = (yield [Aside(lambda: verdicts_of(problem, solved.chosen))])[0]
     return solved, verdicts
-
-
-@contextmanager
-def _opened(folder: RunFolder, policy: Policy) -> Iterator[RunFolder]:
-    """The run's folder: gone once the block has ended well, and else left for the next start."""
-    folder.open()
-    when_served(policy, folder.mark_served)
-    try:
-        yield folder
-    except BaseException:
-        folder.close()
-        raise
-    folder.discard()

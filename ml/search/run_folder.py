@@ -110,6 +110,17 @@ class RunFolder:
         self._file.seek(0, os.SEEK_END)
         return self._read(list(self.offsets.values()), "reading what is done")
 
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[RunFolder]:
+        """Itself, open: gone once the block has ended well, and else left for the next start."""
+        self.open()
+        try:
+            yield self
+        except BaseException:
+            self.close()
+            raise
+        self.discard()
+
     def add(self, position: int, line: Mapping[str, Any]) -> None:
         """Keep one finished item; what is not a whole line when the process dies is done again."""
         body = as_line({"position": position, **line}).encode()
