@@ -104,8 +104,15 @@ def _is_settled(evidence: Evidence, hopeless: float, options: OmegaPrm) -> bool:
     if evidence.correct >= options.needed_right:
         # Were all that are missing wrong, no rule about shares would call the step mistaken.
         return options.threshold == 0.0 and evidence.correct > options.luck * options.rollouts
-    highest = upper_bound(evidence.correct, evidence.visits, options.confidence) if evidence.visits else 1.0
+    highest = upper_bound(evidence.correct, evidence.visits, _at_a_look(options)) if evidence.visits else 1.0
     return highest < hopeless
+
+
+def _at_a_look(options: OmegaPrm) -> float:
+    """How sure each look must be for all of them together to be as sure as asked. However often one looks, giving up
+    with c right rollouts takes that there are no more among the first n(c): one chance of error for each such c.
+    """
+    return 1.0 - (1.0 - options.confidence) / options.needed_right
 
 
 def _next_draw(evidence: Evidence, hopeless: float, options: OmegaPrm) -> int:
@@ -114,7 +121,7 @@ def _next_draw(evidence: Evidence, hopeless: float, options: OmegaPrm) -> int:
     """
     if not evidence.visits or evidence.correct:
         return options.first_draw
-    return max(1, (rollouts_to_refute(hopeless, options.confidence) - evidence.visits + 1) // 2)
+    return max(1, (rollouts_to_refute(hopeless, _at_a_look(options)) - evidence.visits + 1) // 2)
 
 
 def _assume(given: Given, earliest: int, first: int) -> None:

@@ -121,7 +121,7 @@ def root_evidence(tree: Tree) -> Evidence:
 
 
 def _select(tree: Tree, options: RestMcts, generator: random.Random) -> Node:
-    """Walk down by the rule, to a node that is not expanded, is ended, or is as good as an end."""
+    """Walk down by the rule, to a node that is not expanded, or has nothing below to go on with."""
     node = tree.root
     while node.expanded:
         children = [child for child in tree.children(node) if child.pruned is None]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import pytest
 
 from ml.policies.protocol import Continuation
 from ml.records import Problem
+from ml.search.estimates import Evidence
+from ml.search.omegaprm import OmegaPrm
+from ml.search.omegaprm_given import _is_settled, _next_draw
 from ml.search.recipes import RECIPES
 from tests.ml.search.toy import run, solution_of
 
@@ -69,3 +73,26 @@ def test_sampling_stops_at_the_first_right_rollout():
     found = estimate("ab", {1: range(16), 2: [3]})
     # Two at first, then half of what is missing to 11 failures, the fourth of which is right.
     assert [step.visits for step in found.steps[:2]] == [0, 7]
+
+
+def given_up(rate, options, visits=0, correct=0):
+    """The exact chance that sampling from a step with this success rate is stopped as hopeless below it."""
+    evidence = Evidence(visits, correct)
+    if visits >= options.rollouts:
+        return 0.0
+    if _is_settled(evidence, rate, options):
+        return float(correct < options.needed_right)
+    count = min(options.rollouts - visits, _next_draw(evidence, rate, options))
+    return sum(
+        math.comb(count, hits)
+        * rate**hits
+        * (1 - rate) ** (count - hits)
+        * given_up(rate, options, visits + count, correct + hits)
+        for hits in range(count + 1)
+        if correct + hits < options.needed_right
+    )
+
+
+@pytest.mark.parametrize("needed", [1, 3])
+def test_however_often_one_looks_a_step_is_given_up_wrongly_no_more_often_than_the_confidence_says(needed):
+    assert 0.02 < given_up(0.35, OmegaPrm(rollouts=32, needed_right=needed, confidence=0.95)) <= 0.05
