@@ -41,9 +41,18 @@ class Execution:
 
     @property
     def last_line(self) -> str | None:
-        """The last line that is not blank: a code step's answer."""
-        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
-        return lines[-1] if lines else None
+        """The last line that is not blank: a code step's answer. All lines of an array of numpy's are one: each but the
+        first is indented.
+        """
+        lines = [line for line in self.output.splitlines() if line.strip()]
+        answer = ""
+        for line in reversed(lines):
+            answer = f"{line.strip()} {answer}".strip()
+            if answer.count("[") == answer.count("]"):
+                return answer
+            if not line.startswith(" "):
+                break
+        return lines[-1].strip() if lines else None
 
 
 def path_keys(codes: Sequence[str]) -> list[bytes]:
