@@ -31,8 +31,8 @@ REASONS: Mapping[str, str] = {
 # The rules by which `convincing_wrong` speaks.
 CONVINCING_KINDS = ("convincing_wrong", "doubted_wrong", "convincing_right", "convincing_ungraded")
 T = TypeVar("T")
-# From this score on, the PRM contradicts whoever calls the answer wrong.
-CONVINCING = 0.5
+# From this score on, the PRM calls a step or a solution correct.
+CALLED_CORRECT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def convincing_wrong(scores: Sequence[float], is_correct: bool | None) -> Priori
     score = aggregate(scores)
     facts = {"score": f"{score:.2f}"}
     if is_correct is False:
-        kind = "convincing_wrong" if score >= CONVINCING else "doubted_wrong"
+        kind = "convincing_wrong" if score >= CALLED_CORRECT else "doubted_wrong"
         return Priority(0.5 + score / 2, kind, facts)
     kind = "convincing_right" if is_correct else "convincing_ungraded"
     return Priority(score / 2 * (1 - 1e-9), kind, facts)
@@ -97,13 +97,14 @@ def uncertainty(scores: Sequence[float]) -> Priority:
     Only steps up to the first one that is called wrong count, since a person would stop there.
     """
     _refuse_impossible(scores)
-    read = _until_first_wrong(scores)
+    wrong = _first_wrong(scores)
+    read = scores if wrong is None else scores[: wrong + 1]
     step = min(range(len(read)), key=lambda index: abs(read[index] - 0.5))
     value = 1 - 2 * abs(read[step] - 0.5)
     return Priority(value, "uncertainty", {"step": str(step + 1), "score": f"{read[step]:.2f}"})
 
 
-def disagreement(scores: Sequence[float], soft: Sequence[float | None], threshold: float = 0.5) -> Priority:
+def disagreement(scores: Sequence[float], soft: Sequence[float | None]) -> Priority:
     """PRM against rollouts: first a different first mistake, then the largest gap at one step.
 
     scores: per step, from the PRM. soft: per step, the share of correct rollouts, None where not estimated.
@@ -117,7 +118,7 @@ def disagreement(scores: Sequence[float], soft: Sequence[float | None], threshol
         abs(score - share) if share is not None else 0.0 for score, share in zip(scores, soft, strict=True)
     ]
     widest = max(range(len(gaps)), key=gaps.__getitem__)
-    by_score = next((index for index, score in enumerate(scores) if score < threshold), None)
+    by_score = _first_wrong(scores)
     by_rollouts = next((index for index, share in enumerate(soft) if share == 0), None)
     if by_score != by_rollouts and any(share is not None for share in soft):
         found = {"prm": by_score, "rollouts": by_rollouts}
@@ -128,9 +129,9 @@ def disagreement(scores: Sequence[float], soft: Sequence[float | None], threshol
     return Priority(gaps[widest] / 2 * (1 - 1e-9), "score_gap", facts)
 
 
-def random_order(identity: str, seed: int = 0) -> Priority:
-    """A place that depends on the id and the seed only: the same order everywhere and after each restart."""
-    digest = hashlib.blake2b(f"{seed}:{identity}".encode(), digest_size=8).digest()
+def random_order(identity: str) -> Priority:
+    """A place that depends on the id only: the same order everywhere and after each restart."""
+    digest = hashlib.blake2b(identity.encode(), digest_size=8).digest()
     # 53 bits are what a float in [0, 1) can hold exactly.
     return Priority((int.from_bytes(digest) >> 11) / 2**53, "random")
 
@@ -140,6 +141,5 @@ def _refuse_impossible(scores: Sequence[float]) -> None:
         raise ValueError("scores of a solution, expected at least one, each from 0 to 1")
 
 
-def _until_first_wrong(scores: Sequence[float], threshold: float = 0.5) -> Sequence[float]:
-    wrong = next((index for index, score in enumerate(scores) if score < threshold), len(scores) - 1)
-    return scores[: wrong + 1]
+def _first_wrong(scores: Sequence[float]) -> int | None:
+    return next((index for index, score in enumerate(scores) if score < CALLED_CORRECT), None)

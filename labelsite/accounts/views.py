@@ -55,12 +55,12 @@ def _keep(response: HttpResponse, name: str, value: str) -> None:
     response.set_cookie(name, value, max_age=31536000, samesite="Lax", secure=django_settings.HTTPS)
 
 
-def _back(request: HttpRequest, fallback: str = "accounts:home") -> HttpResponse:
+def _back(request: HttpRequest) -> HttpResponse:
     """Back to the page that the form stood on, as long as it is one of ours."""
     target = request.POST.get("next", "")
     if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
         return redirect(target)
-    return redirect(fallback)
+    return redirect("accounts:home")
 
 
 @login_required

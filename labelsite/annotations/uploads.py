@@ -103,9 +103,9 @@ def discard(upload: Upload) -> None:
     _facts(upload.id).unlink(missing_ok=True)
 
 
-def forget_old(older_than: float = FORGOTTEN_AFTER_SECONDS) -> None:
+def forget_old() -> None:
     """Remove uploads that nobody imported for a week."""
-    limit = time.time() - older_than
+    limit = time.time() - FORGOTTEN_AFTER_SECONDS
     for path in _folder().iterdir():
         with suppress(FileNotFoundError):
             if path.suffix in (".data", ".json", ".partial") and path.stat().st_mtime < limit:

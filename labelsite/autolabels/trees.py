@@ -176,9 +176,9 @@ class TreeView:
         return shown
 
 
-def parse_toggled(text: str, most: int = 500) -> list[int]:
+def parse_toggled(text: str) -> list[int]:
     """The numbers in "3,17,40"; what is no number is passed over."""
-    return [int(part) for part in text.split(",")[:most] if part.isdecimal() and len(part) < 9]
+    return [int(part) for part in text.split(",")[:500] if part.isdecimal() and len(part) < 9]
 
 
 def with_toggled(toggled: Sequence[int], number: int) -> str:

@@ -119,18 +119,16 @@ def add_tasks(
     campaign: Campaign,
     solutions: Iterable[Solution | int],
     *,
-    kind: str = TaskKind.WORK,
     gold: Mapping[int, Sequence[int]] | None = None,
     gold_source: str = "",
     section: str = "",
     batch: int = 2000,
 ) -> int:
-    """Makes a task of each solution that has none here yet; returns how many are new. Streams.
+    """Makes a work task of each solution that has none here yet; returns how many are new. Streams.
 
-    `gold` maps a solution's id to its acceptable first-mistake positions (-1: no mistake). Gold and screening
-    tasks are open to everybody.
+    `gold` maps a solution's id to its acceptable first-mistake positions (-1: no mistake).
     """
-    overlap = _places(campaign, kind)
+    overlap = _places(campaign, TaskKind.WORK)
     made, waiting = 0, []
     for solution in solutions:
         pk = solution if isinstance(solution, int) else solution.pk
@@ -139,7 +137,6 @@ def add_tasks(
             Task(
                 campaign=campaign,
                 solution_id=pk,
-                kind=kind,
                 section=section,
                 overlap=overlap,
                 remaining=overlap,

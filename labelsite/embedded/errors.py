@@ -9,7 +9,7 @@ class EmbeddedError(Exception):
     """An embedded server cannot be started or reached; the message is one line and names the way out."""
 
 
-def one_line(text: str, limit: int = 400) -> str:
+def one_line(text: str) -> str:
     """The last telling line of a program's output, for use inside a one-line message."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (lines[-1] if lines else "no output")[:limit]
+    return (lines[-1] if lines else "no output")[:400]

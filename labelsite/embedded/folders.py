@@ -15,6 +15,7 @@ from labelsite.embedded.errors import EmbeddedError
 
 # A unix socket's address holds 107 bytes; the longest name that we put into the folder takes about 20.
 LONGEST_SOCKET_FOLDER = 80
+LARGEST_LOG = 10 * 2**20
 
 
 def private_folder(path: Path) -> Path:
@@ -60,9 +61,9 @@ def socket_folder(var: Path) -> Path:
     return short
 
 
-def log_file(var: Path, name: str, largest: int = 10 * 2**20) -> Path:
-    """`var/log/NAME.log`; one that has grown past `largest` bytes is set aside as `NAME.log.1`."""
+def log_file(var: Path, name: str) -> Path:
+    """`var/log/NAME.log`; one that has grown past LARGEST_LOG bytes is set aside as `NAME.log.1`."""
     path = private_folder(var / "log") / f"{name}.log"
-    if path.exists() and path.stat().st_size > largest:
+    if path.exists() and path.stat().st_size > LARGEST_LOG:
         path.replace(path.with_name(f"{name}.log.1"))
     return path

@@ -219,7 +219,7 @@ def _remember(pid: int, folder: Path) -> None:
     written.replace(folder / "child.json")
 
 
-def _end_earlier_child(folder: Path, lease: Lease, grace: float, patience: float = 10.0) -> None:
+def _end_earlier_child(folder: Path, lease: Lease, grace: float) -> None:
     """End the child of an earlier attempt if it still runs: its runner may be stopped, not dead.
 
     One whose runner died was asked to end by the kernel, and may be saving what this attempt is to go on from.
@@ -230,7 +230,7 @@ def _end_earlier_child(folder: Path, lease: Lease, grace: float, patience: float
         return
     if note["host"] != machine():
         return
-    for way_to_end, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, patience)):
+    for way_to_end, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
         if not _is_the_same(note):
             return
         with contextlib.suppress(ProcessLookupError):

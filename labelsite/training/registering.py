@@ -13,7 +13,6 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from labelsite.accounts.models import User
 from labelsite.jobs.models import TITLE_LENGTH, Job, JobKind, JobState
 from labelsite.snapshots.models import Snapshot
 from labelsite.training import checkpoints
@@ -26,7 +25,7 @@ REGISTER = "register"
 LONGEST_NAME, LONGEST_BASE = 120, 200
 
 
-def register_checkpoint(folder: Path, name: str = "", created_by: User | None = None) -> Checkpoint:
+def register_checkpoint(folder: Path, name: str = "") -> Checkpoint:
     """Copy the checkpoint in `folder` into VAR and write its rows; one that is here already is returned as it is.
 
     Raises MisstepError for a folder that is no whole checkpoint, and for one that was trained on no snapshot of this
@@ -47,7 +46,7 @@ def register_checkpoint(folder: Path, name: str = "", created_by: User | None = 
         known = Checkpoint.objects.filter(sha256=kept.name).select_related("run").first()
         if known is not None:
             return known
-        run = _run(snapshot, card, name, created_by)
+        run = _run(snapshot, card, name)
         checkpoint = Checkpoint.objects.create(run=run, folder=kept.name, sha256=kept.name, card=card)
         result = {"checkpoint_id": checkpoint.pk, "sha256": checkpoint.sha256}
         Job.objects.filter(pk=run.job_id).update(result=result)
@@ -70,7 +69,7 @@ def _trained_on(card: Mapping[str, Any], folder: Path) -> Snapshot:
     return next((snapshot for snapshot in alike if snapshot.name == named.get("name")), alike[0])
 
 
-def _run(snapshot: Snapshot, card: Mapping[str, Any], name: str, created_by: User | None) -> TrainingRun:
+def _run(snapshot: Snapshot, card: Mapping[str, Any], name: str) -> TrainingRun:
     objective = str(card["objective"])
     labels = str((card.get("label_rule") or {}).get("labels") or snapshot.labels)
     title = name or _("%(kind)s · trained elsewhere · %(snapshot)s") % {
@@ -80,13 +79,12 @@ def _run(snapshot: Snapshot, card: Mapping[str, Any], name: str, created_by: Use
     return TrainingRun.objects.create(
         name=title[:LONGEST_NAME],
         snapshot=snapshot,
-        job=_finished_job(title, created_by),
+        job=_finished_job(title),
         objective=objective,
         labels=labels[:10],
         base=_base(card)[:LONGEST_BASE],
         configuration={},
         seed=int(card.get("seed") or 0),
-        created_by=created_by,
     )
 
 
@@ -96,13 +94,12 @@ def _base(card: Mapping[str, Any]) -> str:
     return str(base.get("instead_of") or base.get("name") or "") if isinstance(base, Mapping) else str(base)
 
 
-def _finished_job(title: str, created_by: User | None) -> Job:
+def _finished_job(title: str) -> Job:
     return Job.objects.create(
         kind=JobKind.DJANGO,
         verb=REGISTER,
         title=title[:TITLE_LENGTH],
         state=JobState.DONE,
-        created_by=created_by,
         started_at=Now(),
         finished_at=Now(),
     )

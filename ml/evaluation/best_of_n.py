@@ -108,11 +108,7 @@ def _draws(count: int, resamples: int, seed: int) -> list[NDArray[np.int64]]:
 
 
 def paired_difference(
-    pools: Sequence[Pool],
-    first: Sequence[Choice],
-    second: Sequence[Choice],
-    resamples: int = 1000,
-    seed: int = 0,
+    pools: Sequence[Pool], first: Sequence[Choice], second: Sequence[Choice]
 ) -> dict[str, float]:
     """How much more often one choice is right than another, among all candidates of each problem.
 
@@ -120,11 +116,11 @@ def paired_difference(
     over problems that both sides judge: what makes a problem easy for both falls out, so it is narrower than two
     intervals side by side.
     """
-    generator = np.random.default_rng([seed, 2])
+    generator = np.random.default_rng([0, 2])
     choices = (*first, *second)
     hits = np.stack([_pool_hits(pool, choices, len(pool.right), 1, generator) for pool in pools])
     gains = hits[:, : len(first)].mean(1) - hits[:, len(first) :].mean(1)
-    draws = generator.integers(0, len(pools), (resamples, len(pools)))
+    draws = generator.integers(0, len(pools), (1000, len(pools)))
     low, high = np.quantile(gains[draws].mean(1), (0.025, 0.975))
     return {"difference": float(gains.mean()), "low": float(low), "high": float(high)}
 

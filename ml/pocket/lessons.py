@@ -75,7 +75,7 @@ def solution_lesson(tokenizer: Tokenizer, problem: str, style: str, written: Wri
     return _lesson(tokenizer, [(given, False), (learned, True)])
 
 
-def drill_lesson(tokenizer: Tokenizer, rng: random.Random, wide: bool = False) -> Lesson:
+def drill_lesson(tokenizer: Tokenizer, rng: random.Random, wide: bool) -> Lesson:
     """A page of sums and products of the sizes that turn up in chains; only the results are learned.
 
     Half of a wide page are sums and differences of up to four digits, in any mixture of lengths.

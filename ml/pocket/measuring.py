@@ -21,6 +21,9 @@ from ml.policies.protocol import Policy, Prefix
 from ml.records import Problem
 from ml.search.grading import grade
 
+# Behind each prefix of a trace.
+ROLLOUTS = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
@@ -40,10 +43,9 @@ def measure_accuracy(
     style: str,
     samples: int,
     temperature: float = 0.8,
-    seed: int = 0,
 ) -> Accuracy:
     """Sample each problem and grade what comes."""
-    written = policy.complete([Prefix(p, (), style) for p in problems], samples, temperature, seed)
+    written = policy.complete([Prefix(p, (), style) for p in problems], samples, temperature, seed=0)
     right = majority = solved = 0
     for problem, solutions in zip(problems, written, strict=True):
         answers = [grade(problem, one.steps, sandbox()).answer for one in solutions]
@@ -86,21 +88,14 @@ def read_traces(path: Path) -> list[Trace]:
     return traces
 
 
-def find_mistakes(
-    policy: Policy,
-    traces: Sequence[Trace],
-    style: str,
-    rollouts: int = 16,
-    temperature: float = 0.8,
-    seed: int = 0,
-) -> list[Finding]:
+def find_mistakes(policy: Policy, traces: Sequence[Trace], style: str, temperature: float) -> list[Finding]:
     """The first step after which no rollout is right; the last step is graded by its own answer."""
     prefixes = [
         Prefix(trace.problem, trace.steps[: length + 1], style)
         for trace in traces
         for length in range(len(trace.steps) - 1)
     ]
-    completed = iter(policy.complete(prefixes, rollouts, temperature, seed))
+    completed = iter(policy.complete(prefixes, ROLLOUTS, temperature, seed=0))
     findings = []
     for trace in traces:
         correct = tuple(

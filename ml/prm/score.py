@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -63,27 +63,20 @@ class Scorer:
         return next(self.score_all([Unscored("solution", problem, steps)]))[1]
 
     def score_all(
-        self,
-        solutions: Iterable[Unscored],
-        tokens_per_row: int = TOKENS_PER_ROW,
-        before_row: Callable[[], None] = lambda: None,
+        self, solutions: Iterable[Unscored], tokens_per_row: int = TOKENS_PER_ROW
     ) -> Iterator[tuple[str, list[float | None]]]:
-        """(id, scores) of every solution in order; streams, a window of solutions at a time. What `before_row` raises
-        ends it between two rows.
-        """
+        """(id, scores) of every solution in order; streams, a window of solutions at a time."""
         waiting = iter(solutions)
         while window := list(islice(waiting, WINDOW)):
-            yield from self._window(window, tokens_per_row, before_row)
+            yield from self._window(window, tokens_per_row)
 
     def _window(
-        self, window: Sequence[Unscored], tokens_per_row: int, before_row: Callable[[], None]
+        self, window: Sequence[Unscored], tokens_per_row: int
     ) -> Iterator[tuple[str, list[float | None]]]:
         trees, places = shared_trees(window, self.tokenizer, tokens_per_row)
         scores: list[list[float]] = []
         for indices in batches_within([tree.size for tree in trees], tokens_per_row):
-            before_row()
-            row = [trees[index] for index in indices]
-            scores += self._row(row)
+            scores += self._row([trees[index] for index in indices])
         for solution, (tree, nodes) in zip(window, places, strict=True):
             found: list[float | None] = [scores[tree][node] for node in nodes]
             missing = len(solution.steps) - len(found)

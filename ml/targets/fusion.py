@@ -122,7 +122,7 @@ class _Alike:
     answers: Whole
 
 
-def fuse(items: Sequence[Witnessed], iterations: int = 500, tolerance: float = 1e-7) -> Fusion:
+def fuse(items: Sequence[Witnessed], iterations: int = 500) -> Fusion:
     """Fit by expectation-maximisation; deterministic. Items without any witness keep the prior."""
     names = sorted({name for item in items for name in item.verdicts})
     groups = [_alike(items, count, names) for count in sorted({item.step_count for item in items})]
@@ -143,7 +143,7 @@ def fuse(items: Sequence[Witnessed], iterations: int = 500, tolerance: float = 1
         found = [joint for joint, _ in expected]
         trace.append(sum(log_likelihood for _, log_likelihood in expected))
         rates = _maximise(groups, found, names)
-        if len(trace) > 1 and abs(trace[-1] - trace[-2]) < tolerance * max(1.0, abs(trace[-1])):
+        if len(trace) > 1 and abs(trace[-1] - trace[-2]) < 1e-7 * max(1.0, abs(trace[-1])):
             break
     ordered: list[Array] = [np.empty(0)] * len(items)
     for group, joint in zip(groups, found, strict=True):
