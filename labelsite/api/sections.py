@@ -113,7 +113,7 @@ class Sections(Endpoint):
         """Put tasks into a section, as an admin."""
         campaign = campaign_or_404(self.person, pk)
         given = self.body_as(SectionRequest)
-        moved = sections.assign(_tasks(campaign, given), given["name"])
+        moved = sections.assign(campaign, _tasks(campaign, given), given["name"])
         return Response({"name": given["name"], "moved": moved})
 
     @extend_schema(

@@ -22,6 +22,8 @@ from labelsite.jobs.results import add_to_result
 from labelsite.jobs.services import Work, enqueue, perform
 
 TASK = "labelsite.campaigns.tasks.run_arrangement"
+# Whoever changes a campaign of up to so many tasks waits for the arrangement, under a second; a worker does the others.
+AT_ONCE = 2000
 
 # Each value is made of the row's own columns, which a claim or a release may have changed just now. Whoever's labels
 # are excluded has a place too, but no say: the overlap counts others.
@@ -43,11 +45,12 @@ WHERE task.id = ANY(%(tasks)s) AND kind = 'work' AND state = 'open' AND remainin
 """
 
 
-def arrange(campaign: Campaign, *, places: bool, order: bool, told: Job | None = None) -> None:
-    """Has the tasks arranged once the caller's transaction is committed, at once and by this process.
+def arrange(campaign: Campaign, *, places: bool, order: bool, told: Job | None = None) -> Job:
+    """Has the tasks arranged once the caller's transaction is committed: few at once and by this process, many by a
+    worker.
 
-    If that does not come to its end, the job is found by the next worker or poller. `told`: a job whose result is
-    to say what is served first then. What the arrangement before it left undone is done with it.
+    If this process does not come to the end, the job is found by the next worker or poller. `told`: a job whose result
+    is to say what is served first then. What the arrangement before it left undone is done with it.
     """
     left = unfinished(campaign)
     before = left.spec if left else {"places": False, "order": False, "told": None}
@@ -58,9 +61,11 @@ def arrange(campaign: Campaign, *, places: bool, order: bool, told: Job | None =
         "told": told.pk if told else before["told"],
     }
     title = _("arranging the tasks of %(campaign)s") % {"campaign": campaign.name}
-    # No message: it would send a worker for what is done here.
-    job = enqueue("django", ARRANGE, spec, task_name=TASK, title=title, is_announced=False)
-    transaction.on_commit(functools.partial(work_off, job.pk), robust=True)
+    is_large = campaign.tasks.count() > AT_ONCE
+    job = enqueue("django", ARRANGE, spec, task_name=TASK, title=title, is_announced=is_large)
+    if not is_large:
+        transaction.on_commit(functools.partial(work_off, job.pk), robust=True)
+    return job
 
 
 def arrange_the_rest(campaign: Campaign) -> None:
@@ -70,10 +75,14 @@ def arrange_the_rest(campaign: Campaign) -> None:
         arrange(campaign, places=False, order=False)
 
 
+def newest(campaign: Campaign) -> Job | None:
+    return _arrangements().filter(spec__campaign=campaign.pk).first()
+
+
 def unfinished(campaign: Campaign) -> Job | None:
     """The last arrangement, unless it is done: until then the tasks may not be as the settings say."""
-    newest = _arrangements().filter(spec__campaign=campaign.pk).first()
-    return None if newest is None or newest.state == JobState.DONE else newest
+    last = newest(campaign)
+    return None if last is None or last.state == JobState.DONE else last
 
 
 def arrangement_told(job_id: int) -> Job | None:
@@ -94,15 +103,14 @@ def _arrange(job: Job, lease: Lease) -> Work:
     campaign = Campaign.objects.filter(pk=job.spec["campaign"]).first()
     if campaign and job.spec["places"]:
         set_overlap(campaign, lease.check)
-    if campaign and job.spec["order"]:
-        reorder(campaign, lease.check)
-    return functools.partial(_tell, campaign)
+    moved = reorder(campaign, lease.check) if campaign and job.spec["order"] else 0
+    return functools.partial(_tell, campaign, moved)
 
 
-def _tell(campaign: Campaign | None, job: Job, lease: Lease) -> dict[str, Any]:
+def _tell(campaign: Campaign | None, moved: int, job: Job, lease: Lease) -> dict[str, Any]:
     if campaign and job.spec["told"]:
         add_to_result(job.spec["told"], {"after": top_of_queue(campaign)})
-    return {}
+    return {"moved_tasks": moved} if job.spec["order"] else {}
 
 
 def set_overlap(campaign: Campaign, check: Callable[[], None]) -> None:

@@ -6,6 +6,8 @@ change, so whoever loads new scores asks for a new order.
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -19,8 +21,6 @@ from ml import acquisition
 from ml.acquisition import Priority
 
 BATCH = 2000
-# The least place of a million tasks is far above.
-BEHIND = 1e-9
 # Below every priority of ml.acquisition: what nobody scored comes last, in import order.
 UNSCORED = Priority(-1.0, "unscored")
 IMPORT_ORDER = Priority(0.0, "import_order")
@@ -45,9 +45,12 @@ def _no_check() -> None:
     """Nobody may break this off."""
 
 
-# What the queue holds of one task: its id, its solution's id and whether that is right, its priority and the reason.
-_Row = tuple[int, int, bool | None, float, str]
-_ROW = ("id", "solution_id", "solution__is_correct", "priority", "priority_reason")
+# What the queue holds of one task: its id, its section, its solution's id and whether that is right, its priority and
+# the reason.
+_Row = tuple[int, str, int, bool | None, float, str]
+_ROW = ("id", "section", "solution_id", "solution__is_correct", "priority", "priority_reason")
+# What is mixed: how much a task is doubted, its id, and the priority that it has by itself.
+_Mixed = tuple[float, int, float]
 
 
 def reorder(campaign: Campaign, check: Callable[[], None] = _no_check) -> int:
@@ -105,34 +108,49 @@ def _batch(campaign: Campaign, after: int, **kept: str) -> list[_Row]:
 
 
 def _mixed(campaign: Campaign, check: Callable[[], None]) -> dict[int, float]:
-    """The places of all open work with scores, by its ids: of five in a row, four have wrong answers.
+    """The places of all open work with scores, by its ids: of five in a row in a section, four have wrong answers.
 
-    Known answers have turns of their own, and would leave gaps here. It only reads and locks nothing.
+    The sections' orders lie side by side, so whoever works in all of them gets about that mixture, too. Known answers
+    have turns of their own, and would leave gaps here. It only reads and locks nothing.
     """
-    wrong: list[tuple[float, int]] = []
-    others: list[tuple[float, int]] = []
+    wrong: defaultdict[str, list[_Mixed]] = defaultdict(list)
+    others: defaultdict[str, list[_Mixed]] = defaultdict(list)
     last, is_done = 0, False
     while not is_done:
         check()
         batch = _batch(campaign, last, kind=TaskKind.WORK)
-        evidence = evidence_of(campaign, [row[1] for row in batch])
-        for task, solution, is_correct, *_ in batch:
+        evidence = evidence_of(campaign, [row[2] for row in batch])
+        for task, section, solution, is_correct, *_ in batch:
             scores = evidence.get(solution, Evidence()).complete_scores()
             if scores is not None:
-                (wrong if is_correct is False else others).append((-acquisition.aggregate(scores), task))
+                own = acquisition.convincing_wrong(scores, is_correct).value
+                mixed = wrong if is_correct is False else others
+                mixed[section].append((-acquisition.aggregate(scores), task, own))
         last, is_done = (batch[-1][0] if batch else last), len(batch) < BATCH
-    order = acquisition.four_to_one(sorted(wrong), sorted(others))
-    return {task: 1.0 - place / len(order) for place, (_, task) in enumerate(order)}
+    places: dict[int, float] = {}
+    for section in wrong.keys() | others.keys():
+        places |= _places(acquisition.four_to_one(sorted(wrong[section]), sorted(others[section])))
+    return places
+
+
+def _places(order: Sequence[_Mixed]) -> dict[int, float]:
+    """Falling numbers. Each task has its own priority, or a hair more than the one after it: so most tasks keep their
+    numbers when some come or go.
+    """
+    places, place = {}, -1.0
+    for _, task, own in reversed(order):
+        places[task] = place = max(own, math.nextafter(place, 2.0))
+    return places
 
 
 def _reorder_batch(campaign: Campaign, batch: Sequence[_Row], mixed: Mapping[int, float]) -> int:
-    evidence = evidence_of(campaign, [row[1] for row in batch]) if READS[campaign.ordering] else {}
+    evidence = evidence_of(campaign, [row[2] for row in batch]) if READS[campaign.ordering] else {}
     ids, values, reasons = [], [], []
-    for task, solution, is_correct, old_value, old_reason in batch:
+    for task, _, solution, is_correct, old_value, old_reason in batch:
         new = priority_of(campaign.ordering, str(task), is_correct, evidence.get(solution, Evidence()))
         if new.kind in acquisition.CONVINCING_KINDS:
-            # What came after the places were given stands behind them, in its own order, until they are given anew.
-            new = replace(new, value=mixed.get(task, new.value * BEHIND))
+            # What came after the places were given stands where it would by itself, until they are given anew.
+            new = replace(new, value=mixed.get(task, new.value))
         # The import's own order needs no reason, and its rows have none.
         reason = new.code if new.reason else ""
         if (new.value, reason) != (old_value, old_reason):

@@ -60,7 +60,7 @@ def _names(campaign: Campaign, column: str) -> list[str]:
 def _make(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     wanted = SectionFilter(request.POST)
     if wanted.is_valid():
-        _assign(request, wanted.rows(campaign))
+        _assign(request, campaign, wanted.rows(campaign))
     else:
         messages.error(request, errors_of(wanted))
     return redirect("campaigns:sections", campaign.pk)
@@ -72,17 +72,17 @@ def pick(request: HttpRequest, pk: int) -> HttpResponse:
     """Puts the tasks that were ticked in the queue into a section, and goes back to the queue as it was narrowed."""
     campaign = get_object_or_404(Campaign, pk=pk)
     rows = campaign.tasks.filter(pk__in=wholes(request.POST.getlist("task"))).exclude(kind=TaskKind.SCREENING)
-    _assign(request, rows)
+    _assign(request, campaign, rows)
     narrowed = {name: request.GET[name] for name in ("kind", "state", "section") if request.GET.get(name)}
     return redirect(f"{reverse('campaigns:tasks', args=[campaign.pk])}?{urlencode(narrowed)}")
 
 
-def _assign(request: HttpRequest, rows: QuerySet[Task]) -> None:
+def _assign(request: HttpRequest, campaign: Campaign, rows: QuerySet[Task]) -> None:
     """Does it, and tells the person what came of it."""
     name = SectionName(request.POST)
     if name.is_valid():
         section = name.cleaned_data["section"]
-        moved = sections.assign(rows, section)
+        moved = sections.assign(campaign, rows, section)
         text = ngettext(
             "%(count)s task is now in the section “%(name)s”.",
             "%(count)s tasks are now in the section “%(name)s”.",

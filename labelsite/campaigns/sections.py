@@ -8,7 +8,8 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from labelsite.accounts.models import User
-from labelsite.campaigns.models import Campaign, Membership, Task
+from labelsite.campaigns import arranging
+from labelsite.campaigns.models import Campaign, Membership, Ordering, Task
 from labelsite.campaigns.sweep import hold_the_sweep
 from labelsite.deadlocks import again_after_deadlock
 from ml.errors import MisstepError
@@ -123,8 +124,8 @@ def choose(campaign: Campaign, annotator: User, section: str) -> bool:
     return True
 
 
-def assign(rows: QuerySet[Task], section: str) -> int:
-    """Puts the tasks of `rows` into `section` ("": into none); returns how many moved.
+def assign(campaign: Campaign, rows: QuerySet[Task], section: str) -> int:
+    """Puts the tasks of `rows`, all of the campaign, into `section` ("": into none); returns how many moved.
 
     It goes in batches, so that the queue never waits for more than one; broken off, it is finished by doing it
     again. What is in people's hands stays there.
@@ -132,7 +133,15 @@ def assign(rows: QuerySet[Task], section: str) -> int:
     moved, last = 0, 0
     while batch := _move(rows.exclude(section=section).filter(pk__gt=last), section):
         moved, last = moved + len(batch), batch[-1]
+    if moved:
+        _mix_anew(campaign)
     return moved
+
+
+def _mix_anew(campaign: Campaign) -> None:
+    """One ordering mixes right and wrong answers inside each section, so it follows from what is in them."""
+    if campaign.ordering == Ordering.CONVINCING_WRONG:
+        arranging.arrange(campaign, places=False, order=True)
 
 
 def rename(campaign: Campaign, old: str, new: str) -> None:
@@ -155,6 +164,8 @@ def rename(campaign: Campaign, old: str, new: str) -> None:
                 _execute(_RENAME_IN_MEMBERSHIPS, campaign=campaign.pk, old=old, new=new)
                 _forget(campaign, old)
         last = batch[-1] if batch else last
+    if not new:
+        _mix_anew(campaign)
 
 
 @transaction.atomic

@@ -13,6 +13,7 @@ urlpatterns = [
     path("<int:pk>/archive/", archive_views.put_away, name="archive"),
     path("<int:pk>/delete/", archive_views.delete, name="delete"),
     path("<int:pk>/reorder/", views.reorder, name="reorder"),
+    path("<int:pk>/arrangement/", views.arrangement, name="arrangement"),
     path("<int:pk>/members/", views.members, name="members"),
     path("<int:pk>/members/<int:user_id>/", views.member_state, name="member_state"),
     path("<int:pk>/members/<int:user_id>/sections/", views.member_sections, name="member_sections"),

@@ -7,15 +7,15 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from labelsite import storable
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.models import User
 from labelsite.asked import page_below, refused, wholes
-from labelsite.campaigns import arranging, ordering, progress, sections, services
+from labelsite.campaigns import arranging, progress, sections, services
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.forms import CampaignForm
 from labelsite.campaigns.membership import change_members, eligible_people, set_member_state
@@ -115,13 +115,20 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @admin_required
 def reorder(request: HttpRequest, pk: int) -> HttpResponse:
+    """Asks for a new order, unless one is under way; the page of the queue tells what becomes of it."""
     campaign = get_object_or_404(Campaign, pk=pk)
-    changed = ordering.reorder(campaign)
-    # Also the places, if they were to be arranged and are not.
-    arranging.arrange_the_rest(campaign)
-    text = ngettext("%(count)s task has a new place.", "%(count)s tasks have a new place.", changed)
-    messages.success(request, text % {"count": changed})
-    return redirect("campaigns:tasks", pk)
+    left = arranging.unfinished(campaign)
+    if left is None or left.is_finished or not left.spec["order"]:
+        arranging.arrange(campaign, places=False, order=True)
+    return redirect(f"{reverse('campaigns:tasks', args=[pk])}?arranged=1")
+
+
+@reviewer_required
+def arrangement(request: HttpRequest, pk: int) -> HttpResponse:
+    """The fragment that says how far the last arrangement of the tasks is."""
+    campaign = get_object_or_404(Campaign, pk=pk)
+    context = {"campaign": campaign, "arrangement": arranging.newest(campaign)}
+    return render(request, "campaigns/arrangement.html", context)
 
 
 @reviewer_required
@@ -203,8 +210,11 @@ def tasks(request: HttpRequest, pk: int) -> HttpResponse:
     rows = _after(rows, request.GET.get("after", ""))
     page = list(rows[: PAGE + 1])
     last = page[PAGE - 1] if len(page) > PAGE else None
+    # Whoever has just asked for a new order is told of it, also when it is done already.
+    asked = "arranged" in request.GET
     context = {
         "campaign": campaign,
+        "arrangement": arranging.newest(campaign) if asked else arranging.unfinished(campaign),
         "kind": kind,
         "section": section,
         "state": state,

@@ -35,6 +35,7 @@ FIGURES: Mapping[str, Words] = {
     "items": gettext_lazy("Problems or solutions"),
     "new_solutions": gettext_lazy("New solutions"),
     "new_tasks": gettext_lazy("New tasks"),
+    "moved_tasks": gettext_lazy("Tasks with a new place"),
     "new_annotations": gettext_lazy("New annotations"),
     "graded": gettext_lazy("Known solutions whose answers were graded now"),
     "broken_rules": gettext_lazy("Annotations that break a label rule"),

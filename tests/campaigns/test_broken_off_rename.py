@@ -66,7 +66,7 @@ def test_until_then_neither_part_gets_a_third_name_or_none(half_renamed, old, ne
 
 def test_one_whose_tasks_all_went_elsewhere_stands_in_nobody_s_way(half_renamed) -> None:
     half_renamed.memberships.all().delete()
-    sections.assign(half_renamed.tasks.all(), "topology")
+    sections.assign(half_renamed, half_renamed.tasks.all(), "topology")
     make_task(half_renamed, section="geometry")
     sections.rename(half_renamed, "geometry", "number theory")
     assert set(half_renamed.tasks.values_list("section", flat=True)) == {"topology", "number theory"}

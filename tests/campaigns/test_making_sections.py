@@ -73,7 +73,7 @@ def test_words_of_the_problem_name_tasks_too(admin, campaign) -> None:
 
 
 def test_a_task_in_a_section_moves_only_where_that_is_wanted(admin, campaign) -> None:
-    sections.assign(campaign.tasks.filter(solution__generator="small"), "easy")
+    sections.assign(campaign, campaign.tasks.filter(solution__generator="small"), "easy")
     url = f"/campaigns/{campaign.pk}/sections/"
     counted = admin.get(url, {"source": "gsm8k", "count": 1})
     assert counted.context["elsewhere"] == 1
@@ -137,7 +137,7 @@ def test_a_nameless_or_endless_name_is_refused(admin, campaign) -> None:
 
 
 def test_a_renamed_section_keeps_its_tasks_and_its_people(admin, campaign) -> None:
-    sections.assign(campaign.tasks.filter(solution__generator="small"), "easy")
+    sections.assign(campaign, campaign.tasks.filter(solution__generator="small"), "easy")
     member = make_member(campaign, make_user(), sections=["easy", "hard"], chosen_section="easy")
     admin.post(f"/campaigns/{campaign.pk}/sections/rename/", {"old": "easy", "section": "simple"})
     member.refresh_from_db()
@@ -148,8 +148,8 @@ def test_a_renamed_section_keeps_its_tasks_and_its_people(admin, campaign) -> No
 
 
 def test_two_sections_never_become_one_by_a_name(admin, campaign) -> None:
-    sections.assign(campaign.tasks.filter(solution__generator="small"), "easy")
-    sections.assign(campaign.tasks.filter(solution__generator="large"), "hard")
+    sections.assign(campaign, campaign.tasks.filter(solution__generator="small"), "easy")
+    sections.assign(campaign, campaign.tasks.filter(solution__generator="large"), "hard")
     page = admin.post(
         f"/campaigns/{campaign.pk}/sections/rename/", {"old": "easy", "section": "hard"}, follow=True
     )
@@ -158,7 +158,7 @@ def test_two_sections_never_become_one_by_a_name(admin, campaign) -> None:
 
 
 def test_a_dissolved_section_opens_its_tasks_to_everybody(admin, campaign) -> None:
-    sections.assign(campaign.tasks.filter(solution__generator="small"), "easy")
+    sections.assign(campaign, campaign.tasks.filter(solution__generator="small"), "easy")
     member = make_member(campaign, make_user(), sections=["easy", "hard"], chosen_section="easy")
     admin.post(f"/campaigns/{campaign.pk}/sections/rename/", {"old": "easy", "section": "x", "dissolve": "1"})
     member.refresh_from_db()
@@ -168,7 +168,7 @@ def test_a_dissolved_section_opens_its_tasks_to_everybody(admin, campaign) -> No
 
 def test_a_section_stays_while_somebody_may_label_nowhere_else(admin, campaign) -> None:
     """No section at all means every section, so dissolving it would give that person more than they had."""
-    sections.assign(campaign.tasks.all(), "easy")
+    sections.assign(campaign, campaign.tasks.all(), "easy")
     member = make_member(campaign, make_user(username="kept"), sections=["easy"])
     page = admin.post(
         f"/campaigns/{campaign.pk}/sections/rename/", {"old": "easy", "dissolve": "1"}, follow=True
@@ -180,14 +180,14 @@ def test_a_section_stays_while_somebody_may_label_nowhere_else(admin, campaign) 
 
 def test_large_sections_move_in_batches_and_each_task_once(campaign, monkeypatch) -> None:
     monkeypatch.setattr(sections, "BATCH", 2)
-    assert sections.assign(campaign.tasks.all(), "easy") == 4
-    assert sections.assign(campaign.tasks.all(), "easy") == 0
+    assert sections.assign(campaign, campaign.tasks.all(), "easy") == 4
+    assert sections.assign(campaign, campaign.tasks.all(), "easy") == 0
     sections.rename(campaign, "easy", "simple")
     assert numbers_in(campaign, "simple") == [1, 2, 3, 4]
 
 
 def test_reviewers_see_the_sections_and_change_nothing(client, campaign) -> None:
-    sections.assign(campaign.tasks.filter(solution__generator="small"), "easy")
+    sections.assign(campaign, campaign.tasks.filter(solution__generator="small"), "easy")
     make_member(campaign, make_user(username="kept"), sections=["easy"])
     url = f"/campaigns/{campaign.pk}/sections/"
     client.force_login(make_user("reviewer"))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from labelsite.campaigns.models import Ordering, Task
+from labelsite.campaigns import sections
+from labelsite.campaigns.models import Campaign, Ordering, Task
 from labelsite.campaigns.ordering import place_new, reorder, top_of_queue, waiting
+from labelsite.jobs.models import ARRANGE, Job
+from labelsite.problems.models import Solution
 from tests.factories import make_campaign, make_scores, make_solution, make_task
 
 pytestmark = pytest.mark.django_db
@@ -35,16 +38,21 @@ def test_a_solution_in_which_a_choice_is_missing_is_ordered_by_the_steps_up_to_t
     assert broken.priority >= 0
 
 
+def mixed_campaign(believed: list[tuple[bool | None, float]]) -> tuple[Campaign, list[Solution]]:
+    """Solutions of one step each, right, wrong or ungraded, with these scores, and a campaign to order them in."""
+    campaign = make_campaign(ordering=Ordering.CONVINCING_WRONG)
+    solutions = [make_solution(["a"], is_correct=is_correct) for is_correct, _ in believed]
+    for solution, (_, score) in zip(solutions, believed, strict=True):
+        campaign.score_run = make_scores(solution, [score], run=campaign.score_run)
+    campaign.save()
+    return campaign, solutions
+
+
 def test_convincing_wrong_answers_come_four_by_four_and_each_fifth_is_the_most_convincing_of_the_rest() -> (
     None
 ):
-    campaign = make_campaign(ordering=Ordering.CONVINCING_WRONG)
     believed = [(False, k / 10) for k in range(6)] + [(True, 0.95), (None, 0.9), (True, 0.1)]
-    solutions = [make_solution(["a"], is_correct=is_correct) for is_correct, _ in believed]
-    campaign.score_run = make_scores(solutions[0], [believed[0][1]])
-    for solution, (_, score) in zip(solutions[1:], believed[1:], strict=True):
-        make_scores(solution, [score], run=campaign.score_run)
-    campaign.save()
+    campaign, solutions = mixed_campaign(believed)
     for solution in [*solutions, make_solution(["a"])]:
         make_task(campaign, solution)
     reorder(campaign)
@@ -55,29 +63,50 @@ def test_convincing_wrong_answers_come_four_by_four_and_each_fifth_is_the_most_c
     assert reorder(campaign) == 0
 
 
-def test_known_answers_take_no_place_in_the_mixture_and_what_comes_later_stands_behind_it() -> None:
-    campaign = make_campaign(ordering=Ordering.CONVINCING_WRONG)
-    believed = [(False, 0.8)] * 8 + [(True, 0.7)] * 2 + [(True, 0.95)] * 3
-    solutions = [make_solution(["a"], is_correct=is_correct) for is_correct, _ in believed]
-    campaign.score_run = make_scores(solutions[0], [believed[0][1]])
-    for solution, (_, score) in zip(solutions[1:], believed[1:], strict=True):
-        make_scores(solution, [score], run=campaign.score_run)
-    campaign.save()
+def test_whoever_is_kept_to_a_section_finds_the_mixture_there() -> None:
+    """Also where every wrong answer of one section is more convincing than those of the other."""
+    campaign, solutions = mixed_campaign(
+        [(False, 0.9)] * 5 + [(True, 0.9)] * 2 + [(False, 0.6)] * 5 + [(True, 0.6)]
+    )
+    for solution in solutions[:7]:
+        make_task(campaign, solution, section="first")
+    for solution in solutions[7:]:
+        make_task(campaign, solution, section="second")
+    reorder(campaign)
+    for section, last in (("first", [False, True]), ("second", [False])):
+        order = [task.solution.is_correct for task in waiting(campaign).filter(section=section)]
+        assert order == [*[False] * 4, True, *last]
+    sections.assign(campaign, campaign.tasks.filter(solution=solutions[0]), "second")
+    assert Job.objects.get().verb == ARRANGE
+    reorder(campaign)
+    assert [task.solution_id for task in waiting(campaign).filter(section="second")][4] == solutions[-1].pk
+
+
+def test_a_new_order_writes_only_the_tasks_whose_turn_changes() -> None:
+    campaign, solutions = mixed_campaign([(False, k / 20) for k in range(20)] + [(True, 0.5)] * 2)
+    for solution in solutions:
+        make_task(campaign, solution)
+    assert reorder(campaign) == 22
+    campaign.tasks.filter(solution=solutions[19]).update(state="done")
+    # The two right answers come after four others each.
+    assert reorder(campaign) == 2
+
+
+def test_known_answers_take_no_place_in_the_mixture_and_what_comes_later_stands_where_it_is_convincing() -> (
+    None
+):
+    believed = [(False, 0.8)] * 8 + [(True, 0.7)] * 2 + [(True, 0.95)] * 3 + [(False, 0.7)]
+    campaign, solutions = mixed_campaign(believed)
     for solution in solutions[:10]:
         make_task(campaign, solution)
-    for solution in solutions[10:]:
+    for solution in solutions[10:13]:
         make_task(campaign, solution, kind="gold", gold=[None])
     reorder(campaign)
     order = [task.solution.is_correct for task in waiting(campaign)]
     assert order == [*[False] * 4, True, *[False] * 4, True]
-
-    late = make_solution(["a"], is_correct=False)
-    make_scores(late, [0.9], run=campaign.score_run)
-    task = make_task(campaign, late)
+    task = make_task(campaign, solutions[13])
     place_new(campaign, task.pk - 1)
-    assert top_of_queue(campaign, 11)[-1] == task.pk
-    reorder(campaign)
-    assert top_of_queue(campaign, 1) == [task.pk]
+    assert top_of_queue(campaign, 11)[-2:] == [task.pk, campaign.tasks.get(solution=solutions[9]).pk]
 
 
 def test_a_step_without_a_score_on_the_way_leaves_a_solution_unscored() -> None:
