@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+from types import FrameType
 
 from ml.errors import MisstepError
 
@@ -26,7 +28,8 @@ STATUSES = {
     2: "unusable request, or the system failed it: a full disk, a file that may not be read",
     69: "a policy's server cannot be reached or is overloaded: start again later",
     75: "another process writes to the folder: start again later",
-    143: "SIGTERM ended it; sample, autolabel, train, score and curve resume by the same command",
+    130: "Ctrl-C ended it; sample, solve, autolabel, train, score and curve resume by the same command",
+    143: "SIGTERM ended it; the same verbs resume",
 }
 
 
@@ -70,5 +73,21 @@ def _told(problem: OSError) -> str:
     return f"{problem.filename}: {words}" if problem.filename else words
 
 
+def end_at_once() -> None:
+    """Let Ctrl-C end this process as SIGTERM does: else it would wait for the answers of a server that are under way,
+    which may take minutes. What is done is kept as it is done.
+    """
+    # A shell that starts a command in the background has it ignored.
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _end)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    os.write(2, b"python -m ml: stopped by Ctrl-C\n")
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
 if __name__ == "__main__":
+    end_at_once()
     raise SystemExit(main(sys.argv[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,19 @@ from typing import Any, TextIO
 
 from ml.errors import MisstepError
 from ml.json_lines import as_line
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Lets the error of a full disk say which: writing raises it without a file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextmanager
@@ -23,7 +37,7 @@ def whole_file(path: Path) -> Iterator[TextIO]:
     """
     beside, stream = _opened_beside(path)
     try:
-        with stream:
+        with naming(path), stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

@@ -21,7 +21,7 @@ from ml.file_lock import take_lock
 from ml.json_lines import as_line
 from ml.policies.address import without_address
 from ml.progress import tell
-from ml.whole_file import whole_file
+from ml.whole_file import naming, whole_file
 
 PROGRESS, SETTINGS, SERVED = "progress.jsonl.partial", "settings.json.partial", "served.partial"
 
@@ -125,8 +125,9 @@ class RunFolder:
         """Keep one finished item; what is not a whole line when the process dies is done again."""
         body = as_line({"position": position, **line}).encode()
         start = self._file.tell()
-        self._file.write(body)
-        self._file.flush()
+        with naming(self.folder / PROGRESS):
+            self._file.write(body)
+            self._file.flush()
         self.offsets[position] = (start, len(body))
 
     def mark_served(self) -> None:
@@ -135,7 +136,9 @@ class RunFolder:
 
     def close(self) -> None:
         """Stop writing; what is there stays for the next start."""
-        self._file.close()
+        # Closing writes what did not fit once more.
+        with naming(self.folder / PROGRESS):
+            self._file.close()
 
     def finish(self, run: Mapping[str, Any], names: Mapping[str, str]) -> None:
         """Write the final files in input order, then `run.json`.

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import re
+import signal
+import threading
+import warnings
 from collections.abc import Iterator
 
 import pytest
 
-from ml.__main__ import STATUSES, VERBS, usage
+from ml.__main__ import STATUSES, VERBS, end_at_once, usage
 from ml.commands import autolabel, solve, train
 from ml.search.recipes import RECIPES
 from ml.search.solving import METHODS
@@ -109,3 +113,18 @@ def test_the_list_of_verbs_says_where_the_docs_are_and_what_the_statuses_mean():
     for status, meaning in STATUSES.items():
         assert f"{status} " in usage() and meaning in usage()
         assert f"| {status} | " in reference.partition("### Exit statuses of ml")[2]
+
+
+def test_ctrl_c_ends_a_command_whose_threads_still_wait_for_a_server():
+    with warnings.catch_warnings():
+        # The child uses none of the threads that this process may have.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if not child:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        end_at_once()
+        threading.Thread(target=threading.Event().wait, args=(5,)).start()
+        signal.raise_signal(signal.SIGINT)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGINT

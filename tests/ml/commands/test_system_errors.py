@@ -39,6 +39,6 @@ def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing(tmp_path: Path
     solutions.write_text(json.dumps(line) + "\n")
     done = run("execute", "--format", "records", "--solutions", str(solutions), "--out", str(out), largest=1)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == "python -m ml execute: File too large"
+    assert done.stderr.splitlines()[-1] == f"python -m ml execute: {out}: File too large"
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == [solutions]

@@ -125,6 +125,16 @@ def test_a_torn_last_line_is_cut_off_and_a_line_of_another_form_is_read_whole(tm
     folder.close()
 
 
+def test_a_full_disk_is_told_with_the_file_that_it_has_no_room_for(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path, 2)
+    list(folder.open())
+    folder._file.close()
+    folder._file = open("/dev/full", "ab")  # noqa: SIM115
+    for told in (lambda: folder.add(2, {"estimate": 2}), folder.close):
+        with pytest.raises(OSError, match=r"No space left.*progress\.jsonl\.partial"):
+            told()
+
+
 def test_a_long_reading_and_a_long_writing_say_how_far_they_are(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(run_folder, "SECONDS_IN_SILENCE", -1.0)
     folder = interrupted(tmp_path, 3)
