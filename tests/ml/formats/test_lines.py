@@ -28,6 +28,10 @@ def line(**changes: object) -> bytes:
     return json.dumps({**GOOD, **changes}).encode() + b"\n"
 
 
+def nested(depth: int) -> list[object]:
+    return [nested(depth - 1)] if depth else []
+
+
 ORDINARY = Limits()
 
 
@@ -54,6 +58,7 @@ def refusal(path: Path, limits: Limits = ORDINARY) -> str:
         (b'{"label": 1e999}', "2: a number out of range (1e999 is infinite)"),
         (b'{"label": ' + b"9" * 5000 + b"}", "2: a number out of range"),
         (b"[" * 100_000, "2: JSON nested too deeply"),
+        (line(more=nested(257)), "2: JSON nested too deeply"),
         (line(id="a"), "2: id 'a' again (first on line 1), expected ids that differ"),
         (line(id="b", label=1), "2: `label` = 1, expected a whole number from -1 to 0"),
         (line(id="b", label=True), "2: `label` = true, expected a whole number from -1 to 0"),
