@@ -12,6 +12,7 @@ import pytest
 
 from ml import formats
 from ml.errors import BadRecord, MisstepError
+from ml.formats import records
 from ml.formats.lines import Limits, read_objects
 
 GOOD = {
@@ -214,6 +215,12 @@ def test_reading_may_begin_in_one_thread_and_end_in_another(tmp_path):
     with ThreadPoolExecutor(1) as thread:
         assert thread.submit(next, reading).result().solution.id == "a"
     assert [found.solution.id for found in reading] == ["b"]
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_blank_answer_is_none(blank):
+    (found,) = records.parse({"problem": "1+1?", "answer": blank, "steps": ["2"], "final_answer": blank}, 1)
+    assert found.solution.problem.answer is None and found.solution.final_answer is None
 
 
 def test_line_numbers_count_from_one():
