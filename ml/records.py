@@ -107,7 +107,7 @@ class Annotation:
 class LabelledSolution:
     """One line of an imported file: a solution and, where the file has one, a person's annotation.
 
-    `broken_rule` names the label rule (README, "Label rules") that the file's own labels break, or is empty.
+    `broken_rule` names the label rule (docs/labelling.md, "Label rules") that the file's own labels break, or is empty.
     `is_numbered`: the file gives the record no id, so that its solution's id is made of the line's number.
     """
 

@@ -167,7 +167,7 @@ def objects_in(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 continue
             try:
                 record = json.loads(line, parse_constant=_refuse_constant)
-            except ValueError as problem:
+            except (ValueError, RecursionError) as problem:
                 raise BadRecord(str(path), number, f"no JSON ({problem})", "one JSON object a line") from None
             if not isinstance(record, dict):
                 raise BadRecord(str(path), number, type(record).__name__, "one JSON object a line")

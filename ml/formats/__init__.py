@@ -161,7 +161,7 @@ def _read(
                 solutions = list(parse(record, line))
                 for labelled in solutions:
                     _refuse_oversized(labelled)
-                    _refuse_used_id(labelled, used)
+                    used.refuse_again(labelled.solution.id, labelled.line)
             except Unreadable as error:
                 on_error(BadRecord(name, line, error.found, error.expected))
                 if error.fatal:
@@ -181,12 +181,6 @@ def _refuse_oversized(labelled: LabelledSolution) -> None:
         > MOST_STEPS
     ):
         raise Unreadable("a solution of too many steps or alternatives", f"at most {MOST_STEPS} of each")
-
-
-def _refuse_used_id(labelled: LabelledSolution, used: UsedIds) -> None:
-    first = used.first_line(labelled.solution.id, labelled.line)
-    if first != labelled.line:
-        raise Unreadable(f"id {labelled.solution.id!r} again (first on line {first})", "ids that differ")
 
 
 def _raise(error: BadRecord) -> None:

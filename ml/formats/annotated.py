@@ -20,6 +20,8 @@ PREFIX = "imported:"
 EXITS = (FinishReason.BAD_PROBLEM, FinishReason.GIVE_UP)
 # The name of a user has room for so many characters behind the prefix.
 LONGEST_NAME = 100
+# So many people never look at one solution; a look that is a few bytes long rates up to a thousand steps.
+MOST_LOOKS = 1_000
 
 
 def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
@@ -30,6 +32,8 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     """
     solution = records.solution_of(record, line, READS)
     entries = fields.objects(record, "annotations")
+    if len(entries) > MOST_LOOKS:
+        raise Unreadable(f"{len(entries)} annotations of one solution", f"at most {MOST_LOOKS}")
     looks = [_annotation(entry, solution) for entry in entries]
     names = [look.labeler for look in looks]
     if twice := next((name for name in names if names.count(name) > 1), None):

@@ -48,10 +48,13 @@ def optional_text(record: Record, key: str) -> str | None:
 
 
 def short_answer(record: Record, key: str) -> str | None:
-    """A final answer: text, or a number written as text (files disagree about which); None if missing."""
+    """A final answer: text, or a number written as text (files disagree about which); None if missing or blank.
+
+    Against a blank reference every rollout would be wrong, and so every step.
+    """
     value = record.get(key)
     if value is None or isinstance(value, str):
-        return value
+        return value if value and value.strip() else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise refuse(key, value, "a final answer: a text, a number or null")
     return str(value)

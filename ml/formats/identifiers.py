@@ -7,6 +7,8 @@ import sqlite3
 from types import TracebackType
 from typing import Self
 
+from ml.formats.lines import Unreadable
+
 
 class _OnDisk:
     """A table on disk: memory stays the same for a thousand texts and for ten million.
@@ -32,14 +34,15 @@ class _OnDisk:
 class UsedIds(_OnDisk):
     """The ids of a file, each with the line on which it came first."""
 
-    def first_line(self, identity: str, line: int) -> int:
-        """The line on which this id came first; this line, if it is new."""
+    def refuse_again(self, identity: str, line: int) -> None:
+        """Raises Unreadable for an id that came on another line before."""
         key = _key(identity)
         added = self.database.execute("INSERT OR IGNORE INTO used VALUES (?, ?)", (key, line))
         if added.rowcount:
-            return line
-        row = self.database.execute("SELECT number FROM used WHERE id = ?", (key,)).fetchone()
-        return int(row[0])
+            return
+        (first,) = self.database.execute("SELECT number FROM used WHERE id = ?", (key,)).fetchone()
+        if first != line:
+            raise Unreadable(f"id {identity!r} again (first on line {first})", "ids that differ")
 
 
 class Occurrences(_OnDisk):

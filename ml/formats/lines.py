@@ -22,6 +22,8 @@ from ml.formats.other_tools import EXPECTED, array_in
 
 OnError = Callable[[BadRecord], None]
 
+# Deeper than a tree of `math_aps` at its deepest. A value that is barely parsed could not be written or compared.
+DEEPEST = 256
 # How far into a file its kind is looked for.
 PEEKED = 2**16
 GZIP_MAGIC = b"\x1f\x8b"
@@ -168,11 +170,14 @@ def parse_object(raw: bytes) -> dict[str, Any]:
             f"broken JSON ({error.msg} at column {error.colno})", "one JSON object a line"
         ) from error
     except RecursionError as error:
-        raise Unreadable("JSON nested too deeply", "an object of this format") from error
+        raise _too_deep() from error
     except ValueError as error:
         raise Unreadable(f"a number out of range ({error})", "finite numbers of ordinary size") from error
     if not isinstance(value, dict):
         raise Unreadable(f"a JSON {json_type(value)}", "one JSON object a line")
+    # Only a line of so many brackets pays for a look.
+    if text.count("[") + text.count("{") > DEEPEST:
+        _refuse_depth(value)
     if SUSPICIOUS_ESCAPE.search(text):
         _refuse_unstorable_text(value)
     return value
@@ -193,6 +198,19 @@ def _finite(text: str) -> float:
 
 def _no_constant(text: str) -> float:
     raise ValueError(f"{text} is not JSON")
+
+
+def _too_deep() -> Unreadable:
+    return Unreadable("JSON nested too deeply", "an object of this format")
+
+
+def _refuse_depth(value: dict[str, Any]) -> None:
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        inner = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [item for items in inner for item in items if isinstance(item, dict | list)]
+    if level:
+        raise _too_deep()
 
 
 def _refuse_unstorable_text(value: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from ml.formats import fields
@@ -60,25 +60,3 @@ def _labels(pieces: list[str], label: str) -> list[int]:
     if label[cursor:].strip() or pieces[-1].strip():
         raise Unreadable(f"text after the last {TAG}", f"{TAG} at the end")
     return signs
-
-
-def write_record(
-    problem: str, steps: Sequence[str], hard: Sequence[int], task: str = "MATH"
-) -> dict[str, str]:
-    """The line of one solution; steps get their `Step n:` where they lack it.
-
-    hard: one 0 or 1 per step. Raises ValueError where a step holds the tag, or a label is missing.
-    """
-    numbered = [
-        step if step.startswith(f"Step {number}:") else f"Step {number}: {step}"
-        for number, step in enumerate(steps, start=1)
-    ]
-    if any(TAG in text for text in (problem, *numbered)):
-        raise ValueError(f"a text holds {TAG!r}, which this format keeps for itself")
-    tagged = (f"{step} {TAG}" for step in numbered)
-    signed = (f"{step} {'+' if good else '-'}" for step, good in zip(numbered, hard, strict=True))
-    return {
-        "input": f"{problem} " + "\n".join(tagged),
-        "label": f"{problem} " + "\n".join(signed),
-        "task": task,
-    }

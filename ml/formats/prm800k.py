@@ -77,7 +77,7 @@ def _problem(question: Record, line: int) -> Problem:
     return Problem(
         id=str(line),
         text=fields.text(question, "problem"),
-        answer=fields.optional_text(question, "ground_truth_answer"),
+        answer=fields.short_answer(question, "ground_truth_answer"),
         reference_solution=fields.optional_text(question, "ground_truth_solution"),
     )
 

@@ -6,9 +6,8 @@ Beyond ProcessBench, `final_answer_correct` may be null: nobody knows whether th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from ml.formats import fields, label_rules
+from ml.formats import fields
 from ml.formats.fields import Record
 from ml.formats.first_mistake import annotate, chain
 from ml.records import LabelledSolution, Problem, Solution
@@ -32,19 +31,3 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
         is_correct=fields.boolean_or_null(record, "final_answer_correct"),
     )
     yield LabelledSolution(line, solution, annotate(LABELER, len(steps), None if label == -1 else label))
-
-
-def write_record(labelled: LabelledSolution) -> dict[str, Any]:
-    """The line of a finished look (found_error or solution); raises ValueError for any other."""
-    solution, annotation = labelled.solution, labelled.annotation
-    if annotation is None or annotation.finish_reason not in ("found_error", "solution"):
-        raise ValueError(f"solution {solution.id} has no finished annotation to write")
-    mistake = label_rules.first_mistake(solution, annotation)
-    return {
-        "id": solution.id,
-        "generator": solution.generator,
-        "problem": solution.problem.text,
-        "steps": list(solution.steps),
-        "final_answer_correct": solution.is_correct,
-        "label": -1 if mistake is None else mistake,
-    }

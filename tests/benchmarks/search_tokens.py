@@ -42,11 +42,11 @@ METHODS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 BRUTE_FORCE = "math-shepherd"
 
 
-def wrong_solutions(count: int, seed: int = 5) -> list[tuple[Solution, int]]:
+def wrong_solutions(count: int) -> list[tuple[Solution, int]]:
     """Prose solutions with a wrong answer, and the position of their first mistake."""
-    generator = random.Random(seed)
+    generator = random.Random(5)
     found: list[tuple[Solution, int]] = []
-    for problem in generate(20 * count, seed=seed):
+    for problem in generate(20 * count, seed=5):
         written = write_prose(expression_of(problem.text), generator)
         if written.first_slip is None or str(written.answer) == problem.answer:
             continue

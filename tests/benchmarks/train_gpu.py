@@ -214,8 +214,9 @@ def _timed(work: Any) -> float:
     return time.perf_counter() - started
 
 
-def matrix_rate(size: int = 8192, products: int = 20) -> float:
+def matrix_rate() -> float:
     """TFLOP/s of large bfloat16 products of random matrices: the chip's rate as it is now."""
+    size, products = 8192, 20
     a, b = (torch.randn(size, size, device="cuda", dtype=torch.bfloat16) for _ in range(2))
     for _ in range(3):
         a @ b

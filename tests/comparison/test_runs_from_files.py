@@ -26,8 +26,8 @@ LINES: list[dict[str, Any]] = [
 ]
 
 
-def campaign_of(folder: Path, lines: list[dict[str, Any]], name: str = "own.jsonl") -> tuple[Path, Campaign]:
-    path = write_lines(folder / name, lines)
+def campaign_of(folder: Path, lines: list[dict[str, Any]]) -> tuple[Path, Campaign]:
+    path = write_lines(folder / "own.jsonl", lines)
     import_file(path, "records", "Own", create=not Campaign.objects.exists())
     return path, Campaign.objects.get(name="Own")
 

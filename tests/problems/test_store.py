@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.db import transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from labelsite.problems.models import Problem as ProblemRow
 from labelsite.problems.models import Solution as SolutionRow
 from labelsite.problems.models import Step
 from labelsite.problems.queries import as_records
-from labelsite.problems.services import BATCH_OPTIONS, batches, store
+from labelsite.problems.services import BATCH_OPTIONS, batches, store, store_problems
 from ml.records import LabelledSolution, Option, Position, Problem, Solution
 from tests.problems.imported import as_imported
 
@@ -106,3 +108,14 @@ def test_a_batch_ends_when_it_holds_many_options():
     heavy = Solution("1", Problem("p", "?"), (Position(tuple(Option("x") for _ in range(BATCH_OPTIONS))),))
     sizes = [len(batch) for batch in batches(map(labelled, [heavy, heavy, simple("3", "a")]))]
     assert sizes == [1, 1, 1]
+
+
+@pytest.mark.django_db
+def test_a_blank_answer_of_an_earlier_version_becomes_none_and_its_file_finds_it_again():
+    asked = Problem("p", "1 + 1?")
+    (row,) = store_problems([replace(asked, answer=" ")], "s")
+    import_module("labelsite.problems.migrations.0003_blank_answers_are_none").forget_blank_answers(
+        apps, None
+    )
+    assert ProblemRow.objects.get().answer is None
+    assert store_problems([asked], "s") == [row]

@@ -61,12 +61,12 @@ def said(line: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "ratings": sorted(ratings, key=str), "chosen": chosen, "options": positions[:rated]}
 
 
-def imported_back(campaign: Campaign, name: str = "Back") -> Campaign:
+def imported_back(campaign: Campaign) -> Campaign:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "lines.jsonl"
         path.write_text("".join(_lines(annotations_of(campaign), "prm800k")), encoding="utf-8")
-        import_file(path, "prm800k", name)
-    return Campaign.objects.get(name=name)
+        import_file(path, "prm800k", "Back")
+    return Campaign.objects.get(name="Back")
 
 
 def assert_comes_back(campaign: Campaign) -> None:

@@ -16,10 +16,10 @@ from tests.factories import make_annotation, make_campaign, make_problem, make_s
 CARELESS = Care(double_sign=0.3, copying=0.25, brackets=0.3)
 
 
-def pocket_solutions(count: int, seed: int = 0) -> list[tuple[Solution, int | None]]:
+def pocket_solutions(count: int) -> list[tuple[Solution, int | None]]:
     """`count` code solutions by a careless hand, each with the position of its first slip."""
     made = []
-    for number, problem in enumerate(generate(count, seed)):
+    for number, problem in enumerate(generate(count, 0)):
         written = write_code(expression_of(problem.text), random.Random(number), CARELESS)
         row = make_problem(problem.text, problem.answer, source="pocket")
         solution = make_solution(

@@ -96,14 +96,14 @@ def test_a_manifest_cannot_name_files_elsewhere(tmp_path):
 def test_the_problems_of_a_whole_checkpoint_are_known_and_an_older_one_says_none(tmp_path):
     folder = write_checkpoint(tmp_path / "out")
     assert checkpoints.training_problems(folder) == frozenset()
-    add_problems(folder, "0123456789abcdef\n")
+    add_problems(folder)
     assert checkpoints.training_problems(folder) == {"0123456789abcdef"}
 
 
 @pytest.mark.parametrize("text,told", [(None, "is missing"), ("", "has sha256")])
 def test_a_checkpoint_that_has_lost_its_problems_does_not_pass_for_one_that_saw_none(tmp_path, text, told):
     folder = write_checkpoint(tmp_path / "out")
-    add_problems(folder, "0123456789abcdef\n")
+    add_problems(folder)
     (folder / "training_problems.txt").unlink()
     if text is not None:
         (folder / "training_problems.txt").write_text(text)
@@ -116,7 +116,8 @@ def test_the_problems_of_a_checkpoint_that_is_gone_are_not_none(tmp_path):
         checkpoints.training_problems(tmp_path / "gone")
 
 
-def add_problems(folder, text):
+def add_problems(folder):
+    text = "0123456789abcdef\n"
     (folder / "training_problems.txt").write_text(text)
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["training_problems.txt"] = hashlib.sha256(text.encode()).hexdigest()

@@ -31,10 +31,10 @@ def log_in(client, role):
     return user
 
 
-def make_snapshot(labels="mixed", counts=None, campaign=None):
+def make_snapshot(labels="mixed", counts=None):
     return Snapshot.objects.create(
         name=f"{labels} {Snapshot.objects.count()}",
-        campaign=campaign or make_campaign(),
+        campaign=make_campaign(),
         labels=labels,
         folder="0" * 64,
         sha256="0" * 64,

@@ -104,10 +104,10 @@ def best_of_n(test: Sequence[Unlabelled], scores: Sequence[Sequence[float | None
     return {str(row["rule"]): float(row["accuracy"]) for row in rows if row["rule"] in wanted}  # type: ignore[arg-type]
 
 
-def f1_interval(runs: Sequence[Sequence[Sequence[int]]], seed: int = 0) -> tuple[float, float, float]:
+def f1_interval(runs: Sequence[Sequence[Sequence[int]]]) -> tuple[float, float, float]:
     """Mean F1 over runs, with a 95 % bootstrap over problems (and runs): runs holds `by_problem` per seed."""
     counts: NDArray[np.int64] = np.asarray(runs)  # [runs, problems, 4]
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(0)
     means = []
     for _ in range(RESAMPLES):
         chosen = draw.integers(0, counts.shape[1], counts.shape[1])

@@ -107,9 +107,9 @@ class VoteCurve:
         return (1 - weight) * self.shares[below] + weight * self.shares[above]
 
 
-def curve_of(pool: Pool, seed: int = 0) -> VoteCurve:
+def curve_of(pool: Pool) -> VoteCurve:
     """The curve that the pool gives, from one sample to all of them."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     by_problem = [_shares(*one, generator) for one in zip(pool.samples, pool.right, strict=True)]
     by_count = np.stack(by_problem, axis=1)
     return VoteCurve({count + 1: shares for count, shares in enumerate(by_count)}, pool.tokens)

@@ -24,10 +24,10 @@ def outcomes(said, truths, problems=None):
     }
 
 
-def two_models(seed=0, count=400):
+def two_models():
     """Truths, a model that is right about 70 % of them, and one that is right about the same and a few more."""
-    generator = random.Random(seed)
-    truths = [generator.choice((-1, 1)) for _ in range(count)]
+    generator = random.Random(0)
+    truths = [generator.choice((-1, 1)) for _ in range(400)]
     worse = [truth if generator.random() < 0.7 else 0 for truth in truths]
     better = [truth if generator.random() < 0.1 else said for said, truth in zip(worse, truths, strict=True)]
     return truths, worse, better

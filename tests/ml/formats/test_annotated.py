@@ -75,6 +75,11 @@ def test_one_person_looks_once():
         looks({"annotator": "ann", "first_mistake": 0}, {"annotator": "ann", "first_mistake": 1})
 
 
+def test_more_looks_than_there_are_people_are_refused():
+    with pytest.raises(Unreadable, match="1001 annotations of one solution, expected at most 1000"):
+        looks(*[{"annotator": str(number), "first_mistake": None} for number in range(1001)])
+
+
 def test_a_line_that_nobody_annotated_yet_is_a_solution():
     (found,) = looks()
     assert found.annotation is None and found.solution.id == "a-1"

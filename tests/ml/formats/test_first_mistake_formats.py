@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 
 import pytest
@@ -104,20 +103,6 @@ def test_processbench_s_null_says_that_nobody_knows_the_answer():
 def test_processbench_without_an_id_is_known_by_its_line():
     record = {key: value for key, value in PROCESSBENCH.items() if key != "id"}
     assert one(processbench.parse, record, 12).solution.id == "12"
-
-
-@pytest.mark.parametrize("name", ["gsm8k", "math"])
-def test_processbench_is_written_as_it_was_read(name):
-    path = real_data(f"processbench/{name}.jsonl")
-    read = formats.read(path, "processbench")
-    for found, line in zip(read, path.open(encoding="utf-8"), strict=True):
-        assert processbench.write_record(found) == json.loads(line)
-
-
-def test_processbench_cannot_be_written_for_a_solution_nobody_finished():
-    found = one(misstep.parse, {"problem": "p", "solutions": [{"steps": ["a"]}]})
-    with pytest.raises(ValueError, match="no finished annotation"):
-        processbench.write_record(found)
 
 
 BIG_BENCH = {"input": "1 + 1 =", "steps": ["a", "b"], "answer": "3", "target": "2", "mistake_index": None}

@@ -12,6 +12,7 @@ import pytest
 
 from ml import formats
 from ml.errors import BadRecord, MisstepError
+from ml.formats import records
 from ml.formats.lines import Limits, read_objects
 
 GOOD = {
@@ -26,6 +27,10 @@ GOOD = {
 
 def line(**changes: object) -> bytes:
     return json.dumps({**GOOD, **changes}).encode() + b"\n"
+
+
+def nested(depth: int) -> list[object]:
+    return [nested(depth - 1)] if depth else []
 
 
 ORDINARY = Limits()
@@ -54,6 +59,7 @@ def refusal(path: Path, limits: Limits = ORDINARY) -> str:
         (b'{"label": 1e999}', "2: a number out of range (1e999 is infinite)"),
         (b'{"label": ' + b"9" * 5000 + b"}", "2: a number out of range"),
         (b"[" * 100_000, "2: JSON nested too deeply"),
+        (line(more=nested(257)), "2: JSON nested too deeply"),
         (line(id="a"), "2: id 'a' again (first on line 1), expected ids that differ"),
         (line(id="b", label=1), "2: `label` = 1, expected a whole number from -1 to 0"),
         (line(id="b", label=True), "2: `label` = true, expected a whole number from -1 to 0"),
@@ -209,6 +215,12 @@ def test_reading_may_begin_in_one_thread_and_end_in_another(tmp_path):
     with ThreadPoolExecutor(1) as thread:
         assert thread.submit(next, reading).result().solution.id == "a"
     assert [found.solution.id for found in reading] == ["b"]
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_a_blank_answer_is_none(blank):
+    (found,) = records.parse({"problem": "1+1?", "answer": blank, "steps": ["2"], "final_answer": blank}, 1)
+    assert found.solution.problem.answer is None and found.solution.final_answer is None
 
 
 def test_line_numbers_count_from_one():

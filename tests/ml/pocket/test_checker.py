@@ -12,7 +12,6 @@ from tests.data import real_data
 
 PROBLEM = "((-1 * 9 + 1 + -1) - (8 + -2 * 7 + 5)) ="
 OPENING = 'This equation can be written as "(A - B)", where A = (-1 * 9 + 1 + -1) and B = (8 + -2 * 7 + 5).'
-PART_A = "Let's calculate A = (-1 * 9 + 1 + -1) = (-9 + 1 + -1) = (-9 + -0) = -9."
 RIGHT_A = "Let's calculate A = (-1 * 9 + 1 + -1) = (-9 + 1 + -1) = (-8 - 1) = (-9)."
 RIGHT_B = "Let's calculate B = (8 + -2 * 7 + 5) = (8 - 14 + 5) = (-6 + 5) = -1."
 ENDING = "Then, the final equation is A - B = -9 - (-1) = -9 + 1 = -8. So the answer is -8"

@@ -58,9 +58,9 @@ def test_a_text_that_was_filtered_or_ended_nobody_knows_how_is_no_evidence(serve
     assert len(told) == 1
 
 
-def run_of(server, folder, options=""):
+def run_of(server, folder):
     (folder / "problems.jsonl").write_text(json.dumps({"id": "p", "problem": "2 + 3?", "answer": "5"}) + "\n")
-    given = ["--problems", str(folder / "problems.jsonl"), "--policy", server.address + options]
+    given = ["--problems", str(folder / "problems.jsonl"), "--policy", server.address]
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         autolabel.main([*given, "--style", "prose", "--rollouts", "2", "--out", str(folder / "run")])

@@ -127,13 +127,13 @@ def test_a_base_that_is_no_model_is_refused(tmp_path):
         opened(str(tmp_path))
 
 
-def checkpoint_like(folder, objective, outputs):
-    """A folder as training leaves it: a linear head, and a card that says what it was trained for."""
+def checkpoint_like(folder):
+    """A folder as training a classifier leaves it: a linear head, and a card that says what it was trained for."""
     torch.manual_seed(7)
-    config = small_config(2048, outputs, hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
+    config = small_config(2048, 2, hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
     build(config).save_pretrained(folder)
     opened("small").tokenizer.save(folder)
-    card = {"format": "misstep-checkpoint", "objective": objective, "outputs": outputs, "head": "linear"}
+    card = {"format": "misstep-checkpoint", "objective": "classifier", "outputs": 2, "head": "linear"}
     (folder / "card.json").write_text(json.dumps(card))
     return load_file(folder / "model.safetensors")
 
@@ -143,7 +143,7 @@ def checkpoint_like(folder, objective, outputs):
     [("classifier", 2, True), ("outcome", 2, False), ("classifier", 3, False), ("value", 1, False)],
 )
 def test_a_checkpoint_lends_its_head_to_the_same_objective_alone(tmp_path, objective, outputs, goes_on):
-    saved = checkpoint_like(tmp_path, "classifier", 2)
+    saved = checkpoint_like(tmp_path)
     head = HeadSettings(outputs, objective=objective)
     base, again = (open_base(str(tmp_path), POCKET, head, 0, None, False) for _ in range(2))
     weight = base.model.score.weight
@@ -155,7 +155,7 @@ def test_a_checkpoint_lends_its_head_to_the_same_objective_alone(tmp_path, objec
 
 
 def test_a_head_of_unknown_origin_is_not_gone_on_with(tmp_path):
-    saved = checkpoint_like(tmp_path, "classifier", 2)
+    saved = checkpoint_like(tmp_path)
     for card in (None, "no JSON", "[1]"):
         (tmp_path / "card.json").unlink(missing_ok=True)
         if card:
@@ -164,7 +164,7 @@ def test_a_head_of_unknown_origin_is_not_gone_on_with(tmp_path):
 
 
 def test_a_folder_whose_weights_are_torn_or_of_another_size_is_refused(tmp_path):
-    checkpoint_like(tmp_path, "classifier", 2)
+    checkpoint_like(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "intermediate_size": 16}))
     for outputs in (2, None):
@@ -177,7 +177,7 @@ def test_a_folder_whose_weights_are_torn_or_of_another_size_is_refused(tmp_path)
 
 
 def test_a_checkpoint_without_a_language_models_head_is_not_read_by_one(tmp_path):
-    checkpoint_like(tmp_path, "classifier", 2)
+    checkpoint_like(tmp_path)
     with pytest.raises(MisstepError, match=r"has no lm_head.weight, expected a whole language model"):
         opened(str(tmp_path), targets=("-", "+"))
 

@@ -17,8 +17,8 @@ from tests.ml.prm.commands import snapshot_of, trained
 from tests.ml.prm.processes import ended, started, trained_in_group
 
 
-def wait_for(path, seconds=60):
-    deadline = time.monotonic() + seconds
+def wait_for(path):
+    deadline = time.monotonic() + 60
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} did not come"
         time.sleep(0.05)

@@ -15,9 +15,9 @@ from tests.ml.prm.toys import examples_of, sums, tokenizer
 STEPS = tokenizer()
 
 
-def classify(row, rule=None, counts=None, **settings):
+def classify(row, rule=None, **settings):
     chosen = ExampleSettings(**settings)
-    return examples_from([row], STEPS, rule or LabelRule("human"), chosen, counts or Counter())
+    return examples_from([row], STEPS, rule or LabelRule("human"), chosen, Counter())
 
 
 def test_a_classifiers_tree_is_the_trajectory_with_its_options_as_leaves():

@@ -175,12 +175,19 @@ def test_solutions_without_a_reference_answer_are_refused_by_line(files):
 
 @pytest.mark.parametrize(
     "line,message",
-    [("{", "no JSON"), ("[1]", "list"), ('{"question": "1 + 1"}', "keys question"), ("\udcff", "no JSON")],
+    [
+        ("{", "broken JSON"),
+        ("[1]", "a JSON array"),
+        ('{"question": "1 + 1", "answer": " "}', "a problem without an answer"),
+        ('{"id": 1, "problem": "1 + 1", "answer": 2}', r"id '1' again \(first on line 1\)"),
+        ('{"problem": "1 + 1", "answer": true}', "`answer` = true"),
+        ("\udcff", "invalid UTF-8"),
+    ],
 )
 def test_a_bad_problem_is_refused_by_line(files, line, message):
     path = files / "bad.jsonl"
     path.write_bytes(b'{"problem": "1 + 1", "answer": 2}\n' + line.encode("utf-8", "surrogateescape") + b"\n")
-    with pytest.raises(MisstepError, match=rf"bad.jsonl:2: {message}.*expected an object"):
+    with pytest.raises(MisstepError, match=rf"bad.jsonl:2: {message}.*, expected "):
         label(files, "--problems", str(path))
     assert not (files / "out").exists()
 
