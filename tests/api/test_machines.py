@@ -7,7 +7,6 @@ from uuid import uuid4
 import pytest
 from rest_framework.test import APIClient
 
-from labelsite.accounts.models import User
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
 from labelsite.jobs.models import Job, JobState
@@ -16,7 +15,6 @@ from labelsite.training.models import TrainingRun
 from labelsite.training.services import start_training
 from tests.factories import (
     make_annotation,
-    make_campaign,
     make_estimate_run,
     make_estimates,
     make_job,
@@ -27,11 +25,6 @@ from tests.factories import (
 from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def campaign(ann: User) -> Campaign:
-    return make_campaign("C", members=[ann])
 
 
 def test_estimates_are_started_and_watched(admin: APIClient, reviewer: APIClient, campaign: Campaign):
