@@ -21,7 +21,7 @@ class AlreadySubmitted(Exception):
 
 
 class KeyReused(Exception):
-    """The idempotency key belongs to another submission, or to another judgement of this task."""
+    """The idempotency key was sent with another request before."""
 
 
 class ProtocolChanged(Exception):

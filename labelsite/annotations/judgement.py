@@ -193,6 +193,9 @@ def _index_only(options: Sequence[Option], judgement: Judgement) -> Lawful:
         if judgement.first_mistake is not None:
             raise _mistake_marked()
     _refuse_other_marks(judgement, chosen)
+    _refuse_other_ratings(
+        judgement, {option.id: rating for option, rating in zip(chosen, trajectory, strict=False)}
+    )
     # The index stands for these ratings; time and note of a step come from what the page measured.
     ratings = [
         Rating(
@@ -214,6 +217,16 @@ def _refuse_other_marks(judgement: Judgement, chosen: Sequence[Option]) -> None:
     marked = ratings.index(-1) if -1 in ratings else None
     if marked is not None or (first is not None and ratings[first] is not None):
         _refuse_contradiction(judgement, marked)
+
+
+def _refuse_other_ratings(judgement: Judgement, stored: Mapping[int, int]) -> None:
+    """What the index does not stand for would be lost, such as a 0 before the mistake."""
+    if any(rating.rating not in (None, stored.get(rating.step)) for rating in judgement.ratings):
+        message = _(
+            "Only the first mistake is asked for here: it counts as -1 and every step before it as +1."
+            " A rating says something else."
+        )
+        raise Unlawful("stray", message, "ratings")
 
 
 def _every_option(options: Sequence[Option], judgement: Judgement) -> Lawful:

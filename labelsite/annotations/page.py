@@ -93,7 +93,6 @@ def words() -> dict[str, str]:
         "loggedOut": _("You are logged out. Log in again in another tab; nothing is lost."),
         "nothingToUndo": _("There is nothing to undo."),
         "undone": _("Undone."),
-        "revising": _("You are changing a judgement that stands. It stays until you submit again."),
         "codePrinted": _("printed"),
         "codeFailed": _("the code failed"),
         "codeNotRun": _("the code was not run"),

@@ -38,10 +38,7 @@ def refusal_of(error: Exception) -> Refusal | None:
             text = _("You submitted this task already, from another page or with another key.")
             return Refusal(409, "already_submitted", text)
         case KeyReused():
-            text = _(
-                "This idempotency key belongs to another submission, or to another judgement of this task."
-            )
-            return Refusal(409, "key_reused", text)
+            return Refusal(409, "key_reused", _("This idempotency key was sent with another request before."))
         case ProtocolChanged():
             return Refusal(409, "protocol_changed", _of_another_protocol(error))
         case Closed():

@@ -17,6 +17,7 @@ from labelsite.annotations.payload import next_payload
 from labelsite.annotations.pulling import UnknownAnnotation, pulled
 from labelsite.api import lines
 from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, NewestFirst
+from labelsite.api.once import KEY, KEY_HEADER, key_of
 from labelsite.api.problems import BadRequest
 from labelsite.api.serializers import (
     AnnotationRequest,
@@ -35,7 +36,6 @@ from labelsite.campaigns import services as campaigns
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Assignment, Campaign
 
-KEY_HEADER = "Idempotency-Key"
 EXCLUDED = ("leave_out", "include")
 
 
@@ -161,7 +161,7 @@ class Annotations(Endpoint):
 
     @extend_schema(
         request=AnnotationRequest,
-        parameters=[OpenApiParameter(KEY_HEADER, OpenApiTypes.UUID, OpenApiParameter.HEADER)],
+        parameters=[KEY],
         responses={
             201: AnnotationSerializer,
             400: ProblemSerializer,
@@ -183,11 +183,7 @@ class Annotations(Endpoint):
 
 
 def _idempotency_key(request: Request, in_body: UUID | None) -> str:
-    header = request.headers.get(KEY_HEADER)
-    try:
-        key = UUID(header) if header else in_body
-    except ValueError as error:
-        raise BadRequest(f"{KEY_HEADER} is {header!r}, expected a UUID") from error
+    key = key_of(request) or in_body
     if key is None:
         raise BadRequest(f"no idempotency key, expected a UUID in the header {KEY_HEADER} or in the body")
     return str(key)

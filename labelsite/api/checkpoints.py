@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from labelsite.api.base import AdminWrites, Endpoint, IsReviewer, NewestFirst
 from labelsite.api.known_fields import OnlyKnownFields
+from labelsite.api.once import KEY, started_once
 from labelsite.api.serializers import ProblemSerializer
 from labelsite.campaigns.models import Campaign
 from labelsite.jobs.models import JobState
@@ -112,6 +113,7 @@ class CheckpointEvaluations(Endpoint, ListAPIView[Evaluation]):
 
     @extend_schema(
         request=EvaluationRequest,
+        parameters=[KEY],
         responses={
             202: EvaluationSerializer,
             400: ProblemSerializer,
@@ -127,5 +129,8 @@ class CheckpointEvaluations(Endpoint, ListAPIView[Evaluation]):
         """
         checkpoint = get_object_or_404(Checkpoint, pk=pk)
         given = self.body_as(EvaluationRequest)
-        evaluation = start_evaluation(checkpoint, given["campaign"], self.person, given["kind"])
-        return Response(EvaluationSerializer(evaluation).data, status=202)
+        pk = started_once(
+            request,
+            lambda: start_evaluation(checkpoint, given["campaign"], self.person, given["kind"]),
+        )
+        return Response(EvaluationSerializer(_evaluations().get(pk=pk)).data, status=202)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
@@ -13,6 +14,7 @@ from rest_framework.response import Response
 
 from labelsite.api.asking_estimates import EstimatesRequest, SearchRequest, as_asked
 from labelsite.api.base import AdminWrites, Endpoint, IsAdmin, IsReviewer, NewestFirst
+from labelsite.api.once import KEY, started_once
 from labelsite.api.serializers import ProblemSerializer
 from labelsite.autolabels.models import EstimateRun, Shard
 from labelsite.autolabels.progress import progress_of
@@ -62,8 +64,8 @@ def _runs() -> QuerySet[EstimateRun]:
     return runs.prefetch_related(Prefetch("shards", shards))
 
 
-def _started(run: EstimateRun) -> Response:
-    return Response(EstimatesSerializer(_runs().get(pk=run.pk)).data, status=202)
+def _started(pk: int) -> Response:
+    return Response(EstimatesSerializer(_runs().get(pk=pk)).data, status=202)
 
 
 class EstimateList(Endpoint, ListAPIView[EstimateRun]):
@@ -76,13 +78,15 @@ class EstimateList(Endpoint, ListAPIView[EstimateRun]):
 
     @extend_schema(
         request=SearchRequest,
+        parameters=[KEY],
         responses={202: EstimatesSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request) -> Response:
         """Search fresh problems, as an admin, or with `is_pilot` measure what that would cost."""
         given = self.body_as(SearchRequest)
         problems = first_problems(given["source"], given["limit"])
-        return _started(start_search(problems, created_by=self.person, **as_asked(given)))
+        start = functools.partial(start_search, problems, created_by=self.person, **as_asked(given))
+        return _started(started_once(request, start))
 
 
 class CampaignEstimates(Endpoint):
@@ -92,12 +96,14 @@ class CampaignEstimates(Endpoint):
 
     @extend_schema(
         request=EstimatesRequest,
+        parameters=[KEY],
         responses={202: EstimatesSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
         given = self.body_as(EstimatesRequest)
-        return _started(start_campaign_estimates(campaign, self.person, **as_asked(given)))
+        start = functools.partial(start_campaign_estimates, campaign, self.person, **as_asked(given))
+        return _started(started_once(request, start))
 
 
 @extend_schema_view(get=extend_schema(responses={200: EstimatesSerializer, 404: ProblemSerializer}))

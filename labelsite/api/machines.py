@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from labelsite.api.asking_training import TrainingRequest
 from labelsite.api.base import AdminWrites, Endpoint, IsReviewer, NewestFirst
+from labelsite.api.once import KEY, started_once
 from labelsite.api.problems import BadRequest
 from labelsite.api.serializers import ProblemSerializer
 from labelsite.asked import whole
@@ -69,14 +70,15 @@ class Trainings(Endpoint, ListAPIView[TrainingRun]):
 
     @extend_schema(
         request=TrainingRequest,
+        parameters=[KEY],
         responses={202: TrainingSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request) -> Response:
         """Train a process reward model on a snapshot, as an admin."""
         given = self.body_as(TrainingRequest)
         refuse_what_would_fail(given["snapshot"], {**given["configuration"], **given})
-        run = start_training(**given, created_by=self.person)
-        return Response(TrainingSerializer(_trainings().get(pk=run.pk)).data, status=202)
+        pk = started_once(request, lambda: start_training(**given, created_by=self.person))
+        return Response(TrainingSerializer(_trainings().get(pk=pk)).data, status=202)
 
 
 @extend_schema_view(get=extend_schema(responses={200: TrainingSerializer, 404: ProblemSerializer}))

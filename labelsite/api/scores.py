@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from labelsite.api.base import Endpoint, IsAdmin, IsReviewer, NewestFirst
 from labelsite.api.known_fields import OnlyKnownFields
+from labelsite.api.once import KEY, started_once
 from labelsite.api.serializers import ProblemSerializer
 from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns.access import campaign_or_404
@@ -56,12 +57,14 @@ class CampaignScores(Endpoint):
 
     @extend_schema(
         request=ScoresRequest,
+        parameters=[KEY],
         responses={202: ScoresSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
-        run = score_campaign(self.body_as(ScoresRequest)["checkpoint"], campaign, self.person)
-        return Response(ScoresSerializer(_runs().get(pk=run.pk)).data, status=202)
+        checkpoint = self.body_as(ScoresRequest)["checkpoint"]
+        pk = started_once(request, lambda: score_campaign(checkpoint, campaign, self.person))
+        return Response(ScoresSerializer(_runs().get(pk=pk)).data, status=202)
 
 
 class ScoreList(Endpoint, ListAPIView[ScoreRun]):

@@ -53,7 +53,9 @@ def test_a_repeated_request_is_answered_also_after_the_protocol_changed(campaign
 
 def test_a_script_that_names_no_protocol_is_judged_by_the_present_one(campaign, lease) -> None:
     update_campaign(campaign, {"protocol": "index_only"})
-    assert submit(lease, 0, 0, 0).trajectory == [1, 1, 1]
+    with pytest.raises(Unlawful):
+        submit(lease, 0, 0, 0)
+    assert submit(lease, 1, 1, 1).trajectory == [1, 1, 1]
 
 
 @pytest.mark.parametrize("protocol", ["second_mistake", "", 1, ["index_only"]])

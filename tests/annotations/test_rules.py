@@ -112,8 +112,15 @@ def test_ratings_and_an_index_that_contradict_each_other_are_refused(
 
 def test_ratings_and_an_index_that_agree_are_taken() -> None:
     both = {0: 1, 10: -1, 11: 1, 12: 1}
-    for protocol in ("first_mistake", "every_option", "index_only"):
+    for protocol in ("first_mistake", "every_option"):
         assert judge(protocol, "found_error", both, first_mistake=1).trajectory == [1, -1]
+    assert judge("index_only", "found_error", {0: 1, 10: -1}, first_mistake=1).trajectory == [1, -1]
+
+
+@pytest.mark.parametrize("ratings", [{0: 0}, {0: 1, 11: 1}, {20: 1}])
+def test_ratings_that_an_index_cannot_stand_for_are_refused_and_not_stored_as_others(ratings) -> None:
+    assert refused("index_only", "found_error", ratings, first_mistake=1) == "stray"
+    assert refused("index_only", "give_up", ratings, reason="hm") == "stray"
 
 
 def test_an_exit_names_no_first_mistake() -> None:

@@ -6,7 +6,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from labelsite.accounts.models import Role, User
-from tests.factories import make_token, make_user
+from labelsite.campaigns.models import Campaign
+from tests.factories import make_campaign, make_token, make_user
 
 
 def script_of(user: User) -> APIClient:
@@ -39,6 +40,11 @@ def ann(db: None) -> User:
 @pytest.fixture
 def annotator(ann: User) -> APIClient:
     return script_of(ann)
+
+
+@pytest.fixture
+def campaign(ann: User) -> Campaign:
+    return make_campaign("C", members=[ann])
 
 
 @pytest.fixture

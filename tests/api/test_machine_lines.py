@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from labelsite.accounts.models import User
 from labelsite.campaigns.models import Campaign, Task
 from tests.factories import (
     make_campaign,
@@ -20,11 +19,6 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def campaign(ann: User) -> Campaign:
-    return make_campaign("C", members=[ann])
 
 
 @pytest.fixture

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 from rest_framework.test import APIClient
 
-from labelsite.accounts.models import User
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
 from labelsite.jobs.models import Job, JobState
@@ -14,7 +15,6 @@ from labelsite.training.models import TrainingRun
 from labelsite.training.services import start_training
 from tests.factories import (
     make_annotation,
-    make_campaign,
     make_estimate_run,
     make_estimates,
     make_job,
@@ -27,16 +27,16 @@ from tests.training.test_pages import make_checkpoint, make_snapshot
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def campaign(ann: User) -> Campaign:
-    return make_campaign("C", members=[ann])
-
-
 def test_estimates_are_started_and_watched(admin: APIClient, reviewer: APIClient, campaign: Campaign):
     make_task(campaign)
     wanted = {"method": "math-shepherd", "rollouts": 4, "seed": 7}
-    started = admin.post(f"/api/v1/campaigns/{campaign.pk}/estimates/", wanted, format="json")
+    url, key = f"/api/v1/campaigns/{campaign.pk}/estimates/", {"HTTP_IDEMPOTENCY_KEY": str(uuid4())}
+    started = admin.post(url, wanted, format="json", **key)
     assert started.status_code == 202, started.content
+    assert admin.post(url, wanted, format="json", **key).json() == started.json()
+    other = admin.post(url, {**wanted, "seed": 8}, format="json", **key)
+    assert (other.status_code, other.json()["code"]) == (409, "key_reused")
+    assert admin.post(url, wanted, format="json", HTTP_IDEMPOTENCY_KEY="mine").status_code == 400
     run = EstimateRun.objects.get()
     assert (run.seed, run.parameters["rollouts"]) == (7, 4)
     found = reviewer.get(f"/api/v1/estimates/{run.pk}/").json()
@@ -113,13 +113,16 @@ def test_an_evaluation_is_started_and_listed_and_refused_as_the_page_does(
     scored.job = make_job(spec={"campaign": campaign.pk})
     scored.save()
     checkpoint.score_runs.add(scored)
-    unlabelled = admin.post(url, body, format="json")
+    key = {"HTTP_IDEMPOTENCY_KEY": str(uuid4())}
+    unlabelled = admin.post(url, body, format="json", **key)
     assert (unlabelled.status_code, "has a label" in unlabelled.json()["detail"]) == (422, True)
     assert admin.post(url, {**body, "kind": "taste"}, format="json").status_code == 400
     assert admin.post(url, {"campaign": 10**9}, format="json").status_code == 400
     make_annotation(task, make_user())
-    started = admin.post(url, body, format="json")
+    # What was refused kept no key.
+    started = admin.post(url, body, format="json", **key)
     assert started.status_code == 202, started.content
+    assert admin.post(url, body, format="json", **key).json() == started.json()
     assert (started.json()["kind"], started.json()["state"]) == ("first-mistake", "queued")
     assert reviewer.get(url).json()["results"] == [started.json()]
     assert reviewer.get("/api/v1/evaluations/").json()["results"] == [started.json()]

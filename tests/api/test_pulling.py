@@ -31,11 +31,6 @@ def ann(transactional_db: None) -> User:
     return make_user(username="ann")
 
 
-@pytest.fixture
-def campaign(ann: User) -> Campaign:
-    return make_campaign("C", members=[ann])
-
-
 def pull(admin: APIClient, campaign: Campaign, after: int = 0, query: str = "") -> list[dict[str, Any]]:
     answer: Any = admin.get(f"/api/v1/campaigns/{campaign.pk}/annotations/?after={after}{query}")
     assert answer.status_code == 200, answer.content

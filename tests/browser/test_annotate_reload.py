@@ -156,7 +156,7 @@ def test_the_address_follows_the_task_and_a_reload_opens_the_same_one(
     watched.page.wait_for_url("**/my-day/")
 
 
-def test_a_reload_of_an_undone_submission_opens_it_again_and_the_task_in_hand_comes_back(
+def test_a_correction_outlives_a_reload_until_it_is_submitted_or_given_up_and_the_task_in_hand_comes_back(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
     first_one_submitted(watched, annotator, campaign)
@@ -164,8 +164,23 @@ def test_a_reload_of_an_undone_submission_opens_it_again_and_the_task_in_hand_co
     watched.saved()
     watched.press("u u")
     watched.page.wait_for_selector("#revising:not([hidden])")
+    stands = watched.ratings()
+    watched.press("k k 2")
+    changed = watched.ratings()
+    assert changed != stands
     reload(watched)
-    assert watched.page.is_visible("#revising")
-    watched.press("1 Enter")
+    assert watched.page.is_visible("#revising") and watched.ratings() == changed
+    watched.page.click("text=Leave it as it is")
     watched.page.wait_for_selector("text=Problem 1?")
+    watched.press("u u")
+    watched.page.wait_for_selector("#revising:not([hidden])")
+    assert watched.ratings() == stands
+    watched.press("1")
+    reload(watched)
+    watched.press("Enter")
+    watched.page.wait_for_selector("text=Problem 1?")
+    assert Annotation.objects.get(is_live=True).finish_reason == "found_error"
+    watched.press("u u")
+    watched.page.wait_for_selector("#revising:not([hidden])")
+    assert "-1" in watched.ratings()
     assert Assignment.objects.get(task__solution__problem__text="Problem 1?").state == "leased"

@@ -43,7 +43,7 @@ async function open(received) {
   task = null;
   if (payload.nothing) return nothing(payload.nothing);
   if (view.isOutdated(payload)) return reopen(payload);
-  const unsent = payload.annotation ? null : unsentDraft(payload);
+  const unsent = unsentDraft(payload);
   show({ payload, work: new Work(unsent ? { ...payload, draft: unsent } : payload, configuration) });
   if (unsent) {
     saver.save(task);
@@ -123,7 +123,7 @@ async function submit(exit = null, reason = "") {
   saver.cancel(task);
   try {
     const answer = await submission.send(task.payload, task.work.judgement(exit, reason));
-    forget(task.payload.assignment);
+    forget(task.payload);
     last = { annotation: answer.annotation, secondLook: answer.second_look };
     notices.submitted(last);
     await advance();
@@ -253,6 +253,7 @@ const ACTIONS = taskActions({ work: () => task.work, spend, refresh, submit, may
 const ALWAYS = {
   undo,
   leave,
+  let_stand: () => { forget(task.payload); leave(); },
   help: () => showHelp(configuration),
   find,
   calculator: showCalculator,

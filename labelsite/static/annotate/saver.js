@@ -1,15 +1,25 @@
-// Keeps the draft: on the server after every change, in the browser until the server has it.
+// Keeps the draft: on the server after every change, in the browser until the server has it. A correction, beside which
+// the old judgement stands, is kept in the browser alone, until it is submitted or given up.
 import { Refused, address, pause, post } from "./transport.js";
 
 const REST_MILLISECONDS = 600;
-const storageKey = (assignment) => `misstep-draft-${assignment}`;
+const storageKey = ({ annotation, assignment }) => `misstep-${annotation ? "correction" : "draft"}-${assignment}`;
+/** What a kept draft was made upon; one that was made upon less than stands now is of no use. */
+const versionOf = ({ annotation, revision, version }) => (annotation ? revision : version);
 
-function keepHere(assignment, kept) {
+function keepHere(payload, draft) {
   try {
-    if (kept) localStorage.setItem(storageKey(assignment), JSON.stringify(kept));
-    else localStorage.removeItem(storageKey(assignment));
+    localStorage.setItem(storageKey(payload), JSON.stringify({ version: versionOf(payload), draft }));
   } catch {
     // A full or forbidden storage only means that the server's copy is the only one.
+  }
+}
+
+export function forget(payload) {
+  try {
+    localStorage.removeItem(storageKey(payload));
+  } catch {
+    // As above.
   }
 }
 
@@ -19,17 +29,13 @@ function keepHere(assignment, kept) {
  */
 export function unsentDraft(payload) {
   try {
-    const kept = JSON.parse(localStorage.getItem(storageKey(payload.assignment)));
-    if (!kept || kept.version < payload.version) return null;
-    payload.version = kept.version;
+    const kept = JSON.parse(localStorage.getItem(storageKey(payload)));
+    if (!kept || kept.version < versionOf(payload)) return null;
+    if (!payload.annotation) payload.version = kept.version;
     return kept.draft;
   } catch {
     return null;
   }
-}
-
-export function forget(assignment) {
-  keepHere(assignment, null);
 }
 
 export class Saver {
@@ -49,9 +55,9 @@ export class Saver {
 
   /** As `save`, once the typing rests; until then this browser keeps it. */
   saveSoon(task) {
-    if (task.payload.annotation) return;
     this.cancelled.delete(task);
-    keepHere(task.payload.assignment, { version: task.payload.version, draft: task.work.draft() });
+    keepHere(task.payload, task.work.draft());
+    if (task.payload.annotation) return;
     this.on.state("saving");
     this.stopClock(task);
     this.resting.set(task, setTimeout(() => this.save(task), REST_MILLISECONDS));
@@ -59,11 +65,11 @@ export class Saver {
 
   /** Saves the draft of `task` ({payload, work}) as soon as the one before it is through. */
   save(task) {
-    if (task.payload.annotation) return; // A revision is kept by its submission; the old one stands until then.
     this.stopClock(task);
     this.cancelled.delete(task);
     this.isLeaving = false;
-    keepHere(task.payload.assignment, { version: task.payload.version, draft: task.work.draft() });
+    keepHere(task.payload, task.work.draft());
+    if (task.payload.annotation) return;
     this.waiting.set(task.payload.assignment, task);
     this.running ??= this.run().finally(() => { this.running = null; this.release(); });
   }
@@ -88,11 +94,10 @@ export class Saver {
    * submission is acknowledged, this browser keeps the draft: it may be refused, or wait long for a connection.
    */
   cancel(task) {
-    const { annotation, assignment, version } = task.payload;
     this.stopClock(task);
     this.cancelled.add(task);
-    this.waiting.delete(assignment);
-    if (!annotation) keepHere(assignment, { version, draft: task.work.draft() });
+    this.waiting.delete(task.payload.assignment);
+    keepHere(task.payload, task.work.draft());
   }
 
   async run() {
@@ -107,10 +112,10 @@ export class Saver {
         task.payload.version = answer.version;
         task.refusal = null; // What was refused before has come through with this one.
         const isTyping = this.resting.has(task);
-        if (isTyping) keepHere(id, { version: answer.version, draft: task.work.draft() });
+        if (isTyping) keepHere(task.payload, task.work.draft());
         else if (!this.waiting.has(id)) {
-          if (this.isLeaving) keepHere(id, { version: answer.version, draft });
-          else forget(id);
+          if (this.isLeaving) keepHere(task.payload, draft);
+          else forget(task.payload);
         }
         this.failures = 0;
         if (!isTyping) this.on.state("saved");
@@ -133,7 +138,7 @@ export class Saver {
   refused(id, task, error) {
     if (error.code === "stale_draft") {
       task.payload.version = error.answer.version;
-      forget(id);
+      forget(task.payload);
       this.on.stale(task, error.answer);
       this.on.state("saved");
     } else this.on.refused(task, error);

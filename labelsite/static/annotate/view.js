@@ -81,7 +81,6 @@ export class View {
     this.fields.fill(work);
     byId("steps").classList.toggle("assisted", payload.assisted);
     byId("steps").replaceChildren(...work.chosen.map((step) => this.stepRow(work, step)));
-    byId("revising").textContent = payload.annotation ? this.words.revising : "";
     show(byId("revising"), Boolean(payload.annotation));
     show(byId("nothing"), false);
     show(byId("task"), true);
