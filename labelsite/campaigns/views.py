@@ -20,6 +20,7 @@ from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.forms import CampaignForm
 from labelsite.campaigns.membership import change_members, eligible_people, set_member_state
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, MemberState, Task, TaskKind, TaskState
+from labelsite.wording import counted
 
 PAGE = 50
 
@@ -120,7 +121,7 @@ def reorder(request: HttpRequest, pk: int) -> HttpResponse:
     # Also the places, if they were to be arranged and are not.
     arranging.arrange_the_rest(campaign)
     text = ngettext("%(count)s task has a new place.", "%(count)s tasks have a new place.", changed)
-    messages.success(request, text % {"count": changed})
+    messages.success(request, text % {"count": counted(changed)})
     return redirect("campaigns:tasks", pk)
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from labelsite.jobs.models import ARRANGE, Job, JobState
+from labelsite.wording import counted
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as Words
@@ -77,7 +78,7 @@ def amount(progress: Mapping[str, Any]) -> str:
     done, total, unit = progress.get("done"), progress.get("total"), str(progress.get("unit") or "")
     if done is None:
         return ""
-    said = f"{done} / {total}" if total else str(done)
+    said = f"{counted(done)} / {counted(total)}" if total else str(counted(done))
     if unit not in UNITS:
         return f"{said} {unit}".rstrip()
     return str(UNITS[unit] % {"done": said, "count": total or done})
@@ -102,7 +103,7 @@ def figures(result: Mapping[str, Any]) -> list[tuple[str, int | str]]:
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} ({count})" for name, count in counts.items())
+    return ", ".join(f"{name} ({counted(count)})" for name, count in counts.items())
 
 
 def _counts(value: object) -> Iterator[tuple[str, int]]:
