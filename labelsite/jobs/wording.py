@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ MESSAGES: Mapping[str, Words] = {
     "importing": gettext_lazy("importing"),
     "freezing": gettext_lazy("freezing"),
 }
+# `ml.policies.silence`. A silent server is asked again, whatever is said of others meanwhile.
+SILENCE = re.compile(r"policy server (?P<address>.+) does not answer \((?P<why>.*)\); .*", re.DOTALL)
 # The numbers of a result, in the order of a page; those of `counts` and `verdicts` stand beside the others.
 FIGURES: Mapping[str, Words] = {
     "solutions": gettext_lazy("Solutions"),
@@ -86,6 +89,11 @@ def amount(progress: Mapping[str, Any]) -> str:
 
 def message(progress: Mapping[str, Any]) -> str:
     said = str(progress.get("message") or "")
+    if silent := SILENCE.fullmatch(said):
+        return (
+            _("The policy's server %(address)s does not answer (%(why)s). It is asked again.")
+            % silent.groupdict()
+        )
     return str(MESSAGES.get(said, said))
 
 
