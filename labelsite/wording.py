@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.utils.formats import number_format
+
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as Words
 
 Value = TypeVar("Value")
+
+
+class Count(int):
+    """A number that writes itself as a reader wants it, 12,345; whoever chooses a plural still has the number."""
+
+    def __str__(self) -> str:
+        return number_format(int(self), use_l10n=True, force_grouping=True)
+
+
+def counted(value: object) -> object:
+    """A count as `Count` writes it; what is none stays as it is."""
+    return Count(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def named(found: Mapping[str, Value], names: Mapping[str, Words]) -> list[tuple[str, str, Value]]:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 from labelsite.accounts.access import admin_required
 from labelsite.accounts.models import User
 from labelsite.annotations import coverage
+from labelsite.wording import counted
 
 
 @require_POST
@@ -19,5 +20,5 @@ def reopen(request: HttpRequest, pk: int) -> HttpResponse:
     """Opens the finished tasks that have no label but those of excluded people."""
     count = coverage.reopen(get_object_or_404(User, pk=pk, is_machine=False))
     text = ngettext("%(count)s task is open again.", "%(count)s tasks are open again.", count)
-    messages.success(request, text % {"count": count})
+    messages.success(request, text % {"count": counted(count)})
     return redirect("accounts:people")

@@ -42,6 +42,11 @@ class Entry:
     can_edit: bool
     can_look: bool
 
+    @property
+    def seconds(self) -> float | None:
+        took = self.annotation.total_time_ms
+        return None if took is None else took / 1000
+
 
 def mine(user: User) -> QuerySet[Annotation]:
     return Annotation.objects.filter(annotator=user, is_live=True)

@@ -13,6 +13,7 @@ from django.db import connection
 from labelsite.autolabels.models import EstimateRun, Shard
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.outages import end_of_pause
+from labelsite.jobs.wording import message
 from ml.progress import pace
 
 BINS = 10
@@ -68,7 +69,7 @@ def progress_of(run: EstimateRun, shards: Iterable[Shard]) -> RunProgress:
         seconds_left=_seconds_left(shards),
         histogram=histogram,
         errors=Counter(job.error for job in jobs if job.error).most_common(),
-        messages=list(dict.fromkeys(message for job in jobs if (message := _message(job)))),
+        messages=list(dict.fromkeys(told for job in jobs if (told := _message(job)))),
         waits_until=min(filter(None, map(end_of_pause, jobs)), default=None),
     )
 
@@ -103,7 +104,7 @@ def _state(run: EstimateRun, jobs: Sequence[Job]) -> str:
 
 
 def _message(job: Job) -> str:
-    return str((job.progress or {}).get("message") or "") if job.state == JobState.RUNNING else ""
+    return message(job.progress or {}) if job.state == JobState.RUNNING else ""
 
 
 def _reported(shard: Shard) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from labelsite.asked import wholes
 from labelsite.campaigns import progress, sections
 from labelsite.campaigns.models import Campaign, Task, TaskKind
 from labelsite.campaigns.section_forms import SectionFilter, SectionName
+from labelsite.wording import counted
 
 SAMPLE = 5
 # Names to choose from come from the first tasks; a name beyond them can still be typed.
@@ -88,7 +89,7 @@ def _assign(request: HttpRequest, campaign: Campaign, rows: QuerySet[Task]) -> N
             "%(count)s tasks are now in the section “%(name)s”.",
             moved,
         )
-        messages.success(request, text % {"count": moved, "name": section})
+        messages.success(request, text % {"count": counted(moved), "name": section})
     else:
         messages.error(request, errors_of(name))
 

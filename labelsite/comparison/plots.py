@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from labelsite.autolabels.plots import Chart, Series, bar_chart, line_chart, svg
 from labelsite.comparison.evidence import Integers
 from labelsite.comparison.measures import POSITIONS_SHOWN, StepFigures
+from labelsite.wording import counted
 
 CELL, LEFT, TOP = 36, 92, 54
 # So many positions fit on a phone as large as they are.
@@ -36,7 +37,7 @@ def heatmap(counts: Integers, people: str, machine: str) -> Chart:
     description = _(
         "A grid of first-mistake positions, %(people)s down and %(machine)s across. "
         "%(exact)s of %(total)s looks lie on the diagonal, where both name the same step."
-    ) % {"people": people, "machine": machine, "exact": exact, "total": total}
+    ) % {"people": people, "machine": machine, "exact": counted(exact), "total": counted(total)}
     # The cells of a few positions are not stretched to the card's width, and those of many get smaller with it.
     css = "plot-own-size" if len(names) <= FEW else "plot-wide"
     pieces = [
@@ -91,7 +92,7 @@ def roc(figures: StepFigures) -> Chart | None:
         "roc",
         _("Q against ratings"),
         _("ROC curve of the Q-value over %(count)s rated steps; the area under it is %(auc).3f.")
-        % {"count": figures.count, "auc": figures.auc},
+        % {"count": counted(figures.count), "auc": figures.auc},
         [Series(_("Q-value"), points)],
         _("wrong steps passed as right"),
         _("right steps passed"),
@@ -99,7 +100,7 @@ def roc(figures: StepFigures) -> Chart | None:
         y_range=(0, 1),
         has_diagonal=True,
     )
-    told = {"count": figures.count, "auc": f"{figures.auc:.3f}"}
+    told = {"count": counted(figures.count), "auc": f"{figures.auc:.3f}"}
     return replace(chart, note=_("%(count)s rated steps; the area under the curve is %(auc)s") % told)
 
 
@@ -127,7 +128,7 @@ def calibration(figures: StepFigures) -> Chart | None:
         y_range=(0, 1),
         has_diagonal=True,
     )
-    told = {"count": int(found.counts.sum()), "error": f"{found.expected_calibration_error:.3f}"}
+    told = {"count": counted(int(found.counts.sum())), "error": f"{found.expected_calibration_error:.3f}"}
     return replace(chart, note=_("%(count)s steps; the expected calibration error is %(error)s") % told)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from labelsite.jobs.models import ARRANGE, Job, JobState
+from labelsite.wording import counted
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as Words
@@ -29,6 +31,8 @@ MESSAGES: Mapping[str, Words] = {
     "importing": gettext_lazy("importing"),
     "freezing": gettext_lazy("freezing"),
 }
+# `ml.policies.silence`. A silent server is asked again, whatever is said of others meanwhile.
+SILENCE = re.compile(r"policy server (?P<address>.+) does not answer \((?P<why>.*)\); .*", re.DOTALL)
 # The numbers of a result, in the order of a page; those of `counts` and `verdicts` stand beside the others.
 FIGURES: Mapping[str, Words] = {
     "solutions": gettext_lazy("Solutions"),
@@ -78,7 +82,7 @@ def amount(progress: Mapping[str, Any]) -> str:
     done, total, unit = progress.get("done"), progress.get("total"), str(progress.get("unit") or "")
     if done is None:
         return ""
-    said = f"{done} / {total}" if total else str(done)
+    said = f"{counted(done)} / {counted(total)}" if total else str(counted(done))
     if unit not in UNITS:
         return f"{said} {unit}".rstrip()
     return str(UNITS[unit] % {"done": said, "count": total or done})
@@ -86,6 +90,11 @@ def amount(progress: Mapping[str, Any]) -> str:
 
 def message(progress: Mapping[str, Any]) -> str:
     said = str(progress.get("message") or "")
+    if silent := SILENCE.fullmatch(said):
+        return (
+            _("The policy's server %(address)s does not answer (%(why)s). It is asked again.")
+            % silent.groupdict()
+        )
     return str(MESSAGES.get(said, said))
 
 
@@ -103,7 +112,7 @@ def figures(result: Mapping[str, Any]) -> list[tuple[str, int | str]]:
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} ({count})" for name, count in counts.items())
+    return ", ".join(f"{name} ({counted(count)})" for name, count in counts.items())
 
 
 def _counts(value: object) -> Iterator[tuple[str, int]]:

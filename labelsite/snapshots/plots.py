@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from labelsite.autolabels.plots import Chart, Series, line_chart
 from labelsite.autolabels.templatetags.figures import measure, percent
+from labelsite.wording import counted
 
 
 def calibration_chart(manifest: Mapping[str, Any]) -> Chart | None:
@@ -38,7 +39,7 @@ def calibration_chart(manifest: Mapping[str, Any]) -> Chart | None:
         has_diagonal=True,
     )
     told = {
-        "count": found["solutions"],
+        "count": counted(found["solutions"]),
         "labels": measure(labels["expected_calibration_error"]),
         "posterior": measure(posterior["expected_calibration_error"]),
         "exact": percent(found["exact"]),

@@ -24,6 +24,7 @@ from labelsite.training.label_checks import (
     takes_values_for_chances,
 )
 from labelsite.training.models import TrainingRun
+from labelsite.wording import counted
 from ml.commands.train_options import usual_learning_rate
 from ml.errors import MisstepError
 
@@ -93,7 +94,9 @@ def _learning_rate(chosen: Mapping[str, Any]) -> float:
 
 def _rows(counts: Mapping[str, Any]) -> Check:
     rows = int(counts.get("train", 0))
-    text = ngettext("%(rows)s solution to train on", "%(rows)s solutions to train on", rows) % {"rows": rows}
+    text = ngettext("%(rows)s solution to train on", "%(rows)s solutions to train on", rows) % {
+        "rows": counted(rows)
+    }
     return Check(text, is_good=rows >= FEW_ROWS, is_fatal=not rows)
 
 
@@ -139,7 +142,7 @@ def _label_rule(snapshot: Snapshot, chosen: Mapping[str, Any]) -> list[Check]:
 
 def _steps(counts: Mapping[str, Any]) -> Check:
     steps = int(counts.get("labelled_steps", 0))
-    text = ngettext("%(steps)s labelled step", "%(steps)s labelled steps", steps) % {"steps": steps}
+    text = ngettext("%(steps)s labelled step", "%(steps)s labelled steps", steps) % {"steps": counted(steps)}
     return Check(text, is_good=steps > 0, is_fatal=not steps)
 
 
@@ -147,7 +150,8 @@ def _held_out(counts: Mapping[str, Any]) -> Check:
     held_out = int(counts.get("validation", 0))
     if held_out:
         return Check(
-            _("%(rows)s solutions of other problems to validate on") % {"rows": held_out}, is_good=True
+            _("%(rows)s solutions of other problems to validate on") % {"rows": counted(held_out)},
+            is_good=True,
         )
     return Check(_("nothing to validate on: no problem fell into that split"), is_good=False)
 

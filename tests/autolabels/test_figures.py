@@ -1,11 +1,20 @@
 """Figures on pages are rounded, and not cut off."""
 
 import pytest
+from django.template import Context, Template
 from django.urls import reverse
 from django.utils import translation
 
 from labelsite.autolabels.plots import Series, bar_chart, line_chart
-from labelsite.autolabels.templatetags.figures import measure, measures, percent, percents, signed, threshold
+from labelsite.autolabels.templatetags.figures import (
+    measure,
+    measures,
+    percent,
+    percents,
+    seconds,
+    signed,
+    threshold,
+)
 from tests.autolabels.test_pages import log_in
 from tests.factories import make_estimate_run
 
@@ -15,6 +24,22 @@ def test_two_thirds_are_rounded_up(language):
     with translation.override(language):
         assert (percent(2 / 3), measure(2 / 3), signed(2 / 3)) == ("66.7 %", "0.667", "+0.67")
         assert (percent(1.0), measure(0.9996), signed(-0.005001)) == ("100.0 %", "1.000", "−0.01")
+
+
+def test_a_count_has_separators_and_still_chooses_its_plural():
+    nodes = (
+        "{% blocktranslate count n=n|counted %}{{ n }} node{% plural %}{{ n }} nodes{% endblocktranslate %}"
+    )
+    told = Template("{% load figures i18n %}{{ n|counted }}: " + nodes)
+    assert told.render(Context({"n": 1})) == "1: 1 node"
+    assert told.render(Context({"n": 1234567})) == "1,234,567: 1,234,567 nodes"
+    assert Template("{% load figures %}{{ n|counted }}").render(Context({"n": "–"})) == "–"
+
+
+def test_a_duration_has_the_reader_s_units():
+    assert [seconds(49), seconds(720), seconds(5400)] == ["49 s", "12 min", "1.5 h"]
+    with translation.override("ko"):
+        assert [seconds(49), seconds(720), seconds(5400)] == ["49초", "12분", "1.5시간"]
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,8 @@ def test_pages_show_the_cost_of_all_shards_once_the_first_is_loaded(client):
     for address in (reverse("autolabels:list"), reverse("autolabels:run", args=[run.pk])):
         page = client.get(address).content.decode()
         assert (
-            'class="number" data-label="Tokens">8000000</td>' in page
-            or '<dd class="number">8000000</dd>' in page
+            'class="number" data-label="Tokens">8,000,000</td>' in page
+            or '<dd class="number">8,000,000</dd>' in page
         )
 
 

@@ -27,6 +27,7 @@ IMPORT = {
         ({"done": 1, "total": None, "unit": "solutions"}, "1 solution", "풀이 1개"),
         ({"done": 240, "total": 240, "unit": "solutions"}, "240 / 240 solutions", "풀이 240 / 240개"),
         ({"done": 1, "total": 2, "unit": "problems"}, "1 / 2 problems", "문제 1 / 2개"),
+        ({"done": 1234, "total": 56789, "unit": "steps"}, "1,234 / 56,789 steps", "단계 1,234 / 56,789개"),
         ({"done": 0, "total": 0, "unit": "lines"}, "0 lines", "0줄"),
         ({"done": 3, "total": None, "unit": "spoons"}, "3 spoons", "3 spoons"),
         ({"message": "waits"}, "", ""),

@@ -13,10 +13,12 @@ from django.utils.translation import gettext as _
 
 from labelsite.autolabels.parameters import method_in_words
 from labelsite.autolabels.wording import verdict_in_words
+from labelsite.wording import Count, counted
 
 register = template.Library()
 register.filter("verdict", verdict_in_words)
 register.filter("method", method_in_words)
+register.filter("counted", counted)
 UNKNOWN = "–"
 
 
@@ -52,7 +54,7 @@ def about(value: float | None) -> str:
     if not _is_known(value) or value is None:
         return UNKNOWN
     small = 0 if value < 100 else 1 - math.floor(math.log10(value))
-    return formats.number_format(int(round(value, small)), 0, use_l10n=True, force_grouping=True)
+    return str(Count(round(value, small)))
 
 
 @register.filter
@@ -113,8 +115,10 @@ def seconds(value: float | None) -> str:
     if not _is_known(value) or value is None:
         return UNKNOWN
     if value < 90:
-        return f"{value:.0f} s"
-    return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
+        return _("%(number)s s") % {"number": f"{value:.0f}"}
+    if value < 5400:
+        return _("%(number)s min") % {"number": f"{value / 60:.0f}"}
+    return _("%(number)s h") % {"number": f"{value / 3600:.1f}"}
 
 
 @register.simple_tag

@@ -1,0 +1,34 @@
+"""Why a job failed is said in the reader's language, and the program's own English stands below it."""
+
+import pytest
+from django.utils import translation
+
+from labelsite.jobs.failures import Failure, failure
+from labelsite.jobs.wording import message
+
+KILLED = "the child process was ended by SIGKILL: 40 steps done (attempt 3 of 3)"
+
+
+def test_what_the_runner_says_is_a_sentence_and_keeps_the_child_s_last_words() -> None:
+    assert failure(KILLED) == Failure(
+        "The system killed its process, most often because memory ran out. (attempt 3 of 3)", "40 steps done"
+    )
+    with translation.override("ko"):
+        said = failure(KILLED).said
+        assert said.startswith("시스템이 프로세스를 강제로") and said.endswith("(3번 중 3번째 시도)")
+        assert failure("the process that ran it has vanished").detail == ""
+
+
+def test_what_a_program_says_stands_below_a_sentence_that_announces_it() -> None:
+    with translation.override("ko"):
+        assert failure("--base: no model") == Failure("프로그램이 영어로 남긴 설명:", "--base: no model")
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "The policy's server http://a:1 does not answer"), ("ko", "정책 서버(http://a:1)")],
+)
+def test_a_silent_server_is_told_of_in_the_reader_s_language(language: str, said: str) -> None:
+    with translation.override(language):
+        told = message({"message": "policy server http://a:1 does not answer (refused); asking again"})
+        assert told.startswith(said) and "(refused)" in told
