@@ -174,7 +174,9 @@ def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
         shares[-1] = None
     has_truth = _has_truth(row)
     truth = (row.human or {}).get("first_mistake") if has_truth else None
-    return Witnessed(len(row.steps), _verdicts(row, rule), row.is_correct, truth, has_truth, shares)
+    return Witnessed(
+        len(row.steps), _verdicts(row, rule), row.is_correct, truth, has_truth, shares, row.problem_id
+    )
 
 
 def _not_in_doubt(shares: list[float | None], row: SnapshotRow) -> list[float | None]:
