@@ -65,6 +65,10 @@ class Witnessed:
     shares: Sequence[float | None] = ()
     problem: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.step_count < 1:
+            raise MisstepError(f"a solution of {self.step_count} steps, expected at least one")
+
 
 @dataclass(frozen=True)
 class Rates:

@@ -153,6 +153,14 @@ def test_a_first_mistake_beyond_the_last_step_is_refused():
         fuse([Witnessed(3, {}, truth=-1, has_truth=True)])
 
 
+def test_a_solution_without_steps_is_refused_by_its_id():
+    with pytest.raises(MisstepError, match="a solution of 0 steps"):
+        Witnessed(0, {})
+    empty = SnapshotRow("s7", "p", "1 + 1 =", [], "train", [], [], human={"first_mistake": None})
+    with pytest.raises(MisstepError, match="record s7: no steps, expected at least one"):
+        label_rows([empty], LabelRule("mixed", mixture="fusion"))
+
+
 def test_where_most_solutions_fail_at_their_end_a_careless_annotator_does_not_outvote_a_good_search():
     generator = random.Random(11)
     items, truths, people, searched = [], [], [], []
