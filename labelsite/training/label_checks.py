@@ -48,7 +48,9 @@ def rule_of(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[
 def takes_second_opinion(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> bool:
     """Whether some of the labels are rollouts' alone; the command refuses a second opinion on others."""
     _is_frozen, rule = _deciding(snapshot, labels, asked)
-    return LabelRule(labels, mixture=rule.get("mixture", LabelRule.mixture)).has_labels_of_rollouts
+    mixture = rule.get("mixture", LabelRule.mixture)
+    is_confirmed = labels == "mixed" and mixture == "consensus" and "second_verdicts" in snapshot.manifest
+    return is_confirmed or LabelRule(labels, mixture=mixture).has_labels_of_rollouts
 
 
 def loses_neutrals(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> bool:

@@ -127,7 +127,9 @@ class MergedTree:
         Not behind a mistake that a person found, since rollouts that come right from there are luck; not where too few
         went there, nor in a row that the rule has dropped.
         """
-        if not self._rule.has_labels_of_rollouts or all(label is None for label in row.labels):
+        if all(label is None for label in row.labels):
+            return False
+        if not self._rule.has_labels_of_rollouts and "automatic" not in row.label_source:
             return False
         people = (row.human or {}).get("first_mistake") if self._rule.labels != "automatic" else None
         visits = (row.automatic or {}).get("visits")

@@ -65,12 +65,13 @@ def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
     refuse_lost_neutrals(request.rule, request.examples.outputs)
     refuse_values_as_chances(request.rule, request.examples.objective)
     if request.second_opinion:
-        refuse_useless(request.rule)
         # Read once: whatever becomes of that folder later, the card names what was asked.
         request = replace(request, opinion_said=request.second_opinion.on_card())
     settings = replace(request.training, language_weight=language_weight(request))
     refuse_other_command(states_of(request.out), snapshot.sha256, request, settings)
     learned, validation = _labelled(snapshot, request)
+    if request.second_opinion:
+        refuse_useless(request.rule, learned)
     if request.examples.objective in LEARN_LABELS_OF_STEPS:
         refuse_shares_of_ends(request.rule, ((row.automatic or {}).get("method") for row in learned))
     base = _opened(learned, request, group)

@@ -54,14 +54,15 @@ class SecondOpinion:
         return {"manifest_sha256": sha256_of(manifest), "sure": self.sure, "doubtful": self.doubtful}
 
 
-def refuse_useless(rule: LabelRule) -> None:
-    """Raises MisstepError for a rule under which no label is the rollouts' own."""
-    if not rule.has_labels_of_rollouts:
-        found = rule.labels if rule.labels == "human" else f"{rule.labels} by {rule.mixture}"
-        raise MisstepError(
-            f"--second-opinion with labels {found}, expected automatic ones, or mixed by people_override or"
-            " agreement_weighted"
-        )
+def refuse_useless(rule: LabelRule, rows: Sequence[SnapshotRow]) -> None:
+    """Raises MisstepError where no label is the rollouts' own, by the rule and in these rows."""
+    if rule.has_labels_of_rollouts or any("automatic" in row.label_source for row in rows):
+        return
+    found = rule.labels if rule.labels == "human" else f"{rule.labels} by {rule.mixture}"
+    raise MisstepError(
+        f"--second-opinion with labels {found}, expected automatic ones, or mixed by people_override,"
+        " agreement_weighted, or consensus with a second method"
+    )
 
 
 def disbelieved(

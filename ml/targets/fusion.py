@@ -17,10 +17,10 @@ and each class has a probability behind a right prefix and behind a wrong one, b
 alone would not do: of two witnesses who name different steps, nothing says who is right, but a share that
 falls to nothing and stays there says where.
 
-How far the search's policy reaches is the problem's own (here: each solution's, by itself), and hidden too: beyond its
-reach, at the edge of it, or well within, each with its own shares behind a right prefix and a frequency, all
-estimated. Without it, the steps of a problem that the policy cannot solve would be taken for as many independent proofs
-that the first step is wrong, and outvote any number of people.
+How far the search's policy reaches is hidden too, and mostly the problem's own (`ml.targets.reach`): beyond its reach,
+at the edge of it, or well within, each with its own shares behind a right prefix, all estimated. Without it, the steps
+of a problem that the policy cannot solve would be taken for as many independent proofs that the first step is wrong,
+and outvote any number of people.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.errors import MisstepError
+from ml.targets.reach import REACHES, Reach, ReachRates, normalised
 from ml.targets.testimony import (
     ABSENT,
     SHARE_CLASSES,
@@ -53,6 +54,7 @@ class Witnessed:
     answer_correct: whether its final answer was right, None if unknown or if it should not count.
     truth, has_truth: a gold item's known first mistake.
     shares: per step the share of right rollouts behind it, None where there is no estimate.
+    problem: which problem it solves, None for one of its own.
     """
 
     step_count: int
@@ -61,21 +63,26 @@ class Witnessed:
     truth: int | None = None
     has_truth: bool = False
     shares: Sequence[float | None] = ()
+    problem: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.step_count < 1:
+            raise MisstepError(f"a solution of {self.step_count} steps, expected at least one")
 
 
 @dataclass(frozen=True)
 class Rates:
     """All that is estimated. witnesses: each one's error rates. mistake: P(some step is wrong). lucky: P(right
     answer | some step is wrong). places: P(first mistake at the first step, between, at the last | some step is
-    wrong), for three steps or more. reaches: P(how far the policy reaches), [REACHES]. shares: P(class of share |
-    prefix right) for each reach, and last P(class of share | prefix wrong), [REACHES + 1, SHARE_CLASSES].
+    wrong), for three steps or more. reaches: how far the policy reaches. shares: P(class of share | prefix right) for
+    each reach of a solution, and last P(class of share | prefix wrong), [REACHES + 1, SHARE_CLASSES].
     """
 
     witnesses: Mapping[str, WitnessRates]
     mistake: float
     lucky: float
     places: Array
-    reaches: Array
+    reaches: ReachRates
     shares: Array
 
 
@@ -95,15 +102,12 @@ class Fusion:
 # Beta(a, b) priors as pseudo-counts: a witness is presumed decent until the data say otherwise. Without a
 # prior, two witnesses can swap the meaning of "mistake" and "none".
 PRIOR = {"false_alarm": (1.0, 4.0), "miss": (1.0, 4.0), "exact": (4.0, 1.0)}
-# Behind a right prefix of a problem beyond the policy's reach as few rollouts come right as behind a wrong one (last
-# row), and the more the further it reaches.
+# Behind a right prefix beyond the policy's reach as few rollouts come right as behind a wrong one (last row), and the
+# more the further it reaches.
 _HARDLY_ANY = (8.0, 1.0, 0.5, 0.25, 0.25)
 SHARE_PRIOR = np.array(
     [_HARDLY_ANY, (2.0, 4.0, 2.0, 1.0, 1.0), (1.0, 1.0, 2.0, 3.0, 3.0), _HARDLY_ANY],
 )
-REACHES = len(SHARE_PRIOR) - 1
-# So many solutions of each reach are presumed.
-REACH_PRIOR = np.ones(REACHES)
 # How many solutions it takes to outweigh the presumption that any step is as often the first mistake as another.
 PLACE_WEIGHT = 20.0
 
@@ -126,6 +130,7 @@ def fuse(items: Sequence[Witnessed], iterations: int = 500) -> Fusion:
     """Fit by expectation-maximisation; deterministic. Items without any witness keep the prior."""
     names = sorted({name for item in items for name in item.verdicts})
     groups = [_alike(items, count, names) for count in sorted({item.step_count for item in items})]
+    reach = _reach(items, groups)
     decent = {name: WitnessRates(0.2, 0.2, 0.8) for name in names}
     shares = SHARE_PRIOR / SHARE_PRIOR.sum(1, keepdims=True)
     rates = Rates(
@@ -133,21 +138,22 @@ def fuse(items: Sequence[Witnessed], iterations: int = 500) -> Fusion:
         mistake=0.5,
         lucky=0.1,
         places=_as_if_any_step_alike(groups),
-        reaches=REACH_PRIOR / REACHES,
+        reaches=ReachRates.presumed(),
         shares=shares,
     )
     trace: list[float] = []
     found: list[Array] = []
     for _ in range(iterations):
-        expected = [_expect(group, rates) for group in groups]
-        found = [joint for joint, _ in expected]
-        trace.append(sum(log_likelihood for _, log_likelihood in expected))
-        rates = _maximise(groups, found, names)
+        found, reaches, log_likelihood = _expect(groups, reach, rates)
+        trace.append(log_likelihood)
+        rates = _maximise(groups, found, reaches, names)
         if len(trace) > 1 and abs(trace[-1] - trace[-2]) < 1e-7 * max(1.0, abs(trace[-1])):
             break
     ordered: list[Array] = [np.empty(0)] * len(items)
     for group, joint in zip(groups, found, strict=True):
-        for index, place in zip(group.where.tolist(), joint.sum(1), strict=True):
+        places = joint.sum(1)
+        # What is known for sure is to be exactly 1.
+        for index, place in zip(group.where, places / places.sum(1, keepdims=True), strict=True):
             ordered[index] = place
     return Fusion(ordered, rates, trace)
 
@@ -163,13 +169,15 @@ def _alike(items: Sequence[Witnessed], count: int, names: Sequence[str]) -> _Ali
             )
         return count if step is None else step
 
+    # Most witnesses saw few of the solutions.
+    verdicts = {name: np.full(len(own), ABSENT) for name in names}
+    for index, item in enumerate(own):
+        for name, said in item.verdicts.items():
+            verdicts[name][index] = place(said)
     return _Alike(
         count,
         np.array([index for index, _ in chosen]),
-        {
-            name: np.array([place(i.verdicts[name]) if name in i.verdicts else ABSENT for i in own])
-            for name in names
-        },
+        verdicts,
         np.array([place(item.truth) if item.has_truth else ABSENT for item in own]),
         np.array([[share_class(s) for s in (*item.shares, *[None] * count)][:count] for item in own]),
         np.array([ABSENT if item.answer_correct is None else int(item.answer_correct) for item in own]),
@@ -186,8 +194,28 @@ def _as_if_any_step_alike(groups: Sequence[_Alike]) -> Array:
     return np.asarray(kinds / kinds.sum() if kinds.any() else np.full(3, 1 / 3), dtype=np.float64)
 
 
-def _expect(group: _Alike, rates: Rates) -> tuple[Array, float]:
-    """P(reach, place | everything) of each solution, [N, REACHES, K + 1], and the log-likelihood of them all."""
+def _reach(items: Sequence[Witnessed], groups: Sequence[_Alike]) -> Reach:
+    """Of all items, in the groups' order."""
+    names = [items[index].problem for group in groups for index in group.where]
+    searched = [(group.classes != ABSENT).any(1) for group in groups]
+    return Reach.of(names, np.concatenate([np.zeros(0, dtype=bool), *searched]))
+
+
+def _expect(groups: Sequence[_Alike], reach: Reach, rates: Rates) -> tuple[list[Array], ReachRates, float]:
+    """P(reach, place | everything) of each group's solutions, [N, REACHES, K + 1]; the rates of reach anew; and the
+    log-likelihood of all.
+    """
+    found = [normalised(_log_joint(group, rates)) for group in groups]
+    said = np.concatenate([np.zeros((0, REACHES)), *(of_reach for _, of_reach in found)])
+    levels, log_likelihood, anew = reach.weigh(said, rates.reaches)
+    ends = np.cumsum([len(group.where) for group in groups])[:-1]
+    by_group = np.split(levels, ends) if groups else []
+    joint = [places * own[:, :, None] for (places, _), own in zip(found, by_group, strict=True)]
+    return joint, anew, log_likelihood
+
+
+def _log_joint(group: _Alike, rates: Rates) -> Array:
+    """log P(place, all that was said of the solution | its reach), [N, REACHES, K + 1]."""
     count = group.step_count
     logs = np.zeros((len(group.where), count + 1))
     logs += np.log(np.append(rates.mistake * place_prior(count, rates.places), 1.0 - rates.mistake))
@@ -197,20 +225,15 @@ def _expect(group: _Alike, rates: Rates) -> tuple[Array, float]:
     known = group.truths != ABSENT
     elsewhere = np.arange(count + 1) != group.truths[:, None]
     logs[known[:, None] & elsewhere] = -np.inf
-    joint = (
-        logs[:, None] + shares_log_likelihood(group.classes, rates.shares) + np.log(rates.reaches)[:, None]
-    )
-    # Many shares would underflow: the likeliest place counts as 1 here, and in full in the log-likelihood.
-    largest = joint.max((1, 2), keepdims=True)
-    weights = np.exp(joint - largest)
-    total = weights.sum((1, 2), keepdims=True)
-    return weights / total, float((np.log(total) + largest).sum())
+    return logs[:, None] + shares_log_likelihood(group.classes, rates.shares)
 
 
-def _maximise(groups: Sequence[_Alike], found: Sequence[Array], names: Sequence[str]) -> Rates:
+def _maximise(
+    groups: Sequence[_Alike], found: Sequence[Array], reaches: ReachRates, names: Sequence[str]
+) -> Rates:
     """The rates' posterior means given the expected truth."""
     kinds = PLACE_WEIGHT * _as_if_any_step_alike(groups)
-    shares, reaches = SHARE_PRIOR.copy(), REACH_PRIOR.copy()
+    shares = SHARE_PRIOR.copy()
     wrong = lucky = judged = 0.0
     for group, joint in zip(groups, found, strict=True):
         places = joint.sum(1)
@@ -220,11 +243,8 @@ def _maximise(groups: Sequence[_Alike], found: Sequence[Array], names: Sequence[
         lucky += float(in_error[group.answers == 1].sum())
         if group.step_count > 2:
             kinds += np.bincount(kinds_of_place(group.step_count), places[:, :-1].sum(0), minlength=3)
-        # A solution without any share tells nothing of its problem's reach.
-        of_reach = joint.sum(2)
-        reaches += of_reach[(group.classes != ABSENT).any(1)].sum(0)
         prefix_wrong = np.cumsum(joint[:, :, :-1], axis=2)
-        prefix_right = of_reach[:, :, None] - prefix_wrong
+        prefix_right = joint.sum(2)[:, :, None] - prefix_wrong
         for share in range(SHARE_CLASSES):
             of_share = group.classes == share
             shares[:-1, share] += (prefix_right * of_share[:, None]).sum((0, 2))
@@ -234,7 +254,7 @@ def _maximise(groups: Sequence[_Alike], found: Sequence[Array], names: Sequence[
         mistake=(wrong + 1.0) / (sum(len(group.where) for group in groups) + 2.0),
         lucky=(lucky + 1.0) / (judged + 10.0),
         places=np.asarray(kinds / kinds.sum(), dtype=np.float64),
-        reaches=np.asarray(reaches / reaches.sum(), dtype=np.float64),
+        reaches=reaches,
         shares=np.asarray(shares / shares.sum(1, keepdims=True), dtype=np.float64),
     )
 

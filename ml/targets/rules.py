@@ -89,7 +89,9 @@ class LabelRule:
 
     @property
     def has_labels_of_rollouts(self) -> bool:
-        """Whether a label can be the rollouts' own word, which a second opinion may deny."""
+        """Whether a label can be the rollouts' own word, whatever a row holds. Under a consensus it is where nobody
+        judged a row and a second method confirmed it, which the row's own sources tell.
+        """
         return self.labels == "automatic" or (self.labels == "mixed" and self.mixture not in WITHOUT_ROLLOUTS)
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from ml.answers import extract_final_answer
+from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow
 from ml.targets.deciding import decide_labels
 from ml.targets.fusion import Fusion, Witnessed, fuse
@@ -167,6 +168,8 @@ def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
     What a reviewer settled is known, and holds the truth of the row fixed: nobody's error rates outvote it. Where they
     allow several places, it is the one that the row states, and whoever named another of them was right as well.
     """
+    if not row.steps:
+        raise MisstepError(f"record {row.id}: no steps, expected at least one")
     shares = _not_in_doubt(_shares(row, rule), row)
     if shares and row.is_correct is not None and is_finished(row):
         # No rollout stands behind a finished solution's last step but its own answer, which testifies itself:
@@ -174,7 +177,9 @@ def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
         shares[-1] = None
     has_truth = _has_truth(row)
     truth = (row.human or {}).get("first_mistake") if has_truth else None
-    return Witnessed(len(row.steps), _verdicts(row, rule), row.is_correct, truth, has_truth, shares)
+    return Witnessed(
+        len(row.steps), _verdicts(row, rule), row.is_correct, truth, has_truth, shares, row.problem_id
+    )
 
 
 def _not_in_doubt(shares: list[float | None], row: SnapshotRow) -> list[float | None]:

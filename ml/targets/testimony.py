@@ -5,6 +5,7 @@ All solutions of K steps are looked at together: N of them, each with a place of
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,11 +56,11 @@ def verdicts_log_likelihood(verdicts: Whole, step_count: int, rates: WitnessRate
 
 def share_class(share: float | None) -> int:
     """0 for no right rollout at all, then by quarters; ABSENT for no estimate."""
-    return ABSENT if share is None else int(np.searchsorted(SHARE_EDGES, share, side="left"))
+    return ABSENT if share is None else bisect_left(SHARE_EDGES, share)
 
 
 def shares_log_likelihood(classes: Whole, table: Array) -> Array:
-    """log P(all shares of a solution | reach of its problem, truth), shape [N, R, K + 1].
+    """log P(all shares of a solution | its reach, truth), shape [N, R, K + 1].
 
     classes: [N, K]; table: P(class | prefix right) for each of R reaches, and below them P(class | prefix wrong),
     [R + 1, SHARE_CLASSES]. With the first mistake at t, the prefixes through steps 0 .. t-1 are right and those from

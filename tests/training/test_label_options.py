@@ -8,8 +8,10 @@ import pytest
 from django.urls import reverse
 
 from labelsite.jobs.shared_folder import in_var
+from labelsite.snapshots.models import Snapshot
 from labelsite.training.checkpoints import checkpoint_path
 from labelsite.training.checks import refuse_what_would_fail
+from labelsite.training.label_checks import takes_second_opinion
 from labelsite.training.models import Checkpoint, TrainingRun
 from labelsite.training.options import FLAGS
 from labelsite.training.services import start_training
@@ -114,6 +116,13 @@ def test_a_second_opinion_on_labels_that_are_not_rollouts_own_does_not_start(cli
     plan = client.get(reverse("training:start"), given).context["plan"]
     assert not plan.can_start
     assert any("nothing to ask a second opinion about" in check.text for check in plan.checks)
+
+
+def test_a_second_opinion_is_offered_on_what_a_second_method_confirmed():
+    snapshot = Snapshot(labels="mixed", manifest={"second_verdicts": {}, "rule": {"mixture": "consensus"}})
+    assert takes_second_opinion(snapshot, "mixed", {})
+    assert not takes_second_opinion(snapshot, "mixed", {"mixture": "fusion"})
+    assert not takes_second_opinion(snapshot, "human", {})
 
 
 @pytest.mark.parametrize("neutral", ["drop", "negative"])

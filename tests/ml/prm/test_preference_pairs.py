@@ -44,6 +44,16 @@ def pairs_of(rows, rule=AUTOMATIC, **choices):
     return [(said(p.better), said(p.worse), 2 * p.margin, p.weight) for pairs in found for p in pairs]
 
 
+def test_rollouts_that_a_second_method_confirmed_speak_behind_their_mistake_as_any():
+    values = {"correct": [16, 0, 8], "visits": [16] * 3}
+    automatic = {**values, "second": {"first_mistake": 1}}
+    row = solution(["a", "a2", "a3"], [], False, automatic=automatic)
+    for rule in (AUTOMATIC, LabelRule("mixed", mixture="consensus")):
+        tree = MergedTree([row], STEPS, rule)
+        tree.take(label_rows([row], rule)[0], Counter())
+        assert tree.mean(3) == pytest.approx(0.5)
+
+
 def ends(rows, **choices):
     """Which whole solutions are compared, by their first words."""
     alone = pairs_of(rows, final_pairs=False, **choices)

@@ -10,7 +10,8 @@ import pytest
 
 from ml.errors import MisstepError
 from ml.prm import second_opinion
-from ml.prm.second_opinion import SecondOpinion, is_believed, without, without_rollouts
+from ml.prm.second_opinion import SecondOpinion, is_believed, refuse_useless, without, without_rollouts
+from ml.targets import LabelRule
 from tests.ml.prm.commands import automatic_snapshot, trained
 from tests.ml.prm.toys import sums
 
@@ -24,6 +25,14 @@ DENY_MISTAKES = ("--second-opinion-sure", "0.01", "--second-opinion-doubtful", "
 def row(labels, first, source="automatic"):
     sources = source if isinstance(source, list) else [None if label is None else source for label in labels]
     return replace(sums(1)[0], labels=labels, label_source=sources, first_mistake=first)
+
+
+def test_an_opinion_is_asked_where_a_second_method_confirmed_rollouts_that_nobody_judged():
+    rule = LabelRule("mixed", mixture="consensus")
+    judged = row([1.0, 0.0, None], 1, source="human")
+    refuse_useless(rule, [judged, row([1.0, 0.0, None], 1)])
+    with pytest.raises(MisstepError, match=r"labels mixed by consensus, expected .* consensus with a second"):
+        refuse_useless(rule, [judged])
 
 
 @pytest.fixture

@@ -12,9 +12,7 @@ import pytest
 from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, Witnessed, fuse, label_rows
-from ml.targets.fusion import SHARE_PRIOR
 from ml.targets.snapshot_rows import witnessed
-from ml.targets.testimony import share_class
 
 
 def test_fusion_hears_a_search_only_where_it_probed():
@@ -142,49 +140,6 @@ def test_fusion_labels_a_snapshots_rows():
     assert labelled[0] != replace(labelled[0], labels=rows[0].labels)
 
 
-def test_one_round_equals_the_plain_formula_item_by_item():
-    items = [
-        Witnessed(3, {"a": 1, "b": None}, answer_correct=False, shares=[1.0, 0.0, None]),
-        Witnessed(3, {"a": None}, answer_correct=True),
-        Witnessed(1, {"b": 0}),
-        Witnessed(2, {}, shares=[0.25, 0.5]),
-    ]
-    fusion = fuse(items, iterations=1)
-    # The first round's rates; of three steps one is the first, one the last, so any place is as likely as another.
-    shares = SHARE_PRIOR / SHARE_PRIOR.sum(1, keepdims=True)
-    total = 0.0
-    for item, found in zip(items, fusion.places, strict=True):
-        chances = []
-        for truth in range(item.step_count + 1):
-            is_right = truth == item.step_count
-            chance = 0.5 if is_right else 0.5 / item.step_count
-            for said in item.verdicts.values():
-                chance *= plain_verdict(said, truth, item.step_count)
-            # Three reaches, each as likely as another at first; the table's last row is of wrong prefixes.
-            of_reaches = [1 / 3, 1 / 3, 1 / 3]
-            for k, share in enumerate(item.shares):
-                for reach in range(3) if share is not None else ():
-                    of_reaches[reach] *= shares[3 if k >= truth else reach, share_class(share)]
-            chance *= sum(of_reaches)
-            if item.answer_correct is not None:
-                good = 1.0 - 1e-3 if is_right else 0.1
-                chance *= good if item.answer_correct else 1.0 - good
-            chances.append(chance)
-        assert found == pytest.approx(np.array(chances) / sum(chances))
-        total += np.log(sum(chances))
-    assert fusion.log_likelihood == [pytest.approx(total)]
-
-
-def plain_verdict(said: int | None, truth: int, steps: int) -> float:
-    """P(said | truth) of a witness who errs once in five in every way."""
-    if truth == steps:
-        return 0.8 if said is None else 0.2 / steps
-    if said is None:
-        return 0.2
-    exact = 0.8 if steps > 1 else 1.0
-    return 0.8 * (exact if said == truth else (1.0 - exact) / (steps - 1))
-
-
 def test_of_two_equal_witnesses_who_disagree_neither_is_believed():
     places = fuse([Witnessed(10, {"a": 0, "b": 4})]).places[0]
     assert places[0] == pytest.approx(places[4], rel=0.4)
@@ -196,6 +151,14 @@ def test_a_first_mistake_beyond_the_last_step_is_refused():
         fuse([Witnessed(3, {"a": 3})])
     with pytest.raises(MisstepError, match="a first mistake at step -1"):
         fuse([Witnessed(3, {}, truth=-1, has_truth=True)])
+
+
+def test_a_solution_without_steps_is_refused_by_its_id():
+    with pytest.raises(MisstepError, match="a solution of 0 steps"):
+        Witnessed(0, {})
+    empty = SnapshotRow("s7", "p", "1 + 1 =", [], "train", [], [], human={"first_mistake": None})
+    with pytest.raises(MisstepError, match="record s7: no steps, expected at least one"):
+        label_rows([empty], LabelRule("mixed", mixture="fusion"))
 
 
 def test_where_most_solutions_fail_at_their_end_a_careless_annotator_does_not_outvote_a_good_search():
