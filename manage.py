@@ -19,12 +19,13 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labelsite.settings")
     # A command opens one connection and is done; a pool would only slow its start.
     os.environ.setdefault("KEEP_CONNECTIONS", "0")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
-    from django.db import ProgrammingError
+    from django.db import DatabaseError
 
     from labelsite.embedded.errors import EmbeddedError
     from labelsite.embedded.supervisor import ensure
-    from labelsite.embedded.tables import WITHOUT_TABLES, is_for_lack_of_migrations, make_first_tables
+    from labelsite.embedded.tables import WITHOUT_TABLES, make_first_tables, why_in_a_line
 
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     hold = None
@@ -41,12 +42,11 @@ def main() -> int:
         if hold and "postgres" in hold.urls and command not in WITHOUT_TABLES:
             make_first_tables()
         execute_from_command_line(sys.argv)
-    except ProgrammingError as problem:
-        if not is_for_lack_of_migrations(problem):
+    except (ImproperlyConfigured, DatabaseError) as problem:
+        why = why_in_a_line(problem)
+        if why is None:
             raise
-        print(
-            f"manage.py {command}: the database lacks tables; run python manage.py migrate", file=sys.stderr
-        )
+        print(f"manage.py {command}: {why}", file=sys.stderr)
         return 1
     finally:
         if hold:

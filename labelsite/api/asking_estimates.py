@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError as Refused
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from labelsite.api.known_fields import OnlyKnownFields
+from labelsite.api.known_fields import Choice, OnlyKnownFields
 from labelsite.autolabels.named_options import refuse_elsewhere
 from labelsite.autolabels.parameters import VALUES
 from labelsite.autolabels.refusals import refusals
@@ -51,9 +51,7 @@ def _amount(name: str, most: float, help_text: str) -> Any:
 
 
 def _choice(name: str, help_text: str, choices: Sequence[str] = ()) -> Any:
-    return serializers.ChoiceField(
-        choices=list(choices or VALUES[name]), required=False, allow_null=True, help_text=help_text
-    )
+    return Choice(choices=list(choices or VALUES[name]), required=False, allow_null=True, help_text=help_text)
 
 
 class MethodRequest(OnlyKnownFields):
@@ -100,7 +98,7 @@ class MethodRequest(OnlyKnownFields):
 
 
 class EstimatesRequest(MethodRequest):
-    method = serializers.ChoiceField(choices=list(RECIPES), default="math-shepherd")
+    method = Choice(choices=list(RECIPES), default="math-shepherd")
     continuation_style = _choice(
         "continuation_style", "default: as-given; for the pocket policy code, also after prose"
     )
@@ -116,7 +114,7 @@ class SearchRequest(MethodRequest):
 
     ACTS_ON = FRESH
 
-    method = serializers.ChoiceField(choices=list(RECIPES), default="rstar")
+    method = Choice(choices=list(RECIPES), default="rstar")
     source = serializers.CharField(  # type: ignore[assignment]
         max_length=80,
         help_text="where the problems come from; a wrong name is answered with those that there are",

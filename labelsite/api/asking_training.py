@@ -8,7 +8,7 @@ from typing import Any
 from rest_framework import serializers
 
 from labelsite.api.asking_estimates import no_option
-from labelsite.api.known_fields import OnlyKnownFields
+from labelsite.api.known_fields import Choice, OnlyKnownFields
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.training.options import FLAGS, LISTS, limits_of, options, said
 from labelsite.training.refusals import refusals
@@ -36,7 +36,7 @@ def _field_of(name: str, action: argparse.Action) -> Any:
         child = serializers.FloatField() if action.type is float else serializers.CharField(max_length=100)
         return serializers.ListField(child=child, **common)
     if action.choices:
-        return serializers.ChoiceField(choices=list(action.choices), **common)
+        return Choice(choices=list(action.choices), **common)
     if action.type is int:
         return serializers.IntegerField(**limits, **common)
     if action.type is float:
@@ -46,8 +46,8 @@ def _field_of(name: str, action: argparse.Action) -> Any:
 
 class TrainingRequest(OnlyKnownFields):
     snapshot = serializers.PrimaryKeyRelatedField[Snapshot](queryset=Snapshot.objects.all())
-    labels = serializers.ChoiceField(choices=LabelSource.choices)
-    objective = serializers.ChoiceField(choices=list(OBJECTIVE_NAMES), default="classifier")
+    labels = Choice(choices=LabelSource.choices)
+    objective = Choice(choices=list(OBJECTIVE_NAMES), default="classifier")
     base = serializers.CharField(max_length=200, default="pocket", validators=[no_option])
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
     configuration = TrainingConfiguration(required=False, default=dict)

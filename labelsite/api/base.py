@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from django.http import Http404
@@ -18,7 +18,11 @@ from rest_framework.views import APIView
 
 from labelsite.accounts.models import User
 from labelsite.api import problems
+from labelsite.api.known_fields import complaint
 from labelsite.storable import may_be_stored
+
+# What the address of a list may say besides.
+PAGING = ("cursor", "page_size")
 
 
 class IsReviewer(BasePermission):
@@ -51,8 +55,12 @@ class JsonBody(JSONParser):
 
 
 class Endpoint(APIView):
-    """A view whose refusals are problems. `needs` are permissions on top of being logged in."""
+    """A view whose refusals are problems. `needs` are permissions on top of being logged in.
 
+    asks: what its address may say behind the "?", each with the values that it may have where these are few.
+    """
+
+    asks: Mapping[str, Sequence[str]] = {}
     needs: Sequence[type[BasePermission]] = ()
     parser_classes: Sequence[type[BaseParser]] = (JsonBody,)
     renderer_classes = (JSONRenderer,)
@@ -61,6 +69,16 @@ class Endpoint(APIView):
         super().initial(request, *args, **kwargs)
         if not may_be_stored(kwargs.values()):
             raise Http404
+        self._refuse_unknown(request.query_params)
+
+    def _refuse_unknown(self, said: Mapping[str, str]) -> None:
+        """A pull whose `after` is misspelt would begin anew, and nobody would hear of it."""
+        known = {**self.asks, **dict.fromkeys(PAGING if hasattr(self, "pagination_class") else (), ())}
+        for name, value in said.items():
+            if name not in known:
+                raise problems.BadRequest(f"{name}={value!r}, {complaint(name, known)}")
+            if known[name] and value not in known[name]:
+                raise problems.BadRequest(f"{name}={value!r}, expected one of {', '.join(known[name])}")
 
     def get_permissions(self) -> list[Any]:
         needed: tuple[type[BasePermission], ...] = (IsAuthenticated, *self.needs)

@@ -50,13 +50,14 @@ class CampaignList(Endpoint, ListAPIView[Campaign]):
     """
 
     needs = (AdminWrites,)
+    asks = {"archived": ("0", "1")}
     pagination_class = NewestFirst
 
     def get_queryset(self) -> Any:
         is_archive = self.request.query_params.get("archived") == "1"
         return Campaign.objects.visible_to(self.person).filter(is_archived=is_archive)
 
-    @extend_schema(parameters=[OpenApiParameter("archived", str, enum=["1"])])
+    @extend_schema(parameters=[OpenApiParameter("archived", str, enum=["0", "1"], default="0")])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
@@ -201,6 +202,7 @@ class AnnotationLines(Endpoint):
     """
 
     needs = (IsAdmin,)
+    asks = {"shape": lines.SHAPES, "after": (), "excluded": EXCLUDED}
 
     @extend_schema(
         parameters=[
@@ -214,14 +216,8 @@ class AnnotationLines(Endpoint):
         campaign = campaign_or_404(self.person, pk)
         asked = request.query_params
         shape, after = asked.get("shape", "misstep"), asked.get("after", "0")
-        excluded = asked.get("excluded", "leave_out")
-        if shape not in lines.SHAPES or excluded not in EXCLUDED or not after.isdecimal():
-            raise BadRequest(
-                f"shape={shape!r}, excluded={excluded!r} and after={after!r},"
-                f" expected one of {lines.SHAPES}, one of {EXCLUDED} and an id"
-            )
         try:
-            rows = pulled(campaign, int(after), with_excluded=excluded == "include")
+            rows = pulled(campaign, int(after), with_excluded=asked.get("excluded") == "include")
         except (UnknownAnnotation, ValueError) as error:
             raise BadRequest(f"after={after!r}, expected the id of an annotation") from error
         return lines.response(rows, shape, f"campaign-{pk}-annotations.jsonl")

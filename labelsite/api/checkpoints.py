@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labelsite.api.base import AdminWrites, Endpoint, IsReviewer, NewestFirst
-from labelsite.api.known_fields import OnlyKnownFields
+from labelsite.api.known_fields import Choice, OnlyKnownFields
 from labelsite.api.once import KEY, started_once
 from labelsite.api.serializers import ProblemSerializer
 from labelsite.campaigns.models import Campaign
@@ -65,7 +65,7 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
 
 class EvaluationRequest(OnlyKnownFields):
     campaign = serializers.PrimaryKeyRelatedField[Campaign](queryset=Campaign.objects.all())
-    kind = serializers.ChoiceField(choices=EvaluationKind.values, default=EvaluationKind.FIRST_MISTAKE)
+    kind = Choice(choices=EvaluationKind.values, default=EvaluationKind.FIRST_MISTAKE)
 
 
 class CheckpointList(Endpoint, ListAPIView[Checkpoint]):

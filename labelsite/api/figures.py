@@ -154,12 +154,15 @@ class Comparison(Endpoint):
     """The figures of the comparison page: agreement of people, and of people with tree search."""
 
     needs = (IsReviewer,)
+    asks = {"run": (), "of": (), "blind": ("0", "1")}
 
     @extend_schema(
         parameters=[
             OpenApiParameter("run", int, description="a run of estimates; the campaign's own if left out"),
             OpenApiParameter("of", str, description="`gold`, or an annotator's id; everybody if left out"),
-            OpenApiParameter("blind", str, enum=["1"], description="only looks that saw no machine label"),
+            OpenApiParameter(
+                "blind", str, enum=["0", "1"], default="0", description="only looks that saw no machine label"
+            ),
         ],
         responses={200: ComparisonSerializer, 404: ProblemSerializer},
     )

@@ -33,10 +33,23 @@ class OnlyKnownFields(serializers.Serializer[Any]):
         if not isinstance(data, Mapping):
             return {}
         names = [str(name) for name in data if name not in self.fields and name not in NO_FIELDS]
-        return {name: [_complaint(name, self.fields)] for name in names}
+        return {name: [complaint(name, self.fields)] for name in names}
 
 
-def _complaint(name: str, known: Iterable[str]) -> str:
+class Choice(serializers.ChoiceField):
+    """One of a few words, whose refusal says which they are."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return super().to_internal_value(data)
+        except ValidationError as error:
+            known = ", ".join(map(str, self.choices))
+            text = _("%(found)s, expected one of %(known)s") % {"found": f"{data!r:.60}", "known": known}
+            raise ValidationError(text, code="invalid_choice") from error
+
+
+def complaint(name: str, known: Iterable[str]) -> str:
+    """What to say of a name that is not known: the nearest one that is, or all of them."""
     nearest = get_close_matches(name, list(known), n=1)
     if nearest:
         return _("no such field, expected %(field)s") % {"field": nearest[0]}

@@ -45,6 +45,7 @@ class StepLines(Endpoint):
     """What one run says of the campaign's steps, a line for each, in the order in which they were loaded."""
 
     needs = (IsReviewer,)
+    asks = {"run": (), "after": ()}
     rows: ClassVar[type[StepEstimate] | type[StepScore]]
     runs: ClassVar[type[EstimateRun] | type[ScoreRun]]
     # The campaign's field with its own run, what a line says, and what a download is called.

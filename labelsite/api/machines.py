@@ -94,6 +94,7 @@ class Queue(Endpoint):
     """The tasks that people would be given next, in order, and why."""
 
     needs = (IsReviewer,)
+    asks = {"limit": ()}
 
     @extend_schema(
         parameters=[OpenApiParameter("limit", int, default=50)],

@@ -28,7 +28,7 @@ class BadRequest(exceptions.APIException):
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: a problem for every refusal; None (a 500) for what nobody foresaw."""
-    refusal = _of_the_services(error) or _of_the_framework(error)
+    refusal = _of_the_services(error) or _of_the_framework(error, context)
     if refusal is None:
         return None
     response = Response(refusal, status=refusal["status"], content_type=CONTENT_TYPE)
@@ -59,11 +59,20 @@ def _of_the_services(error: Exception) -> dict[str, Any] | None:
     return problem(422, "refused", str(error)) if isinstance(error, MisstepError) else None
 
 
-def _of_the_framework(error: Exception) -> dict[str, Any] | None:
+def _of_the_framework(error: Exception, context: dict[str, Any]) -> dict[str, Any] | None:
     match error:
         case exceptions.ValidationError():
             text = _("Some fields are missing or wrong.")
             return problem(400, "invalid", text, errors=error.detail)
+        case exceptions.NotAuthenticated():
+            text = _(
+                "Log in, or send the header Authorization: Token ... with a token from your settings page."
+            )
+            return problem(401, "not_authenticated", text)
+        case exceptions.UnsupportedMediaType():
+            taken = ", ".join(parser.media_type for parser in context["view"].parser_classes)
+            text = _("%(found)s Expected %(taken)s.") % {"found": error.detail, "taken": taken}
+            return problem(415, "unsupported_media_type", text)
         case exceptions.APIException():
             code = error.get_codes()
             return problem(error.status_code, code if isinstance(code, str) else "error", str(error.detail))

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labelsite.api.base import AdminWrites, Endpoint, IsReviewer
-from labelsite.api.known_fields import OnlyKnownFields
+from labelsite.api.known_fields import Choice, OnlyKnownFields
 from labelsite.api.serializers import ProblemSerializer
 from labelsite.campaigns import progress, sections
 from labelsite.campaigns.access import campaign_or_404
@@ -52,7 +52,7 @@ class FilterSerializer(OnlyKnownFields):
 
     source = serializers.CharField(required=False)  # type: ignore[assignment]
     generator = serializers.CharField(required=False)
-    outcome = serializers.ChoiceField(list(OUTCOMES), required=False)
+    outcome = Choice(list(OUTCOMES), required=False)
     words = serializers.CharField(required=False, help_text="in the problem")
     first = serializers.IntegerField(required=False, help_text="counted from 1 in the order of import")
     last = serializers.IntegerField(required=False)

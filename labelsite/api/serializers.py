@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from labelsite.accounts.models import User
 from labelsite.annotations.models import FinishReason
-from labelsite.api.known_fields import OnlyKnownFields
+from labelsite.api.known_fields import Choice, OnlyKnownFields
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Protocol
 from labelsite.jobs.models import Job
@@ -79,6 +79,8 @@ class CampaignForAnnotators(serializers.ModelSerializer[Campaign]):
 class CampaignSerializer(OnlyKnownFields, serializers.ModelSerializer[Campaign]):
     """A campaign with all its settings. `members` are usernames."""
 
+    serializer_choice_field = Choice
+
     overlap = serializers.IntegerField(min_value=1, max_value=100, required=False)
     gold_rate = serializers.FloatField(min_value=0, max_value=1, required=False)
     screening_threshold = serializers.FloatField(min_value=0, max_value=1, required=False)
@@ -133,9 +135,7 @@ class ImportRequest(OnlyKnownFields):
     begins_paused = serializers.BooleanField(
         default=False, help_text="a campaign that this makes gives out nothing until somebody lets it go on"
     )
-    format = serializers.ChoiceField(
-        choices=list(formats.FORMATS), required=False, help_text="guessed when missing"
-    )
+    format = Choice(choices=list(formats.FORMATS), required=False, help_text="guessed when missing")
 
 
 class RuleField(serializers.DictField):
@@ -150,7 +150,7 @@ class RuleField(serializers.DictField):
 
 class SnapshotRequest(OnlyKnownFields):
     campaign = serializers.PrimaryKeyRelatedField[Campaign](queryset=Campaign.objects.all())
-    labels = serializers.ChoiceField(choices=LabelSource.choices)
+    labels = Choice(choices=LabelSource.choices)
     name = serializers.CharField(max_length=110, required=False)
     rule = RuleField(required=False, default=dict)
     second_run = serializers.PrimaryKeyRelatedField[EstimateRun](
@@ -254,7 +254,7 @@ class RatingRequest(OnlyKnownFields):
 
 
 class JudgementRequest(OnlyKnownFields):
-    finish_reason = serializers.ChoiceField(choices=FinishReason.choices)
+    finish_reason = Choice(choices=FinishReason.choices)
     reason = serializers.CharField(required=False, allow_blank=True)
     ratings = RatingRequest(many=True, required=False)
     first_mistake = serializers.IntegerField(
@@ -268,7 +268,7 @@ class JudgementRequest(OnlyKnownFields):
     guideline_version = serializers.IntegerField(
         required=False, allow_null=True, help_text="the version that the person saw; the newest if left out"
     )
-    protocol = serializers.ChoiceField(
+    protocol = Choice(
         choices=Protocol.choices,
         required=False,
         allow_null=True,

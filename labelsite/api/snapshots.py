@@ -120,6 +120,7 @@ class SnapshotStepwise(Endpoint):
     """Rows `{prompt, completions, labels}`."""
 
     needs = (IsReviewer,)
+    asks = {"neutral": (), "alternatives": ()}
 
     @extend_schema(
         parameters=[

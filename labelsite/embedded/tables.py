@@ -37,7 +37,17 @@ def waiting_migrations() -> int:
     return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
-def is_for_lack_of_migrations(problem: Exception) -> bool:
-    """Whether a statement failed for a table or column that a waiting migration would make."""
+def why_in_a_line(problem: Exception) -> str | None:
+    """What whoever started a command can mend by a setting or another command; None for any other problem."""
+    from django.core.exceptions import ImproperlyConfigured
+    from django.db import OperationalError
+
+    if isinstance(problem, ImproperlyConfigured):
+        return str(problem)
     code = getattr(problem.__cause__, "sqlstate", None)
-    return code in (UNDEFINED_TABLE, UNDEFINED_COLUMN) and waiting_migrations() > 0
+    if isinstance(problem, OperationalError) and code is None:
+        # Only a connection that is not there has no code; behind the first line stand questions.
+        return f"{str(problem).splitlines()[0]}; python manage.py doctor shows what works here"
+    if code in (UNDEFINED_TABLE, UNDEFINED_COLUMN) and waiting_migrations() > 0:
+        return "the database lacks tables; run python manage.py migrate"
+    return None

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ml.formats import fields
 from ml.formats.fields import Record
 from ml.formats.first_mistake import annotate, chain
+from ml.formats.lines import Unreadable
 from ml.records import Annotation, LabelledSolution, Problem, Solution
 
 # The pocket problems' checker knows the truth of every step; its word is marked as its own.
@@ -14,11 +15,13 @@ LABELER = "checker"
 ID_KEY = "id"
 KEYS = frozenset({"problem", "solutions"})
 # `empty_samples` and `ungraded_samples` say what is not in the file; the readers of pools count them.
+OF_A_SOLUTION = ("steps", "style", "generator", "final_answer", "is_correct", "first_mistake")
+# Pools of others name them `candidates`, as the readers of pools take them too.
+LISTS = ("solutions", "candidates")
 READS = frozenset(
     {
-        "id", "problem", "answer", "reference_solution", "generator", "empty_samples", "ungraded_samples", "solutions",
-        "solutions[].steps", "solutions[].style", "solutions[].generator", "solutions[].final_answer",
-        "solutions[].is_correct", "solutions[].first_mistake",
+        "id", "problem", "answer", "reference_solution", "generator", "empty_samples", "ungraded_samples", *LISTS,
+        *(f"{name}[].{key}" for name in LISTS for key in OF_A_SOLUTION),
     }
 )  # fmt: skip
 
@@ -33,7 +36,7 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
         reference_solution=fields.optional_text(record, "reference_solution"),
     )
     generator = fields.optional_text(record, "generator")
-    for index, entry in enumerate(fields.objects(record, "solutions")):
+    for index, entry in enumerate(fields.objects(record, _list_of(record))):
         steps = fields.texts(entry, "steps")
         style = fields.optional_text(entry, "style")
         solution = Solution(
@@ -46,6 +49,12 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
             extra={} if style is None else {"style": style},
         )
         yield LabelledSolution(line, solution, _checked(entry, len(steps)))
+
+
+def _list_of(record: Record) -> str:
+    if all(name in record for name in LISTS):
+        raise Unreadable("both `solutions` and `candidates`", "one of them")
+    return "candidates" if "candidates" in record else "solutions"
 
 
 def _checked(entry: Record, steps: int) -> Annotation | None:

@@ -12,6 +12,7 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from labelsite.accounts.models import User
+from labelsite.api.base import PAGING
 from labelsite.api.schema import _operations
 from labelsite.api.urls import version_1
 from tests.factories import make_campaign, make_user
@@ -26,7 +27,10 @@ def documented(route: URLPattern) -> str:
 
 def test_no_token_and_an_unknown_token_are_told_apart():
     client = APIClient()
-    assert client.get("/api/v1/campaigns/").json()["code"] == "not_authenticated"
+    client.credentials(HTTP_AUTHORIZATION="Bearer wrong")
+    response = client.get("/api/v1/campaigns/")
+    assert (response.status_code, response.json()["code"]) == (401, "not_authenticated")
+    assert "Authorization: Token" in response.json()["detail"]
     client.credentials(HTTP_AUTHORIZATION="Token wrong")
     response = client.get("/api/v1/campaigns/")
     assert (response.status_code, response.json()["code"]) == (401, "authentication_failed")
@@ -51,6 +55,13 @@ def test_a_body_that_is_no_json_object_is_refused(
 ):
     response = admin.generic("POST", "/api/v1/campaigns/", body, content_type)
     assert (response.status_code, response.json()["code"]) == (status, code)
+    assert status != 415 or response.json()["detail"].endswith("Expected application/json.")
+
+
+def test_a_word_that_is_no_choice_is_told_with_the_choices(admin: APIClient):
+    response = admin.post("/api/v1/campaigns/", {"name": "x", "protocol": "first"}, format="json")
+    (said,) = response.json()["errors"]["protocol"]
+    assert said == "'first', expected one of first_mistake, every_option, index_only"
 
 
 def test_a_wrong_method_is_a_problem_too(admin: APIClient):
@@ -94,6 +105,19 @@ def test_the_schema_is_served_and_its_page_asks_no_other_server(client: Client):
     assert "`" not in page and "<code>held</code> false says" in page
     assert 'href="/api/docs/"' in client.get("/settings/").content.decode()
     assert "idempotency_key" in page and "AnnotationRequest" not in page
+
+
+def test_an_address_takes_what_the_schema_says_and_no_other_word():
+    """A misspelt `after` is refused; it would have pulled everything anew."""
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    for route in version_1:
+        view = route.callback.view_class
+        told = paths[f"/api/v1/{documented(route)}"].get("get", {}).get("parameters", ())
+        names = {one["name"] for one in told if one["in"] == "query"}
+        assert names - set(PAGING) == set(view.asks), route
+        for one in told:
+            few = view.asks.get(one["name"])
+            assert not few or sorted(one["schema"]["enum"]) == sorted(few)
 
 
 def test_a_request_is_told_without_what_only_the_answer_has():

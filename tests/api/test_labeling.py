@@ -222,4 +222,10 @@ def test_all_annotations_come_as_lines_to_admins_only(
     assert pull()[0]["solution"]["positions"][0] == {"options": ["We add."], "chosen": 0}
     assert [row["id"] for row in pull(f"?after={first.pk}")] == [second.pk]
     assert [row["labeler"] for row in pull("?shape=prm800k")] == ["ann", "bob"]
-    assert admin.get(url + "?shape=pickle").status_code == 400
+    for query, complaint in (
+        ("?shape=pickle", "shape='pickle', expected one of misstep, prm800k"),
+        ("?affter=3", "affter='3', no such field, expected after"),
+        ("?after=x", "after='x', expected the id of an annotation"),
+    ):
+        refused = admin.get(url + query)
+        assert (refused.status_code, refused.json()["detail"]) == (400, complaint)

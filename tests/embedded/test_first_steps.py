@@ -9,8 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
+from django.db.utils import ConnectionHandler
 
 from labelsite.embedded.management.commands import doctor
+from labelsite.embedded.tables import why_in_a_line
+from labelsite.environment import whole_number
+from labelsite.settings import database_from
 from tests.data import ROOT
 
 SECRET = "only-for-tests-" * 3
@@ -65,6 +71,18 @@ def test_a_database_of_one_s_own_without_tables_is_one_line_that_says_what_to_do
     assert done.returncode == 1
     assert done.stderr.strip().endswith("the database lacks tables; run python manage.py migrate")
     assert "Traceback" not in done.stderr
+
+
+def test_a_bad_setting_and_a_database_that_does_not_answer_are_one_line(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LEASE_SECONDS", "soon")
+    with pytest.raises(ImproperlyConfigured) as bad:
+        whole_number("LEASE_SECONDS", 1)
+    assert why_in_a_line(bad.value) == "LEASE_SECONDS is 'soon', expected a whole number"
+    nowhere = ConnectionHandler({"default": database_from("postgresql://nobody@127.0.0.1:1/x")})["default"]
+    with pytest.raises(OperationalError) as gone, nowhere.wrap_database_errors:
+        nowhere.connect()
+    line = why_in_a_line(gone.value)
+    assert line and "port 1 failed" in line and "doctor" in line and "\n" not in line
 
 
 def test_the_doctor_looks_at_a_host_on_which_var_is_not_there_yet(tmp_path: Path):

@@ -234,3 +234,7 @@ def test_our_own_samples_carry_the_checker_s_word_only_where_it_spoke():
     assert (ratings(read[0]), ratings(read[1]), read[2].annotation) == ([1, 1], [1, -1], None)
     assert read[0].annotation is not None and read[0].annotation.labeler == "checker"
     assert read[0].solution.extra == {"style": "prose"}
+    pool = {"id": "p-1", "problem": "q", "answer": "2", "candidates": solutions}
+    assert list(misstep.parse(pool, 1)) == read
+    with pytest.raises(Unreadable, match="both `solutions` and `candidates`"):
+        list(misstep.parse({**pool, "solutions": solutions}, 1))
