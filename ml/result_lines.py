@@ -39,6 +39,16 @@ def read_estimates(path: Path) -> Iterator[SolutionEstimate]:
         )
 
 
+def estimates_by_id(path: Path) -> dict[str, SolutionEstimate]:
+    """All of them at once; raises BadRecord for an id twice as well."""
+    found: dict[str, SolutionEstimate] = {}
+    for number, estimate in enumerate(read_estimates(path), start=1):
+        if estimate.id in found:
+            raise BadRecord(str(path), number, f"id {estimate.id!r} a second time", "each id once")
+        found[estimate.id] = estimate
+    return found
+
+
 def read_trees(path: Path) -> Iterator[TreeLine]:
     """The lines of trees.jsonl; raises BadRecord for a node without its keys or with a parent after it."""
     for number, record in objects_in(path):

@@ -155,14 +155,22 @@ def read_snapshot(folder: str | Path, manifest_file: str | Path | None = None) -
     found = (known.get("format"), known.get("version"))
     if found != (FORMAT, VERSION):
         raise MisstepError(f"{path}: format {found}, expected {(FORMAT, VERSION)}")
-    for part in manifest["parts"]:
-        found_hash = _part_hash(root, part["file"])
-        if found_hash != part["sha256"]:
-            raise MisstepError(f"{root}/{part['file']}: sha256 {found_hash}, expected {part['sha256']}")
-    whole = combined_hash(part["sha256"] for part in manifest["parts"])
-    if whole != manifest["sha256"]:
-        raise MisstepError(f"{path}: sha256 {manifest['sha256']}, expected {whole}")
-    return Snapshot(root, manifest)
+    for name, expected in (parts := _hashes_of(known, path)).items():
+        found_hash = _part_hash(root, name)
+        if found_hash != expected:
+            raise MisstepError(f"{root}/{name}: sha256 {found_hash}, expected {expected}")
+    whole = combined_hash(parts.values())
+    if whole != known.get("sha256"):
+        raise MisstepError(f"{path}: sha256 {known.get('sha256')}, expected {whole}")
+    return Snapshot(root, known)
+
+
+def _hashes_of(manifest: Mapping[str, Any], path: Path) -> dict[str, str]:
+    """The hash of each part, by the name of its file."""
+    try:
+        return {str(part["file"]): str(part["sha256"]) for part in manifest["parts"]}
+    except (KeyError, TypeError):
+        raise MisstepError(f"{path}: no list of parts, expected each one's file and sha256") from None
 
 
 def combined_hash(part_hashes: Iterable[str]) -> str:

@@ -44,7 +44,7 @@ def _count(name: str, help_text: str) -> Any:
     )
 
 
-def _amount(name: str, most: float, help_text: str) -> Any:
+def _amount(most: float, help_text: str) -> Any:
     return serializers.FloatField(
         required=False, allow_null=True, min_value=0, max_value=most, help_text=help_text
     )
@@ -79,7 +79,7 @@ class MethodRequest(OnlyKnownFields):
         return {
             **super().get_fields(),
             **{name: _count(name, told[name]) for name in ("rollouts", "candidates", "depth")},
-            **{name: _amount(name, most, told[name]) for name, most in AMOUNTS.items()},
+            **{name: _amount(most, told[name]) for name, most in AMOUNTS.items()},
             "self_critic": _choice("self_critic", _usual("self_critic", self.ACTS_ON)),
         }
 

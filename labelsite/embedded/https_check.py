@@ -10,7 +10,7 @@ from django.conf import settings
 PAGE = "/login/"
 SECONDS = 10
 HEADERS = "pass on Host and X-Forwarded-Proto at the proxy (docs/deploying.md has an nginx example)"
-OTHER_HOST = "where people come by that one, name it first in CSRF_TRUSTED_ORIGINS (or ALLOWED_HOSTS)"
+OTHER_HOST = "where people come by that one, name it first in TRUSTED_ORIGINS (or ALLOWED_HOSTS)"
 
 
 def public_address() -> str | None:

@@ -14,13 +14,13 @@ from typing import Any
 
 from ml.commands import beside_options, format_option, rule_options
 from ml.commands.once import OnceParser
-from ml.errors import BadRecord, MisstepError
+from ml.errors import MisstepError
 from ml.evaluation.second_verdicts import SecondVerdicts
 from ml.formats import KeyLog, format_of, read
 from ml.formats.keys import counts_in_words
 from ml.progress import Progress, print_result
-from ml.records import LabelledSolution, SolutionEstimate
-from ml.result_lines import read_estimates
+from ml.records import LabelledSolution
+from ml.result_lines import estimates_by_id
 from ml.search.tree_rows import rows_from_trees
 from ml.snapshot import SnapshotRow, write_snapshot
 from ml.targets.calibrating import PosteriorCheck
@@ -169,7 +169,8 @@ def _rows_of_solutions(
     keys: KeyLog,
 ) -> Iterator[SnapshotRow]:
     """The rows of labelled solutions; raises MisstepError where a file beside them speaks of others."""
-    estimates, source = _estimates(options.estimates), str(options.solutions)
+    estimates = estimates_by_id(options.estimates) if options.estimates else {}
+    source = str(options.solutions)
     known: set[str] = set()
     labelled = _noted(read(options.solutions, format, keys=keys), known)
     rows = rows_from(source, labelled, estimates, rule, dropped, second)
@@ -188,17 +189,6 @@ def _unread(keys: KeyLog) -> dict[str, dict[str, int]]:
         return {}
     print(f"not read, so not in the snapshot: {counts_in_words(found)}", file=sys.stderr)
     return {"unread_keys": found}
-
-
-def _estimates(path: Path | None) -> dict[str, SolutionEstimate]:
-    if path is None:
-        return {}
-    found: dict[str, SolutionEstimate] = {}
-    for number, estimate in enumerate(read_estimates(path), start=1):
-        if estimate.id in found:
-            raise BadRecord(str(path), number, f"id {estimate.id!r} a second time", "each id once")
-        found[estimate.id] = estimate
-    return found
 
 
 def _method_of(estimates: Path | None) -> str | None:

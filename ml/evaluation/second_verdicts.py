@@ -20,7 +20,7 @@ from ml.evaluation.lines_by_id import objects
 from ml.evaluation.pools import read_scores
 from ml.file_hash import sha256_of
 from ml.records import Solution
-from ml.result_lines import read_estimates
+from ml.result_lines import estimates_by_id
 from ml.snapshot import SnapshotRow
 from ml.targets.deciding import decide_labels
 from ml.targets.rules import LabelRule
@@ -114,13 +114,10 @@ def _critiques(path: Path, rule: LabelRule) -> dict[str, tuple[int | None, int |
 
 
 def _estimates(path: Path, rule: LabelRule) -> dict[str, tuple[int | None, int | None]]:
-    found: dict[str, tuple[int | None, int | None]] = {}
-    for number, estimate in enumerate(read_estimates(path), start=1):
-        if estimate.id in found:
-            raise BadRecord(str(path), number, f"id {estimate.id!r} a second time", "each id once")
-        count = len(estimate.steps)
-        found[estimate.id] = place_in(series_of(estimate), count, rule), count
-    return found
+    return {
+        name: (place_in(series_of(estimate), len(estimate.steps), rule), len(estimate.steps))
+        for name, estimate in estimates_by_id(path).items()
+    }
 
 
 def place_in(series: Mapping[str, Any], count: int, rule: LabelRule) -> int | None:

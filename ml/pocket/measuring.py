@@ -15,10 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ml.execution import sandbox
+from ml.formats import read
 from ml.pocket.checker import first_mistake
 from ml.pocket.problems import HELD_OUT_SEED, generate
 from ml.policies.protocol import Policy, Prefix
-from ml.records import Problem
+from ml.records import LabelledSolution, Problem
 from ml.search.grading import grade
 
 # Behind each prefix of a trace.
@@ -58,18 +59,10 @@ def measure_accuracy(
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
-    """A solution that somebody else wrote, and the first mistake that people saw (None: they saw none)."""
-
-    problem: Problem
-    steps: tuple[str, ...]
-    answer: str
-    people: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
-    """What rollouts say of a trace. correct: right rollouts after each step but the last."""
+    """What people, the checker and rollouts say of a trace (None: no mistake). correct: right rollouts after each step
+    but the last.
+    """
 
     people: int | None
     checker: int | None
@@ -78,35 +71,29 @@ class Finding:
     answer_is_right: bool
 
 
-def read_traces(path: Path) -> list[Trace]:
-    """BIG-Bench Mistake's arithmetic traces."""
-    traces = []
-    for number, line in enumerate(path.read_text().splitlines()):
-        row = json.loads(line)
-        problem = Problem(str(number), row["input"], row["target"])
-        traces.append(Trace(problem, tuple(row["steps"]), row["answer"], row["mistake_index"]))
-    return traces
-
-
-def find_mistakes(policy: Policy, traces: Sequence[Trace], style: str, temperature: float) -> list[Finding]:
+def find_mistakes(
+    policy: Policy, traces: Sequence[LabelledSolution], style: str, temperature: float
+) -> list[Finding]:
     """The first step after which no rollout is right; the last step is graded by its own answer."""
+    solutions = [trace.solution for trace in traces]
     prefixes = [
-        Prefix(trace.problem, trace.steps[: length + 1], style)
-        for trace in traces
-        for length in range(len(trace.steps) - 1)
+        Prefix(solution.problem, solution.steps[: length + 1], style)
+        for solution in solutions
+        for length in range(len(solution.steps) - 1)
     ]
     completed = iter(policy.complete(prefixes, ROLLOUTS, temperature, seed=0))
     findings = []
-    for trace in traces:
+    for trace, solution in zip(traces, solutions, strict=True):
         correct = tuple(
-            sum(grade(trace.problem, one.steps, sandbox()).is_correct for one in next(completed))
-            for _ in trace.steps[1:]
+            sum(grade(solution.problem, one.steps, sandbox()).is_correct for one in next(completed))
+            for _ in solution.steps[1:]
         )
-        right = trace.answer == trace.problem.answer
+        right = bool(solution.is_correct)
         failed = [place for place, count in enumerate(correct) if count == 0]
-        found = failed[0] if failed else (None if right else len(trace.steps) - 1)
-        truth = first_mistake(trace.problem.text, trace.steps)
-        findings.append(Finding(trace.people, truth, found, correct, right))
+        found = failed[0] if failed else (None if right else len(solution.steps) - 1)
+        truth = first_mistake(solution.problem.text, solution.steps)
+        people = trace.annotation.first_mistake if trace.annotation else None
+        findings.append(Finding(people, truth, found, correct, right))
     return findings
 
 
@@ -148,7 +135,7 @@ def main() -> None:
             accuracy = measure_accuracy(policy, held_out, style, arguments.samples, arguments.temperature)
             print(json.dumps(asdict(accuracy)), flush=True)
         if arguments.traces:
-            traces = read_traces(arguments.traces)
+            traces = list(read(arguments.traces, "big_bench_mistake"))
             found = find_mistakes(policy, traces, style, temperature=arguments.temperature)
             print(json.dumps({"style": style} | report(found)), flush=True)
 

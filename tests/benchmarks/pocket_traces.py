@@ -20,9 +20,9 @@ from typing import Any
 
 from ml.targets import LabelRule
 from tests.benchmarks.support import pocket_snapshots as data
-from tests.benchmarks.support.commands import DATA, write_json
+from tests.benchmarks.support.commands import write_json
 from tests.benchmarks.support.judging import by_strangers, from_card, on_its_own
-from tests.data import ROOT
+from tests.data import DATA, ROOT
 
 TRACES = DATA / "big_bench_mistake" / "multistep_arithmetic.jsonl"
 # Rollouts of a probed prefix: 16 or 32 name no more of the first mistakes in strangers' wrong solutions than four.

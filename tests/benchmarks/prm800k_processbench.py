@@ -26,9 +26,9 @@ from ml.evaluation.step_curves import step_report
 from ml.formats import read
 from ml.snapshot import SnapshotRow, problem_hash, write_snapshot
 from tests.benchmarks.support.base_model import make_base
-from tests.benchmarks.support.commands import DATA, ml, write_json
+from tests.benchmarks.support.commands import ml, write_json
 from tests.benchmarks.train_throughput import snapshot_row
-from tests.data import ROOT
+from tests.data import DATA, ROOT
 
 SUBSETS = {name: DATA / "processbench" / f"{name}.jsonl" for name in ("gsm8k", "math")}
 RUNS: dict[str, tuple[str, ...]] = {

@@ -35,9 +35,8 @@ from typing import Any
 from ml.formats import read
 from ml.records import LabelledSolution
 from ml.snapshot import SnapshotRow, problem_hash
-from tests.data import ROOT
+from tests.data import DATA, ROOT
 
-DATA = Path(os.environ.get("MISSTEP_DATA", ROOT / ".." / "shared" / "data"))
 HELD_OUT_TENTHS = (0, 1)
 HELD_OUT_PRM800K = 48
 CASES = {

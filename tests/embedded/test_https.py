@@ -87,7 +87,7 @@ def test_a_proxy_that_sends_people_to_another_host_is_told_as_that(proxy, elsewh
     proxy({}, elsewhere)
     (finding,) = https()
     assert finding.state == "weak" and f"redirects to another host: {elsewhere}/login/" in finding.found
-    assert "CSRF_TRUSTED_ORIGINS" in finding.mend
+    assert "first in TRUSTED_ORIGINS" in finding.mend
 
 
 def test_a_redirect_to_itself_without_a_host_is_one_for_ever(proxy):

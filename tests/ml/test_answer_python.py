@@ -3,15 +3,14 @@
 import ast
 import json
 import logging
-from pathlib import Path
 
 import pytest
 
 from ml.answer_grading import NoVerdict
 from ml.answer_python import python_text
 from ml.answers import judge
+from tests.data import real_data
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "math" / "math500.jsonl"
 MATRIX = r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}"
 
 
@@ -243,9 +242,7 @@ def test_a_reference_as_sympy_prints_it_is_that_reference(reference):
 
 
 def test_the_references_of_a_dataset_are_what_sympy_prints_of_them():
-    if not DATA.exists():
-        pytest.skip("no shared data")
-    references = [json.loads(line)["answer"] for line in DATA.open()]
+    references = [json.loads(line)["answer"] for line in real_data("math/math500.jsonl").open()]
     pairs = [(printed, one) for one in references if (printed := _printed(one)) is not None]
     assert len(pairs) > 100
     assert [pair for pair in pairs if not judge(*pair).primary] == []

@@ -194,6 +194,14 @@ def test_what_people_and_searches_can_say_is_frozen(tmp_path):
     assert list(read_snapshot(tmp_path / "s")) == rows
 
 
+@pytest.mark.parametrize("parts", [{}, {"parts": 3}, {"parts": [{}]}, {"parts": [{"file": "a"}]}])
+def test_a_manifest_without_its_parts_is_refused(tmp_path, parts):
+    head = {"format": "misstep-snapshot", "version": 1}
+    (tmp_path / "manifest.json").write_text(json.dumps(head | parts))
+    with pytest.raises(MisstepError, match="no list of parts"):
+        read_snapshot(tmp_path)
+
+
 def test_a_folder_in_use_is_left_alone(tmp_path):
     write_snapshot(tmp_path / "s", [row()])
     before = (tmp_path / "s" / "manifest.json").read_bytes()

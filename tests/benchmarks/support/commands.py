@@ -11,8 +11,6 @@ from typing import Any
 
 from tests.data import ROOT
 
-DATA = Path(os.environ.get("MISSTEP_DATA", ROOT / ".." / "shared" / "data"))
-
 
 def ml(*arguments: object) -> dict[str, Any]:
     """`python -m ml ...` on one thread; returns its result, or ends the benchmark with what it said."""
