@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import platform
 import warnings
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from ml.commands.autolabel_refusals import (
     refuse_a_critic_that_cannot_answer,
     refuse_what_cannot_act,
 )
-from ml.commands.parts import input_settings, part_settings
+from ml.commands.parts import input_settings, part_settings, taken
 from ml.commands.set_option import given_otherwise
 from ml.errors import MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
@@ -168,9 +167,10 @@ class AutolabelRun:
         return recipe.search(item, options, seed, self.arguments.style)
 
     def _items(self) -> list[Solution] | list[Problem]:
-        found = self._solutions() if self.arguments.solutions else read_problems(self.arguments.problems)
-        items: list[Any] = list(itertools.islice(found, self.arguments.limit))
-        return items if self.arguments.part is None else self.arguments.part.of(items)
+        given = self.arguments
+        if given.solutions:
+            return taken(self._solutions(), str(given.solutions), "solutions", given.part, given.limit)
+        return taken(read_problems(given.problems), given.problems, "problems", given.part, given.limit)
 
     def _solutions(self) -> Iterator[Solution]:
         from ml import formats
