@@ -135,7 +135,13 @@ class AutolabelRun:
         walk = Walk(policy, runs, self.value_model, parallel, decided=self.decided)
         missing = ((index, item) for index, item in enumerate(items) if index not in folder.offsets)
         meter = Meter(walk, sandbox())
-        progress.report(len(folder.offsets), metrics=self.totals.metrics())
+
+        def report() -> None:
+            progress.report(len(folder.offsets), metrics=self.totals.metrics(meter.unread()))
+
+        # Trees end together and late: what they have cost by now shows that they grow.
+        report()
+        walk.on_answers = report
         searches = ((index, self._start(recipe, options, item)) for index, item in missing)
         style, method = self.arguments.style, self.arguments.method
         for finished in walk.drive(searches, lambda index: without_estimate(items[index], style, method)):
@@ -149,7 +155,7 @@ class AutolabelRun:
                 warnings.warn(f"no estimate of {name!r}: {finished.unanswered}", stacklevel=1)
             folder.add(finished.key, line)
             self.totals.add(line)
-            progress.report(len(folder.offsets), metrics=self.totals.metrics())
+            report()
 
     def _start(self, recipe: Recipe, options: Any, item: Item) -> Search[SolutionEstimate | Tree]:
         seed = self.arguments.seed
