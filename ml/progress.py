@@ -1,7 +1,8 @@
 """How a command says how far it is: JSON lines for a parent process, a short line for a person.
 
 With `MISSTEP_PROGRESS=json` each report is one stdout line `{"progress": {...}}` that the job runner reads.
-Otherwise a person gets it on stderr, at most twice a second, so that stdout stays free for the result.
+Otherwise a person gets it on stderr, so that stdout stays free for the result: at most twice a second, and the more
+seldom the longer it takes, since days of such lines would fill a log.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TextIO
 
 from ml.json_lines import as_line
+
+# In a person's log, a hundredth of the time that has passed stands between two lines, up to this.
+LONGEST_INTERVAL = 60.0
 
 
 @dataclass
@@ -37,7 +41,7 @@ class Progress:
         """Say how far the work is; skipped when the last report is too fresh, except for the final one and for what
         is said once in a while (`is_due`)."""
         now = time.monotonic()
-        if now - self._last < self.minimum_interval and done != self.total and not is_due:
+        if now - self._last < self._interval(now) and done != self.total and not is_due:
             return
         self._last = now
         numbers = dict(metrics or {})
@@ -50,12 +54,16 @@ class Progress:
             "seconds": round(now - self._started, 2),
             "metrics": numbers,
         }
-        if os.environ.get("MISSTEP_PROGRESS") == "json":
-            print(json.dumps({"progress": body}), flush=True)
+        if _is_for_a_parent():
+            _say(json.dumps({"progress": body}), sys.stdout)
         else:
             of = f"/{self.total}" if self.total is not None else ""
             figures = " ".join(f"{name} {value}" for name, value in numbers.items())
-            print(f"{done}{of} {self.unit} {figures} {message}".rstrip(), file=sys.stderr, flush=True)
+            _say(f"{done}{of} {self.unit} {figures} {message}".rstrip(), sys.stderr)
+
+    def _interval(self, now: float) -> float:
+        seldom = min((now - self._started) / 100, LONGEST_INTERVAL)
+        return self.minimum_interval if _is_for_a_parent() else max(self.minimum_interval, seldom)
 
     def finish(self, done: int, metrics: Mapping[str, Any] | None = None) -> None:
         """The last report, which is never skipped: by now the total is known, whatever was thought of it before."""
@@ -68,10 +76,20 @@ def tell(message: str) -> None:
 
     The line holds the message alone: the figures stand as they were last reported.
     """
-    if os.environ.get("MISSTEP_PROGRESS") == "json":
-        print(json.dumps({"progress": {"message": message}}), flush=True)
+    if _is_for_a_parent():
+        _say(json.dumps({"progress": {"message": message}}), sys.stdout)
     if message:
-        print(message, file=sys.stderr, flush=True)
+        _say(message, sys.stderr)
+
+
+def _is_for_a_parent() -> bool:
+    return os.environ.get("MISSTEP_PROGRESS") == "json"
+
+
+def _say(line: str, stream: TextIO) -> None:
+    """One write for the line and its end: threads speak at the same time, and `print` writes the two apart."""
+    stream.write(f"{line}\n")
+    stream.flush()
 
 
 def pace(report: Mapping[str, Any]) -> float | None:

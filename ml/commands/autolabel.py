@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import platform
 import warnings
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from ml.commands.autolabel_refusals import (
     refuse_a_critic_that_cannot_answer,
     refuse_what_cannot_act,
 )
-from ml.commands.parts import input_settings, part_settings
+from ml.commands.parts import input_settings, part_settings, taken
 from ml.commands.set_option import given_otherwise
 from ml.errors import MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
@@ -136,7 +135,13 @@ class AutolabelRun:
         walk = Walk(policy, runs, self.value_model, parallel, decided=self.decided)
         missing = ((index, item) for index, item in enumerate(items) if index not in folder.offsets)
         meter = Meter(walk, sandbox())
-        progress.report(len(folder.offsets), metrics=self.totals.metrics())
+
+        def report() -> None:
+            progress.report(len(folder.offsets), metrics=self.totals.metrics(meter.unread()))
+
+        # Trees end together and late: what they have cost by now shows that they grow.
+        report()
+        walk.on_answers = report
         searches = ((index, self._start(recipe, options, item)) for index, item in missing)
         style, method = self.arguments.style, self.arguments.method
         for finished in walk.drive(searches, lambda index: without_estimate(items[index], style, method)):
@@ -150,7 +155,7 @@ class AutolabelRun:
                 warnings.warn(f"no estimate of {name!r}: {finished.unanswered}", stacklevel=1)
             folder.add(finished.key, line)
             self.totals.add(line)
-            progress.report(len(folder.offsets), metrics=self.totals.metrics())
+            report()
 
     def _start(self, recipe: Recipe, options: Any, item: Item) -> Search[SolutionEstimate | Tree]:
         seed = self.arguments.seed
@@ -168,9 +173,10 @@ class AutolabelRun:
         return recipe.search(item, options, seed, self.arguments.style)
 
     def _items(self) -> list[Solution] | list[Problem]:
-        found = self._solutions() if self.arguments.solutions else read_problems(self.arguments.problems)
-        items: list[Any] = list(itertools.islice(found, self.arguments.limit))
-        return items if self.arguments.part is None else self.arguments.part.of(items)
+        given = self.arguments
+        if given.solutions:
+            return taken(self._solutions(), str(given.solutions), "solutions", given.part, given.limit)
+        return taken(read_problems(given.problems), given.problems, "problems", given.part, given.limit)
 
     def _solutions(self) -> Iterator[Solution]:
         from ml import formats

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 from ml.errors import MisstepError
@@ -55,6 +56,16 @@ def add_part(arguments: argparse.ArgumentParser) -> None:
         help="do only the I-th of N equal parts, I from 1, for N processes side by side; the parts' files, joined in"
         " order, are those of the whole",
     )
+
+
+def taken(
+    found: Iterable[Item], source: str, kind: str, part: Part | None, limit: int | None = None
+) -> list[Item]:
+    """Those of the items that a run is to do; raises MisstepError where there are none."""
+    items = list(islice(found, limit))
+    if not items:
+        raise MisstepError(f"{source}: no {kind}, expected at least one")
+    return items if part is None else part.of(items)
 
 
 def input_settings(items: Sequence[object]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TextIO
 
 from ml.commands import policy_option
 from ml.commands.once import OnceParser, StoreOnce
-from ml.commands.parts import add_part, input_settings, part_settings
+from ml.commands.parts import add_part, input_settings, part_settings, taken
 from ml.commands.ranges import not_negative, positive, zero_or_more
 from ml.errors import MisstepError
 from ml.execution import sandbox
@@ -75,11 +75,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Sample, grade and write. The file appears under its name only when it is whole; until then, each finished problem
     stands in a folder beside it, from which the same command goes on.
     """
-    problems = list(read_problems(arguments.problems))
-    if not problems:
-        raise MisstepError(f"{arguments.problems}: no problems, expected at least one")
-    if arguments.part is not None:
-        problems = arguments.part.of(problems)
+    problems = taken(read_problems(arguments.problems), arguments.problems, "problems", arguments.part)
     refuse_unwritable(arguments.out)
     beside = arguments.out.with_name(f"{arguments.out.name}.partial")
     policy = load_policy(arguments.policy, engines_for(len(problems)), has_answered=was_served(beside))

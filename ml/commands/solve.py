@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,10 +12,9 @@ from typing import Any
 from ml.aggregation import AGGREGATIONS
 from ml.commands import policy_option, set_option
 from ml.commands.once import OnceParser, StoreOnce
-from ml.commands.parts import add_part, input_settings, part_settings
+from ml.commands.parts import add_part, input_settings, part_settings, taken
 from ml.commands.ranges import not_negative, positive, zero_or_more
 from ml.commands.solve_refusals import refuse_what_cannot_act
-from ml.errors import MisstepError
 from ml.execution import sandbox
 from ml.json_lines import as_line, storable
 from ml.policies import engines_for, load_policy, when_served
@@ -167,10 +165,8 @@ class SolveRun:
 
     def _problems(self) -> list[Problem]:
         source = self.arguments.problems
-        problems = list(itertools.islice(read_problems(source, needs_answers=False), self.arguments.limit))
-        if not problems:
-            raise MisstepError(f"{source}: no problems, expected at least one")
-        return problems if self.arguments.part is None else self.arguments.part.of(problems)
+        found = read_problems(source, needs_answers=False)
+        return taken(found, source, "problems", self.arguments.part, self.arguments.limit)
 
     def _value_model(self) -> ValueModel | None:
         if self.arguments.value_model is None:

@@ -23,6 +23,15 @@ class Cost:
         self.model_calls += other.model_calls
         self.executions += other.executions
 
+    def minus(self, other: Cost) -> Cost:
+        """What is left of it without the other."""
+        return Cost(
+            self.tokens - other.tokens,
+            self.model_calls - other.model_calls,
+            self.executions - other.executions,
+            self.seconds - other.seconds,
+        )
+
     def as_json(self) -> dict[str, float]:
         """For `run.json`."""
         return {**asdict(self), "seconds": round(self.seconds, 3)}

@@ -52,8 +52,7 @@ class Drive(Generic[Key, Result]):
         without_answer: Callable[[Key], Result] | None,
     ) -> None:
         self.walk, self.source, self.without_answer = walk, source, without_answer
-        self.active = 0
-        self.exhausted = False
+        self.active, self.exhausted = 0, False
         self.asked: dict[Hashable, OrderedDict[Request, list[tuple[Active[Key, Result], int]]]] = {}
         # Who waits for what is being answered: an equal request joins them, it is never served twice.
         self.being_answered: dict[Request, list[tuple[Active[Key, Result], int]]] = {}
@@ -87,6 +86,7 @@ class Drive(Generic[Key, Result]):
             for search in collect():
                 yield from self._advance(search)
             yield from self._settled()
+            self.walk.on_answers()
         yield from (finished for _, finished in self.doubted)
         self.walk.cost.seconds += time.monotonic() - self.started
         self.walk.started = None

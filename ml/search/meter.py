@@ -26,11 +26,10 @@ class Meter:
         `infrastructure`; `texts`, how many the policy wrote and how they ended; `estimated_tokens` where the policy
         has had to estimate how many tokens it wrote; `prompt_tokens` where it counts those `read` and `reused`.
         """
-        walk = self.walk
-        cost = Cost(walk.cost.tokens, walk.cost.model_calls, walk.cost.executions, walk.elapsed)
+        walk, cost = self.walk, self._spent()
         executions, infrastructure = Counter(self.sandbox.executions), self.sandbox.infrastructure
         spent = {
-            "cost": {name: value - getattr(self.cost, name) for name, value in asdict(cost).items()},
+            "cost": asdict(cost.minus(self.cost)),
             "sandbox_executions": dict(executions - self.executions),
             "infrastructure": infrastructure - self.infrastructure,
             "texts": dict(walk.texts - self.texts),
@@ -43,3 +42,11 @@ class Meter:
             self.prompts = Counter(prompts)
         self.cost, self.executions, self.infrastructure = cost, executions, infrastructure
         return spent
+
+    def unread(self) -> Cost:
+        """The cost since the last reading, which stays unread."""
+        return self._spent().minus(self.cost)
+
+    def _spent(self) -> Cost:
+        cost = self.walk.cost
+        return Cost(cost.tokens, cost.model_calls, cost.executions, self.walk.elapsed)

@@ -77,13 +77,14 @@ class Totals:
             **{f"prompt_tokens_{how}": count for how, count in sorted(self.prompt_tokens.items())},
         }
 
-    def metrics(self) -> dict[str, Any]:
-        """What a progress line shows."""
+    def metrics(self, under_way: Cost | None = None) -> dict[str, Any]:
+        """What a progress line shows. under_way: what was spent since the last finished line."""
+        spent = under_way or Cost()
         return {
             "mean_q": self.mean_q,
-            "tokens": self.cost.tokens,
-            "model_calls": self.cost.model_calls,
-            "executions": self.cost.executions,
-            "seconds": round(self.cost.seconds, 1),
+            "tokens": self.cost.tokens + spent.tokens,
+            "model_calls": self.cost.model_calls + spent.model_calls,
+            "executions": self.cost.executions + spent.executions,
+            "seconds": round(self.cost.seconds + spent.seconds, 1),
             "q_histogram": self.q_histogram,
         }

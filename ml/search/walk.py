@@ -35,7 +35,7 @@ class Walk:
     parallel: searches under way at once, by default enough for all the policy's lanes. max_sequences: continuations
     asked of the policy at a time, in as many calls as it has lanes. decided: what people said of answers, which no
     grader overrules. `cost` sums what was really spent: equal requests of different searches are served once. `texts`
-    counts what the policy wrote, see `texts.py`.
+    counts what the policy wrote, see `texts.py`. `on_answers` is called whenever answers have come.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Walk:
         self.policy, self.sandbox, self.value_model = policy, sandbox, value_model
         self.max_sequences = max_sequences
         self.decided = decided
+        self.on_answers: Callable[[], None] = lambda: None
         self.cost = Cost()
         self.texts: Counter[str] = Counter()
         self.batches = 0

@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from ml.progress import Progress, pace
+from ml import progress
+from ml.policies.silence import Silence
+from ml.progress import Progress, pace, tell
 
 
 def test_a_report_says_how_much_was_there_before_the_process_began(monkeypatch, capsys):
@@ -40,3 +42,41 @@ def test_the_last_report_is_told_however_soon_it_comes_and_with_its_total(monkey
 )
 def test_the_pace_counts_only_what_the_process_did_itself(report, expected):
     assert pace(report) == expected
+
+
+def test_a_person_s_log_has_fewer_lines_the_longer_the_run_takes(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    told = Progress("problems", 10**9, _started=0.0)
+    for second in range(1, 21_601):
+        now[0] = float(second)
+        told.report(second)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) < 1_000 and lines[:3] == [f"{one}/1000000000 problems" for one in (1, 2, 3)]
+
+
+def test_a_line_and_its_end_are_one_write_which_no_other_thread_can_part(monkeypatch):
+    written = []
+    for name in ("stdout", "stderr"):
+        stream = type(
+            "Stream", (), {"write": lambda _, text: written.append(text), "flush": lambda _: None}
+        )()
+        monkeypatch.setattr(progress.sys, name, stream)
+    for said in ("json", ""):
+        monkeypatch.setenv("MISSTEP_PROGRESS", said)
+        tell("wait")
+        Progress("steps", 2).report(1)
+    assert len(written) == 5 and all(text.endswith("\n") for text in written)
+
+
+def test_a_server_that_goes_away_while_some_requests_are_still_answered_is_told_once(monkeypatch, capsys):
+    now = [100.0]
+    monkeypatch.setattr("ml.policies.silence.time.monotonic", lambda: now[0])
+    silence = Silence("http://gpu/v1", "it is asked again")
+    for _ in range(3):
+        silence.tell("refused")
+        silence.end()
+    assert capsys.readouterr().err.count("does not answer") == 1
+    now[0] += 10.0
+    silence.tell("refused")
+    assert capsys.readouterr().err.count("does not answer") == 1

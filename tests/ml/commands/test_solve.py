@@ -188,10 +188,11 @@ def test_what_a_method_could_not_act_on_is_refused_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_without_problems_is_refused(tmp_path: Path, capsys: Any) -> None:
+@pytest.mark.parametrize("verb", [("solve", "--method", "self-consistency"), ("sample",), ("autolabel",)])
+def test_a_file_without_problems_is_refused(verb: tuple[str, ...], tmp_path: Path, capsys: Any) -> None:
     (tmp_path / "none.jsonl").write_text("\n")
-    given = ["--problems", str(tmp_path / "none.jsonl"), "--method", "self-consistency"]
-    assert main(["solve", *given, "--out", str(tmp_path / "out.jsonl")]) == 1
+    given = ["--problems", str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "out.jsonl")]
+    assert main([*verb, *given]) == 1
     assert "no problems, expected at least one" in capsys.readouterr().err
 
 

@@ -62,8 +62,15 @@ def test_fresh_problems_get_trees_and_a_trajectory(files, method):
     assert all(pair["margin"] > 0 and pair["pos"] != pair["neg"] for pair in pairs)
 
 
-def test_the_run_records_everything_that_made_it(files):
+def test_the_run_records_everything_that_made_it_and_tells_its_cost_while_no_tree_is_done(
+    files, monkeypatch, capsys
+):
+    monkeypatch.setenv("MISSTEP_PROGRESS", "json")
+    monkeypatch.setattr("ml.progress.Progress._interval", lambda *_: 0.0)
     label(files, "--problems", str(files / "problems.jsonl"), "--method", "rstar", "--seed", "7")
+    told = [json.loads(line)["progress"] for line in capsys.readouterr().out.splitlines()[:-1]]
+    spent = [report["metrics"]["tokens"] for report in told]
+    assert [report["done"] for report in told[:2]] == [0, 0] and spent[1] > 0 and spent == sorted(spent)
     run = json.loads((files / "out" / "run.json").read_text())
     assert run["method"] == "rstar" and run["seed"] == 7 and run["policy"] == "chain-0.2"
     assert run["parameters"]["c"] == 2.0 and run["parameters"]["rollouts"] == 16
