@@ -14,7 +14,7 @@ Mixtures, for rows that both people and rollouts judged:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -131,6 +131,18 @@ def unseen_parts(labels: str, asked: Mapping[str, Any]) -> tuple[str, ...]:
 def takes_shares_of_ends(rule: LabelRule, method: str | None) -> bool:
     """Whether the rule takes for a label the share of right ones among the distinct ends that a tree search met."""
     return method in SHARES_OF_ENDS and rule.target == "soft" and rule.sees_target
+
+
+def doubt_about_shares(rule: LabelRule, methods: Collection[str | None]) -> str | None:
+    """What to warn of where a label may be a share of distinct ends and nothing says that it is one; None otherwise.
+    methods: of the searches whose shares these are, None for one that nothing names.
+    """
+    if None not in methods or rule.target != "soft" or not rule.sees_target:
+        return None
+    return (
+        "labels are shares of right rollouts, and neither the estimates nor a run.json beside them say by which method:"
+        f" shares of {' or '.join(SHARES_OF_ENDS)} are no success rates"
+    )
 
 
 def refuse_shares_of_ends(rule: LabelRule, methods: Iterable[str | None]) -> None:

@@ -227,6 +227,25 @@ def test_shares_of_distinct_ends_are_neither_frozen_nor_learned(tmp_path, capsys
     assert ml_main([*train, "--out", str(tmp_path / "hard")]) == 0
 
 
+def test_a_line_names_its_method_itself_and_where_nothing_does_a_warning_says_so(tmp_path, capsys):
+    rows = sums(40)
+    lines = [estimate_line(row.id, [4, 3, 0]) for row in rows]
+    estimates = tmp_path / "estimates.jsonl"
+    # The parts of a run, joined without the run.json of one.
+    asked = ("--estimates", str(estimates), "--labels", "automatic", "--target", "soft")
+    write_lines(estimates, [*lines[1:], {**lines[0], "method": "rest-mcts"}])
+    with pytest.raises(MisstepError, match="--target soft with estimates of rest-mcts"):
+        frozen(tmp_path, capsys, rows, *asked, out="refused")
+    write_lines(estimates, [{**line, "method": "omegaprm"} for line in lines])
+    snapshot, _ = frozen(tmp_path, capsys, rows, *asked, out="named")
+    assert snapshot.manifest["lineage"]["method"] == "omegaprm"
+    capsys.readouterr()
+    write_lines(estimates, lines)
+    given = ["--solutions", str(tmp_path / "solutions.jsonl"), "--format", "processbench", *asked]
+    assert ml_main(["snapshot", *given, "--out", str(tmp_path / "unknown")]) == 0
+    assert "say by which method: shares of rstar or rest-mcts are no" in capsys.readouterr().err
+
+
 def prm800k_line(labeler, ratings, finish_reason):
     steps = [
         {
