@@ -146,6 +146,15 @@ def test_of_two_equal_witnesses_who_disagree_neither_is_believed():
     assert places[0] > 0.35
 
 
+def test_what_is_left_behind_a_sure_mistake_is_no_rounding_error():
+    item = Witnessed(6, {name: 1 for name in "abcdefgh"}, answer_correct=False)
+    fusion = fuse([item] * 200)
+    chances = fusion.correct_through(0)
+    expected = [float(fusion.places[0][step + 1 :].sum()) for step in range(6)]
+    assert chances == pytest.approx(expected, rel=1e-9, abs=0)
+    assert 0 < chances[-1] < chances[2] < 1e-15
+
+
 def test_a_first_mistake_beyond_the_last_step_is_refused():
     with pytest.raises(MisstepError, match="a first mistake at step 3 of a solution of 3 steps"):
         fuse([Witnessed(3, {"a": 3})])
