@@ -200,7 +200,9 @@ def _unread(keys: KeyLog) -> dict[str, dict[str, int]]:
 
 
 def _estimates(path: Path | None) -> dict[str, SolutionEstimate]:
-    """By the solution's id. A line that names no method is of the one that the record beside the file names."""
+    """By the solution's id. A line that names no method is of the one that the record beside the file names. Raises
+    BadRecord for an id that comes twice, and where there is none: mixed labels would be people's alone.
+    """
     if path is None:
         return {}
     found: dict[str, SolutionEstimate] = {}
@@ -209,6 +211,8 @@ def _estimates(path: Path | None) -> dict[str, SolutionEstimate]:
         if estimate.id in found:
             raise BadRecord(str(path), number, f"id {estimate.id!r} a second time", "each id once")
         found[estimate.id] = estimate if estimate.method else replace(estimate, method=method)
+    if not found:
+        raise BadRecord(str(path), 1, "no line", "a line for each solution")
     return found
 
 

@@ -130,6 +130,7 @@ def test_estimates_stand_beside_the_file_s_labels(tmp_path, capsys):
         ),
         ([("sum-0-9", [4, 0, 0])], r"1 of its ids are not in .*\(sum-0-9\)"),
         ([("sum-0-0", [4, 0, 0])] * 2, "id 'sum-0-0' a second time"),
+        ([], "estimates.jsonl:1: no line, expected a line for each solution"),
     ],
 )
 def test_estimates_that_do_not_fit_the_file_are_refused_with_their_id(tmp_path, capsys, lines, complaint):
