@@ -138,10 +138,6 @@ def _rule(options: argparse.Namespace) -> LabelRule:
     if idle := idle_parts(labels, given if labels == "mixed" else asked):
         named = "label-rule" if idle[0] == "mixture" else idle[0].replace("_", "-")
         raise MisstepError(f"--{named} would change nothing in labels {labels}, expected it left out")
-    if not 0 <= given.get("threshold", 0.0) < 1:
-        raise MisstepError(f"--threshold {given['threshold']}, expected from 0 to below 1")
-    if not 0 <= given.get("automatic_weight", 1.0) < float("inf"):
-        raise MisstepError(f"--automatic-weight {given['automatic_weight']}, expected 0 or more")
     if options.estimates and labels == "human":
         raise MisstepError("--estimates with --labels human, expected automatic or mixed labels with it")
     return LabelRule(**{**given, "labels": labels})

@@ -149,7 +149,7 @@ def test_a_file_without_labels_of_the_kind_is_refused_and_says_why(tmp_path, cap
     ("options", "complaint"),
     [
         (["--target", "soft"], "--target would change nothing in labels human"),
-        (["--labels", "automatic", "--threshold", "1.5"], "--threshold 1.5, expected from 0"),
+        (["--labels", "automatic", "--threshold", "1.5"], "threshold=1.5, expected a number from 0"),
     ],
 )
 def test_what_would_change_nothing_or_cannot_be_is_refused(tmp_path, capsys, options, complaint):
