@@ -141,10 +141,11 @@ class SolutionEstimate:
     """One line of `estimates.jsonl`: the estimates and the first mistake that they imply (None: none).
 
     sandbox_level: of the levels at which code ran for it, the one that confines a program least. None where none ran,
-    in a file from before it was kept, and until the line is written.
+    in a file from before it was kept, and until the line is written. method: of the search; None in the last two cases.
     """
 
     id: str
     first_mistake: int | None
     steps: tuple[StepEstimate, ...]
     sandbox_level: str | None = None
+    method: str | None = None

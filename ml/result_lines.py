@@ -36,6 +36,7 @@ def read_estimates(path: Path) -> Iterator[SolutionEstimate]:
             refusal.position(record, "first_mistake", len(steps)),
             steps,
             refusal.optional_text(record, "sandbox_level"),
+            refusal.optional_text(record, "method"),
         )
 
 

@@ -36,7 +36,7 @@ LOOKS: Columns = {
     "is_item": Column("a.is_item::int", 1),
     "gold_bias": Column(
         """CASE WHEN a.gold IS NULL OR a.first < 0 THEN -1000 ELSE COALESCE((SELECT a.first - g
-        FROM unnest(a.gold) g WHERE g >= 0 ORDER BY abs(a.first - g) LIMIT 1), -1000) END""",
+        FROM unnest(a.gold) g WHERE g >= 0 ORDER BY abs(a.first - g), g LIMIT 1), -1000) END""",
         17,
         -(2**15),
     ),

@@ -112,7 +112,7 @@ def compared(looks: Judgements) -> Judgements:
 
 def first_mistakes(looks: Judgements) -> FirstMistakeAgreement | None:
     """People's first mistakes against the run's."""
-    return compare_first_mistakes(looks.first, looks.machine)
+    return compare_first_mistakes(looks.first, looks.machine, looks.place)
 
 
 def confusion(looks: Judgements) -> Integers:

@@ -19,7 +19,12 @@ from ml.agreement.first_mistakes import (
     step_bias,
     within,
 )
-from ml.agreement.intervals import bootstrap_interval, bootstrap_intervals, wilson_interval
+from ml.agreement.intervals import (
+    bootstrap_interval,
+    bootstrap_intervals,
+    clustered_interval,
+    wilson_interval,
+)
 
 __all__ = [
     "NONE",
@@ -29,6 +34,7 @@ __all__ = [
     "auc",
     "bootstrap_interval",
     "bootstrap_intervals",
+    "clustered_interval",
     "cohen_kappa",
     "compare_first_mistakes",
     "encode",

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ml.agreement.chance import cohen_kappa
 from ml.agreement.columns import Booleans, Integers, paired
-from ml.agreement.intervals import wilson_interval
+from ml.agreement.intervals import clustered_interval
 
 NONE = -1
 
@@ -57,17 +57,21 @@ class FirstMistakeAgreement:
 
 
 def compare_first_mistakes(
-    people: Sequence[int | None] | ArrayLike, machine: Sequence[int | None] | ArrayLike
+    people: Sequence[int | None] | ArrayLike,
+    machine: Sequence[int | None] | ArrayLike,
+    solutions: ArrayLike | None = None,
 ) -> FirstMistakeAgreement | None:
-    """Agreement of two looks at the same n solutions; None where n is 0."""
+    """Agreement of n pairs of looks; None where n is 0. solutions: the number of the one that each pair is of, all
+    different ones if left out.
+    """
     first, second = paired(encode(people), encode(machine))
     if not len(first):
         return None
-    exact = int((first == second).sum())
+    exact = first == second
     return FirstMistakeAgreement(
         count=len(first),
-        exact=exact / len(first),
-        exact_interval=wilson_interval(exact, len(first)),
+        exact=float(exact.mean()),
+        exact_interval=clustered_interval(exact, np.arange(len(first)) if solutions is None else solutions),
         within_one=float(within(first, second).mean()),
         bias=step_bias(first, second),
         kappa=cohen_kappa(first, second),

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 Interval = tuple[float, float]
 
 
-def wilson_interval(successes: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(successes: float, count: float, confidence: float = 0.95) -> Interval:
     """The score interval of a share (Wilson 1927), which stays inside [0, 1]; (0, 1) where count is 0."""
     if not count:
         return 0.0, 1.0
@@ -21,6 +21,25 @@ def wilson_interval(successes: int, count: int, confidence: float = 0.95) -> tup
     share, spread = successes / count, z * z / count
     centre, half = share + spread / 2, z * sqrt(share * (1 - share) / count + spread / (4 * count))
     return max(0.0, (centre - half) / (1 + spread)), min(1.0, (centre + half) / (1 + spread))
+
+
+def clustered_interval(hits: ArrayLike, groups: ArrayLike) -> Interval:
+    """Wilson's interval of a share where hits come in groups, as several looks at one solution do: they hit or miss
+    together, and say less than as many that know nothing of each other.
+
+    They count for as many as would give the share the variance that it has between groups (Kish 1965), and never for
+    more than they are. Where all are hits, or none, that variance is not seen: each group counts once. groups: whole
+    numbers from 0.
+    """
+    hit = np.asarray(hits, dtype=np.float64)
+    if not len(hit):
+        return 0.0, 1.0
+    sizes, hits_in = np.bincount(groups), np.bincount(groups, hit)
+    share = float(hit.mean())
+    alone = share * (1 - share)
+    between = float(np.square(hits_in - share * sizes).sum()) / len(hit)
+    count = len(hit) * alone / max(alone, between) if alone else float(np.count_nonzero(sizes))
+    return wilson_interval(share * count, count)
 
 
 def bootstrap_interval(

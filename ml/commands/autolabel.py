@@ -146,7 +146,7 @@ class AutolabelRun:
         style, method = self.arguments.style, self.arguments.method
         for finished in walk.drive(searches, lambda index: without_estimate(items[index], style, method)):
             name = items[finished.key].id
-            line = line_of(finished.result, options, self.pairs, finished.levels) | meter.read()
+            line = line_of(finished.result, method, options, self.pairs, finished.levels) | meter.read()
             line["disputed"] = disputed_line(name, finished.disputed)
             line["decided"] = len(finished.decided)
             line["ungraded"] = finished.ungraded

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
@@ -14,19 +14,26 @@ from typing import Any
 
 from ml.commands import beside_options, format_option, rule_options
 from ml.commands.once import OnceParser
-from ml.errors import MisstepError
+from ml.errors import BadRecord, MisstepError
 from ml.evaluation.second_verdicts import SecondVerdicts
 from ml.formats import KeyLog, format_of, read
 from ml.formats.keys import counts_in_words
 from ml.progress import Progress, print_result
-from ml.records import LabelledSolution
+from ml.records import LabelledSolution, SolutionEstimate
 from ml.result_lines import estimates_by_id
 from ml.search.tree_rows import rows_from_trees
 from ml.snapshot import SnapshotRow, write_snapshot
 from ml.targets.calibrating import PosteriorCheck
 from ml.targets.consensus import GIVEN_UP
 from ml.targets.file_rows import rows_from
-from ml.targets.rules import CHOICES, LabelRule, idle_parts, is_given_up, refuse_shares_of_ends
+from ml.targets.rules import (
+    CHOICES,
+    LabelRule,
+    doubt_about_shares,
+    idle_parts,
+    is_given_up,
+    refuse_shares_of_ends,
+)
 
 # Formats whose own labels may be a machine's.
 LABELLED_BY_MACHINES = ("math_shepherd", "math_aps", "stepwise")
@@ -75,16 +82,18 @@ def main(argv: list[str]) -> int:
         beside_options.posterior_check(options, rule),
     )
     dropped: Counter[str] = Counter()
-    method = _method_of(options.estimates)
-    refuse_shares_of_ends(rule, [method])
+    estimates = _estimates(options.estimates)
+    methods = {estimate.method for estimate in estimates.values()}
+    refuse_shares_of_ends(rule, methods)
+    if doubt := doubt_about_shares(rule, methods):
+        print(f"python -m ml snapshot: {doubt}", file=sys.stderr)
     keys = KeyLog()
     if options.trees:
         format, rows = "trees", _told(rows_from_trees(path, rule, dropped))
     else:
         format = format_of(path, options.format)
         rule = _with_own_target(rule, format, options)
-        solutions = _rows_of_solutions(options, format, rule, dropped, second, check, keys)
-        rows = _of_method(solutions, method)
+        rows = _rows_of_solutions(options, format, rule, estimates, dropped, second, check, keys)
     first, source = next(rows, None), str(path)
     if first is None:
         reasons = ", ".join(f"{name.replace('_', ' ')}: {count}" for name, count in sorted(dropped.items()))
@@ -129,10 +138,6 @@ def _rule(options: argparse.Namespace) -> LabelRule:
     if idle := idle_parts(labels, given if labels == "mixed" else asked):
         named = "label-rule" if idle[0] == "mixture" else idle[0].replace("_", "-")
         raise MisstepError(f"--{named} would change nothing in labels {labels}, expected it left out")
-    if not 0 <= given.get("threshold", 0.0) < 1:
-        raise MisstepError(f"--threshold {given['threshold']}, expected from 0 to below 1")
-    if not 0 <= given.get("automatic_weight", 1.0) < float("inf"):
-        raise MisstepError(f"--automatic-weight {given['automatic_weight']}, expected 0 or more")
     if options.estimates and labels == "human":
         raise MisstepError("--estimates with --labels human, expected automatic or mixed labels with it")
     return LabelRule(**{**given, "labels": labels})
@@ -163,15 +168,14 @@ def _rows_of_solutions(
     options: argparse.Namespace,
     format: str,
     rule: LabelRule,
+    estimates: Mapping[str, SolutionEstimate],
     dropped: Counter[str],
     second: SecondVerdicts | None,
     check: PosteriorCheck | None,
     keys: KeyLog,
 ) -> Iterator[SnapshotRow]:
     """The rows of labelled solutions; raises MisstepError where a file beside them speaks of others."""
-    estimates = estimates_by_id(options.estimates) if options.estimates else {}
-    source = str(options.solutions)
-    known: set[str] = set()
+    source, known = str(options.solutions), set[str]()
     labelled = _noted(read(options.solutions, format, keys=keys), known)
     rows = rows_from(source, labelled, estimates, rule, dropped, second)
     # With the first row the whole file has been read, and its ids are known.
@@ -191,22 +195,26 @@ def _unread(keys: KeyLog) -> dict[str, dict[str, int]]:
     return {"unread_keys": found}
 
 
-def _method_of(estimates: Path | None) -> str | None:
+def _estimates(path: Path | None) -> dict[str, SolutionEstimate]:
+    """By the solution's id. A line that names no method is of the one that the record beside the file names. Raises
+    BadRecord for an id that comes twice, and where there is none: mixed labels would be people's alone.
+    """
+    if path is None:
+        return {}
+    method, found = _method_of(path), estimates_by_id(path)
+    if not found:
+        raise BadRecord(str(path), 1, "no line", "a line for each solution")
+    return {name: one if one.method else replace(one, method=method) for name, one in found.items()}
+
+
+def _method_of(estimates: Path) -> str | None:
     """The method of a search, by the record beside its estimates; None where there is none to read."""
-    record = estimates.with_name("run.json") if estimates else None
-    if record is None or not record.is_file():
-        return None
+    record = estimates.with_name("run.json")
     try:
         method = json.loads(record.read_text(encoding="utf-8"))["method"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return method if isinstance(method, str) else None
-
-
-def _of_method(rows: Iterator[SnapshotRow], method: str | None) -> Iterator[SnapshotRow]:
-    """The rows, whose estimates are known to be of this method."""
-    for row in rows:
-        yield replace(row, automatic={**row.automatic, "method": method}) if method and row.automatic else row
 
 
 def _noted(labelled: Iterator[LabelledSolution], known: set[str]) -> Iterator[LabelledSolution]:

@@ -33,7 +33,8 @@ from ml.prm.training_settings import TrainingSettings
 from ml.prm.validation_steps import chosen
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash
 from ml.targets import labelled
-from ml.targets.rules import refuse_shares_of_ends
+from ml.targets.rules import doubt_about_shares, refuse_shares_of_ends
+from ml.targets.snapshot_rows import search_methods
 from ml.training_choices import CLASSIFYING, LEARN_LABELS_OF_STEPS
 
 # In the order of a target's classes.
@@ -73,7 +74,10 @@ def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
     if request.second_opinion:
         refuse_useless(request.rule, learned)
     if request.examples.objective in LEARN_LABELS_OF_STEPS:
-        refuse_shares_of_ends(request.rule, ((row.automatic or {}).get("method") for row in learned))
+        methods = search_methods(learned)
+        refuse_shares_of_ends(request.rule, methods)
+        if group.is_first and (doubt := doubt_about_shares(request.rule, methods)):
+            print(f"python -m ml train: {doubt}", file=sys.stderr, flush=True)
     base = _opened(learned, request, group)
     targets = targets_in(base.model, request.lora_targets) if request.lora_rank else ()
     # Read now: those folders may be gone when this run ends.

@@ -14,15 +14,20 @@ from ml.search.tree import Tree
 
 
 def line_of(
-    result: SolutionEstimate | Tree, options: Any, rules: PairRules, levels: Collection[str] = ()
+    result: SolutionEstimate | Tree,
+    method: str,
+    options: Any,
+    rules: PairRules,
+    levels: Collection[str] = (),
 ) -> dict[str, Any]:
     """The estimates of one item, and a fresh problem's tree and pairs. levels: of the sandbox, at which code ran."""
-    level = lowest_level(levels)
+    # What is joined with other lines is parted from its run.json, and has to say itself what it is of.
+    found_by = {"sandbox_level": lowest_level(levels), "method": method}
     if isinstance(result, Tree):
-        estimate = best_trajectory(result, options.threshold, options.luck) | {"sandbox_level": level}
+        estimate = best_trajectory(result, options.threshold, options.luck) | found_by
         pairs = [pair.as_json(result.problem) for pair in preference_pairs(result, rules)]
         return {"estimate": estimate, "tree": result.as_json(), "pairs": pairs}
-    return {"estimate": asdict(result) | {"sandbox_level": level}}
+    return {"estimate": asdict(result) | found_by}
 
 
 def without_estimate(item: Solution | Problem, style: str, method: str) -> SolutionEstimate | Tree:

@@ -96,7 +96,9 @@ class Fusion:
 
     def correct_through(self, index: int) -> list[float]:
         """P(no mistake up to and with step k) for each step of one item: shape [K]."""
-        return [float(value) for value in np.clip(1.0 - np.cumsum(self.places[index][:-1]), 0.0, 1.0)]
+        # Summed from behind: 1 less what comes before would leave rounding alone where little is left.
+        behind = np.cumsum(self.places[index][:0:-1])[::-1]
+        return [float(value) for value in np.clip(behind, 0.0, 1.0)]
 
 
 # Beta(a, b) priors as pseudo-counts: a witness is presumed decent until the data say otherwise. Without a

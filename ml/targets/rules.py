@@ -14,8 +14,9 @@ Mixtures, for rows that both people and rollouts judged:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, NamedTuple
 
 from ml.errors import MisstepError
@@ -27,6 +28,12 @@ CHOICES = {
     "mixture": ("people_override", "consensus", "agreement_weighted", "fusion"),
     "after_mistake": ("none", "wrong", "keep"),
     "given_up": ("keep", "drop"),
+}
+# What the others are made of: a type, the end below which a value lies, and both in words.
+NUMBERS = {
+    "threshold": (int | float, 1.0, "a number from 0 to below 1"),
+    "minimum_visits": (int, inf, "a whole number from 0"),
+    "automatic_weight": (int | float, inf, "a number from 0"),
 }
 # Whose labels each part of the rule has a say in; the other parts have one in all.
 SAYS = {
@@ -78,6 +85,10 @@ class LabelRule:
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise MisstepError(f"label rule {name}={getattr(self, name)!r}, expected one of {allowed}")
+        for name, (kind, end, expected) in NUMBERS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool) or not 0 <= value < end:
+                raise MisstepError(f"label rule {name}={value!r}, expected {expected}")
 
     @classmethod
     def of(cls, choices: Mapping[str, Any]) -> LabelRule:
@@ -131,6 +142,18 @@ def unseen_parts(labels: str, asked: Mapping[str, Any]) -> tuple[str, ...]:
 def takes_shares_of_ends(rule: LabelRule, method: str | None) -> bool:
     """Whether the rule takes for a label the share of right ones among the distinct ends that a tree search met."""
     return method in SHARES_OF_ENDS and rule.target == "soft" and rule.sees_target
+
+
+def doubt_about_shares(rule: LabelRule, methods: Collection[str | None]) -> str | None:
+    """What to warn of where a label may be a share of distinct ends and nothing says that it is one; None otherwise.
+    methods: of the searches whose shares these are, None for one that nothing names.
+    """
+    if None not in methods or rule.target != "soft" or not rule.sees_target:
+        return None
+    return (
+        "labels are shares of right rollouts, and neither the estimates nor a run.json beside them say by which method:"
+        f" shares of {' or '.join(SHARES_OF_ENDS)} are no success rates"
+    )
 
 
 def refuse_shares_of_ends(rule: LabelRule, methods: Iterable[str | None]) -> None:

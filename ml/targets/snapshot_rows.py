@@ -156,6 +156,12 @@ def _with_posterior(row: SnapshotRow, posterior: list[float] | None) -> Snapshot
     return replace(row, human={**(row.human or {}), "posterior": posterior})
 
 
+def search_methods(rows: Iterable[SnapshotRow]) -> set[str | None]:
+    """The methods of the searches whose rollouts speak of these rows, None for one that nothing names."""
+    searched = (row.automatic for row in rows if row.automatic and row.automatic.get("visits"))
+    return {automatic.get("method") for automatic in searched}
+
+
 def has_witness(row: SnapshotRow, rule: LabelRule) -> bool:
     """Whether a person or a reviewer gave a verdict on the row, or rollouts went through one of its steps."""
     has_words = bool(_verdicts(row, rule)) or _has_truth(row)

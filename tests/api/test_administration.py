@@ -105,7 +105,7 @@ def test_a_snapshot_of_nothing_or_by_an_unknown_rule_is_refused(admin: APIClient
     campaign = make_campaign()
     refused = admin.post(SNAPSHOTS, {"campaign": campaign.pk, "labels": "human"}, format="json")
     assert (refused.status_code, refused.json()["code"]) == (422, "refused")
-    for rule in ({"colour": "red"}, {"neutral": "maybe"}, ["hard"]):
+    for rule in ({"colour": "red"}, {"neutral": "maybe"}, {"threshold": "0.5"}, ["hard"]):
         wrong = admin.post(
             SNAPSHOTS, {"campaign": campaign.pk, "labels": "human", "rule": rule}, format="json"
         )

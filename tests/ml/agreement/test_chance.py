@@ -106,7 +106,8 @@ def test_percent_agreement_counts_pairs_within_items():
 def test_a_million_ratings_take_less_than_two_seconds():
     random = np.random.default_rng(0)
     units, values = random.integers(300_000, size=1_000_000), random.integers(-1, 2, size=1_000_000)
-    start = time.perf_counter()
+    # Its own time: on a busy machine it waits for others as long again.
+    start = time.process_time()
     alpha = agreement.krippendorff_alpha(units, values)
     assert alpha == pytest.approx(0, abs=0.01)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

@@ -44,7 +44,7 @@ def test_the_report_of_six_solutions_by_hand():
     assert report.bias == pytest.approx(1 / 3)
     # Chance: people use 0,1,2,3,none = 1,1,1,1,2 times; machine 1,1,1,1,2 times: (4 + 4) / 36.
     assert report.kappa == pytest.approx((2 / 6 - 8 / 36) / (1 - 8 / 36))
-    assert report.exact_interval == agreement.wilson_interval(2, 6)
+    assert report.exact_interval == pytest.approx(agreement.wilson_interval(2, 6))
 
 
 def test_a_late_machine_has_a_positive_bias():

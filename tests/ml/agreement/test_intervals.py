@@ -31,6 +31,28 @@ def test_wilson_s_interval_equals_scipy(drawn):
     assert agreement.wilson_interval(*drawn) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
 
+def test_an_interval_of_looks_covers_the_share_where_looks_at_one_solution_agree():
+    draws = np.random.default_rng(5)
+    groups = np.repeat(np.arange(100), 3)
+    covered = {"clustered": 0, "as if independent": 0}
+    for _ in range(300):
+        # All three who look at a solution agree with the machine, or none does, in two of three solutions.
+        together, own = draws.random(100) < 0.7, draws.random(300) < 0.7
+        hits = np.where(np.repeat(draws.random(100) < 2 / 3, 3), np.repeat(together, 3), own)
+        for name, (low, high) in (
+            ("clustered", agreement.clustered_interval(hits, groups)),
+            ("as if independent", agreement.wilson_interval(int(hits.sum()), 300)),
+        ):
+            covered[name] += low <= 0.7 <= high
+    assert covered["clustered"] >= 0.92 * 300 and covered["as if independent"] < 0.85 * 300
+
+
+def test_looks_that_all_hit_count_once_a_solution_and_opposite_ones_for_no_more_than_they_are():
+    assert agreement.clustered_interval([1, 1, 1, 1], [4, 4, 7, 7]) == agreement.wilson_interval(2, 2)
+    assert agreement.clustered_interval([1, 0, 1, 0], [4, 4, 7, 7]) == agreement.wilson_interval(2, 4)
+    assert agreement.clustered_interval([], []) == (0.0, 1.0)
+
+
 def test_the_bootstrap_of_a_mean_is_near_the_normal_interval_and_repeatable():
     values = np.random.default_rng(1).normal(5, 2, size=400)
     interval = agreement.bootstrap_interval(lambda drawn: float(drawn.mean()), values, seed=3)

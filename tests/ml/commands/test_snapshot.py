@@ -130,6 +130,7 @@ def test_estimates_stand_beside_the_file_s_labels(tmp_path, capsys):
         ),
         ([("sum-0-9", [4, 0, 0])], r"1 of its ids are not in .*\(sum-0-9\)"),
         ([("sum-0-0", [4, 0, 0])] * 2, "id 'sum-0-0' a second time"),
+        ([], "estimates.jsonl:1: no line, expected a line for each solution"),
     ],
 )
 def test_estimates_that_do_not_fit_the_file_are_refused_with_their_id(tmp_path, capsys, lines, complaint):
@@ -148,7 +149,7 @@ def test_a_file_without_labels_of_the_kind_is_refused_and_says_why(tmp_path, cap
     ("options", "complaint"),
     [
         (["--target", "soft"], "--target would change nothing in labels human"),
-        (["--labels", "automatic", "--threshold", "1.5"], "--threshold 1.5, expected from 0"),
+        (["--labels", "automatic", "--threshold", "1.5"], "threshold=1.5, expected a number from 0"),
     ],
 )
 def test_what_would_change_nothing_or_cannot_be_is_refused(tmp_path, capsys, options, complaint):
@@ -225,6 +226,25 @@ def test_shares_of_distinct_ends_are_neither_frozen_nor_learned(tmp_path, capsys
     assert ml_main([*train, "--target", "soft", "--out", str(tmp_path / "refused")]) == 1
     assert "estimates of rstar, whose shares count each distinct end once" in capsys.readouterr().err
     assert ml_main([*train, "--out", str(tmp_path / "hard")]) == 0
+
+
+def test_a_line_names_its_method_itself_and_where_nothing_does_a_warning_says_so(tmp_path, capsys):
+    rows = sums(40)
+    lines = [estimate_line(row.id, [4, 3, 0]) for row in rows]
+    estimates = tmp_path / "estimates.jsonl"
+    # The parts of a run, joined without the run.json of one.
+    asked = ("--estimates", str(estimates), "--labels", "automatic", "--target", "soft")
+    write_lines(estimates, [*lines[1:], {**lines[0], "method": "rest-mcts"}])
+    with pytest.raises(MisstepError, match="--target soft with estimates of rest-mcts"):
+        frozen(tmp_path, capsys, rows, *asked, out="refused")
+    write_lines(estimates, [{**line, "method": "omegaprm"} for line in lines])
+    snapshot, _ = frozen(tmp_path, capsys, rows, *asked, out="named")
+    assert snapshot.manifest["lineage"]["method"] == "omegaprm"
+    capsys.readouterr()
+    write_lines(estimates, lines)
+    given = ["--solutions", str(tmp_path / "solutions.jsonl"), "--format", "processbench", *asked]
+    assert ml_main(["snapshot", *given, "--out", str(tmp_path / "unknown")]) == 0
+    assert "say by which method: shares of rstar or rest-mcts are no" in capsys.readouterr().err
 
 
 def prm800k_line(labeler, ratings, finish_reason):

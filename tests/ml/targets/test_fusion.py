@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ import pytest
 
 from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow
-from ml.targets import LabelRule, Witnessed, fuse, label_rows
+from ml.targets import Fusion, LabelRule, Witnessed, fuse, label_rows
 from ml.targets.snapshot_rows import witnessed
 
 
@@ -76,20 +77,27 @@ def simulated(count: int, seed: int) -> tuple[list[Witnessed], list[int | None]]
     return items, truths
 
 
+def likeliest(fusion: Fusion) -> list[int | None]:
+    """The place of each solution's first mistake that fusion holds for the likeliest, None for no mistake."""
+    best = [(int(np.argmax(places)), len(places) - 1) for places in fusion.places]
+    return [None if place == count else place for place, count in best]
+
+
+def right(verdicts: Sequence[int | None], truths: Sequence[int | None]) -> float:
+    """The share of verdicts that name the true place."""
+    return float(np.mean([said == truth for said, truth in zip(verdicts, truths, strict=True)]))
+
+
 def test_fusion_recovers_the_error_rates_and_beats_every_witness():
     items, truths = simulated(1500, seed=1)
     fusion = fuse(items)
     assert fusion.rates.witnesses["careful"].false_alarm == pytest.approx(0.05, abs=0.04)
     assert fusion.rates.witnesses["careless"].exact == pytest.approx(0.6, abs=0.06)
     assert fusion.rates.witnesses["search"].miss == pytest.approx(0.15, abs=0.05)
-
-    def right(verdicts):
-        return np.mean([said == truth for said, truth in zip(verdicts, truths, strict=True)])
-
-    best = [int(np.argmax(place)) for place in fusion.places]
-    fused = [None if k == item.step_count else k for k, item in zip(best, items, strict=True)]
-    singles = {name: right([item.verdicts[name] for item in items]) for name in fusion.rates.witnesses}
-    assert right(fused) > max(singles.values())
+    singles = {
+        name: right([item.verdicts[name] for item in items], truths) for name in fusion.rates.witnesses
+    }
+    assert right(likeliest(fusion), truths) > max(singles.values())
 
 
 def test_fusion_posteriors_are_calibrated_on_gold():
@@ -146,6 +154,15 @@ def test_of_two_equal_witnesses_who_disagree_neither_is_believed():
     assert places[0] > 0.35
 
 
+def test_what_is_left_behind_a_sure_mistake_is_no_rounding_error():
+    item = Witnessed(6, {name: 1 for name in "abcdefgh"}, answer_correct=False)
+    fusion = fuse([item] * 200)
+    chances = fusion.correct_through(0)
+    expected = [float(fusion.places[0][step + 1 :].sum()) for step in range(6)]
+    assert chances == pytest.approx(expected, rel=1e-9, abs=0)
+    assert 0 < chances[-1] < chances[2] < 1e-15
+
+
 def test_a_first_mistake_beyond_the_last_step_is_refused():
     with pytest.raises(MisstepError, match="a first mistake at step 3 of a solution of 3 steps"):
         fuse([Witnessed(3, {"a": 3})])
@@ -171,21 +188,15 @@ def test_where_most_solutions_fail_at_their_end_a_careless_annotator_does_not_ou
         others = [place for place in (None, *range(steps)) if place != truth]
         said = generator.choice(others) if generator.random() < 1 / 3 else truth
         # Behind the last step no rollout runs; behind the others they come right, or not, nine times in ten.
-        right = [truth is None or k < truth for k in range(steps - 1)]
-        shares = [float(r == (generator.random() < 0.9)) for r in right]
+        stand = [truth is None or k < truth for k in range(steps - 1)]
+        shares = [float(stands == (generator.random() < 0.9)) for stands in stand]
         items.append(Witnessed(steps, {"person": said}, answer_correct=not wrong, shares=[*shares, None]))
         truths.append(truth)
         people.append(said)
         first = next((k for k, share in enumerate(shares) if share == 0.0), steps - 1)
         searched.append(first if wrong else None)
     fusion = fuse(items)
-    best = [int(np.argmax(place)) for place in fusion.places]
-    fused = [None if k == item.step_count else k for k, item in zip(best, items, strict=True)]
-
-    def accuracy(verdicts):
-        return np.mean([said == truth for said, truth in zip(verdicts, truths, strict=True)])
-
-    assert accuracy(fused) > max(accuracy(people), accuracy(searched)) + 0.05
+    assert right(likeliest(fusion), truths) > max(right(people, truths), right(searched, truths)) + 0.05
     assert fusion.rates.places[2] == pytest.approx(0.83, abs=0.04)
     assert fusion.rates.witnesses["person"].exact == pytest.approx(1 - 1 / 3 * 5 / 6 / (1 - 1 / 18), abs=0.04)
 
@@ -206,13 +217,7 @@ def test_fusion_is_as_good_as_each_source_when_a_third_of_the_people_err():
         people.append(said)
         searched.append(next((k for k, share in enumerate(shares) if share == 0.0), None))
     fusion = fuse(items)
-    best = [int(np.argmax(place)) for place in fusion.places]
-    fused = [None if k == item.step_count else k for k, item in zip(best, items, strict=True)]
-
-    def right(verdicts):
-        return np.mean([said == truth for said, truth in zip(verdicts, truths, strict=True)])
-
-    assert right(fused) > max(right(people), right(searched)) + 0.05
+    assert right(likeliest(fusion), truths) > max(right(people, truths), right(searched, truths)) + 0.05
 
 
 def test_a_weak_search_that_calls_right_steps_mistaken_does_not_overrule_people():
@@ -234,11 +239,7 @@ def test_a_weak_search_that_calls_right_steps_mistaken_does_not_overrule_people(
         truths.append(truth)
         people.append(said)
     fused = [row.first_mistake for row in label_rows(rows, LabelRule("mixed", mixture="fusion"))]
-
-    def right(verdicts):
-        return np.mean([said == truth for said, truth in zip(verdicts, truths, strict=True)])
-
-    assert right(fused) > right(people) + 0.17
+    assert right(fused, truths) > right(people, truths) + 0.17
 
 
 def searched_by_halves(steps: int, truth: int | None, generator: random.Random) -> dict[str, list[int]]:

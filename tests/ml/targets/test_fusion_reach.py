@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from itertools import product
+from itertools import compress, product
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from ml.targets import LabelRule, label_rows
 from ml.targets.fusion import SHARE_PRIOR, Witnessed, fuse
 from ml.targets.reach import PROBLEM_PRIOR, REACHES, SOLUTION_PRIOR
 from ml.targets.testimony import share_class
+from tests.ml.targets.test_fusion import likeliest, right
 
 
 @pytest.mark.parametrize("people", [1, 3])
@@ -36,18 +37,12 @@ def test_a_policy_that_cannot_solve_a_problem_does_not_outvote_people(people):
         unsolved.append(beyond and truth is not None)
         voted.append(Counter(said.values()).most_common(1)[0][0])
     fusion = fuse(items)
-    best = [int(np.argmax(place)) for place in fusion.places]
-    fused = [None if k == item.step_count else k for k, item in zip(best, items, strict=True)]
+    fused = likeliest(fusion)
     stated = np.mean([place.max() for place, there in zip(fusion.places, unsolved, strict=True) if there])
-
-    def right(verdicts, among):
-        told = zip(verdicts, truths, among, strict=True)
-        return np.mean([said == truth for said, truth, there in told if there])
-
-    everywhere = [True] * len(items)
-    assert right(fused, everywhere) > right(voted, everywhere)
-    assert right(fused, unsolved) > right(voted, unsolved) - 0.02
-    assert stated == pytest.approx(right(fused, unsolved), abs=0.1)
+    there = [list(compress(said, unsolved)) for said in (fused, voted, truths)]
+    assert right(fused, truths) > right(voted, truths)
+    assert right(there[0], there[2]) > right(there[1], there[2]) - 0.02
+    assert stated == pytest.approx(right(there[0], there[2]), abs=0.1)
     assert fusion.rates.reaches.problems[0] == pytest.approx(0.2, abs=0.03)
 
 

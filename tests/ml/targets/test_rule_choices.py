@@ -9,7 +9,8 @@ from ml.targets.rules import refuse_shares_of_ends
 
 def test_a_rule_is_made_of_named_choices_and_of_no_others():
     assert LabelRule.of({"target": "soft"}) == LabelRule(target="soft")
-    for choices in ({"colour": "red"}, {"target": "blurred"}):
+    numbers = ({"threshold": 1}, {"threshold": "0.5"}, {"minimum_visits": 2.5}, {"automatic_weight": -1.0})
+    for choices in ({"colour": "red"}, {"target": "blurred"}, *numbers, {"automatic_weight": float("nan")}):
         with pytest.raises(MisstepError, match="label rule"):
             LabelRule.of(choices)
 
