@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ml.errors import MisstepError
+from ml.errors import MisstepError, NothingToLearn
 from ml.prm.distributed import Group
 from ml.prm.example import Example
 from ml.prm.model import ProcessRewardModel
@@ -49,10 +49,12 @@ def train(
     and each update begins its own draws. A state is saved before each such look, which may take long: a run that ended
     in the middle of one looks again when it goes on, and finds the same.
 
-    Raises MisstepError when the folder's states are of another run (see `mark`),
+    Raises NothingToLearn without examples; MisstepError when the folder's states are of another run (see `mark`),
     or when a loss or the gradient stops being finite; Terminated after SIGTERM, once the state is on disk: that of the
     last whole update, where the request came amid the packed rows of the next.
     """
+    if not examples:
+        raise NothingToLearn("no example has a target under this rule and objective, expected at least one")
     group, mark = group or Group(), mark or Mark()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizers = optimizers_of(model, settings.optimizer, settings.learning_rate, settings.weight_decay)
