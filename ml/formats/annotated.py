@@ -30,7 +30,10 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     """
     solution = records.solution_of(record, line, READS)
     entries = fields.objects(record, "annotations")
-    looks = [_annotation(entry, solution) for entry in entries]
+    looks = []
+    for index, entry in enumerate(entries):
+        with fields.naming(f"annotations[{index}]"):
+            looks.append(_annotation(entry, solution))
     names = [look.labeler for look in looks]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise Unreadable(f"two annotations by {twice.removeprefix(PREFIX)!r}", "one look by each person")
