@@ -29,6 +29,7 @@ class Progress:
     begun_at: int = 0
     minimum_interval: float = 0.5
     _last: float = field(default=0.0, repr=False)
+    _line: str = field(default="", repr=False)
     _started: float = field(default_factory=time.monotonic, repr=False)
 
     def report(
@@ -53,9 +54,20 @@ class Progress:
         if os.environ.get("MISSTEP_PROGRESS") == "json":
             print(json.dumps({"progress": body}), flush=True)
         else:
-            of = f"/{self.total}" if self.total is not None else ""
-            figures = " ".join(f"{name} {value}" for name, value in numbers.items())
-            print(f"{done}{of} {self.unit} {figures} {message}".rstrip(), file=sys.stderr, flush=True)
+            self._tell_a_person(done, message, numbers)
+
+    def _tell_a_person(self, done: int, message: str, numbers: Mapping[str, Any]) -> None:
+        """The same as a line, unless the last one said just that; a figure that is not there yet is left out."""
+        of = f"/{self.total}" if self.total is not None else ""
+        figures = " ".join(
+            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in numbers.items()
+            if value is not None
+        )
+        line = f"{done}{of} {self.unit} {figures} {message}".rstrip()
+        if line != self._line:
+            print(line, file=sys.stderr, flush=True)
+        self._line = line
 
     def finish(self, done: int, metrics: Mapping[str, Any] | None = None) -> None:
         """The last report, which is never skipped: by now the total is known, whatever was thought of it before."""
