@@ -33,6 +33,7 @@ class Progress:
     begun_at: int = 0
     minimum_interval: float = 0.5
     _last: float = field(default=0.0, repr=False)
+    _line: str = field(default="", repr=False)
     _started: float = field(default_factory=time.monotonic, repr=False)
 
     def report(
@@ -57,9 +58,20 @@ class Progress:
         if _is_for_a_parent():
             _say(json.dumps({"progress": body}), sys.stdout)
         else:
-            of = f"/{self.total}" if self.total is not None else ""
-            figures = " ".join(f"{name} {value}" for name, value in numbers.items())
-            _say(f"{done}{of} {self.unit} {figures} {message}".rstrip(), sys.stderr)
+            self._tell_a_person(done, message, numbers)
+
+    def _tell_a_person(self, done: int, message: str, numbers: Mapping[str, Any]) -> None:
+        """The same as a line, unless the last one said just that; a figure that is not there yet is left out."""
+        of = f"/{self.total}" if self.total is not None else ""
+        figures = " ".join(
+            f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in numbers.items()
+            if value is not None
+        )
+        line = f"{done}{of} {self.unit} {figures} {message}".rstrip()
+        if line != self._line:
+            _say(line, sys.stderr)
+        self._line = line
 
     def _interval(self, now: float) -> float:
         seldom = min((now - self._started) / 100, LONGEST_INTERVAL)

@@ -90,7 +90,7 @@ def read(
         raise MisstepError(f"format {format!r}, expected one of {', '.join(FORMATS)}")
     module = MODULES[format]
     parse = _noting(_marking(module, _parse_of(module, Path(path), limits)), module, keys)
-    parse = _refusing_other_tools(parse, module, format)
+    parse = _refusing_others(parse, module, format)
     return _read(Path(path), parse, on_error or _raise, name or str(path), limits)
 
 
@@ -117,12 +117,16 @@ def _marking(module: ModuleType, parse: Parse) -> Parse:
     return marked
 
 
-def _refusing_other_tools(parse: Parse, module: ModuleType, format: str) -> Parse:
-    """A `parse` that says what a line is that another tool wrote, and not only which key it lacks."""
+def _refusing_others(parse: Parse, module: ModuleType, format: str) -> Parse:
+    """A `parse` that says whose a line is, of another tool or format, and not only which key it lacks."""
 
     def refusing(record: Record, line: int) -> Iterator[LabelledSolution]:
-        if not record.keys() >= module.KEYS and (found := record_of_tool(record)):
-            raise Unreadable(found, f"one of the format {format} {HOW}", fatal=True)
+        if not record.keys() >= module.KEYS:
+            if found := record_of_tool(record):
+                raise Unreadable(found, f"one of the format {format} {HOW}", fatal=True)
+            # The keys of `records` stand in most formats: a line that lacks one of its own may have them.
+            if (theirs := _shown_by(record)) and theirs != "records":
+                raise Unreadable(f"a line of the format {theirs}", f"one of the format {format}", fatal=True)
         yield from parse(record, line)
 
     return refusing
@@ -194,7 +198,11 @@ def guess(path: str | Path) -> str | None:
         first = next(objects, None)
     if first is None or errors:
         return None
-    return next((name for name, module in MODULES.items() if first[1].keys() >= module.KEYS), None)
+    return _shown_by(first[1])
+
+
+def _shown_by(record: Record) -> str | None:
+    return next((name for name, module in MODULES.items() if record.keys() >= module.KEYS), None)
 
 
 def format_of(path: str | Path, asked: str | None) -> str:

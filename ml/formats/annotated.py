@@ -34,7 +34,10 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     entries = fields.objects(record, "annotations")
     if len(entries) > MOST_LOOKS:
         raise Unreadable(f"{len(entries)} annotations of one solution", f"at most {MOST_LOOKS}")
-    looks = [_annotation(entry, solution) for entry in entries]
+    looks = []
+    for index, entry in enumerate(entries):
+        with fields.naming(f"annotations[{index}]"):
+            looks.append(_annotation(entry, solution))
     names = [look.labeler for look in looks]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise Unreadable(f"two annotations by {twice.removeprefix(PREFIX)!r}", "one look by each person")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ml.formats.lines import Unreadable, json_type
@@ -22,6 +23,15 @@ def shown(value: object) -> str:
 def refuse(key: str, value: object, expected: str) -> Unreadable:
     """The error for a field whose value is not what the format says; for the caller to raise."""
     return Unreadable(f"`{key}` = {shown(value)}", expected)
+
+
+@contextmanager
+def naming(place: str) -> Iterator[None]:
+    """Says of what cannot be read where in its line it is."""
+    try:
+        yield
+    except Unreadable as error:
+        raise Unreadable(f"{place}: {error.found}", error.expected) from None
 
 
 def present(record: Record, key: str) -> Any:

@@ -6,6 +6,7 @@ refused here, once, instead of failing later inside the database.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import math
@@ -139,7 +140,9 @@ def read_objects(
                 if raw is None:
                     break
                 if line == 1:
-                    raw = raw.removeprefix(b"\xef\xbb\xbf")
+                    raw = raw.removeprefix(codecs.BOM_UTF8)
+                    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                        raise Unreadable("UTF-16 text", "UTF-8 text", fatal=True)
                 if not raw.strip():
                     continue
                 seen = True
@@ -164,7 +167,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     if "\x00" in text:
         raise Unreadable("a NUL character", "text without NUL, which the database cannot store")
     try:
-        value = json.loads(text, parse_float=_finite, parse_constant=_no_constant)
+        # What is cut off is missed at the line's end, and not in a line of its own behind it.
+        value = json.loads(text.rstrip(), parse_float=_finite, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise Unreadable(
             f"broken JSON ({error.msg} at column {error.colno})", "one JSON object a line"

@@ -7,7 +7,6 @@ Flat: `reasoning_steps` is a list of `{solution_prefix, mc_value}`. Tree: it is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
@@ -72,7 +71,7 @@ def _tree_paths(name: str, root: Record) -> Iterator[tuple[list[str], list[float
     nodes = 0
     while waiting:
         at = waiting.pop()
-        with _naming(f"tree {name!r}, {at.place}"):
+        with fields.naming(f"tree {name!r}, {at.place}"):
             if at.node is root and root.get("mc_value") is not None:
                 fields.number(root, "mc_value", 0, 1)
             children = fields.objects(at.node, "children") if "children" in at.node else []
@@ -85,18 +84,9 @@ def _tree_paths(name: str, root: Record) -> Iterator[tuple[list[str], list[float
             raise Unreadable(found, "a smaller tree")
         for index, child in reversed(list(enumerate(children))):
             place = f"{at.place}.children[{index}]"
-            with _naming(f"tree {name!r}, {place}"):
+            with fields.naming(f"tree {name!r}, {place}"):
                 text, value = fields.text(child, "text").strip(), fields.number(child, "mc_value", 0, 1)
             waiting.append(_Waiting(child, [*at.steps, text], [*at.soft, value], place))
-
-
-@contextmanager
-def _naming(place: str) -> Iterator[None]:
-    """Say of what cannot be read where it is."""
-    try:
-        yield
-    except Unreadable as error:
-        raise Unreadable(f"{place}: {error.found}", error.expected) from None
 
 
 def _flat_paths(question: str, entries: Sequence[Record]) -> Iterator[tuple[list[str], list[float | None]]]:

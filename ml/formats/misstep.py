@@ -36,19 +36,22 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
         reference_solution=fields.optional_text(record, "reference_solution"),
     )
     generator = fields.optional_text(record, "generator")
-    for index, entry in enumerate(fields.objects(record, _list_of(record))):
-        steps = fields.texts(entry, "steps")
-        style = fields.optional_text(entry, "style")
-        solution = Solution(
-            id=f"{identity}/{index}",
-            problem=problem,
-            positions=chain(steps),
-            generator=fields.optional_text(entry, "generator") or generator,
-            final_answer=fields.short_answer(entry, "final_answer"),
-            is_correct=fields.optional_boolean(entry, "is_correct"),
-            extra={} if style is None else {"style": style},
-        )
-        yield LabelledSolution(line, solution, _checked(entry, len(steps)))
+    name = _list_of(record)
+    for index, entry in enumerate(fields.objects(record, name)):
+        with fields.naming(f"{name}[{index}]"):
+            steps = fields.texts(entry, "steps")
+            style = fields.optional_text(entry, "style")
+            solution = Solution(
+                id=f"{identity}/{index}",
+                problem=problem,
+                positions=chain(steps),
+                generator=fields.optional_text(entry, "generator") or generator,
+                final_answer=fields.short_answer(entry, "final_answer"),
+                is_correct=fields.optional_boolean(entry, "is_correct"),
+                extra={} if style is None else {"style": style},
+            )
+            labelled = LabelledSolution(line, solution, _checked(entry, len(steps)))
+        yield labelled
 
 
 def _list_of(record: Record) -> str:

@@ -23,10 +23,11 @@ def positions(steps: Sequence[Record], reason: FinishReason, model: Sequence[str
     model: the steps of the solution as it was before anybody labelled it, where the line has them.
     """
     mistake = _mistake(steps) if reason == FinishReason.FOUND_ERROR else len(steps)
-    return [
-        _position(step, model[index] if index < len(model) else None, index - mistake)
-        for index, step in enumerate(steps)
-    ]
+    found = []
+    for index, step in enumerate(steps):
+        with fields.naming(f"steps[{index}]"):
+            found.append(_position(step, model[index] if index < len(model) else None, index - mistake))
+    return found
 
 
 def _mistake(steps: Sequence[Record]) -> int:
@@ -73,11 +74,11 @@ def ratings(steps: Sequence[Record], positions: Sequence[Position]) -> tuple[Ste
     A step of the labeler's own that the trajectory does not go through has one that says nothing, as it has where it
     was written here: that is how its author is known.
     """
-    return tuple(
-        rating
-        for index, step in enumerate(steps)
-        for rating in _ratings(step, index, positions[index : index + 1])
-    )
+    found: list[StepRating] = []
+    for index, step in enumerate(steps):
+        with fields.naming(f"steps[{index}]"):
+            found += _ratings(step, index, positions[index : index + 1])
+    return tuple(found)
 
 
 def _ratings(step: Record, position: int, at: Sequence[Position]) -> Iterator[StepRating]:

@@ -71,7 +71,8 @@ def refuse_finished(out: Path) -> None:
     Without a manifest nothing loads it: those are the files of a run that was killed before it had moved all.
     """
     if (out / "manifest.json").exists():
-        raise MisstepError(f"{out} already holds a checkpoint, expected a new folder")
+        held = "a snapshot" if (out / "parts").is_dir() else "a checkpoint"
+        raise MisstepError(f"{out} already holds {held}, expected a new folder")
 
 
 def refuse_overtaken(out: Path) -> None:

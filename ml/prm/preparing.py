@@ -165,6 +165,11 @@ def _examples(
     )
     # A union of counters would drop what was counted and found to be none.
     counts["train_rows"], counts["train_examples"] = fitting, len(examples)
+    if not examples:
+        raise NothingToLearn(
+            f"none of the {fitting} solutions to train on has a target for --objective {request.training.objective}"
+            f" under the rule --labels {request.rule.labels}, expected at least one"
+        )
     # An outcome is read at tokens, whoever labelled steps.
     read_at = "readings" if request.training.objective == "outcome" else "labelled_steps"
     counts[read_at] = sum(len(example.reads) for example in examples)

@@ -89,7 +89,8 @@ def test_the_format_can_be_corrected_and_errors_are_shown(browser: Client):
     preview_url = upload(browser, content())
     page = browser.get(preview_url + "?format=mr_gsm8k").content.decode()
     assert "Lines that cannot be read" in page
-    assert page.count("<li><code>solutions.jsonl:") == 12
+    assert page.count("<li><code>solutions.jsonl:") == 1
+    assert "a line of the format processbench" in page
     assert "Import the whole file" not in page
 
 

@@ -29,6 +29,18 @@ def test_the_last_report_is_told_however_soon_it_comes_and_with_its_total(monkey
     assert len(reports) < 240 and (reports[-1]["done"], reports[-1]["total"]) == (240, 240)
 
 
+def test_a_person_reads_each_line_once_and_no_figure_that_is_not_there_yet(monkeypatch, capsys):
+    monkeypatch.delenv("MISSTEP_PROGRESS", raising=False)
+    progress = Progress("problems", 2)
+    progress.report(0, metrics={"accuracy": None, "tokens": 0})
+    progress.report(2, metrics={"accuracy": 2 / 3, "tokens": 9})
+    progress.finish(2, metrics={"accuracy": 2 / 3, "tokens": 9})
+    assert capsys.readouterr().err.splitlines() == [
+        "0/2 problems tokens 0",
+        "2/2 problems accuracy 0.666667 tokens 9",
+    ]
+
+
 @pytest.mark.parametrize(
     ("report", "expected"),
     [

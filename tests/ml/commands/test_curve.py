@@ -191,7 +191,7 @@ def test_a_sample_without_a_pair_is_left_out_as_well(tmp_path, capsys):
     snapshot = snapshot_of(tmp_path, [*paired, *held])
     given = ("--labels", "human", "--sizes", "1", "17", "--seeds", "1", "--objective", "preference")
     assert run(snapshot, tmp_path / "curve", *given) == 0
-    assert "human-1-0 is left out: no example has a target" in capsys.readouterr().err
+    assert "human-1-0 is left out: none of the 1 solutions" in capsys.readouterr().err
     assert [point["size"] for point in points_of(tmp_path / "curve")] == [17]
 
 

@@ -59,7 +59,7 @@ def test_a_look_is_what_it_says_and_names_the_rule_that_it_breaks(entry, expecte
         ({"annotator": "checker", "first_mistake": 0}, "checker"),
         ({"annotator": "a" * 101, "first_mistake": 0}, "annotator"),
         ({"annotator": "ann", "first_mistake": 3}, "first_mistake"),
-        ({"annotator": "ann", "ratings": [2]}, r"ratings\[0\]"),
+        ({"annotator": "ann", "ratings": [2]}, r"annotations\[0\]: `ratings\[0\]`"),
         ({"annotator": "ann", "ratings": [1, 1, 1, 1]}, "ratings"),
         ({"annotator": "ann", "ratings": "good"}, "ratings"),
         ({"annotator": "ann", "first_mistake": 0, "finish_reason": "bored"}, "finish_reason"),

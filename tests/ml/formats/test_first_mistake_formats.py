@@ -236,5 +236,7 @@ def test_our_own_samples_carry_the_checker_s_word_only_where_it_spoke():
     assert read[0].solution.extra == {"style": "prose"}
     pool = {"id": "p-1", "problem": "q", "answer": "2", "candidates": solutions}
     assert list(misstep.parse(pool, 1)) == read
+    with pytest.raises(Unreadable, match=r"candidates\[3\]: no key `steps`"):
+        list(misstep.parse({**pool, "candidates": [*solutions, {}]}, 1))
     with pytest.raises(Unreadable, match="both `solutions` and `candidates`"):
         list(misstep.parse({**pool, "solutions": solutions}, 1))

@@ -48,7 +48,8 @@ def refusal(path: Path, limits: Limits = ORDINARY) -> str:
 @pytest.mark.parametrize(
     ("second_line", "message"),
     [
-        (b'{"id": ', "2: broken JSON"),
+        (b'{"id": ', "2: broken JSON (Expecting value at column 7)"),
+        (b'{"id": "b"\r\n', "2: broken JSON (Expecting ',' delimiter at column 11)"),
         (b"[1, 2]", "2: a JSON array, expected one JSON object a line"),
         (b'"text"', "2: a JSON string, expected one JSON object a line"),
         (b'{"id": "\xff\xfe"}', "2: invalid UTF-8 at byte 9 of the line"),
@@ -93,6 +94,16 @@ def test_an_escaped_backslash_before_u0000_is_ordinary_text(tmp_path):
     path.write_bytes(line(problem=r"what is \u0000 and \ud800?"))
     assert [found.solution.problem.text for found in formats.read(path, "processbench")] == [
         r"what is \u0000 and \ud800?"
+    ]
+
+
+def test_utf_16_is_called_by_its_name_and_not_told_line_by_line(tmp_path):
+    path = tmp_path / "windows.jsonl"
+    path.write_bytes("{}\n{}\n".encode("utf-16"))
+    errors: list[BadRecord] = []
+    assert list(formats.read(path, "records", errors.append)) == []
+    assert [(error.line, error.found, error.expected) for error in errors] == [
+        (1, "UTF-16 text", "UTF-8 text")
     ]
 
 

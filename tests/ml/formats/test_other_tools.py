@@ -99,6 +99,14 @@ def test_lines_of_another_tool_are_one_error_that_says_whose_they_are(
         formats.format_of(path, None)
 
 
+def test_lines_of_another_format_are_one_error_that_names_it(tmp_path: Path):
+    path = tmp_path / "own.jsonl"
+    line = {"id": "a", "problem": "1 + 1 =", "steps": ["2"], "final_answer_correct": True, "label": -1}
+    path.write_text((json.dumps(line) + "\n") * 3)
+    (error,) = refusals(path, "prm800k")
+    assert str(error).endswith(":1: a line of the format processbench, expected one of the format prm800k")
+
+
 def conversion(heading: str) -> str:
     found = re.search(rf"^### {heading}\n.*?^```python\n(.*?)^```", DOCS, re.MULTILINE | re.DOTALL)
     assert found, heading

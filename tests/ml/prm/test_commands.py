@@ -266,7 +266,7 @@ def test_frozen_labels_serve_unless_the_rule_is_asked_to_change(tmp_path, capsys
     with_search = {"visits": [4] * 3, "correct": [4, 2, 0]}
     rows = [replace(row, automatic=with_search, options=[]) for row in silent]
     snapshot = snapshot_of(tmp_path, rows)
-    with pytest.raises(MisstepError, match="no example has a target"):
+    with pytest.raises(MisstepError, match="to train on has a target for --objective"):
         trained(tmp_path, capsys, snapshot=snapshot)
     _, result = trained(tmp_path, capsys, "--labels", "automatic", snapshot=snapshot)
     assert result["counts"]["labelled_steps"] == 24

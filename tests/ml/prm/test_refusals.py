@@ -11,6 +11,7 @@ import pytest
 from ml.commands import train as train_command
 from ml.errors import MisstepError, NotAvailable
 from ml.file_hash import sha256_of
+from ml.prm.out_folder import refuse_finished
 from ml.snapshot import combined_hash
 from tests.ml.prm.commands import scored, snapshot_of, trained
 from tests.ml.prm.toys import sums, with_neutrals
@@ -87,6 +88,8 @@ def test_a_finished_checkpoint_is_not_written_over(tmp_path, capsys):
     with pytest.raises(MisstepError, match="already holds a checkpoint"):
         trained(tmp_path, capsys, snapshot=tmp_path / "snapshot")
     assert (checkpoint / "card.json").read_bytes() == before
+    with pytest.raises(MisstepError, match="snapshot already holds a snapshot"):
+        refuse_finished(tmp_path / "snapshot")
 
 
 def test_an_unknown_objective_is_not_available(tmp_path):
@@ -178,7 +181,10 @@ def test_a_class_for_neutrals_that_the_rule_takes_away_is_refused(tmp_path, caps
 def test_preferences_without_alternatives_are_refused_where_no_other_pairs_are(tmp_path, capsys):
     given = ("--objective", "preference", "--no-alternatives")
     message = refusal(tmp_path, capsys, *given, snapshot=snapshot_of(tmp_path))
-    assert "no example has a target under this rule and objective, expected at least one" in message
+    assert (
+        "solutions to train on has a target for --objective preference under the rule --labels human"
+        in message
+    )
 
 
 def test_a_problem_seen_in_training_is_reported_when_it_is_scored(tmp_path, capsys):
