@@ -45,6 +45,12 @@ def errors_of(form: forms.Form) -> str:
 class LoginForm(AuthenticationForm):
     """Django's own, with a brake on guessing."""
 
+    # Django's Korean puts two particles into one sentence, and names a field that is called otherwise here.
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": gettext_lazy("The name or the password is wrong. Capital letters count in both."),
+    }
+
     def clean(self) -> dict[str, Any]:
         assert self.request is not None
         origin = guessing.origin_of(self.request, self.cleaned_data.get("username", ""))

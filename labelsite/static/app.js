@@ -3,6 +3,7 @@ import { renderCode } from "./code.js";
 import { watchForms } from "./forms.js";
 import { renderMarkdown } from "./markdown.js";
 import { prepare, renderAll } from "./math.js";
+import { watchPolling } from "./polling.js";
 
 /** Switches the theme at once; the form's POST then keeps it for the next page and the next device. */
 function switchTheme(event) {
@@ -48,4 +49,5 @@ document.addEventListener("htmx:load", (event) => refresh(event.detail.elt));
 // On a phone the rows of links scroll sideways; where one is should be in sight.
 document.querySelectorAll(".site-nav [aria-current], .tabs [aria-current]").forEach((link) => { link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.offsetLeft - 48; });
 watchForms();
+watchPolling();
 refresh(document);

@@ -1,4 +1,5 @@
-// What a form hides must not count unseen: folds open where something in them differs, or is refused.
+// What a form hides must not count unseen: folds open where something in them differs, or is refused. And what was
+// sent is not sent again by a second press while the answer is on its way: it would start the work twice.
 
 const ANSWERED = 'form[hx-get][hx-trigger^="change"]';
 
@@ -24,10 +25,36 @@ function openFolds(field) {
   for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
 }
 
+// After so long an answer may have been stopped by hand. A file takes as long as it takes.
+const PATIENCE = 10000;
+
+function sendOnce(event) {
+  const form = event.target;
+  // A field called "method" would hide the form's own property.
+  if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
+  if (form.hasAttribute("aria-busy")) {
+    event.preventDefault();
+    return;
+  }
+  form.setAttribute("aria-busy", "true");
+  event.submitter?.setAttribute("aria-disabled", "true");
+  if (form.enctype !== "multipart/form-data") setTimeout(() => release(form), PATIENCE);
+}
+
+function release(form) {
+  form.removeAttribute("aria-busy");
+  // A button may stand outside of its form.
+  for (const button of form.elements) button.removeAttribute("aria-disabled");
+}
+
 export function watchForms() {
   // A refused form comes back as a whole page: what to change is read first, and stands in sight.
   document.querySelector("[data-refused]")?.focus();
-  addEventListener("pageshow", () => document.querySelectorAll(ANSWERED).forEach(showRestored));
+  document.addEventListener("submit", sendOnce);
+  addEventListener("pageshow", () => {
+    document.querySelectorAll("form[aria-busy]").forEach(release);
+    document.querySelectorAll(ANSWERED).forEach(showRestored);
+  });
   // The event does not bubble. A field that nobody sees cannot say what is wrong with it, and stops the form.
   document.addEventListener("invalid", (event) => openFolds(event.target), true);
 }

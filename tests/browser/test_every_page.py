@@ -30,6 +30,9 @@ from tests.factories import make_annotation, make_estimate_run, make_job, make_p
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_folder")]
 # An admin's pages hold all that a reviewer's do; an annotator's are looked at in `test_annotate_looks`.
 LOOKS = [("admin", 1280, "light", "en"), ("admin", 390, "dark", "ko")]
+# Wider than a phone, each as one word or kept on one line.
+POLICY = "openai:http://llm.example:8000/v1#Qwen/Qwen2.5-Math-7B-Instruct"
+LONG = "second round with adaptive overlap and gold"
 # What a page shows only when it is asked.
 QUESTIONS = {"campaigns:sections": "?generator=&count=1#found"}
 CARD = {
@@ -57,7 +60,7 @@ def filled_site(reader: User) -> Samples:
     """One of everything, with `reader` a member of the campaign who has judged a task of it."""
     annotator = make_user()
     campaign = blind_campaign(
-        annotator, name="Shop problems", ordering="convincing_wrong", shows_agreement=True
+        annotator, name=f"Shop problems, {LONG}", ordering="convincing_wrong", shows_agreement=True
     )
     campaign.memberships.create(user=reader, sections=["algebra", "geometry"])
     first, second, third = campaign.tasks.order_by("id")
@@ -80,7 +83,10 @@ def filled_site(reader: User) -> Samples:
     checkpoint.score_runs.add(scores)
     problem = make_problem("2 + 2 =")
     tree = SearchTree.objects.create(
-        run=make_estimate_run(method="rstar"), problem=problem, node_count=5, data=small_tree(problem.pk)
+        run=make_estimate_run(method="rstar", policy=POLICY),
+        problem=problem,
+        node_count=5,
+        data=small_tree(problem.pk),
     )
     disputed = DisputedAnswer.objects.create(
         run_id=campaign.estimate_run_id, problem=first.solution.problem, answer="2/4", is_correct=True
@@ -92,7 +98,11 @@ def filled_site(reader: User) -> Samples:
     campaign.estimate_run.save()
     make_token(reader)
     file = uploads.keep("lines.jsonl", [b'{"problem": "What is $2^2$?", "steps": ["It is 4."]}\n'], reader)
-    job = make_job(state=JobState.FAILED, error="the disk is full", result={"lines": 3})
+    job = make_job(
+        state=JobState.FAILED,
+        error=f"no space left on device: /var/lib/misstep/{'x' * 90}",
+        result={"lines": 3},
+    )
     return Samples(
         {
             "campaigns": {"pk": campaign.pk, "user_id": annotator.pk},

@@ -141,3 +141,17 @@ def test_a_decision_without_a_position_is_refused_in_sight(admin: Watched) -> No
     expect(refused).to_contain_text("Mark at least one step")
     expect(refused).to_be_focused()
     assert refused.evaluate(IN_WINDOW) and admin.page.input_value("[name=note]") == "both could be meant"
+
+
+def test_a_second_press_while_the_answer_is_on_its_way_starts_nothing_twice(training: Watched) -> None:
+    press_twice = """button => {
+        const stopped = [];
+        addEventListener("submit", event => { stopped.push(event.defaultPrevented); event.preventDefault(); });
+        button.click();
+        button.click();
+        return stopped; }"""
+    start = training.page.get_by_role("button", name="Start")
+    assert start.evaluate(press_twice) == [False, True]
+    expect(start).to_have_attribute("aria-disabled", "true")
+    training.page.evaluate("dispatchEvent(new Event('pageshow'))")
+    assert start.get_attribute("aria-disabled") is None

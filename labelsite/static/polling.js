@@ -1,0 +1,39 @@
+// A page that watches work fetches a part of itself anew every other second. What replaces the part is new to the
+// browser, so the focus would fall to the top of the page, and a log that is being read would jump to its start.
+const REACHED = "a[href], button, input, select, summary, [tabindex]";
+const SCROLLED = "pre, .table-wrap";
+
+let kept = null;
+
+/** What tells one control from its siblings, also in a newer version of the part. */
+function nameOf(element) {
+  const words = element.tabIndex === 0 && element.matches("[tabindex]") ? "" : element.textContent.trim();
+  return [element.tagName, element.getAttribute("href"), element.form?.action, element.getAttribute("aria-label"), words].join("|");
+}
+
+function isPolled(element) {
+  return element.getAttribute?.("hx-trigger")?.startsWith("every ");
+}
+
+function keep(event) {
+  const part = event.detail.target;
+  if (!isPolled(part) || event.detail.elt !== part) return;
+  const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  const scrolls = [...part.querySelectorAll(SCROLLED)].map((box) => [box.scrollTop, box.scrollLeft]);
+  // Whatever has an id htmx finds again itself.
+  kept = { id: part.id, name: focused && !focused.id ? nameOf(focused) : "", scrolls };
+}
+
+function putBack() {
+  const part = kept && document.getElementById(kept.id);
+  if (!part) return;
+  const { name, scrolls } = kept;
+  kept = null;
+  [...part.querySelectorAll(SCROLLED)].forEach((box, place) => box.scrollTo(scrolls[place]?.[1] ?? 0, scrolls[place]?.[0] ?? 0));
+  if (name) [...part.querySelectorAll(REACHED)].find((element) => nameOf(element) === name)?.focus({ preventScroll: true });
+}
+
+export function watchPolling() {
+  document.addEventListener("htmx:beforeSwap", keep);
+  document.addEventListener("htmx:afterSwap", putBack);
+}
