@@ -152,7 +152,9 @@ def test_no_text_takes_long(formatted: Any, watched: Watched) -> None:
 def labelled_page(watched: Watched, step: str) -> User:
     annotator = make_user()
     campaign = make_campaign(members=[annotator])
-    make_task(campaign, make_solution([step, "T\u200bwo\u202e."], problem="Find **all** of $x_1*y$:\n- one\n- two"))
+    make_task(
+        campaign, make_solution([step, "T\u200bwo\u202e."], problem="Find **all** of $x_1*y$:\n- one\n- two")
+    )
     watched.log_in(annotator.username)
     watched.annotate(campaign)
     return annotator
