@@ -28,8 +28,6 @@ REASONS: Mapping[str, str] = {
     "import_order": "",
 }
 
-# The rules by which `convincing_wrong` speaks.
-CONVINCING_KINDS = ("convincing_wrong", "doubted_wrong", "convincing_right", "convincing_ungraded")
 T = TypeVar("T")
 # From this score on, the PRM calls a step or a solution correct.
 CALLED_CORRECT = 0.5

@@ -50,7 +50,7 @@ def _no_check() -> None:
 _Row = tuple[int, str, int, bool | None, float, str]
 _ROW = ("id", "section", "solution_id", "solution__is_correct", "priority", "priority_reason")
 # What is mixed: how much a task is doubted, its id, and the priority that it has by itself.
-_Mixed = tuple[float, int, float]
+_Mixed = tuple[float, int, Priority]
 
 
 def reorder(campaign: Campaign, check: Callable[[], None] = _no_check) -> int:
@@ -107,7 +107,7 @@ def _batch(campaign: Campaign, after: int, **kept: str) -> list[_Row]:
     return list(rows.values_list(*_ROW)[:BATCH])
 
 
-def _mixed(campaign: Campaign, check: Callable[[], None]) -> dict[int, float]:
+def _mixed(campaign: Campaign, check: Callable[[], None]) -> dict[int, Priority]:
     """The places of all open work with scores, by its ids: of five in a row in a section, four have wrong answers.
 
     The sections' orders lie side by side, so whoever works in all of them gets about that mixture, too. Known answers
@@ -123,34 +123,36 @@ def _mixed(campaign: Campaign, check: Callable[[], None]) -> dict[int, float]:
         for task, section, solution, is_correct, *_ in batch:
             scores = evidence.get(solution, Evidence()).complete_scores()
             if scores is not None:
-                own = acquisition.convincing_wrong(scores, is_correct).value
+                own = acquisition.convincing_wrong(scores, is_correct)
                 mixed = wrong if is_correct is False else others
                 mixed[section].append((-acquisition.aggregate(scores), task, own))
         last, is_done = (batch[-1][0] if batch else last), len(batch) < BATCH
-    places: dict[int, float] = {}
+    places: dict[int, Priority] = {}
     for section in wrong.keys() | others.keys():
         places |= _places(acquisition.four_to_one(sorted(wrong[section]), sorted(others[section])))
     return places
 
 
-def _places(order: Sequence[_Mixed]) -> dict[int, float]:
+def _places(order: Sequence[_Mixed]) -> dict[int, Priority]:
     """Falling numbers. Each task has its own priority, or a hair more than the one after it: so most tasks keep their
     numbers when some come or go.
     """
     places, place = {}, -1.0
     for _, task, own in reversed(order):
-        places[task] = place = max(own, math.nextafter(place, 2.0))
+        place = max(own.value, math.nextafter(place, 2.0))
+        places[task] = replace(own, value=place)
     return places
 
 
-def _reorder_batch(campaign: Campaign, batch: Sequence[_Row], mixed: Mapping[int, float]) -> int:
-    evidence = evidence_of(campaign, [row[2] for row in batch]) if READS[campaign.ordering] else {}
+def _reorder_batch(campaign: Campaign, batch: Sequence[_Row], mixed: Mapping[int, Priority]) -> int:
+    # What came after the places were given stands where it would by itself, until they are given anew.
+    known = mixed if campaign.ordering == Ordering.CONVINCING_WRONG else {}
+    others = [row[2] for row in batch if row[0] not in known] if READS[campaign.ordering] else []
+    evidence = evidence_of(campaign, others) if others else {}
     ids, values, reasons = [], [], []
     for task, _, solution, is_correct, old_value, old_reason in batch:
-        new = priority_of(campaign.ordering, str(task), is_correct, evidence.get(solution, Evidence()))
-        if new.kind in acquisition.CONVINCING_KINDS:
-            # What came after the places were given stands where it would by itself, until they are given anew.
-            new = replace(new, value=mixed.get(task, new.value))
+        found = evidence.get(solution, Evidence())
+        new = known.get(task) or priority_of(campaign.ordering, str(task), is_correct, found)
         # The import's own order needs no reason, and its rows have none.
         reason = new.code if new.reason else ""
         if (new.value, reason) != (old_value, old_reason):

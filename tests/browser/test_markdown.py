@@ -152,7 +152,9 @@ def test_no_text_takes_long(formatted: Any, watched: Watched) -> None:
 def labelled_page(watched: Watched, step: str) -> User:
     annotator = make_user()
     campaign = make_campaign(members=[annotator])
-    make_task(campaign, make_solution([step, "Two."], problem="Find **all** of $x_1*y$:\n- one\n- two"))
+    make_task(
+        campaign, make_solution([step, "T\u200bwo\u202e."], problem="Find **all** of $x_1*y$:\n- one\n- two")
+    )
     watched.log_in(annotator.username)
     watched.annotate(campaign)
     return annotator
@@ -172,6 +174,8 @@ def test_steps_and_problem_are_formatted_and_the_switch_shows_them_as_written_al
     assert page.get_attribute("#as-written", "aria-pressed") == "true"
     assert first.locator(".as-written").text_content() == step
     assert page.locator("#problem .as-written").text_content() == "Find **all** of $x_1*y$:\n- one\n- two"
+    # What has no width, and what turns the direction of the rest, can be seen here.
+    assert page.locator("#steps > .step .as-written").last.text_content() == "T⟨U+200B⟩wo⟨U+202E⟩."
     page.reload()
     watched.ready()
     assert first.locator(".as-written").text_content() == step

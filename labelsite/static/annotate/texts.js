@@ -20,8 +20,10 @@ function keep(isRaw) {
   }
 }
 
+/** Every character, also those that no font draws: one that has no width, or that turns the direction of what follows. */
 function raw(text) {
-  return make("div", { className: "as-written" }, text);
+  const shown = text.replace(/(?![\n\r\t])[\p{Cc}\p{Cf}\u2028\u2029]/gu, (sign) => `⟨U+${sign.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+  return make("div", { className: "as-written" }, shown);
 }
 
 export function formatted(text) {
