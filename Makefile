@@ -7,7 +7,9 @@ TRL := var/bench/trl
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 RUN := $(VENV)/bin/python
 BENCH := $(filter-out __init__ %_worker,$(basename $(notdir $(wildcard tests/benchmarks/*.py))))
-PIP := $(RUN) -m pip --disable-pip-version-check install --constraint constraints.txt
+PIP := $(RUN) -m pip --disable-pip-version-check install --no-compile --constraint constraints.txt
+# What pip would do on one core; files that are none for this Python (templates, old tests) are passed over.
+COMPILE := $(RUN) -m compileall -qq -j 0 $(VENV)/lib || true
 
 # Hundreds of programs start under these commands; where this is set, each of them would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
@@ -51,11 +53,13 @@ clean: ## remove .venv and caches; the data in var/ stays
 $(VENV)/.has-ml: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing the pinned packages into $(VENV) (minutes at the first time)"
 	@$(PIP) --editable '.[ml]'
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.has-all: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing the pinned packages with every extra into $(VENV) (minutes at the first time)"
 	@$(PIP) --editable '.[ml,dev]'
+	@$(COMPILE)
 	@touch $(VENV)/.has-ml $@
 
 $(TRL)/.has-trl: tests/benchmarks/trl-requirements.txt | $(VENV)/bin/python

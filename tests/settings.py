@@ -25,6 +25,8 @@ from labelsite.settings import DATABASES, STATIC_ROOT
 
 # WhiteNoise warns about a missing folder; tests are served from the sources.
 STATIC_ROOT.mkdir(exist_ok=True)
+# Every test client begins with middleware of its own, which would look at all sources before the first request.
+WHITENOISE_AUTOREFRESH = True
 
 # Threads of a live server each open a connection of their own; kept ones would keep the test database busy.
 DATABASES["default"]["CONN_MAX_AGE"] = 0

@@ -49,6 +49,7 @@ def test_nothing_moves_when_the_page_opens_nor_when_a_step_is_rated(watched: Wat
     annotator = make_user()
     campaign = blind_campaign(annotator, name="Shop problems", alternatives=False)
     watched.log_in(annotator.username)
+    watched.go("/")
     watched.page.wait_for_selector("text=Label Shop problems")
     assert watched.page.evaluate(SHIFTS) < 0.01
     watched.annotate(campaign)

@@ -133,7 +133,7 @@ def test_from_login_to_logout_without_a_mouse_and_with_keys_of_ones_own(watched:
     annotator = make_user(preferences={"keys": {"good": "f", "find": "3", "submit": "n"}})
     campaign = make_campaign(members=[annotator])
     make_task(campaign, make_solution(["Only step."]))
-    watched.log_in(annotator.username)
+    watched.log_in_by_keyboard(annotator.username)
     watched.label(campaign)
     step = campaign.tasks.get().solution.step_rows.get()
     assert watched.page.inner_text(f"#option-{step.pk} .rate.good kbd") == "f"
@@ -240,7 +240,6 @@ def test_the_first_page_weighs_less_than_200_kilobytes_and_asks_nobody_else(watc
     campaign = make_campaign(members=[annotator])
     make_task(campaign, make_solution(TEN))
     watched.log_in(annotator.username)
-    watched.page.wait_for_load_state("networkidle")
     # A first visit finds nothing in the browser's cache.
     devtools = watched.page.context.new_cdp_session(watched.page)
     devtools.send("Network.enable")

@@ -43,7 +43,7 @@ def test_pages_of_an_annotator_look_right(watched: Watched) -> None:
     every = blind_campaign(annotator, name="Every option", protocol=Protocol.EVERY_OPTION)
     watched.go("/login/")
     look(watched, "login")
-    watched.log_in(annotator.username)
+    watched.log_in_by_keyboard(annotator.username)
     watched.page.wait_for_load_state("networkidle")
     look(watched, "home")
     watched.annotate(blind)

@@ -19,6 +19,7 @@ def test_index_only_takes_one_mark_or_the_word_that_there_is_none(watched: Watch
     for _ in range(2):
         make_task(campaign, make_solution(["One.", "Two.", "Three."]))
     watched.log_in(annotator.username)
+    watched.go("/")
     watched.label(campaign)
     watched.press("Enter")
     assert "Mark the first wrong step" in watched.state()
@@ -45,6 +46,7 @@ def test_every_option_is_rated_and_a_step_of_ones_own_may_end_it(watched: Watche
     solution = make_solution([["Start.", "Other start."], ["Bad.", "Worse."], "Not reached."])
     make_task(campaign, solution)
     watched.log_in(annotator.username)
+    watched.go("/")
     watched.label(campaign)
     assert watched.page.is_visible("text=Other start.")
     watched.press("3 2 1")

@@ -70,7 +70,7 @@ def test_why_a_task_is_left_outlives_a_session_that_ended(
     page.locator("#exit-reason").press_sequentially("no question")
     page.keyboard.press("Enter")
     page.wait_for_selector("#save-state[data-state=loggedOut]")
-    watched.log_in(annotator.username)
+    watched.log_in_by_keyboard(annotator.username)
     watched.annotate(campaign)
     watched.press("b")
     expect(page.locator("#exit-reason")).to_have_value("no question")

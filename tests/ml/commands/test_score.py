@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.data import ROOT
-
 pytest.importorskip("torch")
 
 from ml.commands.score import main
 from ml.errors import MisstepError
-from ml.prm.score import WINDOW
+from ml.prm import score
+from tests.ml.commands.score_until_killed import SCORED, WINDOW
 from tests.ml.prm.commands import processbench_file, trained
 from tests.ml.prm.toys import sums
 from tests.ml.prm.warm_process import WarmProcess
 
 
 @pytest.fixture
-def given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+def given(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The arguments of a scoring of four windows and a bit."""
+    monkeypatch.setattr(score, "WINDOW", WINDOW)
     checkpoint, _ = trained(tmp_path, capsys, "--steps", "1")
     rows = [replace(row, id=f"{row.id}-{again}") for again in range(1 + 4 * WINDOW // 50) for row in sums(50)]
     solutions = processbench_file(tmp_path, rows)
@@ -42,10 +39,12 @@ def whole(given: list[str], out: Path, *options: str) -> str:
 def killed(given: list[str], out: Path, by: signal.Signals, *options: str) -> int:
     """Kill a scoring once it has kept more than a window of solutions; returns how many it has kept."""
     kept = out.with_name(f"{out.name}.partial") / "progress.jsonl.partial"
-    process = WarmProcess("ml", "score", *given, *options, "--out", str(out))
+    process = WarmProcess(
+        "tests.ml.commands.score_until_killed", "score", *given, *options, "--out", str(out)
+    )
     try:
         deadline = time.monotonic() + 60
-        while not kept.exists() or kept.read_bytes().count(b"\n") <= WINDOW:
+        while not kept.exists() or kept.read_bytes().count(b"\n") < SCORED:
             assert process.returncode is None and time.monotonic() < deadline
             time.sleep(0.005)
         process.send_signal(by)
@@ -111,12 +110,10 @@ def test_two_scorings_never_write_to_one_file(tmp_path: Path, given: list[str]) 
     out = tmp_path / "scores.jsonl"
     kept = killed(given, out, signal.SIGKILL)
     assert kept > 0
-    command = [sys.executable, "-m", "ml", "score", *given, "--out", str(out)]
     with (out.with_name("scores.jsonl.partial") / "progress.jsonl.partial").open("ab") as file:
         from ml.file_lock import take_lock
 
         assert take_lock(file)
-        done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ}, capture_output=True, text=True, timeout=120, check=False
-        )
-    assert done.returncode == 75 and "another run is writing here" in done.stderr
+        process = WarmProcess("ml", "score", *given, "--out", str(out))
+        _, words = process.communicate(timeout=120)
+    assert process.returncode == 75 and "another run is writing here" in words

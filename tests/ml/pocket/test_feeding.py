@@ -17,6 +17,7 @@ from ml.errors import MisstepError  # noqa: E402
 from ml.pocket import feeding  # noqa: E402
 from ml.pocket.feeding import NOT_LEARNED, batches, feed, on_device  # noqa: E402
 from ml.pocket.tokenizer import PAD, build_tokenizer  # noqa: E402
+from tests.ml.prm.warm_process import FORKED_WARM  # noqa: E402
 
 ORPHANS = """
 import os
@@ -28,6 +29,12 @@ if __name__ == "__main__":
     print("fed", flush=True)
     os._exit(9)
 """
+
+
+@pytest.fixture
+def warm_writers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writers that need not import torch; those of the other tests are spawned, as they are outside of tests."""
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: FORKED_WARM)
 
 
 def test_targets_are_the_learned_tokens_and_nothing_else() -> None:
@@ -59,7 +66,7 @@ def test_larger_batches_are_made_from_more_lessons_so_that_padding_stays_small(
     assert len(shares) == 40 and sum(shares) / 40 < 0.04
 
 
-def test_writers_take_turns_and_each_has_lessons_of_its_own() -> None:
+def test_writers_take_turns_and_each_has_lessons_of_its_own(warm_writers: None) -> None:
     tokenizer = build_tokenizer()
     alone = [batches(tokenizer, 5, 1024, writer=writer) for writer in range(2)]
     cpu = torch.device("cpu")
@@ -82,7 +89,7 @@ def test_writers_end_when_the_process_that_trains_dies() -> None:
     assert (done.returncode, done.stdout) == (9, "fed\n"), done.stderr
 
 
-def test_a_writer_that_is_killed_is_an_error_in_words() -> None:
+def test_a_writer_that_is_killed_is_an_error_in_words(warm_writers: None) -> None:
     with closing(feed(build_tokenizer(), 0, 1024, writers=2)) as stream:
         next(stream)
         next(process for process in _writers() if process.name == "lesson writer 1").kill()
@@ -91,7 +98,7 @@ def test_a_writer_that_is_killed_is_an_error_in_words() -> None:
                 pass
 
 
-def test_a_writer_that_fails_is_an_error_in_words() -> None:
+def test_a_writer_that_fails_is_an_error_in_words(warm_writers: None) -> None:
     with (
         closing(feed(build_tokenizer(), 0, 1024, "no such course", writers=1)) as stream,
         pytest.raises(MisstepError, match="lesson writer 0 ended"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,15 +15,15 @@ from ml.evaluation.pools import read_pools
 from ml.execution import Execution, Verdict
 from ml.formats import read
 from ml.policies.protocol import Continuation, PartlyAnswered, Prefix, Unanswerable
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.ml.prm.warm_process import WarmProcess
 
 pytest.importorskip("torch")
 
 
 def sample(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ml", "sample", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    process = WarmProcess("ml", "sample", *arguments)
+    out, err = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
 def test_sampling_writes_graded_solutions_that_the_misstep_format_reads(tmp_path: Path) -> None:

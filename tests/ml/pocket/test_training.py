@@ -13,6 +13,9 @@ from ml.pocket import feeding, training  # noqa: E402
 from ml.pocket.lessons import Lesson  # noqa: E402
 from ml.pocket.policy import load_pocket_policy  # noqa: E402
 from ml.prm.bases import Base, HeadSettings, open_base, shipped_folder  # noqa: E402
+from tests.ml.pocket.test_feeding import warm_writers  # noqa: E402
+
+__all__ = ["warm_writers"]
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +51,7 @@ def test_what_was_trained_is_a_base_that_reads_as_the_shipped_ones_do(trained: P
     assert _words(ours) == _words(shipped)
 
 
-def test_two_runs_with_as_many_writers_give_the_same_weights(tmp_path: Path) -> None:
+def test_two_runs_with_as_many_writers_give_the_same_weights(tmp_path: Path, warm_writers: None) -> None:
     for name in ("one", "two"):
         training.train(3, tmp_path / name, 0, 32, 1, tokens=1024, rate=3e-3, resume=None, writers=2)
     one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
