@@ -10,11 +10,10 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from ml.errors import MisstepError
-from ml.snapshot import Snapshot, SnapshotRow, combined_hash, problem_hash, read_snapshot
+from ml.snapshot import Snapshot, SnapshotRow, combined_hash, problem_hash
 from ml.targets.rules import LabelRule
 from ml.targets.snapshot_rows import frozen_rule
 
@@ -68,36 +67,40 @@ class JoinedSnapshot(Snapshot):
             )
 
 
-def join(folders: Sequence[Path], labels: str | None, asked: Mapping[str, Any]) -> JoinedSnapshot:
-    """The snapshots in these folders, each verified. labels, asked: what was asked of their labels.
+def joined_manifest(manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What is known of snapshots together; their labels are SEVERAL where they were frozen by different rules."""
+    rules = [_rule_of(manifest) for manifest in manifests]
+    is_alike = all(rule == rules[0] for rule in rules)
+    return {
+        "name": " + ".join(str(manifest.get("name", "")) for manifest in manifests),
+        "labels": rules[0].labels if is_alike else SEVERAL,
+        "rule": manifests[0].get("rule") if is_alike else None,
+        "sha256": combined_hash(manifest["sha256"] for manifest in manifests),
+    }
+
+
+def join(parts: Sequence[Snapshot], labels: str | None, asked: Mapping[str, Any]) -> JoinedSnapshot:
+    """These snapshots as one. labels, asked: what was asked of their labels.
 
     Raises MisstepError for one that is there twice, and for labels frozen by different rules where nobody says by which
     one they should be made.
     """
-    parts = [read_snapshot(folder) for folder in folders]
     for hash, count in Counter(part.sha256 for part in parts).items():
         if count > 1:
             raise MisstepError(f"snapshot {hash} {count} times, expected each once")
-    rules = [_rule_of(part) for part in parts]
-    is_alike = all(rule == rules[0] for rule in rules)
-    if not is_alike and labels is None:
+    manifest = joined_manifest([part.manifest for part in parts])
+    if manifest["labels"] == SEVERAL and labels is None:
         raise MisstepError(
             "snapshots whose labels were frozen by different rules"
-            f" ({', '.join(str(folder) for folder in folders)}), expected --labels with them, which makes all anew by"
+            f" ({', '.join(str(part.folder) for part in parts)}), expected --labels with them, which makes all anew by"
             " one rule"
         )
-    manifest = {
-        "name": " + ".join(str(part.manifest.get("name", "")) for part in parts),
-        "labels": rules[0].labels if is_alike else SEVERAL,
-        "rule": parts[0].manifest.get("rule") if is_alike else None,
-        "sha256": combined_hash(part.sha256 for part in parts),
-    }
-    is_relabelled = not is_alike or bool(asked) or labels not in (None, rules[0].labels)
-    return JoinedSnapshot(folders[0], manifest, parts, is_relabelled)
+    is_relabelled = bool(asked) or manifest["labels"] == SEVERAL or labels not in (None, manifest["labels"])
+    return JoinedSnapshot(parts[0].folder, manifest, parts, is_relabelled)
 
 
-def _rule_of(part: Snapshot) -> LabelRule:
-    return frozen_rule(part.manifest, str(part.manifest.get("labels", LabelRule.labels)))
+def _rule_of(manifest: Mapping[str, Any]) -> LabelRule:
+    return frozen_rule(manifest, str(manifest.get("labels", LabelRule.labels)))
 
 
 def _digest(value: Any) -> bytes:

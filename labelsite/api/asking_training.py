@@ -46,6 +46,9 @@ def _field_of(name: str, action: argparse.Action) -> Any:
 
 class TrainingRequest(OnlyKnownFields):
     snapshot = serializers.PrimaryKeyRelatedField[Snapshot](queryset=Snapshot.objects.all())
+    more_snapshots = serializers.PrimaryKeyRelatedField[Snapshot](
+        queryset=Snapshot.objects.all(), many=True, required=False, help_text="to train on together with it"
+    )
     labels = Choice(choices=LabelSource.choices)
     objective = Choice(choices=list(OBJECTIVE_NAMES), default="classifier")
     base = serializers.CharField(max_length=200, default="pocket", validators=[no_option])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Prefetch, QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView, RetrieveAPIView
@@ -20,6 +20,7 @@ from labelsite.asked import whole
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.ordering import waiting
 from labelsite.jobs.models import JobState
+from labelsite.snapshots.models import Snapshot
 from labelsite.training.checks import refuse_what_would_fail
 from labelsite.training.models import TrainingRun
 from labelsite.training.services import start_training
@@ -34,6 +35,7 @@ class TrainingSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     state = serializers.ChoiceField(choices=JobState.values, source="job.state")
     snapshot = serializers.IntegerField(source="snapshot_id")
+    more_snapshots = serializers.PrimaryKeyRelatedField[Snapshot](queryset=Snapshot.objects.all(), many=True)
     objective = serializers.CharField()
     labels = serializers.CharField()
     base = serializers.CharField()
@@ -56,6 +58,7 @@ class QueuedTaskSerializer(serializers.Serializer[Any]):
 def _trainings() -> QuerySet[TrainingRun]:
     """With what a card says was measured, as `metrics`, and without the long columns."""
     runs = TrainingRun.objects.select_related("job", "checkpoint")
+    runs = runs.prefetch_related(Prefetch("more_snapshots", Snapshot.objects.defer("manifest")))
     runs = runs.defer("job__spec", "job__result", "checkpoint__card")
     return runs.annotate(metrics=F("checkpoint__card__metrics"))
 

@@ -95,7 +95,7 @@ def snapshot_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "second": manifest.get("second_verdicts"),
         "chart": calibration_chart(manifest),
         "has_annotations": bool(manifest.get("files")),
-        "runs": snapshot.training_runs.order_by("-pk")[:20],
+        "runs": snapshot.training_runs.union(snapshot.joined_training_runs.all()).order_by("-pk")[:20],
     }
     return render(request, "snapshots/detail.html", context)
 

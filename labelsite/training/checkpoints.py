@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,12 @@ def card_of(folder: Path) -> dict[str, Any]:
     if card.get("format") != CARD_FORMAT:
         raise MisstepError(f"{folder / CARD} has format {card.get('format')!r}, expected {CARD_FORMAT!r}")
     return card
+
+
+def snapshots_on(card: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What a card says of the snapshot, or of each of several."""
+    named: Mapping[str, Any] = card.get("snapshot") or {}
+    return named.get("snapshots") or [named]
 
 
 def _verify(folder: Path, name: str, expected: str) -> None:

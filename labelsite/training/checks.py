@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.refusals import shares_of_ends
+from labelsite.training.joining import joined
 from labelsite.training.label_checks import (
     asked_rule,
     averages_neutrals,
@@ -27,6 +28,7 @@ from labelsite.training.models import TrainingRun
 from labelsite.wording import counted
 from ml.commands.train_options import usual_learning_rate
 from ml.errors import MisstepError
+from ml.joined_snapshot import SEVERAL
 
 # Which labels a snapshot has evidence for: a mixed one holds both witnesses' words.
 EVIDENCE = {
@@ -61,15 +63,18 @@ class Plan:
 
 
 def plan_for(snapshot: Snapshot, chosen: Mapping[str, Any]) -> Plan:
-    """Look at a snapshot and what the form asks of it."""
-    counts = snapshot.manifest.get("counts", {})
+    """Look at a snapshot, with those that are trained on together with it, and what the form asks of it."""
+    parts = [snapshot, *chosen.get("more_snapshots", ())]
+    whole = joined(parts)
+    counts = whole.manifest.get("counts", {})
     rows = int(counts.get("train", 0))
     updates = _updates(rows, chosen)
     return Plan(
         checks=[
             _rows(counts),
-            _labels(snapshot, chosen),
-            *_label_rule(snapshot, chosen),
+            *_several(parts, whole),
+            _labels(parts, chosen),
+            *_label_rule(whole, parts, chosen),
             _steps(counts),
             _held_out(counts),
         ],
@@ -100,16 +105,35 @@ def _rows(counts: Mapping[str, Any]) -> Check:
     return Check(text, is_good=rows >= FEW_ROWS, is_fatal=not rows)
 
 
-def _labels(snapshot: Snapshot, chosen: Mapping[str, Any]) -> Check:
-    wanted = chosen.get("labels", snapshot.labels)
-    has = wanted in EVIDENCE[LabelSource(snapshot.labels)]
-    names = {"wanted": LabelSource(wanted).label, "has": LabelSource(snapshot.labels).label}
-    if has:
+def _several(parts: Sequence[Snapshot], whole: Snapshot) -> Iterator[Check]:
+    """What can go wrong only between snapshots."""
+    if len({part.sha256 for part in parts}) < len(parts):
+        yield Check(_("two of the snapshots have the same content"), is_good=False, is_fatal=True)
+    elif len({part.campaign_id for part in parts}) < len(parts):
+        text = _(
+            "two of the snapshots are of one campaign: a solution with other labels in each ends the run"
+        )
+        yield Check(text, is_good=False)
+    if whole.labels == SEVERAL:
+        text = _("the snapshots were frozen with different rules; what is not asked for goes back")
+        yield Check(text, is_good=False)
+
+
+def _labels(parts: Sequence[Snapshot], chosen: Mapping[str, Any]) -> Check:
+    """Whether the wanted labels are there; mixed ones may be made of people's in one and rollouts' in another."""
+    wanted = chosen.get("labels", parts[0].labels)
+    lacking = [part for part in parts if wanted not in EVIDENCE[LabelSource(part.labels)]]
+    held = {kind for part in parts for kind in EVIDENCE[LabelSource(part.labels)]}
+    names = {"wanted": LabelSource(wanted).label, "has": LabelSource(parts[0].labels).label}
+    if not lacking or (wanted == LabelSource.MIXED and len(held) > 1 and len(parts) > 1):
         return Check(_("the snapshot has %(wanted)s") % names, is_good=True)
+    if wanted in held:
+        found = {**names, "names": ", ".join(part.name for part in lacking)}
+        return Check(_("%(names)s: without %(wanted)s, teaches nothing") % found, is_good=False)
     return Check(_("it holds %(has)s, not %(wanted)s") % names, is_good=False, is_fatal=True)
 
 
-def _label_rule(snapshot: Snapshot, chosen: Mapping[str, Any]) -> list[Check]:
+def _label_rule(snapshot: Snapshot, parts: Sequence[Snapshot], chosen: Mapping[str, Any]) -> list[Check]:
     """The rule that decides the labels, and what in it would surprise."""
     labels = chosen.get("labels", snapshot.labels)
     rule, is_expected = rule_of(snapshot, labels, asked_rule(chosen))
@@ -128,7 +152,7 @@ def _label_rule(snapshot: Snapshot, chosen: Mapping[str, Any]) -> list[Check]:
             "a quality value says how far a solution has come: the step classifier needs another label from rollouts"
         )
         checks.append(Check(text, is_good=False, is_fatal=True))
-    if method := learns_shares_of_ends(snapshot, labels, chosen):
+    if method := learns_shares_of_ends(snapshot, parts, labels, chosen):
         checks.append(Check(shares_of_ends(method), is_good=False, is_fatal=True))
     if not is_expected:
         checks.append(

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from labelsite.training.joining import joined_name
 from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
 from labelsite.training.plots import choices
 from labelsite.training.wording import MEASURES, said_all
@@ -33,7 +34,7 @@ def results(runs: Sequence[TrainingRun]) -> list[Row]:
 def _settings(run: TrainingRun) -> dict[str, object]:
     card = _card(run)
     asked = {
-        "snapshot": run.snapshot.name,
+        "snapshot": joined_name(run.snapshots),
         "labels": run.labels,
         "objective": run.objective,
         "base": run.base,

@@ -29,7 +29,7 @@ from ml.training_choices import HEADS, OBJECTIVES, OPTIMIZERS, TREES
 MOST_UPDATES = 1_000_000
 # Every field of the form, under what it decides: what every run asks, then what is folded away, under its own name.
 GROUPS = [
-    (_("Data"), ["snapshot", "labels"],
+    (_("Data"), ["snapshot", "more_snapshots", "labels"],
      _("Label rule"), ["neutral", "target", "threshold", "label_rule", "given_up", "second_opinion"]),
     (_("Model"), ["objective", "classes", "base"],
      _("Head and LoRA"), ["head", "tolerance", "lora", "lora_alpha"]),
@@ -71,6 +71,10 @@ class SnapshotChoice(forms.ModelChoiceField):
         return f"{obj.name} · {obj.get_labels_display()} · {obj.row_count}"
 
 
+class SnapshotChoices(forms.ModelMultipleChoiceField):
+    label_from_instance = SnapshotChoice.label_from_instance
+
+
 class CheckpointChoice(forms.ModelChoiceField):
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj.run.name} · {obj.sha256[:8]}"
@@ -81,6 +85,12 @@ class TrainingForm(forms.Form):
 
     snapshot = SnapshotChoice(
         label=_("Snapshot"), queryset=Snapshot.objects.counted().order_by("-pk"), empty_label=None
+    )
+    more_snapshots = SnapshotChoices(
+        label=_("Together with"),
+        queryset=Snapshot.objects.counted().order_by("-pk"),
+        required=False,
+        help_text=_("further snapshots, to train on all of them as one"),
     )
     labels = forms.ChoiceField(label=_("Labels"), choices=LabelSource.choices)
     neutral = forms.ChoiceField(label=NAMES["neutral"], choices=[AS_FROZEN, *NEUTRAL], required=False)

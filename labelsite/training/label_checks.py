@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -78,14 +78,22 @@ def deciding_rule(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> 
     return _deciding(snapshot, labels, asked)[1]
 
 
-def learns_shares_of_ends(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> str | None:
-    """The method whose shares of distinct ends would be learned as success rates; the command refuses that."""
+def learns_shares_of_ends(
+    snapshot: Snapshot, parts: Iterable[Snapshot], labels: str, chosen: Mapping[str, Any]
+) -> str | None:
+    """The method whose shares of distinct ends would be learned as success rates, in one of the parts; the command
+    refuses that."""
     if chosen.get("objective", "classifier") not in LEARN_LABELS_OF_STEPS:
         return None
+    rule = _about_rollouts(snapshot, labels, chosen)
+    return next((method for part in parts if takes_shares_of_ends(rule, method := _method(part))), None)
+
+
+def _method(snapshot: Snapshot) -> str | None:
+    """What its rollouts were made by."""
     lineage = snapshot.manifest.get("lineage") or {}
     estimates = lineage.get("estimates")
-    method = estimates.get("method") if isinstance(estimates, dict) else lineage.get("method")
-    return method if takes_shares_of_ends(_about_rollouts(snapshot, labels, chosen), method) else None
+    return estimates.get("method") if isinstance(estimates, dict) else lineage.get("method")
 
 
 def _about_rollouts(snapshot: Snapshot, labels: str, chosen: Mapping[str, Any]) -> LabelRule:

@@ -10,12 +10,15 @@ from django.db import models
 from labelsite.autolabels.models import ScoreRun
 from labelsite.jobs.models import Job, JobState
 from labelsite.snapshots.models import Snapshot
+from labelsite.training.joining import joined_hash
 from labelsite.training.measured import measured
 
 
 class TrainingRun(models.Model):
     name = models.CharField(max_length=120)
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="training_runs")
+    # Trained on together with the first.
+    more_snapshots = models.ManyToManyField(Snapshot, related_name="joined_training_runs")
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="training_run")
     objective = models.CharField(max_length=20)
     labels = models.CharField(max_length=10)
@@ -26,6 +29,16 @@ class TrainingRun(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    @property
+    def snapshots(self) -> list[Snapshot]:
+        """All that it is trained on, in the order in which the command gets them."""
+        return [self.snapshot, *sorted(self.more_snapshots.all(), key=lambda each: each.pk)]
+
+    @property
+    def trained_on(self) -> str:
+        """The sha256 of what it is trained on, as its card will name it."""
+        return joined_hash(self.snapshots)
 
 
 class Checkpoint(models.Model):

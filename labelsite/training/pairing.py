@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
+from django.core.cache import cache
 from django.db.models import F
 
 from labelsite.jobs.models import JobState
 from labelsite.training.models import Evaluation, EvaluationKind, TrainingRun
 from ml.errors import MisstepError
-from ml.evaluation.outcomes import Outcome, read_outcomes
+from ml.evaluation.outcomes import read_outcomes
 from ml.evaluation.paired import differences
+from ml.file_hash import sha256_of
 
 # What an evaluation's job leaves beside its figures.
 OUTCOMES = "outcomes.jsonl"
@@ -20,9 +24,8 @@ RULE = "unseen"
 # Of fewer problems that all point one way a sign test says that chance may do it in more than 5 %.
 FEWEST_PROBLEMS = 6
 
-Outcomes = Mapping[str, Outcome]
-# An evaluation's data in words, and what was said of each of its solutions.
-Measured = tuple[str, Outcomes]
+# A pair of long files takes a quarter of a second, and neither changes any more.
+KEPT_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,10 @@ class Share:
         return is_beyond and self.problems >= FEWEST_PROBLEMS
 
 
+# How many solutions were compared, and the differences of F1 and of exact answers.
+Figures = tuple[int, Share, Share]
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """One run less the run that all are compared with, on the solutions of problems that neither was trained on."""
@@ -53,34 +60,18 @@ class Pair:
 
 def pairs(runs: Sequence[TrainingRun]) -> list[Pair]:
     """Each further run beside the first, on every campaign on which both were measured last with outcomes kept."""
-    measured = _measured(runs)
+    newest = _newest(runs)
     found: list[Pair] = []
     for run in runs[1:]:
-        for campaign, (data, base) in measured.get(runs[0].pk, {}).items():
-            mine = measured.get(run.pk, {}).get(campaign)
-            pair = mine and _pair(run, data, mine[1], base)
-            found += [pair] if pair else []
+        for (of, campaign), mine in newest.items():
+            base = newest.get((runs[0].pk, campaign))
+            if of == run.pk and base and (figures := _figures(mine, base)):
+                found.append(Pair(run, base.data, *figures))
     return found
 
 
-def _pair(run: TrainingRun, data: str, outcomes: Outcomes, base: Outcomes) -> Pair | None:
-    """None where there is no solution that may be compared."""
-    try:
-        found = differences(outcomes, base, [RULE])[RULE]
-    except MisstepError:
-        return None
-    if found is None:
-        return None
-    f1, exact = (
-        Share(found["difference"][name], found["intervals"][name], found["problems"])
-        for name in ("f1", "exact")
-    )
-    return Pair(run, data, found["count"], f1, exact)
-
-
-def _measured(runs: Sequence[TrainingRun]) -> dict[int, dict[int, Measured]]:
-    """By run and campaign, what its newest evaluation of first mistakes left; evaluations of before it was kept have
-    none."""
+def _newest(runs: Sequence[TrainingRun]) -> dict[tuple[int, int], Evaluation]:
+    """By run and campaign, the newest finished evaluation of first mistakes."""
     evaluations = (
         Evaluation.objects.filter(
             checkpoint__run__in=[run.pk for run in runs],
@@ -92,19 +83,36 @@ def _measured(runs: Sequence[TrainingRun]) -> dict[int, dict[int, Measured]]:
         .annotate(campaign=F("job__spec__campaign"), run=F("checkpoint__run"))
         .order_by("pk")
     )
-    newest = {(each.run, each.campaign): each for each in evaluations}
-    found: dict[int, dict[int, Measured]] = {}
-    for (run, campaign), each in newest.items():
-        # Files are long: a campaign of one run alone, or not of the first, has nothing to compare.
-        is_shared = sum(other == campaign for _, other in newest) > 1 and (runs[0].pk, campaign) in newest
-        if is_shared and each.job is not None and (outcomes := _read(each)):
-            found.setdefault(run, {})[campaign] = each.data, outcomes
+    return {(each.run, each.campaign): each for each in evaluations}
+
+
+def _figures(mine: Evaluation, base: Evaluation) -> Figures | None:
+    """From the cache where both files are as they were. None where there is no solution that may be compared, and for
+    evaluations of before outcomes were kept."""
+    files = [_outcomes(each) for each in (mine, base)]
+    try:
+        content = [sha256_of(file) for file in files]
+    except OSError:
+        return None
+    key = "-".join(["pairing", str(mine.pk), str(base.pk), *content])
+    found: Figures | None = cache.get_or_set(key, partial(_compared, *files), KEPT_SECONDS)
     return found
 
 
-def _read(evaluation: Evaluation) -> Outcomes | None:
+def _outcomes(evaluation: Evaluation) -> Path:
     assert evaluation.job is not None
+    return evaluation.job.outputs / OUTCOMES
+
+
+def _compared(mine: Path, base: Path) -> Figures | None:
     try:
-        return read_outcomes(evaluation.job.outputs / OUTCOMES)
+        found = differences(read_outcomes(mine), read_outcomes(base), [RULE])[RULE]
     except MisstepError:
         return None
+    if found is None:
+        return None
+    f1, exact = (
+        Share(found["difference"][name], found["intervals"][name], found["problems"])
+        for name in ("f1", "exact")
+    )
+    return found["count"], f1, exact

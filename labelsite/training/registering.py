@@ -5,7 +5,7 @@ It gets the same rows as one that was trained here, so every page and every serv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from labelsite.jobs.models import TITLE_LENGTH, Job, JobKind, JobState
 from labelsite.snapshots.models import Snapshot
 from labelsite.training import checkpoints
+from labelsite.training.joining import joined_name
 from labelsite.training.models import Checkpoint, TrainingRun
 from labelsite.training.wording import OBJECTIVE_NAMES, kind_of
 from ml.errors import MisstepError
@@ -29,7 +30,7 @@ def register_checkpoint(folder: Path, name: str = "") -> Checkpoint:
     """Copy the checkpoint in `folder` into VAR and write its rows; one that is here already is returned as it is.
 
     Raises MisstepError for a folder that is no whole checkpoint, and for one that was trained on no snapshot of this
-    site: its labels could not be traced back to anybody.
+    site: its labels could not be traced back to anybody. Of several snapshots one has to be of this site.
     """
     # What is refused by its card alone is not copied first.
     said = checkpoints.card_of(folder)
@@ -42,43 +43,46 @@ def register_checkpoint(folder: Path, name: str = "") -> Checkpoint:
     kept, card = checkpoints.take_over(folder)
     with transaction.atomic():
         # Of two that register the same checkpoint at once, the second finds what the first has made.
-        snapshot = Snapshot.objects.select_for_update().get(pk=trained_on.pk)
+        Snapshot.objects.select_for_update().get(pk=trained_on[0].pk)
         known = Checkpoint.objects.filter(sha256=kept.name).select_related("run").first()
         if known is not None:
             return known
-        run = _run(snapshot, card, name)
+        run = _run(trained_on, card, name)
         checkpoint = Checkpoint.objects.create(run=run, folder=kept.name, sha256=kept.name, card=card)
         result = {"checkpoint_id": checkpoint.pk, "sha256": checkpoint.sha256}
         Job.objects.filter(pk=run.job_id).update(result=result)
     return checkpoint
 
 
-def _trained_on(card: Mapping[str, Any], folder: Path) -> Snapshot:
-    """The snapshot that the card names: by its hash, and of several with the same content the one of that name."""
-    named: Mapping[str, Any] = card.get("snapshot") or {}
-    if several := named.get("snapshots"):
+def _trained_on(card: Mapping[str, Any], folder: Path) -> list[Snapshot]:
+    """The snapshots of this site that the card names, at least one."""
+    told = checkpoints.snapshots_on(card)
+    found = [snapshot for named in told if (snapshot := _known(named))]
+    if not found:
+        named = " and ".join(f"{named.get('name')!r} with sha256 {named.get('sha256')}" for named in told)
         raise MisstepError(
-            f"{folder} was trained on {len(several)} snapshots together, expected one alone: its labels lead back to it"
-        )
-    alike = list(Snapshot.objects.filter(sha256=named.get("sha256") or "").order_by("pk"))
-    if not alike:
-        raise MisstepError(
-            f"{folder} was trained on snapshot {named.get('name')!r} with sha256 {named.get('sha256')}, "
+            f"{folder} was trained on snapshot {named}, "
             "expected one that was frozen on this site (each page of a snapshot shows its sha256)"
         )
-    return next((snapshot for snapshot in alike if snapshot.name == named.get("name")), alike[0])
+    return found
 
 
-def _run(snapshot: Snapshot, card: Mapping[str, Any], name: str) -> TrainingRun:
+def _known(named: Mapping[str, Any]) -> Snapshot | None:
+    """By its hash, and of several with the same content the one of that name."""
+    alike = list(Snapshot.objects.filter(sha256=named.get("sha256") or "").order_by("pk"))
+    return next((each for each in alike if each.name == named.get("name")), alike[0] if alike else None)
+
+
+def _run(snapshots: Sequence[Snapshot], card: Mapping[str, Any], name: str) -> TrainingRun:
     objective = str(card["objective"])
-    labels = str((card.get("label_rule") or {}).get("labels") or snapshot.labels)
+    labels = str((card.get("label_rule") or {}).get("labels") or snapshots[0].labels)
     title = name or _("%(kind)s · trained elsewhere · %(snapshot)s") % {
         "kind": kind_of(objective),
-        "snapshot": snapshot.name,
+        "snapshot": joined_name(snapshots),
     }
-    return TrainingRun.objects.create(
+    run = TrainingRun.objects.create(
         name=title[:LONGEST_NAME],
-        snapshot=snapshot,
+        snapshot=snapshots[0],
         job=_finished_job(title),
         objective=objective,
         labels=labels[:10],
@@ -86,6 +90,8 @@ def _run(snapshot: Snapshot, card: Mapping[str, Any], name: str) -> TrainingRun:
         configuration={},
         seed=int(card.get("seed") or 0),
     )
+    run.more_snapshots.set(snapshots[1:])
+    return run
 
 
 def _base(card: Mapping[str, Any]) -> str:

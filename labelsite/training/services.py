@@ -6,7 +6,7 @@ Of these tables there is one other writer: `registering`.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from labelsite.problems.models import Solution
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.services import MANIFEST_FILE, folder_of, write_manifest
 from labelsite.training import checkpoints, evidence, options
+from labelsite.training.joining import joined_name
 from labelsite.training.label_checks import idle
 from labelsite.training.models import Checkpoint, Evaluation, EvaluationKind, TrainingRun
 from labelsite.training.pairing import OUTCOMES
@@ -55,8 +56,10 @@ def start_training(
     configuration: Mapping[str, Any] | None = None,
     created_by: User | None = None,
     name: str = "",
+    more_snapshots: Sequence[Snapshot] = (),
 ) -> TrainingRun:
-    """Queue a run on the snapshot. `second_opinion` in the configuration is a checkpoint's sha256.
+    """Queue a run on the snapshot, or on several together. `second_opinion` in the configuration is a checkpoint's
+    sha256.
 
     Raises MisstepError for what the command would refuse by its arguments alone, for an option that would change
     nothing in these labels, for a flag that is neither true nor false, and for a checkpoint that is not here or no
@@ -67,11 +70,11 @@ def start_training(
         raise MisstepError(complaint)
     for refused, words in refusals(objective, base, chosen):
         raise MisstepError(f"configuration {refused}: {words}")
-    title = name or f"{kind_of(objective)} · {LabelSource(labels).label} · {snapshot.name}"
+    snapshots = [snapshot, *sorted(more_snapshots, key=lambda each: each.pk)]
+    title = name or f"{kind_of(objective)} · {LabelSource(labels).label} · {joined_name(snapshots)}"
     arguments = [
-        "--manifest", f"{{in}}/{MANIFEST_FILE}",
-        "--snapshot", in_var(folder_of(snapshot)), "--labels", labels, "--objective", objective,
-        "--base", base, "--seed", str(seed), "--device", "auto", "--keep-state", *options.arguments_of(chosen),
+        *_snapshot_arguments(snapshots), "--labels", labels, "--objective", objective, "--base", base,
+        "--seed", str(seed), "--device", "auto", "--keep-state", *options.arguments_of(chosen),
         "--out", "{out}/checkpoint",
     ]  # fmt: skip
     options.refuse_what_the_command_would(arguments)
@@ -85,7 +88,7 @@ def start_training(
             task_name=TRAIN_TASK,
             title=title,
         )
-        return TrainingRun.objects.create(
+        run = TrainingRun.objects.create(
             name=title[:120],
             snapshot=snapshot,
             job=job,
@@ -96,15 +99,32 @@ def start_training(
             seed=seed,
             created_by=created_by,
         )
+        run.more_snapshots.set(more_snapshots)
+    return run
+
+
+def _snapshot_arguments(snapshots: Sequence[Snapshot]) -> Iterator[str]:
+    for number, snapshot in enumerate(snapshots, start=1):
+        yield from (
+            "--snapshot",
+            in_var(folder_of(snapshot)),
+            "--manifest",
+            f"{{in}}/{_manifest_name(number)}",
+        )
+
+
+def _manifest_name(number: int) -> str:
+    return MANIFEST_FILE if number == 1 else f"{number}-{MANIFEST_FILE}"
 
 
 def prepare_training(job: Job, folder: Path) -> None:
-    """Write the snapshot's own manifest, and clear a checkpoint that an earlier attempt finished but nobody loaded.
+    """Write each snapshot's own manifest, and clear a checkpoint that an earlier attempt finished but nobody loaded.
 
-    The snapshot's folder may have the manifest of another one of the same content, with another rule and name.
+    A snapshot's folder may have the manifest of another one of the same content, with another rule and name.
     The command writes over no checkpoint; its kept state makes the same one again within seconds.
     """
-    write_manifest(folder / MANIFEST_FILE, job.training_run.snapshot.manifest)
+    for number, snapshot in enumerate(job.training_run.snapshots, start=1):
+        write_manifest(folder / _manifest_name(number), snapshot.manifest)
     shutil.rmtree(job.outputs / "checkpoint", ignore_errors=True)
 
 
@@ -115,8 +135,8 @@ def load_checkpoint(run: TrainingRun, folder: Path) -> Checkpoint:
     """
     sha256, card = checkpoints.verified(folder)
     trained_on = (card.get("snapshot") or {}).get("sha256")
-    if trained_on != run.snapshot.sha256:
-        raise MisstepError(f"{folder} was trained on snapshot {trained_on}, expected {run.snapshot.sha256}")
+    if trained_on != run.trained_on:
+        raise MisstepError(f"{folder} was trained on snapshot {trained_on}, expected {run.trained_on}")
     kept = checkpoints.keep(folder, sha256)
     checkpoint, _made = Checkpoint.objects.update_or_create(
         run=run, defaults={"folder": kept.name, "sha256": sha256, "card": card}

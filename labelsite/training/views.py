@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import F, QuerySet
+from django.db.models import F, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -41,6 +41,7 @@ MOST_COMPARED = 5
 def _runs() -> QuerySet[TrainingRun]:
     """The newest first, without the long columns that no page of runs shows."""
     runs = TrainingRun.objects.select_related("job", "snapshot", "checkpoint", "created_by").order_by("-pk")
+    runs = runs.prefetch_related(Prefetch("more_snapshots", Snapshot.objects.defer("manifest")))
     return runs.defer("job__spec", "job__result", "snapshot__manifest")
 
 
@@ -91,6 +92,7 @@ def _start(request: HttpRequest, form: TrainingForm) -> HttpResponse:
         seed=chosen["seed"],
         configuration=form.configuration(),
         created_by=person(request),
+        more_snapshots=chosen["more_snapshots"],
     )
     return redirect("training:run", run.pk)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from labelsite.training.joining import joined
 from labelsite.training.label_checks import asked_rule, deciding_rule
 from labelsite.training.models import TrainingRun
 from ml.targets import LabelRule
@@ -20,11 +21,13 @@ def yardsticks(runs: Sequence[TrainingRun]) -> list[str]:
 
 def _yardstick(run: TrainingRun) -> tuple[str, str]:
     """The snapshot's hash and the whole rule, as the card has it, or before there is one, as the command decides it."""
-    checkpoint = getattr(run, "checkpoint", None)
-    if checkpoint:
-        rule: Mapping[str, Any] = checkpoint.card.get("label_rule") or {}
+    card: Mapping[str, Any] = getattr(getattr(run, "checkpoint", None), "card", {})
+    if card:
+        rule: Mapping[str, Any] = card.get("label_rule") or {}
     else:
-        rule = deciding_rule(run.snapshot, run.labels, asked_rule(run.configuration))
+        rule = deciding_rule(joined(run.snapshots), run.labels, asked_rule(run.configuration))
     # What an older card or manifest does not name was as usual.
     whole = {**asdict(LabelRule()), "labels": run.labels, **rule}
-    return run.snapshot.sha256, repr(sorted(whole.items()))
+    # Of a registered one not every snapshot needs to be here.
+    trained_on = (card.get("snapshot") or {}).get("sha256") or run.trained_on
+    return trained_on, repr(sorted(whole.items()))

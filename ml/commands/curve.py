@@ -47,9 +47,11 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--snapshot",
         required=True,
+        action="append",
         type=Path,
         metavar="DIR",
-        help="folder that `python -m ml snapshot` or `manage.py export_snapshot` wrote",
+        help="folder that `python -m ml snapshot` or `manage.py export_snapshot` wrote; may be given again, for a curve"
+        " of several together",
     )
     arguments.add_argument(
         "--labels",
@@ -118,7 +120,8 @@ def _training_options(own: argparse.Namespace, rest: list[str]) -> argparse.Name
     """What every training has in common. Raises MisstepError for options that a curve has no place for."""
     training = train.parser()
     training.prog = "python -m ml curve"
-    options = training.parse_args(["--snapshot", str(own.snapshot), "--out", str(own.out), *rest])
+    snapshots = [word for folder in own.snapshot for word in ("--snapshot", str(folder))]
+    options = training.parse_args([*snapshots, "--out", str(own.out), *rest])
     if options.objective not in OBJECTIVES:
         raise MisstepError(f"objective {options.objective!r}, expected one of {', '.join(OBJECTIVES)}")
     for name in NOT_PASSED_ON:

@@ -41,9 +41,11 @@ def parser(kind: type[argparse.ArgumentParser] = OnceParser) -> argparse.Argumen
     )
     arguments.add_argument(
         "--manifest",
+        action="append",
         type=Path,
         metavar="FILE",
-        help="manifest to read instead of the folder's own, of a snapshot of the same content",
+        help="manifest to read instead of the folder's own, of a snapshot of the same content; with several snapshots,"
+        " one for each in their order",
     )
     arguments.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the checkpoint")
     arguments.add_argument(
@@ -120,7 +122,7 @@ def request_from(options: argparse.Namespace) -> Any:
         snapshot=options.snapshot[0],
         more_snapshots=tuple(options.snapshot[1:]),
         out=options.out,
-        manifest=options.manifest,
+        manifests=tuple(options.manifest or ()),
         labels=options.labels,
         asked=rule_options.asked(options),
         second_opinion=_second_opinion(options),

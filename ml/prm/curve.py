@@ -21,16 +21,17 @@ from ml.evaluation.first_mistake import metric
 from ml.evaluation.judged import Judged, JudgedSolution
 from ml.evaluation.rules import by_threshold, cross_fitted
 from ml.evaluation.step_curves import judged_steps
+from ml.joined_snapshot import SEVERAL
 from ml.prm.curve_folder import CurveFolder
 from ml.prm.curve_samples import Sample, by_problem, counted, held_out, with_labels
 from ml.prm.distributed import Group
 from ml.prm.out_folder import states_of, writing_alone
 from ml.prm.preparing import prepare
-from ml.prm.request import Request, refuse_contradictions, with_rule
+from ml.prm.request import Request, opened, refuse_contradictions, with_rule
 from ml.prm.run import fit
 from ml.prm.score import Scorer, Unscored
 from ml.progress import Progress
-from ml.snapshot import Snapshot, SnapshotRow, problem_hash, read_snapshot
+from ml.snapshot import Snapshot, SnapshotRow, problem_hash
 from ml.targets import label_rows
 from ml.targets.rules import idle_parts
 
@@ -69,7 +70,8 @@ def measure_curve(request: Request, plan: Plan, settings: Mapping[str, Any]) -> 
             raise MisstepError(
                 f"{group.size} processes, expected one: each model of a curve is trained by one"
             )
-        snapshot = read_snapshot(request.snapshot, request.manifest)
+        labels = plan.labels[0] if len(plan.labels) == 1 else SEVERAL
+        snapshot = opened(replace(request, labels=labels))
         campaign = _Campaign(request, plan, snapshot, group)
         folder = CurveFolder(request.out, {"snapshot": snapshot.sha256, **settings})
         campaign.measure_missing(folder)

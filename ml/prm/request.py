@@ -29,8 +29,8 @@ OUTPUTS = {"classifier": 2, "value": 1, "preference": 1, "outcome": 2}
 class Request:
     """Everything that decides a run's result. `epochs` counts when `steps` is None.
 
-    manifest: the snapshot's own, where its folder serves several of the same content. more_snapshots: to be trained on
-    together with the first.
+    more_snapshots: to be trained on together with the first. manifests: their own, where folders serve several of the
+    same content.
     labels, asked: what the labels should be, and the parts of their rule that were asked for; without either they
     stay as they were frozen. rule, use_frozen_labels: what came of it; found when a run begins.
     is_usual_rate: nobody asked for the learning rate in `training`.
@@ -75,17 +75,20 @@ class Request:
     is_sharded: bool = False
     use_frozen_labels: bool = True
     keep_state: bool = False
-    manifest: Path | None = None
+    manifests: tuple[Path, ...] = ()
     more_snapshots: tuple[Path, ...] = ()
 
 
 def opened(request: Request) -> Snapshot:
     """The snapshot to train on, or all of them as one; raises MisstepError where one is not whole."""
-    if not request.more_snapshots:
-        return read_snapshot(request.snapshot, request.manifest)
-    if request.manifest:
-        raise MisstepError("--manifest with several snapshots, expected one of the two")
-    return join([request.snapshot, *request.more_snapshots], request.labels, request.asked)
+    folders = [request.snapshot, *request.more_snapshots]
+    if request.manifests and len(request.manifests) != len(folders):
+        raise MisstepError(
+            f"{len(request.manifests)} manifests for {len(folders)} snapshots, expected one for each or none"
+        )
+    manifests = request.manifests or [None] * len(folders)
+    parts = [read_snapshot(*part) for part in zip(folders, manifests, strict=True)]
+    return parts[0] if len(parts) == 1 else join(parts, request.labels, request.asked)
 
 
 def with_rule(request: Request, manifest: Mapping[str, Any]) -> Request:

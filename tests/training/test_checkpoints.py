@@ -15,10 +15,13 @@ from tests.training.test_pages import make_snapshot
 pytestmark = pytest.mark.django_db
 
 
-def write_checkpoint(folder, snapshot="0" * 64, snapshot_name="", **card):
+def write_checkpoint(folder, snapshot="0" * 64, snapshot_name="", parts=(), **card):
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights")
-    body = {"format": "misstep-checkpoint", "snapshot": {"sha256": snapshot, "name": snapshot_name}, **card}
+    trained_on = {"sha256": snapshot, "name": snapshot_name}
+    if parts:
+        trained_on["snapshots"] = [{"sha256": sha256, "name": name} for sha256, name in parts]
+    body = {"format": "misstep-checkpoint", "snapshot": trained_on, **card}
     (folder / "card.json").write_text(json.dumps(body))
     names = ("model.safetensors", "card.json")
     hashes = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}

@@ -66,7 +66,7 @@ def test_every_door_has_every_option_of_the_command_but_the_machines_own():
     assert set(options()) == of_the_command - {*OF_THE_RUN, *OF_THE_MACHINE}
     assert set(TrainingConfiguration().fields) == set(options())
     of_the_run = set(OF_THE_RUN) - {"help", "manifest", "out"}
-    assert set(TrainingForm().fields) == set(options()) | of_the_run
+    assert set(TrainingForm().fields) == set(options()) | of_the_run | {"more_snapshots"}
 
 
 def test_every_option_has_words_and_korean_ones():

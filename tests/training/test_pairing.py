@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 
 from labelsite.jobs.models import JobState
+from labelsite.training import pairing
 from labelsite.training.models import Evaluation
 from labelsite.training.pairing import OUTCOMES, Share, pairs
 from labelsite.training.services import start_training
@@ -69,6 +70,16 @@ def test_the_newest_finished_evaluations_of_the_same_campaign_are_paired(runs):
     measured(runs[0], 0.5, campaign=8)
     [pair] = pairs(runs)
     assert (pair.exact.gain, pair.data) == (0.0, "data 7")
+
+
+def test_what_was_computed_once_is_kept_until_an_outcome_changes(runs, monkeypatch):
+    evaluations = [measured(run, share) for run, share in zip(runs, (0.6, 0.9), strict=True)]
+    computed = pairs(runs)
+    with monkeypatch.context() as patched:
+        patched.setattr(pairing, "read_outcomes", None)
+        assert pairs(runs) == computed
+    (evaluations[0].job.outputs / OUTCOMES).write_bytes((evaluations[1].job.outputs / OUTCOMES).read_bytes())
+    assert [pair.exact.gain for pair in pairs(runs)] == [0.0]
 
 
 def test_without_kept_outcomes_the_page_says_what_is_missing(client, runs):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
@@ -46,7 +44,7 @@ def test_a_checkpoint_of_the_command_line_is_promoted_scored_measured_and_compar
     checkpoint = Checkpoint.objects.get()
     assert f"checkpoint {checkpoint.pk}: from the cluster" in capsys.readouterr().out
     lineage = lineage_of(checkpoint)
-    assert (lineage.snapshot, lineage.campaign) == (snapshot, campaign)
+    assert (lineage.snapshots, lineage.campaigns) == ([snapshot], [campaign])
     assert lineage.people == [(annotator, 18)]
 
     scores = services.score_campaign(checkpoint, campaign)
@@ -136,10 +134,19 @@ def test_a_long_name_is_cut_to_the_room_that_the_rows_have(tmp_path):
     assert checkpoint.run.name == "n" * 120 and checkpoint.run.job.title == "n" * 200
 
 
-def test_a_checkpoint_of_several_snapshots_is_refused_for_that_reason(tmp_path):
-    folder = write_checkpoint(tmp_path / "mine", objective="classifier")
-    card = json.loads((folder / "card.json").read_text())
-    card["snapshot"]["snapshots"] = [{"sha256": "1" * 64}, {"sha256": "2" * 64}]
-    (folder / "card.json").write_text(json.dumps(card))
-    with pytest.raises(MisstepError, match="trained on 2 snapshots together, expected one alone"):
-        register_checkpoint(folder)
+def test_a_checkpoint_of_several_snapshots_leads_back_to_those_of_this_site_and_names_the_others(
+    tmp_path, client
+):
+    log_in(client, "reviewer")
+    first, second = make_snapshot(), make_snapshot()
+    second.sha256 = "5" * 64
+    second.save()
+    parts = [(first.sha256, first.name), ("9" * 64, "public"), (second.sha256, second.name)]
+    folder = write_checkpoint(tmp_path / "mine", "7" * 64, parts=parts, objective="classifier")
+    checkpoint = register_checkpoint(folder)
+    page = client.get(reverse("training:checkpoint", args=[checkpoint.pk]))
+    assert page.context["lineage"].snapshots == [first, second]
+    assert page.context["lineage"].campaigns == [first.campaign, second.campaign]
+    assert "public, not of this site" in page.content.decode()
+    run_page = reverse("training:run", args=[checkpoint.run_id])
+    assert run_page in client.get(reverse("snapshots:detail", args=[second.pk])).content.decode()

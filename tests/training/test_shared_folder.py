@@ -10,8 +10,7 @@ from labelsite.snapshots.services import freeze
 from labelsite.training.models import TrainingRun
 from labelsite.training.services import load_checkpoint, prepare_training, start_training
 from ml.commands import train
-from ml.prm.request import with_rule
-from ml.snapshot import read_snapshot
+from ml.prm.request import opened, with_rule
 from ml.targets import LabelRule
 from tests.factories import make_estimate_run, make_user
 from tests.training.pocket import pocket_campaign
@@ -51,7 +50,7 @@ def test_each_of_two_that_share_a_folder_trains_on_its_labels_as_they_were_froze
     snapshot = sharing()[number]
     run = start_training(snapshot, snapshot.labels)
     request = train.request_from(train.parser().parse_args(arguments_for(run)))
-    read = read_snapshot(request.snapshot, request.manifest)
+    read = opened(request)
     request = with_rule(request, read.manifest)
     assert request.use_frozen_labels
     assert request.rule == LabelRule(**snapshot.manifest["rule"])

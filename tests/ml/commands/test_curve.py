@@ -212,6 +212,9 @@ def test_sizes_beyond_the_labels_are_left_out_and_too_few_labels_are_refused(sna
         MisstepError, match="human labels on 16 solutions of split train, expected at least 50"
     ):
         run(snapshot, tmp_path / "out", "--sizes", "50", "100")
+    more = snapshot_of(tmp_path, judged_rows(10, 3, "train"))
+    with pytest.raises(MisstepError, match="human labels on 26 solutions"):
+        run(snapshot, tmp_path / "joined", "--snapshot", str(more), "--sizes", "50")
 
 
 def test_held_out_problems_need_peoples_labels_of_both_kinds(tmp_path):

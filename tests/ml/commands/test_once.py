@@ -12,7 +12,6 @@ from ml.__main__ import VERBS, main
 @pytest.mark.parametrize(
     ("verb", "option"),
     [
-        (["train"], "--manifest"),
         (["train"], "--out"),
         (["train"], "--second-opinion"),
         (["snapshot"], "--solutions"),
@@ -20,7 +19,6 @@ from ml.__main__ import VERBS, main
         (["score"], "--solutions"),
         (["score"], "--checkpoint"),
         (["execute"], "--solutions"),
-        (["curve"], "--snapshot"),
         (["sample"], "--problems"),
         (["solve"], "--problems"),
         (["autolabel"], "--problems"),

@@ -97,14 +97,19 @@ def test_other_evidence_of_one_solution_is_refused_where_labels_are_made_anew(tm
         train(tmp_path, *folders, options=["--neutral", "drop"], out="anew")
 
 
-def test_a_manifest_beside_several_snapshots_is_refused(tmp_path):
+def test_each_of_several_snapshots_may_be_read_by_a_manifest_of_its_own_and_not_one_of_them(tmp_path):
     first, second = two(tmp_path)
-    with pytest.raises(MisstepError, match="--manifest with several snapshots"):
-        train(tmp_path, first, second, options=["--manifest", str(first / "manifest.json")])
+    manifest = json.loads((second / "manifest.json").read_text())
+    (tmp_path / "own.json").write_text(json.dumps({**manifest, "name": "own"}))
+    options = ["--manifest", str(first / "manifest.json")]
+    with pytest.raises(MisstepError, match="1 manifests for 2 snapshots"):
+        train(tmp_path, first, second, options=options)
+    card = train(tmp_path, first, second, options=[*options, "--manifest", str(tmp_path / "own.json")])
+    assert [one["name"] for one in card["snapshot"]["snapshots"]] == ["sums", "own"]
 
 
 def test_rows_of_one_number_in_two_snapshots_stay_apart_and_those_of_one_problem_come_together(tmp_path):
-    rows = list(join(two(tmp_path), None, {}))
+    rows = list(join([read_snapshot(folder) for folder in two(tmp_path)], None, {}))
     assert len({row.id for row in rows}) == len(rows)
     problems = {row.problem for row in rows}
     assert len({row.problem_id for row in rows}) == len(problems)
