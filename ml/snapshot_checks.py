@@ -25,6 +25,9 @@ def complaint_about(row: SnapshotRow) -> Complaint:
 
 
 def _complaint(row: SnapshotRow) -> Complaint:
+    for name in ("id", "problem_id", "problem"):
+        if not isinstance(value := getattr(row, name), str):
+            return f"{name} {value!r}", "a text"
     if not row.steps:
         return "no steps", "at least one step"
     for position, step in enumerate(row.steps):
@@ -100,6 +103,8 @@ def _about_rollouts(automatic: dict[str, Any], count: int) -> Complaint:
             return f"{len(values)} automatic {name} for {count} steps", "one (or null) per step"
         if not all(value is None or is_possible(value) for value in values):
             return f"automatic {name} {values!r}", f"{expected} or null"
+    if not isinstance(method := automatic.get("method"), str | None):
+        return f"method {method!r}", "a text or null"
     second = (automatic.get("second") or {}).get("first_mistake")
     complaint = _about_place(second, count, "the second method's first mistake")
     return complaint or _about_counts(automatic.get("visits"), automatic.get("correct"))

@@ -25,11 +25,11 @@ from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Campaign
 from labelsite.problems.streaming import in_chunks
 from ml.json_lines import as_line
+from ml.targets.series import SERIES
 
 CHUNK = 1_000
 # Where a line belongs; what was said of the step comes behind it.
 PLACE = ("step__position", "step__option", "step__solution__external_id")
-ESTIMATED = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
 SCHEMA = extend_schema(
     parameters=[
         OpenApiParameter("run", int, description="the campaign's own if left out"),
@@ -103,7 +103,7 @@ class StepEstimates(StepLines):
     last line, and the `run` that it names. Estimates of a run that still works come as its parts are loaded.
     """
 
-    rows, runs, own, said, name = StepEstimate, EstimateRun, "estimate_run_id", ESTIMATED, "step-estimates"
+    rows, runs, own, said, name = StepEstimate, EstimateRun, "estimate_run_id", SERIES, "step-estimates"
 
     @SCHEMA
     def get(self, request: Request, pk: int) -> StreamingHttpResponse:

@@ -19,10 +19,10 @@ from labelsite.problems.queries import positions_of
 from labelsite.problems.streaming import in_chunks
 from ml.records import Position
 from ml.targets.consensus import Look, Verdict, is_reported, people_first, unheard, verdict_or_ratings
+from ml.targets.file_rows import QUALITY_CONTROL_FLAGS
+from ml.targets.series import SERIES
 
 CHUNK = 500
-SERIES = ("visits", "correct", "q_value", "hard", "soft", "quality_value")
-QUALITY_CONTROL_FLAGS = ("is_quality_control_question", "is_initial_screening_question")
 Place = tuple[int, int]
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from labelsite.campaigns.models import Campaign
-from labelsite.snapshots.evidence import SERIES, Evidence, judged_tasks, read_evidence
+from labelsite.snapshots.evidence import Evidence, judged_tasks, read_evidence
 from ml.snapshot import SnapshotRow, split_of
 from ml.snapshot_checks import complaint_about
 from ml.targets import LabelRule, fuse
 from ml.targets.consensus import GIVEN_UP, evidence_of, option_rating
 from ml.targets.rules import is_given_up, why_unlabelled
+from ml.targets.series import series_from
 from ml.targets.snapshot_rows import decided, has_witness, witnessed
 
 
@@ -94,10 +95,7 @@ def _automatic(item: Evidence, rule: LabelRule, method: str) -> dict[str, Any] |
         return None
     places = [(index, chosen) for index, (_, chosen) in enumerate(item.trajectory)]
     found = [item.estimates.get(place, {}) for place in places]
-    series: dict[str, Any] = {name: [estimate.get(name) for estimate in found] for name in SERIES}
-    # A step that no rollout went through was visited 0 times; everything else of it is unknown.
-    for name in ("visits", "correct"):
-        series[name] = [value or 0 for value in series[name]]
+    series = series_from(found)
     if not any(series["visits"]):
         return None
     return {**series, "method": method}

@@ -12,13 +12,14 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from labelsite.autolabels.models import EstimateRun, SolutionEstimate, StepEstimate
-from labelsite.snapshots.evidence import CHUNK, SERIES
+from labelsite.snapshots.evidence import CHUNK
 from labelsite.snapshots.models import LabelSource
 from ml.errors import MisstepError
 from ml.evaluation.first_mistake import MISSING
 from ml.evaluation.second_verdicts import place_in
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule
+from ml.targets.series import SERIES, series_from
 
 
 def second_runs() -> QuerySet[EstimateRun]:
@@ -57,10 +58,7 @@ def with_second(rows: Iterable[SnapshotRow], second: EstimateRun, rule: LabelRul
                 yield row
                 continue
             found = estimates.get(int(row.id), {})
-            steps = [found.get(k, {}) for k in range(len(row.steps))]
-            series: dict[str, Any] = {name: [step.get(name) for step in steps] for name in SERIES}
-            for name in ("visits", "correct"):
-                series[name] = [value or 0 for value in series[name]]
+            series = series_from([found.get(k, {}) for k in range(len(row.steps))])
             place = place_in(series, len(row.steps), rule)
             said = None if place == MISSING else {"first_mistake": place}
             yield replace(row, automatic={**row.automatic, "second": said})

@@ -166,6 +166,9 @@ def test_a_row_that_cannot_be_trained_on_is_refused_and_nothing_is_left(tmp_path
         ({"options": ["No."]}, "malformed evidence"),
         ({"labels": 1.0}, "malformed evidence"),
         ({"labels": [10**400, 0]}, "label 10+ at step 0"),
+        ({"problem": 5}, "problem 5, expected a text"),
+        ({"problem_id": 5}, "problem_id 5, expected a text"),
+        ({"automatic": {"method": ["rstar"]}}, r"method \['rstar'\], expected a text or null"),
     ],
 )
 def test_evidence_of_another_shape_is_refused_with_its_row_in_writing_and_in_reading(
