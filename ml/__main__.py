@@ -26,7 +26,7 @@ STATUSES = {
     2: "unusable request, or the system failed it: a full disk, a file that may not be read",
     69: "a policy's server cannot be reached or is overloaded: start again later",
     75: "another process writes to the folder: start again later",
-    143: "SIGTERM ended it; sample, autolabel, train, score and curve resume by the same command",
+    143: "SIGTERM ended it; sample, solve, autolabel, train, score and curve resume by the same command",
 }
 
 

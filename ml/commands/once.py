@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 
 class _Given(argparse.Namespace):
@@ -64,3 +64,7 @@ class OnceParser(argparse.ArgumentParser):
     ) -> tuple[Any, list[str]]:
         """As ever, into a namespace that knows what was given."""
         return super().parse_known_args(args, _Given() if namespace is None else namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """What is wrong, without the usage: the options of some commands would fill a page above it."""
+        self.exit(2, f"{self.prog}: error: {message}\n{self.prog} --help lists the options\n")
