@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from django.http import Http404
+from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ParseError
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import BaseParser, JSONParser
@@ -28,17 +29,23 @@ PAGING = ("cursor", "page_size")
 class IsReviewer(BasePermission):
     """Reviewers and admins: whoever may see everyone's labels."""
 
+    message = _("Only reviewers and admins may do this.")
+
     def has_permission(self, request: Request, view: APIView) -> bool:
         return bool(request.user.is_authenticated and request.user.is_reviewer)
 
 
 class IsAdmin(BasePermission):
+    message = _("Only admins may do this.")
+
     def has_permission(self, request: Request, view: APIView) -> bool:
         return bool(request.user.is_authenticated and request.user.is_admin)
 
 
 class AdminWrites(BasePermission):
     """Everyone who may look may look; only admins change anything."""
+
+    message = IsAdmin.message
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return request.method in SAFE_METHODS or bool(request.user.is_authenticated and request.user.is_admin)

@@ -213,6 +213,7 @@ def test_all_annotations_come_as_lines_to_admins_only(
     second = make_annotation(task, make_user(username="bob"), [1, 1])
     url = f"/api/v1/campaigns/{campaign.pk}/annotations/"
     assert annotator.get(url).status_code == reviewer.get(url).status_code == 403
+    assert reviewer.get(url).json()["detail"] == "Only admins may do this."
 
     def pull(query: str = "") -> list[dict[str, Any]]:
         body = b"".join(admin.get(url + query).streaming_content).decode()  # type: ignore[attr-defined]
