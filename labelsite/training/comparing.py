@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from labelsite.autolabels.templatetags.figures import seconds
 from labelsite.training.joining import joined_name
 from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
 from labelsite.training.plots import choices
@@ -54,7 +55,7 @@ def _results(run: TrainingRun) -> dict[str, object]:
     return {
         **{str(MEASURES.get(name, name)): value for name, value in metrics.items()},
         **_evaluated(run.checkpoint),
-        _("seconds"): card.get("seconds"),
+        _("Took"): seconds(card.get("seconds")),
     }
 
 
