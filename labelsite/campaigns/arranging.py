@@ -45,12 +45,14 @@ WHERE task.id = ANY(%(tasks)s) AND kind = 'work' AND state = 'open' AND remainin
 """
 
 
+@transaction.atomic
 def arrange(campaign: Campaign, *, places: bool, order: bool, told: Job | None = None) -> Job:
     """Has the tasks arranged once the caller's transaction is committed: few at once and by this process, many by a
     worker.
 
     If this process does not come to the end, the job is found by the next worker or poller. `told`: a job whose result
-    is to say what is served first then. What the arrangement before it left undone is done with it.
+    is to say what is served first then. What the arrangement before it left undone is done with it; and one that waits
+    still, and is to do all that, is this one: it goes by the settings that stand when it begins.
     """
     left = unfinished(campaign)
     before = left.spec if left else {"places": False, "order": False, "told": None}
@@ -60,12 +62,21 @@ def arrange(campaign: Campaign, *, places: bool, order: bool, told: Job | None =
         "order": order or before["order"],
         "told": told.pk if told else before["told"],
     }
-    title = _("arranging the tasks of %(campaign)s") % {"campaign": campaign.name}
+    job = _waiting_for(spec, left)
     is_large = campaign.tasks.count() > AT_ONCE
-    job = enqueue("django", ARRANGE, spec, task_name=TASK, title=title, is_announced=is_large)
+    if job is None:
+        title = _("arranging the tasks of %(campaign)s") % {"campaign": campaign.name}
+        job = enqueue("django", ARRANGE, spec, task_name=TASK, title=title, is_announced=is_large)
     if not is_large:
         transaction.on_commit(functools.partial(work_off, job.pk), robust=True)
     return job
+
+
+def _waiting_for(spec: dict[str, Any], left: Job | None) -> Job | None:
+    """The arrangement that is left, if it is to do just this; locked, so that it begins with the caller's settings."""
+    if left is None:
+        return None
+    return Job.objects.select_for_update().filter(pk=left.pk, state=JobState.QUEUED, spec=spec).first()
 
 
 def arrange_the_rest(campaign: Campaign) -> None:

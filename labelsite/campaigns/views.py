@@ -20,6 +20,7 @@ from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.forms import CampaignForm
 from labelsite.campaigns.membership import change_members, eligible_people, set_member_state
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, MemberState, Task, TaskKind, TaskState
+from labelsite.jobs.models import JobState
 
 PAGE = 50
 
@@ -115,10 +116,10 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @admin_required
 def reorder(request: HttpRequest, pk: int) -> HttpResponse:
-    """Asks for a new order, unless one is under way; the page of the queue tells what becomes of it."""
+    """Asks for a new order, unless one is being made; the page of the queue tells what becomes of it."""
     campaign = get_object_or_404(Campaign, pk=pk)
     left = arranging.unfinished(campaign)
-    if left is None or left.is_finished or not left.spec["order"]:
+    if not (left and left.state == JobState.RUNNING and left.spec["order"]):
         arranging.arrange(campaign, places=False, order=True)
     return redirect(f"{reverse('campaigns:tasks', args=[pk])}?arranged=1")
 

@@ -49,7 +49,8 @@ def test_the_page_says_so_and_saving_again_arranges_the_tasks(campaign, client, 
     assert overlaps(campaign) == {5}
     assert f'href="/jobs/{job.pk}/"' not in client.get(f"/campaigns/{campaign.pk}/").content.decode()
     services.update_campaign(campaign, {"name": "Another name"})
-    assert Job.objects.filter(verb="arrange").count() == 2
+    # One that still waited is done itself; the others are made up for by another.
+    assert Job.objects.filter(verb="arrange").count() == (1 if state == JobState.QUEUED else 2)
 
 
 def test_another_change_makes_up_for_the_one_before_it_too(campaign, monkeypatch) -> None:
