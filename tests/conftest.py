@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from labelsite.embedded.supervisor import Hold, hold_servers
 # One thread is faster than two that wait for each other on a small, shared machine (set before torch loads).
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# The few layers that are compiled here are no work for helpers that import torch first.
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 # A GPU, where there is one, adds in another order each time: what is compared to the bit is computed on the CPU.
 os.environ.setdefault("MISSTEP_DEVICE", "cpu")
 
@@ -64,6 +68,23 @@ def own_folder(settings: Any, tmp_path: Path) -> None:
     """What the site writes, and what is uploaded to it, lies in a folder of the test's own."""
     settings.VAR = tmp_path / "var"
     settings.MEDIA_ROOT = tmp_path / "uploads"
+
+
+@pytest.fixture
+def warm_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the jobs of this process run as `python -m ml` need not import torch.
+
+    How such a child is really started is proved in tests/jobs, and by the walks through the whole site.
+    """
+    from labelsite.jobs import child
+    from tests.ml.prm.warm_process import WarmJobChild
+
+    def popen(command: list[str], *, env: dict[str, str], **_: Any) -> WarmJobChild:
+        assert command[1:3] == ["-m", "ml"], "only that is forked"
+        return WarmJobChild(command, env)
+
+    pipes = {"PIPE": subprocess.PIPE, "DEVNULL": subprocess.DEVNULL}
+    monkeypatch.setattr(child, "subprocess", SimpleNamespace(Popen=popen, **pipes))
 
 
 @pytest.fixture(scope="session")

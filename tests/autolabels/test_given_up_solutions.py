@@ -17,7 +17,7 @@ from ml import formats
 from ml.errors import MisstepError
 from tests.factories import make_problem, make_solution
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm_children")]
 
 
 def given_up() -> Solution:

@@ -20,7 +20,7 @@ from ml.errors import MisstepError
 from ml.pocket.problems import generate
 from tests.factories import PASSWORD, make_campaign, make_problem, make_solution, make_task, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm_children")]
 
 
 def log_in(client):

@@ -15,7 +15,7 @@ from labelsite.training.services import start_training
 from tests.factories import PASSWORD, make_campaign, make_problem, make_solution, make_task, make_user
 from tests.training.test_pages import make_snapshot
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm_children")]
 ASKED = {"method": "rstar", "policy": "pocket", "rollouts": 2, "seed": 0}
 UNGRADED = {"method": "math-shepherd", "reference": "self-consistency"}
 

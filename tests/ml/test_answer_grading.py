@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +23,7 @@ from ml.answer_grading import (
     NoVerdict,
 )
 from ml.execution import sandbox
-from ml.grading_child import GradingChild
+from ml.grading_child import SECONDS_TO_START, GradingChild
 from ml.records import Problem
 from ml.search.estimates import examine
 from ml.search.expansion import _note
@@ -32,15 +34,26 @@ from tests.ml.search.scripted import ScriptedPolicy
 from tests.ml.search.toy import solution_of
 
 
+class UnaskedChild(GradingChild):
+    """It is ready and never comes to a question, so it need not import what compares."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-S", "-c", "print('ready', flush=True); input()"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.process = subprocess.Popen(command, start_new_session=True, **pipes)
+        self._read_line(SECONDS_TO_START)
+
+
 class DoomedPool(GradingPool):
     """Its children are killed as soon as they are ready, as long as `doomed`."""
 
     doomed = True
 
     def _start(self) -> GradingChild:
-        child = super()._start()
-        if self.doomed:
-            kill(child)
+        if not self.doomed:
+            return super()._start()
+        child = UnaskedChild()
+        kill(child)
         return child
 
 
@@ -48,12 +61,14 @@ class LatePool(GradingPool):
     """The first `late` children are stopped as soon as they are ready: alive, and never in time."""
 
     late = 0
+    stopped_for_good = True
 
     def _start(self) -> GradingChild:
-        child = super()._start()
-        if self.late:
-            self.late -= 1
-            os.kill(child.process.pid, signal.SIGSTOP)
+        if not self.late:
+            return super()._start()
+        self.late -= 1
+        child = UnaskedChild() if self.stopped_for_good else super()._start()
+        os.kill(child.process.pid, signal.SIGSTOP)
         return child
 
 
@@ -156,7 +171,7 @@ def test_a_pair_that_several_ask_about_at_once_is_compared_once(late):
 
 def test_as_many_pairs_are_compared_at_once_as_the_pool_has_children():
     pool = LatePool(size=2, seconds=20.0)
-    pool.late = 2
+    pool.late, pool.stopped_for_good = 2, False
     threads, found = asked_in_threads(pool, [("x+1", "1+x"), ("x+2", "2+x")])
     children: set[int] = set()
     deadline = time.monotonic() + 60
@@ -186,7 +201,7 @@ def stopped_children() -> list[str]:
 
 def test_a_pool_whose_idle_children_all_died_asks_a_new_one():
     pool = GradingPool(size=TRIES + 1, seconds=20.0)
-    pool._idle = [GradingChild() for _ in range(TRIES + 1)]
+    pool._idle = [UnaskedChild() for _ in range(TRIES + 1)]
     for child in pool._idle:
         kill(child)
     assert pool.compare("x+1", "1+x")

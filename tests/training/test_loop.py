@@ -36,7 +36,7 @@ from tests.factories import (
 )
 from tests.training.pocket import pocket_campaign
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("warm_children")]
 
 
 def run(job: Job) -> Job:

@@ -20,7 +20,7 @@ from tests.training.pocket import pocket_campaign
 from tests.training.test_checkpoints import write_checkpoint
 from tests.training.test_pages import log_in, make_snapshot
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm_children")]
 
 
 def run(job: Job) -> None:

@@ -54,11 +54,11 @@ BY_HEART = {
     "classifier, three target tokens": ("classifier", 3, ("-", "+", "0"), 150),
     # A fresh language model has the words themselves to learn before it can be sure of any.
     LIKELIHOOD: ("classifier", 2, (), 400),
-    "outcome, last token": ("outcome", 2, (), 150),
-    "outcome, target tokens": ("outcome", 2, ("-", "+"), 150),
-    "value": ("value", 1, (), 250),
-    "preference": ("preference", 1, (), 250),
-    RAW: ("preference", 1, (), 150),
+    "outcome, last token": ("outcome", 2, (), 60),
+    "outcome, target tokens": ("outcome", 2, ("-", "+"), 60),
+    "value": ("value", 1, (), 100),
+    "preference": ("preference", 1, (), 100),
+    RAW: ("preference", 1, (), 60),
 }
 
 
@@ -73,7 +73,9 @@ def test_twenty_records_are_learned_by_heart(case):
     assert len(examples) == 20
     targets = [STEPS.tokenizer.convert_tokens_to_ids(word) for word in words]
     model = sized_model(objective, outputs, targets, TOLERANCE if case == LIKELIHOOD else None)
-    settings = TrainingSettings(objective, updates, learning_rate=3e-3, batch_size=20, weight_decay=0.0)
+    # A classifier of so few records is thrown back by the steps that bring the others there soon.
+    rate = 3e-3 if objective == "classifier" else 1e-2
+    settings = TrainingSettings(objective, updates, learning_rate=rate, batch_size=20, weight_decay=0.0)
     if case == RAW:
         settings = replace(settings, preference_output="raw_then_tanh5")
     run = train(model, examples, settings)
