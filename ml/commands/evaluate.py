@@ -10,7 +10,7 @@ from typing import Any
 
 from ml.commands.evaluate_options import parser
 from ml.errors import MisstepError
-from ml.evaluation.best_of_n import Pool, sizes_of, table
+from ml.evaluation.best_of_n import Pool, differences_by_rule, sizes_of, table
 from ml.evaluation.critiques import critique_report, read_critiques
 from ml.evaluation.first_mistake import best_threshold, first_mistake_report, predict
 from ml.evaluation.first_mistake_figures import figures, held_out, most_likely, unseen
@@ -109,11 +109,13 @@ def _named_problems(path: Path) -> frozenset[str]:
 
 
 def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:
-    found = None if options.scores is None else read_scores(options.scores)
+    if options.second_scores and not options.scores:
+        raise MisstepError("--second-scores without --scores, expected both")
+    files = {"scores": options.scores, "second_scores": options.second_scores}
+    found = {source: read_scores(file) for source, file in files.items() if file}
+    known = {source: known_scores(scores) for source, scores in found.items()}
     progress, pools = Progress("problems read"), []
-    for pool in read_pools(
-        options.pool, None if found is None else known_scores(found), scale=options.score_scale
-    ):
+    for pool in read_pools(options.pool, known, options.score_scale):
         pools.append(pool)
         progress.report(len(pools))
     progress.finish(len(pools))
@@ -126,8 +128,16 @@ def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:
         "training_problems_left_out": None if options.training_problems is None else len(pools) - len(judged),
         "problems": len(judged),
         "candidates": sum(len(pool.right) for pool in judged),
-        **({} if found is None else unscored(judged, found)),
+        **(unscored(judged, found["scores"]) if found else {}),
         "rows": table(judged, sizes_of(judged), options.subsamples, seed=options.seed),
+        **(_beside_second(judged, found["second_scores"], options.seed) if len(found) > 1 else {}),
+    }
+
+
+def _beside_second(pools: Sequence[Pool], second: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    return {
+        "second": unscored(pools, second),
+        "difference": differences_by_rule(pools, "scores", "second_scores", seed=seed),
     }
 
 

@@ -19,58 +19,45 @@ def parser() -> argparse.ArgumentParser:
     arguments = OnceParser(prog="python -m ml evaluate", description=DESCRIPTION)
     kinds = arguments.add_subparsers(dest="kind", required=True)
     first = kinds.add_parser("first-mistake", help="ProcessBench's metric against people's labels")
-    _scores_argument(first, "scores of the solutions' steps, as `python -m ml score` writes them")
+    _file_argument(
+        first,
+        "--scores",
+        "scores of the solutions' steps, as `python -m ml score` writes them",
+        is_required=True,
+    )
     _solutions_argument(first)
     first.add_argument(
         "--threshold",
         type=finite,
         help="score below which a step counts as wrong (default: the best one for these solutions)",
     )
-    first.add_argument(
-        "--threshold-solutions",
-        type=Path,
-        metavar="FILE",
-        help="labelled solutions on which the threshold is chosen and scores are calibrated",
-    )
-    first.add_argument(
-        "--threshold-scores",
-        type=Path,
-        metavar="FILE",
-        help="scores of the steps of --threshold-solutions, as `python -m ml score` writes them",
-    )
+    told = "labelled solutions on which the threshold is chosen and scores are calibrated"
+    _file_argument(first, "--threshold-solutions", told)
+    told = "scores of the steps of --threshold-solutions, as `python -m ml score` writes them"
+    _file_argument(first, "--threshold-scores", told)
     format_option.add_to(first, "--threshold-format", "--threshold-solutions")
     _training_problems_argument(first, "solutions of other problems are also measured by themselves")
-    first.add_argument(
-        "--out",
-        type=Path,
-        metavar="FILE",
-        help="JSON Lines to write: what was said of each solution, for `evaluate difference`",
-    )
+    told = "JSON Lines to write: what was said of each solution, for `evaluate difference`"
+    _file_argument(first, "--out", told)
     pair = kinds.add_parser("difference", help="two models on the same solutions, with intervals")
     for name in ("--first", "--second"):
         told = "outcomes of a model on labelled solutions, as --out of `evaluate first-mistake` writes them"
-        pair.add_argument(name, required=True, type=Path, metavar="FILE", help=told)
+        _file_argument(pair, name, told, is_required=True)
     critiques = kinds.add_parser("critiques", help="the same metric for the majority of written critiques")
-    critiques.add_argument(
-        "--critiques",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help='critiques of the solutions: JSON Lines {"id", "critiques": [...]}',
-    )
+    told = 'critiques of the solutions: JSON Lines {"id", "critiques": [...]}'
+    _file_argument(critiques, "--critiques", told, is_required=True)
     _solutions_argument(critiques)
     pool = kinds.add_parser("best-of-n", help="all aggregations, votes, majority, pass@1 and oracle")
-    pool.add_argument(
-        "--pool",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="several solutions of each problem, as `python -m ml sample` writes them",
-    )
+    told = "several solutions of each problem, as `python -m ml sample` writes them"
+    _file_argument(pool, "--pool", told, is_required=True)
     told = (
         "scores of their steps, by id <problem id>/<index> (default: `step_scores` of the pool's own lines)"
     )
-    _scores_argument(pool, told, is_required=False)
+    _file_argument(pool, "--scores", told)
+    told = (
+        "scores of another model, judged beside it: how much more often the first chooses right, by each rule"
+    )
+    _file_argument(pool, "--second-scores", told)
     _training_problems_argument(pool, "its problems are left out and counted")
     pool.add_argument(
         "--score-scale",
@@ -91,15 +78,14 @@ def parser() -> argparse.ArgumentParser:
     return arguments
 
 
-def _scores_argument(group: Any, told: str, is_required: bool = True) -> None:
-    group.add_argument("--scores", required=is_required, type=Path, metavar="FILE", help=told)
+def _file_argument(group: Any, name: str, told: str, is_required: bool = False) -> None:
+    group.add_argument(name, required=is_required, type=Path, metavar="FILE", help=told)
 
 
 def _training_problems_argument(group: Any, told: str) -> None:
-    told = f"a checkpoint's training_problems.txt: {told}"
-    group.add_argument("--training-problems", type=Path, metavar="FILE", help=told)
+    _file_argument(group, "--training-problems", f"a checkpoint's training_problems.txt: {told}")
 
 
 def _solutions_argument(group: Any) -> None:
-    group.add_argument("--solutions", required=True, type=Path, metavar="FILE", help="labelled solutions")
+    _file_argument(group, "--solutions", "labelled solutions", is_required=True)
     format_option.add_to(group)

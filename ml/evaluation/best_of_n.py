@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from ml.errors import MisstepError
 Floats = NDArray[np.float64]
 # Whose scores, if any, and which rule reads them.
 Choice = tuple[str | None, str]
+RULES_OF_SCORES = (*AGGREGATIONS, *(f"vote {how}" for how in AGGREGATIONS))
 TIE = 1e-9
 
 
@@ -66,8 +68,7 @@ def table(
     """
     sources = sorted({name for pool in pools for name in pool.scores})
     rules: list[Choice] = [(None, "pass@1"), (None, "majority"), (None, "oracle")]
-    rules += [(source, how) for source in sources for how in AGGREGATIONS]
-    rules += [(source, f"vote {how}") for source in sources for how in AGGREGATIONS]
+    rules += [(source, rule) for source in sources for rule in RULES_OF_SCORES]
     is_uneven = len({len(pool.right) for pool in pools}) > 1
     rows: list[dict[str, object]] = []
     for size in sizes:
@@ -117,10 +118,30 @@ def paired_difference(
     intervals side by side.
     """
     generator = np.random.default_rng([0, 2])
-    choices = (*first, *second)
-    hits = np.stack([_pool_hits(pool, choices, len(pool.right), 1, generator) for pool in pools])
-    gains = hits[:, : len(first)].mean(1) - hits[:, len(first) :].mean(1)
-    draws = generator.integers(0, len(pools), (1000, len(pools)))
+    hits = _hits_among_all(pools, (*first, *second), generator)
+    return _with_interval(hits[:, : len(first)].mean(1) - hits[:, len(first) :].mean(1), generator)
+
+
+def differences_by_rule(pools: Sequence[Pool], first: str, second: str, seed: int) -> list[dict[str, Any]]:
+    """The same of two sources of scores by each rule that reads scores, read once."""
+    choices = [(source, rule) for source in (first, second) for rule in RULES_OF_SCORES]
+    hits = _hits_among_all(pools, choices, np.random.default_rng([seed, 2]))
+    gains = hits[:, : len(RULES_OF_SCORES)] - hits[:, len(RULES_OF_SCORES) :]
+    # The same problems are drawn for every rule.
+    return [
+        {"rule": rule, **_with_interval(gains[:, column], np.random.default_rng([seed, 3]))}
+        for column, rule in enumerate(RULES_OF_SCORES)
+    ]
+
+
+def _hits_among_all(
+    pools: Sequence[Pool], choices: Sequence[Choice], generator: np.random.Generator
+) -> Floats:
+    return np.stack([_pool_hits(pool, choices, len(pool.right), 1, generator) for pool in pools])
+
+
+def _with_interval(gains: Floats, generator: np.random.Generator) -> dict[str, float]:
+    draws = generator.integers(0, len(gains), (1000, len(gains)))
     low, high = np.quantile(gains[draws].mean(1), (0.025, 0.975))
     return {"difference": float(gains.mean()), "low": float(low), "high": float(high)}
 

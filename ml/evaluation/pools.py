@@ -26,14 +26,14 @@ SCALES: Mapping[str, tuple[float, float, Callable[[float], float]]] = {
 
 
 def read_pools(
-    path: Path, extra: Scores | None = None, own: str = "scores", scale: str = "probability"
+    path: Path, extra: Mapping[str, Scores] | None = None, scale: str = "probability"
 ) -> Iterator[Pool]:
     """Pools of a file: one problem a line, with `candidates` (or `solutions`, as `python -m ml sample`
     writes).
 
     `empty_samples` says how many more samples hold no step: candidates without an answer, which are wrong and have no
-    scores. A candidate's `step_scores` holds scores by source, on `scale` (see SCALES). `extra` brings scores by id
-    `<problem id>/<index>`, which then stand under the name `own`. Raises BadRecord for a line that is no pool, or lacks
+    scores. A candidate's `step_scores` holds scores by source, on `scale` (see SCALES). `extra` brings those of further
+    sources, by id `<problem id>/<index>`. Raises BadRecord for a line that is no pool, or lacks
     scores that another candidate or the first line has, which would be judged as if they were the lowest; MisstepError
     where there is no file.
     """
@@ -48,7 +48,7 @@ def read_pools(
                 continue
             if not isinstance(candidates, list) or not (candidates or body.get("empty_samples")):
                 raise BadRecord(str(path), number, "no candidates", "a list of sampled solutions")
-            pool = _pool(path, number, body, candidates, extra, own, scale)
+            pool = _pool(path, number, body, candidates, extra or {}, scale)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadRecord(str(path), number, f"unreadable pool ({error})", "a pool of solutions") from error
         if not candidates:
@@ -71,8 +71,7 @@ def _pool(
     number: int,
     body: Mapping[str, Any],
     candidates: list[Any],
-    extra: Scores | None,
-    own: str,
+    extra: Mapping[str, Scores],
     scale: str,
 ) -> Pool:
     name = str(body.get("id", number))
@@ -83,9 +82,9 @@ def _pool(
         found = f"is_correct {right[unknown]!r:.60} in candidate {unknown}"
         raise BadRecord(str(path), number, found, "true or false")
     empty = _empty_samples(path, number, body)
-    scores = _scores(path, number, name, _on_scale(path, number, candidates, scale), extra, own)
-    if extra is not None:
-        scores.setdefault(own, [])
+    scores = _scores(path, number, name, _on_scale(path, number, candidates, scale), extra)
+    for source in extra:
+        scores.setdefault(source, [])
     return Pool(
         id=name,
         groups=np.asarray([*group_answers(answers), *[-1] * empty], dtype=np.int64),
@@ -133,17 +132,17 @@ def _is_number(value: Any) -> bool:
 
 
 def _scores(
-    path: Path, number: int, name: str, by_candidate: list[dict[str, Any]], extra: Scores | None, own: str
+    path: Path, number: int, name: str, by_candidate: list[dict[str, Any]], extra: Mapping[str, Scores]
 ) -> dict[str, list[list[float]]]:
     """Step scores by source, of each candidate in order."""
-    if extra is not None:
+    for source, by_id in extra.items():
         for index, found in enumerate(by_candidate):
-            given = extra.get(f"{name}/{index}")
+            given = by_id.get(f"{name}/{index}")
             if given is None:
                 raise BadRecord(
                     str(path), number, f"no scores for {name}/{index}", "scores for each candidate"
                 )
-            found[own] = given
+            found[source] = given
     scores: dict[str, list[list[float]]] = {source: [] for found in by_candidate for source in found}
     for index, found in enumerate(by_candidate):
         for source in scores:

@@ -141,11 +141,11 @@ def _body(state: Path) -> dict[str, Any]:
 
 
 def seal(folder: Path) -> None:
-    """Sync every file, write `manifest.json` with their sha256, and sync that and the folder."""
+    """Sync every file and folder in it, write `manifest.json` with the files' sha256, and sync that and the folder."""
     hashes = {}
     for path in sorted(folder.rglob("*")):
+        sync(path)
         if path.is_file():
-            sync(path)
             hashes[str(path.relative_to(folder))] = sha256_of(path)
     manifest = folder / "manifest.json"
     manifest.write_text(json.dumps(hashes, indent=2, sort_keys=True) + "\n", encoding="utf-8")

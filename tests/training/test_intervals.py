@@ -34,24 +34,6 @@ def test_the_figures_of_first_mistakes_have_intervals_beside_them(client):
     assert page.count(" %</span>") == 2 and "95 % bootstrap over problems" in page
 
 
-def test_a_choice_says_how_many_problems_the_checkpoint_was_trained_on(client):
-    log_in(client, "reviewer")
-    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
-    for count, words in (
-        (None, None),
-        (0, None),
-        (1, "1 problem is left out"),
-        (90, "90 problems are left out"),
-    ):
-        result = {"problems": 10, "training_problems_left_out": count}
-        evaluation = Evaluation.objects.create(
-            checkpoint=checkpoint, kind="best-of-n", data="sums", result=result
-        )
-        page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
-        assert words in page if words else "left out" not in page
-        evaluation.delete()
-
-
 def test_an_evaluation_of_before_there_were_intervals_has_none(client):
     log_in(client, "reviewer")
     checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))

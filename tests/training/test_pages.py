@@ -256,12 +256,24 @@ def test_an_evaluation_without_scores_says_what_is_missing(client):
     assert "has no scores of" in page.content.decode()
 
 
-@pytest.mark.parametrize("kind", ["first-mistake", "best-of-n"])
-def test_an_evaluation_says_how_many_solutions_were_never_scored(client, kind):
+@pytest.mark.parametrize(
+    ("kind", "left_out", "told"),
+    [
+        ("first-mistake", "never_scored", "solution"),
+        ("best-of-n", "never_scored", "solution"),
+        ("best-of-n", "training_problems_left_out", "problem"),
+    ],
+)
+def test_an_evaluation_says_how_much_was_left_out(client, kind, left_out, told):
     log_in(client, "reviewer")
     checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
-    for count, words in ((0, None), (1, "1 solution is left out"), (90, "90 solutions are left out")):
-        result = {"count": 10, "never_scored": count}
+    for count, words in (
+        (None, None),
+        (0, None),
+        (1, f"1 {told} is left out"),
+        (90, f"90 {told}s are left out"),
+    ):
+        result = {"count": 10, "problems": 10, left_out: count}
         evaluation = Evaluation.objects.create(checkpoint=checkpoint, kind=kind, data="sums", result=result)
         page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
         assert words in page if words else "left out" not in page

@@ -78,7 +78,7 @@ def _pools(path: Path, runs: Sequence[str], seeds: Sequence[int], scores: Scores
     for run in runs:
         for seed in seeds:
             read = known_scores(read_scores(scores(run, seed, path)))
-            for pool in read_pools(path, read, source_of(run, seed)):
+            for pool in read_pools(path, {source_of(run, seed): read}):
                 earlier = merged.get(pool.id)
                 merged[pool.id] = replace(pool, scores={**(earlier.scores if earlier else {}), **pool.scores})
     return list(merged.values())

@@ -122,7 +122,7 @@ def test_a_pool_without_candidates_or_scores_is_refused_by_line(tmp_path):
     path.write_text(json.dumps({"id": "a", "solutions": [candidate]}) + "\n")
     assert len(list(read_pools(path))) == 1
     with pytest.raises(BadRecord, match="no scores for a/0"):
-        list(read_pools(path, extra={"b/0": [1.0]}))
+        list(read_pools(path, extra={"scores": {"b/0": [1.0]}}))
     for count in (-1, True, "1"):
         path.write_text(json.dumps({"id": "a", "solutions": [candidate], "empty_samples": count}) + "\n")
         with pytest.raises(BadRecord, match="expected a whole number, 0 or more"):
@@ -166,16 +166,27 @@ def test_steps_beyond_the_context_are_counted_and_the_others_decide(tmp_path, ca
     lines = [json.dumps({"id": f"a/{k}", "scores": found}) + "\n" for k, found in enumerate(scores)]
     other = json.dumps({"id": "of another pool", "scores": [None]}) + "\n"
     (tmp_path / "scores.jsonl").write_text("".join([*lines, other]))
-    main(["best-of-n", "--pool", str(tmp_path / "pool.jsonl"), "--scores", str(tmp_path / "scores.jsonl")])
+    (tmp_path / "second.jsonl").write_text(
+        "".join(json.dumps({"id": f"a/{k}", "scores": [k / 2]}) + "\n" for k in range(3))
+    )
+    given = ["--scores", str(tmp_path / "scores.jsonl"), "--second-scores", str(tmp_path / "second.jsonl")]
+    main(["best-of-n", "--pool", str(tmp_path / "pool.jsonl"), *given])
     result = json.loads(capsys.readouterr().out)
     counted = ("unscored_steps", "solutions_with_unscored_steps", "solutions_without_scores")
     assert [result[name] for name in counted] == [3, 2, 1]
-    found = {row["rule"]: row["accuracy"] for row in result["rows"] if row["n"] == 3 and row["source"]}
+    rows = [row for row in result["rows"] if row["n"] == 3]
+    found = {row["rule"]: row["accuracy"] for row in rows if row["source"] == "scores"}
     # 0.9 against 0.8 and nothing. A 0 for the missing score would have lost by every rule but the largest score.
     for rule in ("product", "minimum", "mean", "last", "maximum"):
         assert found[rule] == 1.0
     # Of one answer all are right or wrong by the vote: a third of its votes.
     assert found["vote product"] == pytest.approx(1 / 3)
+    # The second model chooses the last, which is wrong.
+    gains = {row["rule"]: row["difference"] for row in result["difference"]}
+    theirs = {row["rule"]: row["accuracy"] for row in rows if row["source"] == "second_scores"}
+    assert gains == {rule: found[rule] - theirs[rule] for rule in found} and gains["product"] == 1.0
+    with pytest.raises(MisstepError, match="--second-scores without --scores"):
+        main(["best-of-n", "--pool", str(tmp_path / "pool.jsonl"), *given[2:]])
 
 
 @pytest.mark.parametrize("rule", ["product", "minimum", "mean", "last", "maximum"])

@@ -95,7 +95,7 @@ def test_an_empty_sample_is_counted_and_keeps_no_reader_from_the_others(
     ids = [labelled.solution.id for labelled in read(out, "misstep")]
     assert ids == ["0/0", "2/0", "2/1"]
     # Every problem has as many candidates as were asked for, and those that are empty lose by every rule.
-    pools = list(read_pools(out, {name: [0.5] for name in ids}))
+    pools = list(read_pools(out, {"scores": {name: [0.5] for name in ids}}))
     assert [len(pool.right) for pool in pools] == [2, 2, 2]
     assert [list(pool.groups) for pool in pools] == [[0, -1], [-1, -1], [0, 0]]
     assert [pool.scores["scores"] for pool in pools] == [[[0.5], []], [[], []], [[0.5], [0.5]]]

@@ -162,6 +162,15 @@ def test_a_checkpoint_whose_move_was_killed_is_moved_again_by_the_same_command(t
         refuse_occupied(out, "pocket")
 
 
+def test_a_sealed_folder_s_own_folders_are_on_the_disk_too(tmp_path, monkeypatch):
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "weights").write_text("w")
+    synced = []
+    monkeypatch.setattr(checkpoint, "sync", lambda path: synced.append(path.relative_to(tmp_path)))
+    checkpoint.seal(tmp_path)
+    assert [str(path) for path in synced] == ["adapter", "adapter/weights", "manifest.json", "."]
+
+
 def test_a_checkpoint_with_a_changed_byte_is_not_loaded(tmp_path):
     publish(finished(tmp_path), tmp_path / "out")
     (tmp_path / "out" / "model.safetensors").write_bytes(b"Weights")
