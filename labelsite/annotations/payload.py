@@ -37,9 +37,10 @@ _BY_ASSIGNMENT = Statement(_TASK + "lease.id = %(assignment)s")
 _BY_TASK = Statement(_TASK + "task.id = %(task)s")
 
 _MACHINE = """
-SELECT step.id, estimate.q_value, estimate.soft, estimate.visits, estimate.correct, score.score
+SELECT step.id, estimate.q_value, run.method, estimate.visits, estimate.correct, score.score
 FROM problems_step AS step
 LEFT JOIN autolabels_stepestimate AS estimate ON estimate.step_id = step.id AND estimate.run_id = %s
+LEFT JOIN autolabels_estimaterun AS run ON run.id = estimate.run_id
 LEFT JOIN autolabels_stepscore AS score ON score.step_id = step.id AND score.run_id = %s
 WHERE step.solution_id = %s AND (estimate.id IS NOT NULL OR score.id IS NOT NULL)
 """
@@ -52,12 +53,12 @@ def machine_labels(campaign: Campaign, solution: int) -> dict[int, dict[str, Any
         return {
             step: {
                 "q_value": q_value,
-                "bar": share_of_range(q_value, soft),
+                "bar": share_of_range(q_value, method),
                 "visits": visits,
                 "correct": correct,
                 "score": score,
             }
-            for step, q_value, soft, visits, correct, score in cursor.fetchall()
+            for step, q_value, method, visits, correct, score in cursor.fetchall()
         }
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from labelsite.problems.models import Verdict
-
-# How `ml.search.expansion` begins the reason of a step whose code failed; Python's own error follows.
-DOES_NOT_RUN = "does not run: "
+from ml.search.expansion import CUT_OFF, DOES_NOT_RUN, UNREAD
 
 
 def verdict_in_words(verdict: str) -> str:
@@ -26,4 +24,5 @@ def pruned_in_words(reason: str) -> str:
         return verdict_in_words(reason)
     if reason.startswith(DOES_NOT_RUN):
         return _("does not run: %(error)s") % {"error": reason.removeprefix(DOES_NOT_RUN)}
-    return reason
+    words = {CUT_OFF: _("cut off at the longest step"), UNREAD: _("no answer to read")}
+    return words.get(reason, reason)

@@ -25,17 +25,19 @@ INDEPENDENT = ("math-shepherd", "omegaprm")
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """An estimate as a row shows it. interval: what its few rollouts leave open, None where they are no independent
-    draws. is_settled: no rollout was needed, as the step's own execution or the solution's answer decides.
+    """An estimate as a row shows it, of a run of this method. interval: what its few rollouts leave open, None where
+    they are no independent draws. is_settled: no rollout was needed, as the step's own execution or the solution's
+    answer decides.
     """
 
     row: StepEstimate
+    method: str
     interval: tuple[float, float] | None
     is_settled: bool
 
     @property
     def bar(self) -> float | None:
-        return share_of_range(self.row.q_value, self.row.soft)
+        return share_of_range(self.row.q_value, self.method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +124,12 @@ def opinions_on(task: Task, run: EstimateRun | None, scores: ScoreRun | None) ->
     settled = _settled(task.solution, [opinion.step for opinion in steps])
     by_step = {opinion.step.pk: opinion for opinion in steps}
     _add_ratings(by_step, people)
+    method = run.method if run is not None else ""
     for estimate in StepEstimate.objects.filter(run=run, step__in=by_step):
         is_settled = by_step[estimate.step_id].step.position in settled
-        is_sampled = run is not None and run.method in INDEPENDENT and not is_settled
+        is_sampled = method in INDEPENDENT and not is_settled
         interval = wilson_interval(estimate.correct, estimate.visits) if is_sampled else None
-        by_step[estimate.step_id].estimate = Estimated(estimate, interval, is_settled)
+        by_step[estimate.step_id].estimate = Estimated(estimate, method, interval, is_settled)
     for score in StepScore.objects.filter(run=scores, step__in=by_step):
         by_step[score.step_id].score = score.score
     whole = SolutionEstimate.objects.filter(run=run, solution=task.solution_id).first()

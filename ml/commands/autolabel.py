@@ -39,7 +39,7 @@ from ml.search.requests import Search
 from ml.search.run_folder import RunFolder, was_served
 from ml.search.texts import warnings_of
 from ml.search.totals import Totals
-from ml.search.tree import Tree
+from ml.search.tree import Tree, lowest_q
 from ml.search.walk import ValueModel, Walk
 
 Item = Solution | Problem
@@ -82,7 +82,7 @@ class AutolabelRun:
         policy = load_policy(self.arguments.policy, engines_for(len(items)), has_answered=was_served(out))
         refuse_a_critic_that_cannot_answer(options, policy)
         self.value_model = self._load_value_model()
-        self.totals.lowest_q = -1.0 if self.arguments.method == "rstar" else 0.0
+        self.totals.lowest_q = lowest_q(self.arguments.method)
         folder = RunFolder(
             out, self._settings(options, policy.name, items), idle_options(options, self._acts_on)
         )

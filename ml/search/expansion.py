@@ -14,7 +14,8 @@ from ml.search.probing import ASKED_AGAIN, seed_of_try
 from ml.search.requests import Grade, Graded, NextSteps, Request, Run, Search
 from ml.search.tree import CORRECT, INVALID, WRONG, Node, Tree
 
-CUT_OFF = "cut off at the longest step"
+# Why a node is never selected; where its code failed, Python's own error follows.
+CUT_OFF, UNREAD, DOES_NOT_RUN = "cut off at the longest step", "no answer to read", "does not run: "
 
 
 def expand(
@@ -108,12 +109,12 @@ def _note(
             # Our own failure says nothing of the step: it is neither selected nor counted.
             child.pruned = "infrastructure"
         elif errors_threshold is None:
-            child.pruned = f"does not run: {execution.error}"
+            child.pruned = f"{DOES_NOT_RUN}{execution.error}"
         elif child.finished or _errors_in_a_row(tree, child) >= errors_threshold:
             child.terminal = INVALID
     elif isinstance(outcome, Graded) and outcome.is_unread and not child.text:
         # An end at once, behind steps in which nobody can read an answer: it says nothing of them.
-        child.pruned = "no answer to read"
+        child.pruned = UNREAD
     elif isinstance(outcome, Graded):
         child.final_answer = outcome.answer
         child.terminal = INVALID if outcome.answer is None else CORRECT if outcome.is_correct else WRONG

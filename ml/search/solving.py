@@ -76,26 +76,8 @@ def solve(
     return Solved(chosen, cost, texts)
 
 
-def _sampled(problem: Problem, options: Any, trajectories: int, seed: int, style: str) -> Search[Chosen]:
-    return best_of_n.search(problem, options, seed, style)
-
-
-def _beams(problem: Problem, options: Any, trajectories: int, seed: int, style: str) -> Search[Chosen]:
-    return beam.search(problem, options, seed, style)
-
-
-def _thoughts(problem: Problem, options: Any, trajectories: int, seed: int, style: str) -> Search[Chosen]:
-    return beam.tree_of_thought(problem, options, seed, style)
-
-
-def _mcts_star(
-    problem: Problem, options: MctsStarTrees, trajectories: int, seed: int, style: str
-) -> Search[Chosen]:
-    return mcts_star_trajectories(problem, options, trajectories, seed, style, options.voters)
-
-
-def _rstar(problem: Problem, options: RStarTrees, trajectories: int, seed: int, style: str) -> Search[Chosen]:
-    return rstar_trajectories(problem, options, trajectories, seed, style, options.voters)
+def _sized_by_options(search: Callable[[Problem, Any, int, str], Search[Chosen]]) -> Start:
+    return lambda problem, options, trajectories, seed, style: search(problem, options, seed, style)
 
 
 def _with_samples(options: best_of_n.BestOfN, trajectories: int) -> best_of_n.BestOfN:
@@ -116,6 +98,7 @@ def _one_by_one(options: Any, trajectories: int) -> Any:
     return options
 
 
+_sampled, _beams = _sized_by_options(best_of_n.search), _sized_by_options(beam.search)
 _SAMPLES = frozenset({"temperature", "aggregation"})
 _BEAMS = frozenset({"width", "depth", "temperature", "aggregation", "weighted"})
 _THOUGHTS = frozenset({"kept", "depth", "temperature", "aggregation"})
@@ -137,15 +120,17 @@ METHODS: Mapping[str, Method] = {
     "weighted-vote": Method(_sampled, best_of_n.BestOfN(choice="weighted"), _SAMPLES, _with_samples),
     "beam": Method(_beams, beam.Beam(), _BEAMS, _with_beams),
     "dvts": Method(_beams, beam.Beam(diverse=True), _BEAMS, _with_beams),
-    "tree-of-thought": Method(_thoughts, beam.TreeOfThought(), _THOUGHTS, _with_thoughts),
+    "tree-of-thought": Method(
+        _sized_by_options(beam.tree_of_thought), beam.TreeOfThought(), _THOUGHTS, _with_thoughts
+    ),
     "mcts-star": Method(
-        _mcts_star,
+        mcts_star_trajectories,
         MctsStarTrees(use_value_model=True, stop_at_answer=True),
         _MCTS_STAR,
         _one_by_one,
     ),
     "rstar": Method(
-        _rstar,
+        rstar_trajectories,
         RStarTrees(use_preference_model=True, ends_by_model=True),
         _RSTAR,
         _one_by_one,

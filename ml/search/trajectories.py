@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ml.policies.protocol import Prefix
@@ -36,40 +36,36 @@ class MctsStarTrees(rest_mcts.RestMcts):
 
 
 def rstar_trajectories(
-    problem: Problem, options: rstar.RStar, trajectories: int, seed: int, style: str = "prose", top: int = TOP
+    problem: Problem, options: RStarTrees, trajectories: int, seed: int, style: str = "prose"
 ) -> Search[Chosen]:
-    """`trajectories` searches by rStar with the preference model in place of the reference at the ends; the
-    `top` answers vote.
+    """`trajectories` searches by rStar with the preference model in place of the reference at the ends; the best
+    answers vote.
     """
     chosen = replace(options, use_preference_model=True, ends_by_model=True)
-    trees = yield from gather(
-        [
-            rstar.search(problem, chosen, seed_of(seed, "trajectory", number), style=style)
-            for number in range(trajectories)
-        ]
-    )
-    return (yield from _vote_over(trees, top, chosen.temperature, seed))
+    return _vote_of_trees(rstar.search, problem, chosen, trajectories, seed, style)
 
 
 def mcts_star_trajectories(
-    problem: Problem,
-    options: rest_mcts.RestMcts,
-    trajectories: int,
-    seed: int,
-    style: str = "prose",
-    top: int = TOP,
+    problem: Problem, options: MctsStarTrees, trajectories: int, seed: int, style: str = "prose"
 ) -> Search[Chosen]:
-    """`trajectories` searches by MCTS*, each stopped at its first ended node that is good enough; the `top`
-    answers vote.
+    """`trajectories` searches by MCTS*, each stopped at its first ended node that is good enough; the best answers
+    vote.
     """
     chosen = replace(options, use_value_model=True, stop_at_answer=True)
-    trees = yield from gather(
-        [
-            rest_mcts.search(problem, chosen, seed_of(seed, "trajectory", number), style=style)
-            for number in range(trajectories)
-        ]
-    )
-    return (yield from _vote_over(trees, top, chosen.temperature, seed))
+    return _vote_of_trees(rest_mcts.search, problem, chosen, trajectories, seed, style)
+
+
+def _vote_of_trees(
+    grow: Callable[..., Search[Tree]],
+    problem: Problem,
+    options: RStarTrees | MctsStarTrees,
+    trajectories: int,
+    seed: int,
+    style: str,
+) -> Search[Chosen]:
+    seeds = [seed_of(seed, "trajectory", number) for number in range(trajectories)]
+    trees = yield from gather([grow(problem, options, one, style=style) for one in seeds])
+    return (yield from _vote_over(trees, options.voters, options.temperature, seed))
 
 
 def _vote_over(trees: list[Tree], top: int, temperature: float, seed: int) -> Search[Chosen]:

@@ -11,7 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from labelsite.annotations import services
 from labelsite.annotations.models import Annotation
-from labelsite.autolabels.models import StepEstimate
+from labelsite.autolabels.models import EstimateRun, StepEstimate
 from labelsite.campaigns.models import Campaign, Exposure, Task
 from labelsite.snapshots.services import freeze
 from labelsite.training.services import start_training
@@ -121,18 +121,23 @@ def test_the_second_look_is_covered_until_it_is_asked_for(client, campaign) -> N
     assert client.get(f"/annotate/annotation/{annotation.pk}/").context["payload"]["assisted"]
 
 
-def test_rstars_q_is_drawn_as_its_share_of_the_range_from_minus_one(client, campaign) -> None:
-    """As the comparison draws it; a Q of 0 says neither right nor wrong."""
+def test_a_q_is_drawn_as_its_share_of_the_method_s_range_which_begins_at_minus_one_for_rstar(
+    client, campaign
+) -> None:
+    """As the comparison draws it; of rStar a Q of 0 says neither right nor wrong, and a tree's V may be any share."""
     annotation = submitted(campaign)
+    EstimateRun.objects.update(method="rstar")
     StepEstimate.objects.filter(step__position=0).update(q_value=0.0, soft=0.5)
     StepEstimate.objects.filter(step__position=1).update(q_value=-1.0, soft=0.0)
     page = client.post(f"/annotate/annotation/{annotation.pk}/second-look/").content.decode()
-    # The third one's Q is its share of right rollouts, as that of other methods than rStar.
     assert re.findall(r'<span>Q ([^<]+)<.*?value="([^"]+)" aria-hidden', page)[:3] == [
-        ("0.00", "0.5000"), ("-1.00", "0.0000"), ("0.81", "0.8125"),
+        ("0.00", "0.5000"), ("-1.00", "0.0000"), ("0.81", "0.9062"),
     ]  # fmt: skip
     machine = client.get(f"/annotate/annotation/{annotation.pk}/").context["payload"]["options"][0]["machine"]
     assert (machine["q_value"], machine["bar"]) == (0.0, 0.5)
+    EstimateRun.objects.update(method="rest-mcts")
+    machine = client.get(f"/annotate/annotation/{annotation.pk}/").context["payload"]["options"][0]["machine"]
+    assert (machine["q_value"], machine["bar"]) == (0.0, 0.0)
 
 
 def test_a_campaign_that_never_shows_them_has_no_second_look(client, campaign) -> None:

@@ -12,7 +12,7 @@ from labelsite.autolabels.trees import TreeView
 from labelsite.autolabels.wording import pruned_in_words, verdict_in_words
 from ml.execution.outcome import Execution, Verdict
 from ml.records import Problem
-from ml.search.expansion import _note
+from ml.search.expansion import CUT_OFF, UNREAD, _note
 from ml.search.tree import Node, Tree
 from tests.autolabels.files import small_tree
 from tests.factories import PASSWORD, make_estimate_run, make_problem, make_user
@@ -76,4 +76,6 @@ def test_what_a_search_notes_has_words():
     )
     with translation.override("ko"):
         assert pruned_in_words(str(step.pruned)) == "실행되지 않음: NameError: x"
+        assert pruned_in_words(CUT_OFF) == "가장 긴 단계 길이에서 잘림"
+        assert pruned_in_words(UNREAD) == "읽을 수 있는 답 없음"
     assert pruned_in_words("its code failed") == "its code failed"

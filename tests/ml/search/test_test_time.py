@@ -10,7 +10,7 @@ from ml.aggregation import AGGREGATIONS, product
 from ml.evaluation.best_of_n import aggregate
 from ml.execution import sandbox
 from ml.policies.protocol import Continuation
-from ml.search import beam, best_of_n, rest_mcts, rstar, trajectories
+from ml.search import beam, best_of_n, trajectories
 from ml.search.completing import best_open
 from ml.search.cost import Cost
 from ml.search.metered import metered
@@ -102,8 +102,12 @@ def test_every_method_beats_a_single_sample():
         "beam": lambda p: beam.search(p, beam.Beam(beams=8, width=4), 0),
         "dvts": lambda p: beam.search(p, beam.Beam(beams=8, width=4, diverse=True), 0),
         "tree of thought": lambda p: beam.tree_of_thought(p, beam.TreeOfThought(candidates=4), 0),
-        "rstar": lambda p: trajectories.rstar_trajectories(p, rstar.RStar(rollouts=6, candidates=3), 2, 0),
-        "mcts*": lambda p: trajectories.mcts_star_trajectories(p, rest_mcts.RestMcts(rollouts=40), 2, 0),
+        "rstar": lambda p: trajectories.rstar_trajectories(
+            p, trajectories.RStarTrees(rollouts=6, candidates=3), 2, 0
+        ),
+        "mcts*": lambda p: trajectories.mcts_star_trajectories(
+            p, trajectories.MctsStarTrees(rollouts=40), 2, 0
+        ),
     }
     for name, make in methods.items():
         share, walk = answers(make)
@@ -113,11 +117,11 @@ def test_every_method_beats_a_single_sample():
 
 
 SMALL_TREES = {
-    "mcts*": lambda p: trajectories.mcts_star_trajectories(p, rest_mcts.RestMcts(rollouts=2), 1, 0),
+    "mcts*": lambda p: trajectories.mcts_star_trajectories(p, trajectories.MctsStarTrees(rollouts=2), 1, 0),
     "two trees of mcts*": lambda p: trajectories.mcts_star_trajectories(
-        p, rest_mcts.RestMcts(rollouts=1), 2, 0
+        p, trajectories.MctsStarTrees(rollouts=1), 2, 0
     ),
-    "rstar": lambda p: trajectories.rstar_trajectories(p, rstar.RStar(rollouts=2, depth=3), 1, 0),
+    "rstar": lambda p: trajectories.rstar_trajectories(p, trajectories.RStarTrees(rollouts=2, depth=3), 1, 0),
 }
 
 
@@ -129,7 +133,7 @@ def test_trees_too_small_to_meet_an_end_answer_by_completing_their_best_open_nod
 
 def test_the_completion_of_an_open_node_is_counted_in_what_the_search_costs():
     problem, cost = PROBLEMS[0], Cost()
-    search = trajectories.mcts_star_trajectories(problem, rest_mcts.RestMcts(rollouts=1), 1, 0)
+    search = trajectories.mcts_star_trajectories(problem, trajectories.MctsStarTrees(rollouts=1), 1, 0)
     walk = Walk(ChainPolicy(), sandbox(), TrueValues())
     texts = Counter()
     chosen = next(iter(walk.drive([("only", metered(search, cost, texts))]))).result
@@ -184,8 +188,8 @@ def test_no_method_looks_at_the_reference_answer():
     makes = [
         lambda p: best_of_n.search(p, best_of_n.BestOfN(n=4), 0),
         lambda p: beam.search(p, beam.Beam(beams=4, width=2), 0),
-        lambda p: trajectories.rstar_trajectories(p, rstar.RStar(rollouts=4, candidates=3), 2, 0),
-        lambda p: trajectories.mcts_star_trajectories(p, rest_mcts.RestMcts(rollouts=20), 1, 0),
+        lambda p: trajectories.rstar_trajectories(p, trajectories.RStarTrees(rollouts=4, candidates=3), 2, 0),
+        lambda p: trajectories.mcts_star_trajectories(p, trajectories.MctsStarTrees(rollouts=20), 1, 0),
     ]
     for make in makes:
         found = []
