@@ -12,5 +12,4 @@ urlpatterns = [
     ),
     path("campaigns/<int:campaign_id>/comparison/tasks/<int:task_id>/", views.task, name="task"),
     path("campaigns/<int:campaign_id>/comparison/estimate/", views.estimate, name="estimate"),
-    path("campaigns/<int:campaign_id>/comparison/runs/<int:run_id>/use/", views.use_run, name="use_run"),
 ]

@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from labelsite.accounts.access import HtmxHttpRequest, admin_required, person, reviewer_required
 from labelsite.accounts.models import User
@@ -145,20 +144,6 @@ def estimate(request: HtmxHttpRequest, campaign_id: int) -> HttpResponse:
     context = {"campaign": campaign, "form": form, "budget": budget}
     name = "autolabels/budget.html" if request.htmx else "comparison/estimate_form.html"
     return render(request, name, context)
-
-
-@admin_required
-@require_POST
-def use_run(request: HttpRequest, campaign_id: int, run_id: int) -> HttpResponse:
-    """Let another run stand beside the campaign's steps."""
-    campaign = get_object_or_404(Campaign, pk=campaign_id)
-    run = get_object_or_404(EstimateRun, pk=run_id)
-    try:
-        services.use_run(campaign, run)
-        messages.success(request, _("“%(run)s” now stands beside the steps.") % {"run": run.name})
-    except MisstepError as refusal:
-        messages.error(request, str(refusal))
-    return redirect("comparison:campaign", campaign_id)
 
 
 def _task(campaign: Campaign, task_id: int) -> Task:

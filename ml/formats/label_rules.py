@@ -6,18 +6,7 @@ Only ratings on the trajectory (each position's chosen option) decide. A step th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ml.records import Annotation, FinishReason, Solution
-
-RULES: Mapping[str, str] = {
-    "gap_in_ratings": "Ratings are contiguous from the first step.",
-    "rated_after_the_first_mistake": "Nothing is rated after the first -1.",
-    "found_error_without_mistake": "found_error means exactly one -1, on the last rated step.",
-    "solution_with_mistake": "solution means that every step is rated 0 or +1.",
-    "solution_not_finished": "solution means that the last step is rated too.",
-    "no_reason": "bad_problem and give_up say why.",
-}
 
 
 def trajectory_ratings(solution: Solution, annotation: Annotation) -> list[int | None]:
@@ -41,7 +30,9 @@ def first_mistake(solution: Solution, annotation: Annotation) -> int | None:
 
 
 def broken_rule(solution: Solution, annotation: Annotation) -> str:
-    """The name (a key of RULES) of the first rule that the annotation breaks, or an empty string."""
+    """The name (docs/labelling.md says what each means) of the first rule that the annotation breaks, or an empty
+    string.
+    """
     ratings = trajectory_ratings(solution, annotation)
     mistake = ratings.index(-1) if -1 in ratings else None
     until = len(ratings) if mistake is None else mistake + 1

@@ -40,14 +40,18 @@ def read_problems(source: str, needs_answers: bool = True) -> Iterator[Problem]:
 
 
 def _problem(record: Record, line: int, needs_answer: bool) -> Problem:
-    text = fields.text(record, "problem" if "problem" in record else "question")
+    text = fields.text(record, _first_of(record, "problem", "question") or "problem")
     answer = fields.short_answer(record, "answer")
     if answer is None and needs_answer:
         raise Unreadable(f"a problem without an answer (keys: {', '.join(record)[:120]})", "an `answer`")
     if answer is not None and "####" in answer:
         answer = extract_final_answer(answer) or answer
-    named = next((key for key in ("id", "unique_id") if key in record), None)
+    named = _first_of(record, "id", "unique_id")
     return Problem(fields.identity(record, named) if named else str(line), text, answer)
+
+
+def _first_of(record: Record, *keys: str) -> str | None:
+    return next((key for key in keys if key in record), None)
 
 
 def _raise(error: BadRecord) -> None:

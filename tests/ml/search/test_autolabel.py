@@ -185,6 +185,7 @@ def test_solutions_without_a_reference_answer_are_refused_by_line(files):
     [
         ("{", "broken JSON"),
         ("[1]", "a JSON array"),
+        ('{"answer": "2"}', "no key `problem`"),
         ('{"question": "1 + 1", "answer": " "}', "a problem without an answer"),
         ('{"id": 1, "problem": "1 + 1", "answer": 2}', r"id '1' again \(first on line 1\)"),
         ('{"problem": "1 + 1", "answer": true}', "`answer` = true"),
