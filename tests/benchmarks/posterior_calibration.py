@@ -1,6 +1,6 @@
 """How literally fusion's posterior can be taken: noisy people and a search, held against the checker.
 
-    python -m tests.benchmarks.posterior_calibration --out docs/results/posterior_calibration.json
+    python -m tests.benchmarks.posterior_calibration --out docs/results/posterior_calibration.json --images docs/images
 
 The people and the searches of `pocket_labels`, on fewer problems: a third of people's verdicts are another one at
 random, and the search is the usual one, or a poor one of two rollouts in prose. Neither fit sees the checker's word.
@@ -46,7 +46,7 @@ def main() -> None:
         fused[name] = _figures(solutions, estimates)
     # The last search is the poor one.
     write_json(options.out, {"fusion": fused, "consensus": _consensus(solutions, estimates)})
-    _draw(options.figures / "posterior_calibration.svg", fused)
+    _draw(options.images / "posterior_calibration.svg", fused)
 
 
 def _rows(solutions: Path, estimates: Path | None) -> tuple[list[SnapshotRow], list[int | None]]:
@@ -110,7 +110,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--problems", type=int, default=500, help="that the policy solves, four times each")
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "posterior_calibration")
-    parser.add_argument("--figures", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("--images", type=Path, default=ROOT / "var" / "posterior_calibration")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "posterior_calibration.json")
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
 """Labels against the pocket family's truth, by method and rollouts, and how literally soft estimates may be taken.
 
-    python -m tests.benchmarks.search_calibration --out docs/results/search_calibration.json --figures docs/images
+    python -m tests.benchmarks.search_calibration --out docs/results/search_calibration.json --images docs/images
 
 Solutions by the careless writer, about as many wrong as right; the checker knows the truth of every step. Soft
 estimates are held against the success rate of many other rollouts (another seed), and against the truth.
@@ -165,7 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--solutions", type=int, default=100)
     parser.add_argument("--soft-rollouts", type=int, default=16)
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "search_calibration.json")
-    parser.add_argument("--figures", type=Path, default=ROOT / "var")
+    parser.add_argument("--images", type=Path, default=ROOT / "var" / "search_calibration")
     chosen = parser.parse_args(arguments)
     policy, labelled = load_policy("pocket"), solutions_with_truth(chosen.solutions)
     header = {
@@ -192,8 +192,8 @@ def main(arguments: list[str] | None = None) -> int:
         reliability=curve,
         calibration_error=distance,
     )
-    draw_errors(chosen.figures, table.rows)
-    draw_reliability(chosen.figures / "search_reliability.svg", curve, chosen.soft_rollouts)
+    draw_errors(chosen.images, table.rows)
+    draw_reliability(chosen.images / "search_reliability.svg", curve, chosen.soft_rollouts)
     return 0
 
 
