@@ -30,14 +30,15 @@ const PATIENCE = 10000;
 
 function sendOnce(event) {
   const form = event.target;
-  // A field called "method" would hide the form's own property.
-  if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
+  // A field called "method" would hide the form's own property. What is sent at each change has no button: the newer
+  // choice counts.
+  if (event.defaultPrevented || !event.submitter || form.getAttribute("method") !== "post") return;
   if (form.hasAttribute("aria-busy")) {
     event.preventDefault();
     return;
   }
   form.setAttribute("aria-busy", "true");
-  event.submitter?.setAttribute("aria-disabled", "true");
+  event.submitter.setAttribute("aria-disabled", "true");
   if (form.enctype !== "multipart/form-data") setTimeout(() => release(form), PATIENCE);
 }
 

@@ -8,14 +8,15 @@ from tests.factories import make_campaign, make_solution, make_task, make_user
 pytestmark = pytest.mark.django_db
 
 
-def test_the_page_opens_with_the_first_task_in_it(client) -> None:
+def test_the_page_opens_with_the_first_task_in_it_and_says_that_it_loads(client) -> None:
     annotator = make_user()
     campaign = make_campaign(members=[annotator])
     make_task(campaign, make_solution(problem="What is 1 + 1?"))
     client.force_login(annotator)
     response = client.get(f"/annotate/{campaign.pk}/")
     assert response.status_code == 200
-    assert "What is 1 + 1?" in response.content.decode()
+    page = response.content.decode()
+    assert "What is 1 + 1?" in page and ">Loading…<" in page and ">Saved<" not in page
 
 
 @pytest.mark.parametrize(

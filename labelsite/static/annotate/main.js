@@ -293,6 +293,7 @@ addEventListener("beforeunload", (event) => { if (busy.is) event.preventDefault(
 setInterval(heartbeat, configuration.heartbeatSeconds * 1000);
 startCalculator(words);
 startLightUp(tellLit);
+notices.state("saved");
 await open(JSON.parse(byId("annotate-task").textContent));
 tellFromLastPage(notices);
 document.body.dataset.ready = "yes";
