@@ -9,19 +9,10 @@ from django.utils.translation import gettext as _
 
 from labelsite.autolabels.parameters import METHOD_NAMES
 from ml.search.named_options import FRESH
-from ml.search.recipes import RECIPES, usual
+from ml.search.recipes import GUIDED, OF_SOME_METHODS, usual
 from ml.search.self_critic import ASK
 
 SELF_CONSISTENCY = "self-consistency"
-# By which of its options a method follows a value model.
-GUIDES = ("use_preference_model", "use_value_model")
-# What only some methods have.
-OF_SOME_METHODS = ("candidates", "depth", "searches", "self_critic")
-
-
-def can_be_guided(method: str) -> bool:
-    """Whether the method follows a value model."""
-    return any(hasattr(RECIPES[method].options(), name) for name in GUIDES)
 
 
 def refusals(method: str, policy: str, acts_on: str, asked: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -30,7 +21,7 @@ def refusals(method: str, policy: str, acts_on: str, asked: Mapping[str, Any]) -
     asked: by the names of the form's fields, what nobody said left out. The same as `python -m ml autolabel` refuses.
     """
     unused = {name for name in OF_SOME_METHODS if method not in usual(name, acts_on)}
-    unused |= set() if can_be_guided(method) else {"value_model"}
+    unused |= set() if method in GUIDED else {"value_model"}
     for name in sorted(unused & set(asked)):
         yield name, _("%(method)s does not use this.") % {"method": METHOD_NAMES.get(method, method)}
     if asked.get("self_critic") == ASK and policy == "pocket" and "self_critic" not in unused:

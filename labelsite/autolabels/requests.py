@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 from django.utils.translation import gettext as _
 
 from labelsite.autolabels import value_models
-from labelsite.autolabels.refusals import GUIDES, SELF_CONSISTENCY, refusals
+from labelsite.autolabels.refusals import SELF_CONSISTENCY, refusals
 from ml.commands.autolabel_options import STYLE, VOTERS, parser
 from ml.commands.refusing_parser import RefusingParser
 from ml.errors import MisstepError
 from ml.policies import rollout_style
 from ml.policies.address import EXPECTED, addresses_of, fault_of
 from ml.search.named_options import GIVEN, as_text, refuse_what_waits
-from ml.search.recipes import RECIPES, read_named, usual
+from ml.search.recipes import GUIDED, RECIPES, read_named, usual
 
 # What a form or a script may set of a method, by its name on the command line; its other options go by their own names.
 OPTIONS = (
@@ -67,7 +67,7 @@ class Request:
         for name, words in refusals(self.method, self.policy, self.acts_on, asked):
             raise MisstepError(f"{name}: {words}")
         _checker().parse_args([*self._spoken(self.parameters), "--solutions=-", "--out=-"])
-        guided = dict.fromkeys(GUIDES, True) if "value_model" in asked else {}
+        guided = dict.fromkeys(GUIDED.values(), True) if "value_model" in asked else {}
         refuse_what_waits(named, RECIPES[self.method].with_options({**named, **guided}))
 
     @property
@@ -118,7 +118,7 @@ class Request:
         fresh_style = None if of_solutions else asked.get("style", STYLE)
         asked["style"] = self._rollout_style(asked.get("continuation_style")) if of_solutions else None
         if asked.get("value_model"):
-            asked |= dict.fromkeys(GUIDES, True)
+            asked |= dict.fromkeys(GUIDED.values(), True)
         recipe = RECIPES.get(self.method)
         options = asdict(recipe.with_options(asked)) if recipe else asked
         spent_alike = {name: value for name, value in options.items() if name not in ("rollouts", "luck")}

@@ -34,7 +34,7 @@ from ml.search.meter import Meter
 from ml.search.named_options import FRESH, GIVEN, idle_options, refuse_what_waits
 from ml.search.pairs import PairRules
 from ml.search.problems import read_problems
-from ml.search.recipes import RECIPES, Recipe, pair_rules, read_named
+from ml.search.recipes import GUIDED, RECIPES, Recipe, pair_rules, read_named
 from ml.search.requests import Search
 from ml.search.run_folder import RunFolder, was_served
 from ml.search.texts import warnings_of
@@ -43,8 +43,6 @@ from ml.search.tree import Tree, lowest_q
 from ml.search.walk import ValueModel, Walk
 
 Item = Solution | Problem
-# The option by which each method follows a value model.
-GUIDED = {"rstar": "use_preference_model", "rest-mcts": "use_value_model"}
 
 
 def main(argv: list[str]) -> int:

@@ -10,10 +10,8 @@ from ml.errors import BadRecord, MisstepError
 from ml.policies.protocol import Policy
 from ml.records import LabelledSolution
 from ml.search.named_options import FRESH, GIVEN, idle_options
+from ml.search.recipes import OF_SOME_METHODS
 from ml.search.self_critic import ASK
-
-# What only some methods have.
-OF_SOME_METHODS = ("candidates", "depth", "searches", "self_critic")
 
 
 def refuse_what_cannot_act(arguments: argparse.Namespace, options: Any) -> None:

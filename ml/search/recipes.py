@@ -41,6 +41,9 @@ RECIPES: dict[str, Recipe] = {
     "omegaprm": Recipe(omegaprm.OmegaPrm, omegaprm_given.estimate, omegaprm.search),
     "rest-mcts": Recipe(rest_mcts.RestMcts, rest_mcts.estimate, rest_mcts.search),
 }
+# The option by which each method follows a value model; and those that only some methods have.
+GUIDED = {"rstar": "use_preference_model", "rest-mcts": "use_value_model"}
+OF_SOME_METHODS = ("candidates", "depth", "searches", "self_critic")
 
 
 def usual(name: str, acts_on: str) -> dict[str, Any]:
