@@ -38,12 +38,14 @@ def load_file(
         ready = Path(beside)
         if not with_rows(path, ready / "scores.jsonl", matches, steps_in="scores"):
             raise BadRecord(str(path), 1, "no line", "a line for each solution")
+        # Whoever measures the checkpoint asks which solutions it had.
+        given = [int(line.id) for line in read_scores(ready / "scores.jsonl")]
         job = Job.objects.create(
             kind=JobKind.DJANGO,
             verb=LOAD,
             title=title[:TITLE_LENGTH],
             state=JobState.DONE,
-            spec={"campaign": campaign.pk, "checkpoint": checkpoint.pk},
+            spec={"campaign": campaign.pk, "checkpoint": checkpoint.pk, "solutions": given},
             started_at=Now(),
             finished_at=Now(),
         )

@@ -210,7 +210,8 @@ def format_of(path: str | Path, asked: str | None) -> str:
     kind = asked or guess(path)
     if kind is None:
         refuse_other_tools(path)
-        raise MisstepError(f"{path}: its format is not known, expected --format (see docs/formats.md)")
+        known = ", ".join(FORMATS)
+        raise MisstepError(f"{path}: its format is not known, expected --format with one of {known}")
     return kind
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from ml.whole_folder import sync
 
 KEPT_STATES = 2
 PROBLEMS = "training_problems.txt"
+OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 def problems_taught(own: Iterable[str], earlier: Iterable[Path]) -> list[str]:
@@ -35,6 +38,18 @@ def problems_taught(own: Iterable[str], earlier: Iterable[Path]) -> list[str]:
     for folder in earlier:
         known |= read_problem_hashes(folder / PROBLEMS)
     return sorted(known)
+
+
+@contextmanager
+def refused_by_the_system(folder: Path) -> Iterator[None]:
+    """Tells a full disk as Python does: safetensors and tokenizers say it in exceptions of their own, by its number."""
+    try:
+        yield
+    except Exception as error:
+        number = OS_ERROR.search(str(error))
+        if number is None or isinstance(error, OSError):
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder)) from error
 
 
 @dataclass(frozen=True)
@@ -57,9 +72,9 @@ def save_state(folder: Path, state: TrainingState) -> Path:
     for killed in folder.glob("partial-*"):
         shutil.rmtree(killed, ignore_errors=True)
     partial.mkdir()
-    save_file(
-        {name: tensor.contiguous() for name, tensor in state.tensors.items()}, partial / "state.safetensors"
-    )
+    tensors = {name: tensor.contiguous() for name, tensor in state.tensors.items()}
+    with refused_by_the_system(partial):
+        save_file(tensors, partial / "state.safetensors")
     (partial / "state.json").write_text(json.dumps({**state.body, "step": state.step}), encoding="utf-8")
     seal(partial)
     shutil.rmtree(target, ignore_errors=True)

@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 from ml.devices import refuse_missing_device
 from ml.errors import MisstepError
 from ml.prm.card import begun_card
-from ml.prm.checkpoint import PROBLEMS, publish
+from ml.prm.checkpoint import PROBLEMS, publish, refused_by_the_system
 from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group
 from ml.prm.frozen import halve, restore
@@ -193,11 +193,12 @@ def _publish(model: ProcessRewardModel, ready: Prepared, card: dict[str, Any], r
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     plain = model.model
-    if request.lora_rank:
-        plain.save_pretrained(str(partial / "adapter"))  # type: ignore[operator]
-        plain = plain.merge_and_unload()  # type: ignore[operator]
-    plain.save_pretrained(str(partial))  # type: ignore[operator]
-    ready.base.tokenizer.save(partial)
+    with refused_by_the_system(partial):
+        if request.lora_rank:
+            plain.save_pretrained(str(partial / "adapter"))  # type: ignore[operator]
+            plain = plain.merge_and_unload()  # type: ignore[operator]
+        plain.save_pretrained(str(partial))  # type: ignore[operator]
+        ready.base.tokenizer.save(partial)
     lines = "".join(json.dumps(line) + "\n" for line in run.history)
     (partial / "metrics.jsonl").write_text(lines, encoding="utf-8")
     (partial / PROBLEMS).write_text("\n".join(ready.taught) + "\n", encoding="utf-8")

@@ -11,8 +11,9 @@ from django.urls import reverse
 
 from labelsite.annotations.importers import import_file
 from labelsite.autolabels.models import ScoreRun, StepScore
-from labelsite.campaigns.models import Campaign, Ordering
+from labelsite.campaigns.models import Campaign, Ordering, Task
 from labelsite.jobs.models import Job
+from labelsite.training.evidence import write_files
 from labelsite.training.models import Checkpoint
 from tests.autolabels.files import write_lines
 from tests.training.test_checkpoints import write_checkpoint
@@ -45,6 +46,9 @@ def test_scores_of_the_command_line_become_the_campaign_s_and_the_checkpoint_s(t
     assert campaign.ordering == Ordering.CONVINCING_WRONG
     found = StepScore.objects.values_list("step__solution__external_id", "step__position", "score")
     assert set(found) == {("s1", 0, 0.5), ("s0", 0, 1.0), ("s0", 1, 0.25)}
+    # The checkpoint can be measured by them, as by those that this site made.
+    Task.objects.filter(campaign=campaign).update(gold=[1])
+    assert write_files(campaign, campaign.score_run, tmp_path) == {"never_scored": 0}
     log_in(client, "admin")
     for page in (
         reverse("training:scores", args=[campaign.score_run.pk]),

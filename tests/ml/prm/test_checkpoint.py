@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -10,11 +11,21 @@ import time
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, models
 
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
 from ml.prm import checkpoint
-from ml.prm.checkpoint import TrainingState, check_whole, publish, said_by_newest, save_state, seal
+from ml.prm.checkpoint import (
+    TrainingState,
+    check_whole,
+    publish,
+    refused_by_the_system,
+    said_by_newest,
+    save_state,
+    seal,
+)
 from ml.prm.out_folder import refuse_occupied
 from tests.ml.prm.toys import newest_state_of
 
@@ -25,6 +36,15 @@ def state(step: int) -> TrainingState:
 
 def is_consistent(loaded: TrainingState) -> bool:
     return bool((loaded.tensors["weights"] == loaded.step).all()) and loaded.body["history"] == [loaded.step]
+
+
+def test_a_full_disk_is_told_as_the_system_tells_it_whichever_library_writes(tmp_path):
+    (tmp_path / "full").symlink_to("/dev/full")
+    with pytest.raises(OSError) as full, refused_by_the_system(tmp_path):
+        Tokenizer(models.BPE()).save(str(tmp_path / "full"))
+    assert (full.value.errno, full.value.filename) == (errno.ENOSPC, str(tmp_path))
+    with pytest.raises(FileNotFoundError), refused_by_the_system(tmp_path):
+        save_file({"a": torch.zeros(1)}, tmp_path / "gone" / "a.safetensors")
 
 
 def test_a_hundred_kills_inside_a_write_always_leave_a_loadable_state(tmp_path):
