@@ -29,8 +29,9 @@ from ml.training_choices import HEADS, OBJECTIVES, OPTIMIZERS, TREES
 MOST_UPDATES = 1_000_000
 # Every field of the form, under what it decides: what every run asks, then what is folded away, under its own name.
 GROUPS = [
-    (_("Data"), ["snapshot", "more_snapshots", "labels"],
-     _("Label rule"), ["neutral", "target", "threshold", "label_rule", "given_up", "second_opinion"]),
+    (_("Data"), ["snapshot", "labels"],
+     _("Further snapshots, label rule"),
+     ["more_snapshots", "neutral", "target", "threshold", "label_rule", "given_up", "second_opinion"]),
     (_("Model"), ["objective", "classes", "base"],
      _("Head and LoRA"), ["head", "tolerance", "lora", "lora_alpha"]),
     (_("Budget"), ["epochs", "steps", "batch_size", "learning_rate", "seed"],

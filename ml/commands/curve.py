@@ -7,6 +7,7 @@ labels. Options that are not listed here are those of `python -m ml train`, and 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -135,11 +136,6 @@ def _settings(options: argparse.Namespace, splits: list[str]) -> dict[str, Any]:
     """What decides a point beside its labels, size and seed, where it is not as usual, as JSON has it."""
     usual = train.parser().get_default
     given = {name: value for name, value in vars(options).items() if name not in NO_SETTINGS}
-    return {
-        "splits": splits,
-        **{
-            name: str(value) if isinstance(value, Path) else value
-            for name, value in given.items()
-            if value != usual(name)
-        },
-    }
+    settings = {"splits": splits, **{name: value for name, value in given.items() if value != usual(name)}}
+    found: dict[str, Any] = json.loads(json.dumps(settings, default=str))
+    return found

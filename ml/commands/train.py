@@ -165,7 +165,6 @@ def request_from(options: argparse.Namespace) -> Any:
             optimizer=options.optimizer,
             preference_output=options.preference_output,
         ),
-        is_usual_rate=options.learning_rate is None,
         steps=options.steps,
         epochs=options.epochs,
         lora_rank=options.lora,

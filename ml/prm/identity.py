@@ -30,9 +30,6 @@ LATER: dict[str, Any] = {
 # default, so that states go on. What it stands for in another base is in `base_facts`.
 USUAL_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
-# The learning rate of every base, before folders and adapters had one of their own.
-EARLIER_RATE = 1e-3
-
 
 def config_of(request: Request, settings: TrainingSettings) -> dict[str, Any]:
     """The settings, for the card."""
@@ -92,23 +89,8 @@ def refuse_other_command(states: Path, snapshot: str, request: Request, settings
     texts are tokenised. Where an earlier version wrote them, that is known if the number of updates was asked for."""
     said = said_by_newest(states)
     begun = said and said.get("fingerprint" if request.steps is not None else "asked")
-    if not begun:
-        return
-    rates = {settings.learning_rate, EARLIER_RATE if request.is_usual_rate else settings.learning_rate}
-    if begun not in {asked_of(snapshot, request, replace(settings, learning_rate=rate)) for rate in rates}:
+    if begun and begun != asked_of(snapshot, request, settings):
         raise other_settings(states)
-
-
-def as_begun(states: Path, snapshot: str, request: Request, settings: TrainingSettings) -> TrainingSettings:
-    """The settings, with the rate that was usual before where nobody asked for one and the states are of that run."""
-    if not request.is_usual_rate or settings.learning_rate == EARLIER_RATE:
-        return settings
-    said = said_by_newest(states)
-    begun = said and said["fingerprint"]
-    if not begun or begun == fingerprint_of(snapshot, request, settings):
-        return settings
-    earlier = replace(settings, learning_rate=EARLIER_RATE)
-    return earlier if begun == fingerprint_of(snapshot, request, earlier) else settings
 
 
 def _lora_alpha(request: Request) -> float | None:

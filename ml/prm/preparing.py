@@ -13,7 +13,7 @@ from ml.prm.bases import Base, open_base
 from ml.prm.checkpoint import problems_taught
 from ml.prm.distributed import Group
 from ml.prm.example import Example
-from ml.prm.identity import as_begun, refuse_other_command
+from ml.prm.identity import refuse_other_command
 from ml.prm.long_records import fitting_examples
 from ml.prm.out_folder import states_of
 from ml.prm.problem_trees import by_problem
@@ -86,7 +86,6 @@ def prepare(request: Request, snapshot: Snapshot, group: Group) -> Prepared:
     learned = _believed(learned, snapshot, request, group, counts)
     examples = _examples(_drained(learned), base, request, counts)
     settings = replace(settings, steps=_steps(request, examples))
-    settings = _begun(request, snapshot.sha256, settings, group)
     rows = chosen(validation, settings.validation_limit)
     return Prepared(request, examples, rows, settings, counts, base, taught, targets)
 
@@ -200,17 +199,3 @@ def _steps(request: Request, examples: Sequence[Example]) -> int:
         return request.steps
     batch = min(request.training.batch_size, max(len(examples), 1))
     return max(1, round(request.epochs * len(examples) / batch))
-
-
-def _begun(request: Request, snapshot: str, settings: TrainingSettings, group: Group) -> TrainingSettings:
-    """The settings, with the rate of a run that an earlier version began, and a word about it."""
-    begun = as_begun(states_of(request.out), snapshot, request, settings)
-    if begun != settings and group.is_first:
-        print(
-            f"python -m ml train: {states_of(request.out)} holds states of an earlier version, whose learning rate was"
-            f" {begun.learning_rate:g} where none was asked for: this run goes on with it, not with"
-            f" {settings.learning_rate:g}",
-            file=sys.stderr,
-            flush=True,
-        )
-    return begun

@@ -33,7 +33,6 @@ class Request:
     same content.
     labels, asked: what the labels should be, and the parts of their rule that were asked for; without either they
     stay as they were frozen. rule, use_frozen_labels: what came of it; found when a run begins.
-    is_usual_rate: nobody asked for the learning rate in `training`.
     opinion_said: whom the second opinion was asked of, as the card says it; found when a run begins.
     head: `linear`, `tokens` (with target_tokens) or `likelihood`. trees: what one example holds, a `solution` or
     all of a `problem`. is_packed: see `ProcessRewardModel`. lora_targets: none where nobody named any.
@@ -56,7 +55,6 @@ class Request:
     trees: str = "solution"
     target_tokens: tuple[str, ...] = ()
     training: TrainingSettings = field(default_factory=lambda: TrainingSettings("classifier", 0))
-    is_usual_rate: bool = False
     steps: int | None = None
     epochs: float = 3.0
     lora_rank: int = 0

@@ -100,23 +100,13 @@ def resumed(
 ) -> Run:
     """The run as its newest state left it, with that state's weights in the model; a new run where there is none.
 
-    A state that does not say which base it began from is left out with a word: an earlier version wrote it, which may
-    have chosen another base for the same command. Raises MisstepError for the state of another run.
+    Raises MisstepError for the state of another run.
     """
     newest = _agreed(folder, group) if folder else None
     if newest is None:
         return Run()
     state = read_state(newest)
     _refuse_another(state, folder, mark)
-    if "base" not in state.body:
-        if group.is_first:
-            print(
-                f"python -m ml train: {folder} holds states of an earlier version, which do not say what base they"
-                " began from: training begins anew",
-                file=sys.stderr,
-                flush=True,
-            )
-        return Run()
     _tell_another_device(state, folder, group)
     with torch.no_grad():
         for name, parameter in _trained(model):
@@ -171,7 +161,7 @@ def other_settings(folder: Path | None) -> MisstepError:
 def _refuse_another(state: TrainingState, folder: Path | None, mark: Mark) -> None:
     if state.body["fingerprint"] != mark.fingerprint:
         raise other_settings(folder)
-    base = state.body.get("base", mark.base)
+    base = state.body.get("base", {})
     other = sorted(name for name in {*base, *mark.base} if base.get(name) != mark.base.get(name))
     if other:
         raise MisstepError(

@@ -148,7 +148,7 @@ def _look(model: ProcessRewardModel, validate: Look, run: Run, flag: Termination
 
 
 def learning_rate_at(step: int, settings: TrainingSettings) -> float:
-    """Linear warm-up, then a cosine from the peak to a tenth of it at the last step."""
+    """Linear warm-up, then a cosine from the peak to a tenth of it, which one update after the last would have."""
     warmup = max(1, round(settings.warmup * settings.steps))
     if step < warmup:
         return settings.learning_rate * (step + 1) / warmup

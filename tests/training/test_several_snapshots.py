@@ -83,6 +83,13 @@ def test_the_check_before_the_start_is_of_all_snapshots(client):
     assert not can_start and "rest-mcts" in told
 
 
+@pytest.mark.parametrize("said", ["9" * 30, "x", "\0", "-1"])
+def test_a_further_snapshot_that_is_none_is_refused_at_its_field(client, said):
+    log_in(client, "admin")
+    page = client.get(reverse("training:start"), asked(another(), more_snapshots=[said]))
+    assert list(page.context["form"].errors) == ["more_snapshots"]
+
+
 def test_runs_on_more_snapshots_are_judged_by_another_yardstick():
     first, second = another(), another()
     runs = [start_training(first, "mixed"), start_training(first, "mixed", more_snapshots=[second])]

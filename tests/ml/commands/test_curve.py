@@ -214,7 +214,8 @@ def test_sizes_beyond_the_labels_are_left_out_and_too_few_labels_are_refused(sna
         run(snapshot, tmp_path / "out", "--sizes", "50", "100")
     more = snapshot_of(tmp_path, judged_rows(10, 3, "train"))
     with pytest.raises(MisstepError, match="human labels on 26 solutions"):
-        run(snapshot, tmp_path / "joined", "--snapshot", str(more), "--sizes", "50")
+        manifests = ["--manifest", f"{snapshot}/manifest.json", "--manifest", f"{more}/manifest.json"]
+        run(snapshot, tmp_path / "joined", "--snapshot", str(more), "--sizes", "50", *manifests)
 
 
 def test_held_out_problems_need_peoples_labels_of_both_kinds(tmp_path):

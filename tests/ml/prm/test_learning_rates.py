@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ml.commands import train as train_command
 from ml.commands.train import parser, request_from
 from ml.commands.train_options import usual_learning_rate
 from ml.errors import MisstepError
@@ -18,8 +17,8 @@ from ml.prm.model import build, small_config
 from ml.prm.request import Request
 from ml.prm.tokenization import learned_tokenizer
 from ml.prm.train import TrainingSettings
-from tests.ml.prm.commands import QUICK, snapshot_of, trained
-from tests.ml.prm.toys import forget_last_state, sums
+from tests.ml.prm.commands import snapshot_of, trained
+from tests.ml.prm.toys import sums
 
 
 def given_base(folder):
@@ -79,38 +78,10 @@ def test_a_state_from_before_the_options_of_adapters_goes_on():
     assert fingerprint_of("0" * 64, replace(asked, lora_dropout=0.1), settings) != before
 
 
-def interrupted(tmp_path, capsys, rate, options):
-    """What a run with this rate learned, and its states as it would leave them if it was killed before its end."""
-    whole, _ = trained(tmp_path, capsys, *options, "--learning-rate", rate, snapshot=tmp_path / "snapshot")
-    weights = (whole / "model.safetensors").read_bytes()
-    shutil.rmtree(whole)
-    forget_last_state(tmp_path / "checkpoint.state")
-    return weights
-
-
-@pytest.mark.parametrize("given", ["a folder", "adapters"])
-def test_a_run_that_began_when_all_learned_at_one_rate_goes_on_at_that_rate_and_says_so(
-    tmp_path, capsys, given
-):
-    snapshot_of(tmp_path)
-    chosen = ["--base", given_base(tmp_path / "base")] if given == "a folder" else ["--lora", "2"]
-    options = [*chosen, "--save-every", "2", "--keep-state"]
-    weights = interrupted(tmp_path, capsys, "1e-3", options)
-    given_words = ["--snapshot", str(tmp_path / "snapshot"), "--out", str(tmp_path / "checkpoint"), *QUICK]
-    assert train_command.main([*given_words, *options]) == 0
-    said = capsys.readouterr()
-    assert "this run goes on with it" in said.err
-    assert json.loads(said.out.splitlines()[-1])["learning_rate"] == 1e-3
-    assert (tmp_path / "checkpoint" / "model.safetensors").read_bytes() == weights
-
-
 def test_states_of_any_other_rate_are_still_of_another_run(tmp_path, capsys):
     snapshot_of(tmp_path)
     options = ["--lora", "2", "--save-every", "2", "--keep-state"]
-    interrupted(tmp_path, capsys, "1e-3", options)
-    with pytest.raises(MisstepError, match="other settings or data"):
-        trained(tmp_path, capsys, *options, "--learning-rate", "1e-4", snapshot=tmp_path / "snapshot")
-    shutil.rmtree(tmp_path / "checkpoint.state")
-    interrupted(tmp_path, capsys, "1e-2", options)
+    whole, _ = trained(tmp_path, capsys, *options, "--learning-rate", "1e-3", snapshot=tmp_path / "snapshot")
+    shutil.rmtree(whole)
     with pytest.raises(MisstepError, match="other settings or data"):
         trained(tmp_path, capsys, *options, snapshot=tmp_path / "snapshot")
