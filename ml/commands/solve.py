@@ -219,8 +219,16 @@ class SolveRun:
         )
         totals = totals_of(folder.lines())
         progress = Progress("problems", len(problems), begun_at=len(folder.offsets))
-        progress.report(len(folder.offsets), metrics=totals.metrics())
-        walk, told = Walk(policy, sandbox(), values), 0.0
+        walk, told, earlier = Walk(policy, sandbox(), values), 0.0, replace(totals.cost)
+
+        def report() -> None:
+            spent = replace(earlier)
+            spent.add(walk.cost)
+            progress.report(len(folder.offsets), metrics=totals.metrics(spent))
+
+        # Trees end together and late: what they have cost by now shows that they grow.
+        report()
+        walk.on_answers = report
         missing: Iterator[tuple[int, Search[tuple[Solved, Verdicts] | None]]] = (
             (index, _judged(problem, solve(problem, *given)))
             for index, problem in enumerate(problems)
@@ -241,7 +249,7 @@ class SolveRun:
             # The readers of this file refuse what cannot be stored.
             folder.add(finished.key, storable(kept))
             totals.add(kept)
-            progress.report(len(folder.offsets), metrics=totals.metrics())
+            report()
         return totals
 
 

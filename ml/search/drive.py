@@ -76,6 +76,7 @@ class Drive(Generic[Key, Result]):
             yield from self._fill()
             if not self.active:
                 break
+            self.walk.on_answers()
             self._start_policy()
             if self.failure is not None and not (self.calls or self.valuing or self.executing):
                 raise self.failure
@@ -86,7 +87,6 @@ class Drive(Generic[Key, Result]):
             for search in collect():
                 yield from self._advance(search)
             yield from self._settled()
-            self.walk.on_answers()
         yield from (finished for _, finished in self.doubted)
         self.walk.cost.seconds += time.monotonic() - self.started
         self.walk.started = None

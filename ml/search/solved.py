@@ -130,9 +130,13 @@ class SolvedTotals:
         self.cost.add(Cost(**line["cost"]))
         self.texts.update(kept["texts"])
 
-    def metrics(self) -> dict[str, Any]:
-        """What a progress line shows."""
-        return {"accuracy": self.accuracy, "tokens": self.cost.tokens, "model_calls": self.cost.model_calls}
+    def metrics(self, spent: Cost) -> dict[str, Any]:
+        """What a progress line shows. spent: on all that was begun, done or not; equal requests were served once."""
+        return {
+            "accuracy": self.accuracy,
+            "tokens": max(self.cost.tokens, spent.tokens),
+            "model_calls": max(self.cost.model_calls, spent.model_calls),
+        }
 
     @property
     def accuracy(self) -> float | None:

@@ -35,7 +35,8 @@ class Walk:
     parallel: searches under way at once, by default enough for all the policy's lanes. max_sequences: continuations
     asked of the policy at a time, in as many calls as it has lanes. decided: what people said of answers, which no
     grader overrules. `cost` sums what was really spent: equal requests of different searches are served once. `texts`
-    counts what the policy wrote, see `texts.py`. `on_answers` is called whenever answers have come.
+    counts what the policy wrote, see `texts.py`. `on_answers` is called whenever answers
+    have come and searches wait for more.
     """
 
     def __init__(

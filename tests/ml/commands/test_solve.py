@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -58,9 +59,14 @@ def solved(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_answers_from_its_trajectories_and_says_what_that_cost(
-    method: str, checkpoint: Path, tmp_path: Path, capsys: Any
+    method: str, checkpoint: Path, tmp_path: Path, capsys: Any, monkeypatch: Any
 ) -> None:
+    told = list[str]()
+    monkeypatch.setattr("ml.progress.Progress._interval", lambda *_: 0.0)
+    monkeypatch.setattr("ml.progress._say", lambda line, _: told.append(line))
     lines, result = solved(tmp_path / "out.jsonl", capsys, *given_for(method, checkpoint))
+    # Also before any problem is done.
+    assert any(re.match(r"0/3 problems .*tokens [1-9]", line) for line in told)
     assert [line["id"] for line in lines] == [f"pocket-5-0000{number}" for number in range(3)]
     for line in lines:
         answers = [solution["final_answer"] for solution in line["solutions"]]

@@ -70,7 +70,8 @@ def test_the_run_records_everything_that_made_it_and_tells_its_cost_while_no_tre
     label(files, "--problems", str(files / "problems.jsonl"), "--method", "rstar", "--seed", "7")
     told = [json.loads(line)["progress"] for line in capsys.readouterr().out.splitlines()[:-1]]
     spent = [report["metrics"]["tokens"] for report in told]
-    assert [report["done"] for report in told[:2]] == [0, 0] and spent[1] > 0 and spent == sorted(spent)
+    assert 0 in [report["done"] for report in told if report["metrics"]["tokens"]] and spent == sorted(spent)
+    assert [report["done"] for report in told].count(12) == 1
     run = json.loads((files / "out" / "run.json").read_text())
     assert run["method"] == "rstar" and run["seed"] == 7 and run["policy"] == "chain-0.2"
     assert run["parameters"]["c"] == 2.0 and run["parameters"]["rollouts"] == 16
