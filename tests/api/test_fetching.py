@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 
 from labelsite.accounts.models import Role
 from labelsite.snapshots import services
@@ -19,6 +18,7 @@ from labelsite.snapshots.models import Snapshot
 from ml.snapshot import read_snapshot
 from tests.api.conftest import script_of
 from tests.factories import make_annotation, make_campaign, make_task, make_token, make_user
+from tests.ml.prm.warm_process import WarmProcess
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "reference.md").read_text(encoding="utf-8")
@@ -59,14 +59,9 @@ def test_the_documented_script_leaves_a_folder_to_train_on(
     found = read_snapshot(folder)
     assert (found.sha256, len(list(found))) == (snapshot.sha256, 4)
     command = ["train", "--snapshot", str(folder), "--steps", "1", "--out", str(tmp_path / "ckpt")]
-    trained = subprocess.run(
-        [sys.executable, "-m", "ml", *command],
-        cwd=settings.BASE_DIR,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert trained.returncode == 0, trained.stderr
+    training = WarmProcess("ml", *command)
+    _, words = training.communicate(timeout=120)
+    assert training.returncode == 0, words
     card = json.loads((tmp_path / "ckpt" / "card.json").read_text())
     assert card["snapshot"]["sha256"] == snapshot.sha256
 

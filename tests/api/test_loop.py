@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
@@ -18,20 +15,18 @@ from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
+from tests.ml.prm.warm_process import WarmProcess
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("warm_children")]
 API = "/api/v1/"
 
 
 def pocket_samples(folder: Path) -> bytes:
     path = folder / "samples.jsonl"
     command = ["sample", "--problems", "pocket:8", "--policy", "pocket", "--style", "prose", "--n", "2"]
-    subprocess.run(
-        [sys.executable, "-m", "ml", *command, "--out", str(path)],
-        check=True,
-        cwd=settings.BASE_DIR,
-        capture_output=True,
-    )
+    process = WarmProcess("ml", *command, "--out", str(path))
+    _, words = process.communicate(timeout=120)
+    assert process.returncode == 0, words
     return path.read_bytes()
 
 
