@@ -95,5 +95,7 @@ def load_value_model(folder: str | Path, signed: bool = False) -> CheckpointValu
     # A bar for weights that load in a moment, between the lines of a run's own progress.
     transformers_logging.disable_progress_bar()
     scorer = load_scorer(folder)
-    digest = sha256_of(Path(folder) / "model.safetensors")[:8]
+    weights = Path(folder) / "model.safetensors"
+    # Large weights stand in several files, of which the manifest names each one's hash.
+    digest = sha256_of(weights if weights.exists() else weights.with_name("manifest.json"))[:8]
     return CheckpointValues(scorer, f"{scorer.card['objective']}-{digest}", signed)

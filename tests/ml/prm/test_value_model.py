@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from itertools import accumulate
 from operator import mul
 
@@ -12,6 +13,7 @@ from ml.commands import autolabel
 from ml.errors import MisstepError
 from ml.policies.protocol import Prefix
 from ml.prm import load_scorer
+from ml.prm.checkpoint import seal
 from ml.prm.value_model import load_value_model, usual_aggregation
 from ml.records import Problem
 from ml.search.tree import INVALID
@@ -44,6 +46,18 @@ def test_a_prefix_is_worth_what_the_model_says_of_its_last_step(preference_check
     scores = load_scorer(preference_checkpoint).score(ROW.problem, ROW.steps)
     assert model.values(prefixes()) == pytest.approx([scores[1], 0.0, scores[2], scores[0]], abs=1e-4)
     assert model.name.startswith("preference-")
+
+
+def test_weights_in_several_files_guide_a_search_as_well(preference_checkpoint, tmp_path):
+    model = load_value_model(preference_checkpoint)
+    folder = shutil.copytree(preference_checkpoint, tmp_path / "parted")
+    (folder / "model.safetensors").unlink()
+    model.scorer.model.plain.save_pretrained(folder, max_shard_size="500KB")
+    assert len(list(folder.glob("model-*.safetensors"))) > 1
+    (folder / "manifest.json").unlink()
+    seal(folder)
+    parted = load_value_model(folder)
+    assert parted.values(prefixes()) == model.values(prefixes()) and parted.name != model.name
 
 
 @pytest.mark.parametrize("tolerance", ["0", "50"])
