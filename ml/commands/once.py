@@ -55,5 +55,5 @@ class OnceParser(argparse.ArgumentParser):
         return super().parse_known_args(args, _Given() if namespace is None else namespace)
 
     def error(self, message: str) -> NoReturn:
-        """What is wrong in one line: the options of some commands would fill a page above it."""
-        self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help lists the options)\n")
+        """What is wrong, as the last line: the options of some commands would fill a page above it."""
+        self.exit(2, f"{self.prog} --help lists the options\n{self.prog}: error: {message}\n")

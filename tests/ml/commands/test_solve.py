@@ -199,7 +199,7 @@ def test_a_file_without_problems_is_refused(verb: tuple[str, ...], tmp_path: Pat
     (tmp_path / "none.jsonl").write_text("\n")
     given = ["--problems", str(tmp_path / "none.jsonl"), "--out", str(tmp_path / "out.jsonl")]
     assert main([*verb, *given]) == 1
-    assert "no problems, expected at least one" in capsys.readouterr().err
+    assert "none.jsonl:1: an empty file, expected one JSON object a line" in capsys.readouterr().err
 
 
 def test_a_variant_is_set_by_its_name_and_told_with_the_result(
