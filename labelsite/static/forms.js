@@ -25,7 +25,7 @@ function openFolds(field) {
   for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
 }
 
-// After so long an answer may have been stopped by hand. A file takes as long as it takes.
+// After so long an answer may have been stopped by hand. A file takes as long as it takes, or until another is chosen.
 const PATIENCE = 10000;
 
 function sendOnce(event) {
@@ -52,6 +52,8 @@ export function watchForms() {
   // A refused form comes back as a whole page: what to change is read first, and stands in sight.
   document.querySelector("[data-refused]")?.focus();
   document.addEventListener("submit", sendOnce);
+  // What is changed now was not sent: another file, say, where the first one was stopped on its way.
+  document.addEventListener("change", ({ target }) => { if (target.form?.hasAttribute("aria-busy")) release(target.form); });
   addEventListener("pageshow", () => {
     document.querySelectorAll("form[aria-busy]").forEach(release);
     document.querySelectorAll(ANSWERED).forEach(showRestored);

@@ -17,7 +17,7 @@ function isPolled(element) {
 
 function keep(event) {
   const part = event.detail.target;
-  if (!isPolled(part) || event.detail.elt !== part) return;
+  if (!event.detail.shouldSwap || !isPolled(part)) return;
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   const scrolls = [...part.querySelectorAll(SCROLLED)].map((box) => [box.scrollTop, box.scrollLeft]);
   // Whatever has an id htmx finds again itself.

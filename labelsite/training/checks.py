@@ -136,9 +136,10 @@ def _labels(parts: Sequence[Snapshot], chosen: Mapping[str, Any]) -> Check:
 def _label_rule(snapshot: Snapshot, parts: Sequence[Snapshot], chosen: Mapping[str, Any]) -> list[Check]:
     """The rule that decides the labels, and what in it would surprise."""
     labels = chosen.get("labels", snapshot.labels)
-    rule, is_expected = rule_of(snapshot, labels, asked_rule(chosen))
+    asked = asked_rule(chosen)
+    rule, is_expected = rule_of(snapshot, labels, asked)
     checks = [Check(rule, is_good=True)]
-    if chosen.get("second_opinion") and not takes_second_opinion(snapshot, labels, asked_rule(chosen)):
+    if chosen.get("second_opinion") and not takes_second_opinion(snapshot, parts, labels, asked):
         text = _("none of these labels are rollouts' alone: there is nothing to ask a second opinion about")
         checks.append(Check(text, is_good=False, is_fatal=True))
     if loses_neutrals(snapshot, labels, chosen):

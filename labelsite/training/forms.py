@@ -23,6 +23,7 @@ from labelsite.training.wording import (
     OPTIMIZER_NAMES,
     TREE_NAMES,
 )
+from labelsite.wording import counted
 from ml.training_choices import HEADS, OBJECTIVES, OPTIMIZERS, TREES
 
 # A run longer than this belongs on the command line, where one sees what it does to the machine.
@@ -69,7 +70,7 @@ class Group:
 
 class SnapshotChoice(forms.ModelChoiceField):
     def label_from_instance(self, obj: Any) -> str:
-        return f"{obj.name} · {obj.get_labels_display()} · {obj.row_count}"
+        return f"{obj.name} · {obj.get_labels_display()} · {counted(obj.row_count)}"
 
 
 class SnapshotChoices(forms.ModelMultipleChoiceField):

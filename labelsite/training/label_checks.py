@@ -45,11 +45,15 @@ def rule_of(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> tuple[
     return _("labels decided anew · %(rule)s") % {"rule": words}, not lost
 
 
-def takes_second_opinion(snapshot: Snapshot, labels: str, asked: Mapping[str, Any]) -> bool:
-    """Whether some of the labels are rollouts' alone; the command refuses a second opinion on others."""
+def takes_second_opinion(
+    snapshot: Snapshot, parts: Iterable[Snapshot], labels: str, asked: Mapping[str, Any]
+) -> bool:
+    """Whether some of the labels, in one of the parts, are rollouts' alone; the command refuses a second opinion on
+    others."""
     _is_frozen, rule = _deciding(snapshot, labels, asked)
     mixture = rule.get("mixture", LabelRule.mixture)
-    is_confirmed = labels == "mixed" and mixture == "consensus" and "second_verdicts" in snapshot.manifest
+    is_consensus = labels == "mixed" and mixture == "consensus"
+    is_confirmed = is_consensus and any("second_verdicts" in part.manifest for part in parts)
     return is_confirmed or LabelRule(labels, mixture=mixture).has_labels_of_rollouts
 
 

@@ -29,7 +29,7 @@ from labelsite.training.lineage import lineage_of
 from labelsite.training.measured import measured
 from labelsite.training.models import Checkpoint, EvaluationKind, TrainingRun
 from labelsite.training.pairing import pairs
-from labelsite.training.wording import counted, lost, said_all
+from labelsite.training.wording import counts_in_words, lost, said_all
 from labelsite.training.yardsticks import yardsticks
 from ml.errors import MisstepError
 from ml.progress import pace
@@ -150,7 +150,7 @@ def checkpoint(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     context = {
         "checkpoint": found,
         "losses": lost(found.card.get("counts")),
-        "counts": counted(found.card.get("counts") or {}),
+        "counts": counts_in_words(found.card.get("counts") or {}),
         "settings": list(flat(dict(said_all(found.card.get("config") or {}))).items()),
         "rule": said_all(found.card.get("label_rule") or {}),
         "lineage": lineage,

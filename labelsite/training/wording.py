@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from labelsite.snapshots.rule_words import RULE_NAMES, RULE_VALUES
-from labelsite.wording import named
+from labelsite.wording import counted, named
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as Words
@@ -183,15 +183,15 @@ def kind_of(objective: str) -> str:
     return str(KINDS.get(objective, objective))
 
 
-def counted(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    """A card's counts in words."""
-    return [(called, count) for _name, called, count in named(counts, COUNTS)]
+def counts_in_words(counts: Mapping[str, int]) -> list[tuple[str, object]]:
+    """What a card counts."""
+    return [(called, counted(count)) for _name, called, count in named(counts, COUNTS)]
 
 
 def lost(counts: Mapping[str, int] | None) -> str:
     """What a card counts as left out or cut off, as one line; empty where nothing was."""
     counts = counts or {}
-    return listed(counted({name: counts[name] for name in LOSSES if counts.get(name)}))
+    return listed(counts_in_words({name: counts[name] for name in LOSSES if counts.get(name)}))
 
 
 def label_of(name: str) -> str:

@@ -23,7 +23,15 @@ def test_the_focus_and_the_place_in_the_log_outlast_what_is_fetched_anew(watched
     page = watched.page
     page.goto(f"{watched.base}/jobs/{job.pk}/")
     page.evaluate(
-        "document.querySelector('#job').dataset.old = 'yes'; document.querySelector('pre').scrollTop = 400"
+        "document.querySelector('#job').dataset.old = 'yes'; document.querySelector('pre').scrollTop = 4"
+    )
+    # What was read when an answer failed is no place to go back to.
+    page.evaluate(
+        """const [job, log] = [document.querySelector("#job"), document.querySelector("pre")];
+        const swap = (name, detail) => job.dispatchEvent(new CustomEvent(name, { bubbles: true, detail }));
+        swap("htmx:beforeSwap", { elt: job, target: job, shouldSwap: false });
+        log.scrollTop = 400;
+        swap("htmx:afterSwap", {});"""
     )
     page.locator("button.danger").focus()
     page.wait_for_selector("#job:not([data-old])")

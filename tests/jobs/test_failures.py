@@ -1,10 +1,13 @@
 """Why a job failed is said in the reader's language, and the program's own English stands below it."""
 
+import json
+
 import pytest
 from django.utils import translation
 
 from labelsite.jobs.failures import Failure, failure
 from labelsite.jobs.wording import message
+from ml.policies.silence import Silence
 
 KILLED = "the child process was ended by SIGKILL: 40 steps done (attempt 3 of 3)"
 
@@ -28,7 +31,9 @@ def test_what_a_program_says_stands_below_a_sentence_that_announces_it() -> None
     ("language", "said"),
     [("en", "The policy's server http://a:1 does not answer"), ("ko", "정책 서버(http://a:1)")],
 )
-def test_a_silent_server_is_told_of_in_the_reader_s_language(language: str, said: str) -> None:
+def test_a_silent_server_is_told_of_in_the_reader_s_language(language, said, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("MISSTEP_PROGRESS", "json")
+    Silence("http://a:1", "it is asked again").tell("refused")
     with translation.override(language):
-        told = message({"message": "policy server http://a:1 does not answer (refused); asking again"})
+        told = message(json.loads(capsys.readouterr().out)["progress"])
         assert told.startswith(said) and "(refused)" in told

@@ -11,6 +11,7 @@ from labelsite.jobs.shared_folder import in_var
 from labelsite.snapshots.models import Snapshot
 from labelsite.training.checkpoints import checkpoint_path
 from labelsite.training.checks import refuse_what_would_fail
+from labelsite.training.joining import joined
 from labelsite.training.label_checks import takes_second_opinion
 from labelsite.training.models import Checkpoint, TrainingRun
 from labelsite.training.options import FLAGS
@@ -119,10 +120,17 @@ def test_a_second_opinion_on_labels_that_are_not_rollouts_own_does_not_start(cli
 
 
 def test_a_second_opinion_is_offered_on_what_a_second_method_confirmed():
-    snapshot = Snapshot(labels="mixed", manifest={"second_verdicts": {}, "rule": {"mixture": "consensus"}})
-    assert takes_second_opinion(snapshot, "mixed", {})
-    assert not takes_second_opinion(snapshot, "mixed", {"mixture": "fusion"})
-    assert not takes_second_opinion(snapshot, "human", {})
+    plain = Snapshot(
+        name="plain", labels="mixed", sha256="1" * 64, manifest={"rule": {"mixture": "consensus"}}
+    )
+    confirmed = Snapshot(name="confirmed", labels="mixed", sha256="2" * 64)
+    confirmed.manifest = {**plain.manifest, "second_verdicts": {}}
+    assert takes_second_opinion(confirmed, [confirmed], "mixed", {})
+    assert not takes_second_opinion(confirmed, [confirmed], "mixed", {"mixture": "fusion"})
+    assert not takes_second_opinion(confirmed, [confirmed], "human", {})
+    parts = [plain, confirmed]
+    assert takes_second_opinion(joined(parts), parts, "mixed", {})
+    assert not takes_second_opinion(plain, [plain], "mixed", {})
 
 
 @pytest.mark.parametrize("neutral", ["drop", "negative"])

@@ -11,7 +11,7 @@ from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.services import freeze
 from labelsite.training.models import Checkpoint, Evaluation, TrainingRun
 from labelsite.training.services import start_training
-from labelsite.training.wording import counted
+from labelsite.training.wording import counts_in_words
 from tests.factories import (
     PASSWORD,
     make_annotation,
@@ -210,12 +210,12 @@ def test_a_card_is_told_in_words_in_a_fixed_order(client):
     log_in(client, "admin")
     run = start_training(make_snapshot(), "mixed")
     rule = {"labels": "mixed", "neutral": "drop", "after_mistake": "none", "threshold": 0.25}
-    counts = {"labelled_steps": 7, "news": 1, "train_rows": 80}
+    counts = {"labelled_steps": 7, "news": 1, "train_rows": 8000}
     page = client.get(
         reverse("training:checkpoint", args=[make_checkpoint(run, label_rule=rule, counts=counts).pk])
     )
     assert page.context["counts"] == [
-        ("Solutions in the training split", 80),
+        ("Solutions in the training split", 8000),
         ("Labelled steps", 7),
         ("news", 1),
     ]
@@ -224,10 +224,11 @@ def test_a_card_is_told_in_words_in_a_fixed_order(client):
         "A neutral step counts as: unlabelled",
         "Behind the first mistake: no label",
         "rollouts: 0.25",
+        ">8,000<",
     ):
         assert words in told
     with translation.override("ko"):
-        assert counted(counts)[0][0] == "학습용 풀이"
+        assert counts_in_words(counts)[0][0] == "학습용 풀이"
 
 
 def test_scoring_is_asked_for_by_an_admin_only(client):
@@ -271,7 +272,7 @@ def test_an_evaluation_says_how_much_was_left_out(client, kind, left_out, told):
         (None, None),
         (0, None),
         (1, f"1 {told} is left out"),
-        (90, f"90 {told}s are left out"),
+        (9000, f"9,000 {told}s are left out"),
     ):
         result = {"count": 10, "problems": 10, left_out: count}
         evaluation = Evaluation.objects.create(checkpoint=checkpoint, kind=kind, data="sums", result=result)
