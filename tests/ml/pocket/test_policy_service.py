@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -55,10 +54,6 @@ def test_two_engines_search_the_trees_of_one_and_one_that_has_ended_says_so(poli
         }
 
     assert trees(many, 6) == trees(policy, 1)
-    # As Ctrl-C at a terminal does; with a traceback, torch's threads end it by SIGABRT.
-    process = many._engines[0]._process
-    process.send_signal(signal.SIGINT)
-    assert process.wait(30) == -signal.SIGINT
     many.close()
     with pytest.raises(MisstepError, match="engine process has ended"):
         many.complete(PREFIXES, 1, 0.8, 0)
