@@ -48,7 +48,8 @@ _CALLED = FUNCTIONS | UNKNOWN_FUNCTIONS
 # Numpy prints no commas between the parts of an array, and a point behind whole floats; with its name it does.
 _NAMED_ARRAY = re.compile(r"(?:np\.|numpy\.)?array\((\[.*\])(?:,\s*dtype=\w+)?\)", re.DOTALL)
 _ARRAY = re.compile(r"\[[\s\d.,+\-\[\]]+\]")
-_BETWEEN_PARTS = re.compile(r"(?<=[\d.\]])\s+(?=[\d.\[+-])")
+# A sign that stands apart from its number is a difference.
+_BETWEEN_PARTS = re.compile(r"(?<=[\d.\]])\s+(?=[+-]?[\d.\[])")
 _POINT_AT_THE_END = re.compile(r"(?<=\d)\.(?!\d)")
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 _HALF_OPEN = {("(", "]"): "Interval.Lopen(", ("[", ")"): "Interval.Ropen("}

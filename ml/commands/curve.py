@@ -137,5 +137,8 @@ def _settings(options: argparse.Namespace, splits: list[str]) -> dict[str, Any]:
     usual = train.parser().get_default
     given = {name: value for name, value in vars(options).items() if name not in NO_SETTINGS}
     settings = {"splits": splits, **{name: value for name, value in given.items() if value != usual(name)}}
+    # One alone stands as it did before there could be several, so that a curve goes on.
+    if len(options.manifest or ()) == 1:
+        settings["manifest"] = options.manifest[0]
     found: dict[str, Any] = json.loads(json.dumps(settings, default=str))
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -176,4 +177,7 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
+    # Ctrl-C at a terminal reaches it too: it ends as its parent does, without a traceback.
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     main(sys.argv[1])

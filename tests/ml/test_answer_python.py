@@ -114,6 +114,7 @@ def test_a_printed_power_is_read_whole_and_not_by_its_beginning(printed, referen
         ("[1, 2, 2]", "1,2,3"),
         ("[1, 2]", "1,2,3"),
         ("[1 2]", "12"),
+        ("[1 - 2]", "(1,-2)"),
         ("[1 200]", "1200"),
         ("[1. 2.]", "[1,3]"),
         ("[[1 3] [2 4]]", MATRIX),
