@@ -24,6 +24,7 @@ from labelsite.campaigns.models import (
     TaskKind,
     TaskState,
 )
+from labelsite.campaigns.sections import in_order
 
 DAYS = 14
 # From so many solutions on, a card's numbers are kept for so long.
@@ -225,7 +226,7 @@ def sections(campaign: Campaign) -> list[Section]:
     nothing = {"tasks": 0, "done": 0, "open": 0}
     return [
         Section(name, found["tasks"], found["done"], found["open"], people.get(name, []))
-        for name in sorted(rows.keys() | people.keys())
+        for name in in_order(rows.keys() | people.keys())
         for found in [rows.get(name, nothing)]
     ]
 

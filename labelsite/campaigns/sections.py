@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -16,6 +17,7 @@ from ml.errors import MisstepError
 
 # Tasks that change their section in one transaction: a claim passes over them for as long as it lasts.
 BATCH = 1000
+_DIGITS = re.compile(r"([0-9]+)")
 
 # Jumps from section to section in the index of open tasks, so it reads one row a section, not one a task.
 _OPEN_SECTIONS = """
@@ -75,24 +77,35 @@ class MembersWithoutSection(MisstepError):
         super().__init__(f"{self.people} may label only there: give them another section first")
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """By name as people count: "unit 2" stands before "unit 10"."""
+    return sorted(names, key=lambda name: (_counted(name), name))
+
+
+def _counted(name: str) -> list[str | int]:
+    """Text and numbers by turns, so that one is never compared with the other."""
+    parts = _DIGITS.split(name)
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)]
+
+
 def open_sections(campaign: Campaign) -> list[str]:
     """The sections in which tasks wait, by name."""
     with connection.cursor() as cursor:
         cursor.execute(_OPEN_SECTIONS, {"campaign": campaign.pk})
-        return [section for (section,) in cursor.fetchall()]
+        return in_order(section for (section,) in cursor.fetchall())
 
 
 def all_sections(campaign: Campaign) -> list[str]:
     """Every section that holds tasks, by name, whatever their state."""
-    found = campaign.tasks.exclude(section="").order_by("section").values_list("section", flat=True)
-    return list(found.distinct())
+    found = campaign.tasks.exclude(section="").order_by().values_list("section", flat=True)
+    return in_order(found.distinct())
 
 
 def choices_for(campaign: Campaign, membership: Membership | None) -> list[str]:
     """The sections among which this member may choose; none where there is no choice."""
     if membership is None:
         return []
-    sections = membership.sections or open_sections(campaign)
+    sections = in_order(membership.sections) or open_sections(campaign)
     return sections if len(sections) > 1 else []
 
 

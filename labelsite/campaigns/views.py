@@ -147,7 +147,7 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
     member_ids = {row.user.pk for row in rows}
     named = {section for row in rows for section in row.sections}
     context = {
-        "sections": sorted(named.union(sections.open_sections(campaign))),
+        "sections": sections.in_order(named.union(sections.open_sections(campaign))),
         "campaign": campaign,
         "rows": rows,
         "states": MemberState.choices,
@@ -221,7 +221,7 @@ def tasks(request: HttpRequest, pk: int) -> HttpResponse:
         "state": state,
         "states": TaskState.choices,
         # Also one that has no tasks any more: it is what the page is narrowed to.
-        "sections": sorted({*sections.all_sections(campaign), section} - {""}),
+        "sections": sections.in_order({*sections.all_sections(campaign), section} - {""}),
         "picks": person(request).is_admin and kind != TaskKind.SCREENING,
         "rows": page[:PAGE],
         "further": f"{last.priority!r}_{last.pk}" if last else "",

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from labelsite.accounts.models import User
-from labelsite.campaigns import queue, sections
+from labelsite.campaigns import progress, queue, sections
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, Task, TaskKind
 from labelsite.campaigns.reasons import NothingLeft, Reason
 from tests.campaigns.leases import claim_next, finish
@@ -118,6 +118,15 @@ def test_the_sections_with_open_tasks_are_listed_without_reading_every_task(camp
     Task.objects.filter(section="algebra").update(remaining=0)
     assert sections.open_sections(campaign) == ["geometry"]
     assert sections.open_sections(make_campaign()) == []
+
+
+def test_sections_stand_in_the_order_in_which_people_count(campaign) -> None:
+    assert sections.in_order(["unit 10", "unit 2b", "", "unit 2", "7", "①", "٣", "unit"]) == [
+        "", "7", "unit", "unit 2", "unit 2b", "unit 10", "٣", "①"
+    ]  # fmt: skip
+    for task, name in zip(campaign.tasks.order_by("pk"), ("unit 10", "unit 9"), strict=False):
+        Task.objects.filter(pk=task.pk).update(section=name)
+    assert [row.name for row in progress.sections(campaign)][-2:] == ["unit 9", "unit 10"]
 
 
 def test_people_choose_and_admins_restrict_on_the_pages(client, campaign, annotator) -> None:
