@@ -216,11 +216,10 @@ def _timed(work: Any) -> float:
 
 def matrix_rate() -> float:
     """TFLOP/s of large bfloat16 products of random matrices: the chip's rate as it is now."""
-    size, products = 8192, 20
-    a, b = (torch.randn(size, size, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    a, b = (torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16) for _ in range(2))
     for _ in range(3):
         a @ b
-    return 2 * size**3 * products / _timed(lambda: [a @ b for _ in range(products)]) / 1e12
+    return 2 * 8192**3 * 20 / _timed(lambda: [a @ b for _ in range(20)]) / 1e12
 
 
 def share_of_rate(folder: Path, rate: float, batch: int = 80, updates: int = 4) -> dict[str, Any]:

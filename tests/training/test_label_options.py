@@ -10,7 +10,6 @@ from django.urls import reverse
 from labelsite.jobs.shared_folder import in_var
 from labelsite.snapshots.models import Snapshot
 from labelsite.training.checkpoints import checkpoint_path
-from labelsite.training.checks import refuse_what_would_fail
 from labelsite.training.joining import joined
 from labelsite.training.label_checks import takes_second_opinion
 from labelsite.training.models import Checkpoint, TrainingRun
@@ -288,16 +287,3 @@ def test_runs_are_compared_whose_cards_hold_lists_and_a_second_opinion(client):
     found = {name: values for name, values, _ in page.context["differences"]}
     assert found["Target tokens"] == [None, "-, +"]
     assert found["Second opinion"] == [None, "00000000 · 0.55 · 0.05"]
-
-
-def test_shares_of_the_distinct_ends_of_a_search_are_not_learned(client):
-    snapshot = frozen()
-    snapshot.manifest["lineage"] = {"estimates": {"method": "rstar"}}
-    snapshot.save()
-    told = "rstar counts each distinct end once"
-    plan = client.get(reverse("training:start"), asked(snapshot, target="soft")).context["plan"]
-    assert not plan.can_start and any(check.text.startswith(told) for check in plan.checks)
-    with pytest.raises(MisstepError, match=told):
-        refuse_what_would_fail(snapshot, {"labels": "mixed", "target": "soft", "objective": "value"})
-    refuse_what_would_fail(snapshot, {"labels": "mixed", "target": "soft", "objective": "outcome"})
-    assert doubts(client, snapshot) == []

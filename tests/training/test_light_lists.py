@@ -67,3 +67,11 @@ def test_the_lists_show_the_figures_of_what_they_left_there(client, run):
     ]
     option = f"{run.snapshot.name} · people&#x27;s and automatic labels · {counts['rows']}"
     assert option in client.get(reverse("training:start")).content.decode()
+
+
+def test_the_list_needs_few_queries(client, django_assert_max_num_queries):
+    log_in(client, "reviewer")
+    for snapshot in [make_snapshot()] * 5:
+        start_training(snapshot, "mixed")
+    with django_assert_max_num_queries(6):
+        client.get(reverse("training:list"))

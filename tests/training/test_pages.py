@@ -298,11 +298,3 @@ def test_annotators_and_outsiders_see_no_training(client, role, expected):
     assert {client.get(reverse(f"training:{name}", args=args)).status_code for name, args in names} == {
         expected
     }
-
-
-def test_the_list_needs_few_queries(client, django_assert_max_num_queries):
-    log_in(client, "reviewer")
-    for snapshot in [make_snapshot()] * 5:
-        start_training(snapshot, "mixed")
-    with django_assert_max_num_queries(6):
-        client.get(reverse("training:list"))

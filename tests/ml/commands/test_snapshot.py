@@ -287,20 +287,3 @@ def test_the_checker_of_a_site_s_prm800k_lines_is_heard_where_it_is_alone(tmp_pa
     assert main(["--solutions", str(path), "--out", str(tmp_path / "snapshot")]) == 0
     (row,) = read_snapshot(tmp_path / "snapshot")
     assert (row.first_mistake, row.human["origins"]) == (0, ["checker"])
-
-
-@pytest.mark.parametrize("key", ["ticket", "mistake_reason"])
-def test_keys_of_the_file_that_no_snapshot_has_are_told_with_their_number_of_lines(tmp_path, capsys, key):
-    looks = [{"annotator": "ann", "first_mistake": None}]
-    line = {"problem": "1 + 1?", "answer": "2", "steps": ["1 + 1 = 2."], "annotations": looks}
-    path = write_lines(tmp_path / "own.jsonl", [{**line, key: 1}, {**line, "problem": "2 + 0?"}])
-    given = ["--solutions", str(path), "--format", "annotated", "--out", str(tmp_path / "out")]
-    assert main(given) == 0
-    printed = capsys.readouterr()
-    assert json.loads(printed.out.splitlines()[-1])["unread_keys"] == {key: 1}
-    assert f"not read, so not in the snapshot: {key} (1)" in printed.err
-
-
-def test_a_file_of_which_everything_is_read_has_no_unread_keys(tmp_path, capsys):
-    _, told = frozen(tmp_path, capsys, sums(2))
-    assert "unread_keys" not in told

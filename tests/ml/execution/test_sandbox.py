@@ -42,20 +42,6 @@ def test_steps_share_one_namespace_and_only_the_last_output_counts():
     assert execution.last_line == "6"
 
 
-@pytest.mark.parametrize(
-    ("printed", "answer"),
-    [
-        ("m =\n[[1 2]\n [3 4]]\n", "[[1 2] [3 4]]"),
-        ("array([[1, 2],\n       [3, 4]])", "array([[1, 2], [3, 4]])"),
-        ("[0, 1\n(3, 4]", "(3, 4]"),
-        ("so\n  6\n\n", "6"),
-        ("\n", None),
-    ],
-)
-def test_the_answer_of_a_step_is_its_last_line_or_the_array_that_ends_there(printed, answer):
-    assert Execution(Verdict.OK, printed, "none", 1).last_line == answer
-
-
 def test_a_failing_step_is_named_and_later_steps_do_not_run():
     execution = shared().execute(["x = 1", "x = x / 0", "print(x)"])
     assert execution.verdict is Verdict.PROGRAM_ERROR
