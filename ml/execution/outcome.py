@@ -45,11 +45,11 @@ class Execution:
         first is indented.
         """
         lines = [line for line in self.output.splitlines() if line.strip()]
-        answer = ""
-        for line in reversed(lines):
-            answer = f"{line.strip()} {answer}".strip()
-            if answer.count("[") == answer.count("]"):
-                return answer
+        unopened = 0
+        for count, line in enumerate(reversed(lines), start=1):
+            unopened += line.count("]") - line.count("[")
+            if not unopened:
+                return " ".join(part.strip() for part in lines[-count:])
             if not line.startswith(" "):
                 break
         return lines[-1].strip() if lines else None
