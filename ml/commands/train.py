@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml.bounds import WHOLE
 from ml.commands import rule_options
 from ml.commands.once import OnceParser
 from ml.commands.train_options import (
@@ -65,11 +66,11 @@ def parser(kind: type[argparse.ArgumentParser] = OnceParser) -> argparse.Argumen
     arguments.add_argument("--from-scratch", action="store_true", help="give a pocket base random weights")
     arguments.add_argument(
         "--extra-layers",
-        type=int,
+        type=WHOLE,
         metavar="N",
         help="fresh layers on top of given weights (default: 2 for pocket bases, 0 for others)",
     )
-    arguments.add_argument("--seed", type=int, default=0, help="seed of all draws (default: %(default)s)")
+    arguments.add_argument("--seed", type=WHOLE, default=0, help="seed of all draws (default: %(default)s)")
     label_arguments(
         arguments.add_argument_group(
             "labels (default: as frozen; any of these decides them anew, and the rest by their defaults)"
