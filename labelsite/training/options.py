@@ -14,7 +14,7 @@ from labelsite.jobs.shared_folder import in_var
 from labelsite.training import checkpoints
 from labelsite.training.models import Checkpoint
 from ml.bounds import Bounds
-from ml.commands.refusing_parser import RefusingParser
+from ml.commands.once import RefusingParser
 from ml.commands.train import parser
 from ml.commands.train_refusals import refuse_contradictions
 from ml.errors import MisstepError
