@@ -16,7 +16,7 @@ from concurrent.futures import Future
 
 from ml.answer_size import is_beyond_computing
 from ml.cores import worker_count
-from ml.grading_child import GradingChild, deadline_in, seconds_until
+from ml.grading_child import GradingChild
 
 SECONDS_PER_COMPARISON = 5.0
 # Nearly all comparisons take milliseconds. One that takes longer than this makes room for the next pair.
@@ -168,11 +168,11 @@ class GradingPool:
         with _Place(self._prompt, self._patient, is_late) as place:
             try:
                 child = (None if is_fresh else self._idle_child()) or self._start()
-                deadline = deadline_in(self.seconds)
+                deadline = time.monotonic() + self.seconds
                 child.ask(question)
                 if not child.has_answered(min(SECONDS_TO_GIVE_WAY, self.seconds)):
                     place.give_way()
-                verdict = child.reply(seconds_until(deadline))
+                verdict = child.reply(deadline - time.monotonic())
             except (OSError, ValueError) as error:
                 timed_out = isinstance(error, TimeoutError)
                 with self._lock:

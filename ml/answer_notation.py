@@ -46,15 +46,11 @@ _FRACTION = re.compile(r"([+-]?)\\frac\{([+-]?\d+)\}\{([+-]?\d+)\}")
 _MIXED = re.compile(r"([+-]?)(\d+)(?: (\d+)/(\d+)|\\frac\{(\d+)\}\{(\d+)\})")
 
 
-def normalise(answer: str) -> str:
+def normalise(answer: str, euler: bool = False) -> str:
     """`answer` with notation that never changes its meaning taken away: dollars, \\left, \\dfrac, thousands
     separators, exponents and white space. One blank stays between two digits, since "1 1/2" is not "11/2". A comma that
-    is left parts a list, so this is not to be done twice.
+    is left parts a list, so this is not to be done twice. euler: see `without_exponents`.
     """
-    return _normalised(answer)
-
-
-def _normalised(answer: str, euler: bool = False) -> str:
     text = answer.strip().rstrip(".").strip()
     # A thin space back takes no room, so what follows it follows what is before it.
     text = re.sub(r"\\!\s*", "", text)
@@ -118,7 +114,7 @@ def same_number(answer: str, reference: str) -> bool | None:
     """
     one, other = parse_number(answer), parse_number(reference)
     if one is None or other is None:
-        one, other = (value_of(_normalised(text, euler=True)) for text in (answer, reference))
+        one, other = (value_of(normalise(text, euler=True)) for text in (answer, reference))
         return True if one is not None and one == other else None
     if one == other or _computed(answer) == _computed(reference) or _same_float(answer, reference):
         return True

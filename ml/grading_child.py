@@ -9,7 +9,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from typing import IO
 
@@ -77,16 +76,6 @@ class GradingChild:
         if not line:
             raise OSError("the grading process ended")
         return line
-
-
-def deadline_in(seconds: float) -> float:
-    """The time so long from now, on the clock that `seconds_until` reads."""
-    return time.monotonic() + seconds
-
-
-def seconds_until(deadline: float) -> float:
-    """How long it is until then; 0 where that is past."""
-    return max(0.0, deadline - time.monotonic())
 
 
 class _EndsWithParent:

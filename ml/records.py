@@ -149,3 +149,8 @@ class SolutionEstimate:
     steps: tuple[StepEstimate, ...]
     sandbox_level: str | None = None
     method: str | None = None
+
+    @classmethod
+    def of_nothing(cls, solution: Solution) -> SolutionEstimate:
+        """What is said of a solution of which nothing is known."""
+        return cls(solution.id, None, (StepEstimate(0, 0, None, None, None),) * len(solution.steps))

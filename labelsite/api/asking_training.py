@@ -10,7 +10,7 @@ from rest_framework import serializers
 from labelsite.api.asking_estimates import no_option
 from labelsite.api.known_fields import Choice, OnlyKnownFields
 from labelsite.snapshots.models import LabelSource, Snapshot
-from labelsite.training.options import FLAGS, LISTS, limits_of, options, said
+from labelsite.training.options import FLAGS, LISTS, kind_of, limits_of, options, said
 from labelsite.training.refusals import refusals
 from labelsite.training.wording import OBJECTIVE_NAMES
 from ml.errors import MisstepError
@@ -30,16 +30,17 @@ def _field_of(name: str, action: argparse.Action) -> Any:
     help_text = HELP.get(name) or str(action.help) % vars(action)
     common: dict[str, Any] = {"required": False, "allow_null": True, "help_text": help_text}
     limits: dict[str, Any] = dict(zip(("min_value", "max_value"), limits_of(name), strict=True))
+    kind = kind_of(name)
     if name in FLAGS:
         return serializers.BooleanField(required=False, help_text=help_text)
     if name in LISTS:
-        child = serializers.FloatField() if action.type is float else serializers.CharField(max_length=100)
+        child = serializers.FloatField() if kind is float else serializers.CharField(max_length=100)
         return serializers.ListField(child=child, **common)
     if action.choices:
         return Choice(choices=list(action.choices), **common)
-    if action.type is int:
+    if kind is int:
         return serializers.IntegerField(**limits, **common)
-    if action.type is float:
+    if kind is float:
         return serializers.FloatField(**limits, **common)
     return serializers.CharField(max_length=200, trim_whitespace=False, allow_blank=True, **common)
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from labelsite.autolabels import value_models
 from labelsite.autolabels.refusals import SELF_CONSISTENCY, refusals
 from ml.commands.autolabel_options import STYLE, VOTERS, parser
-from ml.commands.refusing_parser import RefusingParser
+from ml.commands.once import RefusingParser
 from ml.errors import MisstepError
 from ml.policies import rollout_style
 from ml.policies.address import EXPECTED, addresses_of, fault_of

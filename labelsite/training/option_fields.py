@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from labelsite.training.options import FLAGS, LISTS, limits_of, options
+from labelsite.training.options import FLAGS, LISTS, kind_of, limits_of, options
 from labelsite.training.wording import VALUES, label_of
 from ml.commands.train_options import TARGET_TOKENS
 from ml.training_choices import DOUBTFUL, SURE
@@ -63,17 +63,17 @@ def field_of(name: str) -> forms.Field:
     if name in FLAGS:
         return forms.BooleanField(**common)
     if name in LISTS:
-        return Listed(action.type or str, **common)
+        return Listed(kind_of(name) or str, **common)
     if action.choices:
         nothing = _("as it was frozen") if name in AS_FROZEN else _("as usual")
         words = VALUES[name]
         return forms.ChoiceField(
             choices=[("", nothing), *((one, words[one]) for one in action.choices)], **common
         )
-    if action.type in (int, float):
+    if (kind := kind_of(name)) in (int, float):
         least, most = limits_of(name)
-        kind: Any = forms.IntegerField if action.type is int else forms.FloatField
-        return kind(min_value=least, max_value=most, **common)
+        field: Any = forms.IntegerField if kind is int else forms.FloatField
+        return field(min_value=least, max_value=most, **common)
     # A blank may be just what ends a step.
     return forms.CharField(max_length=100, strip=False, **common)
 

@@ -13,9 +13,10 @@ from typing import Any
 from labelsite.jobs.shared_folder import in_var
 from labelsite.training import checkpoints
 from labelsite.training.models import Checkpoint
-from ml.commands.refusing_parser import RefusingParser
+from ml.bounds import Bounds
+from ml.commands.once import RefusingParser
 from ml.commands.train import parser
-from ml.commands.train_refusals import range_of, refuse_contradictions
+from ml.commands.train_refusals import refuse_contradictions
 from ml.errors import MisstepError
 
 # What a run has besides its configuration, and what belongs to the machine that trains.
@@ -40,12 +41,19 @@ FLAGS = tuple(name for name, action in options().items() if action.nargs == 0)
 LISTS = tuple(name for name, action in options().items() if action.nargs == "+")
 
 
+def kind_of(name: str) -> Any:
+    """The type of an option's value."""
+    kind = options()[name].type
+    return kind.kind if isinstance(kind, Bounds) else kind
+
+
 def limits_of(name: str) -> tuple[float | None, float | None]:
     """The least and the most that a number may be, as a form says it; None where there is no bound."""
-    low, is_open, end = range_of(name)
-    tiny = 1e-9
-    least = low + tiny if is_open and low > -inf else low
-    return (None if least == -inf else least), (None if end == inf else end - tiny)
+    bounds, tiny = options()[name].type, 1e-9
+    if not isinstance(bounds, Bounds):
+        return None, None
+    least, most = max(bounds.least, bounds.above + tiny), min(bounds.most, bounds.below - tiny)
+    return (None if least == -inf else least), (None if most == inf else most)
 
 
 def said(configuration: Mapping[str, Any]) -> dict[str, Any]:

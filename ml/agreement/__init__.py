@@ -15,7 +15,6 @@ from ml.agreement.first_mistakes import (
     compare_first_mistakes,
     encode,
     first_mistake_confusion,
-    gold_hits,
     step_bias,
     within,
 )
@@ -39,7 +38,6 @@ __all__ = [
     "compare_first_mistakes",
     "encode",
     "first_mistake_confusion",
-    "gold_hits",
     "krippendorff_alpha",
     "percent_agreement",
     "reliability",

@@ -90,20 +90,3 @@ def step_bias(people: ArrayLike, machine: ArrayLike) -> float | None:
     first, second = paired(encode(people), encode(machine))
     both_found = (first != NONE) & (second != NONE)
     return float((second - first)[both_found].mean()) if both_found.any() else None
-
-
-def gold_hits(marked: Sequence[int | None] | ArrayLike, acceptable: Booleans) -> Booleans:
-    """Per gold task: whether the marked first mistake is one of the acceptable ones (PRM800K's rule).
-
-    acceptable: shape (n, positions + 1), the last column for "no mistake". Raises ValueError on other shapes.
-    """
-    answers = encode(marked)
-    if (
-        acceptable.ndim != 2
-        or len(acceptable) != len(answers)
-        or acceptable.shape[1] <= answers.max(initial=-1) + 1
-    ):
-        raise ValueError(f"acceptable has shape {acceptable.shape}, expected ({len(answers)}, positions + 1)")
-    # NONE is -1, which indexes the last column: "no mistake".
-    hits: Booleans = acceptable[np.arange(len(answers)), answers]
-    return hits

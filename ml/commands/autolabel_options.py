@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from ml.bounds import ABOVE_ZERO, AMOUNT, BELOW_ONE, WHOLE
 from ml.commands import policy_option, set_option
 from ml.commands.once import OnceParser, StoreOnce
 from ml.commands.parts import add_part
-from ml.commands.ranges import below_one, not_negative, positive, zero_or_more
 from ml.search.named_options import GIVEN
 from ml.search.recipes import RECIPES, usual
 from ml.search.walk import LEAST_PARALLEL
@@ -44,21 +44,21 @@ def parser(kind: type[argparse.ArgumentParser] = OnceParser) -> argparse.Argumen
     )
     arguments.add_argument(
         "--rollouts",
-        type=positive,
+        type=ABOVE_ZERO,
         help=f"rollouts from each prefix, or per tree (default: {rollouts})",
     )
     arguments.add_argument(
         "--candidates",
-        type=positive,
+        type=ABOVE_ZERO,
         help="next steps tried at a node (default: rstar 8, rest-mcts 3); of math-shepherd, solutions sampled to a"
         " fresh problem (default: 15)",
     )
     arguments.add_argument(
-        "--depth", type=positive, help="most steps of a solution (rstar and rest-mcts; default: 16)"
+        "--depth", type=ABOVE_ZERO, help="most steps of a solution (rstar and rest-mcts; default: 16)"
     )
     arguments.add_argument(
         "--searches",
-        type=positive,
+        type=ABOVE_ZERO,
         help="most binary searches on a fresh problem (default: omegaprm 100)",
     )
     arguments.add_argument(
@@ -68,17 +68,17 @@ def parser(kind: type[argparse.ArgumentParser] = OnceParser) -> argparse.Argumen
         " (default: phrase)",
     )
     arguments.add_argument(
-        "--temperature", type=zero_or_more, help="sampling temperature (default: 0.8, rest-mcts 0.7)"
+        "--temperature", type=AMOUNT, help="sampling temperature (default: 0.8, rest-mcts 0.7)"
     )
     arguments.add_argument(
         "--threshold",
-        type=below_one,
+        type=BELOW_ONE,
         metavar="SHARE",
         help="call a step the first mistake when its success rate is at most this (default: 0)",
     )
     arguments.add_argument(
         "--luck",
-        type=below_one,
+        type=BELOW_ONE,
         metavar="SHARE",
         help="also call a step the first mistake when its success rate is at most this times the best before it"
         " (default: 0.1, omegaprm 0)",
@@ -104,7 +104,7 @@ def parser(kind: type[argparse.ArgumentParser] = OnceParser) -> argparse.Argumen
     )
     arguments.add_argument(
         "--voters",
-        type=positive,
+        type=ABOVE_ZERO,
         help=f"solutions that vote with --reference self-consistency (default: {VOTERS})",
     )
     arguments.add_argument(
@@ -118,18 +118,18 @@ def parser(kind: type[argparse.ArgumentParser] = OnceParser) -> argparse.Argumen
         help="read what code prints as rStar-Math's public program does, rounded to 4 decimals and cut at 1,024"
         " characters; for comparisons with it only",
     )
-    arguments.add_argument("--limit", type=positive, metavar="N", help="take only the first N (default: all)")
+    arguments.add_argument(
+        "--limit", type=ABOVE_ZERO, metavar="N", help="take only the first N (default: all)"
+    )
     add_part(arguments)
     arguments.add_argument(
         "--parallel-trees",
-        type=positive,
+        type=ABOVE_ZERO,
         metavar="N",
         help="solutions or problems worked on at a time, for larger batches"
         f" (default: {LEAST_PARALLEL}, or a server's concurrency where that is more)",
     )
-    arguments.add_argument(
-        "--seed", type=not_negative, default=0, help="seed of all draws (default: %(default)s)"
-    )
+    arguments.add_argument("--seed", type=WHOLE, default=0, help="seed of all draws (default: %(default)s)")
     arguments.add_argument(
         "--out", required=True, metavar="DIR", help="folder to write; the same command resumes there"
     )

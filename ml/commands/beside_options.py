@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
+from ml.bounds import FINITE
 from ml.errors import MisstepError
 from ml.evaluation.gold import read_gold
 from ml.evaluation.second_verdicts import SecondVerdicts, confirmed, read_second_verdicts
@@ -27,7 +28,7 @@ def add_to(arguments: argparse.ArgumentParser) -> None:
     )
     arguments.add_argument(
         "--second-threshold",
-        type=float,
+        type=FINITE,
         metavar="SCORE",
         help="with scores in --second-verdicts: a step is wrong below this score",
     )

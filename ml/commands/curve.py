@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ml.bounds import ABOVE_ZERO
 from ml.commands import train
 from ml.commands.once import OnceParser
-from ml.commands.ranges import positive
 from ml.errors import MisstepError
 from ml.progress import print_result
 from ml.targets.rules import CHOICES
@@ -63,14 +63,14 @@ def parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--sizes",
         nargs="+",
-        type=positive,
+        type=ABOVE_ZERO,
         metavar="N",
         help="labelled solutions to train on; sizes beyond what the snapshot has are left out"
         " (default: 50 100 200 400)",
     )
     arguments.add_argument(
         "--seeds",
-        type=positive,
+        type=ABOVE_ZERO,
         default=3,
         metavar="N",
         help="models for each size, with samples of their own; `train`'s --seed is the first one's seed"

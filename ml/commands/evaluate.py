@@ -40,10 +40,9 @@ def main(argv: list[str]) -> int:
 
 
 def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
-    if options.threshold_solutions is not None and options.threshold_scores is None:
-        raise MisstepError("--threshold-solutions without --threshold-scores, expected both")
-    if options.threshold_scores is not None and options.threshold_solutions is None:
-        raise MisstepError("--threshold-scores without --threshold-solutions, expected both")
+    for name, other_name in (("solutions", "scores"), ("scores", "solutions")):
+        if getattr(options, f"threshold_{name}") and not getattr(options, f"threshold_{other_name}"):
+            raise MisstepError(f"--threshold-{name} without --threshold-{other_name}, expected both")
     judged = joined(options.solutions, options.format, options.scores)
     other = None
     if options.threshold_solutions is not None:

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ml.bounds import ABOVE_ZERO, FINITE, WHOLE
 from ml.commands import format_option
 from ml.commands.once import OnceParser
-from ml.commands.ranges import finite, not_negative, positive
 from ml.evaluation.pools import SCALES
 
 DESCRIPTION = "Measure scores on the first mistake or by choosing among n solutions, and critiques."
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     _solutions_argument(first)
     first.add_argument(
         "--threshold",
-        type=finite,
+        type=FINITE,
         help="score below which a step counts as wrong (default: the best one for these solutions)",
     )
     told = "labelled solutions on which the threshold is chosen and scores are calibrated"
@@ -68,13 +68,11 @@ def parser() -> argparse.ArgumentParser:
     )
     pool.add_argument(
         "--subsamples",
-        type=positive,
+        type=ABOVE_ZERO,
         default=32,
         help="draws of n solutions for each n below the pool's size (default: %(default)s)",
     )
-    pool.add_argument(
-        "--seed", type=not_negative, default=0, help="seed of these draws (default: %(default)s)"
-    )
+    pool.add_argument("--seed", type=WHOLE, default=0, help="seed of these draws (default: %(default)s)")
     return arguments
 
 

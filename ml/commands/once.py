@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ml.errors import MisstepError
+
 
 class _Given(argparse.Namespace):
     """The options, and in a slot, where `vars` does not see them, the names of those that were given."""
@@ -57,3 +59,10 @@ class OnceParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """What is wrong, as the last line: the options of some commands would fill a page above it."""
         self.exit(2, f"{self.prog} --help lists the options\n{self.prog}: error: {message}\n")
+
+
+class RefusingParser(OnceParser):
+    """For arguments that are only checked: raises MisstepError with the parser's own words, and ends no process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise MisstepError(message)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ml.bounds import AMOUNT, WHOLE
+
 
 def add_to(group: Any) -> None:
     """Add the options to a command's arguments."""
@@ -20,14 +22,14 @@ def add_to(group: Any) -> None:
     )
     group.add_argument(
         "--least-margin",
-        type=float,
+        type=AMOUNT,
         default=0.0,
         metavar="Q",
         help="drop pairs whose Q, from -1 to 1, differ by less; rStar-Math's code: 0.5 (default: %(default)g)",
     )
     group.add_argument(
         "--least-edit-distance",
-        type=int,
+        type=WHOLE,
         default=0,
         metavar="N",
         help="drop pairs whose texts differ by fewer edits of a letter; rStar-Math's code: 20 (default: %(default)s)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ml.bounds import AMOUNT, BELOW_ONE
 from ml.targets.rules import CHOICES, LabelRule
 
 # What the option is called, and the part of `LabelRule` that it sets.
@@ -39,7 +40,7 @@ def add_to(group: Any) -> None:
     )
     group.add_argument(
         "--threshold",
-        type=float,
+        type=BELOW_ONE,
         metavar="SHARE",
         help="with --target hard: a step is right when its share of right rollouts is above this"
         f" (default: {LabelRule.threshold:g})",
@@ -52,7 +53,7 @@ def add_to(group: Any) -> None:
     )
     group.add_argument(
         "--automatic-weight",
-        type=float,
+        type=AMOUNT,
         metavar="W",
         help=f"weight of the search, in annotators (agreement_weighted; default: {LabelRule.automatic_weight:g})",
     )

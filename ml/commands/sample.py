@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from ml.bounds import ABOVE_ZERO, AMOUNT, WHOLE
 from ml.commands import policy_option
 from ml.commands.once import OnceParser, StoreOnce
 from ml.commands.parts import add_part, input_settings, part_settings, taken
-from ml.commands.ranges import not_negative, positive, zero_or_more
 from ml.errors import MisstepError
 from ml.execution import sandbox
 from ml.json_lines import as_line, storable
@@ -51,14 +51,12 @@ def parser() -> argparse.ArgumentParser:
         help="style of the solutions (default: %(default)s)",
     )
     arguments.add_argument(
-        "--n", type=positive, default=32, help="solutions to each problem (default: %(default)s)"
+        "--n", type=ABOVE_ZERO, default=32, help="solutions to each problem (default: %(default)s)"
     )
     arguments.add_argument(
-        "--temperature", type=zero_or_more, default=0.8, help="sampling temperature (default: %(default)s)"
+        "--temperature", type=AMOUNT, default=0.8, help="sampling temperature (default: %(default)s)"
     )
-    arguments.add_argument(
-        "--seed", type=not_negative, default=0, help="seed of all draws (default: %(default)s)"
-    )
+    arguments.add_argument("--seed", type=WHOLE, default=0, help="seed of all draws (default: %(default)s)")
     add_part(arguments)
     arguments.add_argument("--out", required=True, type=Path, metavar="FILE", help="JSON Lines to write")
     return arguments

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml import formats
+from ml.bounds import ABOVE_ZERO
 from ml.commands import device_option, format_option
 from ml.commands.once import OnceParser
 from ml.commands.parts import add_part, part_settings
-from ml.commands.ranges import positive
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
 from ml.formats import format_of, read
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add_part(arguments)
     arguments.add_argument(
-        "--threads", type=positive, metavar="N", help="CPU threads (default: OMP_NUM_THREADS, or 1)"
+        "--threads", type=ABOVE_ZERO, metavar="N", help="CPU threads (default: OMP_NUM_THREADS, or 1)"
     )
     return arguments
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ml.aggregation import AGGREGATIONS
+from ml.bounds import ABOVE_ZERO, AMOUNT, WHOLE
 from ml.commands import policy_option, set_option
 from ml.commands.once import OnceParser, StoreOnce
 from ml.commands.parts import add_part, input_settings, part_settings, taken
-from ml.commands.ranges import not_negative, positive, zero_or_more
 from ml.commands.solve_refusals import refuse_what_cannot_act
 from ml.execution import sandbox
 from ml.json_lines import as_line, storable
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--trajectories",
-        type=positive,
+        type=ABOVE_ZERO,
         default=8,
         metavar="N",
         help="sampled solutions, beams, thoughts at each depth, or trees of mcts-star and rstar (default: %(default)s)",
@@ -69,31 +69,31 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--width",
-        type=positive,
+        type=ABOVE_ZERO,
         metavar="N",
         help="beam, dvts: candidates after each kept prefix (default: 4)",
     )
     add(
         "--rollouts",
-        type=positive,
+        type=ABOVE_ZERO,
         metavar="N",
         help="rollouts of each tree (default: mcts-star 100, rstar 16)",
     )
     add(
         "--candidates",
-        type=positive,
+        type=ABOVE_ZERO,
         metavar="N",
         help="next steps at a node (default: mcts-star 3, rstar 8)",
     )
     add(
         "--depth",
-        type=positive,
+        type=ABOVE_ZERO,
         metavar="N",
         help="steps at most (default: tree-of-thought 8, other searches 16)",
     )
     add(
         "--temperature",
-        type=zero_or_more,
+        type=AMOUNT,
         help="sampling temperature (default: 0.8; mcts-star, tree-of-thought 0.7)",
     )
     set_option.add_to(arguments)
@@ -103,9 +103,9 @@ def parser() -> argparse.ArgumentParser:
         default="code",
         help="style of the solutions (default: %(default)s)",
     )
-    add("--limit", type=positive, metavar="N", help="take only the first N problems (default: all)")
+    add("--limit", type=ABOVE_ZERO, metavar="N", help="take only the first N problems (default: all)")
     add_part(arguments)
-    add("--seed", type=not_negative, default=0, help="seed of all draws (default: %(default)s)")
+    add("--seed", type=WHOLE, default=0, help="seed of all draws (default: %(default)s)")
     add("--out", required=True, type=Path, metavar="FILE", help="JSON Lines to write")
     return arguments
 

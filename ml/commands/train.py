@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml.bounds import WHOLE
 from ml.commands import rule_options
 from ml.commands.once import OnceParser
 from ml.commands.train_options import (
@@ -65,11 +66,11 @@ def parser(kind: type[argparse.ArgumentParser] = OnceParser) -> argparse.Argumen
     arguments.add_argument("--from-scratch", action="store_true", help="give a pocket base random weights")
     arguments.add_argument(
         "--extra-layers",
-        type=int,
+        type=WHOLE,
         metavar="N",
         help="fresh layers on top of given weights (default: 2 for pocket bases, 0 for others)",
     )
-    arguments.add_argument("--seed", type=int, default=0, help="seed of all draws (default: %(default)s)")
+    arguments.add_argument("--seed", type=WHOLE, default=0, help="seed of all draws (default: %(default)s)")
     label_arguments(
         arguments.add_argument_group(
             "labels (default: as frozen; any of these decides them anew, and the rest by their defaults)"
@@ -110,7 +111,7 @@ def _outcome_tokens(options: argparse.Namespace) -> str:
 
 
 def request_from(options: argparse.Namespace) -> Any:
-    """The arguments as a `ml.prm.request.Request`."""
+    """The arguments as a `ml.prm.request.Request`: what is not said here goes into the field of the same name."""
     from ml.devices import chosen_device
     from ml.prm.examples import ExampleSettings
     from ml.prm.request import OUTPUTS, Request
@@ -118,71 +119,44 @@ def request_from(options: argparse.Namespace) -> Any:
 
     refuse_contradictions(options)
     outputs = options.classes if options.objective == "classifier" else OUTPUTS[options.objective]
-    return Request(
-        snapshot=options.snapshot[0],
-        more_snapshots=tuple(options.snapshot[1:]),
-        out=options.out,
-        manifests=tuple(options.manifest or ()),
-        labels=options.labels,
-        asked=rule_options.asked(options),
-        second_opinion=_second_opinion(options),
-        base=options.base,
-        from_scratch=options.from_scratch,
-        extra_layers=options.extra_layers,
-        head=options.head,
-        language_weight=options.language_weight,
-        tolerance=options.tolerance,
-        examples=ExampleSettings(
-            objective=options.objective,
-            outputs=outputs,
-            outcome_tokens=_outcome_tokens(options),
-            alternatives=not options.no_alternatives,
-            final_pairs=not options.no_final_pairs,
-            fill_pairs=options.fill_pairs,
-            least_margin=options.least_margin,
-            least_edit_distance=options.least_edit_distance,
-            weighting=options.weighting,
-            outcomes=options.outcomes,
-        ),
-        trees=options.trees,
-        target_tokens=_target_tokens(options, outputs),
-        training=TrainingSettings(
-            objective=options.objective,
-            steps=0,
-            seed=options.seed,
-            learning_rate=_learning_rate(options),
-            weight_decay=options.weight_decay,
-            warmup=options.warmup,
-            clip=options.clip,
-            batch_size=options.batch_size,
-            tokens_per_row=options.tokens_per_row,
-            smoothing=options.smoothing,
-            class_weights=tuple(options.class_weights) if options.class_weights else None,
-            bfloat16=options.bf16,
-            save_every=options.save_every,
-            validate_every=options.validate_every or 0,
-            validation_limit=options.validation_limit,
-            optimizer=options.optimizer,
-            preference_output=options.preference_output,
-        ),
-        steps=options.steps,
-        epochs=options.epochs,
-        lora_rank=options.lora,
-        lora_alpha=options.lora_alpha,
-        lora_dropout=options.lora_dropout,
-        lora_targets=tuple(options.lora_targets or ()),
-        maximum_length=options.maximum_length,
-        too_long=options.too_long,
-        separator=unescaped("separator", options.separator),
-        problem_end=unescaped("problem-end", options.problem_end),
-        gradient_checkpointing=options.gradient_checkpointing,
-        is_compiled=options.compile,
-        is_packed=not options.unpacked,
-        limit=options.limit,
-        device=chosen_device(options.device),
-        is_sharded=options.shard,
-        keep_state=options.keep_state,
-    )
+    examples = _alike(ExampleSettings, options) | {
+        "outputs": outputs,
+        "outcome_tokens": _outcome_tokens(options),
+        "alternatives": not options.no_alternatives,
+        "final_pairs": not options.no_final_pairs,
+    }
+    training = _alike(TrainingSettings, options) | {
+        # Found when a run begins, like the weight of the words.
+        "steps": 0,
+        "language_weight": 0.0,
+        "learning_rate": _learning_rate(options),
+        "class_weights": tuple(options.class_weights) if options.class_weights else None,
+        "bfloat16": options.bf16,
+        "validate_every": options.validate_every or 0,
+    }
+    others = {
+        "snapshot": options.snapshot[0],
+        "more_snapshots": tuple(options.snapshot[1:]),
+        "manifests": tuple(options.manifest or ()),
+        "asked": rule_options.asked(options),
+        "second_opinion": _second_opinion(options),
+        "target_tokens": _target_tokens(options, outputs),
+        "lora_rank": options.lora,
+        "lora_targets": tuple(options.lora_targets or ()),
+        "separator": unescaped("separator", options.separator),
+        "problem_end": unescaped("problem-end", options.problem_end),
+        "is_compiled": options.compile,
+        "is_packed": not options.unpacked,
+        "device": chosen_device(options.device),
+        "is_sharded": options.shard,
+    }
+    settings = {"examples": ExampleSettings(**examples), "training": TrainingSettings(**training)}
+    return Request(**_alike(Request, options) | others | settings)
+
+
+def _alike(kind: Any, options: argparse.Namespace) -> dict[str, Any]:
+    """The options that are called as a field is."""
+    return {name: getattr(options, name) for name in kind.__dataclass_fields__ if hasattr(options, name)}
 
 
 def _learning_rate(options: argparse.Namespace) -> float:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ml.bounds import ABOVE_ZERO, AMOUNT, BELOW_ONE, LENGTH, WHOLE
 from ml.commands import device_option, pair_options, rule_options
 from ml.errors import MisstepError
 from ml.training_choices import DOUBTFUL, HEADS, NAMED_BASES, OPTIMIZERS, PREFERENCE_OUTPUTS, SURE, TREES
@@ -68,7 +69,7 @@ def objective_arguments(group: Any) -> None:
     )
     group.add_argument(
         "--class-weights",
-        type=float,
+        type=LENGTH,
         nargs="+",
         metavar="W",
         help="weights of the classes in the loss: negative positive [neutral] (default: 1 each)",
@@ -87,7 +88,9 @@ def objective_arguments(group: Any) -> None:
         help="words for negative positive [neutral], one token each, with --head tokens"
         f" (default: {' '.join(TARGET_TOKENS)})",
     )
-    group.add_argument("--smoothing", type=float, default=0.0, help="label smoothing (default: %(default)s)")
+    group.add_argument(
+        "--smoothing", type=BELOW_ONE, default=0.0, help="label smoothing (default: %(default)s)"
+    )
     group.add_argument(
         "--outcome-tokens",
         choices=("last", "steps", "all"),
@@ -104,13 +107,13 @@ def objective_arguments(group: Any) -> None:
     pair_options.add_to(group)
     group.add_argument(
         "--language-weight",
-        type=float,
+        type=AMOUNT,
         metavar="W",
         help="weight of the language-modelling loss on correct steps (likelihood head only; default: 1)",
     )
     group.add_argument(
         "--tolerance",
-        type=float,
+        type=AMOUNT,
         metavar="C",
         help="how far unlikely but correct wording is forgiven (likelihood head; default: 50, 0 for a single author)",
     )
@@ -141,26 +144,26 @@ def objective_arguments(group: Any) -> None:
 
 
 def loop_arguments(group: Any) -> None:
-    group.add_argument("--steps", type=int, metavar="N", help="number of updates, instead of --epochs")
+    group.add_argument("--steps", type=ABOVE_ZERO, metavar="N", help="number of updates, instead of --epochs")
     group.add_argument(
-        "--epochs", type=float, default=3.0, help="passes over the training rows (default: %(default)s)"
+        "--epochs", type=LENGTH, default=3.0, help="passes over the training rows (default: %(default)s)"
     )
     group.add_argument(
         "--learning-rate",
-        type=float,
+        type=LENGTH,
         help=f"peak of the learning rate (default: {RATE_OF_NAMED:g} for pocket, pocket-reader and small,"
         f" {RATE_OF_FOLDERS:g} for a folder, {RATE_OF_ADAPTERS:g} with --lora)",
     )
     group.add_argument(
         "--warmup",
-        type=float,
+        type=BELOW_ONE,
         default=0.05,
         metavar="SHARE",
         help="share of the updates until the peak of the learning rate (default: %(default)s)",
     )
     group.add_argument(
         "--clip",
-        type=float,
+        type=LENGTH,
         default=1.0,
         metavar="NORM",
         help="largest norm of an update's gradients (default: %(default)s)",
@@ -172,25 +175,28 @@ def loop_arguments(group: Any) -> None:
         help="adamw, or muon for the matrices between the layers (default: %(default)s)",
     )
     group.add_argument(
-        "--weight-decay", type=float, default=0.01, help="the optimizer's weight decay (default: %(default)s)"
+        "--weight-decay",
+        type=AMOUNT,
+        default=0.01,
+        help="the optimizer's weight decay (default: %(default)s)",
     )
     group.add_argument(
         "--batch-size",
-        type=int,
+        type=ABOVE_ZERO,
         default=32,
         help="examples in an update: solutions, or problems for preference and --trees problem"
         " (default: %(default)s)",
     )
     group.add_argument(
         "--tokens-per-row",
-        type=int,
+        type=ABOVE_ZERO,
         default=8192,
         metavar="N",
         help="most tokens in one packed row (default: %(default)s)",
     )
     group.add_argument(
         "--maximum-length",
-        type=int,
+        type=ABOVE_ZERO,
         metavar="N",
         help="context in tokens; what is cut off is counted (default: the base's)",
     )
@@ -212,20 +218,24 @@ def loop_arguments(group: Any) -> None:
         help=r"text that ends the problem, '' for none (default: the base's own, or \n)",
     )
     group.add_argument(
-        "--limit", type=int, metavar="N", help="take only the first N training rows (default: all)"
+        "--limit", type=ABOVE_ZERO, metavar="N", help="take only the first N training rows (default: all)"
     )
     group.add_argument(
-        "--lora", type=int, default=0, metavar="RANK", help="train LoRA adapters of this rank (default: none)"
+        "--lora",
+        type=WHOLE,
+        default=0,
+        metavar="RANK",
+        help="train LoRA adapters of this rank (default: none)",
     )
     group.add_argument(
         "--lora-alpha",
-        type=float,
+        type=LENGTH,
         metavar="A",
         help="adapters are scaled by this over the rank (default: twice the rank)",
     )
     group.add_argument(
         "--lora-dropout",
-        type=float,
+        type=BELOW_ONE,
         default=0.0,
         metavar="P",
         help="dropout of what adapters read (default: %(default)s)",
@@ -259,24 +269,24 @@ def loop_arguments(group: Any) -> None:
         "--shard", action="store_true", help="under torchrun: split the weights over the processes (FSDP)"
     )
     group.add_argument(
-        "--threads", type=int, metavar="N", help="CPU threads (default: OMP_NUM_THREADS, or 1)"
+        "--threads", type=ABOVE_ZERO, metavar="N", help="CPU threads (default: OMP_NUM_THREADS, or 1)"
     )
     group.add_argument(
         "--save-every",
-        type=int,
+        type=ABOVE_ZERO,
         default=200,
         metavar="N",
         help="updates between states from which a killed run resumes (default: %(default)s)",
     )
     group.add_argument(
         "--validate-every",
-        type=int,
+        type=ABOVE_ZERO,
         metavar="N",
         help="updates between validations, whose loss and F1 go to metrics.jsonl (default: none before the end)",
     )
     group.add_argument(
         "--validation-limit",
-        type=int,
+        type=ABOVE_ZERO,
         metavar="N",
         help="most solutions of a validation, the last one too: whole problems, the same in every run (default: all)",
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +64,6 @@ def read_second_verdicts(path: Path, rule: LabelRule, threshold: float | None) -
     kind = _kind_of(path)
     if kind == "scores" and threshold is None:
         raise MisstepError(f"{path} holds scores, expected --second-threshold with it")
-    if threshold is not None and not isfinite(threshold):
-        raise MisstepError(f"--second-threshold {threshold}, expected a number")
     if kind != "scores" and threshold is not None:
         raise MisstepError(f"--second-threshold with {kind} in {path}, expected it with scores alone")
     described: dict[str, Any] = {"file": path.name, "kind": kind, "sha256": sha256_of(path)}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.agreement import auc, roc_curve
+from ml.agreement import auc, reliability, roc_curve
 
 Floats = NDArray[np.float64]
 
@@ -56,19 +56,21 @@ def curve(scores: Floats, correct: NDArray[np.bool_], points: int = 101) -> list
     return [{name: float(column[place]) for name, column in columns.items()} for place in kept]
 
 
-def calibration(scores: Floats, correct: NDArray[np.bool_], bins: int = 10) -> dict[str, Any]:
+def calibration(scores: Floats, correct: NDArray[np.bool_]) -> dict[str, Any]:
     """Reliability in equal bins of the score, the expected calibration error, and the Brier score."""
-    if not len(scores):
+    found = reliability(scores, correct)
+    if found is None:
         return {"expected_calibration_error": None, "brier": None, "bins": []}
-    place = np.clip((scores * bins).astype(int), 0, bins - 1)
-    rows, error = [], 0.0
-    for index in np.unique(place):
-        inside = place == index
-        said, happened = float(scores[inside].mean()), float(correct[inside].mean())
-        error += abs(said - happened) * float(inside.mean())
-        rows.append({"score": said, "correct": happened, "count": int(inside.sum())})
-    brier = float(((scores - correct) ** 2).mean())
-    return {"expected_calibration_error": error, "brier": brier, "bins": rows}
+    columns = zip(found.mean_probability, found.share_positive, found.counts, strict=True)
+    return {
+        "expected_calibration_error": found.expected_calibration_error,
+        "brier": found.brier,
+        "bins": [
+            {"score": float(said), "correct": float(happened), "count": int(count)}
+            for said, happened, count in columns
+            if count
+        ],
+    }
 
 
 def step_report(scores: Sequence[Sequence[float | None]], truths: Sequence[int | None]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import threading
 
 from ml.execution.layers import Sandbox, level_of, lowest_level
-from ml.execution.outcome import Execution, Verdict
+from ml.execution.outcome import Executes, Execution, Verdict
 
-__all__ = ["Execution", "Sandbox", "Verdict", "level_of", "lowest_level", "sandbox"]
+__all__ = ["Executes", "Execution", "Sandbox", "Verdict", "level_of", "lowest_level", "sandbox"]
 
 _lock = threading.Lock()
 _default: Sandbox | None = None

@@ -156,7 +156,7 @@ class Sandbox:
         if run.doubt is Doubt.SILENT:
             # Without a second layer Monty's word is the only one, and it is right but for a last digit or an order.
             with turn():
-                run = self._monty.run_inexact(codes, keep_states)
+                run = self._monty.run(codes, keep_states, is_last_word=True)
         if run.doubt is Doubt.LIKELY_OURS:
             return _parked(run.execution, f"no second layer: {', '.join(broken)}")
         return run.execution

@@ -97,15 +97,12 @@ class MontyLayer:
         self._states: Recent[bytes, _Left] = Recent(BYTES_KEPT)
         self._lock = threading.Lock()
 
-    def run(self, codes: Sequence[str], keep_states: bool = True) -> MontyRun:
-        """Run a path from its longest known prefix; `keep_states` remembers the state after each new step."""
-        return self._try(codes, keep_states, self._exact)
+    def run(self, codes: Sequence[str], keep_states: bool = True, is_last_word: bool = False) -> MontyRun:
+        """Run a path from its longest known prefix; `keep_states` remembers the state after each new step.
 
-    def run_inexact(self, codes: Sequence[str], keep_states: bool = True) -> MontyRun:
-        """Run a path even where real Python may print something else."""
-        return self._try(codes, keep_states, exact=False)
-
-    def _try(self, codes: Sequence[str], keep_states: bool, exact: bool) -> MontyRun:
+        is_last_word: also where real Python may print something else.
+        """
+        exact = self._exact and not is_last_word
         try:
             return self._attempt(codes, keep_states, exact)
         except _DumpFailed:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 
 class Verdict(StrEnum):
@@ -53,6 +54,15 @@ class Execution:
             if not line.startswith(" "):
                 break
         return lines[-1].strip() if lines else None
+
+
+class Executes(Protocol):
+    """What runs a path's code: `ml.execution.Sandbox`, or what stands before one."""
+
+    @property
+    def level(self) -> str: ...
+
+    def execute(self, codes: Sequence[str], keep_states: bool = True) -> Execution: ...
 
 
 def path_keys(codes: Sequence[str]) -> list[bytes]:

@@ -7,23 +7,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
-from ml.execution.outcome import Execution
+from ml.execution.outcome import Executes, Execution
 
 LONGEST = 1024
 DECIMALS = 4
 # A float as Python prints it; a whole number, and what is part of a name or of a version, stays.
 _FLOAT = re.compile(r"(?<![\w.])\d+(?:\.\d+(?:e[+-]?\d{1,3})?|e[+-]?\d{1,3})(?!\w|\.\d)")
-
-
-class Executes(Protocol):
-    """What runs a path's code."""
-
-    @property
-    def level(self) -> str: ...
-
-    def execute(self, codes: Sequence[str], keep_states: bool = True) -> Execution: ...
 
 
 class RStarOutput:

@@ -89,8 +89,7 @@ def read(
     if format not in MODULES:
         raise MisstepError(f"format {format!r}, expected one of {', '.join(FORMATS)}")
     module = MODULES[format]
-    parse = _noting(_marking(module, _parse_of(module, Path(path), limits)), module, keys)
-    parse = _refusing_others(parse, module, format)
+    parse = _marking(_parse_of(module, Path(path), limits), module, format, keys)
     return _read(Path(path), parse, on_error or _raise, name or str(path), limits)
 
 
@@ -106,30 +105,30 @@ def looks_by_solution(labelled: Iterable[LabelledSolution]) -> Iterator[list[Lab
         yield list(looks)
 
 
-def _marking(module: ModuleType, parse: Parse) -> Parse:
-    """A `parse` that marks the records without an id of their own."""
-    key = getattr(module, "ID_KEY", None)
+def _marking(parse: Parse, module: ModuleType, format: str, keys: KeyLog | None) -> Parse:
+    """A `parse` that says whose a line is, of another tool or format, and not only which key it lacks; that marks the
+    records without an id of their own, and notes the keys of each line that could be read.
+    """
+    id_key = getattr(module, "ID_KEY", None)
 
     def marked(record: Record, line: int) -> Iterator[LabelledSolution]:
+        _refuse_others(record, module, format)
         for labelled in parse(record, line):
-            yield labelled if key in record else replace(labelled, is_numbered=True)
+            yield labelled if id_key in record else replace(labelled, is_numbered=True)
+        if keys is not None:
+            keys.note(module, record)
 
     return marked
 
 
-def _refusing_others(parse: Parse, module: ModuleType, format: str) -> Parse:
-    """A `parse` that says whose a line is, of another tool or format, and not only which key it lacks."""
-
-    def refusing(record: Record, line: int) -> Iterator[LabelledSolution]:
-        if not record.keys() >= module.KEYS:
-            if found := record_of_tool(record):
-                raise Unreadable(found, f"one of the format {format} {HOW}", fatal=True)
-            # The keys of `records` stand in most formats: a line that lacks one of its own may have them.
-            if (theirs := _shown_by(record)) and theirs != "records":
-                raise Unreadable(f"a line of the format {theirs}", f"one of the format {format}", fatal=True)
-        yield from parse(record, line)
-
-    return refusing
+def _refuse_others(record: Record, module: ModuleType, format: str) -> None:
+    if record.keys() >= module.KEYS:
+        return
+    if found := record_of_tool(record):
+        raise Unreadable(found, f"one of the format {format} {HOW}", fatal=True)
+    # The keys of `records` stand in most formats: a line that lacks one of its own may have them.
+    if (theirs := _shown_by(record)) and theirs != "records":
+        raise Unreadable(f"a line of the format {theirs}", f"one of the format {format}", fatal=True)
 
 
 def _parse_of(module: ModuleType, path: Path, limits: Limits) -> Parse:
@@ -140,18 +139,6 @@ def _parse_of(module: ModuleType, path: Path, limits: Limits) -> Parse:
     return cast(
         Parse, module.parser(lambda: closing(read_objects(path, str(path), limits, lambda error: None)))
     )
-
-
-def _noting(parse: Parse, module: ModuleType, keys: KeyLog | None) -> Parse:
-    """`parse` that also notes the keys of each line that could be read."""
-    if keys is None:
-        return parse
-
-    def noted(record: Record, line: int) -> Iterator[LabelledSolution]:
-        yield from parse(record, line)
-        keys.note(module, record)
-
-    return noted
 
 
 def _read(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ml.bounds import ABOVE_ZERO, UP_TO_ONE, WHOLE
 from ml.errors import MisstepError
 
-ROWS = 64
 MIB = 2**20
-KEPT = 1024 * MIB
 LONGEST_STEP = 300
-LONGEST_COMPLETION = 1024
-# Each whole number, and the least that it may be.
-_NUMBERS = {"rows": 1, "cache": 0, "max_tokens": 1, "max_step_tokens": 1}
+_OPTIONS = {
+    "rows": ABOVE_ZERO, "cache": WHOLE, "max_tokens": ABOVE_ZERO, "max_step_tokens": ABOVE_ZERO, "top_p": UP_TO_ONE,
+}  # fmt: skip
 _EXPECTED = "rows=N, cache=MIB, max_tokens=N, max_step_tokens=N and top_p=SHARE, each once at most"
 
 
@@ -26,9 +26,9 @@ class ModelFolder:
     """
 
     path: Path
-    rows: int = ROWS
-    bytes_kept: int = KEPT
-    max_tokens: int = LONGEST_COMPLETION
+    rows: int = 64
+    bytes_kept: int = 1024 * MIB
+    max_tokens: int = 1024
     max_step_tokens: int = LONGEST_STEP
     top_p: float = 1.0
 
@@ -52,28 +52,14 @@ def model_folder(spec: str) -> ModelFolder | None:
         return None
     options = urllib.parse.parse_qsl(query, keep_blank_values=True)
     said = dict(options)
-    if not said or len(said) < len(options) or not said.keys() <= {*_NUMBERS, "top_p"}:
+    if not said or len(said) < len(options) or not said.keys() <= _OPTIONS.keys():
         raise MisstepError(f"policy {spec!r}: the options {query!r}, expected {_EXPECTED}")
-    numbers = {name: _number(spec, name, said[name]) for name in _NUMBERS if name in said}
+    numbers: dict[str, Any] = {}
+    for name, value in said.items():
+        try:
+            numbers[name] = _OPTIONS[name].read(value)
+        except ValueError as expected:
+            raise MisstepError(f"policy {spec!r}: {name}={value}, expected {expected}") from None
     if "cache" in numbers:
         numbers["bytes_kept"] = numbers.pop("cache") * MIB
-    return ModelFolder(Path(folder), **numbers, top_p=_share(spec, "top_p", said.get("top_p", "1")))
-
-
-def _number(spec: str, name: str, value: str) -> int:
-    least = _NUMBERS[name]
-    if not (value.isascii() and value.isdecimal() and int(value) >= least):
-        raise MisstepError(
-            f"policy {spec!r}: {name}={value}, expected a whole number{' above 0' if least else ''}"
-        )
-    return int(value)
-
-
-def _share(spec: str, name: str, value: str) -> float:
-    try:
-        share = float(value)
-    except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
-        raise MisstepError(f"policy {spec!r}: {name}={value}, expected a number above 0 and up to 1")
-    return share
+    return ModelFolder(Path(folder), **numbers)

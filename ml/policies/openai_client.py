@@ -45,10 +45,8 @@ class Client:
         addresses: Sequence[str],
         timeout: float,
         concurrency: int,
-        retry_seconds: float | None = None,
         has_answered: bool = False,
     ) -> None:
-        self.retry_seconds = RETRY_SECONDS if retry_seconds is None else retry_seconds
         self.concurrency = concurrency
         self.addresses = ",".join(addresses)
         others = (
@@ -99,7 +97,7 @@ class Client:
         """
         for attempt in range(tries):
             if attempt:
-                time.sleep(self.retry_seconds * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
+                time.sleep(RETRY_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
             failures: dict[Endpoint, Failed] = {}
             patience = 0.0
             self._close_idle()

@@ -19,7 +19,7 @@ from ml.errors import MisstepError, ServerAway
 from ml.policies.address import proxy_of
 from ml.policies.openai_connections import HIGHEST_GOOD, Connections, Reply
 from ml.policies.openai_faults import SHOWN, NoAnswer, OddAnswer, OddlyAnswered, Refused
-from ml.policies.silence import Silence, failed_lookup, may_be_found_later
+from ml.policies.silence import Silence
 
 _WORTH_RETRYING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 # With these a server may say how long it wants to be left alone. They speak of its load, never of one request.
@@ -134,28 +134,27 @@ class Endpoint:
             if not self.has_answered:
                 raise MisstepError(self.message(path, told, "one that SSL_CERT_FILE vouches for")) from None
             return Failed(told, ServerAway)
-        lookup = failed_lookup(error)
-        if lookup is None:
+        if not isinstance(error, socket.gaierror):
             kind = OddlyAnswered if isinstance(error, ValueError) else NoAnswer
             # A server's odd words may hold line ends.
             return Failed(f"{type(error).__name__}: {' '.join(str(error).split())}", kind)
         # By way of a proxy only the proxy's own name is looked up here.
         if self._proxy:
-            return Failed(f"its proxy {self._proxy} is not found ({lookup.strerror})", ServerAway)
+            return Failed(f"its proxy {self._proxy} is not found ({error.strerror})", ServerAway)
         is_outage = self.has_answered or "." not in self._host
-        if not is_outage and not may_be_found_later(lookup):
-            raise MisstepError(self._unknown_host(path, lookup)) from None
-        told = f"its host is not found ({lookup.strerror})"
+        # EAI_AGAIN: nobody could be asked for the name, which says nothing of the name.
+        if not is_outage and error.errno != socket.EAI_AGAIN:
+            found = f"there is no host of this name ({error.strerror})"
+            raise MisstepError(
+                self.message(path, found, "a server's address: look for a slip in it")
+            ) from None
+        told = f"its host is not found ({error.strerror})"
         return Failed(told, ServerAway if is_outage else MisstepError)
 
     def message(self, path: str, found: str, expected: str = "") -> str:
         """One line about a request to it."""
         behind = f", expected {expected}" if expected else ""
         return f"policy server {self.address}/{path}: {found}{behind}"
-
-    def _unknown_host(self, path: str, lookup: socket.gaierror) -> str:
-        found = f"there is no host of this name ({lookup.strerror})"
-        return self.message(path, found, "a server's address: look for a slip in it")
 
 
 def _headers() -> dict[str, str]:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import urllib.parse
 from dataclasses import dataclass
 from typing import Any
 
+from ml.bounds import ABOVE_ZERO, FINITE, LENGTH, Bounds
 from ml.errors import MisstepError
 from ml.policies.address import addresses_of, refuse_malformed
 from ml.policies.prompt import known_family
 
 LONGEST_STEP = 400
+_NUMBERS = {
+    "concurrency": (ABOVE_ZERO, 32),
+    "max_tokens": (ABOVE_ZERO, 1024),
+    "max_step_tokens": (ABOVE_ZERO, LONGEST_STEP),
+    "timeout": (LENGTH, 300.0),
+}
 # What else shapes the distribution that a text is drawn from, by the field's own name. A server does not know all of
 # them, and what is left out takes whatever the server has for it.
-_SAMPLER = ("top_p", "top_k", "min_p", "repetition_penalty")
-_OPTIONS = {
-    "model", "prompts", "concurrency", "max_tokens", "max_step_tokens", "timeout", "stop", *_SAMPLER,
+_SAMPLER = {
+    "top_p": FINITE, "top_k": Bounds(int, "a whole number"), "min_p": FINITE, "repetition_penalty": FINITE,
 }  # fmt: skip
+_OPTIONS = {"model", "prompts", "stop", *_NUMBERS, *_SAMPLER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,38 +73,25 @@ def read_options(policy: str) -> Options:
     unknown = sorted(set(said) - _OPTIONS)
     if unknown:
         raise MisstepError(f"{policy}: options {', '.join(unknown)}, expected {', '.join(sorted(_OPTIONS))}")
-    try:
-        return Options(tuple(addresses), **_read(said))
-    except ValueError as error:
-        raise MisstepError(f"{policy}: {error}, expected numbers") from None
 
+    def number(name: str, bounds: Bounds) -> Any:
+        try:
+            return bounds.read(said[name])
+        except ValueError as expected:
+            raise MisstepError(f"{policy}: {name}={said[name]}, expected {expected}") from None
 
-def _read(said: dict[str, str]) -> dict[str, Any]:
-    sampler = {name: _finite(said[name]) for name in _SAMPLER if name in said}
+    numbers: dict[str, Any] = {
+        name: number(name, bounds) if name in said else usual for name, (bounds, usual) in _NUMBERS.items()
+    }
+    sampler = {name: number(name, bounds) for name, bounds in _SAMPLER.items() if name in said}
     if sampler.get("top_p") == 1:
         # That is what is sent without it.
         del sampler["top_p"]
-    return {
-        "model": said.get("model", ""),
-        "family": known_family(said.get("prompts", "")),
-        "concurrency": _positive(said.get("concurrency", "32")),
-        "max_tokens": _positive(said.get("max_tokens", "1024")),
-        "max_step_tokens": _positive(said.get("max_step_tokens", str(LONGEST_STEP))),
-        "timeout": float(said.get("timeout", 300)),
-        "use_stop": said.get("stop", "yes") != "no",
-        "sampler": {name: int(value) if name == "top_k" else value for name, value in sampler.items()},
-    }
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text!r} is no number to send")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(f"{text!r} is below 1")
-    return value
+    return Options(
+        addresses=tuple(addresses),
+        model=said.get("model", ""),
+        family=known_family(said.get("prompts", "")),
+        use_stop=said.get("stop", "yes") != "no",
+        sampler=sampler,
+        **numbers,
+    )

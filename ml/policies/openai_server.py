@@ -36,7 +36,7 @@ class ServerPolicy:
 
     answers_singly = True
 
-    def __init__(self, address: str, retry_seconds: float | None = None, has_answered: bool = False) -> None:
+    def __init__(self, address: str, has_answered: bool = False) -> None:
         options = read_options(address)
         self.address = ",".join(options.addresses)
         self.family = options.family
@@ -48,9 +48,7 @@ class ServerPolicy:
         # Some servers fail at stop strings with some tokenizers; then texts are cut here, and more is paid
         # for.
         self.use_stop = options.use_stop
-        self._client = Client(
-            options.addresses, options.timeout, self.concurrency, retry_seconds, has_answered
-        )
+        self._client = Client(options.addresses, options.timeout, self.concurrency, has_answered)
         self._refusals = Refusals()
         self._texts = Texts(self._client, self.concurrency, options.sampler, self.use_stop)
         self.model = options.model or self._first_model()

@@ -1,9 +1,8 @@
-"""A server that says nothing: told at once, and what can be known of why."""
+"""A server that says nothing: told at once."""
 
 from __future__ import annotations
 
 import math
-import socket
 import threading
 import time
 
@@ -39,13 +38,3 @@ class Silence:
                 told, self._is_told = self._is_told, False
             if told:
                 tell("")
-
-
-def failed_lookup(error: BaseException) -> socket.gaierror | None:
-    """The look-up of the host's name, where that is what failed."""
-    return error if isinstance(error, socket.gaierror) else None
-
-
-def may_be_found_later(lookup: socket.gaierror) -> bool:
-    """Whether nobody could be asked for the name, which says nothing of the name."""
-    return lookup.errno == socket.EAI_AGAIN

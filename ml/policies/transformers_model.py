@@ -14,6 +14,7 @@ import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -21,7 +22,7 @@ import torch
 from ml.devices import chosen_device, refuse_missing_device
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
-from ml.policies.model_folder import KEPT, LONGEST_COMPLETION, LONGEST_STEP, ROWS, ModelFolder
+from ml.policies.model_folder import ModelFolder
 from ml.policies.prompt import Prompt, known_family, prompt_for
 from ml.policies.protocol import Continuation, Prefix, Unanswerable, all_answered
 from ml.policies.transformers_draws import inverted, likeliest
@@ -30,6 +31,7 @@ from ml.policies.transformers_reading import begun
 from ml.policies.transformers_rows import Batch, Row
 from ml.seeds import seed_of
 
+USUAL = ModelFolder(Path())
 # How many tokens at a row's end are read as text to look for a stop string.
 TAIL = 24
 
@@ -45,35 +47,24 @@ class _Asked:
 class TransformersPolicy:
     """A causal language model and its tokenizer; see `ml.policies.protocol.Policy` for the two methods.
 
-    rows: continuations that are written at once. bytes_kept: for the keys and values of prompts from earlier calls.
-    max_tokens, max_step_tokens, top_p: see `ModelFolder`.
+    options: see `ModelFolder`.
     """
 
     limit_options: ClassVar[Mapping[str, str]] = {"completions": "max_tokens", "steps": "max_step_tokens"}
 
     def __init__(
-        self,
-        model: Any,
-        tokenizer: Any,
-        name: str,
-        family: str = "",
-        rows: int = ROWS,
-        bytes_kept: int = KEPT,
-        max_tokens: int = LONGEST_COMPLETION,
-        max_step_tokens: int = LONGEST_STEP,
-        top_p: float = 1.0,
+        self, model: Any, tokenizer: Any, name: str, family: str = "", options: ModelFolder = USUAL
     ) -> None:
         self.model, self.tokenizer, self.name, self.family = model.eval(), tokenizer, name, family
-        self.rows_at_once = rows
-        self.max_tokens, self.max_step_tokens, self.top_p = max_tokens, max_step_tokens, top_p
-        self.prefixes = KeptPrefixes(bytes_kept if may_be_read_in_parts(model.config) else 0)
+        self.rows_at_once, self.top_p = options.rows, options.top_p
+        self.max_tokens, self.max_step_tokens = options.max_tokens, options.max_step_tokens
+        self.prefixes = KeptPrefixes(options.bytes_kept if may_be_read_in_parts(model.config) else 0)
         ends = model.generation_config.eos_token_id
         self._ends = {ends} if isinstance(ends, int) else set(ends or ())
         self._longest = int(getattr(text_config(model.config), "max_position_embeddings", None) or 4096)
-        if max_step_tokens >= self._longest:
-            raise MisstepError(
-                f"{name}: max_step_tokens {max_step_tokens}, expected fewer than the model reads, {self._longest}"
-            )
+        if self.max_step_tokens >= self._longest:
+            found = f"{name}: max_step_tokens {self.max_step_tokens}"
+            raise MisstepError(f"{found}, expected fewer than the model reads, {self._longest}")
 
     @property
     def prompt_tokens(self) -> dict[str, int]:
@@ -282,10 +273,7 @@ def load_transformers_policy(local: ModelFolder) -> TransformersPolicy:
     except (OSError, ValueError, KeyError) as error:
         raise MisstepError(f"{folder}: {error}, expected a causal model with safetensors weights") from None
     family = known_family(settings.get("prompts", ""))
-    return TransformersPolicy(
-        model.to(device), tokenizer, _name(local, family), family, local.rows, local.bytes_kept,
-        local.max_tokens, local.max_step_tokens, local.top_p,
-    )  # fmt: skip
+    return TransformersPolicy(model.to(device), tokenizer, _name(local, family), family, local)
 
 
 def _name(local: ModelFolder, family: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ml.records import Problem, Solution, SolutionEstimate, StepEstimate
+from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.best_of_n import BestOfN
 from ml.search.best_of_n import search as best_of_n
 from ml.search.requests import Search
@@ -26,8 +26,7 @@ def estimate_by_consensus(
     """
     problem = yield from agreed_problem(solution.problem, voters, seed, style, temperature)
     if problem.answer is None:
-        nothing = StepEstimate(0, 0, None, None, None)
-        return SolutionEstimate(solution.id, None, tuple(nothing for _ in solution.steps))
+        return SolutionEstimate.of_nothing(solution)
     return (yield from estimate(replace(solution, problem=problem)))
 
 

@@ -136,8 +136,6 @@ class Drive(Generic[Key, Result]):
 
     def _settled(self) -> Iterator[Finished[Key, Result]]:
         """What is no longer in doubt."""
-        if not any(refusal.is_settled for refusal, _ in self.doubted):
-            return
         doubted, self.doubted = self.doubted, []
         for refusal, finished in doubted:
             if refusal.is_settled:

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Protocol
 
 from ml.answer_grading import NoVerdict
 from ml.answers import Verdict as Opinions
 from ml.answers import extract_final_answer, judge, judge_at_once
-from ml.execution import Execution, Verdict
+from ml.execution import Executes, Execution, Verdict
 from ml.records import Problem
 from ml.search.decided import Decided, word_on
 from ml.search.requests import Graded
@@ -22,15 +21,6 @@ from ml.segmentation import split_code
 NO_SANDBOX = "grader"
 NOTHING_DECIDED: Decided = MappingProxyType({})
 Judge = Callable[[str | None, str | None], Opinions | None]
-
-
-class Executes(Protocol):
-    """What runs a path's code: `ml.execution.Sandbox`, or a test's own."""
-
-    @property
-    def level(self) -> str: ...
-
-    def execute(self, codes: Sequence[str], keep_states: bool = True) -> Execution: ...
 
 
 # A whole solution in one step has kilobytes, and cutting it takes microseconds.

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ml.execution import lowest_level
-from ml.records import Problem, Solution, SolutionEstimate, StepEstimate
+from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.pairs import PairRules, preference_pairs
 from ml.search.trajectory import best_trajectory
 from ml.search.tree import Tree
@@ -32,7 +32,4 @@ def line_of(
 
 def without_estimate(item: Solution | Problem, style: str, method: str) -> SolutionEstimate | Tree:
     """What is said of an item that the policy cannot read: nothing of any step, or a tree without any."""
-    if isinstance(item, Problem):
-        return Tree(item, (), style, method)
-    nothing = StepEstimate(0, 0, None, None, None)
-    return SolutionEstimate(item.id, None, tuple(nothing for _ in item.steps))
+    return Tree(item, (), style, method) if isinstance(item, Problem) else SolutionEstimate.of_nothing(item)

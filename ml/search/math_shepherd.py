@@ -49,7 +49,7 @@ def estimate(solution: Solution, options: MathShepherd, seed: int) -> Search[Sol
             given.evidence[position] = found
         if options.stop_at_first_mistake and evidence[0].is_mistaken(options.threshold):
             given.graded = None
-            return conclude(given, options.rollouts, options.threshold, luck=options.luck)
+            break
     return conclude(given, options.rollouts, options.threshold, luck=options.luck)
 
 

@@ -25,9 +25,9 @@ def estimate(solution: Solution, options: OmegaPrm, seed: int) -> Search[Solutio
     # A step that fails to run, or a wrong answer, is where the mistake stands at the latest.
     latest = len(given.open_positions)
     if given.graded is not None and given.graded.is_correct and not options.search_correct:
-        _assume(given, len(given.steps), len(given.steps))
-        return conclude(given, options.rollouts, options.threshold, luck=options.luck)
-    earliest, known = yield from _first_mistake(given, latest, options, seed)
+        earliest = known = len(given.steps)
+    else:
+        earliest, known = yield from _first_mistake(given, latest, options, seed)
     _assume(given, earliest, known)
     return conclude(given, options.rollouts, options.threshold, luck=options.luck)
 

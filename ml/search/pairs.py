@@ -120,7 +120,7 @@ def _below(
         for bottom in bottoms
         if not (rules.final == "trajectories" and top.terminal and bottom.terminal)
         and _q(top) > _q(bottom)
-        and _best_mean(tree, top, counts) > _worst_mean(tree, bottom, counts)  # 4
+        and _greedy_mean(tree, top, counts, CORRECT) > _greedy_mean(tree, bottom, counts, WRONG)  # 4
     ]
     sides = len({top.id for top, _ in kept}), len({bottom.id for _, bottom in kept})
     prefix = tree.steps(node)
@@ -133,23 +133,14 @@ def _below(
         yield from _below(tree, child, counts, rules)
 
 
-def _best_mean(tree: Tree, node: Node, counts: list[tuple[int, int]]) -> float:
-    """Mean Q of the greedy best completion: always the child with the highest Q that has a right end, one
-    without evidence last.
+def _greedy_mean(tree: Tree, node: Node, counts: list[tuple[int, int]], kind: str) -> float:
+    """Mean Q of the greedy completion: always the child with the highest Q that has a right end, or with the lowest
+    that has a wrong one; one without evidence last.
     """
-    while not _is_end(node, CORRECT):
-        ahead = (child for child in tree.children(node) if counts[child.id][0])
-        node = max(ahead, key=lambda c: (c.q_value is not None, c.q_value or 0.0, -c.id))
-    return mean_q(tree, node)
-
-
-def _worst_mean(tree: Tree, node: Node, counts: list[tuple[int, int]]) -> float:
-    """Mean Q of the greedy worst completion: always the child with the lowest Q that has a wrong end, one
-    without evidence last.
-    """
-    while not _is_end(node, WRONG):
-        ahead = (child for child in tree.children(node) if counts[child.id][1])
-        node = min(ahead, key=lambda c: (c.q_value is None, c.q_value or 0.0, c.id))
+    side, sign = (0, 1) if kind == CORRECT else (1, -1)
+    while not _is_end(node, kind):
+        ahead = (child for child in tree.children(node) if counts[child.id][side])
+        node = max(ahead, key=lambda c: (c.q_value is not None, sign * (c.q_value or 0.0), -c.id))
     return mean_q(tree, node)
 
 

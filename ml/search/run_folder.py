@@ -150,8 +150,7 @@ class RunFolder:
             self._write_parts(names)
             with whole_file(self.folder / "run.json") as file:
                 file.write(json.dumps(run, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
-            for name in (PROGRESS, SETTINGS, SERVED):
-                (self.folder / name).unlink(missing_ok=True)
+            self._forget()
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """The finished items so far, in input order."""
@@ -160,10 +159,13 @@ class RunFolder:
     def discard(self) -> None:
         """Leave nothing of the progress, nor the folder where it is empty then."""
         with self._file:
-            for name in (PROGRESS, SETTINGS, SERVED):
-                (self.folder / name).unlink(missing_ok=True)
+            self._forget()
         with contextlib.suppress(OSError):
             self.folder.rmdir()
+
+    def _forget(self) -> None:
+        for name in (PROGRESS, SETTINGS, SERVED):
+            (self.folder / name).unlink(missing_ok=True)
 
     def _is_this_run(self, settings: Any) -> bool:
         return bool(_compared(settings, self._idle) == _compared(self.settings, self._idle))

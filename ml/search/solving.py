@@ -80,12 +80,8 @@ def _sized_by_options(search: Callable[[Problem, Any, int, str], Search[Chosen]]
     return lambda problem, options, trajectories, seed, style: search(problem, options, seed, style)
 
 
-def _with_samples(options: best_of_n.BestOfN, trajectories: int) -> best_of_n.BestOfN:
-    return replace(options, n=trajectories)
-
-
-def _with_beams(options: beam.Beam, trajectories: int) -> beam.Beam:
-    return replace(options, beams=trajectories)
+def _sized_by(option: str) -> Callable[[Any, int], Any]:
+    return lambda options, trajectories: replace(options, **{option: trajectories})
 
 
 def _with_thoughts(options: beam.TreeOfThought, trajectories: int) -> beam.TreeOfThought:
@@ -98,6 +94,7 @@ def _one_by_one(options: Any, trajectories: int) -> Any:
     return options
 
 
+_with_samples, _with_beams = _sized_by("n"), _sized_by("beams")
 _sampled, _beams = _sized_by_options(best_of_n.search), _sized_by_options(beam.search)
 _SAMPLES = frozenset({"temperature", "aggregation"})
 _BEAMS = frozenset({"width", "depth", "temperature", "aggregation", "weighted"})

@@ -14,13 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from ml.execution import Executes
 from ml.policies.protocol import Continuation, Policy
 from ml.recent import ENTRY_BYTES, Recent, text_bytes
 from ml.search.active import Finished, Key, Result
 from ml.search.cost import Cost
 from ml.search.decided import Decided
 from ml.search.drive import Drive
-from ml.search.grading import NOTHING_DECIDED, Executes
+from ml.search.grading import NOTHING_DECIDED
 from ml.search.requests import Aside, Grade, Request, Run, Search, Value
 from ml.search.serving import ValueModel, prefixes_of, write
 

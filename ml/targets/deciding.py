@@ -38,9 +38,8 @@ def decide_labels(
     rollouts = _rollouts(automatic, replace(rule, target="hard") if has_verdict_alone else rule, count)
     if rule.labels == "human":
         return people or nothing(count)
-    if rule.labels == "automatic":
-        return rollouts if rollouts and _is_confirmed(automatic, rule, count) else nothing(count)
-    if has_verdict_alone and is_unjudged(human) and "second" in (automatic or {}):
+    is_left_to_rollouts = has_verdict_alone and is_unjudged(human) and "second" in (automatic or {})
+    if rule.labels == "automatic" or is_left_to_rollouts:
         return rollouts if rollouts and _is_confirmed(automatic, rule, count) else nothing(count)
     return mixed(human, people, rollouts, rule, count)
 

@@ -34,8 +34,9 @@ def mixed(
         # Nobody witnessed this solution; what a person rated before they gave up is still their word.
         return people or nothing(count) if posterior is None else labels_from_posterior(posterior, rule)
     if rule.mixture == "consensus":
-        is_verdict = people is not None and not (is_given_up(human) and people.first_mistake is None)
-        return people if is_verdict and people and rollouts and _agree(people, rollouts) else nothing(count)
+        if people is None or rollouts is None or (is_given_up(human) and people.first_mistake is None):
+            return nothing(count)
+        return people if agrees(people.first_mistake, rollouts) else nothing(count)
     if rollouts is None or all(label is None for label in rollouts.labels):
         return people or nothing(count)
     if people is None:
@@ -44,10 +45,6 @@ def mixed(
     if rule.mixture == "agreement_weighted":
         return agreement_weighted(opinions_of(human or {}, people), rollouts, rule)
     return _people_override(people, rollouts, rule)
-
-
-def _agree(people: Decision, rollouts: Decision) -> bool:
-    return agrees(people.first_mistake, rollouts)
 
 
 def agrees(place: int | None, rollouts: Decision) -> bool:

@@ -61,20 +61,6 @@ def test_arrays_of_different_length_are_refused():
         agreement.compare_first_mistakes([1], [1, 2])
 
 
-def test_gold_is_a_set_of_acceptable_positions():
-    acceptable = np.array(
-        [
-            [False, True, True, False],
-            [False, True, True, False],
-            [False, False, False, True],
-            [False, False, False, True],
-        ]
-    )
-    assert agreement.gold_hits([2, 0, None, 1], acceptable).tolist() == [True, False, True, False]
-    with pytest.raises(ValueError, match="positions"):
-        agreement.gold_hits([3, 0, None, 1], acceptable)
-
-
 @settings(deadline=None)
 @given(mistakes)
 def test_every_measure_equals_a_plain_loop(pairs):

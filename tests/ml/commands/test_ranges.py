@@ -2,11 +2,12 @@
 
 import pytest
 
-from ml.commands import evaluate, sample, score
+from ml.commands import evaluate, sample, score, train
 
 FIRST_MISTAKE = ("first-mistake", "--scores", "s", "--solutions", "s")
 SCORE = ("--checkpoint", "c", "--solutions", "s", "--out", "o")
 SAMPLE = ("--problems", "pocket:2", "--out", "o")
+TRAIN = ("--snapshot", "s", "--out", "o")
 WHOLE = "a whole number above 0"
 
 
@@ -22,6 +23,12 @@ WHOLE = "a whole number above 0"
         (score, SCORE, "--part", "2", "I/N with I from 1 to N"),
         (sample, SAMPLE, "--n", "0", WHOLE),
         (sample, SAMPLE, "--temperature", "nan", "a number, 0 or more"),
+        (train, TRAIN, "--steps", "0", WHOLE),
+        (train, TRAIN, "--lora", "-1", "a whole number, 0 or more"),
+        (train, TRAIN, "--learning-rate", "inf", "a number above 0"),
+        (train, TRAIN, "--class-weights", "0.0", "a number above 0"),
+        (train, TRAIN, "--least-margin", "nan", "a number, 0 or more"),
+        (train, TRAIN, "--threshold", "1", "a number from 0 to below 1"),
     ],
 )
 def test_a_number_that_no_run_can_have_is_refused(capsys, command, arguments, option, value, expected):

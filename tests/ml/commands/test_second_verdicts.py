@@ -119,7 +119,6 @@ def _unjudged(row):
         ({"critiques": [1]}, ("--labels", "automatic"), "--second-verdicts without --label-rule consensus"),
         ({"scores": [1, 1, 1]}, AUTOMATIC, "second.jsonl holds scores, expected --second-threshold"),
         ({"critiques": [1]}, (*AUTOMATIC, "--second-threshold", "0.5"), "expected it with scores alone"),
-        ({"scores": [1, 1, 1]}, (*AUTOMATIC, "--second-threshold", "nan"), "nan, expected a number"),
         ({"scores": [1]}, (*AUTOMATIC, "--second-threshold", "0.5"), "sum-0-0: 1 steps, expected its 3"),
         ({"label": 1}, AUTOMATIC, "expected a file of estimates, critiques or scores"),
         ({"id": "of-another", "critiques": [1]}, AUTOMATIC, "1 of its ids are not in .*of-another"),

@@ -145,16 +145,9 @@ def test_a_file_without_labels_of_the_kind_is_refused_and_says_why(tmp_path, cap
         frozen(tmp_path, capsys, sums(2), "--labels", "automatic")
 
 
-@pytest.mark.parametrize(
-    ("options", "complaint"),
-    [
-        (["--target", "soft"], "--target would change nothing in labels human"),
-        (["--labels", "automatic", "--threshold", "1.5"], "threshold=1.5, expected a number from 0"),
-    ],
-)
-def test_what_would_change_nothing_or_cannot_be_is_refused(tmp_path, capsys, options, complaint):
-    with pytest.raises(MisstepError, match=complaint):
-        frozen(tmp_path, capsys, sums(2), *options)
+def test_what_would_change_nothing_is_refused(tmp_path, capsys):
+    with pytest.raises(MisstepError, match="--target would change nothing in labels human"):
+        frozen(tmp_path, capsys, sums(2), "--target", "soft")
 
 
 def test_a_folder_with_files_is_not_written_over(tmp_path, capsys):

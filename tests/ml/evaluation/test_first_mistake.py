@@ -73,14 +73,15 @@ def test_a_threshold_is_found_where_only_one_kind_of_solution_exists():
     assert [predict(values, wrong) for values in scores] == [1, 1]
 
 
-def files(tmp_path, scores, truths, problems=None):
-    solutions, scores_path = tmp_path / "solutions.jsonl", tmp_path / "scores.jsonl"
+def files(folder, scores, truths, problems=None, are_correct=None):
+    folder.mkdir(exist_ok=True)
+    solutions, scores_path = folder / "solutions.jsonl", folder / "scores.jsonl"
     with solutions.open("w") as one, scores_path.open("w") as two:
         for index, (values, truth) in enumerate(zip(scores, truths, strict=True)):
             record = {
                 "id": f"s{index}", "generator": "toy", "problem": problems[index] if problems else f"problem {index}",
-                "steps": [f"step {k}" for k in range(len(values))], "final_answer_correct": truth is None,
-                "label": -1 if truth is None else truth,
+                "steps": [f"step {k}" for k in range(len(values))], "label": -1 if truth is None else truth,
+                "final_answer_correct": are_correct[index] if are_correct else truth is None,
             }  # fmt: skip
             one.write(json.dumps(record) + "\n")
             two.write(json.dumps({"id": f"s{index}", "scores": values}) + "\n")
@@ -103,7 +104,6 @@ def test_the_command_reports_the_metric_and_where_the_threshold_came_from(tmp_pa
     own = evaluated(capsys, solutions, path)
     assert own["threshold_chosen_on"] == "solutions.jsonl itself" and own["f1"] >= given["f1"]
     assert own["held_out"]["threshold_chosen_on"] == "the other half of the problems"
-    (tmp_path / "other").mkdir()
     other, other_scores = files(tmp_path / "other", *drawn(2))
     moved = evaluated(
         capsys, solutions, path, "--threshold-solutions", str(other), "--threshold-scores", str(other_scores)

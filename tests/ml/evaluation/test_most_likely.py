@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 
@@ -15,7 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 from ml.evaluation.first_mistake import MISSING, best_threshold, metric, predict
 from ml.evaluation.most_likely import MostLikely, fit
 from tests.data import ROOT
-from tests.ml.evaluation.test_first_mistake import evaluated
+from tests.ml.evaluation.test_first_mistake import evaluated, files
 
 # Half of all solutions have a mistake: one in eleven of those with a right answer, nine in ten of the others.
 AS_THEY_ARE = MostLikely((0.0, 1.0), (0.0, 1.0), 0.5, {True: 1 / 11, False: 0.9})
@@ -183,25 +182,10 @@ def test_a_solution_with_an_absent_score_teaches_nothing():
     assert fit(*more) == fit(scores, truths, known)
 
 
-def files(folder, scores, truths, are_correct):
-    folder.mkdir()
-    solutions, scores_path = folder / "solutions.jsonl", folder / "scores.jsonl"
-    with solutions.open("w") as one, scores_path.open("w") as two:
-        for index, (values, truth, known) in enumerate(zip(scores, truths, are_correct, strict=True)):
-            record = {
-                "id": f"s{index}", "generator": "toy", "problem": f"problem {index}",
-                "label": -1 if truth is None else truth,
-                "steps": [f"step {k}" for k in range(len(values))], "final_answer_correct": known,
-            }  # fmt: skip
-            one.write(json.dumps(record) + "\n")
-            two.write(json.dumps({"id": f"s{index}", "scores": values}) + "\n")
-    return solutions, scores_path
-
-
 def test_the_command_reports_it_calibrated_on_other_problems(tmp_path, capsys):
     here, there = simulated(300, 2.0, 4), simulated(300, 2.0, 5)
-    solutions, scores = files(tmp_path / "here", *here)
-    others, other_scores = files(tmp_path / "there", *there)
+    solutions, scores = files(tmp_path / "here", *here[:2], are_correct=here[2])
+    others, other_scores = files(tmp_path / "there", *there[:2], are_correct=there[2])
     own = evaluated(capsys, solutions, scores)["most_likely"]
     assert own["calibrated_on"] == "the other half of the problems"
     given = ("--threshold-solutions", str(others), "--threshold-scores", str(other_scores))
@@ -230,9 +214,13 @@ def test_the_command_reports_it_calibrated_on_other_problems(tmp_path, capsys):
 def test_figures_with_answers_are_of_solutions_with_a_known_answer(tmp_path, capsys):
     scores, truths, known = simulated(300, 2.0, 6)
     half_known = [answer if index % 2 else None for index, answer in enumerate(known)]
-    report = evaluated(capsys, *files(tmp_path / "some", scores, truths, half_known))["most_likely"]
+    report = evaluated(capsys, *files(tmp_path / "some", scores, truths, are_correct=half_known))[
+        "most_likely"
+    ]
     assert (report["count"], report["with_answers"]["count"]) == (300, 150)
-    report = evaluated(capsys, *files(tmp_path / "none", scores, truths, [None] * 300))["most_likely"]
+    report = evaluated(capsys, *files(tmp_path / "none", scores, truths, are_correct=[None] * 300))[
+        "most_likely"
+    ]
     assert report["with_answers"] is None
     given = ("--threshold-solutions", str(tmp_path / "none" / "solutions.jsonl"), "--threshold-format", "processbench",
              "--threshold-scores", str(tmp_path / "none" / "scores.jsonl"))  # fmt: skip

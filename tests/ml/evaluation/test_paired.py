@@ -85,7 +85,6 @@ def test_the_command_compares_what_two_evaluations_kept(tmp_path, capsys):
     # The other model finds nothing wrong anywhere.
     blind = [[0.9] * len(values) for values in scores]
     for name, trained, values in (("one", problems[:10], scores), ("other", problems[5:20], blind)):
-        (tmp_path / name).mkdir()
         known.write_text("\n".join(map(problem_hash, trained)))
         paths = files(tmp_path / name, values, truths, problems)
         out = tmp_path / f"{name}.jsonl"

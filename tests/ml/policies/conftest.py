@@ -6,7 +6,20 @@ import subprocess
 
 import pytest
 
+from ml.policies import openai_client
 from tests.ml.policies.small_server import Server
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Servers are asked again at once."""
+    monkeypatch.setattr(openai_client, "RETRY_SECONDS", 0.0001)
+
+
+@pytest.fixture
+def patient(impatient, monkeypatch):
+    """Whoever waits before another try is noticed."""
+    monkeypatch.setattr(openai_client, "RETRY_SECONDS", 30)
 
 
 @pytest.fixture

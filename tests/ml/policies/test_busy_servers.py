@@ -24,7 +24,7 @@ def busy_once(status, retry_after):
 
 def seconds_for(serve, reply):
     server = serve(reply)
-    policy = ServerPolicy(server.address, retry_seconds=0.001)
+    policy = ServerPolicy(server.address)
     started = time.monotonic()
     assert policy.complete([PREFIX], 1, 0.7, 0)[0][0].finished
     return time.monotonic() - started

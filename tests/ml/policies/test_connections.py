@@ -77,9 +77,9 @@ def test_the_machine_s_certificates_are_read_once(serve, certificate, monkeypatc
     assert len(read) == 1 and len(server.connections) > len(OTHERS)
 
 
-def test_a_connection_that_the_server_has_closed_costs_no_try_and_no_pause(serve_open):
+def test_a_connection_that_the_server_has_closed_costs_no_try_and_no_pause(patient, serve_open):
     server = serve_open(completions)
-    policy = ServerPolicy(server.address + "?model=m", retry_seconds=30)
+    policy = ServerPolicy(server.address + "?model=m")
     for _ in range(3):
         started = time.monotonic()
         assert policy.complete([PREFIX], 1, 0.7, 0)[0][0].finished
@@ -88,7 +88,7 @@ def test_a_connection_that_the_server_has_closed_costs_no_try_and_no_pause(serve
         time.sleep(0.05)
 
 
-def test_a_connection_that_closes_as_it_is_used_again_costs_no_try_and_no_pause():
+def test_a_connection_that_closes_as_it_is_used_again_costs_no_try_and_no_pause(patient):
     """The second request is read to its end and met by the connection's end, as by a server that has just given up."""
     begun = []
 
@@ -110,7 +110,7 @@ def test_a_connection_that_closes_as_it_is_used_again_costs_no_try_and_no_pause(
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}/v1?model=m"
-        policy = ServerPolicy(address, retry_seconds=30)
+        policy = ServerPolicy(address)
         started = time.monotonic()
         for _ in range(2):
             assert policy.complete([PREFIX], 1, 0.7, 0)[0][0].finished
@@ -139,17 +139,17 @@ def test_what_is_left_of_a_long_refusal_is_not_read_as_the_next_answer(serve_ope
 
 def test_a_server_that_goes_away_while_connections_are_open_is_an_outage(serve_open):
     server = serve_open(completions)
-    policy = ServerPolicy(server.address, retry_seconds=0.001)
+    policy = ServerPolicy(server.address)
     policy.complete([PREFIX], 1, 0.7, 0)
     server.go_away()
     with pytest.raises(ServerAway, match="refused"):
         policy.complete([PREFIX], 1, 0.7, 0)
 
 
-def test_a_certificate_that_nobody_vouches_for_ends_a_run_at_once(serve, certificate):
+def test_a_certificate_that_nobody_vouches_for_ends_a_run_at_once(patient, serve, certificate):
     server = serve(completions, secured=certificate[1])
     with pytest.raises(MisstepError, match=r"certificate is not trusted .*SSL_CERT_FILE") as told:
-        ServerPolicy(server.address, retry_seconds=30)
+        ServerPolicy(server.address)
     assert not isinstance(told.value, ServerAway)
 
 

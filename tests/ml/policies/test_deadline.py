@@ -58,7 +58,7 @@ def dripping():
 @pytest.mark.parametrize("slow_from", [0, len(HEAD) - 10, len(HEAD)])
 def test_an_answer_that_drips_is_asked_for_again_after_its_time(dripping, slow_from):
     address, begun = dripping(slow_from, times=1)
-    written = ServerPolicy(address, retry_seconds=0.01).complete([PREFIX], 1, 0.7, 0)
+    written = ServerPolicy(address).complete([PREFIX], 1, 0.7, 0)
     assert written[0][0].finished and len(begun) == 2
     # At this pace the whole answer would have taken more than three seconds.
     assert begun[1] - begun[0] < 2.5
@@ -67,4 +67,4 @@ def test_an_answer_that_drips_is_asked_for_again_after_its_time(dripping, slow_f
 def test_answers_that_always_drip_are_an_outage(dripping):
     address, _ = dripping(len(HEAD), times=9)
     with pytest.raises(ServerAway, match=r"no whole answer within 0\.4 s"):
-        ServerPolicy(address, retry_seconds=0.001).complete([PREFIX], 1, 0.7, 0)
+        ServerPolicy(address).complete([PREFIX], 1, 0.7, 0)

@@ -10,15 +10,9 @@ import pytest
 from ml import formats
 from ml.commands import autolabel, sample, solve
 from ml.errors import MisstepError, ServerAway
-from ml.policies import openai_client
 from tests.ml.policies.small_server import completions
 
 PROBLEMS = 6
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    monkeypatch.setattr(openai_client, "RETRY_SECONDS", 0.0001)
 
 
 def failing_after(answers):

@@ -21,11 +21,6 @@ from tests.ml.policies.small_server import PREFIX, Cut, completions
 NAMES = ["one", "BAD", "two", "three"]
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    monkeypatch.setattr(openai_client, "RETRY_SECONDS", 0.001)
-
-
 def breaks_over(word, how):
     return lambda body, number: how() if word in body["prompt"] else completions(body, number)
 

@@ -67,14 +67,14 @@ def test_a_server_that_asks_for_patience_is_waited_for_while_another_is_away(ser
 
     server, gone = serve(reply), serve(completions)
     gone.go_away()
-    policy = ServerPolicy(f"{gone.address},{server.address}?model=m", retry_seconds=0.001)
+    policy = ServerPolicy(f"{gone.address},{server.address}?model=m")
     assert policy.complete([PREFIX], 1, 0.7, 0)[0][0].finished
     assert len(asked) == 2 and 1.9 < asked[1] - asked[0] < 10
 
 
 def test_a_new_problem_does_not_disturb_a_server_that_asks_for_patience(serve):
     servers = [serve(busy(2, until=1)), serve(busy(30))]
-    policy = ServerPolicy(",".join(one.address for one in servers) + "?model=m", retry_seconds=0.001)
+    policy = ServerPolicy(",".join(one.address for one in servers) + "?model=m")
     started = time.monotonic()
     for number in range(3):
         prefix = Prefix(Problem(f"p{number}", f"What is {number} + 1?", "2"), (), "prose")
@@ -88,7 +88,7 @@ def test_where_one_is_away_and_the_other_busy_the_busy_one_is_told_of(serve, mon
     server, gone = serve(busy(1)), serve(completions)
     gone.go_away()
     for addresses in ((gone.address, server.address), (server.address, gone.address)):
-        policy = ServerPolicy(f"{','.join(addresses)}?model=m", retry_seconds=0.001)
+        policy = ServerPolicy(f"{','.join(addresses)}?model=m")
         with pytest.raises(ServerAway, match="HTTP 429"):
             policy.complete([PREFIX], 1, 0.7, 0)
     assert len(server.requests) == 2 * TRIES

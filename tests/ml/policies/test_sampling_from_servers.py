@@ -13,7 +13,6 @@ import pytest
 
 from ml.commands import sample
 from ml.errors import FolderInUse, MisstepError, ServerAway
-from ml.policies import openai_client
 from ml.search.run_folder import PROGRESS, RunFolder
 from tests.ml.policies.small_server import completions
 
@@ -43,12 +42,6 @@ def result_of(capsys):
     return result
 
 
-@pytest.fixture
-def impatient(monkeypatch):
-    """Makes every server's client retry at once."""
-    monkeypatch.setattr(openai_client, "RETRY_SECONDS", 0.0001)
-
-
 class Outage:
     """A server's answers: so many, then what `then` says, until it is over."""
 
@@ -71,9 +64,7 @@ def calm_run(folder, server, capsys):
     return (folder / "calm.jsonl").read_text(), result_of(capsys)
 
 
-def test_a_run_whose_server_goes_away_goes_on_and_ends_as_an_undisturbed_one(
-    serve, tmp_path, capsys, impatient
-):
+def test_a_run_whose_server_goes_away_goes_on_and_ends_as_an_undisturbed_one(serve, tmp_path, capsys):
     outage = Outage(5)
     server = serve(outage)
     given = command(tmp_path, server)
@@ -125,7 +116,7 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(serve, tmp_path, ca
 
 
 @pytest.mark.parametrize("other", [{"n": 5}, {"seed": 1}, {"temperature": 0.1}, {"style": "code"}])
-def test_an_unfinished_run_with_other_settings_is_refused_and_stays(serve, tmp_path, impatient, other):
+def test_an_unfinished_run_with_other_settings_is_refused_and_stays(serve, tmp_path, other):
     server = serve(Outage(3))
     with pytest.raises(ServerAway):
         sample.main(command(tmp_path, server))

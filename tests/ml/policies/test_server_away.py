@@ -36,7 +36,7 @@ def few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_only_an_outage_is_called_one(serve: Any, answer: Any, is_away: bool) -> None:
-    policy = ServerPolicy(serve(lambda body, number: answer).address, retry_seconds=0.001)
+    policy = ServerPolicy(serve(lambda body, number: answer).address)
     with pytest.raises(MisstepError) as told:
         policy.complete([PREFIX], 1, 0.7, 0)
     assert isinstance(told.value, ServerAway) is is_away
@@ -45,7 +45,7 @@ def test_only_an_outage_is_called_one(serve: Any, answer: Any, is_away: bool) ->
 def test_what_the_last_try_met_decides(serve: Any) -> None:
     odd_at_last = serve(lambda body, number: (503, {}) if number == 1 else (200, {"choices": []}))
     with pytest.raises(MisstepError) as told:
-        ServerPolicy(odd_at_last.address, retry_seconds=0.001).complete([PREFIX], 1, 0.7, 0)
+        ServerPolicy(odd_at_last.address).complete([PREFIX], 1, 0.7, 0)
     assert not isinstance(told.value, ServerAway)
 
 
@@ -89,18 +89,18 @@ def test_a_host_that_does_not_exist_ends_a_run_at_once_with_a_line_that_names_th
 def test_a_name_that_nobody_could_look_up_is_asked_for_again_and_then_is_no_outage(names_fail: Any) -> None:
     asked = names_fail(socket.EAI_AGAIN)
     with pytest.raises(MisstepError, match="host is not found") as told:
-        ServerPolicy("http://somewhere.example/v1", retry_seconds=0.001)
+        ServerPolicy("http://somewhere.example/v1")
     assert not isinstance(told.value, ServerAway) and len(asked) == 2
 
 
 def test_a_name_that_is_gone_after_the_server_had_answered_is_an_outage(serve: Any, names_fail: Any) -> None:
-    policy = ServerPolicy(serve(lambda body, number: (200, {})).address, retry_seconds=0.001)
+    policy = ServerPolicy(serve(lambda body, number: (200, {})).address)
     names_fail(socket.EAI_NONAME)
     with pytest.raises(ServerAway):
         policy.complete([PREFIX], 1, 0.7, 0)
     # So it is where an earlier start of the run was served.
     with pytest.raises(ServerAway):
-        ServerPolicy("http://somewhere.example/v1", retry_seconds=0.001, has_answered=True)
+        ServerPolicy("http://somewhere.example/v1", has_answered=True)
 
 
 def test_a_run_was_served_before_where_its_folder_holds_a_finished_item(tmp_path: Any) -> None:
@@ -126,7 +126,7 @@ def test_a_run_was_served_before_where_a_server_answered_at_all(
 def test_a_container_whose_name_is_not_there_yet_is_an_outage(names_fail: Any, how: int) -> None:
     asked = names_fail(how)
     with pytest.raises(ServerAway, match="its host is not found"):
-        ServerPolicy("http://vllm:8000/v1", retry_seconds=0.001)
+        ServerPolicy("http://vllm:8000/v1")
     assert asked == ["vllm", "vllm"]
 
 
@@ -139,12 +139,12 @@ def test_a_proxy_that_is_not_found_is_named_and_is_an_outage(
     monkeypatch.delenv("NO_PROXY", raising=False)
     asked = names_fail(socket.EAI_NONAME)
     with pytest.raises(ServerAway, match=r"its proxy proxy\.example:3128 is not found") as told:
-        ServerPolicy(f"{scheme}://somewhere.example/v1", retry_seconds=0.001)
+        ServerPolicy(f"{scheme}://somewhere.example/v1")
     assert asked == ["proxy.example"] * 2 and "secret" not in str(told.value)
     # Where no proxy is asked, it is the server's own name.
     monkeypatch.setenv("no_proxy", "somewhere.example")
     with pytest.raises(MisstepError, match="no host of this name"):
-        ServerPolicy(f"{scheme}://somewhere.example/v1", retry_seconds=0.001)
+        ServerPolicy(f"{scheme}://somewhere.example/v1")
 
 
 def test_silence_is_told_at_the_first_try_once_and_taken_back(
@@ -152,7 +152,7 @@ def test_silence_is_told_at_the_first_try_once_and_taken_back(
 ) -> None:
     monkeypatch.setenv("MISSTEP_PROGRESS", "json")
     server = serve(lambda body, number: Cut(b"") if number == 1 else (200, {"choices": [{"text": "2"}]}))
-    policy = ServerPolicy(server.address, retry_seconds=0.001)
+    policy = ServerPolicy(server.address)
     capsys.readouterr()
     with pytest.warns(UserWarning, match="how many tokens"):
         policy.complete([PREFIX], 1, 0.7, 0)

@@ -25,7 +25,7 @@ def test_faults_that_pass_are_retried(serve):
         return completions(body, number)
 
     server = serve(shaky)
-    policy = ServerPolicy(server.address, retry_seconds=0.01)
+    policy = ServerPolicy(server.address)
     assert policy.complete([PREFIX], 1, 0.7, 0)[0][0].finished
     assert len(server.requests) == 4
 
@@ -45,19 +45,19 @@ def test_faults_that_pass_are_retried(serve):
 )
 def test_an_answer_without_a_text_is_asked_for_again_and_told_where_it_stays(serve, odd):
     server = serve(lambda body, number: odd if number == 1 else completions(body, number))
-    policy = ServerPolicy(server.address, retry_seconds=0.01)
+    policy = ServerPolicy(server.address)
     assert len(policy.complete([PREFIX], 3, 0.7, 0)[0]) == 3
     assert [body["n"] for body in server.requests] == [3, 3]
     broken = serve(lambda body, number: odd)
     with pytest.raises(MisstepError, match=r"completions: .*, expected an answer within 6 tries"):
-        ServerPolicy(broken.address, retry_seconds=0.001).complete([PREFIX], 1, 0.7, 0)
+        ServerPolicy(broken.address).complete([PREFIX], 1, 0.7, 0)
     # And once more a plain problem, which says whether it is this one alone.
     assert len([body for body in broken.requests if body["prompt"] != PLAIN]) == 6
 
 
 def test_a_status_line_that_is_none_is_a_fault_that_may_pass(serve):
     server = serve(lambda body, number: Cut(b"") if number == 1 else completions(body, number))
-    policy = ServerPolicy(server.address, retry_seconds=0.01)
+    policy = ServerPolicy(server.address)
     assert policy.complete([PREFIX], 1, 0.7, 0)[0][0].finished and len(server.requests) == 2
 
 
@@ -68,7 +68,7 @@ def test_a_request_that_takes_too_long_is_sent_again(serve):
         return completions(body, number)
 
     server = serve(slow_once)
-    policy = ServerPolicy(server.address + "?timeout=0.3", retry_seconds=0.01)
+    policy = ServerPolicy(server.address + "?timeout=0.3")
     assert policy.complete([PREFIX], 1, 0.7, 0)[0][0].finished
     assert len(server.requests) == 2
 
@@ -76,14 +76,14 @@ def test_a_request_that_takes_too_long_is_sent_again(serve):
 def test_a_fault_that_stays_is_told_in_one_line(serve):
     server = serve(lambda body, number: (400, {"error": "prompt too long"}))
     with pytest.raises(MisstepError, match=r"completions: HTTP 400: .*prompt too long"):
-        ServerPolicy(server.address, retry_seconds=0.01).complete([PREFIX], 1, 0.7, 0)
+        ServerPolicy(server.address).complete([PREFIX], 1, 0.7, 0)
     # The text, and that of a harmless problem, which says whether the server answers anything.
     assert len(server.requests) == 2
 
 
 def test_an_absent_server_is_told_in_one_line():
     with pytest.raises(MisstepError, match=r"policy server http://127\.0\.0\.1:9/v1/models"):
-        ServerPolicy("http://127.0.0.1:9/v1", retry_seconds=0.001)
+        ServerPolicy("http://127.0.0.1:9/v1")
 
 
 def test_a_server_that_ignores_n_is_asked_one_by_one_with_other_seeds(serve):
@@ -111,10 +111,7 @@ def test_a_short_answer_changes_no_later_draw_and_its_texts_are_used(serve, kept
         return status, answer | ({"choices": answer["choices"][:kept]} if number == 1 else {})
 
     other = Prefix(PREFIX.problem, ("Something else.",), "prose")
-    calm, shaken = (
-        ServerPolicy(serve(reply).address + "?concurrency=1", retry_seconds=0.01)
-        for reply in (seeded, short_once)
-    )
+    calm, shaken = (ServerPolicy(serve(reply).address + "?concurrency=1") for reply in (seeded, short_once))
     expected = calm.complete([PREFIX, other], 4, 0.7, 0)
     found = shaken.complete([PREFIX, other], 4, 0.7, 0)
     assert found[1] == expected[1]

@@ -111,7 +111,7 @@ def test_every_search_that_has_its_answers_ends_before_an_outage_is_raised(serve
         assert failed.wait(30)
         return completions(body, number)
 
-    walk = Walk(ServerPolicy(serve(reply).address, retry_seconds=0.0001), sandbox())
+    walk = Walk(ServerPolicy(serve(reply).address), sandbox())
     ended = set()
     with pytest.raises(ServerAway):
         for done in walk.drive([(problem.id, asks(problem, 1)) for problem in PROBLEMS]):

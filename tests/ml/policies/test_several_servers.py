@@ -24,7 +24,7 @@ def prefixes(steps=0):
 
 
 def policy_of(*servers, options="concurrency=8", **more):
-    return ServerPolicy(",".join(server.address for server in servers) + "?" + options, 0.001, **more)
+    return ServerPolicy(",".join(server.address for server in servers) + "?" + options, **more)
 
 
 def asked_of(server):
@@ -69,9 +69,9 @@ def test_none_has_much_more_than_its_share_of_the_concurrency_and_together_they_
     assert sum(len(server.requests) for server in servers) == 16
 
 
-def test_a_server_that_goes_away_leaves_its_problems_to_the_others_without_a_pause(serve, capsys):
+def test_a_server_that_goes_away_leaves_its_problems_to_the_others_without_a_pause(patient, serve, capsys):
     servers = [serve(completions, keeps_open=True) for _ in range(3)]
-    policy = ServerPolicy(",".join(server.address for server in servers) + "?concurrency=4", retry_seconds=30)
+    policy = ServerPolicy(",".join(server.address for server in servers) + "?concurrency=4")
     ask_all(policy, prefixes())
     before = [asked_of(server) for server in servers]
     servers[0].go_away()
@@ -84,10 +84,10 @@ def test_a_server_that_goes_away_leaves_its_problems_to_the_others_without_a_pau
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_server_that_is_busy_or_broken_leaves_its_problems_to_the_others(serve, status):
+def test_a_server_that_is_busy_or_broken_leaves_its_problems_to_the_others(patient, serve, status):
     bad = serve(lambda body, number: (status, {"error": "no"}, {"Retry-After": "60"}))
     good = serve(completions)
-    policy = ServerPolicy(f"{bad.address},{good.address}?concurrency=4", retry_seconds=30)
+    policy = ServerPolicy(f"{bad.address},{good.address}?concurrency=4")
     assert len(ask_all(policy, prefixes())) == len(PROBLEMS)
     # Once known for it, it is left alone.
     assert len(bad.requests) <= 8 and len(good.requests) >= len(PROBLEMS)

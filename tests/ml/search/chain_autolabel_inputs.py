@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from ml.commands import autolabel
-from tests.ml.search.toy import chain_problem
+from tests.ml.search.toy import ChainPolicy, chain_problem
 
 
 def write_inputs(folder, count):
@@ -33,3 +33,10 @@ def lines(path):
 def label(files, *arguments, out="out"):
     policy = () if "--policy" in arguments else ("--policy", "chain")
     return autolabel.main([*policy, *arguments, "--out", str(files / out)])
+
+
+def with_inputs(monkeypatch, folder, count, slips=0.2):
+    """The folder with `count` problems and one solution of each; whoever labels them slips that often."""
+    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: ChainPolicy(slips))
+    write_inputs(folder, count)
+    return folder

@@ -14,7 +14,7 @@ from ml.commands import autolabel
 from ml.errors import MisstepError, NotAvailable
 from ml.policies.protocol import Continuation
 from ml.search.recipes import RECIPES
-from tests.ml.search.chain_autolabel_inputs import label, lines, write_inputs
+from tests.ml.search.chain_autolabel_inputs import label, lines, with_inputs, write_inputs
 from tests.ml.search.toy import ChainPolicy, ShortSightedPolicy
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -23,9 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     """Twelve problems, and one solution of each with its truth."""
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: ChainPolicy(0.2))
-    write_inputs(tmp_path, 12)
-    return tmp_path
+    return with_inputs(monkeypatch, tmp_path, 12)
 
 
 @pytest.mark.parametrize("method", RECIPES)

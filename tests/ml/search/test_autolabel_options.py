@@ -4,18 +4,14 @@ import json
 
 import pytest
 
-from ml.commands import autolabel
 from ml.errors import MisstepError
-from tests.ml.search.chain_autolabel_inputs import label, lines, write_inputs
-from tests.ml.search.toy import ChainPolicy
+from tests.ml.search.chain_autolabel_inputs import label, lines, with_inputs
 
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     """Twelve problems, and one solution of each with its truth."""
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: ChainPolicy(0.2))
-    write_inputs(tmp_path, 12)
-    return tmp_path
+    return with_inputs(monkeypatch, tmp_path, 12)
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,13 @@ from dataclasses import fields
 import pytest
 
 from ml.aggregation import AGGREGATIONS
-from ml.commands import autolabel
 from ml.errors import MisstepError
 from ml.search.named_options import FRESH, GIVEN, Aggregation, as_text, options_of
 from ml.search.pairs import PairRules
 from ml.search.recipes import RECIPES
 from ml.search.solving import METHODS
 from tests.data import ROOT
-from tests.ml.search.chain_autolabel_inputs import label, lines, write_inputs
-from tests.ml.search.toy import ChainPolicy
+from tests.ml.search.chain_autolabel_inputs import label, lines, with_inputs
 
 PAIRS = "rules of pairs"
 KINDS = {**{name: recipe.options for name, recipe in RECIPES.items()}, PAIRS: PairRules}
@@ -27,9 +25,7 @@ WHOSE = {"paper", "public code", "ours"}
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     """Six problems, and one solution of each with its truth."""
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: ChainPolicy(0.3))
-    write_inputs(tmp_path, 6)
-    return tmp_path
+    return with_inputs(monkeypatch, tmp_path, 6, 0.3)
 
 
 def search(files, *arguments, out="out", method="rstar"):

@@ -8,17 +8,14 @@ from ml.commands import autolabel
 from ml.execution import lowest_level
 from ml.policies.protocol import Continuation
 from ml.search.recipes import RECIPES
-from tests.ml.search.chain_autolabel_inputs import label, lines, write_inputs
-from tests.ml.search.toy import ChainPolicy
+from tests.ml.search.chain_autolabel_inputs import label, lines, with_inputs
 
 PROCESS = "process:landlock5+seccomp-x86_64"
 
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
-    monkeypatch.setattr(autolabel, "load_policy", lambda spec, engines, **_: ChainPolicy(0.2))
-    write_inputs(tmp_path, 6)
-    return tmp_path
+    return with_inputs(monkeypatch, tmp_path, 6)
 
 
 @pytest.mark.parametrize("method", RECIPES)
