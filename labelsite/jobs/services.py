@@ -25,9 +25,10 @@ from labelsite.accounts.models import User
 from labelsite.celery import application
 from labelsite.jobs import child, errors, shared_folder
 from labelsite.jobs.lease import Lease, claim, has_vanished, hold_row
-from labelsite.jobs.models import TITLE_LENGTH, Job, JobKind, JobState
+from labelsite.jobs.models import Job, JobKind, JobState
 from labelsite.jobs.outages import outage_pause
 from labelsite.jobs.stopping import stopped_once
+from labelsite.jobs.titles import Title, as_columns
 from ml.errors import MisstepError
 
 log = logging.getLogger(__name__)
@@ -53,17 +54,15 @@ def enqueue(
     queue: str = "default",
     created_by: User | None = None,
     task_name: str = "",
-    title: str = "",
+    title: Title = "",
     maximum_attempts: int = ATTEMPTS,
     is_announced: bool = True,
 ) -> Job:
     """Add a job to the caller's transaction and wake a worker once that is committed.
 
-    Without the announcement it is the caller who runs it; the poller still finds it where that fails.
-
-    `kind` is "ml" for a child process (`verb`, and `spec["arguments"]` with `{in}` and `{out}` for its
-    folders) or "django" for work that the task itself does. `task_name` is the Celery task that calls
-    `perform`.
+    Without the announcement it is the caller who runs it; the poller still finds it where that fails. `kind` is "ml"
+    for a child process (`verb`, and `spec["arguments"]` with `{in}` and `{out}` for its folders) or "django" for work
+    that the task itself does. `task_name` is the Celery task that calls `perform`.
     """
     if kind not in JobKind.values:
         raise ValueError(f"kind is {kind!r}, expected one of {', '.join(JobKind.values)}")
@@ -76,8 +75,8 @@ def enqueue(
         queue=queue,
         created_by=created_by,
         task_name=task_name,
-        title=(title or verb)[:TITLE_LENGTH],
         maximum_attempts=maximum_attempts,
+        **as_columns(title or verb),
     )
     if is_announced:
         _wake_on_commit(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -12,12 +13,15 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from labelsite.accounts.models import Role, User
 from labelsite.annotations import uploads
+from labelsite.annotations.preview import RULES
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
+from ml.formats import label_rules
 from tests.annotations.test_import import processbench_line
 from tests.factories import make_campaign, make_user
 
@@ -218,6 +222,25 @@ def test_a_new_campaign_may_begin_paused_and_its_job_leads_to_its_settings(brows
     assert (campaign.is_paused, campaign.is_for_everyone) == (is_paused, True)
     page = browser.get(reverse("jobs:detail", args=[job.pk])).content.decode()
     assert f'href="{reverse("campaigns:settings", args=[campaign.pk])}"' in page
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_a_label_rule_and_an_end_are_told_in_words(browser: Client, language: str):
+    look = {"annotator": "kim", "ratings": [-1, 1]}
+    line = {"problem": "1 + 1?", "steps": ["one", "two"], "annotations": [look]}
+    preview_url = upload(browser, json.dumps(line).encode())
+    page = browser.get(preview_url + "?format=annotated", headers={"accept-language": language})
+    told = page.content.decode()
+    assert "rated_after" not in told and "found_error" not in told
+    with translation.override(language):
+        assert translation.gettext("steps after the first mistake are rated") in told
+        assert translation.gettext("found the first mistake") in told
+
+
+def test_every_label_rule_has_words():
+    said = re.findall(r'return "(\w+)"|else "(\w+)"|"(\w+)" if', inspect.getsource(label_rules))
+    named = {name for names in said for name in names if name}
+    assert named == set(RULES)
 
 
 def test_the_lines_to_look_at_stand_before_the_button_that_imports_them(browser: Client):
