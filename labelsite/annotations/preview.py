@@ -13,6 +13,7 @@ from labelsite.annotations.import_refusals import ErrorLog
 from labelsite.annotations.known_answers import IMPORTED
 from labelsite.annotations.models import FinishReason
 from labelsite.annotations.uploads import Upload
+from labelsite.wording import translated
 from ml import formats
 from ml.errors import BadRecord
 from ml.formats import label_rules
@@ -88,7 +89,13 @@ def preview(upload: Upload, format: str) -> Preview:
     except _EnoughErrors:
         # Twenty say enough: most likely the file has another format.
         pass
-    return Preview(solutions, log.first, counts_in_words(keys.unread), counts_in_words(keys.kept))
+    return Preview(
+        solutions, list(map(_in_words, log.first)), counts_in_words(keys.unread), counts_in_words(keys.kept)
+    )
+
+
+def _in_words(error: BadRecord) -> BadRecord:
+    return BadRecord(error.file, error.line, translated(error.found), translated(error.expected))
 
 
 def _shown(labelled: LabelledSolution) -> PreviewSolution:

@@ -26,9 +26,10 @@ from labelsite.autolabels.shards import shard_size_for
 from labelsite.autolabels.workload import Workload
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import cancel, enqueue
-from labelsite.jobs.titles import Title, said, worded
+from labelsite.jobs.titles import worded
 from labelsite.problems.models import Problem, Solution
 from labelsite.problems.queries import as_records, with_steps
+from labelsite.wording import Sayable, said
 from ml.errors import MisstepError
 from ml.search.named_options import FRESH
 from ml.whole_file import write_lines
@@ -47,7 +48,7 @@ def start_estimates(
     seed: int = 0,
     parameters: Mapping[str, Any] | None = None,
     created_by: User | None = None,
-    name: Title = "",
+    name: Sayable = "",
     shard_size: int | None = None,
     task_name: str = ESTIMATE_TASK,
     spec: Mapping[str, Any] | None = None,
@@ -88,7 +89,7 @@ def start_search(
     seed: int = 0,
     parameters: Mapping[str, Any] | None = None,
     created_by: User | None = None,
-    name: Title = "",
+    name: Sayable = "",
     shard_size: int | None = None,
     is_pilot: bool = False,
 ) -> EstimateRun:
@@ -119,7 +120,7 @@ def start_scores(
     checkpoint_folder: str | Path,
     checkpoint_sha256: str,
     created_by: User | None = None,
-    name: Title = "",
+    name: Sayable = "",
     task_name: str = SCORE_TASK,
     spec: Mapping[str, Any] | None = None,
 ) -> ScoreRun:
@@ -194,7 +195,7 @@ def _nothing_to_judge(request: Request) -> str:
 
 def _start_run(
     request: Request,
-    title: Title,
+    title: Sayable,
     kind: str,
     ids: Sequence[int],
     work: Workload,
@@ -236,7 +237,7 @@ def _start_run(
     return run
 
 
-def _of_part(title: Title, number: int, count: int) -> Title:
+def _of_part(title: Sayable, number: int, count: int) -> Sayable:
     if count == 1:
         return title
     return worded("%(run)s · %(number)s/%(count)s", run=title, number=number, count=count)

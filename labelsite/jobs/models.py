@@ -13,7 +13,9 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from labelsite.jobs.titles import LONGEST, said
+from labelsite.jobs.failures import Failure, failure
+from labelsite.jobs.titles import LONGEST
+from labelsite.wording import said
 
 # The verb of the jobs that whoever asks for them runs at once, often in a web request.
 ARRANGE = "arrange"
@@ -79,6 +81,8 @@ class Job(models.Model):
     progress = models.JSONField(default=dict)
     result = models.JSONField(null=True)
     error = models.TextField(blank=True)
+    # The same where it was refused in words that can be said in every language.
+    refusal = models.JSONField(null=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
@@ -104,6 +108,11 @@ class Job(models.Model):
     def said(self) -> str:
         """Its title in the reader's language."""
         return said(self.words)[:LONGEST] if self.words else self.title
+
+    @property
+    def failure(self) -> Failure:
+        """Why its last attempt ended, in the reader's language."""
+        return Failure(said(self.refusal), "") if self.refusal else failure(self.error)
 
     @property
     def folder(self) -> Path:

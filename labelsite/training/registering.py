@@ -14,12 +14,13 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_noop
 
 from labelsite.jobs.models import Job, JobKind, JobState
-from labelsite.jobs.titles import Title, as_columns, said, worded
+from labelsite.jobs.titles import as_columns, worded
 from labelsite.snapshots.models import Snapshot
 from labelsite.training import checkpoints
 from labelsite.training.joining import joined_name
 from labelsite.training.models import Checkpoint, TrainingRun
 from labelsite.training.wording import KINDS, OBJECTIVE_NAMES
+from labelsite.wording import Sayable, said
 from ml.errors import MisstepError
 
 # The verb of the job that says when and by whom a checkpoint was taken in; it has nothing left to do.
@@ -77,7 +78,7 @@ def _known(named: Mapping[str, Any]) -> Snapshot | None:
 def _run(snapshots: Sequence[Snapshot], card: Mapping[str, Any], name: str) -> TrainingRun:
     objective = str(card["objective"])
     labels = str((card.get("label_rule") or {}).get("labels") or snapshots[0].labels)
-    title: Title = name or worded(
+    title: Sayable = name or worded(
         gettext_noop("%(kind)s · trained elsewhere · %(snapshot)s"),
         kind=worded(KINDS.get(objective, objective)),
         snapshot=joined_name(snapshots),
@@ -102,7 +103,7 @@ def _base(card: Mapping[str, Any]) -> str:
     return str(base.get("instead_of") or base.get("name") or "") if isinstance(base, Mapping) else str(base)
 
 
-def _finished_job(title: Title) -> Job:
+def _finished_job(title: Sayable) -> Job:
     return Job.objects.create(
         kind=JobKind.DJANGO,
         verb=REGISTER,

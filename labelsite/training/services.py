@@ -24,7 +24,7 @@ from labelsite.campaigns.services import update_campaign
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.jobs.shared_folder import in_var
-from labelsite.jobs.titles import said, worded
+from labelsite.jobs.titles import worded
 from labelsite.problems.models import Solution
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.services import MANIFEST_FILE, folder_of, write_manifest
@@ -35,6 +35,7 @@ from labelsite.training.models import Checkpoint, Evaluation, EvaluationKind, Tr
 from labelsite.training.pairing import OUTCOMES
 from labelsite.training.refusals import refusals
 from labelsite.training.wording import KINDS
+from labelsite.wording import said
 from ml.errors import MisstepError
 
 TRAIN_TASK = "labelsite.training.tasks.run_training"

@@ -98,6 +98,26 @@ def test_the_format_can_be_corrected_and_errors_are_shown(browser: Client):
     assert "Import the whole file" not in page
 
 
+@pytest.mark.parametrize(
+    ("line", "english", "korean"),
+    [
+        ('{"id": 1, ', "found broken JSON (", "발견: 깨진 JSON("),
+        ('{"problem": "x"}', "no key `steps` (keys: problem), expected a `steps`", "예상: `steps` 키"),
+        (
+            '{"problem": "x", "steps": []}',
+            "`steps` = [], expected a list of at least 1",
+            "텍스트가 1개 이상인 목록",
+        ),
+        ("7", "found a JSON number, expected one JSON object a line", "예상: 한 줄에 JSON 객체 하나"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_told_in_the_reader_s_language(browser: Client, line, english, korean):
+    preview_url = upload(browser, line.encode()) + "?format=records"
+    assert english in browser.get(preview_url).content.decode()
+    page = browser.get(preview_url, headers={"accept-language": "ko"}).content.decode()
+    assert korean in page and "expected" not in page
+
+
 def test_text_of_a_file_is_escaped(browser: Client):
     line = json.loads(processbench_line(1))
     line["problem"] = line["steps"][0] = line["generator"] = '<script>alert("x")</script>'
