@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.utils.formats import number_format
+from django.utils.translation import gettext
+
+from ml.said import Said
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as Words
@@ -23,6 +26,36 @@ class Count(int):
 def counted(value: object) -> object:
     """A count as `Count` writes it; what is none stays as it is."""
     return Count(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+# A text as `said` takes it: words of ours with %(…)s in them and what stands there, or a name, the same for everybody.
+Sayable = str | Mapping[str, Any]
+
+
+def said(text: Sayable) -> str:
+    """It in the reader's language; in English where an older or newer version had other words."""
+    if isinstance(text, str):
+        return text
+    values = {
+        name: said(value) if isinstance(value, Mapping) else value for name, value in text["values"].items()
+    }
+    words = gettext(text["text"])
+    return words % values if values else words
+
+
+def sayable(text: str) -> Sayable:
+    """What `ml` said, as a row can keep it until a reader comes."""
+    if not isinstance(text, Said):
+        return text
+    values = {
+        name: sayable(value) if isinstance(value, str) else value for name, value in text.values.items()
+    }
+    return {"text": text.words, "values": values}
+
+
+def translated(text: str) -> str:
+    """What `ml` said, in the reader's language."""
+    return said(sayable(text))
 
 
 def named(found: Mapping[str, Value], names: Mapping[str, Words]) -> list[tuple[str, str, Value]]:

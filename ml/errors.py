@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ml.said import Said
+
 
 class MisstepError(Exception):
     """Something the caller can mend; the message says what was found, and what was expected. The command exits with 1,
@@ -10,13 +12,26 @@ class MisstepError(Exception):
 
     exit_status = 1
 
+    @property
+    def as_said(self) -> str:
+        """The message, which may remember how it was made; `str()` of the error has forgotten."""
+        return str(self) if not self.args or not isinstance(self.args[0], Said) else self.args[0]
+
 
 class BadRecord(MisstepError):
     """FILE:LINE: what was found, what was expected."""
 
     def __init__(self, file: str, line: int, found: str, expected: str) -> None:
-        self.file, self.line, self.found, self.expected = file, line, found, expected
-        super().__init__(f"{file}:{line}: {found}, expected {expected}")
+        self.file, self.line, self.found, self.expected = file, line, Said.of(found), Said.of(expected)
+        super().__init__(
+            Said(
+                "%(file)s:%(line)s: %(found)s, expected %(expected)s",
+                file=file,
+                line=line,
+                found=self.found,
+                expected=self.expected,
+            )
+        )
 
 
 # EX_TEMPFAIL of sysexits.h: nothing is wrong with the request, and a later start may succeed.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -68,7 +69,10 @@ class Progress:
             for name, value in numbers.items()
             if value is not None
         )
-        line = f"{done}{of} {self.unit} {figures} {message}".rstrip()
+        # "problems read" is "problem read" where there is one.
+        is_one = (done if self.total is None else self.total) == 1
+        unit = re.sub(r"s\b", "", self.unit, count=1) if is_one else self.unit
+        line = f"{done}{of} {unit} {figures} {message}".rstrip()
         if line != self._line:
             _say(line, sys.stderr)
         self._line = line

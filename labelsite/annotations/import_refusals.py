@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext_noop
+
 from ml.errors import BadRecord, MisstepError
+from ml.said import Said
 
 SHOWN_ERRORS = 20
 
@@ -15,11 +18,20 @@ class ImportRefused(MisstepError):
 
     def __init__(self, errors: Sequence[BadRecord], count: int) -> None:
         self.errors, self.count = list(errors), count
-        lines = [str(error) for error in errors]
+        lines = [error.as_said for error in errors]
         if count > len(errors):
-            lines.append(f"... and {count - len(errors)} more")
-        what = "1 bad line" if count == 1 else f"{count} bad lines"
-        super().__init__("\n".join([*lines, f"{what}; nothing was imported"]))
+            lines.append(Said(gettext_noop("... and %(count)s more"), count=count - len(errors)))
+        listed = Said("\n".join(f"%({place})s" for place in range(len(lines))), **_numbered(lines))
+        words = (
+            gettext_noop("%(lines)s\n1 bad line; nothing was imported")
+            if count == 1
+            else gettext_noop("%(lines)s\n%(count)s bad lines; nothing was imported")
+        )
+        super().__init__(Said(words, lines=listed, count=count))
+
+
+def _numbered(lines: Sequence[str]) -> dict[str, str]:
+    return {str(place): line for place, line in enumerate(lines)}
 
 
 class Differs(MisstepError):
@@ -29,11 +41,19 @@ class Differs(MisstepError):
         self.lines = list(lines)
         shown = ", ".join(map(str, self.lines[:SHOWN_ERRORS]))
         more = ", ..." if len(self.lines) > SHOWN_ERRORS else ""
-        what = "1 record differs" if len(self.lines) == 1 else f"{len(self.lines)} records differ"
-        where = "line" if len(self.lines) == 1 else "lines"
+        words = (
+            gettext_noop("%(file)s: 1 record differs from what is stored (line %(lines)s), %(expected)s")
+            if len(self.lines) == 1
+            else gettext_noop(
+                "%(file)s: %(count)s records differ from what is stored (lines %(lines)s), %(expected)s"
+            )
+        )
+        expected = gettext_noop(
+            "expected the same labels and facts, or `import_solutions --revise`, which keeps the old labels as earlier"
+            " revisions; nothing was imported"
+        )
         super().__init__(
-            f"{file}: {what} from what is stored ({where} {shown}{more}), expected the same labels and facts, or"
-            " `import_solutions --revise`, which keeps the old labels as earlier revisions; nothing was imported"
+            Said(words, file=file, count=len(self.lines), lines=shown + more, expected=Said(expected))
         )
 
 

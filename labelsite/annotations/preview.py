@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy as _
 
 from labelsite.annotations.import_refusals import ErrorLog
 from labelsite.annotations.known_answers import IMPORTED
+from labelsite.annotations.models import FinishReason
 from labelsite.annotations.uploads import Upload
+from labelsite.wording import translated
 from ml import formats
 from ml.errors import BadRecord
 from ml.formats import label_rules
 from ml.formats.keys import counts_in_words
 from ml.records import LabelledSolution
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as Words
+
 SHOWN = 10
+# `ml.formats.label_rules`, and docs/labelling.md.
+RULES: Mapping[str, Words] = {
+    "gap_in_ratings": _("a step before the last rated one has no rating"),
+    "rated_after_the_first_mistake": _("steps after the first mistake are rated"),
+    "found_error_without_mistake": _("ends at a mistake, and its last rating is no −1"),
+    "solution_with_mistake": _("says that there is no mistake, and rates a step −1"),
+    "solution_not_finished": _("says that there is no mistake, and not every step is rated"),
+    "no_reason": _("gives no reason"),
+}
 
 
 class _EnoughErrors(Exception):
@@ -71,7 +89,13 @@ def preview(upload: Upload, format: str) -> Preview:
     except _EnoughErrors:
         # Twenty say enough: most likely the file has another format.
         pass
-    return Preview(solutions, log.first, counts_in_words(keys.unread), counts_in_words(keys.kept))
+    return Preview(
+        solutions, list(map(_in_words, log.first)), counts_in_words(keys.unread), counts_in_words(keys.kept)
+    )
+
+
+def _in_words(error: BadRecord) -> BadRecord:
+    return BadRecord(error.file, error.line, translated(error.found), translated(error.expected))
 
 
 def _shown(labelled: LabelledSolution) -> PreviewSolution:
@@ -95,7 +119,7 @@ def _shown(labelled: LabelledSolution) -> PreviewSolution:
         solution.final_answer,
         solution.is_correct,
         steps,
-        str(annotation.finish_reason) if annotation else "",
-        labelled.broken_rule,
+        str(FinishReason(annotation.finish_reason).label) if annotation else "",
+        str(RULES.get(labelled.broken_rule, labelled.broken_rule)),
         annotation.labeler.removeprefix(IMPORTED) if annotation else "",
     )

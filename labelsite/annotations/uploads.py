@@ -15,6 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import User
 from labelsite.annotations.importers import import_file, lines_in
@@ -22,6 +23,7 @@ from labelsite.campaigns.models import Campaign
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
+from labelsite.jobs.titles import worded
 from ml.errors import MisstepError
 
 TASK = "labelsite.annotations.tasks.run_import"
@@ -137,7 +139,7 @@ def start_import(
         },
         created_by=created_by,
         task_name=TASK,
-        title=_("Import %(file)s") % {"file": upload.name},
+        title=worded(gettext_noop("Import %(file)s"), file=upload.name),
     )
 
 

@@ -101,6 +101,7 @@ class CampaignSerializer(OnlyKnownFields, serializers.ModelSerializer[Campaign])
 class JobSerializer(serializers.ModelSerializer[Job]):
     """A piece of long work; poll it until `state` is done, failed or cancelled."""
 
+    title = serializers.CharField(source="said")
     created_by = serializers.CharField(source="created_by.username", default=None)
 
     class Meta:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from django.db.models import Q
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import User
 from labelsite.autolabels.importers import identity_of, read_executions
 from labelsite.autolabels.loading import Check
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
+from labelsite.jobs.titles import worded
 from labelsite.problems.models import Step, Verdict
 from labelsite.problems.services import store_outcomes
 from ml.errors import MisstepError
@@ -45,7 +46,7 @@ def start_executions(solutions: Sequence[int], created_by: User | None = None) -
             },
             created_by=created_by,
             task_name=TASK,
-            title=_("Run the code of %(count)s solutions") % {"count": len(part)},
+            title=worded(gettext_noop("Run the code of %(count)s solutions"), count=len(part)),
         )
         for start in range(0, len(solutions), JOB_SIZE)
         if (part := list(solutions[start : start + JOB_SIZE]))

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection
 
 from labelsite.autolabels.models import EstimateRun, Shard
+from labelsite.jobs.failures import Failure
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.outages import end_of_pause
 from labelsite.jobs.wording import message
@@ -36,7 +37,7 @@ class RunProgress:
     cost: Mapping[str, float] = field(default_factory=dict)
     seconds_left: float | None = None
     histogram: Sequence[int] = field(default_factory=lambda: [0] * BINS)
-    errors: Sequence[tuple[str, int]] = ()
+    errors: Sequence[tuple[Failure, int]] = ()
     messages: Sequence[str] = ()
     waits_until: datetime | None = None
 
@@ -68,7 +69,7 @@ def progress_of(run: EstimateRun, shards: Iterable[Shard]) -> RunProgress:
         cost=_cost(run, shards),
         seconds_left=_seconds_left(shards),
         histogram=histogram,
-        errors=Counter(job.error for job in jobs if job.error).most_common(),
+        errors=Counter(job.failure for job in jobs if job.error).most_common(),
         messages=list(dict.fromkeys(told for job in jobs if (told := _message(job)))),
         waits_until=min(filter(None, map(end_of_pause, jobs)), default=None),
     )

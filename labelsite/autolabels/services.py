@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import User
 from labelsite.autolabels import workload
@@ -25,8 +26,10 @@ from labelsite.autolabels.shards import shard_size_for
 from labelsite.autolabels.workload import Workload
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import cancel, enqueue
+from labelsite.jobs.titles import worded
 from labelsite.problems.models import Problem, Solution
 from labelsite.problems.queries import as_records, with_steps
+from labelsite.wording import Sayable, said
 from ml.errors import MisstepError
 from ml.search.named_options import FRESH
 from ml.whole_file import write_lines
@@ -45,7 +48,7 @@ def start_estimates(
     seed: int = 0,
     parameters: Mapping[str, Any] | None = None,
     created_by: User | None = None,
-    name: str = "",
+    name: Sayable = "",
     shard_size: int | None = None,
     task_name: str = ESTIMATE_TASK,
     spec: Mapping[str, Any] | None = None,
@@ -66,7 +69,7 @@ def start_estimates(
     words = {"method": method_in_words(request.method), "count": len(ids)}
     return _start_run(
         request,
-        name or _("%(method)s over %(count)s solutions") % words,
+        name or worded(gettext_noop("%(method)s over %(count)s solutions"), **words),
         "solutions",
         ids,
         workload.of_solutions(Solution.objects.filter(pk__in=ids) if is_pilot else judged, request),
@@ -86,7 +89,7 @@ def start_search(
     seed: int = 0,
     parameters: Mapping[str, Any] | None = None,
     created_by: User | None = None,
-    name: str = "",
+    name: Sayable = "",
     shard_size: int | None = None,
     is_pilot: bool = False,
 ) -> EstimateRun:
@@ -101,7 +104,7 @@ def start_search(
     words = {"method": method_in_words(request.method), "count": len(ids)}
     return _start_run(
         request,
-        name or _("%(method)s search of %(count)s problems") % words,
+        name or worded(gettext_noop("%(method)s search of %(count)s problems"), **words),
         "problems",
         ids,
         workload.of_problems(Problem.objects.filter(pk__in=ids), request),
@@ -117,7 +120,7 @@ def start_scores(
     checkpoint_folder: str | Path,
     checkpoint_sha256: str,
     created_by: User | None = None,
-    name: str = "",
+    name: Sayable = "",
     task_name: str = SCORE_TASK,
     spec: Mapping[str, Any] | None = None,
 ) -> ScoreRun:
@@ -125,7 +128,7 @@ def start_scores(
     ids = list(with_steps(solutions).order_by("pk").values_list("pk", flat=True))
     if not ids:
         raise MisstepError(_("no solution with a step to score, expected at least one"))
-    title = name or _("scores of %(count)s solutions") % {"count": len(ids)}
+    title = name or worded(gettext_noop("scores of %(count)s solutions"), count=len(ids))
     source = ["--solutions", "{in}/solutions.jsonl", "--format", "records", "--out", "{out}/scores.jsonl"]
     with transaction.atomic():
         job = enqueue(
@@ -141,7 +144,7 @@ def start_scores(
             task_name=task_name,
             title=title,
         )
-        return ScoreRun.objects.create(name=title[:120], job=job, checkpoint_sha256=checkpoint_sha256)
+        return ScoreRun.objects.create(name=said(title)[:120], job=job, checkpoint_sha256=checkpoint_sha256)
 
 
 def cancel_run(run: EstimateRun) -> None:
@@ -192,7 +195,7 @@ def _nothing_to_judge(request: Request) -> str:
 
 def _start_run(
     request: Request,
-    title: str,
+    title: Sayable,
     kind: str,
     ids: Sequence[int],
     work: Workload,
@@ -204,13 +207,13 @@ def _start_run(
     is_pilot: bool = False,
 ) -> EstimateRun:
     if is_pilot:
-        title = _("Cost of %(run)s") % {"run": title}
+        title = worded(gettext_noop("Cost of %(run)s"), run=title)
     size = shard_size or shard_size_for(len(ids))
     parts = [ids[start : start + size] for start in range(0, len(ids), size)]
     arguments = [*SOURCES[kind], *request.arguments()]
     with transaction.atomic():
         run = EstimateRun.objects.create(
-            name=title[:120],
+            name=said(title)[:120],
             method=request.method,
             policy=request.policy,
             parameters=request.recorded(),
@@ -225,13 +228,19 @@ def _start_run(
                 spec={**(spec or {}), **_spec_of(kind, part, arguments)},
                 created_by=created_by,
                 task_name=task_name,
-                title=title if len(parts) == 1 else f"{title} · {number + 1}/{len(parts)}",
+                title=_of_part(title, number + 1, len(parts)),
             )
             Shard.objects.create(run=run, number=number, job=job, size=len(part))
             if number == 0:
                 run.job = job
         run.save(update_fields=["job"])
     return run
+
+
+def _of_part(title: Sayable, number: int, count: int) -> Sayable:
+    if count == 1:
+        return title
+    return worded("%(run)s · %(number)s/%(count)s", run=title, number=number, count=count)
 
 
 def _spec_of(kind: str, part: Sequence[int], arguments: Sequence[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from labelsite.campaigns.models import Campaign, Task, TaskKind
 from labelsite.campaigns.ordering import BATCH, reorder, top_of_queue
@@ -20,6 +20,7 @@ from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import ARRANGE, Job, JobQuerySet, JobState
 from labelsite.jobs.results import add_to_result
 from labelsite.jobs.services import Work, enqueue, perform
+from labelsite.jobs.titles import worded
 
 TASK = "labelsite.campaigns.tasks.run_arrangement"
 # Whoever changes a campaign of up to so many tasks waits for the arrangement, under a second; a worker does the others.
@@ -65,7 +66,7 @@ def arrange(campaign: Campaign, *, places: bool, order: bool, told: Job | None =
     job = _waiting_for(spec, left)
     is_large = campaign.tasks.count() > AT_ONCE
     if job is None:
-        title = _("arranging the tasks of %(campaign)s") % {"campaign": campaign.name}
+        title = worded(gettext_noop("arranging the tasks of %(campaign)s"), campaign=campaign.name)
         job = enqueue("django", ARRANGE, spec, task_name=TASK, title=title, is_announced=is_large)
     if not is_large:
         transaction.on_commit(functools.partial(work_off, job.pk), robust=True)

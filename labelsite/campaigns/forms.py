@@ -3,10 +3,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 from django import forms
-from django.db.models import Manager
+from django.db.models import Exists, Manager, OuterRef
 from django.utils.translation import gettext_lazy as _
 
-from labelsite.autolabels.models import EstimateRun, ScoreRun
+from labelsite.autolabels.models import EstimateRun, ScoreRun, SolutionEstimate
 from labelsite.campaigns.models import Campaign
 
 # Every field of the form, under what it decides.
@@ -62,6 +62,8 @@ class CampaignForm(forms.ModelForm):
                 "Shown beside every task, together with the decision chart. Formulas as $…$; # heading, **bold**,"
                 " *italics*, - list, `code`, [link](https://…)."
             ),
+            "estimate_run": _("Only a finished search of given solutions can be chosen."),
+            "score_run": _("Only a finished scoring can be chosen."),
         }
         widgets = {
             "guideline": forms.Textarea(attrs={"rows": 5}),
@@ -82,12 +84,13 @@ class CampaignForm(forms.ModelForm):
             field = self.fields[name]
             assert isinstance(field, forms.ModelChoiceField)
             current = getattr(self.instance, f"{name}_id")
-            runs = cast("Manager[Any]", model._default_manager).all()
+            # One that failed or still works would leave the page without what it was chosen for.
+            runs = cast("Manager[Any]", model._default_manager).filter(loaded_at__isnull=False)
             if model is EstimateRun:
-                # A pilot has a cost and no estimates.
-                runs = runs.filter(is_pilot=False)
+                # A pilot has a cost and no estimates; a search of fresh problems has trees.
+                runs = runs.filter(Exists(SolutionEstimate.objects.filter(run=OuterRef("pk"))))
             newest = list(runs.order_by("-pk").values_list("pk", flat=True)[:100])
-            field.queryset = runs.filter(pk__in=[*newest, current]).order_by("-pk")
+            field.queryset = model._default_manager.filter(pk__in=[*newest, current]).order_by("-pk")
             field.label_from_instance = _name  # type: ignore[method-assign]
         if not self.instance.pk:
             self.initial["is_for_everyone"] = True

@@ -1,18 +1,26 @@
-"""Why an attempt of a job ended, in the reader's language. The row keeps it in English, as the program said it."""
+"""Why an attempt of a job ended, in the reader's language. The row keeps it in English, as the program said it,
+and with it the words of a refusal that can be said in other languages (`ml.said`).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from labelsite.wording import sayable
+from ml.errors import MisstepError
+from ml.said import Said
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as Words
 
+LONGEST = 10_000
 # How `services._retry_or_fail` counts the attempts.
 ATTEMPT = re.compile(r" \(attempt (?P<attempt>\d+) of (?P<most>\d+)\)$")
 # What the runner itself says, and around which the child's own last words may stand: see `child` and `services`.
@@ -58,6 +66,18 @@ class Failure:
 
     said: str
     detail: str
+
+
+def said_by(refusal: Exception) -> str:
+    """The message of what ended an attempt."""
+    if isinstance(refusal, ValidationError):
+        return "; ".join(refusal.messages)
+    return refusal.as_said if isinstance(refusal, MisstepError) else str(refusal)
+
+
+def as_columns(error: str) -> dict[str, Any]:
+    """An error as a job's row keeps it."""
+    return {"error": error[:LONGEST], "refusal": sayable(error) if isinstance(error, Said) else None}
 
 
 def failure(error: str) -> Failure:

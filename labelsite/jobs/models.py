@@ -13,10 +13,12 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from labelsite.jobs.failures import Failure, failure
+from labelsite.jobs.titles import LONGEST
+from labelsite.wording import said
+
 # The verb of the jobs that whoever asks for them runs at once, often in a web request.
 ARRANGE = "arrange"
-
-TITLE_LENGTH = 200
 
 
 class JobState(models.TextChoices):
@@ -55,7 +57,9 @@ def folder_token() -> str:
 
 
 class Job(models.Model):
-    title = models.CharField(max_length=TITLE_LENGTH)
+    title = models.CharField(max_length=LONGEST)
+    # Its title where that is words and no name (see `titles`); none in rows from before they were kept.
+    words = models.JSONField(null=True)
     kind = models.CharField(max_length=8, choices=JobKind.choices, default=JobKind.ML)
     # The verb of `python -m ml`, or the name of work that Django itself does ("import").
     verb = models.CharField(max_length=40)
@@ -77,6 +81,8 @@ class Job(models.Model):
     progress = models.JSONField(default=dict)
     result = models.JSONField(null=True)
     error = models.TextField(blank=True)
+    # The same where it was refused in words that can be said in every language.
+    refusal = models.JSONField(null=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
@@ -97,6 +103,16 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"job {self.pk} ({self.title})"
+
+    @property
+    def said(self) -> str:
+        """Its title in the reader's language."""
+        return said(self.words)[:LONGEST] if self.words else self.title
+
+    @property
+    def failure(self) -> Failure:
+        """Why its last attempt ended, in the reader's language."""
+        return Failure(said(self.refusal), "") if self.refusal else failure(self.error)
 
     @property
     def folder(self) -> Path:

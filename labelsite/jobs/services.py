@@ -23,11 +23,13 @@ from django.db.models.functions import Now
 
 from labelsite.accounts.models import User
 from labelsite.celery import application
-from labelsite.jobs import child, errors, shared_folder
+from labelsite.jobs import child, errors, failures, shared_folder
 from labelsite.jobs.lease import Lease, claim, has_vanished, hold_row
-from labelsite.jobs.models import TITLE_LENGTH, Job, JobKind, JobState
+from labelsite.jobs.models import Job, JobKind, JobState
 from labelsite.jobs.outages import outage_pause
 from labelsite.jobs.stopping import stopped_once
+from labelsite.jobs.titles import as_columns
+from labelsite.wording import Sayable
 from ml.errors import MisstepError
 
 log = logging.getLogger(__name__)
@@ -53,17 +55,15 @@ def enqueue(
     queue: str = "default",
     created_by: User | None = None,
     task_name: str = "",
-    title: str = "",
+    title: Sayable = "",
     maximum_attempts: int = ATTEMPTS,
     is_announced: bool = True,
 ) -> Job:
     """Add a job to the caller's transaction and wake a worker once that is committed.
 
-    Without the announcement it is the caller who runs it; the poller still finds it where that fails.
-
-    `kind` is "ml" for a child process (`verb`, and `spec["arguments"]` with `{in}` and `{out}` for its
-    folders) or "django" for work that the task itself does. `task_name` is the Celery task that calls
-    `perform`.
+    Without the announcement it is the caller who runs it; the poller still finds it where that fails. `kind` is "ml"
+    for a child process (`verb`, and `spec["arguments"]` with `{in}` and `{out}` for its folders) or "django" for work
+    that the task itself does. `task_name` is the Celery task that calls `perform`.
     """
     if kind not in JobKind.values:
         raise ValueError(f"kind is {kind!r}, expected one of {', '.join(JobKind.values)}")
@@ -76,8 +76,8 @@ def enqueue(
         queue=queue,
         created_by=created_by,
         task_name=task_name,
-        title=(title or verb)[:TITLE_LENGTH],
         maximum_attempts=maximum_attempts,
+        **as_columns(title or verb),
     )
     if is_announced:
         _wake_on_commit(job)
@@ -136,8 +136,7 @@ def perform(
     except errors.ChildKilled as killed:
         _retry_or_fail(job, str(killed))
     except (errors.ChildFailed, MisstepError, ValidationError) as refusal:
-        words = "; ".join(refusal.messages) if isinstance(refusal, ValidationError) else str(refusal)
-        _end(job, JobState.FAILED, words)
+        _end(job, JobState.FAILED, failures.said_by(refusal))
     except (OperationalError, InterfaceError) as problem:
         # If the database is still away this raises too; its lease then queues the job again.
         _retry_or_fail(job, f"the database: {problem}")
@@ -214,6 +213,7 @@ def retry(job: Job) -> bool:
         state=JobState.QUEUED,
         cancel_requested=False,
         error="",
+        refusal=None,
         finished_at=None,
         queued_at=Now(),
         maximum_attempts=F("attempt") + ATTEMPTS,
@@ -252,7 +252,7 @@ def _without_holder(job: Job) -> dict[str, Any]:
 
 def _end(job: Job, state: JobState, error: str = "") -> bool:
     changed = Job.objects.filter(_mine(job)).update(
-        state=state, error=error[:10_000], finished_at=Now(), **_without_holder(job)
+        state=state, finished_at=Now(), **failures.as_columns(error), **_without_holder(job)
     )
     return bool(changed)
 
@@ -264,7 +264,7 @@ def _requeue(job: Job, error: str = "", is_counted: bool = True, delay: float = 
     """
     changed = Job.objects.filter(_mine(job), cancel_requested=False).update(
         state=JobState.QUEUED,
-        error=error[:10_000],
+        **failures.as_columns(error),
         queued_at=Now() + timedelta(seconds=delay),
         maximum_attempts=F("maximum_attempts") + (0 if is_counted else 1),
         **_without_holder(job),

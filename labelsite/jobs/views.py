@@ -55,7 +55,7 @@ def job_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 def cancel_job(request: HttpRequest, pk: int) -> HttpResponse:
     job = obedient_job_or_404(request.user, pk)
     services.cancel(job)
-    messages.info(request, _("“%(title)s” is asked to end.") % {"title": job.title})
+    messages.info(request, _("“%(title)s” is asked to end.") % {"title": job.said})
     return redirect("jobs:detail", pk=pk)
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import User
 from labelsite.autolabels.models import EstimateRun
@@ -13,6 +14,7 @@ from labelsite.campaigns.models import Campaign
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import Work, enqueue
+from labelsite.jobs.titles import worded
 from labelsite.snapshots.models import Snapshot
 from labelsite.snapshots.naming import default_name
 from labelsite.snapshots.refusals import usable_run
@@ -62,7 +64,7 @@ def start_freeze(
         },
         created_by=created_by,
         task_name=TASK,
-        title=_("Freeze %(campaign)s") % {"campaign": campaign.name},
+        title=worded(gettext_noop("Freeze %(campaign)s"), campaign=campaign.name),
     )
 
 

@@ -48,8 +48,8 @@ def _under_way(campaign: Campaign) -> list[str]:
     jobs = Job.objects.filter(
         task_name=ESTIMATE_TASK, spec__campaign=campaign.pk, state__in=[JobState.QUEUED, JobState.RUNNING]
     )
-    job = jobs.only("pk", "title", "state").order_by("-pk").first()
+    job = jobs.only("pk", "title", "words", "state").order_by("-pk").first()
     if job is None:
         return []
     message = _("(job %(job)s, “%(title)s”, is %(state)s: freeze when it is done)")
-    return [message % {"job": job.pk, "title": job.title, "state": JobState(job.state).label}]
+    return [message % {"job": job.pk, "title": job.said, "state": JobState(job.state).label}]

@@ -4,6 +4,7 @@ import { watchForms } from "./forms.js";
 import { renderMarkdown } from "./markdown.js";
 import { prepare, renderAll } from "./math.js";
 import { watchPolling } from "./polling.js";
+import { nameTurning } from "./unseen.js";
 
 /** Switches the theme at once; the form's POST then keeps it for the next page and the next device. */
 function switchTheme(event) {
@@ -37,6 +38,8 @@ function refresh(scope) {
   renderAll(scope);
   formatAll(scope);
   localTimes(scope);
+  // Formulas are known by their source, and name such signs once they are set.
+  nameTurning(scope, ".math, .markdown");
 }
 
 document.querySelectorAll("form[data-theme-switch]").forEach((form) => form.addEventListener("submit", switchTheme));

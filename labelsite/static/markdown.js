@@ -4,6 +4,7 @@
 import { codeBlock } from "./code.js";
 import { formulaNode, split } from "./math.js";
 import { inline } from "./markdown-inline.js";
+import { nameTurning } from "./unseen.js";
 
 const LONGEST = 40000;
 const DEEPEST = 5;
@@ -226,4 +227,5 @@ export function renderMarkdown(holder) {
   holder.dataset.mathDone = "1";
   holder.classList.add("markdown");
   holder.replaceChildren(...markdownNodes(holder.textContent));
+  nameTurning(holder);
 }

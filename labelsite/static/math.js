@@ -1,6 +1,7 @@
 // Formulas in text that models wrote. The text is hostile: it only ever becomes text nodes and KaTeX's own nodes.
 
 import { Setter } from "./math-setter.js";
+import { nameTurning, named } from "./unseen.js";
 
 const setter = new Setter();
 // What has Markdown in it sets its formulas itself.
@@ -114,19 +115,21 @@ function fillHolder(holder, { tree, error }) {
   if (tree) {
     holder.className = "";
     holder.replaceChildren(built(tree));
+    // Also one that TeX makes: \char"202E.
+    nameTurning(holder);
     for (const display of holder.querySelectorAll(".katex-display")) rooms.observe(display);
     return;
   }
   // The source is what the author wrote, so it is the honest fallback; the reason stands in the title.
   holder.className = "formula-error";
-  holder.title = `${document.body.dataset.formulaError} ${error}`.trim();
+  holder.title = named(`${document.body.dataset.formulaError} ${error}`.trim());
 }
 
 /** A formula as a node; one that is not set yet shows its source and follows. */
 export function formulaNode(piece) {
   const holder = document.createElement("span");
   holder.dataset.source = piece.source;
-  holder.textContent = piece.source;
+  holder.textContent = named(piece.source);
   const known = setter.known(piece);
   if (known) fillHolder(holder, known);
   else setter.set(piece).then((result) => fillHolder(holder, result));
@@ -146,6 +149,7 @@ export function render(element) {
     if (pieces.every((piece) => piece.text !== undefined)) continue;
     node.replaceWith(...pieces.map((piece) => (piece.text === undefined ? formulaNode(piece) : piece.text)));
   }
+  nameTurning(element);
 }
 
 function formulasIn(text) {

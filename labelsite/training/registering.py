@@ -11,14 +11,16 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
-from labelsite.jobs.models import TITLE_LENGTH, Job, JobKind, JobState
+from labelsite.jobs.models import Job, JobKind, JobState
+from labelsite.jobs.titles import as_columns, worded
 from labelsite.snapshots.models import Snapshot
 from labelsite.training import checkpoints
 from labelsite.training.joining import joined_name
 from labelsite.training.models import Checkpoint, TrainingRun
-from labelsite.training.wording import OBJECTIVE_NAMES, kind_of
+from labelsite.training.wording import KINDS, OBJECTIVE_NAMES
+from labelsite.wording import Sayable, said
 from ml.errors import MisstepError
 
 # The verb of the job that says when and by whom a checkpoint was taken in; it has nothing left to do.
@@ -76,12 +78,13 @@ def _known(named: Mapping[str, Any]) -> Snapshot | None:
 def _run(snapshots: Sequence[Snapshot], card: Mapping[str, Any], name: str) -> TrainingRun:
     objective = str(card["objective"])
     labels = str((card.get("label_rule") or {}).get("labels") or snapshots[0].labels)
-    title = name or _("%(kind)s · trained elsewhere · %(snapshot)s") % {
-        "kind": kind_of(objective),
-        "snapshot": joined_name(snapshots),
-    }
+    title: Sayable = name or worded(
+        gettext_noop("%(kind)s · trained elsewhere · %(snapshot)s"),
+        kind=worded(KINDS.get(objective, objective)),
+        snapshot=joined_name(snapshots),
+    )
     run = TrainingRun.objects.create(
-        name=title[:LONGEST_NAME],
+        name=said(title)[:LONGEST_NAME],
         snapshot=snapshots[0],
         job=_finished_job(title),
         objective=objective,
@@ -100,12 +103,12 @@ def _base(card: Mapping[str, Any]) -> str:
     return str(base.get("instead_of") or base.get("name") or "") if isinstance(base, Mapping) else str(base)
 
 
-def _finished_job(title: str) -> Job:
+def _finished_job(title: Sayable) -> Job:
     return Job.objects.create(
         kind=JobKind.DJANGO,
         verb=REGISTER,
-        title=title[:TITLE_LENGTH],
         state=JobState.DONE,
         started_at=Now(),
         finished_at=Now(),
+        **as_columns(title),
     )

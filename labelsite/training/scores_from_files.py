@@ -12,7 +12,8 @@ from labelsite.autolabels.importers import read_scores
 from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns.matching import match, with_rows
 from labelsite.campaigns.models import Campaign
-from labelsite.jobs.models import TITLE_LENGTH, Job, JobKind, JobState
+from labelsite.jobs.models import Job, JobKind, JobState
+from labelsite.jobs.titles import as_columns
 from labelsite.training.models import Checkpoint
 from labelsite.training.services import load_campaign_scores
 from ml.errors import BadRecord
@@ -43,11 +44,11 @@ def load_file(
         job = Job.objects.create(
             kind=JobKind.DJANGO,
             verb=LOAD,
-            title=title[:TITLE_LENGTH],
             state=JobState.DONE,
             spec={"campaign": campaign.pk, "checkpoint": checkpoint.pk, "solutions": given},
             started_at=Now(),
             finished_at=Now(),
+            **as_columns(title),
         )
         run = ScoreRun.objects.create(name=title[:LONGEST_NAME], job=job, checkpoint_sha256=checkpoint.sha256)
         checkpoint.score_runs.add(run)

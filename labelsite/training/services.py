@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import User
 from labelsite.autolabels.loading import Check, load_scores
@@ -23,6 +24,7 @@ from labelsite.campaigns.services import update_campaign
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.jobs.shared_folder import in_var
+from labelsite.jobs.titles import worded
 from labelsite.problems.models import Solution
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.services import MANIFEST_FILE, folder_of, write_manifest
@@ -32,7 +34,8 @@ from labelsite.training.label_checks import idle
 from labelsite.training.models import Checkpoint, Evaluation, EvaluationKind, TrainingRun
 from labelsite.training.pairing import OUTCOMES
 from labelsite.training.refusals import refusals
-from labelsite.training.wording import kind_of
+from labelsite.training.wording import KINDS
+from labelsite.wording import said
 from ml.errors import MisstepError
 
 TRAIN_TASK = "labelsite.training.tasks.run_training"
@@ -71,7 +74,12 @@ def start_training(
     for refused, words in refusals(objective, base, chosen):
         raise MisstepError(f"configuration {refused}: {words}")
     snapshots = [snapshot, *sorted(more_snapshots, key=lambda each: each.pk)]
-    title = name or f"{kind_of(objective)} · {LabelSource(labels).label} · {joined_name(snapshots)}"
+    title = name or worded(
+        "%(kind)s · %(labels)s · %(snapshots)s",
+        kind=worded(KINDS.get(objective, objective)),
+        labels=worded(LabelSource(labels).label),
+        snapshots=joined_name(snapshots),
+    )
     arguments = [
         *_snapshot_arguments(snapshots), "--labels", labels, "--objective", objective, "--base", base,
         "--seed", str(seed), "--device", "auto", "--keep-state", *options.arguments_of(chosen),
@@ -89,7 +97,7 @@ def start_training(
             title=title,
         )
         run = TrainingRun.objects.create(
-            name=title[:120],
+            name=said(title)[:120],
             snapshot=snapshot,
             job=job,
             objective=objective,
@@ -155,8 +163,11 @@ def score_campaign(checkpoint: Checkpoint, campaign: Campaign, created_by: User 
             in_var(checkpoints.checkpoint_path(checkpoint)),
             checkpoint.sha256,
             created_by=created_by,
-            name=_("%(campaign)s by %(checkpoint)s")
-            % {"campaign": campaign.name, "checkpoint": checkpoint.run.name},
+            name=worded(
+                gettext_noop("%(campaign)s by %(checkpoint)s"),
+                campaign=campaign.name,
+                checkpoint=checkpoint.run.name,
+            ),
             task_name=SCORE_TASK,
             spec={"campaign": campaign.pk, "checkpoint": checkpoint.pk},
         )
@@ -209,7 +220,7 @@ def start_evaluation(
             queue="default",
             created_by=created_by,
             task_name=EVALUATE_TASK,
-            title=_("evaluation on %(campaign)s") % {"campaign": campaign.name},
+            title=worded(gettext_noop("evaluation on %(campaign)s"), campaign=campaign.name),
         )
         return Evaluation.objects.create(checkpoint=checkpoint, job=job, kind=kind, data=campaign.name[:200])
 

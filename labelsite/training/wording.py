@@ -178,11 +178,6 @@ LOSSES = (
 )  # fmt: skip
 
 
-def kind_of(objective: str) -> str:
-    """An objective in two words."""
-    return str(KINDS.get(objective, objective))
-
-
 def counts_in_words(counts: Mapping[str, int]) -> list[tuple[str, object]]:
     """What a card counts."""
     return [(called, counted(count)) for _name, called, count in named(counts, COUNTS)]

@@ -30,6 +30,7 @@ from ml.formats.keys import KeyLog
 from ml.formats.lines import Limits, OnError, Unreadable, read_objects
 from ml.formats.other_tools import HOW, record_of_tool
 from ml.records import LabelledSolution, Solution
+from ml.said import Said
 
 __all__ = [
     "FORMATS",
@@ -125,10 +126,12 @@ def _refuse_others(record: Record, module: ModuleType, format: str) -> None:
     if record.keys() >= module.KEYS:
         return
     if found := record_of_tool(record):
-        raise Unreadable(found, f"one of the format {format} {HOW}", fatal=True)
+        expected = Said("one of the format %(format)s %(how)s", format=format, how=HOW)
+        raise Unreadable(found, expected, fatal=True)
     # The keys of `records` stand in most formats: a line that lacks one of its own may have them.
     if (theirs := _shown_by(record)) and theirs != "records":
-        raise Unreadable(f"a line of the format {theirs}", f"one of the format {format}", fatal=True)
+        found = Said("a line of the format %(format)s", format=theirs)
+        raise Unreadable(found, Said("one of the format %(format)s", format=format), fatal=True)
 
 
 def _parse_of(module: ModuleType, path: Path, limits: Limits) -> Parse:
@@ -166,12 +169,17 @@ def _refuse_oversized(labelled: LabelledSolution) -> None:
     names = {"id": solution.id, "problem id": solution.problem.id, "generator": solution.generator or ""}
     for name, value in names.items():
         if len(value) > LONGEST_NAME:
-            raise Unreadable(f"a {name} of {len(value)} characters", f"at most {LONGEST_NAME}")
+            raise Unreadable(
+                Said("a %(name)s of %(count)s characters", name=name, count=len(value)),
+                Said("at most %(most)s", most=LONGEST_NAME),
+            )
     if (
         max([len(solution.positions), *(len(position.options) for position in solution.positions)])
         > MOST_STEPS
     ):
-        raise Unreadable("a solution of too many steps or alternatives", f"at most {MOST_STEPS} of each")
+        raise Unreadable(
+            "a solution of too many steps or alternatives", Said("at most %(most)s of each", most=MOST_STEPS)
+        )
 
 
 def _raise(error: BadRecord) -> None:
@@ -207,4 +215,4 @@ def refuse_other_tools(path: str | Path, name: str | None = None) -> None:
     with closing(read_objects(Path(path), name or str(path), Limits(), _raise)) as objects:
         line, record = next(objects, (1, {}))
     if found := record_of_tool(record):
-        raise BadRecord(name or str(path), line, found, f"a line of one of our formats {HOW}")
+        raise BadRecord(name or str(path), line, found, Said("a line of one of our formats %(how)s", how=HOW))

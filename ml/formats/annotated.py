@@ -10,6 +10,7 @@ from ml.formats.fields import Record
 from ml.formats.first_mistake import annotate
 from ml.formats.lines import Unreadable
 from ml.records import Annotation, FinishReason, LabelledSolution, Solution, StepRating
+from ml.said import Said
 
 KEYS = frozenset({"problem", "steps", "annotations"})
 INSIDE = ("annotator", "first_mistake", "ratings", "finish_reason", "reason", "total_time_ms", "created_at")
@@ -33,14 +34,18 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     solution = records.solution_of(record, line, READS)
     entries = fields.objects(record, "annotations")
     if len(entries) > MOST_LOOKS:
-        raise Unreadable(f"{len(entries)} annotations of one solution", f"at most {MOST_LOOKS}")
+        raise Unreadable(
+            Said("%(count)s annotations of one solution", count=len(entries)),
+            Said("at most %(most)s", most=MOST_LOOKS),
+        )
     looks = []
     for index, entry in enumerate(entries):
         with fields.naming(f"annotations[{index}]"):
             looks.append(_annotation(entry, solution))
     names = [look.labeler for look in looks]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise Unreadable(f"two annotations by {twice.removeprefix(PREFIX)!r}", "one look by each person")
+        found = Said("two annotations by %(name)s", name=repr(twice.removeprefix(PREFIX)))
+        raise Unreadable(found, "one look by each person")
     if not looks:
         yield LabelledSolution(line, solution)
     for look in looks:
@@ -75,7 +80,9 @@ def _annotation(entry: Record, solution: Solution) -> Annotation:
 def _labeler(entry: Record) -> str:
     name = fields.text(entry, "annotator").strip()
     if len(name) > LONGEST_NAME:
-        raise fields.refuse("annotator", name, f"a name of at most {LONGEST_NAME} characters")
+        raise fields.refuse(
+            "annotator", name, Said("a name of at most %(most)s characters", most=LONGEST_NAME)
+        )
     if name == "checker":
         raise fields.refuse("annotator", name, "a person's name; `checker` is the product's own")
     return f"{PREFIX}{name}"
@@ -85,7 +92,9 @@ def _from_ratings(entry: Record, solution: Solution, labeler: str) -> Annotation
     """Ratings as they stand; without a `finish_reason`, a -1 means that the person stopped there."""
     given = entry["ratings"]
     if not isinstance(given, list) or not 1 <= len(given) <= len(solution.positions):
-        raise fields.refuse("ratings", given, f"a list of 1 to {len(solution.positions)} ratings")
+        raise fields.refuse(
+            "ratings", given, Said("a list of 1 to %(most)s ratings", most=len(solution.positions))
+        )
     values = [
         fields.optional_integer({f"ratings[{index}]": value}, f"ratings[{index}]", low=-1, high=1)
         for index, value in enumerate(given)

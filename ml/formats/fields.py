@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ml.formats.lines import Unreadable, json_type
+from ml.said import Said
 
 Record = Mapping[str, Any]
 # Whole numbers end up in 32-bit database columns (positions, milliseconds).
@@ -22,7 +23,7 @@ def shown(value: object) -> str:
 
 def refuse(key: str, value: object, expected: str) -> Unreadable:
     """The error for a field whose value is not what the format says; for the caller to raise."""
-    return Unreadable(f"`{key}` = {shown(value)}", expected)
+    return Unreadable(Said("`%(key)s` = %(value)s", key=key, value=shown(value)), expected)
 
 
 @contextmanager
@@ -31,13 +32,17 @@ def naming(place: str) -> Iterator[None]:
     try:
         yield
     except Unreadable as error:
-        raise Unreadable(f"{place}: {error.found}", error.expected) from None
+        found = Said("%(place)s: %(found)s", place=place, found=error.found)
+        raise Unreadable(found, error.expected) from None
 
 
 def present(record: Record, key: str) -> Any:
     """The value under a key that the format demands."""
     if key not in record:
-        raise Unreadable(f"no key `{key}` (keys: {', '.join(map(str, record))[:120]})", f"a `{key}`")
+        keys = ", ".join(map(str, record))[:120]
+        raise Unreadable(
+            Said("no key `%(key)s` (keys: %(keys)s)", key=key, keys=keys), Said("a `%(key)s`", key=key)
+        )
     return record[key]
 
 
@@ -74,7 +79,7 @@ def texts(record: Record, key: str, at_least: int = 1) -> tuple[str, ...]:
     """A list of strings, each of which holds something."""
     value = present(record, key)
     if not isinstance(value, list) or len(value) < at_least:
-        raise refuse(key, value, f"a list of at least {at_least} text(s)")
+        raise refuse(key, value, Said("a list of at least %(least)s text(s)", least=at_least))
     for index, item in enumerate(value):
         if not isinstance(item, str) or not item.strip():
             raise refuse(f"{key}[{index}]", item, "a text")
@@ -103,8 +108,9 @@ def integer(record: Record, key: str, low: int = 0, high: int = LARGEST_INTEGER)
     """A whole number from low to high (both included); true and 1.0 are not whole numbers here."""
     value = present(record, key)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        bound = f"from {low} to {high}" if high != LARGEST_INTEGER else f"of at least {low}"
-        raise refuse(key, value, f"a whole number {bound}")
+        if high == LARGEST_INTEGER:
+            raise refuse(key, value, Said("a whole number of at least %(low)s", low=low))
+        raise refuse(key, value, Said("a whole number from %(low)s to %(high)s", low=low, high=high))
     return value
 
 
@@ -117,7 +123,7 @@ def number(record: Record, key: str, low: float, high: float) -> float:
     """A number from low to high."""
     value = present(record, key)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise refuse(key, value, f"a number from {low:g} to {high:g}")
+        raise refuse(key, value, Said("a number from %(low)s to %(high)s", low=f"{low:g}", high=f"{high:g}"))
     return float(value)
 
 
@@ -125,7 +131,7 @@ def one_of(record: Record, key: str, choices: Sequence[str]) -> str:
     """One of a few words."""
     value = present(record, key)
     if value not in choices:
-        raise refuse(key, value, f"one of {', '.join(choices)}")
+        raise refuse(key, value, Said("one of %(choices)s", choices=", ".join(choices)))
     return str(value)
 
 
@@ -141,10 +147,11 @@ def objects(record: Record, key: str, at_least: int = 0) -> list[Mapping[str, An
     """A list of nested objects."""
     value = present(record, key)
     if not isinstance(value, list) or len(value) < at_least:
-        raise refuse(key, value, f"a list of at least {at_least} object(s)")
+        raise refuse(key, value, Said("a list of at least %(least)s object(s)", least=at_least))
     for index, item in enumerate(value):
         if not isinstance(item, dict):
-            raise Unreadable(f"`{key}[{index}]` is a JSON {json_type(item)}", "an object")
+            found = Said("`%(key)s` is a JSON %(type)s", key=f"{key}[{index}]", type=json_type(item))
+            raise Unreadable(found, "an object")
     return value
 
 

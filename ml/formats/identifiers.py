@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from ml.formats.lines import Unreadable
+from ml.said import Said
 
 
 class _OnDisk:
@@ -42,7 +43,10 @@ class UsedIds(_OnDisk):
             return
         (first,) = self.database.execute("SELECT number FROM used WHERE id = ?", (key,)).fetchone()
         if first != line:
-            raise Unreadable(f"id {identity!r} again (first on line {first})", "ids that differ")
+            raise Unreadable(
+                Said("id %(id)s again (first on line %(line)s)", id=repr(identity), line=first),
+                "ids that differ",
+            )
 
 
 class Occurrences(_OnDisk):

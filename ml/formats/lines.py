@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from ml.errors import BadRecord
 from ml.formats.other_tools import EXPECTED, array_in
+from ml.said import Said
 
 OnError = Callable[[BadRecord], None]
 
@@ -46,7 +47,7 @@ class Unreadable(Exception):
     """What was found and what was expected, on the line at hand; the reader adds the file and the line."""
 
     def __init__(self, found: str, expected: str, fatal: bool = False) -> None:
-        self.found, self.expected, self.fatal = found, expected, fatal
+        self.found, self.expected, self.fatal = Said.of(found), Said.of(expected), fatal
         super().__init__(f"{found}, expected {expected}")
 
 
@@ -71,7 +72,8 @@ class ByteLines:
         if len(line) > self.limits.line_bytes:
             self._skip_to_newline(line)
             raise Unreadable(
-                f"a line longer than {_megabytes(self.limits.line_bytes)}", "one JSON object of ordinary size"
+                Said("a line longer than %(size)s", size=_megabytes(self.limits.line_bytes)),
+                "one JSON object of ordinary size",
             )
         return line or None
 
@@ -94,7 +96,9 @@ class ByteLines:
         try:
             line = self.stream.readline(size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise Unreadable(f"broken gzip data ({error})", "a whole gzip file", fatal=True) from error
+            raise Unreadable(
+                Said("broken gzip data (%(why)s)", why=error), "a whole gzip file", fatal=True
+            ) from error
         self.total += len(line)
         if self.compressed:
             self._refuse_bombs()
@@ -104,13 +108,13 @@ class ByteLines:
         limits, packed = self.limits, max(self.raw.tell(), 1)
         if self.total > limits.total_bytes:
             raise Unreadable(
-                f"gzip data that unpacks to more than {_megabytes(limits.total_bytes)}",
+                Said("gzip data that unpacks to more than %(size)s", size=_megabytes(limits.total_bytes)),
                 "a smaller file, or several",
                 fatal=True,
             )
         if self.total > limits.ratio_after and self.total > limits.ratio * packed:
             raise Unreadable(
-                f"gzip data that grows more than {limits.ratio}-fold when unpacked",
+                Said("gzip data that grows more than %(ratio)s-fold when unpacked", ratio=limits.ratio),
                 "JSON lines, which do not",
                 fatal=True,
             )
@@ -132,7 +136,11 @@ def read_objects(
         except Unreadable as error:
             return on_error(BadRecord(name, 1, error.found, error.expected))
         except OSError as error:
-            return on_error(BadRecord(name, 1, f"no readable file ({error.strerror})", "a JSON Lines file"))
+            return on_error(
+                BadRecord(
+                    name, 1, Said("no readable file (%(why)s)", why=error.strerror), "a JSON Lines file"
+                )
+            )
         while True:
             line += 1
             try:
@@ -163,7 +171,9 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Unreadable(f"invalid UTF-8 at byte {error.start + 1} of the line", "UTF-8 text") from error
+        raise Unreadable(
+            Said("invalid UTF-8 at byte %(place)s of the line", place=error.start + 1), "UTF-8 text"
+        ) from error
     if "\x00" in text:
         raise Unreadable("a NUL character", "text without NUL, which the database cannot store")
     try:
@@ -171,14 +181,17 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         value = json.loads(text.rstrip(), parse_float=_finite, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise Unreadable(
-            f"broken JSON ({error.msg} at column {error.colno})", "one JSON object a line"
+            Said("broken JSON (%(why)s at column %(column)s)", why=error.msg, column=error.colno),
+            "one JSON object a line",
         ) from error
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
-        raise Unreadable(f"a number out of range ({error})", "finite numbers of ordinary size") from error
+        raise Unreadable(
+            Said("a number out of range (%(why)s)", why=error), "finite numbers of ordinary size"
+        ) from error
     if not isinstance(value, dict):
-        raise Unreadable(f"a JSON {json_type(value)}", "one JSON object a line")
+        raise Unreadable(Said("a JSON %(type)s", type=json_type(value)), "one JSON object a line")
     # Only a line of so many brackets pays for a look.
     if text.count("[") + text.count("{") > DEEPEST:
         _refuse_depth(value)

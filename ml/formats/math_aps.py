@@ -17,6 +17,7 @@ from ml.formats.fields import Record
 from ml.formats.first_mistake import chain
 from ml.formats.lines import Unreadable
 from ml.records import LabelledSolution, Problem, Solution
+from ml.said import Said
 from ml.segmentation import segment
 
 KEYS = frozenset({"question", "reasoning_steps"})
@@ -80,7 +81,12 @@ def _tree_paths(name: str, root: Record) -> Iterator[tuple[list[str], list[float
             yield [*at.steps[:-1], *last], [*at.soft[:-1], *[None] * (len(last) - 1), at.soft[-1]]
         nodes += 1
         if len(at.steps) > DEEPEST or nodes > MOST_NODES:
-            found = f"tree {name!r}: a tree of more than {DEEPEST} steps or {MOST_NODES} nodes"
+            found = Said(
+                "tree %(name)s: a tree of more than %(steps)s steps or %(nodes)s nodes",
+                name=repr(name),
+                steps=DEEPEST,
+                nodes=MOST_NODES,
+            )
             raise Unreadable(found, "a smaller tree")
         for index, child in reversed(list(enumerate(children))):
             place = f"{at.place}.children[{index}]"
@@ -92,7 +98,10 @@ def _tree_paths(name: str, root: Record) -> Iterator[tuple[list[str], list[float
 def _flat_paths(question: str, entries: Sequence[Record]) -> Iterator[tuple[list[str], list[float | None]]]:
     """Each prefix cut where shorter prefixes of the record end; the bare question is left out."""
     if len(entries) > MOST_PREFIXES:
-        raise Unreadable(f"{len(entries)} prefixes of one question", f"at most {MOST_PREFIXES}")
+        raise Unreadable(
+            Said("%(count)s prefixes of one question", count=len(entries)),
+            Said("at most %(most)s", most=MOST_PREFIXES),
+        )
     seen: dict[str, list[float]] = {}
     for entry in entries:
         prefix = fields.text(entry, "solution_prefix")

@@ -10,6 +10,7 @@ from ml.formats.fields import Record
 from ml.formats.first_mistake import chain
 from ml.formats.lines import Unreadable
 from ml.records import LabelledSolution, Problem, Solution
+from ml.said import Said
 
 TAG = "ки"
 FIRST_STEP = "Step 1:"
@@ -28,10 +29,15 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     hard = _labels(pieces, fields.text(record, "label"))
     question, first_step, rest = pieces[0].partition(FIRST_STEP)
     if not first_step or not question.strip():
-        raise Unreadable(f"an input without a problem before {FIRST_STEP!r}", "problem, then steps")
+        raise Unreadable(
+            Said("an input without a problem before %(text)s", text=repr(FIRST_STEP)), "problem, then steps"
+        )
     steps = [piece.strip() for piece in (first_step + rest, *pieces[1:-1])]
     if not all(steps):
-        raise Unreadable(f"two {TAG} with no step between them", f"one {TAG} after each step")
+        raise Unreadable(
+            Said("two %(tag)s with no step between them", tag=TAG),
+            Said("one %(tag)s after each step", tag=TAG),
+        )
     task = fields.optional_text(record, "task")
     extra: dict[str, Any] = {"hard": hard} | ({} if task is None else {"task": task})
     problem = Problem(str(line), question.strip())
@@ -41,22 +47,26 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
 def _labels(pieces: list[str], label: str) -> list[int]:
     """The sign that stands where each tag stood."""
     if len(pieces) < 2:
-        raise Unreadable(f"an input without {TAG}", f"one {TAG} after each step")
+        raise Unreadable(
+            Said("an input without %(tag)s", tag=TAG), Said("one %(tag)s after each step", tag=TAG)
+        )
     signs: list[int] = []
     cursor = 0
     for number, piece in enumerate(pieces):
         if not label.startswith(piece, cursor):
             raise Unreadable(
-                f"a label whose text differs from the input at step {number + 1}", "the same text"
+                Said("a label whose text differs from the input at step %(step)s", step=number + 1),
+                "the same text",
             )
         cursor += len(piece)
         if number == len(pieces) - 1:
             break
         sign = label[cursor : cursor + 1]
         if sign not in SIGNS:
-            raise Unreadable(f"{sign!r} after step {number + 1} of the label", "+ or -")
+            found = Said("%(sign)s after step %(step)s of the label", sign=repr(sign), step=number + 1)
+            raise Unreadable(found, "+ or -")
         signs.append(SIGNS[sign])
         cursor += 1
     if label[cursor:].strip() or pieces[-1].strip():
-        raise Unreadable(f"text after the last {TAG}", f"{TAG} at the end")
+        raise Unreadable(Said("text after the last %(tag)s", tag=TAG), Said("%(tag)s at the end", tag=TAG))
     return signs

@@ -9,6 +9,7 @@ from ml.formats import fields
 from ml.formats.fields import Record
 from ml.formats.first_mistake import annotate, chain
 from ml.records import Annotation, FinishReason, LabelledSolution, Problem, Solution
+from ml.said import Said
 
 LABELER = "imported:mr_gsm8k"
 NOT_APPLICABLE = "N/A"
@@ -82,5 +83,7 @@ def _first_error(record: Record, steps: int) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 6:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= steps:
-        raise fields.refuse(key, value, f"a step from 1 to {steps}, or {NOT_APPLICABLE}")
+        raise fields.refuse(
+            key, value, Said("a step from 1 to %(most)s, or %(none)s", most=steps, none=NOT_APPLICABLE)
+        )
     return value - 1

@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-HOW = "(docs/formats.md, “Files of other tools”, has the conversion)"
-EXPECTED = f"one JSON object a line {HOW}"
+from ml.said import Said
+
+HOW = Said("(docs/formats.md, “Files of other tools”, has the conversion)")
+EXPECTED = Said("one JSON object a line %(how)s", how=HOW)
 # Keys that a record of the tool has, all of the first and one of the second.
 TOOLS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "Label Studio": (frozenset({"annotations"}), frozenset({"data", "result", "completed_by"})),
@@ -21,13 +23,15 @@ def array_in(head: bytes) -> str | None:
     if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
         return None
     tool = _tool_of({key.decode() for key in _KEY.findall(head)})
-    return f"one JSON array over the whole file{f', as {tool} exports it' if tool else ''}"
+    if tool is None:
+        return Said("one JSON array over the whole file")
+    return Said("one JSON array over the whole file, as %(tool)s exports it", tool=tool)
 
 
 def record_of_tool(record: Mapping[str, Any]) -> str | None:
     """What a line is that another tool wrote; None for any other."""
     tool = _tool_of(set(record))
-    return f"a record of {tool}" if tool else None
+    return Said("a record of %(tool)s", tool=tool) if tool else None
 
 
 def _tool_of(keys: set[str]) -> str | None:

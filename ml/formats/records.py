@@ -10,6 +10,7 @@ from ml.formats.first_mistake import chain
 from ml.formats.keys import others
 from ml.formats.lines import Unreadable
 from ml.records import LabelledSolution, Problem, Solution
+from ml.said import Said
 
 ID_KEY = "id"
 KEYS = frozenset({"problem", "steps"})
@@ -31,7 +32,7 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     if labels := sorted(LABEL_KEYS & record.keys()):
         named = ", ".join(f"`{key}`" for key in labels)
         raise Unreadable(
-            f"{named}, which looks like labels",
+            Said("%(keys)s, which looks like labels", keys=named),
             "none in the format `records`; people's labels come in the format `annotated`, as"
             ' `"annotations": [{"annotator": NAME, "first_mistake": INDEX or null}]`',
         )

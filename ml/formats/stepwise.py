@@ -16,6 +16,7 @@ from ml.formats.fields import Record
 from ml.formats.first_mistake import annotate, chain
 from ml.formats.lines import Unreadable
 from ml.records import LabelledSolution, Problem, Solution
+from ml.said import Said
 
 LABELER = "imported:stepwise"
 KEYS = frozenset({"prompt", "completions", "labels"})
@@ -53,7 +54,7 @@ def parse(
     steps = fields.texts(record, "completions")
     labels = fields.present(record, "labels")
     if not isinstance(labels, list) or len(labels) != len(steps):
-        raise Unreadable(f"`labels` = {fields.shown(labels)}", f"a list of {len(steps)} labels")
+        raise fields.refuse("labels", labels, Said("a list of %(count)s labels", count=len(steps)))
     labels = _of_one_kind(labels, has_fractions)
     problem = Problem(str(line), fields.text(record, "prompt"))
     solution = Solution(str(line), problem, chain(steps), extra={"labels": labels})
@@ -77,7 +78,13 @@ def _of_one_kind(labels: list[Any], has_fractions: Callable[[], bool]) -> list[A
         if is_boolean[index]:
             number = is_boolean.index(False)
             raise Unreadable(
-                f"`labels[{index}]` = {fields.shown(label)} beside `labels[{number}]` = {fields.shown(labels[number])}",
+                Said(
+                    "`%(key)s` = %(value)s beside `%(other)s` = %(its)s",
+                    key=f"labels[{index}]",
+                    value=fields.shown(label),
+                    other=f"labels[{number}]",
+                    its=fields.shown(labels[number]),
+                ),
                 "booleans alone, or numbers alone",
             )
         fields.number({f"labels[{index}]": label}, f"labels[{index}]", 0, 1)

@@ -50,6 +50,24 @@ def test_the_unknown_are_sent_to_the_login_page(client, page) -> None:
     assert response.status_code == 302 and response.url.startswith("/login/?next=")
 
 
+@pytest.mark.parametrize("role", Role.values)
+def test_the_menu_has_every_list_that_the_role_may_open_and_no_other(client, role) -> None:
+    client.force_login(make_user(role))
+    menu = client.get("/").content.decode().partition("</nav>")[0]
+    for page in (
+        "/campaigns/",
+        "/my-day/",
+        "/import/",
+        "/autolabels/",
+        "/snapshots/",
+        "/training/",
+        "/people/",
+    ):
+        assert (f'href="{page}"' in menu) == (client.get(page).status_code == 200), page
+    # Annotators have a list of their own jobs, and no page that starts one.
+    assert ('href="/jobs/"' in menu) == (role != Role.ANNOTATOR)
+
+
 @pytest.mark.parametrize("role", [Role.ANNOTATOR, Role.REVIEWER])
 def test_only_admins_open_and_change_people(client, role) -> None:
     user = make_user(role)

@@ -62,16 +62,35 @@ def in_python() -> Iterator[tuple[str, str]]:
                     yield place, "a translated string must not be an f-string"
 
 
+# Where `ml` says what is wrong with a file, and which arguments are the words: a page says them too.
+SAID = {"Said": (0,), "Unreadable": (0, 1), "refuse": (2,), "BadRecord": (2, 3)}
+
+
+def in_formats() -> Iterator[tuple[str, str]]:
+    for path in sorted((ROOT / "ml" / "formats").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            for text in (node.args[place] for place in SAID.get(called, ()) if place < len(node.args)):
+                place = f"{path.relative_to(ROOT)}:{node.lineno}"
+                if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                    yield place, text.value
+                elif isinstance(text, ast.JoinedStr):
+                    yield place, "what a page says must not be an f-string"
+
+
 def in_tables() -> Iterator[tuple[str, str]]:
     """Texts that ml gives and a page translates: ml itself knows nothing of languages."""
     for kind, text in REASONS.items():
         if text:
             yield f"ml.acquisition.REASONS {kind}", text
+    yield "ml.errors.BadRecord", "%(file)s:%(line)s: %(found)s, expected %(expected)s"
 
 
 def test_every_string_is_translated() -> None:
     known = catalogue()
-    found = [*in_templates(), *in_python(), *in_tables()]
+    found = [*in_templates(), *in_python(), *in_formats(), *in_tables()]
     missing = [(place, text) for place, text in found if not known.get(text)]
     assert not missing, f"not in the Korean catalogue: {missing}"
     # The catalogue's own head stands under the empty string.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -12,12 +13,15 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from labelsite.accounts.models import Role, User
 from labelsite.annotations import uploads
+from labelsite.annotations.preview import RULES
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
+from ml.formats import label_rules
 from tests.annotations.test_import import processbench_line
 from tests.factories import make_campaign, make_user
 
@@ -92,6 +96,26 @@ def test_the_format_can_be_corrected_and_errors_are_shown(browser: Client):
     assert page.count("<li><code>solutions.jsonl:") == 1
     assert "a line of the format processbench" in page
     assert "Import the whole file" not in page
+
+
+@pytest.mark.parametrize(
+    ("line", "english", "korean"),
+    [
+        ('{"id": 1, ', "found broken JSON (", "발견: 깨진 JSON("),
+        ('{"problem": "x"}', "no key `steps` (keys: problem), expected a `steps`", "예상: `steps` 키"),
+        (
+            '{"problem": "x", "steps": []}',
+            "`steps` = [], expected a list of at least 1",
+            "텍스트가 1개 이상인 목록",
+        ),
+        ("7", "found a JSON number, expected one JSON object a line", "예상: 한 줄에 JSON 객체 하나"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_told_in_the_reader_s_language(browser: Client, line, english, korean):
+    preview_url = upload(browser, line.encode()) + "?format=records"
+    assert english in browser.get(preview_url).content.decode()
+    page = browser.get(preview_url, headers={"accept-language": "ko"}).content.decode()
+    assert korean in page and "expected" not in page
 
 
 def test_text_of_a_file_is_escaped(browser: Client):
@@ -218,6 +242,25 @@ def test_a_new_campaign_may_begin_paused_and_its_job_leads_to_its_settings(brows
     assert (campaign.is_paused, campaign.is_for_everyone) == (is_paused, True)
     page = browser.get(reverse("jobs:detail", args=[job.pk])).content.decode()
     assert f'href="{reverse("campaigns:settings", args=[campaign.pk])}"' in page
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_a_label_rule_and_an_end_are_told_in_words(browser: Client, language: str):
+    look = {"annotator": "kim", "ratings": [-1, 1]}
+    line = {"problem": "1 + 1?", "steps": ["one", "two"], "annotations": [look]}
+    preview_url = upload(browser, json.dumps(line).encode())
+    page = browser.get(preview_url + "?format=annotated", headers={"accept-language": language})
+    told = page.content.decode()
+    assert "rated_after" not in told and "found_error" not in told
+    with translation.override(language):
+        assert translation.gettext("steps after the first mistake are rated") in told
+        assert translation.gettext("found the first mistake") in told
+
+
+def test_every_label_rule_has_words():
+    said = re.findall(r'return "(\w+)"|else "(\w+)"|"(\w+)" if', inspect.getsource(label_rules))
+    named = {name for names in said for name in names if name}
+    assert named == set(RULES)
 
 
 def test_the_lines_to_look_at_stand_before_the_button_that_imports_them(browser: Client):

@@ -142,7 +142,7 @@ class Watched:
         return self.page.inner_text("#state")
 
     def saved(self) -> None:
-        self.page.wait_for_selector("#save-state[data-state=saved]")
+        self.page.wait_for_selector("#save-state[data-state=saved]", state="attached")
 
     def submitted(self, count: int) -> None:
         """Waits until the database holds `count` live annotations and the page has gone on."""

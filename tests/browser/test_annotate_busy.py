@@ -22,7 +22,10 @@ def test_a_task_that_is_locked_for_a_moment_comes_without_a_reload(watched: Watc
         watched.log_in(annotator.username)
         watched.go(f"/annotate/{campaign.pk}/")
         watched.page.wait_for_selector("#nothing-text:has-text('at this very moment')")
+        # There is no work that could be saved.
+        assert not watched.page.is_visible("#save-state")
     watched.page.wait_for_selector("#problem:has-text('The only problem?')")
+    assert watched.page.inner_text("#save-state") == "Saved"
     assert not watched.page.is_visible("#nothing")
 
 

@@ -8,11 +8,22 @@ from html import unescape
 import pytest
 from django.utils import timezone
 
+from labelsite.autolabels.models import ScoreRun
 from labelsite.campaigns import progress
 from labelsite.campaigns.forms import CampaignForm
 from labelsite.campaigns.models import Assignment, Campaign, Task
 from tests.campaigns.leases import claim_next
-from tests.factories import make_annotation, make_campaign, make_member, make_solution, make_task, make_user
+from tests.factories import (
+    make_annotation,
+    make_campaign,
+    make_estimate_run,
+    make_estimates,
+    make_member,
+    make_scores,
+    make_solution,
+    make_task,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +69,21 @@ def test_every_setting_stands_in_a_group_of_the_form() -> None:
     form = CampaignForm()
     shown = [field.name for _title, fields in form.groups() for field in fields]
     assert sorted(shown) == sorted(form.fields)
+
+
+def test_only_runs_with_something_to_show_can_stand_beside_the_steps() -> None:
+    solution = make_solution(["A step."])
+    estimates, scores = make_estimates(solution, [0.5]), make_scores(solution, [0.5])
+    make_estimate_run(loaded_at=None, name="failed, or still at work")
+    make_estimate_run(name="trees of fresh problems")
+    ScoreRun.objects.create(name="failed", checkpoint_sha256="0" * 64)
+    form = CampaignForm()
+    assert list(form.fields["estimate_run"].queryset) == [estimates]
+    assert list(form.fields["score_run"].queryset) == [scores]
+    # What a campaign has stays its choice, so that saving another setting does not take it away.
+    chosen = make_estimate_run(loaded_at=None)
+    kept = CampaignForm(instance=make_campaign(estimate_run=chosen)).fields["estimate_run"].queryset
+    assert list(kept) == [chosen, estimates]
 
 
 @pytest.mark.parametrize("page", ["pause/", "reorder/", "members/1/", "tasks/1/kind/"])

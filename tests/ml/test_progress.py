@@ -41,6 +41,15 @@ def test_a_person_reads_each_line_once_and_no_figure_that_is_not_there_yet(monke
     ]
 
 
+def test_one_is_counted_as_one(monkeypatch, capsys):
+    monkeypatch.delenv("MISSTEP_PROGRESS", raising=False)
+    Progress("problems read").report(1)
+    Progress("solutions").report(2, is_due=True)
+    Progress("steps", 1).report(0, is_due=True)
+    Progress("steps", 2).report(1, is_due=True)
+    assert capsys.readouterr().err.splitlines() == ["1 problem read", "2 solutions", "0/1 step", "1/2 steps"]
+
+
 @pytest.mark.parametrize(
     ("report", "expected"),
     [

@@ -8,10 +8,8 @@ from typing import Any
 from django import template
 
 from labelsite.jobs import wording
-from labelsite.jobs.failures import failure
 
 register = template.Library()
-register.filter("failure", failure)
 
 
 @register.filter

@@ -1,5 +1,6 @@
 // How the task's texts are shown: their Markdown formatted, or every character as it was written.
 import { renderMarkdown } from "../markdown.js";
+import { nameTurning, named } from "../unseen.js";
 import { byId, make } from "./elements.js";
 
 const KEPT = "misstep-as-written";
@@ -22,8 +23,7 @@ function keep(isRaw) {
 
 /** Every character, also those that no font draws: one that has no width, or that turns the direction of what follows. */
 function raw(text) {
-  const shown = text.replace(/(?![\n\r\t])[\p{Cc}\p{Cf}\u2028\u2029]/gu, (sign) => `⟨U+${sign.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
-  return make("div", { className: "as-written" }, shown);
+  return make("div", { className: "as-written" }, named(text, /(?![\n\r\t])[\p{Cc}\p{Cf}\u2028\u2029]/gu));
 }
 
 export function formatted(text) {
@@ -61,6 +61,7 @@ export class Texts {
 
   fill(element) {
     element.replaceChildren(...this.drawn.get(element)());
+    nameTurning(element);
   }
 
   switch() {

@@ -1,0 +1,23 @@
+"""Texts that remember how they were made, so that a page can say them in another language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class Said(str):
+    """English words with %(name)s in them, and what stands there; a value may be such a text itself."""
+
+    words: str
+    values: Mapping[str, Any]
+
+    def __new__(cls, words: str, **values: object) -> Said:
+        made = super().__new__(cls, words % values if values else words)
+        made.words, made.values = words, values
+        return made
+
+    @classmethod
+    def of(cls, text: str) -> Said:
+        """The text; one that remembers nothing is all words."""
+        return text if isinstance(text, cls) else cls(text)
