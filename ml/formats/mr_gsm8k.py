@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ml.bounds import is_whole
 from ml.formats import fields
 from ml.formats.fields import Record
 from ml.formats.first_mistake import annotate, chain
@@ -81,6 +82,6 @@ def _first_error(record: Record, steps: int) -> int | None:
         return None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 6:
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= steps:
+    if not is_whole(value) or not 1 <= value <= steps:
         raise fields.refuse(key, value, f"a step from 1 to {steps}, or {NOT_APPLICABLE}")
     return value - 1
