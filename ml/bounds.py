@@ -1,10 +1,21 @@
-"""The numbers that an option may have: read from text, and said in words where the text is none of them."""
+"""The numbers that an option or a line may have: read from text, and said in words where the text is none of them."""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
 from math import inf
+from typing import TypeGuard
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number; JSON's true and false are some to Python."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_within(value: object, low: float, high: float) -> TypeGuard[int | float]:
+    """Whether a value is a number from low to high: neither an infinity nor what is no number lies between the two."""
+    return (is_whole(value) or isinstance(value, float)) and low <= value <= high
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ml.bounds import is_whole, is_within
 from ml.errors import BadRecord, MisstepError
 from ml.execution.outcome import Verdict
 from ml.json_lines import storable
@@ -103,7 +104,7 @@ class Refusal:
 
     def count(self, record: Mapping[str, Any], key: str) -> int:
         value = record.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        if not is_whole(value) or value < 0:
             self(f"{key} {value!r}", "a whole number of at least 0")
         return value
 
@@ -117,8 +118,7 @@ class Refusal:
 
     def number(self, record: Mapping[str, Any], key: str, low: float, high: float) -> float:
         value = record.get(key)
-        # No number is between them that is none, and a whole one may be beyond every float.
-        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+        if not is_within(value, low, high):
             self(f"{key} {value!r}", f"a number between {low:g} and {high:g}")
         return float(value)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from ml.bounds import is_whole, is_within
+
 if TYPE_CHECKING:
     from ml.snapshot import SnapshotRow
 
@@ -140,30 +142,20 @@ def _about_options(row: SnapshotRow) -> Complaint:
     return None
 
 
-# JSON's true and false are whole numbers to Python, and neither ratings nor counts nor shares.
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _is_count(value: object) -> TypeGuard[int]:
-    return _is_whole(value) and value >= 0
+    return is_whole(value) and value >= 0
 
 
 def _is_rating(value: object) -> bool:
-    return value is None or (_is_whole(value) and value in (-1, 0, 1))
-
-
-def _is_number(value: object, low: float, high: float) -> bool:
-    # Neither an infinity nor what is no number lies between the two.
-    return (_is_whole(value) or isinstance(value, float)) and low <= value <= high
+    return value is None or (is_whole(value) and value in (-1, 0, 1))
 
 
 def _is_share(value: object) -> bool:
-    return _is_number(value, 0.0, 1.0)
+    return is_within(value, 0.0, 1.0)
 
 
 def _is_mean_outcome(value: object) -> bool:
-    return _is_number(value, -1.0, 1.0)
+    return is_within(value, -1.0, 1.0)
 
 
 SERIES: dict[str, tuple[Callable[[object], bool], str]] = {

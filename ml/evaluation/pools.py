@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ml.answers import is_equivalent
+from ml.bounds import is_within
 from ml.errors import BadRecord, MisstepError
 from ml.evaluation.best_of_n import Pool
 from ml.evaluation.lines_by_id import lines_by_id, objects
@@ -20,7 +21,7 @@ Scores = Mapping[str, Sequence[float]]
 # What the scores in a pool's lines may be: (low, high, how they become probabilities).
 SCALES: Mapping[str, tuple[float, float, Callable[[float], float]]] = {
     "probability": (0.0, 1.0, float),
-    "logit": (-math.inf, math.inf, lambda score: 0.5 * (1.0 + math.tanh(0.5 * score))),
+    "logit": (-sys.float_info.max, sys.float_info.max, lambda score: 0.5 * (1.0 + math.tanh(0.5 * score))),
     "tanh": (-1.0, 1.0, lambda score: 0.5 * (1.0 + score)),
 }
 
@@ -107,7 +108,7 @@ def _on_scale(path: Path, number: int, candidates: list[Any], scale: str) -> lis
     Raises BadRecord for a score that none on this scale can be: products and minima of it would look like figures.
     """
     low, high, probability = SCALES[scale]
-    limits = "finite numbers" if math.isinf(high) else f"numbers in [{low:g}, {high:g}]"
+    limits = "finite numbers" if high > 1 else f"numbers in [{low:g}, {high:g}]"
     others = ", ".join(name for name in SCALES if name != scale)
     found: list[dict[str, Any]] = []
     for index, candidate in enumerate(candidates):
@@ -115,7 +116,7 @@ def _on_scale(path: Path, number: int, candidates: list[Any], scale: str) -> lis
         for source, values in by_source.items():
             # A source without any is told where candidates are compared.
             for value in values or ():
-                if not (_is_number(value) and low <= value <= high):
+                if not is_within(value, low, high):
                     message = f"{source} score {value!r:.60} in candidate {index}"
                     raise BadRecord(
                         str(path), number, message, f"{limits}, or another --score-scale: {others}"
@@ -123,12 +124,6 @@ def _on_scale(path: Path, number: int, candidates: list[Any], scale: str) -> lis
             by_source[source] = None if values is None else [probability(value) for value in values]
         found.append(by_source)
     return found
-
-
-def _is_number(value: Any) -> bool:
-    """Whether it is a finite number that a float can be: JSON's integers have no end."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and abs(value) <= sys.float_info.max
 
 
 def _scores(
@@ -179,7 +174,7 @@ def read_scores(path: Path) -> dict[str, list[float | None]]:
     """The lines of `python -m ml score` by id. Raises BadRecord for a line that is none, or an id twice."""
     found: dict[str, list[float | None]] = {}
     for number, name, scores in lines_by_id(path, "scores", "the output of python -m ml score"):
-        if not all(score is None or _is_probability(score) for score in scores):
+        if not all(score is None or is_within(score, 0.0, 1.0) for score in scores):
             raise BadRecord(str(path), number, f"scores {scores!r}", "numbers in [0, 1] or null")
         found[name] = scores
     return found
@@ -204,7 +199,3 @@ def unscored(pools: Iterable[Pool], found: Mapping[str, Sequence[float | None]])
             count == len(scores) for count, scores in zip(missing, chosen, strict=True)
         ),
     }
-
-
-def _is_probability(score: Any) -> bool:
-    return isinstance(score, int | float) and not isinstance(score, bool) and 0.0 <= score <= 1.0

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ml.bounds import is_whole, is_within
 from ml.formats.lines import Unreadable, json_type
 from ml.said import Said
 
@@ -107,7 +108,7 @@ def optional_boolean(record: Record, key: str) -> bool | None:
 def integer(record: Record, key: str, low: int = 0, high: int = LARGEST_INTEGER) -> int:
     """A whole number from low to high (both included); true and 1.0 are not whole numbers here."""
     value = present(record, key)
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+    if not is_whole(value) or not low <= value <= high:
         if high == LARGEST_INTEGER:
             raise refuse(key, value, Said("a whole number of at least %(low)s", low=low))
         raise refuse(key, value, Said("a whole number from %(low)s to %(high)s", low=low, high=high))
@@ -122,7 +123,7 @@ def optional_integer(record: Record, key: str, low: int = 0, high: int = LARGEST
 def number(record: Record, key: str, low: float, high: float) -> float:
     """A number from low to high."""
     value = present(record, key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+    if not is_within(value, low, high):
         raise refuse(key, value, Said("a number from %(low)s to %(high)s", low=f"{low:g}", high=f"{high:g}"))
     return float(value)
 
@@ -158,7 +159,7 @@ def objects(record: Record, key: str, at_least: int = 0) -> list[Mapping[str, An
 def identity(record: Record, key: str) -> str:
     """A record's id as text: a text of at most 200 characters, or a whole number."""
     value = present(record, key)
-    if isinstance(value, int) and not isinstance(value, bool):
+    if is_whole(value):
         value = str(value)
     if not isinstance(value, str) or not value.strip() or len(value) > 200:
         raise refuse(key, value, "an id: a text of at most 200 characters, or a whole number")

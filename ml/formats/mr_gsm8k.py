@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ml.bounds import is_whole
 from ml.formats import fields
 from ml.formats.fields import Record
 from ml.formats.first_mistake import annotate, chain
@@ -82,7 +83,7 @@ def _first_error(record: Record, steps: int) -> int | None:
         return None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 6:
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= steps:
+    if not is_whole(value) or not 1 <= value <= steps:
         raise fields.refuse(
             key, value, Said("a step from 1 to %(most)s, or %(none)s", most=steps, none=NOT_APPLICABLE)
         )

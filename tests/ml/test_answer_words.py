@@ -7,18 +7,7 @@ import pytest
 from ml.answers import judge
 from tests.data import real_data
 
-UNITS = (
-    "dollars",
-    "dollar",
-    "euros",
-    "people",
-    "books",
-    "cookies",
-    "eggs",
-    "items",
-    "emails",
-    "miles per hour",
-)
+UNITS = ("dollars", "people", "eggs", "miles per hour")
 
 
 @pytest.mark.parametrize("unit", UNITS)

