@@ -74,7 +74,7 @@ class NamedOption:
     @property
     def expected(self) -> str:
         """What it may be, in words."""
-        words = map(_words, self.kinds)
+        words = (text for kind in self.kinds for text in _words(kind))
         return reduce(lambda one, other: Said("%(one)s or %(other)s", one=one, other=other), words)
 
     @property
@@ -198,9 +198,9 @@ def _read(kind: Any, text: str) -> Any:
     raise ValueError
 
 
-def _words(kind: Any) -> str:
+def _words(kind: Any) -> tuple[str, ...]:
     if isinstance(kind, Bounds):
-        return Said(kind.words)
+        return (Said(kind.words),)
     if kind in (bool, NoneType):
-        return Said("true or false") if kind is bool else "none"
-    return " or ".join(map(str, get_args(kind)))
+        return (Said("true or false") if kind is bool else "none",)
+    return tuple(map(str, get_args(kind)))

@@ -232,7 +232,7 @@ def test_an_option_that_the_method_does_not_take_is_refused_by_both(doors, door,
 def test_the_page_tells_of_an_option_in_the_reader_s_language():
     with translation.override("ko"):
         (told,) = SearchForm({**ASKED, "options": "unvisited=never"}).errors["options"]
-    assert told.startswith("unvisited=never: 값은 infinite 또는 zero이어야 합니다. rstar(주어진 풀이)")
+    assert told.startswith("unvisited=never: 필요한 값은 infinite 또는 zero입니다. rstar(주어진 풀이)")
     assert "기본값 infinite" in told and "expected" not in told
 
 
