@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -21,3 +21,9 @@ class Said(str):
     def of(cls, text: str) -> Said:
         """The text; one that remembers nothing is all words."""
         return text if isinstance(text, cls) else cls(text)
+
+    @classmethod
+    def joined(cls, separator: str, texts: Sequence[str]) -> Said:
+        """The texts in a row, each still known for itself."""
+        words = separator.join(f"%({place})s" for place in range(len(texts)))
+        return cls(words, **{str(place): text for place, text in enumerate(texts)})

@@ -21,17 +21,12 @@ class ImportRefused(MisstepError):
         lines = [error.as_said for error in errors]
         if count > len(errors):
             lines.append(Said(gettext_noop("... and %(count)s more"), count=count - len(errors)))
-        listed = Said("\n".join(f"%({place})s" for place in range(len(lines))), **_numbered(lines))
         words = (
             gettext_noop("%(lines)s\n1 bad line; nothing was imported")
             if count == 1
             else gettext_noop("%(lines)s\n%(count)s bad lines; nothing was imported")
         )
-        super().__init__(Said(words, lines=listed, count=count))
-
-
-def _numbered(lines: Sequence[str]) -> dict[str, str]:
-    return {str(place): line for place, line in enumerate(lines)}
+        super().__init__(Said(words, lines=Said.joined("\n", lines), count=count))
 
 
 class Differs(MisstepError):

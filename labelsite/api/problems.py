@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from labelsite.annotations.refusals import refusal_of
 from labelsite.snapshots.verifying import Damaged
+from labelsite.wording import translated
 from ml.errors import MisstepError
 
 CONTENT_TYPE = "application/problem+json"
@@ -56,7 +57,7 @@ def _of_the_services(error: Exception) -> dict[str, Any] | None:
         return problem(refusal.status, refusal.code, refusal.text, **refusal.more)
     if isinstance(error, Damaged):
         return problem(500, "damaged", str(error))
-    return problem(422, "refused", str(error)) if isinstance(error, MisstepError) else None
+    return problem(422, "refused", translated(error.as_said)) if isinstance(error, MisstepError) else None
 
 
 def _of_the_framework(error: Exception, context: dict[str, Any]) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from labelsite.jobs.models import Job
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.second_runs import second_runs
 from labelsite.storable import LARGEST_ID
+from labelsite.wording import translated
 from ml import formats
 from ml.errors import MisstepError
 from ml.targets import LabelRule
@@ -146,7 +147,7 @@ class RuleField(serializers.DictField):
         try:
             return asdict(LabelRule.of(super().to_internal_value(data)))
         except MisstepError as error:
-            raise serializers.ValidationError(str(error)) from error
+            raise serializers.ValidationError(translated(error.as_said)) from error
 
 
 class SnapshotRequest(OnlyKnownFields):

@@ -15,6 +15,7 @@ from labelsite.autolabels.named_options import NamedOptions
 from labelsite.autolabels.parameters import METHOD_NAMES, NAMES, VALUES
 from labelsite.autolabels.refusals import refusals
 from labelsite.autolabels.requests import LIMITS, METHODS_OWN, Request, refuse_address
+from labelsite.wording import translated
 from ml.commands.autolabel_options import VOTERS
 from ml.errors import MisstepError
 from ml.search.named_options import FRESH, GIVEN, as_text
@@ -138,7 +139,7 @@ class MethodForm(forms.Form):
         try:
             self._request(self.cleaned_data)
         except MisstepError as refusal:
-            self.add_error("options", str(refusal))
+            self.add_error("options", translated(refusal.as_said))
 
     def chosen(self) -> dict[str, Any]:
         """Every field's value; of a form that nobody has filled in, or that is refused, what it begins with."""

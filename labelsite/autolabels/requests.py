@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from labelsite.autolabels import value_models
 from labelsite.autolabels.refusals import SELF_CONSISTENCY, refusals
@@ -17,6 +18,7 @@ from ml.commands.once import RefusingParser
 from ml.errors import MisstepError
 from ml.policies import rollout_style
 from ml.policies.address import EXPECTED, addresses_of, fault_of
+from ml.said import Said
 from ml.search.named_options import GIVEN, as_text, refuse_what_waits
 from ml.search.recipes import GUIDED, RECIPES, read_named, usual
 
@@ -59,7 +61,8 @@ class Request:
         try:
             named = read_named(self.method, self.acts_on, self._named(), otherwise)
         except MisstepError as refusal:
-            raise MisstepError(f"{refusal}; or some of {', '.join(OPTIONS)}") from None
+            words, others = gettext_noop("%(refusal)s; or some of %(options)s"), ", ".join(OPTIONS)
+            raise MisstepError(Said(words, refusal=refusal.as_said, options=others)) from None
         self._refuse_what_cannot_act(named)
 
     def _refuse_what_cannot_act(self, named: Mapping[str, Any]) -> None:

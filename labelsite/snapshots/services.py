@@ -34,11 +34,10 @@ from labelsite.snapshots.labelers import LABELERS, counting
 from labelsite.snapshots.lineage import lineage_of
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.snapshots.naming import default_name, free_names
-from labelsite.snapshots.refusals import usable_run
+from labelsite.snapshots.refusals import nothing_to_freeze, usable_run
 from labelsite.snapshots.rows import Posteriors, evidence_rows, labelled_rows
 from labelsite.snapshots.second_runs import described, with_second
 from labelsite.snapshots.verifying import MANIFEST_FILE, Damaged, require_whole
-from labelsite.snapshots.words import in_words
 from ml.errors import MisstepError
 from ml.evaluation.second_verdicts import confirmed
 from ml.file_hash import sha256_of
@@ -225,7 +224,7 @@ def _write(
         **figures,
     )
     if not manifest["counts"]["rows"]:
-        raise MisstepError(_nothing_to_freeze(campaign, rule, dropped))
+        raise MisstepError(nothing_to_freeze(campaign, rule, dropped))
     if rule.labels != LabelSource.AUTOMATIC:
         manifest["files"] = [_write_annotations(folder, campaign)]
         write_manifest(folder / MANIFEST_FILE, manifest)
@@ -240,19 +239,6 @@ def _reported(rows: Iterator[SnapshotRow], report: Report | None) -> Iterator[Sn
             report(number)
     if report and number % REPORTED_ROWS:
         report(number)
-
-
-def _nothing_to_freeze(campaign: Campaign, rule: LabelRule, dropped: Mapping[str, int]) -> str:
-    reasons = ", ".join(f"{name}: {count}" for name, count in in_words(dropped))
-    message = _(
-        "campaign %(campaign)s has nothing to freeze: %(labels)s are on none of its solutions"
-        " (left out: %(reasons)s)"
-    )
-    return message % {
-        "campaign": campaign.name,
-        "labels": LabelSource(rule.labels).label,
-        "reasons": reasons or _("nothing"),
-    }
 
 
 def _write_annotations(folder: Path, campaign: Campaign) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from labelsite.snapshots.plots import calibration_chart
 from labelsite.snapshots.rule_words import rule_in_words
 from labelsite.snapshots.verifying import Damaged
 from labelsite.snapshots.words import in_words
+from labelsite.wording import translated
 from ml.errors import MisstepError
 
 PAGE_SIZE = 50
@@ -55,7 +56,7 @@ def freeze_snapshot(request: HttpRequest) -> HttpResponse:
             form.cleaned_data["second_run"],
         )
     except MisstepError as error:
-        form.add_error(None, str(error))
+        form.add_error(None, translated(error.as_said))
         return _list_page(request, form, status=400)
     if isinstance(frozen, Job):
         return redirect("jobs:detail", pk=frozen.pk)

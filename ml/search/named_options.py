@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import reduce
 from types import NoneType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ml.bounds import ABOVE_ZERO, AMOUNT, BELOW_ONE, FINITE, INSIDE, LENGTH, SHARE, WHOLE, Bounds
 from ml.errors import MisstepError
+from ml.said import Said
 
 Kind = TypeVar("Kind")
 GIVEN, FRESH = "given solutions", "fresh problems"
@@ -72,10 +74,17 @@ class NamedOption:
     @property
     def expected(self) -> str:
         """What it may be, in words."""
-        return " or ".join(_words(kind) for kind in self.kinds)
+        words = (text for kind in self.kinds for text in _words(kind))
+        return reduce(lambda one, other: Said("%(one)s or %(other)s", one=one, other=other), words)
 
-    def __str__(self) -> str:
-        return f"{self.name} ({self.expected}; default {as_text(self.default)})"
+    @property
+    def described(self) -> Said:
+        return Said(
+            "%(name)s (%(expected)s; default %(default)s)",
+            name=self.name,
+            expected=self.expected,
+            default=as_text(self.default),
+        )
 
 
 def as_text(value: Any) -> str:
@@ -109,17 +118,33 @@ def read_settings(
     argument has set. Raises MisstepError with every name, what it may be and its default.
     """
     chosen: dict[str, Any] = {}
-    listed = f"{where} takes {', '.join(map(str, known.values()))}"
+    options = Said.joined(", ", [option.described for option in known.values()])
+    listed = Said("%(where)s takes %(options)s", where=where, options=options)
     for text in settings:
         name, equals, value = text.partition("=")
         if not equals or name not in known:
-            raise MisstepError(f"--set {text}, expected NAME=VALUE with a name that acts: {listed}")
+            raise MisstepError(
+                Said(
+                    "--set %(text)s, expected NAME=VALUE with a name that acts: %(listed)s",
+                    text=text,
+                    listed=listed,
+                )
+            )
         if name in chosen or name in otherwise:
-            raise MisstepError(f"{name} is set twice, expected one value: --set {text}")
+            raise MisstepError(
+                Said("%(name)s is set twice, expected one value: --set %(text)s", name=name, text=text)
+            )
         try:
             chosen[name] = known[name].read(value)
-        except ValueError as expected:
-            raise MisstepError(f"--set {text}, expected {expected}: {listed}") from None
+        except ValueError:
+            raise MisstepError(
+                Said(
+                    "--set %(text)s, expected %(expected)s: %(listed)s",
+                    text=text,
+                    expected=known[name].expected,
+                    listed=listed,
+                )
+            ) from None
     return chosen
 
 
@@ -129,14 +154,17 @@ def refuse_what_waits(chosen: Collection[str], options: Any) -> None:
     for name in chosen:
         for need in known[name].needs if name in known else ():
             if getattr(options, need.name) is not need.value:
-                raise MisstepError(f"--set {name} would not act, expected {_said(need, known)}")
+                expected = _said(need, known)
+                raise MisstepError(
+                    Said("--set %(name)s would not act, expected %(expected)s", name=name, expected=expected)
+                )
 
 
 def _said(need: With, known: Mapping[str, NamedOption]) -> str:
     by = known[need.name].by
     if by is not None:
-        return by if need.value else f"no {by}"
-    return f"--set {need.name}={as_text(need.value)} with it"
+        return by if need.value else Said("no %(option)s", option=by)
+    return Said("--set %(option)s with it", option=f"{need.name}={as_text(need.value)}")
 
 
 def _option(name: str, hint: Any, made: Any) -> NamedOption:
@@ -170,9 +198,9 @@ def _read(kind: Any, text: str) -> Any:
     raise ValueError
 
 
-def _words(kind: Any) -> str:
+def _words(kind: Any) -> tuple[str, ...]:
     if isinstance(kind, Bounds):
-        return kind.words
+        return (Said(kind.words),)
     if kind in (bool, NoneType):
-        return "true or false" if kind is bool else "none"
-    return " or ".join(map(str, get_args(kind)))
+        return (Said("true or false") if kind is bool else "none",)
+    return tuple(map(str, get_args(kind)))

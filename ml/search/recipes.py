@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ml.records import Problem, Solution, SolutionEstimate
+from ml.said import Said
 from ml.search import math_shepherd, omegaprm, omegaprm_given, rest_mcts, rstar
 from ml.search.named_options import FRESH, NamedOption, idle_options, options_of, read_settings, settable
 from ml.search.pairs import PairRules
@@ -61,7 +62,8 @@ def read_named(
 ) -> dict[str, Any]:
     """What `NAME=VALUE` texts set of a method and of its pairs, checked; see `read_settings`."""
     known = RECIPES[method].named_options(acts_on)
-    return read_settings(settings, known, f"{method} with {acts_on}", otherwise)
+    where = Said("%(method)s with %(input)s", method=method, input=Said(acts_on))
+    return read_settings(settings, known, where, otherwise)
 
 
 def pair_rules(chosen: Mapping[str, Any]) -> PairRules:

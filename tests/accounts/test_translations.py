@@ -14,6 +14,7 @@ from django.utils import translation
 from django.utils.translation.template import templatize
 
 from ml.acquisition import REASONS
+from ml.search.named_options import FRESH, GIVEN
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CATALOGUE = ROOT / "labelsite" / "locale" / "ko" / "LC_MESSAGES" / "django.mo"
@@ -62,12 +63,13 @@ def in_python() -> Iterator[tuple[str, str]]:
                     yield place, "a translated string must not be an f-string"
 
 
-# Where `ml` says what is wrong with a file, and which arguments are the words: a page says them too.
-SAID = {"Said": (0,), "Unreadable": (0, 1), "refuse": (2,), "BadRecord": (2, 3)}
+# What `ml` says of a file and of a search's options, and which arguments are the words: a page says them too.
+SAID = {"Said": (0,), "Unreadable": (0, 1), "refuse": (2,), "BadRecord": (2, 3), "Bounds": (1,)}
+SAYING = ("formats/*.py", "bounds.py", "errors.py", "search/named_options.py", "search/recipes.py")
 
 
-def in_formats() -> Iterator[tuple[str, str]]:
-    for path in sorted((ROOT / "ml" / "formats").glob("*.py")):
+def in_ml() -> Iterator[tuple[str, str]]:
+    for path in sorted(path for pattern in SAYING for path in (ROOT / "ml").glob(pattern)):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call):
                 continue
@@ -85,12 +87,12 @@ def in_tables() -> Iterator[tuple[str, str]]:
     for kind, text in REASONS.items():
         if text:
             yield f"ml.acquisition.REASONS {kind}", text
-    yield "ml.errors.BadRecord", "%(file)s:%(line)s: %(found)s, expected %(expected)s"
+    yield from (("ml.search.named_options", text) for text in (GIVEN, FRESH))
 
 
 def test_every_string_is_translated() -> None:
     known = catalogue()
-    found = [*in_templates(), *in_python(), *in_formats(), *in_tables()]
+    found = [*in_templates(), *in_python(), *in_ml(), *in_tables()]
     missing = [(place, text) for place, text in found if not known.get(text)]
     assert not missing, f"not in the Korean catalogue: {missing}"
     # The catalogue's own head stands under the empty string.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.urls import reverse
+from django.utils import translation
 
 from labelsite.api.asking_estimates import EstimatesRequest, SearchRequest
 from labelsite.autolabels.forms import ProblemSearchForm, SearchForm
@@ -225,6 +226,14 @@ def test_what_could_not_act_is_refused_at_its_field_by_both(doors, door, field, 
 def test_an_option_that_the_method_does_not_take_is_refused_by_both(doors, door, name, value, complaint):
     refused = doors[door]({"options": f"{name}={value}" if door == "page" else {name: value}})
     assert complaint in str(refused) and not Job.objects.exists()
+
+
+@pytest.mark.django_db
+def test_the_page_tells_of_an_option_in_the_reader_s_language():
+    with translation.override("ko"):
+        (told,) = SearchForm({**ASKED, "options": "unvisited=never"}).errors["options"]
+    assert told.startswith("unvisited=never: 필요한 값은 infinite 또는 zero입니다. rstar(주어진 풀이)")
+    assert "기본값 infinite" in told and "expected" not in told
 
 
 @pytest.mark.parametrize("text", ["unvisited", "unvisited=", "=zero", "c=1 c=2"])

@@ -69,6 +69,23 @@ def test_nothing_to_freeze_is_said_on_the_page(browser: Client, campaign: Campai
     assert "no loaded estimates" in response.content.decode()
 
 
+@pytest.mark.parametrize("at_once", [0, 2_000])
+def test_an_empty_snapshot_is_refused_in_the_reader_s_language_also_by_a_worker(
+    browser: Client, monkeypatch: pytest.MonkeyPatch, at_once: int
+):
+    monkeypatch.setattr(freezing, "TASKS_AT_ONCE", at_once)
+    empty = make_task(make_campaign("Sums")).campaign
+    told = {"accept-language": "ko"}
+    response: Any = browser.post(URL, {"campaign": empty.pk, "labels": "human", **RULE}, headers=told)
+    if not at_once:
+        run_here(Job.objects.get())
+        assert Job.objects.get().error.startswith("campaign Sums has nothing to freeze: people's labels are")
+        response = browser.get(response.url, headers=told)
+    page = response.content.decode()
+    assert "사람의 라벨" in page and "아무도 판정하지 않은 풀이: 1" in page
+    assert "nothing to freeze" not in page
+
+
 def test_a_large_campaign_is_frozen_by_a_job(
     browser: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
 ):
