@@ -18,15 +18,17 @@ def targets_in(model: Any, named: Sequence[str] = ()) -> list[str]:
     """The layers that get an adapter, by the ends of their names: those that were named, or else every linear layer of
     the base's blocks, fused projections and whatever a family calls them.
 
-    Raises MisstepError for a name that none of the base's modules has, since it would be passed over in silence while
-    others are found, and for a base without a linear layer in its blocks.
+    Raises MisstepError for a name that nothing in the base's blocks has, since it would be passed over in silence while
+    others are found, and for a base without a linear layer in its blocks. Outside of them an adapter would not be read
+    (target tokens take rows of the head), or would change a head that is tied to the embeddings once it is added.
     """
     found = list(dict.fromkeys(_in_blocks(model)))
-    modules = [name for name, _ in model.named_modules()]
+    modules = [name for name, _ in model.named_modules() if _is_in_block(name)]
     unknown = [name for name in named if not any(f".{module}".endswith(f".{name}") for module in modules)]
     if unknown:
         raise MisstepError(
-            f"--lora-targets {' '.join(unknown)}: the base has no such layer, expected some of {', '.join(found)}"
+            f"--lora-targets {' '.join(unknown)}: the base has no such layer in its blocks, expected some of"
+            f" {', '.join(found)}"
         )
     if not named and not found:
         raise MisstepError("--lora: the base's blocks have no linear layers, expected --lora-targets")
@@ -34,9 +36,13 @@ def targets_in(model: Any, named: Sequence[str] = ()) -> list[str]:
 
 
 def _in_blocks(model: nn.Module) -> Iterator[str]:
-    """The last parts of the linear layers' names. Blocks are numbered, embeddings and heads are not."""
+    """The last parts of the linear layers' names."""
     for name, module in model.named_modules():
-        *above, last = name.split(".")
-        is_linear = isinstance(module, nn.Linear | Conv1D) and last not in ROUTERS
-        if is_linear and any(part.isdecimal() for part in above):
+        last = name.rpartition(".")[2]
+        if isinstance(module, nn.Linear | Conv1D) and last not in ROUTERS and _is_in_block(name):
             yield last
+
+
+def _is_in_block(name: str) -> bool:
+    """Blocks are numbered, embeddings and heads are not."""
+    return any(part.isdecimal() for part in name.split(".")[:-1])

@@ -208,7 +208,7 @@ def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None, i
         )
     goes_on = not head.is_language_head and _has_head_for(folder, head)
     model = load(folder, head.outputs, head.is_language_head, keeps_head=goes_on, is_packed=is_packed)
-    context = context_of(model.config)
+    context = context_of(model.config, is_packed)
     if maximum_length is not None and maximum_length > context:
         raise MisstepError(f"--maximum-length {maximum_length}, expected at most the base's {context}")
     tokenizer = load_step_tokenizer(folder, maximum_length, head.target_tokens, head.tolerance)

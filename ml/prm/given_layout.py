@@ -95,7 +95,7 @@ def open_given(folder: Path, given: GivenLayout) -> tuple[Any, GivenTokenizer, d
         raise MisstepError(f"{folder} is a checkpoint with a layout of its own, expected no --layout with it")
     is_language_head = bool(given.target_tokens)
     model = load(folder, has_language_head=is_language_head, is_packed=not given.unpacked)
-    context = context_of(model.config)
+    context = context_of(model.config, is_packed=not given.unpacked)
     if given.maximum_length is not None and given.maximum_length > context:
         raise MisstepError(f"maximum_length {given.maximum_length}, expected at most the model's {context}")
     layout = Layout(

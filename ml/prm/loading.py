@@ -69,13 +69,16 @@ def load(
     return _with_linear_head(folder, opened[0], opened[1], keeps_head)
 
 
-def context_of(config: Any) -> int:
-    """How many tokens a path may have: the base's positions, or its window where a layer sees no further back, or what
-    its short rotary factors are for where longer rows get others: a row holds short paths beside long ones.
+def context_of(config: Any, is_packed: bool = True) -> int:
+    """How many tokens a path may have: the base's positions; in packed rows at most its window where a layer sees no
+    further back, and what its short rotary factors are for where longer rows get others: a row holds short paths beside
+    long ones.
 
     Attention by plan knows no window, and a path that is longer would be refused in the middle of training.
     """
     context = int(getattr(config, "max_position_embeddings", None) or 2048)
+    if not is_packed:
+        return context
     if short := short_context(config):
         context = min(context, short)
     window = getattr(config, "sliding_window", None)

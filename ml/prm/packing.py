@@ -11,15 +11,16 @@ On a CPU each chain calls attention on its own keys (`ml.prm.spans`); a GPU read
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 import torch
 
 from ml.prm.blocks import BlockPlan, Intervals, block_plan, node_intervals
 from ml.prm.moving import moved
-from ml.prm.spans import Call, Integers, SpanPlan, full_plan, read_plan
+from ml.prm.spans import Call, Integers, SpanPlan, span_plan
 
 # Where one kernel over the row beats a call for each chain (FlexAttention has no way back on a CPU in torch 2.13).
 BLOCK_DEVICES = ("cuda",)
@@ -58,23 +59,33 @@ class TokenTree:
 class Packed:
     """One row of packed trees.
 
-    input_ids, position_ids: shape [1, T]. plan: attention for all T tokens. reads: sorted places that the
-    head reads, shape [M]. read_plan: attention of these M tokens alone, for the last layer. order: shape [R],
+    input_ids, position_ids: shape [1, T]. reads: sorted places that the head reads, shape [M]. order: shape [R],
     which of the M readings each requested one is (a place may be asked for twice). ends: per tree the place of
     each node's last token, shape [nodes]. trees, wanted: what was packed, and each tree's nodes that are read;
     reads_paths: per tree, whether a reading is of all nodes from the root's child to the one that is named.
+    attention: makes the plan of the tokens at some places; places: all of them, and those that are read.
     """
 
     input_ids: torch.Tensor
     position_ids: torch.Tensor
-    plan: SpanPlan | BlockPlan
     reads: torch.Tensor
-    read_plan: SpanPlan | BlockPlan
     order: torch.Tensor
     ends: list[Integers]
     trees: Sequence[TokenTree]
     wanted: Sequence[Sequence[int]]
     reads_paths: Sequence[bool]
+    attention: Callable[[Integers], SpanPlan | BlockPlan]
+    places: tuple[Integers, Integers]
+
+    @cached_property
+    def plan(self) -> SpanPlan | BlockPlan:
+        """Attention for all T tokens."""
+        return self.attention(self.places[0])
+
+    @cached_property
+    def read_plan(self) -> SpanPlan | BlockPlan:
+        """Attention of the M read tokens alone, for a last layer that computes no others."""
+        return self.attention(self.places[1])
 
 
 def chain(tokens: Sequence[Sequence[int]]) -> TokenTree:
@@ -102,33 +113,30 @@ def pack(
     reads: Sequence[Sequence[int]],
     reads_paths: Sequence[bool] | None = None,
     device: torch.device | str = "cpu",
+    in_blocks: bool | None = None,
 ) -> Packed:
     """Lay the trees in one row; `reads[t]` names the nodes of tree t whose last token the head reads.
 
-    reads_paths: per tree, whether the readings of `ml.prm.likelihood` are of paths; else of nodes.
+    reads_paths: per tree, whether the readings of `ml.prm.likelihood` are of paths; else of nodes. in_blocks: whether
+    one kernel attends to the row, or a call for each chain; None for what suits the device.
     """
     device = torch.device(device)
     layout = _Layout()
     ends = [layout.add(tree) for tree in trees]
     wanted = [int(ends[t][node]) for t, nodes in enumerate(reads) for node in nodes]
     places, order = np.unique(np.asarray(wanted, dtype=np.int64), return_inverse=True)
-    plans: tuple[SpanPlan, SpanPlan] | tuple[BlockPlan, BlockPlan]
-    if device.type in BLOCK_DEVICES:
-        row = layout.intervals()
-        plans = block_plan(row, np.arange(layout.length), device), block_plan(row, places, device)
-    else:
-        plans = full_plan(layout.calls).to(device), read_plan(layout.calls, places).to(device)
+    kernel = device.type in BLOCK_DEVICES if in_blocks is None else in_blocks
     return Packed(
         input_ids=moved(torch.from_numpy(np.concatenate(layout.ids))[None], device),
         position_ids=moved(torch.from_numpy(np.concatenate(layout.positions))[None], device),
-        plan=plans[0],
         reads=moved(torch.from_numpy(places), device),
-        read_plan=plans[1],
         order=moved(torch.from_numpy(order.astype(np.int64)), device),
         ends=ends,
         trees=trees,
         wanted=reads,
         reads_paths=reads_paths or [False] * len(trees),
+        attention=partial(layout.attention, kernel, device),
+        places=(np.arange(layout.length), places),
     )
 
 
@@ -188,6 +196,12 @@ class _Layout:
             self.calls.append(Call(start, self.length, ancestors, lengths))
         return ends
 
+    def attention(self, in_blocks: bool, device: torch.device, places: Integers) -> SpanPlan | BlockPlan:
+        """The plan of the tokens at the sorted places, with its tensors on a device."""
+        if in_blocks:
+            return block_plan(self.intervals(), places, device)
+        return span_plan(self.calls, places).to(device)
+
     def intervals(self) -> Intervals:
         """What `ml.prm.blocks` has to know of the row."""
         parts = (self.entries, self.exits, self.positions)
@@ -206,12 +220,10 @@ def _longest_paths(tree: TokenTree) -> tuple[list[list[int]], list[int], list[in
     """Each node's children, which continues its chain (-1 at a leaf): that of the longest path, and its tokens."""
     count = len(tree.tokens)
     children: list[list[int]] = [[] for _ in range(count)]
-    below = [len(tokens) for tokens in tree.tokens]
+    for node, parent in enumerate(tree.parents[1:], start=1):
+        children[parent].append(node)
+    reach = [len(tokens) for tokens in tree.tokens]
     follower = [-1] * count
-    for node in range(count - 1, 0, -1):
-        parent = tree.parents[node]
-        children[parent].insert(0, node)
-    reach = list(below)
     for node in range(count - 1, -1, -1):
         if children[node]:
             follower[node] = max(children[node], key=lambda child: reach[child])

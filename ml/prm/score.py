@@ -167,7 +167,7 @@ def load_scorer(
     plain = given[0] if given else load(root, has_language_head=has_language_head, is_packed=is_packed)
     model = ProcessRewardModel(plain, targets, tolerance, len(tokenizer.separator), is_packed)
     longest, short = tokenizer.layout.maximum_length, short_context(plain.config)
-    if short and longest > short:
+    if is_packed and short and longest > short:
         raise MisstepError(
             f"{root} reads paths of up to {longest} tokens, expected at most {short}: beyond, all"
             " paths of a row have other rotary factors"

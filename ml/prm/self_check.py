@@ -12,7 +12,6 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,7 +21,7 @@ from ml.errors import MisstepError
 from ml.prm.example import Example
 from ml.prm.loading import BY_ITSELF
 from ml.prm.model import ProcessRewardModel
-from ml.prm.packing import BLOCK_DEVICES, Packed, TokenTree, pack, split_into_tokens
+from ml.prm.packing import BLOCK_DEVICES, TokenTree, pack, split_into_tokens
 
 # Of the largest entry. Float32 stays below a tenth of it, and what is lost or leaks is far above.
 TOLERANCE = 1e-4
@@ -33,6 +32,9 @@ DRAWS = 2
 WORDS_READ = 16
 # What configs call the share of attention that is dropped in training.
 DROPOUTS = ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob")
+# What configs call attention to a part of a long path. The few tokens that are read here lie in one chunk, and all of
+# them are chosen.
+PARTIAL = ("attention_chunk_size", "index_topk", "index_topk_blocks")
 
 
 def refuse_attention_dropout(model: PreTrainedModel, device: str) -> None:
@@ -49,6 +51,7 @@ def refuse_attention_dropout(model: PreTrainedModel, device: str) -> None:
 def refuse_wrong_readings(model: ProcessRewardModel) -> None:
     """Raises MisstepError, which names the model and by how much it is off, where packed rows are not read as each
     path by itself would be, or where the head's readings are not the logits of the model itself."""
+    _refuse_partial_attention(model)
     was_training = model.training
     model.eval()
     try:
@@ -60,6 +63,15 @@ def refuse_wrong_readings(model: ProcessRewardModel) -> None:
         _refuse(model, *differences)
     finally:
         model.train(was_training)
+
+
+def _refuse_partial_attention(model: ProcessRewardModel) -> None:
+    config = model.plain.config.get_text_config()
+    for name in PARTIAL if model.is_packed else ():
+        if found := getattr(config, name, None):
+            raise MisstepError(
+                f"{type(model.plain).__name__} attends to a part of a long path ({name} {found}), {BY_ITSELF}"
+            )
 
 
 def _refuse(model: ProcessRewardModel, inside: float, outside: float) -> None:
@@ -83,9 +95,9 @@ def _differences(model: ProcessRewardModel, seed: int) -> Iterator[float]:
     generator = random.Random(seed)
     trees = [_random_tree(generator, plain.config.get_text_config().vocab_size, *shape) for shape in SHAPES]
     reader = _reader(model, generator)
-    packed = _on_device(
-        pack(trees, [range(len(tree.tokens)) for tree in trees]), next(model.parameters()).device
-    )
+    reads, device = [range(len(tree.tokens)) for tree in trees], next(model.parameters()).device
+    # In calls on a GPU, too, where the kernel over blocks would first have to be compiled.
+    packed = pack(trees, reads, device=device, in_blocks=False)
     try:
         hidden = reader.hidden_read(packed).index_select(0, packed.order)
         with _plain_attention(model):
@@ -119,15 +131,6 @@ def _reader(model: ProcessRewardModel, generator: random.Random) -> ProcessRewar
     rows = model.plain.get_output_embeddings().weight.shape[0]
     words = [generator.randrange(rows) for _ in range(WORDS_READ)]
     return ProcessRewardModel(model.model, words, is_packed=model.is_packed).eval()
-
-
-def _on_device(packed: Packed, device: torch.device) -> Packed:
-    """With attention in calls on a GPU, too, where the kernel over blocks would first have to be compiled."""
-    moved: dict[str, Any] = {
-        name: getattr(packed, name).to(device)
-        for name in ("input_ids", "position_ids", "plan", "reads", "read_plan", "order")
-    }
-    return replace(packed, **moved)
 
 
 @contextmanager

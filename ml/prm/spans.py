@@ -6,7 +6,8 @@ mask over the whole row is slower than padding.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +22,9 @@ class SpanPlan:
     """Which tokens attend to which, as a list of calls over consecutive queries.
 
     query_lengths, key_lengths: per call. keys: for every call's keys one after the other, their places in the
-    row, shape [sum(key_lengths)]; None where they are the queries themselves. masks: per call a boolean
-    [queries, keys], or None for causal attention. longest: the most tokens of a path, of which a call with siblings
-    holds several.
+    row, shape [sum(key_lengths)]; None where they are the queries themselves. masks: per call what is added to the
+    scores, 0 or -inf, float32 [queries, keys], or None for causal attention. longest: the most tokens of a path, of
+    which a call with siblings holds several.
     """
 
     query_lengths: list[int]
@@ -49,20 +50,8 @@ class Call:
     chains: list[int]
 
 
-def full_plan(calls: Sequence[Call]) -> SpanPlan:
-    """Attention of all tokens of the row."""
-    masks = [None if _is_plain(call) else torch.from_numpy(_mask(call)) for call in calls]
-    return SpanPlan(
-        [call.end - call.start for call in calls],
-        [len(call.ancestors) + call.end - call.start for call in calls],
-        _gathered(calls),
-        masks,
-        _longest(calls),
-    )
-
-
-def read_plan(calls: Sequence[Call], places: Integers) -> SpanPlan:
-    """The same calls with only the read tokens as queries; calls in which nothing is read fall away."""
+def span_plan(calls: Sequence[Call], places: Integers) -> SpanPlan:
+    """Attention of the tokens at the sorted `places` [M]; calls in which none of them stands fall away."""
     used, lengths, masks = [], [], []
     for call in calls:
         low, high = np.searchsorted(places, [call.start, call.end])
@@ -70,36 +59,30 @@ def read_plan(calls: Sequence[Call], places: Integers) -> SpanPlan:
             continue
         used.append(call)
         lengths.append(int(high - low))
-        masks.append(torch.from_numpy(_mask(call)[places[low:high] - call.start]))
+        masks.append(_mask(call, places[low:high] - call.start))
     keys = [len(call.ancestors) + call.end - call.start for call in used]
-    every = len(used) == len(calls)
-    gathered = _gathered(used) if every else _gathered(used, always=True)
-    return SpanPlan(lengths, keys, gathered, list(masks), _longest(used))
+    longest = max((len(call.ancestors) + max(call.chains) for call in used), default=0)
+    return SpanPlan(lengths, keys, _gathered(used, len(used) == len(calls)), masks, longest)
 
 
-def _longest(calls: Iterable[Call]) -> int:
-    return max((len(call.ancestors) + max(call.chains) for call in calls), default=0)
-
-
-def _is_plain(call: Call) -> bool:
-    return not len(call.ancestors) and len(call.chains) == 1
-
-
-def _gathered(calls: Iterable[Call], always: bool = False) -> torch.Tensor | None:
-    listed = list(calls)
-    if not always and all(not len(call.ancestors) for call in listed):
+def _gathered(calls: Sequence[Call], are_all: bool) -> torch.Tensor | None:
+    if are_all and all(not len(call.ancestors) for call in calls):
         return None
-    parts = [np.concatenate([call.ancestors, np.arange(call.start, call.end)]) for call in listed]
-    return torch.from_numpy(np.concatenate(parts).astype(np.int64)) if parts else None
+    parts = [np.concatenate([call.ancestors, np.arange(call.start, call.end)]) for call in calls]
+    return torch.from_numpy(np.concatenate(parts))
 
 
-def _mask(call: Call) -> NDArray[np.bool_]:
-    """Who sees whom in one call: all ancestors, and one's own chain up to oneself; shape [queries, keys]."""
-    queries = call.end - call.start
-    own = np.tri(queries, dtype=bool)
-    offset = 0
-    for length in call.chains:
-        own[offset + length :, offset : offset + length] = False
-        offset += length
-    ancestors = np.ones((queries, len(call.ancestors)), dtype=bool)
-    return np.concatenate([ancestors, own], axis=1)
+def _mask(call: Call, queries: Integers) -> torch.Tensor | None:
+    """Who sees whom in one call: all ancestors, and one's own chain up to oneself. queries: their places in the call.
+
+    None where that is causal attention of all. Numbers and not booleans, of which torch would make these anew in every
+    layer and keep them for the way back.
+    """
+    own = np.arange(call.end - call.start)
+    if not len(call.ancestors) and len(call.chains) == 1 and len(queries) == len(own):
+        return None
+    begins = np.repeat(np.cumsum([0, *call.chains[:-1]]), call.chains)[queries, None]
+    hidden = torch.from_numpy((own > queries[:, None]) | (own < begins))
+    mask = torch.zeros(len(queries), len(call.ancestors) + len(own))
+    mask[:, len(call.ancestors) :].masked_fill_(hidden, -math.inf)
+    return mask

@@ -60,6 +60,14 @@ def test_a_name_may_say_more_than_its_end_and_half_a_name_is_none():
         targets_in(model, ["proj"])
 
 
+@pytest.mark.parametrize("name", ["lm_head", "embed_tokens"])
+def test_the_head_and_the_embeddings_get_no_adapter_even_when_they_are_named(name):
+    with pytest.raises(
+        MisstepError, match=f"--lora-targets {name}: the base has no such layer in its blocks"
+    ):
+        targets_in(plain("llama"), ["q_proj", name])
+
+
 def test_a_base_with_fused_projections_is_adapted_in_all_of_them_and_its_card_names_them(tmp_path, capsys):
     base, snapshot = str(base_of("phi3", tmp_path / "base")), snapshot_of(tmp_path)
     checkpoint, _ = trained(tmp_path, capsys, "--base", base, "--lora", "2", snapshot=snapshot)

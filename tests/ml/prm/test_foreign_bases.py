@@ -20,6 +20,7 @@ from ml.prm.attention import SPANS
 from ml.prm.bases import HeadSettings, open_base
 from ml.prm.checkpoint import seal
 from ml.prm.generic_head import token_classifier_for
+from ml.prm.loading import context_of
 from ml.prm.packing import TokenTree, chain, pack
 from ml.prm.resuming import base_facts
 from ml.prm.score import load_scorer
@@ -61,6 +62,23 @@ def test_a_base_whose_layers_run_along_the_row_or_attend_otherwise_is_refused(tm
 def test_a_base_that_cannot_attend_by_plan_is_refused_in_one_line(tmp_path, capsys, family, complaint):
     said = refusal(tmp_path, capsys, base_of(family, tmp_path / "base"), "--head", "tokens")
     assert complaint in said and "--unpacked" in said
+
+
+@pytest.mark.parametrize("name", ["attention_chunk_size", "index_topk", "index_topk_blocks"])
+def test_a_base_that_attends_to_a_part_of_long_paths_is_refused_though_short_ones_are_right(name):
+    model = tiny_model()
+    setattr(model.plain.config, name, 64)
+    with pytest.raises(MisstepError, match=rf"attends to a part of a long path \({name} 64\)"):
+        refuse_wrong_readings(model)
+    model.is_packed = False
+    model.model.set_attn_implementation("sdpa")
+    refuse_wrong_readings(model)
+
+
+@pytest.mark.parametrize("family", ["mistral", "phi3"])
+def test_a_path_by_itself_may_be_longer_than_a_window_or_short_rotary_factors(family):
+    config = config_of(family, 300, sliding_window=64)
+    assert (context_of(config), context_of(config, is_packed=False)) == (64, 256)
 
 
 @pytest.mark.parametrize("family", ["lfm2", "gpt_oss", "gptj"])

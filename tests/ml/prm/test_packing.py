@@ -109,7 +109,7 @@ def test_siblings_sit_side_by_side_and_see_their_ancestors_only():
     assert row.input_ids.tolist() == [[1, 2, 3, 4, 5, 6, 7]]
     assert row.position_ids.tolist() == [[0, 1, 2, 3, 1, 2, 1]]
     assert row.plan.query_lengths == [4, 3] and row.plan.key_lengths == [4, 4]
-    assert row.plan.masks[1].tolist() == [
+    assert (row.plan.masks[1] == 0).tolist() == [
         [True, True, False, False],
         [True, True, True, False],
         [True, False, False, True],
@@ -133,6 +133,21 @@ def test_only_read_tokens_go_through_the_last_feed_forward():
     last.register_forward_hook(lambda module, inputs, output: seen.append(output.shape[1]))
     model(pack([chain([[1] * 10, [2] * 10, [3] * 10])], [[1, 2]]))
     assert seen == [2]
+
+
+def test_a_mask_is_kept_once_for_the_way_back_of_all_layers():
+    row = pack([TokenTree([[1] * 9, [2] * 3, [3] * 2], [-1, 0, 0])], [[1, 2]])
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        tiny_model()(row)
+    masks = {t.data_ptr() for t in kept if t.shape[-2:] == row.plan.masks[1].shape}
+    assert masks == {row.plan.masks[1].data_ptr()}
+
+
+def test_a_head_that_reads_every_token_asks_for_no_attention_of_the_read_ones():
+    row = pack([chain([[1, 2], [3, 4]])], [[1]])
+    tiny_model(tolerance=50.0)(row)
+    assert "plan" in vars(row) and "read_plan" not in vars(row)
 
 
 def test_a_path_longer_than_the_bases_window_is_refused():
