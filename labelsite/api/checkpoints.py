@@ -129,8 +129,9 @@ class CheckpointEvaluations(Endpoint, ListAPIView[Evaluation]):
         """
         checkpoint = get_object_or_404(Checkpoint, pk=pk)
         given = self.body_as(EvaluationRequest)
-        pk = started_once(
+        evaluation = started_once(
             request,
             lambda: start_evaluation(checkpoint, given["campaign"], self.person, given["kind"]),
+            _evaluations(),
         )
-        return Response(EvaluationSerializer(_evaluations().get(pk=pk)).data, status=202)
+        return Response(EvaluationSerializer(evaluation).data, status=202)

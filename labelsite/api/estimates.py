@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
@@ -64,8 +65,8 @@ def _runs() -> QuerySet[EstimateRun]:
     return runs.prefetch_related(Prefetch("shards", shards))
 
 
-def _started(pk: int) -> Response:
-    return Response(EstimatesSerializer(_runs().get(pk=pk)).data, status=202)
+def _started(request: Request, start: Callable[[], EstimateRun]) -> Response:
+    return Response(EstimatesSerializer(started_once(request, start, _runs())).data, status=202)
 
 
 class EstimateList(Endpoint, ListAPIView[EstimateRun]):
@@ -86,7 +87,7 @@ class EstimateList(Endpoint, ListAPIView[EstimateRun]):
         given = self.body_as(SearchRequest)
         problems = first_problems(given["source"], given["limit"])
         start = functools.partial(start_search, problems, created_by=self.person, **as_asked(given))
-        return _started(started_once(request, start))
+        return _started(request, start)
 
 
 class CampaignEstimates(Endpoint):
@@ -103,7 +104,7 @@ class CampaignEstimates(Endpoint):
         campaign = campaign_or_404(self.person, pk)
         given = self.body_as(EstimatesRequest)
         start = functools.partial(start_campaign_estimates, campaign, self.person, **as_asked(given))
-        return _started(started_once(request, start))
+        return _started(request, start)
 
 
 @extend_schema_view(get=extend_schema(responses={200: EstimatesSerializer, 404: ProblemSerializer}))

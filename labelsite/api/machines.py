@@ -80,8 +80,8 @@ class Trainings(Endpoint, ListAPIView[TrainingRun]):
         """Train a process reward model on a snapshot, as an admin."""
         given = self.body_as(TrainingRequest)
         refuse_what_would_fail(given["snapshot"], {**given["configuration"], **given})
-        pk = started_once(request, lambda: start_training(**given, created_by=self.person))
-        return Response(TrainingSerializer(_trainings().get(pk=pk)).data, status=202)
+        run = started_once(request, lambda: start_training(**given, created_by=self.person), _trainings())
+        return Response(TrainingSerializer(run).data, status=202)
 
 
 @extend_schema_view(get=extend_schema(responses={200: TrainingSerializer, 404: ProblemSerializer}))

@@ -12,4 +12,4 @@ class KeyedRequest(models.Model):
     # Of who asked for what, where: tells a repeated request from another one under its key.
     digest = models.CharField(max_length=32)
     made = models.BigIntegerField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)

@@ -63,8 +63,8 @@ class CampaignScores(Endpoint):
     def post(self, request: Request, pk: int) -> Response:
         campaign = campaign_or_404(self.person, pk)
         checkpoint = self.body_as(ScoresRequest)["checkpoint"]
-        pk = started_once(request, lambda: score_campaign(checkpoint, campaign, self.person))
-        return Response(ScoresSerializer(_runs().get(pk=pk)).data, status=202)
+        run = started_once(request, lambda: score_campaign(checkpoint, campaign, self.person), _runs())
+        return Response(ScoresSerializer(run).data, status=202)
 
 
 class ScoreList(Endpoint, ListAPIView[ScoreRun]):

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from labelsite.api.base import AdminWrites, Endpoint, IsReviewer, NewestFirst
 from labelsite.api.lines import CONTENT_TYPE
+from labelsite.api.once import KEY, key_of, started_once
 from labelsite.api.serializers import JobSerializer, ProblemSerializer, SnapshotRequest, SnapshotSerializer
 from labelsite.jobs.models import Job
 from labelsite.snapshots.downloads import part_response, streamed
@@ -22,7 +23,7 @@ from labelsite.snapshots.exports import (
     prm800k_lines,
     stepwise_lines,
 )
-from labelsite.snapshots.freezing import freeze_or_queue
+from labelsite.snapshots.freezing import freeze_or_queue, start_freeze
 from labelsite.snapshots.models import Snapshot
 from ml.targets import LabelRule
 
@@ -44,6 +45,7 @@ class SnapshotList(Endpoint, ListAPIView[Snapshot]):
 
     @extend_schema(
         request=SnapshotRequest,
+        parameters=[KEY],
         responses={
             201: SnapshotSerializer,
             202: JobSerializer,
@@ -54,10 +56,11 @@ class SnapshotList(Endpoint, ListAPIView[Snapshot]):
     def post(self, request: Request) -> Response:
         """Freeze a snapshot, as an admin.
 
-        A large campaign is frozen by a job: then the answer is 202 and the job, whose `result` has the id.
+        A large campaign is frozen by a job, and so is any where the request has a key: then the answer is 202 and the
+        job, whose `result` has the id.
         """
         given = self.body_as(SnapshotRequest)
-        frozen = freeze_or_queue(
+        wanted = (
             given["campaign"],
             given["labels"],
             LabelRule(**given["rule"]),
@@ -65,6 +68,11 @@ class SnapshotList(Endpoint, ListAPIView[Snapshot]):
             self.person,
             given.get("second_run"),
         )
+        frozen: Snapshot | Job
+        if key_of(request):
+            frozen = started_once(request, lambda: start_freeze(*wanted), Job.objects.all())
+        else:
+            frozen = freeze_or_queue(*wanted)
         if isinstance(frozen, Job):
             return Response(JobSerializer(frozen).data, status=202)
         return Response(SnapshotSerializer(frozen).data, status=201)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -13,6 +14,7 @@ from rest_framework.response import Response
 
 from labelsite.annotations import uploads
 from labelsite.api.base import Endpoint, IsAdmin, NewestFirst
+from labelsite.api.once import KEY, started_once
 from labelsite.api.serializers import ImportRequest, JobSerializer, ProblemSerializer
 from labelsite.jobs import services
 from labelsite.jobs.access import job_or_404, obedient_job_or_404
@@ -29,10 +31,15 @@ class Imports(Endpoint):
 
     @extend_schema(
         request={"multipart/form-data": ImportRequest},
+        parameters=[KEY],
         responses={202: JobSerializer, 400: ProblemSerializer, 422: ProblemSerializer},
     )
     def post(self, request: Request) -> Response:
         given = self.body_as(ImportRequest)
+        job = started_once(request, lambda: self._start(given), Job.objects.all())
+        return Response(JobSerializer(job).data, status=202)
+
+    def _start(self, given: Mapping[str, Any]) -> Job:
         upload = uploads.keep(given["file"].name, given["file"].chunks(), self.person, given["campaign"])
         format = given.get("format") or formats.guess(upload.path)
         if format is None:
@@ -45,10 +52,9 @@ class Imports(Endpoint):
                 "%(file)s: no format that could be guessed, expected one of %(known)s (see docs/formats.md)"
             )
             raise MisstepError(message % {"file": upload.name, "known": known})
-        job = uploads.start_import(
+        return uploads.start_import(
             upload, format, given["campaign"], self.person, given["section"], given["begins_paused"]
         )
-        return Response(JobSerializer(job).data, status=202)
 
 
 class JobList(Endpoint, ListAPIView[Job]):

@@ -7,6 +7,7 @@ import uuid
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Cast
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +19,9 @@ from labelsite.campaigns.priority_reasons import reason_text
 from labelsite.problems.models import Solution
 
 SECTION_LENGTH = 60
+THIS_TRANSACTION = Cast(
+    Cast(models.Func(function="pg_current_xact_id"), models.TextField()), models.BigIntegerField()
+)
 
 
 class Protocol(models.TextChoices):
@@ -129,7 +133,8 @@ class TaskState(models.TextChoices):
 class Task(models.Model):
     """One solution in a campaign. `remaining` = overlap - live leases - submitted annotations."""
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="tasks")
+    # Found by the first constraint below.
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="tasks", db_index=False)
     solution = models.ForeignKey(Solution, on_delete=models.PROTECT, related_name="tasks")
     kind = models.CharField(max_length=10, choices=TaskKind.choices, default=TaskKind.WORK)
     # A named part of the campaign, such as an import or a subject; empty outside of any.
@@ -144,6 +149,8 @@ class Task(models.Model):
     # Acceptable first-mistake positions; -1 stands for "no mistake". Null: not gold.
     gold = ArrayField(models.SmallIntegerField(), null=True)
     gold_source = models.CharField(max_length=40, blank=True)
+    # The transaction in which it last came into the queue or to another place there; a trigger keeps it.
+    moved = models.BigIntegerField(db_default=THIS_TRANSACTION, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -173,6 +180,11 @@ class Task(models.Model):
                 condition=models.Q(remaining__gt=0, state="open") & ~models.Q(section=""),
                 name="task_section_queue",
             ),
+            models.Index(
+                fields=["campaign", "kind", "moved"],
+                condition=models.Q(remaining__gt=0, state="open"),
+                name="task_moved",
+            ),
         ]
 
     @property
@@ -193,7 +205,8 @@ class AssignmentState(models.TextChoices):
 class Assignment(models.Model):
     """Lease and result of one person on one task; the draft outlives the lease."""
 
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="assignments")
+    # Found by the constraint below.
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="assignments", db_index=False)
     annotator = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="assignments"
     )

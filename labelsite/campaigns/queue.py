@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
 from labelsite.accounts.models import User
+from labelsite.campaigns import frontier
+from labelsite.campaigns.frontier import NEAR_SQL, REMEMBERED_SQL, WAITS
 from labelsite.campaigns.models import (
     Assignment,
     AssignmentState,
@@ -38,24 +41,21 @@ RELEASE_EVERY_SECONDS = 20
 _ARMS = (Exposure.NEVER, Exposure.AFTER, Exposure.BEFORE)
 
 # A lease in hand besides those held a moment ago is another tab's claim since; then nothing is picked.
-_CLAIM = Statement("""
+_CLAIM = f"""
 WITH in_hand AS (
     SELECT min(lease.id) AS id FROM campaigns_assignment AS lease JOIN campaigns_task AS held ON held.id = lease.task_id
     WHERE lease.annotator_id = %(annotator)s AND lease.state = 'leased' AND held.campaign_id = %(campaign)s
       AND lease.id <> ALL(%(held)s::bigint[])
 ), picked AS (
     SELECT task.id FROM campaigns_task AS task
-    WHERE task.campaign_id = %(campaign)s AND task.kind = %(kind)s AND task.state = 'open' AND task.remaining > 0
-      AND (SELECT id FROM in_hand) IS NULL
-      AND NOT EXISTS (SELECT 1 FROM campaigns_assignment AS mine
-                      WHERE mine.task_id = task.id AND mine.annotator_id = %(annotator)s AND mine.state <> 'lapsed')
+    WHERE {WAITS} AND (SELECT id FROM in_hand) IS NULL
     ORDER BY task.priority DESC, task.id
     FOR UPDATE OF task SKIP LOCKED LIMIT 1
 ), given AS (
     INSERT INTO campaigns_assignment AS lease (task_id, annotator_id, state, token, attempt, leased_until,
                                                heartbeat_at, exposure, draft, draft_version, created_at)
     SELECT id, %(annotator)s, 'leased', gen_random_uuid(), 1, now() + %(seconds)s * interval '1 second', now(),
-           %(exposure)s::text, '{}', 0, now() FROM picked
+           %(exposure)s::text, '{{}}', 0, now() FROM picked
     ON CONFLICT (task_id, annotator_id) DO UPDATE
        SET state = 'leased', token = excluded.token, attempt = lease.attempt + 1,
            leased_until = excluded.leased_until, heartbeat_at = excluded.heartbeat_at
@@ -66,27 +66,29 @@ WITH in_hand AS (
     WHERE task.id = given.task_id
 )
 SELECT COALESCE((SELECT id FROM in_hand), (SELECT id FROM given))
-""")
-
-# The same claim inside one section, which has an index of its own.
-_CLAIM_IN_SECTION = Statement(
-    _CLAIM.sql.replace(
-        "WHERE task.campaign_id = %(campaign)s",
-        "WHERE task.campaign_id = %(campaign)s AND task.section = %(section)s AND task.section <> ''",
-    )
+"""
+# The same among the first tasks for the person, which it finds from where an earlier claim left off.
+_CLAIM_NEAR = (
+    _CLAIM.replace("picked AS (", f"{NEAR_SQL}, picked AS (")
+    .replace("IS NULL\n    ORDER", "IS NULL\n      AND task.id = ANY(ARRAY(SELECT id FROM near))\n    ORDER")
+    .rstrip()
+    + f", {REMEMBERED_SQL}"
 )
-
-# The same two for once without passing over what somebody is at work on: it waits for each such task, a moment at most.
-_CLAIM_PATIENTLY = Statement(_CLAIM.sql.replace(" SKIP LOCKED", ""))
-_CLAIM_IN_SECTION_PATIENTLY = Statement(_CLAIM_IN_SECTION.sql.replace(" SKIP LOCKED", ""))
 PATIENCE_MILLISECONDS = 200
-# By whether it is inside a section, and whether it waits.
-_CLAIMS = {
-    (False, False): _CLAIM,
-    (True, False): _CLAIM_IN_SECTION,
-    (False, True): _CLAIM_PATIENTLY,
-    (True, True): _CLAIM_IN_SECTION_PATIENTLY,
-}
+
+
+def _in_both(sql: str) -> dict[bool, Statement]:
+    """The claim, and the same (True) inside one section, which has an index of its own."""
+    everywhere = "task.campaign_id = %(campaign)s AND task.kind"
+    section = (
+        "task.campaign_id = %(campaign)s AND task.section = %(section)s AND task.section <> '' AND task.kind"
+    )
+    return {False: Statement(sql), True: Statement(sql.replace(everywhere, section))}
+
+
+_CLAIMS, _CLAIMS_NEAR = _in_both(_CLAIM), _in_both(_CLAIM_NEAR)
+# For once without passing over what somebody is at work on: it waits for each such task, a moment at most.
+_CLAIMS_PATIENT = _in_both(_CLAIM.replace(" SKIP LOCKED", ""))
 
 # The guideline can be long, and the page of the campaign shows it, not each task.
 _CAMPAIGN = Columns(Campaign, "campaign", without=["guideline", "created_at", "renames"])
@@ -216,16 +218,37 @@ def _claim_patiently(desk: Desk, annotator: User, kinds: list[TaskKind]) -> int 
 
 def _claim(desk: Desk, annotator: User, kind: TaskKind, section: str, is_patient: bool) -> int | None:
     exposure = desk.campaign.exposure
-    claimed: int | None = _CLAIMS[bool(section), is_patient].rows(
-        campaign=desk.campaign.pk,
-        annotator=annotator.pk,
-        kind=kind.value,
-        section=section,
-        held=desk.held,
-        seconds=settings.LEASE_SECONDS,
-        exposure=random.choice(_ARMS).value if exposure == Exposure.RANDOM else exposure,
-    )[0][0]
+    claim = {
+        "campaign": desk.campaign.pk,
+        "annotator": annotator.pk,
+        "kind": kind.value,
+        "section": section,
+        "held": desk.held,
+        "seconds": settings.LEASE_SECONDS,
+        "exposure": random.choice(_ARMS).value if exposure == Exposure.RANDOM else exposure,
+    }
+    claimed: int | None
+    if not is_patient and _may_wait_for_others(desk.campaign, kind):
+        claimed, is_any = _claim_near((annotator.pk, desk.campaign.pk, kind.value, section), claim)
+        if claimed or not is_any:
+            return claimed
+    statements = _CLAIMS_PATIENT if is_patient else _CLAIMS
+    claimed = statements[bool(section)].rows(**claim)[0][0]
     return claimed
+
+
+def _may_wait_for_others(campaign: Campaign, kind: TaskKind) -> bool:
+    """Whether what a person has done may stay in the queue, for others."""
+    return kind != TaskKind.WORK or campaign.overlap > 1 or campaign.adaptive_overlap
+
+
+def _claim_near(queue: frontier.Queue, claim: dict[str, Any]) -> tuple[int | None, bool]:
+    """The assignment, if it got one of the first tasks for the person, and whether there are any."""
+    before = frontier.frontier_of(queue)
+    row = _CLAIMS_NEAR[bool(queue[3])].rows(**claim, **asdict(before))[0]
+    claimed, oldest, is_any_back, first, is_any = row
+    transaction.on_commit(lambda: frontier.remember(queue, before, oldest, is_any_back, first))
+    return claimed, is_any
 
 
 # The database's clock everywhere: another one that goes wrong would call a lease alive that the sweep takes away.

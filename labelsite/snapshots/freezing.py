@@ -38,8 +38,6 @@ def freeze_or_queue(
     """The snapshot, or for a large campaign the job that will make it. Raises MisstepError as `freeze`."""
     if campaign.tasks.all()[: TASKS_AT_ONCE + 1].count() <= TASKS_AT_ONCE:
         return freeze(campaign, labels, rule, name, created_by, second=second)
-    # What is refused in any case is said at once, and not by a job that fails later.
-    usable_run(campaign, second, replace(rule, labels=labels))
     return start_freeze(campaign, labels, rule, name, created_by, second)
 
 
@@ -51,6 +49,8 @@ def start_freeze(
     created_by: User | None,
     second: EstimateRun | None = None,
 ) -> Job:
+    """The job that makes the snapshot. What is refused in any case is said at once, not by a job that fails later."""
+    usable_run(campaign, second, replace(rule, labels=labels))
     return enqueue(
         "django",
         "freeze",

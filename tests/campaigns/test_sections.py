@@ -107,7 +107,7 @@ def test_a_claim_in_a_section_walks_its_own_index(campaign, annotator) -> None:
             "section": "algebra",
             "held": [],
         }
-        claim = queue._CLAIM_IN_SECTION
+        claim = queue._CLAIMS[True]
         cursor.execute("EXPLAIN " + claim.sql, parameters | {"seconds": 60, "exposure": "after"})
         plan = "\n".join(row for (row,) in cursor.fetchall())
     assert "task_section_queue" in plan and "Sort" not in plan, plan

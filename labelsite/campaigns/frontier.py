@@ -1,0 +1,80 @@
+"""How far a person has worked through a queue, so that no claim walks past all that they have done.
+
+With several people per task, what a person has finished waits on for others, in front of everything that is still to
+come. So a process remembers where a claim found the first task for the person, and the next one looks from there on.
+What has come into the queue since, before that place, is found by `Task.moved`: no transaction below the oldest that
+was still under way then can have been missed. That makes it exact, and not a guess; a process that remembers nothing
+walks once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+# Enough that somebody else's claims of the same moment leave one.
+NEAR = 16
+_MOST_REMEMBERED = 20_000
+# No transaction has this number.
+_NEVER = 2**63 - 1
+# What a claim may give to the person. Whose it is, is asked task by task: as a join it would read all that they did.
+_OPEN = (
+    "task.campaign_id = %(campaign)s AND task.kind = %(kind)s AND task.state = 'open' AND task.remaining > 0"
+)
+_NOT_MINE = """COALESCE((SELECT mine.state FROM campaigns_assignment AS mine
+                    WHERE mine.task_id = task.id AND mine.annotator_id = %(annotator)s), 'lapsed') = 'lapsed'"""
+WAITS = f"{_OPEN}\n      AND {_NOT_MINE}"
+_ORDERED = f"ORDER BY task.priority DESC, task.id LIMIT {NEAR}"
+# What came back before the frontier, and two ranges of the queue's index behind it. Both bounds of `moved` are said,
+# so that the plan for any value expects few rows.
+NEAR_SQL = f"""moved AS MATERIALIZED (
+    SELECT task.id, task.priority FROM campaigns_task AS task
+    WHERE {_OPEN} AND task.moved BETWEEN %(since)s AND {_NEVER}
+), near AS MATERIALIZED (
+    (SELECT task.id, task.priority, true AS is_back FROM moved AS task
+     WHERE (task.priority > %(priority)s::float8 OR (task.priority = %(priority)s::float8 AND task.id < %(first)s))
+      AND {_NOT_MINE} {_ORDERED})
+    UNION ALL
+    (SELECT task.id, task.priority, false FROM campaigns_task AS task
+     WHERE {WAITS} AND task.priority = %(priority)s::float8 AND task.id >= %(first)s {_ORDERED})
+    UNION ALL
+    (SELECT task.id, task.priority, false FROM campaigns_task AS task
+     WHERE {WAITS} AND task.priority < %(priority)s::float8 {_ORDERED})
+)"""
+# What the next claim begins with, from the same view of the tables as `near`.
+REMEMBERED_SQL = """pg_snapshot_xmin(pg_current_snapshot())::text::bigint, EXISTS (SELECT FROM near WHERE is_back),
+    (SELECT ARRAY[priority, id] FROM near WHERE NOT is_back ORDER BY priority DESC, id LIMIT 1),
+    EXISTS (SELECT FROM near)"""
+
+# The person, the campaign, the kind of task and the section ("": all of them).
+Queue = tuple[int, int, str, str]
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """What stands before (priority, first) in the queue is not for the person, unless it moved in or after `since`."""
+
+    priority: float = inf
+    first: int = 0
+    since: int = _NEVER
+
+
+_START = Frontier()
+_frontiers: dict[Queue, Frontier] = {}
+
+
+def frontier_of(queue: Queue) -> Frontier:
+    return _frontiers.get(queue, _START)
+
+
+def remember(
+    queue: Queue, before: Frontier, oldest: int, is_any_back: bool, first: list[float] | None
+) -> None:
+    """Keeps where a claim found its first task; only after its commit, because what it saw may be undone until then.
+
+    What came back and was not taken is looked for again, so its time stands.
+    """
+    if len(_frontiers) >= _MOST_REMEMBERED:
+        _frontiers.clear()
+    priority, task = first or (-inf, 0)
+    _frontiers[queue] = Frontier(priority, int(task), before.since if is_any_back else oldest)
