@@ -26,10 +26,12 @@ _NOT_MINE = """COALESCE((SELECT mine.state FROM campaigns_assignment AS mine
 WAITS = f"{_OPEN}\n      AND {_NOT_MINE}"
 _ORDERED = f"ORDER BY task.priority DESC, task.id LIMIT {NEAR}"
 # What came back before the frontier, and two ranges of the queue's index behind it. Both bounds of `moved` are said,
-# so that the plan for any value expects few rows.
+# so that the plan for any value expects few rows; and in a database restored from a backup, numbers of the old server
+# that the new one has not reached yet are no moves.
 NEAR_SQL = f"""moved AS MATERIALIZED (
     SELECT task.id, task.priority FROM campaigns_task AS task
-    WHERE {_OPEN} AND task.moved BETWEEN %(since)s AND {_NEVER}
+    WHERE {_OPEN} AND task.moved BETWEEN %(since)s
+      AND pg_snapshot_xmax(pg_current_snapshot())::text::bigint
 ), near AS MATERIALIZED (
     (SELECT task.id, task.priority, true AS is_back FROM moved AS task
      WHERE (task.priority > %(priority)s::float8 OR (task.priority = %(priority)s::float8 AND task.id < %(first)s))
@@ -67,6 +69,15 @@ def frontier_of(queue: Queue) -> Frontier:
     return _frontiers.get(queue, _START)
 
 
+def is_of_another_server(before: Frontier, oldest: int) -> bool:
+    """Whether the frontier was found in a database that was replaced since: on one server these numbers only grow."""
+    return oldest < before.since < _NEVER
+
+
+def forget_all() -> None:
+    _frontiers.clear()
+
+
 def remember(
     queue: Queue, before: Frontier, oldest: int, is_any_back: bool, first: list[float] | None
 ) -> None:
@@ -75,6 +86,6 @@ def remember(
     What came back and was not taken is looked for again, so its time stands.
     """
     if len(_frontiers) >= _MOST_REMEMBERED:
-        _frontiers.clear()
+        forget_all()
     priority, task = first or (-inf, 0)
     _frontiers[queue] = Frontier(priority, int(task), before.since if is_any_back else oldest)

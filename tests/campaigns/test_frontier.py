@@ -167,6 +167,12 @@ def test_whoever_has_done_everything_is_told_so_and_finds_what_comes_later(campa
     assert label(campaign, person) == new
 
 
+def test_what_was_remembered_of_a_database_that_was_replaced_by_a_backup_is_forgotten(campaign, person):
+    queue = (person.pk, campaign.pk, "work", "")
+    frontier.remember(queue, frontier.Frontier(), 2**40, False, [-1.0, 2**40])
+    assert label(campaign, person) == campaign.tasks.order_by("pk")[0]
+
+
 def test_a_process_remembers_no_more_than_it_has_room_for(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(frontier, "_MOST_REMEMBERED", 2)
     monkeypatch.setattr(frontier, "_frontiers", {})
