@@ -28,6 +28,7 @@ from labelsite.api.serializers import (
     DraftSerializer,
     HeldRequest,
     HeldSerializer,
+    JobSerializer,
     NextTaskSerializer,
     ProblemSerializer,
 )
@@ -111,11 +112,14 @@ class CampaignDetail(Endpoint):
             membership.set_members(campaign, {user.pk for user in members}, self.person)
         return Response(CampaignSerializer(campaign).data)
 
-    @extend_schema(responses={204: None, 404: ProblemSerializer, 422: ProblemSerializer})
+    @extend_schema(responses={202: JobSerializer, 204: None, 404: ProblemSerializer, 422: ProblemSerializer})
     def delete(self, request: Request, pk: int) -> Response:
-        """Remove a campaign that has neither annotations nor snapshots."""
-        archive.delete(campaign_or_404(self.person, pk), self.person)
-        return Response(status=204)
+        """Remove a campaign that has neither annotations nor snapshots.
+
+        A large one is archived and removed by a job: then the answer is 202 and the job.
+        """
+        job = archive.delete(campaign_or_404(self.person, pk), self.person)
+        return Response(JobSerializer(job).data, status=202) if job else Response(status=204)
 
 
 class NextTask(Endpoint):

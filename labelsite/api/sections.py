@@ -15,11 +15,13 @@ from rest_framework.response import Response
 
 from labelsite.api.base import AdminWrites, Endpoint, IsReviewer
 from labelsite.api.known_fields import Choice, OnlyKnownFields
-from labelsite.api.serializers import ProblemSerializer
+from labelsite.api.serializers import JobSerializer, ProblemSerializer
 from labelsite.campaigns import progress, sections
 from labelsite.campaigns.access import campaign_or_404
+from labelsite.campaigns.filling import fill
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Task, TaskKind
 from labelsite.campaigns.section_forms import OUTCOMES, SectionFilter
+from labelsite.jobs.models import Job
 
 # Ids in one request; a larger section is made by a filter.
 MOST_IDS = 10_000
@@ -107,13 +109,26 @@ class Sections(Endpoint):
 
     @extend_schema(
         request=SectionRequest,
-        responses={200: MovedSerializer, 400: ProblemSerializer, 404: ProblemSerializer},
+        responses={
+            200: MovedSerializer,
+            202: JobSerializer,
+            400: ProblemSerializer,
+            404: ProblemSerializer,
+        },
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Put tasks into a section, as an admin."""
+        """Put tasks into a section, as an admin.
+
+        Where a filter names many, a job moves them: then the answer is 202 and the job.
+        """
         campaign = campaign_or_404(self.person, pk)
         given = self.body_as(SectionRequest)
-        moved = sections.assign(campaign, _tasks(campaign, given), given["name"])
+        if "tasks" in given:
+            moved: int | Job = sections.assign(campaign, _tasks(campaign, given["tasks"]), given["name"])
+        else:
+            moved = fill(campaign, _filter(given["filter"]), given["name"], self.person)
+        if isinstance(moved, Job):
+            return Response(JobSerializer(moved).data, status=202)
         return Response({"name": given["name"], "moved": moved})
 
     @extend_schema(
@@ -159,16 +174,18 @@ def _known(campaign: Campaign, field: str, names: Sequence[str]) -> None:
         raise ValidationError({field: [f"no sections of this campaign: {unknown}, expected some of {known}"]})
 
 
-def _tasks(campaign: Campaign, given: dict[str, Any]) -> QuerySet[Task]:
+def _tasks(campaign: Campaign, ids: Sequence[int]) -> QuerySet[Task]:
     """The tasks that a request names. Screening is the same for everybody, so it belongs to no section."""
-    if "tasks" in given:
-        wanted = set(given["tasks"])
-        rows = campaign.tasks.filter(pk__in=wanted).exclude(kind=TaskKind.SCREENING)
-        if strangers := sorted(wanted - set(rows.values_list("pk", flat=True))):
-            raise ValidationError({"tasks": [f"not tasks of this campaign's work: {strangers[:10]}"]})
-        return rows
-    by_form = SectionFilter(given["filter"])
+    wanted = set(ids)
+    rows = campaign.tasks.filter(pk__in=wanted).exclude(kind=TaskKind.SCREENING)
+    if strangers := sorted(wanted - set(rows.values_list("pk", flat=True))):
+        raise ValidationError({"tasks": [f"not tasks of this campaign's work: {strangers[:10]}"]})
+    return rows
+
+
+def _filter(given: dict[str, Any]) -> SectionFilter:
+    by_form = SectionFilter(given)
     if not by_form.is_valid():
         wrong = {name: list(map(str, errors)) for name, errors in by_form.errors.items()}
         raise ValidationError({"filter": wrong})
-    return by_form.rows(campaign)
+    return by_form

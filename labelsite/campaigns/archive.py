@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from django.db import IntegrityError, transaction
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
 
 from labelsite.accounts.models import User
 from labelsite.accounts.records import record
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign
+from labelsite.jobs.lease import Lease
+from labelsite.jobs.models import Job
+from labelsite.jobs.services import enqueue
 from ml.errors import MisstepError
+
+TASK = "labelsite.campaigns.tasks.run_deletion"
+# About a second's work.
+TASKS_AT_ONCE = 2000
+# Row by row, Django would fetch all tasks. Whatever refers to one that goes says so now, and not at the commit.
+_DELETE_ASSIGNMENTS = """
+DELETE FROM campaigns_assignment AS lease USING campaigns_task AS task
+WHERE task.id = lease.task_id AND task.campaign_id = %s
+"""
+_DELETE_TASKS = "DELETE FROM campaigns_task WHERE campaign_id = %s"
+_CHECK = "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED"
 
 
 def set_archived(campaign: Campaign, is_archived: bool, by: User | None = None) -> None:
@@ -26,21 +42,54 @@ def refuse_archived(campaign: Campaign) -> None:
         raise MisstepError(message % {"campaign": campaign.name})
 
 
-def delete(campaign: Campaign, by: User | None = None) -> None:
+def delete(campaign: Campaign, by: User | None = None) -> Job | None:
     """Remove a campaign with its tasks; solutions stay. Raises MisstepError where labels would go with it.
 
-    What protects it says so itself: annotations and snapshots refer to it or its tasks in a way that forbids this.
+    A large one is archived at once, and removed by the job that is returned.
     """
+    if campaign.tasks.all()[: TASKS_AT_ONCE + 1].count() <= TASKS_AT_ONCE:
+        _delete(campaign, by)
+        return None
+    with transaction.atomic():
+        _refuse_labels(campaign)
+        set_archived(campaign, True, by)
+        title = _("Delete %(campaign)s") % {"campaign": campaign.name}
+        spec = {"campaign": campaign.pk}
+        return enqueue("django", "delete", spec, created_by=by, task_name=TASK, title=title)
+
+
+def work(job: Job, lease: Lease) -> dict[str, Any]:
+    """Delete what the job names; runs in the transaction that marks the job as done."""
+    campaign = Campaign.objects.filter(pk=job.spec["campaign"]).first()
+    if campaign and not campaign.is_archived:
+        message = _("campaign %(campaign)s was restored, expected it to be archived")
+        raise MisstepError(message % {"campaign": campaign.name})
+    if campaign:
+        _delete(campaign, job.created_by)
+    return {}
+
+
+def _delete(campaign: Campaign, by: User | None) -> None:
+    """What protects it says so itself: annotations and snapshots refer to it, or to its tasks, so that it stays."""
     try:
-        with transaction.atomic():
-            _delete(campaign)
+        with transaction.atomic(), connection.cursor() as cursor:
+            fresh = _refuse_labels(campaign)
+            cursor.execute(_DELETE_ASSIGNMENTS, [campaign.pk])
+            cursor.execute(_DELETE_TASKS, [campaign.pk])
+            fresh.delete()
+            cursor.execute(_CHECK)
             record("campaign", campaign.name, {"is_deleted": (False, True)}, by)
     except (ProtectedError, IntegrityError) as error:
-        message = _("campaign %(campaign)s has annotations or snapshots, expected none: archive it instead")
-        raise MisstepError(message % {"campaign": campaign.name}) from error
+        raise _has_labels(campaign) from error
 
 
-def _delete(campaign: Campaign) -> None:
+def _has_labels(campaign: Campaign) -> MisstepError:
+    message = _("campaign %(campaign)s has annotations or snapshots, expected none: archive it instead")
+    return MisstepError(message % {"campaign": campaign.name})
+
+
+def _refuse_labels(campaign: Campaign) -> Campaign:
+    """The campaign, locked. Raises MisstepError where anybody has worked in it, or does so now."""
     # An import that makes tasks meanwhile keeps the row, so that it is waited for, and its annotations are seen.
     fresh = Campaign.objects.select_for_update().get(pk=campaign.pk)
     if Assignment.objects.filter(task__campaign=fresh, state=AssignmentState.LEASED).exists():
@@ -51,4 +100,6 @@ def _delete(campaign: Campaign) -> None:
             "reviewers decided on solutions of campaign %(campaign)s, expected none: archive it instead"
         )
         raise MisstepError(message % {"campaign": campaign.name})
-    fresh.delete()
+    if fresh.tasks.filter(annotations__isnull=False).exists() or fresh.snapshots.exists():
+        raise _has_labels(campaign)
+    return fresh

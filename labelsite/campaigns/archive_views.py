@@ -36,9 +36,14 @@ def put_away(request: HttpRequest, pk: int) -> HttpResponse:
 def delete(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=pk)
     try:
-        archive.delete(campaign, person(request))
+        job = archive.delete(campaign, person(request))
     except MisstepError as error:
         messages.error(request, str(error))
         return redirect("campaigns:detail", pk)
+    if job:
+        messages.success(
+            request, _("“%(name)s” is archived, and this job deletes it.") % {"name": campaign.name}
+        )
+        return redirect("jobs:detail", job.pk)
     messages.success(request, _("“%(name)s” is deleted.") % {"name": campaign.name})
     return redirect("campaigns:list")

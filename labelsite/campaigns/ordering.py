@@ -41,7 +41,7 @@ FROM unnest(%s::bigint[], %s::float8[], %s::text[]) AS new (id, value, reason) W
 """
 
 
-def _no_check() -> None:
+def no_check() -> None:
     """Nobody may break this off."""
 
 
@@ -53,7 +53,7 @@ _ROW = ("id", "section", "solution_id", "solution__is_correct", "priority", "pri
 _Mixed = tuple[float, int, Priority]
 
 
-def reorder(campaign: Campaign, check: Callable[[], None] = _no_check) -> int:
+def reorder(campaign: Campaign, check: Callable[[], None] = no_check) -> int:
     """Writes priority and reason of every open task by the campaign's ordering; returns how many changed.
 
     It commits batch by batch, so that a submission waits for one of them at most, and calls `check` before each.

@@ -17,8 +17,10 @@ from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.forms import errors_of
 from labelsite.asked import wholes
 from labelsite.campaigns import progress, sections
+from labelsite.campaigns.filling import fill
 from labelsite.campaigns.models import Campaign, Task, TaskKind
 from labelsite.campaigns.section_forms import SectionFilter, SectionName
+from labelsite.jobs.models import Job
 from labelsite.wording import counted
 
 SAMPLE = 5
@@ -59,11 +61,18 @@ def _names(campaign: Campaign, column: str) -> list[str]:
 
 
 def _make(request: HttpRequest, campaign: Campaign) -> HttpResponse:
-    wanted = SectionFilter(request.POST)
-    if wanted.is_valid():
-        _assign(request, campaign, wanted.rows(campaign))
-    else:
-        messages.error(request, errors_of(wanted))
+    wanted, name = SectionFilter(request.POST), SectionName(request.POST)
+    if not wanted.is_valid() or not name.is_valid():
+        messages.error(request, errors_of(name if wanted.is_valid() else wanted))
+        return redirect("campaigns:sections", campaign.pk)
+    section = name.cleaned_data["section"]
+    moved = fill(campaign, wanted, section, person(request))
+    if isinstance(moved, Job):
+        messages.success(
+            request, _("This job puts the tasks into the section “%(name)s”.") % {"name": section}
+        )
+        return redirect("jobs:detail", moved.pk)
+    _tell(request, section, moved)
     return redirect("campaigns:sections", campaign.pk)
 
 
@@ -83,15 +92,18 @@ def _assign(request: HttpRequest, campaign: Campaign, rows: QuerySet[Task]) -> N
     name = SectionName(request.POST)
     if name.is_valid():
         section = name.cleaned_data["section"]
-        moved = sections.assign(campaign, rows, section)
-        text = ngettext(
-            "%(count)s task is now in the section “%(name)s”.",
-            "%(count)s tasks are now in the section “%(name)s”.",
-            moved,
-        )
-        messages.success(request, text % {"count": counted(moved), "name": section})
+        _tell(request, section, sections.assign(campaign, rows, section))
     else:
         messages.error(request, errors_of(name))
+
+
+def _tell(request: HttpRequest, section: str, moved: int) -> None:
+    text = ngettext(
+        "%(count)s task is now in the section “%(name)s”.",
+        "%(count)s tasks are now in the section “%(name)s”.",
+        moved,
+    )
+    messages.success(request, text % {"count": counted(moved), "name": section})
 
 
 @require_POST

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from labelsite.accounts.models import User
 from labelsite.campaigns import arranging
 from labelsite.campaigns.models import Campaign, Membership, Ordering, Task
+from labelsite.campaigns.ordering import no_check
 from labelsite.campaigns.sweep import hold_the_sweep
 from labelsite.deadlocks import again_after_deadlock
 from ml.errors import MisstepError
@@ -137,15 +138,18 @@ def choose(campaign: Campaign, annotator: User, section: str) -> bool:
     return True
 
 
-def assign(campaign: Campaign, rows: QuerySet[Task], section: str) -> int:
+def assign(
+    campaign: Campaign, rows: QuerySet[Task], section: str, check: Callable[[], None] = no_check
+) -> int:
     """Puts the tasks of `rows`, all of the campaign, into `section` ("": into none); returns how many moved.
 
-    It goes in batches, so that the queue never waits for more than one; broken off, it is finished by doing it
-    again. What is in people's hands stays there.
+    It goes in batches, so that the queue never waits for more than one, and calls `check` after each; broken off, it is
+    finished by doing it again. What is in people's hands stays there.
     """
     moved, last = 0, 0
     while batch := _move(rows.exclude(section=section).filter(pk__gt=last), section):
         moved, last = moved + len(batch), batch[-1]
+        check()
     if moved:
         _mix_anew(campaign)
     return moved

@@ -1,11 +1,22 @@
-"""The Celery task of this app: it only joins a job to the service that does the work."""
+"""The Celery tasks of this app: they only join a job to the service that does the work."""
 
 from __future__ import annotations
 
-from labelsite.campaigns import arranging
+from labelsite.campaigns import archive, arranging, filling
 from labelsite.celery import application
+from labelsite.jobs.services import perform
 
 
 @application.task(name=arranging.TASK)
 def run_arrangement(job_id: int) -> None:
     arranging.work_off(job_id)
+
+
+@application.task(name=archive.TASK)
+def run_deletion(job_id: int) -> None:
+    perform(job_id, work=archive.work)
+
+
+@application.task(name=filling.TASK)
+def run_filling(job_id: int) -> None:
+    perform(job_id, gather=filling.gather)

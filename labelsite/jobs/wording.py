@@ -40,6 +40,7 @@ FIGURES: Mapping[str, Words] = {
     "new_solutions": gettext_lazy("New solutions"),
     "new_tasks": gettext_lazy("New tasks"),
     "moved_tasks": gettext_lazy("Tasks with a new place"),
+    "tasks_of_section": gettext_lazy("Tasks put into the section"),
     "new_annotations": gettext_lazy("New annotations"),
     "graded": gettext_lazy("Known solutions whose answers were graded now"),
     "broken_rules": gettext_lazy("Annotations that break a label rule"),

@@ -1,0 +1,121 @@
+"""What goes over very many tasks is done by a job: a campaign is deleted, a section filled."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from labelsite.accounts.models import Change
+from labelsite.campaigns import archive, filling
+from labelsite.campaigns.models import Campaign, Task
+from labelsite.campaigns.tasks import run_deletion, run_filling
+from labelsite.jobs.models import Job, JobState
+from labelsite.problems.models import Solution
+from tests.campaigns.leases import claim_next, expire
+from tests.factories import make_annotation, make_campaign, make_machine, make_task, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _two_tasks_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "TASKS_AT_ONCE", 1)
+    monkeypatch.setattr(filling, "TASKS_AT_ONCE", 1)
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    campaign = make_campaign("Misspelt", members=[make_user(username="ann")])
+    make_task(campaign)
+    make_task(campaign)
+    return campaign
+
+
+@pytest.fixture
+def admin(client: Client) -> Client:
+    client.force_login(make_user("admin", username="admin"))
+    return client
+
+
+def test_a_large_campaign_is_out_of_sight_at_once_and_deleted_by_a_job(admin: Client, campaign: Campaign):
+    lease = claim_next(campaign, campaign.memberships.get().user)
+    expire(lease)
+    lease.state = "lapsed"
+    lease.save(update_fields=["state"])
+    page = admin.post(f"/campaigns/{campaign.pk}/delete/", follow=True)
+    job = Job.objects.get()
+    assert page.redirect_chain[-1][0] == f"/jobs/{job.pk}/" and "Delete Misspelt" in page.content.decode()
+    campaign.refresh_from_db()
+    assert campaign.is_archived and campaign.tasks.count() == 2
+    run_deletion(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error) == (JobState.DONE, "")
+    assert not Campaign.objects.exists() and not Task.objects.exists() and Solution.objects.count() == 2
+    told = Change.objects.filter(field="is_deleted").values_list("by__username", "name")
+    assert list(told) == [("admin", "Misspelt")]
+    assert admin.get(f"/jobs/{job.pk}/").status_code == 200
+
+
+def test_scripts_are_answered_with_the_job_that_deletes(admin: Client, campaign: Campaign):
+    answer = admin.delete(f"/api/v1/campaigns/{campaign.pk}/")
+    assert (answer.status_code, answer.json()["id"]) == (202, Job.objects.get().pk)
+
+
+def test_a_large_campaign_with_labels_is_refused_before_there_is_a_job(admin: Client, campaign: Campaign):
+    make_annotation(campaign.tasks.all()[0], make_machine())
+    answer = admin.delete(f"/api/v1/campaigns/{campaign.pk}/")
+    assert (answer.status_code, answer.json()["code"]) == (422, "refused")
+    campaign.refresh_from_db()
+    assert not campaign.is_archived and not Job.objects.exists()
+
+
+def test_whoever_restores_the_campaign_keeps_it(campaign: Campaign):
+    job = archive.delete(campaign)
+    archive.set_archived(campaign, False)
+    assert job
+    run_deletion(job.pk)
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED and "restored" in job.error
+    assert campaign.tasks.count() == 2
+
+
+def test_labels_that_came_meanwhile_are_kept(campaign: Campaign):
+    job = archive.delete(campaign)
+    make_annotation(campaign.tasks.all()[0], make_machine())
+    assert job
+    run_deletion(job.pk)
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED and "has annotations" in job.error
+    assert campaign.tasks.count() == 2
+
+
+def test_a_large_section_is_filled_by_a_job(admin: Client, campaign: Campaign):
+    wanted = {"section": "unit 1", "source": "test", "outside": "on"}
+    page = admin.post(f"/campaigns/{campaign.pk}/sections/", wanted, follow=True)
+    job = Job.objects.get()
+    assert page.redirect_chain[-1][0] == f"/jobs/{job.pk}/"
+    assert not campaign.tasks.filter(section="unit 1").exists()
+    run_filling(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.result["tasks_of_section"]) == (JobState.DONE, 2)
+    assert campaign.tasks.filter(section="unit 1").count() == 2
+    assert f"/campaigns/{campaign.pk}/" in admin.get(f"/jobs/{job.pk}/").content.decode()
+
+
+def test_scripts_are_answered_with_the_job_that_fills_a_section(admin: Client, campaign: Campaign):
+    body = {"name": "unit 1", "filter": {"first": 1, "last": 2}}
+    url = f"/api/v1/campaigns/{campaign.pk}/sections/"
+    answer = admin.post(url, body, content_type="application/json")
+    assert (answer.status_code, answer.json()["id"]) == (202, Job.objects.get().pk)
+    run_filling(Job.objects.get().pk)
+    assert campaign.tasks.filter(section="unit 1").count() == 2
+    assert admin.post(url, body, content_type="application/json").json() == {"name": "unit 1", "moved": 0}
+
+
+def test_a_section_of_a_campaign_that_is_gone_is_a_job_that_says_so(admin: Client, campaign: Campaign):
+    admin.post(f"/campaigns/{campaign.pk}/sections/", {"section": "unit 1", "source": "test"})
+    Campaign.objects.all().delete()
+    job = Job.objects.get()
+    run_filling(job.pk)
+    job.refresh_from_db()
+    assert job.state == JobState.FAILED and "no longer there" in job.error
