@@ -35,12 +35,9 @@ TOLERANCE = 50.0
 # The least doubt, as a log probability: less than any that a softmax in float32 knows, so that a step which is wrong
 # although nothing in it was doubted has a finite loss.
 LEAST_DOUBT = -1e-12
-
-
-# So many tokens' logits over a whole vocabulary are held at once in scoring.
-LOGITS_AT_ONCE = 2048
-# So many logits (tokens times words) are held from the way there to the way back in training: 256 MiB. More of them are
-# made in parts of this size, and made again on the way back; all rows of the pocket family's words stay below.
+# So many logits (tokens times words) are held at once: 256 MiB. More of them are made in parts of this size, and in
+# training made again on the way back: a large vocabulary's take more memory than all layers together, 5 GB for 8,192
+# tokens and 151,936 words, and their softmax and gradient as much again. Rows of the pocket family stay below.
 LOGITS_KEPT = 2**26
 
 
@@ -102,30 +99,16 @@ def token_log_probabilities(hidden: torch.Tensor, head: Any, at: StepTokens) -> 
 
     In float32 whatever the rest runs in: bfloat16 rounds a logit of 20 to eighths, and a digit more or less to nothing.
     """
-    has_way_back = torch.is_grad_enabled()
-    with torch.autocast(hidden.device.type, enabled=False):
-        if has_way_back and len(at.tokens) * head.weight.shape[0] > LOGITS_KEPT:
-            return _made_twice(hidden, head, at, max(1, LOGITS_KEPT // head.weight.shape[0]))
-        size = len(at.tokens) if has_way_back else LOGITS_AT_ONCE
-        parts = [
-            _of_came(head, hidden.index_select(0, before), came)
-            for before, came in zip(at.before.split(size or 1), at.tokens.split(size or 1), strict=True)
-        ]
-    return torch.cat(parts)
-
-
-def _made_twice(hidden: torch.Tensor, head: Any, at: StepTokens, size: int) -> torch.Tensor:
-    """The same in parts of `size` tokens, whose logits are not kept for the way back but made again there.
-
-    A large vocabulary's logits take more memory than all layers together: 5 GB for 8,192 tokens and 151,936 words, and
-    their softmax and gradient as much again.
-    """
     # Gathered once: a gather in each part would make its gradient a tensor of the whole row's size.
-    before = hidden.index_select(0, at.before).split(size)
-    parts = [
-        checkpoint(_of_came, head, states, came, use_reentrant=False)
-        for states, came in zip(before, at.tokens.split(size), strict=True)
-    ]
+    before = hidden.index_select(0, at.before)
+    size = max(1, LOGITS_KEPT // head.weight.shape[0])
+    with torch.autocast(hidden.device.type, enabled=False):
+        if len(before) <= size:
+            return _of_came(head, before, at.tokens)
+        parts = [
+            checkpoint(_of_came, head, states, came, use_reentrant=False)
+            for states, came in zip(before.split(size), at.tokens.split(size), strict=True)
+        ]
     return torch.cat(parts)
 
 

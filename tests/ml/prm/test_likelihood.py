@@ -161,7 +161,9 @@ def test_a_sure_step_of_many_tokens_that_is_wrong_is_unlearned(tolerance):
 def test_a_wrong_step_beyond_the_least_doubt_has_a_finite_loss():
     at = step_tokens(pack([TREE], [[1]]), 0)
     hidden = torch.tensor([[60.0, 0.0], [0.0, 0.0]])
-    read = read_steps(token_log_probabilities(hidden, torch.nn.Identity(), at), at, TOLERANCE)
+    head = torch.nn.Linear(2, 2, bias=False)
+    head.weight.copy_(torch.eye(2))
+    read = read_steps(token_log_probabilities(hidden, head, at), at, TOLERANCE)
     found = objective_loss("classifier", read, [Example("one", TREE, [1], [[1.0, 0.0]], [1.0])], 1.0)
     assert float(found) == pytest.approx(27.631, rel=1e-3)
 
@@ -171,9 +173,13 @@ def test_scoring_holds_few_logits_at_once_and_finds_the_same(monkeypatch):
     example = fork(base.tokenizer)
     packed = pack([example.tree], [example.reads])
     whole = reading(base, TOLERANCE)(packed)
-    monkeypatch.setattr(likelihood, "LOGITS_AT_ONCE", 7)
+    made = []
+    head = base.model.get_output_embeddings()
+    head.register_forward_hook(lambda _module, _given, logits: made.append(len(logits)))
+    monkeypatch.setattr(likelihood, "LOGITS_KEPT", 7 * head.weight.shape[0])
     with torch.inference_mode():
         assert torch.allclose(reading(base, TOLERANCE)(packed), whole, atol=1e-5)
+    assert max(made) == 7
 
 
 def test_what_closes_the_last_step_is_not_held_against_it():
