@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from labelsite.statements import Statement
 
+# What comes behind it in the transaction is planned once per connection: planning a claim takes longer than the claim.
 _WAIT = Statement(
-    "SELECT pg_advisory_xact_lock(hashtextextended('misstep leases of ' || %(annotator)s::bigint, 0))"
+    "SELECT set_config('plan_cache_mode', 'force_generic_plan', true),"
+    " pg_advisory_xact_lock(hashtextextended('misstep leases of ' || %(annotator)s::bigint, 0))"
 )
 
 

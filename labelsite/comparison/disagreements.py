@@ -43,16 +43,17 @@ CONDITIONS = {
     Kind.INVENTS: "a.first < 0 AND e.first_mistake IS NOT NULL",
     Kind.UNMARKED: "s.is_correct IS FALSE",
 }
-EXISTS = "EXISTS (SELECT 1 FROM ({looks}) a WHERE a.task_id = t.id AND {condition})"
+# Each is asked task by task, which OFFSET 0 sees to: a page is full after a few, and joined they would all be read.
+EXISTS = "EXISTS (SELECT 1 FROM ({looks}) a WHERE a.task_id = t.id AND {condition} OFFSET 0)"
 # Here nobody may have marked a mistake: one person who did settles the case.
 NOBODY = (
-    "EXISTS (SELECT 1 FROM ({looks}) a WHERE a.task_id = t.id) AND"
-    " NOT EXISTS (SELECT 1 FROM ({looks}) a WHERE a.task_id = t.id AND a.first >= 0) AND {condition}"
+    "EXISTS (SELECT 1 FROM ({looks}) a WHERE a.task_id = t.id OFFSET 0) AND"
+    " NOT EXISTS (SELECT 1 FROM ({looks}) a WHERE a.task_id = t.id AND a.first >= 0 OFFSET 0) AND {condition}"
 )
 # Somebody's look, and another one at the same solution: anybody's, or of the people with whom they are compared.
 DIFFER = (
     "EXISTS (SELECT 1 FROM ({looks}) a JOIN ({others}) b ON b.task_id = a.task_id"
-    " WHERE a.task_id = t.id AND {condition})"
+    " WHERE a.task_id = t.id AND {condition} OFFSET 0)"
 )
 PATTERNS = {Kind.UNMARKED: NOBODY, Kind.PEOPLE: DIFFER}
 

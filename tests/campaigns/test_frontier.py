@@ -63,6 +63,18 @@ def test_whoever_has_a_frontier_claims_with_as_many_statements_as_who_has_none(c
     assert len(first) == len(second)
 
 
+def test_a_claim_is_planned_once_and_not_each_time(campaign: Campaign, person: User):
+    for _ in range(TASKS):
+        label(campaign, person)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT bool_or(generic_plans > 0), sum(custom_plans) FROM pg_prepared_statements"
+            " WHERE statement LIKE %s",
+            ["%near AS MATERIALIZED%"],
+        )
+        assert cursor.fetchone() == (True, 0)
+
+
 def lapsed(campaign: Campaign, task: Task) -> None:
     lease = Assignment.objects.get(task=task, annotator__username="other")
     expire(lease)
