@@ -159,6 +159,8 @@ class _Layout:
     def __init__(self) -> None:
         self.ids: list[Integers] = []
         self.positions: list[Integers] = []
+        # Of the nodes, in the order of the row.
+        self.sizes: list[int] = []
         self.entries: list[Integers] = []
         self.exits: list[Integers] = []
         self.starts: list[int] = []
@@ -169,7 +171,7 @@ class _Layout:
     def add(self, tree: TokenTree) -> Integers:
         """Append one tree; returns the place of each node's last token, shape [nodes]."""
         children, follower, reach = _longest_paths(tree)
-        entries, exits = node_intervals(tree.parents, self.nodes)
+        entries, exits = map(np.asarray, node_intervals(tree.parents, self.nodes))
         self.nodes += len(tree.parents)
         self.starts.append(self.length)
         ends = np.zeros(len(tree.tokens), dtype=np.int64)
@@ -179,20 +181,19 @@ class _Layout:
             heads, ancestors = groups.popleft()
             start, lengths = self.length, []
             for head in heads:
-                chain_start, nodes = self.length, _follow(head, follower)
+                nodes = _follow(head, follower)
+                first = self.length
+                ends[nodes] = self._place([tree.tokens[node] for node in nodes], len(ancestors))
+                self.entries.append(entries[nodes])
+                self.exits.append(exits[nodes])
+                lengths.append(self.length - first)
                 for node in nodes:
-                    self._place(tree.tokens[node], len(ancestors) + self.length - chain_start)
-                    self.entries.append(np.full(len(tree.tokens[node]), entries[node]))
-                    self.exits.append(np.full(len(tree.tokens[node]), exits[node]))
-                    ends[node] = self.length - 1
                     branches = [child for child in children[node] if child != follower[node]]
                     if branches:
-                        own = np.arange(chain_start, self.length, dtype=np.int64)
-                        above = np.concatenate([ancestors, own])
-                        sizes = [reach[branch] for branch in branches]
-                        for group in batches_within(sizes, max(len(above), LEAST_GROUP)):
+                        above = np.concatenate([ancestors, np.arange(first, ends[node] + 1)])
+                        reaches = [reach[branch] for branch in branches]
+                        for group in batches_within(reaches, max(len(above), LEAST_GROUP)):
                             groups.append(([branches[k] for k in group], above))
-                lengths.append(self.length - chain_start)
             self.calls.append(Call(start, self.length, ancestors, lengths))
         return ends
 
@@ -204,16 +205,22 @@ class _Layout:
 
     def intervals(self) -> Intervals:
         """What `ml.prm.blocks` has to know of the row."""
-        parts = (self.entries, self.exits, self.positions)
-        entries, exits, positions = (np.concatenate(part).astype(np.int32) for part in parts)
-        return Intervals(entries, exits, positions, np.asarray(self.starts))
+        entries, exits = (np.repeat(np.concatenate(part), self.sizes) for part in (self.entries, self.exits))
+        positions = np.concatenate(self.positions)
+        narrow = [numbers.astype(np.int32) for numbers in (entries, exits, positions)]
+        return Intervals(narrow[0], narrow[1], narrow[2], np.asarray(self.starts))
 
-    def _place(self, tokens: Sequence[int], position: int) -> None:
-        if not len(tokens):
+    def _place(self, tokens: Sequence[Sequence[int]], position: int) -> Integers:
+        """Append a chain's nodes, the first token at this distance from the root; returns where each node ends."""
+        sizes = list(map(len, tokens))
+        if not all(sizes):
             raise ValueError("a node without tokens cannot be packed")
-        self.ids.append(np.asarray(tokens, dtype=np.int64))
-        self.positions.append(np.arange(position, position + len(tokens), dtype=np.int64))
-        self.length += len(tokens)
+        ends = self.length + np.cumsum(sizes) - 1
+        self.ids += [np.asarray(own, dtype=np.int64) for own in tokens]
+        self.positions.append(np.arange(position, position + sum(sizes)))
+        self.sizes += sizes
+        self.length += sum(sizes)
+        return ends
 
 
 def _longest_paths(tree: TokenTree) -> tuple[list[list[int]], list[int], list[int]]:
