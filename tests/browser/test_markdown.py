@@ -155,8 +155,7 @@ def labelled_page(watched: Watched, step: str) -> User:
     make_task(
         campaign, make_solution([step, "T\u200bwo\u202e."], problem="Find **all** of $x_1*y$:\n- one\n- two")
     )
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     return annotator
 
 
