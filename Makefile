@@ -6,6 +6,8 @@ VENV := .venv
 TRL := var/bench/trl
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 RUN := $(VENV)/bin/python
+STYLE := $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
+TYPES := $(RUN) -m mypy labelsite ml manage.py
 BENCH := $(filter-out __init__ %_worker,$(basename $(notdir $(wildcard tests/benchmarks/*.py))))
 PIP := $(RUN) -m pip --disable-pip-version-check install --no-compile --constraint constraints.txt
 # What pip would do on one core; files that are none for this Python (templates, old tests) are passed over.
@@ -25,13 +27,17 @@ demo: $(VENV)/.has-ml ## start everything on this machine; PORT= and VAR= choose
 
 install: $(VENV)/.has-all ## make .venv with every extra
 
-test: $(VENV)/.has-all lint ## check the style, then run all tests, JOBS= at once
-	@$(RUN) -m pytest -n $(JOBS) --dist worksteal --durations=20
+# mypy takes one core for a minute: it runs beside the tests, stops them where it finds a fault, and has the last word.
+test: $(VENV)/.has-all ## check the style, then run all tests beside mypy, JOBS= at once
+	@$(STYLE)
+	@types=$$(mktemp -d); { $(TYPES) >$$types/said 2>&1 || { kill -INT $$(cat $$types/tests) 2>&-; false; }; } & \
+	sh -c 'echo $$$$ >$$0; exec "$$@"' $$types/tests \
+		$(RUN) -m pytest -n $(JOBS) --dist worksteal --durations=20; failed=$$?; \
+	wait $$! || failed=1; cat $$types/said; rm -r $$types; exit $$failed
 
 lint: $(VENV)/.has-all ## ruff and mypy
-	@$(RUN) -m ruff check .
-	@$(RUN) -m ruff format --check .
-	@$(RUN) -m mypy labelsite ml manage.py
+	@$(STYLE)
+	@$(TYPES)
 
 bench: $(VENV)/.has-all ## run the benchmarks of tests/benchmarks, or one: BENCH=search_trees
 	@failed=0; for name in $(BENCH); do \

@@ -78,18 +78,17 @@ def read_executions(path: Path) -> Iterator[PathOutcomes]:
         yield PathOutcomes(refusal.identity(record), outcomes)
 
 
-def read_run(folder: Path) -> dict[str, Any]:
-    """The command's run.json; raises MisstepError where it is missing or no JSON object."""
-    path = folder / "run.json"
+def read_object(path: Path, meant: str = "the run's own description") -> dict[str, Any]:
+    """A file that is one JSON object, as a run's run.json; raises MisstepError where it is missing or none."""
     try:
-        run = json.loads(path.read_text(encoding="utf-8"))
+        body = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise MisstepError(f"{path} is missing, expected the run's own description") from None
+        raise MisstepError(f"{path} is missing, expected {meant}") from None
     except ValueError as problem:
         raise MisstepError(f"{path}: {problem}, expected one JSON object") from None
-    if not isinstance(run, dict):
-        raise MisstepError(f"{path}: {type(run).__name__}, expected one JSON object")
-    return run
+    if not isinstance(body, dict):
+        raise MisstepError(f"{path}: {type(body).__name__}, expected one JSON object")
+    return body
 
 
 def identity_of(value: str) -> int:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from labelsite.autolabels.disputes import load_disputed
 from labelsite.autolabels.importers import (
     identity_of,
-    read_run,
+    read_object,
     read_scores,
 )
 from labelsite.autolabels.models import EstimateRun, ScoreRun, SearchTree, Shard
@@ -91,7 +91,7 @@ def load_scores(run: ScoreRun, path: Path, check: Check = lambda: None) -> dict[
 
 def _load_part(run: EstimateRun, folder: Path, expected: int | None, check: Check) -> dict[str, Any]:
     """Add one folder's estimates or trees to the run, and what its run.json tells."""
-    described = read_run(folder)
+    described = read_object(folder / "run.json")
     if (folder / "trees.jsonl").exists():
         counts = _load_trees(run, folder / "trees.jsonl", check)
     else:

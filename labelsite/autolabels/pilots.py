@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labelsite.autolabels.importers import read_run
+from labelsite.autolabels.importers import read_object
 from labelsite.autolabels.models import EstimateRun, Shard
 from labelsite.problems.models import Problem, Solution
 from ml.errors import MisstepError
@@ -39,7 +39,7 @@ def problems_for_pilot(searched: QuerySet[Problem]) -> list[int]:
 
 def load_pilot(shard: Shard, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
     """Keep the measured cost; the few estimates are made again by the whole run, with the same seed."""
-    described = read_run(folder)
+    described = read_object(folder / "run.json")
     found = described.get("counts", {}).get("items")
     if found != shard.size:
         raise MisstepError(f"{folder} holds results of {found} items, expected {shard.size}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from labelsite.autolabels.importers import read_run
+from labelsite.autolabels.importers import read_object
 from labelsite.autolabels.loading import load_estimates
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.parameters import method_in_words
@@ -34,7 +34,7 @@ def load_folder(
     """
     if (folder / "trees.jsonl").exists():
         raise MisstepError(f"{folder} has trees of fresh problems, expected estimates of given solutions")
-    described = read_run(folder)
+    described = read_object(folder / "run.json")
     # Every line is checked under its own file's name before anything is written.
     for _ in read_estimates(folder / ESTIMATES):
         pass

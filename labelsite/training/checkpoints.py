@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import uuid
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from labelsite.autolabels.importers import read_object
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
 from ml.snapshot import read_problem_hashes
@@ -151,12 +151,4 @@ def _link_or_copy(source: str, target: str) -> None:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MisstepError(f"{path} is missing, expected a whole checkpoint") from None
-    except ValueError as problem:
-        raise MisstepError(f"{path}: {problem}, expected one JSON object") from None
-    if not isinstance(body, dict):
-        raise MisstepError(f"{path}: {type(body).__name__}, expected one JSON object")
-    return body
+    return read_object(path, "a whole checkpoint")

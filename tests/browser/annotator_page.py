@@ -92,14 +92,29 @@ class Watched:
         self.page.keyboard.press("Enter")
         self.page.wait_for_url(self.base + "/")
 
-    def annotate(self, campaign: Any) -> None:
+    def annotate(self, campaign: Any, annotator: User | None = None) -> None:
+        """Opens the campaign's first task, as the annotator where one is named."""
+        if annotator:
+            self.log_in(annotator.username)
         self.go(f"/annotate/{campaign.pk}/")
         self.ready()
 
-    def annotate_two(self, campaign: Any) -> None:
+    def annotate_two(self, campaign: Any, annotator: User | None = None) -> None:
         """The first task stands on the page, and the second one is prepared."""
         with self.page.expect_response(lambda response: response.url.endswith("/next/")):
-            self.annotate(campaign)
+            self.annotate(campaign, annotator)
+
+    def submit_first(self, campaign: Any, annotator: User) -> None:
+        """The first of the small campaign's tasks is done, and the second one stands on the page."""
+        self.annotate(campaign, annotator)
+        self.press("3 3 Enter")
+        self.page.wait_for_selector("text=Problem 1?")
+        self.submitted(1)
+
+    def reload(self) -> None:
+        self.settle()
+        self.page.reload()
+        self.ready()
 
     def ratings(self) -> list[str]:
         rows = "rows => rows.map(row => row.dataset.rating)"

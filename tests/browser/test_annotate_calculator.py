@@ -49,8 +49,7 @@ def test_a_selected_formula_comes_to_the_calculator_as_what_it_computes(
 ) -> None:
     campaign = make_campaign(members=[annotator])
     make_task(campaign, make_solution([f"${tex}$" for tex, _, _ in FORMULAS]))
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     for number, (tex, typed, value) in enumerate(FORMULAS):
         watched.page.evaluate(SELECT_ALL, number)
         assert taken(watched) == (typed, value), tex
@@ -63,8 +62,7 @@ def test_of_one_line_the_selected_part_alone_is_taken_and_prose_leads_to_its_for
 ) -> None:
     campaign = make_campaign(members=[annotator])
     make_task(campaign, make_solution([r"They cost $5 + 12 \cdot 7$ dollars.", "So 3 * 4 = 12."]))
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.page.evaluate(SELECT_ALL, 0)
     assert taken(watched) == ("5 + 12 * 7", "89")
     watched.page.evaluate(SELECT_GLYPHS, [0, 2, 4])

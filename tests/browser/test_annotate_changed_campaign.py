@@ -18,8 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def campaign(watched: Watched, annotator: User) -> Campaign:
     """Three tasks, with the first one on the page and the second one prepared."""
     campaign = small_campaign(annotator, tasks=3)
-    watched.log_in(annotator.username)
-    watched.annotate_two(campaign)
+    watched.annotate_two(campaign, annotator)
     return campaign
 
 

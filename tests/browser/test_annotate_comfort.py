@@ -64,8 +64,7 @@ def test_what_has_the_focus_is_never_behind_the_action_bar(watched: Watched) -> 
     annotator = make_user()
     campaign = make_campaign(members=[annotator], protocol=Protocol.INDEX_ONLY)
     make_task(campaign, make_solution([f"Step {number}: " + "so it goes on. " * 20 for number in range(12)]))
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     seen = 0
     for _ in range(30):
         watched.press("Tab")
@@ -96,8 +95,7 @@ def test_the_guideline_is_formatted_with_formulas_set_code_left_alone_and_nothin
     watched: Watched,
 ) -> None:
     annotator = make_user()
-    watched.log_in(annotator.username)
-    watched.annotate(blind_campaign(annotator))
+    watched.annotate(blind_campaign(annotator), annotator)
     guideline = watched.page.locator("#guideline .guideline-text")
     guideline.locator(".katex").wait_for()
     assert guideline.locator("h3").inner_text() == "In this campaign"
@@ -114,8 +112,7 @@ def test_the_guideline_is_formatted_with_formulas_set_code_left_alone_and_nothin
 def test_on_a_phone_the_guidelines_key_goes_down_to_it_and_back(watched: Watched) -> None:
     annotator = make_user()
     watched.page.set_viewport_size({"width": 390, "height": 844})
-    watched.log_in(annotator.username)
-    watched.annotate(blind_campaign(annotator))
+    watched.annotate(blind_campaign(annotator), annotator)
     top = "Math.round(document.getElementById('guideline').getBoundingClientRect().top)"
     before = watched.page.evaluate(top)
     assert before > 844
@@ -128,8 +125,7 @@ def test_on_a_phone_the_guidelines_key_goes_down_to_it_and_back(watched: Watched
 def test_the_list_of_keys_begins_with_its_first_key_also_on_a_low_screen(watched: Watched) -> None:
     annotator = make_user()
     watched.page.set_viewport_size({"width": 390, "height": 500})
-    watched.log_in(annotator.username)
-    watched.annotate(blind_campaign(annotator))
+    watched.annotate(blind_campaign(annotator), annotator)
     watched.press("?")
     watched.page.wait_for_selector("#help-dialog[open]")
     first = "document.querySelector('#help-keys dt').getBoundingClientRect().top"
@@ -139,8 +135,7 @@ def test_the_list_of_keys_begins_with_its_first_key_also_on_a_low_screen(watched
 def test_a_phones_buttons_are_made_for_thumbs(watched: Watched) -> None:
     annotator = make_user()
     watched.page.set_viewport_size({"width": 390, "height": 844})
-    watched.log_in(annotator.username)
-    watched.annotate(blind_campaign(annotator))
+    watched.annotate(blind_campaign(annotator), annotator)
     sizes = watched.page.eval_on_selector_all(
         "#actions button, #actions summary",
         "all => all.map(one => one.getBoundingClientRect()).filter(box => box.width)"

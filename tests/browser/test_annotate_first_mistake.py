@@ -48,8 +48,7 @@ def test_alternatives_are_rated_after_the_mistake_with_a_key_for_cannot_say(watc
     annotator = make_user()
     campaign = make_campaign(members=[annotator])
     make_task(campaign, make_solution(["Right.", ["Wrong.", "Better.", "Odd."], "Never read."]))
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press("+ -")
     assert "Alternative 1 of step 2" in watched.state()
     watched.press("Enter")
@@ -65,8 +64,7 @@ def test_an_earlier_rating_is_corrected_in_place_and_time_and_notes_are_kept(wat
     annotator = make_user()
     campaign = make_campaign(members=[annotator])
     make_task(campaign, make_solution(TEN[:3]))
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.page.wait_for_timeout(120)
     watched.press("3 3 3 k k 2 ArrowUp ArrowUp /")
     watched.page.keyboard.type("Check this")
@@ -86,8 +84,7 @@ def test_a_key_right_behind_the_closing_of_a_window_counts(watched: Watched, win
     annotator = make_user()
     campaign = make_campaign(members=[annotator])
     make_task(campaign, make_solution(TEN[:1]))
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press(f"3 {key}")
     watched.page.wait_for_selector(f"#{window}-dialog[open]")
     # Both in one frame, as on a slow machine: the focus still stands inside the window.
@@ -109,8 +106,7 @@ def test_leaving_a_task_asks_why_and_cannot_happen_with_one_key(watched: Watched
     annotator = make_user()
     campaign = make_campaign(members=[annotator])
     make_task(campaign, make_solution(TEN)), make_task(campaign, make_solution(TEN))
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press("3 1 b Escape g Enter")
     assert not Annotation.objects.exists()
     watched.page.keyboard.type("I am stuck")
@@ -153,8 +149,7 @@ def test_a_broken_formula_in_one_step_leaves_the_others_whole(watched: Watched) 
         "It costs $5 and $6.",
     ]
     make_task(campaign, make_solution(steps))
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     page = watched.page
     assert page.locator("#steps .katex").count() == 2
     assert page.locator("#steps .formula-error").count() == 1
@@ -174,8 +169,7 @@ def test_a_formula_built_to_freeze_the_page_is_shown_as_its_source_and_the_keys_
     deep = "\\sqrt{" * 500 + "}" * 500
     steps = [f"Bomb: ${bomb}$.", f"Deep: ${deep}$", "Fine: $x^2$.", "\\(" * 8000]
     make_task(campaign, make_solution(steps))
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press("3 3")
     assert "Step 3 of 4" in watched.state()
     page = watched.page
@@ -197,8 +191,7 @@ def test_a_clicked_number_lights_up_wherever_it_stands(watched: Watched) -> None
             ["We have 12 boxes.", "So $12 \\cdot 2 = 24$.", "Not 112."], problem="There are 12 boxes."
         ),
     )
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     box = watched.page.evaluate(
         "() => { const node = document.querySelector('#problem .math p').firstChild; const range = new Range();"
         " range.setStart(node, 10); range.setEnd(node, 12); const box = range.getBoundingClientRect();"
@@ -214,8 +207,7 @@ def test_the_calculator_knows_what_an_annotator_needs(watched: Watched) -> None:
     annotator = make_user()
     campaign = make_campaign(members=[annotator])
     make_task(campaign)
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press("q")
     sums = {
         "-2^2": "-4",

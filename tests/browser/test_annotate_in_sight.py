@@ -27,8 +27,7 @@ def open_task(watched: Watched, steps: list[str], problem: str = "How much is it
     campaign = make_campaign(members=[annotator], **fields)
     for number in range(2):
         make_task(campaign, make_solution(steps, problem=f"{problem} ({number})", answer="144"))
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
 
 
 def box(watched: Watched, selector: str) -> tuple[float, float, float, float]:
@@ -189,8 +188,7 @@ def test_the_guideline_reaches_down_to_the_bar_however_far_the_page_is_scrolled(
     campaign = make_campaign(members=[annotator], guideline="A long rule to follow.\n\n" * 30)
     make_task(campaign, make_solution([f"Step {number}: " + "so it goes on. " * 20 for number in range(12)]))
     make_task(campaign, make_solution(["Short."]))
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     beneath = (
         "document.getElementById('actions').getBoundingClientRect().top"
         " - document.getElementById('guideline').getBoundingClientRect().bottom"

@@ -41,8 +41,7 @@ def steal(campaign: Campaign, problem: str) -> None:
 
 
 def label_the_first(watched: Watched, annotator: User, campaign: Campaign) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate_two(campaign)
+    watched.annotate_two(campaign, annotator)
     watched.press("3 3 Enter")
     watched.page.wait_for_selector("text=Problem 1?")
     watched.submitted(1)
@@ -51,8 +50,7 @@ def label_the_first(watched: Watched, annotator: User, campaign: Campaign) -> No
 def test_the_next_rating_tells_that_the_task_was_lost_and_the_way_on_keeps_it(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate_two(campaign)
+    watched.annotate_two(campaign, annotator)
     steal(campaign, "Problem 0?")
     watched.press("3")
     watched.page.wait_for_selector(ENDED)
@@ -70,8 +68,7 @@ def test_the_next_rating_tells_that_the_task_was_lost_and_the_way_on_keeps_it(
 def test_a_person_who_only_reads_is_told_by_the_heartbeat(
     watched: Watched, annotator: User, campaign: Campaign, quick_heartbeats: None
 ) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate_two(campaign)
+    watched.annotate_two(campaign, annotator)
     steal(campaign, "Problem 0?")
     watched.page.wait_for_selector(ENDED)
     # Trying all the same is told what became of the task, and stores nothing.
@@ -83,8 +80,7 @@ def test_a_person_who_only_reads_is_told_by_the_heartbeat(
 def test_a_hold_that_ended_while_nobody_took_the_task_can_still_be_submitted(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate_two(campaign)
+    watched.annotate_two(campaign, annotator)
     Assignment.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     assert release_expired_leases() == 2
     watched.press("3")
@@ -96,8 +92,7 @@ def test_a_hold_that_ended_while_nobody_took_the_task_can_still_be_submitted(
 def test_a_prepared_task_that_was_lost_is_never_shown(
     watched: Watched, annotator: User, campaign: Campaign, quick_heartbeats: None
 ) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate_two(campaign)
+    watched.annotate_two(campaign, annotator)
     with watched.page.expect_response(lambda response: response.url.endswith("/next/")):
         steal(campaign, "Problem 1?")
     assert not watched.page.is_visible(ENDED)

@@ -50,8 +50,7 @@ def drafted(count: int, watched: Watched) -> None:
 
 
 def test_a_reload_shows_the_same_task_with_the_same_draft(watched, annotator, campaign) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press("3 2")
     drafted(2, watched)
     watched.page.reload()
@@ -63,13 +62,11 @@ def test_a_reload_shows_the_same_task_with_the_same_draft(watched, annotator, ca
 def test_another_device_shows_the_draft_and_the_first_one_learns_of_the_change(
     watched, annotator, campaign, chromium_browser: Browser
 ) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press("3")
     drafted(1, watched)
     second = Watched(chromium_browser.new_context(), watched.base)
-    second.log_in(annotator.username)
-    second.annotate(campaign)
+    second.annotate(campaign, annotator)
     assert second.ratings() == ["1", "", ""]
     second.press("2")
     drafted(2, second)
@@ -124,8 +121,7 @@ def test_a_killed_server_is_told_honestly_and_loses_nothing(
 ) -> None:
     context = chromium_browser.new_context()
     watched = Watched(context, server.url)
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press("3")
     drafted(1, watched)
     server.kill()
@@ -147,8 +143,7 @@ def test_a_reload_while_the_server_was_away_brings_back_what_only_the_browser_ha
 ) -> None:
     context = chromium_browser.new_context()
     watched = Watched(context, server.url)
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     server.kill()
     watched.press("3 2")
     watched.page.wait_for_selector("#save-state[data-state=offline]")
@@ -163,8 +158,7 @@ def test_a_reload_while_the_server_was_away_brings_back_what_only_the_browser_ha
 def test_a_draft_that_comes_through_while_the_page_is_left_stands_on_a_next_page_made_before_it(
     watched, annotator, campaign
 ) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     held: list[Any] = []
     watched.page.route("**/draft/", lambda route: held.append(route))
     watched.press("3")
@@ -189,8 +183,7 @@ def test_a_draft_that_comes_through_while_the_page_is_left_stands_on_a_next_page
 
 
 def test_a_stolen_lease_is_told_and_the_draft_stays(watched, annotator, campaign) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate_two(campaign)
+    watched.annotate_two(campaign, annotator)
     watched.press("3 3 3")
     drafted(3, watched)
     Assignment.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
@@ -208,8 +201,7 @@ def test_a_stolen_lease_is_told_and_the_draft_stays(watched, annotator, campaign
 
 
 def test_undo_goes_back_over_the_submission_until_the_next_one(watched, annotator, campaign) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press("3 3 3 Enter")
     watched.page.wait_for_selector("text=Problem 1?")
     watched.press("2")
@@ -227,8 +219,7 @@ def test_undo_goes_back_over_the_submission_until_the_next_one(watched, annotato
 
 
 def test_half_an_emoji_in_a_note_is_left_out_and_holds_nothing_up(watched, annotator, campaign) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press("3 k /")
     watched.page.evaluate("document.getElementById('note-text').value = 'Whole \\u{1f600}, half \\ud83d'")
     watched.press("Enter")
@@ -245,8 +236,7 @@ def test_a_draft_that_arrives_after_its_submission_is_nothing_to_tell(
     watched: Watched, annotator: User
 ) -> None:
     page = watched.page
-    watched.log_in(annotator.username)
-    watched.annotate(small_campaign(annotator, tasks=1))
+    watched.annotate(small_campaign(annotator, tasks=1), annotator)
     drafts: list[Route] = []
     nexts: list[Route] = []
     page.route("**/draft/", lambda route: drafts.append(route))

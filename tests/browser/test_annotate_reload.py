@@ -20,24 +20,10 @@ def campaign(annotator: User) -> Campaign:
     return small_campaign(annotator, tasks=3)
 
 
-def first_one_submitted(watched: Watched, annotator: User, campaign: Campaign) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
-    watched.press("3 3 Enter")
-    watched.page.wait_for_selector("text=Problem 1?")
-    watched.submitted(1)
-
-
-def reload(watched: Watched) -> None:
-    watched.settle()
-    watched.page.reload()
-    watched.ready()
-
-
 def test_what_was_submitted_is_told_until_the_first_key_on_the_next_task(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    first_one_submitted(watched, annotator, campaign)
+    watched.submit_first(campaign, annotator)
     watched.page.wait_for_selector("#passing:has-text('Submitted.')")
     watched.press("3")
     assert watched.page.inner_text("#passing") == ""
@@ -51,7 +37,7 @@ def test_a_tap_beside_the_notice_takes_it_away_and_the_second_look_stays_at_its_
     for number in range(2):
         make_task(campaign, make_solution(["One.", "Two."], problem=f"Problem {number}?"))
     watched.page.set_viewport_size(PHONE)
-    first_one_submitted(watched, annotator, campaign)
+    watched.submit_first(campaign, annotator)
     watched.page.wait_for_selector("#passing a")
     watched.page.click("#more summary")
     assert watched.page.is_hidden("#passing")
@@ -74,7 +60,7 @@ def test_a_notice_goes_by_itself_after_some_seconds(
 def test_an_undone_submission_is_called_undone_and_no_longer_submitted(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    first_one_submitted(watched, annotator, campaign)
+    watched.submit_first(campaign, annotator)
     watched.press("u")
     watched.page.wait_for_selector("#revising:not([hidden])")
     watched.page.wait_for_selector("#passing:has-text('Undone.')")
@@ -84,8 +70,7 @@ def test_an_undone_submission_is_called_undone_and_no_longer_submitted(
 def test_an_undone_rating_is_told_to_a_screen_reader(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press("3 u")
     assert watched.page.inner_text("#announcer").startswith("Undone. Step 1 of 2.")
 
@@ -93,11 +78,10 @@ def test_an_undone_rating_is_told_to_a_screen_reader(
 def test_undo_clears_the_ratings_of_a_restored_draft_the_last_one_first(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press("3 3 k 2")
     watched.saved()
-    reload(watched)
+    watched.reload()
     assert watched.ratings() == ["0", "1"]
     watched.press("u")
     # The second step is closed until the first one is rated again; what was said of it is kept.
@@ -106,7 +90,7 @@ def test_undo_clears_the_ratings_of_a_restored_draft_the_last_one_first(
     assert watched.ratings() == ["1", "1"]
     watched.press("u u")
     watched.saved()
-    reload(watched)
+    watched.reload()
     assert watched.ratings()[0] == ""
     watched.press("u")
     watched.page.wait_for_selector("#passing:has-text('There is nothing to undo.')")
@@ -116,11 +100,10 @@ def test_undo_takes_back_the_mark_of_a_restored_draft(watched: Watched) -> None:
     annotator = make_user()
     campaign = make_campaign(members=[annotator], protocol=Protocol.INDEX_ONLY)
     make_task(campaign, make_solution(["One.", "Two."]))
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press("x")
     watched.saved()
-    reload(watched)
+    watched.reload()
     assert watched.ratings() == ["-1", ""]
     watched.press("u")
     assert watched.ratings() == ["", ""]
@@ -129,8 +112,8 @@ def test_undo_takes_back_the_mark_of_a_restored_draft(watched: Watched) -> None:
 def test_undo_reaches_the_last_submission_also_after_a_reload(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    first_one_submitted(watched, annotator, campaign)
-    reload(watched)
+    watched.submit_first(campaign, annotator)
+    watched.reload()
     watched.press("u")
     watched.page.wait_for_selector("#revising:not([hidden])")
     watched.press("1 Enter")
@@ -141,7 +124,7 @@ def test_undo_reaches_the_last_submission_also_after_a_reload(
 def test_the_address_follows_the_task_and_a_reload_opens_the_same_one(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    first_one_submitted(watched, annotator, campaign)
+    watched.submit_first(campaign, annotator)
     watched.go("/my-day/")
     watched.page.click("text=Change")
     watched.ready()
@@ -149,7 +132,7 @@ def test_the_address_follows_the_task_and_a_reload_opens_the_same_one(
     watched.press("1 Enter")
     watched.page.wait_for_selector("text=Problem 1?")
     assert watched.page.url == f"{watched.base}/annotate/{campaign.pk}/"
-    reload(watched)
+    watched.reload()
     watched.page.wait_for_selector("text=Problem 1?")
     assert not watched.page.is_visible("#revising")
     watched.page.go_back()
@@ -159,7 +142,7 @@ def test_the_address_follows_the_task_and_a_reload_opens_the_same_one(
 def test_a_correction_outlives_a_reload_until_it_is_submitted_or_given_up_and_the_task_in_hand_comes_back(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    first_one_submitted(watched, annotator, campaign)
+    watched.submit_first(campaign, annotator)
     watched.press("3")
     watched.saved()
     watched.press("u u")
@@ -168,7 +151,7 @@ def test_a_correction_outlives_a_reload_until_it_is_submitted_or_given_up_and_th
     watched.press("k k 2")
     changed = watched.ratings()
     assert changed != stands
-    reload(watched)
+    watched.reload()
     assert watched.page.is_visible("#revising") and watched.ratings() == changed
     watched.page.click("text=Leave it as it is")
     watched.page.wait_for_selector("text=Problem 1?")
@@ -176,7 +159,7 @@ def test_a_correction_outlives_a_reload_until_it_is_submitted_or_given_up_and_th
     watched.page.wait_for_selector("#revising:not([hidden])")
     assert watched.ratings() == stands
     watched.press("1")
-    reload(watched)
+    watched.reload()
     watched.press("Enter")
     watched.page.wait_for_selector("text=Problem 1?")
     assert Annotation.objects.get(is_live=True).finish_reason == "found_error"

@@ -23,15 +23,8 @@ IN_WINDOW = "one => { const { top, bottom } = one.getBoundingClientRect(); retur
 def opened(watched: Watched, annotator: User, steps: list[Any], **fields: Any) -> Campaign:
     campaign = make_campaign(members=[annotator], **fields)
     make_task(campaign, make_solution(steps))
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     return campaign
-
-
-def reload(watched: Watched) -> None:
-    watched.settle()
-    watched.page.reload()
-    watched.ready()
 
 
 def test_a_reason_that_is_half_typed_outlives_a_reload(watched: Watched, annotator: User) -> None:
@@ -40,7 +33,7 @@ def test_a_reason_that_is_half_typed_outlives_a_reload(watched: Watched, annotat
     watched.page.locator("#error-reason").press_sequentially("sign err")
     expect(watched.page.locator("#save-state")).to_have_attribute("data-state", "saving")
     watched.saved()
-    reload(watched)
+    watched.reload()
     assert watched.page.input_value("#error-reason") == "sign err"
     # Not even the moment before it is sent is lost.
     watched.page.locator("#error-reason").press_sequentially("or")
@@ -54,11 +47,11 @@ def test_a_step_of_ones_own_that_is_half_typed_outlives_a_reload(watched: Watche
     watched.press("1 1 w")
     watched.page.locator("#write-text").press_sequentially("Add three")
     watched.saved()
-    reload(watched)
+    watched.reload()
     assert watched.page.input_value("#write-text") == "Add three"
     watched.page.click("#write-add")
     watched.saved()
-    reload(watched)
+    watched.reload()
     assert watched.page.input_value("#write-text") == ""
     expect(watched.page.locator("#written")).to_contain_text("Add three")
 

@@ -24,11 +24,7 @@ def test_two_quick_undos_on_a_slow_line_open_the_submission_once_and_the_page_go
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
     page = watched.page
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
-    watched.press("3 3 Enter")
-    page.wait_for_selector("text=Problem 1?")
-    watched.submitted(1)
+    watched.submit_first(campaign, annotator)
     held: list[Route] = []
     page.route("**/undo/", lambda route: held.append(route))
     with page.expect_request("**/undo/"):
@@ -75,11 +71,7 @@ def test_a_second_tab_with_the_same_submission_shows_what_the_first_one_made_of_
 def test_the_last_submission_can_be_undone_when_no_task_is_left(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
-    watched.press("3 3 Enter")
-    watched.page.wait_for_selector("text=Problem 1?")
-    watched.submitted(1)
+    watched.submit_first(campaign, annotator)
     watched.press("3 3 Enter")
     watched.page.wait_for_selector("text=Everything is labelled")
     watched.submitted(2)
@@ -90,19 +82,11 @@ def test_the_last_submission_can_be_undone_when_no_task_is_left(
     assert Annotation.objects.get(is_live=True, revision=2).trajectory == [1, -1]
 
 
-def first_one_submitted(watched: Watched, annotator: User, campaign: Campaign) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
-    watched.press("3 3 Enter")
-    watched.page.wait_for_selector("text=Problem 1?")
-    watched.submitted(1)
-
-
 def test_undo_waits_for_no_draft_that_cannot_be_saved_and_comes_back_to_it(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
     page = watched.page
-    first_one_submitted(watched, annotator, campaign)
+    watched.submit_first(campaign, annotator)
     page.route("**/draft/", lambda route: route.fulfill(status=500, body="out of order"))
     watched.press("1 u")
     page.wait_for_selector("#save-state[data-state=offline]")
@@ -121,7 +105,7 @@ def test_a_draft_that_is_on_its_way_while_an_earlier_look_is_open_is_no_other_de
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
     page = watched.page
-    first_one_submitted(watched, annotator, campaign)
+    watched.submit_first(campaign, annotator)
     held: list[Route] = []
     page.route("**/draft/", lambda route: route.continue_() if held else held.append(route))
     with page.expect_request("**/draft/"):
@@ -143,8 +127,7 @@ def test_a_task_whose_hold_ended_is_left_also_while_its_draft_cannot_be_saved(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
     page = watched.page
-    watched.log_in(annotator.username)
-    watched.annotate_two(campaign)
+    watched.annotate_two(campaign, annotator)
     Assignment.objects.filter(task__solution__problem__text="Problem 0?").update(state="lapsed")
     watched.press("3")
     page.wait_for_selector("text=Your hold on this task ended")
@@ -159,7 +142,7 @@ def earlier_one_open_while_a_draft_is_under_way(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> Route:
     """Problem 1 is in hand, its draft on the way; the submission of problem 0 is open again."""
-    first_one_submitted(watched, annotator, campaign)
+    watched.submit_first(campaign, annotator)
     held: list[Route] = []
     watched.page.route("**/draft/", lambda route: route.continue_() if held else held.append(route))
     with watched.page.expect_request("**/draft/"):

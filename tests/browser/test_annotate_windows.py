@@ -15,29 +15,22 @@ pytestmark = pytest.mark.django_db(transaction=True)
 WINDOWS = [("b", "#exit-reason"), ("g", "#exit-reason"), ("/", "#note-text")]
 
 
-def reload(watched: Watched) -> None:
-    watched.settle()
-    watched.page.reload()
-    watched.ready()
-
-
 @pytest.mark.parametrize(("key", "field"), WINDOWS)
 def test_what_is_half_typed_into_a_window_outlives_a_reload(
     watched: Watched, annotator: User, campaign: Campaign, key: str, field: str
 ) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press(key)
     watched.page.locator(field).press_sequentially("half a re")
     watched.saved()
     # Not even the moment before it is sent is lost.
     watched.page.locator(field).press_sequentially("ason")
-    reload(watched)
+    watched.reload()
     watched.press(key)
     expect(watched.page.locator(field)).to_have_value("half a reason")
     watched.page.fill(field, "")
     watched.page.keyboard.press("Escape")
-    reload(watched)
+    watched.reload()
     watched.press(key)
     expect(watched.page.locator(field)).to_have_value("")
 
@@ -45,8 +38,7 @@ def test_what_is_half_typed_into_a_window_outlives_a_reload(
 def test_a_note_that_is_kept_is_no_longer_a_half_typed_one(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     watched.press("/")
     watched.page.locator("#note-text").press_sequentially("odd")
     watched.press("Enter")
@@ -63,8 +55,7 @@ def test_why_a_task_is_left_outlives_a_session_that_ended(
 ) -> None:
     page = watched.page
     page.on("dialog", lambda dialog: dialog.accept())
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     Session.objects.all().delete()
     watched.press("b")
     page.locator("#exit-reason").press_sequentially("no question")

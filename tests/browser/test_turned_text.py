@@ -29,8 +29,7 @@ def test_a_sign_that_turns_text_is_named_in_formatted_steps_formulas_code_and_ou
     campaign = make_campaign(members=[annotator])
     task = make_task(campaign, make_solution(STEPS, problem="What is \u202e12?"))
     Step.objects.filter(position=3).update(output="\u202e12", verdict="ok")
-    watched.log_in(annotator.username)
-    watched.annotate(campaign)
+    watched.annotate(campaign, annotator)
     page = watched.page
     page.wait_for_selector("#steps .formula-error")
     page.wait_for_function("document.querySelectorAll('#steps .katex').length >= 4")
