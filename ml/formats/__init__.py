@@ -121,7 +121,7 @@ def _refusing_others(parse: Parse, module: ModuleType, format: str) -> Parse:
     """A `parse` that says whose a line is, of another tool or format, and not only which key it lacks."""
 
     def refusing(record: Record, line: int) -> Iterator[LabelledSolution]:
-        if not record.keys() >= module.KEYS:
+        if not _shows(record, module):
             if found := record_of_tool(record):
                 raise Unreadable(found, f"one of the format {format} {HOW}", fatal=True)
             # The keys of `records` stand in most formats: a line that lacks one of its own may have them.
@@ -202,7 +202,12 @@ def guess(path: str | Path) -> str | None:
 
 
 def _shown_by(record: Record) -> str | None:
-    return next((name for name, module in MODULES.items() if record.keys() >= module.KEYS), None)
+    return next((name for name, module in MODULES.items() if _shows(record, module)), None)
+
+
+def _shows(record: Record, module: ModuleType) -> bool:
+    """Whether a line has the keys of a format, in one of the ways in which it may have them."""
+    return record.keys() >= module.KEYS or record.keys() >= getattr(module, "OTHER_KEYS", module.KEYS)
 
 
 def format_of(path: str | Path, asked: str | None) -> str:
