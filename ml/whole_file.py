@@ -77,8 +77,13 @@ def refuse_unwritable(path: Path, *inputs: Path | str | None) -> None:
     """Raises MisstepError where `whole_file` could not write this, or would write over one of the `inputs` (names of
     other things than files are none), for work that keeps what it has elsewhere.
     """
-    for given in filter(None, inputs):
-        if os.path.exists(given) and os.path.exists(path) and os.path.samefile(given, path):
+    for given in inputs:
+        if (
+            given is not None
+            and os.path.exists(given)
+            and os.path.exists(path)
+            and os.path.samefile(given, path)
+        ):
             raise MisstepError(f"{path} is what this command reads, expected another file to write")
     beside, stream = _opened_beside(path)
     stream.close()
