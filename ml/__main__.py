@@ -6,7 +6,9 @@ import importlib
 import os
 import signal
 import sys
+import warnings
 from types import FrameType
+from typing import Any
 
 from ml.errors import MisstepError
 
@@ -88,6 +90,19 @@ def _end(number: int, _: FrameType | None) -> None:
     signal.raise_signal(number)
 
 
+def warn_plainly(verb: str) -> None:
+    """Let a warning be one line that says whose it is, without the place and the source line that raised it."""
+    usual = warnings.formatwarning
+
+    def plain(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:
+        if category is not UserWarning:
+            return usual(message, category, *where, **more)
+        return f"python -m ml {verb}: {message}\n"
+
+    warnings.formatwarning = plain
+
+
 if __name__ == "__main__":
     end_at_once()
+    warn_plainly(" ".join(sys.argv[1:2]))
     raise SystemExit(main(sys.argv[1:]))

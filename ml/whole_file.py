@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from ml.errors import MisstepError
+from ml.file_lock import is_free, take_lock
 from ml.json_lines import as_line
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -33,23 +35,35 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 
     An error inside the block leaves what stood there before. Makes the folder where there is none. Raises
     MisstepError where nothing can be written, before the block runs: whoever has long work to do opens this first.
-    Where the finished file cannot get its name, it stays under its own, which the MisstepError tells.
+    Where the finished file cannot get its name, it stays under its own, which the MisstepError tells. What killed
+    writers of this file left beside it goes once it is there.
     """
     beside, stream = _opened_beside(path)
-    try:
-        with naming(path), stream:
+    # Open, and with it locked, until it has its name: only a dead writer's file is free.
+    with naming(path), stream:
+        try:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    try:
-        _refuse_other_things(path)
-        os.replace(beside, path)
-    except (OSError, MisstepError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise MisstepError(f"{path}: {why}; what was written is whole, and stands in {beside}") from error
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        try:
+            _refuse_other_things(path)
+            os.replace(beside, path)
+        except (OSError, MisstepError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise MisstepError(f"{path}: {why}; what was written is whole, and stands in {beside}") from error
+    _clear_dead(path)
+
+
+def _clear_dead(path: Path) -> None:
+    """Remove what writers that were killed left beside `path`."""
+    for beside in path.parent.glob(f"{glob.escape(path.name)}.{'[0-9a-f]' * 8}.partial"):
+        # Another writer may have given it its name, or cleared it, meanwhile.
+        with suppress(OSError), beside.open("rb") as stream:
+            if is_free(stream):
+                beside.unlink()
 
 
 def write_lines(path: Path, rows: Iterable[Any]) -> None:
@@ -59,8 +73,18 @@ def write_lines(path: Path, rows: Iterable[Any]) -> None:
             stream.write(as_line(row))
 
 
-def refuse_unwritable(path: Path) -> None:
-    """Raises MisstepError where `whole_file` could not write this, for work that keeps what it has elsewhere."""
+def refuse_unwritable(path: Path, *inputs: Path | str | None) -> None:
+    """Raises MisstepError where `whole_file` could not write this, or would write over one of the `inputs` (names of
+    other things than files are none), for work that keeps what it has elsewhere.
+    """
+    for given in inputs:
+        if (
+            given is not None
+            and os.path.exists(given)
+            and os.path.exists(path)
+            and os.path.samefile(given, path)
+        ):
+            raise MisstepError(f"{path} is what this command reads, expected another file to write")
     beside, stream = _opened_beside(path)
     stream.close()
     beside.unlink()
@@ -72,7 +96,9 @@ def _opened_beside(path: Path) -> tuple[Path, TextIO]:
     beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return beside, beside.open("w", encoding="utf-8")
+        stream = beside.open("w", encoding="utf-8")
+        take_lock(stream)
+        return beside, stream
     except FileExistsError as error:
         raise MisstepError(f"{path.parent} is no folder, expected one for {path.name}") from error
     except OSError as error:

@@ -13,9 +13,10 @@ from labelsite.api.known_fields import Choice, OnlyKnownFields
 from labelsite.autolabels.named_options import refuse_elsewhere
 from labelsite.autolabels.parameters import VALUES
 from labelsite.autolabels.refusals import refusals
-from labelsite.autolabels.requests import LIMITS
+from labelsite.autolabels.requests import LIMITS, refuse_policy
 from labelsite.problems.models import Problem
 from ml.commands.autolabel_options import VOTERS
+from ml.errors import MisstepError
 from ml.search.named_options import FRESH, GIVEN, as_text
 from ml.search.recipes import RECIPES, usual
 
@@ -30,6 +31,14 @@ def no_option(value: str) -> None:
     """A value that begins with a dash would be taken for an option of the command."""
     if value.startswith("-"):
         raise serializers.ValidationError(f"{value!r} begins with a dash, expected a name, path or URL")
+
+
+def possible_policy(value: str) -> None:
+    """A policy that no worker could have is refused at its field."""
+    try:
+        refuse_policy(value)
+    except MisstepError as refusal:
+        raise serializers.ValidationError(str(refusal)) from None
 
 
 def _usual(name: str, acts_on: str) -> str:
@@ -59,7 +68,7 @@ class MethodRequest(OnlyKnownFields):
 
     ACTS_ON = GIVEN
 
-    policy = serializers.CharField(max_length=200, default="pocket", validators=[no_option])
+    policy = serializers.CharField(max_length=200, default="pocket", validators=[no_option, possible_policy])
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
     value_model = serializers.CharField(
         max_length=200,

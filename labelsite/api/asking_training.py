@@ -10,8 +10,9 @@ from rest_framework import serializers
 from labelsite.api.asking_estimates import no_option
 from labelsite.api.known_fields import Choice, OnlyKnownFields
 from labelsite.snapshots.models import LabelSource, Snapshot
+from labelsite.training.label_checks import idle_options
 from labelsite.training.options import FLAGS, LISTS, kind_of, limits_of, options, said
-from labelsite.training.refusals import refusals
+from labelsite.training.refusals import refusals, refuse_base
 from labelsite.training.wording import OBJECTIVE_NAMES
 from ml.errors import MisstepError
 
@@ -45,6 +46,14 @@ def _field_of(name: str, action: argparse.Action) -> Any:
     return serializers.CharField(max_length=200, trim_whitespace=False, allow_blank=True, **common)
 
 
+def possible_base(value: str) -> None:
+    """A base that no worker could have is refused at its field."""
+    try:
+        refuse_base(value)
+    except MisstepError as refusal:
+        raise serializers.ValidationError(str(refusal)) from None
+
+
 class TrainingRequest(OnlyKnownFields):
     snapshot = serializers.PrimaryKeyRelatedField[Snapshot](queryset=Snapshot.objects.all())
     more_snapshots = serializers.PrimaryKeyRelatedField[Snapshot](
@@ -52,7 +61,7 @@ class TrainingRequest(OnlyKnownFields):
     )
     labels = Choice(choices=LabelSource.choices)
     objective = Choice(choices=list(OBJECTIVE_NAMES), default="classifier")
-    base = serializers.CharField(max_length=200, default="pocket", validators=[no_option])
+    base = serializers.CharField(max_length=200, default="pocket", validators=[no_option, possible_base])
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
     configuration = TrainingConfiguration(required=False, default=dict)
 
@@ -61,7 +70,9 @@ class TrainingRequest(OnlyKnownFields):
             chosen = said(given["configuration"])
         except MisstepError as refusal:
             raise serializers.ValidationError({"configuration": [str(refusal)]}) from None
-        found = list(refusals(given["objective"], given["base"], chosen))
+        labels = given["labels"]
+        found = [(name, f"would change nothing in labels {labels}") for name in idle_options(labels, chosen)]
+        found += refusals(given["objective"], given["base"], chosen)
         if found:
             raise serializers.ValidationError({"configuration": {name: [words] for name, words in found}})
         return given

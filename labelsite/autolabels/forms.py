@@ -14,7 +14,7 @@ from labelsite.autolabels import value_models
 from labelsite.autolabels.named_options import NamedOptions
 from labelsite.autolabels.parameters import METHOD_NAMES, NAMES, VALUES
 from labelsite.autolabels.refusals import refusals
-from labelsite.autolabels.requests import LIMITS, METHODS_OWN, Request, refuse_address
+from labelsite.autolabels.requests import LIMITS, METHODS_OWN, Request, refuse_policy
 from labelsite.wording import translated
 from ml.commands.autolabel_options import VOTERS
 from ml.errors import MisstepError
@@ -158,12 +158,12 @@ class MethodForm(forms.Form):
 
     def clean_policy(self) -> str:
         policy = str(self.cleaned_data["policy"]).strip()
-        try:
-            refuse_address(policy)
-        except MisstepError as refusal:
-            raise forms.ValidationError(str(refusal)) from None
         if policy.startswith("-"):
             raise forms.ValidationError(_("A policy cannot begin with a dash."))
+        try:
+            refuse_policy(policy)
+        except MisstepError as refusal:
+            raise forms.ValidationError(str(refusal)) from None
         return policy
 
 

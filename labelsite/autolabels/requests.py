@@ -13,6 +13,7 @@ from django.utils.translation import gettext_noop
 
 from labelsite.autolabels import value_models
 from labelsite.autolabels.refusals import SELF_CONSISTENCY, refusals
+from labelsite.jobs.model_folders import may_be_a_folder
 from ml.commands.autolabel_options import STYLE, VOTERS, parser
 from ml.commands.once import RefusingParser
 from ml.errors import MisstepError
@@ -52,7 +53,7 @@ class Request:
     acts_on: str = GIVEN
 
     def __post_init__(self) -> None:
-        refuse_address(self.policy)
+        refuse_policy(self.policy)
         if self.method not in RECIPES:
             raise MisstepError(f"method {self.method!r}, expected one of {', '.join(RECIPES)}")
         if self.rollouts == METHODS_OWN:
@@ -146,10 +147,15 @@ def _checker() -> RefusingParser:
     return made
 
 
-def refuse_address(policy: str) -> None:
-    """Refuse what `_refuse_one_address` does, in each of several servers' addresses."""
+def refuse_policy(policy: str) -> None:
+    """Raise MisstepError for what can be no policy, wherever the worker is: neither `pocket`, nor an address that
+    `_refuse_one_address` lets pass, nor a folder's path.
+    """
     for address in addresses_of(policy):
         _refuse_one_address(address)
+    is_folder = "://" not in policy and policy != "pocket"
+    if is_folder and not may_be_a_folder(policy.partition("?")[0]):
+        raise MisstepError(_("pocket, a model's folder by its whole path, or a server's address, please."))
 
 
 def _refuse_one_address(policy: str) -> None:

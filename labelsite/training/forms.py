@@ -14,7 +14,7 @@ from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.training.models import Checkpoint
 from labelsite.training.option_fields import field_of
 from labelsite.training.options import OPTIONS
-from labelsite.training.refusals import refusals
+from labelsite.training.refusals import refusals, refuse_base
 from labelsite.training.wording import (
     CLASSES,
     HEAD_NAMES,
@@ -24,6 +24,7 @@ from labelsite.training.wording import (
     TREE_NAMES,
 )
 from labelsite.wording import counted
+from ml.errors import MisstepError
 from ml.training_choices import HEADS, OBJECTIVES, OPTIMIZERS, TREES
 
 # A run longer than this belongs on the command line, where one sees what it does to the machine.
@@ -196,6 +197,10 @@ class TrainingForm(forms.Form):
         base = str(self.cleaned_data["base"]).strip()
         if base.startswith("-"):
             raise forms.ValidationError(_("A base model cannot begin with a dash."))
+        try:
+            refuse_base(base)
+        except MisstepError as refusal:
+            raise forms.ValidationError(str(refusal)) from None
         return base
 
     def clean(self) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from labelsite.jobs.model_folders import may_be_a_folder
 from labelsite.training.options import options
+from ml.errors import MisstepError
 from ml.training_choices import CLASSIFYING, DOUBTFUL, NAMED_BASES, SURE
 
 Refusal = tuple[str, str]
@@ -108,6 +110,13 @@ def _of_others(chosen: Mapping[str, Any]) -> Iterator[Refusal]:
     sure, doubtful = chosen.get("second_opinion_sure", SURE), chosen.get("second_opinion_doubtful", DOUBTFUL)
     if chosen.get("second_opinion") and not doubtful < sure:
         yield "second_opinion_doubtful", _("Doubt has to begin below where it is sure.")
+
+
+def refuse_base(base: str) -> None:
+    """Raises MisstepError for what can be no base, wherever the worker is."""
+    if base not in NAMED_BASES and not may_be_a_folder(base):
+        names = ", ".join(NAMED_BASES)
+        raise MisstepError(_("%(names)s, or a model's folder by its whole path, please.") % {"names": names})
 
 
 def _of_the_base(base: str, chosen: Mapping[str, Any]) -> Iterator[Refusal]:

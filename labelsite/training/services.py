@@ -33,7 +33,7 @@ from labelsite.training.joining import joined_name
 from labelsite.training.label_checks import idle
 from labelsite.training.models import Checkpoint, Evaluation, EvaluationKind, TrainingRun
 from labelsite.training.pairing import OUTCOMES
-from labelsite.training.refusals import refusals
+from labelsite.training.refusals import refusals, refuse_base
 from labelsite.training.wording import KINDS
 from labelsite.wording import said
 from ml.errors import MisstepError
@@ -68,6 +68,7 @@ def start_training(
     nothing in these labels, for a flag that is neither true nor false, and for a checkpoint that is not here or no
     step classifier.
     """
+    refuse_base(base)
     chosen = options.said(configuration or {})
     for complaint in idle(labels, chosen):
         raise MisstepError(complaint)

@@ -24,7 +24,7 @@ from ml.execution import level_of, sandbox
 from ml.execution.rstar_output import RStarOutput
 from ml.policies import engines_for, load_policy, rollout_style, when_served
 from ml.policies.protocol import Policy
-from ml.progress import Progress, print_result
+from ml.progress import Progress, print_result, tell
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.consensus import estimate_by_consensus
 from ml.search.decided import Decided, digest_of, disputed_line, read_decided
@@ -85,6 +85,7 @@ class AutolabelRun:
             out, self._settings(options, policy.name, items), idle_options(options, self._acts_on)
         )
         if (earlier := folder.finished_run()) is not None:
+            tell(f"{out} is finished already: nothing is done again")
             return _result(earlier, self.arguments.out)
         for line in folder.open():
             self.totals.add(line)

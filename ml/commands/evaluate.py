@@ -23,7 +23,7 @@ from ml.evaluation.truths import NoTruth, truths
 from ml.formats import format_of, read
 from ml.progress import Progress, print_result
 from ml.snapshot import read_problem_hashes
-from ml.whole_file import write_lines
+from ml.whole_file import refuse_unwritable, write_lines
 
 
 def main(argv: list[str]) -> int:
@@ -43,6 +43,9 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
     for name, other_name in (("solutions", "scores"), ("scores", "solutions")):
         if getattr(options, f"threshold_{name}") and not getattr(options, f"threshold_{other_name}"):
             raise MisstepError(f"--threshold-{name} without --threshold-{other_name}, expected both")
+    if options.out is not None:
+        refuse_unwritable(options.out, options.solutions, options.scores, options.threshold_solutions,
+            options.threshold_scores, options.training_problems)  # fmt: skip
     judged = joined(options.solutions, options.format, options.scores)
     other = None
     if options.threshold_solutions is not None:

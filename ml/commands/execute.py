@@ -15,7 +15,7 @@ from ml.formats import format_of, read, solutions
 from ml.json_lines import as_line
 from ml.progress import Progress, print_result
 from ml.search.grading import code_of
-from ml.whole_file import whole_file
+from ml.whole_file import refuse_unwritable, whole_file
 
 LONGEST_OUTPUT = 4000
 
@@ -35,6 +35,7 @@ def main(argv: list[str]) -> int:
     """Write one line `{"id", "steps": [null | {"verdict", "output"}]}` per solution with code, whole or not at all."""
     options = parser().parse_args(argv)
     format = format_of(options.solutions, options.format)
+    refuse_unwritable(options.out, options.solutions)
     # Reading twice costs little beside running the code, and tells how long it will take.
     total = sum(1 for _ in solutions(read(options.solutions, format)))
     progress, box = Progress("solutions", total), sandbox()

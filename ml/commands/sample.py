@@ -22,6 +22,7 @@ from ml.policies.address import without_address
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem
+from ml.search.finished_file import finished_result, keep_result
 from ml.search.problems import read_problems
 from ml.search.run_folder import RunFolder, was_served
 from ml.search.sampling import line_of, request_for, sample
@@ -74,10 +75,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     stands in a folder beside it, from which the same command goes on.
     """
     problems = taken(read_problems(arguments.problems), arguments.problems, "problems", arguments.part)
-    refuse_unwritable(arguments.out)
+    refuse_unwritable(arguments.out, arguments.problems)
     beside = arguments.out.with_name(f"{arguments.out.name}.partial")
     policy = load_policy(arguments.policy, engines_for(len(problems)), has_answered=was_served(beside))
-    with RunFolder(beside, _settings(arguments, policy.name, problems)).opened() as folder:
+    settings = _settings(arguments, policy.name, problems)
+    with RunFolder(beside, settings).opened() as folder:
+        if (earlier := finished_result(arguments.out, settings)) is not None:
+            return earlier
         when_served(policy, folder.mark_served)
         _sample_missing(problems, policy, arguments, folder)
         with whole_file(arguments.out) as file:
@@ -86,7 +90,9 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
                 # Nothing to go on from: another start would find the same.
                 folder.discard()
                 _refuse_nothing(policy.name, counts)
-    return _result(arguments, policy, len(problems), counts)
+        result = _result(arguments, policy, len(problems), counts)
+        keep_result(arguments.out, settings, result)
+    return result
 
 
 def _settings(arguments: argparse.Namespace, policy: str, problems: Sequence[Problem]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ml.file_hash import sha256_of
 from ml.formats import format_of, read
 from ml.progress import Progress, print_result
 from ml.records import Solution
+from ml.search.finished_file import finished_result, keep_result
 from ml.search.run_folder import RunFolder
 from ml.snapshot import problem_hash, read_problem_hashes
 from ml.whole_file import refuse_unwritable, whole_file
@@ -67,7 +68,7 @@ def main(argv: list[str]) -> int:
     """
     options = parser().parse_args(argv)
     format = format_of(options.solutions, options.format)
-    refuse_unwritable(options.out)
+    refuse_unwritable(options.out, options.solutions, options.layout)
     print_result(_score(options, format))
     return 0
 
@@ -87,16 +88,21 @@ def _score(options: argparse.Namespace, format: str) -> dict[str, Any]:
     total, digest = _counted(options.solutions, format)
     wanted = range(total) if options.part is None else options.part.places(total)
     beside = options.out.with_name(f"{options.out.name}.partial")
-    with RunFolder(beside, _settings(options, {"solutions": total, "sha256": digest})).opened() as folder:
+    settings = _settings(options, {"solutions": total, "sha256": digest})
+    with RunFolder(beside, settings).opened() as folder:
+        if (earlier := finished_result(options.out, settings)) is not None:
+            return earlier
         seen = _score_missing(scorer, options, format, wanted, folder)
         counts = _written(folder, options.out)
-    return {
-        "scores": str(options.out),
-        **{name: counts[name] for name in ("solutions", "steps", "unscored_steps")},
-        # Nobody says what another model was trained on.
-        "solutions_of_training_problems": None if layout else seen,
-        "checkpoint": {name: scorer.card[name] for name in ("objective", "snapshot", "seed")},
-    }
+        result = {
+            "scores": str(options.out),
+            **{name: counts[name] for name in ("solutions", "steps", "unscored_steps")},
+            # Nobody says what another model was trained on.
+            "solutions_of_training_problems": None if layout else seen,
+            "checkpoint": {name: scorer.card[name] for name in ("objective", "snapshot", "seed")},
+        }
+        keep_result(options.out, settings, result)
+    return result
 
 
 def _solutions(path: Path, format: str) -> Iterator[Solution]:

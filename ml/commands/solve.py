@@ -22,6 +22,7 @@ from ml.policies.address import without_address
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem
+from ml.search.finished_file import finished_result, keep_result
 from ml.search.named_options import read_settings
 from ml.search.problems import read_problems
 from ml.search.requests import Aside, Search
@@ -131,27 +132,31 @@ class SolveRun:
         refuse_what_cannot_act(arguments, method)
         options = method.sized(arguments.trajectories, vars(arguments))
         problems = self._problems()
-        refuse_unwritable(arguments.out)
+        refuse_unwritable(arguments.out, arguments.problems)
         values = self._value_model()
         options = self._read_as_it_learned(options, values)
         beside = arguments.out.with_name(f"{arguments.out.name}.partial")
         policy = load_policy(arguments.policy, engines_for(len(problems)), has_answered=was_served(beside))
         settings = self._settings(options, policy, values, problems)
         with RunFolder(beside, settings).opened() as folder:
+            if (earlier := finished_result(arguments.out, settings)) is not None:
+                return earlier
             when_served(policy, folder.mark_served)
             totals = self._search_missing(problems, options, policy, values, folder)
             with whole_file(arguments.out) as file:
                 file.writelines(as_line(kept["line"]) for kept in folder.lines() if "line" in kept)
-        for told in warnings_of(totals.texts, policy):
-            warnings.warn(told, stacklevel=1)
-        return {
-            "out": str(arguments.out),
-            **{name: settings[name] for name in TOLD},
-            **({"aggregation": options.aggregation} if "aggregation" in method.takes else {}),
-            "problems": len(problems),
-            **totals.as_json(),
-            **({"estimated_tokens": True} if getattr(policy, "estimates_tokens", False) else {}),
-        }
+            for told in warnings_of(totals.texts, policy):
+                warnings.warn(told, stacklevel=1)
+            result = {
+                "out": str(arguments.out),
+                **{name: settings[name] for name in TOLD},
+                **({"aggregation": options.aggregation} if "aggregation" in method.takes else {}),
+                "problems": len(problems),
+                **totals.as_json(),
+                **({"estimated_tokens": True} if getattr(policy, "estimates_tokens", False) else {}),
+            }
+            keep_result(arguments.out, settings, result)
+        return result
 
     def _take_settings(self) -> None:
         """What `--set` says stands among the other arguments from here on."""

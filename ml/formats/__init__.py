@@ -123,7 +123,7 @@ def _marking(parse: Parse, module: ModuleType, format: str, keys: KeyLog | None)
 
 
 def _refuse_others(record: Record, module: ModuleType, format: str) -> None:
-    if record.keys() >= module.KEYS:
+    if _shows(record, module):
         return
     if found := record_of_tool(record):
         expected = Said("one of the format %(format)s %(how)s", format=format, how=HOW)
@@ -197,7 +197,12 @@ def guess(path: str | Path) -> str | None:
 
 
 def _shown_by(record: Record) -> str | None:
-    return next((name for name, module in MODULES.items() if record.keys() >= module.KEYS), None)
+    return next((name for name, module in MODULES.items() if _shows(record, module)), None)
+
+
+def _shows(record: Record, module: ModuleType) -> bool:
+    """Whether a line has the keys of a format, in one of the ways in which it may have them."""
+    return record.keys() >= module.KEYS or record.keys() >= getattr(module, "OTHER_KEYS", module.KEYS)
 
 
 def format_of(path: str | Path, asked: str | None) -> str:

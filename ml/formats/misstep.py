@@ -14,6 +14,8 @@ from ml.records import Annotation, LabelledSolution, Problem, Solution
 LABELER = "checker"
 ID_KEY = "id"
 KEYS = frozenset({"problem", "solutions"})
+# As pools of others have them.
+OTHER_KEYS = frozenset({"problem", "candidates"})
 # `empty_samples` and `ungraded_samples` say what is not in the file; the readers of pools count them.
 OF_A_SOLUTION = ("steps", "style", "generator", "final_answer", "is_correct", "first_mistake")
 # Pools of others name them `candidates`, as the readers of pools take them too.

@@ -47,8 +47,12 @@ def load_policy(spec: str, engines: int = 1, has_answered: bool = False) -> Poli
 
         return ServerPolicy(spec, has_answered=has_answered)
     if (local := model_folder(spec)) is not None:
+        from transformers.utils import logging
+
         from ml.policies.transformers_model import load_transformers_policy
 
+        # A bar for weights that load in a moment, between the lines of a run's own progress.
+        logging.disable_progress_bar()
         return load_transformers_policy(local)
     raise MisstepError(f"policy {spec!r}, expected pocket, a folder with a model, or an http(s) address")
 

@@ -43,13 +43,15 @@ class ModelFolder:
 
 def model_folder(spec: str) -> ModelFolder | None:
     """What a policy's name says; None where there is no such folder. Raises MisstepError for an option that there is
-    not, and for a number that cannot be.
+    not, and for a number that cannot be, and for an adapter.
     """
     if Path(spec).is_dir():
+        refuse_adapter(Path(spec))
         return ModelFolder(Path(spec))
     folder, mark, query = spec.rpartition("?")
     if not mark or not Path(folder).is_dir():
         return None
+    refuse_adapter(Path(folder))
     options = urllib.parse.parse_qsl(query, keep_blank_values=True)
     said = dict(options)
     if not said or len(said) < len(options) or not said.keys() <= _OPTIONS.keys():
@@ -63,3 +65,11 @@ def model_folder(spec: str) -> ModelFolder | None:
     if "cache" in numbers:
         numbers["bytes_kept"] = numbers.pop("cache") * MIB
     return ModelFolder(Path(folder), **numbers)
+
+
+def refuse_adapter(folder: Path) -> None:
+    """Raises MisstepError for an adapter alone: transformers would look for its base wherever a file names it."""
+    if (folder / "adapter_config.json").exists() and not (folder / "config.json").exists():
+        raise MisstepError(
+            f"{folder} is an adapter without its base, expected a whole model (peft's merge_and_unload makes one)"
+        )

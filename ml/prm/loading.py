@@ -15,6 +15,7 @@ from transformers import (
 )
 
 from ml.errors import MisstepError
+from ml.policies.model_folder import refuse_adapter
 from ml.prm.attention import SPANS
 from ml.prm.generic_head import put_two_layers, token_classifier_for
 from ml.prm.model import head_of
@@ -39,6 +40,7 @@ def load(
     for a folder whose head was trained for the same. Only safetensors are read, and no code that a folder brings
     along is run. Raises MisstepError when the folder holds no model that can be read so.
     """
+    refuse_adapter(Path(folder))
     settings: dict[str, Any] = {"dtype": torch.float32, "use_safetensors": True}
     settings |= {"trust_remote_code": False, "output_loading_info": True}
     if is_packed:

@@ -46,10 +46,14 @@ def was_served(folder: Path) -> bool:
     return (folder / SERVED).exists() or (path.exists() and path.stat().st_size > 0)
 
 
-def _compared(settings: Any, idle: Collection[str]) -> Any:
-    """What of the settings makes two runs the same run: where a server is does not, so that it may move, and neither
-    does a parameter that is `idle` or as it was before it was told.
+def is_same_run(known: Any, settings: Any, idle: Collection[str] = ()) -> bool:
+    """Whether two settings make the same run: where a server is does not count, so that it may move, and neither does
+    a parameter that is `idle` or as it was before it was told.
     """
+    return bool(_compared(known, idle) == _compared(settings, idle))
+
+
+def _compared(settings: Any, idle: Collection[str]) -> Any:
     if not isinstance(settings, dict):
         return settings
     compared = dict(settings)
@@ -168,7 +172,7 @@ class RunFolder:
             (self.folder / name).unlink(missing_ok=True)
 
     def _is_this_run(self, settings: Any) -> bool:
-        return bool(_compared(settings, self._idle) == _compared(self.settings, self._idle))
+        return is_same_run(settings, self.settings, self._idle)
 
     def _lock(self) -> None:
         # A retried job may start before the one it replaces is quite dead; two writers would count twice.

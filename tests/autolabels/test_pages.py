@@ -79,6 +79,8 @@ def test_a_search_takes_several_servers_of_the_same_model(client):
         {"policy": "http://one:8000/v1,http://me:secret@two:8000/v1"},
         {"policy": "http://one:8000/v1,http://two:eight/v1"},
         {"policy": "--out"},
+        {"policy": "pockett"},
+        {"policy": "Qwen/Qwen2.5-0.5B?rows=8"},
     ],
 )
 def test_a_search_that_cannot_be_is_refused_at_the_form(client, bad):

@@ -98,14 +98,14 @@ def test_a_pilot_that_fails_says_why_at_the_form_and_may_be_tried_again(client):
         "source": "pocket",
         "limit": 20,
         "method": "rstar",
-        "policy": "no/folder",
+        "policy": "/no/folder",
         "rollouts": 2,
         "seed": 0,
     }
     answer = client.post(reverse("autolabels:search"), {**form, "measure": "1"})
     run_here(EstimateRun.objects.get().job)
     page = client.get(answer.url).content.decode()
-    assert "no/folder" in page and "could not be measured" in page and 'name="measure"' in page
+    assert "/no/folder" in page and "could not be measured" in page and 'name="measure"' in page
 
 
 def test_a_cancelled_pilot_is_forgotten():

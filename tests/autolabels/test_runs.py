@@ -100,9 +100,9 @@ def test_real_rollouts_judge_each_step_and_a_policy_that_is_not_there_is_one_cle
     assert len(SolutionEstimate.objects.get(run=run).q_values) == 2
     assert [line.id for line in read_estimates(run.job.outputs / "estimates.jsonl")] == [str(solution.pk)]
 
-    lost = start_estimates(chosen, policy="no/such/folder")
+    lost = start_estimates(chosen, policy="/no/such/folder")
     run_here(lost.job)
     job = Job.objects.get(pk=lost.job_id)
     assert job.state == JobState.FAILED
-    assert "no/such/folder" in job.error and "Traceback" not in job.error
+    assert "/no/such/folder" in job.error and "Traceback" not in job.error
     assert not SolutionEstimate.objects.filter(run=lost).exists()

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ml.errors import MisstepError
 from ml.whole_file import whole_file, write_lines
+
+_UNTIL_KILLED = """
+import sys, time
+from pathlib import Path
+from ml.whole_file import whole_file
+
+with whole_file(Path(sys.argv[1])) as stream:
+    print("writing", flush=True)
+    time.sleep(600)
+"""
 
 
 def test_the_file_appears_when_the_block_ends_and_not_before(tmp_path) -> None:
@@ -41,6 +53,25 @@ def test_two_writers_of_one_file_never_meet_and_the_last_to_end_counts(tmp_path)
         first.write("and last\n")
     assert path.read_text() == "first\nand last\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_killed_writers_left_goes_with_the_next_whole_file_and_a_living_ones_stays(tmp_path) -> None:
+    path = tmp_path / "lines.jsonl"
+    dead = subprocess.Popen([sys.executable, "-c", _UNTIL_KILLED, str(path)], stdout=subprocess.PIPE)
+    assert dead.stdout is not None and dead.stdout.readline() == b"writing\n"
+    dead.kill()
+    dead.wait()
+    others = [path.with_name("lines.jsonl.partial"), path.with_name("lines.jsonl.notahash.partial")]
+    for other in others:
+        other.touch()
+    assert len(list(tmp_path.iterdir())) == 3
+    with whole_file(path) as living:
+        with whole_file(path) as stream:
+            stream.write("whole\n")
+        assert len(list(tmp_path.iterdir())) == 4
+        living.write("later\n")
+    assert sorted(tmp_path.iterdir()) == sorted([path, *others])
+    assert path.read_text() == "later\n"
 
 
 def test_what_is_no_regular_file_is_refused_before_the_work(tmp_path) -> None:

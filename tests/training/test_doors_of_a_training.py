@@ -176,7 +176,7 @@ def test_the_command_refuses_the_same(field, objective, chosen):
 
 @pytest.mark.parametrize("door", ["page", "api"])
 @pytest.mark.parametrize(
-    ("field", "base"), [("unpacked", "pocket"), ("from_scratch", "some/folder"), ("from_scratch", "small")]
+    ("field", "base"), [("unpacked", "pocket"), ("from_scratch", "/some/folder"), ("from_scratch", "small")]
 )
 def test_a_base_that_cannot_be_taken_so_is_refused(doors, door, field, base):
     assert list(doors[door]("classifier", base, **{field: True})) == [field]
@@ -221,6 +221,12 @@ def test_what_given_up_ratings_count_as_changes_nothing_where_people_say_nothing
     assert any(check.text.startswith("“Rated before giving up” changes nothing") for check in plan.checks)
 
 
+def test_the_api_names_an_option_that_would_change_nothing_in_the_labels(doors):
+    found = doors["api"]("classifier", label_rule="consensus", target="soft")
+    assert found == {"target": ["would change nothing in labels mixed"]}
+    assert not Job.objects.exists()
+
+
 def test_a_part_of_the_rule_that_goes_back_is_told_for_given_up_ratings_too(client, doors):
     snapshot = frozen(given_up="drop")
     plan = client.get(reverse("training:start"), asked(snapshot, neutral="drop")).context["plan"]
@@ -238,7 +244,8 @@ def test_the_api_starts_nothing_that_the_page_would_not_let_start(doors):
     }
     answer = script.post("/api/v1/trainings/", body, format="json")
     assert answer.status_code == 422 and "a class of its own" in answer.json()["detail"]
-    answer = script.post("/api/v1/trainings/", {**body, "labels": "automatic"}, format="json")
+    other = {**body, "labels": "automatic", "configuration": {}}
+    answer = script.post("/api/v1/trainings/", other, format="json")
     assert answer.status_code == 422 and "not automatic labels" in answer.json()["detail"]
     assert not Job.objects.exists()
 

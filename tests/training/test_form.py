@@ -5,15 +5,26 @@ from django.urls import reverse
 
 from labelsite.training.forms import TrainingForm
 from labelsite.training.models import TrainingRun
+from labelsite.training.services import start_training
+from ml.errors import MisstepError
+from tests.api.conftest import script_of
 from tests.training.test_pages import asked, log_in, make_snapshot
 
 pytestmark = pytest.mark.django_db
 
 
-def test_a_base_that_looks_like_an_option_is_refused(client):
-    log_in(client, "admin")
-    page = client.post(reverse("training:start"), asked(make_snapshot(), base="--out=/etc"))
+@pytest.mark.parametrize("base", ["--out=/etc", "pockett", "Qwen/Qwen2.5-0.5B", "https://host/model"])
+def test_a_base_that_no_worker_can_have_is_refused_at_its_field(client, base):
+    admin = log_in(client, "admin")
+    snapshot = make_snapshot()
+    page = client.post(reverse("training:start"), asked(snapshot, base=base))
     assert page.context["form"].errors["base"]
+    body = {"snapshot": snapshot.pk, "labels": "human", "base": base}
+    answer = script_of(admin).post("/api/v1/trainings/", body, format="json")
+    assert answer.status_code == 400 and list(answer.json()["errors"]) == ["base"]
+    with pytest.raises(MisstepError):
+        start_training(snapshot, "human", base=base)
+    assert not TrainingRun.objects.exists()
 
 
 def test_target_tokens_reach_the_command_where_the_objective_has_classes(client):

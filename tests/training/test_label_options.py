@@ -27,7 +27,7 @@ NEEDED = {
     "no_final_pairs": ("preference", "pocket", {}),
     "fill_pairs": ("preference", "pocket", {}),
     "outcomes": ("classifier", "pocket", {"head": "likelihood"}),
-    "unpacked": ("classifier", "some/folder", {}),
+    "unpacked": ("classifier", "/some/folder", {}),
 }
 
 

@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
+from ml.__main__ import warn_plainly
 from tests.data import ROOT
 
 
@@ -42,3 +44,11 @@ def test_a_disk_that_takes_no_more_is_one_line_and_leaves_nothing(tmp_path: Path
     assert done.stderr.splitlines()[-1] == f"python -m ml execute: {out}: File too large"
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == [solutions]
+
+
+def test_a_warning_is_one_line_that_says_whose_it_is(monkeypatch) -> None:
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    warn_plainly("sample")
+    told = warnings.formatwarning("3 texts are lost", UserWarning, "some/file.py", 7)
+    assert told == "python -m ml sample: 3 texts are lost\n"
+    assert "some/file.py:7" in warnings.formatwarning("old", DeprecationWarning, "some/file.py", 7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
@@ -217,7 +218,7 @@ def test_a_bad_fourth_model_takes_its_whole_line_with_it(tmp_path):
     assert len(errors) == 1
 
 
-def test_our_own_samples_carry_the_checker_s_word_only_where_it_spoke():
+def test_our_own_samples_carry_the_checker_s_word_only_where_it_spoke(tmp_path):
     solutions = [
         {
             "steps": ["a", "b"],
@@ -236,6 +237,10 @@ def test_our_own_samples_carry_the_checker_s_word_only_where_it_spoke():
     assert read[0].solution.extra == {"style": "prose"}
     pool = {"id": "p-1", "problem": "q", "answer": "2", "candidates": solutions}
     assert list(misstep.parse(pool, 1)) == read
+    (path := tmp_path / "pool.jsonl").write_text(json.dumps(pool) + "\n")
+    assert formats.guess(path) == "misstep" and list(formats.read(path, "misstep")) == read
+    with pytest.raises(BadRecord, match="a line of the format misstep, expected one of the format records"):
+        list(formats.read(path, "records"))
     with pytest.raises(Unreadable, match=r"candidates\[3\]: no key `steps`"):
         list(misstep.parse({**pool, "candidates": [*solutions, {}]}, 1))
     with pytest.raises(Unreadable, match="both `solutions` and `candidates`"):

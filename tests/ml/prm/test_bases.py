@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2Model, Qwen2Confi
 
 from ml.errors import MisstepError
 from ml.pocket.policy import load_pocket_policy
+from ml.policies import load_policy
 from ml.prm.bases import HeadSettings, open_base, shipped_folder
 from ml.prm.loading import load
 from ml.prm.model import ProcessRewardModel, build, small_config
@@ -125,6 +126,10 @@ def test_a_base_that_is_no_model_is_refused(tmp_path):
         opened(str(tmp_path / "nowhere"))
     with pytest.raises(MisstepError, match="expected a transformers model in safetensors"):
         opened(str(tmp_path))
+    (tmp_path / "adapter_config.json").touch()
+    for opening in (opened, load_policy):
+        with pytest.raises(MisstepError, match="is an adapter without its base"):
+            opening(str(tmp_path))
 
 
 def checkpoint_like(folder):

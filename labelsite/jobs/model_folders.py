@@ -1,0 +1,14 @@
+"""What a name that should be a model's folder tells before any worker has looked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+
+
+def may_be_a_folder(name: str) -> bool:
+    """Whether a worker may have this folder. What stands at a path from the root on, only the worker knows. Any other
+    name is read from where the code is: with no such folder here it is a slip, or a model that nobody downloaded.
+    """
+    return Path(name).is_absolute() or (Path(settings.BASE_DIR) / name).is_dir()
