@@ -143,6 +143,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "labelsite.accounts.middleware.ContentSecurityPolicyMiddleware",
+    "labelsite.accounts.middleware.LoggedOutMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import cast
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
 from django.utils.functional import SimpleLazyObject
+from django.utils.http import url_has_allowed_host_and_scheme
 
+from labelsite.accounts.access import HtmxHttpRequest
 from labelsite.accounts.models import User
 from labelsite.accounts.sessions import person_read_along
 
@@ -41,3 +46,31 @@ class ContentSecurityPolicyMiddleware:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", self.policy)
         return response
+
+
+class LoggedOutMiddleware:
+    """What becomes of a page whose reader was logged out meanwhile, in another tab or by time.
+
+    The login page is no part of a page, so one that fetches a part of itself is told 401, and says so (app.js). And
+    whoever pressed a button comes back to the page with that button: its own address takes no visits.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HtmxHttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        login = f"{resolve_url(settings.LOGIN_URL)}?"
+        if not isinstance(response, HttpResponseRedirect) or not response.url.startswith(login):
+            return response
+        if request.htmx:
+            return HttpResponse(status=401)
+        return redirect_to_login(_page_left(request)) if request.method == "POST" else response
+
+
+def _page_left(request: HttpRequest) -> str:
+    """The path of the page of ours that sent this; the start where the browser does not say."""
+    page = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(page, {request.get_host()}):
+        return resolve_url(settings.LOGIN_REDIRECT_URL)
+    return urlsplit(page)._replace(scheme="", netloc="", fragment="").geturl()

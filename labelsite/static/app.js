@@ -1,5 +1,6 @@
 // What every page shares: formulas, the theme switch, and times in the reader's own zone.
 import { renderCode } from "./code.js";
+import { csrfToken } from "./csrf.js";
 import { watchForms } from "./forms.js";
 import { renderMarkdown } from "./markdown.js";
 import { prepare, renderAll } from "./math.js";
@@ -45,6 +46,13 @@ document.addEventListener("change", (event) => event.target.closest("[data-submi
 for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
   document.addEventListener(failure, (event) => event.detail.elt?.querySelector("[data-not-saved]")?.removeAttribute("hidden"));
 }
+/** A page that goes on asking says when nobody is logged in any more, until an answer comes again. */
+function tellLoggedOut({ detail: { xhr } }) {
+  document.getElementById("logged-out")?.toggleAttribute("hidden", xhr.status !== 401);
+}
+
+document.addEventListener("htmx:afterRequest", tellLoggedOut);
+document.addEventListener("htmx:configRequest", (event) => { event.detail.headers["X-CSRFToken"] = csrfToken(); });
 document.addEventListener("htmx:load", (event) => refresh(event.detail.elt));
 // On a phone the rows of links scroll sideways; where one is should be in sight.
 document.querySelectorAll(".site-nav [aria-current], .tabs [aria-current]").forEach((link) => { link.parentElement.scrollLeft = link.offsetLeft - link.parentElement.offsetLeft - 48; });

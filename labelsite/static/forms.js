@@ -1,6 +1,8 @@
 // What a form hides must not count unseen: folds open where something in them differs, or is refused. And what was
 // sent is not sent again by a second press while the answer is on its way: it would start the work twice.
 
+import { csrfToken } from "./csrf.js";
+
 const ANSWERED = 'form[hx-get][hx-trigger^="change"]';
 
 function differs(field) {
@@ -37,6 +39,7 @@ function sendOnce(event) {
     event.preventDefault();
     return;
   }
+  form.elements.csrfmiddlewaretoken.value = csrfToken();
   form.setAttribute("aria-busy", "true");
   event.submitter.setAttribute("aria-disabled", "true");
   if (form.enctype !== "multipart/form-data") setTimeout(() => release(form), PATIENCE);

@@ -1,4 +1,5 @@
 // Requests of the page: JSON out, JSON in, a time limit, and one kind of error for each kind of trouble.
+import { csrfToken } from "../csrf.js";
 
 /** The server could not be reached or failed; trying again is right. */
 export class Unreachable extends Error {}
@@ -14,10 +15,6 @@ export class Refused extends Error {
 }
 
 const TIME_LIMIT = 15000;
-
-function csrfToken() {
-  return document.cookie.match(/(?:^|; )csrftoken=([^;]*)/)?.[1] ?? "";
-}
 
 /** `body` as JSON. Half of an emoji, which a text field can cut in two, is no text that the server can keep. */
 function jsonOf(body) {
