@@ -198,3 +198,13 @@ def test_the_switch_keeps_ratings_and_what_is_being_typed_and_code_keeps_its_out
         assert watched.ratings()[0] == "1"
         assert page.locator("#steps samp").inner_text() == "24"
     assert page.locator("#steps pre").inner_text() == "print(2*3*4)"
+
+
+def test_a_formula_among_words_that_run_from_right_to_left_keeps_its_order(watched: Watched) -> None:
+    labelled_page(watched, "إذن $x^2 = 9$ و $2y = 6$.")
+    watched.page.wait_for_selector("#steps .katex")
+    formula = watched.page.locator("#steps > .step").first.locator(".katex-html").first
+    letter, sign, number = (formula.locator(name) for name in (".mord >> nth=0", ".mrel", ".mord >> nth=-1"))
+    assert number.inner_text() == "9"
+    places = [part.evaluate("drawn => drawn.getBoundingClientRect().x") for part in (letter, sign, number)]
+    assert places == sorted(places)
