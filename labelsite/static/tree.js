@@ -1,4 +1,5 @@
-// The arrow keys on a search tree: right to a step's first continuation, left back, up and down among the drawn.
+// The arrow keys on a search tree: right to a step's first continuation, left back, up and down among the drawn; Home to
+// the problem, End to the end of the way to the answer. Tab stops at one step, and the next press leaves the tree.
 // Without this file every step is still a link that Tab reaches.
 
 const nodeOf = (id) => document.getElementById(`node-${id}`);
@@ -8,6 +9,7 @@ function neighbour(node, key) {
   if (key === "ArrowRight") return children.length ? nodeOf(children[0]) : null;
   if (key === "ArrowLeft") return node.dataset.parent ? nodeOf(node.dataset.parent) : null;
   if (key === "Home") return nodeOf(0);
+  if (key === "End") return [...node.ownerSVGElement.querySelectorAll(".tree-best")].at(-1);
   const all = [...node.ownerSVGElement.querySelectorAll(".tree-node")];
   const box = (element) => element.querySelector("rect");
   const [x, y] = [Number(box(node).getAttribute("x")), Number(box(node).getAttribute("y"))];
@@ -28,7 +30,7 @@ document.addEventListener("keydown", (event) => {
     }
     return;
   }
-  if (!["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "Home"].includes(event.key)) return;
+  if (!["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "Home", "End"].includes(event.key)) return;
   event.preventDefault();
   const next = neighbour(node, event.key);
   next?.focus();
@@ -53,13 +55,23 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:afterSettle", () => {
   const frame = document.getElementById("tree-pane");
   if (!frame || !kept) return;
+  if (!frame.contains(document.activeElement)) stopAt(frame.querySelector(".tree-selected") ?? nodeOf(0));
   [frame.scrollLeft, frame.scrollTop] = kept;
   kept = null;
 });
-document.addEventListener("click", (event) => {
+
+function stopAt(node) {
+  for (const other of document.querySelectorAll(".tree-node")) other.setAttribute("tabindex", other === node ? 0 : -1);
+}
+
+/** The step that is read beside the drawing is the one that is marked in it, however it was reached. */
+function choose(event) {
   const node = event.target.closest?.(".tree-node");
   if (!node) return;
   document.querySelectorAll(".tree-selected").forEach((other) => other.classList.remove("tree-selected"));
   node.classList.add("tree-selected");
-});
+  stopAt(node);
+}
+for (const reached of ["click", "focusin"]) document.addEventListener(reached, choose);
 centre(document);
+stopAt(document.querySelector(".tree-selected") ?? nodeOf(0));

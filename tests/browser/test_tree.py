@@ -101,4 +101,11 @@ def test_two_thousand_steps_open_in_part_with_the_way_to_the_answer_in_sight(wat
     for _ in range(steps - 1):
         page.keyboard.press("ArrowRight")
     expect(page.locator(".tree-correct:focus")).to_be_in_viewport()
+    expect(page.locator(".tree-selected")).to_have_class(re.compile("tree-correct"))
+    page.keyboard.press("Home")
+    page.keyboard.press("End")
+    expect(page.locator(".tree-correct:focus")).to_be_in_viewport()
+    # Tab leaves the tree, however many steps are drawn.
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('#tree-pane')") is None
     assert page.evaluate("document.documentElement.scrollWidth") == width
