@@ -97,6 +97,8 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
     kind = _kind(request, lens)
     against = _against(lens, kind)
     # Found before a decision is kept: the list goes on behind this task, whatever is decided of it.
+    is_coloured = request.GET.get("colour") == "1"
+    way = _asked(kind, lens) + ("&colour=1" if is_coloured else "")
     previous, following = (_neighbour(lens, kind, against, task_id, back) for back in (True, False))
     if request.method == "POST":
         form = AdjudicationForm(request.POST, step_count=shown.solution.position_count)
@@ -107,7 +109,7 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
             )
             messages.success(request, _("Your decision is kept."))
             if following and request.POST.get("then") == "next":
-                return redirect(f"{_task_url(lens, following)}?{_asked(kind, lens)}")
+                return redirect(f"{_task_url(lens, following)}?{way}")
             return redirect(f"{_task_url(lens, task_id)}?{request.GET.urlencode()}")
     opinions = opinions_on(shown, lens.run, lens.campaign.score_run)
     context = {
@@ -120,7 +122,8 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
         "previous": previous,
         "following": following,
         "form": form or AdjudicationForm(step_count=shown.solution.position_count),
-        "is_coloured": request.GET.get("colour") == "1",
+        "way": way,
+        "is_coloured": is_coloured,
     }
     return render(request, "comparison/task.html", context)
 

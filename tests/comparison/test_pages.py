@@ -114,6 +114,14 @@ def test_a_reviewer_decides_and_the_earlier_word_stays_on_record(client, reviewe
     assert (task.kind, task.gold) == ("gold", [1, 2])
 
 
+def test_the_next_disagreement_keeps_the_colours(client, reviewer, campaign):
+    first, second = campaign.tasks.order_by("pk")[1:]
+    address, following = (reverse("comparison:task", args=[campaign.pk, task.pk]) for task in (first, second))
+    asked = "?kind=any&colour=1"
+    assert f'href="{following}?kind=any&amp;colour=1"' in client.get(address + asked).text
+    assert client.post(address + asked, {"positions": ["1"], "then": "next"}).url == following + asked
+
+
 def test_a_decision_without_a_position_is_refused(client, reviewer, campaign):
     task = campaign.tasks.first()
     page = client.post(reverse("comparison:task", args=[campaign.pk, task.pk]), {"note": "hm"})
