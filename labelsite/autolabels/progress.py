@@ -48,6 +48,12 @@ class RunProgress:
     def can_resume(self) -> bool:
         return self.state in (JobState.FAILED, JobState.CANCELLED)
 
+    @property
+    def cancel_requested(self) -> bool:
+        """Whether all that still works was asked to end; named as a job's own."""
+        working = [job for job in self.jobs if not job.is_finished]
+        return bool(working) and all(job.cancel_requested for job in working)
+
     def get_state_display(self) -> str:
         """In words; named as a job's own, so that one template shows both."""
         return str(JobState(self.state).label)

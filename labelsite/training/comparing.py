@@ -18,11 +18,17 @@ Row = tuple[str, Sequence[object], bool]
 
 def differences(runs: Sequence[TrainingRun]) -> list[Row]:
     """One row a setting: its name, each run's value, and whether they differ; what differs stands first."""
-    settings = [_settings(run) for run in runs]
-    names = dict.fromkeys(name for each in settings for name in each)
-    rows = [(name, [each.get(name) for each in settings]) for name in names]
-    marked: list[Row] = [(name, values, len({repr(value) for value in values}) > 1) for name, values in rows]
-    return sorted(marked, key=lambda row: not row[2])
+    settings = [(_settings(run), bool(_card(run))) for run in runs]
+    names = dict.fromkeys(name for each, _is_whole in settings for name in each)
+    return sorted((_difference(name, settings) for name in names), key=lambda row: not row[2])
+
+
+def _difference(name: str, settings: Sequence[tuple[Mapping[str, object], bool]]) -> Row:
+    """A run without a card has not said yet what it leaves at its default, so that differs from nothing."""
+    known = [each.get(name) for each, is_whole in settings if is_whole or name in each]
+    if len({repr(value) for value in known}) > 1:
+        return name, [each.get(name) for each, _is_whole in settings], True
+    return name, known[:1] * len(settings), False
 
 
 def results(runs: Sequence[TrainingRun]) -> list[Row]:

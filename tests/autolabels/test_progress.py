@@ -149,3 +149,17 @@ def test_an_error_that_several_parts_share_is_shown_once(client):
         type(shard.job).objects.filter(pk=shard.job.pk).update(error=error)
     page = client.get(reverse("autolabels:run", args=[run.pk])).content.decode()
     assert page.count("/nowhere") == 1 and "(2 parts)" in page and page.count("out of memory") == 1
+
+
+def test_a_run_that_was_asked_to_end_says_so_and_asks_no_second_time(client):
+    client.login(username=make_user("admin").username, password=PASSWORD)
+    run = make_run()
+    make_shard(run, "done", is_loaded=True)
+    working = make_shard(run, "running").job
+    address = reverse("autolabels:run", args=[run.pk])
+    cancel = reverse("autolabels:cancel", args=[run.pk])
+    assert cancel in client.get(address).text
+    working.cancel_requested = True
+    working.save()
+    page = client.get(address).text
+    assert "asked to end" in page and cancel not in page
