@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from labelsite.annotations.models import Annotation
-from labelsite.campaigns.models import Protocol
+from labelsite.campaigns.models import Campaign, Protocol
 from labelsite.problems.models import Problem
 from tests.browser.annotator_page import Watched
 from tests.factories import make_campaign, make_solution, make_task, make_user
@@ -42,6 +42,25 @@ def test_the_problem_and_its_answer_are_still_on_the_screen_at_the_eighth_step(w
     assert "Step 8" in watched.state() and watched.page.evaluate("scrollY") > 400
     assert box(watched, "#problem")[0] >= 0
     assert box(watched, "#answer-line")[1] <= box(watched, ".step.current")[0]
+
+
+def test_a_task_that_is_begun_opens_at_the_step_in_hand_and_a_new_one_at_its_problem(
+    watched: Watched,
+) -> None:
+    watched.page.set_viewport_size({"width": 390, "height": 844})
+    open_task(watched, ["So it goes on. " * 20] * 6)
+    assert watched.page.evaluate("scrollY") == 0
+    watched.press("3 3 3")
+    watched.saved()
+    watched.page.goto("about:blank")
+    watched.go(f"/annotate/{Campaign.objects.get().pk}/")
+    watched.ready()
+    assert "Step 4" in watched.state()
+    top, bottom, *_ = box(watched, ".step.current")
+    assert top >= 0 and bottom <= box(watched, "#actions")[0]
+    watched.press("1 Enter")
+    watched.submitted(1)
+    assert watched.page.evaluate("scrollY") == 0
 
 
 @pytest.mark.parametrize("height", [720, 900])

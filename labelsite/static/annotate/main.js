@@ -52,7 +52,7 @@ async function open(received) {
   if (!payload.annotation) next.prepare(payload.assignment);
 }
 
-/** Puts a task on the page from its beginning. */
+/** Puts a task on the page from its beginning, or at the step in hand where it is begun: nobody rates out of sight. */
 function show(opened) {
   clear();
   isLost = false;
@@ -62,7 +62,7 @@ function show(opened) {
   notices.taskLeft();
   timer.lap();
   refresh(false);
-  scrollTo({ top: 0, behavior: "instant" });
+  if (!opened.work.entries.size) scrollTo({ top: 0, behavior: "instant" });
 }
 
 /** Says why there is no task; where that lasts only a moment, asks again unless something was opened meanwhile. */
