@@ -86,19 +86,23 @@ def refuse_unwritable(path: Path, *inputs: Path | str | None) -> None:
         ):
             raise MisstepError(f"{path} is what this command reads, expected another file to write")
     beside, stream = _opened_beside(path)
-    stream.close()
-    beside.unlink()
+    # While it is locked, or another writer may take it for a dead one's and clear it first.
+    with stream:
+        beside.unlink()
 
 
 def _opened_beside(path: Path) -> tuple[Path, TextIO]:
     _refuse_other_things(path)
-    # A name of its own for each writer: two that shared one would take each other's half-written file.
-    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        stream = beside.open("w", encoding="utf-8")
-        take_lock(stream)
-        return beside, stream
+        while True:
+            # A name of its own for each writer: two that shared one would take each other's half-written file.
+            beside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
+            stream = beside.open("w", encoding="utf-8")
+            # Until it is locked, another writer may take it for a dead one's and clear it.
+            if take_lock(stream) and beside.exists():
+                return beside, stream
+            stream.close()
     except FileExistsError as error:
         raise MisstepError(f"{path.parent} is no folder, expected one for {path.name}") from error
     except OSError as error:

@@ -1,6 +1,8 @@
 """Why a job failed is said in the reader's language, and the program's own English stands below it."""
 
+import gzip
 import json
+from pathlib import Path
 
 import pytest
 from django.utils import translation
@@ -11,6 +13,7 @@ from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import perform, retry
 from labelsite.jobs.wording import message
+from ml import formats
 from ml.errors import BadRecord
 from ml.policies.silence import Silence
 from ml.said import Said
@@ -58,6 +61,21 @@ def test_a_refusal_of_ours_is_told_in_the_reader_s_language_alone_and_kept_in_en
     retry(job)
     Job.objects.update(state="running", error="the process that ran it has vanished")
     assert Job.objects.get().failure.said.startswith("The process that ran it has vanished")
+
+
+@pytest.mark.django_db
+def test_a_refusal_with_an_error_of_python_s_in_it_is_kept_as_well(tmp_path: Path) -> None:
+    broken = tmp_path / "a.jsonl.gz"
+    broken.write_bytes(gzip.compress(b'{"problem": "p", "steps": ["a"]}\n')[:-4])
+
+    def work(job: Job, lease: Lease) -> None:
+        list(formats.read(broken, "records", name="a.jsonl.gz"))
+
+    perform(make_job(kind="django").pk, work=work)
+    job = Job.objects.get()
+    assert job.state == "failed" and "broken gzip data (Compressed file ended" in job.failure.said
+    with translation.override("ko"):
+        assert "깨진 gzip 데이터(Compressed file ended" in job.failure.said
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from ml import whole_file as module
 from ml.errors import MisstepError
-from ml.whole_file import whole_file, write_lines
+from ml.file_lock import take_lock
+from ml.whole_file import refuse_unwritable, whole_file, write_lines
 
 _UNTIL_KILLED = """
 import sys, time
@@ -72,6 +74,44 @@ def test_what_killed_writers_left_goes_with_the_next_whole_file_and_a_living_one
         living.write("later\n")
     assert sorted(tmp_path.iterdir()) == sorted([path, *others])
     assert path.read_text() == "later\n"
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_file_that_another_writer_clears_before_it_is_locked_gives_way_to_a_new_one(
+    tmp_path, monkeypatch, is_gone
+) -> None:
+    opened: list[Path] = []
+
+    def taken(stream) -> bool:
+        opened.append(Path(stream.name))
+        if len(opened) > 1:
+            return take_lock(stream)
+        # The other writer has just cleared it, or holds its lock and is about to.
+        opened[0].unlink()
+        return is_gone
+
+    monkeypatch.setattr(module, "take_lock", taken)
+    path = tmp_path / "lines.jsonl"
+    write_lines(path, [{"id": 1}])
+    assert path.read_text() == '{"id": 1}\n' and len(set(opened)) == 2
+
+
+def test_a_look_whether_a_file_can_be_written_leaves_nothing_for_others_to_clear(
+    tmp_path, monkeypatch
+) -> None:
+    path = tmp_path / "lines.jsonl"
+    with monkeypatch.context() as patched:
+        unlink = Path.unlink
+
+        def unlink_late(beside: Path) -> None:
+            patched.undo()
+            # Meanwhile another writer ends.
+            write_lines(path, [{"id": 1}])
+            unlink(beside)
+
+        patched.setattr(Path, "unlink", unlink_late)
+        refuse_unwritable(path)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_is_no_regular_file_is_refused_before_the_work(tmp_path) -> None:

@@ -40,6 +40,13 @@ def test_another_sampler_is_another_policy_and_the_one_that_is_meant_anyway_is_n
     )
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "1e400", "9" * 400, "-" + "9" * 400])
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_number_that_no_server_could_take_is_refused_with_its_field(field, value):
+    with pytest.raises(MisstepError, match=f"{field}={value}, expected a"):
+        ServerPolicy(f"http://host:80/v1?model=x&{field}={value}")
+
+
 @pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_server_that_does_not_know_top_p_is_asked_without_it_and_that_is_told_once(serve, status, count):
