@@ -47,8 +47,10 @@ def sayable(text: str) -> Sayable:
     """What `ml` said, as a row can keep it until a reader comes."""
     if not isinstance(text, Said):
         return text
+    # An exception, say, is what it says.
     values = {
-        name: sayable(value) if isinstance(value, str) else value for name, value in text.values.items()
+        name: value if isinstance(value, int) else sayable(value if isinstance(value, str) else str(value))
+        for name, value in text.values.items()
     }
     return {"text": text.words, "values": values}
 

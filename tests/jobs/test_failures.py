@@ -60,6 +60,18 @@ def test_a_refusal_of_ours_is_told_in_the_reader_s_language_alone_and_kept_in_en
     assert Job.objects.get().failure.said.startswith("The process that ran it has vanished")
 
 
+@pytest.mark.django_db
+def test_of_an_exception_among_a_refusal_s_values_a_job_keeps_what_it_says() -> None:
+    def work(job: Job, lease: Lease) -> None:
+        found = Said("broken gzip data (%(why)s)", why=EOFError("cut off"))
+        raise BadRecord("a.gz", 1, found, "a whole gzip file")
+
+    job = make_job(kind="django")
+    perform(job.pk, work=work)
+    job.refresh_from_db()
+    assert (job.state, job.failure.said) == ("failed", job.error) and "(cut off)" in job.error
+
+
 @pytest.mark.parametrize(
     ("language", "said"),
     [("en", "The policy's server http://a:1 does not answer"), ("ko", "정책 서버(http://a:1)")],
