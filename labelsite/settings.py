@@ -14,7 +14,6 @@ from labelsite.environment import flag, listed, whole_number
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-
 # Bounds, below a job's lease, on waiting for a server whose machine is gone without a word: its runner would
 # otherwise wait for minutes, and never learn that it has lost the job. They say nothing about long statements,
 # and nothing on a Unix socket. Seconds, but for tcp_user_timeout (milliseconds).
