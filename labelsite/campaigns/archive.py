@@ -7,6 +7,7 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import User
 from labelsite.accounts.records import record
@@ -14,7 +15,9 @@ from labelsite.campaigns.models import Assignment, AssignmentState, Campaign
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
+from labelsite.jobs.titles import worded
 from ml.errors import MisstepError
+from ml.said import Said
 
 TASK = "labelsite.campaigns.tasks.run_deletion"
 # About a second's work.
@@ -53,7 +56,7 @@ def delete(campaign: Campaign, by: User | None = None) -> Job | None:
     with transaction.atomic():
         _refuse_labels(campaign)
         set_archived(campaign, True, by)
-        title = _("Delete %(campaign)s") % {"campaign": campaign.name}
+        title = worded(gettext_noop("Delete %(campaign)s"), campaign=campaign.name)
         spec = {"campaign": campaign.pk}
         return enqueue("django", "delete", spec, created_by=by, task_name=TASK, title=title)
 
@@ -62,8 +65,8 @@ def work(job: Job, lease: Lease) -> dict[str, Any]:
     """Delete what the job names; runs in the transaction that marks the job as done."""
     campaign = Campaign.objects.filter(pk=job.spec["campaign"]).first()
     if campaign and not campaign.is_archived:
-        message = _("campaign %(campaign)s was restored, expected it to be archived")
-        raise MisstepError(message % {"campaign": campaign.name})
+        message = gettext_noop("campaign %(campaign)s was restored, expected it to be archived")
+        raise MisstepError(Said(message, campaign=campaign.name))
     if campaign:
         _delete(campaign, job.created_by)
     return {}

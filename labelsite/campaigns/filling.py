@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import User
 from labelsite.campaigns import sections
@@ -14,7 +14,9 @@ from labelsite.campaigns.section_forms import SectionFilter
 from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import Work, enqueue
+from labelsite.jobs.titles import worded
 from ml.errors import MisstepError
+from ml.said import Said
 
 TASK = "labelsite.campaigns.tasks.run_filling"
 # About a second's work.
@@ -28,7 +30,8 @@ def fill(campaign: Campaign, wanted: SectionFilter, section: str, by: User) -> i
     rows = wanted.rows(campaign)
     if rows.exclude(section=section)[: TASKS_AT_ONCE + 1].count() <= TASKS_AT_ONCE:
         return sections.assign(campaign, rows, section)
-    title = _("Section %(section)s of %(campaign)s") % {"section": section or "-", "campaign": campaign.name}
+    words = gettext_noop("Section %(section)s of %(campaign)s")
+    title = worded(words, section=section or "-", campaign=campaign.name)
     spec = {"campaign": campaign.pk, "section": section, "filter": wanted.cleaned_data}
     return enqueue("django", "section", spec, created_by=by, task_name=TASK, title=title)
 
@@ -38,7 +41,7 @@ def gather(job: Job, lease: Lease) -> Work:
     campaign = Campaign.objects.filter(pk=job.spec["campaign"]).first()
     wanted = SectionFilter(job.spec["filter"])
     if campaign is None or not wanted.is_valid():
-        raise MisstepError(_("the campaign is no longer there"))
+        raise MisstepError(Said(gettext_noop("the campaign is no longer there")))
     moved = sections.assign(campaign, wanted.rows(campaign), job.spec["section"], lease.check)
     return functools.partial(_tell, {"campaign_id": campaign.pk, "tasks_of_section": moved})
 

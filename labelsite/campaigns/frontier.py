@@ -44,7 +44,7 @@ NEAR_SQL = f"""moved AS MATERIALIZED (
      WHERE {WAITS} AND task.priority < %(priority)s::float8 {_ORDERED})
 )"""
 # What the next claim begins with, from the same view of the tables as `near`.
-REMEMBERED_SQL = """pg_snapshot_xmin(pg_current_snapshot())::text::bigint, EXISTS (SELECT FROM near WHERE is_back),
+REMEMBERED_SQL = """pg_snapshot_xmin(pg_current_snapshot())::text::bigint, (SELECT count(*) FROM near WHERE is_back),
     (SELECT ARRAY[priority, id] FROM near WHERE NOT is_back ORDER BY priority DESC, id LIMIT 1),
     EXISTS (SELECT FROM near)"""
 
@@ -78,14 +78,16 @@ def forget_all() -> None:
     _frontiers.clear()
 
 
-def remember(
-    queue: Queue, before: Frontier, oldest: int, is_any_back: bool, first: list[float] | None
-) -> None:
+def remember(queue: Queue, before: Frontier, oldest: int, back: int, first: list[float] | None) -> None:
     """Keeps where a claim found its first task; only after its commit, because what it saw may be undone until then.
 
-    What came back and was not taken is looked for again, so its time stands.
+    What came back and was not taken is looked for again, so its time stands. Where that is much, as when the whole
+    queue was ordered anew, one walk from the start is less than looking through all of it at every claim.
     """
+    if back == NEAR:
+        _frontiers.pop(queue, None)
+        return
     if len(_frontiers) >= _MOST_REMEMBERED:
         forget_all()
     priority, task = first or (-inf, 0)
-    _frontiers[queue] = Frontier(priority, int(task), before.since if is_any_back else oldest)
+    _frontiers[queue] = Frontier(priority, int(task), before.since if back else oldest)

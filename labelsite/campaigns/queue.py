@@ -246,11 +246,11 @@ def _claim_near(queue: frontier.Queue, claim: dict[str, Any]) -> tuple[int | Non
     """The assignment, if it got one of the first tasks for the person, and whether there are any."""
     before = frontier.frontier_of(queue)
     row = _CLAIMS_NEAR[bool(queue[3])].rows(**claim, **asdict(before))[0]
-    claimed, oldest, is_any_back, first, is_any = row
+    claimed, oldest, back, first, is_any = row
     if frontier.is_of_another_server(before, oldest):
         frontier.forget_all()
         return (claimed, True) if claimed else _claim_near(queue, claim)
-    transaction.on_commit(lambda: frontier.remember(queue, before, oldest, is_any_back, first))
+    transaction.on_commit(lambda: frontier.remember(queue, before, oldest, back, first))
     return claimed, is_any
 
 

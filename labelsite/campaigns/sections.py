@@ -147,11 +147,14 @@ def assign(
     finished by doing it again. What is in people's hands stays there.
     """
     moved, last = 0, 0
-    while batch := _move(rows.exclude(section=section).filter(pk__gt=last), section):
-        moved, last = moved + len(batch), batch[-1]
-        check()
-    if moved:
-        _mix_anew(campaign)
+    try:
+        while batch := _move(rows.exclude(section=section).filter(pk__gt=last), section):
+            moved, last = moved + len(batch), batch[-1]
+            check()
+    finally:
+        # Also where it was broken off: done again, it may find nothing left to move.
+        if moved:
+            _mix_anew(campaign)
     return moved
 
 

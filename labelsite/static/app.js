@@ -16,6 +16,7 @@ function switchTheme(event) {
   root.dataset.theme = isDark ? "light" : "dark";
   const body = new FormData(event.target);
   body.set("theme", root.dataset.theme);
+  body.set("csrfmiddlewaretoken", csrfToken());
   fetch(event.target.action, { method: "POST", body, redirect: "manual" }).catch(() => {});
 }
 

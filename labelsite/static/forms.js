@@ -32,14 +32,15 @@ const PATIENCE = 10000;
 
 function sendOnce(event) {
   const form = event.target;
-  // A field called "method" would hide the form's own property. What is sent at each change has no button: the newer
-  // choice counts.
-  if (event.defaultPrevented || !event.submitter || form.getAttribute("method") !== "post") return;
+  // A field called "method" would hide the form's own property.
+  if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
+  form.elements.csrfmiddlewaretoken.value = csrfToken();
+  // What is sent at each change has no button: the newer choice counts.
+  if (!event.submitter) return;
   if (form.hasAttribute("aria-busy")) {
     event.preventDefault();
     return;
   }
-  form.elements.csrfmiddlewaretoken.value = csrfToken();
   form.setAttribute("aria-busy", "true");
   event.submitter.setAttribute("aria-disabled", "true");
   if (form.enctype !== "multipart/form-data") setTimeout(() => release(form), PATIENCE);

@@ -33,6 +33,8 @@ def test_a_form_that_was_open_before_another_login_is_taken(watched: Watched) ->
     watched.log_in_by_keyboard(name)
     watched.go("/settings/")
     watched.page.fill("[name=name]", "for a script")
+    chosen = watched.page.context.new_page()
+    chosen.goto(f"{watched.base}/settings/")
     other = watched.page.context.new_page()
     other.goto(f"{watched.base}/settings/")
     other.click("text=Log out")
@@ -40,5 +42,11 @@ def test_a_form_that_was_open_before_another_login_is_taken(watched: Watched) ->
     other.fill("[name=password]", PASSWORD)
     other.press("[name=password]", "Enter")
     other.wait_for_url(f"{watched.base}/")
+    # What is sent without a button, too: by a script, and at a choice.
+    with chosen.expect_response("**/theme/") as answer:
+        chosen.click("[data-theme-switch] button")
+    assert answer.value.status == 302
+    chosen.select_option("#language", "ko")
+    chosen.wait_for_selector("html[lang=ko]")
     watched.page.press("[name=name]", "Enter")
     watched.page.wait_for_selector("td:has-text('for a script'), li:has-text('for a script')")

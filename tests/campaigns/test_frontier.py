@@ -130,6 +130,18 @@ def test_a_task_that_becomes_more_important_and_a_new_one_are_next(campaign: Cam
     assert label(campaign, person) == new
 
 
+def test_after_the_whole_queue_was_ordered_anew_only_one_claim_looks_through_all_that_moved(campaign, person):
+    for _ in range(frontier.NEAR):
+        make_task(campaign, make_solution(["Only step."]))
+    queue, later = (person.pk, campaign.pk, "work", ""), campaign.tasks.order_by("pk")[1:4]
+    label(campaign, person)
+    campaign.tasks.update(priority=1.0)
+    assert label(campaign, person) == later[0]
+    assert frontier.frontier_of(queue) == frontier.Frontier()
+    assert [label(campaign, person) for _ in range(2)] == list(later[1:])
+    assert frontier.frontier_of(queue).priority == 1.0
+
+
 def test_what_moves_into_the_persons_section_is_found_there(campaign: Campaign, person: User):
     first, second, third, fourth, _ = campaign.tasks.order_by("pk")
     sections.assign(campaign, campaign.tasks.filter(pk__in=[second.pk, third.pk, fourth.pk]), "unit 1")
@@ -181,7 +193,7 @@ def test_whoever_has_done_everything_is_told_so_and_finds_what_comes_later(campa
 
 def test_what_was_remembered_of_a_database_that_was_replaced_by_a_backup_is_forgotten(campaign, person):
     queue = (person.pk, campaign.pk, "work", "")
-    frontier.remember(queue, frontier.Frontier(), 2**40, False, [-1.0, 2**40])
+    frontier.remember(queue, frontier.Frontier(), 2**40, 0, [-1.0, 2**40])
     assert label(campaign, person) == campaign.tasks.order_by("pk")[0]
 
 
@@ -190,6 +202,6 @@ def test_a_process_remembers_no_more_than_it_has_room_for(monkeypatch: pytest.Mo
     monkeypatch.setattr(frontier, "_frontiers", {})
     start = frontier.Frontier()
     for number in range(3):
-        frontier.remember((number, 1, "work", ""), start, 7, False, [0.0, 5.0])
+        frontier.remember((number, 1, "work", ""), start, 7, 0, [0.0, 5.0])
     assert frontier.frontier_of((2, 1, "work", "")) == replace(start, priority=0.0, first=5, since=7)
     assert frontier.frontier_of((0, 1, "work", "")) == start

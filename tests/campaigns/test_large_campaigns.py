@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
+from django.utils import translation
 
 from labelsite.accounts.models import Change
-from labelsite.campaigns import archive, filling
-from labelsite.campaigns.models import Campaign, Task
+from labelsite.campaigns import archive, filling, sections
+from labelsite.campaigns.models import Campaign, Ordering, Task
 from labelsite.campaigns.tasks import run_deletion, run_filling
-from labelsite.jobs.models import Job, JobState
+from labelsite.jobs.errors import JobCancelled
+from labelsite.jobs.models import ARRANGE, Job, JobState
 from labelsite.problems.models import Solution
 from tests.campaigns.leases import claim_next, expire
 from tests.factories import make_annotation, make_campaign, make_machine, make_task, make_user
@@ -45,6 +47,8 @@ def test_a_large_campaign_is_out_of_sight_at_once_and_deleted_by_a_job(admin: Cl
     page = admin.post(f"/campaigns/{campaign.pk}/delete/", follow=True)
     job = Job.objects.get()
     assert page.redirect_chain[-1][0] == f"/jobs/{job.pk}/" and "Delete Misspelt" in page.content.decode()
+    with translation.override("ko"):
+        assert job.said == "Misspelt 삭제"
     campaign.refresh_from_db()
     assert campaign.is_archived and campaign.tasks.count() == 2
     run_deletion(job.pk)
@@ -76,6 +80,8 @@ def test_whoever_restores_the_campaign_keeps_it(campaign: Campaign):
     run_deletion(job.pk)
     job.refresh_from_db()
     assert job.state == JobState.FAILED and "restored" in job.error
+    with translation.override("ko"):
+        assert "복원되어" in job.failure.said
     assert campaign.tasks.count() == 2
 
 
@@ -94,6 +100,8 @@ def test_a_large_section_is_filled_by_a_job(admin: Client, campaign: Campaign):
     page = admin.post(f"/campaigns/{campaign.pk}/sections/", wanted, follow=True)
     job = Job.objects.get()
     assert page.redirect_chain[-1][0] == f"/jobs/{job.pk}/"
+    with translation.override("ko"):
+        assert job.said == "Misspelt의 구역 unit 1"
     assert not campaign.tasks.filter(section="unit 1").exists()
     run_filling(job.pk)
     job.refresh_from_db()
@@ -110,6 +118,19 @@ def test_scripts_are_answered_with_the_job_that_fills_a_section(admin: Client, c
     run_filling(Job.objects.get().pk)
     assert campaign.tasks.filter(section="unit 1").count() == 2
     assert admin.post(url, body, content_type="application/json").json() == {"name": "unit 1", "moved": 0}
+
+
+def test_what_was_moved_before_it_was_broken_off_is_mixed_into_the_queue(campaign: Campaign):
+    Campaign.objects.update(ordering=Ordering.CONVINCING_WRONG)
+    campaign.refresh_from_db()
+
+    def broken_off() -> None:
+        raise JobCancelled
+
+    with pytest.raises(JobCancelled):
+        sections.assign(campaign, campaign.tasks.all(), "unit 1", broken_off)
+    assert campaign.tasks.filter(section="unit 1").count() == 2
+    assert Job.objects.get().verb == ARRANGE
 
 
 def test_a_section_of_a_campaign_that_is_gone_is_a_job_that_says_so(admin: Client, campaign: Campaign):

@@ -13,7 +13,9 @@ from tests.training.test_pages import asked, log_in, make_snapshot
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("base", ["--out=/etc", "pockett", "Qwen/Qwen2.5-0.5B", "https://host/model"])
+@pytest.mark.parametrize(
+    "base", ["--out=/etc", "pockett", "Qwen/Qwen2.5-0.5B", "https://host/model", "모" * 200]
+)
 def test_a_base_that_no_worker_can_have_is_refused_at_its_field(client, base):
     admin = log_in(client, "admin")
     snapshot = make_snapshot()
