@@ -8,7 +8,7 @@ from typing import Any
 
 class Said(str):
     """English words with %(name)s in them, and what stands there; a value may be such a text itself. What is neither a
-    text nor a whole number is kept as its text: a job's row could not hold an error, and an error holds what it came from.
+    text nor a whole number is kept as its text: a job's row could not hold an error, which holds all that it came from.
     """
 
     words: str
@@ -18,8 +18,7 @@ class Said(str):
         made = super().__new__(cls, words % values if values else words)
         made.words = words
         made.values = {
-            name: value if isinstance(value, str | int) else str(value)
-            for name, value in values.items()
+            name: value if isinstance(value, str | int) else str(value) for name, value in values.items()
         }
         return made
 
