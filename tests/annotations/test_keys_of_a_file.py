@@ -123,4 +123,4 @@ def test_importing_the_same_labels_again_adds_nothing_and_new_ones_are_added(tmp
 
 def test_the_preview_says_whose_look_it_shows(browser: Client, tmp_path: Path):
     _, page = upload(browser, a_file(tmp_path, looks_at({"annotator": "ann", "first_mistake": 0})))
-    assert "looks like: your own labels" in page and "ann: found_error" in page
+    assert "looks like: your own labels" in page and "ann: found the first mistake" in page
