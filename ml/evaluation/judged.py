@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,10 +54,13 @@ class Judged:
 
 
 def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
-    """The labelled solutions with their scores; raises MisstepError where the two files do not go together."""
+    """The labelled solutions with their scores; raises MisstepError where the two files do not go together.
+
+    Warns of judged solutions without scores, which a file of another part or of an earlier state would leave.
+    """
     kind, by_id = format_of(solutions, format), read_scores(scores_path)
     rows: list[JudgedSolution] = []
-    left_out, found = Counter[NoTruth](), 0
+    left_out, found, unscored = Counter[NoTruth](), 0, 0
     answers = GivenAnswers()
     for solution, truth in truths(read(solutions, kind)):
         values = by_id.get(solution.id)
@@ -69,6 +73,7 @@ def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
                 f"record {solution.id}: {len(values)} scores for {len(solution.steps)} steps,"
                 " expected one for each"
             )
+        unscored += values is None
         # A missing prediction counts as wrong and is never dropped (as ProcessBench counts).
         scores: list[float | None] = values if values is not None else [None] * len(solution.steps)
         problem = problem_hash(solution.problem.text)
@@ -77,4 +82,10 @@ def joined(solutions: Path, format: str | None, scores_path: Path) -> Judged:
         raise MisstepError(f"{scores_path}: none of its ids is in {solutions}, expected the same solutions")
     if not rows:
         raise MisstepError(f"{solutions}: no solution has a label, expected first mistakes to compare with")
+    if unscored:
+        warnings.warn(
+            f"{scores_path} has no scores of {unscored} of the {len(rows)} judged solutions in {solutions}:"
+            " each counts as wrong",
+            stacklevel=2,
+        )
     return Judged(rows, left_out)

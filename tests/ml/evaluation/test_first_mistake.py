@@ -169,7 +169,8 @@ def test_without_another_half_nothing_is_held_out(tmp_path, capsys):
 def test_a_missing_prediction_counts_as_wrong(tmp_path, capsys):
     solutions, path = files(tmp_path, [[0.9], [0.1]], [None, 0])
     path.write_text(path.read_text().splitlines()[0] + "\n")
-    report = evaluated(capsys, solutions, path, "--threshold", "0.5")
+    with pytest.warns(UserWarning, match="no scores of 1 of the 2 judged solutions"):
+        report = evaluated(capsys, solutions, path, "--threshold", "0.5")
     assert report["accuracy_wrong"] == 0.0 and report["accuracy_right"] == 1.0 and report["missing"] == 1
 
 
