@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError as Refused
@@ -33,12 +33,16 @@ def no_option(value: str) -> None:
         raise serializers.ValidationError(f"{value!r} begins with a dash, expected a name, path or URL")
 
 
-def possible_policy(value: str) -> None:
-    """A policy that no worker could have is refused at its field."""
-    try:
-        refuse_policy(value)
-    except MisstepError as refusal:
-        raise serializers.ValidationError(str(refusal)) from None
+def refused_by(refuse: Callable[[str], None]) -> Callable[[str], None]:
+    """The validator that refuses at its field what `refuse` raises MisstepError for."""
+
+    def validate(value: str) -> None:
+        try:
+            refuse(value)
+        except MisstepError as refusal:
+            raise serializers.ValidationError(str(refusal)) from None
+
+    return validate
 
 
 def _usual(name: str, acts_on: str) -> str:
@@ -68,7 +72,9 @@ class MethodRequest(OnlyKnownFields):
 
     ACTS_ON = GIVEN
 
-    policy = serializers.CharField(max_length=200, default="pocket", validators=[no_option, possible_policy])
+    policy = serializers.CharField(
+        max_length=200, default="pocket", validators=[no_option, refused_by(refuse_policy)]
+    )
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
     value_model = serializers.CharField(
         max_length=200,

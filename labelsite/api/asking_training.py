@@ -7,7 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from labelsite.api.asking_estimates import no_option
+from labelsite.api.asking_estimates import no_option, refused_by
 from labelsite.api.known_fields import Choice, OnlyKnownFields
 from labelsite.snapshots.models import LabelSource, Snapshot
 from labelsite.training.label_checks import idle_options
@@ -46,14 +46,6 @@ def _field_of(name: str, action: argparse.Action) -> Any:
     return serializers.CharField(max_length=200, trim_whitespace=False, allow_blank=True, **common)
 
 
-def possible_base(value: str) -> None:
-    """A base that no worker could have is refused at its field."""
-    try:
-        refuse_base(value)
-    except MisstepError as refusal:
-        raise serializers.ValidationError(str(refusal)) from None
-
-
 class TrainingRequest(OnlyKnownFields):
     snapshot = serializers.PrimaryKeyRelatedField[Snapshot](queryset=Snapshot.objects.all())
     more_snapshots = serializers.PrimaryKeyRelatedField[Snapshot](
@@ -61,7 +53,9 @@ class TrainingRequest(OnlyKnownFields):
     )
     labels = Choice(choices=LabelSource.choices)
     objective = Choice(choices=list(OBJECTIVE_NAMES), default="classifier")
-    base = serializers.CharField(max_length=200, default="pocket", validators=[no_option, possible_base])
+    base = serializers.CharField(
+        max_length=200, default="pocket", validators=[no_option, refused_by(refuse_base)]
+    )
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=0)
     configuration = TrainingConfiguration(required=False, default=dict)
 

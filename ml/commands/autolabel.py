@@ -24,10 +24,11 @@ from ml.execution import level_of, sandbox
 from ml.execution.rstar_output import RStarOutput
 from ml.policies import engines_for, load_policy, rollout_style, when_served
 from ml.policies.protocol import Policy
-from ml.progress import Progress, print_result, tell
+from ml.progress import Progress, print_result
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.consensus import estimate_by_consensus
 from ml.search.decided import Decided, digest_of, disputed_line, read_decided
+from ml.search.finished_file import tell_finished
 from ml.search.grading import style_of
 from ml.search.item_lines import line_of, without_estimate
 from ml.search.meter import Meter
@@ -85,7 +86,7 @@ class AutolabelRun:
             out, self._settings(options, policy.name, items), idle_options(options, self._acts_on)
         )
         if (earlier := folder.finished_run()) is not None:
-            tell(f"{out} is finished already: nothing is done again")
+            tell_finished(out)
             return _result(earlier, self.arguments.out)
         for line in folder.open():
             self.totals.add(line)

@@ -18,10 +18,10 @@ _NUMBERS = {
     "max_step_tokens": (ABOVE_ZERO, LONGEST_STEP),
     "timeout": (LENGTH, 300.0),
 }
+# A name writes numbers as floats do, and a whole number may be beyond every float.
+_TOP_K = Bounds(int, "a whole number below 2147483648", above=-(2**31), below=2**31)
 # What else shapes the distribution that a text is drawn from, by the field's own name. A server does not know all of
 # them, and what is left out takes whatever the server has for it.
-# A name writes them as floats do, and a whole number may be beyond every float.
-_TOP_K = Bounds(int, "a whole number below 2147483648", above=-(2**31), below=2**31)
 _SAMPLER = {"top_p": FINITE, "top_k": _TOP_K, "min_p": FINITE, "repetition_penalty": FINITE}
 _OPTIONS = {"model", "prompts", "stop", *_NUMBERS, *_SAMPLER}
 

@@ -29,8 +29,13 @@ def finished_result(out: Path, settings: Mapping[str, Any]) -> dict[str, Any] | 
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if result is not None:
-        tell(f"{out} is finished already: nothing is done again")
+        tell_finished(out)
     return result
+
+
+def tell_finished(out: Path) -> None:
+    """Say on stderr why a command ends at once."""
+    tell(f"{out} is finished already: nothing is done again")
 
 
 def keep_result(out: Path, settings: Mapping[str, Any], result: Mapping[str, Any]) -> None:
