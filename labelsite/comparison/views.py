@@ -96,9 +96,9 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
     shown = _task(lens.campaign, task_id)
     kind = _kind(request, lens)
     against = _against(lens, kind)
-    # Found before a decision is kept: the list goes on behind this task, whatever is decided of it.
     is_coloured = request.GET.get("colour") == "1"
     way = _asked(kind, lens) + ("&colour=1" if is_coloured else "")
+    # Found before a decision is kept: the list goes on behind this task, whatever is decided of it.
     previous, following = (_neighbour(lens, kind, against, task_id, back) for back in (True, False))
     if request.method == "POST":
         form = AdjudicationForm(request.POST, step_count=shown.solution.position_count)
