@@ -48,20 +48,24 @@ def sayable(text: str) -> str | dict[str, Any]:
     return {"text": text.words, "values": values}
 
 
-def heard(told: Any, longest: int) -> str:
+def heard(told: Any, longest: int, depth: int = 10) -> str:
     """The text that `sayable` made this of, in a process that is not trusted: a model may have written parts of it.
-    Raises ValueError for what is made of no text, or of a longer one.
+    Raises ValueError for what is made of no text, of a longer one, or of one with more texts inside of each other.
     """
     if isinstance(told, str) and len(told) <= longest:
         return told
     match told:
-        case {"text": str(words), "values": dict(given)}:
-            values = {
-                name: value if type(value) is int else heard(value, longest) for name, value in given.items()
-            }
-            # Counted before it is put together: a value may stand in many places, and so in values that do.
-            length = len(words) + sum(len(str(values.get(name, ""))) for name in PLACE.findall(words))
-            if length <= longest and not (values and "%" in PLACE.sub("", words)):
-                with suppress(KeyError, TypeError):
+        case {"text": str(words), "values": dict(given)} if depth:
+            with suppress(KeyError, TypeError):
+                places = [name for name in PLACE.findall(words) if name and given]
+                values = {
+                    name: value if isinstance(value := given[name], int) else heard(value, longest, depth - 1)
+                    for name in set(places)
+                }
+                # Counted before it is put together: a value may stand in many places, and so in values that do.
+                length = len(words) + sum(len(str(values[name])) for name in places)
+                if length <= longest and not (given and "%" in PLACE.sub("", words)):
                     return Said(words, **values)
-    raise ValueError(f"{told!r:.60}, expected a text, or words and values, of at most {longest} characters")
+    raise ValueError(
+        f"{type(told).__name__}, expected a text of at most {longest} characters, or what it is made of"
+    )

@@ -190,7 +190,7 @@ class _Watch:
     def _take_refusal(self, told: object) -> None:
         try:
             self.refusal = heard(told, LONGEST)
-        except (ValueError, RecursionError):
+        except ValueError:
             self.refusal = ""
 
     def _obey(self) -> None:

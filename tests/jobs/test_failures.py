@@ -58,14 +58,15 @@ def test_a_refusal_of_a_child_is_told_to_each_reader_and_its_log_has_it_in_engli
 def test_what_a_program_says_in_english_alone_stands_below_a_sentence_that_announces_it(
     tmp_path: Path, client: Client
 ) -> None:
-    (tmp_path / "<b>").touch()
-    job = ended("--solutions", "x", "--format", "records", "--labels", "human", "--out", str(tmp_path))
+    full = tmp_path / "<b>"
+    (full / "file").mkdir(parents=True)
+    job = ended("--solutions", "x", "--format", "records", "--labels", "human", "--out", str(full))
     assert job.failure == Failure(
-        "refused", "", f"{tmp_path} already holds files, expected a new or empty folder"
+        "refused", "", f"{full} already holds files, expected a new or empty folder"
     )
     client.force_login(make_user("admin"))
     page = client.get(f"/jobs/{job.pk}/", headers={"accept-language": "ko"}).content.decode()
-    assert f'프로그램이 영어로 남긴 설명:</p><p class="said" lang="en">{tmp_path} already holds' in page
+    assert f'프로그램이 영어로 남긴 설명:</p><p class="said" lang="en">{tmp_path}/&lt;b&gt; already' in page
 
 
 @pytest.mark.django_db

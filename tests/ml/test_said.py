@@ -10,9 +10,8 @@ import pytest
 from ml.said import Said, heard, sayable
 
 
-def nested(depth: int) -> Any:
-    """What would be 100 times as long with each level."""
-    return {"text": "%(a)s" * 100, "values": {"a": nested(depth - 1)}} if depth else "long"
+def nested(words: str, depth: int, last: str = "a") -> Any:
+    return {"text": words, "values": {"a": nested(words, depth - 1, last)}} if depth else last
 
 
 def test_a_text_is_heard_as_it_was_said() -> None:
@@ -20,6 +19,11 @@ def test_a_text_is_heard_as_it_was_said() -> None:
     told = heard(json.loads(json.dumps(sayable(text))), 100)
     assert isinstance(told, Said) and told == text == "100% of 7 lines: %(x)s"
     assert sayable(told) == sayable(text)
+    assert heard(nested("%(a)s", 10), 100) == "a"
+    # In 19 places on each of ten levels, and looked at once.
+    assert heard(nested("%(a)s" * 19, 10, last=""), 100) == ""
+    # What stands nowhere takes no room in anybody's table.
+    assert sayable(heard({"text": "a", "values": {"b": "c" * 99}}, 9)) == {"text": "a", "values": {}}
     for plain in ("50% off", Said("50% off")):
         assert heard(sayable(plain), 100) == "50% off"
 
@@ -33,14 +37,15 @@ def test_a_text_is_heard_as_it_was_said() -> None:
         {"text": "a"},
         {"text": 7, "values": {}},
         {"text": "%(a)s", "values": {"b": "c"}},
+        {"text": "%(a)s" * 10, "values": {"a": "11 letters."}},
         {"text": "%(a)999999999d", "values": {"a": 7}},
         {"text": "%(a)*s", "values": {"a": "b"}},
         {"text": "%s", "values": {"a": "b"}},
         {"text": "%(a)s", "values": {"a": 0.5}},
         {"text": "%(words)s", "values": {"words": "a"}},
         "x" * 101,
-        nested(2),
-        nested(9),
+        nested("%(a)s" * 20, 2),
+        nested("%(a)s", 11),
     ],
     ids=lambda forged: json.dumps(forged)[:30],
 )
