@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
-from ml.said import Said
+from ml.said import sayable
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as Words
@@ -41,16 +41,6 @@ def said(text: Sayable) -> str:
     }
     words = gettext(text["text"])
     return words % values if values else words
-
-
-def sayable(text: str) -> Sayable:
-    """What `ml` said, as a row can keep it until a reader comes."""
-    if not isinstance(text, Said):
-        return text
-    values = {
-        name: sayable(value) if isinstance(value, str) else value for name, value in text.values.items()
-    }
-    return {"text": text.words, "values": values}
 
 
 def translated(text: str) -> str:

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from ml.errors import MisstepError
+from ml.progress import tell_refusal
 
 VERBS = {
     "sample": "write solutions to problems with a policy",
@@ -63,6 +64,7 @@ def main(arguments: list[str]) -> int:
         return int(module.main(rest) or 0)
     except MisstepError as refusal:
         print(f"python -m ml {verb}: {refusal}", file=sys.stderr)
+        tell_refusal(refusal.as_said)
         return refusal.exit_status
     except OSError as problem:
         print(f"python -m ml {verb}: {_told(problem)}", file=sys.stderr)

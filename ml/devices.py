@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ml.errors import MisstepError
+from ml.said import Said
 
 
 def chosen_device(device: str) -> str:
@@ -33,7 +34,13 @@ def refuse_missing_device(device: str) -> None:
         return
     if not seen.is_available():
         kind = "GPU" if chosen.type == "cuda" else chosen.type
-        raise MisstepError(f"--device {device}, expected cpu, because torch sees no {kind} here")
+        raise MisstepError(
+            Said(
+                "--device %(device)s, expected cpu, because torch sees no %(kind)s here",
+                device=device,
+                kind=kind,
+            )
+        )
     if chosen.index is not None and chosen.index >= seen.device_count():
         raise MisstepError(
             f"--device {device}, expected one of the {seen.device_count()} that torch sees here, or cpu"

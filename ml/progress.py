@@ -1,6 +1,7 @@
 """How a command says how far it is: JSON lines for a parent process, a short line for a person.
 
-With `MISSTEP_PROGRESS=json` each report is one stdout line `{"progress": {...}}` that the job runner reads.
+With `MISSTEP_PROGRESS=json` each report is one stdout line `{"progress": {...}}` that the job runner reads, and so is
+what the command refuses, `{"refusal": ...}`.
 Otherwise a person gets it on stderr, so that stdout stays free for the result: at most twice a second, and the more
 seldom the longer it takes, since days of such lines would fill a log.
 """
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from ml.json_lines import as_line
+from ml.said import sayable
 
 # In a person's log, a hundredth of the time that has passed stands between two lines, up to this.
 LONGEST_INTERVAL = 60.0
@@ -96,6 +98,12 @@ def tell(message: str) -> None:
         _say(json.dumps({"progress": {"message": message}}), sys.stdout)
     if message:
         _say(message, sys.stderr)
+
+
+def tell_refusal(why: str) -> None:
+    """Say to a parent process why the work is refused: as words and values, where the text remembers them."""
+    if _is_for_a_parent():
+        _say(json.dumps({"refusal": sayable(why)}), sys.stdout)
 
 
 def _is_for_a_parent() -> bool:

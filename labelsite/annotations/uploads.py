@@ -25,6 +25,7 @@ from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.jobs.titles import worded
 from ml.errors import MisstepError
+from ml.said import Said
 
 TASK = "labelsite.annotations.tasks.run_import"
 LARGEST_BYTES = 2 * 2**30
@@ -147,7 +148,8 @@ def work(job: Job, lease: Lease) -> dict[str, Any]:
     """Import what the job names; runs in the transaction that marks the job as done."""
     upload = find(job.spec["upload"])
     if upload is None:
-        raise MisstepError(f"the upload {job.spec['name']} is gone, expected it to be uploaded again")
+        words = gettext_noop("the upload %(name)s is gone, expected it to be uploaded again")
+        raise MisstepError(Said(words, name=job.spec["name"]))
     total = lines_in(upload.path)
 
     def report(line: int) -> None:

@@ -103,6 +103,8 @@ class JobSerializer(serializers.ModelSerializer[Job]):
     """A piece of long work; poll it until `state` is done, failed or cancelled."""
 
     title = serializers.CharField(source="said")
+    error = serializers.CharField(source="failure")
+    error_code = serializers.CharField(source="failure.code")
     created_by = serializers.CharField(source="created_by.username", default=None)
 
     class Meta:
@@ -117,6 +119,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "progress",
             "result",
             "error",
+            "error_code",
             "created_by",
             "created_at",
             "started_at",

@@ -33,6 +33,7 @@ from labelsite.autolabels.progress import (
 from labelsite.autolabels.trees import TreeNode, TreeView, parse_toggled
 from labelsite.jobs.services import retry
 from labelsite.problems.streaming import in_chunks
+from labelsite.wording import translated
 from ml.errors import MisstepError
 from ml.formats.math_aps import write_record
 from ml.json_lines import as_line
@@ -108,7 +109,7 @@ def open_trees(request: HttpRequest) -> HttpResponse:
         try:
             runs = import_trees(Path(kept.name), file.name)
         except MisstepError as refusal:
-            messages.error(request, str(refusal))
+            messages.error(request, translated(refusal.as_said))
             return redirect("autolabels:list")
     return redirect("autolabels:run", runs[0].pk)
 

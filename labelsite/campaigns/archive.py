@@ -87,8 +87,10 @@ def _delete(campaign: Campaign, by: User | None) -> None:
 
 
 def _has_labels(campaign: Campaign) -> MisstepError:
-    message = _("campaign %(campaign)s has annotations or snapshots, expected none: archive it instead")
-    return MisstepError(message % {"campaign": campaign.name})
+    message = gettext_noop(
+        "campaign %(campaign)s has annotations or snapshots, expected none: archive it instead"
+    )
+    return MisstepError(Said(message, campaign=campaign.name))
 
 
 def _refuse_labels(campaign: Campaign) -> Campaign:
@@ -96,13 +98,15 @@ def _refuse_labels(campaign: Campaign) -> Campaign:
     # An import that makes tasks meanwhile keeps the row, so that it is waited for, and its annotations are seen.
     fresh = Campaign.objects.select_for_update().get(pk=campaign.pk)
     if Assignment.objects.filter(task__campaign=fresh, state=AssignmentState.LEASED).exists():
-        message = _("somebody is at work in campaign %(campaign)s, expected nobody: pause it first")
-        raise MisstepError(message % {"campaign": campaign.name})
+        message = gettext_noop(
+            "somebody is at work in campaign %(campaign)s, expected nobody: pause it first"
+        )
+        raise MisstepError(Said(message, campaign=campaign.name))
     if fresh.tasks.filter(adjudications__isnull=False).exists():
-        message = _(
+        message = gettext_noop(
             "reviewers decided on solutions of campaign %(campaign)s, expected none: archive it instead"
         )
-        raise MisstepError(message % {"campaign": campaign.name})
+        raise MisstepError(Said(message, campaign=campaign.name))
     if fresh.tasks.filter(annotations__isnull=False).exists() or fresh.snapshots.exists():
         raise _has_labels(campaign)
     return fresh

@@ -12,6 +12,7 @@ from labelsite.accounts.access import admin_required, person
 from labelsite.asked import refused
 from labelsite.campaigns import archive
 from labelsite.campaigns.models import Campaign
+from labelsite.wording import translated
 from ml.errors import MisstepError
 
 
@@ -38,7 +39,7 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         job = archive.delete(campaign, person(request))
     except MisstepError as error:
-        messages.error(request, str(error))
+        messages.error(request, translated(error.as_said))
         return redirect("campaigns:detail", pk)
     if job:
         messages.success(

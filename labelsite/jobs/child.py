@@ -17,22 +17,26 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from labelsite.embedded.process import die_with_parent
 from labelsite.jobs.errors import (
     ChildFailed,
     ChildKilled,
+    ChildRefused,
     ChildShutOut,
     ChildStopped,
     ChildUnserved,
     LostLease,
 )
+from labelsite.jobs.failures import LONGEST
 from labelsite.jobs.lease import Lease, machine
 from labelsite.jobs.models import Job
 from labelsite.jobs.series import SeriesWriter
 from labelsite.jobs.shared_folder import VAR_PLACE
 from labelsite.jobs.stopping import StopLater
 from ml.errors import EXIT_IN_USE, EXIT_SERVER_AWAY
+from ml.said import Said, heard
 
 # What a child may see of our environment. Addresses and secrets are left out by not being named here.
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
@@ -76,8 +80,9 @@ def run(job: Job, lease: Lease, grace: float = STOP_GRACE_SECONDS) -> dict[str, 
     """Run the child to its end and return the JSON object that it printed last ({} if none).
 
     Where this process is told to stop meanwhile, the child is asked to end too, and the signal is passed on after it.
-    Raises ChildFailed (it gave up by itself), ChildKilled (a signal ended it), ChildStopped (SIGTERM did),
-    ChildShutOut (another one writes to its folder), ChildUnserved (a server is away), JobCancelled, LostLease.
+    Raises ChildRefused (it says why), ChildFailed (it broke down), ChildKilled (a signal ended it), ChildStopped
+    (SIGTERM did), ChildShutOut (another one writes to its folder), ChildUnserved (a server is away), JobCancelled,
+    LostLease.
     """
     folder = job.attempt_folder
     for needed in (folder, job.inputs, job.outputs):
@@ -116,6 +121,8 @@ class _Watch:
     ) -> None:
         self.job, self.lease, self.process, self.stop, self.grace = job, lease, process, stop, grace
         self.result: dict[str, Any] = {}
+        # Why the child refuses its work; empty where it says so in no words that anybody could be told.
+        self.refusal: str | None = None
         self.words: deque[str] = deque(maxlen=20)
         self.unfinished_line = b""
         self.asked_to_stop_at: float | None = None
@@ -161,12 +168,14 @@ class _Watch:
         for line in lines:
             try:
                 said = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if not isinstance(said, dict):
                 continue
             if isinstance(said.get("progress"), dict):
                 self._take_report(said["progress"], series)
+            elif "refusal" in said:
+                self._take_refusal(said["refusal"])
             else:
                 self.result = said
 
@@ -177,6 +186,12 @@ class _Watch:
         else:
             self.lease.note(report)
             series.add(report)
+
+    def _take_refusal(self, told: object) -> None:
+        try:
+            self.refusal = heard(told, LONGEST)
+        except ValueError:
+            self.refusal = ""
 
     def _obey(self) -> None:
         if self.lease.lost.is_set():
@@ -193,18 +208,22 @@ class _Watch:
     def _verdict(self, status: int) -> dict[str, Any]:
         # Who asked for the end decides what it means: a cancelled job is not tried again.
         self.lease.check()
+        if status == 0:
+            return self.result
+        detail = self._last_words()
         if status in STOPPED:
-            raise ChildStopped(f"the child process was told to stop (SIGTERM): {self._last_words()}")
+            raise ChildStopped(Said(gettext_noop("Its process was told to stop.")), detail)
+        if status == -signal.SIGKILL:
+            words = gettext_noop("The system killed its process, most often because memory ran out.")
+            raise ChildKilled(Said(words), detail)
         if status < 0:
-            name = signal.Signals(-status).name
-            raise ChildKilled(f"the child process was ended by {name}: {self._last_words()}")
-        if status == EXIT_IN_USE:
-            raise ChildShutOut(self._last_words())
-        if status == EXIT_SERVER_AWAY:
-            raise ChildUnserved(self._last_words())
-        if status > 0:
-            raise ChildFailed(self._last_words() or f"the child process ended with status {status}")
-        return self.result
+            words = gettext_noop("The system ended its process (%(signal)s).")
+            raise ChildKilled(Said(words, signal=signal.Signals(-status).name), detail)
+        silent = gettext_noop("Its process ended with status %(status)s and without a word.")
+        kind = {EXIT_IN_USE: ChildShutOut, EXIT_SERVER_AWAY: ChildUnserved}.get(
+            status, ChildFailed if self.refusal is None else ChildRefused
+        )
+        raise kind(self.refusal or detail or Said(silent, status=status))
 
     def _last_words(self) -> str:
         """Without the command's name, which nobody typed."""
@@ -240,7 +259,8 @@ def _end_earlier_child(folder: Path, lease: Lease, grace: float) -> None:
             lease.check()
             time.sleep(0.05)
     if _is_the_same(note):
-        raise ChildKilled(f"process {note['pid']} of an earlier attempt does not end")
+        words = gettext_noop("Process %(process)s of an earlier attempt does not end.")
+        raise ChildKilled(Said(words, process=note["pid"]))
 
 
 def _is_the_same(note: Mapping[str, Any]) -> bool:

@@ -30,8 +30,8 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 # One statement, so that two runners never both get the job; SKIP LOCKED, so that none waits for the other.
 CLAIM = """
-UPDATE jobs_job SET state = 'running', attempt = attempt + 1, holder = %(holder)s, error = '', result = NULL,
-    heartbeat_at = now(), expires_at = now() + make_interval(secs => %(seconds)s), started_at = now(),
+UPDATE jobs_job SET state = 'running', attempt = attempt + 1, holder = %(holder)s, error = '', refusal = NULL,
+    result = NULL, heartbeat_at = now(), expires_at = now() + make_interval(secs => %(seconds)s), started_at = now(),
     finished_at = NULL
 WHERE id = (SELECT id FROM jobs_job WHERE id = %(id)s AND state = 'queued' FOR UPDATE SKIP LOCKED)
 RETURNING *

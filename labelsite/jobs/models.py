@@ -81,7 +81,7 @@ class Job(models.Model):
     progress = models.JSONField(default=dict)
     result = models.JSONField(null=True)
     error = models.TextField(blank=True)
-    # The same where it was refused in words that can be said in every language.
+    # What the error is made of, so that it can be said in every language (see `failures`); none in older rows.
     refusal = models.JSONField(null=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
@@ -112,7 +112,7 @@ class Job(models.Model):
     @property
     def failure(self) -> Failure:
         """Why its last attempt ended, in the reader's language."""
-        return Failure(said(self.refusal), "") if self.refusal else failure(self.error)
+        return failure(self.error, self.refusal)
 
     @property
     def folder(self) -> Path:

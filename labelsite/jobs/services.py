@@ -127,19 +127,19 @@ def perform(
     except errors.JobCancelled:
         _end(job, JobState.CANCELLED)
     except errors.ChildStopped as stopped:
-        _hand_back(job, str(stopped))
+        _hand_back(job, stopped.why)
     except errors.ChildShutOut as shut_out:
         # A runner on another machine that has lost its lease ends its child within the length of a lease.
-        _hand_back(job, str(shut_out), delay=settings.JOB_LEASE_SECONDS)
+        _hand_back(job, shut_out.why, delay=settings.JOB_LEASE_SECONDS)
     except errors.ChildUnserved as unserved:
-        _retry_or_fail(job, str(unserved), delay=outage_pause(job))
+        _retry_or_fail(job, unserved.why, delay=outage_pause(job))
     except errors.ChildKilled as killed:
-        _retry_or_fail(job, str(killed))
+        _retry_or_fail(job, killed.why)
     except (errors.ChildFailed, MisstepError, ValidationError) as refusal:
-        _end(job, JobState.FAILED, failures.said_by(refusal))
+        _end(job, JobState.FAILED, errors.why(refusal))
     except (OperationalError, InterfaceError) as problem:
         # If the database is still away this raises too; its lease then queues the job again.
-        _retry_or_fail(job, f"the database: {problem}")
+        _retry_or_fail(job, errors.why(problem))
     except Exception as surprise:
         _end_by_surprise(job, surprise)
     except BaseException:
@@ -192,7 +192,7 @@ def _lost_connection(problem: Exception) -> bool:
     return code is None or code.startswith(("08", "57P"))
 
 
-def give_up(job: Job, why: str) -> None:
+def give_up(job: Job, why: errors.Why) -> None:
     """Fail a waiting job that nothing here can run, so that it does not stand in the way of the next."""
     taken = claim(job.pk)
     if taken is not None:
@@ -236,7 +236,7 @@ def reap() -> list[Job]:
                 continue
             if job.cancel_requested:
                 _end(job, JobState.CANCELLED)
-            elif _retry_or_fail(job, "the process that ran it has vanished"):
+            elif _retry_or_fail(job, errors.VANISHED):
                 waiting.append(job)
     return waiting
 
@@ -250,21 +250,21 @@ def _without_holder(job: Job) -> dict[str, Any]:
     return {"holder": "", "expires_at": None, "progress": job.progress}
 
 
-def _end(job: Job, state: JobState, error: str = "") -> bool:
+def _end(job: Job, state: JobState, why: errors.Why | None = None) -> bool:
     changed = Job.objects.filter(_mine(job)).update(
-        state=state, finished_at=Now(), **failures.as_columns(error), **_without_holder(job)
+        state=state, finished_at=Now(), **failures.as_columns(why), **_without_holder(job)
     )
     return bool(changed)
 
 
-def _requeue(job: Job, error: str = "", is_counted: bool = True, delay: float = 0) -> bool:
+def _requeue(job: Job, why: errors.Why | None = None, is_counted: bool = True, delay: float = 0) -> bool:
     """Queue the job for another attempt, or end it if somebody has asked for its end; True if it waits.
 
     After a delay (in seconds) it is the poller that wakes a worker; until then the job counts as not waiting yet.
     """
     changed = Job.objects.filter(_mine(job), cancel_requested=False).update(
         state=JobState.QUEUED,
-        **failures.as_columns(error),
+        **failures.as_columns(why),
         queued_at=Now() + timedelta(seconds=delay),
         maximum_attempts=F("maximum_attempts") + (0 if is_counted else 1),
         **_without_holder(job),
@@ -277,18 +277,18 @@ def _requeue(job: Job, error: str = "", is_counted: bool = True, delay: float = 
     return bool(changed)
 
 
-def _hand_back(job: Job, why: str, delay: float = 0) -> bool:
+def _hand_back(job: Job, why: errors.Why, delay: float = 0) -> bool:
     """Queue the job again without counting this attempt against it: it was not the job's fault."""
     if job.maximum_attempts >= MOST_UNCOUNTED:
         return _retry_or_fail(job, why, delay)
     return _requeue(job, why, is_counted=False, delay=delay)
 
 
-def _retry_or_fail(job: Job, why: str, delay: float = 0) -> bool:
+def _retry_or_fail(job: Job, why: errors.Why, delay: float = 0) -> bool:
     """Queue the job for another attempt if it has one left; True if so."""
     if job.attempt < job.maximum_attempts:
         return _requeue(job, why, delay=delay)
-    _end(job, JobState.FAILED, f"{why} (attempt {job.attempt} of {job.maximum_attempts})")
+    _end(job, JobState.FAILED, why._replace(attempts=(job.attempt, job.maximum_attempts)))
     return False
 
 
@@ -297,4 +297,4 @@ def _end_by_surprise(job: Job, surprise: Exception) -> None:
     job.attempt_folder.mkdir(parents=True, exist_ok=True)
     with open(job.attempt_folder / "log.txt", "a") as file:
         file.write("".join(traceback.format_exception(surprise)))
-    _end(job, JobState.FAILED, f"{type(surprise).__name__}: {surprise}")
+    _end(job, JobState.FAILED, errors.why(surprise))

@@ -12,14 +12,17 @@ from celery.exceptions import WorkerTerminate
 from celery.signals import celeryd_init, worker_init, worker_process_init, worker_ready, worker_shutdown
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from django.utils.translation import gettext_noop
 
 from labelsite.celery import application
 from labelsite.durability import require_durability
 from labelsite.embedded.process import follow_parent
 from labelsite.jobs import services
+from labelsite.jobs.errors import Why
 from labelsite.jobs.models import Job
 from labelsite.jobs.shared_folder import refusal_if_known
 from labelsite.jobs.workers import Presence
+from ml.said import Said
 
 _presence: list[Presence] = []
 
@@ -92,4 +95,5 @@ def run_here(job: Job) -> None:
     if job.task_name in application.tasks:
         application.tasks[job.task_name](job.pk)
     else:
-        services.give_up(job, f"there is no task {job.task_name!r} in this version")
+        words = gettext_noop("This version of the site does not know the work %(task)s.")
+        services.give_up(job, Why("unknown_work", Said(words, task=job.task_name)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from labelsite.accounts.models import User
@@ -20,6 +19,7 @@ from labelsite.snapshots.naming import default_name
 from labelsite.snapshots.refusals import usable_run
 from labelsite.snapshots.services import add_row, freeze, write_files
 from ml.errors import MisstepError
+from ml.said import Said
 from ml.targets import LabelRule
 
 TASK = "labelsite.snapshots.tasks.run_freeze"
@@ -104,5 +104,6 @@ def _second_of(job: Job) -> EstimateRun | None:
         return None
     found = EstimateRun.objects.filter(pk=asked).first()
     if found is None:
-        raise MisstepError(_("the second search (run %(id)s) is no longer there") % {"id": asked})
+        words = gettext_noop("the second search (run %(id)s) is no longer there")
+        raise MisstepError(Said(words, id=asked))
     return found

@@ -20,6 +20,7 @@ from ml.policies.openai_connections import allow_open
 from ml.policies.openai_endpoint import Endpoint, Failed
 from ml.policies.openai_faults import Refused
 from ml.policies.silence import Silence
+from ml.said import Said
 
 TRIES = 6
 RETRY_SECONDS = 0.5
@@ -121,7 +122,8 @@ class Client:
                     return answer
             # Of a server that asked for patience it is known that it is there.
             last, failure = max(reversed(failures.items()), key=lambda pair: pair[1].pause > 0)
-        raise failure.kind(last.message(path, str(failure), f"an answer within {tries} tries"))
+        expected = Said("an answer within %(tries)s tries", tries=tries)
+        raise failure.kind(last.message(path, str(failure), expected))
 
     def _close_idle(self) -> None:
         """What a server is no longer asked by, also where it is not asked at all."""

@@ -20,6 +20,7 @@ from ml.policies.address import proxy_of
 from ml.policies.openai_connections import HIGHEST_GOOD, Connections, Reply
 from ml.policies.openai_faults import SHOWN, NoAnswer, OddAnswer, OddlyAnswered, Refused
 from ml.policies.silence import Silence
+from ml.said import Said
 
 _WORTH_RETRYING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 # With these a server may say how long it wants to be left alone. They speak of its load, never of one request.
@@ -132,7 +133,9 @@ class Endpoint:
         if isinstance(error, ssl.SSLCertVerificationError):
             told = f"its certificate is not trusted ({error.verify_message})"
             if not self.has_answered:
-                raise MisstepError(self.message(path, told, "one that SSL_CERT_FILE vouches for")) from None
+                raise MisstepError(
+                    self.message(path, told, Said("one that SSL_CERT_FILE vouches for"))
+                ) from None
             return Failed(told, ServerAway)
         if not isinstance(error, socket.gaierror):
             kind = OddlyAnswered if isinstance(error, ValueError) else NoAnswer
@@ -146,15 +149,15 @@ class Endpoint:
         if not is_outage and error.errno != socket.EAI_AGAIN:
             found = f"there is no host of this name ({error.strerror})"
             raise MisstepError(
-                self.message(path, found, "a server's address: look for a slip in it")
+                self.message(path, found, Said("a server's address: look for a slip in it"))
             ) from None
         told = f"its host is not found ({error.strerror})"
         return Failed(told, ServerAway if is_outage else MisstepError)
 
     def message(self, path: str, found: str, expected: str = "") -> str:
         """One line about a request to it."""
-        behind = f", expected {expected}" if expected else ""
-        return f"policy server {self.address}/{path}: {found}{behind}"
+        told = Said("policy server %(server)s: %(found)s", server=f"{self.address}/{path}", found=found)
+        return Said("%(found)s, expected %(expected)s", found=told, expected=expected) if expected else told
 
 
 def _headers() -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import IO
 from ml.errors import FolderInUse, MisstepError
 from ml.file_lock import take_lock
 from ml.prm.distributed import Group
+from ml.said import Said
 
 
 def states_of(out: Path) -> Path:
@@ -114,7 +115,9 @@ def _lock(path: Path, out: Path) -> IO[bytes]:
             raise MisstepError(f"{out}: {error.strerror}, expected a folder that can be written") from error
         if not take_lock(file):
             file.close()
-            raise FolderInUse(f"{out}: another run is writing here, expected one at a time")
+            raise FolderInUse(
+                Said("%(folder)s: another run is writing here, expected one at a time", folder=out)
+            )
         if _is_at(file, path):
             return file
         # The run before took the file's name away after we had opened it: a third one may hold the next.

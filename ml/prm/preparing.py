@@ -31,6 +31,7 @@ from ml.prm.second_opinion import disbelieved, key_of, refuse_useless, without
 from ml.prm.self_check import refuse_attention_dropout
 from ml.prm.training_settings import TrainingSettings
 from ml.prm.validation_steps import chosen
+from ml.said import Said
 from ml.snapshot import Snapshot, SnapshotRow, leaked_problems, problem_hash
 from ml.targets import labelled
 from ml.targets.rules import doubt_about_shares, refuse_shares_of_ends
@@ -166,8 +167,13 @@ def _examples(
     counts["train_rows"], counts["train_examples"] = fitting, len(examples)
     if not examples:
         raise NothingToLearn(
-            f"none of the {fitting} solutions to train on has a target for --objective {request.training.objective}"
-            f" under the rule --labels {request.rule.labels}, expected at least one"
+            Said(
+                "none of the %(count)s solutions to train on has a target for --objective %(objective)s under the rule"
+                " --labels %(labels)s, expected at least one",
+                count=fitting,
+                objective=request.training.objective,
+                labels=request.rule.labels,
+            )
         )
     # An outcome is read at tokens, whoever labelled steps.
     read_at = "readings" if request.training.objective == "outcome" else "labelled_steps"
@@ -186,11 +192,16 @@ def _refuse_one_class(objective: str, examples: Sequence[Example], count: int) -
         return
     targets = {tuple(target) for example in examples for target in example.targets}
     if len(targets) == 1 and max(only := targets.pop()) == 1.0:
-        named = CLASS_NAMES[only.index(1.0)]
-        of = "outcomes" if objective == "outcome" else "labelled steps"
+        of = Said("outcomes") if objective == "outcome" else Said("labelled steps")
         raise NothingToLearn(
-            f"all {count} {of} to train on ({len(examples)} solutions) are {named}, expected right and wrong ones:"
-            " a model would learn to say the same of everything"
+            Said(
+                "all %(count)s %(of)s to train on (%(solutions)s solutions) are %(named)s, expected right and wrong"
+                " ones: a model would learn to say the same of everything",
+                count=count,
+                of=of,
+                solutions=len(examples),
+                named=Said(CLASS_NAMES[only.index(1.0)]),
+            )
         )
 
 

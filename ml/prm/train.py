@@ -22,6 +22,7 @@ from ml.prm.termination import TerminationFlag
 from ml.prm.training_settings import TrainingSettings
 from ml.prm.update import gradients_of
 from ml.progress import Progress
+from ml.said import Said
 
 EXIT_TERMINATED = 143
 # What a look at the validation split found has names that begin so.
@@ -158,7 +159,14 @@ def learning_rate_at(step: int, settings: TrainingSettings) -> float:
 
 def _refuse_endless(name: str, found: float, step: int) -> None:
     if not math.isfinite(found):
-        raise MisstepError(f"the {name} became {found} at step {step}, try a lower learning rate")
+        raise MisstepError(
+            Said(
+                "the %(name)s became %(found)s at step %(step)s, try a lower learning rate",
+                name=name,
+                found=found,
+                step=step,
+            )
+        )
 
 
 def batch_of(count: int, settings: TrainingSettings, step: int) -> list[int]:

@@ -21,6 +21,7 @@ from ml.file_lock import take_lock
 from ml.json_lines import as_line
 from ml.policies.address import without_address
 from ml.progress import tell
+from ml.said import Said
 from ml.whole_file import naming, whole_file
 
 PROGRESS, SETTINGS, SERVED = "progress.jsonl.partial", "settings.json.partial", "served.partial"
@@ -177,7 +178,9 @@ class RunFolder:
     def _lock(self) -> None:
         # A retried job may start before the one it replaces is quite dead; two writers would count twice.
         if not take_lock(self._file):
-            raise FolderInUse(f"{self.folder}: another run is writing here, expected one at a time")
+            raise FolderInUse(
+                Said("%(folder)s: another run is writing here, expected one at a time", folder=self.folder)
+            )
 
     def _refuse_finished(self) -> None:
         if self.finished_run() is not None:

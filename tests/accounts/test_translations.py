@@ -63,18 +63,20 @@ def in_python() -> Iterator[tuple[str, str]]:
                     yield place, "a translated string must not be an f-string"
 
 
-# What `ml` says of a file and of a search's options, and which arguments are the words: a page says them too.
+# What `ml` says and a page says too, and which arguments are the words; all but `Said` only in these files.
 SAID = {"Said": (0,), "Unreadable": (0, 1), "refuse": (2,), "BadRecord": (2, 3), "Bounds": (1,)}
 SAYING = ("formats/*.py", "bounds.py", "errors.py", "search/named_options.py", "search/recipes.py")
 
 
 def in_ml() -> Iterator[tuple[str, str]]:
-    for path in sorted(path for pattern in SAYING for path in (ROOT / "ml").glob(pattern)):
+    saying = {path for pattern in SAYING for path in (ROOT / "ml").glob(pattern)}
+    for path in sorted((ROOT / "ml").rglob("*.py")):
+        takes = SAID if path in saying else {"Said": SAID["Said"]}
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call):
                 continue
             called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
-            for text in (node.args[place] for place in SAID.get(called, ()) if place < len(node.args)):
+            for text in (node.args[place] for place in takes.get(called, ()) if place < len(node.args)):
                 place = f"{path.relative_to(ROOT)}:{node.lineno}"
                 if isinstance(text, ast.Constant) and isinstance(text.value, str):
                     yield place, text.value

@@ -142,8 +142,9 @@ def test_a_root_s_value_that_is_no_share_is_refused_in_the_browser(client, value
     line = LINE | {"reasoning_steps": LINE["reasoning_steps"] | {"mc_value": value}}
     client.login(username=make_user("admin").username, password=PASSWORD)
     file = SimpleUploadedFile("trees.jsonl", json.dumps(line).encode())
-    answer = client.post(reverse("autolabels:open_trees"), {"file": file}, follow=True)
-    assert "mc_value" in str(next(iter(answer.context["messages"])))
+    korean = {"accept-language": "ko"}
+    answer = client.post(reverse("autolabels:open_trees"), {"file": file}, follow=True, headers=korean)
+    assert "발견: tree '1', reasoning_steps: `mc_value`" in str(next(iter(answer.context["messages"])))
     assert not EstimateRun.objects.exists()
 
 

@@ -92,6 +92,8 @@ def test_labels_that_came_meanwhile_are_kept(campaign: Campaign):
     run_deletion(job.pk)
     job.refresh_from_db()
     assert job.state == JobState.FAILED and "has annotations" in job.error
+    with translation.override("ko"):
+        assert "has annotations" not in job.failure.said
     assert campaign.tasks.count() == 2
 
 

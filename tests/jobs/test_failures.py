@@ -3,38 +3,107 @@
 import gzip
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from django.test import Client
 from django.utils import translation
 
 from labelsite.annotations.import_refusals import ImportRefused
+from labelsite.jobs.errors import Code
 from labelsite.jobs.failures import Failure, failure
-from labelsite.jobs.lease import Lease
+from labelsite.jobs.lease import Lease, claim
 from labelsite.jobs.models import Job
-from labelsite.jobs.services import perform, retry
+from labelsite.jobs.services import enqueue, perform, retry
 from labelsite.jobs.wording import message
 from ml import formats
 from ml.errors import BadRecord
 from ml.policies.silence import Silence
 from ml.said import Said
-from tests.factories import make_job
+from tests.data import ROOT
+from tests.factories import make_job, make_user
+from tests.jobs.work import TASK, python, run_and_load
 
-KILLED = "the child process was ended by SIGKILL: 40 steps done (attempt 3 of 3)"
+KILLED = "The system killed its process, most often because memory ran out."
 
 
-def test_what_the_runner_says_is_a_sentence_and_keeps_the_child_s_last_words() -> None:
-    assert failure(KILLED) == Failure(
-        "The system killed its process, most often because memory ran out. (attempt 3 of 3)", "40 steps done"
+def ended(*arguments: str, code: str = "") -> Job:
+    """A job whose child process ran to its end: `python -m ml snapshot` with these arguments, or the code."""
+    spec = python(code) if code else {"arguments": list(arguments)}
+    job = enqueue("ml", "snapshot", spec, task_name=TASK, maximum_attempts=1)
+    run_and_load(job.pk)
+    return Job.objects.get(pk=job.pk)
+
+
+@pytest.mark.django_db
+def test_a_refusal_of_a_child_is_told_to_each_reader_and_its_log_has_it_in_english(
+    tmp_path: Path, client: Client
+) -> None:
+    broken = tmp_path / "%(a)s.jsonl"
+    broken.write_text("7\n")
+    job = ended("--solutions", str(broken), "--format", "records", "--labels", "human", "--out", "{out}/s")
+    english = f"{broken}:1: a JSON number, expected one JSON object a line"
+    assert (job.error, job.failure) == (english, Failure("refused", english))
+    assert (job.attempt_folder / "log.txt").read_text() == f"python -m ml snapshot: {english}\n"
+    client.force_login(make_user("admin"))
+    for language, words in (
+        ("en", english),
+        ("ko", f"{broken}:1: 발견: JSON number, 예상: 한 줄에 JSON 객체 하나"),
+    ):
+        told = client.get(f"/api/v1/jobs/{job.pk}/", headers={"accept-language": language}).json()
+        assert (told["error_code"], told["error"]) == ("refused", words)
+
+
+@pytest.mark.django_db
+def test_what_a_program_says_in_english_alone_stands_below_a_sentence_that_announces_it(
+    tmp_path: Path, client: Client
+) -> None:
+    full = tmp_path / "<b>"
+    (full / "file").mkdir(parents=True)
+    job = ended("--solutions", "x", "--format", "records", "--labels", "human", "--out", str(full))
+    assert job.failure == Failure(
+        "refused", "", f"{full} already holds files, expected a new or empty folder"
     )
-    with translation.override("ko"):
-        said = failure(KILLED).said
-        assert said.startswith("시스템이 프로세스를 강제로") and said.endswith("(3번 중 3번째 시도)")
-        assert failure("the process that ran it has vanished").detail == ""
+    client.force_login(make_user("admin"))
+    page = client.get(f"/jobs/{job.pk}/", headers={"accept-language": "ko"}).content.decode()
+    assert f'프로그램이 영어로 남긴 설명:</p><p class="said" lang="en">{tmp_path}/&lt;b&gt; already' in page
 
 
-def test_what_a_program_says_stands_below_a_sentence_that_announces_it() -> None:
+@pytest.mark.django_db
+def test_a_child_that_breaks_down_leaves_its_last_line_and_the_log_has_the_traceback() -> None:
+    job = ended(code="raise RuntimeError('<b> is %(odd)s')")
+    assert job.failure == Failure("failed", "", "RuntimeError: <b> is %(odd)s")
+    assert "Traceback" in (job.attempt_folder / "log.txt").read_text()
+
+
+@pytest.mark.django_db
+def test_what_the_runner_says_of_a_killed_child_is_a_sentence_and_keeps_its_last_words() -> None:
+    kill = "import os, sys; print('40 done\\0', file=sys.stderr, flush=True); os.kill(os.getpid(), 9)"
+    job = ended(code=kill)
+    assert job.failure == Failure("killed", KILLED, "40 done\N{REPLACEMENT CHARACTER}", "(attempt 1 of 1)")
     with translation.override("ko"):
-        assert failure("--base: no model") == Failure("프로그램이 영어로 남긴 설명:", "--base: no model")
+        assert str(job.failure).startswith("시스템이 프로세스를 강제로")
+        assert job.failure.attempts == "(1번 중 1번째 시도)"
+
+
+@pytest.mark.django_db
+def test_a_refusal_that_nobody_could_be_told_leaves_the_last_words() -> None:
+    forged = {"text": "%(a)999999999d", "values": {"a": 7}}
+    code = f"import sys; print({json.dumps({'refusal': forged})!r}); sys.exit('no')"
+    assert ended(code=code).failure == Failure("refused", "", "no")
+
+
+def test_the_reference_says_what_each_code_means() -> None:
+    reference = (ROOT / "docs" / "reference.md").read_text()
+    assert [code for code in get_args(Code) if f"| `{code}` |" not in reference] == []
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_an_older_row_is_told_as_it_was_kept(language: str) -> None:
+    with translation.override(language):
+        assert failure("the child process ended", None) == Failure("failed", "", "the child process ended")
+        assert failure("none", {"text": "100% odd", "values": {}}) == Failure("refused", "100% odd")
+        assert failure("", None) == Failure("", "")
 
 
 @pytest.mark.django_db
@@ -50,17 +119,15 @@ def test_a_refusal_of_ours_is_told_in_the_reader_s_language_alone_and_kept_in_en
         "... and 1 more",
         "2 bad lines; nothing was imported",
     ]
-    assert job.failure == Failure(job.error, "")
+    assert job.failure == Failure("refused", job.error)
     with translation.override("ko"):
         assert job.failure.said.splitlines() == [
             "a%s.jsonl:3: 발견: 빈 파일, 예상: 최대 7",
             "… 그 밖에 1개",
             "잘못된 줄 2개. 아무것도 가져오지 않았습니다",
         ]
-    # Of another attempt, other words.
     retry(job)
-    Job.objects.update(state="running", error="the process that ran it has vanished")
-    assert Job.objects.get().failure.said.startswith("The process that ran it has vanished")
+    assert claim(job.pk) and Job.objects.get().failure == Failure("", "")
 
 
 @pytest.mark.django_db

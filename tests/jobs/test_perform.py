@@ -75,6 +75,7 @@ def test_a_real_verb_that_refuses_its_input_fails_the_job_with_its_own_words():
     assert job.attempt == 1
     # Nobody typed a command, so none is named.
     assert "--snapshot" in job.error and "python -m ml" not in job.error
+    assert job.failure.code == "failed"
 
 
 @pytest.mark.django_db
@@ -102,7 +103,7 @@ def test_a_child_that_is_killed_is_tried_again_until_the_cap():
     run_and_load(job.pk)
     job = fresh(job)
     assert job.state == JobState.FAILED
-    assert "SIGKILL" in job.error and "attempt 2 of 2" in job.error
+    assert job.failure.code == "killed" and "attempt 2 of 2" in job.error
     run_and_load(job.pk)
     assert fresh(job).attempt == 2
 
@@ -234,7 +235,7 @@ def test_a_job_whose_worker_vanishes_each_time_fails_at_the_cap():
         services.reap()
     job = fresh(job)
     assert job.state == JobState.FAILED
-    assert "vanished" in job.error
+    assert job.failure.code == "vanished"
 
 
 @pytest.mark.django_db
@@ -250,10 +251,8 @@ def test_a_job_without_a_task_fails_instead_of_waiting_for_ever():
     job = make_job("", task_name="labelsite.nowhere.tasks.run")
     run_here(job)
     job = fresh(job)
-    assert (job.state, job.error) == (
-        JobState.FAILED,
-        "there is no task 'labelsite.nowhere.tasks.run' in this version",
-    )
+    assert (job.state, job.failure.code) == (JobState.FAILED, "unknown_work")
+    assert "does not know the work labelsite.nowhere.tasks.run" in job.error
 
 
 @pytest.mark.django_db

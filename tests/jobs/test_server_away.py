@@ -13,7 +13,7 @@ import pytest
 from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from labelsite.jobs import services
 from labelsite.jobs.models import Job, JobState
@@ -99,6 +99,9 @@ def test_pauses_grow_and_an_outage_that_stays_ends_the_job_with_its_reason(tmp_p
     failed = fresh(job)
     assert failed.state == JobState.FAILED
     assert "Connection refused" in failed.error and "attempt 3 of 3" in failed.error
+    with translation.override("ko"):
+        assert "Connection refused, 예상: 2번 안의 응답" in failed.failure.said
+        assert (failed.failure.code, failed.failure.detail) == ("server_away", "")
     # A person who tries it again begins anew, with the short pause.
     assert services.retry(failed)
     run_and_load(job.pk)

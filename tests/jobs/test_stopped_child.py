@@ -32,7 +32,7 @@ def test_a_child_that_the_machine_stops_goes_on_from_its_state_and_loses_no_atte
     run_and_load(job.pk)
     waiting = fresh(job)
     assert (waiting.state, waiting.attempt, waiting.maximum_attempts) == (JobState.QUEUED, 1, 2)
-    assert "SIGTERM" in waiting.error and "stopped at update 7" in waiting.error
+    assert (waiting.failure.code, waiting.failure.detail) == ("stopped", "stopped at update 7")
     run_and_load(job.pk)
     assert fresh(job).state == JobState.DONE
     assert rows_loaded() == ["row of attempt 2"]
@@ -90,6 +90,7 @@ def test_a_child_that_finds_its_folder_in_use_is_tried_again_after_a_pause(
         run_and_load(job.pk)
     waiting = fresh(job)
     assert (waiting.state, waiting.error) == (JobState.QUEUED, "another run is writing here")
+    assert waiting.failure.code == "in_use"
     assert woken == [] and not Job.objects.waiting("default").exists()
     assert Job.objects.get(queued_at__gt=Now() + timedelta(seconds=30)) == job
     Job.objects.update(queued_at=Now())
