@@ -85,15 +85,17 @@ def test_a_bad_setting_and_a_database_that_does_not_answer_are_one_line(monkeypa
     assert line and "port 1 failed" in line and "doctor" in line and "\n" not in line
 
 
-def test_the_doctor_looks_at_a_host_on_which_var_is_not_there_yet(tmp_path: Path):
+def test_the_doctor_looks_at_a_host_where_var_is_not_there_yet_and_no_server_answers(tmp_path: Path):
     variables = {
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
         "BROKER_URL": "redis://127.0.0.1:1/0",
     }
     done = manage("doctor", "--json", VAR=str(tmp_path / "new" / "var"), SECRET_KEY=SECRET, **variables)
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 1 and "Traceback" not in done.stderr
     findings = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
     assert "is not there yet" in findings["disk"]["found"]
+    assert findings["database"]["state"] == "bad" and "refused" in findings["database"]["found"]
+    assert findings["broker"]["state"] == "weak"
 
 
 def test_a_look_that_fails_is_a_finding_and_the_others_are_still_made(monkeypatch, capsys):
