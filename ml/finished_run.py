@@ -28,8 +28,6 @@ ONCE_UNTOLD = {
     "self_critic": "phrase",
     "voters": 4,
 }
-# Characters of a value that a message shows: of a hash, enough to tell it from another.
-SHOWN = 60
 
 
 def difference(known: Any, settings: Mapping[str, Any], idle: Collection[str] = ()) -> str | None:
@@ -127,11 +125,6 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    said = (
-        value
-        if isinstance(value, str)
-        else "none"
-        if value is None
-        else json.dumps(value, ensure_ascii=False)
-    )
-    return said if len(said) <= SHOWN else said[:SHOWN] + "..."
+    if isinstance(value, str) and value.isprintable():
+        return value
+    return "none" if value is None else json.dumps(value, ensure_ascii=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,32 @@ from ml.errors import MisstepError
 from ml.file_hash import sha256_of
 from ml.finished_run import refuse_another, tell_finished
 from ml.prm.checkpoint import seems_whole
-from ml.prm.identity import config_of
-from ml.prm.request import Request, language_weight, opened, with_rule
-from ml.snapshot import described_snapshot
+from ml.prm.request import Request, opened, with_rule
+from ml.snapshot import Snapshot, described_snapshot
 from ml.training_choices import NAMED_BASES
 
-# Of a card's settings: when states are saved, and among how many processes the work was divided, made no other model.
-NO_SETTINGS = ("save_every", "processes", "sharded")
+# Of a request: where things lie, where it runs, and what `with_rule` makes the rule of. All else, also what a later
+# version adds, makes another run.
+NO_SETTINGS = (
+    *("out", "snapshot", "more_snapshots", "manifests", "device", "is_sharded", "keep_state", "save_every"),
+    *("labels", "asked", "second_opinion", "examples", "training"),
+)
 # Of a base's folder, beside its weights: what its texts are read by, and how it is built.
 READ_WITH_WEIGHTS = (".json", ".txt", ".model", ".jinja")
 
 
-def asked_for(request: Request) -> dict[str, Any]:
-    """What the card keeps of the command where its settings say what came of it. base: a name, or for each file that is
-    read [bytes, when it changed, sha256]; the card has the sha256 of weights elsewhere, since they are long to read."""
+def asked_for(request: Request, snapshot: Snapshot) -> dict[str, Any]:
+    """What a command asks for by name, for the card. base: a name, or for each file that is read [bytes, when it
+    changed, sha256]; the card has the sha256 of weights elsewhere, since they are long to read."""
+    request = with_rule(request, snapshot.manifest)
+    said = request.second_opinion.on_card() if request.second_opinion else None
+    # The request's own number of updates and weight of the words stand before those that are found when a run begins.
+    settings = {**asdict(request.examples), **asdict(request.training), **vars(request)}
     return {
-        "steps": request.steps,
-        "lora_targets": list(request.lora_targets),
+        "snapshot": snapshot.sha256,
+        **{name: value for name, value in settings.items() if name not in NO_SETTINGS},
+        "rule": asdict(request.rule),
+        "opinion_said": said,
         "base": request.base if request.base in NAMED_BASES else _files_of(Path(request.base)),
     }
 
@@ -41,42 +50,24 @@ def finished_card(request: Request) -> dict[str, Any] | None:
 
     Raises MisstepError where the checkpoint is another training's, or not whole.
     """
+    out = request.out
     try:
-        card = json.loads((request.out / "card.json").read_text(encoding="utf-8"))
-        asked = card["asked"]
+        card: dict[str, Any] = json.loads((out / "card.json").read_text(encoding="utf-8"))
+        known = card["asked"]
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    if not (request.out / "manifest.json").exists():
+    if not (out / "manifest.json").exists():
         # Killed while its files were moved: the same command moves them again.
         return None
-    known = _named(card["config"], asked, _base_on(card), card["snapshot"]["sha256"], card["label_rule"])
-    refuse_another(request.out, known, _settings_of(request, card))
-    if not seems_whole(request.out):
-        raise MisstepError(
-            f"{request.out}: files differ from manifest.json, expected the checkpoint as written, or a new folder"
-        )
-    tell_finished(request.out)
-    found: dict[str, Any] = card
-    return found
-
-
-def _settings_of(request: Request, card: Mapping[str, Any]) -> dict[str, Any]:
-    """What this command would put on its card. card: of the checkpoint that it is compared with."""
-    snapshot = opened(request, described_snapshot)
-    request = with_rule(request, snapshot.manifest)
-    if request.second_opinion:
-        request = replace(request, opinion_said=request.second_opinion.on_card())
-    settings = replace(request.training, language_weight=language_weight(request))
-    asked = asked_for(request)
+    asked = asked_for(request, opened(request, described_snapshot))
     base = _base_now(request, asked["base"], card)
-    return _named(config_of(request, settings), asked, base, snapshot.sha256, asdict(request.rule))
-
-
-def _named(
-    config: Mapping[str, Any], asked: Mapping[str, Any], base: str, snapshot: str, rule: Mapping[str, Any]
-) -> dict[str, Any]:
-    known = {**config, **asked, "base": base}
-    return {"snapshot": snapshot, "rule": rule, **{k: v for k, v in known.items() if k not in NO_SETTINGS}}
+    refuse_another(out, {**known, "base": _base_on(card)}, {**asked, "base": base})
+    if not seems_whole(out):
+        raise MisstepError(
+            f"{out}: files differ from manifest.json, expected the checkpoint as written, or a new folder"
+        )
+    tell_finished(out)
+    return card
 
 
 def _base_on(card: Mapping[str, Any]) -> str:

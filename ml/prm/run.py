@@ -57,7 +57,7 @@ def run_training(request: Request) -> dict[str, Any]:
 def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     snapshot = opened(request)
     # Before the base is read: what changes meanwhile is not what was read.
-    asked = asked_for(request)
+    asked = asked_for(request, snapshot)
     ready = prepare(request, snapshot, group)
     fitted = fit(ready, snapshot, group)
     model, card = fitted.model, fitted.card

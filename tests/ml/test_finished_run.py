@@ -111,9 +111,7 @@ def test_a_finished_snapshot_is_frozen_once_and_no_other_one_takes_its_place(
         MisstepError, match=r"settings \(rule neutral positive, expected negative\): choose another"
     ):
         freeze(tmp_path, sums(2), "--neutral", "negative")
-    with pytest.raises(
-        MisstepError, match=r"settings \(solutions [0-9a-f]{60}\.\.\., expected [0-9a-f]{60}\.\.\.\)"
-    ):
+    with pytest.raises(MisstepError, match=r"settings \(solutions [0-9a-f]{64}, expected [0-9a-f]{64}\)"):
         freeze(tmp_path, sums(3))
     assert tree(out) == before
     part = out / "parts" / "part-00000.jsonl"

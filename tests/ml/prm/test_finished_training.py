@@ -44,14 +44,16 @@ def test_another_training_is_refused_by_the_first_setting_that_differs(again, tm
         (["--seed", "1"], "seed 0, expected 1"),
         (["--steps", "4"], "steps 3, expected 4"),
         (["--base", "pocket"], "base small, expected pocket"),
-        (["--head", "likelihood"], "language_weight 0.0, expected 1.0, and 2 more"),
+        (["--head", "likelihood"], "head linear, expected likelihood"),
+        (["--separator", "|"], r"separator none, expected \|"),
+        (["--labels", "mixed"], "rule labels human, expected mixed, and 1 more"),
         (["--neutral", "negative"], "rule neutral positive, expected negative, and 1 more"),
     ):
         with pytest.raises(
             MisstepError, match=rf"checkpoint holds a finished run with other settings \({found}\)"
         ):
             again(*options)
-    with pytest.raises(MisstepError, match=r"other settings \(snapshot [0-9a-f]{60}\.\.\., expected"):
+    with pytest.raises(MisstepError, match=r"other settings \(snapshot [0-9a-f]{64}, expected"):
         again(snapshot=snapshot_of(tmp_path, sums(21), name="other"))
 
 
