@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from labelsite.training.wording import KINDS
 from labelsite.wording import said
 from ml.errors import MisstepError
 
+LONGEST_NAME = 120
 TRAIN_TASK = "labelsite.training.tasks.run_training"
 SCORE_TASK = "labelsite.training.tasks.run_campaign_scores"
 EVALUATE_TASK = "labelsite.training.tasks.run_evaluation"
@@ -75,12 +77,13 @@ def start_training(
     for refused, words in refusals(objective, base, chosen):
         raise MisstepError(f"configuration {refused}: {words}")
     snapshots = [snapshot, *sorted(more_snapshots, key=lambda each: each.pk)]
-    title = name or worded(
+    usual = worded(
         "%(kind)s · %(labels)s · %(snapshots)s",
         kind=worded(KINDS.get(objective, objective)),
         labels=worded(LabelSource(labels).label),
         snapshots=joined_name(snapshots),
     )
+    title, name = (name, name[:LONGEST_NAME]) if name else _numbered(usual)
     arguments = [
         *_snapshot_arguments(snapshots), "--labels", labels, "--objective", objective, "--base", base,
         "--seed", str(seed), "--device", "auto", "--keep-state", *options.arguments_of(chosen),
@@ -98,7 +101,7 @@ def start_training(
             title=title,
         )
         run = TrainingRun.objects.create(
-            name=said(title)[:120],
+            name=name,
             snapshot=snapshot,
             job=job,
             objective=objective,
@@ -110,6 +113,18 @@ def start_training(
         )
         run.more_snapshots.set(more_snapshots)
     return run
+
+
+def _numbered(usual: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """A title and the run's name by it; from the second run of that name on with a number, or nobody could tell two
+    with the same settings apart."""
+    for number in count(1):
+        end = f" ({number})" if number > 1 else ""
+        name = said(usual)[: LONGEST_NAME - len(end)] + end
+        if not TrainingRun.objects.filter(name=name).exists():
+            break
+    title = worded("%(title)s (%(number)s)", title=usual, number=number) if end else usual
+    return title, name
 
 
 def _snapshot_arguments(snapshots: Sequence[Snapshot]) -> Iterator[str]:

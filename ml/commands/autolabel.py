@@ -22,13 +22,13 @@ from ml.commands.set_option import given_otherwise
 from ml.errors import MisstepError, NotAvailable
 from ml.execution import level_of, sandbox
 from ml.execution.rstar_output import RStarOutput
+from ml.finished_run import tell_finished
 from ml.policies import engines_for, load_policy, rollout_style, when_served
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.consensus import estimate_by_consensus
 from ml.search.decided import Decided, digest_of, disputed_line, read_decided
-from ml.search.finished_file import tell_finished
 from ml.search.grading import style_of
 from ml.search.item_lines import line_of, without_estimate
 from ml.search.meter import Meter

@@ -16,13 +16,13 @@ from ml.commands.once import OnceParser, StoreOnce
 from ml.commands.parts import add_part, input_settings, part_settings, taken
 from ml.errors import MisstepError
 from ml.execution import sandbox
+from ml.finished_run import finished_result, keep_result
 from ml.json_lines import as_line, storable
 from ml.policies import engines_for, load_policy, when_served
 from ml.policies.address import without_address
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem
-from ml.search.finished_file import finished_result, keep_result
 from ml.search.problems import read_problems
 from ml.search.run_folder import RunFolder, was_served
 from ml.search.sampling import line_of, request_for, sample
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     policy = load_policy(arguments.policy, engines_for(len(problems)), has_answered=was_served(beside))
     settings = _settings(arguments, policy.name, problems)
     with RunFolder(beside, settings).opened() as folder:
-        if (earlier := finished_result(arguments.out, settings)) is not None:
+        if (earlier := finished_result(arguments.out, settings, bool(folder.offsets))) is not None:
             return earlier
         when_served(policy, folder.mark_served)
         _sample_missing(problems, policy, arguments, folder)

@@ -19,10 +19,10 @@ from ml.commands.once import OnceParser
 from ml.commands.parts import add_part, part_settings
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
+from ml.finished_run import finished_result, keep_result
 from ml.formats import format_of, read
 from ml.progress import Progress, print_result
 from ml.records import Solution
-from ml.search.finished_file import finished_result, keep_result
 from ml.search.run_folder import RunFolder
 from ml.snapshot import problem_hash, read_problem_hashes
 from ml.whole_file import refuse_unwritable, whole_file
@@ -84,14 +84,17 @@ def _score(options: argparse.Namespace, format: str) -> dict[str, Any]:
     device = chosen_device(options.device)
     refuse_missing_device(device)
     layout = read_layout(options.layout) if options.layout else None
-    scorer = load_scorer(options.checkpoint, device, options.mean_over_tokens, layout, options.bf16)
+    # At once, before a large file is read: where there is no checkpoint, nothing else needs to be known.
+    identity = _identity(options.checkpoint, options.layout)
     total, digest = _counted(options.solutions, format)
     wanted = range(total) if options.part is None else options.part.places(total)
     beside = options.out.with_name(f"{options.out.name}.partial")
-    settings = _settings(options, {"solutions": total, "sha256": digest})
+    settings = _settings(options, identity, {"solutions": total, "sha256": digest})
     with RunFolder(beside, settings).opened() as folder:
-        if (earlier := finished_result(options.out, settings)) is not None:
+        if (earlier := finished_result(options.out, settings, bool(folder.offsets))) is not None:
             return earlier
+        # Gigabytes, which nobody needs who has the scores already.
+        scorer = load_scorer(options.checkpoint, device, options.mean_over_tokens, layout, options.bf16)
         seen = _score_missing(scorer, options, format, wanted, folder)
         counts = _written(folder, options.out)
         result = {
@@ -122,10 +125,10 @@ def _counted(path: Path, format: str) -> tuple[int, str]:
     return count, digest.hexdigest()
 
 
-def _settings(options: argparse.Namespace, given: dict[str, Any]) -> dict[str, Any]:
+def _settings(options: argparse.Namespace, identity: str, given: dict[str, Any]) -> dict[str, Any]:
     """What makes two runs the same run. Where it runs does not: another device rounds otherwise, and no more."""
     return {
-        "checkpoint": _identity(options.checkpoint, options.layout),
+        "checkpoint": identity,
         "input": given,
         **part_settings(options.part),
         "mean_over_tokens": options.mean_over_tokens,
@@ -134,8 +137,12 @@ def _settings(options: argparse.Namespace, given: dict[str, Any]) -> dict[str, A
 
 
 def _identity(checkpoint: Path, layout: Path | None) -> str:
-    """A hash of the model: a checkpoint's manifest has that of each file."""
+    """A hash of the model: a checkpoint's manifest has that of each file. Raises MisstepError where it has none."""
+    from ml.prm.checkpoint import check_whole
+
     files = [checkpoint / "manifest.json"]
+    if layout is None and not files[0].exists():
+        check_whole(checkpoint)
     if layout is not None:
         # A tokenizer may be any of several files, and other ones count for nothing.
         files = [layout, *sorted(path for path in checkpoint.iterdir() if path.is_file())]

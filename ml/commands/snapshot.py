@@ -16,13 +16,15 @@ from ml.commands import beside_options, format_option, rule_options
 from ml.commands.once import OnceParser
 from ml.errors import BadRecord, MisstepError
 from ml.evaluation.second_verdicts import SecondVerdicts
+from ml.file_hash import sha256_of
+from ml.finished_run import refuse_another, tell_finished
 from ml.formats import KeyLog, format_of, read
 from ml.formats.keys import counts_in_words
 from ml.progress import Progress, print_result
 from ml.records import LabelledSolution, SolutionEstimate
 from ml.result_lines import estimates_by_id
 from ml.search.tree_rows import rows_from_trees
-from ml.snapshot import SnapshotRow, write_snapshot
+from ml.snapshot import SnapshotRow, described_snapshot, read_snapshot, write_snapshot
 from ml.targets.calibrating import PosteriorCheck
 from ml.targets.consensus import GIVEN_UP
 from ml.targets.file_rows import rows_from
@@ -35,6 +37,8 @@ from ml.targets.rules import (
     refuse_shares_of_ends,
 )
 
+# The options that name a file to read.
+READ = ("solutions", "trees", "estimates", "second_verdicts", "gold")
 # Formats whose own labels may be a machine's.
 LABELLED_BY_MACHINES = ("math_shepherd", "math_aps", "stepwise")
 
@@ -74,9 +78,16 @@ def main(argv: list[str]) -> int:
     """Write the folder, whole or not at all."""
     options = parser().parse_args(argv)
     out: Path = options.out
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    # What stands there without a manifest is nothing to compare with, and no file has to be read to say so.
+    is_free = not out.exists() or (out.is_dir() and not any(out.iterdir()))
+    if not is_free and not (out / "manifest.json").exists():
         raise MisstepError(f"{out} already holds files, expected a new or empty folder")
     rule, path = _rule(options), options.trees or options.solutions
+    format = "trees" if options.trees else format_of(path, options.format)
+    frozen_by = rule if options.trees else _with_own_target(rule, format, options)
+    if not is_free:
+        _print_result(out, _finished(out, _settings(options, frozen_by, format)))
+        return 0
     second, check = (
         beside_options.second_verdicts(options, rule),
         beside_options.posterior_check(options, rule),
@@ -87,12 +98,10 @@ def main(argv: list[str]) -> int:
     refuse_shares_of_ends(rule, methods)
     if doubt := doubt_about_shares(rule, methods):
         print(f"python -m ml snapshot: {doubt}", file=sys.stderr)
-    keys = KeyLog()
+    keys, rule = KeyLog(), frozen_by
     if options.trees:
-        format, rows = "trees", _told(rows_from_trees(path, rule, dropped))
+        rows = _told(rows_from_trees(path, rule, dropped))
     else:
-        format = format_of(path, options.format)
-        rule = _with_own_target(rule, format, options)
         rows = _rows_of_solutions(options, format, rule, estimates, dropped, second, check, keys)
     first, source = next(rows, None), str(path)
     if first is None:
@@ -118,12 +127,50 @@ def main(argv: list[str]) -> int:
             "estimates": options.estimates is not None,
             **({"method": found_by} if (found_by := (first.automatic or {}).get("method")) else {}),
         },
+        settings=_settings(options, rule, format),
         **found,
     )
-    unread = _unread(keys)
-    told = ("name", "labels", "rule", "counts", "filters", *found, "sha256")
-    print_result({"snapshot": str(out), **{name: manifest[name] for name in told}, **unread})
+    _print_result(out, {**manifest, **_unread(keys)})
     return 0
+
+
+def _settings(options: argparse.Namespace, rule: LabelRule, format: str) -> dict[str, Any]:
+    """What makes two snapshots the same: what was read, by its content, and how labels were made of it."""
+    paths = {name: getattr(options, name) for name in READ}
+    return {
+        **{name: sha256_of(path) for name, path in paths.items() if path is not None},
+        "format": format,
+        **({"method": _method_of(options.estimates)} if options.estimates else {}),
+        "rule": asdict(rule),
+        "second_threshold": options.second_threshold,
+        "name": options.name or (options.trees or options.solutions).name,
+    }
+
+
+def _finished(out: Path, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The manifest of the same snapshot that stands whole at OUT; raises MisstepError where something else does."""
+    known = described_snapshot(out).manifest.get("settings")
+    if known is None:
+        raise MisstepError(f"{out} already holds files, expected a new or empty folder")
+    refuse_another(out, known, settings)
+    manifest = read_snapshot(out).manifest
+    tell_finished(out)
+    return manifest
+
+
+def _print_result(out: Path, manifest: Mapping[str, Any]) -> None:
+    told = (
+        "name",
+        "labels",
+        "rule",
+        "counts",
+        "filters",
+        "second_verdicts",
+        "calibration",
+        "sha256",
+        "unread_keys",
+    )
+    print_result({"snapshot": str(out), **{name: manifest[name] for name in told if name in manifest}})
 
 
 def _rule(options: argparse.Namespace) -> LabelRule:

@@ -16,13 +16,13 @@ from ml.commands.once import OnceParser, StoreOnce
 from ml.commands.parts import add_part, input_settings, part_settings, taken
 from ml.commands.solve_refusals import refuse_what_cannot_act
 from ml.execution import sandbox
+from ml.finished_run import finished_result, keep_result
 from ml.json_lines import as_line, storable
 from ml.policies import engines_for, load_policy, when_served
 from ml.policies.address import without_address
 from ml.policies.protocol import Policy
 from ml.progress import Progress, print_result
 from ml.records import Problem
-from ml.search.finished_file import finished_result, keep_result
 from ml.search.named_options import read_settings
 from ml.search.problems import read_problems
 from ml.search.requests import Aside, Search
@@ -139,7 +139,7 @@ class SolveRun:
         policy = load_policy(arguments.policy, engines_for(len(problems)), has_answered=was_served(beside))
         settings = self._settings(options, policy, values, problems)
         with RunFolder(beside, settings).opened() as folder:
-            if (earlier := finished_result(arguments.out, settings)) is not None:
+            if (earlier := finished_result(arguments.out, settings, bool(folder.offsets))) is not None:
                 return earlier
             when_served(policy, folder.mark_served)
             totals = self._search_missing(problems, options, policy, values, folder)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ml.errors import MisstepError
@@ -176,6 +176,19 @@ def is_sealed(folder: Path, names: Iterable[str] | None = None) -> bool:
         return bool(hashes) and all(sha256_of(folder / name) == hashes[name] for name in asked)
     except (OSError, ValueError, AttributeError, LookupError, TypeError):
         return False
+
+
+def seems_whole(folder: Path) -> bool:
+    """Whether the manifest is there and every file that it names has its hash, or, where it holds weights, which are
+    long to read, the length that its first bytes tell."""
+    try:
+        names = json.loads((folder / "manifest.json").read_text(encoding="utf-8")).keys()
+        weights = {name for name in names if name.endswith(".safetensors")}
+        for name in weights:
+            safe_open(folder / name, framework="pt")
+    except (OSError, ValueError, AttributeError, SafetensorError):
+        return False
+    return is_sealed(folder, names - weights)
 
 
 def publish(partial: Path, target: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -77,15 +77,16 @@ class Request:
     more_snapshots: tuple[Path, ...] = ()
 
 
-def opened(request: Request) -> Snapshot:
-    """The snapshot to train on, or all of them as one; raises MisstepError where one is not whole."""
+def opened(request: Request, read: Callable[..., Snapshot] = read_snapshot) -> Snapshot:
+    """The snapshot to train on, or all of them as one; raises MisstepError where one is not whole, as far as `read`
+    looks."""
     folders = [request.snapshot, *request.more_snapshots]
     if request.manifests and len(request.manifests) != len(folders):
         raise MisstepError(
             f"{len(request.manifests)} manifests for {len(folders)} snapshots, expected one for each or none"
         )
     manifests = request.manifests or [None] * len(folders)
-    parts = [read_snapshot(*part) for part in zip(folders, manifests, strict=True)]
+    parts = [read(*part) for part in zip(folders, manifests, strict=True)]
     return parts[0] if len(parts) == 1 else join(parts, request.labels, request.asked)
 
 

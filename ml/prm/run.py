@@ -23,6 +23,7 @@ from ml.prm.card import begun_card
 from ml.prm.checkpoint import PROBLEMS, publish, refused_by_the_system
 from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group
+from ml.prm.finished_training import asked_for, finished_card
 from ml.prm.frozen import halve, restore
 from ml.prm.identity import asked_of, fingerprint_of
 from ml.prm.long_records import fitting_examples
@@ -40,20 +41,27 @@ from ml.snapshot import Snapshot
 
 
 def run_training(request: Request) -> dict[str, Any]:
-    """Train and publish a checkpoint; returns its card. Everything is checked before the first update."""
+    """Train and publish a checkpoint; returns its card, also where it stands there already. Everything is checked
+    before the first update."""
     started = time.monotonic()
-    refuse_occupied(request.out, request.base)
     refuse_contradictions(request)
     refuse_missing_device(request.device)
-    with Group.joined(request.device) as group, writing_alone(request.out, group):
-        return _run(request, group, started)
+    with Group.joined(request.device) as group:
+        if (card := group.first_does(lambda: finished_card(request))) is not None:
+            return card
+        refuse_occupied(request.out, request.base)
+        with writing_alone(request.out, group):
+            return _run(request, group, started)
 
 
 def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
     snapshot = opened(request)
+    # Before the base is read: what changes meanwhile is not what was read.
+    asked = asked_for(request, snapshot)
     ready = prepare(request, snapshot, group)
     fitted = fit(ready, snapshot, group)
     model, card = fitted.model, fitted.card
+    card["asked"] = asked
     # The last look was at this very model.
     figures = fitted.figures
     if figures is None:

@@ -18,24 +18,14 @@ from typing import Any
 
 from ml.errors import FolderInUse, MisstepError
 from ml.file_lock import take_lock
+from ml.finished_run import difference, refuse_another
 from ml.json_lines import as_line
-from ml.policies.address import without_address
 from ml.progress import tell
 from ml.said import Said
 from ml.whole_file import naming, whole_file
 
 PROGRESS, SETTINGS, SERVED = "progress.jsonl.partial", "settings.json.partial", "served.partial"
 
-# What `parameters` did not tell once, and what every run did then. A run that does so is the same, told or not.
-ONCE_UNTOLD = {
-    "fill": False,
-    "descend": "all",
-    "final": "trajectories",
-    "least_margin": 0.0,
-    "least_edit_distance": 0,
-    "self_critic": "phrase",
-    "voters": 4,
-}
 SECONDS_IN_SILENCE = 2.0
 # How `add` begins a line.
 _POSITION = re.compile(rb'\{"position": (\d+)[,}]')
@@ -45,28 +35,6 @@ def was_served(folder: Path) -> bool:
     """Whether a server has answered a start of the run in this folder, or any policy has finished an item of it."""
     path = folder / PROGRESS
     return (folder / SERVED).exists() or (path.exists() and path.stat().st_size > 0)
-
-
-def is_same_run(known: Any, settings: Any, idle: Collection[str] = ()) -> bool:
-    """Whether two settings make the same run: where a server is does not count, so that it may move, and neither does
-    a parameter that is `idle` or as it was before it was told.
-    """
-    return bool(_compared(known, idle) == _compared(settings, idle))
-
-
-def _compared(settings: Any, idle: Collection[str]) -> Any:
-    if not isinstance(settings, dict):
-        return settings
-    compared = dict(settings)
-    if isinstance(policy := settings.get("policy"), str):
-        compared["policy"] = without_address(policy)
-    if isinstance(parameters := settings.get("parameters"), dict):
-        compared["parameters"] = {
-            name: value
-            for name, value in parameters.items()
-            if name not in idle and not (name in ONCE_UNTOLD and value == ONCE_UNTOLD[name])
-        }
-    return compared
 
 
 class RunFolder:
@@ -83,11 +51,8 @@ class RunFolder:
 
     def finished_run(self) -> dict[str, Any] | None:
         """The `run.json` of an earlier whole run with the same settings, or None."""
-        path = self.folder / "run.json"
-        if not path.exists():
-            return None
-        run: dict[str, Any] = json.loads(path.read_text())
-        return run if self._is_this_run(run.get("settings")) else None
+        run = self._run_there()
+        return None if run is None or self._other_than(run.get("settings")) else run
 
     def open(self) -> Iterator[dict[str, Any]]:
         """Start or resume; returns the lines that an earlier, killed start had finished, each read when it is taken.
@@ -117,12 +82,15 @@ class RunFolder:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[RunFolder]:
-        """Itself, open: gone once the block has ended well, and else left for the next start."""
+        """Itself, open: gone once the block has ended well, and else left for the next start if there is any use."""
         self.open()
         try:
             yield self
         except BaseException:
-            self.close()
+            if self._file.closed or was_served(self.folder):
+                self.close()
+            else:
+                self.discard()
             raise
         self.discard()
 
@@ -172,8 +140,14 @@ class RunFolder:
         for name in (PROGRESS, SETTINGS, SERVED):
             (self.folder / name).unlink(missing_ok=True)
 
-    def _is_this_run(self, settings: Any) -> bool:
-        return is_same_run(settings, self.settings, self._idle)
+    def _other_than(self, settings: Any) -> str | None:
+        """What another run's settings differ in; None where they are this one's."""
+        return difference(settings, self.settings, self._idle)
+
+    def _run_there(self) -> dict[str, Any] | None:
+        path = self.folder / "run.json"
+        run: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
+        return run
 
     def _lock(self) -> None:
         # A retried job may start before the one it replaces is quite dead; two writers would count twice.
@@ -188,23 +162,20 @@ class RunFolder:
                 f"{self.folder}: another start has just finished this run, expected one at a time: "
                 "start again to have its result"
             )
-        if (self.folder / "run.json").exists():
+        if (run := self._run_there()) is not None:
             # Written over, what only the earlier run has (trees, disputed answers) would stand beside the new.
-            raise MisstepError(
-                f"{self.folder} holds a finished run with other settings, expected an empty folder: "
-                "choose another --out, or delete that run's files"
-            )
+            refuse_another(self.folder, run.get("settings"), self.settings, self._idle)
 
     def _refuse_unfinished(self) -> None:
         known = self.folder / SETTINGS
-        if not known.exists() or self._is_this_run(json.loads(known.read_text() or "null")):
+        if not known.exists() or not (found := self._other_than(json.loads(known.read_text() or "null"))):
             return
         with (self.folder / PROGRESS).open("rb") as progress:
             has_something = progress.readline().endswith(b"\n")
         # Of a start that ended before it had anything to keep, nothing can be lost.
         if has_something:
             raise MisstepError(
-                f"{self.folder} holds an unfinished run with other settings, expected an empty folder: "
+                f"{self.folder} holds an unfinished run with other settings ({found}): "
                 f"choose another --out, or delete {known.name} and {PROGRESS} there"
             )
         (self.folder / SERVED).unlink(missing_ok=True)

@@ -58,6 +58,8 @@ def test_the_documented_script_leaves_a_folder_to_train_on(
     assert done.returncode == 0, done.stderr
     found = read_snapshot(folder)
     assert (found.sha256, len(list(found))) == (snapshot.sha256, 4)
+    again = fetch(live_server.url, snapshot, folder)
+    assert (again.returncode, again.stdout) == (0, f"{folder} is finished already\n"), again.stderr
     command = ["train", "--snapshot", str(folder), "--steps", "1", "--out", str(tmp_path / "ckpt")]
     training = WarmProcess("ml", *command)
     _, words = training.communicate(timeout=120)
@@ -75,6 +77,8 @@ def test_the_documented_script_leaves_nothing_where_a_part_is_not_what_the_manif
     done = fetch(live_server.url, snapshot, tmp_path / "snap")
     assert done.returncode != 0 and "expected " + snapshot.sha256 in done.stderr
     assert not (tmp_path / "snap").exists()
+    (tmp_path / "snap").mkdir()
+    assert fetch(live_server.url, snapshot, tmp_path / "snap").stderr.endswith("expected a new folder\n")
 
 
 def test_the_annotations_of_a_human_snapshot_are_sent_with_the_hash_that_the_manifest_names(

@@ -120,6 +120,7 @@ def run(name: str, work: Path, options: argparse.Namespace) -> dict[str, Any]:
     files = {subset: work / f"{checkpoint.name}.{subset}.jsonl" for subset in SUBSETS}
     for subset, path in SUBSETS.items():
         given = ("--solutions", path, "--format", "processbench")
+        files[subset].unlink(missing_ok=True)
         scored = ml("score", "--checkpoint", checkpoint, *given, "--out", files[subset])
         chosen = ("--threshold-solutions", SUBSETS["gsm8k"], "--threshold-scores", files["gsm8k"])
         chosen = (*chosen, "--threshold-format", "processbench")

@@ -115,7 +115,9 @@ def test_a_training_that_nobody_named_is_named_in_the_language_of_whoever_starts
     snapshot = make_snapshot()
     with translation.override("ko"):
         run = start_training(snapshot, "mixed")
+        again = start_training(snapshot, "mixed")
     assert run.name == run.job.title == f"단계 분류기 · 사람과 자동 라벨 · {snapshot.name}"
+    assert again.name == again.job.title == f"{run.name} (2)"
 
 
 def test_what_was_cut_off_or_left_out_is_told_on_both_pages_and_nothing_where_nothing_was(client):

@@ -142,5 +142,6 @@ def scored(checkpoint: Path, solutions: Path, format: str = "misstep") -> Path:
     out = checkpoint.with_name(f"{checkpoint.name}.{solutions.stem}.scores.jsonl")
     newest = max(path.stat().st_mtime for path in (checkpoint / "manifest.json", solutions))
     if not out.exists() or out.stat().st_mtime < newest:
+        out.unlink(missing_ok=True)
         ml("score", "--checkpoint", checkpoint, "--solutions", solutions, "--format", format, "--out", out)
     return out

@@ -61,31 +61,3 @@ def test_a_command_never_writes_over_what_it_reads(verb: str, solutions: Path, c
     assert main([verb, *arguments[verb], "--out", str(out)]) == 1
     assert capsys.readouterr().err.startswith(f"python -m ml {verb}: {out} is what this command reads")
     assert solutions.read_text() == before
-
-
-FINISHED = {
-    "sample": ["--problems", "pocket:2", "--n", "1"],
-    "solve": ["--problems", "pocket:2", "--method", "self-consistency", "--trajectories", "1"],
-}
-
-
-@pytest.mark.parametrize("verb", FINISHED)
-def test_a_finished_run_that_is_started_again_asks_nothing_and_has_the_same_result(
-    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
-) -> None:
-    out = tmp_path / "out.jsonl"
-    command = [verb, *FINISHED[verb], "--out", str(out)]
-    assert main(command) == 0
-    expected, before = capsys.readouterr().out, out.read_text()
-    with monkeypatch.context() as patched:
-        patched.setattr("ml.search.walk.Walk.drive", lambda *_: pytest.fail("asked again"))
-        assert main(command) == 0
-    again = capsys.readouterr()
-    assert again.out == expected and out.read_text() == before
-    assert f"{out} is finished already" in again.err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl", "out.jsonl.run.json"]
-    # A file that is not what the run wrote, or another run's, is made anew.
-    out.write_text(before + "\n")
-    assert main(command) == 0 and out.read_text() == before
-    assert main([*command, "--seed", "1"]) == 0
-    assert "finished already" not in capsys.readouterr().err

@@ -85,6 +85,19 @@ def test_what_was_scored_in_another_way_is_not_gone_on_from(tmp_path: Path, give
         whole(given, out)
 
 
+def test_finished_scores_are_found_without_the_model(
+    tmp_path: Path, given: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "scores.jsonl"
+    expected = whole(given, out)
+    monkeypatch.setattr("ml.prm.load_scorer", lambda *_: pytest.fail("loaded"))
+    assert whole(given, out) == expected
+    with pytest.raises(
+        MisstepError, match=r"a finished run with other settings \(bf16 false, expected true\)"
+    ):
+        whole(given, out, "--bf16")
+
+
 def test_the_parts_one_behind_the_other_are_the_whole(tmp_path: Path, given: list[str], capsys) -> None:
     expected = [json.loads(line) for line in whole(given, tmp_path / "whole.jsonl").splitlines()]
     capsys.readouterr()

@@ -151,7 +151,8 @@ def test_what_would_change_nothing_is_refused(tmp_path, capsys):
 
 
 def test_a_folder_with_files_is_not_written_over(tmp_path, capsys):
-    frozen(tmp_path, capsys, sums(2))
+    (tmp_path / "snapshot").mkdir()
+    (tmp_path / "snapshot" / "notes.txt").write_text("mine")
     with pytest.raises(MisstepError, match="already holds files"):
         frozen(tmp_path, capsys, sums(2))
 

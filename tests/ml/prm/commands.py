@@ -52,6 +52,8 @@ def processbench_file(tmp_path, rows):
 
 def scored(tmp_path, capsys, checkpoint, rows):
     out = tmp_path / "scores.jsonl"
+    # Another's scores would not be written over.
+    out.unlink(missing_ok=True)
     arguments = ["--checkpoint", str(checkpoint), "--solutions", str(processbench_file(tmp_path, rows))]
     assert score_command.main([*arguments, "--format", "processbench", "--out", str(out)]) == 0
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])

@@ -82,12 +82,12 @@ def test_a_snapshot_without_training_rows_is_refused(tmp_path, capsys):
     assert "no rows in split train" in refusal(tmp_path, capsys, snapshot=snapshot_of(tmp_path, rows))
 
 
-def test_a_finished_checkpoint_is_not_written_over(tmp_path, capsys):
-    checkpoint, _ = trained(tmp_path, capsys)
-    before = (checkpoint / "card.json").read_bytes()
+def test_a_checkpoint_that_does_not_say_what_was_asked_for_is_not_written_over(tmp_path, capsys):
+    (tmp_path / "checkpoint").mkdir()
+    for name in ("card.json", "manifest.json"):
+        (tmp_path / "checkpoint" / name).write_text("{}")
     with pytest.raises(MisstepError, match="already holds a checkpoint"):
-        trained(tmp_path, capsys, snapshot=tmp_path / "snapshot")
-    assert (checkpoint / "card.json").read_bytes() == before
+        trained(tmp_path, capsys)
     with pytest.raises(MisstepError, match="snapshot already holds a snapshot"):
         refuse_finished(tmp_path / "snapshot")
 

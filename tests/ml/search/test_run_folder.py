@@ -49,7 +49,9 @@ def test_a_start_that_looked_before_the_other_finished_does_not_run_it_again(tmp
 def test_a_finished_run_with_other_settings_is_refused_and_stays_as_it_was(tmp_path: Path) -> None:
     finish(RunFolder(tmp_path, {"seed": 0}))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(MisstepError, match="a finished run with other settings, expected an empty folder"):
+    with pytest.raises(
+        MisstepError, match=r"a finished run with other settings \(seed 0, expected 1\): choose"
+    ):
         RunFolder(tmp_path, {"seed": 1}).open()
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

@@ -1,0 +1,97 @@
+"""A training started again over its checkpoint: finished, or refused by what differs."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from ml.errors import MisstepError
+from ml.prm import finished_training
+from ml.prm import run as running
+from tests.ml.prm.commands import snapshot_of, trained
+from tests.ml.prm.toys import sums
+
+
+def tree(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def again(tmp_path, capsys, monkeypatch):
+    """Asks for a training over one that has been finished: what it says, where it is no refusal."""
+    out, told = trained(tmp_path, capsys)
+    before = tree(out)
+    monkeypatch.setattr(running, "prepare", lambda *_: pytest.fail("prepared again"))
+
+    def ask(*options, snapshot=tmp_path / "snapshot"):
+        try:
+            found = trained(tmp_path, capsys, *options, snapshot=snapshot)
+            assert found == (out, told)
+        finally:
+            assert tree(out) == before and not list(tmp_path.glob("checkpoint.*"))
+
+    return ask
+
+
+def test_the_same_training_is_finished_wherever_and_however_often_it_saves(again, capsys):
+    again()
+    again("--save-every", "1", "--threads", "1", "--device", "cpu")
+
+
+def test_another_training_is_refused_by_the_first_setting_that_differs(again, tmp_path):
+    for options, found in (
+        (["--seed", "1"], "seed 0, expected 1"),
+        (["--steps", "4"], "steps 3, expected 4"),
+        (["--base", "pocket"], "base small, expected pocket"),
+        (["--head", "likelihood"], "head linear, expected likelihood"),
+        (["--separator", "|"], r"separator none, expected \|"),
+        (["--labels", "mixed"], "rule labels human, expected mixed, and 1 more"),
+        (["--neutral", "negative"], "rule neutral positive, expected negative, and 1 more"),
+    ):
+        with pytest.raises(
+            MisstepError, match=rf"checkpoint holds a finished run with other settings \({found}\)"
+        ):
+            again(*options)
+    with pytest.raises(MisstepError, match=r"other settings \(snapshot [0-9a-f]{64}, expected"):
+        again(snapshot=snapshot_of(tmp_path, sums(21), name="other"))
+
+
+def test_a_checkpoint_whose_weights_or_card_are_cut_off_is_never_called_finished(tmp_path, capsys):
+    out, _ = trained(tmp_path, capsys)
+    for name in ("model.safetensors", "metrics.jsonl"):
+        whole = (out / name).read_bytes()
+        (out / name).write_bytes(whole[:-1])
+        with pytest.raises(MisstepError, match=r"checkpoint: files differ from manifest\.json"):
+            trained(tmp_path, capsys, snapshot=tmp_path / "snapshot")
+        (out / name).write_bytes(whole)
+    trained(tmp_path, capsys, snapshot=tmp_path / "snapshot")
+
+
+def test_a_base_is_known_by_what_it_holds_and_read_again_only_where_it_was_touched(
+    tmp_path, capsys, monkeypatch
+):
+    base, _ = trained(tmp_path, capsys, out="base")
+    _, told = trained(tmp_path, capsys, "--base", str(base), snapshot=tmp_path / "snapshot")
+
+    def again(folder):
+        return trained(tmp_path, capsys, "--base", str(folder), snapshot=tmp_path / "snapshot")[1]
+
+    with monkeypatch.context() as patch:
+        hashed = finished_training.sha256_of
+
+        def small(path):
+            assert path.suffix != ".safetensors", "the weights were read"
+            return hashed(path)
+
+        patch.setattr(finished_training, "sha256_of", small)
+        assert again(base) == told
+    # On another disk it has other times, and the same content.
+    copy = shutil.copytree(base, tmp_path / "copied")
+    assert again(copy) == told
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
+    with pytest.raises(
+        MisstepError, match=r"other settings \(base base [0-9a-f]{8}, expected copied [0-9a-f]{8}\)"
+    ):
+        again(copy)
