@@ -142,6 +142,21 @@ def test_after_the_whole_queue_was_ordered_anew_only_one_claim_looks_through_all
     assert frontier.frontier_of(queue).priority == 1.0
 
 
+def test_where_more_has_moved_than_is_looked_through_a_claim_begins_at_the_start_and_remembers_anew(
+    campaign: Campaign, person: User, monkeypatch: pytest.MonkeyPatch
+):
+    queue, tasks = (person.pk, campaign.pk, "work", ""), list(campaign.tasks.order_by("pk"))
+    label(campaign, person)
+    for priority, task in enumerate(tasks):
+        Task.objects.filter(pk=task.pk).update(priority=priority)
+    monkeypatch.setattr(frontier, "MOST_MOVED", 2)
+    before = frontier.frontier_of(queue)
+    assert label(campaign, person) == tasks[-1]
+    after = frontier.frontier_of(queue)
+    assert after.priority == TASKS - 1 and after.since > before.since
+    assert [label(campaign, person) for _ in range(3)] == [tasks[3], tasks[2], tasks[1]]
+
+
 def test_what_moves_into_the_persons_section_is_found_there(campaign: Campaign, person: User):
     first, second, third, fourth, _ = campaign.tasks.order_by("pk")
     sections.assign(campaign, campaign.tasks.filter(pk__in=[second.pk, third.pk, fourth.pk]), "unit 1")
