@@ -228,7 +228,7 @@ def _claim(desk: Desk, annotator: User, kind: TaskKind, section: str, is_patient
         "exposure": random.choice(_ARMS).value if exposure == Exposure.RANDOM else exposure,
     }
     claimed: int | None
-    if not is_patient and _may_wait_for_others(desk.campaign, kind):
+    if _may_wait_for_others(desk.campaign, kind):
         claimed, is_any = _claim_near((annotator.pk, desk.campaign.pk, kind.value, section), claim)
         if claimed or not is_any:
             return claimed

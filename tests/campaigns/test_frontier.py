@@ -206,6 +206,17 @@ def test_whoever_has_done_everything_is_told_so_and_finds_what_comes_later(campa
     assert label(campaign, person) == new
 
 
+def test_whoever_is_told_that_nothing_is_left_is_told_so_without_walking_past_all_that_they_have_done(
+    campaign, person
+):
+    for _ in range(TASKS):
+        label(campaign, person)
+    with CaptureQueriesContext(connection) as asked:
+        assert isinstance(claim_next(campaign, person), NothingLeft)
+    claims = [query["sql"] for query in asked.captured_queries if "picked AS (" in query["sql"]]
+    assert claims and all("near AS MATERIALIZED" in claim for claim in claims)
+
+
 def test_what_was_remembered_of_a_database_that_was_replaced_by_a_backup_is_forgotten(campaign, person):
     queue = (person.pk, campaign.pk, "work", "")
     frontier.remember(queue, frontier.Frontier(), 2**40, 0, [-1.0, 2**40])
