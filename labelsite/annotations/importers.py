@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Max
 
 from labelsite.accounts.models import User
@@ -31,6 +31,7 @@ from labelsite.campaigns.services import add_tasks
 from labelsite.problems.models import Problem, Solution, Step
 from labelsite.problems.services import StoredSolution, store_batches
 from labelsite.problems.streaming import rare_collections
+from labelsite.statements import refresh_statistics
 from ml import formats
 from ml.errors import MisstepError
 from ml.formats.lines import GZIP_MAGIC
@@ -107,7 +108,7 @@ def _finish(reading: _Reading, summary: ImportSummary, newest: int) -> None:
     """What follows from all that was read; at the end, because others wait for the rows that it writes."""
     campaign = reading.campaign
     if summary.new_solutions >= MANY:
-        _refresh_statistics()
+        refresh_statistics(*FILLED)
     # A row that is written holds up whoever is at work on it until the import is done.
     fill_gold(campaign, reading.verdicts, CHECKER)
     renew_gold(campaign, reading.corrected, CHECKER)
@@ -130,15 +131,6 @@ def _put_in_order(campaign: Campaign, after: int) -> None:
     campaign.refresh_from_db()
     if campaign.ordering != Ordering.IMPORT_ORDER:
         place_new(campaign, after)
-
-
-def _refresh_statistics() -> None:
-    """Tell the planner what the tables hold now: until it looks by itself it may take them for empty, and read every
-    row for each one that is asked for.
-    """
-    tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in FILLED)
-    with connection.cursor() as cursor:
-        cursor.execute(f"ANALYZE {tables}")
 
 
 def lines_in(path: Path) -> int | None:

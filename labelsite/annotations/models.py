@@ -47,7 +47,8 @@ def first_mistake_sql(row: str) -> str:
 class Annotation(models.Model):
     """One person's finished look. `trajectory` holds the ratings along the chosen steps, from step 0 on."""
 
-    task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="annotations")
+    # Found by the constraint of revisions below.
+    task = models.ForeignKey(Task, on_delete=models.PROTECT, related_name="annotations", db_index=False)
     annotator = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="annotations"
     )
@@ -140,7 +141,10 @@ class Annotation(models.Model):
 class StepRating(models.Model):
     """What the person said of one option: -1, 0, +1, or null with `flagged` ("?": cannot say)."""
 
-    annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="ratings")
+    # Found by the constraint below.
+    annotation = models.ForeignKey(
+        Annotation, on_delete=models.CASCADE, related_name="ratings", db_index=False
+    )
     step = models.ForeignKey(Step, on_delete=models.PROTECT, related_name="ratings")
     rating = models.SmallIntegerField(null=True)
     flagged = models.BooleanField(null=True)

@@ -16,9 +16,8 @@ from rest_framework.response import Response
 from labelsite.api.base import AdminWrites, Endpoint, IsReviewer
 from labelsite.api.known_fields import Choice, OnlyKnownFields
 from labelsite.api.serializers import JobSerializer, ProblemSerializer
-from labelsite.campaigns import progress, sections
+from labelsite.campaigns import filling, progress, sections
 from labelsite.campaigns.access import campaign_or_404
-from labelsite.campaigns.filling import fill
 from labelsite.campaigns.models import SECTION_LENGTH, Campaign, Task, TaskKind
 from labelsite.campaigns.section_forms import OUTCOMES, SectionFilter
 from labelsite.jobs.models import Job
@@ -126,7 +125,7 @@ class Sections(Endpoint):
         if "tasks" in given:
             moved: int | Job = sections.assign(campaign, _tasks(campaign, given["tasks"]), given["name"])
         else:
-            moved = fill(campaign, _filter(given["filter"]), given["name"], self.person)
+            moved = filling.fill(campaign, _filter(given["filter"]), given["name"], self.person)
         if isinstance(moved, Job):
             return Response(JobSerializer(moved).data, status=202)
         return Response({"name": given["name"], "moved": moved})
@@ -135,18 +134,24 @@ class Sections(Endpoint):
         request=RenameRequest,
         responses={
             200: SectionSerializer(many=True),
+            202: JobSerializer,
             400: ProblemSerializer,
             404: ProblemSerializer,
             422: ProblemSerializer,
         },
     )
     def patch(self, request: Request, pk: int) -> Response:
-        """Rename a section or dissolve it, as an admin."""
+        """Rename a section or dissolve it, as an admin.
+
+        Where it has many tasks, a job moves them: then the answer is 202 and the job.
+        """
         campaign = campaign_or_404(self.person, pk)
         given = self.body_as(RenameRequest)
         _known(campaign, "name", [given["name"]])
         if given["new_name"] != given["name"]:
-            sections.rename(campaign, given["name"], given["new_name"])
+            job = filling.rename(campaign, given["name"], given["new_name"], self.person)
+            if job:
+                return Response(JobSerializer(job).data, status=202)
         return Response(SectionSerializer(progress.sections(campaign), many=True).data)
 
 

@@ -46,7 +46,10 @@ class Shard(models.Model):
 
 
 class SolutionEstimate(models.Model):
-    run = models.ForeignKey(EstimateRun, on_delete=models.CASCADE, related_name="solution_estimates")
+    # Found by the constraint below.
+    run = models.ForeignKey(
+        EstimateRun, on_delete=models.CASCADE, related_name="solution_estimates", db_index=False
+    )
     solution = models.ForeignKey(Solution, on_delete=models.CASCADE, related_name="estimates")
     first_mistake = models.PositiveSmallIntegerField(null=True)
     # The steps' q_value and soft again, in trajectory order: a campaign of a million labels is compared
@@ -61,7 +64,10 @@ class SolutionEstimate(models.Model):
 
 
 class StepEstimate(models.Model):
-    run = models.ForeignKey(EstimateRun, on_delete=models.CASCADE, related_name="step_estimates")
+    # Found by the first constraint below.
+    run = models.ForeignKey(
+        EstimateRun, on_delete=models.CASCADE, related_name="step_estimates", db_index=False
+    )
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="estimates")
     visits = models.PositiveIntegerField()
     correct = models.PositiveIntegerField()
@@ -139,7 +145,8 @@ class ScoreRun(models.Model):
 
 
 class StepScore(models.Model):
-    run = models.ForeignKey(ScoreRun, on_delete=models.CASCADE, related_name="step_scores")
+    # Found by the first constraint below.
+    run = models.ForeignKey(ScoreRun, on_delete=models.CASCADE, related_name="step_scores", db_index=False)
     step = models.ForeignKey(Step, on_delete=models.CASCADE, related_name="scores")
     score = models.FloatField()
 

@@ -14,6 +14,9 @@ from math import inf
 
 # Enough that somebody else's claims of the same moment leave one.
 NEAR = 16
+# Where more has moved since, as when the whole queue was ordered anew, a claim looks from the start: to walk past what
+# the person has done is less than to look through all of it.
+MOST_MOVED = 2000
 _MOST_REMEMBERED = 20_000
 # No transaction has this number.
 _NEVER = 2**63 - 1
@@ -24,6 +27,7 @@ _OPEN = (
 _NOT_MINE = """COALESCE((SELECT mine.state FROM campaigns_assignment AS mine
                     WHERE mine.task_id = task.id AND mine.annotator_id = %(annotator)s), 'lapsed') = 'lapsed'"""
 WAITS = f"{_OPEN}\n      AND {_NOT_MINE}"
+_FROM = "(SELECT priority FROM start)"
 _ORDERED = f"ORDER BY task.priority DESC, task.id LIMIT {NEAR}"
 # What came back before the frontier, and two ranges of the queue's index behind it. Both bounds of `moved` are said,
 # so that the plan for any value expects few rows; and in a database restored from a backup, numbers of the old server
@@ -32,16 +36,19 @@ NEAR_SQL = f"""moved AS MATERIALIZED (
     SELECT task.id, task.priority FROM campaigns_task AS task
     WHERE {_OPEN} AND task.moved BETWEEN %(since)s
       AND pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+    LIMIT %(most_moved)s
+), start AS MATERIALIZED (
+    SELECT CASE WHEN count(*) < %(most_moved)s THEN %(priority)s::float8 ELSE 'infinity' END AS priority FROM moved
 ), near AS MATERIALIZED (
     (SELECT task.id, task.priority, true AS is_back FROM moved AS task
-     WHERE (task.priority > %(priority)s::float8 OR (task.priority = %(priority)s::float8 AND task.id < %(first)s))
+     WHERE (task.priority > {_FROM} OR (task.priority = {_FROM} AND task.id < %(first)s))
       AND {_NOT_MINE} {_ORDERED})
     UNION ALL
     (SELECT task.id, task.priority, false FROM campaigns_task AS task
-     WHERE {WAITS} AND task.priority = %(priority)s::float8 AND task.id >= %(first)s {_ORDERED})
+     WHERE {WAITS} AND task.priority = {_FROM} AND task.id >= %(first)s {_ORDERED})
     UNION ALL
     (SELECT task.id, task.priority, false FROM campaigns_task AS task
-     WHERE {WAITS} AND task.priority < %(priority)s::float8 {_ORDERED})
+     WHERE {WAITS} AND task.priority < {_FROM} {_ORDERED})
 )"""
 # What the next claim begins with, from the same view of the tables as `near`.
 REMEMBERED_SQL = """pg_snapshot_xmin(pg_current_snapshot())::text::bigint, (SELECT count(*) FROM near WHERE is_back),

@@ -228,7 +228,7 @@ def _claim(desk: Desk, annotator: User, kind: TaskKind, section: str, is_patient
         "exposure": random.choice(_ARMS).value if exposure == Exposure.RANDOM else exposure,
     }
     claimed: int | None
-    if not is_patient and _may_wait_for_others(desk.campaign, kind):
+    if _may_wait_for_others(desk.campaign, kind):
         claimed, is_any = _claim_near((annotator.pk, desk.campaign.pk, kind.value, section), claim)
         if claimed or not is_any:
             return claimed
@@ -245,7 +245,7 @@ def _may_wait_for_others(campaign: Campaign, kind: TaskKind) -> bool:
 def _claim_near(queue: frontier.Queue, claim: dict[str, Any]) -> tuple[int | None, bool]:
     """The assignment, if it got one of the first tasks for the person, and whether there are any."""
     before = frontier.frontier_of(queue)
-    row = _CLAIMS_NEAR[bool(queue[3])].rows(**claim, **asdict(before))[0]
+    row = _CLAIMS_NEAR[bool(queue[3])].rows(**claim, **asdict(before), most_moved=frontier.MOST_MOVED)[0]
     claimed, oldest, back, first, is_any = row
     if frontier.is_of_another_server(before, oldest):
         frontier.forget_all()

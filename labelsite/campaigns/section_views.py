@@ -16,8 +16,7 @@ from labelsite import storable
 from labelsite.accounts.access import admin_required, person, reviewer_required
 from labelsite.accounts.forms import errors_of
 from labelsite.asked import wholes
-from labelsite.campaigns import progress, sections
-from labelsite.campaigns.filling import fill
+from labelsite.campaigns import filling, progress, sections
 from labelsite.campaigns.models import Campaign, Task, TaskKind
 from labelsite.campaigns.section_forms import SectionFilter, SectionName
 from labelsite.jobs.models import Job
@@ -67,7 +66,7 @@ def _make(request: HttpRequest, campaign: Campaign) -> HttpResponse:
         messages.error(request, errors_of(name if wanted.is_valid() else wanted))
         return redirect("campaigns:sections", campaign.pk)
     section = name.cleaned_data["section"]
-    moved = fill(campaign, wanted, section, person(request))
+    moved = filling.fill(campaign, wanted, section, person(request))
     if isinstance(moved, Job):
         messages.success(
             request, _("This job puts the tasks into the section “%(name)s”.") % {"name": section}
@@ -118,7 +117,9 @@ def rename(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, errors_of(name))
         return redirect("campaigns:sections", pk)
     try:
-        sections.rename(campaign, old, "" if dissolves else name.cleaned_data["section"])
+        new = "" if dissolves else name.cleaned_data["section"]
+        if job := filling.rename(campaign, old, new, person(request)):
+            return redirect("jobs:detail", job.pk)
         messages.success(request, _("The sections are saved."))
     except sections.SectionTaken:
         messages.error(request, _("There is a section of that name already."))

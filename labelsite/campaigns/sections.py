@@ -164,20 +164,17 @@ def _mix_anew(campaign: Campaign) -> None:
         arranging.arrange(campaign, places=False, order=True)
 
 
-def rename(campaign: Campaign, old: str, new: str) -> None:
-    """Gives a section another name, or dissolves it (""); raises SectionTaken, RenameUnderWay or
-    MembersWithoutSection.
+def rename(campaign: Campaign, old: str, new: str, check: Callable[[], None] = no_check) -> None:
+    """Gives a section another name, or dissolves it (""); raises what `reserve` raises, and calls `check` before each
+    batch.
 
     Its people find work under the old name until the last tasks and their own lists change together. Broken off, it
     is finished by doing it again, and only then may the section get another name.
     """
-    _reserve(campaign, old, new)
-    if not new and (
-        kept := campaign.memberships.filter(sections=[old]).values_list("user__username", flat=True)
-    ):
-        raise MembersWithoutSection(sorted(kept))
+    reserve(campaign, old, new)
     last, is_done = 0, False
     while not is_done:
+        check()
         with transaction.atomic():
             batch = _move(campaign.tasks.filter(section=old, pk__gt=last), new)
             if is_done := len(batch) < BATCH:
@@ -188,8 +185,17 @@ def rename(campaign: Campaign, old: str, new: str) -> None:
         _mix_anew(campaign)
 
 
+def reserve(campaign: Campaign, old: str, new: str) -> None:
+    """Begins a rename; raises SectionTaken, RenameUnderWay or MembersWithoutSection where it may not be."""
+    _note(campaign, old, new)
+    if not new and (
+        kept := campaign.memberships.filter(sections=[old]).values_list("user__username", flat=True)
+    ):
+        raise MembersWithoutSection(sorted(kept))
+
+
 @transaction.atomic
-def _reserve(campaign: Campaign, old: str, new: str) -> None:
+def _note(campaign: Campaign, old: str, new: str) -> None:
     """Notes that a rename is under way, unless it is this one: some of its tasks may have the new name already.
 
     To dissolve a section needs no note, but as little as a rename it may split one that is under way.

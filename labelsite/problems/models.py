@@ -20,7 +20,8 @@ class Problem(models.Model):
 
 
 class Solution(models.Model):
-    problem = models.ForeignKey(Problem, on_delete=models.CASCADE, related_name="solutions")
+    # Found by the first constraint below.
+    problem = models.ForeignKey(Problem, on_delete=models.CASCADE, related_name="solutions", db_index=False)
     external_id = models.CharField(max_length=200)
     # sha256 over id and every option's text, so that the same file imported twice adds nothing.
     digest = models.CharField(max_length=64)
@@ -57,7 +58,8 @@ class Verdict(models.TextChoices):
 
 
 class Step(models.Model):
-    solution = models.ForeignKey(Solution, on_delete=models.CASCADE, related_name="step_rows")
+    # Found by the first constraint below.
+    solution = models.ForeignKey(Solution, on_delete=models.CASCADE, related_name="step_rows", db_index=False)
     position = models.PositiveSmallIntegerField()
     option = models.PositiveSmallIntegerField(default=0)
     text = models.TextField()

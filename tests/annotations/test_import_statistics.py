@@ -1,4 +1,4 @@
-"""After a large import the planner knows what the tables hold, whatever it took them for before."""
+"""A large import writes no index twice, and the planner knows afterwards what the tables hold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from labelsite.annotations.importers import MANY, import_file
+from labelsite.annotations.importers import FILLED, MANY, import_file
+from labelsite.autolabels.models import SolutionEstimate, StepEstimate, StepScore
 
 pytestmark = pytest.mark.django_db
 
@@ -30,3 +31,17 @@ def test_a_large_import_refreshes_the_planner_s_statistics(tmp_path: Path, count
     assert believed_steps() <= 0
     assert import_file(path, "misstep", "Large").new_solutions == count
     assert max(believed_steps(), 0) == steps
+
+
+def test_large_tables_have_no_index_on_a_column_with_which_a_constraint_s_index_begins() -> None:
+    """It would find nothing faster, and be written with every row."""
+    tables = [model._meta.db_table for model in (*FILLED, SolutionEstimate, StepEstimate, StepScore)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT one.indexrelid::regclass::text FROM pg_index one JOIN pg_index longer USING (indrelid)"
+            " WHERE one.indnatts = 1 AND longer.indnatts > 1 AND one.indkey[0] = longer.indkey[0]"
+            " AND one.indpred IS NULL AND longer.indpred IS NULL AND NOT one.indisunique"
+            " AND indrelid = ANY(%s::text[]::regclass[])",
+            [tables],
+        )
+        assert cursor.fetchall() == []

@@ -142,6 +142,21 @@ def test_after_the_whole_queue_was_ordered_anew_only_one_claim_looks_through_all
     assert frontier.frontier_of(queue).priority == 1.0
 
 
+def test_where_more_has_moved_than_is_looked_through_a_claim_begins_at_the_start_and_remembers_anew(
+    campaign: Campaign, person: User, monkeypatch: pytest.MonkeyPatch
+):
+    queue, tasks = (person.pk, campaign.pk, "work", ""), list(campaign.tasks.order_by("pk"))
+    label(campaign, person)
+    for priority, task in enumerate(tasks):
+        Task.objects.filter(pk=task.pk).update(priority=priority)
+    monkeypatch.setattr(frontier, "MOST_MOVED", 2)
+    before = frontier.frontier_of(queue)
+    assert label(campaign, person) == tasks[-1]
+    after = frontier.frontier_of(queue)
+    assert after.priority == TASKS - 1 and after.since > before.since
+    assert [label(campaign, person) for _ in range(3)] == [tasks[3], tasks[2], tasks[1]]
+
+
 def test_what_moves_into_the_persons_section_is_found_there(campaign: Campaign, person: User):
     first, second, third, fourth, _ = campaign.tasks.order_by("pk")
     sections.assign(campaign, campaign.tasks.filter(pk__in=[second.pk, third.pk, fourth.pk]), "unit 1")
@@ -189,6 +204,17 @@ def test_whoever_has_done_everything_is_told_so_and_finds_what_comes_later(campa
     assert isinstance(claim_next(campaign, person), NothingLeft)
     new = make_task(campaign, make_solution(["Only step."]), priority=-3.0)
     assert label(campaign, person) == new
+
+
+def test_whoever_is_told_that_nothing_is_left_is_told_so_without_walking_past_all_that_they_have_done(
+    campaign, person
+):
+    for _ in range(TASKS):
+        label(campaign, person)
+    with CaptureQueriesContext(connection) as asked:
+        assert isinstance(claim_next(campaign, person), NothingLeft)
+    claims = [query["sql"] for query in asked.captured_queries if "picked AS (" in query["sql"]]
+    assert claims and all("near AS MATERIALIZED" in claim for claim in claims)
 
 
 def test_what_was_remembered_of_a_database_that_was_replaced_by_a_backup_is_forgotten(campaign, person):

@@ -1,8 +1,9 @@
-"""What goes over very many tasks is done by a job: a campaign is deleted, a section filled."""
+"""What goes over very many tasks is done by a job: a campaign is deleted, a section filled or renamed."""
 
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import translation
 
@@ -110,6 +111,55 @@ def test_a_large_section_is_filled_by_a_job(admin: Client, campaign: Campaign):
     assert (job.state, job.result["tasks_of_section"]) == (JobState.DONE, 2)
     assert campaign.tasks.filter(section="unit 1").count() == 2
     assert f"/campaigns/{campaign.pk}/" in admin.get(f"/jobs/{job.pk}/").content.decode()
+
+
+def test_after_a_large_section_was_filled_the_planner_knows_of_its_index(admin: Client, campaign: Campaign):
+    """Whatever it took the index for before; else each claim in a section reads all of it until it looks by itself."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE campaigns_task")
+        admin.post(f"/campaigns/{campaign.pk}/sections/", {"section": "unit 1", "source": "test"})
+        run_filling(Job.objects.get().pk)
+        cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'task_section_queue'")
+        assert cursor.fetchone() == (2,)
+
+
+@pytest.mark.parametrize(("wanted", "section"), [({"section": "unit 2"}, "unit 2"), ({"dissolve": "1"}, "")])
+def test_a_large_section_is_renamed_or_dissolved_by_a_job(admin: Client, campaign: Campaign, wanted, section):
+    campaign.tasks.update(section="unit 1")
+    campaign.memberships.update(sections=["unit 1", "other"])
+    url = f"/campaigns/{campaign.pk}/sections/rename/"
+    page = admin.post(url, {"old": "unit 1", **wanted}, follow=True)
+    job = Job.objects.get()
+    assert page.redirect_chain[-1][0] == f"/jobs/{job.pk}/"
+    assert campaign.tasks.filter(section="unit 1").count() == 2
+    run_filling(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error) == (JobState.DONE, "")
+    assert campaign.tasks.filter(section=section).count() == 2
+    assert campaign.memberships.get().sections == [*filter(None, [section]), "other"]
+
+
+def test_until_the_job_is_done_neither_name_of_a_large_section_is_free(admin: Client, campaign: Campaign):
+    campaign.tasks.update(section="unit 1")
+    url = f"/api/v1/campaigns/{campaign.pk}/sections/"
+    body = {"name": "unit 1", "new_name": "unit 2"}
+    answer = admin.patch(url, body, content_type="application/json")
+    assert (answer.status_code, answer.json()["id"]) == (202, Job.objects.get().pk)
+    other = make_task(campaign, section="unit 3")
+    refused = admin.patch(url, {"name": "unit 3", "new_name": "unit 2"}, content_type="application/json")
+    assert refused.status_code == 422
+    run_filling(Job.objects.get().pk)
+    assert campaign.tasks.exclude(pk=other.pk).filter(section="unit 2").count() == 2
+
+
+def test_a_large_section_that_may_not_be_dissolved_is_refused_before_there_is_a_job(
+    admin, campaign: Campaign
+):
+    campaign.tasks.update(section="unit 1")
+    campaign.memberships.update(sections=["unit 1"])
+    url = f"/campaigns/{campaign.pk}/sections/rename/"
+    page = admin.post(url, {"old": "unit 1", "dissolve": "1"}, follow=True)
+    assert "ann may label only there" in page.content.decode() and not Job.objects.exists()
 
 
 def test_scripts_are_answered_with_the_job_that_fills_a_section(admin: Client, campaign: Campaign):
