@@ -43,6 +43,8 @@ KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV
 KEPT_PREFIXES = ("OMP_", "MKL_", "CUDA_", "NVIDIA_", "HF_", "MISSTEP_")
 LARGEST_LOG = 2 * 2**20
 LARGEST_LINE = 4 * 2**20
+# Of what it says to people, a line that does not end is kept from here on.
+LONGEST_WORDS = 2**16
 # A training promises to save its state within 30 seconds when it is asked to stop; no child is killed before that.
 STOP_GRACE_SECONDS = 35.0
 # How a process ends that SIGTERM ended, and one that saved its state first and then says so.
@@ -124,7 +126,7 @@ class _Watch:
         # Why the child refuses its work; empty where it says so in no words that anybody could be told.
         self.refusal: str | None = None
         self.words: deque[str] = deque(maxlen=20)
-        self.unfinished_line = b""
+        self.unfinished_line = self.unfinished_words = b""
         self.asked_to_stop_at: float | None = None
 
     def to_the_end(self) -> dict[str, Any]:
@@ -155,7 +157,11 @@ class _Watch:
         return self._verdict(self.process.wait())
 
     def _take_log(self, part: bytes, log: IO[bytes]) -> None:
-        self.words.extend(part.decode(errors="replace").splitlines())
+        *lines, self.unfinished_words = [*(self.unfinished_words + part).splitlines(keepends=True), b""]
+        if lines and not lines[-1].endswith((b"\n", b"\r")):
+            # The rest of this line is still under way: what is told must not begin amid it.
+            self.unfinished_words = lines.pop()[-LONGEST_WORDS:]
+        self.words.extend(line.decode(errors="replace") for line in lines)
         room = LARGEST_LOG - log.tell()
         if room > 0:
             log.write(part[:room] if len(part) <= room else part[:room] + b"\n[the log is full]\n")
@@ -227,7 +233,8 @@ class _Watch:
 
     def _last_words(self) -> str:
         """Without the command's name, which nobody typed."""
-        said = [line.strip() for line in self.words if line.strip()]
+        lines = (*self.words, self.unfinished_words.decode(errors="replace"))
+        said = [line.strip() for line in lines if line.strip()]
         return re.sub(r"^python -m ml \w+: (error: )?", "", said[-1])[:2000] if said else ""
 
 

@@ -66,6 +66,8 @@ def campaign_id(admin: Watched, name: str) -> int:
 def queue_of(page: Page) -> tuple[list[str], list[str]]:
     """The first ten problems of the queue before and after the scores, as the page of the scores shows them."""
     rows = page.locator("#scores table tbody tr")
+    # Another job puts the queue in order, after the scores are there.
+    expect(rows).to_have_count(10, timeout=PATIENCE)
     before = rows.locator("td:nth-child(2)").all_inner_texts()
     after = rows.locator("td:nth-child(3)").all_inner_texts()
     return before, after

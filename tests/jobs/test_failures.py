@@ -77,6 +77,13 @@ def test_a_child_that_breaks_down_leaves_its_last_line_and_the_log_has_the_trace
 
 
 @pytest.mark.django_db
+def test_a_last_line_that_comes_in_pieces_is_one() -> None:
+    first, rest = b"said\nOSError: \xc3", b"\xa9 is full"
+    say = f"import os, time; os.write(2, {first}); time.sleep(0.5); os.write(2, {rest}); exit(1)"
+    assert ended(code=say).failure.detail == "OSError: é is full"
+
+
+@pytest.mark.django_db
 def test_what_the_runner_says_of_a_killed_child_is_a_sentence_and_keeps_its_last_words() -> None:
     kill = "import os, sys; print('40 done\\0', file=sys.stderr, flush=True); os.kill(os.getpid(), 9)"
     job = ended(code=kill)
