@@ -161,6 +161,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
             ],
+            "libraries": {"static_files": "labelsite.static_files"},
             "loaders": [
                 ("django.template.loaders.cached.Loader", ["django.template.loaders.filesystem.Loader"])
             ],
@@ -218,7 +219,7 @@ STATICFILES_DIRS = [BASE_DIR / "labelsite" / "static"]
 STATIC_ROOT = VAR / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "labelsite.static_files.HashedFiles"},
 }
 # What collectstatic has gathered comes with a compressed copy; without it (tests) the sources are served.
 WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "app.css").exists()

@@ -40,10 +40,10 @@ def make_machine(username: str = "imported:test") -> User:
     return machine
 
 
-def make_token(user: User) -> str:
+def make_token(user: User, name: str = "script") -> str:
     """A new API token of `user`; the returned text is what a script sends."""
     token = f"token-{next(_numbers)}-{user.username}"
-    ApiToken.objects.create(user=user, name="script", digest=ApiToken.digest_of(token))
+    ApiToken.objects.create(user=user, name=name, digest=ApiToken.digest_of(token))
     return token
 
 

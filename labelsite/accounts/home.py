@@ -29,7 +29,7 @@ def next_things(user: User) -> list[Thing]:
         ),
         Thing(
             _("Settings"),
-            _("Theme, language, keys and the tokens of your scripts."),
+            _("Password, theme, language, keys and the tokens of your scripts."),
             reverse("accounts:settings"),
             _("Open settings"),
         ),

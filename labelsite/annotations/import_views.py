@@ -8,8 +8,10 @@ from pathlib import PurePath
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
 
 from labelsite import storable
 from labelsite.accounts.access import HtmxHttpRequest, admin_required, person
@@ -59,6 +61,8 @@ def upload_file(request: HttpRequest) -> HttpResponse:
 @admin_required
 @require_safe
 def import_preview(request: HtmxHttpRequest, identity: uuid.UUID) -> HttpResponse:
+    if job := uploads.begun_import(identity):
+        return _has_begun(request, job)
     upload = _get_upload(identity)
     if request.htmx:
         target = _target(_suggested_campaign(request, upload), "begins_paused" in request.GET)
@@ -72,7 +76,9 @@ def import_preview(request: HtmxHttpRequest, identity: uuid.UUID) -> HttpRespons
 
 @admin_required
 @require_POST
-def start_import(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
+def start_import(request: HtmxHttpRequest, identity: uuid.UUID) -> HttpResponse:
+    if job := uploads.begun_import(identity):
+        return _has_begun(request, job)
     upload = _get_upload(identity)
     form = ImportForm(request.POST)
     if not form.is_valid():
@@ -88,6 +94,12 @@ def start_import(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
         wanted["begins_paused"],
     )
     return redirect("jobs:detail", pk=job.pk)
+
+
+def _has_begun(request: HtmxHttpRequest, job: Job) -> HttpResponse:
+    messages.info(request, _("The import of this file has begun already: this is its job."))
+    address = reverse("jobs:detail", args=[job.pk])
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
 
 
 @admin_required

@@ -101,6 +101,12 @@ def find(identity: uuid.UUID | str) -> Upload | None:
     return upload if upload.path.exists() else None
 
 
+def begun_import(identity: uuid.UUID) -> Job | None:
+    """The import of that upload, begun in another tab perhaps; None where the file waits for one."""
+    job = Job.objects.filter(verb="import", spec__upload=str(identity)).order_by("-pk").first()
+    return job if job and (not job.is_finished or find(identity) is None) else None
+
+
 def discard(upload: Upload) -> None:
     upload.path.unlink(missing_ok=True)
     _facts(upload.id).unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.gzip import gzip_page
 
 from labelsite.accounts.access import person
 from labelsite.annotations import services
@@ -20,6 +21,7 @@ from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Campaign
 
 
+@gzip_page
 @never_cache
 @login_required
 @ensure_csrf_cookie

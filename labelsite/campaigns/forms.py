@@ -65,6 +65,7 @@ class CampaignForm(forms.ModelForm):
             "estimate_run": _("Only a finished search of given solutions can be chosen."),
             "score_run": _("Only a finished scoring can be chosen."),
         }
+        error_messages = {"name": {"unique": _("Another campaign already has this name.")}}
         widgets = {
             "guideline": forms.Textarea(attrs={"rows": 5}),
             "gold_rate": forms.NumberInput(attrs=SHARE),

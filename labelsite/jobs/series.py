@@ -87,8 +87,8 @@ def curves(path: Path) -> list[Curve]:
 
 
 def _curve(name: str, points: list[tuple[float, float]]) -> Curve:
-    # A later attempt resumes further back; drawing by position in the work keeps the line readable.
-    points = sorted(points, key=lambda point: point[0])
+    # A later attempt resumes further back, and its word counts for what it does again.
+    points = sorted(dict(points).items())
     thinned = points[:: max(1, len(points) // MOST_POINTS)]
     left, right = points[0][0], points[-1][0]
     low, high = min(y for _, y in points), max(y for _, y in points)

@@ -46,10 +46,11 @@ export class Setter {
 
   start() {
     if (this.worker) return;
-    this.worker = new Worker(new URL("./math-worker.js", import.meta.url));
+    const { mathWorker, katexScript } = document.body.dataset;
+    this.worker = new Worker(mathWorker);
     this.worker.onmessage = ({ data }) => (data.ready ? this.started() : this.answered(data));
     this.worker.onerror = () => this.giveUp();
-    this.worker.postMessage({ katex: new URL(`${document.body.dataset.katex}katex.min.js`, location.href).href });
+    this.worker.postMessage({ katex: new URL(katexScript, location.href).href });
     this.clock = setTimeout(() => this.giveUp(), START_WITHIN);
   }
 

@@ -51,8 +51,11 @@ def test_an_admin_starts_a_search_and_sees_its_run(client):
 
 def test_a_link_that_says_something_else_opens_a_search_form_without_errors(client):
     log_in(client, "admin")
+    empty = client.get(reverse("autolabels:search")).content.decode()
     make_problem("1 + 2 =", source="pocket")
     page = client.get(reverse("autolabels:search"), {"campaign": 3})
+    said = "There is no problem with a reference answer yet"
+    assert said in empty and said not in page.content.decode()
     assert not page.context["form"].is_bound and "errorlist" not in page.content.decode()
 
 

@@ -96,7 +96,7 @@ def filled_site(reader: User) -> Samples:
     )
     campaign.estimate_run.cost = {"decided_answers": 2, "unanswered": 2}
     campaign.estimate_run.save()
-    make_token(reader)
+    make_token(reader, "export_" * 10)
     file = uploads.keep("lines.jsonl", [b'{"problem": "What is $2^2$?", "steps": ["It is 4."]}\n'], reader)
     job = make_job(
         state=JobState.FAILED,

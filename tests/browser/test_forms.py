@@ -90,6 +90,16 @@ def preview(admin: Watched) -> Watched:
     return admin
 
 
+def test_who_ticks_a_box_while_the_page_asks_about_a_name_keeps_the_tick(preview: Watched) -> None:
+    page = preview.page
+    page.fill("#id_campaign", "Evening sums")
+    expect(page.locator("#import-campaign")).to_contain_text("“Evening sums”")
+    with page.expect_response(lambda response: "campaign=Evening" in response.url):
+        page.locator("#begins-paused").click()  # Leaving the field asks once more.
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#begins-paused")).to_be_checked()
+
+
 @pytest.mark.parametrize("place", [0, 2_000])
 def test_the_button_of_an_import_is_in_a_low_window_where_it_has_the_focus(
     preview: Watched, place: int

@@ -108,6 +108,8 @@ def test_an_admin_makes_a_campaign_with_every_annotator_in_it(client) -> None:
     campaign = Campaign.objects.get(name="New")
     assert campaign.protocol == "index_only" and campaign.overlap == 2
     assert set(campaign.memberships.values_list("user", flat=True)) == {annotator.pk}
+    again = client.post("/campaigns/new/", form_data())
+    assert again.status_code == 422 and "Another campaign already has this name" in again.content.decode()
 
 
 @pytest.mark.parametrize("change", [{"overlap": 0}, {"gold_rate": 1.5}, {"name": ""}, {"protocol": "other"}])

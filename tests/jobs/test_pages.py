@@ -39,7 +39,7 @@ def test_a_worker_that_fell_silent_counts_as_gone(client, admin):
 
 def test_a_finished_job_shows_its_log_curves_and_result_and_stops_asking(client, admin):
     reports = "".join(
-        f"print(json.dumps({{'progress': {{'done': {n}, 'metrics': {{'loss': {3 - n}}}}}}}));"
+        f"print(json.dumps({{'progress': {{'done': {n}, 'metrics': {{'loss': {0.00002 * (3 - n)}}}}}}}));"
         for n in range(3)
     )
     job = make_job(
@@ -49,6 +49,7 @@ def test_a_finished_job_shows_its_log_curves_and_result_and_stops_asking(client,
     run_and_load(job.pk)
     page = client.get(reverse("jobs:detail", args=[job.pk]), headers=HTMX).content.decode()
     assert "<polyline" in page and "<html" not in page
+    assert "2e-05 – 6e-05" in page
     assert "&lt;script&gt;x" in page and "<script>x" not in page
     assert "hx-trigger" not in page
     assert json.loads((job.folder / "progress.jsonl").read_text().splitlines()[0])["attempt"] == 1

@@ -17,6 +17,15 @@ def test_a_falling_loss_is_drawn_falling_from_edge_to_edge(tmp_path):
     assert curve.points == "6.0,6.0 160.0,60.0 314.0,114.0"
 
 
+def test_what_a_later_attempt_did_again_is_drawn_once_as_it_came_out_last(tmp_path):
+    for attempt, reports in ((1, {0: 2.0, 50: 9.0}), (2, {50: 1.0, 100: 0.0})):
+        with SeriesWriter(tmp_path, attempt=attempt) as writer:
+            for done, loss in reports.items():
+                writer.add({"done": done, "metrics": {"loss": loss}})
+    (curve,) = curves(tmp_path / "progress.jsonl")
+    assert (curve.high, curve.points) == (2.0, "6.0,6.0 160.0,60.0 314.0,114.0")
+
+
 def test_a_long_series_is_thinned_and_keeps_its_span(tmp_path, monkeypatch):
     monkeypatch.setattr(series, "LARGEST_SERIES", 20_000)
     with SeriesWriter(tmp_path, attempt=1) as writer:

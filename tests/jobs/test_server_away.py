@@ -124,7 +124,7 @@ def test_the_page_of_a_job_that_waits_for_a_server_says_why_and_until_when(
     assert "Next attempt" not in client.get(address).content.decode()
     run_and_load(job.pk)
     page = client.get(address).content.decode()
-    assert "Connection refused" in page and "Next attempt" in page
+    assert "Connection refused" in page and "Next attempt" in page and "begins by itself" in page
 
 
 def test_a_job_says_that_its_server_does_not_answer_and_keeps_its_figures(tmp_path: Path) -> None:
