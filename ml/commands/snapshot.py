@@ -112,7 +112,7 @@ def main(argv: list[str]) -> int:
             f" expected {_expected(rule, format)}"
         )
     labels_by: Counter[str] = Counter()
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {} if settings is None else {"settings": settings}
     rows = beside_options.noted(_counted(chain([first], rows), labels_by), second, check, dropped, found)
     manifest = write_snapshot(
         out,
@@ -128,7 +128,6 @@ def main(argv: list[str]) -> int:
             "estimates": options.estimates is not None,
             **({"method": found_by} if (found_by := (first.automatic or {}).get("method")) else {}),
         },
-        **({"settings": settings} if settings else {}),
         **found,
     )
     _print_result(out, {**manifest, **_unread(keys)})
