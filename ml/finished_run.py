@@ -52,10 +52,10 @@ def refuse_another(out: Path, known: Any, settings: Mapping[str, Any], idle: Col
         )
 
 
-def finished_result(out: Path, settings: Mapping[str, Any], is_begun: bool) -> dict[str, Any] | None:
+def finished_result(out: Path, settings: Mapping[str, Any], is_done: bool) -> dict[str, Any] | None:
     """The result of the same run that wrote the file OUT, or None where there is no such file, or an empty one. Says on
-    stderr that nothing is done again. is_begun: whether there is progress of a run with these settings; then it was
-    killed between OUT and the note of it.
+    stderr that nothing is done again. is_done: whether all of a run with these settings is done and kept beside OUT;
+    then it was killed between OUT and the note of it. An OUT beside a part of the work is somebody else's.
 
     Raises MisstepError where OUT is of another run, was changed since, or nobody knows whose it is.
     """
@@ -63,7 +63,7 @@ def finished_result(out: Path, settings: Mapping[str, Any], is_begun: bool) -> d
         return None
     record = _read(out)
     if record is None or record["sha256"] != sha256_of(out):
-        if is_begun:
+        if is_done:
             return None
         how = "was changed since a run finished it" if record else f"has no {_record_of(out).name} beside it"
         raise MisstepError(

@@ -80,7 +80,8 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     policy = load_policy(arguments.policy, engines_for(len(problems)), has_answered=was_served(beside))
     settings = _settings(arguments, policy.name, problems)
     with RunFolder(beside, settings).opened() as folder:
-        if (earlier := finished_result(arguments.out, settings, bool(folder.offsets))) is not None:
+        is_done = 0 < len(folder.offsets) == len(problems)
+        if (earlier := finished_result(arguments.out, settings, is_done)) is not None:
             return earlier
         when_served(policy, folder.mark_served)
         _sample_missing(problems, policy, arguments, folder)

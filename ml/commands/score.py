@@ -91,7 +91,8 @@ def _score(options: argparse.Namespace, format: str) -> dict[str, Any]:
     beside = options.out.with_name(f"{options.out.name}.partial")
     settings = _settings(options, identity, {"solutions": total, "sha256": digest})
     with RunFolder(beside, settings).opened() as folder:
-        if (earlier := finished_result(options.out, settings, bool(folder.offsets))) is not None:
+        is_done = 0 < len(folder.offsets) == len(wanted)
+        if (earlier := finished_result(options.out, settings, is_done)) is not None:
             return earlier
         # Gigabytes, which nobody needs who has the scores already.
         scorer = load_scorer(options.checkpoint, device, options.mean_over_tokens, layout, options.bf16)

@@ -85,8 +85,9 @@ def main(argv: list[str]) -> int:
     rule, path = _rule(options), options.trees or options.solutions
     format = "trees" if options.trees else format_of(path, options.format)
     frozen_by = rule if options.trees else _with_own_target(rule, format, options)
+    settings = _settings(options, frozen_by, format)
     if not is_free:
-        _print_result(out, _finished(out, _settings(options, frozen_by, format)))
+        _print_result(out, _finished(out, settings))
         return 0
     second, check = (
         beside_options.second_verdicts(options, rule),
@@ -111,7 +112,7 @@ def main(argv: list[str]) -> int:
             f" expected {_expected(rule, format)}"
         )
     labels_by: Counter[str] = Counter()
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {} if settings is None else {"settings": settings}
     rows = beside_options.noted(_counted(chain([first], rows), labels_by), second, check, dropped, found)
     manifest = write_snapshot(
         out,
@@ -127,18 +128,20 @@ def main(argv: list[str]) -> int:
             "estimates": options.estimates is not None,
             **({"method": found_by} if (found_by := (first.automatic or {}).get("method")) else {}),
         },
-        settings=_settings(options, rule, format),
         **found,
     )
     _print_result(out, {**manifest, **_unread(keys)})
     return 0
 
 
-def _settings(options: argparse.Namespace, rule: LabelRule, format: str) -> dict[str, Any]:
-    """What makes two snapshots the same: what was read, by its content, and how labels were made of it."""
-    paths = {name: getattr(options, name) for name in READ}
+def _settings(options: argparse.Namespace, rule: LabelRule, format: str) -> dict[str, Any] | None:
+    """What makes two snapshots the same: what was read, by its content, and how labels were made of it. None where one
+    is no file that can be read twice: a pipe has its content once, and not for a hash."""
+    paths = {name: path for name in READ if (path := getattr(options, name)) is not None}
+    if not all(path.is_file() for path in paths.values()):
+        return None
     return {
-        **{name: sha256_of(path) for name, path in paths.items() if path is not None},
+        **{name: sha256_of(path) for name, path in paths.items()},
         "format": format,
         **({"method": _method_of(options.estimates)} if options.estimates else {}),
         "rule": asdict(rule),
@@ -147,10 +150,10 @@ def _settings(options: argparse.Namespace, rule: LabelRule, format: str) -> dict
     }
 
 
-def _finished(out: Path, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+def _finished(out: Path, settings: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """The manifest of the same snapshot that stands whole at OUT; raises MisstepError where something else does."""
     known = described_snapshot(out).manifest.get("settings")
-    if known is None:
+    if known is None or settings is None:
         raise MisstepError(f"{out} already holds files, expected a new or empty folder")
     refuse_another(out, known, settings)
     manifest = read_snapshot(out).manifest

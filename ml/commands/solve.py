@@ -139,7 +139,8 @@ class SolveRun:
         policy = load_policy(arguments.policy, engines_for(len(problems)), has_answered=was_served(beside))
         settings = self._settings(options, policy, values, problems)
         with RunFolder(beside, settings).opened() as folder:
-            if (earlier := finished_result(arguments.out, settings, bool(folder.offsets))) is not None:
+            is_done = 0 < len(folder.offsets) == len(problems)
+            if (earlier := finished_result(arguments.out, settings, is_done)) is not None:
                 return earlier
             when_served(policy, folder.mark_served)
             totals = self._search_missing(problems, options, policy, values, folder)

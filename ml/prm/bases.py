@@ -214,9 +214,13 @@ def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None, i
     tokenizer = load_step_tokenizer(folder, maximum_length, head.target_tokens, head.tolerance)
     if tokenizer.layout.maximum_length > context:
         tokenizer = load_step_tokenizer(folder, context, head.target_tokens, head.tolerance)
-    weights = sorted(folder.glob("*.safetensors"))
-    origin = {"name": folder.name, "weights": "given", "sha256": [sha256_of(path) for path in weights]}
+    origin = {"name": folder.name, "weights": "given", "sha256": hashes_of_weights(folder)}
     return Base(model, tokenizer, {**origin, "goes_on_with_head": True} if goes_on else origin)
+
+
+def hashes_of_weights(folder: Path) -> list[str]:
+    """The sha256 of each file of weights, in the order of their names."""
+    return [sha256_of(path) for path in sorted(folder.glob("*.safetensors"))]
 
 
 def _has_head_for(folder: Path, head: HeadSettings) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
 from ml.finished_run import refuse_another, tell_finished
+from ml.prm.bases import hashes_of_weights
 from ml.prm.checkpoint import seems_whole
 from ml.prm.request import Request, opened, with_rule
 from ml.snapshot import Snapshot, described_snapshot
@@ -28,8 +28,8 @@ READ_WITH_WEIGHTS = (".json", ".txt", ".model", ".jinja")
 
 
 def asked_for(request: Request, snapshot: Snapshot) -> dict[str, Any]:
-    """What a command asks for by name, for the card. base: a name, or for each file that is read [bytes, when it
-    changed, sha256]; the card has the sha256 of weights elsewhere, since they are long to read."""
+    """What a command asks for by name, for the card. base: a name, or the sha256 of each file that is read beside its
+    weights, whose own the card has elsewhere."""
     request = with_rule(request, snapshot.manifest)
     said = request.second_opinion.on_card() if request.second_opinion else None
     # The request's own number of updates and weight of the words stand before those that are found when a run begins.
@@ -39,14 +39,13 @@ def asked_for(request: Request, snapshot: Snapshot) -> dict[str, Any]:
         **{name: value for name, value in settings.items() if name not in NO_SETTINGS},
         "rule": asdict(request.rule),
         "opinion_said": said,
-        "base": request.base if request.base in NAMED_BASES else _files_of(Path(request.base)),
+        "base": request.base if request.base in NAMED_BASES else _read_beside(Path(request.base)),
     }
 
 
 def finished_card(request: Request) -> dict[str, Any] | None:
     """The card of the same training, whose checkpoint stands at OUT; None where nothing there says what was asked for.
-    Says on stderr that nothing is done again. Of the snapshot its manifest alone is read, and no weights are, unless
-    the base's files were touched since.
+    Says on stderr that nothing is done again. Of the snapshot its manifest alone is read, of the base all files.
 
     Raises MisstepError where the checkpoint is another training's, or not whole.
     """
@@ -59,55 +58,27 @@ def finished_card(request: Request) -> dict[str, Any] | None:
     if not (out / "manifest.json").exists():
         # Killed while its files were moved: the same command moves them again.
         return None
-    asked = asked_for(request, opened(request, described_snapshot))
-    base = _base_now(request, asked["base"], card)
-    refuse_another(out, {**known, "base": _base_on(card)}, {**asked, "base": base})
+    # First of all: what a card says that somebody changed is nothing to compare with.
     if not seems_whole(out):
         raise MisstepError(
             f"{out}: files differ from manifest.json, expected the checkpoint as written, or a new folder"
         )
+    asked = asked_for(request, opened(request, described_snapshot))
+    had = _told(known["base"], card["base"].get("sha256"))
+    wanted = _told(asked["base"], hashes_of_weights(Path(request.base)))
+    refuse_another(out, {**known, "base": had}, {**asked, "base": wanted})
     tell_finished(out)
     return card
 
 
-def _base_on(card: Mapping[str, Any]) -> str:
-    noted = card["asked"]["base"]
-    return noted if isinstance(noted, str) else f"{card['base']['name']} {_digest(_hashes_on(card))}"
+def _told(base: Any, weights: Any) -> str:
+    """The base's name, or a hash of all that is read of its folder, whatever that is called now."""
+    if isinstance(base, str):
+        return base
+    return "files " + hashlib.sha256(json.dumps([base, weights], sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _base_now(request: Request, files: Any, card: Mapping[str, Any]) -> str:
-    """Its name, or what `_base_on` says where the folder, whatever it is called now, holds the very same."""
-    if isinstance(files, str):
-        return files
-    noted, known, folder = card["asked"]["base"], _hashes_on(card), Path(request.base)
-    found = {
-        name: known[name]
-        if name in known and noted[name][:2] == [length, changed]
-        else digest or sha256_of(folder / name)
-        for name, (length, changed, digest) in files.items()
+def _read_beside(folder: Path) -> dict[str, str]:
+    return {
+        path.name: sha256_of(path) for path in sorted(folder.glob("*")) if path.suffix in READ_WITH_WEIGHTS
     }
-    return _base_on(card) if found == known else f"{folder.name} {_digest(found)}"
-
-
-def _hashes_on(card: Mapping[str, Any]) -> dict[str, str]:
-    """The sha256 of each of the base's files, as the card has them; none of a named base."""
-    noted = card["asked"]["base"]
-    if isinstance(noted, str):
-        return {}
-    weights = iter(card["base"]["sha256"])
-    return {name: digest or next(weights) for name, (_, _, digest) in sorted(noted.items())}
-
-
-def _files_of(folder: Path) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    for path in sorted(folder.glob("*")):
-        is_weights = path.suffix == ".safetensors"
-        if is_weights or path.suffix in READ_WITH_WEIGHTS:
-            # Nobody sets the time of a change: a file that was replaced has another one, whatever its own times say.
-            about = path.stat()
-            found[path.name] = [about.st_size, about.st_ctime_ns, None if is_weights else sha256_of(path)]
-    return found
-
-
-def _digest(found: Any) -> str:
-    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:8]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.errors import FolderInUse, MisstepError
+from ml.file_hash import sha256_of
 from ml.file_lock import take_lock
 from ml.finished_run import difference, refuse_another
 from ml.json_lines import as_line
@@ -50,9 +51,20 @@ class RunFolder:
         self.offsets: dict[int, tuple[int, int]] = {}
 
     def finished_run(self) -> dict[str, Any] | None:
-        """The `run.json` of an earlier whole run with the same settings, or None."""
+        """The `run.json` of an earlier whole run with the same settings, or None. Raises MisstepError where one of its
+        files is no longer what it wrote; older ones do not say what they wrote."""
         run = self._run_there()
-        return None if run is None or self._other_than(run.get("settings")) else run
+        if run is None or self._other_than(run.get("settings")):
+            return None
+        for name, known in run.get("files", {}).items():
+            path = self.folder / name
+            if not path.is_file() or sha256_of(path) != known:
+                how = "was changed" if path.is_file() else "is gone"
+                raise MisstepError(
+                    f"{path} {how} since a run finished it, expected the file of this very run: choose another --out,"
+                    " or delete the folder"
+                )
+        return run
 
     def open(self) -> Iterator[dict[str, Any]]:
         """Start or resume; returns the lines that an earlier, killed start had finished, each read when it is taken.
@@ -121,8 +133,9 @@ class RunFolder:
         # The lock goes last: whoever starts before that would take the progress for a killed run's.
         with self._file:
             self._write_parts(names)
+            kept = {**run, "files": {name: sha256_of(self.folder / name) for name in names.values()}}
             with whole_file(self.folder / "run.json") as file:
-                file.write(json.dumps(run, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+                file.write(json.dumps(kept, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
             self._forget()
 
     def lines(self) -> Iterator[dict[str, Any]]:

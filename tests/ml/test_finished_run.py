@@ -68,6 +68,24 @@ def test_a_run_that_was_killed_before_it_could_note_its_file_goes_on_to_the_same
     assert tree(tmp_path)[out.name] == before and len(tree(tmp_path)) == 2
 
 
+def test_a_file_that_came_while_a_run_was_half_done_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    out = tmp_path / "out.jsonl"
+    command = ["sample", *FINISHED["sample"], "--out", str(out)]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(
+            "ml.commands.sample.Progress.report", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        main(command)
+    out.write_text("another's\n")
+    before = tree(tmp_path)
+    assert main(command) == 1 and "is there already and has no out.jsonl.run.json" in capsys.readouterr().err
+    assert tree(tmp_path) == before
+    out.unlink()
+    assert main(command) == 0
+
+
 def test_an_empty_file_is_nobodys_work(tmp_path: Path) -> None:
     (tmp_path / "out.jsonl").touch()
     assert main(["sample", *FINISHED["sample"], "--out", str(tmp_path / "out.jsonl")]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ml.errors import MisstepError
 from ml.prm import finished_training
 from ml.prm import run as running
+from ml.prm.request import Request
 from tests.ml.prm.commands import snapshot_of, trained
 from tests.ml.prm.toys import sums
 
@@ -68,30 +70,34 @@ def test_a_checkpoint_whose_weights_or_card_are_cut_off_is_never_called_finished
     trained(tmp_path, capsys, snapshot=tmp_path / "snapshot")
 
 
-def test_a_base_is_known_by_what_it_holds_and_read_again_only_where_it_was_touched(
-    tmp_path, capsys, monkeypatch
-):
+def test_a_card_that_somebody_changed_is_nothing_to_compare_with(again, tmp_path):
+    card = tmp_path / "checkpoint" / "card.json"
+    whole = card.read_text()
+    card.write_text(json.dumps({**json.loads(whole), "asked": {}}))
+    with pytest.raises(MisstepError, match=r"checkpoint: files differ from manifest\.json"):
+        finished_training.finished_card(Request(tmp_path / "snapshot", tmp_path / "checkpoint"))
+    card.write_text(whole)
+    again()
+
+
+def test_a_base_is_known_by_what_its_folder_holds_wherever_and_whenever_it_was_put_there(tmp_path, capsys):
     base, _ = trained(tmp_path, capsys, out="base")
-    _, told = trained(tmp_path, capsys, "--base", str(base), snapshot=tmp_path / "snapshot")
+    out, told = trained(tmp_path, capsys, "--base", str(base), snapshot=tmp_path / "snapshot")
 
     def again(folder):
         return trained(tmp_path, capsys, "--base", str(folder), snapshot=tmp_path / "snapshot")[1]
 
-    with monkeypatch.context() as patch:
-        hashed = finished_training.sha256_of
-
-        def small(path):
-            assert path.suffix != ".safetensors", "the weights were read"
-            return hashed(path)
-
-        patch.setattr(finished_training, "sha256_of", small)
-        assert again(base) == told
-    # On another disk it has other times, and the same content.
     copy = shutil.copytree(base, tmp_path / "copied")
-    assert again(copy) == told
-    weights = copy / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
-    with pytest.raises(
-        MisstepError, match=r"other settings \(base base [0-9a-f]{8}, expected copied [0-9a-f]{8}\)"
-    ):
-        again(copy)
+    assert again(base) == again(copy) == told
+    # Two trainings that ask for the same say the same.
+    other, _ = trained(tmp_path, capsys, "--base", str(copy), out="other", snapshot=tmp_path / "snapshot")
+    asked = [json.loads((folder / "card.json").read_text())["asked"] for folder in (out, other)]
+    assert asked[0] == asked[1]
+    for name in ("model.safetensors", "tokenizer.json"):
+        whole = (copy / name).read_bytes()
+        (copy / name).write_bytes(whole[:-1] + b"\x7f")
+        with pytest.raises(
+            MisstepError, match=r"other settings \(base files [0-9a-f]{8}, expected files [0-9a-f]{8}\)"
+        ):
+            again(copy)
+        (copy / name).write_bytes(whole)

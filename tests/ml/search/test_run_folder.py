@@ -46,6 +46,19 @@ def test_a_start_that_looked_before_the_other_finished_does_not_run_it_again(tmp
         late.open()
 
 
+@pytest.mark.parametrize(
+    ("spoil", "how"), [(Path.unlink, "is gone"), (lambda path: path.write_text("2\n"), "was changed")]
+)
+def test_a_run_whose_file_is_no_longer_what_it_wrote_is_not_called_finished(
+    spoil, how: str, tmp_path: Path
+) -> None:
+    finish(RunFolder(tmp_path, {"seed": 0}))
+    assert RunFolder(tmp_path, {"seed": 0}).finished_run()
+    spoil(tmp_path / "estimates.jsonl")
+    with pytest.raises(MisstepError, match=f"estimates.jsonl {how} since a run finished it"):
+        RunFolder(tmp_path, {"seed": 0}).finished_run()
+
+
 def test_a_finished_run_with_other_settings_is_refused_and_stays_as_it_was(tmp_path: Path) -> None:
     finish(RunFolder(tmp_path, {"seed": 0}))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ml.commands.snapshot import main
 from ml.errors import BadRecord, MisstepError
 from ml.search import omegaprm
 from ml.search.pairs import preference_pairs
@@ -153,3 +155,24 @@ def test_shares_of_the_distinct_ends_of_a_tree_are_no_labels(tmp_path, monkeypat
     written(tmp_path / "trees.jsonl", tree)
     with pytest.raises(MisstepError, match="--target soft with estimates of rstar"):
         list(rows_from_trees(tmp_path / "trees.jsonl", LabelRule("automatic", target="soft"), Counter()))
+
+
+def test_trees_through_a_pipe_are_frozen_whole_and_nothing_vouches_for_them(tmp_path, monkeypatch):
+    tree, _ = grow(load("rstar.json"), monkeypatch)
+    written(tmp_path / "trees.jsonl", tree)
+    content = (tmp_path / "trees.jsonl").read_bytes()
+
+    def freeze(out):
+        reading, writing = os.pipe()
+        os.write(writing, content)
+        os.close(writing)
+        main(["--trees", f"/dev/fd/{reading}", "--out", str(out)])
+        os.close(reading)
+        return json.loads((out / "manifest.json").read_text())
+
+    main(["--trees", str(tmp_path / "trees.jsonl"), "--out", str(tmp_path / "file")])
+    manifest = freeze(tmp_path / "pipe")
+    assert manifest["counts"] == json.loads((tmp_path / "file/manifest.json").read_text())["counts"]
+    assert "settings" not in manifest
+    with pytest.raises(MisstepError, match="already holds files"):
+        freeze(tmp_path / "pipe")
