@@ -35,7 +35,7 @@ WORKER_COMMANDS = {
     # Two trainings at once would share one device.
     "gpu": "celery -A labelsite worker -Q gpu -c 1",
 }
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Asked in a process of its own: this one must not load torch.
 ASK_FOR_GPU = (
     "import json, torch; cuda = torch.cuda.is_available(); "
@@ -196,7 +196,7 @@ def gpu() -> Iterator[Finding]:
 
 def browser() -> Iterator[Finding]:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    mend = "" if found else "for the browser tests only; on Debian: apt-get install chromium"
+    mend = "" if found else "for the browser tests only; on Debian: apt-get install chromium-headless-shell"
     yield Finding("chromium", GOOD if found else WEAK, found or "not found", mend)
 
 
