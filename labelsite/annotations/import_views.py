@@ -104,7 +104,9 @@ def _has_begun(request: HtmxHttpRequest, job: Job) -> HttpResponse:
 
 @admin_required
 @require_POST
-def discard_upload(request: HttpRequest, identity: uuid.UUID) -> HttpResponse:
+def discard_upload(request: HtmxHttpRequest, identity: uuid.UUID) -> HttpResponse:
+    if job := uploads.begun_import(identity):
+        return _has_begun(request, job)
     upload = _get_upload(identity)
     uploads.discard(upload)
     messages.info(request, _("“%(name)s” was discarded; nothing was imported.") % {"name": upload.name})

@@ -60,7 +60,9 @@ def gather(job: Job, lease: Lease) -> Work:
         raise MisstepError(Said(gettext_noop("the campaign is no longer there")))
     result = {"campaign_id": campaign.pk}
     if "old" in job.spec:
-        sections.rename(campaign, job.spec["old"], section, lease.check)
+        # Without a note it was done before: by an attempt that could not say so any more, or for whoever asked twice.
+        if not section or campaign.renames.get(job.spec["old"]) == section:
+            sections.rename(campaign, job.spec["old"], section, lease.check)
     else:
         result["tasks_of_section"] = sections.assign(campaign, wanted.rows(campaign), section, lease.check)
         # While the planner takes the index of sections for empty, each claim in a section reads all that is in it.

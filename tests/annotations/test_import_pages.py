@@ -252,7 +252,11 @@ def test_a_second_tab_comes_to_the_import_that_has_begun(browser: Client):
     assert start(browser, preview_url, "New one").url == browser.get(preview_url).url == address
     asked = browser.get(preview_url, {"campaign": "New"}, headers={"HX-Request": "true"})
     assert asked["HX-Redirect"] == address
+    # What the import reads is not thrown away under it, with the word that nothing was imported.
+    assert browser.post(preview_url + "discard/").url == address
     run_here(job)
+    job.refresh_from_db()
+    assert job.state == JobState.DONE
     assert start(browser, preview_url, "Another").url == address
     assert Job.objects.count() == 1 and "has begun already" in browser.get(address).content.decode()
 

@@ -152,6 +152,19 @@ def test_until_the_job_is_done_neither_name_of_a_large_section_is_free(admin: Cl
     assert campaign.tasks.exclude(pk=other.pk).filter(section="unit 2").count() == 2
 
 
+def test_a_large_section_that_is_renamed_already_is_not_refused_as_its_own_rival(
+    admin: Client, campaign: Campaign
+):
+    """Whoever pressed twice has two jobs; and one that was killed before it could say that it is done runs again."""
+    campaign.tasks.update(section="unit 1")
+    for _ in range(2):
+        admin.post(f"/campaigns/{campaign.pk}/sections/rename/", {"old": "unit 1", "section": "unit 2"})
+    for job in Job.objects.order_by("pk"):
+        run_filling(job.pk)
+    assert list(Job.objects.values_list("state", "error")) == [(JobState.DONE, "")] * 2
+    assert campaign.tasks.filter(section="unit 2").count() == 2
+
+
 def test_a_large_section_that_may_not_be_dissolved_is_refused_before_there_is_a_job(
     admin, campaign: Campaign
 ):
