@@ -168,7 +168,7 @@ export async function prepare(texts, patience = 1000) {
 
 /** KaTeX's style, once, and only on a page that has a formula. */
 function loadStyle() {
-  const href = document.body.dataset.katexStyle;
+  const href = document.body.dataset.katexCss;
   if ([...document.styleSheets].some((sheet) => sheet.href?.endsWith(href)) || document.querySelector(`link[href="${href}"]`)) return;
   document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href }));
 }

@@ -55,7 +55,7 @@ def test_a_text_that_was_filtered_or_ended_nobody_knows_how_is_no_evidence(serve
     with pytest.warns(UserWarning, match="are no draws of the model and are left out") as told:
         found = estimate(serve(ending(reason, "")))
     assert found.first_mistake is None and found.steps[0].visits == 0 and found.steps[0].hard is None
-    assert len(told) == 1
+    assert sum(one.category is UserWarning for one in told) == 1
 
 
 def run_of(server, folder):
