@@ -22,7 +22,7 @@ pytest.importorskip("torch")
 
 from ml.prm.checkpoint import seal
 
-PROBLEMS = "pocket:3:seed=5"
+PROBLEMS = "pocket:2:seed=5"
 # Small sizes; the methods' own are the papers'.
 SMALL = {
     "mcts-star": ("--rollouts", "4", "--candidates", "2"),
@@ -66,8 +66,8 @@ def test_every_method_answers_says_what_that_cost_and_writes_the_same_pool_by_se
     monkeypatch.setattr("ml.progress._say", lambda line, _: told.append(line))
     lines, result = solved(tmp_path / "one.jsonl", capsys, *given_for(method, checkpoint))
     # Also before any problem is done.
-    assert any(re.match(r"0/3 problems .*tokens [1-9]", line) for line in told)
-    assert [line["id"] for line in lines] == [f"pocket-5-0000{number}" for number in range(3)]
+    assert any(re.match(r"0/2 problems .*tokens [1-9]", line) for line in told)
+    assert [line["id"] for line in lines] == [f"pocket-5-0000{number}" for number in range(2)]
     for line in lines:
         answers = [solution["final_answer"] for solution in line["solutions"]]
         assert line["chosen_answer"] in [*answers, None]
@@ -81,12 +81,12 @@ def test_every_method_answers_says_what_that_cost_and_writes_the_same_pool_by_se
             assert solution.get("score") == (joined(scores) if scores else None)
         assert line.get("aggregation") == result.get("aggregation")
     right = sum(line["is_correct"] for line in lines)
-    assert (result["correct"], result["graded"], result["problems"]) == (right, 3, 3)
-    assert result["interval"] == pytest.approx(wilson_interval(right, 3), abs=1e-4)
+    assert (result["correct"], result["graded"], result["problems"]) == (right, 2, 2)
+    assert result["interval"] == pytest.approx(wilson_interval(right, 2), abs=1e-4)
     assert result["cost"]["tokens"] == sum(line["cost"]["tokens"] for line in lines) > 0
     assert result["cost"]["model_calls"] == sum(line["cost"]["model_calls"] for line in lines) > 0
     assert result["cost"]["seconds"] > 0
-    assert result["cost_per_problem"]["tokens"] == pytest.approx(result["cost"]["tokens"] / 3, abs=1e-3)
+    assert result["cost_per_problem"]["tokens"] == pytest.approx(result["cost"]["tokens"] / 2, abs=1e-3)
     assert {path.name for path in tmp_path.iterdir()} == {"one.jsonl", "one.jsonl.run.json"}
     is_the_same_by_seed(tmp_path, capsys, given_for(method, checkpoint))
     is_a_pool(tmp_path / "one.jsonl", capsys, lines)
@@ -103,7 +103,7 @@ def is_the_same_by_seed(tmp_path: Path, capsys: Any, given: list[str]) -> None:
 def is_a_pool(path: Path, capsys: Any, lines: list[dict[str, Any]]) -> None:
     capsys.readouterr()
     assert main(["evaluate", "best-of-n", "--pool", str(path)]) == 0
-    assert json.loads(capsys.readouterr().out)["problems"] == 3
+    assert json.loads(capsys.readouterr().out)["problems"] == 2
     read_back = [labelled.solution for labelled in read(path, "misstep")]
     assert [one.final_answer for one in read_back] == [
         solution["final_answer"] for line in lines for solution in line["solutions"]
