@@ -109,7 +109,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 
     class Meta:
         model = Job
-        fields = (
+        fields = read_only_fields = (
             "id",
             "title",
             "verb",
@@ -125,7 +125,6 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "started_at",
             "finished_at",
         )
-        read_only_fields = fields
 
 
 class ImportRequest(OnlyKnownFields):

@@ -35,13 +35,7 @@ WORKER_COMMANDS = {
     # Two trainings at once would share one device.
     "gpu": "celery -A labelsite worker -Q gpu -c 1",
 }
-BROWSERS = (
-    "chromium-headless-shell",
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-)
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser")
 # Asked in a process of its own: this one must not load torch.
 ASK_FOR_GPU = (
     "import json, torch; cuda = torch.cuda.is_available(); "
