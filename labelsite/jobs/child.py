@@ -157,10 +157,10 @@ class _Watch:
         return self._verdict(self.process.wait())
 
     def _take_log(self, part: bytes, log: IO[bytes]) -> None:
-        *lines, self.unfinished_words = [*(self.unfinished_words + part).splitlines(keepends=True), b""]
-        if lines and not lines[-1].endswith((b"\n", b"\r")):
-            # The rest of this line is still under way: what is told must not begin amid it.
-            self.unfinished_words = lines.pop()[-LONGEST_WORDS:]
+        lines = (self.unfinished_words + part).splitlines(keepends=True)
+        is_whole = lines[-1].endswith((b"\n", b"\r"))
+        # The rest of a last line may still be under way: what is told must not begin amid it.
+        self.unfinished_words = b"" if is_whole else lines.pop()[-LONGEST_WORDS:]
         self.words.extend(line.decode(errors="replace") for line in lines)
         room = LARGEST_LOG - log.tell()
         if room > 0:
