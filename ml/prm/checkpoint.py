@@ -185,7 +185,8 @@ def seems_whole(folder: Path) -> bool:
         names = json.loads((folder / "manifest.json").read_text(encoding="utf-8")).keys()
         weights = {name for name in names if name.endswith(".safetensors")}
         for name in weights:
-            safe_open(folder / name, framework="pt")
+            with safe_open(folder / name, framework="pt"):
+                pass
     except (OSError, ValueError, AttributeError, SafetensorError):
         return False
     return is_sealed(folder, names - weights)
