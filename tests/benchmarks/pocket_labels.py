@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,8 @@ RUNS = {
     "weak automatic": ("weak", "--labels", "automatic"),
     "fusion with weak automatic": ("weak", "--labels", "mixed", "--label-rule", "fusion"),
 }
+# What these learn from names no first mistake.
+WITHOUT_STEPS = ("no labels at all", *OUTCOMES, "outcome at the last token")
 NOISE = 1 / 3
 # All but one read the tokens that came, outcome models as well: their products run over the whole solution.
 EFFORT = (
@@ -64,13 +69,13 @@ UNTRAINED = ("--steps", 1, "--learning-rate", 1e-9)
 @dataclass(frozen=True)
 class Files:
     """Solutions and estimates. parts: what is trained on, each with its estimates; weak: poor estimates of the
-    first. test, development: fresh problems with 64 samples each; development chooses an aggregation and nothing
-    else.
+    first, None where no run learns from them. test, development: fresh problems with 64 samples each; development
+    chooses an aggregation and nothing else.
     """
 
     work: Path
     parts: tuple[tuple[Path, Path], ...]
-    weak: Path
+    weak: Path | None
     test: Path
     development: Path
 
@@ -79,13 +84,16 @@ def main() -> None:
     """Make what is missing, train each kind, and write all figures."""
     options = _options()
     files = _files(options)
-    rule = LabelRule("mixed")
-    data.frozen(files.work / "half", _half(files), rule)
-    for snapshot in ("noisy", "weak"):
-        data.frozen(files.work / snapshot, _noisy(files, snapshot), rule)
-    found: dict[str, Any] = {"labels": _label_accuracy(files), "models": {}}
+    for snapshot in dict.fromkeys(RUNS[name][0] for name in options.runs):
+        data.frozen(files.work / snapshot, _rows(files, snapshot), LabelRule("mixed"))
+    found: dict[str, Any] = {"labels": _label_accuracy(files, options.runs), "models": {}}
+    # The models of one seed before those of the next, so that a run that is stopped has some of every kind.
+    models = [(name, seed) for seed in options.seeds for name in options.runs]
+    judged = dict(
+        zip(models, _at_once(options, [partial(_judged, files, *m, options) for m in models]), strict=True)
+    )
     for name in options.runs:
-        found["models"][name] = [_judged(files, name, seed, options) for seed in options.seeds]
+        found["models"][name] = [judged[name, seed] for seed in options.seeds]
     found["best_of_n"] = best_of_n(
         options.runs,
         options.seeds,
@@ -94,6 +102,12 @@ def main() -> None:
         lambda run, seed, path: data.scored(_folder(files, run, seed), path),
     )
     write_json(options.out, found)
+
+
+def _at_once(options: argparse.Namespace, makers: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each makes, in order. A maker waits for commands of one thread each, so that every core can have one."""
+    with ThreadPoolExecutor(options.jobs) as workers:
+        return [future.result() for future in [workers.submit(make) for make in makers]]
 
 
 def _judged(files: Files, name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -119,21 +133,46 @@ def _length(name: str, options: argparse.Namespace) -> tuple[object, ...]:
 def _files(options: argparse.Namespace) -> Files:
     work = options.work
     work.mkdir(parents=True, exist_ok=True)
-    parts = [data.sampled(work / "own.jsonl", f"pocket:{options.problems}:seed=101", 4, 0)]
-    for k in range(options.pools):
-        problems, raw = f"pocket:{POOL_PROBLEMS}:seed={600 + k}", work / f"pool-{k}.all.jsonl"
-        parts.append(data.distinct(work / f"pool-{k}.jsonl", data.sampled(raw, problems, POOL_SAMPLES, 6)))
-    return Files(
-        work,
-        tuple((p, data.estimated(work / f"estimates-{p.stem}", p, "--rollouts", ROLLOUTS)) for p in parts),
-        data.estimated(work / "estimates-weak", parts[0], "--rollouts", 2, "--continuation-style", "prose"),
-        data.sampled(work / "test.jsonl", f"pocket:{options.test_problems}:seed=103", 64, 1),
-        data.sampled(work / "development.jsonl", "pocket:40:seed=104", 64, 2),
+    weak = any(RUNS[name][0] == "weak" for name in options.runs)
+    test = f"pocket:{options.test_problems}:seed={options.test_seed}"
+    tested, development, *parts = _at_once(
+        options,
+        [
+            partial(data.sampled, work / "test.jsonl", test, 64, 1),
+            partial(data.sampled, work / "development.jsonl", "pocket:40:seed=104", 64, 2),
+            partial(_own, work, options.problems),
+            *(partial(_pool, work, k) for k in range(options.pools)),
+        ],
     )
+    return Files(work, tuple(parts), _weak(work) if weak else None, tested, development)
+
+
+def _own(work: Path, problems: int) -> tuple[Path, Path]:
+    return _estimated(work, data.sampled(work / "own.jsonl", f"pocket:{problems}:seed=101", 4, 0))
+
+
+def _pool(work: Path, k: int) -> tuple[Path, Path]:
+    problems, raw = f"pocket:{POOL_PROBLEMS}:seed={600 + k}", work / f"pool-{k}.all.jsonl"
+    return _estimated(
+        work, data.distinct(work / f"pool-{k}.jsonl", data.sampled(raw, problems, POOL_SAMPLES, 6))
+    )
+
+
+def _estimated(work: Path, part: Path) -> tuple[Path, Path]:
+    return part, data.estimated(work / f"estimates-{part.stem}", part, "--rollouts", ROLLOUTS)
+
+
+def _weak(work: Path) -> Path:
+    poor = ("--rollouts", 2, "--continuation-style", "prose")
+    return data.estimated(work / "estimates-weak", work / "own.jsonl", *poor)
 
 
 def _folder(files: Files, run: str, seed: int) -> Path:
     return files.work / f"{run.replace(' ', '-')}-{seed}"
+
+
+def _rows(files: Files, snapshot: str) -> Iterator[SnapshotRow]:
+    return _half(files) if snapshot == "half" else _noisy(files, snapshot)
 
 
 def _half(files: Files) -> Iterator[SnapshotRow]:
@@ -162,7 +201,7 @@ def noisily(labelled: LabelledSolution, rng: random.Random) -> dict[str, Any]:
     return data.verdict(rng.choice([k for k in (None, *range(count)) if k != said["first_mistake"]]), count)
 
 
-def _label_accuracy(files: Files) -> dict[str, Any]:
+def _label_accuracy(files: Files, runs: Sequence[str]) -> dict[str, Any]:
     """How many solutions' first mistakes each kind of label names as the checker does."""
     truth = {
         row.id: row.human["first_mistake"]
@@ -170,23 +209,15 @@ def _label_accuracy(files: Files) -> dict[str, Any]:
         for row in data.rows(part, None, data.annotated)
         if row.human
     }
-    kinds = {
-        name: (snapshot, LabelRule(*given[1:2], **_mixture(given)))
-        for name, (snapshot, *given) in RUNS.items()
-    }
-    for name in (*OUTCOMES, "outcome at the last token", "no labels at all"):
-        kinds.pop(name)
     found = {}
-    for name, (snapshot, rule) in kinds.items():
-        rows = label_rows(_half(files) if snapshot == "half" else _noisy(files, snapshot), rule)
+    for name in (name for name in runs if name not in WITHOUT_STEPS):
+        snapshot, _, labels, *given = RUNS[name]
+        rule = LabelRule(labels, mixture=given[1]) if given else LabelRule(labels)
+        rows = label_rows(_rows(files, snapshot), rule)
         labelled = [row for row in rows if any(label is not None for label in row.labels)]
         right = sum(row.first_mistake == truth[row.id] for row in labelled)
         found[name] = {"solutions": len(labelled), "right": round(right / len(labelled), 4)}
     return found
-
-
-def _mixture(given: Sequence[str]) -> dict[str, str]:
-    return {"mixture": given[given.index("--label-rule") + 1]} if "--label-rule" in given else {}
 
 
 def _options() -> argparse.Namespace:
@@ -198,12 +229,16 @@ def _options() -> argparse.Namespace:
         "--pools", type=int, default=4, help=f"of {POOL_PROBLEMS} problems, {POOL_SAMPLES} times each"
     )
     parser.add_argument("--test-problems", type=int, default=300, help="64 solutions each")
+    parser.add_argument("--test-seed", type=int, default=103, help="of these problems")
     parser.add_argument("--steps", type=int, default=600, help="updates of each model of all parts")
     parser.add_argument("--learning-rate", type=float, default=1.5e-4)
     parser.add_argument(
         "--seeds", type=int, nargs="+", default=[0], help="of the trainings, whose mean counts"
     )
     parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="commands at a time, of a thread each"
+    )
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_labels")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_labels.json")
     return parser.parse_args()

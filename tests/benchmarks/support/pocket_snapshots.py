@@ -68,7 +68,16 @@ def estimated(out: Path, solutions: Path, *options: object) -> Path:
     Two of a step's rollouts must be right, as in all published figures.
     """
     if not (out / "estimates.jsonl").exists():
-        given = ("--format", "misstep", "--method", "omegaprm", "--policy", "pocket", "--seed", 0)
+        given: tuple[object, ...] = (
+            "--format",
+            "misstep",
+            "--method",
+            "omegaprm",
+            "--policy",
+            "pocket",
+            "--seed",
+            0,
+        )
         given = (*given, "--set", "needed_right=2")
         ml("autolabel", "--solutions", solutions, *given, *options, "--out", out)
     return out / "estimates.jsonl"
