@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import functools
 import posixpath
 import re
@@ -37,6 +38,19 @@ class HashedFiles(CompressedManifestStaticFilesStorage):
         """Where nothing has been collected (tests), the sources are served under their own names."""
         stored: str = self.hashed_files.get(name, name)
         return stored
+
+
+def out_of_date(gathered: Path) -> list[str]:
+    """The sources whose copy in the folder `gathered` is missing or another one, by name."""
+    sources: dict[str, Path] = {}
+    for finder in finders.get_finders():
+        for name, storage in finder.list(ignore_patterns=None):
+            sources.setdefault(name, Path(storage.path(name)))
+    return sorted(name for name, path in sources.items() if not _is_same(path, gathered / name))
+
+
+def _is_same(source: Path, copy: Path) -> bool:
+    return copy.exists() and filecmp.cmp(source, copy, shallow=False)
 
 
 @functools.cache

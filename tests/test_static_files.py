@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.test import RequestFactory, override_settings
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from labelsite.embedded.management.commands import doctor
 from labelsite.static_files import module_scripts, modules_of
 
 HASHED = re.compile(r"\.[0-9a-f]{12}\.\w+$")
@@ -56,3 +57,20 @@ def test_a_module_that_is_not_there_is_named_with_the_one_that_wants_it(
     (tmp_path / "page.js").write_text('import { gone } from "./gone.js";\n')
     with pytest.raises(FileNotFoundError, match=r"gone\.js is imported .* page\.js"):
         modules_of("page.js")
+
+
+def test_the_doctor_sees_that_an_upgrade_did_not_gather_them_anew(settings: Any, tmp_path: Path) -> None:
+    settings.STATICFILES_DIRS, settings.STATIC_ROOT = [tmp_path / "sources"], tmp_path / "gathered"
+    settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+    source = tmp_path / "sources" / "app.css"
+    source.parent.mkdir()
+    source.write_text("body { margin: 0 }\n")
+    assert [finding.state for finding in doctor.styles()] == ["weak"]
+    call_command("collectstatic", interactive=False, verbosity=0)
+    assert [finding.state for finding in doctor.styles()] == ["good"]
+    source.write_text("body { margin: 1px }\n")
+    (finding,) = doctor.styles()
+    assert finding.state == "bad" and "such as app.css" in finding.found and "collectstatic" in finding.mend
+    # As the doctor says it: without `clear` a source that is not newer than its copy would stay out.
+    call_command("collectstatic", interactive=False, clear=True, verbosity=0)
+    assert [finding.state for finding in doctor.styles()] == ["good"]

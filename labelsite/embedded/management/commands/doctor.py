@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -20,15 +20,15 @@ from django.db.models import Count
 
 from labelsite.durability import durability
 from labelsite.embedded import https_check
+from labelsite.embedded.findings import BAD, GOOD, MARKS, WEAK, Finding
 from labelsite.embedded.tables import waiting_migrations
 from labelsite.jobs.models import Job, SiteIdentity, Worker
 from labelsite.jobs.shared_folder import refusal
 from labelsite.jobs.workers import queues_served
 from labelsite.snapshots.models import Snapshot
+from labelsite.static_files import out_of_date
 from labelsite.training.models import Checkpoint
 
-GOOD, WEAK, BAD = "good", "weak", "bad"
-MARKS = {GOOD: "ok  ", WEAK: "weak", BAD: "BAD "}
 PACKAGES = ("Django", "psycopg", "celery", "torch", "transformers", "pydantic-monty", "playwright")
 WORKER_COMMANDS = {
     "default": "celery -A labelsite worker -Q default",
@@ -48,16 +48,6 @@ ASK_SANDBOX = (
     "print(json.dumps([box.level, [run.verdict for run in runs], [run.output.strip() for run in runs],"
     " runs[-1].error])); box.close()"
 )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: how it is, what was found, and how to mend it when it is not good."""
-
-    name: str
-    state: str
-    found: str
-    mend: str = ""
 
 
 class Command(BaseCommand):
@@ -209,6 +199,17 @@ def disk() -> Iterator[Finding]:
     yield Finding("disk", state, found, "" if state == GOOD else "make room, or move VAR")
 
 
+def styles() -> Iterator[Finding]:
+    """Whether browsers get this version's styles and scripts; an upgrade must gather them anew."""
+    mend = "python manage.py collectstatic --noinput --clear, then start the site again"
+    if not (settings.STATIC_ROOT / "app.css").exists():
+        yield Finding("styles", WEAK, "not gathered: browsers ask again for each file on each page", mend)
+    elif old := out_of_date(settings.STATIC_ROOT):
+        yield Finding("styles", BAD, f"{len(old)} files are of another version, such as {old[0]}", mend)
+    else:
+        yield Finding("styles", GOOD, "gathered, of this version")
+
+
 def https() -> Iterator[Finding]:
     if not settings.HTTPS:
         return
@@ -294,6 +295,7 @@ LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     disk,
     files,
     shared_folder,
+    styles,
     https,
     secrets,
 )
