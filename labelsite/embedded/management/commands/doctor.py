@@ -151,8 +151,7 @@ def workers() -> Iterator[Finding]:
         yield Finding("workers", BAD, "unknown, for the database or its tables are missing", "see above")
         return
     mend = f"start one: {WORKER_COMMANDS[missing[0]]} (make demo starts all)" if missing else ""
-    found = "; ".join(alive) or "none is running"
-    yield Finding("workers", WEAK if missing else GOOD, found, mend)
+    yield Finding("workers", WEAK if missing else GOOD, "; ".join(alive) or "none is running", mend)
     counted = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
     yield Finding("jobs", GOOD, counted or "none yet")
 
@@ -218,8 +217,7 @@ def https() -> Iterator[Finding]:
         yield Finding("https", WEAK, "no public name is known", "set ALLOWED_HOSTS to the site's name")
         return
     is_served, found, mend = https_check.asked(address)
-    state = {True: GOOD, False: BAD, None: WEAK}[is_served]
-    yield Finding("https", state, found, mend)
+    yield Finding("https", {True: GOOD, False: BAD, None: WEAK}[is_served], found, mend)
 
 
 def shared_folder() -> Iterator[Finding]:
