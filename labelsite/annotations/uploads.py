@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -29,6 +30,7 @@ from ml.said import Said
 
 TASK = "labelsite.annotations.tasks.run_import"
 LARGEST_BYTES = 2 * 2**30
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('misstep upload ' || %s, 0))"
 FORGOTTEN_AFTER_SECONDS = 7 * 24 * 3600
 
 
@@ -101,7 +103,7 @@ def find(identity: uuid.UUID | str) -> Upload | None:
     return upload if upload.path.exists() else None
 
 
-def begun_import(identity: uuid.UUID) -> Job | None:
+def begun_import(identity: uuid.UUID | str) -> Job | None:
     """The import of that upload, begun in another tab perhaps; None where the file waits for one."""
     job = Job.objects.filter(verb="import", spec__upload=str(identity)).order_by("-pk").first()
     return job if job and (not job.is_finished or find(identity) is None) else None
@@ -121,6 +123,7 @@ def forget_old() -> None:
                 path.unlink()
 
 
+@transaction.atomic
 def start_import(
     upload: Upload,
     format: str,
@@ -131,9 +134,12 @@ def start_import(
 ) -> Job:
     """Queue the import of an upload into the campaign of that name, and into a section of it if one is named.
 
-    A campaign that the import makes begins paused where that is asked for; one that is there stays as it is.
+    A campaign that the import makes begins paused where that is asked for; one that is there stays as it is. Whoever
+    asks while another asks for the same upload gets the other's job.
     """
-    return enqueue(
+    with connection.cursor() as cursor:
+        cursor.execute(_ONE_AT_A_TIME, [upload.id])
+    return begun_import(upload.id) or enqueue(
         "django",
         "import",
         {

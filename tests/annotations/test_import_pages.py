@@ -13,7 +13,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import translation
 
 from labelsite.accounts.models import Role, User
 from labelsite.annotations import uploads
@@ -242,32 +242,6 @@ def test_a_new_campaign_may_begin_paused_and_its_job_leads_to_its_settings(brows
     assert (campaign.is_paused, campaign.is_for_everyone) == (is_paused, True)
     page = browser.get(reverse("jobs:detail", args=[job.pk])).content.decode()
     assert f'href="{reverse("campaigns:settings", args=[campaign.pk])}"' in page
-
-
-def test_a_second_tab_comes_to_the_import_that_has_begun(browser: Client):
-    preview_url = upload(browser, content())
-    start(browser, preview_url, "New one")
-    job = Job.objects.get()
-    address = reverse("jobs:detail", args=[job.pk])
-    assert start(browser, preview_url, "New one").url == browser.get(preview_url).url == address
-    asked = browser.get(preview_url, {"campaign": "New"}, headers={"HX-Request": "true"})
-    assert asked["HX-Redirect"] == address
-    # What the import reads is not thrown away under it, with the word that nothing was imported.
-    assert browser.post(preview_url + "discard/").url == address
-    run_here(job)
-    job.refresh_from_db()
-    assert job.state == JobState.DONE
-    assert start(browser, preview_url, "Another").url == address
-    assert Job.objects.count() == 1 and "has begun already" in browser.get(address).content.decode()
-
-
-def test_after_an_import_that_failed_the_file_waits_for_another(browser: Client):
-    preview_url = upload(browser, content())
-    start(browser, preview_url, "New one")
-    Job.objects.update(state=JobState.FAILED, finished_at=timezone.now())
-    assert browser.get(preview_url).status_code == 200
-    start(browser, preview_url, "New one")
-    assert Job.objects.count() == 2
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])
