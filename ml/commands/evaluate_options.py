@@ -29,7 +29,8 @@ def parser() -> argparse.ArgumentParser:
     first.add_argument(
         "--threshold",
         type=FINITE,
-        help="score below which a step counts as wrong (default: the best one for these solutions)",
+        help="score below which a step counts as wrong (default: the best one for these"
+        " solutions, or for --threshold-solutions)",
     )
     told = "labelled solutions on which the threshold is chosen and scores are calibrated"
     _file_argument(first, "--threshold-solutions", told)

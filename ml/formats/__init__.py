@@ -34,6 +34,7 @@ from ml.said import Said
 
 __all__ = [
     "FORMATS",
+    "NAMELESS",
     "KeyLog",
     "Limits",
     "format_of",
@@ -65,6 +66,8 @@ MODULES: MappingProxyType[str, ModuleType] = MappingProxyType(
     }
 )
 FORMATS = tuple(MODULES)
+# Whom labels are of where a format names nobody.
+NAMELESS = frozenset(module.LABELER for module in MODULES.values() if hasattr(module, "LABELER"))
 
 # What the database's columns hold, and what a person could ever look at.
 LONGEST_NAME = 200

@@ -14,7 +14,7 @@ from ml.prm.tokenization import StepTokenizer
 from ml.prm.tokens import Tokens
 from ml.snapshot import SnapshotRow
 from ml.targets.rules import LabelRule, label_of
-from ml.targets.snapshot_rows import last_place_for_alternatives
+from ml.targets.snapshot_rows import is_finished, last_place_for_alternatives
 
 
 @dataclass
@@ -72,7 +72,8 @@ class MergedTree:
             path.append(self._child(path[-1], text))
             self._hear(self.nodes[path[-1]], row, k)
         self._take_options(row, fitting, path, counts)
-        if row.is_correct is not None and not cut:
+        # Who was cut off, here or by the context, came to no end, and so to no wrong one.
+        if row.is_correct is not None and is_finished(row) and not cut:
             self.nodes[path[-1]].ends.add(row.is_correct)
 
     def path(self, index: int) -> list[int]:

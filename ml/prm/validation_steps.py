@@ -63,9 +63,13 @@ class Asked:
 
 
 def asked_of(row: SnapshotRow, rule: LabelRule, with_alternatives: bool) -> Asked:
-    """What of a row can be measured. A label of a half says neither right nor wrong."""
+    """What of a row can be measured. People who are of two minds say neither right nor wrong; half of the rollouts
+    from a right step may fail.
+    """
     right = [
-        None if label is None or label == 0.5 else not is_wrong(row, k, rule)
+        None
+        if label is None or (label == 0.5 and row.label_source[k] != "automatic")
+        else not is_wrong(row, k, rule)
         for k, label in enumerate(row.labels)
     ]
     options = list(_alternatives(row, rule)) if with_alternatives and rule.labels != "automatic" else []

@@ -14,6 +14,7 @@ import numpy as np
 
 from ml.errors import MisstepError
 from ml.evaluation.step_curves import calibration
+from ml.formats import NAMELESS
 from ml.snapshot import SnapshotRow
 from ml.targets.fusion import Witnessed, fuse
 from ml.targets.rules import LabelRule, is_bad_problem
@@ -22,7 +23,9 @@ from ml.targets.snapshot_rows import has_witness, witnessed
 
 @dataclass(frozen=True)
 class Gold:
-    """places: where the first mistake may be (None: nowhere). own_witnesses: whose word the gold is."""
+    """places: where the first mistake may be (None: nowhere). own_witnesses: whose word the gold is; one who is named
+    after a format alone is taken for somebody else where any word of theirs is another than the gold's.
+    """
 
     places: Sequence[int | None]
     own_witnesses: Set[str] = frozenset()
@@ -37,9 +40,8 @@ class PosteriorCheck:
     rule: LabelRule
     gold: Mapping[str, Gold]
     _items: list[Witnessed] = field(default_factory=list)
-    _known: dict[int, Gold] = field(default_factory=dict)
-    _without_witness: int = 0
-    _met: set[str] = field(default_factory=set)
+    # Whether a name is the gold's own, all rows with gold have to say.
+    _with_gold: list[tuple[SnapshotRow, Gold]] = field(default_factory=list)
 
     def noted(self, rows: Iterable[SnapshotRow], found: dict[str, Any]) -> Iterator[SnapshotRow]:
         """The same rows; after the last one, `found` has the figures."""
@@ -49,29 +51,42 @@ class PosteriorCheck:
         found.update(self.figures())
 
     def note(self, row: SnapshotRow) -> None:
-        """Take a row into the fit, without the gold's own witness."""
+        """Take a row into the fit."""
         if is_bad_problem(row.human):
             return
-        gold = self.gold.get(row.id)
-        if gold is not None:
-            self._met.add(row.id)
+        if (gold := self.gold.get(row.id)) is None:
+            self._items.append(witnessed(row, self.rule))
+        else:
             _require_places(row, gold)
-            row = _without(row, gold.own_witnesses)
-            if not has_witness(row, self.rule):
-                self._without_witness += 1
-                return
-            self._known[len(self._items)] = gold
-        self._items.append(witnessed(row, self.rule))
+            self._with_gold.append((row, gold))
 
     def figures(self) -> dict[str, Any]:
-        """As `posterior_calibration`; empty where no solution with gold has a witness."""
-        if not self._known:
+        """As `posterior_calibration`, of a fit without the gold's own witnesses; empty where no solution with gold has
+        another.
+        """
+        others = _somebody_else(self._with_gold)
+        left = [(_without(row, gold.own_witnesses - others), gold) for row, gold in self._with_gold]
+        heard = [(row, gold) for row, gold in left if has_witness(row, self.rule)]
+        if not heard:
             return {}
+        items = [*self._items, *(witnessed(row, self.rule) for row, _ in heard)]
+        known = dict(enumerate((gold for _, gold in heard), len(self._items)))
         return {
-            **posterior_calibration(self._items, self._known),
-            "without_witness": self._without_witness,
-            "without_row": len(self.gold.keys() - self._met),
+            **posterior_calibration(items, known),
+            "without_witness": len(left) - len(heard),
+            "without_row": len(self.gold.keys() - {row.id for row, _ in left}),
         }
+
+
+def _somebody_else(with_gold: Sequence[tuple[SnapshotRow, Gold]]) -> set[str]:
+    """Names that tell a format and no person, and under which somebody says what the gold does not."""
+    said = (
+        (name, place in gold.places)
+        for row, gold in with_gold
+        for name, place in ((row.human or {}).get("witnesses") or {}).items()
+    )
+    # Of several looks by nobody, the second and further ones are numbered.
+    return {name for name, is_golds in said if name.partition(" ")[0] in NAMELESS and not is_golds}
 
 
 def posterior_calibration(items: Sequence[Witnessed], gold: Mapping[int, Gold]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from typing import Any
 
@@ -12,15 +12,10 @@ from ml.errors import BadRecord
 from ml.formats import stepwise
 from ml.formats.label_rules import trajectory_ratings
 from ml.given_answers import GivenAnswers
-from ml.records import (
-    Annotation,
-    LabelledSolution,
-    Position,
-    Solution,
-    SolutionEstimate,
-)
+from ml.records import Annotation, LabelledSolution, Solution, SolutionEstimate
 from ml.snapshot import SnapshotRow, problem_hash, split_of
 from ml.snapshot_checks import complaint_about
+from ml.targets.alternatives import joined, renumbered
 from ml.targets.consensus import (
     CHECKER,
     Look,
@@ -65,10 +60,11 @@ def rows_from(
     """The labelled rows of a file; `dropped` counts what is left out, by reason, and is complete once they have come.
 
     The first row comes when the whole file has been read, because any line may speak of a solution before it; from then
-    on a solution is let go of when its row comes. Solutions of the same steps to a problem of the same text are one
-    row, whoever labelled them; the first one's id stands. A problem is named by the first solution that has its text.
-    Raises BadRecord, with the record's id, for a solution that no snapshot can hold and for estimates of another number
-    of steps. `source` is what messages call the file. second: a method that the rollouts have to agree with.
+    on a solution is let go of when its row comes. Solutions of the same steps to a problem of the same text (by
+    `problem_hash`) are one row, whoever labelled them; the first one's id stands. A problem is named by the first
+    solution that has its text. Raises BadRecord, with the record's id, for a solution that no snapshot can hold and for
+    estimates of another number of steps. `source` is what messages call the file. second: a method that the rollouts
+    have to agree with.
     """
     for row in labelled_rows(_rows(source, labelled, estimates, rule, dropped, second), rule):
         if any(label is not None for label in row.labels):
@@ -111,16 +107,19 @@ def _distinct(
     dropped: Counter[str],
     second: Second | None,
 ) -> list[_Item]:
-    found: dict[tuple[str, tuple[Position, ...]], _Item] = {}
+    found: dict[tuple[str, tuple[str, ...]], _Item] = {}
     for one in labelled:
         solution = one.solution
         if not solution.steps:
             dropped["solutions_without_usable_steps"] += 1
             continue
-        item = found.setdefault(
-            (problem_hash(solution.problem.text), solution.positions), _Item(one.line, solution)
-        )
-        dropped.update(["repeated_solutions"] if item.solution is not solution else [])
+        key = (problem_hash(solution.problem.text), solution.steps)
+        item = found.setdefault(key, _Item(one.line, solution))
+        if item.solution is not solution:
+            dropped["repeated_solutions"] += 1
+            item.solution = replace(
+                item.solution, positions=joined(item.solution.positions, solution.positions)
+            )
         estimate = estimates.get(solution.id)
         if estimate is not None and len(estimate.steps) != len(solution.steps):
             told = f"record {solution.id}: estimates of {len(estimate.steps)} steps"
@@ -128,7 +127,7 @@ def _distinct(
         item.estimate = item.estimate or estimate
         item.second = item.second or (second(solution) if second else None)
         if (look := look_of(one, {look.annotator for look in item.looks}, dropped)) is not None:
-            item.looks.append(look)
+            item.looks.append(renumbered(look, solution.positions, item.solution.positions))
     return list(found.values())
 
 

@@ -204,7 +204,7 @@ def first_mistake_of(labels: Sequence[float | None]) -> int | None:
 
 
 def is_bad_problem(human: Mapping[str, Any] | None) -> bool:
-    """Whether a person reported the problem itself: then nothing that was said of its solutions can be trusted."""
+    """Whether people reported the problem itself: then nothing that was said of this solution of it can be trusted."""
     return (human or {}).get("finish_reason") == "bad_problem"
 
 

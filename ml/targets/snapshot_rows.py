@@ -177,15 +177,15 @@ def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
     if not row.steps:
         raise MisstepError(f"record {row.id}: no steps, expected at least one")
     shares = _not_in_doubt(_shares(row, rule), row)
-    if shares and row.is_correct is not None and is_finished(row):
+    # A solution that was cut off before its answer is wrong in no step for that.
+    is_right = row.is_correct if is_finished(row) else None
+    if shares and is_right is not None:
         # No rollout stands behind a finished solution's last step but its own answer, which testifies itself:
         # counted as a share, it would say how often rollouts from right steps come right, and it cannot know.
         shares[-1] = None
     has_truth = _has_truth(row)
     truth = (row.human or {}).get("first_mistake") if has_truth else None
-    return Witnessed(
-        len(row.steps), _verdicts(row, rule), row.is_correct, truth, has_truth, shares, row.problem_id
-    )
+    return Witnessed(len(row.steps), _verdicts(row, rule), is_right, truth, has_truth, shares, row.problem_id)
 
 
 def _not_in_doubt(shares: list[float | None], row: SnapshotRow) -> list[float | None]:

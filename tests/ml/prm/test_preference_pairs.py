@@ -23,7 +23,7 @@ AUTOMATIC = LabelRule("automatic")
 def solution(steps, correct, is_correct, visits=16, **values):
     """A row of the problem, with this many right rollouts of each step."""
     row = replace(
-        sums(1)[0], id=" ".join(steps), steps=steps, options=[], is_correct=is_correct,
+        sums(1)[0], id=" ".join(steps), steps=steps, options=[], final_answer="7", is_correct=is_correct,
         labels=[None] * len(steps), label_source=[None] * len(steps), first_mistake=None,
         automatic={"visits": [visits] * len(steps), "correct": correct},
     )  # fmt: skip
@@ -72,6 +72,15 @@ def test_whole_solutions_are_chosen_by_their_mean_q_and_not_by_their_labels():
         solution(["z", "z2"], [0, 15], False),  # 0.47, of a step that the labels leave out
     ]
     assert sorted(ends(rows)) == [("b", "x"), ("b", "y"), ("c", "x"), ("c", "y")]
+
+
+def test_a_solution_that_was_cut_off_is_no_wrong_end():
+    right, wrong = solution(["r", "r2"], [16, 16], True), solution(["w", "w2"], [8, 0], False)
+    assert ends([right, wrong]) == [("r", "w")]
+    assert ends([right, replace(wrong, final_answer=None)]) == []
+    assert ends([right, replace(wrong, final_answer=None, steps=["w", "so it is \\boxed{8}"])]) == [
+        ("r", "w")
+    ]
 
 
 def test_the_mean_counts_the_steps_behind_a_mistake():

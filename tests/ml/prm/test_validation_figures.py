@@ -78,6 +78,17 @@ def test_what_is_asked_of_a_row_is_what_training_would_take():
     assert asked_of(row, LabelRule("automatic"), with_alternatives=True).right == [True, False, None]
 
 
+def test_a_half_of_the_rollouts_is_a_right_step_and_a_half_of_the_people_is_none():
+    row = replace(
+        sums(1)[0], labels=[1.0, 0.5, 0.5], label_source=["human", "automatic", "human"], options=[]
+    )
+    assert asked_of(row, LabelRule("mixed", target="soft"), with_alternatives=False).right == [
+        True,
+        True,
+        None,
+    ]
+
+
 def test_step_figures_are_those_of_hand_worked_scores():
     found = step_figures([(0.9, True), (0.4, True), (0.6, False), (0.1, False)], is_classifier=True)
     assert found == {"step_count": 4, "step_count_wrong": 2, "step_auc": 0.75, "step_accuracy": 0.5}

@@ -88,7 +88,9 @@ def test_the_last_share_of_a_finished_solution_is_its_answer_and_is_not_heard_tw
 ):
     row = four_steps("a", None, {"visits": [4] * 4, "correct": [4, 4, 0, 0]})
     row = replace(row, steps=["s", "s", "s", last_step], final_answer=answer, is_correct=is_correct)
-    assert witnessed(row, FUSION).shares == [1.0, 1.0, 0.0, 0.0 if is_heard else None]
+    found = witnessed(row, FUSION)
+    assert found.shares == [1.0, 1.0, 0.0, 0.0 if is_heard else None]
+    assert found.answer_correct == (None if is_heard else is_correct)
 
 
 @pytest.mark.parametrize("names", [("careful", "careless", "search"), ("careless", "search"), ("careless",)])

@@ -95,6 +95,18 @@ def test_where_nobody_else_testifies_there_is_nothing_to_compare():
     assert noted(PosteriorCheck(RULE, gold), rows)["without_witness"] == 1
 
 
+@pytest.mark.parametrize("name", ["imported:processbench", "imported:processbench 2"])
+def test_who_bears_a_formats_name_alone_is_heard_where_they_say_something_else_than_gold(name: str):
+    rows = [of_people(row, **{name: 2}) for row in sums(6)]
+    copied = {row.id: Gold([2], {name}) for row in rows}
+    assert noted(PosteriorCheck(RULE, copied), rows) == {}
+    # One look is enough: gold's own labels are never another's.
+    rows[0] = of_people(rows[0], **{name: 1})
+    assert noted(PosteriorCheck(RULE, copied), rows)["solutions"] == 6
+    person = {row.id: Gold([2], {"anna"}) for row in rows}
+    assert noted(PosteriorCheck(RULE, person), [of_people(row, anna=1) for row in rows]) == {}
+
+
 def test_gold_on_a_step_that_the_solution_does_not_have_is_refused():
     rows = [of_people(row, anna=2) for row in sums(1)]
     with pytest.raises(MisstepError, match="gold at step 7 of 3"):
