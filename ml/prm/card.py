@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ml.joined_snapshot import JoinedSnapshot
 from ml.prm.distributed import Group
 from ml.prm.identity import config_of
@@ -42,6 +44,7 @@ def begun_card(ready: Prepared, snapshot: Snapshot, group: Group) -> dict[str, A
             **adapted,
             "processes": group.size,
             "sharded": group.is_sharded,
+            "threads": torch.get_num_threads(),
         },
         "counts": dict(ready.counts),
         "commit": code_commit(),

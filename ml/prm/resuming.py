@@ -84,6 +84,7 @@ def save(
         "base": dict(mark.base),
         "seconds": run.earlier_seconds + run.seconds,
         "device": torch.device(group.device).type,
+        "threads": torch.get_num_threads(),
     }
     group.first_does(lambda: save_state(folder, TrainingState(run.step, body, tensors)))
 
@@ -107,7 +108,8 @@ def resumed(
         return Run()
     state = read_state(newest)
     _refuse_another(state, folder, mark)
-    _tell_another_device(state, folder, group)
+    if group.is_first:
+        _tell_other_rounding(state, folder, torch.device(group.device).type)
     with torch.no_grad():
         for name, parameter in _trained(model):
             parameter.copy_(split_like(state.tensors, f"weight.{name}", parameter))
@@ -121,17 +123,24 @@ def resumed(
     return Run(state.step, list(state.body["history"]), float(state.body["seconds"]))
 
 
-def _tell_another_device(state: TrainingState, folder: Path | None, group: Group) -> None:
-    """Another kind of device rounds otherwise, which is no other run; but nobody may have wanted it."""
-    now = torch.device(group.device).type
-    begun = state.body.get("device", now)
-    if begun != now and group.is_first:
-        print(
-            f"python -m ml train: {folder} holds states of a run on {begun}: it goes on on {now}, and its weights will"
-            f" differ in their last bits; to go on as it began, give --device {begun}",
-            file=sys.stderr,
-            flush=True,
-        )
+def _tell_other_rounding(state: TrainingState, folder: Path | None, device: str) -> None:
+    """Another kind of device, or another number of a CPU's threads, rounds otherwise, which is no other run; but nobody
+    may have wanted it.
+    """
+    begun, threads = state.body.get("device", device), torch.get_num_threads()
+    before = state.body.get("threads", threads)
+    if begun != device:
+        was, goes_on, option = begun, f"on {device}", f"--device {begun}"
+    elif device == "cpu" and before != threads:
+        was, goes_on, option = f"{before} CPU threads", f"with {threads}", f"--threads {before}"
+    else:
+        return
+    print(
+        f"python -m ml train: {folder} holds states of a run on {was}: it goes on {goes_on}, and its weights will"
+        f" differ in their last bits; to go on as it began, give {option}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _agreed(folder: Path, group: Group) -> Path | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 
 import pytest
@@ -16,7 +15,6 @@ from ml.errors import MisstepError
 from ml.prm import Unscored, load_scorer
 from ml.prm.model import build, small_config
 from ml.prm.tokenization import learned_tokenizer, load_step_tokenizer
-from tests.data import ROOT
 from tests.ml.prm.commands import automatic_snapshot, processbench_file, scored, snapshot_of, trained
 from tests.ml.prm.toys import sums, with_neutrals
 
@@ -141,29 +139,6 @@ def test_a_checkpoint_of_target_tokens_is_a_plain_causal_model_with_the_same_sco
     chances = logits[:, tokenizer.convert_tokens_to_ids(targets)].softmax(1)
     # Neutral counts as positive, as the label rule of this run says.
     assert (chances[:, 1] + chances[:, 2]).tolist() == pytest.approx(ours, abs=1e-6)
-
-
-# What tells the docs' lines for each head apart.
-PASSAGES = {"linear": "TokenClassification", "tokens": "target_tokens", "likelihood": "tolerance"}
-
-
-@pytest.mark.parametrize(
-    ("head", "options"),
-    # In a vocabulary of bytes the blank is spelled otherwise than the text.
-    [*((head, ()) for head in PASSAGES), ("tokens", ("--target-tokens", " ", "+"))],
-)
-def test_the_lines_of_python_in_the_docs_run(tmp_path, capsys, monkeypatch, head, options):
-    trained(tmp_path, capsys, "--head", head, *options, out="CHECKPOINT")
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "checkpoints.md").read_text(), re.DOTALL)
-    wanted = [block for block in blocks if PASSAGES[head] in block or "load_scorer" in block]
-    assert len(wanted) == 2 and len(blocks) == 4
-    for block in wanted:
-        names: dict = {}
-        exec(compile(block, "docs/checkpoints.md", "exec"), names)
-        if "probability" in names:
-            (ours,) = load_scorer("CHECKPOINT").score("What is 2 + 3 * 4 =", ["3 * 4 = 12"])
-            assert float(names["probability"].detach()) == pytest.approx(ours, abs=1e-6)
 
 
 def test_the_same_command_gives_the_same_weights(tmp_path, capsys):

@@ -156,6 +156,17 @@ def test_a_run_that_goes_on_on_another_kind_of_device_says_so(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_run_that_goes_on_with_another_number_of_threads_says_so(tmp_path, capsys, monkeypatch):
+    model = sized_model("classifier")
+    optimizers, threads = optimizers_of(model, "adamw", 1e-3, 0.0), torch.get_num_threads()
+    save(tmp_path, model, optimizers, Run(step=1), Mark(), Group())
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads + 1)
+    assert resumed(model, optimizers, tmp_path, Mark(), Group()).step == 1
+    told = capsys.readouterr().err
+    assert f"a run on {threads} CPU threads: it goes on with {threads + 1}" in told
+    assert told.endswith(f"give --threads {threads}\n")
+
+
 def test_what_ended_between_its_last_update_and_its_checkpoint_makes_no_update_again(tmp_path, monkeypatch):
     whole = short_run(tmp_path, steps=6, save_every=100)
     state = newest_state_of(tmp_path)

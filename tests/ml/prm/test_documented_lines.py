@@ -1,0 +1,73 @@
+"""The docs' lines of Python and formulas give the scores that `python -m ml score` gives."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from ml.prm.score import load_scorer
+from tests.data import ROOT
+from tests.ml.prm.commands import trained
+
+# What tells the docs' lines for each head apart.
+PASSAGES = {"linear": "TokenClassification", "tokens": "target_tokens", "likelihood": "tolerance"}
+
+
+def said_of(card: dict) -> str:
+    """How the docs' table names what a card says."""
+    output = card["config"]["preference_output"]
+    named = {
+        "classifier": f"`classifier`, {card['outputs']} outputs",
+        "preference": f"`preference`, `preference_output` `{output}`",
+    }
+    return named.get(card["objective"], f"`{card['objective']}`")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--classes", "3"),
+        ("--head", "tokens", "--classes", "3"),
+        ("--objective", "outcome"),
+        ("--objective", "value"),
+        ("--objective", "preference"),
+        ("--objective", "preference", "--preference-output", "raw_then_tanh5"),
+    ],
+)
+def test_the_docs_have_the_formula_of_each_objective(tmp_path, capsys, monkeypatch, options):
+    trained(tmp_path, capsys, *options, out="CHECKPOINT")
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "checkpoints.md").read_text()
+    card = json.loads((tmp_path / "CHECKPOINT" / "card.json").read_text())
+    [formula] = [
+        row.split("|")[2].strip(" `")
+        for row in text.splitlines()
+        if row.startswith("| ") and said_of(card) in row
+    ]
+    blocks, names = re.findall(r"```python\n(.*?)```", text, re.DOTALL), dict[str, Any]()
+    [block] = [one for one in blocks if PASSAGES["tokens" if "tokens" in options else "linear"] in one]
+    exec(compile(block.rpartition("\nprobability")[0], "docs/checkpoints.md", "exec"), names)
+    (ours,) = load_scorer("CHECKPOINT").score("What is 2 + 3 * 4 =", ["3 * 4 = 12"])
+    assert float(eval(formula, {"output": names["output"].detach()})) == pytest.approx(ours, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("head", "options"),
+    # In a vocabulary of bytes the blank is spelled otherwise than the text.
+    [*((head, ()) for head in PASSAGES), ("tokens", ("--target-tokens", " ", "+"))],
+)
+def test_the_lines_of_python_in_the_docs_run(tmp_path, capsys, monkeypatch, head, options):
+    trained(tmp_path, capsys, "--head", head, *options, out="CHECKPOINT")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "checkpoints.md").read_text(), re.DOTALL)
+    wanted = [block for block in blocks if PASSAGES[head] in block or "load_scorer" in block]
+    assert len(wanted) == 2 and len(blocks) == 4
+    for block in wanted:
+        names: dict = {}
+        exec(compile(block, "docs/checkpoints.md", "exec"), names)
+        if "probability" in names:
+            (ours,) = load_scorer("CHECKPOINT").score("What is 2 + 3 * 4 =", ["3 * 4 = 12"])
+            assert float(names["probability"].detach()) == pytest.approx(ours, abs=1e-6)
