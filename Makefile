@@ -9,7 +9,7 @@ JOBS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 RUN := $(VENV)/bin/python
 STYLE := $(RUN) -m ruff check . && $(RUN) -m ruff format --check .
 TYPES := $(RUN) -m mypy labelsite ml manage.py
-BENCH := $(filter-out __init__ %_worker,$(basename $(notdir $(wildcard tests/benchmarks/*.py))))
+BENCH := $(filter-out __init__ %_worker train_gpu,$(basename $(notdir $(wildcard tests/benchmarks/*.py))))
 PIP := $(RUN) -m pip --disable-pip-version-check install --no-compile --constraint constraints.txt
 # What pip would do on one core; files that are none for this Python (templates, old tests) are passed over.
 COMPILE := $(RUN) -m compileall -qq -j 0 $(VENV)/lib || true
@@ -17,7 +17,7 @@ COMPILE := $(RUN) -m compileall -qq -j 0 $(VENV)/lib || true
 # Hundreds of programs start under these commands; where this is set, each of them would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint install bench bench-trl attack clean
+.PHONY: help demo test lint install bench bench-trl bench-gpu attack clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -46,6 +46,10 @@ bench: $(VENV)/.has-all ## run the benchmarks of tests/benchmarks, or one: BENCH
 	done; exit $$failed
 
 bench-trl: $(TRL)/.has-trl ## make trl's environment, which BENCH=train_throughput and train_learning compare with
+
+# Both trainers run in one process: trl's packages come before ours.
+bench-gpu: $(VENV)/.has-all $(TRL)/.has-trl ## compare with trl on a GPU, where there is one
+	@PYTHONPATH=$$(echo $(TRL)/lib/python*/site-packages) $(RUN) -m tests.benchmarks.train_gpu
 
 attack: $(VENV)/.has-all ## attack the sandbox, on an idle and on a crowded machine
 	@$(RUN) -m tests.ml.execution.attacks

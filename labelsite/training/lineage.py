@@ -17,8 +17,6 @@ from labelsite.training.checkpoints import snapshots_on
 from labelsite.training.models import Checkpoint
 from ml.errors import MisstepError
 
-MOST_PEOPLE = 40
-
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -75,4 +73,4 @@ def _people(snapshots: Sequence[Snapshot]) -> list[tuple[User, int]]:
                 labelers.update(labelers_of(snapshot, folder_of(snapshot)))
     users = User.objects.in_bulk(labelers)
     people = [(users[pk], count) for pk, count in labelers.items() if pk in users]
-    return sorted(people, key=lambda person: (-person[1], person[0].username))[:MOST_PEOPLE]
+    return sorted(people, key=lambda person: (-person[1], person[0].username))
