@@ -18,6 +18,7 @@ from labelsite.api.once import KEY, started_once
 from labelsite.api.serializers import ImportRequest, JobSerializer, ProblemSerializer
 from labelsite.jobs import services
 from labelsite.jobs.access import job_or_404, obedient_job_or_404
+from labelsite.jobs.cancelling import cancel
 from labelsite.jobs.models import Job, JobState
 from ml import formats
 from ml.errors import MisstepError
@@ -92,7 +93,7 @@ class JobCancel(Endpoint):
         request=None, responses={200: JobSerializer, 403: ProblemSerializer, 404: ProblemSerializer}
     )
     def post(self, request: Request, pk: int) -> Response:
-        services.cancel(obedient_job_or_404(request.user, pk))
+        cancel(obedient_job_or_404(request.user, pk))
         return Response(JobSerializer(job_or_404(request.user, pk)).data)
 
 

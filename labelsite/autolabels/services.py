@@ -24,8 +24,9 @@ from labelsite.autolabels.pilots import PILOT_TASK, problems_for_pilot, solution
 from labelsite.autolabels.requests import METHODS_OWN, Request
 from labelsite.autolabels.shards import shard_size_for
 from labelsite.autolabels.workload import Workload
+from labelsite.jobs.cancelling import cancel
 from labelsite.jobs.models import Job
-from labelsite.jobs.services import cancel, enqueue
+from labelsite.jobs.services import enqueue
 from labelsite.jobs.titles import worded
 from labelsite.problems.models import Problem, Solution
 from labelsite.problems.queries import as_records, with_steps

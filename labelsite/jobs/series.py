@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -81,7 +82,7 @@ def curves(path: Path) -> list[Curve]:
         except ValueError:
             continue  # The last line may be half-written.
         for name, value in (report.get("metrics") or {}).items():
-            if isinstance(value, int | float) and not isinstance(value, bool) and value == value:
+            if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
                 values.setdefault(name, []).append((float(report["done"]), float(value)))
     return [_curve(name, points) for name, points in values.items() if len(points) > 1]
 

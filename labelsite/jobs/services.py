@@ -199,13 +199,6 @@ def give_up(job: Job, why: errors.Why) -> None:
         _end(taken, JobState.FAILED, why)
 
 
-def cancel(job: Job) -> None:
-    """Ask for the end: a waiting job ends at once, a running one when its runner next looks (in seconds)."""
-    waiting = Job.objects.filter(pk=job.pk, state=JobState.QUEUED)
-    if not waiting.update(state=JobState.CANCELLED, cancel_requested=True, finished_at=Now()):
-        Job.objects.filter(pk=job.pk, state=JobState.RUNNING).update(cancel_requested=True)
-
-
 def retry(job: Job) -> bool:
     """Queue a failed or cancelled job again; what it has written so far is kept. False if it is neither."""
     ended = Job.objects.filter(pk=job.pk, state__in=(JobState.FAILED, JobState.CANCELLED))

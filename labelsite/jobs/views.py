@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from labelsite.accounts.access import HtmxHttpRequest
 from labelsite.jobs import services, wording
 from labelsite.jobs.access import job_or_404, obedient_job_or_404
+from labelsite.jobs.cancelling import cancel
 from labelsite.jobs.models import Job, JobState, Worker
 from labelsite.jobs.outages import end_of_pause
 from labelsite.jobs.series import curves, tail
@@ -54,8 +55,10 @@ def job_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def cancel_job(request: HttpRequest, pk: int) -> HttpResponse:
     job = obedient_job_or_404(request.user, pk)
-    services.cancel(job)
-    messages.info(request, _("“%(title)s” is asked to end.") % {"title": job.said})
+    if cancel(job):
+        messages.info(request, _("“%(title)s” is asked to end.") % {"title": job.said})
+    else:
+        messages.info(request, _("“%(title)s” had ended already.") % {"title": job.said})
     return redirect("jobs:detail", pk=pk)
 
 

@@ -1,5 +1,6 @@
 // A page that watches work fetches a part of itself anew every other second. What replaces the part is new to the
-// browser, so the focus would fall to the top of the page, and a log that is being read would jump to its start.
+// browser, so the focus would fall to the top of the page, a log that is being read would jump to its start, and what
+// somebody has unfolded would close.
 const REACHED = "a[href], button, input, select, summary, [tabindex]";
 const SCROLLED = "pre, .table-wrap";
 
@@ -20,15 +21,17 @@ function keep(event) {
   if (!event.detail.shouldSwap || !isPolled(part)) return;
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   const scrolls = [...part.querySelectorAll(SCROLLED)].map((box) => [box.scrollTop, box.scrollLeft]);
+  const folds = [...part.querySelectorAll("details")].map((fold) => fold.open);
   // Whatever has an id htmx finds again itself.
-  kept = { id: part.id, name: focused && !focused.id ? nameOf(focused) : "", scrolls };
+  kept = { id: part.id, name: focused && !focused.id ? nameOf(focused) : "", scrolls, folds };
 }
 
 function putBack() {
   const part = kept && document.getElementById(kept.id);
   if (!part) return;
-  const { name, scrolls } = kept;
+  const { name, scrolls, folds } = kept;
   kept = null;
+  [...part.querySelectorAll("details")].forEach((fold, place) => (fold.open = folds[place] ?? fold.open));
   [...part.querySelectorAll(SCROLLED)].forEach((box, place) => box.scrollTo(scrolls[place]?.[1] ?? 0, scrolls[place]?.[0] ?? 0));
   if (name) [...part.querySelectorAll(REACHED)].find((element) => nameOf(element) === name)?.focus({ preventScroll: true });
 }

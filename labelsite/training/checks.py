@@ -67,15 +67,18 @@ def plan_for(snapshot: Snapshot, chosen: Mapping[str, Any]) -> Plan:
     parts = [snapshot, *chosen.get("more_snapshots", ())]
     whole = joined(parts)
     counts = whole.manifest.get("counts", {})
-    rows = int(counts.get("train", 0))
-    updates = _updates(rows, chosen)
+    known = int(counts.get("train", 0))
+    rows = min(known, int(chosen.get("limit") or known))
+    is_some = _are_some(parts, chosen)
+    updates = _updates(rows, chosen, is_some)
     return Plan(
         checks=[
-            _rows(counts),
+            _rows(rows, is_some),
             *_several(parts, whole),
             _labels(parts, chosen),
             *_label_rule(whole, parts, chosen),
-            _steps(counts),
+            # What is counted is the labels as they were frozen, of all rows.
+            *([] if is_some or rows < known else [_steps(counts)]),
             _held_out(counts),
         ],
         updates=updates,
@@ -97,8 +100,20 @@ def _learning_rate(chosen: Mapping[str, Any]) -> float:
     return float(chosen.get("learning_rate") or usual)
 
 
-def _rows(counts: Mapping[str, Any]) -> Check:
-    rows = int(counts.get("train", 0))
+def _are_some(parts: Sequence[Snapshot], chosen: Mapping[str, Any]) -> bool:
+    """Whether only some of the rows may teach: those that have the word of one of their two witnesses."""
+    wanted = chosen.get("labels", parts[0].labels)
+    return wanted != LabelSource.MIXED and any(part.labels != wanted for part in parts)
+
+
+def _rows(rows: int, is_some: bool) -> Check:
+    if rows and is_some:
+        text = ngettext(
+            "at most %(rows)s solution to train on: which of them have such labels is seen when it starts",
+            "at most %(rows)s solutions to train on: which of them have such labels is seen when it starts",
+            rows,
+        )
+        return Check(text % {"rows": counted(rows)}, is_good=False)
     text = ngettext("%(rows)s solution to train on", "%(rows)s solutions to train on", rows) % {
         "rows": counted(rows)
     }
@@ -181,10 +196,10 @@ def _held_out(counts: Mapping[str, Any]) -> Check:
     return Check(_("nothing to validate on: no problem fell into that split"), is_good=False)
 
 
-def _updates(rows: int, chosen: Mapping[str, Any]) -> int | None:
+def _updates(rows: int, chosen: Mapping[str, Any], is_some: bool) -> int | None:
     if chosen.get("steps"):
         return int(chosen["steps"])
-    if chosen.get("trees") == "problem" or chosen.get("objective") == "preference":
+    if is_some or chosen.get("trees") == "problem" or chosen.get("objective") == "preference":
         # A pass is as many updates as there are problems, and a manifest counts solutions.
         return None
     batch = int(chosen.get("batch_size") or 32)
@@ -193,7 +208,10 @@ def _updates(rows: int, chosen: Mapping[str, Any]) -> int | None:
 
 
 def _seconds(updates: int | None, chosen: Mapping[str, Any]) -> float | None:
-    """From the pace of the last five runs of the same base with updates of the same kind and size, by their cards."""
+    """From the pace of the last five runs of the same base with updates of the same kind and size, by their cards. An
+    update of preferences is made of problems, and any other of solutions.
+    """
+    of_pairs = Q(objective="preference")
     kind = Q(checkpoint__card__config__trees=chosen.get("trees") or "solution")
     if chosen.get("trees") != "problem":
         # Cards from before there was a choice.
@@ -201,6 +219,7 @@ def _seconds(updates: int | None, chosen: Mapping[str, Any]) -> float | None:
     alike = (
         # A checkpoint that was only registered here was trained on some other machine, at its pace.
         TrainingRun.objects.filter(kind, base=str(chosen.get("base", "")), job__verb="train")
+        .filter(of_pairs if chosen.get("objective") == "preference" else ~of_pairs)
         .filter(checkpoint__card__config__batch_size=int(chosen.get("batch_size") or 32))
         .select_related("checkpoint")
         .order_by("-pk")[:5]

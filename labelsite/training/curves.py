@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 
 from django.utils.translation import gettext as _
@@ -51,7 +52,7 @@ def read_curves(path: Path) -> dict[str, Points]:
             # The last line may be half-written.
             continue
         for name, value in (report.get("metrics") or {}).items():
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
                 found.setdefault(name, {})[float(report.get("done") or 0)] = float(value)
     return {name: sorted(points.items()) for name, points in found.items()}
 

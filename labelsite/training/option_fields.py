@@ -43,17 +43,29 @@ AS_FROZEN = ("given_up", "after_mistake")
 
 
 class Listed(forms.CharField):
-    """Texts or numbers with blanks between them."""
+    """Texts or numbers with blanks between them, each as the command would take it."""
 
-    def __init__(self, kind: Any, **more: Any) -> None:
+    def __init__(self, name: str, **more: Any) -> None:
         super().__init__(max_length=500, **more)
-        self.kind = kind
+        least, most = limits_of(name)
+        is_number = kind_of(name) in (int, float)
+        self.each = _number(least, most) if is_number else forms.CharField(validators=[_refuse_options])
 
     def to_python(self, value: object) -> Any:
-        try:
-            return [self.kind(text) for text in (super().to_python(value) or "").split()]
-        except ValueError:
-            raise forms.ValidationError(_("Numbers with blanks between them, please.")) from None
+        return [self.each.clean(text) for text in (super().to_python(value) or "").split()]
+
+
+def _number(least: float | None, most: float | None) -> forms.Field:
+    told = {"invalid": gettext_lazy("Numbers with blanks between them, please.")}
+    return forms.FloatField(min_value=least, max_value=most, error_messages=told)
+
+
+def _refuse_options(text: str) -> None:
+    if text.startswith("-") and text != "-":
+        raise forms.ValidationError(
+            _("“%(text)s” begins with a dash: the command would take it for an option."),
+            params={"text": text},
+        )
 
 
 def field_of(name: str) -> forms.Field:
@@ -63,7 +75,7 @@ def field_of(name: str) -> forms.Field:
     if name in FLAGS:
         return forms.BooleanField(**common)
     if name in LISTS:
-        return Listed(kind_of(name) or str, **common)
+        return Listed(name, **common)
     if action.choices:
         nothing = _("as it was frozen") if name in AS_FROZEN else _("as usual")
         words = VALUES[name]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from labelsite.autolabels.loading import Check
 from labelsite.autolabels.models import ScoreRun
@@ -19,6 +20,8 @@ from labelsite.jobs.models import Job
 from labelsite.jobs.services import perform
 from labelsite.training import checkpoints, evidence, services
 from labelsite.training.models import EvaluationKind
+from ml.errors import MisstepError
+from ml.said import Said
 
 LEFT_OUT = "left_out.json"
 
@@ -47,7 +50,9 @@ def load_checkpoint(job: Job, folder: Path, check: Check) -> dict[str, Any]:
 
 
 def prepare_evaluation(job: Job, folder: Path) -> None:
-    campaign = Campaign.objects.get(pk=job.spec["campaign"])
+    campaign = Campaign.objects.filter(pk=job.spec["campaign"]).first()
+    if campaign is None:
+        raise MisstepError(Said(gettext_noop("the campaign is gone, expected it to be there still")))
     run = ScoreRun.objects.get(pk=job.spec["score_run"])
     # Evaluations that were queued before there were kinds look for first mistakes.
     known = checkpoints.training_problems(checkpoints.checkpoint_path(job.evaluation.checkpoint))

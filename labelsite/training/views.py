@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.db.models import F, Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -75,7 +76,11 @@ def start(request: HtmxHttpRequest) -> HttpResponse:
     if form.is_bound and form.is_valid():
         plan = plan_for(form.cleaned_data["snapshot"], form.cleaned_data)
         if request.method == "POST" and plan.can_start:
-            return _start(request, form)
+            try:
+                return _start(request, form)
+            except MisstepError as refusal:
+                # What no field had to say of it: the form stays filled in.
+                form.add_error(None, str(refusal))
     elif not form.is_bound and (snapshot := form.get_initial_for_field(form.fields["snapshot"], "snapshot")):
         plan = plan_for(snapshot, {"labels": snapshot.labels, "base": "pocket"})
     name = "training/plan.html" if request.htmx else "training/start.html"
@@ -156,6 +161,8 @@ def checkpoint(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         "lineage": lineage,
         "evaluations": [(each, plots.evaluation_charts(each), plots.choices(each)) for each in evaluations],
         "campaigns": Campaign.objects.filter(is_archived=False).order_by("name"),
+        "chosen": whole(request.GET.get("campaign", ""))
+        or next((each.pk for each in lineage.campaigns), None),
         "is_moving": any(each.job and not each.job.is_finished for each in evaluations)
         or any(scored.run.job and not scored.run.job.is_finished for scored in lineage.scored),
     }
@@ -174,7 +181,7 @@ def score(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("training:scores", run.pk)
     except MisstepError as refusal:
         messages.error(request, str(refusal))
-    return redirect("training:checkpoint", pk)
+    return _back_to(pk, campaign)
 
 
 @admin_required
@@ -191,7 +198,12 @@ def evaluate(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, _("The evaluation is on its way."))
     except MisstepError as refusal:
         messages.error(request, str(refusal))
-    return redirect("training:checkpoint", pk)
+    return _back_to(pk, campaign)
+
+
+def _back_to(pk: int, campaign: Campaign) -> HttpResponse:
+    """To the checkpoint, with the campaign still chosen."""
+    return redirect(f"{reverse('training:checkpoint', args=[pk])}?campaign={campaign.pk}")
 
 
 @reviewer_required
@@ -215,8 +227,10 @@ def scores(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         "campaign": Campaign.objects.filter(pk=named["job__spec__campaign"] or 0).first(),
         "checkpoint": run.checkpoints.select_related("run").first(),
         "places": [
-            (tasks.get(old), tasks.get(new), before.index(new) + 1 if new in before else None)
+            (tasks[old], tasks[new], before.index(new) + 1 if new in before else None)
             for old, new in zip(before, after, strict=False)
+            # A campaign that nobody labelled may be deleted, and its tasks with it.
+            if old in tasks and new in tasks
         ],
     }
     return render(request, "training/scores_live.html" if request.htmx else "training/scores.html", context)

@@ -12,8 +12,8 @@ from labelsite.autolabels.requests import Request
 from labelsite.autolabels.services import start_estimates, start_search
 from labelsite.campaigns.forms import CampaignForm
 from labelsite.comparison.services import start_campaign_estimates, use_run
+from labelsite.jobs.cancelling import cancel
 from labelsite.jobs.models import Job, JobState
-from labelsite.jobs.services import cancel
 from labelsite.jobs.tasks import run_here
 from labelsite.problems.models import Problem, Solution
 from ml.errors import MisstepError

@@ -8,8 +8,10 @@ import pytest
 from django.utils import timezone
 
 from labelsite.jobs.models import JobState
+from labelsite.training.services import score_campaign, start_training
 from tests.browser.annotator_page import Watched
-from tests.factories import make_job, make_user
+from tests.factories import make_campaign, make_job, make_task, make_user
+from tests.training.test_pages import make_checkpoint, make_snapshot
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_folder")]
 
@@ -37,3 +39,19 @@ def test_the_focus_and_the_place_in_the_log_outlast_what_is_fetched_anew(watched
     page.wait_for_selector("#job:not([data-old])")
     assert page.evaluate("document.activeElement.textContent") == "Cancel"
     assert page.evaluate("document.querySelector('pre').scrollTop") == 400
+
+
+def test_what_was_chosen_and_unfolded_outlasts_it_too(watched: Watched) -> None:
+    chosen = [make_campaign(name) for name in ("First", "Second")][1]
+    make_task(chosen)
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    score_campaign(checkpoint, chosen, make_user("admin"))
+    watched.log_in(make_user("admin").username)
+    page = watched.page
+    page.goto(f"{watched.base}/training/checkpoints/{checkpoint.pk}/")
+    page.select_option("#evaluate-campaign", str(chosen.pk))
+    page.click("details summary")
+    page.evaluate("document.querySelector('#checkpoint').dataset.old = 'yes'")
+    page.wait_for_selector("#checkpoint:not([data-old])")
+    assert page.input_value("#evaluate-campaign") == str(chosen.pk)
+    assert page.evaluate("document.querySelector('#checkpoint details').open")

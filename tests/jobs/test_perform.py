@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from labelsite.jobs import services
+from labelsite.jobs.cancelling import cancel
 from labelsite.jobs.lease import claim
 from labelsite.jobs.models import Job, JobState
 from tests.jobs.conftest import fresh, wait_until
@@ -136,7 +137,7 @@ def test_cancelling_a_running_job_ends_the_child_and_all_that_it_started():
     runner.start()
     note = job.outputs / "other"
     wait_until(lambda: note.exists() and note.read_text(), what="the child's start")
-    services.cancel(job)
+    cancel(job)
     runner.join(timeout=10)
     assert not runner.is_alive()
     assert fresh(job).state == JobState.CANCELLED
@@ -149,13 +150,14 @@ def test_cancelling_a_running_job_ends_the_child_and_all_that_it_started():
 @pytest.mark.django_db
 def test_a_waiting_job_is_cancelled_at_once_and_can_be_retried():
     job = make_job("")
-    services.cancel(job)
+    cancel(job)
     assert fresh(job).state == JobState.CANCELLED
     run_and_load(job.pk)
     assert rows_loaded() == []
     assert services.retry(job)
     run_and_load(job.pk)
     assert fresh(job).state == JobState.DONE
+    assert not cancel(job) and fresh(job).state == JobState.DONE
     assert not services.retry(fresh(job))
 
 

@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from labelsite.jobs import services
+from labelsite.jobs.cancelling import cancel
 from labelsite.jobs.models import Job, JobState
 from tests.jobs.conftest import fresh, wait_until
 from tests.jobs.work import make_job, rows_loaded, run_and_load
@@ -66,7 +67,7 @@ def test_a_child_that_saves_and_stops_because_of_a_cancellation_stays_cancelled(
     runner = threading.Thread(target=lambda: (run_and_load(job.pk), connection.close()))
     runner.start()
     wait_until((job.outputs / "begun").exists, what="the child's start")
-    services.cancel(job)
+    cancel(job)
     runner.join(timeout=20)
     assert fresh(job).state == JobState.CANCELLED
 

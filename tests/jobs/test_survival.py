@@ -10,6 +10,7 @@ from pathlib import Path
 
 from labelsite.embedded.process import is_alive
 from labelsite.jobs import services
+from labelsite.jobs.cancelling import cancel
 from labelsite.jobs.models import JobState
 from tests.jobs.conftest import Start, fresh, wait_until
 from tests.jobs.work import DJANGO_TASK, make_job, rows_loaded
@@ -104,7 +105,7 @@ def test_work_inside_django_that_is_killed_leaves_no_row_and_can_be_cancelled(st
     services.reap()
     worker = start("manage.py", "run_job", str(job.pk))
     wait_until(lambda: fresh(job).state == JobState.RUNNING, what="the second attempt")
-    services.cancel(job)
+    cancel(job)
     worker.wait(30)
     assert fresh(job).state == JobState.CANCELLED
     assert rows_loaded() == []

@@ -2,7 +2,8 @@
 
 from django.utils import translation
 
-from labelsite.training.curves import RunCurves, charts
+from labelsite.jobs.series import curves
+from labelsite.training.curves import RunCurves, charts, read_curves
 
 
 def losses(count):
@@ -14,6 +15,16 @@ def test_the_last_value_of_a_smoothed_line_is_the_reported_one():
     (chart,) = charts([RunCurves("long", losses(36))])
     assert "Last: long: 0.25." in chart.description
     assert chart.rows[-1][2] != "0.25"
+
+
+def test_a_value_without_end_is_no_point_of_a_curve(tmp_path):
+    path = tmp_path / "progress.jsonl"
+    path.write_text('{"done": 1, "metrics": {"loss": Infinity}}\n{"done": 2, "metrics": {"loss": 0.5}}\n')
+    found = read_curves(path)
+    assert found == {"loss": [(2.0, 0.5)]} and charts([RunCurves("a", found)])
+    path.write_text(path.read_text() + '{"done": 3, "metrics": {"loss": 0.25}}\n')
+    (curve,) = curves(path)
+    assert (curve.count, curve.high, curve.last) == (2, 0.5, 0.25)
 
 
 def test_a_smoothed_chart_says_that_its_points_are_means():

@@ -29,6 +29,57 @@ def test_a_base_that_no_worker_can_have_is_refused_at_its_field(client, base):
     assert not TrainingRun.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("field", "texts", "more"),
+    [
+        ("class_weights", "0 1", {}),
+        ("class_weights", "-1 1", {}),
+        ("class_weights", "nan 1", {}),
+        ("target_tokens", "-no -yes", {"head": "tokens"}),
+        ("target_tokens", "a\0b c", {"head": "tokens"}),
+        ("lora_targets", "-a", {"lora": 4}),
+    ],
+)
+def test_each_of_several_texts_or_numbers_is_refused_at_its_field_as_the_command_would(
+    client, field, texts, more
+):
+    log_in(client, "admin")
+    page = client.post(reverse("training:start"), asked(make_snapshot(), **{field: texts}, **more))
+    assert page.status_code == 200 and page.context["form"].errors[field]
+    assert not TrainingRun.objects.exists()
+
+
+def test_what_only_the_start_refuses_is_said_in_the_form_which_stays_filled_in(client, monkeypatch):
+    def refuse(*given, **more):
+        raise MisstepError("this much, expected less")
+
+    log_in(client, "admin")
+    monkeypatch.setattr("labelsite.training.services.start_training", refuse)
+    page = client.post(reverse("training:start"), asked(make_snapshot(), seed=77))
+    assert "this much, expected less" in page.content.decode() and 'value="77"' in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("choice", "updates", "told"),
+    [
+        ({}, 10, "80 solutions to train on"),
+        ({"limit": 32}, 4, "32 solutions to train on"),
+        ({"labels": "human"}, None, "at most 80 solutions to train on"),
+        ({"labels": "automatic", "steps": 7, "limit": 9}, 7, "at most 9 solutions to train on"),
+    ],
+)
+def test_what_is_told_before_the_start_is_of_the_rows_that_it_may_train_on(client, choice, updates, told):
+    log_in(client, "admin")
+    page = client.get(reverse("training:start"), asked(make_snapshot(), **choice))
+    plan = page.context["plan"]
+    assert (
+        plan.can_start
+        and plan.updates == updates
+        and any(check.text.startswith(told) for check in plan.checks)
+    )
+    assert any("labelled step" in check.text for check in plan.checks) == (not choice)
+
+
 def test_target_tokens_reach_the_command_where_the_objective_has_classes(client):
     log_in(client, "admin")
     page = client.post(reverse("training:start"), asked(make_snapshot(), head="tokens", objective="value"))

@@ -61,6 +61,28 @@ def test_a_scoring_s_page_reads_only_the_campaign_of_the_job_s_spec(client, run,
     assert naming[0].count('"jobs_job"."spec"') == 1
 
 
+def test_a_scoring_s_page_outlives_the_campaign_and_its_tasks(client, run, campaign):
+    (task,) = campaign.tasks.all()
+    result = {"before": [task.pk], "after": [task.pk], "solutions": 1, "steps": 2}
+    Job.objects.filter(pk=run.job_id).update(state="done", result=result)
+    address = reverse("training:scores", args=[run.pk])
+    assert len(client.get(address).context["places"]) == 1
+    campaign.delete()
+    page = client.get(address)
+    assert page.status_code == 200 and page.context["places"] == []
+
+
+def test_a_refused_scoring_leaves_its_campaign_chosen(client, run, campaign):
+    other = make_campaign("Empty")
+    checkpoint = run.checkpoints.get()
+    for verb in ("score", "evaluate"):
+        asked_for = {"campaign": other.pk, "kind": "first-mistake"}
+        page = client.post(reverse(f"training:{verb}", args=[checkpoint.pk]), asked_for, follow=True)
+        assert page.content.decode().count(f'value="{other.pk}" selected') == 2
+    page = client.get(reverse("training:checkpoint", args=[checkpoint.pk]))
+    assert f'value="{other.pk}" selected' not in page.content.decode()
+
+
 def test_scores_that_no_job_made_have_a_page_without_a_campaign(client, run):
     imported = ScoreRun.objects.create(name="by hand", checkpoint_sha256="0" * 64)
     page = client.get(reverse("training:scores", args=[imported.pk]))
