@@ -33,7 +33,7 @@ def _field_of(name: str, action: argparse.Action) -> Any:
     limits: dict[str, Any] = dict(zip(("min_value", "max_value"), limits_of(name), strict=True))
     kind = kind_of(name)
     if name in FLAGS:
-        return serializers.BooleanField(required=False, help_text=help_text)
+        return serializers.BooleanField(**common)
     if name in LISTS:
         child = serializers.FloatField() if kind is float else serializers.CharField(max_length=100)
         return serializers.ListField(child=child, **common)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +24,10 @@ class AdjudicationForm(forms.Form):
         field = self.fields["positions"]
         assert isinstance(field, forms.TypedMultipleChoiceField)
         field.choices = [(NONE, _("no mistake")), *((place, place + 1) for place in range(step_count))]
+
+    def marked(self, decided: Iterable[int]) -> set[str]:
+        """The values of the boxes that are ticked: what was sent, or else what was decided before."""
+        return set(map(str, self["positions"].value() or () if self.is_bound else decided))
 
     def clean_positions(self) -> list[int]:
         positions: list[int] = self.cleaned_data["positions"]

@@ -112,6 +112,7 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
                 return redirect(f"{_task_url(lens, following)}?{way}")
             return redirect(f"{_task_url(lens, task_id)}?{request.GET.urlencode()}")
     opinions = opinions_on(shown, lens.run, lens.campaign.score_run)
+    form = form or AdjudicationForm(step_count=shown.solution.position_count)
     context = {
         "lens": lens,
         "kind": kind,
@@ -121,7 +122,8 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
         "has_scores": any(opinion.score is not None for opinion in opinions.steps),
         "previous": previous,
         "following": following,
-        "form": form or AdjudicationForm(step_count=shown.solution.position_count),
+        "form": form,
+        "marked": form.marked(opinions.adjudication.positions if opinions.adjudication else ()),
         "way": way,
         "is_coloured": is_coloured,
     }

@@ -66,7 +66,9 @@ def _results(run: TrainingRun) -> dict[str, object]:
 
 
 def _evaluated(checkpoint: Checkpoint) -> dict[str, object]:
-    """The newest evaluation of each kind on each campaign, in its one figure that compares."""
+    """The newest evaluation of each kind on each campaign, in the figure that compares: of all solutions, and of those
+    of problems that it was not trained on. Older evaluations do not tell them apart.
+    """
     found: dict[str, object] = {}
     for evaluation in checkpoint.evaluations.select_related("job").order_by("pk"):
         figures = evaluation.figures
@@ -74,9 +76,11 @@ def _evaluated(checkpoint: Checkpoint) -> dict[str, object]:
             best = next((choice for choice in choices(evaluation) if choice.rule == "product"), None)
             found[_("best of n in %(data)s, by product") % {"data": evaluation.data}] = best and best.accuracy
         elif figures:
-            # On problems that it was not trained on; older evaluations do not tell them apart.
-            fair = evaluation.unseen or evaluation.held_out
-            found[_("F1 in %(data)s") % {"data": evaluation.data}] = fair["f1"]
+            names = {"data": evaluation.data}
+            found[_("F1 in %(data)s") % names] = evaluation.held_out["f1"]
+            if evaluation.unseen:
+                name = _("F1 in %(data)s, on problems that it was not trained on") % names
+                found[name] = evaluation.unseen["f1"]
     return found
 
 

@@ -124,8 +124,8 @@ def run_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
 @reviewer_required
 def compare(request: HttpRequest) -> HttpResponse:
     """Up to five runs side by side: what differs in their configurations, their curves, their results."""
-    asked = wholes(request.GET.getlist("run"))[:MOST_COMPARED]
-    runs = list(_runs().filter(pk__in=asked))
+    asked = wholes(request.GET.getlist("run"))
+    runs = list(_runs().filter(pk__in=asked[:MOST_COMPARED]))
     letters = yardsticks(runs)
     curves = [
         RunCurves(
@@ -142,6 +142,7 @@ def compare(request: HttpRequest) -> HttpResponse:
         "differences": differences(runs),
         "results": results(runs),
         "pairs": pairs(runs),
+        "left_out": len(asked[MOST_COMPARED:]),
     }
     return render(request, "training/compare.html", context)
 

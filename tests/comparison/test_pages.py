@@ -124,10 +124,24 @@ def test_the_next_disagreement_keeps_the_colours(client, reviewer, campaign):
 
 def test_a_decision_without_a_position_is_refused(client, reviewer, campaign):
     task = campaign.tasks.first()
-    page = client.post(reverse("comparison:task", args=[campaign.pk, task.pk]), {"note": "hm"})
+    address = reverse("comparison:task", args=[campaign.pk, task.pk])
+    page = client.post(address, {"note": "hm", "make_gold": "on"})
     assert page.status_code == 200
     assert page.context["form"].errors["positions"]
     assert not Adjudication.objects.exists()
+    # The tick that was set stays set: the second press would make no gold, without a word.
+    assert 'name="make_gold" checked' in page.text and "hm</textarea>" in page.text
+
+
+def test_after_a_refusal_the_boxes_are_as_they_were_sent_and_not_as_they_were_decided(
+    client, reviewer, campaign
+):
+    task = campaign.tasks.order_by("pk")[1]
+    address = reverse("comparison:task", args=[campaign.pk, task.pk])
+    client.post(address, {"positions": ["1"]})
+    assert client.get(address).context["marked"] == {"1"}
+    assert client.post(address, {"positions": []}).context["marked"] == set()
+    assert client.post(address, {"positions": ["-1", "99"]}).context["marked"] == {"-1", "99"}
 
 
 @pytest.mark.parametrize("name", ["campaign", "disagreements", "task"])

@@ -111,6 +111,11 @@ def test_what_is_asked_reaches_the_command(doors, door, objective, chosen):
     assert {name: TrainingRun.objects.get().configuration[name] for name in chosen} == chosen
 
 
+def test_null_is_the_command_s_own_word_for_a_flag_as_well(doors):
+    assert not doors["api"]("classifier", bf16=None, compile=None, clip=None)
+    assert not {"bf16", "compile", "clip"} & {*TrainingRun.objects.get().configuration}
+
+
 def test_an_untouched_form_asks_for_no_more_than_it_shows(client, doors):
     page = client.get(reverse("training:start")).content.decode()
     assert page.count("<details>") == 4 and "<details open>" not in page

@@ -144,21 +144,6 @@ def test_runs_stand_side_by_side_and_what_differs_comes_first(client):
     assert ("Validation F1", [0.8, 0.7], False) in page.context["results"]
 
 
-def test_evaluations_stand_among_the_results_of_compared_runs(client):
-    log_in(client, "reviewer")
-    snapshot = make_snapshot()
-    runs = [start_training(snapshot, "mixed", seed=seed) for seed in (1, 2)]
-    rows = [{"rule": "product", "n": 4, "accuracy": 0.75, "low": 0.5, "high": 1.0}]
-    measured = {"first-mistake": {"held_out": {"f1": 0.25}}, "best-of-n": {"rows": rows}}
-    for run in runs:
-        checkpoint = make_checkpoint(run)
-        for kind, result in measured.items():
-            Evaluation.objects.create(checkpoint=checkpoint, kind=kind, data="sums", result=result)
-    found = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]}).context["results"]
-    assert ("F1 in sums", [0.25, 0.25], False) in found
-    assert ("best of n in sums, by product", [0.75, 0.75], False) in found
-
-
 @pytest.mark.parametrize(
     ("others", "told"),
     [

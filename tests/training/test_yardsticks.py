@@ -1,10 +1,11 @@
-"""Runs side by side: validation figures that other labels judged are marked, for they do not compare."""
+"""Runs side by side: what compares, and validation figures of other labels are marked, for they do not."""
 
 import json
 
 import pytest
 from django.urls import reverse
 
+from labelsite.training.models import Evaluation
 from labelsite.training.services import start_training
 from labelsite.training.yardsticks import yardsticks
 from tests.training.test_pages import log_in, make_checkpoint, make_snapshot
@@ -67,3 +68,29 @@ def test_a_run_that_still_works_is_known_by_what_was_asked_of_it():
         start_training(snapshot, "mixed", configuration={"threshold": threshold}) for threshold in (0.25, 0.5)
     )
     assert yardsticks([done, alike, other]) == ["A", "A", "B"]
+
+
+def test_runs_beyond_five_are_said_to_be_left_out(client):
+    log_in(client, "reviewer")
+    snapshot = make_snapshot()
+    runs = [start_training(snapshot, "mixed", seed=seed).pk for seed in range(7)]
+    page = client.get(reverse("training:compare"), {"run": runs})
+    assert len(page.context["runs"]) == 5 and "2 more were chosen and are left out" in page.text
+    assert "left out" not in client.get(reverse("training:compare"), {"run": runs[:5]}).text
+
+
+def test_evaluations_stand_among_the_results_of_compared_runs(client):
+    log_in(client, "reviewer")
+    snapshot = make_snapshot()
+    runs = [start_training(snapshot, "mixed", seed=seed) for seed in (1, 2)]
+    rows = [{"rule": "product", "n": 4, "accuracy": 0.75, "low": 0.5, "high": 1.0}]
+    figures = {"held_out": {"f1": 0.25}, "unseen": {"f1": 0.125}}
+    measured = {"first-mistake": figures, "best-of-n": {"rows": rows}}
+    for run in runs:
+        checkpoint = make_checkpoint(run)
+        for kind, result in measured.items():
+            Evaluation.objects.create(checkpoint=checkpoint, kind=kind, data="sums", result=result)
+    found = client.get(reverse("training:compare"), {"run": [run.pk for run in runs]}).context["results"]
+    assert ("F1 in sums", [0.25, 0.25], False) in found
+    assert ("F1 in sums, on problems that it was not trained on", [0.125, 0.125], False) in found
+    assert ("best of n in sums, by product", [0.75, 0.75], False) in found
