@@ -17,6 +17,9 @@ def cancel(job: Job) -> bool:
     is_waiting = Q(state=JobState.QUEUED)
     asked = Job.objects.filter(pk=job.pk, state__in=(JobState.QUEUED, JobState.RUNNING)).update(
         cancel_requested=True,
+        # Of an attempt before; a job that runs has none.
+        error="",
+        refusal=None,
         state=Case(When(is_waiting, then=Value(JobState.CANCELLED)), default=F("state")),
         finished_at=Case(When(is_waiting, then=Now()), default=F("finished_at")),
     )

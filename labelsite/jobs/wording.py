@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -135,7 +136,7 @@ def links(job: Job) -> list[Link]:
 def _links(job: Job, result: Mapping[str, Any]) -> Iterator[Link]:
     """The apps to the right know this one, and not the other way round: their rows are reached from the job's."""
     campaign = result.get("campaign_id") or (job.spec.get("campaign") if job.verb == ARRANGE else None)
-    if isinstance(campaign, int):
+    if isinstance(campaign, int) and _is_there(campaign):
         yield Link(reverse("campaigns:detail", args=[campaign]), _("Open the campaign"))
     if run := _row(job, "estimate_run") or getattr(_row(job, "shard"), "run", None):
         yield Link(reverse("autolabels:run", args=[run.pk]), _("Open the run"))
@@ -147,6 +148,11 @@ def _links(job: Job, result: Mapping[str, Any]) -> Iterator[Link]:
         yield Link(reverse("training:checkpoint", args=[evaluation.checkpoint_id]), _("Open the checkpoint"))
     if isinstance(snapshot := result.get("snapshot"), int):
         yield Link(reverse("snapshots:detail", args=[snapshot]), _("Open the snapshot"))
+
+
+def _is_there(campaign: int) -> bool:
+    """A job outlives the campaign that it names, by whose id alone it knows it."""
+    return apps.get_model("campaigns", "Campaign")._default_manager.filter(pk=campaign).exists()
 
 
 def _row(job: Job, name: str) -> Any:

@@ -208,10 +208,9 @@ def _updates(rows: int, chosen: Mapping[str, Any], is_some: bool) -> int | None:
 
 
 def _seconds(updates: int | None, chosen: Mapping[str, Any]) -> float | None:
-    """From the pace of the last five runs of the same base with updates of the same kind and size, by their cards. An
-    update of preferences is made of problems, and any other of solutions.
+    """From the pace of the last five runs of the same base and objective with updates of the same kind and size, by
+    their cards.
     """
-    of_pairs = Q(objective="preference")
     kind = Q(checkpoint__card__config__trees=chosen.get("trees") or "solution")
     if chosen.get("trees") != "problem":
         # Cards from before there was a choice.
@@ -219,7 +218,7 @@ def _seconds(updates: int | None, chosen: Mapping[str, Any]) -> float | None:
     alike = (
         # A checkpoint that was only registered here was trained on some other machine, at its pace.
         TrainingRun.objects.filter(kind, base=str(chosen.get("base", "")), job__verb="train")
-        .filter(of_pairs if chosen.get("objective") == "preference" else ~of_pairs)
+        .filter(objective=str(chosen.get("objective") or "classifier"))
         .filter(checkpoint__card__config__batch_size=int(chosen.get("batch_size") or 32))
         .select_related("checkpoint")
         .order_by("-pk")[:5]

@@ -52,7 +52,7 @@ def load_checkpoint(job: Job, folder: Path, check: Check) -> dict[str, Any]:
 def prepare_evaluation(job: Job, folder: Path) -> None:
     campaign = Campaign.objects.filter(pk=job.spec["campaign"]).first()
     if campaign is None:
-        raise MisstepError(Said(gettext_noop("the campaign is gone, expected it to be there still")))
+        raise MisstepError(Said(gettext_noop("the campaign is no longer there")))
     run = ScoreRun.objects.get(pk=job.spec["score_run"])
     # Evaluations that were queued before there were kinds look for first mistakes.
     known = checkpoints.training_problems(checkpoints.checkpoint_path(job.evaluation.checkpoint))

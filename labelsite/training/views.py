@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -227,14 +228,24 @@ def scores(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         "arrangement": arrangement if "before" in result and "after" not in result else None,
         "campaign": Campaign.objects.filter(pk=named["job__spec__campaign"] or 0).first(),
         "checkpoint": run.checkpoints.select_related("run").first(),
-        "places": [
-            (tasks[old], tasks[new], before.index(new) + 1 if new in before else None)
-            for old, new in zip(before, after, strict=False)
-            # A campaign that nobody labelled may be deleted, and its tasks with it.
-            if old in tasks and new in tasks
-        ],
+        "places": _places(before, after, tasks),
+        "is_campaign_gone": "before" in result and not tasks,
     }
     return render(request, "training/scores_live.html" if request.htmx else "training/scores.html", context)
+
+
+def _places(
+    before: Sequence[int], after: Sequence[int], tasks: Mapping[int, Task]
+) -> list[tuple[int, Task, Task, int | None]]:
+    """Each place of the queue: its task before, its task now, and the place where that was.
+
+    A result outlives the tasks that it names: they go with their campaign.
+    """
+    return [
+        (place, tasks[old], tasks[new], before.index(new) + 1 if new in before else None)
+        for place, (old, new) in enumerate(zip(before, after, strict=False), start=1)
+        if old in tasks and new in tasks
+    ]
 
 
 def _initial(request: HttpRequest) -> dict[str, Any]:

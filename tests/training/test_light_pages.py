@@ -61,17 +61,6 @@ def test_a_scoring_s_page_reads_only_the_campaign_of_the_job_s_spec(client, run,
     assert naming[0].count('"jobs_job"."spec"') == 1
 
 
-def test_a_scoring_s_page_outlives_the_campaign_and_its_tasks(client, run, campaign):
-    (task,) = campaign.tasks.all()
-    result = {"before": [task.pk], "after": [task.pk], "solutions": 1, "steps": 2}
-    Job.objects.filter(pk=run.job_id).update(state="done", result=result)
-    address = reverse("training:scores", args=[run.pk])
-    assert len(client.get(address).context["places"]) == 1
-    campaign.delete()
-    page = client.get(address)
-    assert page.status_code == 200 and page.context["places"] == []
-
-
 def test_a_refused_scoring_leaves_its_campaign_chosen(client, run, campaign):
     other = make_campaign("Empty")
     checkpoint = run.checkpoints.get()
