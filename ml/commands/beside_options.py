@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import filecmp
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,13 @@ def second_verdicts(options: argparse.Namespace, rule: LabelRule) -> SecondVerdi
 def posterior_check(options: argparse.Namespace, rule: LabelRule) -> PosteriorCheck | None:
     """What compares fusion's posterior with gold, if there is any."""
     return PosteriorCheck(rule, read_gold(options.gold)) if options.gold else None
+
+
+def tell_of_nothing_compared(found: Mapping[str, Any]) -> None:
+    """Gold that nobody else's word can be held against leaves no figures, which may be an oversight."""
+    if found.get("calibration") == {}:
+        told = "no solution of --gold has a witness besides the gold's own labels, so calibration is empty"
+        print(f"python -m ml snapshot: {told}", file=sys.stderr)
 
 
 def refuse_strangers(path: Path | None, ids: Iterable[str], known: Set[str], source: str) -> None:

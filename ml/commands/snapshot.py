@@ -130,6 +130,7 @@ def main(argv: list[str]) -> int:
         },
         **found,
     )
+    beside_options.tell_of_nothing_compared(found)
     _print_result(out, {**manifest, **_unread(keys)})
     return 0
 

@@ -202,6 +202,19 @@ def test_gold_beside_a_fusion_tells_how_well_its_posterior_is_calibrated(tmp_pat
     # Gold and labels are the same people's: rollouts and answers alone testify on the ten.
     assert (found["solutions"], found["without_witness"], found["exact"]) == (10, 0, 1.0)
     assert found["posterior"]["steps"] == 30 and found["posterior"]["expected_calibration_error"] < 0.1
+    # Without rollouts nobody else has a word on them, and that is told.
+    given = [
+        "--solutions",
+        str(tmp_path / "solutions.jsonl"),
+        "--format",
+        "processbench",
+        "--labels",
+        "mixed",
+    ]
+    alone = ["--label-rule", "fusion", "--gold", str(gold), "--out", str(tmp_path / "alone")]
+    assert main([*given, *alone]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["calibration"] == {} and "so calibration is empty" in said.err
     with pytest.raises(MisstepError, match="--gold without --label-rule fusion"):
         frozen(tmp_path, capsys, rows, "--gold", str(gold), out="human")
 
