@@ -72,8 +72,9 @@ class MergedTree:
             path.append(self._child(path[-1], text))
             self._hear(self.nodes[path[-1]], row, k)
         self._take_options(row, fitting, path, counts)
-        # Who was cut off, here or by the context, came to no end, and so to no wrong one.
-        if row.is_correct is not None and is_finished(row) and not cut:
+        # Who was cut off, here or by the context, came to no end, and to no wrong one without a mistake.
+        has_ended = is_finished(row) or row.first_mistake is not None
+        if row.is_correct is not None and has_ended and not cut:
             self.nodes[path[-1]].ends.add(row.is_correct)
 
     def path(self, index: int) -> list[int]:

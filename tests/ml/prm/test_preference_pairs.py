@@ -77,7 +77,10 @@ def test_whole_solutions_are_chosen_by_their_mean_q_and_not_by_their_labels():
 def test_a_solution_that_was_cut_off_is_no_wrong_end():
     right, wrong = solution(["r", "r2"], [16, 16], True), solution(["w", "w2"], [8, 0], False)
     assert ends([right, wrong]) == [("r", "w")]
-    assert ends([right, replace(wrong, final_answer=None)]) == []
+    cut_off = replace(wrong, final_answer=None, automatic={"visits": [16, 16], "correct": [8, 8]})
+    assert ends([right, cut_off]) == []
+    # With a mistake it is wrong, wherever it would have ended.
+    assert ends([right, replace(wrong, final_answer=None)]) == [("r", "w")]
     assert ends([right, replace(wrong, final_answer=None, steps=["w", "so it is \\boxed{8}"])]) == [
         ("r", "w")
     ]

@@ -194,7 +194,7 @@ def test_a_right_solution_with_worse_steps_than_a_wrong_one_is_no_pair():
         sources = ["automatic"] * len(labels)
         return replace(
             sums(1)[0], id=name, steps=steps, labels=labels, label_source=sources, is_correct=is_correct,
-            automatic=None, options=[], first_mistake=None,
+            automatic=None, options=[], first_mistake=None, final_answer="7",
         )  # fmt: skip
 
     def final(*rows):
