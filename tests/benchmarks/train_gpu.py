@@ -1,14 +1,13 @@
 """Training on a GPU: labelled steps per second against trl 1.13, and the share of the chip's matrix rate.
 
-    make bench-gpu                                           (both verbs, where the data and the GPU are)
-    ... tests.benchmarks.train_gpu prepare --folder DIR      (where the data lies; needs no GPU)
-    ... measure --folder DIR --out FILE                      (on the GPU; trl==1.13.* beside torch)
+    make bench-gpu                                      (`prepare` and `measure`, where data and GPU are)
+    ... train_gpu prepare --folder DIR, then measure --folder DIR --out FILE, with the GPU elsewhere
 
 Samples and judge are those of `train_throughput`; the model has random weights in the shape of a 0.5 B Qwen2. All
 trainers run in one process, alternating, after a first run that is thrown away (kernels are compiled then), in bfloat16
 with float32 weights. trl's default is as it comes (8 rows, activations recomputed); tuned, its batch is as large as
-ours, rows of like length come together, and nothing is recomputed. The share of the matrix rate is measured with 1.5 B
-weights: what the updates' matrix products need, over what a large product reaches.
+ours, rows of like length come together, and nothing is recomputed. The share is that of updates with 1.5 B weights:
+what their matrix products need, over what a large product reaches.
 """
 
 from __future__ import annotations
