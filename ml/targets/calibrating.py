@@ -79,11 +79,12 @@ class PosteriorCheck:
 
 
 def _somebody_else(with_gold: Sequence[tuple[SnapshotRow, Gold]]) -> set[str]:
-    """Names that tell a format and no person, and under which somebody says what the gold does not."""
+    """Names that tell a format and no person, and under which somebody says what the gold of that name does not."""
     said = (
         (name, place in gold.places)
         for row, gold in with_gold
         for name, place in ((row.human or {}).get("witnesses") or {}).items()
+        if name in gold.own_witnesses
     )
     # Of several looks by nobody, the second and further ones are numbered.
     return {name for name, is_golds in said if name.partition(" ")[0] in NAMELESS and not is_golds}

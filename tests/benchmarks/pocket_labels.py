@@ -105,9 +105,14 @@ def main() -> None:
 
 
 def _at_once(options: argparse.Namespace, makers: Sequence[Callable[[], Any]]) -> list[Any]:
-    """What each makes, in order. A maker waits for commands of one thread each, so that every core can have one."""
+    """What each makes, in order. A maker waits for commands of one thread each, so that every core can have one. Where
+    one fails, none is begun any more.
+    """
     with ThreadPoolExecutor(options.jobs) as workers:
-        return [future.result() for future in [workers.submit(make) for make in makers]]
+        try:
+            return [future.result() for future in [workers.submit(make) for make in makers]]
+        finally:
+            workers.shutdown(cancel_futures=True)
 
 
 def _judged(files: Files, name: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:

@@ -100,6 +100,10 @@ def test_who_bears_a_formats_name_alone_is_heard_where_they_say_something_else_t
     rows = [of_people(row, **{name: 2}) for row in sums(6)]
     copied = {row.id: Gold([2], {name}) for row in rows}
     assert noted(PosteriorCheck(RULE, copied), rows) == {}
+    # What the name says where the gold is a reviewer's makes it no stranger to its own gold.
+    others = [of_people(row, **{name: 1}) for row in sums(6, seed=1)]
+    reviewed = {**copied, **{row.id: Gold([2], {"boris"}) for row in others}}
+    assert noted(PosteriorCheck(RULE, reviewed), [*rows, *others])["solutions"] == len(others)
     # One look is enough: gold's own labels are never another's.
     rows[0] = of_people(rows[0], **{name: 1})
     assert noted(PosteriorCheck(RULE, copied), rows)["solutions"] == 6
