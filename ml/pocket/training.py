@@ -27,6 +27,7 @@ from ml.errors import MisstepError
 from ml.pocket.feeding import NOT_LEARNED, feed, on_device
 from ml.pocket.lessons import COURSES, LONGEST_LESSON, Lesson, drill_lesson
 from ml.pocket.problems import HELD_OUT_SEED, generate
+from ml.pocket.taller import taller
 from ml.pocket.tokenizer import build_tokenizer, load_tokenizer
 from ml.prm.tokenization import POCKET_CONTEXT, StepTokenizer, pocket_layout, pocket_tokenizer
 from ml.progress import Progress, print_result
@@ -101,9 +102,7 @@ def train(
     """
     torch.manual_seed(seed)
     tokenizer = build_tokenizer() if resume is None else load_tokenizer(resume)
-    model = LlamaForCausalLM(configuration(tokenizer.get_vocab_size(), hidden, layers))
-    if resume is not None:
-        model.load_state_dict(load_file(resume / "model.safetensors"), strict=False)
+    model = _started(tokenizer.get_vocab_size(), hidden, layers, resume)
     model.to(device)  # type: ignore[arg-type]  # its decorator hides the method's signature
     chosen = optimizers(model, rate)
     every = 1 if model.device.type == "cpu" else REPORTED_ON_GPU
@@ -122,6 +121,18 @@ def train(
             if (step + 1) % 250 == 0:
                 save(model, tokenizer, working)
     save(model, tokenizer, working)
+
+
+def _started(vocabulary: int, hidden: int, layers: int, resume: Path | None) -> LlamaForCausalLM:
+    """Random weights, or those to go on from, in as many layers as are asked for. MisstepError for another width."""
+    if resume is None:
+        return LlamaForCausalLM(configuration(vocabulary, hidden, layers))
+    known = LlamaConfig.from_pretrained(resume)
+    if known.hidden_size != hidden:
+        raise MisstepError(f"--hidden {hidden} with weights of width {known.hidden_size}, expected the same")
+    model = LlamaForCausalLM(configuration(vocabulary, hidden, known.num_hidden_layers))
+    model.load_state_dict(load_file(resume / "model.safetensors"), strict=False)
+    return model if known.num_hidden_layers == layers else taller(model, layers)
 
 
 def _learn(model: LlamaForCausalLM, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -191,7 +202,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--out", type=Path, required=True, help="a folder that does not exist yet")
-    parser.add_argument("--resume", type=Path, help="start from this checkpoint's weights")
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        help="start from this checkpoint's weights; more --layers than it has begin as copies",
+    )
     parser.add_argument("--course", choices=COURSES, default="careless", help="a policy's, or a reader's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--hidden", type=int, default=128)
@@ -202,11 +217,12 @@ def main() -> None:
         "--device", default="auto", help="cpu, cuda, cuda:0 ..., or auto: a GPU where there is one"
     )
     parser.add_argument("--writers", type=int, default=0, help="processes that write lessons; 0: this one")
+    parser.add_argument("--threads", type=int, default=1, help="of a CPU; their number changes the last bits")
     arguments = parser.parse_args()
     if arguments.out.exists():
         raise SystemExit(f"{arguments.out} exists, expected a folder to be made")
     working = arguments.out.with_name(arguments.out.name + ".partial")
-    torch.set_num_threads(1)
+    torch.set_num_threads(arguments.threads)
     try:
         device = chosen_device(arguments.device)
         refuse_missing_device(device)

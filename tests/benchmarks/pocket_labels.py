@@ -51,6 +51,11 @@ RUNS = {
     "weak automatic": ("weak", "--labels", "automatic"),
     "fusion with weak automatic": ("weak", "--labels", "mixed", "--label-rule", "fusion"),
 }
+# What fusion fuses, and has to be as good as.
+SOURCES = {
+    "fusion": ("noisy human", "automatic of the same"),
+    "fusion with weak automatic": ("noisy human", "weak automatic"),
+}
 # What these learn from names no first mistake.
 WITHOUT_STEPS = ("no labels at all", *OUTCOMES, "outcome at the last token")
 NOISE = 1 / 3
@@ -100,6 +105,7 @@ def main() -> None:
         files.test,
         files.development,
         lambda run, seed, path: data.scored(_folder(files, run, seed), path),
+        SOURCES,
     )
     write_json(options.out, found)
 

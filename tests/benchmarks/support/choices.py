@@ -1,11 +1,11 @@
-"""Best of n by several models on the same problems, each against the majority and against the outcome models.
+"""Best of n by several models on the same problems, each against the majority and against other models.
 
 Models of several seeds count as their mean: what one training happens to give is not what its labels are worth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -24,9 +24,18 @@ Scores = Callable[[str, int, Path], Path]
 
 
 def best_of_n(
-    runs: Sequence[str], seeds: Sequence[int], test: Path, development: Path, scores: Scores
+    runs: Sequence[str],
+    seeds: Sequence[int],
+    test: Path,
+    development: Path,
+    scores: Scores,
+    against: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
-    """Best of all samples of a problem: each model's aggregation is the best one on the development pool."""
+    """Best of all samples of a problem: each model's aggregation is the best one on the development pool.
+
+    against: what a run is compared with, problem by problem, where that is among the runs; each is with the outcome
+    models.
+    """
     pools, others = (_pools(path, runs, seeds, scores) for path in (test, development))
     size = min(len(pool.right) for pool in pools)
     figures = {(row["source"], row["rule"]): row for row in table(pools, [size])}
@@ -54,11 +63,13 @@ def best_of_n(
         rows["by n"] = {
             str(n): round(fmean(by_size[source, rule, n] for source, _ in chosen), 4) for n in SIZES
         }
-        for outcome in OUTCOMES:
-            if outcome in runs and run != outcome:
-                less, its_votes = _choices(outcome, seeds, "last"), _choices(outcome, seeds, "vote last")
-                rows[f"over {outcome}"] = _rounded(paired_difference(pools, chosen, less))
-                rows[f"weighted vote over {outcome}'s"] = _rounded(paired_difference(pools, votes, its_votes))
+        for other in (*OUTCOMES, *against.get(run, ())):
+            if other in runs and run != other:
+                less, its_votes = (
+                    _choices(other, seeds, name) for name in (rules[other], f"vote {rules[other]}")
+                )
+                rows[f"over {other}"] = _rounded(paired_difference(pools, chosen, less))
+                rows[f"weighted vote over {other}'s"] = _rounded(paired_difference(pools, votes, its_votes))
         found["models"][run] = rows
     return found
 

@@ -8,10 +8,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from transformers import LlamaForCausalLM  # noqa: E402
+
 from ml.errors import MisstepError  # noqa: E402
 from ml.pocket import feeding, training  # noqa: E402
 from ml.pocket.lessons import Lesson  # noqa: E402
 from ml.pocket.policy import load_pocket_policy  # noqa: E402
+from ml.pocket.taller import taller  # noqa: E402
 from ml.prm.bases import Base, HeadSettings, open_base, shipped_folder  # noqa: E402
 from tests.ml.pocket.test_feeding import warm_writers  # noqa: E402
 
@@ -72,6 +75,40 @@ def test_a_larger_reader_is_judged_in_its_own_shape(tmp_path: Path) -> None:
     training.train(1, tmp_path, 0, 64, 3, tokens=1024, rate=3e-3, resume=None, course="careful")
     with pytest.raises(MisstepError, match="of the results of drills are right"):
         training.check_reader(tmp_path, pages=1)
+
+
+def test_a_model_with_copies_of_its_layers_says_what_it_said_and_learns_in_all_of_them(trained: Path) -> None:
+    model = LlamaForCausalLM.from_pretrained(trained, dtype=torch.float32)
+    grown = taller(model, 3)
+    ids = torch.randint(60, (2, 9))
+    assert len(grown.model.layers) == 3
+    assert torch.equal(grown(input_ids=ids).logits, model(input_ids=ids).logits)
+    grown(input_ids=ids).logits.square().sum().backward()
+    assert all(layer.self_attn.o_proj.weight.grad.abs().sum() > 0 for layer in grown.model.layers)
+    assert all(layer.mlp.down_proj.weight.grad.abs().sum() > 0 for layer in grown.model.layers)
+
+
+def test_each_layer_is_followed_by_its_own_copies() -> None:
+    model = LlamaForCausalLM(training.configuration(68, 32, 2))
+    grown = taller(model, 4)
+    for place, layer in enumerate(grown.model.layers):
+        source = model.model.layers[place // 2].self_attn
+        assert torch.equal(layer.self_attn.q_proj.weight, source.q_proj.weight)
+        copied = torch.equal(layer.self_attn.o_proj.weight, source.o_proj.weight)
+        assert copied == (place % 2 == 0)
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_layers_that_are_no_multiple_are_refused(layers: int) -> None:
+    with pytest.raises(MisstepError, match=f"{layers} layers from a model of 2, expected a multiple"):
+        taller(LlamaForCausalLM(training.configuration(68, 32, 2)), layers)
+
+
+def test_training_goes_on_with_more_layers_and_refuses_another_width(trained: Path, tmp_path: Path) -> None:
+    training.train(1, tmp_path / "two", 1, hidden=32, layers=2, tokens=1024, rate=1e-3, resume=trained)
+    assert load_pocket_policy(tmp_path / "two").name != load_pocket_policy(trained).name
+    with pytest.raises(MisstepError, match="--hidden 64 with weights of width 32"):
+        training.train(1, tmp_path / "wide", 1, hidden=64, layers=1, tokens=1024, rate=1e-3, resume=trained)
 
 
 def test_a_result_is_right_when_every_one_of_its_tokens_would_have_been_written() -> None:
