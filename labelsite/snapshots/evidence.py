@@ -156,7 +156,8 @@ def _looks(tasks: Iterable[Task], dropped: Counter[str]) -> dict[int, list[Look]
 def _where_they_left_the_trajectory(annotations: Sequence[Annotation]) -> dict[int, int]:
     """The position at which a person wrote a step of their own, by annotation.
 
-    Their ratings from there on are of their own steps: of the solution they said that it went wrong there.
+    Their ratings from there on are of their own steps: of the solution they said that it went wrong there. Of an
+    imported one their steps are the solution, which they did not leave.
     """
     written = {
         min(annotation.extra["written"]): annotation.pk
@@ -165,7 +166,7 @@ def _where_they_left_the_trajectory(annotations: Sequence[Annotation]) -> dict[i
     }
     if not written:
         return {}
-    places = Step.objects.filter(pk__in=written).values_list("pk", "position")
+    places = Step.objects.filter(pk__in=written, is_chosen=False).values_list("pk", "position")
     return {written[step]: position for step, position in places}
 
 

@@ -38,7 +38,8 @@ def _by_one(look: LabelledSolution) -> Truth:
         return NoTruth.UNLABELLED
     if said.finish_reason not in (FinishReason.FOUND_ERROR, FinishReason.SOLUTION):
         return NoTruth.UNLABELLED
-    return said.first_mistake
+    # Who left the solution and reached the answer through steps of their own made these its steps.
+    return said.first_mistake if said.finish_reason == FinishReason.FOUND_ERROR else None
 
 
 def _by_several(labelled: Sequence[LabelledSolution]) -> Truth:

@@ -55,7 +55,10 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     positions = tuple(position for position in labelled if position.options)
     positions, pre_generated = _with_unlabelled_steps(positions, question)
     problem = _problem(question, line)
-    final_answer = fields.short_answer(question, "pre_generated_answer") or _final_answer(positions)
+    given = fields.short_answer(question, "pre_generated_answer")
+    # A path that parted from the pre-generated one does not come to its answer.
+    has_parted = question.get(PRE_GENERATED) is not None and not pre_generated
+    final_answer = _final_answer(positions) if has_parted else given or _final_answer(positions)
     solution = Solution(
         id=str(line),
         problem=problem,

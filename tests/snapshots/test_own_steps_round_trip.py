@@ -20,6 +20,8 @@ from labelsite.api.lines import _lines
 from labelsite.campaigns.models import Assignment, Campaign, Protocol
 from labelsite.problems.models import Solution
 from labelsite.snapshots.annotation_lines import annotations_of
+from labelsite.snapshots.services import folder_of, freeze
+from ml.snapshot import read_snapshot
 from tests.annotations.submissions import judgement
 from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_solution, make_task, make_user
@@ -127,6 +129,10 @@ def test_who_went_on_alone_still_says_where_the_solution_was_left() -> None:
     (again,) = Annotation.objects.filter(task__campaign=back)
     assert (again.trajectory, again.broken_rule, again.first_mistake) == ([1, 1, 1], "", 1)
     assert_comes_back(campaign)
+    # Where it was left is a step of another solution than the one that came back.
+    (here,), (there,) = (read_snapshot(folder_of(freeze(each, "human"))) for each in (campaign, back))
+    assert (here.steps[1], here.labels, here.first_mistake) == ("WRONG", [1.0, 0.0, None, None], 1)
+    assert (there.steps[1], there.labels, there.first_mistake) == ("mine", [1.0, 1.0, 1.0], None)
 
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=8)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml import formats
+from ml.evaluation.truths import truths
 from ml.formats import label_rules, prm800k
 from ml.formats.lines import Unreadable
 from ml.records import (
@@ -137,6 +138,22 @@ def test_a_human_step_is_chosen_counts_as_right_and_has_no_rating():
     ]
     assert label_rules.trajectory_ratings(found.solution, found.annotation) == [1, 1]
     assert found.broken_rule == ""
+
+
+def test_who_went_on_alone_made_another_solution_with_an_answer_and_no_mistake_of_its_own():
+    steps = [
+        step([completion("one", 1)], 0),
+        step([completion("two", -1)], None, "better"),
+        step(None, None, "So 29.\n\n# Answer\n\n29"),
+    ]
+    model = {"pre_generated_steps": ["one", "two", "# Answer\n\n30"], "pre_generated_answer": "30"}
+    found = parse(record(steps, "solution", **model))
+    assert found.solution.steps == ("one", "better", "So 29.\n\n# Answer\n\n29")
+    assert (found.solution.final_answer, found.solution.is_correct) == ("29", True)
+    # Where the model's solution was left stays known; of the steps that stand here none is wrong.
+    assert found.annotation is not None and found.annotation.first_mistake == 1
+    assert [truth for _, truth in truths([found])] == [None]
+    assert prm800k.write_record(through_columns(found)) == record(steps, "solution", **model)
 
 
 def test_the_empty_last_step_of_a_give_up_is_no_position_and_still_comes_back():
