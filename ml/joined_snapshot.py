@@ -55,8 +55,11 @@ class JoinedSnapshot(Snapshot):
         return {"snapshots": parts, REPEATED: self.left_out[REPEATED]}
 
     def _said(self, row: SnapshotRow) -> bytes:
-        evidence = [row.human, row.automatic] if self.is_relabelled else []
-        return _digest([row.labels, row.options, *evidence])
+        if not self.is_relabelled:
+            return _digest([row.labels, row.options])
+        # The posterior is made anew of the rest as labels are, from all solutions together.
+        human = {name: said for name, said in (row.human or {}).items() if name != "posterior"}
+        return _digest([row.options, human, row.automatic])
 
     def _refuse_contradiction(self, row: SnapshotRow, part: Snapshot, is_same: bool) -> None:
         if not is_same:

@@ -41,6 +41,7 @@ BELOW = (
     "ml/policies/transformers_rows.py",
     "ml/pocket/feeding.py",
     "ml/pocket/policy",
+    "ml/pocket/taller.py",
     "ml/pocket/training",
 )
 

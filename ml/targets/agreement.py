@@ -14,8 +14,11 @@ def opinions_of(human: Mapping[str, Any], people: Decision) -> list[Decision]:
 
     Those who agree with the verdict say what it says. Of the others it is known which step they named, so that the
     steps before it are right to them, and they are silent on those behind it. A reviewer's adjudication is
-    everybody's, and so is a verdict of which nobody knows who gave it.
+    everybody's, and so is a verdict of which nobody knows who gave it. Where everybody gave up, each speaks of the
+    steps that they had rated by then.
     """
+    if rated_by := human.get("rated_by"):
+        return [_so_far(people, [count > one for count in rated_by]) for one in range(max(rated_by))]
     witnesses: Mapping[str, int | None] = human.get("witnesses") or {}
     if not witnesses or is_adjudicated(human):
         return [people] * int(human.get("annotators") or 1)
@@ -25,6 +28,17 @@ def opinions_of(human: Mapping[str, Any], people: Decision) -> list[Decision]:
     ]
     verdict = human.get("first_mistake")
     return [people if said == verdict else _dissenting(said, dropped) for said in witnesses.values()]
+
+
+def _so_far(people: Decision, has_rated: Sequence[bool]) -> Decision:
+    """The opinion of one who gave up: what all come to on the steps that this one rated."""
+    labels = [label if rated else None for label, rated in zip(people.labels, has_rated, strict=True)]
+    first = people.first_mistake
+    return Decision(
+        labels,
+        sources_of(labels, people.sources, "human"),
+        first if first is not None and has_rated[first] else None,
+    )
 
 
 def _dissenting(said: int | None, dropped: Sequence[bool]) -> Decision:

@@ -127,8 +127,14 @@ def evidence_of(verdict: Verdict, step_count: int) -> dict[str, Any]:
         "witnesses": {} if verdict.is_open else {look.annotator: look.says for look in verdict.asked},
         "origins": origins + (["adjudication"] if verdict.allowed else []),
         "allowed": list(verdict.allowed),
-        **({"given_up_by": [look.annotator for look in verdict.looks]} if verdict.is_open else {}),
+        **(_given_up(verdict, step_count) if verdict.is_open else {}),
     }
+
+
+def _given_up(verdict: Verdict, step_count: int) -> dict[str, Any]:
+    """Who rated steps before they gave up, and how many of them rated each."""
+    rated_by = [sum(step < len(look.trajectory) for look in verdict.looks) for step in range(step_count)]
+    return {"given_up_by": [look.annotator for look in verdict.looks], "rated_by": rated_by}
 
 
 def _finish_reason(verdict: Verdict) -> str:

@@ -41,7 +41,26 @@ def decide_labels(
     is_left_to_rollouts = has_verdict_alone and is_unjudged(human) and "second" in (automatic or {})
     if rule.labels == "automatic" or is_left_to_rollouts:
         return rollouts if rollouts and _is_confirmed(automatic, rule, count) else nothing(count)
+    if people and rollouts and _overrules(people, rollouts.first_mistake):
+        rollouts = _without_what_followed(rollouts, automatic or {}, rule)
     return mixed(human, people, rollouts, rule, count)
+
+
+def _overrules(people: Decision, named: int | None) -> bool:
+    """Whether people call the step right that rollouts name as the first mistake."""
+    said = None if named is None else people.labels[named]
+    return said is not None and said >= 0.5
+
+
+def _without_what_followed(rollouts: Decision, automatic: Mapping[str, Any], rule: LabelRule) -> Decision:
+    """The labels without those that only follow from the first mistake: nobody saw these steps go wrong."""
+    end = (rollouts.first_mistake or 0) + 1
+    visits = automatic.get("visits") or [None] * len(rollouts.labels)
+    labels = [
+        label if k < end or (rule.after_mistake == "keep" and visits[k] != 0) else None
+        for k, label in enumerate(rollouts.labels)
+    ]
+    return rollouts._replace(labels=labels)
 
 
 def _is_confirmed(automatic: Mapping[str, Any] | None, rule: LabelRule, count: int) -> bool:

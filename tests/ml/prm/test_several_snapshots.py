@@ -97,6 +97,20 @@ def test_other_evidence_of_one_solution_is_refused_where_labels_are_made_anew(tm
         train(tmp_path, *folders, options=["--neutral", "drop"], out="anew")
 
 
+def test_other_labels_and_posteriors_of_the_same_evidence_are_no_contradiction_where_all_are_made_anew(
+    tmp_path,
+):
+    (row,) = (with_evidence(row) for row in sums(20, seed=3)[1:2])
+    assert row.first_mistake == 1
+    labels, posterior = [1.0, *[0.0] * (len(row.steps) - 1)], [0.9] * len(row.steps)
+    other = replace(
+        row, labels=labels, label_source=["human"] * len(labels), human={**row.human, "posterior": posterior}
+    )
+    folders = two(tmp_path, [other], rule={"after_mistake": "wrong"})
+    card = train(tmp_path, *folders, options=["--labels", "human"])
+    assert card["snapshot"]["repeated_solutions"] == 1
+
+
 def test_each_of_several_snapshots_may_be_read_by_a_manifest_of_its_own_and_not_one_of_them(tmp_path):
     first, second = two(tmp_path)
     manifest = json.loads((second / "manifest.json").read_text())

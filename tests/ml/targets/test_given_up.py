@@ -6,9 +6,12 @@ import json
 from collections import Counter
 from dataclasses import replace
 
+import pytest
+
 from ml.formats import read
 from ml.snapshot import SnapshotRow
 from ml.targets import LabelRule, decide_labels, has_verdict, label_rows
+from ml.targets.consensus import Look, evidence_of, verdict_or_ratings
 from ml.targets.file_rows import rows_from
 from ml.targets.snapshot_rows import witnessed
 from tests.data import real_data
@@ -108,3 +111,40 @@ def test_prm800k_keeps_what_was_rated_before_giving_up():
     assert labels + sum(len(one.options) for one in rows) == 46_660
     finished, dropped = frozen(path, "prm800k", LabelRule("human", given_up="drop"))
     assert len(finished) == 808 and dropped["annotations_unfinished"] == 122
+
+
+@pytest.mark.parametrize(
+    ("after_mistake", "mixture", "labels"),
+    [
+        ("none", "people_override", [1.0, 1.0, None, None]),
+        ("wrong", "people_override", [1.0, 1.0, None, None]),
+        ("keep", "people_override", [1.0, 1.0, None, None]),
+        ("keep", "agreement_weighted", [1.0, 0.5, None, None]),
+    ],
+)
+def test_what_only_follows_from_a_mistake_that_people_overruled_is_no_label(after_mistake, mixture, labels):
+    human = {**GIVEN_UP, "ratings": [1, 1, None, None]}
+    # OmegaPRM looked no further than its first mistake, and assumes the rest.
+    search = {"visits": [8, 8, 0, 0], "correct": [6, 0, 0, 0], "hard": [1.0, 0.0, 0.0, 0.0]}
+    rule = LabelRule("mixed", mixture=mixture, after_mistake=after_mistake)
+    found = decide_labels(human, search, rule)
+    assert found.labels == labels
+    assert found.first_mistake is None
+    # Rollouts of a step's own are evidence also there, where all of it is kept.
+    looked = decide_labels(human, {"visits": [8] * 4, "correct": [6, 0, 0, 0]}, rule)
+    assert looked.labels[2:] == ([0.0, 0.0] if after_mistake == "keep" else [None, None])
+
+
+def test_each_of_those_who_gave_up_speaks_of_the_steps_that_they_rated():
+    looks = [Look(name, name, "give_up", [1] * count) for name, count in (("a", 3), ("b", 1), ("c", 1))]
+    verdict = verdict_or_ratings(looks, 4, None, "keep")
+    assert verdict is not None
+    human = evidence_of(verdict, 4)
+    assert human["rated_by"] == [3, 1, 1, 0]
+    found = decide_labels(
+        human,
+        {"visits": [8] * 4, "correct": [8, 8, 0, 0]},
+        LabelRule("mixed", mixture="agreement_weighted"),
+    )
+    # Step 2: one person against a search of weight 1, as if the two others had never been asked.
+    assert found.labels == [1.0, 1.0, 0.5, None] and found.first_mistake is None
