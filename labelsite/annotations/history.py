@@ -112,7 +112,8 @@ def _entry(annotation: Annotation, is_newest: bool) -> Entry:
         gold=gold_text(task.gold) if told and task.gold else "",
         gold_agrees=verdict_of(annotation) in task.gold if told and task.gold else None,
         can_edit=is_newest or (campaign.allows_editing and task.kind == TaskKind.WORK),
-        can_look=annotation.exposure == Exposure.AFTER and task.kind == TaskKind.WORK,
+        # Of whatever kind: a row without its button would tell that the task is gold.
+        can_look=annotation.exposure == Exposure.AFTER,
     )
 
 
@@ -157,7 +158,8 @@ def gold_standing(user: User) -> dict[str, Any]:
     return {"count": len(right), "right": sum(right), "share": sum(right) / len(right) if right else None}
 
 
-# Two people say the same when they name the same first mistake, or end alike without one.
+# Two people say the same when they name the same first mistake, or end alike without one. The newest submission of each
+# campaign is left out, as above: at an overlap of one only gold has others who looked, so a number that moves tells it.
 _WITH_OTHERS = f"""
 SELECT count(*), count(*) FILTER (WHERE {first_mistake_sql("mine")} = {first_mistake_sql("other")}
        OR ({first_mistake_sql("mine")} IS NULL AND {first_mistake_sql("other")} IS NULL
@@ -167,13 +169,17 @@ JOIN campaigns_task AS task ON task.id = mine.task_id
 JOIN campaigns_campaign AS campaign ON campaign.id = task.campaign_id AND campaign.shows_agreement
 JOIN annotations_annotation AS other ON other.task_id = mine.task_id AND other.annotator_id <> mine.annotator_id
      AND other.is_live AND other.origin = 'annotator'
-WHERE mine.annotator_id = %s AND mine.is_live AND mine.origin = 'annotator'
+WHERE mine.annotator_id = %(user)s AND mine.is_live AND mine.origin = 'annotator'
+  AND mine.task_id <> ALL (ARRAY(
+      SELECT DISTINCT ON (done.campaign_id) done.id
+      FROM annotations_annotation AS look JOIN campaigns_task AS done ON done.id = look.task_id
+      WHERE look.annotator_id = %(user)s AND look.revision = 1 ORDER BY done.campaign_id, look.id DESC))
 """
 
 
 def agreement_with_others(user: User) -> dict[str, Any]:
-    """Pairs of looks at the same task and how many say the same, where the campaign shows it."""
+    """Pairs of looks at the same task and how many say the same, where the campaign shows it and mine is closed."""
     with connection.cursor() as cursor:
-        cursor.execute(_WITH_OTHERS, [user.pk])
+        cursor.execute(_WITH_OTHERS, {"user": user.pk})
         pairs, same = cursor.fetchone()
     return {"pairs": pairs, "share": same / pairs if pairs else None}
