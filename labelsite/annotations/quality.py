@@ -8,8 +8,9 @@ from statistics import fmean
 from typing import Any
 
 from django.db import connection
-from django.db.models import BooleanField
+from django.db.models import BooleanField, F, Window
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import RowNumber
 
 from labelsite.accounts.models import User
 from labelsite.annotations.known_answers import counts_sql
@@ -110,18 +111,18 @@ def _last_items(campaign: Campaign) -> dict[int, list[Annotation]]:
     counts: Any = RawSQL(
         counts_sql("annotations_annotation", "campaigns_task"), (), output_field=BooleanField()
     )
+    nth_last = Window(RowNumber(), partition_by=F("annotator_id"), order_by=F("id").desc())
     rows = (
         Annotation.objects.filter(task__campaign=campaign, is_live=True, annotator__is_machine=False)
         .exclude(task__kind=TaskKind.WORK)
         .filter(counts)
+        .annotate(nth_last=nth_last)
+        .filter(nth_last__lte=LAST)
         .select_related("task")
-        .order_by("-id")
     )
     kept: dict[int, list[Annotation]] = {}
-    for row in rows[:5000]:
-        mine = kept.setdefault(row.annotator_id, [])
-        if len(mine) < LAST:
-            mine.append(row)
+    for row in rows:
+        kept.setdefault(row.annotator_id, []).append(row)
     return kept
 
 
