@@ -186,7 +186,8 @@ def _add_ratings(by_step: dict[int, StepOpinions], people: Sequence[Person]) -> 
         notes |= {step: option.notes for step, option in opinion.options.items()}
     for rating in StepRating.objects.filter(annotation__in=column, step__in=notes).order_by("annotation_id"):
         place = column[rating.annotation_id]
-        if rating.step_id in by_step:
+        is_rated = rating.rating is not None or rating.flagged
+        if rating.step_id in by_step and (is_rated or not rating.note):
             by_step[rating.step_id].ratings[place] = rating
         if rating.note:
             notes[rating.step_id].append(Note(people[place].name, rating.note))
