@@ -52,10 +52,15 @@ def mine(user: User) -> QuerySet[Annotation]:
     return Annotation.objects.filter(annotator=user, is_live=True)
 
 
+def submitted(user: User) -> QuerySet[Annotation]:
+    """What the person submitted, as it was first: a correction is no further solution, and moves none to its day."""
+    return Annotation.objects.filter(annotator=user, revision=1)
+
+
 def days(user: User, limit: int = 14) -> list[Day]:
     """The person's last days with work, newest first: how many, and the mean seconds for one."""
     rows = (
-        mine(user)
+        submitted(user)
         .annotate(day=TruncDate("created_at"))
         .values("day")
         .annotate(count=Count("id"), mean=Avg("total_time_ms"))
@@ -68,13 +73,13 @@ def days(user: User, limit: int = 14) -> list[Day]:
 
 def today(user: User) -> dict[str, Any]:
     """Today's count, and the median seconds of the last fifty annotations."""
-    newest = mine(user).order_by("-id").values_list("total_time_ms", flat=True)[:50]
+    newest = submitted(user).order_by("-id").values_list("total_time_ms", flat=True)[:50]
     times = [milliseconds for milliseconds in newest if milliseconds is not None]
     start = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     return {
-        "count": mine(user).filter(created_at__gte=start).count(),
+        "count": submitted(user).filter(created_at__gte=start).count(),
         "median_seconds": median(times) / 1000 if times else None,
-        "total": mine(user).count(),
+        "total": submitted(user).count(),
     }
 
 

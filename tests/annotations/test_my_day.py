@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from labelsite.annotations import services
 from labelsite.annotations.history import gold_text
@@ -71,6 +73,23 @@ def test_neither_the_buttons_nor_the_agreement_tell_that_the_last_one_was_gold(c
         assert page["others"]["pairs"] == pairs
     look = Annotation.objects.get(task=gold, annotator=user)
     assert client.get(f"/annotate/annotation/{look.pk}/second-look/").status_code == 200
+
+
+def test_a_correction_moves_no_solution_to_another_day(client, monkeypatch) -> None:
+    user = make_user()
+    task = make_task(make_campaign(members=[user]))
+    yesterday = timezone.now() - timedelta(days=1)
+    with monkeypatch.context() as clock:
+        clock.setattr(timezone, "now", lambda: yesterday)
+        make_annotation(task, user, is_live=False, total_time_ms=4000)
+    corrected = {"trajectory": [1, -1], "finish_reason": "found_error", "total_time_ms": 9000}
+    Annotation.objects.create(task=task, annotator=user, revision=2, **corrected)
+    client.force_login(user)
+    page = client.get("/my-day/").context
+    assert [(day.day, day.count, day.seconds) for day in page["days"]] == [
+        (timezone.localdate(yesterday), 1, 4.0)
+    ]
+    assert (page["today"]["count"], page["today"]["total"]) == (0, 1)
 
 
 def test_the_history_goes_on_page_by_page_and_costs_the_same(client, django_assert_max_num_queries) -> None:
