@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labelsite.accounts.models import User
+from labelsite.annotations.known_answers import counts
 from labelsite.annotations.models import Annotation, FinishReason, first_mistake_sql
 from labelsite.annotations.services import verdict_of
 from labelsite.asked import page_below
@@ -144,15 +145,16 @@ def gold_text(gold: Sequence[int]) -> str:
 
 
 def gold_standing(user: User) -> dict[str, Any]:
-    """How often the person was within the gold set; only items that are closed count.
+    """How often the person was within the gold set; only closed items, and none with gold of their own word.
 
     The newest submission of each campaign is none of them: a number that moves would tell that it was gold, and
     whether to correct it.
     """
+    counted: Any = counts()
     rows = list(
         mine(user)
         .exclude(task__kind=TaskKind.WORK)
-        .exclude(task__gold=None)
+        .filter(counted)
         .select_related("task")
         .only("finish_reason", "trajectory", "extra", "task__gold", "task__campaign_id")
         .order_by("-id")[:200]

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from labelsite.annotations import services
-from labelsite.annotations.history import gold_text
+from labelsite.annotations.history import gold_standing, gold_text
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Exposure, TaskKind
 from labelsite.campaigns.queue import EVERYBODY
@@ -73,6 +73,16 @@ def test_neither_the_buttons_nor_the_agreement_tell_that_the_last_one_was_gold(c
         assert page["others"]["pairs"] == pairs
     look = Annotation.objects.get(task=gold, annotator=user)
     assert client.get(f"/annotate/annotation/{look.pk}/second-look/").status_code == 200
+
+
+def test_whose_word_the_gold_is_has_not_got_it_right() -> None:
+    user = make_user("reviewer", username="rev")
+    campaign = make_campaign(members=[user])
+    for source in ("adjudicated by rev", "adjudicated by somebody"):
+        task = make_task(campaign, kind=TaskKind.GOLD, gold=[-1], gold_source=source, overlap=EVERYBODY)
+        make_annotation(task, user)
+    make_annotation(make_task(campaign), user)
+    assert gold_standing(user) == {"count": 1, "right": 1, "share": 1.0}
 
 
 def test_a_correction_moves_no_solution_to_another_day(client, monkeypatch) -> None:
