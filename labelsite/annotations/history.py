@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labelsite.accounts.models import User
+from labelsite.annotations.known_answers import counts
 from labelsite.annotations.models import Annotation, FinishReason, first_mistake_sql
 from labelsite.annotations.services import verdict_of
 from labelsite.asked import page_below
@@ -52,10 +53,15 @@ def mine(user: User) -> QuerySet[Annotation]:
     return Annotation.objects.filter(annotator=user, is_live=True)
 
 
+def submitted(user: User) -> QuerySet[Annotation]:
+    """What the person submitted, as it was first: a correction is no further solution, and moves none to its day."""
+    return Annotation.objects.filter(annotator=user, revision=1)
+
+
 def days(user: User, limit: int = 14) -> list[Day]:
     """The person's last days with work, newest first: how many, and the mean seconds for one."""
     rows = (
-        mine(user)
+        submitted(user)
         .annotate(day=TruncDate("created_at"))
         .values("day")
         .annotate(count=Count("id"), mean=Avg("total_time_ms"))
@@ -68,13 +74,13 @@ def days(user: User, limit: int = 14) -> list[Day]:
 
 def today(user: User) -> dict[str, Any]:
     """Today's count, and the median seconds of the last fifty annotations."""
-    newest = mine(user).order_by("-id").values_list("total_time_ms", flat=True)[:50]
+    newest = submitted(user).order_by("-id").values_list("total_time_ms", flat=True)[:50]
     times = [milliseconds for milliseconds in newest if milliseconds is not None]
     start = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     return {
-        "count": mine(user).filter(created_at__gte=start).count(),
+        "count": submitted(user).filter(created_at__gte=start).count(),
         "median_seconds": median(times) / 1000 if times else None,
-        "total": mine(user).count(),
+        "total": submitted(user).count(),
     }
 
 
@@ -112,7 +118,8 @@ def _entry(annotation: Annotation, is_newest: bool) -> Entry:
         gold=gold_text(task.gold) if told and task.gold else "",
         gold_agrees=verdict_of(annotation) in task.gold if told and task.gold else None,
         can_edit=is_newest or (campaign.allows_editing and task.kind == TaskKind.WORK),
-        can_look=annotation.exposure == Exposure.AFTER and task.kind == TaskKind.WORK,
+        # Of whatever kind: a row without its button would tell that the task is gold.
+        can_look=annotation.exposure == Exposure.AFTER,
     )
 
 
@@ -138,15 +145,16 @@ def gold_text(gold: Sequence[int]) -> str:
 
 
 def gold_standing(user: User) -> dict[str, Any]:
-    """How often the person was within the gold set; only items that are closed count.
+    """How often the person was within the gold set; only closed items, and none with gold of their own word.
 
     The newest submission of each campaign is none of them: a number that moves would tell that it was gold, and
     whether to correct it.
     """
+    counted: Any = counts()
     rows = list(
         mine(user)
         .exclude(task__kind=TaskKind.WORK)
-        .exclude(task__gold=None)
+        .filter(counted)
         .select_related("task")
         .only("finish_reason", "trajectory", "extra", "task__gold", "task__campaign_id")
         .order_by("-id")[:200]
@@ -157,7 +165,8 @@ def gold_standing(user: User) -> dict[str, Any]:
     return {"count": len(right), "right": sum(right), "share": sum(right) / len(right) if right else None}
 
 
-# Two people say the same when they name the same first mistake, or end alike without one.
+# Two people say the same when they name the same first mistake, or end alike without one. The newest submission of each
+# campaign is left out, as above: at an overlap of one only gold has others who looked, so a number that moves tells it.
 _WITH_OTHERS = f"""
 SELECT count(*), count(*) FILTER (WHERE {first_mistake_sql("mine")} = {first_mistake_sql("other")}
        OR ({first_mistake_sql("mine")} IS NULL AND {first_mistake_sql("other")} IS NULL
@@ -167,13 +176,17 @@ JOIN campaigns_task AS task ON task.id = mine.task_id
 JOIN campaigns_campaign AS campaign ON campaign.id = task.campaign_id AND campaign.shows_agreement
 JOIN annotations_annotation AS other ON other.task_id = mine.task_id AND other.annotator_id <> mine.annotator_id
      AND other.is_live AND other.origin = 'annotator'
-WHERE mine.annotator_id = %s AND mine.is_live AND mine.origin = 'annotator'
+WHERE mine.annotator_id = %(user)s AND mine.is_live AND mine.origin = 'annotator'
+  AND mine.task_id <> ALL (ARRAY(
+      SELECT DISTINCT ON (done.campaign_id) done.id
+      FROM annotations_annotation AS look JOIN campaigns_task AS done ON done.id = look.task_id
+      WHERE look.annotator_id = %(user)s AND look.revision = 1 ORDER BY done.campaign_id, look.id DESC))
 """
 
 
 def agreement_with_others(user: User) -> dict[str, Any]:
-    """Pairs of looks at the same task and how many say the same, where the campaign shows it."""
+    """Pairs of looks at the same task and how many say the same, where the campaign shows it and mine is closed."""
     with connection.cursor() as cursor:
-        cursor.execute(_WITH_OTHERS, [user.pk])
+        cursor.execute(_WITH_OTHERS, {"user": user.pk})
         pairs, same = cursor.fetchone()
     return {"pairs": pairs, "share": same / pairs if pairs else None}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 
 from django.utils.translation import gettext as _
@@ -196,7 +196,8 @@ def _index_only(options: Sequence[Option], judgement: Judgement) -> Lawful:
     _refuse_other_ratings(
         judgement, {option.id: rating for option, rating in zip(chosen, trajectory, strict=False)}
     )
-    # The index stands for these ratings; time and note of a step come from what the page measured.
+    # The index stands for these ratings; time and note of a step come from what the page measured. A note on a step
+    # that the index says nothing of is kept without a rating.
     ratings = [
         Rating(
             option.id,
@@ -205,6 +206,12 @@ def _index_only(options: Sequence[Option], judgement: Judgement) -> Lawful:
             note=given[option.id].note if option.id in given else "",
         )
         for option, rating in zip(chosen, trajectory, strict=False)
+    ]
+    stored = {rating.step for rating in ratings}
+    ratings += [
+        replace(rating, flagged=False)
+        for rating in judgement.ratings
+        if rating.note and rating.step not in stored
     ]
     return Lawful(judgement.finish_reason, judgement.reason, trajectory, ratings, judgement.total_time_ms)
 
@@ -274,7 +281,13 @@ def _lawful(
     ]
     if stray:
         raise Unlawful("stray", _("An option is rated that this protocol does not ask about."))
-    ratings = [rating for rating in given.values() if rating.step in allowed]
+    # Somebody who leaves the task may have noted why at the very step that they could not rate.
+    is_exit = judgement.finish_reason in EXITS
+    ratings = [
+        rating if rating.step in allowed else replace(rating, flagged=False)
+        for rating in given.values()
+        if rating.step in allowed or (is_exit and rating.note)
+    ]
     return Lawful(
         judgement.finish_reason, judgement.reason, trajectory, ratings, judgement.total_time_ms, written or []
     )

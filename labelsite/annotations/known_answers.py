@@ -7,6 +7,9 @@ verdict, a reported problem or a give-up, names none of the positions, so it is 
 
 from __future__ import annotations
 
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
+
 # What stands before the names of imported labelers.
 IMPORTED = "imported:"
 # Under this name a checker that knows the truth is imported. It is nobody whose judgement could be measured: what it
@@ -27,3 +30,8 @@ def counts_sql(annotation: str, task: str) -> str:
         f"({task}.gold IS NOT NULL AND cardinality({task}.gold) > 0"
         f" AND ({annotation}.annotator_id, {task}.gold_source) NOT IN ({_OWN}))"
     )
+
+
+def counts() -> RawSQL:
+    """The same for annotations of a query that reads their tasks too."""
+    return RawSQL(counts_sql("annotations_annotation", "campaigns_task"), (), output_field=BooleanField())

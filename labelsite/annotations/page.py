@@ -93,6 +93,7 @@ def words() -> dict[str, str]:
         "loggedOut": _("You are logged out. Log in again in another tab; nothing is lost."),
         "nothingToUndo": _("There is nothing to undo."),
         "undone": _("Undone."),
+        "notUndone": _("Not connected, so nothing was undone. Try again once you are connected."),
         "codePrinted": _("printed"),
         "codeFailed": _("the code failed"),
         "codeNotRun": _("the code was not run"),

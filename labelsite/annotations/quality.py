@@ -8,11 +8,11 @@ from statistics import fmean
 from typing import Any
 
 from django.db import connection
-from django.db.models import BooleanField
-from django.db.models.expressions import RawSQL
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
 
 from labelsite.accounts.models import User
-from labelsite.annotations.known_answers import counts_sql
+from labelsite.annotations.known_answers import counts, counts_sql
 from labelsite.annotations.models import Annotation, first_mistake_sql
 from labelsite.annotations.pace import Pace, too_fast
 from labelsite.annotations.services import verdict_of
@@ -107,21 +107,19 @@ def _totals(campaign: Campaign) -> Mapping[int, Totals]:
 
 def _last_items(campaign: Campaign) -> dict[int, list[Annotation]]:
     """Each person's last looks at gold and screening items that are not their own word."""
-    counts: Any = RawSQL(
-        counts_sql("annotations_annotation", "campaigns_task"), (), output_field=BooleanField()
-    )
+    counted: Any = counts()
+    nth_last = Window(RowNumber(), partition_by=F("annotator_id"), order_by=F("id").desc())
     rows = (
         Annotation.objects.filter(task__campaign=campaign, is_live=True, annotator__is_machine=False)
         .exclude(task__kind=TaskKind.WORK)
-        .filter(counts)
+        .filter(counted)
+        .annotate(nth_last=nth_last)
+        .filter(nth_last__lte=LAST)
         .select_related("task")
-        .order_by("-id")
     )
     kept: dict[int, list[Annotation]] = {}
-    for row in rows[:5000]:
-        mine = kept.setdefault(row.annotator_id, [])
-        if len(mine) < LAST:
-            mine.append(row)
+    for row in rows:
+        kept.setdefault(row.annotator_id, []).append(row)
     return kept
 
 

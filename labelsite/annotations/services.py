@@ -192,10 +192,9 @@ def set_task_kind(task: Task, kind: str, gold: Sequence[int] | None) -> None:
 def may_revise(annotation: Annotation) -> bool:
     """The last submission can be undone; earlier ones as long as the campaign allows editing and it is no gold."""
     campaign = annotation.task.campaign
-    later = Annotation.objects.filter(
-        annotator=annotation.annotator_id, task__campaign=campaign, revision=1, pk__gt=annotation.pk
-    ).exclude(task=annotation.task_id)
-    if not later.exists():
+    # Of what was submitted, not of what was corrected: a correction makes its task no newer.
+    firsts = Annotation.objects.filter(annotator=annotation.annotator_id, task__campaign=campaign, revision=1)
+    if firsts.order_by("-pk").values_list("task", flat=True).first() == annotation.task_id:
         return True
     return campaign.allows_editing and annotation.task.kind == TaskKind.WORK
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from math import ceil
 
 from django.db.models import Min
-from django.utils import formats, timezone
+from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from labelsite.accounts.models import User
 from labelsite.campaigns.models import (
@@ -44,6 +46,12 @@ class NothingLeft:
     reason: Reason
     until: datetime | None = None
 
+    @property
+    def minutes(self) -> int:
+        """From now until then, rounded up: a time of day would be that of the server's zone."""
+        seconds = (self.until - timezone.now()).total_seconds() if self.until else 0
+        return max(1, ceil(seconds / 60))
+
     def __str__(self) -> str:
         texts = {
             Reason.YOU_ARE_PAUSED: _("You are paused, so there are no new tasks for you. Ask an admin."),
@@ -51,8 +59,12 @@ class NothingLeft:
             Reason.NOT_ADMITTED: _("You are not admitted to this campaign."),
             Reason.SCREENING_WAITS: _("You have done every screening item there is. An admin must add more."),
             Reason.NO_TASKS: _("This campaign has no tasks yet."),
-            Reason.LEASED: _("All that is left is in other people's hands until %(time)s at the earliest.")
-            % {"time": formats.time_format(timezone.localtime(self.until)) if self.until else ""},
+            Reason.LEASED: ngettext(
+                "All that is left is in other people's hands for %(minutes)s more minute at least.",
+                "All that is left is in other people's hands for %(minutes)s more minutes at least.",
+                self.minutes,
+            )
+            % {"minutes": self.minutes},
             Reason.YOUR_SHARE_IS_DONE: _(
                 "You have done your share: what is open needs somebody else's eyes."
             ),

@@ -120,7 +120,7 @@ def opinions_on(task: Task, run: EstimateRun | None, scores: ScoreRun | None) ->
     """Both opinions on a task, in eight queries at most."""
     rows = list(Step.objects.filter(solution=task.solution_id).order_by("position", "option"))
     people = _people(task)
-    steps = _steps(rows)
+    steps = _steps(rows, task.solution.position_count)
     settled = _settled(task.solution, [opinion.step for opinion in steps])
     by_step = {opinion.step.pk: opinion for opinion in steps}
     _add_ratings(by_step, people)
@@ -159,11 +159,14 @@ def _people(task: Task) -> list[Person]:
     ]
 
 
-def _steps(rows: Iterable[Step]) -> list[StepOpinions]:
-    """The trajectory; at a position where nothing was chosen, its first option stands for it."""
+def _steps(rows: Iterable[Step], count: int) -> list[StepOpinions]:
+    """The trajectory; at a position where nothing was chosen, its first option stands for it.
+
+    Steps that a person wrote behind the solution's end are none of its `count`: they stand with the last one's options.
+    """
     positions: dict[int, list[Step]] = {}
     for row in rows:
-        positions.setdefault(row.position, []).append(row)
+        positions.setdefault(min(row.position, count - 1), []).append(row)
     found = []
     for options in positions.values():
         shown = next((option for option in options if option.is_chosen), options[0])
@@ -183,7 +186,8 @@ def _add_ratings(by_step: dict[int, StepOpinions], people: Sequence[Person]) -> 
         notes |= {step: option.notes for step, option in opinion.options.items()}
     for rating in StepRating.objects.filter(annotation__in=column, step__in=notes).order_by("annotation_id"):
         place = column[rating.annotation_id]
-        if rating.step_id in by_step:
+        is_rated = rating.rating is not None or rating.flagged
+        if rating.step_id in by_step and (is_rated or not rating.note):
             by_step[rating.step_id].ratings[place] = rating
         if rating.note:
             notes[rating.step_id].append(Note(people[place].name, rating.note))

@@ -137,9 +137,9 @@ def write_steps(solution: Solution, annotation: Annotation) -> list[dict[str, An
     count = annotation.extra.get("label_steps", rated)
     # The remainder of an imported line, which may be of long ago, was taken from steps without these keys.
     is_made_here = "label_steps" not in annotation.extra
-    mistake = count - 1
-    if is_made_here and annotation.first_mistake is not None:
-        mistake = annotation.first_mistake
+    mistake, first = count - 1, annotation.first_mistake
+    if first is not None and (is_made_here or _is_only_noted(annotation, first)):
+        mistake = first
     found_error = annotation.finish_reason == FinishReason.FOUND_ERROR
     return [
         _write_step(
@@ -150,6 +150,12 @@ def write_steps(solution: Solution, annotation: Annotation) -> list[dict[str, An
         )
         for index, position in enumerate(solution.positions[:count])
     ]
+
+
+def _is_only_noted(annotation: Annotation, mistake: int) -> bool:
+    """Whether the steps behind the mistake are there for their notes alone, as those of a label made here are."""
+    behind = [rating for rating in annotation.ratings if rating.position > mistake]
+    return bool(behind) and all(rating.rating is None and rating.note for rating in behind)
 
 
 def _write_step(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from labelsite.annotations import services
-from labelsite.annotations.history import gold_text
-from labelsite.campaigns.models import TaskKind
+from labelsite.annotations.history import gold_standing, gold_text
+from labelsite.annotations.models import Annotation
+from labelsite.campaigns.models import Exposure, TaskKind
 from labelsite.campaigns.queue import EVERYBODY
 from tests.campaigns.leases import claim_next
 from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
@@ -57,6 +60,48 @@ def test_the_share_of_gold_does_not_move_while_the_label_can_still_be_changed(cl
     assert client.get("/my-day/").context["gold"]["right"] == 1
 
 
+def test_neither_the_buttons_nor_the_agreement_tell_that_the_last_one_was_gold(client) -> None:
+    user = make_user()
+    campaign = make_campaign(members=[user], shows_agreement=True, exposure=Exposure.AFTER)
+    gold = make_task(campaign, kind=TaskKind.GOLD, gold=[0], overlap=EVERYBODY)
+    make_annotation(gold, make_user(), exposure=Exposure.AFTER)
+    client.force_login(user)
+    for task, pairs in ((make_task(campaign), 0), (gold, 0), (make_task(campaign), 1)):
+        make_annotation(task, user, exposure=Exposure.AFTER)
+        page = client.get("/my-day/").context
+        assert all(entry.can_look for entry in page["entries"])
+        assert page["others"]["pairs"] == pairs
+    look = Annotation.objects.get(task=gold, annotator=user)
+    assert client.get(f"/annotate/annotation/{look.pk}/second-look/").status_code == 200
+
+
+def test_whose_word_the_gold_is_has_not_got_it_right() -> None:
+    user = make_user("reviewer", username="rev")
+    campaign = make_campaign(members=[user])
+    for source in ("adjudicated by rev", "adjudicated by somebody"):
+        task = make_task(campaign, kind=TaskKind.GOLD, gold=[-1], gold_source=source, overlap=EVERYBODY)
+        make_annotation(task, user)
+    make_annotation(make_task(campaign), user)
+    assert gold_standing(user) == {"count": 1, "right": 1, "share": 1.0}
+
+
+def test_a_correction_moves_no_solution_to_another_day(client, monkeypatch) -> None:
+    user = make_user()
+    task = make_task(make_campaign(members=[user]))
+    yesterday = timezone.now() - timedelta(days=1)
+    with monkeypatch.context() as clock:
+        clock.setattr(timezone, "now", lambda: yesterday)
+        make_annotation(task, user, is_live=False, total_time_ms=4000)
+    corrected = {"trajectory": [1, -1], "finish_reason": "found_error", "total_time_ms": 9000}
+    Annotation.objects.create(task=task, annotator=user, revision=2, **corrected)
+    client.force_login(user)
+    page = client.get("/my-day/").context
+    assert [(day.day, day.count, day.seconds) for day in page["days"]] == [
+        (timezone.localdate(yesterday), 1, 4.0)
+    ]
+    assert (page["today"]["count"], page["today"]["total"]) == (0, 1)
+
+
 def test_the_history_goes_on_page_by_page_and_costs_the_same(client, django_assert_max_num_queries) -> None:
     user = make_user()
     campaign = make_campaign(members=[user], shows_agreement=True)
@@ -71,5 +116,5 @@ def test_the_history_goes_on_page_by_page_and_costs_the_same(client, django_asse
     assert len(page.context["entries"]) == 25
     rest = client.get(f"/my-day/?before={page.context['further']}")
     assert len(rest.context["entries"]) == 5 and rest.context["further"] is None
-    assert page.context["others"] == {"pairs": 30, "share": 0.0}
+    assert page.context["others"] == {"pairs": 29, "share": 0.0}
     assert page.context["today"]["median_seconds"] == 4.0

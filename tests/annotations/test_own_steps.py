@@ -79,11 +79,15 @@ def test_people_agree_when_they_name_the_same_step_and_only_then(campaign, peopl
     went_on, marked, found_none = people
     go_on_alone(claim_next(campaign, went_on))
     submit(claim_next(campaign, marked), 1, -1, alternatives=(0, 1))
+    # What a person did last is still open, and not counted.
+    assert history.agreement_with_others(went_on) == {"pairs": 0, "share": None}
+    make_annotation(make_task(campaign, overlap=1), went_on)
     assert history.agreement_with_others(went_on) == {"pairs": 1, "share": 1.0}
     lease = claim_next(campaign, found_none)
     shown = lease.task.solution.step_rows.exclude(source="human")
     said = {"finish_reason": "solution", "ratings": [{"step": step.pk, "rating": 1} for step in shown]}
     services.submit(lease, str(lease.token), uuid4(), said)
+    make_annotation(make_task(campaign, overlap=1), found_none)
     assert history.agreement_with_others(went_on) == {"pairs": 2, "share": 0.5}
     assert history.agreement_with_others(found_none) == {"pairs": 2, "share": 0.0}
 

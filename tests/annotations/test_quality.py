@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from labelsite.annotations.quality import standings
+from labelsite.accounts.models import User
+from labelsite.annotations.models import Annotation
+from labelsite.annotations.quality import LAST, standings
 from labelsite.campaigns.models import TaskKind
 from labelsite.campaigns.queue import EVERYBODY
 from tests.factories import make_annotation, make_campaign, make_solution, make_task, make_user
@@ -29,3 +31,21 @@ def test_standings_count_sets_bias_and_drift(client) -> None:
     client.force_login(make_user("reviewer"))
     page = client.get(f"/annotate/{campaign.pk}/quality/").content.decode()
     assert page.count("badge bad") == 1 and "careless" in page
+
+
+def test_each_persons_last_items_count_however_many_others_came_after_them() -> None:
+    campaign = make_campaign()
+    tasks = [make_task(campaign, kind=TaskKind.GOLD, gold=[-1]) for _ in range(LAST + 1)]
+    first = make_user(username="first")
+    make_annotation(tasks[0], first, trajectory=(1, -1))
+    for task in tasks[1:]:
+        make_annotation(task, first)
+    others = User.objects.bulk_create(User(username=f"later {number}") for number in range(250))
+    Annotation.objects.bulk_create(
+        Annotation(task=task, annotator=other, trajectory=[1, 1], finish_reason="solution")
+        for task in tasks
+        for other in others
+    )
+    found = standings(campaign)
+    assert len(found) == 251
+    assert {(row.items, row.right) for row in found} == {(LAST, LAST)}

@@ -128,6 +128,25 @@ def test_an_exit_names_no_first_mistake() -> None:
     assert refused("first_mistake", "give_up", {}, first_mistake=0, reason="hm") == "contradiction"
 
 
+@pytest.mark.parametrize("protocol", ["first_mistake", "index_only", "every_option"])
+@pytest.mark.parametrize("finish", ["give_up", "bad_problem"])
+def test_a_note_is_kept_at_the_step_where_somebody_leaves_the_task(protocol, finish) -> None:
+    noted = Judgement(finish, "stuck", (Rating(10, None, note="Why?"), Rating(20, None)))
+    lawful = check(protocol, False, OPTIONS, noted)
+    assert lawful.trajectory == []
+    assert [(rating.step, rating.rating, rating.note) for rating in lawful.ratings] == [(10, None, "Why?")]
+
+
+def test_a_note_is_kept_behind_the_mistake_that_an_index_names() -> None:
+    noted = Judgement("found_error", ratings=(Rating(20, None, note="No unit."),), first_mistake=0)
+    lawful = check("index_only", False, OPTIONS, noted)
+    assert lawful.trajectory == [-1]
+    assert [(rating.step, rating.rating, rating.note) for rating in lawful.ratings] == [
+        (0, -1, ""),
+        (20, None, "No unit."),
+    ]
+
+
 def test_every_option_wants_every_option_as_far_as_it_went() -> None:
     assert refused("every_option", "solution", {0: 1, 10: 1, 20: 1}) == "alternatives"
     assert judge("every_option", "solution", {0: 1, 10: 1, 11: -1, 12: 0, 20: 1}).trajectory == [1, 1, 1]

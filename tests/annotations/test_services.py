@@ -176,6 +176,23 @@ def test_gold_closes_once_the_next_task_is_done(campaign, annotator) -> None:
     assert not services.may_revise(gold)
 
 
+def test_a_correction_makes_no_submission_the_last_one(campaign, annotator) -> None:
+    campaign.allows_editing = True
+    campaign.save()
+    for _ in range(2):
+        make_task(campaign, make_solution(STEPS))
+    first = submit(claim_next(campaign, annotator), 1, 1, 1)
+    last = submit(claim_next(campaign, annotator), 1, 1, 1)
+    corrected = services.revise(first, 1, uuid4(), judgement(first.task, 1, 0, 1))
+    services.set_task_kind(first.task, TaskKind.GOLD, [1])
+    corrected.refresh_from_db()
+    assert not services.may_revise(corrected)
+    corrected = services.revise(last, 1, uuid4(), judgement(last.task, 1, 0, 1))
+    campaign.allows_editing = False
+    campaign.save()
+    assert services.undo(corrected)
+
+
 def test_a_second_look_is_noted_and_so_is_a_change_after_it(lease) -> None:
     first = submit(lease, 1, 1, 1)
     assert first.changed_after_reveal is None

@@ -67,6 +67,18 @@ def test_an_undone_submission_is_called_undone_and_no_longer_submitted(
     assert "Submitted" not in watched.page.inner_text("#passing")
 
 
+def test_an_undo_without_a_connection_promises_no_further_try(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    watched.submit_first(campaign, annotator)
+    watched.page.route("**/undo/", lambda route: route.abort())
+    watched.press("u")
+    watched.page.wait_for_selector("#toast:has-text('nothing was undone. Try again')")
+    watched.page.unroute("**/undo/")
+    watched.press("u")
+    watched.page.wait_for_selector("#revising:not([hidden])")
+
+
 def test_an_undone_rating_is_told_to_a_screen_reader(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:

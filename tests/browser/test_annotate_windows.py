@@ -8,8 +8,9 @@ from playwright.sync_api import expect
 
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
-from labelsite.campaigns.models import Assignment, Campaign
+from labelsite.campaigns.models import Assignment, Campaign, Protocol
 from tests.browser.annotator_page import Watched
+from tests.browser.scenes import small_campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WINDOWS = [("b", "#exit-reason"), ("g", "#exit-reason"), ("/", "#note-text")]
@@ -48,6 +49,24 @@ def test_a_note_that_is_kept_is_no_longer_a_half_typed_one(
     watched.page.locator("#note-text").press_sequentially(" indeed")
     watched.page.keyboard.press("Escape")
     expect(watched.page.locator(".step-note").first).to_have_text("odd")
+
+
+@pytest.mark.parametrize("protocol", [Protocol.FIRST_MISTAKE, Protocol.INDEX_ONLY])
+def test_a_note_on_the_step_at_which_somebody_gives_up_is_submitted_without_a_rating(
+    watched: Watched, annotator: User, protocol: str
+) -> None:
+    campaign = small_campaign(annotator)
+    Campaign.objects.update(protocol=protocol)
+    watched.annotate(campaign, annotator)
+    watched.press("x /" if protocol == Protocol.INDEX_ONLY else "1 k /")
+    watched.page.locator("#note-text").press_sequentially("odd")
+    watched.press("Enter g")
+    watched.page.locator("#exit-reason").press_sequentially("too hard")
+    watched.press("Enter")
+    watched.submitted(1)
+    look = Annotation.objects.get()
+    assert (look.trajectory, look.finish_reason) == ([], "give_up")
+    assert list(look.ratings.values_list("rating", "note")) == [(None, "odd")]
 
 
 def test_why_a_task_is_left_outlives_a_session_that_ended(

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.translation import override
 
 from labelsite.accounts.models import User
 from labelsite.campaigns import queue, services
@@ -160,6 +161,15 @@ def test_each_reason_for_nothing_is_the_true_one(campaign, annotator) -> None:
     Campaign.objects.update(is_paused=True)
     campaign.refresh_from_db()
     assert reason(campaign, other) == Reason.CAMPAIGN_PAUSED
+
+
+def test_how_long_others_hold_what_is_left_is_told_without_the_servers_zone() -> None:
+    soon = timezone.now() + timedelta(minutes=11, seconds=30)
+    assert "for 12 more minutes" in str(NothingLeft(Reason.LEASED, soon))
+    for near in (timezone.now() - timedelta(seconds=5), timezone.now() + timedelta(seconds=5)):
+        assert "for 1 more minute " in str(NothingLeft(Reason.LEASED, near))
+    with override("ko"):
+        assert "12분 뒤" in str(NothingLeft(Reason.LEASED, soon))
 
 
 def test_screening_comes_before_work_and_admits_at_the_threshold(campaign) -> None:

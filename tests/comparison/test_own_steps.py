@@ -8,6 +8,7 @@ import pytest
 from labelsite.campaigns.models import Protocol
 from labelsite.comparison import evidence, measures
 from labelsite.comparison.disagreements import Kind, rows, task_ids
+from labelsite.comparison.opinions import opinions_on
 from tests.annotations.submissions import STEPS, go_on_alone, submit
 from tests.campaigns.leases import claim_next
 from tests.factories import make_campaign, make_estimates, make_solution, make_task, make_user
@@ -59,3 +60,17 @@ def test_the_list_of_disagreements_says_the_same(world, django_assert_num_querie
     with django_assert_num_queries(3):
         (row,) = rows([task.pk], run)
     assert row.people == [1, 1]
+
+
+def test_steps_behind_the_solutions_end_are_no_steps_that_a_reviewer_could_mark() -> None:
+    person = make_user()
+    campaign = make_campaign(members=[person], protocol=Protocol.EVERY_OPTION)
+    solution = make_solution(STEPS[:2])
+    run = make_estimates(solution, [1.0, 0.0], first_mistake=1)
+    task = make_task(campaign, solution)
+    go_on_alone(claim_next(campaign, person), "It is four.", "So the answer is four.")
+    one, two = opinions_on(task, run, None).steps
+    assert [option.text for option in two.options.values()] == [
+        *STEPS[1][1:], "It is four.", "So the answer is four.",
+    ]  # fmt: skip
+    assert (one.estimate.is_settled, two.estimate.is_settled) == (False, True)

@@ -193,3 +193,13 @@ def test_why_somebody_gave_up_or_reported_the_problem_stands_on_the_tasks_page(c
     make_annotation(task, person, [1], finish_reason="give_up", reason="I cannot <b>follow</b> step two")
     page = client.get(reverse("comparison:task", args=[task.campaign_id, task.pk])).content.decode()
     assert "<strong>quitter</strong> I cannot &lt;b&gt;follow&lt;/b&gt; step two" in page
+
+
+def test_a_note_on_a_step_that_was_not_rated_is_shown_and_is_no_rating(client, reviewer):
+    task = make_task(make_campaign(), make_solution(steps=STEPS))
+    look = make_annotation(task, make_user(), [], finish_reason="give_up", reason="stuck")
+    StepRating.objects.create(
+        annotation=look, step=task.solution.step_rows.get(position=0), rating=None, note="Why twelve?"
+    )
+    page = client.get(reverse("comparison:task", args=[task.campaign_id, task.pk])).content.decode()
+    assert "Why twelve?" in page and "cannot say" not in page

@@ -79,10 +79,10 @@ def assert_comes_back(campaign: Campaign) -> None:
     assert exported(back, "prm800k") == exported(campaign, "prm800k")
 
 
-def labelled(steps: Any, said: Any) -> Campaign:
+def labelled(steps: Any, said: Any, protocol: str = Protocol.EVERY_OPTION) -> Campaign:
     """A campaign with one annotation of a solution of these steps; `said` makes the judgement of a task."""
     person = make_user()
-    campaign = make_campaign(members=[person], protocol=Protocol.EVERY_OPTION)
+    campaign = make_campaign(members=[person], protocol=protocol)
     make_task(campaign, steps if isinstance(steps, Solution) else make_solution(steps))
     lease = claim_next(campaign, person)
     assert isinstance(lease, Assignment)
@@ -133,6 +133,36 @@ def test_who_went_on_alone_still_says_where_the_solution_was_left() -> None:
     (here,), (there,) = (read_snapshot(folder_of(freeze(each, "human"))) for each in (campaign, back))
     assert (here.steps[1], here.labels, here.first_mistake) == ("WRONG", [1.0, 0.0, None, None], 1)
     assert (there.steps[1], there.labels, there.first_mistake) == ("mine", [1.0, 1.0, 1.0], None)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("protocol", list(Protocol))
+@pytest.mark.parametrize("noted", [1, 2, 3])
+def test_a_note_on_a_step_that_nobody_rated_comes_back_and_is_no_rating(protocol: str, noted: int) -> None:
+    def words(task: Any) -> dict[str, Any]:
+        step = task.solution.step_rows.get(position=noted, is_chosen=True)
+        note = {"step": step.pk, "rating": None, "note": "Why?"}
+        if protocol == Protocol.INDEX_ONLY:
+            return {"finish_reason": "found_error", "first_mistake": 1, "ratings": [note]}
+        given = judgement(task, *[1] * noted) if protocol == Protocol.FIRST_MISTAKE else {"ratings": []}
+        return {
+            **given,
+            "ratings": [*given["ratings"], note],
+            "finish_reason": "give_up",
+            "reason": "stuck",
+        }
+
+    campaign = labelled(["fine", ["WRONG", "ALSO WRONG"], "worse", "end"], words, protocol)
+    (look,) = Annotation.objects.all()
+    assert [(row.step.position, row.note) for row in look.ratings.exclude(note="")] == [(noted, "Why?")]
+    back = imported_back(campaign)
+    (again,) = Annotation.objects.filter(task__campaign=back)
+    assert (again.trajectory, again.broken_rule, again.first_mistake) == (
+        look.trajectory,
+        "",
+        look.first_mistake,
+    )
+    assert_comes_back(campaign)
 
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=8)

@@ -179,7 +179,7 @@ async function undo() {
     await open(payload);
     notices.passing(words.undone);
   } catch (error) {
-    notices.toast(error instanceof Unreachable ? fill(words.offline, { n: 0 }) : error.message);
+    notices.toast(error instanceof Unreachable ? words.notUndone : error.message);
   } finally {
     busy.set(false);
   }

@@ -3,16 +3,22 @@
 import { Refused, address, pause, post } from "./transport.js";
 
 const REST_MILLISECONDS = 600;
+const MOST_MARKS = 50; // of drafts without an answer, the newest ones
 const storageKey = ({ annotation, assignment }) => `misstep-${annotation ? "correction" : "draft"}-${assignment}`;
 /** What a kept draft was made upon; one that was made upon less than stands now is of no use. */
 const versionOf = ({ annotation, revision, version }) => (annotation ? revision : version);
 
 function keepHere(payload, draft) {
   try {
-    localStorage.setItem(storageKey(payload), JSON.stringify({ version: versionOf(payload), draft }));
+    localStorage.setItem(storageKey(payload), JSON.stringify({ version: versionOf(payload), sent: payload.sent, draft }));
   } catch {
     // A full or forbidden storage only means that the server's copy is the only one.
   }
+}
+
+/** Whether what the server holds was sent from here, and its answer was lost: what is kept here follows it then. */
+function isOurs(sent, draft) {
+  return Boolean(draft?.mark) && Boolean(sent?.includes(draft.mark));
 }
 
 export function forget(payload) {
@@ -30,8 +36,11 @@ export function forget(payload) {
 export function unsentDraft(payload) {
   try {
     const kept = JSON.parse(localStorage.getItem(storageKey(payload)));
-    if (!kept || kept.version < versionOf(payload)) return null;
-    if (!payload.annotation) payload.version = kept.version;
+    if (!kept || (kept.version < versionOf(payload) && !isOurs(kept.sent, payload.draft))) return null;
+    if (!payload.annotation) {
+      payload.version = Math.max(payload.version, kept.version);
+      payload.sent = kept.sent; // One that was on its way when the page was left may come through even now.
+    }
     return kept.draft;
   } catch {
     return null;
@@ -104,16 +113,17 @@ export class Saver {
     this.failures = 0;
     while (this.waiting.size) {
       const [id, task] = this.waiting.entries().next().value;
-      const draft = task.work.draft();
+      const draft = this.marked(task);
       this.waiting.delete(id);
       this.on.state("saving");
       try {
         const answer = await post(address(this.urls.draft, id), { token: task.payload.token, version: task.payload.version, draft });
         task.payload.version = answer.version;
+        task.payload.sent = [];
         task.refusal = null; // What was refused before has come through with this one.
         const isTyping = this.resting.has(task);
         if (isTyping) keepHere(task.payload, task.work.draft());
-        else if (!this.waiting.has(id)) {
+        else if (!this.waiting.has(id) && !this.cancelled.has(task)) {
           if (this.isLeaving) keepHere(task.payload, draft);
           else forget(task.payload);
         }
@@ -135,8 +145,20 @@ export class Saver {
     }
   }
 
+  /** The draft as it is sent, with a mark of its own, kept here too: the server may have it though no answer comes. */
+  marked(task) {
+    const mark = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+    task.payload.sent = [...(task.payload.sent ?? []), mark].slice(-MOST_MARKS);
+    const draft = { ...task.work.draft(), mark };
+    keepHere(task.payload, draft);
+    return draft;
+  }
+
   refused(id, task, error) {
-    if (error.code === "stale_draft") {
+    if (error.code === "stale_draft" && isOurs(task.payload.sent, error.answer.draft)) {
+      task.payload.version = error.answer.version;
+      if (!this.waiting.has(id)) this.waiting.set(id, task);
+    } else if (error.code === "stale_draft") {
       task.payload.version = error.answer.version;
       forget(task.payload);
       this.on.stale(task, error.answer);

@@ -219,27 +219,33 @@ export class Work {
     return null;
   }
 
-  /** The judgement to submit; an exit (bad problem, give up) sends the ratings before any mistake. */
+  /** The judgement to submit; an exit (bad problem, give up) sends the ratings before any mistake, and every note. */
   judgement(exit = null, exitReason = "") {
     const mistake = this.mistake();
     const open = this.open().filter((option) => this.protocol === "index_only" || this.isRated(option));
     const kept = exit ? open.filter((option) => option.position < this.unfinished()) : open;
+    const noted = exit ? this.options.filter((option) => !kept.includes(option) && this.entry(option.id).note) : [];
     // Steps of one's own turn the mistake into a solution only when they reach the final answer.
     const found = mistake !== null && !(this.written.length && this.reached);
     return {
       finish_reason: exit ?? (found ? "found_error" : "solution"),
       reason: exit ? exitReason : this.reason.trim(),
       first_mistake: this.protocol === "index_only" && !exit ? mistake : null,
-      ratings: kept.map((option) => {
-        const entry = this.entry(option.id);
+      ratings: [
         // The index is the judgement; a rating of an earlier look, or of an earlier protocol, must not contradict it.
-        const rating = this.protocol === "index_only" ? null : entry.rating;
-        return { step: option.id, rating, flagged: entry.flagged, milliseconds: Math.round(entry.ms), note: entry.note };
-      }),
+        ...kept.map((option) => this.said(option, this.protocol !== "index_only")),
+        ...noted.map((option) => this.said(option, false)),
+      ],
       written: exit ? [] : this.written,
       total_time_ms: Math.round(this.elapsed),
       guideline_version: this.guidelineVersion,
       protocol: this.protocol,
     };
+  }
+
+  /** What is sent of one option, with its rating or without. */
+  said(option, isRated) {
+    const { rating, flagged, ms, note } = this.entry(option.id);
+    return { step: option.id, rating: isRated ? rating : null, flagged: isRated && flagged, milliseconds: Math.round(ms), note };
   }
 }
