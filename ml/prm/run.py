@@ -28,7 +28,14 @@ from ml.prm.frozen import halve, restore
 from ml.prm.identity import asked_of, fingerprint_of
 from ml.prm.long_records import fitting_examples
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
-from ml.prm.out_folder import partial_of, refuse_occupied, refuse_overtaken, states_of, writing_alone
+from ml.prm.out_folder import (
+    partial_of,
+    refuse_occupied,
+    refuse_overtaken,
+    refuse_unmovable,
+    states_of,
+    writing_alone,
+)
 from ml.prm.packing import BLOCK_DEVICES
 from ml.prm.preparing import Prepared, prepare
 from ml.prm.request import Request, example_settings, opened, refuse_contradictions
@@ -51,6 +58,7 @@ def run_training(request: Request) -> dict[str, Any]:
             return card
         refuse_occupied(request.out, request.base)
         with writing_alone(request.out, group):
+            group.first_does(lambda: refuse_unmovable(request.out))
             return _run(request, group, started)
 
 
