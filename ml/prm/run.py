@@ -19,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 
 from ml.devices import refuse_missing_device
 from ml.errors import MisstepError
-from ml.prm.card import begun_card
+from ml.prm.card import begun_card, made_by
 from ml.prm.checkpoint import PROBLEMS, publish, refused_by_the_system
 from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group
@@ -106,9 +106,10 @@ def fit(ready: Prepared, snapshot: Snapshot, group: Group) -> Fitted:
         fingerprint_of(snapshot.sha256, request, settings),
         base_facts(base.origin, base.tokenizer, model),
         asked_of(snapshot.sha256, request, settings),
+        made_by(),
     )
     skeleton = _placed(model, request, group)
-    card = begun_card(ready, snapshot, group)
+    card = begun_card(ready, snapshot, group, mark.made_by)
     validate = _validation(ready, model, card, group)
     run = train(model, ready.examples, settings, states_of(request.out), mark, group, validate)
     if skeleton is None:
@@ -195,6 +196,8 @@ def _finish(
     """Publish the checkpoint; only then are the states not needed any more."""
     # With what earlier attempts spent on updates, so that a run that went on does not look fast.
     card["seconds"] = round(run.earlier_seconds + time.monotonic() - started, 1)
+    if run.earlier_attempts:
+        card["earlier_attempts"] = run.earlier_attempts
     card["created_at"] = datetime.now(UTC).isoformat(timespec="seconds")
     _publish(model, ready, card, run)
     if not ready.request.keep_state:
