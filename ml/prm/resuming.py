@@ -88,6 +88,7 @@ def save(
         "seconds": run.earlier_seconds + run.seconds,
         "device": torch.device(group.device).type,
         "threads": torch.get_num_threads(),
+        "processes": group.size,
         "made_by": dict(mark.made_by),
         "earlier_attempts": run.earlier_attempts,
     }
@@ -115,6 +116,7 @@ def resumed(
     _refuse_another(state, folder, mark)
     if group.is_first:
         _tell_other_rounding(state, folder, torch.device(group.device).type)
+        _tell_other_processes(state, folder, group.size)
         _tell_other_code(state, folder, mark)
     with torch.no_grad():
         for name, parameter in _trained(model):
@@ -147,6 +149,19 @@ def _tell_other_rounding(state: TrainingState, folder: Path | None, device: str)
     print(
         f"python -m ml train: {folder} holds states of a run on {was}: it goes on {goes_on}, and its weights will"
         f" differ in their last bits; to go on as it began, give {option}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _tell_other_processes(state: TrainingState, folder: Path | None, size: int) -> None:
+    """Each process draws its own dropout, and their sums round otherwise than one's."""
+    before = state.body.get("processes", size)
+    if before == size:
+        return
+    print(
+        f"python -m ml train: {folder} holds states of a run in processes: {before}; it goes on in {size}, with other"
+        f" roundings and other dropout; to go on as it began, start {before}",
         file=sys.stderr,
         flush=True,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 
 from ml.prm import card as card_module
 from ml.prm.checkpoint import seal
@@ -12,6 +13,17 @@ from ml.prm.optimizers import optimizers_of
 from ml.prm.resuming import Mark, Run, resumed, save
 from tests.ml.prm.commands import trained
 from tests.ml.prm.test_training import sized_model
+
+
+@contextmanager
+def saying(states):
+    """The only state with what its body is changed to, whole again."""
+    (state,) = states.glob("step-*")
+    body = json.loads((state / "state.json").read_text())
+    yield body
+    (state / "state.json").write_text(json.dumps(body))
+    (state / "manifest.json").unlink()
+    seal(state)
 
 
 def made_by(commit: str, **dependencies: str) -> Mark:
@@ -38,11 +50,8 @@ def test_states_that_do_not_say_by_what_code_go_on_without_a_word(tmp_path, caps
     model = sized_model("classifier")
     optimizers = optimizers_of(model, "adamw", 1e-3, 0.0)
     save(tmp_path, model, optimizers, Run(step=1), Mark(), Group())
-    body = json.loads((tmp_path / "step-00000001" / "state.json").read_text())
-    del body["made_by"], body["earlier_attempts"]
-    (tmp_path / "step-00000001" / "state.json").write_text(json.dumps(body))
-    (tmp_path / "step-00000001" / "manifest.json").unlink()
-    seal(tmp_path / "step-00000001")
+    with saying(tmp_path) as body:
+        del body["made_by"], body["earlier_attempts"], body["processes"]
     assert resumed(model, optimizers, tmp_path, made_by("abc"), Group()).earlier_attempts == []
     assert capsys.readouterr().err == ""
 
@@ -57,3 +66,14 @@ def test_the_card_names_the_code_of_earlier_attempts_where_it_was_another(tmp_pa
     again = json.loads((out / "card.json").read_text())
     assert again["commit"] == "later"
     assert again["earlier_attempts"] == [{name: card[name] for name in ("commit", "dependencies")}]
+
+
+def test_a_run_that_goes_on_in_another_number_of_processes_says_so(tmp_path, capsys):
+    model = sized_model("classifier")
+    optimizers = optimizers_of(model, "adamw", 1e-3, 0.0)
+    save(tmp_path, model, optimizers, Run(step=1), Mark(), Group())
+    with saying(tmp_path) as body:
+        body["processes"] = 2 * body["processes"]
+    assert resumed(model, optimizers, tmp_path, Mark(), Group()).step == 1
+    told = "holds states of a run in processes: 2; it goes on in 1, with other roundings and other dropout"
+    assert told in capsys.readouterr().err
