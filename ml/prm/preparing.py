@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ml.errors import MisstepError, NothingToLearn
 from ml.prm.adapters import targets_in
 from ml.prm.bases import Base, open_base
-from ml.prm.checkpoint import problems_taught
+from ml.prm.checkpoint import problems_taught, said_by_newest
 from ml.prm.distributed import Group
 from ml.prm.example import Example
 from ml.prm.identity import refuse_other_command
@@ -40,6 +40,8 @@ from ml.training_choices import CLASSIFYING, LEARN_LABELS_OF_STEPS
 
 # In the order of a target's classes.
 CLASS_NAMES = ("wrong", "right", "neutral")
+# Of a base that says none and could hold more, in runs whose states do not say their context.
+LENGTH_OF_BEFORE = 2048
 
 
 @dataclass(frozen=True)
@@ -130,13 +132,19 @@ def _opened(rows: Sequence[SnapshotRow], request: Request, group: Group) -> Base
     """The base with the ends of steps and of the problem that were asked for; what it has to say is said."""
     base = open_base(
         request.base, _texts(rows), head_settings(request), request.training.seed, request.maximum_length,
-        request.from_scratch, request.extra_layers, request.is_packed,
+        request.from_scratch, request.extra_layers, request.is_packed, _length_begun_with(request),
     )  # fmt: skip
     if request.is_packed:
         refuse_attention_dropout(base.model, request.device)
     if base.remark and group.is_first:
         print(f"python -m ml train: {base.remark}", file=sys.stderr, flush=True)
     return replace(base, tokenizer=base.tokenizer.laid_out(request.separator, request.problem_end))
+
+
+def _length_begun_with(request: Request) -> int | None:
+    """The context that an unfinished run has read with so far; None for a run that begins."""
+    said = said_by_newest(states_of(request.out))
+    return None if said is None else said.get("context", LENGTH_OF_BEFORE)
 
 
 def _texts(rows: Sequence[SnapshotRow]) -> list[str]:

@@ -39,12 +39,13 @@ class Mark:
     """What makes a run this one. fingerprint: its settings and data. base: what `base_facts` found, which the
     settings alone do not say: a base's name stays when what stands behind it changes. asked: the fingerprint without
     what examples have to be made for (see `identity.asked_of`). made_by: the code that makes this attempt, which makes
-    it no other run."""
+    it no other run. context: the most tokens that a solution may have."""
 
     fingerprint: str = ""
     base: Mapping[str, Any] = field(default_factory=dict)
     asked: str = ""
     made_by: Mapping[str, Any] = field(default_factory=dict)
+    context: int = 0
 
 
 def base_facts(
@@ -89,6 +90,7 @@ def save(
         "device": torch.device(group.device).type,
         "threads": torch.get_num_threads(),
         "processes": group.size,
+        "context": mark.context,
         "made_by": dict(mark.made_by),
         "earlier_attempts": run.earlier_attempts,
     }
