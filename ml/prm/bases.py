@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
+from ml.prm.checkpoint import check_whole
 from ml.prm.deepening import deepened
 from ml.prm.loading import context_of, load
 from ml.prm.model import build, small_config
@@ -97,8 +98,9 @@ def open_base(
     is_packed: see `ProcessRewardModel`; the named bases are read in packed rows alone.
     plain_length: the context of a folder that says none, where no `maximum_length` is asked for (None: all that the
     base has).
-    Raises MisstepError for a folder that holds no readable model, for target tokens that it cannot say, for texts
-    that `pocket-reader` cannot say, and for `from_scratch` and `extra_layers` where they would do nothing.
+    Raises MisstepError for a folder that holds no readable model, or a checkpoint that is not whole, for target tokens
+    that it cannot say, for texts that `pocket-reader` cannot say, and for `from_scratch` and `extra_layers` where they
+    would do nothing.
     """
     torch.manual_seed(seed)
     if name not in NAMED_BASES:
@@ -211,7 +213,11 @@ def _from_folder(
         raise MisstepError(
             f"--base {folder} is no folder, expected pocket, pocket-reader, small or a model's folder"
         )
-    goes_on = not head.is_language_head and _has_head_for(folder, head)
+    card = _card_of(folder)
+    if card.get("format") == "misstep-checkpoint":
+        # What is torn or was changed by hand would be trained on without a word.
+        check_whole(folder)
+    goes_on = not head.is_language_head and _has_head_for(card, head)
     model = load(folder, head.outputs, head.is_language_head, keeps_head=goes_on, is_packed=is_packed)
     context = context_of(model.config, is_packed)
     if maximum_length is not None and maximum_length > context:
@@ -229,11 +235,16 @@ def hashes_of_weights(folder: Path) -> list[str]:
     return [sha256_of(path) for path in sorted(folder.glob("*.safetensors"))]
 
 
-def _has_head_for(folder: Path, head: HeadSettings) -> bool:
-    """Whether the folder is a checkpoint with a linear head of the same objective and outputs."""
+def _card_of(folder: Path) -> dict[str, Any]:
+    """What the folder says of itself; nothing where it does not."""
     try:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    own = isinstance(card, dict) and [card.get(name) for name in ("format", "objective", "outputs", "head")]
+        return {}
+    return card if isinstance(card, dict) else {}
+
+
+def _has_head_for(card: Mapping[str, Any], head: HeadSettings) -> bool:
+    """Whether the card is a checkpoint's with a linear head of the same objective and outputs."""
+    own = [card.get(name) for name in ("format", "objective", "outputs", "head")]
     return own == ["misstep-checkpoint", head.objective, head.outputs, "linear"]

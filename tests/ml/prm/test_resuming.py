@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from ml.errors import MisstepError
 from ml.prm import train as training
+from ml.prm.checkpoint import seal
 from ml.prm.distributed import Group
 from ml.prm.model import ProcessRewardModel, build, small_config, with_lora
 from ml.prm.optimizers import optimizers_of
@@ -247,6 +248,8 @@ def test_a_command_does_not_go_on_where_another_base_stands_behind_the_name(tmp_
     trained(tmp_path, capsys, *again, snapshot=snapshot)
     shutil.rmtree(out)
     change(base)
+    (base / "manifest.json").unlink()
+    seal(base)
     with pytest.raises(MisstepError, match=rf"another base \({other}\)"):
         trained(tmp_path, capsys, *again, snapshot=snapshot)
 
