@@ -99,7 +99,7 @@ def main(argv: list[str]) -> int:
     # torch takes seconds to load: only once the arguments are known to be good.
     from ml.prm.curve import Plan, measure_curve
     from ml.prm.run import settle_process
-    from ml.prm.train import EXIT_TERMINATED, Terminated
+    from ml.prm.train import Terminated
 
     settle_process(options.threads)
     labels, splits = list(dict.fromkeys(own.labels or LABELS)), sorted(set(own.splits or SPLITS))
@@ -108,7 +108,7 @@ def main(argv: list[str]) -> int:
         folder = measure_curve(train.request_from(options), plan, _settings(options, splits))
     except Terminated as stop:
         print(f"python -m ml curve: {stop}", file=sys.stderr)
-        return EXIT_TERMINATED
+        return stop.status
     body = folder.finish()
     print(folder.report(), file=sys.stderr, flush=True)
     print_result(

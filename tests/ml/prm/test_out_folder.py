@@ -17,7 +17,6 @@ from ml.prm import run as running
 from ml.prm.checkpoint import check_whole
 from ml.prm.distributed import Group
 from ml.prm.out_folder import refuse_occupied, writing_alone
-from ml.prm.train import EXIT_TERMINATED
 from tests.data import ROOT
 from tests.ml.prm.commands import QUICK, snapshot_of, trained
 from tests.ml.prm.processes import ended, started, trained_in_group
@@ -38,7 +37,7 @@ def test_a_second_start_is_turned_away_while_the_first_trains_and_goes_on_after_
         status, words = ended(started(snapshot, out, "--steps", "100000", "--save-every", "1"))
         assert status == EXIT_IN_USE and f"{out}: another run is writing here" in words
         first.send_signal(signal.SIGTERM)
-        assert ended(first)[0] == EXIT_TERMINATED
+        assert ended(first)[0] == 143
     finally:
         first.kill()
     states = {path.name for path in (tmp_path / "out.state").iterdir()}

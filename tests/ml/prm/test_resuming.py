@@ -23,6 +23,7 @@ from ml.prm.resuming import Mark, Run, resumed, save
 from ml.prm.termination import TerminationFlag
 from ml.prm.train import Terminated, TrainingSettings, train
 from tests.ml.prm.commands import snapshot_of, trained
+from tests.ml.prm.processes import ended, started
 from tests.ml.prm.test_training import MINE, STEPS, in_child, short_run, sized_model, weights_hash
 from tests.ml.prm.toys import examples_of, forget_last_state, newest_state_of, sums
 
@@ -47,6 +48,16 @@ def test_sigterm_saves_and_the_run_goes_on_from_there(tmp_path):
     state = newest_state_of(tmp_path / "state")
     assert state is not None and 0 < state.step < 5000
     assert len(state.body["history"]) == state.step
+
+
+def test_ctrl_c_saves_and_ends_with_a_status_of_its_own(tmp_path):
+    given = ("--steps", "100000", "--save-every", "1")
+    process = started(snapshot_of(tmp_path), tmp_path / "out", *given, MISSTEP_PROGRESS="json")
+    assert "progress" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    status, words = ended(process)
+    assert status == 130 and "stopped at step" in words
+    assert newest_state_of(tmp_path / "out.state") is not None
 
 
 def several_rows(folder, after: int | None = None, **changes):
