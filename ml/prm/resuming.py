@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -230,9 +230,14 @@ def _refuse_another(state: TrainingState, folder: Path | None, mark: Mark) -> No
     other = sorted(name for name in {*base, *mark.base} if base.get(name) != mark.base.get(name))
     if other:
         raise MisstepError(
-            f"{folder} holds states of a run from another base ({', '.join(other)}), expected the same one;"
-            " remove the folder to start anew"
+            f"{folder} holds states of a run from another base ({', '.join(other)}{_beside(other)}), expected the same"
+            " one; remove the folder to start anew"
         )
+
+
+def _beside(other: Sequence[str]) -> str:
+    """What else may have changed: how steps and problems end is told with the words that say it."""
+    return ", or --separator or --problem-end" if other == ["tokenizer"] else ""
 
 
 def refuse_parted(run: Run, folder: Path | None, group: Group) -> None:

@@ -248,7 +248,11 @@ def with_another_config(base):
 
 @pytest.mark.parametrize(
     ("change", "other"),
-    [(with_other_weights, "weights"), (with_another_tokenizer, "tokenizer"), (with_another_config, "model")],
+    [
+        (with_other_weights, "weights"),
+        (with_another_tokenizer, "tokenizer, or --separator or --problem-end"),
+        (with_another_config, "model"),
+    ],
 )
 def test_a_command_does_not_go_on_where_another_base_stands_behind_the_name(tmp_path, capsys, change, other):
     snapshot = snapshot_of(tmp_path)
