@@ -55,6 +55,8 @@ def run_training(request: Request) -> dict[str, Any]:
     refuse_missing_device(request.device)
     with Group.joined(request.device) as group:
         if (card := group.first_does(lambda: finished_card(request))) is not None:
+            # Whoever wrote it may have been killed before these were gone.
+            group.first_does(lambda: _forget_states(request))
             return card
         refuse_occupied(request.out, request.base)
         with writing_alone(request.out, group):
@@ -201,8 +203,13 @@ def _finish(
         card["earlier_attempts"] = run.earlier_attempts
     card["created_at"] = datetime.now(UTC).isoformat(timespec="seconds")
     _publish(model, ready, card, run)
-    if not ready.request.keep_state:
-        shutil.rmtree(states_of(ready.request.out), ignore_errors=True)
+    _forget_states(ready.request)
+
+
+def _forget_states(request: Request) -> None:
+    """Once the checkpoint stands, nothing goes on from them."""
+    if not request.keep_state:
+        shutil.rmtree(states_of(request.out), ignore_errors=True)
 
 
 def _publish(model: ProcessRewardModel, ready: Prepared, card: dict[str, Any], run: Run) -> None:
