@@ -18,7 +18,7 @@ from ml.commands.once import OnceParser
 from ml.errors import MisstepError
 from ml.progress import print_result
 from ml.targets.rules import CHOICES
-from ml.training_choices import OBJECTIVES
+from ml.training_choices import NAMED_BASES, OBJECTIVES
 
 SPLITS = ("validation", "test")
 LABELS, SIZES = ("human", "automatic"), (50, 100, 200, 400)
@@ -99,7 +99,7 @@ def main(argv: list[str]) -> int:
     # torch takes seconds to load: only once the arguments are known to be good.
     from ml.prm.curve import Plan, measure_curve
     from ml.prm.run import settle_process
-    from ml.prm.train import EXIT_TERMINATED, Terminated
+    from ml.prm.train import Terminated
 
     settle_process(options.threads)
     labels, splits = list(dict.fromkeys(own.labels or LABELS)), sorted(set(own.splits or SPLITS))
@@ -108,7 +108,7 @@ def main(argv: list[str]) -> int:
         folder = measure_curve(train.request_from(options), plan, _settings(options, splits))
     except Terminated as stop:
         print(f"python -m ml curve: {stop}", file=sys.stderr)
-        return EXIT_TERMINATED
+        return stop.status
     body = folder.finish()
     print(folder.report(), file=sys.stderr, flush=True)
     print_result(
@@ -140,5 +140,19 @@ def _settings(options: argparse.Namespace, splits: list[str]) -> dict[str, Any]:
     # One alone stands as it did before there could be several, so that a curve goes on.
     if len(options.manifest or ()) == 1:
         settings["manifest"] = options.manifest[0]
+    settings |= _contents(options)
     found: dict[str, Any] = json.loads(json.dumps(settings, default=str))
+    return found
+
+
+def _contents(options: argparse.Namespace) -> dict[str, Any]:
+    """What stands behind the folders that options name (see `ml.prm.curve_folder.LATER`): a path stays when that
+    changes."""
+    from ml.prm.curve_folder import BASE, OPINION
+    from ml.prm.finished_training import told_of_base
+    from ml.prm.second_opinion import SecondOpinion
+
+    found = {} if options.base in NAMED_BASES else {BASE: told_of_base(options.base)}
+    if options.second_opinion is not None:
+        found[OPINION] = SecondOpinion(options.second_opinion).on_card()["manifest_sha256"]
     return found

@@ -88,14 +88,14 @@ def main(argv: list[str]) -> int:
         raise NotAvailable(f"objective {options.objective!r}, expected one of {', '.join(OBJECTIVES)}")
     # torch takes seconds to load: only once the arguments are known to be good.
     from ml.prm.run import run_training, settle_process
-    from ml.prm.train import EXIT_TERMINATED, Terminated
+    from ml.prm.train import Terminated
 
     settle_process(options.threads)
     try:
         card = run_training(request_from(options))
     except Terminated as stop:
         print(f"python -m ml train: {stop}", file=sys.stderr)
-        return EXIT_TERMINATED
+        return stop.status
     wanted = ("objective", "snapshot", "label_rule", "base", "seed", "counts", "metrics", "seconds")
     told = {name: card.get(name) for name in wanted}
     print_result({"checkpoint": str(options.out), **told, "learning_rate": card["config"]["learning_rate"]})

@@ -14,6 +14,7 @@ from ml.training_choices import DOUBTFUL, HEADS, NAMED_BASES, OPTIMIZERS, PREFER
 # Peaks of the learning rate. What suits a million fresh weights tears a pretrained model apart: TRL fine-tunes PRMs
 # at 1e-5, and adapters, which are few and begin at nothing, bear ten times as much.
 RATE_OF_NAMED, RATE_OF_FOLDERS, RATE_OF_ADAPTERS = 1e-3, 1e-5, 1e-4
+EPOCHS = 3.0
 # The ratings of PRM800K as any vocabulary can say them: negative, positive, neutral.
 TARGET_TOKENS = ("-", "+", "0")
 
@@ -146,7 +147,7 @@ def objective_arguments(group: Any) -> None:
 def loop_arguments(group: Any) -> None:
     group.add_argument("--steps", type=ABOVE_ZERO, metavar="N", help="number of updates, instead of --epochs")
     group.add_argument(
-        "--epochs", type=LENGTH, default=3.0, help="passes over the training rows (default: %(default)s)"
+        "--epochs", type=LENGTH, default=EPOCHS, help="passes over the training rows (default: %(default)s)"
     )
     group.add_argument(
         "--learning-rate",

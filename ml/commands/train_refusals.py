@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ml.commands.train_options import EPOCHS
 from ml.errors import MisstepError
 
 
@@ -18,6 +19,8 @@ def refuse_contradictions(options: argparse.Namespace) -> None:
 
 
 def _refuse_without_effect(options: argparse.Namespace) -> None:
+    if options.steps is not None and options.epochs != EPOCHS:
+        raise MisstepError(f"--epochs {options.epochs:g} with --steps {options.steps}, expected one of them")
     for name in ("lora_alpha", "lora_dropout", "lora_targets"):
         if getattr(options, name) and not options.lora:
             raise MisstepError(f"--{name.replace('_', '-')} without --lora, expected both")

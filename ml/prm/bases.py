@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from ml.errors import MisstepError
 from ml.file_hash import sha256_of
+from ml.prm.checkpoint import check_whole
 from ml.prm.deepening import deepened
 from ml.prm.loading import context_of, load
 from ml.prm.model import build, small_config
@@ -88,14 +89,18 @@ def open_base(
     from_scratch: bool,
     extra_layers: int | None = None,
     is_packed: bool = True,
+    plain_length: int | None = None,
 ) -> Base:
     """`pocket`, `pocket-reader`, `small`, or a transformers model's folder. Random weights are drawn from `seed`.
 
     `extra_layers` fresh layers go on top of given weights (None: what suits the base). `pocket` gives way to `small`
     where the texts are not the pocket family's, and says so in `remark` and `origin`.
     is_packed: see `ProcessRewardModel`; the named bases are read in packed rows alone.
-    Raises MisstepError for a folder that holds no readable model, for target tokens that it cannot say, for texts
-    that `pocket-reader` cannot say, and for `from_scratch` and `extra_layers` where they would do nothing.
+    plain_length: the context of a folder that says none, where no `maximum_length` is asked for (None: all that the
+    base has).
+    Raises MisstepError for a folder that holds no readable model, or a checkpoint that is not whole, for target tokens
+    that it cannot say, for texts that `pocket-reader` cannot say, and for `from_scratch` and `extra_layers` where they
+    would do nothing.
     """
     torch.manual_seed(seed)
     if name not in NAMED_BASES:
@@ -103,7 +108,7 @@ def open_base(
             raise MisstepError(f"--from-scratch with --base {name}, expected pocket or pocket-reader with it")
         if extra_layers and not is_packed:
             raise MisstepError("--extra-layers with --unpacked, expected one of them")
-        base = _from_folder(Path(name), head, maximum_length, is_packed)
+        base = _from_folder(Path(name), head, maximum_length, is_packed, plain_length)
         return _with_layers(base, extra_layers or 0, head)
     if not is_packed:
         raise MisstepError(f"--unpacked with --base {name}, expected a model's folder with it")
@@ -201,17 +206,24 @@ def _small(texts: Iterable[str], head: HeadSettings, maximum_length: int | None)
     return Base(build(config, head.is_language_head), tokenizer, {"name": "small", "weights": "random"})
 
 
-def _from_folder(folder: Path, head: HeadSettings, maximum_length: int | None, is_packed: bool) -> Base:
+def _from_folder(
+    folder: Path, head: HeadSettings, maximum_length: int | None, is_packed: bool, plain_length: int | None
+) -> Base:
     if not folder.is_dir():
         raise MisstepError(
             f"--base {folder} is no folder, expected pocket, pocket-reader, small or a model's folder"
         )
-    goes_on = not head.is_language_head and _has_head_for(folder, head)
+    card = _card_of(folder)
+    if card.get("format") == "misstep-checkpoint":
+        # What is torn or was changed by hand would be trained on without a word.
+        check_whole(folder)
+    goes_on = not head.is_language_head and _has_head_for(card, head)
     model = load(folder, head.outputs, head.is_language_head, keeps_head=goes_on, is_packed=is_packed)
     context = context_of(model.config, is_packed)
     if maximum_length is not None and maximum_length > context:
         raise MisstepError(f"--maximum-length {maximum_length}, expected at most the base's {context}")
-    tokenizer = load_step_tokenizer(folder, maximum_length, head.target_tokens, head.tolerance)
+    usual = context if plain_length is None else plain_length
+    tokenizer = load_step_tokenizer(folder, maximum_length, head.target_tokens, head.tolerance, usual)
     if tokenizer.layout.maximum_length > context:
         tokenizer = load_step_tokenizer(folder, context, head.target_tokens, head.tolerance)
     origin = {"name": folder.name, "weights": "given", "sha256": hashes_of_weights(folder)}
@@ -223,11 +235,16 @@ def hashes_of_weights(folder: Path) -> list[str]:
     return [sha256_of(path) for path in sorted(folder.glob("*.safetensors"))]
 
 
-def _has_head_for(folder: Path, head: HeadSettings) -> bool:
-    """Whether the folder is a checkpoint with a linear head of the same objective and outputs."""
+def _card_of(folder: Path) -> dict[str, Any]:
+    """What the folder says of itself; nothing where it does not."""
     try:
         card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    own = isinstance(card, dict) and [card.get(name) for name in ("format", "objective", "outputs", "head")]
+        return {}
+    return card if isinstance(card, dict) else {}
+
+
+def _has_head_for(card: Mapping[str, Any], head: HeadSettings) -> bool:
+    """Whether the card is a checkpoint's with a linear head of the same objective and outputs."""
+    own = [card.get(name) for name in ("format", "objective", "outputs", "head")]
     return own == ["misstep-checkpoint", head.objective, head.outputs, "linear"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,8 +21,8 @@ from ml.snapshot import Snapshot
 DEPENDENCIES = ("torch", "transformers", "tokenizers", "safetensors", "peft", "numpy")
 
 
-def begun_card(ready: Prepared, snapshot: Snapshot, group: Group) -> dict[str, Any]:
-    """The card of a run that begins: all but how it went."""
+def begun_card(ready: Prepared, snapshot: Snapshot, group: Group, code: Mapping[str, Any]) -> dict[str, Any]:
+    """The card of a run that begins, by this code (see `made_by`): all but how it went."""
     request, settings = ready.request, ready.settings
     # The layers themselves, also where nobody named any.
     adapted = {"lora_targets": list(ready.lora_targets)} if request.lora_rank else {}
@@ -47,9 +48,13 @@ def begun_card(ready: Prepared, snapshot: Snapshot, group: Group) -> dict[str, A
             "threads": torch.get_num_threads(),
         },
         "counts": dict(ready.counts),
-        "commit": code_commit(),
-        "dependencies": dependency_versions(),
+        **code,
     }
+
+
+def made_by() -> dict[str, Any]:
+    """The code that makes a checkpoint, for its card."""
+    return {"commit": code_commit(), "dependencies": dependency_versions()}
 
 
 def dependency_versions() -> dict[str, str]:

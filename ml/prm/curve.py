@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml.agreement import auc
@@ -26,7 +25,7 @@ from ml.prm.curve_folder import CurveFolder
 from ml.prm.curve_samples import Sample, by_problem, counted, held_out, with_labels
 from ml.prm.distributed import Group
 from ml.prm.out_folder import states_of, writing_alone
-from ml.prm.preparing import prepare
+from ml.prm.preparing import LENGTH_OF_BEFORE, prepare
 from ml.prm.request import Request, opened, refuse_contradictions, with_rule
 from ml.prm.run import fit
 from ml.prm.score import Scorer, Unscored
@@ -129,7 +128,7 @@ class _Campaign:
         """What is told of a point. A small sample may by chance hold labels of one kind, or no pair: nobody can draw it
         otherwise, and the other points are none the worse."""
         try:
-            point = self._measure(place, folder.path)
+            point = self._measure(place, folder)
         except NothingToLearn as error:
             folder.left_out.append({**place._asdict(), "reason": str(error)})
             print(f"python -m ml curve: {place.name} is left out: {error}", file=sys.stderr, flush=True)
@@ -137,15 +136,17 @@ class _Campaign:
         folder.add(point)
         return {name: point[name] for name in (*Place._fields, "f1", "step_auc")}
 
-    def _measure(self, place: Place, out: Path) -> dict[str, Any]:
+    def _measure(self, place: Place, folder: CurveFolder) -> dict[str, Any]:
         started = time.monotonic()
         request = self.requests[place.labels]
-        request = replace(request, out=out / place.name, training=replace(request.training, seed=place.seed))
+        request = replace(
+            request, out=folder.path / place.name, training=replace(request.training, seed=place.seed)
+        )
         rows = by_problem(self.candidates[place.labels], place.seed)[: place.size]
         sample = Sample(
             self.snapshot.folder, self.snapshot.manifest, _fused_anew(rows, request, self.snapshot)
         )
-        ready = prepare(request, sample, self.group)
+        ready = prepare(request, sample, self.group, LENGTH_OF_BEFORE if folder.is_of_before else None)
         fitted = fit(ready, sample, self.group)
         scorer = Scorer(fitted.model, ready.base.tokenizer, fitted.card, bfloat16=ready.settings.bfloat16)
         return {

@@ -65,10 +65,18 @@ def finished_card(request: Request) -> dict[str, Any] | None:
         )
     asked = asked_for(request, opened(request, described_snapshot))
     had = _told(known["base"], card["base"].get("sha256"))
-    wanted = _told(asked["base"], hashes_of_weights(Path(request.base)))
+    wanted = told_of_base(request.base)
     refuse_another(out, {**known, "base": had}, {**asked, "base": wanted})
     tell_finished(out)
     return card
+
+
+def told_of_base(base: str) -> str:
+    """Its name, or a hash of all that is read of its folder."""
+    if base in NAMED_BASES:
+        return base
+    folder = Path(base)
+    return _told(_read_beside(folder), hashes_of_weights(folder))
 
 
 def _told(base: Any, weights: Any) -> str:

@@ -48,6 +48,8 @@ def config_of(request: Request, settings: TrainingSettings) -> dict[str, Any]:
         "second_opinion": request.opinion_said,
         "maximum_length": request.maximum_length,
         "too_long": request.too_long,
+        "separator": request.separator,
+        "problem_end": request.problem_end,
         "gradient_checkpointing": request.gradient_checkpointing,
         "compiled": request.is_compiled,
         "unpacked": not request.is_packed,
@@ -66,7 +68,8 @@ def fingerprint_of(snapshot: str, request: Request, settings: TrainingSettings) 
         # Snapshots of before there was a choice hold nothing that was given up.
         del body["rule"]["given_up"]
     body["base"] = request.base
-    for name in ("save_every", "validate_every", "validation_limit"):
+    # How steps and problems end is in `base_facts`, which knew it before the card did.
+    for name in ("save_every", "validate_every", "validation_limit", "separator", "problem_end"):
         body.pop(name)
     # So that states go on which were saved when any labels counted as frozen that no part of a rule was asked for.
     body["frozen_labels"] = not request.asked

@@ -6,7 +6,9 @@ from writing over the first one's states and checkpoint.
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -51,6 +53,11 @@ def refuse_occupied(out: Path, base: str) -> None:
         raise MisstepError(f"--out {out}, expected a folder's name")
     if out.exists() and not out.is_dir():
         raise MisstepError(f"{out} is no folder, expected a new folder")
+    # Their names cannot be given to the checkpoint that stands beside them.
+    if out.is_symlink():
+        raise MisstepError(f"{out} is a symbolic link, expected a new folder")
+    if os.path.ismount(out):
+        raise _mounted(out)
     refuse_finished(out)
     if Path(base).is_dir() and out.resolve() == Path(base).resolve():
         raise MisstepError(f"--out {out} is the base itself, expected a new folder")
@@ -64,6 +71,30 @@ def refuse_occupied(out: Path, base: str) -> None:
     found = next((path.name for path in theirs if path.exists()), None)
     if found is not None:
         raise MisstepError(f"{out} already holds another's {found}, expected a new folder")
+
+
+def refuse_unmovable(out: Path) -> None:
+    """Raises MisstepError where nothing that stands beside OUT can be moved into it. Some mounts (a folder of the same
+    file system, bound to another place) are known by nothing else. Whoever asks has to be the only one who writes."""
+    if not out.is_dir():
+        return
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f"{out.name}.", suffix=".probe", dir=out.parent)
+        os.close(descriptor)
+        beside, inside = Path(name), out / Path(name).name
+        try:
+            os.replace(beside, inside)
+        finally:
+            beside.unlink(missing_ok=True)
+            inside.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            raise _mounted(out) from error
+        raise MisstepError(f"{out}: {error.strerror}, expected a folder that can be written") from error
+
+
+def _mounted(out: Path) -> MisstepError:
+    return MisstepError(f"{out} is a mount point, expected a new folder, which may lie inside it")
 
 
 def refuse_finished(out: Path) -> None:

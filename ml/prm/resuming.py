@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -25,23 +25,27 @@ from ml.prm.tokenization import StepTokenizer
 @dataclass
 class Run:
     """A run while it goes: where it stands, what each update reported, and how long its updates took: of attempts
-    before this one, and of this one."""
+    before this one, and of this one. earlier_attempts: the code that others than this one's were made by."""
 
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     earlier_seconds: float = 0.0
     seconds: float = 0.0
+    earlier_attempts: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Mark:
     """What makes a run this one. fingerprint: its settings and data. base: what `base_facts` found, which the
     settings alone do not say: a base's name stays when what stands behind it changes. asked: the fingerprint without
-    what examples have to be made for (see `identity.asked_of`)."""
+    what examples have to be made for (see `identity.asked_of`). made_by: the code that makes this attempt, which makes
+    it no other run. context: the most tokens that a solution may have."""
 
     fingerprint: str = ""
     base: Mapping[str, Any] = field(default_factory=dict)
     asked: str = ""
+    made_by: Mapping[str, Any] = field(default_factory=dict)
+    context: int = 0
 
 
 def base_facts(
@@ -85,6 +89,10 @@ def save(
         "seconds": run.earlier_seconds + run.seconds,
         "device": torch.device(group.device).type,
         "threads": torch.get_num_threads(),
+        "processes": group.size,
+        "context": mark.context,
+        "made_by": dict(mark.made_by),
+        "earlier_attempts": run.earlier_attempts,
     }
     group.first_does(lambda: save_state(folder, TrainingState(run.step, body, tensors)))
 
@@ -110,6 +118,8 @@ def resumed(
     _refuse_another(state, folder, mark)
     if group.is_first:
         _tell_other_rounding(state, folder, torch.device(group.device).type)
+        _tell_other_processes(state, folder, group.size)
+        _tell_other_code(state, folder, mark)
     with torch.no_grad():
         for name, parameter in _trained(model):
             parameter.copy_(split_like(state.tensors, f"weight.{name}", parameter))
@@ -120,7 +130,10 @@ def resumed(
             _, index, slot = name.split(".", 2)
             slots.setdefault(int(index), {})[slot] = split_like(state.tensors, name, parameters[int(index)])
     optimizers.load(slots)
-    return Run(state.step, list(state.body["history"]), float(state.body["seconds"]))
+    earlier = _earlier_attempts(state, mark)
+    return Run(
+        state.step, list(state.body["history"]), float(state.body["seconds"]), earlier_attempts=earlier
+    )
 
 
 def _tell_other_rounding(state: TrainingState, folder: Path | None, device: str) -> None:
@@ -141,6 +154,49 @@ def _tell_other_rounding(state: TrainingState, folder: Path | None, device: str)
         file=sys.stderr,
         flush=True,
     )
+
+
+def _tell_other_processes(state: TrainingState, folder: Path | None, size: int) -> None:
+    """Each process draws its own dropout, and their sums round otherwise than one's."""
+    before = state.body.get("processes", size)
+    if before == size:
+        return
+    print(
+        f"python -m ml train: {folder} holds states of a run in processes: {before}; it goes on in {size}, with other"
+        f" roundings and other dropout; to go on as it began, start {before}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _tell_other_code(state: TrainingState, folder: Path | None, mark: Mark) -> None:
+    """Another commit or library may compute otherwise, which no setting says."""
+    before = _versions(state.body.get("made_by") or mark.made_by)
+    now = _versions(mark.made_by)
+    changed = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if not changed:
+        return
+    was, goes_on = (", ".join(f"{name} {known.get(name)}" for name in changed) for known in (before, now))
+    print(
+        f"python -m ml train: {folder} holds states of a run by {was}: it goes on by {goes_on}, and its weights may"
+        " differ from those of one alone",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _versions(made_by: Mapping[str, Any]) -> dict[str, Any]:
+    return {"commit": made_by.get("commit"), **made_by.get("dependencies", {})}
+
+
+def _earlier_attempts(state: TrainingState, mark: Mark) -> list[dict[str, Any]]:
+    """Each once, the first one first. States of before this was kept do not say what made them."""
+    known = [*state.body.get("earlier_attempts", []), state.body.get("made_by")]
+    found: list[dict[str, Any]] = []
+    for made_by in known:
+        if made_by and made_by != mark.made_by and made_by not in found:
+            found.append(made_by)
+    return found
 
 
 def _agreed(folder: Path, group: Group) -> Path | None:
@@ -174,9 +230,14 @@ def _refuse_another(state: TrainingState, folder: Path | None, mark: Mark) -> No
     other = sorted(name for name in {*base, *mark.base} if base.get(name) != mark.base.get(name))
     if other:
         raise MisstepError(
-            f"{folder} holds states of a run from another base ({', '.join(other)}), expected the same one;"
-            " remove the folder to start anew"
+            f"{folder} holds states of a run from another base ({', '.join(other)}{_beside(other)}), expected the same"
+            " one; remove the folder to start anew"
         )
+
+
+def _beside(other: Sequence[str]) -> str:
+    """What else may have changed: how steps and problems end is told with the words that say it."""
+    return ", or --separator or --problem-end" if other == ["tokenizer"] else ""
 
 
 def refuse_parted(run: Run, folder: Path | None, group: Group) -> None:

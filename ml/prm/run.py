@@ -19,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 
 from ml.devices import refuse_missing_device
 from ml.errors import MisstepError
-from ml.prm.card import begun_card
+from ml.prm.card import begun_card, made_by
 from ml.prm.checkpoint import PROBLEMS, publish, refused_by_the_system
 from ml.prm.compiling import compile_layers
 from ml.prm.distributed import Group
@@ -28,7 +28,14 @@ from ml.prm.frozen import halve, restore
 from ml.prm.identity import asked_of, fingerprint_of
 from ml.prm.long_records import fitting_examples
 from ml.prm.model import ProcessRewardModel, recompute_activations, with_lora
-from ml.prm.out_folder import partial_of, refuse_occupied, refuse_overtaken, states_of, writing_alone
+from ml.prm.out_folder import (
+    partial_of,
+    refuse_occupied,
+    refuse_overtaken,
+    refuse_unmovable,
+    states_of,
+    writing_alone,
+)
 from ml.prm.packing import BLOCK_DEVICES
 from ml.prm.preparing import Prepared, prepare
 from ml.prm.request import Request, example_settings, opened, refuse_contradictions
@@ -48,9 +55,12 @@ def run_training(request: Request) -> dict[str, Any]:
     refuse_missing_device(request.device)
     with Group.joined(request.device) as group:
         if (card := group.first_does(lambda: finished_card(request))) is not None:
+            # Whoever wrote it may have been killed before these were gone.
+            group.first_does(lambda: _forget_states(request))
             return card
         refuse_occupied(request.out, request.base)
         with writing_alone(request.out, group):
+            group.first_does(lambda: refuse_unmovable(request.out))
             return _run(request, group, started)
 
 
@@ -98,9 +108,11 @@ def fit(ready: Prepared, snapshot: Snapshot, group: Group) -> Fitted:
         fingerprint_of(snapshot.sha256, request, settings),
         base_facts(base.origin, base.tokenizer, model),
         asked_of(snapshot.sha256, request, settings),
+        made_by(),
+        base.tokenizer.layout.maximum_length,
     )
     skeleton = _placed(model, request, group)
-    card = begun_card(ready, snapshot, group)
+    card = begun_card(ready, snapshot, group, mark.made_by)
     validate = _validation(ready, model, card, group)
     run = train(model, ready.examples, settings, states_of(request.out), mark, group, validate)
     if skeleton is None:
@@ -187,10 +199,17 @@ def _finish(
     """Publish the checkpoint; only then are the states not needed any more."""
     # With what earlier attempts spent on updates, so that a run that went on does not look fast.
     card["seconds"] = round(run.earlier_seconds + time.monotonic() - started, 1)
+    if run.earlier_attempts:
+        card["earlier_attempts"] = run.earlier_attempts
     card["created_at"] = datetime.now(UTC).isoformat(timespec="seconds")
     _publish(model, ready, card, run)
-    if not ready.request.keep_state:
-        shutil.rmtree(states_of(ready.request.out), ignore_errors=True)
+    _forget_states(ready.request)
+
+
+def _forget_states(request: Request) -> None:
+    """Once the checkpoint stands, nothing goes on from them."""
+    if not request.keep_state:
+        shutil.rmtree(states_of(request.out), ignore_errors=True)
 
 
 def _publish(model: ProcessRewardModel, ready: Prepared, card: dict[str, Any], run: Run) -> None:

@@ -72,6 +72,8 @@ def assembled(skeleton: ProcessRewardModel, sharded: ProcessRewardModel, group: 
     skeleton.load_state_dict(weights, assign=True)
     buffers = dict(sharded.named_buffers())
     for name, _ in list(skeleton.named_buffers()):
+        if name in weights:
+            continue
         # Buffers that are no weights (rotary frequencies) are on every process, whole.
         owner, _, own = name.rpartition(".")
         skeleton.get_submodule(owner).register_buffer(own, buffers[name].cpu(), persistent=False)

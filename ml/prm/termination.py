@@ -12,11 +12,11 @@ Handler = Callable[[int, FrameType | None], Any] | int | None
 
 class TerminationFlag:
     """Turns SIGTERM and Ctrl-C into a flag that the loop looks at between packed rows; a second Ctrl-C ends it at
-    once."""
+    once. heard: the last signal that raised it, None where none did."""
 
     def __init__(self) -> None:
         self.raised = False
-        self._heard: int | None = None
+        self.heard: int | None = None
         self._before: dict[int, Handler] = {}
 
     def __enter__(self) -> TerminationFlag:
@@ -34,11 +34,11 @@ class TerminationFlag:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if kind is None and self._heard is not None:
+        if kind is None and self.heard is not None:
             # It came after the last look, and nobody has obeyed it.
-            signal.raise_signal(self._heard)
+            signal.raise_signal(self.heard)
 
     def _raise(self, number: int, _: FrameType | None) -> None:
-        if number == signal.SIGINT and self._heard == number:
+        if number == signal.SIGINT and self.heard == number:
             raise KeyboardInterrupt
-        self.raised, self._heard = True, number
+        self.raised, self.heard = True, number

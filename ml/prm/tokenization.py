@@ -233,11 +233,12 @@ def load_step_tokenizer(
     maximum_length: int | None = None,
     target_tokens: Sequence[str] | None = None,
     tolerance: float | None = None,
+    usual_length: int = Layout.maximum_length,
 ) -> StepTokenizer:
     """The tokenizer of a base or checkpoint; a checkpoint's `steps.json` says how steps were laid out.
 
     What is given counts instead of what `steps.json` says; with target tokens (also none of them) the whole head
-    is given.
+    is given. usual_length: the context where neither says one.
     """
     root = Path(folder)
     try:
@@ -248,7 +249,7 @@ def load_step_tokenizer(
             raise MisstepError(
                 f"{root} has the likelihood head of before (token_bias), expected one trained anew"
             )
-        layout = layout_of(said, path)
+        layout = layout_of({"maximum_length": usual_length, **said} if isinstance(said, dict) else said, path)
     except (OSError, ValueError, TypeError) as error:
         raise MisstepError(f"{root}: {error}, expected a folder with a tokenizer") from error
     if maximum_length is not None:

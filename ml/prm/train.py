@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -24,7 +25,6 @@ from ml.prm.update import gradients_of
 from ml.progress import Progress
 from ml.said import Said
 
-EXIT_TERMINATED = 143
 # What a look at the validation split found has names that begin so.
 LOOK = "validation_"
 # Such a look. It asks between its parts whether it should stop, and then finds None; all processes find the same.
@@ -32,7 +32,14 @@ Look = Callable[[Callable[[], bool]], Mapping[str, float] | None]
 
 
 class Terminated(Exception):
-    """SIGTERM came; the state was saved."""
+    """SIGTERM or Ctrl-C came; the state was saved. status: how a process ends that obeys the signal, as shells say it.
+
+    Who was asked by another process, or has lost its reader, heard none: that counts as SIGTERM.
+    """
+
+    def __init__(self, said: str, heard: int | None = None) -> None:
+        super().__init__(said)
+        self.status = 128 + (heard or signal.SIGTERM)
 
 
 def train(
@@ -51,8 +58,8 @@ def train(
     in the middle of one looks again when it goes on, and finds the same.
 
     Raises NothingToLearn without examples; MisstepError when the folder's states are of another run (see `mark`),
-    or when a loss or the gradient stops being finite; Terminated after SIGTERM, once the state is on disk: that of the
-    last whole update, where the request came amid the packed rows of the next.
+    or when a loss or the gradient stops being finite; Terminated after SIGTERM or Ctrl-C, once the state is on disk:
+    that of the last whole update, where the request came amid the packed rows of the next.
     """
     if not examples:
         raise NothingToLearn("no example has a target under this rule and objective, expected at least one")
@@ -81,7 +88,7 @@ def train(
                 run.seconds += time.perf_counter() - started
                 if state_folder and saved != run.step:
                     save(state_folder, model, optimizers, run, mark, group)
-                raise _stopped(run)
+                raise _stopped(run, flag)
             _refuse_endless("loss", found.whole_loss, run.step)
             norm = torch.nn.utils.clip_grad_norm_(trained, settings.clip)
             # One gradient beyond all numbers makes every weight none; clipped, they would be saved as such.
@@ -104,7 +111,7 @@ def train(
                 save(state_folder, model, optimizers, run, mark, group)
                 saved = run.step
             if is_stopping:
-                raise _stopped(run)
+                raise _stopped(run, flag)
             if validate and is_looked_at:
                 _look(model, validate, run, flag)
                 saved = None
@@ -119,8 +126,8 @@ def _draws_of(seed: int, step: int, rank: int) -> int:
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0])
 
 
-def _stopped(run: Run) -> Terminated:
-    return Terminated(f"stopped at step {run.step}; the same command goes on from there")
+def _stopped(run: Run, flag: TerminationFlag) -> Terminated:
+    return Terminated(f"stopped at step {run.step}; the same command goes on from there", flag.heard)
 
 
 def _awaits_look(run: Run, settings: TrainingSettings) -> bool:
@@ -143,7 +150,7 @@ def _look(model: ProcessRewardModel, validate: Look, run: Run, flag: Termination
     found = validate(lambda: flag.raised)
     model.train()
     if found is None:
-        raise _stopped(run)
+        raise _stopped(run, flag)
     run.history[-1].update(found)
     run.seconds += time.perf_counter() - started
 

@@ -15,7 +15,7 @@ import torch
 from ml.prm.distributed import Group
 from ml.prm.model import ProcessRewardModel, with_lora
 from ml.prm.sharding import shard
-from ml.prm.train import EXIT_TERMINATED, Terminated, TrainingSettings, train
+from ml.prm.train import Terminated, TrainingSettings, train
 from tests.ml.prm.toys import examples_of, sums, tiny_model, tokenizer
 
 UPDATES = 3
@@ -48,8 +48,8 @@ def main() -> int:
                 Path(os.environ["STATE"]),
                 group=group,
             )
-        except Terminated:
-            return EXIT_TERMINATED
+        except Terminated as stop:
+            return stop.status
     return 0
 
 

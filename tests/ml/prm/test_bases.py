@@ -13,6 +13,7 @@ from ml.errors import MisstepError
 from ml.pocket.policy import load_pocket_policy
 from ml.policies import load_policy
 from ml.prm.bases import HeadSettings, open_base, shipped_folder
+from ml.prm.checkpoint import seal
 from ml.prm.loading import load
 from ml.prm.model import ProcessRewardModel, build, small_config
 from ml.prm.packing import chain, pack
@@ -140,6 +141,7 @@ def checkpoint_like(folder):
     opened("small").tokenizer.save(folder)
     card = {"format": "misstep-checkpoint", "objective": "classifier", "outputs": 2, "head": "linear"}
     (folder / "card.json").write_text(json.dumps(card))
+    seal(folder)
     return load_file(folder / "model.safetensors")
 
 
@@ -157,6 +159,23 @@ def test_a_checkpoint_lends_its_head_to_the_same_objective_alone(tmp_path, objec
     assert base.origin.get("goes_on_with_head", False) == goes_on
     layer = "model.layers.0.self_attn.q_proj.weight"
     assert torch.equal(base.model.state_dict()[layer], saved[layer])
+
+
+def test_a_checkpoint_of_which_something_was_changed_or_is_missing_is_no_base(tmp_path):
+    checkpoint_like(tmp_path)
+    opened(str(tmp_path))
+    layout = (tmp_path / "steps.json").read_text()
+    (tmp_path / "steps.json").write_text(layout + "\n")
+    with pytest.raises(
+        MisstepError, match=r"files differ from manifest\.json, expected the checkpoint as written"
+    ):
+        opened(str(tmp_path))
+    (tmp_path / "steps.json").write_text(layout)
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(
+        MisstepError, match=r"files differ from manifest\.json, expected the checkpoint as written"
+    ):
+        opened(str(tmp_path))
 
 
 def test_a_head_of_unknown_origin_is_not_gone_on_with(tmp_path):

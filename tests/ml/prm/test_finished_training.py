@@ -41,6 +41,20 @@ def test_the_same_training_is_finished_wherever_and_however_often_it_saves(again
     again("--save-every", "1", "--threads", "1", "--device", "cpu")
 
 
+def test_states_that_a_kill_left_beside_the_checkpoint_go_unless_they_are_asked_for(
+    tmp_path, capsys, monkeypatch
+):
+    with monkeypatch.context() as killed:
+        killed.setattr(running, "_forget_states", lambda _: None)
+        trained(tmp_path, capsys)
+    states = tmp_path / "checkpoint.state"
+    assert states.is_dir()
+    trained(tmp_path, capsys, "--keep-state", snapshot=tmp_path / "snapshot")
+    assert states.is_dir()
+    trained(tmp_path, capsys, snapshot=tmp_path / "snapshot")
+    assert not states.exists()
+
+
 def test_another_training_is_refused_by_the_first_setting_that_differs(again, tmp_path):
     for options, found in (
         (["--seed", "1"], "seed 0, expected 1"),

@@ -26,6 +26,23 @@ def begun(tmp_path, *options: str) -> None:
     shutil.rmtree(tmp_path / "checkpoint")
 
 
+@pytest.mark.parametrize("end", [["--separator", r"\n\n"], ["--problem-end", ""]])
+def test_other_ends_of_steps_or_of_the_problem_are_named_where_a_state_is_refused(tmp_path, end):
+    begun(tmp_path, "--steps", "2")
+    with pytest.raises(
+        MisstepError, match=r"\(tokenizer, or --separator or --problem-end\), expected the same one"
+    ):
+        command(tmp_path, "--steps", "2", *end)
+
+
+def test_a_run_with_ends_of_its_own_goes_on_and_its_card_names_them(tmp_path):
+    end = ("--steps", "2", "--separator", r"\n\n")
+    begun(tmp_path, *end)
+    assert command(tmp_path, *end) == 0
+    config = json.loads((tmp_path / "checkpoint" / "card.json").read_text())["config"]
+    assert (config["separator"], config["problem_end"]) == ("\n\n", None)
+
+
 @pytest.mark.parametrize("length", [["--steps", "2"], ["--epochs", "0.5"]])
 def test_another_command_is_refused_before_the_base_is_opened(tmp_path, monkeypatch, length):
     begun(tmp_path, *length)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +16,9 @@ from ml.errors import EXIT_IN_USE, FolderInUse, MisstepError
 from ml.prm import run as running
 from ml.prm.checkpoint import check_whole
 from ml.prm.distributed import Group
-from ml.prm.out_folder import writing_alone
-from ml.prm.train import EXIT_TERMINATED
-from tests.ml.prm.commands import snapshot_of, trained
+from ml.prm.out_folder import refuse_occupied, writing_alone
+from tests.data import ROOT
+from tests.ml.prm.commands import QUICK, snapshot_of, trained
 from tests.ml.prm.processes import ended, started, trained_in_group
 
 
@@ -32,7 +37,7 @@ def test_a_second_start_is_turned_away_while_the_first_trains_and_goes_on_after_
         status, words = ended(started(snapshot, out, "--steps", "100000", "--save-every", "1"))
         assert status == EXIT_IN_USE and f"{out}: another run is writing here" in words
         first.send_signal(signal.SIGTERM)
-        assert ended(first)[0] == EXIT_TERMINATED
+        assert ended(first)[0] == 143
     finally:
         first.kill()
     states = {path.name for path in (tmp_path / "out.state").iterdir()}
@@ -105,3 +110,42 @@ def test_a_folder_with_other_files_gets_the_checkpoint_beside_them(tmp_path, cap
     (tmp_path / "checkpoint" / "notes.txt").write_text("mine")
     out, _ = trained(tmp_path, capsys)
     assert (out / "notes.txt").read_text() == "mine" and check_whole(out)["objective"] == "classifier"
+
+
+def test_a_link_in_the_folders_place_is_refused_before_training(tmp_path, capsys):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "checkpoint").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(MisstepError, match="checkpoint is a symbolic link, expected a new folder"):
+        trained(tmp_path, capsys)
+    (tmp_path / "elsewhere").rmdir()
+    with pytest.raises(MisstepError, match="checkpoint is a symbolic link, expected a new folder"):
+        trained(tmp_path, capsys, snapshot=tmp_path / "snapshot")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "snapshot"]
+
+
+@pytest.mark.skipif(not os.path.ismount("/dev/shm"), reason="no mount point is known here")
+def test_a_mount_point_in_the_folders_place_is_refused():
+    with pytest.raises(
+        MisstepError, match="/dev/shm is a mount point, expected a new folder, which may lie inside"
+    ):
+        refuse_occupied(Path("/dev/shm"), "pocket")
+
+
+def can_bind() -> bool:
+    """Whether this user may mount folders where nobody else sees it."""
+    bind = ["unshare", "-rm", "mount", "--bind", "/tmp", "/tmp"]
+    return shutil.which("unshare") is not None and subprocess.run(bind, capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_bind(), reason="unshare -rm is not there or not allowed")
+def test_a_folder_of_the_same_file_system_that_is_bound_to_another_place_is_refused_before_training(tmp_path):
+    snapshot, big, out = snapshot_of(tmp_path), tmp_path / "big", tmp_path / "out"
+    big.mkdir()
+    out.mkdir()
+    train = [sys.executable, "-m", "ml", "train", "--snapshot", str(snapshot), "--out", str(out), *QUICK]
+    bound = ["unshare", "-rm", "sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh"]
+    found = subprocess.run([*bound, str(big), str(out), *train], cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 1
+    assert f"{out} is a mount point, expected a new folder, which may lie inside it" in found.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["big", "out", "snapshot"]
+    assert not any(big.iterdir())

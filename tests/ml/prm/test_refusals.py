@@ -124,6 +124,7 @@ def test_an_unknown_objective_is_not_available(tmp_path):
         (("--least-margin", "0.5"), "--least-margin 0.5 with objective classifier, expected preference"),
         (("--least-edit-distance", "20"), "--least-edit-distance 20 with objective classifier"),
         (("--optimizer", "muon", "--shard"), "--optimizer muon with --shard, expected one of them"),
+        (("--epochs", "5"), "--epochs 5 with --steps 3, expected one of them"),
     ],
 )
 def test_what_no_run_can_have_or_the_objective_ignores_is_refused(tmp_path, capsys, arguments, complaint):

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from ml.errors import MisstepError
 from ml.prm import train as training
+from ml.prm.checkpoint import seal
 from ml.prm.distributed import Group
 from ml.prm.model import ProcessRewardModel, build, small_config, with_lora
 from ml.prm.optimizers import optimizers_of
@@ -22,6 +23,7 @@ from ml.prm.resuming import Mark, Run, resumed, save
 from ml.prm.termination import TerminationFlag
 from ml.prm.train import Terminated, TrainingSettings, train
 from tests.ml.prm.commands import snapshot_of, trained
+from tests.ml.prm.processes import ended, started
 from tests.ml.prm.test_training import MINE, STEPS, in_child, short_run, sized_model, weights_hash
 from tests.ml.prm.toys import examples_of, forget_last_state, newest_state_of, sums
 
@@ -46,6 +48,16 @@ def test_sigterm_saves_and_the_run_goes_on_from_there(tmp_path):
     state = newest_state_of(tmp_path / "state")
     assert state is not None and 0 < state.step < 5000
     assert len(state.body["history"]) == state.step
+
+
+def test_ctrl_c_saves_and_ends_with_a_status_of_its_own(tmp_path):
+    given = ("--steps", "100000", "--save-every", "1")
+    process = started(snapshot_of(tmp_path), tmp_path / "out", *given, MISSTEP_PROGRESS="json")
+    assert "progress" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    status, words = ended(process)
+    assert status == 130 and "stopped at step" in words
+    assert newest_state_of(tmp_path / "out.state") is not None
 
 
 def several_rows(folder, after: int | None = None, **changes):
@@ -236,7 +248,11 @@ def with_another_config(base):
 
 @pytest.mark.parametrize(
     ("change", "other"),
-    [(with_other_weights, "weights"), (with_another_tokenizer, "tokenizer"), (with_another_config, "model")],
+    [
+        (with_other_weights, "weights"),
+        (with_another_tokenizer, "tokenizer, or --separator or --problem-end"),
+        (with_another_config, "model"),
+    ],
 )
 def test_a_command_does_not_go_on_where_another_base_stands_behind_the_name(tmp_path, capsys, change, other):
     snapshot = snapshot_of(tmp_path)
@@ -247,6 +263,8 @@ def test_a_command_does_not_go_on_where_another_base_stands_behind_the_name(tmp_
     trained(tmp_path, capsys, *again, snapshot=snapshot)
     shutil.rmtree(out)
     change(base)
+    (base / "manifest.json").unlink()
+    seal(base)
     with pytest.raises(MisstepError, match=rf"another base \({other}\)"):
         trained(tmp_path, capsys, *again, snapshot=snapshot)
 

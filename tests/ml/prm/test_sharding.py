@@ -9,14 +9,15 @@ from pathlib import Path
 import torch
 from torch import distributed
 from torch.distributed.fsdp import FSDPModule
-from transformers import GPT2Config
+from transformers import AutoModelForCausalLM, GPT2Config
 
 from ml.prm import checkpoint, resuming
 from ml.prm.distributed import Group
 from ml.prm.model import ProcessRewardModel, build
 from ml.prm.packing import chain, pack
-from ml.prm.sharding import assembled, in_step, shard, whole
+from ml.prm.sharding import _without_weights, assembled, in_step, shard, whole
 from ml.prm.train import TrainingSettings, train
+from tests.ml.prm.foreign import config_of
 from tests.ml.prm.processes import as_group_of_two, ended
 from tests.ml.prm.toys import examples_of, forget_last_state, sums, tiny_model, tokenizer
 
@@ -29,6 +30,18 @@ def test_only_the_first_process_ever_holds_the_whole_and_each_goes_on_from_its_o
     processes = as_group_of_two("tests.ml.prm.test_sharding", STATES=str(tmp_path))
     found = [ended(process) for process in processes]
     assert [status for status, _ in found] == [0, 0], found
+
+
+def test_what_a_base_keeps_beside_its_weights_is_in_the_whole_model_again():
+    torch.manual_seed(0)
+    model = ProcessRewardModel(AutoModelForCausalLM.from_config(config_of("glm4_moe", WORDS)), [1, 2])
+    biases = {name: b for name, b in model.named_buffers() if name.endswith("e_score_correction_bias")}
+    for bias in biases.values():
+        bias.copy_(torch.tensor([0.5, -0.5, 0.2, 0.0]))
+    found = assembled(_without_weights(model), model, Group())
+    assert biases and not any(b.is_meta for b in found.buffers())
+    assert found.state_dict().keys() == model.state_dict().keys()
+    assert all(torch.equal(found.state_dict()[name], bias) for name, bias in biases.items())
 
 
 def split_model(group):
