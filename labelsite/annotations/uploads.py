@@ -27,6 +27,7 @@ from labelsite.jobs.services import enqueue
 from labelsite.jobs.titles import worded
 from ml.errors import MisstepError
 from ml.said import Said
+from ml.whole_folder import sync
 
 TASK = "labelsite.annotations.tasks.run_import"
 LARGEST_BYTES = 2 * 2**30
@@ -63,7 +64,10 @@ def keep(name: str, chunks: Iterable[bytes], uploaded_by: User | None = None, ca
         size = _write(partial, chunks)
         upload = Upload(identity, name[:200], size, uploaded_by.pk if uploaded_by else None, campaign)
         _facts(identity).write_text(json.dumps(asdict(upload)))
+        sync(_facts(identity))
         os.replace(partial, upload.path)
+        # What is acknowledged outlives a power cut, as the job that will read it does.
+        sync(_folder())
     except OSError as error:
         _facts(identity).unlink(missing_ok=True)
         what = _("the disk is full") if error.errno == errno.ENOSPC else str(error.strerror)
@@ -86,6 +90,8 @@ def _write(path: Path, chunks: Iterable[bytes]) -> int:
                 )
                 raise MisstepError(message % {"size": LARGEST_BYTES // 2**30})
             stream.write(chunk)
+        stream.flush()
+        os.fsync(stream.fileno())
     return size
 
 
@@ -100,7 +106,9 @@ def find(identity: uuid.UUID | str) -> Upload | None:
         upload = Upload(**json.loads(_facts(name).read_text()))
     except (OSError, ValueError, TypeError):
         return None
-    return upload if upload.path.exists() else None
+    with suppress(OSError):
+        return upload if upload.path.stat().st_size == upload.size else None
+    return None
 
 
 def begun_import(identity: uuid.UUID | str) -> Job | None:

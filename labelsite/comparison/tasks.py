@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from labelsite.autolabels.loading import load_shard
+from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.services import prepare_input
 from labelsite.campaigns.models import Campaign
 from labelsite.celery import application
@@ -22,7 +23,8 @@ def run_campaign_estimates(job_id: int) -> None:
 
 def load_for_campaign(job: Job, folder: Path, check: Callable[[], None]) -> dict[str, Any]:
     counts = load_shard(job.shard, folder, check)
-    run = job.shard.run
+    # Read anew: a try whose connection broke has left its own picture of the run in `job`.
+    run = EstimateRun.objects.get(pk=job.shard.run_id)
     # Locked, so that of two runs that end at once the one that was asked for later stands.
     campaign = Campaign.objects.select_for_update().filter(pk=job.spec["campaign"]).first()
     if campaign and run.loaded_at and (campaign.estimate_run_id or 0) <= run.pk:

@@ -11,6 +11,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -287,7 +288,9 @@ def _retry_or_fail(job: Job, why: errors.Why, delay: float = 0) -> bool:
 
 def _end_by_surprise(job: Job, surprise: Exception) -> None:
     log.exception("%s failed", job, exc_info=surprise)
-    job.attempt_folder.mkdir(parents=True, exist_ok=True)
-    with open(job.attempt_folder / "log.txt", "a") as file:
-        file.write("".join(traceback.format_exception(surprise)))
+    # The surprise may be a full disk, and that it ended the job is told all the same.
+    with suppress(OSError):
+        job.attempt_folder.mkdir(parents=True, exist_ok=True)
+        with open(job.attempt_folder / "log.txt", "a") as file:
+            file.write("".join(traceback.format_exception(surprise)))
     _end(job, JobState.FAILED, errors.why(surprise))

@@ -36,6 +36,22 @@ def ended(*arguments: str, code: str = "") -> Job:
 
 
 @pytest.mark.django_db
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here, which is a full disk")
+def test_a_job_that_a_full_disk_ended_says_so_although_its_log_cannot() -> None:
+    job = make_job(task_name=TASK, spec=python(""))
+
+    def prepare(job: Job, folder: Path) -> None:
+        job.attempt_folder.mkdir(parents=True, exist_ok=True)
+        (job.attempt_folder / "log.txt").symlink_to("/dev/full")
+        with open("/dev/full", "w") as file:
+            file.write("spec")
+
+    perform(job.pk, prepare=prepare)
+    job.refresh_from_db()
+    assert (job.state, job.failure.code) == ("failed", "failed") and "No space left on device" in job.error
+
+
+@pytest.mark.django_db
 def test_a_refusal_of_a_child_is_told_to_each_reader_and_its_log_has_it_in_english(
     tmp_path: Path, client: Client
 ) -> None:
