@@ -6,10 +6,10 @@ model knows (LLaMA Pro's block expansion, Wu et al. 2024).
 
 from __future__ import annotations
 
-from torch import nn
 from transformers import LlamaForCausalLM
 
 from ml.errors import MisstepError
+from ml.prm.deepening import begin_as_identity
 
 
 def taller(model: LlamaForCausalLM, layers: int) -> LlamaForCausalLM:
@@ -28,6 +28,5 @@ def taller(model: LlamaForCausalLM, layers: int) -> LlamaForCausalLM:
         source, copy = divmod(place, copies)
         layer.load_state_dict(model.model.layers[source].state_dict())
         if copy:
-            nn.init.zeros_(layer.self_attn.o_proj.weight)
-            nn.init.zeros_(layer.mlp.down_proj.weight)
+            begin_as_identity(layer)
     return grown

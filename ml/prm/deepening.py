@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 from torch import nn
 from transformers import PreTrainedModel
@@ -31,6 +32,11 @@ def deepened(model: PreTrainedModel, count: int, has_language_head: bool = False
     deeper = build(config, has_language_head)
     deeper.load_state_dict(model.state_dict(), strict=False)
     for layer in getattr(deeper, deeper.base_model_prefix).layers[depth:]:
-        nn.init.zeros_(layer.self_attn.o_proj.weight)
-        nn.init.zeros_(layer.mlp.down_proj.weight)
+        begin_as_identity(layer)
     return deeper
+
+
+def begin_as_identity(layer: Any) -> None:
+    """Change a layer stacked like Llama's so that it adds nothing yet; training reaches all of it from there."""
+    nn.init.zeros_(layer.self_attn.o_proj.weight)
+    nn.init.zeros_(layer.mlp.down_proj.weight)

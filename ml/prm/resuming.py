@@ -148,11 +148,9 @@ def _tell_other_rounding(state: TrainingState, folder: Path | None, device: str)
         was, goes_on, option = f"{before} CPU threads", f"with {threads}", f"--threads {before}"
     else:
         return
-    print(
-        f"python -m ml train: {folder} holds states of a run on {was}: it goes on {goes_on}, and its weights will"
-        f" differ in their last bits; to go on as it began, give {option}",
-        file=sys.stderr,
-        flush=True,
+    _tell(
+        f"{folder} holds states of a run on {was}: it goes on {goes_on}, and its weights will differ in their last"
+        f" bits; to go on as it began, give {option}"
     )
 
 
@@ -161,11 +159,9 @@ def _tell_other_processes(state: TrainingState, folder: Path | None, size: int) 
     before = state.body.get("processes", size)
     if before == size:
         return
-    print(
-        f"python -m ml train: {folder} holds states of a run in processes: {before}; it goes on in {size}, with other"
-        f" roundings and other dropout; to go on as it began, start {before}",
-        file=sys.stderr,
-        flush=True,
+    _tell(
+        f"{folder} holds states of a run in processes: {before}; it goes on in {size}, with other roundings and other"
+        f" dropout; to go on as it began, start {before}"
     )
 
 
@@ -177,12 +173,14 @@ def _tell_other_code(state: TrainingState, folder: Path | None, mark: Mark) -> N
     if not changed:
         return
     was, goes_on = (", ".join(f"{name} {known.get(name)}" for name in changed) for known in (before, now))
-    print(
-        f"python -m ml train: {folder} holds states of a run by {was}: it goes on by {goes_on}, and its weights may"
-        " differ from those of one alone",
-        file=sys.stderr,
-        flush=True,
+    _tell(
+        f"{folder} holds states of a run by {was}: it goes on by {goes_on}, and its weights may differ from those"
+        " of one alone"
     )
+
+
+def _tell(said: str) -> None:
+    print(f"python -m ml train: {said}", file=sys.stderr, flush=True)
 
 
 def _versions(made_by: Mapping[str, Any]) -> dict[str, Any]:

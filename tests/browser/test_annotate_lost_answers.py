@@ -29,6 +29,13 @@ def offline(watched: Watched) -> None:
     watched.page.wait_for_selector("#save-state[data-state=offline]")
 
 
+def rate_once_without_an_answer(watched: Watched, annotator: User, campaign: Campaign) -> None:
+    watched.annotate(campaign, annotator)
+    watched.page.route("**/draft/", lose_the_answer, times=1)
+    watched.press("3")
+    offline(watched)
+
+
 def stored() -> int:
     """How many ratings the draft in the database has."""
     return len(Assignment.objects.exclude(draft={}).get().draft["ratings"])
@@ -37,10 +44,7 @@ def stored() -> int:
 def test_work_done_since_a_draft_whose_answer_was_lost_is_kept_when_the_line_is_back(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    watched.annotate(campaign, annotator)
-    watched.page.route("**/draft/", lose_the_answer, times=1)
-    watched.press("3")
-    offline(watched)
+    rate_once_without_an_answer(watched, annotator, campaign)
     assert stored() == 1
     watched.press("2 3")
     watched.saved()
@@ -52,10 +56,7 @@ def test_work_done_since_a_draft_whose_answer_was_lost_is_kept_when_the_line_is_
 def test_a_reload_after_a_lost_answer_brings_back_what_was_done_since(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    watched.annotate(campaign, annotator)
-    watched.page.route("**/draft/", lose_the_answer, times=1)
-    watched.press("3")
-    offline(watched)
+    rate_once_without_an_answer(watched, annotator, campaign)
     watched.press("2 3")
     watched.reload()
     assert watched.ratings() == ["1", "0", "1"]
@@ -66,10 +67,7 @@ def test_a_reload_after_a_lost_answer_brings_back_what_was_done_since(
 def test_a_draft_that_comes_through_after_the_next_page_was_made_is_not_taken_for_another_devices(
     watched: Watched, annotator: User, campaign: Campaign
 ) -> None:
-    watched.annotate(campaign, annotator)
-    watched.page.route("**/draft/", lose_the_answer, times=1)
-    watched.press("3")
-    offline(watched)
+    rate_once_without_an_answer(watched, annotator, campaign)
     # The next page is made before the server stores the draft, and its own save comes after that.
     mine = Assignment.objects.exclude(draft={})
     pk, draft, version = mine.values_list("pk", "draft", "draft_version").get()
