@@ -248,7 +248,9 @@ def loop_arguments(group: Any) -> None:
         help="layers that get an adapter (default: every linear layer of the base's blocks)",
     )
     group.add_argument(
-        "--bf16", action="store_true", help="multiply matrices in bfloat16: faster, a little less exact"
+        "--bf16",
+        action="store_true",
+        help="multiply matrices in bfloat16: a little less exact; faster on a GPU, and on a CPU with AMX",
     )
     group.add_argument(
         "--gradient-checkpointing",

@@ -18,6 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ml.devices import narrow_is_fast
 from ml.targets import LabelRule
 from tests.benchmarks.support import pocket_snapshots as data
 from tests.benchmarks.support.commands import write_json
@@ -28,7 +29,7 @@ TRACES = DATA / "big_bench_mistake" / "multistep_arithmetic.jsonl"
 # Rollouts of a probed prefix: 16 or 32 name no more of the first mistakes in strangers' wrong solutions than four.
 ROLLOUTS = 4
 EFFORT = (
-    "--head", "likelihood", "--optimizer", "muon", "--learning-rate", 1e-3, "--bf16", "--compile", "--outcomes",
+    "--head", "likelihood", "--optimizer", "muon", "--learning-rate", 1e-3, "--compile", "--outcomes",
     "--tokens-per-row", 65536,
 )  # fmt: skip
 # How people's labels of half of the traces are added to a finished model.
@@ -43,7 +44,9 @@ def main() -> None:
     if not TRACES.exists():
         raise SystemExit(f"{TRACES} is not there: nothing to judge on")
     strangers = data.written(work / "strangers.jsonl", 500, options.threshold_seed)
-    effort = (*EFFORT, "--base", options.base, "--batch-size", options.batch_size, "--device", options.device)
+    narrow = ("--bf16",) if narrow_is_fast(options.device) else ()
+    asked = ("--base", options.base, "--batch-size", options.batch_size, "--device", options.device)
+    effort = (*EFFORT, *narrow, *asked)
     opinion = ("--second-opinion", options.second_opinion) if options.second_opinion else ()
     models = {
         "no labels at all": ("--steps", 1, "--learning-rate", 1e-9),

@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from safetensors.torch import load_file  # noqa: E402
 from transformers import LlamaForCausalLM  # noqa: E402
 
 from ml.errors import MisstepError  # noqa: E402
@@ -59,6 +60,35 @@ def test_two_runs_with_as_many_writers_give_the_same_weights(tmp_path: Path, war
         training.train(3, tmp_path / name, 0, 32, 1, tokens=1024, rate=3e-3, resume=None, writers=2)
     one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
     assert one == two
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_products_are_narrow_only_where_that_is_fast(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_fast: bool
+) -> None:
+    seen: set[torch.dtype] = set()
+    monkeypatch.setattr(training, "narrow_is_fast", lambda device: is_fast)
+    original = torch.nn.functional.silu
+    monkeypatch.setattr(
+        torch.nn.functional,
+        "silu",
+        lambda x, *rest, **named: seen.add(x.dtype) or original(x, *rest, **named),
+    )
+    training.train(1, tmp_path / "policy", 0, hidden=32, layers=1, tokens=1024, rate=3e-3, resume=None)
+    assert seen == {torch.bfloat16 if is_fast else torch.float32}
+
+
+def test_compiled_layers_learn_what_others_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "narrow_is_fast", lambda device: False)
+    for name in ("plain", "compiled"):
+        training.train(
+            2, tmp_path / name, 0, 32, 1, tokens=1024, rate=3e-3, resume=None, is_compiled=name == "compiled"
+        )
+    plain, compiled = (load_file(tmp_path / name / "model.safetensors") for name in ("plain", "compiled"))
+    assert plain.keys() == compiled.keys()
+    for name, weights in plain.items():
+        # Weights are written in 16 bits.
+        assert torch.allclose(weights.float(), compiled[name].float(), atol=2e-3), name
 
 
 def test_the_gate_refuses_a_policy_that_has_learned_nothing(trained: Path) -> None:
