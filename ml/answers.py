@@ -91,8 +91,7 @@ def extract_final_answer(text: str, supposed: bool = True) -> str | None:
     A box wins over every other mark, as the field's graders have it; among the others, and among boxes, the last
     one counts, because a solution may correct itself.
     """
-    boxed = _last_boxed(text)
-    if boxed is not None:
+    if (boxed := _last_boxed(text)) is not None:
         return boxed.strip() or None
     stated = [
         (match.start(), answer)
@@ -103,6 +102,11 @@ def extract_final_answer(text: str, supposed: bool = True) -> str | None:
         and says_something(answer := read(read_on(text, *match.span("answer"))))
     ]
     return max(stated)[1] if stated else None
+
+
+def boxed_answer(text: str) -> str | None:
+    """What the last box of `text` holds, None without a box or with an empty one."""
+    return (_last_boxed(text) or "").strip() or None
 
 
 def is_equivalent(answer: str | None, reference: str | None) -> bool:

@@ -11,6 +11,7 @@ from tests.ml.search.toy import run, solution_of
 
 PROBLEM = Problem("toy", "What is 2 + 3?", "5")
 ADD, STATED, REMARK = "Add 2 and 3.", "The answer is 5.", "This makes sense, since both are small."
+TOTALS = "Add.\n```python\nprint(f'Total of 2 numbers: {2 + 3}')\n```"
 PRINTS = "Add.\n```python\nprint(2 + 3)\n```"
 
 
@@ -44,6 +45,12 @@ def estimate(method, steps, policy):
         (["Name it.\n```python\nx = 5\n```", "The answer is 4.", REMARK], "4"),
         ([STATED, "Name it.\n```python\nx = 5\n```"], "5"),
         ([ADD, REMARK], None),
+        ([f"{TOTALS}\nSo it is \\boxed{{5}}."], "5"),
+        ([f"We look for \\boxed{{5}}.\n{TOTALS}", REMARK], "5"),
+        ([f"Of $\\boxed{{}}$ nothing is known.\n{TOTALS}"], "Total of 2 numbers: 5"),
+        ([f"{TOTALS}\nThe answer is 4."], "Total of 2 numbers: 5"),
+        ([f"First \\boxed{{4}}.\n{PRINTS}", PRINTS], "5"),
+        (["Show it.\n```python\nprint('\\\\boxed{4}')\nprint(5)\n```"], "5"),
     ],
 )
 def test_the_last_stated_or_printed_answer_is_the_solution_s(steps, answer):
