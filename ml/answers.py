@@ -26,7 +26,7 @@ from ml.answer_notation import (
     without_mixed_number,
 )
 from ml.answer_sentences import read_on, read_sentence, says_something, trim
-from ml.answer_words import same_but_for_unit, same_words
+from ml.answer_words import same_but_for_name, same_but_for_unit, same_words
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
 # nothing.
@@ -204,9 +204,9 @@ def _read(answer: str, reference: str) -> tuple[bool, str] | None:
     told = same_words(answer, reference)
     if told is not None:
         return told, "text"
-    told = same_but_for_unit(answer, reference)
-    if told is not None:
-        return told, "number"
+    for same_number_in in (same_but_for_unit, same_but_for_name):
+        if (told := same_number_in(answer, reference)) is not None:
+            return told, "number"
     return None
 
 
