@@ -31,6 +31,9 @@ _NO_ANSWER = re.compile(
     r"|not[ \t]+(?:yet\b|an?\b|the\b|[-+$(\\]*\d)|as[ \t]+follows\b|that\b",
     re.IGNORECASE,
 )
+_ANNOUNCEMENT = re.compile(r"(?:\banswer[ \t*]+is|^[ \t#*]*(?:final[ \t]+)?answer)\Z", re.IGNORECASE)
+# A number, a formula or a choice, but no list of steps and no sentence.
+_BEGINS_AN_ANSWER = re.compile(r"(?!\d+[.)][ \t])[-+*(]*(?:[$\\\d]|[A-E]\b(?![ \t]+\w))")
 # What opens LaTeX that may stand on lines of its own, and what closes it.
 _DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"))
 # A longer one was never closed, or is no answer.
@@ -82,3 +85,15 @@ def read_on(text: str, begin: int, end: int) -> str:
 def says_something(answer: str) -> bool:
     """Whether an answer is more than the marks that lead to one: "the answer is:" may end a line."""
     return _NOTHING.fullmatch(answer) is None
+
+
+def announced(step: str, following: str) -> str | None:
+    """Both steps as one text where the first ends in "the answer is:", or a heading like it, and the next begins as an
+    answer does; None otherwise. Blank lines part steps, and models leave one there.
+    """
+    line = step.rstrip().rpartition("\n")[2]
+    bare = line.rstrip("*: \t")
+    is_marked = line.lstrip().startswith("#") or ":" in line[len(bare) :]
+    if not (is_marked and _ANNOUNCEMENT.search(bare) and _BEGINS_AN_ANSWER.match(following.lstrip())):
+        return None
+    return f"{step}\n{following}"

@@ -57,6 +57,28 @@ def test_the_last_stated_or_printed_answer_is_the_solution_s(steps, answer):
     assert grade(PROBLEM, steps, sandbox()).answer == answer
 
 
+@pytest.mark.parametrize(
+    "steps,answer",
+    [
+        ([ADD, "Therefore, the final answer is:", "\\[\n5\n\\]"], "5"),
+        ([ADD, "**The answer is:**", "**5**"], "5"),
+        ([ADD, "## Final Answer", "$5$"], "5"),
+        ([ADD, "So we are done.\nAnswer:", "5"], "5"),
+        ([ADD, "The answer is:", "(B) five"], "(B) five"),
+        ([ADD, "The answer is:", "$$\n5\n$$", REMARK], "5"),
+        ([ADD, "The answer is:", "Both numbers are small."], None),
+        ([ADD, "The answer is:", "A sum that is small."], None),
+        ([ADD, "## Answer", "1. Add both."], None),
+        (["Now to find the answer:", "2 + 3 is what we need."], None),
+        (["Let us see what the answer is", "2 + 3 is what we need."], None),
+        (["The answer is:", PRINTS, "5 it is."], "5"),
+        ([ADD, "The answer is:", "The answer is 4."], "4"),
+    ],
+)
+def test_an_answer_that_one_step_announces_may_stand_alone_in_the_next(steps, answer):
+    assert grade(PROBLEM, steps, sandbox()).answer == answer
+
+
 @pytest.mark.parametrize("method", RECIPES)
 def test_a_closing_remark_behind_the_right_answer_is_no_mistake(method):
     found = estimate(method, [ADD, STATED, REMARK], EndsAtOnce())
