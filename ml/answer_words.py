@@ -17,6 +17,8 @@ _WITH_UNIT = re.compile(
     r" (?P<unit>[^\W\d_]{3,}[^\W\d_ '/.-]*(?:[ /'.-]+[^\W\d_]+)*)\.?"
 )
 _MOST_WORDS = 6
+# What a program prints before a number, to say which: "Total cost: 18". "1:18" is a ratio, and two colons name two.
+_NAMED = re.compile(r"[^\W\d][^:]{0,99}:(?P<number>[^:]+)")
 # "5 million" is not 5, "2 thirds" not 2, "3 or more" not 3, "4 out of 5" not 4, "5 times x" not 5. Not every word in
 # -th is a part of one: months and depths are units.
 _SCALE = re.compile(
@@ -81,6 +83,15 @@ def same_but_for_unit(answer: str, reference: str) -> bool | None:
     is_money = (_DOLLAR,) in (one[1], other[1]) and _DOLLAR in one[1] and _DOLLAR in other[1]
     if one[1] and other[1] and one[1] != other[1] and not is_money:
         return False
+    return True if parse_number(one[0]) == parse_number(other[0]) else None
+
+
+def same_but_for_name(answer: str, reference: str) -> bool | None:
+    """True where the answer is the reference's number behind words that name it, and None for everything else."""
+    match = _NAMED.fullmatch(_plain(answer) or "")
+    one, other = _measured(match["number"]) if match else None, _measured(reference)
+    if one is None or other is None or (one[1] and other[1] and one[1] != other[1]):
+        return None
     return True if parse_number(one[0]) == parse_number(other[0]) else None
 
 

@@ -25,7 +25,8 @@ from ml.answer_notation import (
     without_float_noise,
     without_mixed_number,
 )
-from ml.answer_words import same_but_for_unit, same_words
+from ml.answer_sentences import read_on, read_sentence, says_something, trim
+from ml.answer_words import same_but_for_name, same_but_for_unit, same_words
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
 # nothing.
@@ -62,31 +63,6 @@ _IN_A_SENTENCE = (
     ),
     re.compile(r"\b(?:final[ \t]+)?answer[ \t*]*[:=][\s*]*" + _SENTENCE, re.IGNORECASE | re.MULTILINE),
 )
-# How a sentence comes to its answer: adverbs, and before a number also how exact it is and how it was found.
-_FOUND = r"(?:obtained|found|given|calculated|computed|determined|derived|reached|achieved)"
-_LEAD_IN = re.compile(
-    r"(?:(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|actually|equal[ \t]+to)\b,?[ \t]+(?=\S)"
-    r"|(?:(?:approximately|about|roughly|around|exactly|only)|"
-    + _FOUND
-    + r"[ \t]+(?:by|as|to[ \t]+be))[ \t]+"
-    r"(?=[-+(]*[$\\\d]|\w[ \t]*=)"
-    # More words behind it tell how the answer is found.
-    r"|as[ \t]+follows[ \t*]*:[ \t*]*(?=[-+(\[]*[$\\\d]|\w[ \t]*=|[^\W\d_]+\W*$))+",
-    re.IGNORECASE,
-)
-# How it goes on behind its answer. The blanks before are not searched for: of a long run of them each would begin anew.
-_TAIL = re.compile(
-    r"(?:,[ \t]{1,4}(?:which|because|since|as|so|where|but|while|whereas|giving|making|meaning|hence|thus|therefore)"
-    r"|(?<=[ \t])(?:because|since|which[ \t]+(?:is|means|makes|gives|equals)"
-    r"|as[ \t]+(?:required|expected|desired|claimed|stated)))(?![\w']).*",
-    re.IGNORECASE,
-)
-# What says how the answer is found, or what it is not.
-_NO_ANSWER = re.compile(
-    _FOUND + r"[ \t]+(?:by|from|using|through|via|when|after|if|in|with|as)\b"
-    r"|not[ \t]+(?:yet\b|an?\b|the\b|[-+$(\\]*\d)|as[ \t]+follows\b|that\b",
-    re.IGNORECASE,
-)
 _BOX = r"\\(?:boxed|fbox)(?![A-Za-z])"
 # An escaped brace opens and closes nothing, so what is escaped is read as one piece.
 _BRACES = re.compile(_BOX + r"\s*\{|\\.|[{}]", re.DOTALL)
@@ -115,17 +91,22 @@ def extract_final_answer(text: str, supposed: bool = True) -> str | None:
     A box wins over every other mark, as the field's graders have it; among the others, and among boxes, the last
     one counts, because a solution may correct itself.
     """
-    boxed = _last_boxed(text)
-    if boxed is not None:
+    if (boxed := _last_boxed(text)) is not None:
         return boxed.strip() or None
     stated = [
         (match.start(), answer)
-        for patterns, read in ((_MARKED, _trim), (_IN_A_SENTENCE, _read_sentence))
+        for patterns, read in ((_MARKED, trim), (_IN_A_SENTENCE, read_sentence))
         for pattern in patterns
         for match in pattern.finditer(text)
-        if (supposed or not match.groupdict().get("supposed")) and (answer := read(match["answer"]))
+        if (supposed or not match.groupdict().get("supposed"))
+        and says_something(answer := read(read_on(text, *match.span("answer"))))
     ]
     return max(stated)[1] if stated else None
+
+
+def boxed_answer(text: str) -> str | None:
+    """What the last box of `text` holds, None without a box or with an empty one."""
+    return (_last_boxed(text) or "").strip() or None
 
 
 def is_equivalent(answer: str | None, reference: str | None) -> bool:
@@ -223,9 +204,9 @@ def _read(answer: str, reference: str) -> tuple[bool, str] | None:
     told = same_words(answer, reference)
     if told is not None:
         return told, "text"
-    told = same_but_for_unit(answer, reference)
-    if told is not None:
-        return told, "number"
+    for same_number_in in (same_but_for_unit, same_but_for_name):
+        if (told := same_number_in(answer, reference)) is not None:
+            return told, "number"
     return None
 
 
@@ -259,28 +240,3 @@ def _last_boxed(text: str) -> str | None:
     _, begin, end = max(found)
     answer = text[begin:end]
     return answer if text[begin - 1] == "{" else answer.rstrip(".,;:")
-
-
-def _read_sentence(rest: str) -> str:
-    """The answer in the rest of a sentence that states it, without what leads to it and what follows; nothing where
-    the rest is none.
-    """
-    rest = rest.strip().lstrip("*,").lstrip()
-    lead = _LEAD_IN.match(rest)
-    if lead is not None:
-        rest = rest[lead.end() :]
-    if _NO_ANSWER.match(rest):
-        return ""
-    tail = _TAIL.search(rest)
-    return _trim(rest if tail is None or not tail.start() else rest[: tail.start()])
-
-
-def _trim(answer: str) -> str:
-    """Without what surrounds an answer in a sentence: markdown stars, a closing full stop, quotes,
-    dollars.
-    """
-    text = answer.strip().strip("*").strip()
-    text = text.rstrip(".。").strip().strip("*").strip()
-    if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'$`" and text[0] not in text[1:-1]:
-        text = text[1:-1].strip()
-    return text

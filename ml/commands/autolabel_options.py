@@ -54,7 +54,10 @@ def parser(kind: type[argparse.ArgumentParser] = OnceParser) -> argparse.Argumen
         " fresh problem (default: 15)",
     )
     arguments.add_argument(
-        "--depth", type=ABOVE_ZERO, help="most steps of a solution (rstar and rest-mcts; default: 16)"
+        "--depth",
+        type=ABOVE_ZERO,
+        help="most steps behind the problem, or behind a prefix of a given solution, there never fewer than the"
+        " solution has (rstar and rest-mcts; default: 16)",
     )
     arguments.add_argument(
         "--searches",

@@ -108,7 +108,7 @@ class PocketPolicy:
             [
                 row
                 if isinstance(row, Unanswerable)
-                else [self._decode(one) for group in row for one in group.results]
+                else [self._decode(one, sampling.stops) for group in row for one in group.results]
                 for row in rows
             ]
         )
@@ -145,8 +145,10 @@ class PocketPolicy:
             )
         return head, *steps[dropped:]
 
-    def _decode(self, generated: Generated) -> Continuation:
+    def _decode(self, generated: Generated, stops: frozenset[int]) -> Continuation:
+        """The steps that were written; cut where the room for them ended before they did."""
         tokens = generated.tokens
+        cut = not tokens or tokens[-1] not in stops
         finished = bool(tokens) and tokens[-1] == self._ids[END]
         steps: list[list[int]] = [[]]
         for token in tokens:
@@ -155,7 +157,7 @@ class PocketPolicy:
             elif token != self._ids[END]:
                 steps[-1].append(token)
         texts = tuple(self.tokenizer.decode(step) for step in steps if step)
-        return Continuation(texts, finished, len(tokens), generated.log_probability)
+        return Continuation(texts, finished, len(tokens), generated.log_probability, cut=cut)
 
 
 def _groups(parts: Parts, count: int, seed: int, sampling: Sampling) -> list[Group]:

@@ -13,6 +13,7 @@ from ml.records import Problem, Solution, SolutionEstimate
 from ml.search.best_of_n import BestOfN
 from ml.search.best_of_n import search as best_of_n
 from ml.search.requests import Search
+from ml.seeds import seed_of
 
 Estimate = Callable[[Solution], Search[SolutionEstimate]]
 
@@ -33,8 +34,11 @@ def estimate_by_consensus(
 def agreed_problem(
     problem: Problem, voters: int, seed: int, style: str, temperature: float
 ) -> Search[Problem]:
-    """The problem with the policy's majority answer in place of its reference."""
+    """The problem with the policy's majority answer in place of its reference.
+
+    The voters are other draws than a seed's samples: where those are what is judged, each would vote for itself.
+    """
     blind = replace(problem, answer=None, reference_solution=None)
     options = BestOfN(n=voters, choice="vote", temperature=temperature)
-    chosen = yield from best_of_n(blind, options, seed, style)
+    chosen = yield from best_of_n(blind, options, seed_of(seed, "voters"), style)
     return replace(blind, answer=chosen.answer)

@@ -107,6 +107,13 @@ def examine(solution: Solution, style: str | None = None) -> Search[Given]:
     return given
 
 
+def depth_for(solution: Solution, depth: int) -> int:
+    """How deep a tree behind a prefix of a given solution may grow: at least as far as the solution itself goes. A
+    lower limit would cut off every path like it, and count those alone that gave up early.
+    """
+    return max(depth, len(solution.steps))
+
+
 def search_from_each(
     given: Given, grow: Callable[[tuple[str, ...]], Search[Tree]], read: Callable[[Tree], Evidence]
 ) -> Search[None]:

@@ -31,7 +31,7 @@ def expand(
 ) -> Search[list[Node]]:
     """Give `node` its children; returns them, pruned ones included.
 
-    depth: steps at most in a whole solution; a node that deep without an end is an invalid one. finished:
+    depth: steps at most behind the root; a node that deep without an end is an invalid one. finished:
     "all", or "first": where any candidate ended the solution, the first such one is the only child.
     errors_threshold: None prunes a candidate that does not run; n keeps it, and makes it an invalid end at n failing
     steps in a row. A step that was cut off at its longest is pruned: half a step is none to go on from.
@@ -118,7 +118,7 @@ def _note(
     elif isinstance(outcome, Graded):
         child.final_answer = outcome.answer
         child.terminal = INVALID if outcome.answer is None else CORRECT if outcome.is_correct else WRONG
-    if child.pruned is None and child.terminal is None and child.depth + len(tree.given) >= depth:
+    if child.pruned is None and child.terminal is None and child.depth >= depth:
         child.terminal = INVALID
 
 

@@ -9,8 +9,9 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from ml.answer_grading import NoVerdict
+from ml.answer_sentences import announced
 from ml.answers import Verdict as Opinions
-from ml.answers import extract_final_answer, judge, judge_at_once
+from ml.answers import boxed_answer, extract_final_answer, judge, judge_at_once
 from ml.execution import Executes, Execution, Verdict
 from ml.records import Problem
 from ml.search.decided import Decided, word_on
@@ -92,7 +93,8 @@ def _ungraded(execution: Execution | None, error: NoVerdict) -> Execution:
 
 
 def final_answer(steps: Sequence[str], execution: Execution | None) -> str | None:
-    """What the last step that has an answer states or, where that is the last code step, prints.
+    """What the last step that has an answer states or, where that is the last code step, prints. A box in such a step's
+    prose wins over what its code prints, which may be a sentence.
 
     Steps after it may say that the answer makes sense, and repeat nothing of it.
     """
@@ -116,9 +118,19 @@ def _last_answer(steps: Sequence[str], execution: Execution | None) -> tuple[int
     printed = execution.last_line if execution is not None else None
     for place in range(len(steps) - 1, -1, -1):
         if code_of(steps[place]) is not None:
-            answer, printed = printed or extract_final_answer(steps[place]), None
+            boxed = boxed_answer(split_code(steps[place])[0])
+            answer, printed = boxed or printed or extract_final_answer(steps[place]), None
         else:
-            answer = extract_final_answer(steps[place])
+            answer = _stated(steps, place)
         if answer is not None:
             return place, answer
     return 0, None
+
+
+def _stated(steps: Sequence[str], place: int) -> str | None:
+    """What a prose step states as the answer, also where only the step before says that it is one."""
+    answer = extract_final_answer(steps[place])
+    if answer is not None or place == 0 or code_of(steps[place - 1]) is not None:
+        return answer
+    both = announced(steps[place - 1], steps[place])
+    return None if both is None else extract_final_answer(both)

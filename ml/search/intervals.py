@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+# Nobody samples as often. Of the smallest rates that a float can hold the number would be infinite.
+MOST_FAILURES = 10**12
+
 
 def upper_bound(correct: int, visits: int, confidence: float = 0.95) -> float:
     """The highest success rate that `correct` of `visits` does not refute (Clopper and Pearson,
@@ -21,8 +24,10 @@ def lower_bound(correct: int, visits: int, confidence: float = 0.95) -> float:
 
 
 def rollouts_to_refute(rate: float, confidence: float = 0.95) -> int:
-    """How many failures in a row show that the success rate is below `rate`."""
-    return math.ceil(math.log(1.0 - confidence) / math.log(1.0 - rate))
+    """How many failures in a row show that the success rate is below `rate`, which is above 0."""
+    if rate >= 1.0:
+        return 1
+    return math.ceil(min(math.log(1.0 - confidence) / math.log1p(-rate), MOST_FAILURES))
 
 
 def _at_most(count: int, trials: int, rate: float) -> float:

@@ -117,9 +117,9 @@ def _at_a_look(options: OmegaPrm) -> float:
 
 def _next_draw(evidence: Evidence, hopeless: float, options: OmegaPrm) -> int:
     """How many rollouts to ask for next: half of what would settle a hopeless prefix, so that none is
-    overshot.
+    overshot. One that is never given up is settled by a right rollout alone, which any draw may bring.
     """
-    if not evidence.visits or evidence.correct:
+    if not evidence.visits or evidence.correct or hopeless <= 0.0:
         return options.first_draw
     return max(1, (rollouts_to_refute(hopeless, _at_a_look(options)) - evidence.visits + 1) // 2)
 

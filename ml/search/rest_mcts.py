@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from ml.policies.protocol import Continuation
 from ml.quality_value import next_value
 from ml.records import Problem, Solution, SolutionEstimate
-from ml.search.estimates import LUCK, Evidence, conclude, examine, search_from_each
+from ml.search.estimates import LUCK, Evidence, conclude, depth_for, examine, search_from_each
 from ml.search.expansion import expand
 from ml.search.math_shepherd import roll_out
 from ml.search.named_options import (
@@ -102,7 +102,8 @@ def estimate(solution: Solution, options: RestMcts, seed: int) -> Search[Solutio
     A prefix's evidence is every graded end met below it; its distance m_k is the shallowest right one.
     """
     given = yield from examine(solution, options.style)
-    grow = partial(search, solution.problem, options, seed, given.style)
+    deep = replace(options, depth=depth_for(solution, options.depth))
+    grow = partial(search, solution.problem, deep, seed, given.style)
     yield from search_from_each(given, grow, root_evidence)
     return conclude(given, options.rollouts, options.threshold, luck=options.luck)
 

@@ -9,12 +9,12 @@ option.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Literal
 
 from ml.records import Problem, Solution, SolutionEstimate
-from ml.search.estimates import LUCK, Evidence, conclude, examine, search_from_each
+from ml.search.estimates import LUCK, Evidence, conclude, depth_for, examine, search_from_each
 from ml.search.expansion import expand
 from ml.search.named_options import Amount, BelowOne, ByModel, Count, Style, With
 from ml.search.requests import Search, Value
@@ -75,7 +75,8 @@ def estimate(solution: Solution, options: RStar, seed: int) -> Search[SolutionEs
     a search from an earlier step happened to choose it.
     """
     given = yield from examine(solution, options.style)
-    grow = partial(search, solution.problem, options, seed, given.style)
+    deep = replace(options, depth=depth_for(solution, options.depth))
+    grow = partial(search, solution.problem, deep, seed, given.style)
     yield from search_from_each(given, grow, root_evidence)
     return conclude(given, options.rollouts, options.threshold, -1.0, options.luck)
 

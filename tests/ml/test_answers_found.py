@@ -125,8 +125,46 @@ def test_a_sentence_gives_its_answer_without_what_leads_to_it_and_what_follows(t
 
 
 @pytest.mark.parametrize(
+    "text,answer",
+    [
+        ("The final answer is:", None),
+        ("The final answer is: ", None),
+        ("The answer is :", None),
+        ("The answer is...!", None),
+        ("Thus the answer is $", None),
+        ("Answer: ?", None),
+        ("#### :", None),
+        ("The answer is 5.\nThe answer is:", "5"),
+        ("The answer is:\n\\[\n18\n\\]", "18"),
+        ("The answer is:\n\n\\[\nx =\n18\n\\]\nas said.", "x = 18"),
+        ("The answer is:\n\\[ 18\n\\]", "18"),
+        ("The answer is:\n$$\n18\n$$", "18"),
+        ("The answer is \\(\n18\n\\).", "18"),
+        ("## Answer\n\n$$\n18\n$$", "18"),
+        ("#### \\[\n18\n\\]", "18"),
+        ("The answer is:\n\\[\n18", None),
+        ("The answer is:\n\\[\n**\n\\]", None),
+        ("The answer is \\[ 18 \\] or $$ 18 $$.", "\\[ 18 \\] or $$ 18 $$"),
+        ("The answer is ∞.", "∞"),
+        ("The answer is $\\emptyset$.", "\\emptyset"),
+        ("The answer is ∅.", "∅"),
+        ("The answer is {}.", "{}"),
+        ("So the answer is ] ) >.", "] ) >"),
+        ("So the answer is ]", "]"),
+        ("So the answer is ( [", "( ["),
+        ("The answer is <.", "<"),
+        ("The answer is 열둘.", "열둘"),
+    ],
+)
+def test_marks_alone_are_no_answer_and_displayed_latex_is_read_to_its_end(text, answer):
+    assert extract_final_answer(text) == answer
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        "So there were 10 letters. The final answer is:",
+        "The answer is:\n\\[",
         "The answer is obtained by adding both.",
         "The answer is not 3.",
         "The answer would be the sum.",
@@ -168,6 +206,9 @@ def test_a_step_that_only_speaks_of_its_answer_ends_no_solution(text):
         ("The answer is as follows", " *", "x"),
         ("The answer is as follows:", " *", "x"),
         ("", "The answer would be ", ""),
+        ("The answer is:", " :", ""),
+        ("", "The answer is \\[ ", ""),
+        ("The answer is \\[", "\n", ""),
         ("", "\\boxed{", ""),
         ("", "\\boxed{{", "}"),
         ("\\boxed", " ", ""),

@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 
 from ml.errors import MisstepError
+from ml.execution import sandbox
 from ml.pocket.checker import first_mistake
 from ml.pocket.problems import generate
 from ml.policies.protocol import PartlyAnswered, Prefix, Unanswerable
 from ml.recent import ENTRY_BYTES
 from ml.records import Problem
+from ml.search import rstar
+from ml.search.expansion import CUT_OFF
+from ml.search.walk import Walk
 
 torch = pytest.importorskip("torch")
 
@@ -169,6 +173,35 @@ def test_steps_are_written_one_at_a_time_and_the_last_one_says_so(policy: Pocket
             break
     assert one.finished
     assert steps == policy.complete([Prefix(PROBLEMS[1], (), "code")], 1, 0.0, seed=0)[0][0].steps
+
+
+def test_a_text_that_reaches_its_limit_before_its_end_is_cut(
+    policy: PocketPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = Prefix(PROBLEMS[1], (), "code")
+    step = policy.next_steps([prefix], 1, 0.0, seed=0)[0][0]
+    whole = policy.complete([prefix], 1, 0.0, seed=0)[0][0]
+    assert not step.cut and not whole.cut
+    monkeypatch.setattr("ml.pocket.policy.LONGEST_STEP", step.tokens)
+    assert policy.next_steps([prefix], 1, 0.0, seed=1)[0][0] == step
+    monkeypatch.setattr("ml.pocket.policy.LONGEST_STEP", step.tokens - 1)
+    monkeypatch.setattr("ml.pocket.policy.LONGEST_COMPLETION", step.tokens)
+    for half in (
+        policy.next_steps([prefix], 1, 0.0, seed=0)[0][0],
+        policy.complete([prefix], 1, 0.0, seed=0)[0][0],
+    ):
+        assert half.cut and not half.finished and half.steps == step.steps
+
+
+def test_half_a_step_is_never_gone_on_from_and_is_counted(
+    policy: PocketPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml.pocket.policy.LONGEST_STEP", 3)
+    walk = Walk(policy, sandbox())
+    search = rstar.search(PROBLEMS[1], rstar.RStar(rollouts=2, candidates=3), 0, style="code")
+    tree = next(iter(walk.drive([("only", search)]))).result
+    assert [node.pruned for node in tree.nodes[1:]] == [CUT_OFF] * (len(tree.nodes) - 1)
+    assert walk.texts["cut_off_steps"] == walk.texts["steps"] == 3
 
 
 def test_code_that_follows_prose_takes_the_proses_value_over_though_it_is_wrong(policy: PocketPolicy) -> None:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from ml.search import math_shepherd
-from ml.search.consensus import estimate_by_consensus
+from ml.search.consensus import agreed_problem, estimate_by_consensus
+from ml.search.sampling import request_for, sample
 from tests.ml.search.toy import ChainPolicy, chain_problem, prose_solution, run
 
 PROBLEM = chain_problem(3, 4, 5, 6)
@@ -27,6 +28,20 @@ def test_a_mostly_wrong_policy_gives_wrong_labels():
     # Each addition is one too high: the majority answer is 21, and no step leads from 7, 13 to it... but from
     # 3 it does.
     assert label(PROBLEM, 1.0).first_mistake == 0
+
+
+def test_no_sampled_solution_votes_for_itself():
+    class Remembering(ChainPolicy):
+        def complete(self, prefixes, count, temperature, seed):
+            written = super().complete(prefixes, count, temperature, seed)
+            self.texts = [one.steps for one in written[0]]
+            return written
+
+    policy, blind = Remembering(0.5), replace(PROBLEM, answer=None)
+    run(agreed_problem(PROBLEM, 4, seed=0, style="prose", temperature=0.8), policy)
+    voters = policy.texts
+    run(sample(request_for(blind, "prose", 4, 0.8, seed=0)), policy)
+    assert voters != policy.texts
 
 
 def test_without_any_answer_nothing_is_estimated():

@@ -14,6 +14,20 @@ WRONG_AT_ONE = prose_solution(PROBLEM, [7, 13, 19], 19)
 RIGHT = prose_solution(PROBLEM, [7, 12, 18], 18)
 
 
+# More steps than the usual depth of a tree has.
+LONG = chain_problem(*range(1, 21))
+LONG_AND_RIGHT = prose_solution(LONG, [sum(range(1, n + 1)) for n in range(2, 21)], 210)
+
+
+class HastyPolicy(ChainPolicy):
+    """Gives up on one step of twenty, with a wrong answer."""
+
+    def _step(self, prefix, before, generator):
+        if generator.random() < 0.05:
+            return "The answer is 7.", True
+        return super()._step(prefix, before, generator)
+
+
 def code(*lines):
     return [f"Do it.\n```python\n{line}\n```" for line in lines]
 
@@ -38,6 +52,22 @@ def test_every_method_finds_the_first_mistake_with_a_careless_policy(method):
 def test_a_slip_in_the_last_step_is_found_there(method):
     slip = prose_solution(PROBLEM, [7, 12, 18], 17)
     assert estimate(method, slip, ChainPolicy(0.1)).first_mistake == 3
+
+
+@pytest.mark.parametrize("method", ["rstar", "rest-mcts"])
+def test_a_right_solution_of_more_steps_than_a_tree_is_deep_has_no_mistake(method):
+    faultless = estimate(method, LONG_AND_RIGHT, ChainPolicy(0.0))
+    assert faultless.first_mistake is None
+    assert all(step.hard == 1 for step in faultless.steps)
+    assert estimate(method, LONG_AND_RIGHT, HastyPolicy(), rollouts=16).first_mistake is None
+
+
+@pytest.mark.parametrize("method", ["rstar", "rest-mcts"])
+def test_what_follows_a_long_prefix_may_have_as_many_steps_as_a_fresh_solution(method):
+    # The rest of a problem of seven numbers, behind eighteen steps that add nothing.
+    prefix = [f"Let me look at number {n}." for n in range(18)]
+    found = estimate(method, solution_of(chain_problem(*range(1, 8)), prefix), ChainPolicy(0.0), depth=8)
+    assert all(step.hard == 1 for step in found.steps)
 
 
 def test_hard_and_soft_estimates_count_the_rollouts_of_each_prefix():

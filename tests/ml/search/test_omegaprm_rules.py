@@ -7,13 +7,15 @@ from collections import Counter
 
 import pytest
 
+from ml.bounds import SHARE
 from ml.policies.protocol import Continuation
 from ml.records import Problem
 from ml.search.estimates import Evidence
+from ml.search.named_options import options_of
 from ml.search.omegaprm import OmegaPrm
 from ml.search.omegaprm_given import _is_settled, _next_draw
 from ml.search.recipes import RECIPES
-from tests.ml.search.toy import run, solution_of
+from tests.ml.search.toy import ChainPolicy, chain_problem, prose_solution, run, solution_of
 
 RIGHT, WRONG = "The answer is 1.", "The answer is 2."
 EITHER_WAY = pytest.mark.parametrize("adaptive", [True, False])
@@ -73,6 +75,40 @@ def test_sampling_stops_at_the_first_right_rollout():
     found = estimate("ab", {1: range(16), 2: [3]})
     # Two at first, then half of what is missing to 11 failures, the fourth of which is right.
     assert [step.visits for step in found.steps[:2]] == [0, 7]
+
+
+@pytest.mark.parametrize("hopeless", [0.0, 1e-320, 1e-17])
+def test_a_step_that_is_never_given_up_has_all_its_rollouts(hopeless):
+    found = estimate("ab", {}, hopeless=hopeless)
+    assert (found.first_mistake, found.steps[0].visits) == (0, 16)
+    assert estimate("ab", {1: [7]}, hopeless=hopeless).steps[0].correct == 1
+
+
+def test_a_step_that_is_never_given_up_is_sampled_only_until_a_rollout_is_right():
+    assert estimate("ab", {1: [7]}, hopeless=0.0).steps[0].visits == 8
+
+
+def test_a_step_that_is_given_up_at_once_has_only_its_first_rollouts():
+    assert [step.visits for step in estimate("ab", {}, hopeless=1.0).steps[:2]] == [2, 2]
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-320, 1e-17, 1.0])
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        (method, option.name)
+        for method, recipe in RECIPES.items()
+        for option in options_of(recipe.options).values()
+        if SHARE in option.kinds
+    ],
+)
+def test_every_share_may_be_as_small_or_as_large_as_its_bounds_allow(method, name, value):
+    recipe = RECIPES[method]
+    options = recipe.with_options({"rollouts": 4, name: value})
+    problem = chain_problem(3, 4, 5, 6)
+    mistaken = prose_solution(problem, [7, 13, 19], 19)
+    assert run(recipe.estimate(mistaken, options, 0), ChainPolicy(0.1)).first_mistake == 1
+    assert run(recipe.search(problem, options, 0, "prose"), ChainPolicy(0.1)).root.visits
 
 
 def given_up(rate, options, visits=0, correct=0):

@@ -11,6 +11,7 @@ from tests.ml.search.toy import run, solution_of
 
 PROBLEM = Problem("toy", "What is 2 + 3?", "5")
 ADD, STATED, REMARK = "Add 2 and 3.", "The answer is 5.", "This makes sense, since both are small."
+TOTALS = "Add.\n```python\nprint(f'Total of 2 numbers: {2 + 3}')\n```"
 PRINTS = "Add.\n```python\nprint(2 + 3)\n```"
 
 
@@ -44,9 +45,37 @@ def estimate(method, steps, policy):
         (["Name it.\n```python\nx = 5\n```", "The answer is 4.", REMARK], "4"),
         ([STATED, "Name it.\n```python\nx = 5\n```"], "5"),
         ([ADD, REMARK], None),
+        ([f"{TOTALS}\nSo it is \\boxed{{5}}."], "5"),
+        ([f"We look for \\boxed{{5}}.\n{TOTALS}", REMARK], "5"),
+        ([f"Of $\\boxed{{}}$ nothing is known.\n{TOTALS}"], "Total of 2 numbers: 5"),
+        ([f"{TOTALS}\nThe answer is 4."], "Total of 2 numbers: 5"),
+        ([f"First \\boxed{{4}}.\n{PRINTS}", PRINTS], "5"),
+        (["Show it.\n```python\nprint('\\\\boxed{4}')\nprint(5)\n```"], "5"),
     ],
 )
 def test_the_last_stated_or_printed_answer_is_the_solution_s(steps, answer):
+    assert grade(PROBLEM, steps, sandbox()).answer == answer
+
+
+@pytest.mark.parametrize(
+    "steps,answer",
+    [
+        ([ADD, "Therefore, the final answer is:", "\\[\n5\n\\]"], "5"),
+        ([ADD, "**The answer is:**", "**5**"], "5"),
+        ([ADD, "## Final Answer", "$5$"], "5"),
+        ([ADD, "So we are done.\nAnswer:", "5"], "5"),
+        ([ADD, "The answer is:", "(B) five"], "(B) five"),
+        ([ADD, "The answer is:", "$$\n5\n$$", REMARK], "5"),
+        ([ADD, "The answer is:", "Both numbers are small."], None),
+        ([ADD, "The answer is:", "A sum that is small."], None),
+        ([ADD, "## Answer", "1. Add both."], None),
+        (["Now to find the answer:", "2 + 3 is what we need."], None),
+        (["Let us see what the answer is", "2 + 3 is what we need."], None),
+        (["The answer is:", PRINTS, "5 it is."], "5"),
+        ([ADD, "The answer is:", "The answer is 4."], "4"),
+    ],
+)
+def test_an_answer_that_one_step_announces_may_stand_alone_in_the_next(steps, answer):
     assert grade(PROBLEM, steps, sandbox()).answer == answer
 
 

@@ -1,0 +1,99 @@
+"""Reads the answer in the rest of a line or sentence that states one: without what leads to it, follows it and
+surrounds it.
+"""
+
+from __future__ import annotations
+
+import re
+
+# How a sentence comes to its answer: adverbs, and before a number also how exact it is and how it was found.
+_FOUND = r"(?:obtained|found|given|calculated|computed|determined|derived|reached|achieved)"
+_LEAD_IN = re.compile(
+    r"(?:(?:therefore|thus|hence|then|so|simply|just|clearly|indeed|also|actually|equal[ \t]+to)\b,?[ \t]+(?=\S)"
+    r"|(?:(?:approximately|about|roughly|around|exactly|only)|"
+    + _FOUND
+    + r"[ \t]+(?:by|as|to[ \t]+be))[ \t]+"
+    r"(?=[-+(]*[$\\\d]|\w[ \t]*=)"
+    # More words behind it tell how the answer is found.
+    r"|as[ \t]+follows[ \t*]*:[ \t*]*(?=[-+(\[]*[$\\\d]|\w[ \t]*=|[^\W\d_]+\W*$))+",
+    re.IGNORECASE,
+)
+# How it goes on behind its answer. The blanks before are not searched for: of a long run of them each would begin anew.
+_TAIL = re.compile(
+    r"(?:,[ \t]{1,4}(?:which|because|since|as|so|where|but|while|whereas|giving|making|meaning|hence|thus|therefore)"
+    r"|(?<=[ \t])(?:because|since|which[ \t]+(?:is|means|makes|gives|equals)"
+    r"|as[ \t]+(?:required|expected|desired|claimed|stated)))(?![\w']).*",
+    re.IGNORECASE,
+)
+# What says how the answer is found, or what it is not.
+_NO_ANSWER = re.compile(
+    _FOUND + r"[ \t]+(?:by|from|using|through|via|when|after|if|in|with|as)\b"
+    r"|not[ \t]+(?:yet\b|an?\b|the\b|[-+$(\\]*\d)|as[ \t]+follows\b|that\b",
+    re.IGNORECASE,
+)
+_ANNOUNCEMENT = re.compile(r"(?:\banswer[ \t*]+is|^[ \t#*]*(?:final[ \t]+)?answer)\Z", re.IGNORECASE)
+# A number, a formula or a choice, but no list of steps and no sentence.
+_BEGINS_AN_ANSWER = re.compile(r"(?!\d+[.)][ \t])[-+*(]*(?:[$\\\d]|[A-E]\b(?![ \t]+\w))")
+# What opens LaTeX that may stand on lines of its own, and what closes it.
+_DISPLAYS = (("\\[", "\\]"), ("$$", "$$"), ("\\(", "\\)"))
+# A longer one was never closed, or is no answer.
+LONGEST_DISPLAY = 2_000
+# Brackets may be an answer, and so may an empty set, a sign between two numbers and every other symbol; these are none.
+_NOTHING = re.compile(
+    r"(?:[\s:;,.!?*_`'\"$\u2026\u201c\u201d\u2018\u2019\u3002\uff0c\uff1a\uff01\uff1f-]|\\[\[\]()]|\\$)*"
+)
+
+
+def read_sentence(rest: str) -> str:
+    """The answer in the rest of a sentence that states it, without what leads to it and what follows; nothing where
+    the rest is none.
+    """
+    rest = rest.strip().lstrip("*,").lstrip()
+    lead = _LEAD_IN.match(rest)
+    if lead is not None:
+        rest = rest[lead.end() :]
+    if _NO_ANSWER.match(rest):
+        return ""
+    tail = _TAIL.search(rest)
+    return trim(rest if tail is None or not tail.start() else rest[: tail.start()])
+
+
+def trim(answer: str) -> str:
+    """Without what surrounds an answer in a sentence: markdown stars, a closing full stop, quotes,
+    dollars.
+    """
+    text = answer.strip().strip("*").strip()
+    text = text.rstrip(".。").strip().strip("*").strip()
+    if len(text) > 2 and text[0] == text[-1] and text[0] in "\"'$`" and text[0] not in text[1:-1]:
+        text = text[1:-1].strip()
+    return text
+
+
+def read_on(text: str, begin: int, end: int) -> str:
+    """`text` from `begin` to `end`, the end of a line. Where displayed LaTeX opens that line and does not close on it,
+    all that the display holds, as one line.
+    """
+    rest = text[begin:end]
+    for opening, closing in _DISPLAYS:
+        if rest.startswith(opening) and closing not in rest[len(opening) :]:
+            inside = begin + len(opening)
+            closed = text.find(closing, inside, inside + LONGEST_DISPLAY)
+            return " ".join(text[inside:closed].split()) if closed >= 0 else rest
+    return rest
+
+
+def says_something(answer: str) -> bool:
+    """Whether an answer is more than the marks that lead to one: "the answer is:" may end a line."""
+    return _NOTHING.fullmatch(answer) is None
+
+
+def announced(step: str, following: str) -> str | None:
+    """Both steps as one text where the first ends in "the answer is:", or a heading like it, and the next begins as an
+    answer does; None otherwise. Blank lines part steps, and models leave one there.
+    """
+    line = step.rstrip().rpartition("\n")[2]
+    bare = line.rstrip("*: \t")
+    is_marked = line.lstrip().startswith("#") or ":" in line[len(bare) :]
+    if not (is_marked and _ANNOUNCEMENT.search(bare) and _BEGINS_AN_ANSWER.match(following.lstrip())):
+        return None
+    return f"{step}\n{following}"
