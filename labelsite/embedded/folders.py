@@ -38,7 +38,8 @@ def assert_private(path: Path) -> None:
             f"{path} belongs to user id {facts.st_uid}, but this is user id {os.geteuid()}; "
             "run as its owner or choose another folder with VAR="
         )
-    mode = stat.S_IMODE(facts.st_mode)
+    # Below a folder with the setgid bit every new one has it, too, and chmod 700 leaves it: it lets nobody in.
+    mode = stat.S_IMODE(facts.st_mode) & 0o777
     if mode != 0o700:
         raise EmbeddedError(f"{path} has mode {mode:04o}, expected 0700; run: chmod 700 '{path}'")
 

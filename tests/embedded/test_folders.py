@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from labelsite.embedded.folders import socket_folder
+from labelsite.embedded.errors import EmbeddedError
+from labelsite.embedded.folders import private_folder, socket_folder
 
 
 @pytest.fixture
@@ -35,3 +36,13 @@ def test_a_copy_of_a_deep_folder_never_reaches_the_sockets_of_the_original(deep:
     own = socket_folder(copy)
     assert own != original and socket_folder(copy) == own
     assert socket_folder(deep) == original
+
+
+def test_a_folder_below_one_that_hands_its_group_on_is_as_private(tmp_path: Path) -> None:
+    tmp_path.chmod(0o2700)
+    made = private_folder(tmp_path / "run")
+    made.chmod(0o2700)
+    assert private_folder(made) == made
+    made.chmod(0o2750)
+    with pytest.raises(EmbeddedError, match="mode 0750, expected 0700; run: chmod 700"):
+        private_folder(made)
