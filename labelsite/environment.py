@@ -6,6 +6,18 @@ import os
 
 from django.core.exceptions import ImproperlyConfigured
 
+# What each address is of.
+ADDRESSES = {"DATABASE_URL": "a PostgreSQL", "BROKER_URL": "a Redis, Valkey or RabbitMQ"}
+
+
+def require_address(name: str) -> None:
+    """For the processes that start no embedded servers: raises ImproperlyConfigured where an address is not set."""
+    if not os.environ.get(name):
+        raise ImproperlyConfigured(
+            f"{name} is not set, expected the address of {ADDRESSES[name]}: only make demo and python manage.py "
+            "start embedded servers"
+        )
+
 
 def flag(name: str, default: bool) -> bool:
     """An environment variable that is 0 or 1."""
