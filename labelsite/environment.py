@@ -27,11 +27,11 @@ def flag(name: str, default: bool) -> bool:
     return value == "1"
 
 
-def whole_number(name: str, default: int) -> int:
-    """An environment variable that is a whole number of at least 0."""
+def whole_number(name: str, default: int, least: int = 0) -> int:
+    """An environment variable that is a whole number of at least `least`."""
     value = os.environ.get(name, str(default))
-    if not value.isdecimal():
-        raise ImproperlyConfigured(f"{name} is {value!r}, expected a whole number")
+    if not value.isdecimal() or int(value) < least:
+        raise ImproperlyConfigured(f"{name} is {value!r}, expected a whole number of at least {least}")
     return int(value)
 
 
