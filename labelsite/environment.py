@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
 # What each address is of.
 ADDRESSES = {"DATABASE_URL": "a PostgreSQL", "BROKER_URL": "a Redis, Valkey or RabbitMQ"}
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def var_folder() -> Path:
+    """The folder of everything that Misstep writes: VAR, or `var` beside the code where it is not set or empty."""
+    return Path(os.environ.get("VAR") or ROOT / "var").resolve()
 
 
 def require_address(name: str) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from labelsite.environment import flag, listed, whole_number
+from labelsite.environment import flag, listed, var_folder, whole_number
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -101,7 +101,7 @@ def _name_unless_there(beside: Path, path: Path) -> None:
 
 
 # Folder of everything that Misstep writes: databases, snapshots, checkpoints, logs.
-VAR = Path(os.environ.get("VAR", BASE_DIR / "var")).resolve()
+VAR = var_folder()
 SECRET_KEY = secret_key()
 DEBUG = flag("DEBUG", False)
 ALLOWED_HOSTS = listed("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
