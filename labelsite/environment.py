@@ -43,6 +43,18 @@ def whole_number(name: str, default: int, least: int = 0) -> int:
     return int(value)
 
 
+def job_lease() -> tuple[int, int]:
+    """JOB_LEASE_SECONDS and JOB_HEARTBEAT_SECONDS; raises ImproperlyConfigured where one lost renewal ends a lease."""
+    lease = whole_number("JOB_LEASE_SECONDS", 60, least=2)
+    heartbeat = whole_number("JOB_HEARTBEAT_SECONDS", 15)
+    if 2 * heartbeat > lease:
+        raise ImproperlyConfigured(
+            f"JOB_HEARTBEAT_SECONDS is {heartbeat}, expected at most half of JOB_LEASE_SECONDS, which is {lease}: "
+            "jobs would be taken from runners that are alive"
+        )
+    return lease, heartbeat
+
+
 def listed(name: str, default: str = "") -> list[str]:
     """An environment variable that is a list with commas; one without any entry counts as left out."""
     parts = [part.strip() for part in os.environ.get(name, "").split(",")]

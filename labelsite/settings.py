@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from labelsite.environment import flag, listed, var_folder, whole_number
+from labelsite.environment import flag, job_lease, listed, var_folder, whole_number
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -290,11 +290,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
 }
 
-# Seconds that a task stays with a person without a heartbeat.
-LEASE_SECONDS = whole_number("LEASE_SECONDS", 20 * 60)
+# Seconds that a task stays with a person without a heartbeat, of which the page sends one a minute.
+LEASE_SECONDS = whole_number("LEASE_SECONDS", 20 * 60, least=120)
 
 # A job waits in one of these; a worker serves one or more of them.
 JOB_QUEUES = ("default", "gpu")
 # A running job's claim: how long it lasts, and how often its runner renews it.
-JOB_LEASE_SECONDS = whole_number("JOB_LEASE_SECONDS", 60)
-JOB_HEARTBEAT_SECONDS = whole_number("JOB_HEARTBEAT_SECONDS", 15)
+JOB_LEASE_SECONDS, JOB_HEARTBEAT_SECONDS = job_lease()
