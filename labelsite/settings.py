@@ -224,11 +224,10 @@ STORAGES = {
 # What collectstatic has gathered comes with a compressed copy; without it (tests) the sources are served.
 WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "app.css").exists()
 MEDIA_ROOT = VAR / "uploads"
-FILE_UPLOAD_TEMP_DIR = None
 FILE_UPLOAD_HANDLERS = [
     "labelsite.uploading.OnlyFromAdmins",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+    "labelsite.uploading.BesideTheUploads",
 ]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import time
@@ -25,6 +24,7 @@ from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.jobs.titles import worded
+from labelsite.uploading import no_room
 from ml.errors import MisstepError
 from ml.said import Said
 from ml.whole_folder import sync
@@ -70,9 +70,7 @@ def keep(name: str, chunks: Iterable[bytes], uploaded_by: User | None = None, ca
         sync(_folder())
     except OSError as error:
         _facts(identity).unlink(missing_ok=True)
-        what = _("the disk is full") if error.errno == errno.ENOSPC else str(error.strerror)
-        message = _("%(name)s: %(what)s, expected room for the upload in %(folder)s")
-        raise MisstepError(message % {"name": name, "what": what, "folder": _folder()}) from error
+        raise no_room(name, error) from error
     finally:
         partial.unlink(missing_ok=True)
     return upload
