@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
+import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,39 @@ from django.utils.translation import gettext as _
 
 from ml.errors import MisstepError
 
+# Of files that go when their request ends; one that a killed process leaves is forgotten as an old upload is.
+PREFIX = "received-"
+
 
 def no_room(name: str, problem: OSError) -> MisstepError:
     """What is told of an upload that could not be written."""
     what = _("the disk is full") if problem.errno == errno.ENOSPC else str(problem.strerror)
     message = _("%(name)s: %(what)s, expected room for the upload in %(folder)s")
     return MisstepError(message % {"name": name, "what": what, "folder": settings.MEDIA_ROOT})
+
+
+def _folder() -> Path:
+    folder = Path(settings.MEDIA_ROOT)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+@contextmanager
+def as_path(upload: UploadedFile, suffix: str) -> Iterator[Path]:
+    """An uploaded file under a name, for as long as it is read; raises MisstepError where there is no room for it."""
+    path = Path(settings.MEDIA_ROOT, f"{PREFIX}{uuid.uuid4()}{suffix}")
+    try:
+        try:
+            with os.fdopen(
+                os.open(_folder() / path.name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb"
+            ) as kept:
+                kept.writelines(upload.chunks())
+        except OSError as problem:
+            raise no_room(str(upload.name), problem) from problem
+        yield path
+    finally:
+        with suppress(OSError):
+            path.unlink()
 
 
 class OnlyFromAdmins(FileUploadHandler):
@@ -56,11 +85,8 @@ class Received(TemporaryUploadedFile):
     def __init__(
         self, name: str, content_type: str | None, size: int, charset: str | None, more: Any
     ) -> None:
-        folder = Path(settings.MEDIA_ROOT)
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # One that a killed process leaves is forgotten as an unfinished upload is.
-            file: Any = tempfile.NamedTemporaryFile(prefix="received-", suffix=".partial", dir=folder)  # noqa: SIM115
+            file: Any = tempfile.NamedTemporaryFile(prefix=PREFIX, dir=_folder())  # noqa: SIM115
         except OSError as problem:
             self.problem, file = problem, BytesIO()
         UploadedFile.__init__(self, file, name, content_type, size, charset, more)

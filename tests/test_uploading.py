@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tempfile
 import uuid
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import IO, Any
 import pytest
 from django.test import Client
 
+from labelsite.uploading import PREFIX
 from tests.factories import make_token, make_user
 
 pytestmark = pytest.mark.django_db
@@ -63,10 +65,26 @@ def test_a_full_disk_is_told_by_the_api(admin: Client, full_disk: None, headers:
     assert answer.status_code == 422 and FULL in answer.json()["detail"]
 
 
+def test_a_full_disk_is_told_where_trees_are_opened(admin: Client, full_disk: None) -> None:
+    answer = admin.post("/autolabels/trees/", {"file": large_file()}, follow=True)
+    assert answer.status_code == 200 and FULL in answer.content.decode()
+
+
+@pytest.mark.parametrize("size", [200_000, 500])
+@pytest.mark.parametrize("address", ["/import/", "/autolabels/trees/"])
 def test_a_folder_that_cannot_be_made_is_told_on_the_page(
-    admin: Client, settings: Any, tmp_path: Path
+    admin: Client, settings: Any, tmp_path: Path, address: str, size: int
 ) -> None:
     (tmp_path / "a file").touch()
     settings.MEDIA_ROOT = tmp_path / "a file" / "uploads"
-    answer = admin.post("/import/", {"file": large_file()})
-    assert answer.status_code == 400 and "large.jsonl: Not a directory" in answer.content.decode()
+    answer = admin.post(address, {"file": large_file(size)}, follow=True)
+    assert "large.jsonl: Not a directory" in answer.content.decode()
+
+
+def test_what_a_killed_process_left_of_an_upload_goes_after_a_week(admin: Client, settings: Any) -> None:
+    left = Path(settings.MEDIA_ROOT, f"{PREFIX}x.jsonl.gz")
+    left.parent.mkdir()
+    left.touch()
+    os.utime(left, (1, 1))
+    admin.post("/import/", {"file": large_file()})
+    assert not left.exists()
