@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from labelsite.environment import flag, listed, whole_number
+from labelsite.environment import flag, job_lease, listed, var_folder, whole_number
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -101,7 +101,7 @@ def _name_unless_there(beside: Path, path: Path) -> None:
 
 
 # Folder of everything that Misstep writes: databases, snapshots, checkpoints, logs.
-VAR = Path(os.environ.get("VAR", BASE_DIR / "var")).resolve()
+VAR = var_folder()
 SECRET_KEY = secret_key()
 DEBUG = flag("DEBUG", False)
 ALLOWED_HOSTS = listed("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
@@ -224,11 +224,10 @@ STORAGES = {
 # What collectstatic has gathered comes with a compressed copy; without it (tests) the sources are served.
 WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "app.css").exists()
 MEDIA_ROOT = VAR / "uploads"
-FILE_UPLOAD_TEMP_DIR = None
 FILE_UPLOAD_HANDLERS = [
     "labelsite.uploading.OnlyFromAdmins",
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+    "labelsite.uploading.BesideTheUploads",
 ]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 2**20
 
@@ -290,11 +289,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
 }
 
-# Seconds that a task stays with a person without a heartbeat.
-LEASE_SECONDS = whole_number("LEASE_SECONDS", 20 * 60)
+# Seconds that a task stays with a person without a heartbeat, of which the page sends one a minute.
+LEASE_SECONDS = whole_number("LEASE_SECONDS", 20 * 60, least=120)
 
 # A job waits in one of these; a worker serves one or more of them.
 JOB_QUEUES = ("default", "gpu")
 # A running job's claim: how long it lasts, and how often its runner renews it.
-JOB_LEASE_SECONDS = whole_number("JOB_LEASE_SECONDS", 60)
-JOB_HEARTBEAT_SECONDS = whole_number("JOB_HEARTBEAT_SECONDS", 15)
+JOB_LEASE_SECONDS, JOB_HEARTBEAT_SECONDS = job_lease()

@@ -6,20 +6,27 @@
 from __future__ import annotations
 
 import mmap
-import os
 import socket
 import time
 
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.gthread import ThreadWorker
 
+from labelsite.environment import whole_number
+from ml.cores import usable_cores
+
 # One number for each worker, in memory that the master and all workers share: 1 more than its open connections,
-# 0 where there is no worker. One that goes away accepts nothing more, and nobody waits for it.
-loads = memoryview(mmap.mmap(-1, 256 * 4)).cast("I")
+# 0 where there is no worker. One that goes away accepts nothing more, and nobody waits for it. Workers beyond these
+# seats share one more, at which nobody looks.
+SEATS = 256
+loads = memoryview(mmap.mmap(-1, (SEATS + 1) * 4)).cast("I")
 GOING = 2**32 - 1
 
 # For so long a worker leaves a new connection to one that has fewer (seconds), then it takes it all the same.
 PATIENCE = 0.25
+
+# Each thread of each worker keeps a connection to the database, of which a PostgreSQL has 100 unless told otherwise.
+MOST_WORKERS = 16
 
 
 class BalancedWorker(ThreadWorker):
@@ -35,7 +42,7 @@ class BalancedWorker(ThreadWorker):
 
     def accept(self, listener: socket.socket) -> None:
         """Called for as long as a connection is there to be accepted, so that leaving it means to be asked again."""
-        if 1 + self.nr_conns > min(load for load in loads if load) and self.is_patient():
+        if 1 + self.nr_conns > min(load for load in loads[:SEATS] if load) and self.is_patient():
             time.sleep(0.0005)
         else:
             super().accept(listener)
@@ -55,9 +62,14 @@ class BalancedWorker(ThreadWorker):
         return now - self.waiting_since < PATIENCE
 
 
+def worker_processes() -> int:
+    """How many workers: WEB_CONCURRENCY, else one for each core that this process may use, up to MOST_WORKERS."""
+    return whole_number("WEB_CONCURRENCY", min(MOST_WORKERS, usable_cores()), least=1)
+
+
 def pre_fork(server: Arbiter, worker: BalancedWorker) -> None:
     """Gives a worker its number among the loads."""
-    worker.seat = loads.tolist().index(0)
+    worker.seat = next((seat for seat in range(SEATS) if not loads[seat]), SEATS)
     loads[worker.seat] = 1
 
 
@@ -65,7 +77,7 @@ def child_exit(server: Arbiter, worker: BalancedWorker) -> None:
     loads[worker.seat] = 0
 
 
-workers = os.cpu_count() or 2
+workers = worker_processes()
 # Few, so that requests finish one after the other instead of all at the same late time; more than one, since a
 # request that waits for the disk leaves the processor to another.
 threads = 3

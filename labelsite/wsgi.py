@@ -3,7 +3,10 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from labelsite.environment import require_address
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labelsite.settings")
+require_address("DATABASE_URL")
 application = get_wsgi_application()
 
 from django.urls import get_resolver  # noqa: E402

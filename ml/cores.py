@@ -9,9 +9,14 @@ import os
 MOST_WORKERS = 32
 
 
+def usable_cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def allotted_cores() -> int:
     """The cores that this process may run on, or as many of them as OMP_NUM_THREADS allots."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = usable_cores()
     said = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, min(cores, int(said))) if said.isdigit() else cores
 

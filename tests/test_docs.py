@@ -15,7 +15,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
 SETTING = re.compile(
-    r"""(?:environ\.get\(|environ\[|environ\.setdefault\(|getenv\(|flag\(|whole_number\()"([A-Z_]+)\""""
+    r"""(?:environ\.get\(|environ\[|environ\.setdefault\(|getenv\(|flag\(|whole_number\(|listed\()"([A-Z_]+)\""""
 )
 # A name that stands in a constant.
 OWN_SETTING = re.compile(r"\"(MISSTEP_[A-Z_]+)\"")

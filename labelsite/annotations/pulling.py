@@ -28,7 +28,7 @@ INSERT INTO annotations_pullplace (annotation_id) SELECT annotation.id {_WITHOUT
 
 
 class UnknownAnnotation(Exception):
-    """There is no annotation of the id behind which a pull was to go on."""
+    """The campaign has no annotation of the id behind which a pull was to go on."""
 
 
 def pulled(campaign: Campaign, after: int, with_excluded: bool) -> QuerySet[Annotation]:
@@ -42,7 +42,8 @@ def pulled(campaign: Campaign, after: int, with_excluded: bool) -> QuerySet[Anno
     if not with_excluded:
         rows = rows.exclude(annotator__labels_excluded=True)
     if after:
-        place = PullPlace.objects.filter(annotation=after).values_list("pk", flat=True).first()
+        places = PullPlace.objects.filter(annotation=after, annotation__task__campaign=campaign)
+        place = places.values_list("pk", flat=True).first()
         if place is None:
             raise UnknownAnnotation
         rows = rows.filter(pull_place__gt=place)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import time
@@ -25,6 +24,7 @@ from labelsite.jobs.lease import Lease
 from labelsite.jobs.models import Job
 from labelsite.jobs.services import enqueue
 from labelsite.jobs.titles import worded
+from labelsite.uploading import PREFIX, no_room
 from ml.errors import MisstepError
 from ml.said import Said
 from ml.whole_folder import sync
@@ -56,11 +56,11 @@ def _folder() -> Path:
 
 def keep(name: str, chunks: Iterable[bytes], uploaded_by: User | None = None, campaign: str = "") -> Upload:
     """Write an upload to disk piece by piece. Raises MisstepError if it is too large or the disk is full."""
-    _folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-    forget_old()
     identity = str(uuid.uuid4())
     partial = _folder() / f"{identity}.partial"
     try:
+        _folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+        forget_old()
         size = _write(partial, chunks)
         upload = Upload(identity, name[:200], size, uploaded_by.pk if uploaded_by else None, campaign)
         _facts(identity).write_text(json.dumps(asdict(upload)))
@@ -69,12 +69,12 @@ def keep(name: str, chunks: Iterable[bytes], uploaded_by: User | None = None, ca
         # What is acknowledged outlives a power cut, as the job that will read it does.
         sync(_folder())
     except OSError as error:
-        _facts(identity).unlink(missing_ok=True)
-        what = _("the disk is full") if error.errno == errno.ENOSPC else str(error.strerror)
-        message = _("%(name)s: %(what)s, expected room for the upload in %(folder)s")
-        raise MisstepError(message % {"name": name, "what": what, "folder": _folder()}) from error
+        with suppress(OSError):
+            _facts(identity).unlink()
+        raise no_room(name, error) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
     return upload
 
 
@@ -127,7 +127,8 @@ def forget_old() -> None:
     limit = time.time() - FORGOTTEN_AFTER_SECONDS
     for path in _folder().iterdir():
         with suppress(FileNotFoundError):
-            if path.suffix in (".data", ".json", ".partial") and path.stat().st_mtime < limit:
+            is_ours = path.suffix in (".data", ".json", ".partial") or path.name.startswith(PREFIX)
+            if is_ours and path.stat().st_mtime < limit:
                 path.unlink()
 
 

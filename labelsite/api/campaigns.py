@@ -223,5 +223,5 @@ class AnnotationLines(Endpoint):
         try:
             rows = pulled(campaign, int(after), with_excluded=asked.get("excluded") == "include")
         except (UnknownAnnotation, ValueError) as error:
-            raise BadRequest(f"after={after!r}, expected the id of an annotation") from error
+            raise BadRequest(f"after={after!r}, expected the id of an annotation of this campaign") from error
         return lines.response(rows, shape, f"campaign-{pk}-annotations.jsonl")

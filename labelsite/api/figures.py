@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from django.db.models import Q
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,13 +14,18 @@ from rest_framework.response import Response
 
 from labelsite.accounts.models import User
 from labelsite.api.base import Endpoint, IsReviewer
+from labelsite.api.machine_lines import asked_run
+from labelsite.api.problems import BadRequest
 from labelsite.api.serializers import ProblemSerializer
+from labelsite.asked import wholes
+from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns import progress
 from labelsite.campaigns.access import campaign_or_404
 from labelsite.campaigns.models import Task
 from labelsite.comparison.lens import lens_for
 from labelsite.comparison.overview import Overview, overview
 from labelsite.comparison.pace import too_fast_among
+from labelsite.storable import may_be_stored
 
 
 class DaySerializer(serializers.Serializer[Any]):
@@ -159,18 +166,39 @@ class Comparison(Endpoint):
     @extend_schema(
         parameters=[
             OpenApiParameter("run", int, description="a run of estimates; the campaign's own if left out"),
-            OpenApiParameter("of", str, description="`gold`, or an annotator's id; everybody if left out"),
+            OpenApiParameter(
+                "of", str, description="`gold`, or an annotator's username or id; everybody if left out"
+            ),
             OpenApiParameter(
                 "blind", str, enum=["0", "1"], default="0", description="only looks that saw no machine label"
             ),
         ],
-        responses={200: ComparisonSerializer, 404: ProblemSerializer},
+        responses={200: ComparisonSerializer, 400: ProblemSerializer, 404: ProblemSerializer},
     )
     def get(self, request: Request, pk: int) -> Response:
-        lens = lens_for(request.query_params, pk)
+        lens = lens_for(_asked(request.query_params), pk)
         has_gold = Task.objects.filter(campaign=lens.campaign, gold__isnull=False).exists()
         found = overview(lens.campaign, lens.run, lens.against, has_gold)
         return Response(ComparisonSerializer(_figures(found, lens.run.pk if lens.run else None)).data)
+
+
+def _asked(said: Mapping[str, str]) -> dict[str, str]:
+    """What an address asks for in the page's words; raises BadRequest where the page would pass over it."""
+    asked = dict(said.items())
+    if "run" in asked:
+        asked["run"] = str(asked_run(asked["run"], EstimateRun))
+    if asked.get("of", "gold") != "gold":
+        asked["of"] = str(_person(asked["of"]))
+    return asked
+
+
+def _person(asked: str) -> int:
+    """The id of the person of this username or, where nobody has it, of this id."""
+    if may_be_stored([asked]):
+        for lookup in (Q(username=asked), Q(pk__in=wholes([asked]))):
+            if person := User.objects.filter(lookup).first():
+                return person.pk
+    raise BadRequest(f"of={asked!r}, expected gold or the username of a person")
 
 
 def _figures(found: Overview, run: int | None) -> dict[str, Any]:

@@ -41,6 +41,14 @@ SCHEMA = extend_schema(
 )
 
 
+def asked_run(asked: str, runs: type[EstimateRun] | type[ScoreRun]) -> int:
+    """The id of the run that an address names; raises BadRequest where there is none of it."""
+    run = whole(asked)
+    if run is None or not runs.objects.filter(pk=run).exists():
+        raise BadRequest(f"run={asked!r}, expected the id of a run")
+    return run
+
+
 class StepLines(Endpoint):
     """What one run says of the campaign's steps, a line for each, in the order in which they were loaded."""
 
@@ -63,12 +71,7 @@ class StepLines(Endpoint):
 
     def _run(self, campaign: Campaign, asked: str | None) -> int | None:
         own: int | None = getattr(campaign, self.own)
-        if asked is None:
-            return own
-        run = whole(asked)
-        if run is None or not self.runs.objects.filter(pk=run).exists():
-            raise BadRequest(f"run={asked!r}, expected the id of a run")
-        return run
+        return own if asked is None else asked_run(asked, self.runs)
 
     def _rows_of(self, campaign: Campaign, run: int, asked: str) -> QuerySet[Any]:
         """The rows behind `asked`. Those of a run that was loaded anew have other ids, and are pulled from 0 again."""

@@ -60,10 +60,11 @@ class FilterSerializer(OnlyKnownFields):
     outside = serializers.BooleanField(required=False, help_text="only tasks that are in no section yet")
 
     def to_internal_value(self, data: Any) -> Any:
-        """Refuses to ask for nothing, which would name every task."""
-        if data == {}:
+        """Refuses to ask for nothing, which would name every task; `outside: false` asks for nothing, too."""
+        given = super().to_internal_value(data)
+        if not any(given.values()):
             raise ValidationError(f"found nothing, expected some of {', '.join(self.fields)}")
-        return super().to_internal_value(data)
+        return given
 
 
 class SectionRequest(OnlyKnownFields):

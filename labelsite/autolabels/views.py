@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
@@ -33,6 +31,7 @@ from labelsite.autolabels.progress import (
 from labelsite.autolabels.trees import TreeNode, TreeView, parse_toggled
 from labelsite.jobs.services import retry
 from labelsite.problems.streaming import in_chunks
+from labelsite.uploading import as_path
 from labelsite.wording import translated
 from ml.errors import MisstepError
 from ml.formats.math_aps import write_record
@@ -102,15 +101,12 @@ def open_trees(request: HttpRequest) -> HttpResponse:
         return redirect("autolabels:list")
     file = form.cleaned_data["file"]
     suffix = ".jsonl.gz" if file.name.endswith(".gz") else ".jsonl"
-    with tempfile.NamedTemporaryFile(suffix=suffix) as kept:
-        for chunk in file.chunks():
-            kept.write(chunk)
-        kept.flush()
-        try:
-            runs = import_trees(Path(kept.name), file.name)
-        except MisstepError as refusal:
-            messages.error(request, translated(refusal.as_said))
-            return redirect("autolabels:list")
+    try:
+        with as_path(file, suffix) as path:
+            runs = import_trees(path, file.name)
+    except MisstepError as refusal:
+        messages.error(request, translated(refusal.as_said))
+        return redirect("autolabels:list")
     return redirect("autolabels:run", runs[0].pk)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from django.http import QueryDict
 from django.shortcuts import get_object_or_404
 
 from labelsite.asked import whole, wholes
@@ -47,7 +47,7 @@ class Lens:
         return urlencode(parts)
 
 
-def lens_for(parameters: QueryDict, campaign_id: int) -> Lens:
+def lens_for(parameters: Mapping[str, str], campaign_id: int) -> Lens:
     """The view that the parameters of an address ask for; 404 for a campaign or run that is not there.
 
     Without a word on whose labels: people's, or gold where nobody has labelled yet.

@@ -25,7 +25,8 @@ from labelsite.embedded.errors import EmbeddedError
 from labelsite.embedded.folders import log_file, private_folder
 from labelsite.embedded.group import Member, ProcessGroup
 from labelsite.embedded.process import die_with_parent
-from labelsite.embedded.supervisor import ROOT, Hold, ensure, var_folder
+from labelsite.embedded.supervisor import Hold, ensure
+from labelsite.environment import ROOT, var_folder
 
 NEEDED_BYTES = 10**9
 WEB_ANSWERS_SECONDS = 60.0

@@ -38,7 +38,8 @@ def assert_private(path: Path) -> None:
             f"{path} belongs to user id {facts.st_uid}, but this is user id {os.geteuid()}; "
             "run as its owner or choose another folder with VAR="
         )
-    mode = stat.S_IMODE(facts.st_mode)
+    # Below a folder with the setgid bit every new one has it, too, and chmod 700 leaves it: it lets nobody in.
+    mode = stat.S_IMODE(facts.st_mode) & 0o777
     if mode != 0o700:
         raise EmbeddedError(f"{path} has mode {mode:04o}, expected 0700; run: chmod 700 '{path}'")
 
@@ -49,16 +50,27 @@ def socket_folder(var: Path) -> Path:
     if len(os.fsencode(run)) <= LONGEST_SOCKET_FOLDER:
         return run
     note = run / "sockets_are_in"
-    if note.exists():
-        remembered = Path(note.read_text().strip())
-        if remembered.exists():
-            assert_private(remembered)
-            return remembered
+    if (remembered := _remembered(note)) and remembered.exists():
+        assert_private(remembered)
+        return remembered
     short = Path(tempfile.mkdtemp(prefix="misstep-", dir=os.environ.get("XDG_RUNTIME_DIR") or None))
     written = note.with_suffix(".partial")
-    written.write_text(f"{short}\n")
+    written.write_bytes(b"".join(os.fsencode(path) + b"\n" for path in (short, run.resolve())))
     written.replace(note)
     return short
+
+
+def _remembered(note: Path) -> Path | None:
+    """The folder that a note names; None where the note came along with a copy of another `var`.
+
+    The original's servers may run: whoever took their sockets for its own would write into another database.
+    """
+    if not note.exists():
+        return None
+    short, _, owner = note.read_bytes().partition(b"\n")
+    return (
+        Path(os.fsdecode(short)) if owner.removesuffix(b"\n") == os.fsencode(note.parent.resolve()) else None
+    )
 
 
 def log_file(var: Path, name: str) -> Path:

@@ -22,8 +22,8 @@ from labelsite.embedded.errors import EmbeddedError, one_line
 from labelsite.embedded.folders import log_file, private_folder
 from labelsite.embedded.keeper import control_socket
 from labelsite.embedded.process import is_alive
+from labelsite.environment import ROOT, var_folder
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 VARIABLES = {"postgres": "DATABASE_URL", "valkey": "BROKER_URL"}
 
 
@@ -53,11 +53,6 @@ class Hold:
 
 
 _holds: list[Hold] = []
-
-
-def var_folder() -> Path:
-    """The folder of everything that Misstep writes: VAR, or `var` beside the code."""
-    return Path(os.environ.get("VAR") or ROOT / "var").resolve()
 
 
 def ensure() -> Hold | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import sys
 
-from labelsite.embedded.supervisor import var_folder
+from labelsite.environment import var_folder
 
 # These make the tables, or are there to look at what is missing.
 WITHOUT_TABLES = {"migrate", "prepare_demo", "doctor", "check", "dbshell", "makemigrations", "showmigrations"}

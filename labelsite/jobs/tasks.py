@@ -17,6 +17,7 @@ from django.utils.translation import gettext_noop
 from labelsite.celery import application
 from labelsite.durability import require_durability
 from labelsite.embedded.process import follow_parent
+from labelsite.environment import ADDRESSES, require_address
 from labelsite.jobs import services
 from labelsite.jobs.errors import Why
 from labelsite.jobs.models import Job
@@ -40,10 +41,12 @@ def _worker_is_configured(conf: Any, options: Any, **_: object) -> None:
 @worker_init.connect
 def _worker_begins(**_: object) -> None:
     try:
+        for address in ADDRESSES:
+            require_address(address)
         require_durability()
         refused = refusal_if_known()
-    except ImproperlyConfigured as forgetful:
-        refused = str(forgetful)
+    except ImproperlyConfigured as unusable:
+        refused = str(unusable)
     finally:
         # Pool processes are forked next; none may inherit an open connection.
         connection.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,30 @@ def test_the_documented_script_leaves_nothing_where_a_part_is_not_what_the_manif
     assert not (tmp_path / "snap").exists()
     (tmp_path / "snap").mkdir()
     assert fetch(live_server.url, snapshot, tmp_path / "snap").stderr.endswith("expected a new folder\n")
+
+
+def test_the_documented_script_goes_on_behind_the_parts_that_it_has(
+    own_folder: None, live_server: Any, snapshot: Snapshot, tmp_path: Path, settings: Any
+):
+    kept, torn = (part["file"] for part in snapshot.manifest["parts"])
+    partial = tmp_path / "snap.partial"
+    shutil.copytree(settings.VAR / "snapshots" / snapshot.folder, partial)
+    (partial / torn).write_bytes(b"{")
+    (settings.VAR / "snapshots" / snapshot.folder / kept).unlink()
+    done = fetch(live_server.url, snapshot, tmp_path / "snap")
+    assert done.returncode == 0, done.stderr
+    assert read_snapshot(tmp_path / "snap").sha256 == snapshot.sha256
+
+
+def test_the_documented_script_says_why_the_site_refused_and_that_it_is_away(
+    live_server: Any, snapshot: Snapshot, tmp_path: Path
+):
+    snapshot.pk += 1
+    refused = fetch(live_server.url, snapshot, tmp_path / "snap")
+    assert refused.returncode != 0 and refused.stderr.startswith("manifest/: 404 There is no such")
+    away = fetch("http://127.0.0.1:1", snapshot, tmp_path / "snap")
+    assert away.returncode != 0 and "refused" in away.stderr and "start this again" in away.stderr
+    assert "Traceback" not in refused.stderr + away.stderr
 
 
 def test_the_annotations_of_a_human_snapshot_are_sent_with_the_hash_that_the_manifest_names(

@@ -67,6 +67,36 @@ def test_agreement_is_told_between_people_and_with_the_run(reviewer: APIClient, 
     assert {person["annotator"] for person in found["persons"]} == {"ann", "bob"}
     of_ann = reviewer.get(url, {"of": User.objects.get(username="ann").pk}).json()
     assert of_ann["looks"] == 6 and of_ann["agreement"]["exact"] == 1.0
+    assert reviewer.get(url, {"of": "ann"}).json() == of_ann
+    assert reviewer.get(url, {"of": "ann", "run": campaign.estimate_run_id}).json() == of_ann
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"of": "anne"}, "of='anne', expected gold or the username of a person"),
+        ({"of": str(10**9)}, "of='1000000000', expected gold"),
+        ({"of": ""}, "of='', expected gold"),
+        ({"of": "ann\0"}, "expected gold"),
+        ({"run": "first"}, "run='first', expected the id of a run"),
+        ({"run": str(10**9)}, "run='1000000000', expected the id of a run"),
+    ],
+)
+def test_figures_of_nobody_or_of_no_run_are_refused_and_not_those_of_everybody(
+    reviewer: APIClient, campaign: Campaign, asked: dict[str, str], said: str
+):
+    answer = reviewer.get(f"{API}campaigns/{campaign.pk}/comparison/", asked)
+    assert answer.status_code == 400 and said in answer.json()["detail"]
+
+
+def test_a_person_whose_name_is_the_id_of_another_is_meant_by_that_name(
+    reviewer: APIClient, campaign: Campaign
+):
+    ann = User.objects.get(username="ann")
+    namesake = make_user(username=str(ann.pk))
+    make_annotation(campaign.tasks.first(), namesake, [1, -1])
+    url = f"{API}campaigns/{campaign.pk}/comparison/"
+    assert reviewer.get(url, {"of": namesake.username}).json()["looks"] == 1
 
 
 def test_figures_of_a_campaign_without_labels_are_null_and_no_error(reviewer: APIClient):

@@ -226,7 +226,7 @@ def test_all_annotations_come_as_lines_to_admins_only(
     for query, complaint in (
         ("?shape=pickle", "shape='pickle', expected one of misstep, prm800k"),
         ("?affter=3", "affter='3', no such field, expected after"),
-        ("?after=x", "after='x', expected the id of an annotation"),
+        ("?after=x", "after='x', expected the id of an annotation of this campaign"),
     ):
         refused = admin.get(url + query)
         assert (refused.status_code, refused.json()["detail"]) == (400, complaint)

@@ -142,3 +142,15 @@ def test_a_pull_waits_for_no_other_where_nothing_is_new_and_gives_places_in_its_
 def test_an_id_of_no_annotation_is_refused(admin, campaign, after: int) -> None:
     answer = admin.get(f"/api/v1/campaigns/{campaign.pk}/annotations/?after={after}")
     assert answer.status_code == 400 and "after=" in answer.json()["detail"]
+
+
+def test_a_pull_behind_an_annotation_of_another_campaign_is_refused(admin, ann, campaign) -> None:
+    make_annotation(make_task(campaign), ann)
+    other = make_campaign("D", members=[ann])
+    make_annotation(make_task(other), ann)
+    (elsewhere,) = ids(pull(admin, other))
+    answer = admin.get(f"/api/v1/campaigns/{campaign.pk}/annotations/?after={elsewhere}")
+    assert answer.status_code == 400
+    assert (
+        answer.json()["detail"] == f"after='{elsewhere}', expected the id of an annotation of this campaign"
+    )

@@ -81,6 +81,7 @@ def test_a_section_is_renamed_and_dissolved_and_its_people_go_along(admin: APICl
         ({"name": "x" * 61, "filter": {"outside": True}}, "name"),
         ({"name": "  ", "filter": {"outside": True}}, "name"),
         ({"name": "x", "filter": {}}, "filter"),
+        ({"name": "x", "filter": {"outside": False}}, "filter"),
         ({"name": "x", "filter": {"sorce": "book"}}, "filter"),
         ({"name": "x", "filter": {"first": 10**19}}, "filter"),
         ({"name": "x", "tasks": [0]}, "tasks"),

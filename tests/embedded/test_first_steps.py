@@ -77,7 +77,7 @@ def test_a_bad_setting_and_a_database_that_does_not_answer_are_one_line(monkeypa
     monkeypatch.setenv("LEASE_SECONDS", "soon")
     with pytest.raises(ImproperlyConfigured) as bad:
         whole_number("LEASE_SECONDS", 1)
-    assert why_in_a_line(bad.value) == "LEASE_SECONDS is 'soon', expected a whole number"
+    assert why_in_a_line(bad.value) == "LEASE_SECONDS is 'soon', expected a whole number of at least 0"
     nowhere = ConnectionHandler({"default": database_from("postgresql://nobody@127.0.0.1:1/x")})["default"]
     with pytest.raises(OperationalError) as gone, nowhere.wrap_database_errors:
         nowhere.connect()

@@ -175,7 +175,7 @@ def test_a_deep_folder_gets_a_short_private_place_for_its_sockets_and_remembers_
     place = EmbeddedPostgres(deep).sockets
     assert EmbeddedValkey(deep).sockets == place
     assert len(str(place)) < 80 and stat.S_IMODE(place.stat().st_mode) == 0o700
-    assert str(place) == (deep / "run" / "sockets_are_in").read_text().strip()
+    assert str(place) == (deep / "run" / "sockets_are_in").read_text().splitlines()[0]
     for left in place.iterdir():
         left.unlink()
     place.rmdir()

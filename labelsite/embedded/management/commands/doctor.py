@@ -12,14 +12,13 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
 from django.db.models import Count
 
 from labelsite.durability import durability
-from labelsite.embedded import https_check
+from labelsite.embedded import broker_check, https_check
 from labelsite.embedded.findings import BAD, GOOD, MARKS, WEAK, Finding
 from labelsite.embedded.tables import waiting_migrations
 from labelsite.jobs.models import Job, SiteIdentity, Worker
@@ -120,26 +119,7 @@ def database() -> Iterator[Finding]:
 
 
 def broker() -> Iterator[Finding]:
-    url = settings.BROKER_URL
-    if not url.startswith(("redis", "rediss")):
-        state = WEAK if not url else GOOD
-        mend = "unset BROKER_URL for the embedded broker, or set it; until then jobs start seconds late"
-        yield Finding("broker", state, url.partition(":")[0] or "none", mend if state == WEAK else "")
-        return
-    try:
-        plain = url.replace("redis+socket://", "unix://")
-        client = redis.Redis.from_url(plain, socket_timeout=5, socket_connect_timeout=5)
-        facts = client.info("server")
-        kept = client.config_get("appendonly").get("appendonly")
-        client.close()
-    except redis.RedisError as problem:
-        yield Finding(
-            "broker", WEAK, str(problem), "start the server of BROKER_URL; until then jobs start late"
-        )
-        return
-    name = facts.get("server_name", "redis")
-    number = facts.get(f"{name}_version", facts.get("redis_version", "?"))
-    yield Finding("broker", GOOD, f"{name} {number}, append-only file {'on' if kept == 'yes' else 'off'}")
+    yield broker_check.look(settings.BROKER_URL)
 
 
 def workers() -> Iterator[Finding]:
