@@ -22,6 +22,7 @@ from labelsite.campaigns.models import Campaign, Task
 from labelsite.comparison import disagreements, measures, services
 from labelsite.comparison.against import Against
 from labelsite.comparison.disagreements import PAGE, WITHOUT_RUN, Kind
+from labelsite.comparison.evidence import has_looks
 from labelsite.comparison.forms import AdjudicationForm
 from labelsite.comparison.lens import Lens, lens_for
 from labelsite.comparison.opinions import opinions_on
@@ -175,12 +176,10 @@ def _kind(request: HttpRequest, lens: Lens) -> Kind:
 
 
 def _against(lens: Lens, kind: Kind) -> Against:
-    """Whose looks a list shows: where nobody has labelled yet, gold stands in for people."""
+    """Whose looks a list shows: where nobody has labelled yet, gold stands in for people, as in the figures."""
     if kind == Kind.PEOPLE:
         return Against(is_blind=lens.is_blind) if lens.against.is_gold else lens.against
-    if lens.labeler or Task.objects.filter(campaign=lens.campaign, annotations__is_live=True).exists():
-        return lens.against
-    return Against(is_gold=True)
+    return lens.against if has_looks(lens.campaign) else Against(is_gold=True)
 
 
 def _runs(campaign: Campaign) -> list[EstimateRun]:
