@@ -229,7 +229,8 @@ def scores(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         "campaign": Campaign.objects.filter(pk=named["job__spec__campaign"] or 0).first(),
         "checkpoint": run.checkpoints.select_related("run").first(),
         "places": _places(before, after, tasks),
-        "is_campaign_gone": "before" in result and not tasks,
+        "are_tasks_gone": bool(before or after) and not tasks,
+        "is_queue_empty": "after" in result and not after,
     }
     return render(request, "training/scores_live.html" if request.htmx else "training/scores.html", context)
 
