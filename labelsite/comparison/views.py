@@ -113,7 +113,11 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
                 return redirect(f"{_task_url(lens, following)}?{way}")
             return redirect(f"{_task_url(lens, task_id)}?{request.GET.urlencode()}")
     opinions = opinions_on(shown, lens.run, lens.campaign.score_run)
-    form = form or AdjudicationForm(step_count=shown.solution.position_count)
+    decided = opinions.adjudication
+    # Whoever decides again goes on from the decision that stands: what is left unsaid would be lost with it.
+    form = form or AdjudicationForm(
+        initial={"note": decided.note if decided else ""}, step_count=shown.solution.position_count
+    )
     context = {
         "lens": lens,
         "kind": kind,
@@ -124,7 +128,7 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
         "previous": previous,
         "following": following,
         "form": form,
-        "marked": form.marked(opinions.adjudication.positions if opinions.adjudication else ()),
+        "marked": form.marked(decided.positions if decided else ()),
         "way": way,
         "is_coloured": is_coloured,
     }

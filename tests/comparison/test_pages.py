@@ -114,6 +114,27 @@ def test_a_reviewer_decides_and_the_earlier_word_stays_on_record(client, reviewe
     assert (task.kind, task.gold) == ("gold", [1, 2])
 
 
+def test_whoever_decides_again_keeps_the_note_that_stands(client, reviewer, campaign):
+    task = campaign.tasks.order_by("pk")[1]
+    address = reverse("comparison:task", args=[campaign.pk, task.pk])
+    client.post(address, {"positions": ["1"], "note": "step two drops the sign"})
+    page = client.get(address)
+    assert page.context["form"]["note"].value() == "step two drops the sign"
+    assert "step two drops the sign</textarea>" in page.text
+    # An emptied note is a decision, too.
+    refused = client.post(address, {"positions": [], "note": ""})
+    assert not refused.context["form"]["note"].value()
+
+
+def test_the_list_marks_what_a_reviewer_has_decided(client, reviewer, campaign):
+    address = reverse("comparison:disagreements", args=[campaign.pk])
+    task = client.get(address).context["rows"][1].task
+    client.post(reverse("comparison:task", args=[campaign.pk, task.pk]), {"positions": ["1"]})
+    page = client.get(address)
+    assert [row.is_decided for row in page.context["rows"]] == [False, True]
+    assert page.text.count('<span class="badge">decided</span>') == 1
+
+
 def test_the_next_disagreement_keeps_the_colours(client, reviewer, campaign):
     first, second = campaign.tasks.order_by("pk")[1:]
     address, following = (reverse("comparison:task", args=[campaign.pk, task.pk]) for task in (first, second))
