@@ -130,3 +130,23 @@ def test_an_untouched_fold_is_closed_and_sets_nothing(client, campaign):
     assert '<details class="stack">' in page.content.decode()
     client.post(address_of(campaign), {**ASKED, "reference": "answer", "voters": "", "temperature": ""})
     assert EstimateRun.objects.get().parameters == {"rollouts": 2}
+
+
+def test_a_refused_form_shows_what_is_wrong_and_no_other_searchs_cost(client, campaign):
+    make_problem("1 + 2 =", source="pocket")
+    wrong = {**ASKED, "source": "pocket", "limit": 1, "options": "depht=3"}
+    for address in (address_of(campaign), reverse("autolabels:search")):
+        for page in (
+            client.get(address, wrong, headers={"HX-Request": "true"}),
+            client.get(address, wrong),
+            client.post(address, wrong),
+        ):
+            text = page.content.decode()
+            aside = text[text.index('<aside id="budget"') : text.index("</aside>")]
+            assert page.context["budget"] is None and "<dl" not in aside and "depht=3, expected" in aside
+
+
+def test_a_search_that_could_not_be_started_keeps_its_own_size(client, campaign):
+    campaign.tasks.all().delete()
+    page = client.post(address_of(campaign), {**ASKED, "rollouts": 9})
+    assert page.context["form"].non_field_errors() and page.context["budget"].rollouts == 9
