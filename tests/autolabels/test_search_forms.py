@@ -10,6 +10,7 @@ from labelsite.autolabels.services import start_estimates
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
 from labelsite.problems.models import Solution
+from labelsite.training import guides
 from labelsite.training.models import Checkpoint
 from labelsite.training.services import start_training
 from tests.factories import PASSWORD, make_campaign, make_problem, make_solution, make_task, make_user
@@ -80,6 +81,19 @@ def test_a_registered_checkpoint_guides_the_search_and_is_named_on_its_page(clie
     assert run.parameters["value-model"] == "Round 2 · abababab"
     page = client.get(reverse("autolabels:run", args=[run.pk])).content.decode()
     assert "Round 2 · abababab" in page
+
+
+def test_a_checkpoint_that_is_named_guides_a_search_however_many_newer_ones_there_are(
+    client, campaign, monkeypatch
+):
+    monkeypatch.setattr(guides, "MOST", 0)
+    checkpoint = make_checkpoint()
+    assert "Round 2" not in client.get(address_of(campaign)).content.decode()
+    parameters = {"value-model": checkpoint.sha256}
+    run = start_estimates(Solution.objects.all(), method="rest-mcts", parameters=parameters)
+    arguments = run.job.spec["arguments"]
+    assert arguments[arguments.index("--value-model") + 1].endswith(f"/checkpoints/{'c' * 64}")
+    assert run.parameters["value-model"] == "Round 2 · abababab"
 
 
 def test_what_the_method_takes_goes_to_the_command_and_stands_on_the_run(client, campaign):
