@@ -31,6 +31,9 @@ from labelsite.comparison.pace import too_fast_among
 from labelsite.problems.models import Solution
 from ml.errors import MisstepError
 
+# To choose among.
+MOST_RUNS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class KindLink:
@@ -54,7 +57,7 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "found": found,
         "labelers": labelers,
         "has_gold": has_gold,
-        "runs": _runs(lens.campaign),
+        "runs": _runs(lens),
         "kinds": _kind_links(lens, _counts(lens, found)),
         "people_differ": _link(replace(lens, labeler="", other="", is_blind=False), Kind.PEOPLE),
         "persons": [(row, labelers.get(row.annotator), row.annotator in fast) for row in found.persons],
@@ -186,15 +189,16 @@ def _against(lens: Lens, kind: Kind) -> Against:
     return lens.against if has_looks(lens.campaign) else Against(is_gold=True)
 
 
-def _runs(campaign: Campaign) -> list[EstimateRun]:
-    """Loaded runs that estimated solutions of this campaign, the newest first.
+def _runs(lens: Lens) -> list[EstimateRun]:
+    """Loaded runs that estimated solutions of this campaign, the newest first; among them the one that is looked at.
 
     A run judges a campaign's solutions together, so a look at some of them finds it.
     """
-    some = Task.objects.filter(campaign=campaign).order_by("pk").values("solution")[:200]
+    some = Task.objects.filter(campaign=lens.campaign).order_by("pk").values("solution")[:200]
     runs = SolutionEstimate.objects.filter(solution__in=list(some.values_list("solution", flat=True)))
     found = EstimateRun.objects.filter(pk__in=runs.values("run"), loaded_at__isnull=False)
-    return list(found.order_by("-pk")[:20])
+    newest = list(found.order_by("-pk")[:MOST_RUNS])
+    return newest if lens.run is None or lens.run in newest else [*newest, lens.run]
 
 
 def _counts(lens: Lens, found: Overview) -> dict[Kind, int]:
