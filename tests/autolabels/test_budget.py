@@ -187,6 +187,50 @@ def test_given_solutions_are_counted_by_their_steps():
     assert (found.items, found.steps, found.most_rollouts) == (1, 3, 6)
 
 
+@pytest.mark.parametrize(
+    ("method", "of_fresh", "of_given"),
+    [
+        ("rstar", ("Rollouts of each tree", 8), ("Rollouts from each step", 12)),
+        ("math-shepherd", ("Rollouts from each step", None), ("Rollouts from each step", 12)),
+        ("omegaprm", ("Rollouts from each step", None), ("Rollouts from each step", 12)),
+        ("rest-mcts", ("Iterations of each tree", 96), ("Iterations from each step", 144)),
+    ],
+)
+def test_a_bound_of_the_rollouts_is_told_only_where_it_holds(method, of_fresh, of_given):
+    make_solution(steps=["one", "two", "three"])
+    make_problem("1 + 2 =")
+    fresh = budget_for_search(Problem.objects.all(), Request(method, rollouts=4, acts_on=FRESH))
+    given = budget_for(Solution.objects.all(), Request(method, rollouts=4))
+    assert (fresh.rollouts_are, fresh.most_rollouts) == of_fresh
+    assert (given.rollouts_are, given.most_rollouts) == of_given
+
+
+def test_with_a_value_model_nothing_is_rolled_out():
+    make_solution()
+    guided = Request("rest-mcts", rollouts=4, parameters={"value-model": "/a/folder"})
+    assert budget_for(Solution.objects.all(), guided).most_rollouts is None
+
+
+def test_the_solutions_that_vote_are_counted_once_for_each_problem_and_shown(client):
+    campaign, problem = make_campaign(), make_problem("asked once", answer=None)
+    for _ in range(3):
+        make_task(campaign, make_solution(problem=problem))
+    client.force_login(make_user("admin"))
+    form = {
+        "method": "omegaprm",
+        "policy": "pocket",
+        "seed": 0,
+        "reference": "self-consistency",
+        "voters": 123,
+    }
+    page = client.get(reverse("comparison:estimate", args=[campaign.pk]), form)
+    assert page.context["budget"].votes == 123 and "Solutions that vote, in all</dt>" in page.text
+    form = {**form, "reference": "answer", "voters": ""}
+    assert (
+        "that vote, in all" not in client.get(reverse("comparison:estimate", args=[campaign.pk]), form).text
+    )
+
+
 def test_a_run_keeps_its_workload_as_it_was_reckoned():
     run = judged(Request("omegaprm"), [4, 2], is_correct=None)
     run.refresh_from_db()
