@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from labelsite.autolabels import workload
 from labelsite.autolabels.models import EstimateRun
@@ -48,20 +49,31 @@ class Pilot:
 class Budget:
     """The size of a run, and what it should take where there is experience.
 
-    items: solutions to judge, or problems to search. steps: of the solutions, None for problems.
+    items: solutions to judge, or problems to search. steps: of the solutions, None for problems. most_rollouts: of all
+    items, None where nobody can tell. votes: solutions of which the policy's majority becomes the answer.
     """
 
+    method: str
     items: int
     without_answer: int
     steps: int | None
     rollouts: int
+    most_rollouts: int | None
+    votes: int
     cost: Cost | None
     pilot: Pilot | None
 
     @property
-    def most_rollouts(self) -> int:
-        """An upper bound: OmegaPRM and early stopping need fewer."""
-        return self.rollouts * (self.items if self.steps is None else self.steps)
+    def rollouts_are(self) -> str:
+        """What the number of rollouts counts with this method: an iteration of ReST-MCTS* rolls out several times."""
+        of_trees = self.steps is None
+        if self.method == "rest-mcts":
+            return _("Iterations of each tree") if of_trees else _("Iterations from each step")
+        return (
+            _("Rollouts of each tree")
+            if of_trees and self.method == "rstar"
+            else _("Rollouts from each step")
+        )
 
     @property
     def can_be_measured(self) -> bool:
@@ -75,14 +87,29 @@ def budget_for(solutions: QuerySet[Solution], request: Request) -> Budget:
     judged = workload.to_judge(solutions, request)
     asked = workload.of_solutions(judged, request)
     without = workload.with_steps(solutions).count() - asked.items
-    return Budget(asked.items, without, asked.steps, request.rollouts, *_known(asked, request))
+    return _budget(asked, asked.steps, without, request)
 
 
 def budget_for_search(problems: QuerySet[Problem], request: Request) -> Budget:
     """The cost of growing a tree for each problem."""
     asked = workload.of_problems(workload.to_search(problems), request)
     without = problems.count() - asked.items
-    return Budget(asked.items, without, None, request.rollouts, *_known(asked, request))
+    return _budget(asked, None, without, request)
+
+
+def _budget(asked: Workload, steps: int | None, without_answer: int, request: Request) -> Budget:
+    cost, pilot = _known(asked, request)
+    return Budget(
+        method=request.method,
+        items=asked.items,
+        without_answer=without_answer,
+        steps=steps,
+        rollouts=request.rollouts,
+        most_rollouts=asked.most_rollouts(request.method, request.rollouts),
+        votes=asked.settings["voters"] * asked.problems,
+        cost=cost,
+        pilot=pilot,
+    )
 
 
 def _known(asked: Workload, request: Request) -> tuple[Cost | None, Pilot | None]:
@@ -139,7 +166,7 @@ def _rollouts(run: EstimateRun) -> int:
 
 def _pilot_of(like: Sequence[tuple[EstimateRun, Workload]], request: Request) -> Pilot | None:
     """The newest measurement for this very request, unless it was cancelled."""
-    for run, _ in like:
+    for run, _work in like:
         if run.is_pilot and not run.loaded_at and _rollouts(run) == request.rollouts:
             progress = progress_of(run, run.shards.select_related("job").defer("job__spec", "job__result"))
             return Pilot(run, progress) if progress.state != "cancelled" else None

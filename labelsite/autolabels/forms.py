@@ -141,10 +141,14 @@ class MethodForm(forms.Form):
         except MisstepError as refusal:
             self.add_error("options", translated(refusal.as_said))
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether a field asks for what cannot be: that is no search, so there is nothing to tell the cost of."""
+        return self.is_bound and any(name in self.errors for name in self.fields)
+
     def chosen(self) -> dict[str, Any]:
-        """Every field's value; of a form that nobody has filled in, or that is refused, what it begins with."""
-        is_filled_in = self.is_bound and self.is_valid()
-        return self.cleaned_data if is_filled_in else {name: self[name].initial for name in self.fields}
+        """Every field's value; of a form that nobody has filled in, what it begins with."""
+        return self.cleaned_data if self.is_bound else {name: self[name].initial for name in self.fields}
 
     def request(self) -> Request:
         """What is asked for, by the values of `chosen`."""

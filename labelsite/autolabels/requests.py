@@ -20,7 +20,7 @@ from ml.errors import MisstepError
 from ml.policies import rollout_style
 from ml.policies.address import EXPECTED, addresses_of, fault_of
 from ml.said import Said
-from ml.search.named_options import GIVEN, as_text, refuse_what_waits
+from ml.search.named_options import FRESH, GIVEN, as_text, refuse_what_waits
 from ml.search.recipes import GUIDED, RECIPES, read_named, usual
 
 # What a form or a script may set of a method, by its name on the command line; its other options go by their own names.
@@ -118,13 +118,14 @@ class Request:
 
         Two runs of the same settings spend alike; `luck` only reads what was spent.
         """
-        asked = {name.replace("-", "_"): value for name, value in self.parameters.items()}
+        asked = {name.replace("-", "_"): value for name, value in self.parameters.items() if name in OPTIONS}
+        # A form keeps `--set` as text: what it says is a number, or what the method takes anyway.
+        asked |= read_named(self.method, GIVEN if of_solutions else FRESH, self._named())
         fresh_style = None if of_solutions else asked.get("style", STYLE)
         asked["style"] = self._rollout_style(asked.get("continuation_style")) if of_solutions else None
         if asked.get("value_model"):
             asked |= dict.fromkeys(GUIDED.values(), True)
-        recipe = RECIPES.get(self.method)
-        options = asdict(recipe.with_options(asked)) if recipe else asked
+        options = asdict(RECIPES[self.method].with_options(asked))
         spent_alike = {name: value for name, value in options.items() if name not in ("rollouts", "luck")}
         return {
             **spent_alike,

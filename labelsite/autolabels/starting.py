@@ -12,7 +12,7 @@ from django.urls import reverse
 from labelsite.accounts.access import HtmxHttpRequest, admin_required, person
 from labelsite.accounts.models import User
 from labelsite.autolabels import services
-from labelsite.autolabels.budget import budget_for_search
+from labelsite.autolabels.budget import Budget, budget_for_search
 from labelsite.autolabels.forms import ProblemSearchForm
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.workload import first_problems
@@ -37,12 +37,17 @@ def search(request: HtmxHttpRequest) -> HttpResponse:
             return after_start(request, run, reverse("autolabels:search"))
         except MisstepError as refusal:
             form.add_error(None, str(refusal))
-    chosen = form.chosen()
-    # A form that nobody has filled in names no source.
-    source = chosen["source"] or (sources[0][0] if sources else "")
-    budget = budget_for_search(first_problems(source, chosen["limit"]), form.request())
+    budget = None if form.is_refused else _budget(form, sources[0][0] if sources else "")
     name = "autolabels/budget.html" if request.htmx else "autolabels/search.html"
     return render(request, name, {"form": form, "budget": budget})
+
+
+def _budget(form: ProblemSearchForm, first_source: str) -> Budget:
+    """A form that nobody has filled in names no source: the first one, then."""
+    chosen = form.chosen()
+    return budget_for_search(
+        first_problems(chosen["source"] or first_source, chosen["limit"]), form.request()
+    )
 
 
 def _start_search(form: ProblemSearchForm, created_by: User, is_pilot: bool) -> EstimateRun:

@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 
 from ml.errors import MisstepError
 
-Source = Callable[[], Sequence["ValueModel"]]
+# Without a word the newest ones, to choose among; with a sha256 the one that has it, however old it is.
+Source = Callable[[str | None], Sequence["ValueModel"]]
 SHA256 = re.compile("[0-9a-f]{64}")
 _sources: list[Source] = []
 
@@ -37,7 +38,7 @@ def offer(source: Source) -> None:
 
 
 def offered() -> list[ValueModel]:
-    return [model for source in _sources for model in source()]
+    return [model for source in _sources for model in source(None)]
 
 
 def place_of(named: str) -> str:
@@ -45,12 +46,16 @@ def place_of(named: str) -> str:
 
     Raises MisstepError for the sha256 of a checkpoint that is not here, which would be a folder that nobody has.
     """
-    found = next((model.place for model in offered() if model.sha256 == named), None)
+    found = _found(named)
     if found is None and SHA256.fullmatch(named):
         raise MisstepError(_("value_model: there is no checkpoint %(sha256)s here") % {"sha256": named})
-    return found or named
+    return found.place if found else named
 
 
 def name_of(named: str) -> str:
     """What a page calls it."""
-    return next((str(model) for model in offered() if model.sha256 == named), named)
+    return str(_found(named) or named)
+
+
+def _found(named: str) -> ValueModel | None:
+    return next((model for source in _sources for model in source(named)), None)

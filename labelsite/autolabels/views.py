@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -81,8 +82,8 @@ def run_detail(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     context |= _page_of_results(run, request.GET.get("after", ""))
     context["unanswered"] = run.unanswered_problems.select_related("problem").order_by("pk")
     # What nobody has decided yet comes first.
-    disputed = run.disputed_answers.select_related("problem", "decided_by")
-    context["disputed"] = disputed.order_by("-verdict", "pk")[:PAGE]
+    disputed = run.disputed_answers.select_related("problem", "decided_by").order_by("-verdict", "pk")
+    context["disputed"] = Paginator(disputed, PAGE).get_page(request.GET.get("disputed"))
     if request.htmx:
         # The last live answer brings the whole page's end: reload it once.
         response = HttpResponse()
@@ -141,7 +142,8 @@ def decide_answer(request: HttpRequest, pk: int, answer: int) -> HttpResponse:
     if verdict not in ("right", "wrong"):
         return refused(f"verdict {verdict!r}, expected right or wrong")
     disputes.decide(found, verdict == "right", person(request))
-    return redirect(reverse("autolabels:run", args=[pk]) + "#disputed")
+    page = whole(request.GET.get("disputed", "")) or 1
+    return redirect(f"{reverse('autolabels:run', args=[pk])}?disputed={page}#disputed")
 
 
 @reviewer_required

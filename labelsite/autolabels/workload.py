@@ -96,6 +96,18 @@ class Workload:
             at_a_node *= self.settings["value_rollouts"]
         return float(grown * at_a_node * self.pairs + votes)
 
+    def most_rollouts(self, method: str, rollouts: int) -> int | None:
+        """How many completions are carried to their ends at most: early stopping and OmegaPRM need fewer.
+
+        None where no number that is known bounds them: what Math-Shepherd and OmegaPRM roll out from in a fresh tree
+        is what the policy wrote, and ReST-MCTS* with a value model rolls nothing out.
+        """
+        is_fresh = self.settings["of"] == "problems"
+        if (is_fresh and method in ("math-shepherd", "omegaprm")) or self.settings.get("use_value_model"):
+            return None
+        valued = self.settings["candidates"] * self.settings["value_rollouts"] if method == "rest-mcts" else 1
+        return int(rollouts * valued * (self.items if is_fresh else self.steps))
+
 
 def from_json(kept: Mapping[str, Any]) -> Workload | None:
     """What `as_json` left; None of a run from before there was any."""

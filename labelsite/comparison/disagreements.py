@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from labelsite.autolabels.models import EstimateRun, SolutionEstimate
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.comparison.against import EVERYBODY, Against
+from labelsite.comparison.models import Adjudication
 
 PAGE = 40
 
@@ -60,13 +61,14 @@ PATTERNS = {Kind.UNMARKED: NOBODY, Kind.PEOPLE: DIFFER}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One task of the list: what people said, what the run said."""
+    """One task of the list: what people said, what the run said, and whether a reviewer has decided."""
 
     task: Task
     people: Sequence[int | None]
     machine: int | None
     has_estimate: bool
     q_values: Sequence[float | None]
+    is_decided: bool
 
 
 def task_ids(
@@ -98,7 +100,7 @@ def task_ids(
 
 
 def rows(task_numbers: Sequence[int], run: EstimateRun | None, against: Against = EVERYBODY) -> list[Row]:
-    """Tasks of one campaign with both opinions, in three queries whatever their number."""
+    """Tasks of one campaign with both opinions, in four queries whatever their number."""
     tasks = Task.objects.select_related("solution__problem").in_bulk(task_numbers)
     estimates = {
         estimate.solution_id: estimate
@@ -107,6 +109,8 @@ def rows(task_numbers: Sequence[int], run: EstimateRun | None, against: Against 
         )
     }
     people = _people(tasks, against)
+    decisions = Adjudication.objects.filter(task__in=tasks, is_live=True)
+    decided = set(decisions.values_list("task", flat=True))
     found = []
     for number in task_numbers:
         task = tasks[number]
@@ -118,6 +122,7 @@ def rows(task_numbers: Sequence[int], run: EstimateRun | None, against: Against 
                 machine=estimate.first_mistake if estimate else None,
                 has_estimate=estimate is not None,
                 q_values=estimate.q_values if estimate else [],
+                is_decided=number in decided,
             )
         )
     return found

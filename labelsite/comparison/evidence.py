@@ -174,6 +174,12 @@ def looks_at(
     return unpacked(LOOKS, raw)
 
 
+def has_looks(campaign: Campaign) -> bool:
+    """Whether any person's finished look is there to compare: a checker's label and a given-up one are none."""
+    (found,) = _row(f"SELECT EXISTS ({EVERYBODY.looks})", {"campaign": campaign.pk})
+    return bool(found)
+
+
 def judgements(looks: Mapping[str, Integers], about: Solutions) -> Judgements:
     """The looks, each beside what is known of its solution. One at a solution that `about` has not read, because it
     became gold since, is left to the next view.

@@ -22,6 +22,7 @@ from labelsite.campaigns.models import Campaign, Task
 from labelsite.comparison import disagreements, measures, services
 from labelsite.comparison.against import Against
 from labelsite.comparison.disagreements import PAGE, WITHOUT_RUN, Kind
+from labelsite.comparison.evidence import has_looks
 from labelsite.comparison.forms import AdjudicationForm
 from labelsite.comparison.lens import Lens, lens_for
 from labelsite.comparison.opinions import opinions_on
@@ -29,6 +30,9 @@ from labelsite.comparison.overview import Overview, overview
 from labelsite.comparison.pace import too_fast_among
 from labelsite.problems.models import Solution
 from ml.errors import MisstepError
+
+# To choose among.
+MOST_RUNS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "found": found,
         "labelers": labelers,
         "has_gold": has_gold,
-        "runs": _runs(lens.campaign),
+        "runs": _runs(lens),
         "kinds": _kind_links(lens, _counts(lens, found)),
         "people_differ": _link(replace(lens, labeler="", other="", is_blind=False), Kind.PEOPLE),
         "persons": [(row, labelers.get(row.annotator), row.annotator in fast) for row in found.persons],
@@ -112,7 +116,11 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
                 return redirect(f"{_task_url(lens, following)}?{way}")
             return redirect(f"{_task_url(lens, task_id)}?{request.GET.urlencode()}")
     opinions = opinions_on(shown, lens.run, lens.campaign.score_run)
-    form = form or AdjudicationForm(step_count=shown.solution.position_count)
+    decided = opinions.adjudication
+    # Whoever decides again goes on from the decision that stands: what is left unsaid would be lost with it.
+    form = form or AdjudicationForm(
+        initial={"note": decided.note if decided else ""}, step_count=shown.solution.position_count
+    )
     context = {
         "lens": lens,
         "kind": kind,
@@ -123,7 +131,7 @@ def task(request: HttpRequest, campaign_id: int, task_id: int) -> HttpResponse:
         "previous": previous,
         "following": following,
         "form": form,
-        "marked": form.marked(opinions.adjudication.positions if opinions.adjudication else ()),
+        "marked": form.marked(decided.positions if decided else ()),
         "way": way,
         "is_coloured": is_coloured,
     }
@@ -145,7 +153,7 @@ def estimate(request: HtmxHttpRequest, campaign_id: int) -> HttpResponse:
         except MisstepError as refusal:
             form.add_error(None, str(refusal))
     solutions = Solution.objects.filter(tasks__campaign=campaign)
-    budget = budget_for(solutions, form.request())
+    budget = None if form.is_refused else budget_for(solutions, form.request())
     context = {"campaign": campaign, "form": form, "budget": budget}
     name = "autolabels/budget.html" if request.htmx else "comparison/estimate_form.html"
     return render(request, name, context)
@@ -175,23 +183,22 @@ def _kind(request: HttpRequest, lens: Lens) -> Kind:
 
 
 def _against(lens: Lens, kind: Kind) -> Against:
-    """Whose looks a list shows: where nobody has labelled yet, gold stands in for people."""
+    """Whose looks a list shows: where nobody has labelled yet, gold stands in for people, as in the figures."""
     if kind == Kind.PEOPLE:
         return Against(is_blind=lens.is_blind) if lens.against.is_gold else lens.against
-    if lens.labeler or Task.objects.filter(campaign=lens.campaign, annotations__is_live=True).exists():
-        return lens.against
-    return Against(is_gold=True)
+    return lens.against if has_looks(lens.campaign) else Against(is_gold=True)
 
 
-def _runs(campaign: Campaign) -> list[EstimateRun]:
-    """Loaded runs that estimated solutions of this campaign, the newest first.
+def _runs(lens: Lens) -> list[EstimateRun]:
+    """Loaded runs that estimated solutions of this campaign, the newest first; among them the one that is looked at.
 
     A run judges a campaign's solutions together, so a look at some of them finds it.
     """
-    some = Task.objects.filter(campaign=campaign).order_by("pk").values("solution")[:200]
+    some = Task.objects.filter(campaign=lens.campaign).order_by("pk").values("solution")[:200]
     runs = SolutionEstimate.objects.filter(solution__in=list(some.values_list("solution", flat=True)))
     found = EstimateRun.objects.filter(pk__in=runs.values("run"), loaded_at__isnull=False)
-    return list(found.order_by("-pk")[:20])
+    newest = list(found.order_by("-pk")[:MOST_RUNS])
+    return newest if lens.run is None or lens.run in newest else [*newest, lens.run]
 
 
 def _counts(lens: Lens, found: Overview) -> dict[Kind, int]:

@@ -79,7 +79,7 @@ def plan_for(snapshot: Snapshot, chosen: Mapping[str, Any]) -> Plan:
             *_label_rule(whole, parts, chosen),
             # What is counted is the labels as they were frozen, of all rows.
             *([] if is_some or rows < known else [_steps(counts)]),
-            _held_out(counts),
+            _held_out(counts, chosen),
         ],
         updates=updates,
         seconds=_seconds(updates, chosen),
@@ -186,14 +186,18 @@ def _steps(counts: Mapping[str, Any]) -> Check:
     return Check(text, is_good=steps > 0, is_fatal=not steps)
 
 
-def _held_out(counts: Mapping[str, Any]) -> Check:
+def _held_out(counts: Mapping[str, Any], chosen: Mapping[str, Any]) -> Check:
     held_out = int(counts.get("validation", 0))
     if held_out:
         return Check(
             _("%(rows)s solutions of other problems to validate on") % {"rows": counted(held_out)},
             is_good=True,
         )
-    return Check(_("nothing to validate on: no problem fell into that split"), is_good=False)
+    # At the end a run passes over what is not there; one that is to validate on its way fails.
+    is_fatal = bool(chosen.get("validate_every"))
+    return Check(
+        _("nothing to validate on: no problem fell into that split"), is_good=False, is_fatal=is_fatal
+    )
 
 
 def _updates(rows: int, chosen: Mapping[str, Any], is_some: bool) -> int | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
 
 from django.db.models import Count, QuerySet
+from django.utils.translation import gettext_noop
 
 from labelsite.autolabels.models import ScoreRun, StepScore
 from labelsite.campaigns.models import Campaign, Task
@@ -14,6 +14,7 @@ from labelsite.problems.models import Solution
 from labelsite.problems.queries import as_records
 from labelsite.snapshots import rows
 from ml.errors import MisstepError
+from ml.said import Said
 from ml.snapshot import problem_hash
 from ml.whole_file import write_lines
 
@@ -45,16 +46,22 @@ def _gold(campaign: Campaign) -> QuerySet[Task]:
 def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> dict[str, int]:
     """Write solutions.jsonl (ProcessBench's format) and scores.jsonl, both by the solution's id.
 
-    Returns how many labelled solutions are left out because the run was never given them, as `never_scored`. Raises
-    MisstepError where there are no others.
+    Returns how many labelled solutions are left out: as `never_scored` because the run was never given them, and as
+    `behind_chosen_steps` because the first mistake is named at a position where nothing is chosen, as where somebody
+    gave up: no model reads a step there. Raises MisstepError where there are no others.
     """
     labelled, given = first_mistakes(campaign), _given(run)
-    truths = {solution: first for solution, first in labelled.items() if solution in given}
-    if not truths:
+    known = {solution: first for solution, first in labelled.items() if solution in given}
+    if not known:
         raise MisstepError(
             f"none of the {len(labelled)} labelled solutions of {campaign.name} has been scored,"
             " expected the checkpoint to score the campaign again"
         )
+    scores = _scores(run, known)
+    truths = {pk: first for pk, first in known.items() if pk in scores and first < len(scores[pk])}
+    if not truths:
+        words = gettext_noop("no labelled solution of %(campaign)s has its first mistake at a chosen step")
+        raise MisstepError(Said(words, campaign=campaign.name))
     solutions = Solution.objects.filter(pk__in=truths).order_by("pk")
     write_lines(
         folder / "solutions.jsonl",
@@ -70,8 +77,8 @@ def write_files(campaign: Campaign, run: ScoreRun, folder: Path) -> dict[str, in
             for record in as_records(solutions)
         ),
     )
-    write_lines(folder / "scores.jsonl", _scores(run, truths))
-    return {"never_scored": len(labelled) - len(truths)}
+    write_lines(folder / "scores.jsonl", ({"id": str(pk), "scores": scores[pk]} for pk in sorted(truths)))
+    return {"never_scored": len(labelled) - len(known), "behind_chosen_steps": len(known) - len(truths)}
 
 
 def has_choices(campaign: Campaign) -> bool:
@@ -121,7 +128,7 @@ def write_pool(
         ),
     )
     scores = _scores(run, places)
-    write_lines(folder / "scores.jsonl", ({**line, "id": places[int(line["id"])]} for line in scores))
+    write_lines(folder / "scores.jsonl", ({"id": places[pk], "scores": line} for pk, line in scores.items()))
     return {
         "never_scored": len(graded) - len(scored),
         "training_problems_left_out": len(_choices(learned)),
@@ -149,8 +156,10 @@ def _graded(campaign: Campaign) -> QuerySet[Solution]:
     return Solution.objects.filter(pk__in=tasks.values("solution"), is_correct__isnull=False)
 
 
-def _scores(run: ScoreRun, solutions: Collection[int]) -> Iterable[dict[str, Any]]:
-    """A step without a score lies beyond the model's context: null, which counts as a wrong prediction."""
+def _scores(run: ScoreRun, solutions: Collection[int]) -> dict[int, list[float | None]]:
+    """Each solution's chosen steps by their scores. A step without one lies beyond the model's context: null, which
+    counts as a wrong prediction.
+    """
     scored = dict(StepScore.objects.filter(run=run).values_list("step_id", "score"))
     chosen = Solution.objects.filter(pk__in=solutions, step_rows__is_chosen=True).order_by(
         "pk", "step_rows__position"
@@ -161,5 +170,4 @@ def _scores(run: ScoreRun, solutions: Collection[int]) -> Iterable[dict[str, Any
         # The trajectory ends at the first position where nothing is chosen, as in `ml.records.Solution`.
         if position == len(line):
             line.append(scored.get(step))
-    for solution, scores in lines.items():
-        yield {"id": str(solution), "scores": scores}
+    return lines

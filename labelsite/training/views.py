@@ -26,6 +26,7 @@ from labelsite.training import plots, services
 from labelsite.training.checks import plan_for
 from labelsite.training.comparing import differences, flat, results
 from labelsite.training.curves import RunCurves, charts, read_curves
+from labelsite.training.evaluated import evaluations_of
 from labelsite.training.forms import TrainingForm
 from labelsite.training.lineage import lineage_of
 from labelsite.training.measured import measured
@@ -152,7 +153,7 @@ def compare(request: HttpRequest) -> HttpResponse:
 def checkpoint(request: HtmxHttpRequest, pk: int) -> HttpResponse:
     """A checkpoint's card, where it comes from, where it went, and what was measured of it."""
     found = get_object_or_404(Checkpoint.objects.select_related("run__snapshot__campaign"), pk=pk)
-    evaluations = list(found.evaluations.select_related("job").order_by("-pk"))
+    evaluations = evaluations_of(found, whole(request.GET.get("evaluation", "")))
     lineage = lineage_of(found)
     context = {
         "checkpoint": found,
@@ -161,11 +162,14 @@ def checkpoint(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         "settings": list(flat(dict(said_all(found.card.get("config") or {}))).items()),
         "rule": said_all(found.card.get("label_rule") or {}),
         "lineage": lineage,
-        "evaluations": [(each, plots.evaluation_charts(each), plots.choices(each)) for each in evaluations],
+        "evaluations": [
+            (each, plots.evaluation_charts(each), plots.choices(each)) for each in evaluations.drawn
+        ],
+        "earlier": evaluations.earlier,
         "campaigns": Campaign.objects.filter(is_archived=False).order_by("name"),
         "chosen": whole(request.GET.get("campaign", ""))
         or next((each.pk for each in lineage.campaigns), None),
-        "is_moving": any(each.job and not each.job.is_finished for each in evaluations)
+        "is_moving": evaluations.are_moving
         or any(scored.run.job and not scored.run.job.is_finished for scored in lineage.scored),
     }
     name = "training/checkpoint_live.html" if request.htmx else "training/checkpoint.html"
@@ -229,7 +233,8 @@ def scores(request: HtmxHttpRequest, pk: int) -> HttpResponse:
         "campaign": Campaign.objects.filter(pk=named["job__spec__campaign"] or 0).first(),
         "checkpoint": run.checkpoints.select_related("run").first(),
         "places": _places(before, after, tasks),
-        "is_campaign_gone": "before" in result and not tasks,
+        "are_tasks_gone": bool(before or after) and not tasks,
+        "is_queue_empty": "after" in result and not after,
     }
     return render(request, "training/scores_live.html" if request.htmx else "training/scores.html", context)
 

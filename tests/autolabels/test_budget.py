@@ -16,7 +16,7 @@ from labelsite.autolabels.workload import WIDEST, law_of
 from labelsite.problems.models import Problem, Solution
 from ml.search.named_options import FRESH
 from tests.data import ROOT
-from tests.factories import PASSWORD, make_problem, make_solution, make_user
+from tests.factories import PASSWORD, make_campaign, make_problem, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
 CURVES = json.loads((ROOT / "docs/results/search_agreement.json").read_text())["rows"]
@@ -107,6 +107,23 @@ def test_omegaprm_spends_nothing_on_a_solution_whose_answer_is_right():
     assert cost_of(request, [6] * 4, is_correct=True).tokens == 0
 
 
+def test_options_by_name_count_as_the_numbers_that_they_are():
+    request = Request("rest-mcts", rollouts=4, parameters={"value_rollouts": "8"})
+    judged(request, [4], tokens=600)
+    assert cost_of(request, [8]).tokens == pytest.approx(600 * 28 / 6)
+    assert cost_of(Request("rest-mcts", rollouts=4), [8]) is None
+
+
+def test_a_default_that_is_written_out_by_its_name_changes_no_cost():
+    judged(Request("rest-mcts", rollouts=4, parameters={"value_rollouts": "4"}), [4], tokens=600)
+    assert cost_of(Request("rest-mcts", rollouts=4), [4]).tokens == pytest.approx(600)
+    searched(
+        Request("omegaprm", parameters={"most_steps": "64", "descend": "all"}, acts_on=FRESH), tokens=8000
+    )
+    fresh = Problem.objects.filter(source="pocket")
+    assert budget_for_search(fresh, Request("omegaprm", acts_on=FRESH)).cost.tokens == pytest.approx(8000)
+
+
 def test_solutions_that_vote_are_paid_once_for_each_problem():
     request = Request("omegaprm", parameters={"reference": "self-consistency", "voters": 8})
     judged(request, [6] * 2, is_correct=True, tokens=1000)
@@ -170,6 +187,50 @@ def test_given_solutions_are_counted_by_their_steps():
     assert (found.items, found.steps, found.most_rollouts) == (1, 3, 6)
 
 
+@pytest.mark.parametrize(
+    ("method", "of_fresh", "of_given"),
+    [
+        ("rstar", ("Rollouts of each tree", 8), ("Rollouts from each step", 12)),
+        ("math-shepherd", ("Rollouts from each step", None), ("Rollouts from each step", 12)),
+        ("omegaprm", ("Rollouts from each step", None), ("Rollouts from each step", 12)),
+        ("rest-mcts", ("Iterations of each tree", 96), ("Iterations from each step", 144)),
+    ],
+)
+def test_a_bound_of_the_rollouts_is_told_only_where_it_holds(method, of_fresh, of_given):
+    make_solution(steps=["one", "two", "three"])
+    make_problem("1 + 2 =")
+    fresh = budget_for_search(Problem.objects.all(), Request(method, rollouts=4, acts_on=FRESH))
+    given = budget_for(Solution.objects.all(), Request(method, rollouts=4))
+    assert (fresh.rollouts_are, fresh.most_rollouts) == of_fresh
+    assert (given.rollouts_are, given.most_rollouts) == of_given
+
+
+def test_with_a_value_model_nothing_is_rolled_out():
+    make_solution()
+    guided = Request("rest-mcts", rollouts=4, parameters={"value-model": "/a/folder"})
+    assert budget_for(Solution.objects.all(), guided).most_rollouts is None
+
+
+def test_the_solutions_that_vote_are_counted_once_for_each_problem_and_shown(client):
+    campaign, problem = make_campaign(), make_problem("asked once", answer=None)
+    for _ in range(3):
+        make_task(campaign, make_solution(problem=problem))
+    client.force_login(make_user("admin"))
+    form = {
+        "method": "omegaprm",
+        "policy": "pocket",
+        "seed": 0,
+        "reference": "self-consistency",
+        "voters": 123,
+    }
+    page = client.get(reverse("comparison:estimate", args=[campaign.pk]), form)
+    assert page.context["budget"].votes == 123 and "Solutions that vote, in all</dt>" in page.text
+    form = {**form, "reference": "answer", "voters": ""}
+    assert (
+        "that vote, in all" not in client.get(reverse("comparison:estimate", args=[campaign.pk]), form).text
+    )
+
+
 def test_a_run_keeps_its_workload_as_it_was_reckoned():
     run = judged(Request("omegaprm"), [4, 2], is_correct=None)
     run.refresh_from_db()
@@ -189,3 +250,19 @@ def test_the_page_tells_the_price_anew_as_the_form_changes(client):
     assert changed.context["budget"].cost.tokens == pytest.approx(3200)
     assert b"3,200" in changed.content and b"<form" not in changed.content
     assert EstimateRun.objects.count() == 1, "asking for the price starts nothing"
+
+
+def test_the_form_that_judges_a_campaign_tells_the_price_of_options_by_name(client):
+    judged(Request("rest-mcts", rollouts=4, parameters={"value_rollouts": "8"}), [4], tokens=600)
+    campaign = make_campaign()
+    make_task(campaign, make_solution(["step"] * 4, is_correct=False))
+    client.force_login(make_user("admin"))
+    form = {
+        "method": "rest-mcts",
+        "policy": "pocket",
+        "rollouts": 4,
+        "seed": 0,
+        "options": "value_rollouts=8",
+    }
+    page = client.get(reverse("comparison:estimate", args=[campaign.pk]), form)
+    assert page.context["budget"].cost.tokens == pytest.approx(600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from labelsite.autolabels import views
 from labelsite.autolabels.loading import load_estimates
 from labelsite.autolabels.models import DisputedAnswer
 from ml.errors import BadRecord, MisstepError
@@ -71,3 +72,29 @@ def test_a_decision_that_says_neither_right_nor_wrong_is_refused(client, tmp_pat
     assert (answer.status_code, b"expected right or wrong" in answer.content) == (400, True)
     dispute.refresh_from_db()
     assert dispute.verdict is None
+
+
+def test_more_answers_than_a_page_holds_are_counted_and_each_can_be_reached(client, tmp_path, monkeypatch):
+    monkeypatch.setattr(views, "PAGE", 2)
+    answers = [{"answer": f"{n}/4", "is_correct": True} for n in (1, 2, 3)]
+    run, _ = loaded(tmp_path, lambda pk: [{"id": str(pk), "reference": "1/2", "answers": answers}])
+    client.force_login(make_user("reviewer"))
+    address = f"/autolabels/{run.pk}/"
+    first = client.get(address)
+    assert "1 to 2 of 3 answers" in first.text and 'href="?disputed=2#disputed"' in first.text
+    second = client.get(address, {"disputed": 2})
+    (last,) = second.context["disputed"]
+    assert "3 to 3 of 3 answers" in second.text and "?disputed=1#disputed" in second.text
+    # A decision leaves its reader where it was taken.
+    decide = f"{address}answers/{last.pk}/?disputed=2"
+    assert f'action="{decide}"' in second.text
+    assert client.post(decide, {"verdict": "right"}).url == f"{address}?disputed=2#disputed"
+    for odd in ("0", "x", "99"):
+        assert client.get(address, {"disputed": odd}).status_code == 200
+    assert client.post(f"{address}answers/{last.pk}/?disputed=x", {"verdict": "right"}).status_code == 302
+
+
+def test_answers_that_fit_on_a_page_have_no_pages(client, tmp_path):
+    run, _ = loaded(tmp_path, halves)
+    client.force_login(make_user("reviewer"))
+    assert "?disputed=2" not in client.get(f"/autolabels/{run.pk}/").text

@@ -87,7 +87,7 @@ def test_the_page_says_what_each_method_takes_and_what_that_comes_to(client, doo
     page = client.get(address).content.decode()
     assert "empty: Math-Shepherd 8, rStar-Math 16, OmegaPRM 8, ReST-MCTS* 100" in page
     budget = client.get(address, {**ASKED, "method": "rest-mcts", "rollouts": ""}).context["budget"]
-    assert budget.rollouts == 100 and budget.most_rollouts == 100 * budget.steps
+    assert budget.rollouts == 100 and budget.most_rollouts == 100 * 3 * 4 * budget.steps
 
 
 @pytest.mark.parametrize("door", ["page", "api"])

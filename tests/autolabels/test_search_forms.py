@@ -10,6 +10,7 @@ from labelsite.autolabels.services import start_estimates
 from labelsite.jobs.models import Job, JobState
 from labelsite.jobs.tasks import run_here
 from labelsite.problems.models import Solution
+from labelsite.training import guides
 from labelsite.training.models import Checkpoint
 from labelsite.training.services import start_training
 from tests.factories import PASSWORD, make_campaign, make_problem, make_solution, make_task, make_user
@@ -82,6 +83,19 @@ def test_a_registered_checkpoint_guides_the_search_and_is_named_on_its_page(clie
     assert "Round 2 · abababab" in page
 
 
+def test_a_checkpoint_that_is_named_guides_a_search_however_many_newer_ones_there_are(
+    client, campaign, monkeypatch
+):
+    monkeypatch.setattr(guides, "MOST", 0)
+    checkpoint = make_checkpoint()
+    assert "Round 2" not in client.get(address_of(campaign)).content.decode()
+    parameters = {"value-model": checkpoint.sha256}
+    run = start_estimates(Solution.objects.all(), method="rest-mcts", parameters=parameters)
+    arguments = run.job.spec["arguments"]
+    assert arguments[arguments.index("--value-model") + 1].endswith(f"/checkpoints/{'c' * 64}")
+    assert run.parameters["value-model"] == "Round 2 · abababab"
+
+
 def test_what_the_method_takes_goes_to_the_command_and_stands_on_the_run(client, campaign):
     make_problem("1 + 2 =", source="pocket")
     form = {**ASKED, "source": "pocket", "limit": 1, "candidates": 2, "depth": 9, "temperature": 0}
@@ -130,3 +144,23 @@ def test_an_untouched_fold_is_closed_and_sets_nothing(client, campaign):
     assert '<details class="stack">' in page.content.decode()
     client.post(address_of(campaign), {**ASKED, "reference": "answer", "voters": "", "temperature": ""})
     assert EstimateRun.objects.get().parameters == {"rollouts": 2}
+
+
+def test_a_refused_form_shows_what_is_wrong_and_no_other_searchs_cost(client, campaign):
+    make_problem("1 + 2 =", source="pocket")
+    wrong = {**ASKED, "source": "pocket", "limit": 1, "options": "depht=3"}
+    for address in (address_of(campaign), reverse("autolabels:search")):
+        for page in (
+            client.get(address, wrong, headers={"HX-Request": "true"}),
+            client.get(address, wrong),
+            client.post(address, wrong),
+        ):
+            text = page.content.decode()
+            aside = text[text.index('<aside id="budget"') : text.index("</aside>")]
+            assert page.context["budget"] is None and "<dl" not in aside and "depht=3, expected" in aside
+
+
+def test_a_search_that_could_not_be_started_keeps_its_own_size(client, campaign):
+    campaign.tasks.all().delete()
+    page = client.post(address_of(campaign), {**ASKED, "rollouts": 9})
+    assert page.context["form"].non_field_errors() and page.context["budget"].rollouts == 9

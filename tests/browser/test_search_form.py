@@ -54,8 +54,13 @@ def test_the_form_can_be_read_by_everybody_in_each_of_its_states(
     page.fill(NUMBER, "4")
     page.click("#search .primary")
     expect(page.locator(".errorlist")).to_be_visible()
+    # What is refused is no search, so there is no cost to measure until it is mended.
+    expect(page.locator("#budget .notice.bad")).to_be_visible()
+    expect(page.locator("[name=measure]")).to_have_count(0)
     look(watched, "search-form-refused")
     page.fill(NUMBER, "")
+    page.locator(NUMBER).blur()
+    expect(page.locator("[name=measure]")).to_be_visible(timeout=PANEL_MS)
     page.wait_for_load_state("networkidle")
     page.click("[name=measure]")
     expect(page.locator("#budget progress, #budget .badge").first).to_be_visible(timeout=PANEL_MS)

@@ -4,14 +4,18 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
+from labelsite.annotations.known_answers import CHECKER_NAME
+from labelsite.annotations.models import FinishReason
 from labelsite.comparison import evidence, measures
 from labelsite.comparison.against import Against
 from labelsite.comparison.disagreements import WITHOUT_RUN, Kind, task_ids
 from tests.factories import (
     PASSWORD,
+    make_annotation,
     make_campaign,
     make_estimate_run,
     make_estimates,
+    make_machine,
     make_solution,
     make_task,
     make_user,
@@ -94,3 +98,25 @@ def test_the_page_and_its_list_judge_the_run_alike(client, world):
     assert page.context["found"].agreement.exact == pytest.approx(4 / 7)
     rows = client.get(reverse("comparison:disagreements", args=[campaign.pk]), {"of": "gold"}).context["rows"]
     assert [row.task.pk for row in rows] == [tasks[2], tasks[3], tasks[6]]
+
+
+def by_a_checker(task):
+    make_annotation(task, make_machine(CHECKER_NAME), [1, -1])
+
+
+def given_up(task):
+    make_annotation(task, make_user(), [1], finish_reason=FinishReason.GIVE_UP, reason="too hard")
+
+
+@pytest.mark.parametrize("labelled", [by_a_checker, given_up])
+@pytest.mark.parametrize("chosen", ["", "1"])
+def test_where_no_look_counts_each_count_leads_to_the_tasks_that_it_counted(client, world, labelled, chosen):
+    campaign, _run, tasks = world
+    labelled(campaign.tasks.first())
+    client.login(username=make_user("reviewer").username, password=PASSWORD)
+    page = client.get(reverse("comparison:campaign", args=[campaign.pk]), {"of": chosen})
+    assert page.context["found"].is_gold
+    for link in page.context["kinds"]:
+        assert len(client.get(link.url).context["rows"]) == (link.count or 0), link.kind
+    following = client.get(f"{reverse('comparison:task', args=[campaign.pk, tasks[2]])}?kind=any&of={chosen}")
+    assert following.context["following"] == tasks[3]

@@ -57,7 +57,7 @@ def test_only_the_solutions_own_steps_up_to_the_mistake_are_compared_with_rollou
 def test_the_list_of_disagreements_says_the_same(world, django_assert_num_queries) -> None:
     campaign, run, task = world
     assert task_ids(campaign, run, Kind.ANY) == task_ids(campaign, run, Kind.UNMARKED) == []
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         (row,) = rows([task.pk], run)
     assert row.people == [1, 1]
 

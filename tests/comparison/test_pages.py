@@ -1,9 +1,12 @@
 """Who may open the comparison, and what it shows."""
 
+import re
+
 import pytest
 from django.urls import reverse
 
 from labelsite.annotations.models import StepRating
+from labelsite.comparison import views
 from labelsite.comparison.models import Adjudication
 from labelsite.problems.models import Step
 from tests.factories import (
@@ -114,6 +117,27 @@ def test_a_reviewer_decides_and_the_earlier_word_stays_on_record(client, reviewe
     assert (task.kind, task.gold) == ("gold", [1, 2])
 
 
+def test_whoever_decides_again_keeps_the_note_that_stands(client, reviewer, campaign):
+    task = campaign.tasks.order_by("pk")[1]
+    address = reverse("comparison:task", args=[campaign.pk, task.pk])
+    client.post(address, {"positions": ["1"], "note": "step two drops the sign"})
+    page = client.get(address)
+    assert page.context["form"]["note"].value() == "step two drops the sign"
+    assert "step two drops the sign</textarea>" in page.text
+    # An emptied note is a decision, too.
+    refused = client.post(address, {"positions": [], "note": ""})
+    assert not refused.context["form"]["note"].value()
+
+
+def test_the_list_marks_what_a_reviewer_has_decided(client, reviewer, campaign):
+    address = reverse("comparison:disagreements", args=[campaign.pk])
+    task = client.get(address).context["rows"][1].task
+    client.post(reverse("comparison:task", args=[campaign.pk, task.pk]), {"positions": ["1"]})
+    page = client.get(address)
+    assert [row.is_decided for row in page.context["rows"]] == [False, True]
+    assert page.text.count('<span class="badge">decided</span>') == 1
+
+
 def test_the_next_disagreement_keeps_the_colours(client, reviewer, campaign):
     first, second = campaign.tasks.order_by("pk")[1:]
     address, following = (reverse("comparison:task", args=[campaign.pk, task.pk]) for task in (first, second))
@@ -203,3 +227,29 @@ def test_a_note_on_a_step_that_was_not_rated_is_shown_and_is_no_rating(client, r
     )
     page = client.get(reverse("comparison:task", args=[task.campaign_id, task.pk])).content.decode()
     assert "Why twelve?" in page and "cannot say" not in page
+
+
+def chosen_run(page):
+    """What the browser shows as chosen: the option that is marked, or else the first one."""
+    (menu,) = re.findall(r'<select id="lens-run".*?</select>', page.text, re.DOTALL)
+    options = re.findall(r'<option value="(\d*)"( selected)?', menu)
+    return next((value for value, selected in options if selected), options[0][0])
+
+
+def test_the_run_that_the_figures_are_of_is_the_chosen_one_however_many_newer_ones_there_are(
+    client, reviewer, campaign, monkeypatch
+):
+    monkeypatch.setattr(views, "MOST_RUNS", 1)
+    newer = make_estimates(campaign.tasks.first().solution, [1.0, 1.0, 1.0])
+    page = client.get(reverse("comparison:campaign", args=[campaign.pk]))
+    assert chosen_run(page) == str(campaign.estimate_run_id) != str(newer.pk)
+
+
+def test_where_a_campaign_has_no_run_of_its_own_none_is_chosen_and_each_can_be(client, reviewer, campaign):
+    run, address = campaign.estimate_run, reverse("comparison:campaign", args=[campaign.pk])
+    campaign.estimate_run = None
+    campaign.save()
+    page = client.get(address)
+    assert chosen_run(page) == "" and f'<option value="{run.pk}">' in page.text
+    assert "No run is chosen" in page.text and "No run has judged" not in page.text
+    assert chosen_run(client.get(address, {"run": run.pk})) == str(run.pk)

@@ -37,6 +37,12 @@ def test_the_page_of_scores_stays_when_their_campaign_is_deleted(client):
     assert "no longer there" in page and "<table" not in page
 
 
+def test_a_campaign_in_whose_queue_nothing_waits_is_not_said_to_be_gone(client):
+    campaign = make_campaign(name="Done")
+    page = scored(client, {"before": [], "after": []}, campaign.pk)
+    assert "no longer there" not in page and "Nothing waits in the queue of Done" in page
+
+
 def test_tasks_that_are_there_keep_the_places_that_they_had(client):
     campaign = make_campaign()
     gone, first, second = (make_task(campaign) for _ in range(3))

@@ -181,3 +181,19 @@ def test_a_solution_in_which_a_choice_is_missing_is_measured_up_to_there(
     evidence.write_files(campaign, run, tmp_path)
     judged = joined(tmp_path / "solutions.jsonl", "processbench", tmp_path / "scores.jsonl")
     assert [row.scores for row in judged.rows] == [[0.5, 0.5, 0.5], [0.5]]
+
+
+def test_gold_where_no_step_is_chosen_is_left_out_and_counted(
+    campaign: Campaign, checkpoint: Checkpoint, tmp_path: Path
+):
+    whole, open_ended, bare = (task_of(campaign, gold=[gold]) for gold in (1, 2, -1))
+    run = scored_for(campaign, checkpoint)
+    open_ended.solution.step_rows.filter(position=2).update(is_chosen=False)
+    bare.solution.step_rows.update(is_chosen=False)
+    left_out = evidence.write_files(campaign, run, tmp_path)
+    assert left_out == {"never_scored": 0, "behind_chosen_steps": 2}
+    judged = joined(tmp_path / "solutions.jsonl", "processbench", tmp_path / "scores.jsonl")
+    assert [(row.id, row.truth) for row in judged.rows] == [(str(whole.solution_id), 1)]
+    whole.delete()
+    with pytest.raises(MisstepError, match="no labelled solution of Arithmetic has its first mistake at"):
+        evidence.write_files(campaign, run, tmp_path)

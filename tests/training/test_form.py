@@ -80,6 +80,19 @@ def test_what_is_told_before_the_start_is_of_the_rows_that_it_may_train_on(clien
     assert any("labelled step" in check.text for check in plan.checks) == (not choice)
 
 
+def test_a_run_that_would_validate_on_its_way_and_has_nothing_to_validate_on_is_not_started(client):
+    admin = log_in(client, "admin")
+    snapshot = make_snapshot(counts={"train": 80, "labelled_steps": 300})
+    page = client.post(reverse("training:start"), asked(snapshot, validate_every=50))
+    fatal = [check.text for check in page.context["plan"].checks if check.is_fatal]
+    assert fatal == ["nothing to validate on: no problem fell into that split"]
+    body = {"snapshot": snapshot.pk, "labels": "mixed", "configuration": {"validate_every": 50}}
+    assert script_of(admin).post("/api/v1/trainings/", body, format="json").status_code == 422
+    assert not TrainingRun.objects.exists()
+    # At the end only, it is left out.
+    assert client.post(reverse("training:start"), asked(snapshot)).status_code == 302
+
+
 def test_target_tokens_reach_the_command_where_the_objective_has_classes(client):
     log_in(client, "admin")
     page = client.post(reverse("training:start"), asked(make_snapshot(), head="tokens", objective="value"))

@@ -246,6 +246,7 @@ def test_an_evaluation_without_scores_says_what_is_missing(client):
     ("kind", "left_out", "told"),
     [
         ("first-mistake", "never_scored", "solution"),
+        ("first-mistake", "behind_chosen_steps", "solution"),
         ("best-of-n", "never_scored", "solution"),
         ("best-of-n", "training_problems_left_out", "problem"),
     ],

@@ -48,7 +48,8 @@ def test_scores_of_the_command_line_become_the_campaign_s_and_the_checkpoint_s(t
     assert set(found) == {("s1", 0, 0.5), ("s0", 0, 1.0), ("s0", 1, 0.25)}
     # The checkpoint can be measured by them, as by those that this site made.
     Task.objects.filter(campaign=campaign).update(gold=[1])
-    assert write_files(campaign, campaign.score_run, tmp_path) == {"never_scored": 0}
+    left_out = write_files(campaign, campaign.score_run, tmp_path)
+    assert left_out == {"never_scored": 0, "behind_chosen_steps": 0}
     log_in(client, "admin")
     for page in (
         reverse("training:scores", args=[campaign.score_run.pk]),
