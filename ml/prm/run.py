@@ -58,10 +58,19 @@ def run_training(request: Request) -> dict[str, Any]:
             # Whoever wrote it may have been killed before these were gone.
             group.first_does(lambda: _forget_states(request))
             return card
+        _refuse_nothing_to_split(request, group)
         refuse_occupied(request.out, request.base)
         with writing_alone(request.out, group):
             group.first_does(lambda: refuse_unmovable(request.out))
             return _run(request, group, started)
+
+
+def _refuse_nothing_to_split(request: Request, group: Group) -> None:
+    """Raises MisstepError where one process would hold all that it was asked to share."""
+    if request.is_sharded and group.size == 1:
+        raise MisstepError(
+            "--shard in one process, expected several: torchrun --nproc-per-node N -m ml train ..."
+        )
 
 
 def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
