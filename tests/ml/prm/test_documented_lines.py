@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from torch.distributed.run import get_args_parser
 
 from ml.prm.score import load_scorer
 from tests.data import ROOT
@@ -71,3 +72,9 @@ def test_the_lines_of_python_in_the_docs_run(tmp_path, capsys, monkeypatch, head
         if "probability" in names:
             (ours,) = load_scorer("CHECKPOINT").score("What is 2 + 3 * 4 =", ["3 * 4 = 12"])
             assert float(names["probability"].detach()) == pytest.approx(ours, abs=1e-6)
+
+
+def test_the_docs_line_for_several_processes_gives_them_time_to_save():
+    (line,) = re.findall(r"`torchrun (.+) \.\.\.`", (ROOT / "docs" / "training.md").read_text())
+    found = get_args_parser().parse_args(line.split())
+    assert (found.nproc_per_node, found.shutdown_timeout, found.training_script) == ("2", 600, "ml")
