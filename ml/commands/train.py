@@ -87,6 +87,7 @@ def main(argv: list[str]) -> int:
     if options.objective not in OBJECTIVES:
         raise NotAvailable(f"objective {options.objective!r}, expected one of {', '.join(OBJECTIVES)}")
     # torch takes seconds to load: only once the arguments are known to be good.
+    from ml.prm.distributed import speaks
     from ml.prm.run import run_training, settle_process
     from ml.prm.train import Terminated
 
@@ -94,8 +95,11 @@ def main(argv: list[str]) -> int:
     try:
         card = run_training(request_from(options))
     except Terminated as stop:
-        print(f"python -m ml train: {stop}", file=sys.stderr)
+        if speaks():
+            print(f"python -m ml train: {stop}", file=sys.stderr)
         return stop.status
+    if not speaks():
+        return 0
     wanted = ("objective", "snapshot", "label_rule", "base", "seed", "counts", "metrics", "seconds")
     told = {name: card.get(name) for name in wanted}
     print_result({"checkpoint": str(options.out), **told, "learning_rate": card["config"]["learning_rate"]})

@@ -35,7 +35,7 @@ def judged_steps(
 def curve(scores: Floats, correct: NDArray[np.bool_], points: int = 101) -> list[dict[str, float]]:
     """Finding mistakes by `score < threshold`: recall, false alarms and precision at every distinct score.
 
-    Of more than `points` thresholds, as many as lie evenly along the ROC curve. Evenly among the scores would leave one
+    Of more than `points` thresholds, those that lie evenly along the ROC curve. Evenly among the scores would leave one
     or two for all mistakes where these are few. [] where no step is wrong, or every one.
     """
     # Here a positive is a mistake, and low scores are its sign.
@@ -43,8 +43,9 @@ def curve(scores: Floats, correct: NDArray[np.bool_], points: int = 101) -> list
     if exact is None:
         return []
     recall, false_alarms = exact.true_positive_rate, exact.false_positive_rate
-    along = recall + false_alarms
-    kept = np.unique(np.searchsorted(along, np.linspace(0, along[-1], points)))
+    along, kept = recall + false_alarms, np.arange(len(recall))
+    if len(kept) > points:
+        kept = np.unique(np.searchsorted(along, np.linspace(0, along[-1], points)))
     # What lies below a threshold is flagged: up to a score, by the next score, and all of them above the highest.
     distinct = -exact.thresholds[1:]
     thresholds = np.append(distinct, np.nextafter(distinct[-1], np.inf))

@@ -35,6 +35,18 @@ def targets_in(model: Any, named: Sequence[str] = ()) -> list[str]:
     return list(named) or found
 
 
+def experts_of(model: nn.Module) -> list[str]:
+    """The names of matrices that a mixture of experts keeps stacked: as parameters of three dimensions, which are no
+    layers and get no adapter."""
+    found = (
+        own
+        for name, module in model.named_modules()
+        for own, parameter in module.named_parameters(recurse=False)
+        if parameter.dim() == 3 and not isinstance(module, nn.Conv1d) and _is_in_block(f"{name}.{own}")
+    )
+    return list(dict.fromkeys(found))
+
+
 def _in_blocks(model: nn.Module) -> Iterator[str]:
     """The last parts of the linear layers' names."""
     for name, module in model.named_modules():

@@ -38,6 +38,11 @@ def own_device(device: str, local_rank: int) -> str:
     return f"cuda:{local_rank}" if chosen.type == "cuda" and chosen.index is None else device
 
 
+def speaks() -> bool:
+    """Whether this process tells what all find alike: the first one that torchrun started, or one by itself."""
+    return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK") == "0"
+
+
 class Group:
     """One process's view of the group; alone when it was not started by torchrun."""
 

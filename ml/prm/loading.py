@@ -46,6 +46,7 @@ def load(
     if is_packed:
         settings["attn_implementation"] = SPANS
     try:
+        _refuse_quantised(folder)
         if has_language_head:
             opened: Any = AutoModelForCausalLM.from_pretrained(str(folder), **settings)
             return _with_language_head(folder, *opened)
@@ -104,6 +105,15 @@ def type_of(folder: str | Path) -> str:
     """The model's family, as its config names it."""
     config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
     return str(config.model_type)
+
+
+def _refuse_quantised(folder: str | Path) -> None:
+    """Raises MisstepError for weights that are trained in no way here: transformers asks for a library for them, and
+    with it the matrices are no layers that adapters, splitting or a checkpoint in float32 know."""
+    config = AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+    if quantised := getattr(config, "quantization_config", None):
+        method = quantised.get("quant_method") or "a method without a name"
+        raise MisstepError(f"{folder}: weights quantised by {method}, expected unquantised weights")
 
 
 def _with_language_head(folder: str | Path, model: PreTrainedModel, found: dict[str, Any]) -> PreTrainedModel:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ml.errors import MisstepError, NothingToLearn
-from ml.prm.adapters import targets_in
+from ml.prm.adapters import experts_of, targets_in
 from ml.prm.bases import Base, open_base
 from ml.prm.checkpoint import problems_taught, said_by_newest
 from ml.prm.distributed import Group
@@ -85,7 +85,7 @@ def prepare(request: Request, snapshot: Snapshot, group: Group, plain_length: in
         if group.is_first and (doubt := doubt_about_shares(request.rule, methods)):
             print(f"python -m ml train: {doubt}", file=sys.stderr, flush=True)
     base = _opened(learned, request, group, plain_length or _length_begun_with(request))
-    targets = targets_in(base.model, request.lora_targets) if request.lora_rank else ()
+    targets = _targets(base, request, group)
     # Read now: those folders may be gone when this run ends.
     taught = problems_taught((problem_hash(row.problem) for row in learned), earlier_models(request))
     counts: Counter[str] = Counter()
@@ -142,6 +142,23 @@ def _opened(rows: Sequence[SnapshotRow], request: Request, group: Group, plain_l
     if base.remark and group.is_first:
         print(f"python -m ml train: {base.remark}", file=sys.stderr, flush=True)
     return replace(base, tokenizer=base.tokenizer.laid_out(request.separator, request.problem_end))
+
+
+def _targets(base: Base, request: Request, group: Group) -> Sequence[str]:
+    """The layers that get an adapter, where adapters are trained; what gets none although nobody named layers is said,
+    since the experts are most of such a base."""
+    if not request.lora_rank:
+        return ()
+    targets = targets_in(base.model, request.lora_targets)
+    experts = [] if request.lora_targets else experts_of(base.model)
+    if experts and group.is_first:
+        print(
+            f"python -m ml train: --lora leaves the base's experts ({', '.join(experts)}) as they are and adapts its"
+            f" linear layers: {', '.join(targets)}",
+            file=sys.stderr,
+            flush=True,
+        )
+    return targets
 
 
 def _length_begun_with(request: Request) -> int | None:

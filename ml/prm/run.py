@@ -58,10 +58,19 @@ def run_training(request: Request) -> dict[str, Any]:
             # Whoever wrote it may have been killed before these were gone.
             group.first_does(lambda: _forget_states(request))
             return card
+        _refuse_nothing_to_split(request, group)
         refuse_occupied(request.out, request.base)
         with writing_alone(request.out, group):
             group.first_does(lambda: refuse_unmovable(request.out))
             return _run(request, group, started)
+
+
+def _refuse_nothing_to_split(request: Request, group: Group) -> None:
+    """Raises MisstepError where one process would hold all that it was asked to share."""
+    if request.is_sharded and group.size == 1:
+        raise MisstepError(
+            "--shard in one process, expected several: torchrun --nproc-per-node N -m ml train ..."
+        )
 
 
 def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
@@ -82,9 +91,18 @@ def _run(request: Request, group: Group, started: float) -> dict[str, Any]:
         "train_accuracy": fitted.run.history[-1]["accuracy"],
         "validation": figures,
     }
-    model = model if fitted.skeleton is None else assembled(fitted.skeleton, model, group)
+    model = _whole(fitted, ready.request, group)
     group.first_does(lambda: _finish(model, ready, card, fitted.run, started))
     return card
+
+
+def _whole(fitted: Fitted, request: Request, group: Group) -> ProcessRewardModel:
+    """The model as it is published, in the first process: where its device held less than that, on the CPU."""
+    if fitted.skeleton is not None:
+        return assembled(fitted.skeleton, fitted.model, group)
+    if _holds_halves(request) and group.is_first:
+        restore(fitted.model.cpu())
+    return fitted.model
 
 
 @dataclass(frozen=True)
@@ -115,8 +133,6 @@ def fit(ready: Prepared, snapshot: Snapshot, group: Group) -> Fitted:
     card = begun_card(ready, snapshot, group, mark.made_by)
     validate = _validation(ready, model, card, group)
     run = train(model, ready.examples, settings, states_of(request.out), mark, group, validate)
-    if skeleton is None:
-        restore(model)
     model.eval()
     return Fitted(model, card, run, skeleton, validate.figures if validate else None)
 
@@ -129,8 +145,8 @@ def _model_for(ready: Prepared, group: Group) -> ProcessRewardModel:
     refuse_unknown_tokens(base.model, tokenizer.target_ids, ready.examples)
     given = ProcessRewardModel(base.model, *head)
     # Of the base as it was given, before its layers are compiled or adapted.
-    if _will_split(request, group):
-        # No device may be able to hold the whole; one process's word is enough for all.
+    if _will_split(request, group) or _holds_halves(request):
+        # No device may be able to hold the whole in float32; one process's word is enough for all.
         group.first_does(lambda: refuse_wrong_readings(given))
     else:
         # On the device where it will be trained: there, a few tokens cost a large base nothing.
@@ -158,13 +174,19 @@ def _placed(model: ProcessRewardModel, request: Request, group: Group) -> Proces
 
     Returns what split weights are put together in again (see `assembled`).
     """
-    if request.lora_rank and request.training.bfloat16 and not request.is_sharded:
+    if _holds_halves(request):
         halve(model)
     if not _will_split(request, group):
         model.to(group.device)
         return None
     skeleton, group.is_sharded = shard(model, group.device), True
     return skeleton
+
+
+def _holds_halves(request: Request) -> bool:
+    """Whether what is frozen is held in bfloat16 where that loses nothing: while it trains and is validated, which
+    gives the same to the bit."""
+    return bool(request.lora_rank) and request.training.bfloat16 and not request.is_sharded
 
 
 def _will_split(request: Request, group: Group) -> bool:

@@ -55,14 +55,28 @@ def refuse_wrong_readings(model: ProcessRewardModel) -> None:
     was_training = model.training
     model.eval()
     try:
-        differences = [0.0]
-        for seed in range(DRAWS):
-            differences = list(_differences(model, seed))
-            if max(differences) <= TOLERANCE:
-                return
+        with _whole_products():
+            differences = [0.0]
+            for seed in range(DRAWS):
+                differences = list(_differences(model, seed))
+                if max(differences) <= TOLERANCE:
+                    return
         _refuse(model, *differences)
     finally:
         model.train(was_training)
+
+
+@contextmanager
+def _whole_products() -> Iterator[None]:
+    """Products of float32 as they are for a while. Some containers round their factors to TensorFloat-32, to ten bits:
+    a sound base is then further off than the tolerance, since each way of reading it rounds other sums."""
+    products = torch.backends.cuda.matmul
+    allowed = products.allow_tf32
+    products.allow_tf32 = False
+    try:
+        yield
+    finally:
+        products.allow_tf32 = allowed
 
 
 def _refuse_partial_attention(model: ProcessRewardModel) -> None:

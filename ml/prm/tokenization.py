@@ -19,7 +19,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 
 from ml.errors import MisstepError
 from ml.pocket import tokenizer as pocket
-from ml.prm.tokens import Tokens, compact, remember
+from ml.prm.tokens import Tokens, compact, has_unknown, remember
 
 PAD = "<pad>"
 # Tokens of problem and solution that a model of the pocket family reads.
@@ -77,7 +77,7 @@ class StepTokenizer:
             option = f"--{name.replace('_', '-')} {text!r}"
             if name == "separator" and not ids:
                 raise MisstepError(f"{option} has no token of the base, expected one that has")
-            if self.tokenizer.unk_token_id is not None and self.tokenizer.unk_token_id in ids:
+            if has_unknown(self.tokenizer, text, ids):
                 raise MisstepError(
                     f"{option} is unknown to the base's tokenizer, expected a text that it knows"
                 )
@@ -133,7 +133,7 @@ class StepTokenizer:
         encode = self.tokenizer.encode
         found = [list(encode(text, add_special_tokens=False)) for text in self.layout.target_tokens]
         for text, ids in zip(self.layout.target_tokens, found, strict=True):
-            if len(ids) != 1 or ids[0] == self.tokenizer.unk_token_id:
+            if len(ids) != 1 or has_unknown(self.tokenizer, text, ids):
                 raise MisstepError(
                     f"the target {text!r} has tokens {ids}, expected a single token of the base"
                 )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
-from typing import TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 
 Tokens: TypeAlias = "array[int]"
 
@@ -20,3 +20,12 @@ def remember(known: dict[str, Tokens], text: str, tokens: Tokens, most: int) -> 
         del known[next(iter(known))]
     known[text] = tokens
     return tokens
+
+
+def has_unknown(tokenizer: Any, text: str, ids: Sequence[int]) -> bool:
+    """Whether the tokenizer cannot say some of the text.
+
+    The unknown token may be no stopgap (GPT-2's is its end of texts, too): where the text spells it, it is meant.
+    """
+    unknown = tokenizer.unk_token_id
+    return unknown is not None and ids.count(unknown) > text.count(tokenizer.unk_token)

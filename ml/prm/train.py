@@ -76,7 +76,7 @@ def train(
         if validate and _awaits_look(run, settings):
             _look(model, validate, run, flag)
             saved = None
-            _report(progress, run, {}, flag)
+            _report(progress, run, {}, flag, group)
         while run.step < settings.steps:
             started = time.perf_counter()
             batch = [examples[index] for index in batch_of(len(examples), settings, run.step)]
@@ -102,7 +102,7 @@ def train(
             pace = {_pace_of(settings): round(read / (time.perf_counter() - started), 1)}
             is_looked_at = validate is not None and _is_due(run.step, settings)
             if not is_looked_at:
-                _report(progress, run, pace, flag)
+                _report(progress, run, pace, flag, group)
             run.seconds += time.perf_counter() - started
             # After the last update too: what follows may be cut short, and must not cost an update again.
             due = run.step % settings.save_every == 0 or run.step == settings.steps or is_looked_at
@@ -115,7 +115,7 @@ def train(
             if validate and is_looked_at:
                 _look(model, validate, run, flag)
                 saved = None
-                _report(progress, run, pace, flag)
+                _report(progress, run, pace, flag, group)
     model.eval()
     return run
 
@@ -195,7 +195,12 @@ def _pace_of(settings: TrainingSettings) -> str:
     return "readings_per_second" if is_outcome else "labelled_steps_per_second"
 
 
-def _report(progress: Progress, run: Run, pace: Mapping[str, float], flag: TerminationFlag) -> None:
+def _report(
+    progress: Progress, run: Run, pace: Mapping[str, float], flag: TerminationFlag, group: Group
+) -> None:
+    """Say how far the run is: once, however many processes train."""
+    if not group.is_first:
+        return
     last = run.history[-1]
     found = {name: value for name, value in last.items() if name.startswith(LOOK)}
     metrics = {

@@ -16,6 +16,7 @@ from ml.prm.model import ProcessRewardModel
 from ml.prm.moving import numbers
 from ml.prm.objectives import hits, normaliser_of, objective_loss
 from ml.prm.packing import Packed, batches_within, pack
+from ml.prm.pair_parts import parts_within
 from ml.prm.termination import TerminationFlag
 from ml.prm.training_settings import TrainingSettings
 
@@ -49,7 +50,8 @@ def gradients_of(
     device = next(model.parameters()).device
     normaliser = normaliser_in(batch, settings)
     spoken = count_tokens(batch, model.closing) if settings.language_weight else 0
-    rows, rounds = _rows_of(batch, settings, group)
+    parts = [part for example in batch for part in parts_within(example, settings.tokens_per_row)]
+    rows, rounds = _rows_of(parts, settings, group)
     lead = _Lead(device)
     losses: list[torch.Tensor] = []
     totals: list[torch.Tensor] = []
@@ -64,7 +66,7 @@ def gradients_of(
         if is_idle and not group.is_sharded:
             continue
         # With split weights, a process without rows left goes through the others' passes with one of no weight.
-        row = [batch[0]] if is_idle else rows[turn]
+        row = [parts[0]] if is_idle else rows[turn]
         packed = packed_row(row, device)
         with torch.autocast(device.type, torch.bfloat16, enabled=settings.bfloat16):
             if settings.language_weight:
@@ -92,10 +94,10 @@ def gradients_of(
 
 
 def _rows_of(
-    batch: Sequence[Example], settings: TrainingSettings, group: Group
+    parts: Sequence[Example], settings: TrainingSettings, group: Group
 ) -> tuple[list[list[Example]], int]:
     """This process's packed rows, and as many as the process with the most has: all find the same without a word."""
-    sizes = [example.tree.size for example in batch]
+    sizes = [part.tree.size for part in parts]
     cut = [
         [
             [places[k] for k in row]
@@ -103,7 +105,7 @@ def _rows_of(
         ]
         for places in group.places(sizes)
     ]
-    return [[batch[place] for place in row] for row in cut[group.rank]], max(map(len, cut))
+    return [[parts[place] for place in row] for row in cut[group.rank]], max(map(len, cut))
 
 
 class _Lead:

@@ -18,6 +18,7 @@ from ml.prm.example import Example
 from ml.prm.growing_tree import GrowingTree
 from ml.prm.likelihood import along_paths
 from ml.prm.packing import TokenTree, batches_within, chain
+from ml.prm.pair_parts import parts_within
 from ml.prm.score import WINDOW, Scorer, Unscored
 from ml.prm.tokenization import StepTokenizer
 from ml.prm.tokens import compact
@@ -119,8 +120,17 @@ class Reading:
             name = self.asked[place].solutions[0].id
             own = [example for example in examples if example.id == name]
             examples = [example for example in examples if example.id != name]
-            yield from ((example.tree, partial(_note_taught, example)) for example in own)
-        yield from ((example.tree, partial(_note_taught, example)) for example in examples)
+            yield from self._taught(own)
+        yield from self._taught(examples)
+
+    def _taught(
+        self, examples: Iterable[Example]
+    ) -> Iterator[tuple[TokenTree, Callable[[_Tree, list[int]], None]]]:
+        """The same of examples, of which one with pairs may be too large for a row."""
+        for example in examples:
+            yield from (
+                (part.tree, partial(_note_taught, part)) for part in parts_within(example, self.limit)
+            )
 
     def _chain(self, one: Unscored) -> tuple[TokenTree, list[int]]:
         """A solution's tokens, and the node in which each of its steps ends."""

@@ -169,7 +169,7 @@ def has_witness(row: SnapshotRow, rule: LabelRule) -> bool:
 
 
 def witnessed(row: SnapshotRow, rule: LabelRule) -> Witnessed:
-    """A row as fusion sees it: each annotator in `human["witnesses"]` (else "people"), and the rollouts.
+    """A row as fusion sees it: each annotator in `human["witnesses"]` (else as `_name_of` says), and the rollouts.
 
     What a reviewer settled is known, and holds the truth of the row fixed: nobody's error rates outvote it. Where they
     allow several places, it is the one that the row states, and whoever named another of them was right as well.
@@ -247,4 +247,13 @@ def _people(row: SnapshotRow, rule: LabelRule) -> Mapping[str, int | None]:
     is_open = is_given_up(human) or any(label is None for label in decision.labels)
     if decision.first_mistake is None and is_open:
         return {}
-    return {"people": decision.first_mistake}
+    return {_name_of(human): decision.first_mistake}
+
+
+def _name_of(human: Mapping[str, Any]) -> str:
+    """Who names the mistake where no look came to a verdict: one who gave up, by their own name, whose error rates
+    are one person's. Of several only what they say together is known, and they are one witness."""
+    names = sorted(human.get("given_up_by") or ())
+    if not names:
+        return "people"
+    return f"person {names[0]}" if len(names) == 1 else f"people {', '.join(names)}"

@@ -61,6 +61,12 @@ def test_few_distinct_scores_all_have_their_point():
     assert len(curve(scores, correct)) == len(np.unique(scores)) + 1
 
 
+def test_as_many_points_as_there_may_be_are_all_kept_however_unevenly_they_lie():
+    scores = np.random.default_rng(0).random(100)
+    rows = curve(scores, np.arange(100) > 1)
+    assert len(rows) == 101 == len({row["threshold"] for row in rows})
+
+
 def test_the_curve_is_fine_where_the_mistakes_lie():
     scores, correct = drawn()
     rows = curve(scores, correct)

@@ -8,10 +8,11 @@ import pytest
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from ml.commands import train as train_command
 from ml.errors import MisstepError
-from ml.prm.adapters import targets_in
+from ml.prm.adapters import experts_of, targets_in
 from ml.prm.model import with_lora
-from tests.ml.prm.commands import snapshot_of, trained
+from tests.ml.prm.commands import QUICK, snapshot_of, trained
 from tests.ml.prm.foreign import base_of, config_of
 
 SEVEN = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -90,3 +91,23 @@ def test_states_of_before_go_on_where_no_layer_was_named(tmp_path, capsys):
         for name in ("usual", "named")
     ]
     assert marks[0]["fingerprint"] == marks[1]["fingerprint"] and marks[0]["base"] == marks[1]["base"]
+
+
+@pytest.mark.parametrize(
+    ("family", "experts"),
+    [("mixtral", ["gate_up_proj", "down_proj"]), ("qwen2_moe", ["gate_up_proj", "down_proj"]), ("lfm2", [])],
+)
+def test_experts_are_no_layers_and_are_found_by_their_names(family, experts):
+    assert experts_of(plain(family)) == experts
+
+
+def test_experts_that_get_no_adapter_are_told_once_and_not_where_layers_were_named(tmp_path, capsys):
+    base, snapshot = str(base_of("mixtral", tmp_path / "base")), snapshot_of(tmp_path)
+    told = []
+    for out, named in (("all", []), ("named", ["--lora-targets", "q_proj"])):
+        given = ["--snapshot", str(snapshot), "--out", str(tmp_path / out), *QUICK, "--base", base]
+        assert train_command.main([*given, "--lora", "2", *named]) == 0
+        told.append(
+            capsys.readouterr().err.count("--lora leaves the base's experts (gate_up_proj, down_proj)")
+        )
+    assert told == [1, 0]

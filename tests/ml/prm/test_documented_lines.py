@@ -7,10 +7,14 @@ import re
 from typing import Any
 
 import pytest
+from torch.distributed.run import get_args_parser
 
+from ml.prm.given_layout import GivenLayout, GivenTokenizer
 from ml.prm.score import load_scorer
+from ml.prm.tokenization import Layout
 from tests.data import ROOT
 from tests.ml.prm.commands import trained
+from tests.ml.prm.toys import tokenizer
 
 # What tells the docs' lines for each head apart.
 PASSAGES = {"linear": "TokenClassification", "tokens": "target_tokens", "likelihood": "tolerance"}
@@ -71,3 +75,23 @@ def test_the_lines_of_python_in_the_docs_run(tmp_path, capsys, monkeypatch, head
         if "probability" in names:
             (ours,) = load_scorer("CHECKPOINT").score("What is 2 + 3 * 4 =", ["3 * 4 = 12"])
             assert float(names["probability"].detach()) == pytest.approx(ours, abs=1e-6)
+
+
+def test_the_docs_line_for_several_processes_gives_them_time_to_save():
+    (line,) = re.findall(r"`torchrun (.+) \.\.\.`", (ROOT / "docs" / "training.md").read_text())
+    found = get_args_parser().parse_args(line.split())
+    assert (found.nproc_per_node, found.shutdown_timeout, found.training_script) == ("2", 600, "ml")
+
+
+def test_the_documented_layout_for_math_shepherds_models_has_each_step_on_a_line_of_its_own():
+    page = (ROOT / "docs" / "checkpoints.md").read_text()
+    (line,) = re.findall(r"^\| like Math-Shepherd's.+\| `(.+)` \|$", page, re.MULTILINE)
+    said = GivenLayout(**json.loads(line))
+    words = tokenizer().tokenizer
+    reads = GivenTokenizer(words, Layout(said.separator, said.problem_end), said)
+    problem, steps = "What is 1 + 2 + 3?", ["Step 1: 1 + 2 = 3", "Step 2: 3 + 3 = 6"]
+    nodes = [reads.problem(problem), *map(reads.step, steps)]
+    read = words.decode([token for node in nodes for token in node])
+    # As its training file has it, but for the space before the first step.
+    assert read == f"{problem}\n{steps[0]} ки\n{steps[1]} ки"
+    assert list(said.target_tokens) == ["-", "+"]

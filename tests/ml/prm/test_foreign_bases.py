@@ -64,6 +64,16 @@ def test_a_base_that_cannot_attend_by_plan_is_refused_in_one_line(tmp_path, caps
     assert complaint in said and "--unpacked" in said
 
 
+@pytest.mark.parametrize("head", ["linear", "tokens"])
+def test_a_quantised_base_is_refused_in_one_line_whatever_is_installed(tmp_path, capsys, head):
+    base = base_of("qwen2", tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "gptq", "bits": 4}
+    (base / "config.json").write_text(json.dumps(config))
+    said = refusal(tmp_path, capsys, base, "--head", head)
+    assert said == f"{base}: weights quantised by gptq, expected unquantised weights"
+
+
 @pytest.mark.parametrize("name", ["attention_chunk_size", "index_topk", "index_topk_blocks"])
 def test_a_base_that_attends_to_a_part_of_long_paths_is_refused_though_short_ones_are_right(name):
     model = tiny_model()

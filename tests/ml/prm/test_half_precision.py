@@ -7,11 +7,13 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from ml.commands import score as score_command
 from ml.prm import load_scorer
 from ml.prm import run as running
 from ml.prm.frozen import halve
+from ml.prm.model import ProcessRewardModel
 from tests.ml.prm.commands import processbench_file, trained
 from tests.ml.prm.test_learning_rates import given_base
 from tests.ml.prm.toys import sums, tiny_model
@@ -60,22 +62,51 @@ def base_in_bfloat16(folder):
     return base
 
 
-LORA = ("--lora", "2", "--bf16", "--learning-rate", "0.01", "--validate-every", "2")
+LORA = ("--lora", "2", "--bf16", "--learning-rate", "0.01")
 
 
-def test_frozen_matrices_take_half_of_the_memory_and_nothing_else_changes(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("looks", [("--validate-every", "2"), ()])
+def test_frozen_matrices_take_half_of_the_memory_and_nothing_else_changes(
+    tmp_path, capsys, monkeypatch, looks
+):
     base = base_in_bfloat16(tmp_path / "base")
     halved = []
     monkeypatch.setattr(running, "halve", lambda model: halved.append(halve(model)))
-    small, told = trained(tmp_path, capsys, "--base", base, *LORA)
+    small, told = trained(tmp_path, capsys, "--base", base, *LORA, *looks)
     assert halved[0] >= 7
     monkeypatch.setattr(running, "halve", lambda model: None)
     snapshot = tmp_path / "snapshot"
-    large, before = trained(tmp_path, capsys, "--base", base, *LORA, snapshot=snapshot, out="large")
+    large, before = trained(tmp_path, capsys, "--base", base, *LORA, *looks, snapshot=snapshot, out="large")
     first, second = (load_file(folder / "model.safetensors") for folder in (small, large))
     assert all(torch.equal(first[name], second[name]) for name in first | second)
     assert {tensor.dtype for tensor in first.values()} == {torch.float32}
     assert told["metrics"] == before["metrics"]
+
+
+def test_a_device_never_holds_frozen_matrices_in_float32(tmp_path, capsys, monkeypatch):
+    held = []
+
+    def note(what, model):
+        # The new head's first draw is frozen beside its copy, and was published in nothing.
+        blocks = [part for name, part in model.named_modules() if ".layers." in name]
+        matrices = [part.weight for part in blocks if isinstance(part, nn.Linear)]
+        held.append((what, {weight.dtype for weight in matrices if not weight.requires_grad}))
+
+    def noted(name, module, place):
+        usual = getattr(module, name)
+
+        def called(*given, **named):
+            note(name, given[place])
+            return usual(*given, **named)
+
+        monkeypatch.setattr(module, name, called)
+
+    noted("to", ProcessRewardModel, 0)
+    noted("validation_figures", running, 0)
+    noted("cpu", ProcessRewardModel, 0)
+    noted("restore", running, 0)
+    trained(tmp_path, capsys, "--base", base_in_bfloat16(tmp_path / "base"), *LORA)
+    assert held == [(name, {torch.bfloat16}) for name in ("to", "validation_figures", "cpu", "restore")]
 
 
 def test_a_base_that_bfloat16_would_round_keeps_its_digits(tmp_path, capsys, monkeypatch):

@@ -123,6 +123,10 @@ def test_an_unknown_objective_is_not_available(tmp_path):
         (("--fill-pairs",), "--fill-pairs with objective classifier, expected preference"),
         (("--least-margin", "0.5"), "--least-margin 0.5 with objective classifier, expected preference"),
         (("--least-edit-distance", "20"), "--least-edit-distance 20 with objective classifier"),
+        (
+            ("--shard",),
+            "--shard in one process, expected several: torchrun --nproc-per-node N -m ml train ...",
+        ),
         (("--optimizer", "muon", "--shard"), "--optimizer muon with --shard, expected one of them"),
         (("--epochs", "5"), "--epochs 5 with --steps 3, expected one of them"),
     ],

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from ml.errors import MisstepError
 from ml.prm import tokenization
 from ml.prm.given_layout import GivenLayout, GivenTokenizer
 from ml.prm.tokenization import Layout, StepTokenizer, pocket_layout, pocket_tokenizer
@@ -47,3 +52,17 @@ def test_a_problem_is_tokenised_once_for_all_of_its_solutions(monkeypatch):
 def test_a_token_takes_four_bytes():
     tokens = tokenizer().step("1 + 1 = 2")
     assert tokens.itemsize == 4 and tokens.tolist() == list(tokens)
+
+
+def test_an_unknown_token_that_is_a_token_of_its_own_may_end_steps_and_be_a_target():
+    """As GPT-2 has it, where one token is begin, end and unknown."""
+    end = "<|endoftext|>"
+    words = Tokenizer(models.BPE(vocab={end: 0, "a": 1, "-": 2}, merges=[], unk_token=end))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    plain = PreTrainedTokenizerFast(tokenizer_object=words, unk_token=end, eos_token=end)
+    steps = StepTokenizer(plain, Layout("-", "", target_tokens=("a", end)))
+    assert steps.laid_out(end, end).separator == [0] and steps.target_ids == [1, 0]
+    with pytest.raises(MisstepError, match="--separator '7' is unknown to the base's tokenizer"):
+        steps.laid_out("7", None)
+    with pytest.raises(MisstepError, match=r"the target '7' has tokens \[0\]"):
+        _ = StepTokenizer(plain, Layout("-", "", target_tokens=("a", "7"))).target_ids

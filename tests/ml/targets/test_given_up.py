@@ -54,6 +54,16 @@ def test_rating_every_step_before_giving_up_is_no_verdict_either():
     assert has_verdict(label_rows([row({**every_step, "finish_reason": "solution"})], LabelRule("human"))[0])
 
 
+@pytest.mark.parametrize(
+    ("names", "witness"), [(["ann"], "person ann"), (["bo", "ann"], "people ann, bo"), (None, "people")]
+)
+def test_who_rated_a_step_as_the_mistake_before_giving_up_testifies_by_name(names, witness):
+    found_first = {**GIVEN_UP, "ratings": [1, -1, None], "first_mistake": 1}
+    if names:
+        found_first["given_up_by"] = names
+    assert witnessed(row(found_first), LabelRule("mixed", mixture="fusion")).verdicts == {witness: 1}
+
+
 def test_nobody_agrees_with_somebody_who_gave_up():
     rule = LabelRule("mixed", mixture="consensus")
     assert decide_labels(GIVEN_UP, SEARCH, rule).labels == [None] * 3
