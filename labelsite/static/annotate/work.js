@@ -126,9 +126,11 @@ export class Work {
     if (rating === null && (option.chosen || this.protocol === "every_option")) return false;
     this.remember();
     const entry = this.entry(id);
+    const mistake = this.mistake();
     this.entries.delete(id); // What was rated last stands last.
     this.entries.set(id, { ...entry, rating, flagged: rating === null, ms: entry.ms + ms });
-    if (rating !== -1 && option.chosen) this.written = [];
+    // One's own steps go on from one mistake, and only where nothing better stands there.
+    if (this.mistake() !== mistake || !this.mayWrite()) this.written = [];
     this.cursor = id;
     this.toNextOpen();
     return true;
