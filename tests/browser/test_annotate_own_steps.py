@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
-from labelsite.campaigns.models import Protocol
+from labelsite.campaigns.models import Campaign, Protocol
+from labelsite.campaigns.services import update_campaign
 from labelsite.problems.models import Step
 from tests.browser.annotator_page import Watched
 from tests.factories import make_campaign, make_solution, make_task
@@ -66,3 +67,30 @@ def test_a_step_of_ones_own_goes_where_another_option_is_good_after_all(
     watched.page.click("#submit")
     watched.submitted(1)
     assert Annotation.objects.get().trajectory == [0, -1]
+
+
+def test_what_is_wrong_is_asked_as_long_as_ones_own_steps_do_not_reach_the_answer(
+    watched: Watched, annotator: User
+) -> None:
+    write_at_the_second_step(watched, annotator, asks_reason=True)
+    watched.page.click("#submit")
+    expect(watched.page.locator("#error-reason")).to_be_focused()
+    watched.page.check("#write-reached")
+    watched.page.click("#submit")
+    watched.submitted(1)
+    assert Annotation.objects.get().finish_reason == "solution"
+
+
+def test_ones_own_steps_hold_up_no_correction_where_the_protocol_takes_none_any_more(
+    watched: Watched, annotator: User
+) -> None:
+    write_at_the_second_step(watched, annotator)
+    watched.page.click("#submit")
+    watched.submitted(1)
+    update_campaign(Campaign.objects.get(), {"protocol": Protocol.INDEX_ONLY})
+    watched.go(f"/annotate/annotation/{Annotation.objects.get().pk}/")
+    watched.ready()
+    expect(watched.page.locator("#written")).to_be_hidden()
+    watched.press("Enter")
+    watched.page.wait_for_selector("text=Everything is labelled")
+    assert Annotation.objects.get(is_live=True).revision == 2
