@@ -236,7 +236,8 @@ export class Work {
     const found = mistake !== null && !this.isSolvedByOwn();
     return {
       finish_reason: exit ?? (found ? "found_error" : "solution"),
-      reason: exit ? exitReason : this.reason.trim(),
+      // What was wrong with a step that is no mistake any more stays in the draft: the mark may come back.
+      reason: exit ? exitReason : mistake === null ? "" : this.reason.trim(),
       first_mistake: this.protocol === "index_only" && !exit ? mistake : null,
       ratings: [
         // The index is the judgement; a rating of an earlier look, or of an earlier protocol, must not contradict it.
