@@ -79,6 +79,24 @@ def test_choosing_gives_back_what_is_not_begun_and_keeps_what_is(campaign, annot
     assert labeled_sections(campaign, annotator)[0] == "algebra"
 
 
+def test_whoever_chose_a_section_that_is_finished_finds_the_way_out_of_it(client, campaign, annotator) -> None:
+    client.force_login(annotator)
+    sections.choose(campaign, annotator, "geometry")
+    for finished in ("geometry", "algebra"):
+        Task.objects.filter(section=finished).update(state="done", remaining=0)
+        assert "Whatever comes" in client.get(f"/campaigns/{campaign.pk}/").content.decode()
+    client.post(f"/campaigns/{campaign.pk}/section/", {"section": ""})
+    assert Assignment.objects.count() == 0 and isinstance(claim_next(campaign, annotator), Assignment)
+    assert "Whatever comes" not in client.get(f"/campaigns/{campaign.pk}/").content.decode()
+
+
+def test_whoever_is_kept_to_one_section_has_nothing_to_choose(client, campaign, annotator) -> None:
+    sections.choose(campaign, annotator, "geometry")
+    sections.restrict(campaign, annotator.pk, ["geometry"])
+    client.force_login(annotator)
+    assert "Whatever comes" not in client.get(f"/campaigns/{campaign.pk}/").content.decode()
+
+
 def test_screening_is_the_same_for_everybody(campaign) -> None:
     campaign.screening_size = 1
     campaign.save()
