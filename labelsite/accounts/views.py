@@ -248,11 +248,11 @@ def _refused(user: User, request: HttpRequest) -> str:
     if user.is_machine:
         services.set_excluded(user.pk, "labels_excluded" in request.POST, person(request))
         return ""
-    form = PersonForm(request.POST)
+    form = PersonForm(request.POST, user)
     if not form.is_valid():
         return errors_of(form)
     try:
-        services.update_person(user.pk, **form.cleaned_data, by=person(request))
+        services.update_person(user.pk, **form.changes(), by=person(request))
     except services.LastAdmin as error:
         return str(error)
     return ""

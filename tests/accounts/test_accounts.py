@@ -105,6 +105,35 @@ def test_one_switch_pauses_and_one_excludes(client) -> None:
     assert machine.labels_excluded and machine.is_machine
 
 
+def sent_with_the_row(page: str, user: User) -> dict[str, str]:
+    """What a browser sends of the person's row as it stands on `page`."""
+    row = re.search(rf'<tr[^>]*hx-post="/people/{user.pk}/".*?</tr>', page, re.DOTALL)
+    assert row
+    fields = re.findall(rf'<input[^>]*form="person-{user.pk}"[^>]*>', row[0])
+    sent = {
+        name[1]: (re.search(r'value="([^"]*)"', field) or ["", "on"])[1]
+        for field in fields
+        if (name := re.search(r' name="([^"]*)"', field))
+        and ('type="checkbox"' not in field or " checked" in field)
+    }
+    chosen = re.search(r'<option value="([a-z]+)" selected', row[0])
+    return {"role": chosen[1] if chosen else "", **sent}
+
+
+def test_a_row_that_was_read_before_another_admin_s_change_undoes_nothing_of_it(client) -> None:
+    user = make_user()
+    client.force_login(make_user(Role.ADMIN))
+    row = sent_with_the_row(client.get("/people/").content.decode(), user)
+    assert (row["role"], row["is_active"]) == ("annotator", "on")
+    services.update_person(user.pk, is_active=False, labels_excluded=True)
+    client.post(f"/people/{user.pk}/", {**row, "is_paused": "on"})
+    user.refresh_from_db()
+    assert user.is_paused and user.labels_excluded and not user.is_active
+    client.post(f"/people/{user.pk}/", {**row, "role": "reviewer"})
+    user.refresh_from_db()
+    assert user.role == Role.REVIEWER and not user.is_active
+
+
 def test_the_last_admin_stays_an_admin(client) -> None:
     admin = make_user(Role.ADMIN)
     client.force_login(admin)
