@@ -37,7 +37,7 @@ export async function post(url, body) {
   }
   const answer = await response.json().catch(() => null);
   // The page of a proxy or of a network's login, or half an answer: the site says what it did in JSON, and where it was asked.
-  if (response.redirected || (response.ok && answer === null)) throw new Unreachable(`HTTP ${response.status}, not from the site`);
+  if (response.redirected || (response.ok && answer === null)) throw new Unreachable(`HTTP ${response.status}`);
   if (response.ok) return answer;
   // A restarting proxy answers 502 to 504, an overloaded one 429; the work itself was not refused.
   if (response.status >= 500 || response.status === 429 || response.status === 408) throw new Unreachable(`HTTP ${response.status}`);
