@@ -185,6 +185,19 @@ def test_whoever_is_no_member_any_more_gets_nothing_back(campaign, annotator) ->
     assert reason(campaign, annotator) == Reason.NOT_ADMITTED
 
 
+def test_nobody_has_done_their_share_of_a_task_that_only_lapsed_in_their_hands(campaign, annotator) -> None:
+    make_task(campaign)
+    expire(claim(campaign, annotator))
+    queue.release_expired_leases()
+    other = make_user()
+    make_member(campaign, other)
+    taken = claim(campaign, other)
+    assert reason(campaign, annotator) == Reason.LEASED
+    expire(taken)
+    queue.release_expired_leases()
+    assert claim(campaign, annotator).task == taken.task
+
+
 def test_how_long_others_hold_what_is_left_is_told_without_the_servers_zone() -> None:
     soon = timezone.now() + timedelta(minutes=11, seconds=30)
     assert "for 12 more minutes" in str(NothingLeft(Reason.LEASED, soon))

@@ -97,6 +97,21 @@ def test_whoever_is_kept_to_one_section_has_nothing_to_choose(client, campaign, 
     assert "Whatever comes" not in client.get(f"/campaigns/{campaign.pk}/").content.decode()
 
 
+def test_a_section_that_is_only_in_other_peoples_hands_is_not_called_done(campaign, annotator) -> None:
+    sections.restrict(campaign, annotator.pk, ["algebra"])
+    other = make_user()
+    make_member(campaign, other, sections=["algebra"])
+    done, held = claim_next(campaign, annotator), claim_next(campaign, other)
+    assert isinstance(done, Assignment) and isinstance(held, Assignment)
+    finish(done)
+    nothing = claim_next(campaign, annotator)
+    assert isinstance(nothing, NothingLeft)
+    assert (nothing.reason, nothing.until) == (Reason.SECTION_LEASED, held.leased_until)
+    assert "for 20 more minutes" in str(nothing)
+    finish(held)
+    assert labeled_sections(campaign, annotator) == [Reason.SECTION_IS_DONE]
+
+
 def test_screening_is_the_same_for_everybody(campaign) -> None:
     campaign.screening_size = 1
     campaign.save()
