@@ -2,13 +2,13 @@
 import { taskActions } from "./actions.js";
 import { Busy } from "./busy.js";
 import { startCalculator } from "./calculator.js";
-import { askWord, showCalculator, showHelp, toggleGuideline } from "./dialogs.js";
+import { showCalculator, showHelp, toggleGuideline } from "./dialogs.js";
 import { byId, fill } from "./elements.js";
 import { FIELD_OF } from "./fields.js";
 import { whole } from "./formulas.js";
 import { listen } from "./keys.js";
 import { NextTask, isHeld } from "./leases.js";
-import { clear, lightUp, startLightUp } from "./lightup.js";
+import { clear, find, startLightUp } from "./lightup.js";
 import { Notices, tellFromLastPage, tellNextPage } from "./notices.js";
 import { keepAddress } from "./place.js";
 import { Saver, forget, unsentDraft } from "./saver.js";
@@ -238,11 +238,6 @@ function leave() {
   });
 }
 
-async function find() {
-  const word = await askWord();
-  if (word) tellLit(word, lightUp(word));
-}
-
 function tellLit(term, count) {
   notices.say(fill(words.lit, { term, n: count }));
 }
@@ -255,7 +250,7 @@ const ALWAYS = {
   leave,
   let_stand: () => { forget(task.payload); leave(); },
   help: () => showHelp(configuration),
-  find,
+  find: () => find(tellLit),
   calculator: showCalculator,
   guideline: toggleGuideline,
   as_written: () => view.texts.switch(),
