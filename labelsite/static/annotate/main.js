@@ -151,13 +151,15 @@ function resume() {
 
 /** Goes to the task in hand, the prepared one, or asks for one. */
 async function advance() {
-  notices.state("saved");
+  saver.hurry();
   if (resumed) return resume();
   const ready = await next.take();
   if (ready) return open(ready);
   for (;;) {
     try {
-      return open(await post(urls.next, {}));
+      const received = await post(urls.next, {});
+      saver.hurry();
+      return open(received);
     } catch (error) {
       if (error instanceof Refused) return onRefused(task, error);
       await submission.wait();
@@ -206,7 +208,7 @@ function onRefused(changed, error) {
     changed.refusal = error;
     return undefined;
   }
-  if (error.status !== 401) notices.state("saved");
+  if (error.status !== 401) saver.hurry();
   if (error.code === "stale_draft") return onStale(changed, error.answer);
   if (error.code === "protocol_changed") {
     saver.save(task);

@@ -29,7 +29,6 @@ export class Submission {
       try {
         const answer = await post(url, body);
         this.failures = 0;
-        this.showState("saved");
         return answer;
       } catch (error) {
         if (error instanceof Refused && error.status !== 401) throw error;

@@ -44,8 +44,8 @@ export async function post(url, body) {
   throw new Refused(response.status, answer ?? {});
 }
 
-/** Waits 1, 2, 4 … up to 30 seconds, or until the browser says it is online again. */
-export function pause(attempt, onTick) {
+/** Waits 1, 2, 4 … up to 30 seconds, or until the browser says it is online again, or `signal` that waiting is of no use. */
+export function pause(attempt, onTick, signal) {
   const seconds = Math.min(30, 2 ** Math.min(attempt, 5));
   onTick?.(seconds);
   return new Promise((resolve) => {
@@ -56,6 +56,7 @@ export function pause(attempt, onTick) {
       resolve();
     }
     addEventListener("online", done);
+    signal?.addEventListener("abort", done);
   });
 }
 
