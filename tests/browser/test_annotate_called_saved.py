@@ -70,3 +70,32 @@ def test_when_the_next_task_comes_after_a_broken_line_the_page_no_longer_says_no
     page.wait_for_selector("#save-state[data-state=offline]")
     page.wait_for_selector("text=Problem 1?")
     watched.saved()
+
+
+LISTEN = """() => {
+  window.said = [];
+  for (const region of document.querySelectorAll("[aria-live], [role=status], [role=alert]")) {
+    const told = () => { const text = region.textContent.trim(); if (text) said.push(text); };
+    new MutationObserver(told).observe(region, { childList: true, characterData: true, subtree: true });
+  }
+}"""
+
+
+def test_a_screen_reader_hears_each_rating_once_and_of_saving_only_when_it_fails_and_works_again(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    page = watched.page
+    watched.annotate_two(campaign, annotator)
+    page.evaluate(LISTEN)
+    with page.expect_response("**/draft/"):
+        watched.press("3")
+    watched.saved()
+    first = page.evaluate("said.splice(0)")
+    assert len(first) == 1 and first[0].startswith("Step 2 of 2")
+    refuse_drafts(page)
+    watched.press("3")
+    expect(page.locator("#save-state")).to_contain_text("in 4 s", timeout=8000)
+    page.unroute("**/draft/")
+    watched.saved()
+    rated, *told = page.evaluate("said.splice(0)")
+    assert rated.startswith("Ready") and told[0].startswith("Not connected") and told[1:] == ["Saved"]
