@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from labelsite import storable
-from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.accounts.access import HtmxHttpRequest, admin_required, person, reviewer_required
 from labelsite.accounts.models import User
 from labelsite.asked import page_below, refused, wholes
 from labelsite.campaigns import arranging, progress, sections, services
@@ -162,12 +162,17 @@ def _posted_people(request: HttpRequest, name: str) -> set[int]:
 
 @require_POST
 @admin_required
-def member_state(request: HttpRequest, pk: int, user_id: int) -> HttpResponse:
+def member_state(request: HtmxHttpRequest, pk: int, user_id: int) -> HttpResponse:
+    """Keeps one member's state; the page, which sends each change, gets that cell alone, and keeps what is ticked."""
     campaign = get_object_or_404(Campaign, pk=pk)
     state = request.POST.get("state", "")
     if state in MemberState.values:
         set_member_state(campaign, user_id, state)
-    return redirect("campaigns:members", pk)
+    if not request.htmx:
+        return redirect("campaigns:members", pk)
+    member = get_object_or_404(campaign.memberships.select_related("user"), user=user_id)
+    context = {"campaign": campaign, "row": member, "states": MemberState.choices, "said_of": user_id}
+    return render(request, "campaigns/member_state.html", context)
 
 
 @require_POST
