@@ -132,3 +132,24 @@ def test_a_network_that_leads_requests_elsewhere_has_refused_nothing(
     offline(watched)
     watched.saved()
     assert stored() == 1
+
+
+def test_whoever_is_logged_out_behind_a_submission_goes_on_with_the_next_task_once_logged_in(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    watched.annotate_two(campaign, annotator)
+    watched.press("3 3 3")
+    watched.saved()
+    refusal = {"code": "logged_out", "message": "You are logged out."}
+    watched.page.route("**/next/", lambda route: route.fulfill(status=401, json=refusal))
+    watched.press("Enter")
+    watched.page.wait_for_selector("text=Problem 1?")
+    watched.press("3 3 3 Enter")
+    watched.page.wait_for_selector("#save-state[data-state=loggedOut]")
+    # What is submitted takes no more ratings.
+    watched.press("k 1", while_busy=True)
+    assert watched.ratings() == ["1", "1", "1"]
+    watched.page.unroute("**/next/")
+    watched.page.wait_for_selector("text=Problem 2?")
+    watched.submitted(2)
+    watched.saved()

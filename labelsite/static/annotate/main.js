@@ -161,8 +161,9 @@ async function advance() {
       saver.hurry();
       return open(received);
     } catch (error) {
-      if (error instanceof Refused) return onRefused(task, error);
-      await submission.wait();
+      // What is submitted stays closed until somebody is logged in again.
+      if (error instanceof Refused && error.status !== 401) return onRefused(task, error);
+      await submission.wait(error);
     }
   }
 }
