@@ -97,6 +97,20 @@ def test_whoever_is_kept_to_one_section_has_nothing_to_choose(client, campaign, 
     assert "Whatever comes" not in client.get(f"/campaigns/{campaign.pk}/").content.decode()
 
 
+def test_gold_comes_from_the_sections_in_which_a_person_works_and_from_no_other(campaign, annotator) -> None:
+    campaign.gold_rate = 1.0
+    campaign.save()
+    for section in ("", "geometry"):
+        make_task(campaign, kind=TaskKind.GOLD, gold=[-1], overlap=queue.EVERYBODY, section=section)
+    elsewhere = make_user()
+    make_member(campaign, elsewhere, sections=["algebra"])
+    sections.restrict(campaign, annotator.pk, ["geometry"])
+    found, other = claim_next(campaign, annotator), claim_next(campaign, elsewhere)
+    assert isinstance(found, Assignment) and isinstance(other, Assignment)
+    assert (found.task.kind, found.task.section) == (TaskKind.GOLD, "geometry")
+    assert other.task.kind == TaskKind.WORK
+
+
 def test_a_section_that_is_only_in_other_peoples_hands_is_not_called_done(campaign, annotator) -> None:
     sections.restrict(campaign, annotator.pk, ["algebra"])
     other = make_user()
