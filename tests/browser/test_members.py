@@ -13,7 +13,7 @@ from tests.factories import make_campaign, make_user
 def test_a_state_is_kept_at_once_and_leaves_the_ticks_that_are_not_saved_yet(
     watched: Watched, transactional_db: None
 ) -> None:
-    ann, bob, cat = (make_user(username=name) for name in ("ann", "bob", "cat"))
+    ann, bob, _ = (make_user(username=name) for name in ("ann", "bob", "cat"))
     campaign = make_campaign(members=[ann, bob])
     watched.log_in(make_user(Role.ADMIN).username)
     watched.go(f"/campaigns/{campaign.pk}/members/")

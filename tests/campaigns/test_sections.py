@@ -79,7 +79,9 @@ def test_choosing_gives_back_what_is_not_begun_and_keeps_what_is(campaign, annot
     assert labeled_sections(campaign, annotator)[0] == "algebra"
 
 
-def test_whoever_chose_a_section_that_is_finished_finds_the_way_out_of_it(client, campaign, annotator) -> None:
+def test_whoever_chose_a_section_that_is_finished_finds_the_way_out_of_it(
+    client, campaign, annotator
+) -> None:
     client.force_login(annotator)
     sections.choose(campaign, annotator, "geometry")
     for finished in ("geometry", "algebra"):
