@@ -145,15 +145,20 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("campaigns:members", pk)
     rows = progress.members(campaign)
     member_ids = {row.user.pk for row in rows}
-    named = {section for row in rows for section in row.sections}
     context = {
-        "sections": sections.in_order(named.union(sections.open_sections(campaign))),
+        "sections": _sections_to_give(campaign),
         "campaign": campaign,
         "rows": rows,
         "states": MemberState.choices,
         "others": [user for user in eligible_people() if user.pk not in member_ids],
     }
     return render(request, "campaigns/members.html", context)
+
+
+def _sections_to_give(campaign: Campaign) -> list[str]:
+    """Those in which tasks wait, and those to which somebody is kept."""
+    kept = {section for names in campaign.memberships.values_list("sections", flat=True) for section in names}
+    return sections.in_order(kept.union(sections.open_sections(campaign)))
 
 
 def _posted_people(request: HttpRequest, name: str) -> set[int]:
@@ -170,18 +175,26 @@ def member_state(request: HtmxHttpRequest, pk: int, user_id: int) -> HttpRespons
         set_member_state(campaign, user_id, state)
     if not request.htmx:
         return redirect("campaigns:members", pk)
-    member = get_object_or_404(campaign.memberships.select_related("user"), user=user_id)
-    context = {"campaign": campaign, "row": member, "states": MemberState.choices, "said_of": user_id}
+    context = {**_saved(campaign, user_id), "states": MemberState.choices}
     return render(request, "campaigns/member_state.html", context)
+
+
+def _saved(campaign: Campaign, user: int) -> dict[str, object]:
+    """What every cell of a member says once it is kept."""
+    member = get_object_or_404(campaign.memberships.select_related("user"), user=user)
+    return {"campaign": campaign, "row": member, "said_of": user}
 
 
 @require_POST
 @admin_required
-def member_sections(request: HttpRequest, pk: int, user_id: int) -> HttpResponse:
-    """Which sections a member may label; none chosen means all of them."""
+def member_sections(request: HtmxHttpRequest, pk: int, user_id: int) -> HttpResponse:
+    """Which sections a member may label; none chosen means all of them. Answers as `member_state` does."""
     campaign = get_object_or_404(Campaign, pk=pk)
     names = [storable.text(name, SECTION_LENGTH) for name in request.POST.getlist("section")]
     sections.restrict(campaign, user_id, names)
+    if request.htmx:
+        context = {**_saved(campaign, user_id), "sections": _sections_to_give(campaign)}
+        return render(request, "campaigns/member_sections.html", context)
     messages.success(request, _("The sections are saved."))
     return redirect("campaigns:members", pk)
 
