@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -30,6 +31,16 @@ class PersonForm(forms.Form):
     is_paused = forms.BooleanField(required=False)
     labels_excluded = forms.BooleanField(required=False)
     is_active = forms.BooleanField(required=False)
+
+    def __init__(self, data: QueryDict, user: User) -> None:
+        super().__init__(data, initial={name: getattr(user, name) for name in self.base_fields})
+        # While an admin reads the row another one may change it: the row says what it has shown.
+        for name, field in self.fields.items():
+            field.show_hidden_initial = self.add_initial_prefix(name) in data
+
+    def changes(self) -> dict[str, Any]:
+        """What the admin has changed, and nothing of what the row has only shown."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}
 
 
 class TokenForm(forms.Form):

@@ -52,6 +52,8 @@ NAMED_KEYS = (
     "End",
     "PageUp",
     "PageDown",
+    "ArrowUp",
+    "ArrowDown",
     "ArrowLeft",
     "ArrowRight",
 )

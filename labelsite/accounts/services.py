@@ -51,18 +51,14 @@ def _made_password() -> str:
 
 
 @transaction.atomic
-def update_person(
-    pk: int, *, role: str, is_paused: bool, labels_excluded: bool, is_active: bool, by: User | None = None
-) -> User:
-    """Changes role and switches, and keeps at least one active admin."""
+def update_person(pk: int, *, by: User | None = None, **changes: str | bool) -> User:
+    """Changes those of role and switches that are given, and keeps at least one active admin."""
     user = User.objects.select_for_update().get(pk=pk, is_machine=False)
     admins = User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True).exclude(pk=pk)
-    if user.is_admin and (role != Role.ADMIN or not is_active) and not admins.exists():
+    steps_down = changes.get("role", Role.ADMIN) != Role.ADMIN or not changes.get("is_active", True)
+    if user.is_admin and steps_down and not admins.exists():
         raise LastAdmin(_("This is the last admin. Make somebody else an admin first."))
-    wanted = {
-        "role": role, "is_active": is_active, "is_paused": is_paused, "labels_excluded": labels_excluded,
-    }  # fmt: skip
-    _change(user, wanted, by)
+    _change(user, changes, by)
     return user
 
 

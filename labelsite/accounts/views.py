@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 from django.conf import settings as django_settings
@@ -113,10 +114,14 @@ def _settings_page(
     token: str = "",
     password_form: OwnPasswordForm | None = None,
     token_form: TokenForm | None = None,
+    sent_keys: Mapping[str, str] | None = None,
+    key_clash: str = "",
     status: int = 200,
 ) -> HttpResponse:
     user = person(request)
     keys = keys_of(user)
+    # A refused key map comes back as it was sent: only the key that does not fit is chosen anew.
+    keys |= {name: key for name, key in (sent_keys or {}).items() if key}
     context = {
         "actions": [
             {
@@ -127,6 +132,7 @@ def _settings_page(
             }
             for name, action in ACTIONS.items()
         ],
+        "key_clash": key_clash,
         "tokens": user.api_tokens.order_by("-created_at"),
         "token": token,
         "token_form": token_form or TokenForm(),
@@ -146,9 +152,8 @@ def keys(request: HttpRequest) -> HttpResponse:
     try:
         services.set_keys(person(request), chosen)
     except KeyClash as clash:
-        messages.error(request, str(clash))
-    else:
-        messages.success(request, _("Your keys are saved."))
+        return _settings_page(request, sent_keys=chosen, key_clash=str(clash), status=422)
+    messages.success(request, _("Your keys are saved."))
     return redirect("accounts:settings")
 
 
@@ -248,11 +253,11 @@ def _refused(user: User, request: HttpRequest) -> str:
     if user.is_machine:
         services.set_excluded(user.pk, "labels_excluded" in request.POST, person(request))
         return ""
-    form = PersonForm(request.POST)
+    form = PersonForm(request.POST, user)
     if not form.is_valid():
         return errors_of(form)
     try:
-        services.update_person(user.pk, **form.cleaned_data, by=person(request))
+        services.update_person(user.pk, **form.changes(), by=person(request))
     except services.LastAdmin as error:
         return str(error)
     return ""

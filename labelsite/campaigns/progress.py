@@ -62,6 +62,10 @@ class Member:
     submitted: int
     in_hand: int
 
+    @property
+    def state_label(self) -> str:
+        return str(MemberState(self.state).label)
+
 
 @dataclass(frozen=True, slots=True)
 class Section:

@@ -150,9 +150,11 @@ def claim_at(desk: Desk, annotator: User, *, besides: int | None = None) -> int 
     `besides` names the assignment in hand when the page prepares the one after it.
     """
     campaign = desk.campaign
-    if refusal := _refusal(campaign, annotator, desk.member_state):
-        return refusal
     others = [lease for lease in desk.held if lease != besides]
+    refusal = _refusal(campaign, annotator, desk.member_state)
+    # A pause stops what is new; what is in hand comes back after a reload, and may be submitted.
+    if refusal and (not others or refusal.reason == Reason.NOT_ADMITTED):
+        return refusal
     # A lease in hand stays in hand, also when its time ran out but nobody released it yet.
     if others:
         if _renewed(others[0], annotator):

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from math import ceil
 
-from django.db.models import Min
+from django.db.models import Exists, Min, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -36,6 +36,7 @@ class Reason(StrEnum):
     YOUR_SHARE_IS_DONE = "your_share_is_done"
     FINISHED = "finished"
     SECTION_IS_DONE = "section_is_done"
+    SECTION_LEASED = "section_leased"
     BUSY = "busy"
 
 
@@ -72,6 +73,14 @@ class NothingLeft:
             Reason.SECTION_IS_DONE: _(
                 "Nothing is left for you in your section; others still have open tasks."
             ),
+            Reason.SECTION_LEASED: ngettext(
+                "All that is left in your section is in other people's hands for %(minutes)s more minute at least;"
+                " other sections still have open tasks.",
+                "All that is left in your section is in other people's hands for %(minutes)s more minutes at least;"
+                " other sections still have open tasks.",
+                self.minutes,
+            )
+            % {"minutes": self.minutes},
             Reason.BUSY: _(
                 "What comes next is being changed at this very moment. Trying again in a few seconds."
             ),
@@ -86,19 +95,31 @@ def why_nothing_is_left(
     if member_state == MemberState.SCREENING:
         return NothingLeft(Reason.SCREENING_WAITS)
     work = Task.objects.filter(campaign=campaign, kind=TaskKind.WORK)
+    held = _held_by_others(campaign, annotator)
     if sections and waiting(campaign).exclude(section__in=sections).exists():
-        return NothingLeft(Reason.SECTION_IS_DONE)
+        until = _first_end(held.filter(task__section__in=sections))
+        return NothingLeft(Reason.SECTION_LEASED if until else Reason.SECTION_IS_DONE, until)
     if not work.exists():
         return NothingLeft(Reason.NO_TASKS)
     if waiting(campaign).exists():
         # Only tasks that this person has already done have free places; anything else would have been claimed.
         return NothingLeft(Reason.YOUR_SHARE_IS_DONE)
-    leases = Assignment.objects.filter(
-        state=AssignmentState.LEASED, task__campaign=campaign, task__kind=TaskKind.WORK
-    )
-    others = leases.exclude(annotator=annotator).exclude(task__assignments__annotator=annotator)
-    if until := others.aggregate(until=Min("leased_until"))["until"]:
+    if until := _first_end(held):
         return NothingLeft(Reason.LEASED, until)
     if work.filter(state=TaskState.OPEN).exists():
         return NothingLeft(Reason.YOUR_SHARE_IS_DONE)
     return NothingLeft(Reason.FINISHED)
+
+
+def _held_by_others(campaign: Campaign, annotator: User) -> QuerySet[Assignment]:
+    """Others' leases of what may still come to this person: also of what has lapsed in their own hands."""
+    leases = Assignment.objects.filter(
+        state=AssignmentState.LEASED, task__campaign=campaign, task__kind=TaskKind.WORK
+    )
+    own = Assignment.objects.filter(task=OuterRef("task"), annotator=annotator)
+    return leases.exclude(annotator=annotator).exclude(Exists(own.exclude(state=AssignmentState.LAPSED)))
+
+
+def _first_end(leases: QuerySet[Assignment]) -> datetime | None:
+    end: datetime | None = leases.aggregate(end=Min("leased_until"))["end"]
+    return end

@@ -106,8 +106,10 @@ def choices_for(campaign: Campaign, membership: Membership | None) -> list[str]:
     """The sections among which this member may choose; none where there is no choice."""
     if membership is None:
         return []
-    sections = in_order(membership.sections) or open_sections(campaign)
-    return sections if len(sections) > 1 else []
+    chosen, kept_to = membership.chosen_section, membership.sections
+    # The chosen one too, however little waits: whoever could not see it could not leave it.
+    sections = in_order({*(kept_to or open_sections(campaign)), chosen} - {""})
+    return sections if len(sections) > 1 or (chosen and not kept_to) else []
 
 
 def restrict(campaign: Campaign, user: int, sections: Sequence[str]) -> None:

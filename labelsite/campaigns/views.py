@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from labelsite import storable
-from labelsite.accounts.access import admin_required, person, reviewer_required
+from labelsite.accounts.access import HtmxHttpRequest, admin_required, person, reviewer_required
 from labelsite.accounts.models import User
 from labelsite.asked import page_below, refused, wholes
 from labelsite.campaigns import arranging, progress, sections, services
@@ -145,9 +145,8 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("campaigns:members", pk)
     rows = progress.members(campaign)
     member_ids = {row.user.pk for row in rows}
-    named = {section for row in rows for section in row.sections}
     context = {
-        "sections": sections.in_order(named.union(sections.open_sections(campaign))),
+        "sections": _sections_to_give(campaign),
         "campaign": campaign,
         "rows": rows,
         "states": MemberState.choices,
@@ -156,27 +155,46 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "campaigns/members.html", context)
 
 
+def _sections_to_give(campaign: Campaign) -> list[str]:
+    """Those in which tasks wait, and those to which somebody is kept."""
+    kept = {section for names in campaign.memberships.values_list("sections", flat=True) for section in names}
+    return sections.in_order(kept.union(sections.open_sections(campaign)))
+
+
 def _posted_people(request: HttpRequest, name: str) -> set[int]:
     return set(wholes(request.POST.getlist(name)))
 
 
 @require_POST
 @admin_required
-def member_state(request: HttpRequest, pk: int, user_id: int) -> HttpResponse:
+def member_state(request: HtmxHttpRequest, pk: int, user_id: int) -> HttpResponse:
+    """Keeps one member's state; the page, which sends each change, gets that cell alone, and keeps what is ticked."""
     campaign = get_object_or_404(Campaign, pk=pk)
     state = request.POST.get("state", "")
     if state in MemberState.values:
         set_member_state(campaign, user_id, state)
-    return redirect("campaigns:members", pk)
+    if not request.htmx:
+        return redirect("campaigns:members", pk)
+    context = {**_saved(campaign, user_id), "states": MemberState.choices}
+    return render(request, "campaigns/member_state.html", context)
+
+
+def _saved(campaign: Campaign, user: int) -> dict[str, object]:
+    """What every cell of a member says once it is kept."""
+    member = get_object_or_404(campaign.memberships.select_related("user"), user=user)
+    return {"campaign": campaign, "row": member, "said_of": user}
 
 
 @require_POST
 @admin_required
-def member_sections(request: HttpRequest, pk: int, user_id: int) -> HttpResponse:
-    """Which sections a member may label; none chosen means all of them."""
+def member_sections(request: HtmxHttpRequest, pk: int, user_id: int) -> HttpResponse:
+    """Which sections a member may label; none chosen means all of them. Answers as `member_state` does."""
     campaign = get_object_or_404(Campaign, pk=pk)
     names = [storable.text(name, SECTION_LENGTH) for name in request.POST.getlist("section")]
     sections.restrict(campaign, user_id, names)
+    if request.htmx:
+        context = {**_saved(campaign, user_id), "sections": _sections_to_give(campaign)}
+        return render(request, "campaigns/member_sections.html", context)
     messages.success(request, _("The sections are saved."))
     return redirect("campaigns:members", pk)
 

@@ -48,7 +48,7 @@ document.querySelectorAll("form[data-theme-switch]").forEach((form) => form.addE
 document.addEventListener("change", (event) => event.target.closest("[data-submit-on-change]")?.form?.requestSubmit());
 // What is sent at each change says so where it did not arrive.
 for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
-  document.addEventListener(failure, (event) => event.detail.elt?.querySelector("[data-not-saved]")?.removeAttribute("hidden"));
+  document.addEventListener(failure, (event) => event.detail.target?.querySelector("[data-not-saved]")?.removeAttribute("hidden"));
 }
 /** A page that goes on asking says when nobody is logged in any more, until an answer comes again. */
 function tellLoggedOut({ detail: { xhr } }) {

@@ -9,7 +9,6 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from labelsite.accounts import services
-from labelsite.accounts.keymap import KeyClash, bindings, checked, keys_of
 from labelsite.accounts.models import ApiToken, Role, User
 from tests.factories import PASSWORD, make_machine, make_token, make_user
 
@@ -105,6 +104,35 @@ def test_one_switch_pauses_and_one_excludes(client) -> None:
     assert machine.labels_excluded and machine.is_machine
 
 
+def sent_with_the_row(page: str, user: User) -> dict[str, str]:
+    """What a browser sends of the person's row as it stands on `page`."""
+    row = re.search(rf'<tr[^>]*hx-post="/people/{user.pk}/".*?</tr>', page, re.DOTALL)
+    assert row
+    fields = re.findall(rf'<input[^>]*form="person-{user.pk}"[^>]*>', row[0])
+    sent = {
+        name[1]: (re.search(r'value="([^"]*)"', field) or ["", "on"])[1]
+        for field in fields
+        if (name := re.search(r' name="([^"]*)"', field))
+        and ('type="checkbox"' not in field or " checked" in field)
+    }
+    chosen = re.search(r'<option value="([a-z]+)" selected', row[0])
+    return {"role": chosen[1] if chosen else "", **sent}
+
+
+def test_a_row_that_was_read_before_another_admin_s_change_undoes_nothing_of_it(client) -> None:
+    user = make_user()
+    client.force_login(make_user(Role.ADMIN))
+    row = sent_with_the_row(client.get("/people/").content.decode(), user)
+    assert (row["role"], row["is_active"]) == ("annotator", "on")
+    services.update_person(user.pk, is_active=False, labels_excluded=True)
+    client.post(f"/people/{user.pk}/", {**row, "is_paused": "on"})
+    user.refresh_from_db()
+    assert user.is_paused and user.labels_excluded and not user.is_active
+    client.post(f"/people/{user.pk}/", {**row, "role": "reviewer"})
+    user.refresh_from_db()
+    assert user.role == Role.REVIEWER and not user.is_active
+
+
 def test_the_last_admin_stays_an_admin(client) -> None:
     admin = make_user(Role.ADMIN)
     client.force_login(admin)
@@ -155,33 +183,6 @@ def test_theme_and_language_are_kept_for_the_person_and_for_the_device(client) -
     client.post("/theme/", {"theme": "<b>"})
     user.refresh_from_db()
     assert user.preferences == {"language": "ko"}
-
-
-def test_a_remapped_key_wins_over_a_second_key() -> None:
-    user = make_user()
-    services.set_keys(user, {"bad": "a", "neutral": "-"})
-    assert keys_of(user)["bad"] == "a"
-    table = bindings(user)
-    assert (table["a"], table["-"], table["0"]) == ("bad", "neutral", "neutral")
-    assert user.preferences["keys"] == {"bad": "a", "neutral": "-"}
-
-
-@pytest.mark.parametrize("chosen", [{"bad": "3"}, {"bad": "ab"}, {"submit": "Tab"}])
-def test_a_key_that_would_do_two_things_or_is_none_is_refused(chosen) -> None:
-    with pytest.raises(KeyClash):
-        checked(chosen)
-
-
-def test_keys_are_changed_on_the_settings_page_and_set_back(client) -> None:
-    user = make_user()
-    client.force_login(user)
-    client.post("/settings/keys/", {"key_submit": "Space", "key_mark": "m"})
-    user.refresh_from_db()
-    assert user.preferences["keys"] == {"submit": "Space", "mark": "m"}
-    assert bindings(user)[" "] == "submit"
-    client.post("/settings/keys/", {"reset": "1"})
-    user.refresh_from_db()
-    assert "keys" not in user.preferences
 
 
 def test_a_password_is_changed_with_the_old_one_and_the_session_goes_on(client) -> None:

@@ -197,8 +197,16 @@ def test_a_clicked_number_lights_up_wherever_it_stands(watched: Watched) -> None
         " range.setStart(node, 10); range.setEnd(node, 12); const box = range.getBoundingClientRect();"
         " return [box.x + box.width / 2, box.y + box.height / 2]; }"
     )
+    announcer = watched.page.locator("#announcer")
+    for _ in range(2):
+        watched.page.mouse.click(*box)
+        assert watched.page.evaluate("CSS.highlights.get('lit').size") == 3
+        assert "stands 3 times" in (announcer.text_content() or "")
+        # The same again turns it off, which says nothing of how often it stands there.
+        watched.page.mouse.click(*box)
+        assert not watched.page.evaluate("CSS.highlights.has('lit')")
+        assert "0 times" not in (announcer.text_content() or "")
     watched.page.mouse.click(*box)
-    assert watched.page.evaluate("CSS.highlights.get('lit').size") == 3
     watched.press("Escape")
     assert not watched.page.evaluate("CSS.highlights.has('lit')")
 

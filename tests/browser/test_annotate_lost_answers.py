@@ -105,3 +105,51 @@ def test_a_draft_answered_while_its_task_is_being_submitted_leaves_the_newer_wor
     watched.page.reload()
     watched.ready()
     assert watched.ratings() == ["1", "1", "1"]
+
+
+def test_a_page_that_a_proxy_answers_with_is_no_acknowledgement_of_a_judgement(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    watched.annotate(campaign, annotator)
+    watched.press("3 3 3")
+    watched.saved()
+    portal = {"status": 200, "content_type": "text/html", "body": "<h1>Please accept our terms</h1>"}
+    watched.page.route("**/submit/", lambda route: route.fulfill(**portal), times=1)
+    watched.press("Enter")
+    offline(watched)
+    assert not Annotation.objects.exists() and "Submitted" not in watched.page.inner_text("#passing")
+    watched.submitted(1)
+    watched.page.wait_for_selector("text=Problem 1?")
+
+
+def test_a_network_that_leads_requests_elsewhere_has_refused_nothing(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    watched.annotate(campaign, annotator)
+    elsewhere = {"status": 302, "headers": {"location": f"{watched.base}/terms/"}}
+    watched.page.route("**/draft/", lambda route: route.fulfill(**elsewhere), times=1)
+    watched.press("3")
+    offline(watched)
+    watched.saved()
+    assert stored() == 1
+
+
+def test_whoever_is_logged_out_behind_a_submission_goes_on_with_the_next_task_once_logged_in(
+    watched: Watched, annotator: User, campaign: Campaign
+) -> None:
+    watched.annotate_two(campaign, annotator)
+    watched.press("3 3 3")
+    watched.saved()
+    refusal = {"code": "logged_out", "message": "You are logged out."}
+    watched.page.route("**/next/", lambda route: route.fulfill(status=401, json=refusal))
+    watched.press("Enter")
+    watched.page.wait_for_selector("text=Problem 1?")
+    watched.press("3 3 3 Enter")
+    watched.page.wait_for_selector("#save-state[data-state=loggedOut]")
+    # What is submitted takes no more ratings.
+    watched.press("k 1", while_busy=True)
+    assert watched.ratings() == ["1", "1", "1"]
+    watched.page.unroute("**/next/")
+    watched.page.wait_for_selector("text=Problem 2?")
+    watched.submitted(2)
+    watched.saved()

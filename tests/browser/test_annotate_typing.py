@@ -86,6 +86,19 @@ def test_the_reason_follows_the_mistake_to_another_step(watched: Watched, annota
     assert second.locator("#error-reason").input_value() == "wrong"
 
 
+def test_why_a_step_is_wrong_is_no_word_on_a_solution_without_a_mistake(
+    watched: Watched, annotator: User
+) -> None:
+    opened(watched, annotator, ["One.", "Two."], asks_reason=True)
+    watched.press("3 1")
+    watched.page.fill("#error-reason", "wrong")
+    watched.page.keyboard.press("Escape")
+    watched.press("3 Enter")
+    watched.submitted(1)
+    found = Annotation.objects.get()
+    assert (found.finish_reason, found.reason) == ("solution", "")
+
+
 def test_without_a_connection_the_bar_says_so_wherever_one_has_scrolled(
     watched: Watched, annotator: User
 ) -> None:

@@ -65,6 +65,13 @@ def test_a_member_opens_the_campaign_and_an_outsider_finds_nothing(client, campa
     assert campaign.name not in client.get("/campaigns/").content.decode()
 
 
+def test_a_reviewer_reads_each_members_state_in_words(client, campaign) -> None:
+    campaign.memberships.update(state="refused")
+    client.force_login(make_user("reviewer"))
+    page = client.get(f"/campaigns/{campaign.pk}/members/").content.decode()
+    assert ">not admitted</td>" in page and "refused" not in page
+
+
 def test_every_setting_stands_in_a_group_of_the_form() -> None:
     form = CampaignForm()
     shown = [field.name for _title, fields in form.groups() for field in fields]

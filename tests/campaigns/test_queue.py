@@ -163,6 +163,41 @@ def test_each_reason_for_nothing_is_the_true_one(campaign, annotator) -> None:
     assert reason(campaign, other) == Reason.CAMPAIGN_PAUSED
 
 
+@pytest.mark.parametrize("who", ["campaign", "person", "member"])
+def test_a_pause_stops_what_is_new_and_leaves_what_is_in_hand(campaign, annotator, who) -> None:
+    make_task(campaign), make_task(campaign)
+    lease = claim(campaign, annotator)
+    campaign.is_paused, annotator.is_paused = who == "campaign", who == "person"
+    campaign.save()
+    if who == "member":
+        campaign.memberships.update(state=MemberState.PAUSED)
+    pause = Reason.CAMPAIGN_PAUSED if who == "campaign" else Reason.YOU_ARE_PAUSED
+    assert claim(campaign, annotator).pk == lease.pk
+    assert reason(campaign, annotator, besides=lease.pk) == pause
+    finish(lease)
+    assert reason(campaign, annotator) == pause
+
+
+def test_whoever_is_no_member_any_more_gets_nothing_back(campaign, annotator) -> None:
+    make_task(campaign)
+    claim(campaign, annotator)
+    set_members(campaign, set())
+    assert reason(campaign, annotator) == Reason.NOT_ADMITTED
+
+
+def test_nobody_has_done_their_share_of_a_task_that_only_lapsed_in_their_hands(campaign, annotator) -> None:
+    make_task(campaign)
+    expire(claim(campaign, annotator))
+    queue.release_expired_leases()
+    other = make_user()
+    make_member(campaign, other)
+    taken = claim(campaign, other)
+    assert reason(campaign, annotator) == Reason.LEASED
+    expire(taken)
+    queue.release_expired_leases()
+    assert claim(campaign, annotator).task == taken.task
+
+
 def test_how_long_others_hold_what_is_left_is_told_without_the_servers_zone() -> None:
     soon = timezone.now() + timedelta(minutes=11, seconds=30)
     assert "for 12 more minutes" in str(NothingLeft(Reason.LEASED, soon))

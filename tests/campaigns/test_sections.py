@@ -79,6 +79,55 @@ def test_choosing_gives_back_what_is_not_begun_and_keeps_what_is(campaign, annot
     assert labeled_sections(campaign, annotator)[0] == "algebra"
 
 
+def test_whoever_chose_a_section_that_is_finished_finds_the_way_out_of_it(
+    client, campaign, annotator
+) -> None:
+    client.force_login(annotator)
+    sections.choose(campaign, annotator, "geometry")
+    for finished in ("geometry", "algebra"):
+        Task.objects.filter(section=finished).update(state="done", remaining=0)
+        assert "Whatever comes" in client.get(f"/campaigns/{campaign.pk}/").content.decode()
+    client.post(f"/campaigns/{campaign.pk}/section/", {"section": ""})
+    assert Assignment.objects.count() == 0 and isinstance(claim_next(campaign, annotator), Assignment)
+    assert "Whatever comes" not in client.get(f"/campaigns/{campaign.pk}/").content.decode()
+
+
+def test_whoever_is_kept_to_one_section_has_nothing_to_choose(client, campaign, annotator) -> None:
+    sections.choose(campaign, annotator, "geometry")
+    sections.restrict(campaign, annotator.pk, ["geometry"])
+    client.force_login(annotator)
+    assert "Whatever comes" not in client.get(f"/campaigns/{campaign.pk}/").content.decode()
+
+
+def test_gold_comes_from_the_sections_in_which_a_person_works_and_from_no_other(campaign, annotator) -> None:
+    campaign.gold_rate = 1.0
+    campaign.save()
+    for section in ("", "geometry"):
+        make_task(campaign, kind=TaskKind.GOLD, gold=[-1], overlap=queue.EVERYBODY, section=section)
+    elsewhere = make_user()
+    make_member(campaign, elsewhere, sections=["algebra"])
+    sections.restrict(campaign, annotator.pk, ["geometry"])
+    found, other = claim_next(campaign, annotator), claim_next(campaign, elsewhere)
+    assert isinstance(found, Assignment) and isinstance(other, Assignment)
+    assert (found.task.kind, found.task.section) == (TaskKind.GOLD, "geometry")
+    assert other.task.kind == TaskKind.WORK
+
+
+def test_a_section_that_is_only_in_other_peoples_hands_is_not_called_done(campaign, annotator) -> None:
+    sections.restrict(campaign, annotator.pk, ["algebra"])
+    other = make_user()
+    make_member(campaign, other, sections=["algebra"])
+    done, held = claim_next(campaign, annotator), claim_next(campaign, other)
+    assert isinstance(done, Assignment) and isinstance(held, Assignment)
+    finish(done)
+    nothing = claim_next(campaign, annotator)
+    assert isinstance(nothing, NothingLeft)
+    assert (nothing.reason, nothing.until) == (Reason.SECTION_LEASED, held.leased_until)
+    assert "for 20 more minutes" in str(nothing)
+    finish(held)
+    assert labeled_sections(campaign, annotator) == [Reason.SECTION_IS_DONE]
+
+
 def test_screening_is_the_same_for_everybody(campaign) -> None:
     campaign.screening_size = 1
     campaign.save()

@@ -1,4 +1,5 @@
 // Click a word or a number, and it lights up wherever it stands in the task. Uses CSS highlights: no node changes.
+import { askWord } from "./dialogs.js";
 import { byId } from "./elements.js";
 
 const WORD = /[\p{L}\p{M}]+|\d[\d,]*(?:\.\d+)?/gu;
@@ -19,12 +20,15 @@ export function clear() {
   globalThis.CSS?.highlights?.delete("lit");
 }
 
-/** Lights up every occurrence of `term`, whole words only; returns how many. The same term again turns it off. */
-export function lightUp(term) {
+/**
+ * Lights up every occurrence of `term`, whole words only; returns how many. The same term again turns it off: then, and
+ * where nothing can be lit, there is nothing to count (null).
+ */
+function lightUp(term) {
   const wanted = term.trim().toLowerCase().replaceAll(",", "");
   const again = wanted === lit;
   clear();
-  if (!wanted || again || !globalThis.CSS?.highlights) return 0;
+  if (!wanted || again || !globalThis.CSS?.highlights) return null;
   const ranges = [];
   for (const node of textNodes()) {
     for (const match of node.data.matchAll(WORD)) {
@@ -52,12 +56,23 @@ function wordAt(x, y) {
   return "";
 }
 
+/** Asks for a word and lights it up; `told(term, count)` hears how often it stands there. */
+export async function find(told) {
+  const word = await askWord();
+  if (word) light(word, told);
+}
+
+function light(word, told) {
+  const count = lightUp(word);
+  if (count !== null) told(word, count);
+}
+
 /** Listens for clicks on words; `told(term, count)` hears what lit up. */
 export function startLightUp(told) {
   byId("task").addEventListener("click", (event) => {
     if (event.target.closest("button, a, summary, textarea, input, .guideline") || !getSelection().isCollapsed) return;
     const word = wordAt(event.clientX, event.clientY);
-    if (word) told(word, lightUp(word));
+    if (word) light(word, told);
     else clear();
   });
 }

@@ -2,13 +2,13 @@
 import { taskActions } from "./actions.js";
 import { Busy } from "./busy.js";
 import { startCalculator } from "./calculator.js";
-import { askWord, showCalculator, showHelp, toggleGuideline } from "./dialogs.js";
+import { showCalculator, showHelp, toggleGuideline } from "./dialogs.js";
 import { byId, fill } from "./elements.js";
 import { FIELD_OF } from "./fields.js";
 import { whole } from "./formulas.js";
 import { listen } from "./keys.js";
 import { NextTask, isHeld } from "./leases.js";
-import { clear, lightUp, startLightUp } from "./lightup.js";
+import { clear, find, startLightUp } from "./lightup.js";
 import { Notices, tellFromLastPage, tellNextPage } from "./notices.js";
 import { keepAddress } from "./place.js";
 import { Saver, forget, unsentDraft } from "./saver.js";
@@ -151,16 +151,19 @@ function resume() {
 
 /** Goes to the task in hand, the prepared one, or asks for one. */
 async function advance() {
-  notices.state("saved");
+  saver.hurry();
   if (resumed) return resume();
   const ready = await next.take();
   if (ready) return open(ready);
   for (;;) {
     try {
-      return open(await post(urls.next, {}));
+      const received = await post(urls.next, {});
+      saver.hurry();
+      return open(received);
     } catch (error) {
-      if (error instanceof Refused) return onRefused(task, error);
-      await submission.wait();
+      // What is submitted stays closed until somebody is logged in again.
+      if (error instanceof Refused && error.status !== 401) return onRefused(task, error);
+      await submission.wait(error);
     }
   }
 }
@@ -206,7 +209,7 @@ function onRefused(changed, error) {
     changed.refusal = error;
     return undefined;
   }
-  if (error.status !== 401) notices.state("saved");
+  if (error.status !== 401) saver.hurry();
   if (error.code === "stale_draft") return onStale(changed, error.answer);
   if (error.code === "protocol_changed") {
     saver.save(task);
@@ -238,11 +241,6 @@ function leave() {
   });
 }
 
-async function find() {
-  const word = await askWord();
-  if (word) tellLit(word, lightUp(word));
-}
-
 function tellLit(term, count) {
   notices.say(fill(words.lit, { term, n: count }));
 }
@@ -255,7 +253,7 @@ const ALWAYS = {
   leave,
   let_stand: () => { forget(task.payload); leave(); },
   help: () => showHelp(configuration),
-  find,
+  find: () => find(tellLit),
   calculator: showCalculator,
   guideline: toggleGuideline,
   as_written: () => view.texts.switch(),

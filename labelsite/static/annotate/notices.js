@@ -4,6 +4,7 @@ import { address } from "./transport.js";
 
 const CARRIED = "misstep-notice";
 const PASSING_SECONDS = 8;
+const TROUBLES = ["offline", "loggedOut"]; // the states in which the work is kept in this browser alone
 
 /** Keeps a message for the page that is about to replace this one. */
 export function tellNextPage(text) {
@@ -36,6 +37,7 @@ export class Notices {
     this.keys = keys;
     this.place = null; // the element in which something stands that only just happened
     this.clock = 0;
+    this.trouble = null; // the trouble with saving that was told last and is not over
     // A tap anywhere else goes on with the work; one on the notice itself wants what stands in it.
     document.addEventListener("pointerdown", (event) => { if (!this.place?.contains(event.target)) this.seen(); });
   }
@@ -45,8 +47,17 @@ export class Notices {
     const text = fill(this.words[name], { n: seconds });
     byId("save-state").dataset.state = name;
     byId("save-state").firstElementChild.textContent = text;
-    // The head of the page may be out of sight, and the bar never is. A screen reader hears it once, from the head.
-    byId("bar-state").textContent = name === "offline" || name === "loggedOut" ? text : "";
+    // The head of the page may be out of sight, and the bar never is.
+    byId("bar-state").textContent = TROUBLES.includes(name) ? text : "";
+    this.tellTrouble(name, text);
+  }
+
+  /** A screen reader hears that saving fails, once, and that it works again: not of each draft that comes through. */
+  tellTrouble(name, text) {
+    const isTrouble = TROUBLES.includes(name);
+    if (isTrouble ? name === this.trouble : !this.trouble || name !== "saved") return;
+    this.trouble = isTrouble ? name : null;
+    byId("saving-told").textContent = text;
   }
 
   /** For screen readers only. */

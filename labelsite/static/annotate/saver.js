@@ -53,7 +53,9 @@ export class Saver {
     this.urls = urls;
     this.on = on;
     this.waiting = new Map();
+    this.onItsWay = null; // the task whose draft is being sent
     this.running = null;
+    this.pausing = new AbortController(); // of the wait before the next try
     this.failures = 0; // since the last save that came through
     this.held = []; // who waits for the saves to come through
     this.resting = new WeakMap(); // the clock of each task that is being typed into
@@ -80,7 +82,23 @@ export class Saver {
     keepHere(task.payload, task.work.draft());
     if (task.payload.annotation) return;
     this.waiting.set(task.payload.assignment, task);
-    this.running ??= this.run().finally(() => { this.running = null; this.release(); });
+    this.start();
+  }
+
+  /** What was put there while the last round ended is in a round of its own. */
+  start() {
+    this.running ??= this.run().finally(() => {
+      this.running = null;
+      this.release();
+      if (this.waiting.size) this.start();
+    });
+  }
+
+  /** An answer has come, or the page goes on: what waits is tried at once, and nothing is called saved before. */
+  hurry() {
+    const isBehind = this.waiting.size || (this.onItsWay && !this.cancelled.has(this.onItsWay));
+    this.on.state(isBehind ? "saving" : "saved");
+    this.pausing.abort();
   }
 
   stopClock(task) {
@@ -117,7 +135,7 @@ export class Saver {
       this.waiting.delete(id);
       this.on.state("saving");
       try {
-        const answer = await post(address(this.urls.draft, id), { token: task.payload.token, version: task.payload.version, draft });
+        const answer = await this.send(id, task, draft);
         task.payload.version = answer.version;
         task.payload.sent = [];
         task.refusal = null; // What was refused before has come through with this one.
@@ -140,8 +158,19 @@ export class Saver {
         if (!this.waiting.has(id)) this.waiting.set(id, task);
         this.failures += 1;
         this.release();
-        await pause(this.failures, (seconds) => this.on.state(error instanceof Refused ? "loggedOut" : "offline", seconds));
+        this.pausing = new AbortController();
+        const name = error instanceof Refused ? "loggedOut" : "offline";
+        await pause(this.failures, (seconds) => this.on.state(name, seconds), this.pausing.signal);
       }
+    }
+  }
+
+  async send(id, task, draft) {
+    this.onItsWay = task;
+    try {
+      return await post(address(this.urls.draft, id), { token: task.payload.token, version: task.payload.version, draft });
+    } finally {
+      this.onItsWay = null;
     }
   }
 

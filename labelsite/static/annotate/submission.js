@@ -29,16 +29,17 @@ export class Submission {
       try {
         const answer = await post(url, body);
         this.failures = 0;
-        this.showState("saved");
         return answer;
       } catch (error) {
         if (error instanceof Refused && error.status !== 401) throw error;
-        await this.wait(error instanceof Refused ? "loggedOut" : "offline");
+        await this.wait(error);
       }
     }
   }
 
-  async wait(state = "offline") {
+  /** Until the next try is due, saying why the last one came to nothing. */
+  async wait(error) {
+    const state = error instanceof Refused ? "loggedOut" : "offline";
     this.failures += 1;
     await pause(this.failures, (seconds) => this.showState(state, seconds));
   }

@@ -35,15 +35,17 @@ export async function post(url, body) {
   } catch (error) {
     throw new Unreachable(String(error));
   }
-  const answer = await response.json().catch(() => ({}));
+  const answer = await response.json().catch(() => null);
+  // The page of a proxy or of a network's login, or half an answer: the site says what it did in JSON, and where it was asked.
+  if (response.redirected || (response.ok && answer === null)) throw new Unreachable(`HTTP ${response.status}`);
   if (response.ok) return answer;
   // A restarting proxy answers 502 to 504, an overloaded one 429; the work itself was not refused.
   if (response.status >= 500 || response.status === 429 || response.status === 408) throw new Unreachable(`HTTP ${response.status}`);
-  throw new Refused(response.status, answer);
+  throw new Refused(response.status, answer ?? {});
 }
 
-/** Waits 1, 2, 4 … up to 30 seconds, or until the browser says it is online again. */
-export function pause(attempt, onTick) {
+/** Waits 1, 2, 4 … up to 30 seconds, or until the browser says it is online again, or `signal` that waiting is of no use. */
+export function pause(attempt, onTick, signal) {
   const seconds = Math.min(30, 2 ** Math.min(attempt, 5));
   onTick?.(seconds);
   return new Promise((resolve) => {
@@ -54,6 +56,7 @@ export function pause(attempt, onTick) {
       resolve();
     }
     addEventListener("online", done);
+    signal?.addEventListener("abort", done);
   });
 }
 

@@ -22,7 +22,8 @@ export class Work {
       if (known.has(Number(id))) this.entries.set(Number(id), { ...UNTOUCHED, ...entry });
     }
     this.first = draft.finish === "solution" && this.protocol === "index_only" ? -1 : (draft.first ?? null);
-    this.written = [...(draft.written ?? [])];
+    // A draft of another protocol may hold steps for which there is no place any more.
+    this.written = this.mayWrite() ? [...(draft.written ?? [])] : [];
     this.reached = draft.reached ?? false;
     this.reason = draft.reason ?? "";
     this.writing = draft.writing ?? ""; // A step of one's own that is not added yet.
@@ -126,9 +127,11 @@ export class Work {
     if (rating === null && (option.chosen || this.protocol === "every_option")) return false;
     this.remember();
     const entry = this.entry(id);
+    const mistake = this.mistake();
     this.entries.delete(id); // What was rated last stands last.
     this.entries.set(id, { ...entry, rating, flagged: rating === null, ms: entry.ms + ms });
-    if (rating !== -1 && option.chosen) this.written = [];
+    // One's own steps go on from one mistake, and only where nothing better stands there.
+    if (this.mistake() !== mistake || !this.mayWrite()) this.written = [];
     this.cursor = id;
     this.toNextOpen();
     return true;
@@ -169,6 +172,11 @@ export class Work {
     const mistake = this.mistake();
     return this.protocol === "every_option" && mistake !== null
       && this.at(mistake).every((option) => this.entry(option.id).rating === -1);
+  }
+
+  /** Steps of one's own turn the mistake into a solution only when they reach the final answer. */
+  isSolvedByOwn() {
+    return this.written.length > 0 && this.reached;
   }
 
   write(text) {
@@ -215,7 +223,7 @@ export class Work {
       if (this.mistake() === null && (unrated.length || this.open().length === 0)) return ["needAll"];
     }
     if (this.mayWrite() && this.writing.trim()) return ["needAdd"];
-    if (this.asksReason && this.mistake() !== null && !this.written.length && !this.reason.trim()) return ["needReason"];
+    if (this.asksReason && this.mistake() !== null && !this.isSolvedByOwn() && !this.reason.trim()) return ["needReason"];
     return null;
   }
 
@@ -225,11 +233,11 @@ export class Work {
     const open = this.open().filter((option) => this.protocol === "index_only" || this.isRated(option));
     const kept = exit ? open.filter((option) => option.position < this.unfinished()) : open;
     const noted = exit ? this.options.filter((option) => !kept.includes(option) && this.entry(option.id).note) : [];
-    // Steps of one's own turn the mistake into a solution only when they reach the final answer.
-    const found = mistake !== null && !(this.written.length && this.reached);
+    const found = mistake !== null && !this.isSolvedByOwn();
     return {
       finish_reason: exit ?? (found ? "found_error" : "solution"),
-      reason: exit ? exitReason : this.reason.trim(),
+      // What was wrong with a step that is no mistake any more stays in the draft: the mark may come back.
+      reason: exit ? exitReason : mistake === null ? "" : this.reason.trim(),
       first_mistake: this.protocol === "index_only" && !exit ? mistake : null,
       ratings: [
         // The index is the judgement; a rating of an earlier look, or of an earlier protocol, must not contradict it.
