@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from ml.pocket.lessons import Lesson  # noqa: E402
 from ml.pocket.policy import load_pocket_policy  # noqa: E402
 from ml.pocket.taller import taller  # noqa: E402
 from ml.prm.bases import Base, HeadSettings, open_base, shipped_folder  # noqa: E402
+from ml.prm.compiling import compile_layers  # noqa: E402
 from tests.ml.pocket.test_feeding import warm_writers  # noqa: E402
 
 __all__ = ["warm_writers"]
@@ -80,6 +82,8 @@ def test_products_are_narrow_only_where_that_is_fast(
 
 def test_compiled_layers_learn_what_others_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "narrow_is_fast", lambda device: False)
+    # What is compiled is traced and put together again; making machine code of it would take most of a minute.
+    monkeypatch.setattr(training, "compile_layers", partial(compile_layers, backend="aot_eager"))
     for name in ("plain", "compiled"):
         training.train(
             2, tmp_path / name, 0, 32, 1, tokens=1024, rate=3e-3, resume=None, is_compiled=name == "compiled"
