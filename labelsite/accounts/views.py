@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST
 
 from labelsite.accounts import services
 from labelsite.accounts.access import HtmxHttpRequest, admin_required, person
+from labelsite.accounts.form_answers import answers_a_form_of
 from labelsite.accounts.forms import (
     LoginForm,
     NewPersonForm,
@@ -142,7 +143,7 @@ def _settings_page(
     return render(request, "accounts/settings.html", context, status=status)
 
 
-@require_POST
+@answers_a_form_of("accounts:settings")
 @login_required
 def keys(request: HttpRequest) -> HttpResponse:
     """Remaps the annotator's keys, or sets them back."""
@@ -157,7 +158,7 @@ def keys(request: HttpRequest) -> HttpResponse:
     return redirect("accounts:settings")
 
 
-@require_POST
+@answers_a_form_of("accounts:settings")
 @login_required
 def password(request: HttpRequest) -> HttpResponse:
     form = OwnPasswordForm(person(request), request.POST)
@@ -169,7 +170,7 @@ def password(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_POST
+@answers_a_form_of("accounts:settings")
 @login_required
 def create_token(request: HttpRequest) -> HttpResponse:
     """Makes a token and shows it on this one response; no later page can show it again."""
@@ -210,7 +211,7 @@ def changes(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_POST
+@answers_a_form_of("accounts:people")
 @admin_required
 def new_password(request: HttpRequest, pk: int) -> HttpResponse:
     """For somebody who forgot theirs; shown on this one response."""

@@ -62,3 +62,11 @@ def test_a_refused_key_map_comes_back_as_it_was_sent(client) -> None:
     assert 'name="key_submit" value="Enter"' in shown
     user.refresh_from_db()
     assert "keys" not in user.preferences
+
+
+@pytest.mark.parametrize("address", ["keys", "password", "tokens"])
+def test_who_comes_back_to_where_a_form_was_refused_gets_the_settings(client, address) -> None:
+    client.force_login(make_user())
+    changed = client.post("/language/", {"language": "ko", "next": f"/settings/{address}/"}, follow=True)
+    assert changed.redirect_chain[-1] == ("/settings/", 302)
+    assert changed.status_code == 200
