@@ -181,3 +181,5 @@ if __name__ == "__main__":
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     main(sys.argv[1])
+    # Its owner has gone. The engine's thread may be inside torch, which aborts where the interpreter ends around it.
+    os._exit(0)

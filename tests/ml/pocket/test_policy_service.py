@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from ml.errors import MisstepError
@@ -16,7 +21,10 @@ from ml.search.walk import Walk
 
 torch = pytest.importorskip("torch")
 
-from ml.pocket.policy import PocketPolicy, load_pocket_policy  # noqa: E402
+from ml.pocket.lessons import prompt_text  # noqa: E402
+from ml.pocket.policy import SHIPPED, PocketPolicy, load_pocket_policy  # noqa: E402
+from ml.pocket.policy_cohort import Group, Sampling  # noqa: E402
+from ml.pocket.policy_service import _as_json  # noqa: E402
 
 PREFIXES = [Prefix(problem, (), "code") for problem in generate(6, seed=32)]
 
@@ -57,6 +65,26 @@ def test_two_engines_search_the_trees_of_one_and_one_that_has_ended_says_so(poli
     many.close()
     with pytest.raises(MisstepError, match="engine process has ended"):
         many.complete(PREFIXES, 1, 0.8, 0)
+
+
+def test_a_process_whose_owner_goes_in_the_middle_of_a_call_ends_without_a_word(policy: PocketPolicy) -> None:
+    begin = tuple(policy.tokenizer.encode(prompt_text(PREFIXES[0].problem.text, "prose")).ids)
+
+    def call(number: int, longest: int) -> str:
+        group = Group((begin,), np.arange(64, dtype=np.uint64), Sampling(frozenset(), (), 0.8, longest))
+        return json.dumps({"call": number, "groups": [_as_json(group)]}) + "\n"
+
+    command = [sys.executable, "-m", "ml.pocket.policy_service", str(SHIPPED)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as served:
+        assert served.stdin and served.stdout and served.stderr
+        served.stdin.write(call(1, 2) + call(2, 400))
+        served.stdin.flush()
+        # The second call is under way once the first is answered.
+        assert json.loads(served.stdout.readline())["call"] == 1
+        time.sleep(0.1)
+        served.stdin.close()
+        assert (served.wait(60), served.stdout.read(), served.stderr.read()) == (0, "", "")
 
 
 def test_a_failing_call_gets_its_error_and_the_engine_goes_on(
