@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 # The bases that have names; any other is a model's folder.
-NAMED_BASES = ("pocket", "pocket-reader", "small")
+NAMED_BASES = ("pocket", "pocket-reader", "pocket-tall-reader", "small")
+# Those that can begin with random weights instead of the shipped ones, in the one shape that these have.
+FROM_SCRATCH = ("pocket", "pocket-reader")
 OBJECTIVES = ("classifier", "value", "preference", "outcome")
 # Objectives whose targets are the labels of steps; a preference and an outcome are none.
 LEARN_LABELS_OF_STEPS = ("classifier", "value")

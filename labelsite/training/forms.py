@@ -145,7 +145,9 @@ class TrainingForm(forms.Form):
         label=_("Base model"),
         initial="pocket",
         max_length=200,
-        help_text=_("pocket, pocket-reader, small, or a transformers model's folder on the worker"),
+        help_text=_(
+            "pocket, pocket-reader, pocket-tall-reader, small, or a transformers model's folder on the worker"
+        ),
     )
     trees = forms.ChoiceField(
         label=NAMES["trees"],

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from labelsite.jobs.model_folders import may_be_a_folder
 from labelsite.training.options import options
 from ml.errors import MisstepError
-from ml.training_choices import CLASSIFYING, DOUBTFUL, NAMED_BASES, SURE
+from ml.training_choices import CLASSIFYING, DOUBTFUL, FROM_SCRATCH, NAMED_BASES, SURE
 
 Refusal = tuple[str, str]
 OF_PREFERENCES = ("least_margin", "least_edit_distance", "no_final_pairs", "fill_pairs", "preference_output")
@@ -121,7 +121,7 @@ def refuse_base(base: str) -> None:
 
 def _of_the_base(base: str, chosen: Mapping[str, Any]) -> Iterator[Refusal]:
     is_folder = base not in NAMED_BASES
-    if "from_scratch" in chosen and (is_folder or base == "small"):
+    if "from_scratch" in chosen and base not in FROM_SCRATCH:
         yield "from_scratch", _("Only pocket and pocket-reader have weights that could be left out.")
     if "unpacked" in chosen and not is_folder:
         yield "unpacked", _("Only a model's folder can be read path by path.")

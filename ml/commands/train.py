@@ -61,7 +61,8 @@ def parser(kind: type[argparse.ArgumentParser] = OnceParser) -> argparse.Argumen
         "--base",
         default="pocket",
         help="model to start from: pocket (for other texts than the pocket family's: small, and it says so),"
-        " pocket-reader, small (random weights, any text), or a model's folder (default: %(default)s)",
+        " pocket-reader, pocket-tall-reader, small (random weights, any text), or a model's folder (default:"
+        " %(default)s)",
     )
     arguments.add_argument("--from-scratch", action="store_true", help="give a pocket base random weights")
     arguments.add_argument(

@@ -152,7 +152,7 @@ def loop_arguments(group: Any) -> None:
     group.add_argument(
         "--learning-rate",
         type=LENGTH,
-        help=f"peak of the learning rate (default: {RATE_OF_NAMED:g} for pocket, pocket-reader and small,"
+        help=f"peak of the learning rate (default: {RATE_OF_NAMED:g} for the pocket bases and small,"
         f" {RATE_OF_FOLDERS:g} for a folder, {RATE_OF_ADAPTERS:g} with --lora)",
     )
     group.add_argument(

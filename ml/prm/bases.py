@@ -26,13 +26,17 @@ from ml.prm.tokenization import (
     pocket_layout,
     pocket_tokenizer,
 )
-from ml.training_choices import NAMED_BASES
+from ml.training_choices import FROM_SCRATCH, NAMED_BASES
 
 # The pocket policy spends its layers on what comes next; two more compare that with what was written.
 POCKET_EXTRA_LAYERS = 2
 # The pocket family's models that ship with the product: the folder under ml/pocket, and the card's word for it. The
-# policy is a careless person; the reader went on from it with correct work and drills only, and knows its sums better.
-SHIPPED = {"pocket": ("weights", "pocket policy"), "pocket-reader": ("reader", "pocket reader")}
+# policy is a careless person; the readers went on from it with correct work and drills only, and know sums better.
+SHIPPED = {
+    "pocket": ("weights", "pocket policy"),
+    "pocket-reader": ("reader", "pocket reader"),
+    "pocket-tall-reader": ("tall_reader", "tall pocket reader"),
+}
 # The pocket tokenizer knows the family's words; a text that it cannot say gets a tokenizer learned from it.
 UNKNOWN_ALLOWED = 0.02
 SAMPLE = 200
@@ -91,7 +95,7 @@ def open_base(
     is_packed: bool = True,
     plain_length: int | None = None,
 ) -> Base:
-    """`pocket`, `pocket-reader`, `small`, or a transformers model's folder. Random weights are drawn from `seed`.
+    """A base of NAMED_BASES, or a transformers model's folder. Random weights are drawn from `seed`.
 
     `extra_layers` fresh layers go on top of given weights (None: what suits the base). `pocket` gives way to `small`
     where the texts are not the pocket family's, and says so in `remark` and `origin`.
@@ -99,13 +103,13 @@ def open_base(
     plain_length: the context of a folder that says none, where no `maximum_length` is asked for (None: all that the
     base has).
     Raises MisstepError for a folder that holds no readable model, or a checkpoint that is not whole, for target tokens
-    that it cannot say, for texts that `pocket-reader` cannot say, and for `from_scratch` and `extra_layers` where they
+    that it cannot say, for texts that a pocket reader cannot say, and for `from_scratch` and `extra_layers` where they
     would do nothing.
     """
     torch.manual_seed(seed)
+    if from_scratch and name not in FROM_SCRATCH:
+        raise MisstepError(f"--from-scratch with --base {name}, expected {' or '.join(FROM_SCRATCH)} with it")
     if name not in NAMED_BASES:
-        if from_scratch:
-            raise MisstepError(f"--from-scratch with --base {name}, expected pocket or pocket-reader with it")
         if extra_layers and not is_packed:
             raise MisstepError("--extra-layers with --unpacked, expected one of them")
         base = _from_folder(Path(name), head, maximum_length, is_packed, plain_length)
@@ -172,7 +176,7 @@ def _shown(text: str) -> str:
 
 
 def shipped_folder(name: str = "pocket") -> Path | None:
-    """The folder of the pocket policy's or the pocket reader's weights, if they are there."""
+    """The folder of the weights of the pocket policy or of one of its readers, if they are there."""
     folder = Path(__file__).resolve().parents[1] / "pocket" / SHIPPED[name][0]
     return folder if (folder / "model.safetensors").exists() else None
 
@@ -211,7 +215,7 @@ def _from_folder(
 ) -> Base:
     if not folder.is_dir():
         raise MisstepError(
-            f"--base {folder} is no folder, expected pocket, pocket-reader, small or a model's folder"
+            f"--base {folder} is no folder, expected {', '.join(NAMED_BASES)} or a model's folder"
         )
     card = _card_of(folder)
     if card.get("format") == "misstep-checkpoint":

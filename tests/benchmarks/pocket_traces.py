@@ -116,7 +116,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=6000, help="updates")
     parser.add_argument("--batch-size", type=int, default=16, help="solutions of an update")
     parser.add_argument(
-        "--base", default="pocket-reader", help="of the models, as `python -m ml train` takes it"
+        "--base", default="pocket-tall-reader", help="of the models, as `python -m ml train` takes it"
     )
     parser.add_argument("--device", default="cpu", help="that they are trained on")
     parser.add_argument("--second-opinion", type=Path, help="an earlier model's checkpoint")

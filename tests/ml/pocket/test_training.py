@@ -164,8 +164,9 @@ def test_a_result_is_right_when_every_one_of_its_tokens_would_have_been_written(
     assert training._results_right(Foretold([1, 2, 0, 0, 0, 0]), lesson) == [True, False]
 
 
-def test_the_shipped_reader_passes_its_gate() -> None:
-    folder = shipped_folder("pocket-reader")
+@pytest.mark.parametrize("name", ["pocket-reader", "pocket-tall-reader"])
+def test_the_shipped_readers_pass_their_gate(name: str) -> None:
+    folder = shipped_folder(name)
     assert folder is not None
     assert training.check_reader(folder, pages=10) >= training.LEAST_RIGHT
 

@@ -38,7 +38,12 @@ def opened(
 
 
 @pytest.mark.parametrize(
-    ("name", "weights"), [("pocket", "pocket policy"), ("pocket-reader", "pocket reader")]
+    ("name", "weights"),
+    [
+        ("pocket", "pocket policy"),
+        ("pocket-reader", "pocket reader"),
+        ("pocket-tall-reader", "tall pocket reader"),
+    ],
 )
 def test_a_pocket_model_starts_from_the_weights_that_are_shipped(name, weights):
     base = opened(name)
@@ -115,6 +120,12 @@ def test_a_reader_of_pocket_problems_is_never_another_model_for_other_texts(from
         ("pocket", POCKET, {"extra_layers": 1, "from_scratch": True}, "--extra-layers 1 on random weights"),
         ("pocket", PROSE, {"extra_layers": 1}, "because pocket cannot read these texts"),
         (".", POCKET, {"from_scratch": True}, "--from-scratch with --base ., expected pocket"),
+        (
+            "pocket-tall-reader",
+            POCKET,
+            {"from_scratch": True},
+            "--from-scratch with --base pocket-tall-reader",
+        ),
     ],
 )
 def test_what_would_do_nothing_to_a_base_is_refused(name, texts, options, complaint):
