@@ -39,8 +39,15 @@ class PersonForm(forms.Form):
             field.show_hidden_initial = self.add_initial_prefix(name) in data
 
     def changes(self) -> dict[str, Any]:
-        """What the admin has changed, and nothing of what the row has only shown."""
-        return {name: self.cleaned_data[name] for name in self.changed_data}
+        """What the admin has changed, and nothing of what the row has only shown.
+
+        A field of which the row says nothing was touched, maybe to take back a change that is still on its way.
+        """
+        return {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if name in self.changed_data or self.add_initial_prefix(name) not in self.data
+        }
 
 
 class TokenForm(forms.Form):

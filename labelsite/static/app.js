@@ -46,6 +46,11 @@ function refresh(scope) {
 
 document.querySelectorAll("form[data-theme-switch]").forEach((form) => form.addEventListener("submit", switchTheme));
 document.addEventListener("change", (event) => event.target.closest("[data-submit-on-change]")?.form?.requestSubmit());
+// What is touched is sent whatever the row has shown of it: it may take back a change that is still on its way.
+document.addEventListener("change", (event) => {
+  const row = event.target.closest("[data-shown]");
+  row?.querySelector(`input[type="hidden"][name="initial-${event.target.name}"]`)?.remove();
+}, true);
 // What is sent at each change says so where it did not arrive.
 for (const failure of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
   document.addEventListener(failure, (event) => event.detail.target?.querySelector("[data-not-saved]")?.removeAttribute("hidden"));

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from playwright.sync_api import expect
 
 from labelsite.accounts.models import Role, User
@@ -48,3 +50,26 @@ def test_what_did_not_arrive_is_said(watched: Watched, transactional_db: None) -
     expect(watched.page.locator(f"tr:has(#is_paused-{ann.pk}) [data-not-saved]")).to_be_visible()
     # That a request failed is what was wanted.
     watched.errors.clear()
+
+
+def test_a_change_that_is_taken_back_at_once_is_taken_back(watched: Watched, transactional_db: None) -> None:
+    ann = make_user(username="ann")
+    logged_in(watched, make_user(Role.ADMIN))
+    # The answers to the first request are kept back, as on a slow line: the site has acted on it.
+    watched.page.route(f"**/people/{ann.pk}/", lambda route: route.fetch() and None, times=1)
+    paused = watched.page.locator(f"#is_paused-{ann.pk}")
+    with watched.page.expect_request(f"**/people/{ann.pk}/"):
+        paused.check()
+    expect_paused(ann, True)
+    with watched.page.expect_response(f"**/people/{ann.pk}/"):
+        paused.uncheck()
+    expect(watched.page.locator("#people-said")).to_have_text("ann is saved.")
+    expect_paused(ann, False)
+    watched.errors.clear()
+
+
+def expect_paused(user: User, is_paused: bool) -> None:
+    deadline = time.monotonic() + 10
+    while User.objects.get(pk=user.pk).is_paused != is_paused and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert User.objects.get(pk=user.pk).is_paused == is_paused

@@ -97,8 +97,10 @@ function refresh(isSaved = true) {
 
 /** Makes a change that comes with each key in a field, and keeps it. */
 function typed(change) {
+  const before = byId("state").textContent;
   change(task.work);
   view.update(task.work);
+  if (byId("state").textContent !== before) notices.say(byId("state").textContent);
   if (!busy.is) saver.saveSoon(task); // What is being submitted is past saving.
 }
 
@@ -110,7 +112,7 @@ function spend() {
 }
 
 async function submit(exit = null, reason = "") {
-  if (isLost) return advance();
+  if (isLost) return busy.during(advance);
   const missing = exit ? null : task.work.missing();
   if (missing) {
     notices.say(byId("state").textContent);
