@@ -17,8 +17,9 @@ _WITH_UNIT = re.compile(
     r" (?P<unit>[^\W\d_]{3,}[^\W\d_ '/.-]*(?:[ /'.-]+[^\W\d_]+)*)\.?"
 )
 _MOST_WORDS = 6
-# What a program prints before a number, to say which: "Total cost: 18". "1:18" is a ratio, and two colons name two.
-_NAMED = re.compile(r"[^\W\d][^:]{0,99}:(?P<number>[^:]+)")
+# What a program prints before a number, to say which: "Total cost: 18". "1:18" and "at 7:30" are no names,
+# and neither is what holds a value itself.
+_NAMED = re.compile(r"[^\W\d][^:=,;]{0,99}(?<![\d\s])\s{0,4}:(?P<number>[^:]+)")
 # "5 million" is not 5, "2 thirds" not 2, "3 or more" not 3, "4 out of 5" not 4, "5 times x" not 5. Not every word in
 # -th is a part of one: months and depths are units.
 _SCALE = re.compile(

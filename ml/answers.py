@@ -25,7 +25,7 @@ from ml.answer_notation import (
     without_float_noise,
     without_mixed_number,
 )
-from ml.answer_sentences import read_on, read_sentence, says_something, trim
+from ml.answer_sentences import announced, read_on, read_sentence, says_something, trim
 from ml.answer_words import same_but_for_name, same_but_for_unit, same_words
 
 # Answers longer than this are no final answers but run-away text; comparing them costs time and means
@@ -102,6 +102,15 @@ def extract_final_answer(text: str, supposed: bool = True) -> str | None:
         and says_something(answer := read(read_on(text, *match.span("answer"))))
     ]
     return max(stated)[1] if stated else None
+
+
+def stated_by(step: str, before: str | None) -> str | None:
+    """What a prose step states as the answer, also where only the prose step before it says that it is one."""
+    answer = extract_final_answer(step)
+    if answer is not None or before is None:
+        return answer
+    both = announced(before, step)
+    return None if both is None else extract_final_answer(both)
 
 
 def boxed_answer(text: str) -> str | None:

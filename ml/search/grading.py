@@ -9,9 +9,8 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from ml.answer_grading import NoVerdict
-from ml.answer_sentences import announced
 from ml.answers import Verdict as Opinions
-from ml.answers import boxed_answer, extract_final_answer, judge, judge_at_once
+from ml.answers import boxed_answer, extract_final_answer, judge, judge_at_once, stated_by
 from ml.execution import Executes, Execution, Verdict
 from ml.records import Problem
 from ml.search.decided import Decided, word_on
@@ -121,16 +120,8 @@ def _last_answer(steps: Sequence[str], execution: Execution | None) -> tuple[int
             boxed = boxed_answer(split_code(steps[place])[0])
             answer, printed = boxed or printed or extract_final_answer(steps[place]), None
         else:
-            answer = _stated(steps, place)
+            is_after_prose = place > 0 and code_of(steps[place - 1]) is None
+            answer = stated_by(steps[place], steps[place - 1] if is_after_prose else None)
         if answer is not None:
             return place, answer
     return 0, None
-
-
-def _stated(steps: Sequence[str], place: int) -> str | None:
-    """What a prose step states as the answer, also where only the step before says that it is one."""
-    answer = extract_final_answer(steps[place])
-    if answer is not None or place == 0 or code_of(steps[place - 1]) is not None:
-        return answer
-    both = announced(steps[place - 1], steps[place])
-    return None if both is None else extract_final_answer(both)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from ml.answers import extract_final_answer
+from ml.answers import stated_by
 from ml.errors import MisstepError
 from ml.snapshot import SnapshotRow
 from ml.targets.deciding import decide_labels
@@ -212,7 +212,8 @@ def is_finished(row: SnapshotRow) -> bool:
     goes on, by rollouts, from the last step where no step states one.
     """
     has_answer = row.final_answer is not None or bool(row.is_correct)
-    return has_answer or any(extract_final_answer(step) is not None for step in row.steps)
+    before = (None, *row.steps)
+    return has_answer or any(stated_by(*pair) is not None for pair in zip(row.steps, before, strict=False))
 
 
 def _shares(row: SnapshotRow, rule: LabelRule) -> list[float | None]:

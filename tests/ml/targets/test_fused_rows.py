@@ -72,22 +72,24 @@ def test_shares_between_the_allowed_places_do_not_say_how_rollouts_behave(allowe
 
 
 @pytest.mark.parametrize(
-    ("answer", "is_correct", "last_step", "is_heard"),
+    ("answer", "is_correct", "last_steps", "is_heard"),
     [
-        ("4", True, "s", False),
-        (None, True, "s", False),
-        (None, False, "The answer is 5.", False),
-        ("5", False, "s", False),
+        ("4", True, ["s", "s"], False),
+        (None, True, ["s", "s"], False),
+        (None, False, ["s", "The answer is 5."], False),
+        (None, False, ["The answer is:", "5"], False),
+        ("5", False, ["s", "s"], False),
         # A sample that broke off: rollouts went on from its last step.
-        (None, False, "s", True),
-        (None, None, "The answer is 5.", True),
+        (None, False, ["s", "s"], True),
+        (None, False, ["s", "The answer is:"], True),
+        (None, None, ["s", "The answer is 5."], True),
     ],
 )
 def test_the_last_share_of_a_finished_solution_is_its_answer_and_is_not_heard_twice(
-    answer, is_correct, last_step, is_heard
+    answer, is_correct, last_steps, is_heard
 ):
     row = four_steps("a", None, {"visits": [4] * 4, "correct": [4, 4, 0, 0]})
-    row = replace(row, steps=["s", "s", "s", last_step], final_answer=answer, is_correct=is_correct)
+    row = replace(row, steps=["s", "s", *last_steps], final_answer=answer, is_correct=is_correct)
     found = witnessed(row, FUSION)
     assert found.shares == [1.0, 1.0, 0.0, 0.0 if is_heard else None]
     assert found.answer_correct == (None if is_heard else is_correct)
