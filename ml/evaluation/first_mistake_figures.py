@@ -16,7 +16,16 @@ from ml.agreement import bootstrap_intervals
 from ml.evaluation.first_mistake import harmonic, metric
 from ml.evaluation.judged import Judged, JudgedSolution
 from ml.evaluation.most_likely import MostLikely
-from ml.evaluation.rules import OTHER_HALF, Rule, by_chance, by_threshold, cross_fitted, said_by
+from ml.evaluation.rules import (
+    OTHER_HALF,
+    Predict,
+    Rule,
+    by_chance,
+    by_shifted_chance,
+    by_threshold,
+    cross_fitted,
+    said_by,
+)
 
 Said = Sequence[int | None]
 MEASURES = ("f1", "accuracy_wrong", "accuracy_right", "exact")
@@ -75,7 +84,8 @@ def unseen(judged: Judged, known: Collection[str]) -> dict[str, Any]:
 
 
 def most_likely(judged: Judged, other: Judged | None, other_name: str | None) -> dict[str, Any]:
-    """The rule without a threshold; the same with the share of wrong answers, and with each answer, where known."""
+    """The rule without a threshold; the same with the share of mistakes that the scores speak for, and with the share
+    of wrong answers, and with each answer, where known."""
 
     def measured(rule: Rule, rows: Sequence[JudgedSolution]) -> dict[str, Any] | None:
         said = said_by(rule(other), rows) if other else cross_fitted(judged, rule, rows)
@@ -85,6 +95,7 @@ def most_likely(judged: Judged, other: Judged | None, other_name: str | None) ->
     told: dict[str, Any] = {
         "calibrated_on": other_name if other else alone and OTHER_HALF,
         **(alone or NO_FIGURES),
+        "by_scores": _by_scores(judged, other),
         "with_share": None,
         "with_answers": None,
     }
@@ -94,3 +105,15 @@ def most_likely(judged: Judged, other: Judged | None, other_name: str | None) ->
         told["with_share"] = shared and {"wrong_answers": wrong, **shared}
         told["with_answers"] = measured(by_chance(MostLikely.odds_knowing), known)
     return told
+
+
+def _by_scores(judged: Judged, other: Judged | None) -> dict[str, Any] | None:
+    """Each half of the problems has a share of its own where the other half is what is known."""
+    if other:
+        return figures(said_by(by_shifted_chance(other, judged.rows), judged.rows), judged.rows)
+
+    def rule(half: Judged) -> Predict:
+        return by_shifted_chance(half, [row for row in judged.rows if row.half != half.rows[0].half])
+
+    said = cross_fitted(judged, rule)
+    return None if said is None else figures(said, judged.rows)

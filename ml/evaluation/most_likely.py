@@ -6,7 +6,8 @@ mistake stands at k with chance (1 - h_1) ... (1 - h_(k-1)) h_k, as in discrete 
 nowhere with what is left. The h are scores made honest by isotonic regression (Zadrozny and Elkan 2002) on solutions
 with known first mistakes: any rising curve, so that a few sure scores that are wrong do not bend the rest. Where a
 reference says that the final answer is wrong, "nowhere" is all but ruled out; where it is known only how many of
-the answers are wrong, the odds of a mistake shift for all alike (Saerens, Latinne and Decaestecker 2002).
+the answers are wrong, the odds of a mistake shift for all alike, and where nothing is known, the share that makes the
+scores themselves likeliest may take its place (Saerens, Latinne and Decaestecker 2002).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 from ml.evaluation.first_mistake import MISSING, Scores
 
 Floats = NDArray[np.float64]
+# Far more than it takes, unless the scores tell next to nothing.
+ROUNDS = 1000
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,25 @@ class MostLikely:
         """How much likelier a mistake is among solutions of which this share has a wrong answer."""
         mixed = wrong * self.mistake_given[False] + (1.0 - wrong) * self.mistake_given[True]
         return _odds(mixed) / self._odds_anywhere
+
+    def odds_by_scores(self, solutions: Sequence[Scores]) -> float:
+        """How much likelier a mistake is among these solutions, of which only the scores are known: their likeliest
+        share of mistakes, by expectation and maximisation. Those with an absent score are left out; 1 without any.
+        """
+        whole = [[s for s in scores if s is not None] for scores in solutions if None not in scores]
+        if not whole:
+            return 1.0
+        nowhere = np.array([self.chances(scores)[-1] for scores in whole])
+        odds = 1.0
+        for _ in range(ROUNDS):
+            shifted = odds * (1.0 - nowhere)
+            found = float(np.mean(shifted / (shifted + nowhere)))
+            # One solution more with a mistake, and one without: no share is certain.
+            share = (found * len(whole) + 1.0) / (len(whole) + 2.0)
+            odds, before = _odds(share) / self._odds_anywhere, odds
+            if abs(odds - before) < 1e-9 * before:
+                break
+        return odds
 
     @property
     def _odds_anywhere(self) -> float:

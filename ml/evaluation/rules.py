@@ -30,6 +30,13 @@ def by_chance(odds: Callable[[MostLikely, bool | None], float]) -> Rule:
     return rule
 
 
+def by_shifted_chance(judged: Judged, asked: Sequence[JudgedSolution]) -> Predict:
+    """The most likely first mistake, with as many mistakes as the scores of those that are `asked` speak for."""
+    likely = fit(judged.scores, judged.truths, [row.is_correct for row in judged.rows])
+    odds = likely.odds_by_scores([row.scores for row in asked])
+    return lambda scores, is_correct: likely.predict(scores, odds)
+
+
 def said_by(predict: Predict, rows: Sequence[JudgedSolution]) -> list[int | None]:
     """What a fitted rule says of each solution."""
     return [predict(row.scores, row.is_correct) for row in rows]

@@ -50,6 +50,7 @@ def _short(figures: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
         "count": figures["count"],
         "step_auc": round(report["steps"]["roc_auc"], 4),
         "exact_most_likely": round(likely["exact"], 4),
+        "exact_share_from_scores": round(likely["by_scores"]["exact"], 4),
         "exact_share_known": round(likely["with_share"]["exact"], 4),
         "exact_answer_known": round(likely["with_answers"]["exact"], 4),
     }

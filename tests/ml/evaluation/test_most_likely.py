@@ -13,6 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from ml.evaluation.first_mistake import MISSING, best_threshold, metric, predict
 from ml.evaluation.most_likely import MostLikely, fit
+from ml.snapshot import problem_hash
 from tests.data import ROOT
 from tests.ml.evaluation.test_first_mistake import evaluated, files
 
@@ -120,6 +121,32 @@ def test_it_names_more_first_mistakes_than_the_best_threshold_and_more_still_wit
     assert exact[0] < exact[1] < exact[2] - 0.05
 
 
+def test_the_share_of_mistakes_that_scores_speak_for_by_hand():
+    # Both solutions have a mistake with chance 0.9 at even odds. With r times the odds each has 9 r / (9 r + 1), which
+    # would grow without end; one solution more of each kind makes it (2 x + 1) / 4 with x = 9 r / (9 r + 1) and
+    # r = (2 x + 1) / (3 - 2 x): 9 (2 x + 1) (1 - x) = x (3 - 2 x), so 16 x^2 - 6 x - 9 = 0.
+    x = (6 + math.sqrt(36 + 4 * 16 * 9)) / 32
+    odds = AS_THEY_ARE.odds_by_scores([[0.1], [0.1], [0.1, None]])
+    assert odds == pytest.approx((2 * x + 1) / (3 - 2 * x))
+    assert AS_THEY_ARE.odds_by_scores([]) == AS_THEY_ARE.odds_by_scores([[None]]) == 1.0
+
+
+@pytest.mark.parametrize("rare", [True, False])
+def test_where_mistakes_are_rarer_or_more_frequent_scores_alone_find_how_often_they_are(rare):
+    fitted = fit(*simulated(8000, 2.5, 3))
+    scores, truths, _ = simulated(8000, 2.5, 4)
+    # Of one kind only every eighth solution is there.
+    kept = [k for k, truth in enumerate(truths) if (truth is None) is rare or k % 8 == 0]
+    scores, truths = [scores[k] for k in kept], [truths[k] for k in kept]
+    odds = fitted.odds_by_scores(scores)
+    chance = odds * fitted.mistake_anywhere / (1 - fitted.mistake_anywhere)
+    assert chance / (1 + chance) == pytest.approx(sum(t is not None for t in truths) / len(truths), abs=0.03)
+    alone, shifted = (
+        metric([fitted.predict(values, known) for values in scores], truths)["exact"] for known in (1.0, odds)
+    )
+    assert shifted > alone + 0.02
+
+
 def test_an_absent_score_counts_only_where_it_could_decide():
     # 0.9 at the first step, and whatever follows shares the 0.1 that are left.
     assert AS_THEY_ARE.predict([0.1, None]) == 0
@@ -207,6 +234,21 @@ def test_the_command_reports_it_calibrated_on_other_problems(tmp_path, capsys):
         [fitted.predict(values, fitted.odds_knowing_share(wrong)) for values in here[0]], here[1]
     )
     assert {name: moved["with_share"][name] for name in expected} == pytest.approx(expected)
+    odds = fitted.odds_by_scores(here[0])
+    expected = metric([fitted.predict(values, odds) for values in here[0]], here[1])
+    assert {name: moved["by_scores"][name] for name in expected} == pytest.approx(expected)
+    # On its own, each half has the odds that its scores speak for by the other half's calibration.
+    halves = [
+        [k for k in range(300) if int(problem_hash(f"problem {k}"), 16) // 10 % 2 == half] for half in (0, 1)
+    ]
+    said: list[int | None] = [None] * 300
+    for known, asked in (halves, halves[::-1]):
+        likely = fit(*([values[k] for k in known] for values in here))
+        odds = likely.odds_by_scores([here[0][k] for k in asked])
+        for k in asked:
+            said[k] = likely.predict(here[0][k], odds)
+    expected = metric(said, here[1])
+    assert {name: own["by_scores"][name] for name in expected} == pytest.approx(expected)
     for found in (own, moved):
         assert found["with_answers"]["exact"] > found["exact"] + 0.05
 
