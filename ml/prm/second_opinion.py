@@ -70,19 +70,24 @@ def disbelieved(
 ) -> dict[str, Any]:
     """Which rows the earlier model cannot believe, found once for a run: {"places", "asked_rows", "unasked_steps"}.
 
-    The first process decides and tells the others, and what it found is in the file `kept` under `key`: a run that
+    Each process asks about its share, and all hear what all found. It is in the file `kept` under `key`: a run that
     goes on, on another machine or with other threads, must not see other data.
     """
+    known = group.first_does(lambda: _known(kept, key))
+    if known is not None:
+        return known
+    parts = group.gathered(_asked(rows, opinion, group))
 
-    def find() -> dict[str, Any]:
-        found = _known(kept, key)
-        if found is None:
-            found = _asked(rows, opinion, group.device)
-            with whole_file(kept) as stream:
-                json.dump({"key": key, **found}, stream)
+    def keep() -> dict[str, Any]:
+        found = {
+            "places": sorted(place for part in parts for place in part["places"]),
+            **{name: sum(part[name] for part in parts) for name in ("asked_rows", "unasked_steps")},
+        }
+        with whole_file(kept) as stream:
+            json.dump({"key": key, **found}, stream)
         return found
 
-    return group.first_does(find)
+    return group.first_does(keep)
 
 
 def without(rows: Sequence[SnapshotRow], found: Mapping[str, Any], counts: Counter[str]) -> list[SnapshotRow]:
@@ -135,23 +140,33 @@ def _is_right(label: float | None) -> bool:
     return label is not None and label > 0.5
 
 
-def _asked(rows: Sequence[SnapshotRow], opinion: SecondOpinion, device: str) -> dict[str, Any]:
-    """Raises MisstepError for a checkpoint that is not whole or no classifier."""
-    scorer = load_scorer(opinion.checkpoint, device)
+def _asked(rows: Sequence[SnapshotRow], opinion: SecondOpinion, group: Group) -> dict[str, Any]:
+    """What this process finds in its share of the rows.
+
+    Raises MisstepError for a checkpoint that is not whole or no classifier.
+    """
+    scorer = load_scorer(opinion.checkpoint, group.device)
     objective = scorer.card["objective"]
     if objective != "classifier":
         raise MisstepError(
             f"--second-opinion {opinion.checkpoint} has objective {objective}, expected classifier"
         )
-    asked = [place for place, row in enumerate(rows) if "automatic" in row.label_source]
-    waiting = (Unscored(str(place), rows[place].problem, rows[place].steps) for place in asked)
+    theirs = [place for place, row in enumerate(rows) if "automatic" in row.label_source]
+    asked = group.share(theirs, [sum(map(len, _judged_steps(rows[place]))) for place in theirs])
+    waiting = (Unscored(str(place), rows[place].problem, _judged_steps(rows[place])) for place in asked)
     progress = Progress("second opinions", len(asked))
     places: list[int] = []
     for done, (name, scores) in enumerate(scorer.score_all(waiting), start=1):
         if not is_believed(rows[int(name)], scores, opinion):
             places.append(int(name))
-        progress.report(done)
+        if group.is_first:
+            progress.report(done)
     return {"places": places, "asked_rows": len(asked), "unasked_steps": scorer.truncated}
+
+
+def _judged_steps(row: SnapshotRow) -> Sequence[str]:
+    """The steps up to the first mistake, which a later one cannot change the score of."""
+    return row.steps if row.first_mistake is None else row.steps[: row.first_mistake + 1]
 
 
 def _known(kept: Path, key: Mapping[str, Any]) -> dict[str, Any] | None:
