@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from ml.devices import narrow_is_fast
 from ml.errors import MisstepError
+from ml.prm.muon import WideMuon
 
 # Words that the names of embeddings and of heads have in the bases we know.
 OUTER = ("embed", "wte", "wpe", "lm_head", "score", "classifier")
@@ -73,9 +75,8 @@ def optimizers_of(model: nn.Module, name: str, rate: float, weight_decay: float)
     if not inner:
         raise MisstepError("--optimizer muon, expected a model that trains matrices between its layers")
     taken = {id(p) for p in inner}
-    muon = torch.optim.Muon(
-        inner, lr=rate, weight_decay=weight_decay, momentum=MOMENTUM, adjust_lr_fn="match_rms_adamw"
-    )
+    kind = torch.optim.Muon if narrow_is_fast(str(inner[0].device)) else WideMuon
+    muon = kind(inner, lr=rate, weight_decay=weight_decay, momentum=MOMENTUM, adjust_lr_fn="match_rms_adamw")
     rest = [p for p in trained.values() if id(p) not in taken]
     return Optimizers([muon, _adamw(rest, rate, weight_decay)] if rest else [muon])
 

@@ -9,6 +9,7 @@ from transformers import GPT2Config
 
 from ml.errors import MisstepError
 from ml.prm.model import build
+from ml.prm.muon import WideMuon, orthogonal
 from ml.prm.optimizers import optimizers_of
 from tests.ml.prm.test_training import short_run
 from tests.ml.prm.toys import forget_last_state, newest_state_of, tiny_model
@@ -92,3 +93,33 @@ def test_an_unknown_optimizer_is_refused():
 def test_a_model_without_inner_matrices_is_refused():
     with pytest.raises(MisstepError, match="matrices between its layers"):
         optimizers_of(nn.Sequential(nn.LayerNorm(4)), "muon", RATE, 0.0)
+
+
+def test_muon_in_float32_makes_the_steps_of_torchs_own_but_for_the_rounding():
+    torch.manual_seed(3)
+    start, gradients = torch.randn(24, 40), [torch.randn(24, 40), torch.randn(24, 40)]
+    ends = []
+    for kind in (torch.optim.Muon, WideMuon):
+        matrix = nn.Parameter(start.clone())
+        optimizer = kind([matrix], lr=RATE, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+        for gradient in gradients:
+            matrix.grad = gradient
+            optimizer.step()
+        ends.append(matrix.detach() - start)
+        saved = optimizer.state_dict()["state"][0]
+        assert list(saved) == ["momentum_buffer"]
+    # bfloat16 keeps eight bits; its five iterations are off by some of them.
+    assert (ends[0] - ends[1]).norm() < 0.03 * ends[0].norm()
+
+
+@pytest.mark.parametrize("shape", [(12, 30), (30, 12), (20, 20)])
+def test_singular_values_go_through_muons_polynomial(shape):
+    torch.manual_seed(1)
+    matrix = torch.randn(shape, dtype=torch.float64)
+    a, b, c = 3.4445, -4.775, 2.0315
+    left, sizes, right = torch.linalg.svd(matrix, full_matrices=False)
+    sizes = sizes / matrix.norm()
+    for _ in range(5):
+        sizes = a * sizes + b * sizes**3 + c * sizes**5
+    expected = left @ torch.diag(sizes) @ right
+    assert torch.allclose(orthogonal(matrix, (a, b, c), 5, 1e-7), expected, atol=1e-9)
