@@ -17,6 +17,8 @@ from ml.prm.blocks import BlockPlan, attend_over_blocks
 from ml.prm.spans import SpanPlan
 
 SPANS = "misstep_spans"
+# The same, for layers that are compiled around it: every row has another list of calls, and none is compiled.
+SPANS_APART = "misstep_spans_apart"
 
 
 def attend_over_spans(
@@ -82,3 +84,4 @@ def attend_over_spans(
 
 
 ALL_ATTENTION_FUNCTIONS.register(SPANS, attend_over_spans)
+ALL_ATTENTION_FUNCTIONS.register(SPANS_APART, torch.compiler.disable(attend_over_spans))

@@ -8,30 +8,31 @@ import shutil
 from typing import Any
 
 from ml.errors import MisstepError
+from ml.prm.attention import SPANS_APART
 from ml.prm.blocks import allow_kinds_of_rows
 
-# One compilation serves all layers of a model and rows of any length. Where attention is one kernel over the row, it
-# takes in a layer as a whole; where it is a list of calls, which every row has another one of, what stands around it.
+# One compilation serves all layers of a model and rows of any length.
 LAYERS = ("DecoderLayer", "GPT2Block")
-PIECES = ("RMSNorm", "LayerNorm", "MLP")
 
 
 def compile_layers(model: Any, is_whole: bool, backend: str = "inductor") -> int:
-    """Compile the layers in place, or their norms and feed-forwards alone; returns how many modules those are.
+    """Compile the layers in place; returns how many they are.
 
-    is_whole: whether rows are attended to in blocks (see `ml.prm.packing`). Names of weights stay as they are. The
-    first update takes longer, by half a minute. Raises MisstepError where there is no compiler, and for a base whose
-    layers have other names.
+    is_whole: whether attention is one kernel over the row (see `ml.prm.packing`), which is compiled with the rest. If
+    it is a list of calls, every row has another one: then only what stands around it is compiled. Names of weights
+    stay as they are. The first update takes longer, by half a minute. Raises MisstepError where there is no compiler,
+    and for a base whose layers have other names.
     """
     compiler = shlex.split(os.environ.get("CXX", "g++"))[0]
     if shutil.which(compiler) is None:
         raise MisstepError(
             f"--compile without a C++ compiler ({compiler}), expected one on the path or in CXX"
         )
-    kinds = LAYERS if is_whole else PIECES
-    chosen = [module for module in model.modules() if type(module).__name__.endswith(kinds)]
+    chosen = [module for module in model.modules() if type(module).__name__.endswith(LAYERS)]
     if not chosen:
-        raise MisstepError(f"--compile: no layer called {' or '.join(kinds)} in this base, expected one")
+        raise MisstepError(f"--compile: no layer called {' or '.join(LAYERS)} in this base, expected one")
+    if not is_whole:
+        model.set_attn_implementation(SPANS_APART)
     allow_kinds_of_rows()
     for module in chosen:
         module.compile(dynamic=True, backend=backend)
