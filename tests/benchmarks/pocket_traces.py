@@ -47,7 +47,7 @@ def main() -> None:
     narrow = ("--bf16",) if narrow_is_fast(options.device) else ()
     asked = ("--base", options.base, "--batch-size", options.batch_size, "--device", options.device)
     effort = (*EFFORT, *narrow, *asked)
-    opinion = ("--second-opinion", options.second_opinion) if options.second_opinion else ()
+    opinion = _opinion(options, effort)
     models = {
         "no labels at all": ("--steps", 1, "--learning-rate", 1e-9),
         "automatic": ("--steps", options.steps, *opinion),
@@ -55,7 +55,8 @@ def main() -> None:
     found: dict[str, Any] = {"models": {}}
     for name, length in models.items():
         checkpoint = _folder(work, name, (*effort, *length))
-        data.trained(checkpoint, _snapshot(options), "--labels", "automatic", *effort, *length)
+        taught = ("--labels", "automatic", *effort, *length)
+        data.trained(checkpoint, _snapshot(options), *taught, processes=options.processes)
         found["models"][name] = {
             "trained": from_card(checkpoint),
             "strangers": on_its_own(checkpoint, strangers),
@@ -72,11 +73,25 @@ def _snapshot(options: argparse.Namespace) -> Path:
     folder: Path = options.work / "snapshot"
     if not folder.exists():
         written = data.written(options.work / "written.jsonl", options.solutions, options.seed)
-        estimates = data.estimated(options.work / "estimates", written, "--rollouts", ROLLOUTS)
-        more = data.written(options.work / "answers.jsonl", options.answers, options.seed + 1)
-        rows = chain(data.rows(written, estimates, lambda _: None), data.rows(more, None, lambda _: None))
+        estimates = data.estimated(
+            options.work / "estimates", written, "--rollouts", ROLLOUTS, parts=options.processes
+        )
+        rows = data.rows(written, estimates, lambda _: None)
+        if options.answers:
+            more = data.written(options.work / "answers.jsonl", options.answers, options.seed + 1)
+            rows = chain(rows, data.rows(more, None, lambda _: None))
         data.frozen(folder, rows, LabelRule("automatic"))
     return folder
+
+
+def _opinion(options: argparse.Namespace, effort: Sequence[object]) -> tuple[object, ...]:
+    """Whose second opinion the labels need: that of a model which is given, or was trained on them for a while."""
+    if options.second_opinion is None and options.opinion_steps:
+        taught = ("--labels", "automatic", *effort, "--steps", options.opinion_steps)
+        checkpoint = _folder(options.work, "second opinion", taught)
+        data.trained(checkpoint, _snapshot(options), *taught, processes=options.processes)
+        return ("--second-opinion", checkpoint)
+    return ("--second-opinion", options.second_opinion) if options.second_opinion else ()
 
 
 def _folder(work: Path, name: str, settings: Sequence[object]) -> Path:
@@ -120,6 +135,12 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--device", default="cpu", help="that they are trained on")
     parser.add_argument("--second-opinion", type=Path, help="an earlier model's checkpoint")
+    parser.add_argument(
+        "--opinion-steps", type=int, default=0, help="updates of a model that gives the second opinion"
+    )
+    parser.add_argument(
+        "--processes", type=int, default=1, help="side by side, to label and to train; the results are one's"
+    )
     parser.add_argument("--work", type=Path, default=ROOT / "var" / "pocket_traces")
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "pocket_traces.json")
     return parser.parse_args()

@@ -12,9 +12,14 @@ from typing import Any
 from tests.data import ROOT
 
 
-def ml(*arguments: object) -> dict[str, Any]:
-    """`python -m ml ...` on one thread; returns its result, or ends the benchmark with what it said."""
-    command = [sys.executable, "-m", "ml", *map(str, arguments)]
+def ml(*arguments: object, processes: int = 1) -> dict[str, Any]:
+    """`python -m ml ...` on one thread, or under torchrun in several processes of one thread each.
+
+    Returns its result, or ends the benchmark with what it said.
+    """
+    side_by_side = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes))
+    start = side_by_side if processes > 1 else ()
+    command = [sys.executable, *start, "-m", "ml", *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -62,25 +63,26 @@ def distinct(out: Path, solutions: Path) -> Path:
     return out
 
 
-def estimated(out: Path, solutions: Path, *options: object) -> Path:
+def estimated(out: Path, solutions: Path, *options: object, parts: int = 1) -> Path:
     """OmegaPRM's estimates of given solutions: it looks for the first mistake only, which is all we train on.
 
-    Two of a step's rollouts must be right, as in all published figures.
+    Two of a step's rollouts must be right, as in all published figures. `parts`: processes side by side.
     """
-    if not (out / "estimates.jsonl").exists():
-        given: tuple[object, ...] = (
-            "--format",
-            "misstep",
-            "--method",
-            "omegaprm",
-            "--policy",
-            "pocket",
-            "--seed",
-            0,
-        )
-        given = (*given, "--set", "needed_right=2")
-        ml("autolabel", "--solutions", solutions, *given, *options, "--out", out)
-    return out / "estimates.jsonl"
+    joined = out / "estimates.jsonl"
+    if not joined.exists():
+        given = ("--format", "misstep", "--method", "omegaprm", "--policy", "pocket", "--seed", 0)
+        given = (*given, "--set", "needed_right=2", *options)
+        folders = [out / f"part-{part}-of-{parts}" for part in range(1, parts + 1)]
+
+        def label(part: int) -> None:
+            share = ("--part", f"{part}/{parts}", "--out", folders[part - 1])
+            ml("autolabel", "--solutions", solutions, *given, *share)
+
+        with ThreadPoolExecutor(parts) as threads:
+            list(threads.map(label, range(1, parts + 1)))
+        own = [(folder / "estimates.jsonl").read_text(encoding="utf-8") for folder in folders]
+        joined.write_text("".join(own), encoding="utf-8")
+    return joined
 
 
 def rows(
@@ -139,10 +141,10 @@ def frozen(folder: Path, rows: Iterable[SnapshotRow], rule: LabelRule) -> Path:
     return folder
 
 
-def trained(checkpoint: Path, snapshot: Path, *options: object) -> Path:
-    """A checkpoint of `python -m ml train`."""
+def trained(checkpoint: Path, snapshot: Path, *options: object, processes: int = 1) -> Path:
+    """A checkpoint of `python -m ml train`, by one process or by several that share each update."""
     if not (checkpoint / "card.json").exists():
-        ml("train", "--snapshot", snapshot, "--out", checkpoint, *options)
+        ml("train", "--snapshot", snapshot, "--out", checkpoint, *options, processes=processes)
     return checkpoint
 
 
