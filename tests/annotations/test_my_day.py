@@ -39,6 +39,7 @@ def test_gold_feedback_waits_until_the_label_is_closed(client) -> None:
         make_task(
             campaign, make_solution(["Wrong.", "Right."]), kind=TaskKind.GOLD, gold=gold, overlap=EVERYBODY
         )
+    make_task(campaign)
     client.force_login(user)
     for expected in (0, 1):
         lease = claim_next(campaign, user)
