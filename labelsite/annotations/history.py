@@ -20,6 +20,7 @@ from labelsite.annotations.known_answers import counts
 from labelsite.annotations.models import Annotation, FinishReason, first_mistake_sql
 from labelsite.annotations.services import verdict_of
 from labelsite.asked import page_below
+from labelsite.campaigns.access import takes_changes
 from labelsite.campaigns.models import Exposure, TaskKind
 
 PAGE = 25
@@ -88,8 +89,12 @@ def entries(user: User, before: str = "") -> tuple[list[Entry], int | None]:
     """A page of the history, newest first, and the id that the next page starts below."""
     rows = mine(user).select_related("task__campaign", "task__solution__problem").order_by("-id")
     page = page_below(rows, before, PAGE)
-    newest = newest_by_campaign(user, {row.task.campaign_id for row in page.rows})
-    shown = [_entry(row, is_newest=newest[row.task.campaign_id] == row.task_id) for row in page.rows]
+    campaigns = {row.task.campaign_id for row in page.rows}
+    newest, doors = newest_by_campaign(user, campaigns), takes_changes(user, campaigns)
+    shown = [
+        _entry(row, newest[row.task.campaign_id] == row.task_id, doors.get(row.task.campaign_id))
+        for row in page.rows
+    ]
     return shown, page.further
 
 
@@ -109,7 +114,8 @@ def last_one(user: User, campaign: int) -> Annotation | None:
     return None if task is None else mine(user).filter(task=task).first()
 
 
-def _entry(annotation: Annotation, is_newest: bool) -> Entry:
+def _entry(annotation: Annotation, is_newest: bool, takes_change: bool | None) -> Entry:
+    """`takes_change`: whether the campaign takes changes from the person; None where it exists for them no more."""
     task, campaign = annotation.task, annotation.task.campaign
     told = task.kind != TaskKind.WORK and task.gold is not None and not is_newest
     return Entry(
@@ -117,9 +123,10 @@ def _entry(annotation: Annotation, is_newest: bool) -> Entry:
         verdict=verdict_text(annotation),
         gold=gold_text(task.gold) if told and task.gold else "",
         gold_agrees=verdict_of(annotation) in task.gold if told and task.gold else None,
-        can_edit=is_newest or (campaign.allows_editing and task.kind == TaskKind.WORK),
+        can_edit=bool(takes_change)
+        and (is_newest or (campaign.allows_editing and task.kind == TaskKind.WORK)),
         # Of whatever kind: a row without its button would tell that the task is gold.
-        can_look=annotation.exposure == Exposure.AFTER,
+        can_look=takes_change is not None and annotation.exposure == Exposure.AFTER,
     )
 
 
