@@ -150,15 +150,20 @@ def _in_hand_of(user: User, campaigns: Iterable[Campaign]) -> tuple[dict[int, in
 
 
 def _screening_left(user: User, campaigns: Iterable[Campaign]) -> dict[int, int]:
-    """In the campaigns that still screen the person, how many items they have not done yet."""
+    """In the campaigns that still screen the person, how many items they do before they are judged; 0: they wait for
+    more. Whoever has done enough of them is judged by their next submission, or without any left when they come.
+    """
     screened = Membership.objects.filter(user=user, campaign__in=campaigns, state=MemberState.SCREENING)
     done = Assignment.objects.filter(annotator=user, state=AssignmentState.SUBMITTED)
-    items = Count(
-        "campaign__tasks",
-        filter=Q(campaign__tasks__kind=TaskKind.SCREENING)
-        & ~Q(campaign__tasks__in=done.filter(task__kind=TaskKind.SCREENING).values("task")),
+    item = Q(campaign__tasks__kind=TaskKind.SCREENING)
+    is_done = Q(campaign__tasks__in=done.filter(task__kind=TaskKind.SCREENING).values("task"))
+    rows = screened.values_list("campaign", "campaign__screening_size").annotate(
+        done=Count("campaign__tasks", filter=item & is_done),
+        left=Count("campaign__tasks", filter=item & ~is_done),
     )
-    return dict(screened.values_list("campaign").annotate(count=items))
+    return {
+        campaign: min(left, max(1, size - done)) for campaign, size, done, left in rows if left or done < size
+    }
 
 
 def missing_screening(campaign: Campaign) -> int:

@@ -45,6 +45,27 @@ def test_who_is_screened_is_told_of_the_items_and_not_of_the_work_behind_them(cl
     assert 'class="button primary"' not in page
 
 
+def test_who_is_screened_is_told_of_as_many_items_as_decide_and_not_of_all_that_there_are(client) -> None:
+    campaign = make_campaign(screening_size=2)
+    for _ in range(4):
+        make_task(campaign, make_solution(), kind=TaskKind.SCREENING, gold=[-1], overlap=9)
+    newcomer = make_user()
+    make_member(campaign, newcomer, state=MemberState.SCREENING)
+    left = []
+    for _ in range(2):
+        (row,) = progress.for_person(newcomer, [campaign])
+        left.append(row["screening"])
+        finish(claim_next(campaign, newcomer))
+    assert left == [2, 1]
+    # One more submission is what they are judged at, where fewer are asked for since; and without any, their coming.
+    (row,) = progress.for_person(newcomer, [campaign])
+    assert row["screening"] == 1
+    for _ in range(2):
+        finish(claim_next(campaign, newcomer))
+    (row,) = progress.for_person(newcomer, [campaign])
+    assert row["screening"] is None
+
+
 @pytest.mark.parametrize(
     ("tasks", "told"), [(1, "A few are open."), (9, "A few are open."), (25, "At least 20 are open.")]
 )
