@@ -9,7 +9,8 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from labelsite.accounts.models import User
 from labelsite.annotations.models import Annotation
-from labelsite.campaigns.models import Task, TaskKind, TaskState
+from labelsite.campaigns import arranging
+from labelsite.campaigns.models import Campaign, Task, TaskKind, TaskState
 from labelsite.campaigns.settling import open_again
 
 BATCH = 500
@@ -30,10 +31,15 @@ def uncovered(person: User) -> QuerySet[Task]:
 def reopen(person: User) -> int:
     """Gives every such task as many free places as excluded people have used up; returns how many tasks there were.
 
-    What they said stays, so none of them gets the task again. In short steps, because people go on meanwhile.
+    What they said stays, so none of them gets the task again. In short steps, because people go on meanwhile. Then they
+    are put in order, which they were last before they were done.
     """
-    tasks = list(uncovered(person).order_by("pk").values_list("pk", flat=True))
-    return sum(open_again(_looks_on(tasks[start : start + BATCH])) for start in range(0, len(tasks), BATCH))
+    rows = list(uncovered(person).order_by("pk").values_list("pk", "campaign"))
+    tasks = [task for task, _ in rows]
+    opened = sum(open_again(_looks_on(tasks[start : start + BATCH])) for start in range(0, len(tasks), BATCH))
+    for campaign in Campaign.objects.filter(pk__in={campaign for _, campaign in rows}).order_by("pk"):
+        arranging.arrange(campaign, places=False, order=True)
+    return opened
 
 
 def _looks_on(tasks: list[int]) -> dict[int, int]:

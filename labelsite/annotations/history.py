@@ -20,6 +20,7 @@ from labelsite.annotations.known_answers import counts
 from labelsite.annotations.models import Annotation, FinishReason, first_mistake_sql
 from labelsite.annotations.services import verdict_of
 from labelsite.asked import page_below
+from labelsite.campaigns.access import takes_changes
 from labelsite.campaigns.models import Exposure, TaskKind
 
 PAGE = 25
@@ -88,8 +89,12 @@ def entries(user: User, before: str = "") -> tuple[list[Entry], int | None]:
     """A page of the history, newest first, and the id that the next page starts below."""
     rows = mine(user).select_related("task__campaign", "task__solution__problem").order_by("-id")
     page = page_below(rows, before, PAGE)
-    newest = newest_by_campaign(user, {row.task.campaign_id for row in page.rows})
-    shown = [_entry(row, is_newest=newest[row.task.campaign_id] == row.task_id) for row in page.rows]
+    campaigns = {row.task.campaign_id for row in page.rows}
+    newest, doors = newest_by_campaign(user, campaigns), takes_changes(user, campaigns)
+    shown = [
+        _entry(row, newest[row.task.campaign_id] == row.task_id, doors.get(row.task.campaign_id))
+        for row in page.rows
+    ]
     return shown, page.further
 
 
@@ -109,7 +114,8 @@ def last_one(user: User, campaign: int) -> Annotation | None:
     return None if task is None else mine(user).filter(task=task).first()
 
 
-def _entry(annotation: Annotation, is_newest: bool) -> Entry:
+def _entry(annotation: Annotation, is_newest: bool, takes_change: bool | None) -> Entry:
+    """`takes_change`: whether the campaign takes changes from the person; None where it exists for them no more."""
     task, campaign = annotation.task, annotation.task.campaign
     told = task.kind != TaskKind.WORK and task.gold is not None and not is_newest
     return Entry(
@@ -117,9 +123,10 @@ def _entry(annotation: Annotation, is_newest: bool) -> Entry:
         verdict=verdict_text(annotation),
         gold=gold_text(task.gold) if told and task.gold else "",
         gold_agrees=verdict_of(annotation) in task.gold if told and task.gold else None,
-        can_edit=is_newest or (campaign.allows_editing and task.kind == TaskKind.WORK),
+        can_edit=bool(takes_change)
+        and (is_newest or (campaign.allows_editing and task.kind == TaskKind.WORK)),
         # Of whatever kind: a row without its button would tell that the task is gold.
-        can_look=annotation.exposure == Exposure.AFTER,
+        can_look=takes_change is not None and annotation.exposure == Exposure.AFTER,
     )
 
 
@@ -165,28 +172,36 @@ def gold_standing(user: User) -> dict[str, Any]:
     return {"count": len(right), "right": sum(right), "share": sum(right) / len(right) if right else None}
 
 
-# Two people say the same when they name the same first mistake, or end alike without one. The newest submission of each
-# campaign is left out, as above: at an overlap of one only gold has others who looked, so a number that moves tells it.
+# So many pairs are counted at once.
+AGREEMENT_STEP = 10
+# Two people say the same when they name the same first mistake, or end alike without one. A label can be changed long
+# after, so what counts is what both said at first: no trying of one step after the other moves it. Nor does one label
+# more, but ten, so that nobody learns of any of them what others say. The newest submission of each campaign is left
+# out, as above: at an overlap of one only gold has others who looked, so a number that moves tells it.
 _WITH_OTHERS = f"""
-SELECT count(*), count(*) FILTER (WHERE {first_mistake_sql("mine")} = {first_mistake_sql("other")}
-       OR ({first_mistake_sql("mine")} IS NULL AND {first_mistake_sql("other")} IS NULL
-           AND mine.finish_reason = other.finish_reason))
-FROM annotations_annotation AS mine
-JOIN campaigns_task AS task ON task.id = mine.task_id
-JOIN campaigns_campaign AS campaign ON campaign.id = task.campaign_id AND campaign.shows_agreement
-JOIN annotations_annotation AS other ON other.task_id = mine.task_id AND other.annotator_id <> mine.annotator_id
-     AND other.is_live AND other.origin = 'annotator'
-WHERE mine.annotator_id = %(user)s AND mine.is_live AND mine.origin = 'annotator'
-  AND mine.task_id <> ALL (ARRAY(
-      SELECT DISTINCT ON (done.campaign_id) done.id
-      FROM annotations_annotation AS look JOIN campaigns_task AS done ON done.id = look.task_id
-      WHERE look.annotator_id = %(user)s AND look.revision = 1 ORDER BY done.campaign_id, look.id DESC))
+WITH pairs AS (
+    SELECT ({first_mistake_sql("mine")} = {first_mistake_sql("other")}
+            OR ({first_mistake_sql("mine")} IS NULL AND {first_mistake_sql("other")} IS NULL
+                AND mine.finish_reason = other.finish_reason)) AS is_same,
+           row_number() OVER (ORDER BY GREATEST(mine.id, other.id), other.id) AS place, count(*) OVER () AS pairs
+    FROM annotations_annotation AS mine
+    JOIN campaigns_task AS task ON task.id = mine.task_id
+    JOIN campaigns_campaign AS campaign ON campaign.id = task.campaign_id AND campaign.shows_agreement
+    JOIN annotations_annotation AS other ON other.task_id = mine.task_id AND other.annotator_id <> mine.annotator_id
+         AND other.revision = 1 AND other.origin = 'annotator'
+    WHERE mine.annotator_id = %(user)s AND mine.revision = 1 AND mine.origin = 'annotator'
+      AND mine.task_id <> ALL (ARRAY(
+          SELECT DISTINCT ON (done.campaign_id) done.id
+          FROM annotations_annotation AS look JOIN campaigns_task AS done ON done.id = look.task_id
+          WHERE look.annotator_id = %(user)s AND look.revision = 1 ORDER BY done.campaign_id, look.id DESC))
+)
+SELECT count(*), count(*) FILTER (WHERE is_same) FROM pairs WHERE place <= pairs - pairs %% %(step)s
 """
 
 
 def agreement_with_others(user: User) -> dict[str, Any]:
-    """Pairs of looks at the same task and how many say the same, where the campaign shows it and mine is closed."""
+    """Pairs of looks at the same task and how many said the same at first, where the campaign shows it; by tens."""
     with connection.cursor() as cursor:
-        cursor.execute(_WITH_OTHERS, {"user": user.pk})
+        cursor.execute(_WITH_OTHERS, {"user": user.pk, "step": AGREEMENT_STEP})
         pairs, same = cursor.fetchone()
     return {"pairs": pairs, "share": same / pairs if pairs else None}

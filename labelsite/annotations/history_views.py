@@ -22,8 +22,13 @@ from labelsite.problems.models import Step
 
 
 def own_annotation_or_404(request: HttpRequest, pk: int) -> Annotation:
-    """The person's own live annotation that `pk` stands for; a later revision answers for an earlier one."""
-    asked = Annotation.objects.filter(pk=pk, annotator=person(request)).first()
+    """The person's own live annotation that `pk` stands for; a later revision answers for an earlier one.
+
+    In a campaign that no longer exists for the person, it does not exist either.
+    """
+    user = person(request)
+    campaigns = Campaign.objects.visible_to(user)
+    asked = Annotation.objects.filter(pk=pk, annotator=user, task__campaign__in=campaigns).first()
     if asked is None:
         raise Http404
     live = Annotation.objects.select_related("task__campaign", "task__solution__problem")

@@ -86,8 +86,6 @@ def _payload(campaign: Campaign, row: tuple[Any, ...], *, sees_machine: bool) ->
         labels: Mapping[int, Any] = machine_labels(campaign, solution)
         for option in options:
             option["machine"] = labels.get(option["id"])
-    # An ordering's reason can speak of scores and of the answer, so it waits until machine labels may be seen.
-    tells_nothing = campaign.ordering in (Ordering.IMPORT_ORDER, Ordering.RANDOM)
     return {
         "assignment": pk,
         "token": token,
@@ -95,7 +93,7 @@ def _payload(campaign: Campaign, row: tuple[Any, ...], *, sees_machine: bool) ->
         "version": version,
         "assisted": sees_machine,
         "attempt": attempt,
-        "why": reason_text(reason) if sees_machine or tells_nothing else "",
+        "why": reason_text(reason if sees_machine else _open_reason(campaign)),
         "problem": text,
         "answer": answer,
         "reference": reference if campaign.shows_reference_solution else None,
@@ -105,6 +103,15 @@ def _payload(campaign: Campaign, row: tuple[Any, ...], *, sees_machine: bool) ->
         "asks_reason": campaign.asks_reason,
         "guideline_version": campaign.guideline_version,
     }
+
+
+def _open_reason(campaign: Campaign) -> str:
+    """What may be told of a task's place before machine labels may be seen: that of all tasks, and none of its own.
+
+    The reason that its row keeps can speak of scores and of the answer, also where the ordering does not: a task that
+    was done when the campaign was ordered anew kept the one it had.
+    """
+    return Ordering.RANDOM.value if campaign.ordering == Ordering.RANDOM else ""
 
 
 def next_payload(campaign: int, user: User, besides: int | None = None) -> dict[str, Any]:

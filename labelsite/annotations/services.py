@@ -20,6 +20,7 @@ from labelsite.annotations.judgement import Judgement, Lawful, Option, Unlawful
 from labelsite.annotations.judgement_json import parse
 from labelsite.annotations.models import EXITS, Annotation, FinishReason
 from labelsite.annotations.store import look, options_of, store, verdict, verdicts_on
+from labelsite.campaigns.access import takes_changes
 from labelsite.campaigns.leases import hold, hold_of, take_up
 from labelsite.campaigns.models import Assignment, AssignmentState, Exposure, Task, TaskKind
 from labelsite.campaigns.services import set_kind
@@ -190,8 +191,13 @@ def set_task_kind(task: Task, kind: str, gold: Sequence[int] | None) -> None:
 
 
 def may_revise(annotation: Annotation) -> bool:
-    """The last submission can be undone; earlier ones as long as the campaign allows editing and it is no gold."""
+    """The last submission can be undone; earlier ones as long as the campaign allows editing and it is no gold.
+
+    Neither where the campaign takes no changes from the person any more.
+    """
     campaign = annotation.task.campaign
+    if not takes_changes(annotation.annotator, [campaign.pk]).get(campaign.pk):
+        return False
     # Of what was submitted, not of what was corrected: a correction makes its task no newer.
     firsts = Annotation.objects.filter(annotator=annotation.annotator_id, task__campaign=campaign, revision=1)
     if firsts.order_by("-pk").values_list("task", flat=True).first() == annotation.task_id:

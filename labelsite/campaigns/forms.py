@@ -62,6 +62,9 @@ class CampaignForm(forms.ModelForm):
                 "Shown beside every task, together with the decision chart. Formulas as $…$; # heading, **bold**,"
                 " *italics*, - list, `code`, [link](https://…)."
             ),
+            "shows_agreement": _(
+                "By what everybody said at first, ten pairs of labels at a time: it tells of no single one."
+            ),
             "estimate_run": _("Only a finished search of given solutions can be chosen."),
             "score_run": _("Only a finished scoring can be chosen."),
         }

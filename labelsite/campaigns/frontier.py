@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+from labelsite.statements import Statement
+
 # Enough that somebody else's claims of the same moment leave one.
 NEAR = 16
 # Where more has moved since, as when the whole queue was ordered anew, a claim looks from the start: to walk past what
@@ -54,6 +56,16 @@ NEAR_SQL = f"""moved AS MATERIALIZED (
 REMEMBERED_SQL = """pg_snapshot_xmin(pg_current_snapshot())::text::bigint, (SELECT count(*) FROM near WHERE is_back),
     (SELECT ARRAY[priority, id] FROM near WHERE NOT is_back ORDER BY priority DESC, id LIMIT 1),
     EXISTS (SELECT FROM near)"""
+
+
+def in_both(sql: str) -> dict[bool, Statement]:
+    """The statement, and the same (True) inside one section, which has an index of its own."""
+    everywhere = "task.campaign_id = %(campaign)s AND task.kind"
+    section = (
+        "task.campaign_id = %(campaign)s AND task.section = %(section)s AND task.section <> '' AND task.kind"
+    )
+    return {False: Statement(sql), True: Statement(sql.replace(everywhere, section))}
+
 
 # The person, the campaign, the kind of task and the section ("": all of them).
 Queue = tuple[int, int, str, str]

@@ -101,7 +101,8 @@ def counts(campaign: Campaign) -> dict[str, Any]:
 def for_person(user: User, campaigns: Iterable[Campaign]) -> list[dict[str, Any]]:
     """The person's campaigns with their own count and what is open, in few queries whatever their number.
 
-    Reviewers and admins also see how many of each campaign's solutions are done.
+    Reviewers and admins also see how many of each campaign's solutions are done. Annotators are told what is open by
+    tens: one by one it would stand still after gold, which counts among what they did, and move after work.
     """
     rows = list(campaigns)
     done = dict(
@@ -118,42 +119,51 @@ def for_person(user: User, campaigns: Iterable[Campaign]) -> list[dict[str, Any]
         )
         open_tasks = dict(cursor.fetchall())
     whole = solutions_done(rows) if user.is_reviewer else {}
-    in_hand = _in_hand_of(user, rows)
+    held, last = _in_hand_of(user, rows)
     screening = _screening_left(user, rows)
     return [
         {
             "campaign": campaign,
             "done": done.get(campaign.pk, 0),
-            "open": open_tasks.get(campaign.pk, 0) + in_hand.get(campaign.pk, 0),
+            "open": is_open,
+            "open_by_tens": None if user.is_reviewer else is_open // 10 * 10,
             "screening": screening.get(campaign.pk),
             "solutions": whole.get(campaign.pk),
         }
         for campaign in rows
+        for is_open in [
+            max(open_tasks.get(campaign.pk, 0) + last.get(campaign.pk, 0), held.get(campaign.pk, 0))
+        ]
     ]
 
 
-def _in_hand_of(user: User, campaigns: Iterable[Campaign]) -> dict[int, int]:
-    """How many tasks of work the person holds, in each campaign."""
-    held = Assignment.objects.filter(
-        annotator=user,
-        state=AssignmentState.LEASED,
-        task__kind=TaskKind.WORK,
-        task__campaign__in=campaigns,
-        task__remaining=0,
+def _in_hand_of(user: User, campaigns: Iterable[Campaign]) -> tuple[dict[int, int], dict[int, int]]:
+    """In each campaign, how many tasks the person holds, of whatever kind; and of how much work the last place."""
+    rows = list(
+        Assignment.objects.filter(annotator=user, state=AssignmentState.LEASED, task__campaign__in=campaigns)
+        .values("task__campaign")
+        .annotate(held=Count("id"), last=Count("id", filter=Q(task__kind=TaskKind.WORK, task__remaining=0)))
     )
-    return dict(held.values_list("task__campaign").annotate(count=Count("id")))
+    return {row["task__campaign"]: row["held"] for row in rows}, {
+        row["task__campaign"]: row["last"] for row in rows
+    }
 
 
 def _screening_left(user: User, campaigns: Iterable[Campaign]) -> dict[int, int]:
-    """In the campaigns that still screen the person, how many items they have not done yet."""
+    """In the campaigns that still screen the person, how many items they do before they are judged; 0: they wait for
+    more. Whoever has done enough of them is judged by their next submission, or without any left when they come.
+    """
     screened = Membership.objects.filter(user=user, campaign__in=campaigns, state=MemberState.SCREENING)
     done = Assignment.objects.filter(annotator=user, state=AssignmentState.SUBMITTED)
-    items = Count(
-        "campaign__tasks",
-        filter=Q(campaign__tasks__kind=TaskKind.SCREENING)
-        & ~Q(campaign__tasks__in=done.filter(task__kind=TaskKind.SCREENING).values("task")),
+    item = Q(campaign__tasks__kind=TaskKind.SCREENING)
+    is_done = Q(campaign__tasks__in=done.filter(task__kind=TaskKind.SCREENING).values("task"))
+    rows = screened.values_list("campaign", "campaign__screening_size").annotate(
+        done=Count("campaign__tasks", filter=item & is_done),
+        left=Count("campaign__tasks", filter=item & ~is_done),
     )
-    return dict(screened.values_list("campaign").annotate(count=items))
+    return {
+        campaign: min(left, max(1, size - done)) for campaign, size, done, left in rows if left or done < size
+    }
 
 
 def missing_screening(campaign: Campaign) -> int:

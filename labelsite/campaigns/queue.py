@@ -19,8 +19,8 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
 from labelsite.accounts.models import User
-from labelsite.campaigns import frontier
-from labelsite.campaigns.frontier import NEAR_SQL, REMEMBERED_SQL, WAITS
+from labelsite.campaigns import frontier, gold_turns
+from labelsite.campaigns.frontier import NEAR_SQL, REMEMBERED_SQL, WAITS, in_both
 from labelsite.campaigns.models import (
     Assignment,
     AssignmentState,
@@ -77,18 +77,9 @@ _CLAIM_NEAR = (
 PATIENCE_MILLISECONDS = 200
 
 
-def _in_both(sql: str) -> dict[bool, Statement]:
-    """The claim, and the same (True) inside one section, which has an index of its own."""
-    everywhere = "task.campaign_id = %(campaign)s AND task.kind"
-    section = (
-        "task.campaign_id = %(campaign)s AND task.section = %(section)s AND task.section <> '' AND task.kind"
-    )
-    return {False: Statement(sql), True: Statement(sql.replace(everywhere, section))}
-
-
-_CLAIMS, _CLAIMS_NEAR = _in_both(_CLAIM), _in_both(_CLAIM_NEAR)
+_CLAIMS, _CLAIMS_NEAR = in_both(_CLAIM), in_both(_CLAIM_NEAR)
 # For once without passing over what somebody is at work on: it waits for each such task, a moment at most.
-_CLAIMS_PATIENT = _in_both(_CLAIM.replace(" SKIP LOCKED", ""))
+_CLAIMS_PATIENT = in_both(_CLAIM.replace(" SKIP LOCKED", ""))
 
 # The guideline can be long, and the page of the campaign shows it, not each task.
 _CAMPAIGN = Columns(Campaign, "campaign", without=["guideline", "created_at", "renames"])
@@ -196,15 +187,23 @@ def _kinds(campaign: Campaign, member_state: str) -> list[TaskKind]:
     return [TaskKind.WORK]
 
 
+def _sections(desk: Desk, annotator: User, kind: TaskKind) -> list[str]:
+    """In which of the person's sections to look for such a task, "" being everywhere. Screening is the same for all."""
+    sections = (desk.sections if kind != TaskKind.SCREENING else []) or [""]
+    if kind == TaskKind.GOLD:
+        return gold_turns.among_work(desk.campaign.pk, annotator.pk, sections)
+    return sections
+
+
 @transaction.atomic
 def _claim_any(desk: Desk, annotator: User, kinds: list[TaskKind], is_patient: bool = False) -> int | None:
-    """Tries each kind in turn, and inside it each of the person's sections. Screening is the same for everybody.
+    """Tries each kind in turn, and inside it each of the person's sections.
 
     If another of the person's tabs has claimed since `desk` was read, its lease is the answer.
     """
     wait_for_turn(annotator.pk)
     for kind in kinds:
-        for section in desk.sections if kind != TaskKind.SCREENING and desk.sections else [""]:
+        for section in _sections(desk, annotator, kind):
             if claimed := _claim(desk, annotator, kind, section, is_patient):
                 return claimed
     return None

@@ -73,9 +73,10 @@ def update_campaign(
     after = _arranged_by(fresh)
     order = after[1:] != before[1:] or (loaded is not None and not READS[fresh.ordering].isdisjoint(changes))
     places = not fresh.adaptive_overlap and after[0] != before[0]
-    # It goes over every task, which a new name need not wait for.
+    # It goes over every task, which a new name need not wait for. What more places open again stands as it was ordered
+    # when it was done.
     if order or places:
-        arranging.arrange(fresh, places=places, order=order, told=loaded)
+        arranging.arrange(fresh, places=places, order=True, told=loaded)
     else:
         arranging.arrange_the_rest(fresh)
     return fresh

@@ -140,6 +140,15 @@ def test_a_q_is_drawn_as_its_share_of_the_method_s_range_which_begins_at_minus_o
     assert (machine["q_value"], machine["bar"]) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize(("ordering", "why"), [("import_order", ""), ("random", "random order")])
+def test_the_reason_that_an_earlier_ordering_left_behind_is_not_told(client, campaign, ordering, why) -> None:
+    """Done tasks keep theirs when the campaign is ordered anew, and come again when more people are to look."""
+    Campaign.objects.update(ordering=ordering)
+    annotation = submitted(campaign)
+    for address in (f"/annotate/annotation/{annotation.pk}/", f"/annotate/{campaign.pk}/"):
+        assert client.get(address).context["payload"]["why"] == why
+
+
 def test_a_campaign_that_never_shows_them_has_no_second_look(client, campaign) -> None:
     Campaign.objects.update(exposure=Exposure.NEVER)
     campaign.refresh_from_db()

@@ -87,6 +87,16 @@ def test_every_excluded_look_gets_a_place_in_batches(campaign, annotator, collea
     }
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_reopened_task_gets_the_place_that_the_ordering_gives_it_now(campaign, annotator) -> None:
+    task = finished(campaign, annotator)
+    Task.objects.update(priority=1.0, priority_reason="convincing_wrong score=0.93")
+    exclude(annotator)
+    assert reopen(annotator) == 1
+    task.refresh_from_db()
+    assert (task.state, task.priority, task.priority_reason) == ("open", 0.0, "")
+
+
 def test_a_reopened_adaptive_task_waits_for_the_agreement_of_those_who_count(campaign) -> None:
     people = [make_user() for _ in range(6)]
     campaign = make_campaign(members=people, adaptive_overlap=True)

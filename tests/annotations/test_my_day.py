@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from labelsite.annotations import services
+from labelsite.annotations import history, services
 from labelsite.annotations.history import gold_standing, gold_text
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Exposure, TaskKind
@@ -39,6 +39,7 @@ def test_gold_feedback_waits_until_the_label_is_closed(client) -> None:
         make_task(
             campaign, make_solution(["Wrong.", "Right."]), kind=TaskKind.GOLD, gold=gold, overlap=EVERYBODY
         )
+    make_task(campaign)
     client.force_login(user)
     for expected in (0, 1):
         lease = claim_next(campaign, user)
@@ -60,7 +61,28 @@ def test_the_share_of_gold_does_not_move_while_the_label_can_still_be_changed(cl
     assert client.get("/my-day/").context["gold"]["right"] == 1
 
 
-def test_neither_the_buttons_nor_the_agreement_tell_that_the_last_one_was_gold(client) -> None:
+def test_the_agreement_tells_nothing_of_a_label_that_can_still_be_changed(client) -> None:
+    """Not to whoever tries one step after the other, nor by what one more label adds to it."""
+    user, colleague = make_user(), make_user()
+    campaign = make_campaign(members=[user, colleague], shows_agreement=True, overlap=2)
+    client.force_login(user)
+    step = history.AGREEMENT_STEP
+    for number in range(step + 2):
+        task = make_task(campaign)
+        make_annotation(task, colleague, trajectory=(1, -1) if number % 2 else (1, 1))
+        make_annotation(task, user)
+        told = client.get("/my-day/").context["others"]
+        assert told["pairs"] == (step if number >= step else 0)
+    disagreed = Annotation.objects.filter(annotator=colleague, finish_reason="found_error").earliest("pk")
+    mine = Annotation.objects.get(task=disagreed.task, annotator=user)
+    Annotation.objects.filter(pk=mine.pk).update(is_live=False)
+    copied = {"trajectory": [1, -1], "finish_reason": "found_error"}
+    Annotation.objects.create(task=mine.task, annotator=user, revision=2, **copied)
+    assert client.get("/my-day/").context["others"] == told == {"pairs": step, "share": 0.5}
+
+
+def test_neither_the_buttons_nor_the_agreement_tell_that_the_last_one_was_gold(client, monkeypatch) -> None:
+    monkeypatch.setattr(history, "AGREEMENT_STEP", 1)
     user = make_user()
     campaign = make_campaign(members=[user], shows_agreement=True, exposure=Exposure.AFTER)
     gold = make_task(campaign, kind=TaskKind.GOLD, gold=[0], overlap=EVERYBODY)
@@ -116,5 +138,5 @@ def test_the_history_goes_on_page_by_page_and_costs_the_same(client, django_asse
     assert len(page.context["entries"]) == 25
     rest = client.get(f"/my-day/?before={page.context['further']}")
     assert len(rest.context["entries"]) == 5 and rest.context["further"] is None
-    assert page.context["others"] == {"pairs": 29, "share": 0.0}
+    assert page.context["others"] == {"pairs": 20, "share": 0.0}
     assert page.context["today"]["median_seconds"] == 4.0

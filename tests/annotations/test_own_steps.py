@@ -74,7 +74,8 @@ def test_screening_and_gold_take_the_step_that_was_left_as_the_one_that_was_mark
     assert history.gold_standing(newcomer) == {"count": 1, "right": 1, "share": 1.0}
 
 
-def test_people_agree_when_they_name_the_same_step_and_only_then(campaign, people) -> None:
+def test_people_agree_when_they_name_the_same_step_and_only_then(campaign, people, monkeypatch) -> None:
+    monkeypatch.setattr(history, "AGREEMENT_STEP", 1)
     make_task(campaign, make_solution(STEPS))
     went_on, marked, found_none = people
     go_on_alone(claim_next(campaign, went_on))

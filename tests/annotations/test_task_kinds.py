@@ -89,7 +89,10 @@ def test_a_task_that_five_people_left_undecided_is_set_aside_again() -> None:
 def test_looks_at_the_gold_count_once_it_is_work_again() -> None:
     campaign = started(RIGHT, FIRST, SECOND, RIGHT, FIRST, adaptive_overlap=True, gold_rate=1.0)
     set_task_kind(Task.objects.get(), "gold", [1])
+    # Gold comes only among work.
+    waiting = make_task(campaign, make_solution(STEPS))
     look(campaign, 5, *RIGHT)
+    waiting.delete()
     set_task_kind(Task.objects.get(), "work", [])
     assert places() == (6, 0, "done")
 

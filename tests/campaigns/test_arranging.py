@@ -104,6 +104,19 @@ def test_settings_that_no_order_follows_from_move_no_task(campaign) -> None:
     assert set(campaign.tasks.values_list("priority_reason", flat=True)) == {"unscored"}
 
 
+def test_a_task_that_more_people_are_to_look_at_gets_the_place_that_the_ordering_gives_it_now(
+    campaign,
+) -> None:
+    services.update_campaign(campaign, {"ordering": Ordering.RANDOM})
+    person = campaign.memberships.first().user
+    while isinstance(lease := claim_next(campaign, person), Assignment):
+        submit(lease, 1, 1)
+    services.update_campaign(campaign, {"ordering": Ordering.IMPORT_ORDER})
+    assert set(campaign.tasks.values_list("state", flat=True)) == {"done"} and ordered(campaign) == TASKS
+    services.update_campaign(campaign, {"overlap": 2})
+    assert set(campaign.tasks.values_list("state", "priority", "priority_reason")) == {("open", 0.0, "")}
+
+
 def test_an_order_that_is_broken_off_is_finished_by_the_next_worker(campaign, monkeypatch) -> None:
     real, calls = ordering._reorder_batch, []
 

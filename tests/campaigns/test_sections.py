@@ -79,6 +79,20 @@ def test_choosing_gives_back_what_is_not_begun_and_keeps_what_is(campaign, annot
     assert labeled_sections(campaign, annotator)[0] == "algebra"
 
 
+def test_choosing_a_section_tells_no_gold_by_what_stays_in_hand(campaign, annotator) -> None:
+    campaign.gold_rate = 1.0
+    campaign.save()
+    make_task(campaign, kind=TaskKind.GOLD, gold=[-1], overlap=queue.EVERYBODY, section="geometry")
+    held = claim_next(campaign, annotator)
+    assert isinstance(held, Assignment) and held.task.kind == TaskKind.GOLD
+    sections.choose(campaign, annotator, "algebra")
+    held.refresh_from_db()
+    assert (held.state, Task.objects.get(pk=held.task_id).remaining) == (
+        AssignmentState.LAPSED, queue.EVERYBODY,
+    )  # fmt: skip
+    assert labeled_sections(campaign, annotator)[0] == "algebra"
+
+
 def test_whoever_chose_a_section_that_is_finished_finds_the_way_out_of_it(
     client, campaign, annotator
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from labelsite.campaigns import progress
 from labelsite.campaigns.models import Assignment, AssignmentState, Campaign, MemberState, TaskKind
-from tests.campaigns.leases import claim_next
+from tests.campaigns.leases import claim_next, finish
 from tests.factories import make_campaign, make_member, make_solution, make_task, make_user
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +43,59 @@ def test_who_is_screened_is_told_of_the_items_and_not_of_the_work_behind_them(cl
     page = client.get("/campaigns/").content.decode()
     assert "Waiting for screening" in page and "are open" not in page
     assert 'class="button primary"' not in page
+
+
+def test_who_is_screened_is_told_of_as_many_items_as_decide_and_not_of_all_that_there_are(client) -> None:
+    campaign = make_campaign(screening_size=2)
+    for _ in range(4):
+        make_task(campaign, make_solution(), kind=TaskKind.SCREENING, gold=[-1], overlap=9)
+    newcomer = make_user()
+    make_member(campaign, newcomer, state=MemberState.SCREENING)
+    left = []
+    for _ in range(2):
+        (row,) = progress.for_person(newcomer, [campaign])
+        left.append(row["screening"])
+        finish(claim_next(campaign, newcomer))
+    assert left == [2, 1]
+    # One more submission is what they are judged at, where fewer are asked for since; and without any, their coming.
+    (row,) = progress.for_person(newcomer, [campaign])
+    assert row["screening"] == 1
+    for _ in range(2):
+        finish(claim_next(campaign, newcomer))
+    (row,) = progress.for_person(newcomer, [campaign])
+    assert row["screening"] is None
+
+
+@pytest.mark.parametrize(
+    ("tasks", "told"), [(1, "A few are open."), (9, "A few are open."), (25, "At least 20 are open.")]
+)
+def test_the_count_of_what_is_open_tells_annotators_no_gold(client, tasks, told) -> None:
+    """Beside the count of what they did, an exact one would stand still after gold and move after work."""
+    person = make_user()
+    campaign = make_campaign(members=[person], gold_rate=1.0)
+    make_task(campaign, make_solution(), kind=TaskKind.GOLD, gold=[-1], overlap=9)
+    for _ in range(tasks):
+        make_task(campaign, make_solution())
+    client.force_login(person)
+    for done in range(min(tasks, 5) + 1):
+        page = client.get("/campaigns/").content.decode()
+        assert f"You did {done} solution" in page and told in page
+        finish(claim_next(campaign, person))
+    client.force_login(make_user("reviewer"))
+    exact = "1 is open." if (left := tasks - min(tasks, 5)) == 1 else f"{left} are open."
+    assert (exact if left else "Nothing is open.") in client.get("/campaigns/").content.decode()
+
+
+def test_gold_in_hand_is_something_that_is_open_as_work_is(client) -> None:
+    person, other = make_user(), make_user()
+    campaign = make_campaign(members=[person, other], gold_rate=1.0)
+    make_task(campaign, make_solution(), kind=TaskKind.GOLD, gold=[-1], overlap=9)
+    make_task(campaign, make_solution())
+    assert claim_next(campaign, person).task.kind == TaskKind.GOLD
+    Campaign.objects.update(gold_rate=0.0)
+    finish(claim_next(campaign, other))
+    client.force_login(person)
+    assert "A few are open." in client.get("/campaigns/").content.decode()
 
 
 def test_tasks_in_somebodys_hands_are_not_lost_from_the_counts(client) -> None:
