@@ -44,7 +44,9 @@ STATE = """
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """looks, both: finished looks, and those at solutions that the run estimated. The rest: see `measures`."""
+    """looks, both: finished looks, and those at solutions of which the run says where the first mistake is, or that there
+    is none. The rest: see `measures`.
+    """
 
     looks: int
     both: int
