@@ -63,7 +63,7 @@ PATTERNS = {Kind.UNMARKED: NOBODY, Kind.PEOPLE: DIFFER}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One task of the list: what people said, what the run said (as `NAMED` has it), and whether a reviewer has decided."""
+    """One task of the list: what people said, what the run said (see `NAMED`), and whether a reviewer has decided."""
 
     task: Task
     people: Sequence[int | None]

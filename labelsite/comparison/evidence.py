@@ -60,8 +60,9 @@ GRAIN = 1000
 class Judgements:
     """One entry per finished look, shape [looks]; positions are 0-based, NONE for no mistake.
 
-    place: of the solution among all (`Solutions`). machine: the run's first mistake, UNKNOWN where it
-    estimated no such solution or cannot say. length: steps rated. in_gold: 1, 0, or -1 where no answer is known but the labeler's own.
+    place: of the solution among all (`Solutions`). machine: the run's first mistake, UNKNOWN where it did not
+    estimate the solution or cannot say. length: steps rated. in_gold: 1, 0, or -1 where no answer is known but the
+    labeler's own.
     is_item: of a task that is served as gold or for screening. is_correct: of the answer, -1 for not graded.
     milliseconds: -1 for unknown. gold_bias: steps too early (negative) or too late to the nearest acceptable mistake,
     NO_BIAS where there is none.

@@ -44,8 +44,8 @@ STATE = """
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """looks, both: finished looks, and those at solutions of which the run says where the first mistake is, or that there
-    is none. The rest: see `measures`.
+    """looks, both: finished looks, and those at solutions of which the run says where the first mistake is, or that
+    there is none. The rest: see `measures`.
     """
 
     looks: int

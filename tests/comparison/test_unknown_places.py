@@ -1,4 +1,4 @@
-"""A run that cannot say where the first mistake is, as a step before any known one has no label, has found none either."""
+"""A run that left a step without a label before any known mistake cannot say where the first one is, nor that there is none."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-# What the run said of three steps (hard, and whether rollouts went through them), and what is known of the first mistake.
+# What the run said of three steps (hard, and whether rollouts went through them), and what it knows of the first mistake.
 CASES = [
     ([(1, True), (1, True), (1, True)], NONE),
     # A search assumes what lies before a right step to be right, and sends no rollouts there.
@@ -49,7 +49,13 @@ def world():
         for step, (hard, is_probed) in zip(solution.step_rows.order_by("position"), said, strict=True):
             visits, share = (4, hard) if is_probed else (0, None)
             StepEstimate.objects.create(
-                run=run, step=step, visits=visits, correct=visits * (hard or 0), q_value=share, hard=hard, soft=share
+                run=run,
+                step=step,
+                visits=visits,
+                correct=visits * (hard or 0),
+                q_value=share,
+                hard=hard,
+                soft=share,
             )
         task = make_task(campaign, solution, gold=[-1, 2])
         make_annotation(task, person, [1, 1, -1])
