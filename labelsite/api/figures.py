@@ -125,7 +125,9 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     run = serializers.IntegerField(allow_null=True)
     is_gold = serializers.BooleanField(help_text="gold stands in for people")
     looks = serializers.IntegerField()
-    both = serializers.IntegerField(help_text="looks at solutions of which the run says where the first mistake is, or none")
+    both = serializers.IntegerField(
+        help_text="looks at solutions of which the run says where the first mistake is, or none"
+    )
     unmarked = serializers.IntegerField(help_text="solutions with a wrong answer and no marked mistake")
     persons = PersonSerializer(many=True)
     between = BetweenSerializer()
