@@ -74,7 +74,8 @@ def _key(campaign: Campaign, run: EstimateRun | None, against: Against) -> str:
     with connection.cursor() as cursor:
         cursor.execute(STATE, {"campaign": campaign.pk})
         state: Any = cursor.fetchone()
-    loaded = (run.pk, run.loaded_at, run.parameters) if run else None
+    # While its parts come in, a run's cost grows with each of them, and nothing else of it changes.
+    loaded = (run.pk, run.loaded_at, run.parameters, run.cost) if run else None
     words = repr((SHAPE, campaign.pk, state, loaded, against, get_language()))
     return f"comparison:{hashlib.sha256(words.encode()).hexdigest()}"
 
