@@ -30,6 +30,8 @@ BLIND = """
         FROM annotations_annotation later
         WHERE later.task_id = a.task_id AND later.annotator_id = a.annotator_id AND later.revision > a.revision))
 """
+# Who is asked for by name is shown whatever was decided of their labels.
+COUNTED = "a.annotator_id <> ALL(ARRAY(SELECT id FROM accounts_user WHERE labels_excluded))"
 # The gold answers as if they were one labeler's. Where several positions are acceptable, that labeler names the one
 # that the run names, or else the first of them: the run is right by any of them, as people are.
 GOLD = f"""
@@ -52,12 +54,14 @@ class Against:
     """Whose labels the run is compared with: people's (some, or all; perhaps blind ones only), or gold.
 
     others: with whose labels theirs are compared where people are compared among themselves; none means anybody's.
+    with_excluded: where nobody is named, also those whose labels are excluded.
     """
 
     is_gold: bool = False
     annotators: Sequence[int] = ()
     is_blind: bool = False
     others: Sequence[int] = ()
+    with_excluded: bool = False
 
     @property
     def looks(self) -> str:
@@ -78,8 +82,9 @@ class Against:
         return replace(self, annotators=both, others=())
 
     def _looks_of(self, chosen: str) -> str:
-        who = f" AND a.annotator_id = ANY(%({chosen})s)" if chosen else ""
-        return f"{PEOPLE}{who} AND {BLIND if self.is_blind else 'a.is_live'}"
+        who = f"a.annotator_id = ANY(%({chosen})s)" if chosen else "TRUE" if self.with_excluded else COUNTED
+        return f"{PEOPLE} AND {who} AND {BLIND if self.is_blind else 'a.is_live'}"
 
 
 EVERYBODY = Against()
+ALSO_EXCLUDED = Against(with_excluded=True)

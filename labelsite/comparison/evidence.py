@@ -177,7 +177,8 @@ def looks_at(
 
 
 def has_looks(campaign: Campaign) -> bool:
-    """Whether any person's finished look is there to compare: a checker's label and a given-up one are none."""
+    """Whether any person's finished look is there to compare: a checker's label, an excluded and a given-up one
+    are none."""
     (found,) = _row(f"SELECT EXISTS ({EVERYBODY.looks})", {"campaign": campaign.pk})
     return bool(found)
 

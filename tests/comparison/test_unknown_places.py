@@ -1,4 +1,4 @@
-"""A run that left a step without a label before any known mistake cannot say where the first one is, nor that there is none."""
+"""A run that left a step unlabelled before any known mistake says neither where the first is nor that there is none."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-# What the run said of three steps (hard, and whether rollouts went through them), and what it knows of the first mistake.
+# What the run said of three steps (hard, and whether rollouts went through them), and what it knows of the mistake.
 CASES = [
     ([(1, True), (1, True), (1, True)], NONE),
     # A search assumes what lies before a right step to be right, and sends no rollouts there.
