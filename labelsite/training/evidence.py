@@ -32,11 +32,13 @@ def first_mistakes(campaign: Campaign) -> dict[int, int]:
         for solution, position in rows.first_mistakes(campaign)
     }
     gold = _gold(campaign).values_list("solution_id", "gold")
-    return stated | {solution: _place_of(places, stated.get(solution)) for solution, places in gold}
+    return stated | {solution: _place_of(places or [], stated.get(solution)) for solution, places in gold}
 
 
 def _place_of(gold: Sequence[int], stated: int | None) -> int:
-    return stated if stated in gold else min(gold, key=lambda place: (place == NONE, place))
+    if stated is not None and stated in gold:
+        return stated
+    return min(gold, key=lambda place: (place == NONE, place))
 
 
 def has_labels(campaign: Campaign) -> bool:
