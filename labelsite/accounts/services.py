@@ -91,11 +91,12 @@ def make_admin(username: str) -> str | None:
 
 @transaction.atomic
 def new_password(pk: int, by: User | None = None) -> tuple[User, str]:
-    """A person's new password, to be shown once; all sessions of that person end with the old one."""
+    """A person's new password, to be shown once; all sessions and tokens of that person end with the old one."""
     user = User.objects.select_for_update().get(pk=pk, is_machine=False)
     password = _made_password()
     user.set_password(password)
     user.save(update_fields=["password"])
+    user.api_tokens.all().delete()
     record_password(user, by)
     return user, password
 

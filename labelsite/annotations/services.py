@@ -181,12 +181,12 @@ def _after_submission(task: Task, annotation: Annotation) -> None:
 
 
 @transaction.atomic
-def set_task_kind(task: Task, kind: str, gold: Sequence[int] | None) -> None:
+def set_task_kind(task: Task, kind: str, gold: Sequence[int] | None, by: User | None = None) -> None:
     """Turns a task into gold, screening or work; what becomes work again is settled by what was submitted so far.
 
     Raises ValidationError.
     """
-    fresh = set_kind(task, kind, gold)
+    fresh = set_kind(task, kind, gold, by=by)
     settle(fresh, *verdicts_on(fresh))
 
 

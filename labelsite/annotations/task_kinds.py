@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from labelsite.accounts.access import admin_required
+from labelsite.accounts.access import admin_required, person
 from labelsite.accounts.forms import errors_of
 from labelsite.annotations import services
 from labelsite.campaigns.forms import GoldForm
@@ -26,7 +26,8 @@ def task_kind(request: HttpRequest, pk: int, task_id: int) -> HttpResponse:
     form = GoldForm(request.POST)
     if form.is_valid():
         try:
-            services.set_task_kind(task, form.cleaned_data["kind"], form.cleaned_data["gold"])
+            chosen = form.cleaned_data
+            services.set_task_kind(task, chosen["kind"], chosen["gold"], person(request))
         except ValidationError as refusal:
             form.add_error(None, refusal)
     if form.errors:

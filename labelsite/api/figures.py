@@ -75,6 +75,7 @@ class PersonSerializer(serializers.Serializer[Any]):
     gold_bias = serializers.FloatField(allow_null=True, help_text="in steps, on these; positive is late")
     timed = serializers.IntegerField(help_text="looks of which the time is known")
     seconds = serializers.FloatField(allow_null=True, help_text="the median")
+    labels_excluded = serializers.BooleanField(help_text="they have this row, and no part in other figures")
     is_too_fast = serializers.BooleanField(help_text="below a third of the median of the others' medians")
     machine_agreement = serializers.FloatField(allow_null=True)
     machine_count = serializers.IntegerField()
@@ -125,7 +126,9 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     run = serializers.IntegerField(allow_null=True)
     is_gold = serializers.BooleanField(help_text="gold stands in for people")
     looks = serializers.IntegerField()
-    both = serializers.IntegerField(help_text="looks at solutions that the run estimated")
+    both = serializers.IntegerField(
+        help_text="looks at solutions of which the run says where the first mistake is, or none"
+    )
     unmarked = serializers.IntegerField(help_text="solutions with a wrong answer and no marked mistake")
     persons = PersonSerializer(many=True)
     between = BetweenSerializer()
@@ -221,7 +224,12 @@ def _figures(found: Overview, run: int | None) -> dict[str, Any]:
         "both": found.both,
         "unmarked": found.unmarked,
         "persons": [
-            {**asdict(row), "annotator": name(row.annotator), "is_too_fast": row.annotator in fast}
+            {
+                **asdict(row),
+                "annotator": name(row.annotator),
+                "labels_excluded": row.annotator in named and named[row.annotator].labels_excluded,
+                "is_too_fast": row.annotator in fast,
+            }
             for row in persons
         ],
         "between": {

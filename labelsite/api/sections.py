@@ -169,7 +169,7 @@ class MemberSections(Endpoint):
         member = get_object_or_404(campaign.memberships, user__username=username)
         kept = list(dict.fromkeys(self.body_as(KeptRequest)["sections"]))
         _known(campaign, "sections", kept)
-        sections.restrict(campaign, member.user_id, kept)
+        sections.restrict(campaign, member.user_id, kept, self.person)
         return Response({"sections": kept})
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from django.db import connection
+from django.db import connection, transaction
 
+from labelsite.accounts.models import User
+from labelsite.accounts.records import record
 from labelsite.campaigns.models import Campaign, Task
 
 
@@ -14,10 +16,21 @@ def positions_literal(positions: Sequence[int]) -> str:
     return f"{{{','.join(map(str, positions))}}}"
 
 
-def correct_gold(task: Task, gold: Sequence[int], source: str) -> None:
+def recorded_name(task: Task) -> str:
+    """A task as the record of changes names one."""
+    return f"{task.pk} · {task.campaign.name}"
+
+
+@transaction.atomic
+def correct_gold(task: Task, gold: Sequence[int], source: str, by: User | None = None) -> None:
     """Gives a task that has gold other acceptable positions; what it is served as stays, and so do its places."""
-    known = Task.objects.filter(pk=task.pk, gold__len__gt=0)
-    known.update(gold=sorted(set(gold)), gold_source=source)
+    known = Task.objects.select_for_update(of=("self",)).select_related("campaign")
+    fresh = known.filter(pk=task.pk, gold__len__gt=0).first()
+    if fresh is not None:
+        chosen = sorted(set(gold))
+        record("task", recorded_name(fresh), {"gold": (fresh.gold, chosen)}, by)
+        fresh.gold, fresh.gold_source = chosen, source
+        fresh.save(update_fields=["gold", "gold_source"])
 
 
 def fill_gold(campaign: Campaign, gold: Mapping[int, Sequence[int]], source: str) -> None:
@@ -34,8 +47,10 @@ def fill_gold(campaign: Campaign, gold: Mapping[int, Sequence[int]], source: str
         )
 
 
-def renew_gold(campaign: Campaign, gold: Mapping[int, Sequence[int]], source: str) -> None:
+def renew_gold(
+    campaign: Campaign, gold: Mapping[int, Sequence[int]], source: str, by: User | None = None
+) -> None:
     """Gives tasks the positions that the source of their gold now knows; gold of anybody else stays."""
     tasks = Task.objects.filter(campaign=campaign, solution__in=gold, gold_source=source, gold__isnull=False)
     for task in tasks.order_by("pk"):
-        correct_gold(task, gold[task.solution_id], source)
+        correct_gold(task, gold[task.solution_id], source, by)

@@ -43,8 +43,24 @@ def _member_names(campaign: Campaign) -> list[str]:
     return list(campaign.memberships.order_by("user__username").values_list("user__username", flat=True))
 
 
-def set_member_state(campaign: Campaign, user: int, state: str) -> None:
-    Membership.objects.filter(campaign=campaign, user=user).update(state=state)
+@transaction.atomic
+def set_member_state(campaign: Campaign, user: int, state: str, by: User | None = None) -> None:
+    """Lets a member label or not; whoever is no member stays none."""
+    member = locked_member(campaign, user)
+    if member is not None:
+        record("member", recorded_name(member), {"state": (member.state, state)}, by)
+        member.state = state
+        member.save(update_fields=["state"])
+
+
+def locked_member(campaign: Campaign, user: int) -> Membership | None:
+    members = Membership.objects.select_for_update(of=("self",)).select_related("user", "campaign")
+    return members.filter(campaign=campaign, user=user).first()
+
+
+def recorded_name(member: Membership) -> str:
+    """A member as the record of changes names one."""
+    return f"{member.user.username} · {member.campaign.name}"
 
 
 def eligible_people() -> Iterable[User]:

@@ -9,7 +9,9 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from labelsite.accounts.models import User
+from labelsite.accounts.records import record
 from labelsite.campaigns import arranging
+from labelsite.campaigns.membership import locked_member, recorded_name
 from labelsite.campaigns.models import Campaign, Membership, Ordering, Task
 from labelsite.campaigns.ordering import no_check
 from labelsite.campaigns.sweep import hold_the_sweep
@@ -112,12 +114,17 @@ def choices_for(campaign: Campaign, membership: Membership | None) -> list[str]:
     return sections if len(sections) > 1 or (chosen and not kept_to) else []
 
 
-def restrict(campaign: Campaign, user: int, sections: Sequence[str]) -> None:
+@transaction.atomic
+def restrict(campaign: Campaign, user: int, sections: Sequence[str], by: User | None = None) -> None:
     """Gives a member exactly these sections (none: all); a choice outside of them is forgotten."""
-    members = Membership.objects.filter(campaign=campaign, user=user)
-    members.update(sections=list(sections))
-    if sections:
-        members.exclude(chosen_section__in=sections).update(chosen_section="")
+    member = locked_member(campaign, user)
+    if member is None:
+        return
+    record("member", recorded_name(member), {"sections": (member.sections, list(sections))}, by)
+    member.sections = list(sections)
+    if sections and member.chosen_section not in sections:
+        member.chosen_section = ""
+    member.save(update_fields=["sections", "chosen_section"])
 
 
 @again_after_deadlock

@@ -13,7 +13,7 @@ from labelsite.accounts.models import User
 from labelsite.accounts.records import record
 from labelsite.campaigns import arranging
 from labelsite.campaigns.archive import refuse_archived
-from labelsite.campaigns.gold import positions_literal
+from labelsite.campaigns.gold import positions_literal, recorded_name
 from labelsite.campaigns.membership import add_everyone, set_members
 from labelsite.campaigns.models import (
     Campaign,
@@ -182,7 +182,9 @@ def _insert_tasks(campaign: Campaign, tasks: list[Task]) -> int:
 
 
 @transaction.atomic
-def set_kind(task: Task, kind: str, gold: Sequence[int] | None, source: str = "reviewer") -> Task:
+def set_kind(
+    task: Task, kind: str, gold: Sequence[int] | None, source: str = "reviewer", by: User | None = None
+) -> Task:
     """Turns a task into gold, screening or ordinary work; places already taken stay taken.
 
     Returns the task, locked and open: whoever makes it work again knows what was submitted, and lets that `settle` it.
@@ -195,7 +197,9 @@ def set_kind(task: Task, kind: str, gold: Sequence[int] | None, source: str = "r
     if gold and max(gold) >= last:
         raise ValidationError(_("The solution has steps 1 to %(last)s.") % {"last": last})
     taken = fresh.overlap - fresh.remaining
-    fresh.kind, fresh.gold = kind, sorted(set(gold)) if gold else None
+    chosen = sorted(set(gold)) if gold else None
+    record("task", recorded_name(fresh), {"kind": (fresh.kind, str(kind)), "gold": (fresh.gold, chosen)}, by)
+    fresh.kind, fresh.gold = kind, chosen
     fresh.gold_source = source if gold else ""
     fresh.overlap = max(taken, _places(fresh.campaign, kind))
     fresh.remaining = fresh.overlap - taken

@@ -172,7 +172,7 @@ def member_state(request: HtmxHttpRequest, pk: int, user_id: int) -> HttpRespons
     campaign = get_object_or_404(Campaign, pk=pk)
     state = request.POST.get("state", "")
     if state in MemberState.values:
-        set_member_state(campaign, user_id, state)
+        set_member_state(campaign, user_id, state, person(request))
     if not request.htmx:
         return redirect("campaigns:members", pk)
     context = {**_saved(campaign, user_id), "states": MemberState.choices}
@@ -191,7 +191,7 @@ def member_sections(request: HtmxHttpRequest, pk: int, user_id: int) -> HttpResp
     """Which sections a member may label; none chosen means all of them. Answers as `member_state` does."""
     campaign = get_object_or_404(Campaign, pk=pk)
     names = [storable.text(name, SECTION_LENGTH) for name in request.POST.getlist("section")]
-    sections.restrict(campaign, user_id, names)
+    sections.restrict(campaign, user_id, names, person(request))
     if request.htmx:
         context = {**_saved(campaign, user_id), "sections": _sections_to_give(campaign)}
         return render(request, "campaigns/member_sections.html", context)

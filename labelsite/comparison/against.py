@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from labelsite.annotations.known_answers import CHECKER_NAME, counts_sql
 from labelsite.annotations.models import first_mistake_sql
+from labelsite.autolabels.first_mistakes import named_sql
 
 # What a person's finished look says of the first mistake. Bad problems and given-up ones say nothing of it,
 # and an import that breaks a label rule is kept out, as it is kept out of training.
@@ -29,18 +30,20 @@ BLIND = """
         FROM annotations_annotation later
         WHERE later.task_id = a.task_id AND later.annotator_id = a.annotator_id AND later.revision > a.revision))
 """
+# Who is asked for by name is shown whatever was decided of their labels.
+COUNTED = "a.annotator_id <> ALL(ARRAY(SELECT id FROM accounts_user WHERE labels_excluded))"
 # The gold answers as if they were one labeler's. Where several positions are acceptable, that labeler names the one
 # that the run names, or else the first of them: the run is right by any of them, as people are.
-GOLD = """
+GOLD = f"""
     SELECT g.id, 0 AS annotator_id, g.id AS task_id, g.solution_id, TRUE AS is_item, g.gold,
         CASE WHEN g.first < 0 THEN g.position_count ELSE g.first + 1 END AS length,
         g.first, -1 AS milliseconds
     FROM (
         SELECT t.id, t.solution_id, t.gold, s.position_count,
-            CASE WHEN e.id IS NOT NULL AND COALESCE(e.first_mistake, -1) = ANY(t.gold)
-                 THEN COALESCE(e.first_mistake, -1) ELSE t.gold[1] END AS first
+            CASE WHEN m.named = ANY(t.gold) THEN m.named ELSE t.gold[1] END AS first
         FROM campaigns_task t JOIN problems_solution s ON s.id = t.solution_id
         LEFT JOIN autolabels_solutionestimate e ON e.solution_id = t.solution_id AND e.run_id = %(run)s
+        CROSS JOIN LATERAL (SELECT {named_sql("e")} AS named) m
         WHERE t.campaign_id = %(campaign)s AND cardinality(t.gold) > 0
     ) g
 """
@@ -51,12 +54,14 @@ class Against:
     """Whose labels the run is compared with: people's (some, or all; perhaps blind ones only), or gold.
 
     others: with whose labels theirs are compared where people are compared among themselves; none means anybody's.
+    with_excluded: where nobody is named, also those whose labels are excluded.
     """
 
     is_gold: bool = False
     annotators: Sequence[int] = ()
     is_blind: bool = False
     others: Sequence[int] = ()
+    with_excluded: bool = False
 
     @property
     def looks(self) -> str:
@@ -77,8 +82,9 @@ class Against:
         return replace(self, annotators=both, others=())
 
     def _looks_of(self, chosen: str) -> str:
-        who = f" AND a.annotator_id = ANY(%({chosen})s)" if chosen else ""
-        return f"{PEOPLE}{who} AND {BLIND if self.is_blind else 'a.is_live'}"
+        who = f"a.annotator_id = ANY(%({chosen})s)" if chosen else "TRUE" if self.with_excluded else COUNTED
+        return f"{PEOPLE} AND {who} AND {BLIND if self.is_blind else 'a.is_live'}"
 
 
 EVERYBODY = Against()
+ALSO_EXCLUDED = Against(with_excluded=True)

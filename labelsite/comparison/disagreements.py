@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+from labelsite.autolabels.first_mistakes import NAMED, NONE, UNKNOWN, named_sql
 from labelsite.autolabels.models import EstimateRun, SolutionEstimate
 from labelsite.campaigns.models import Campaign, Task
 from labelsite.comparison.against import EVERYBODY, Against
@@ -34,13 +35,14 @@ class Kind(TextChoices):
 WITHOUT_RUN = (Kind.PEOPLE, Kind.UNMARKED)
 
 
-# `a.first` is a person's first mistake (-1: none), `e.first_mistake` the run's (null: none).
+# `a.first` is a person's first mistake (-1: none), `e.first_mistake` the run's (null: none, or nobody knows).
+RUN = named_sql("e")
 CONDITIONS = {
     Kind.PEOPLE: "b.first <> a.first",
-    Kind.ANY: "e.id IS NOT NULL AND a.first <> COALESCE(e.first_mistake, -1)",
+    Kind.ANY: f"{RUN} NOT IN ({UNKNOWN}, a.first)",
     Kind.EARLIER: "a.first >= 0 AND e.first_mistake < a.first",
     Kind.LATER: "a.first >= 0 AND e.first_mistake > a.first",
-    Kind.MISSES: "a.first >= 0 AND e.id IS NOT NULL AND e.first_mistake IS NULL",
+    Kind.MISSES: f"a.first >= 0 AND {RUN} = {NONE}",
     Kind.INVENTS: "a.first < 0 AND e.first_mistake IS NOT NULL",
     Kind.UNMARKED: "s.is_correct IS FALSE",
 }
@@ -61,7 +63,7 @@ PATTERNS = {Kind.UNMARKED: NOBODY, Kind.PEOPLE: DIFFER}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One task of the list: what people said, what the run said, and whether a reviewer has decided."""
+    """One task of the list: what people said, what the run said (see `NAMED`), and whether a reviewer has decided."""
 
     task: Task
     people: Sequence[int | None]
@@ -104,7 +106,7 @@ def rows(task_numbers: Sequence[int], run: EstimateRun | None, against: Against 
     tasks = Task.objects.select_related("solution__problem").in_bulk(task_numbers)
     estimates = {
         estimate.solution_id: estimate
-        for estimate in SolutionEstimate.objects.filter(
+        for estimate in SolutionEstimate.objects.annotate(named=NAMED).filter(
             run=run, solution__in=[task.solution_id for task in tasks.values()]
         )
     }
@@ -119,7 +121,7 @@ def rows(task_numbers: Sequence[int], run: EstimateRun | None, against: Against 
             Row(
                 task=task,
                 people=people.get(number, []),
-                machine=estimate.first_mistake if estimate else None,
+                machine=estimate.named if estimate else None,
                 has_estimate=estimate is not None,
                 q_values=estimate.q_values if estimate else [],
                 is_decided=number in decided,

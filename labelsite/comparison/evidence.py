@@ -15,12 +15,13 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
+from labelsite.autolabels.first_mistakes import NONE, UNKNOWN, named_sql
 from labelsite.autolabels.models import EstimateRun
 from labelsite.campaigns.models import Campaign
 from labelsite.comparison.against import EVERYBODY, Against
 from labelsite.comparison.packing import Column, Columns, Integers, packed, unpacked
 
-NONE, UNKNOWN, NO_BIAS = -1, -2, -1000
+NO_BIAS = -1000
 Floats = NDArray[np.float64]
 
 # A position is a small integer of the database's, so it takes 15 bits, and one more where it may be negative.
@@ -44,7 +45,7 @@ LOOKS: Columns = {
 SOLUTIONS: Columns = {
     "task": Column("t.id"),
     "is_correct": Column("COALESCE(s.is_correct::int, -1)", 2, -1),
-    "machine": Column("CASE WHEN e.id IS NULL THEN -2 ELSE COALESCE(e.first_mistake, -1) END", 16, UNKNOWN),
+    "machine": Column(named_sql("e"), 16, UNKNOWN),
     "steps": Column("COALESCE(cardinality(e.q_values), 0)", 15),
     "has_own_soft": Column("COALESCE((e.soft_values IS DISTINCT FROM e.q_values)::int, 0)", 1),
 }
@@ -60,7 +61,8 @@ class Judgements:
     """One entry per finished look, shape [looks]; positions are 0-based, NONE for no mistake.
 
     place: of the solution among all (`Solutions`). machine: the run's first mistake, UNKNOWN where it did not
-    estimate the solution. length: steps rated. in_gold: 1, 0, or -1 where no answer is known but the labeler's own.
+    estimate the solution or cannot say. length: steps rated. in_gold: 1, 0, or -1 where no answer is known but the
+    labeler's own.
     is_item: of a task that is served as gold or for screening. is_correct: of the answer, -1 for not graded.
     milliseconds: -1 for unknown. gold_bias: steps too early (negative) or too late to the nearest acceptable mistake,
     NO_BIAS where there is none.
@@ -175,7 +177,8 @@ def looks_at(
 
 
 def has_looks(campaign: Campaign) -> bool:
-    """Whether any person's finished look is there to compare: a checker's label and a given-up one are none."""
+    """Whether any person's finished look is there to compare: a checker's label, an excluded and a given-up one
+    are none."""
     (found,) = _row(f"SELECT EXISTS ({EVERYBODY.looks})", {"campaign": campaign.pk})
     return bool(found)
 

@@ -106,7 +106,7 @@ class PeopleFigures:
 
 
 def compared(looks: Judgements) -> Judgements:
-    """The looks at solutions that the run estimated."""
+    """The looks at solutions of which the run says where the first mistake is, or that there is none."""
     return looks.where(looks.machine != UNKNOWN)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +13,13 @@ from django.db import connection
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from labelsite.accounts.models import User
 from labelsite.autolabels.models import EstimateRun
 from labelsite.autolabels.parameters import method_in_words
 from labelsite.autolabels.plots import Chart
 from labelsite.campaigns.models import Campaign
 from labelsite.comparison import measures, plots
-from labelsite.comparison.against import Against
+from labelsite.comparison.against import ALSO_EXCLUDED, Against
 from labelsite.comparison.evidence import Judgements, Solutions, judgements, looks_at, rated_steps, solutions
 from labelsite.comparison.exits import exits_by_person
 from ml.agreement import FirstMistakeAgreement
@@ -44,7 +46,9 @@ STATE = """
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """looks, both: finished looks, and those at solutions that the run estimated. The rest: see `measures`."""
+    """looks, both: finished looks, and those at solutions of which the run says where the first mistake is, or that
+    there is none. The rest: see `measures`.
+    """
 
     looks: int
     both: int
@@ -59,26 +63,32 @@ class Overview:
 
 
 def overview(campaign: Campaign, run: EstimateRun | None, against: Against, has_gold: bool) -> Overview:
-    """The figures; from the cache where no label, gold answer, graded answer or run has changed since."""
-    key = _key(campaign, run, against)
+    """The figures; from the cache where no label, gold answer, graded answer or run has changed since, and nobody was
+    excluded or let in again. Whose labels are excluded has a row of figures, and no part in any others.
+    """
+    excluded = sorted(User.objects.filter(labels_excluded=True).values_list("pk", flat=True))
+    key = _key(campaign, run, against, excluded)
     found: Overview | None = cache.get(key)
     if found is None:
-        found = _computed(campaign, run, against, has_gold)
+        found = _computed(campaign, run, against, has_gold, excluded)
         cache.set(key, found, KEPT_SECONDS)
     return found
 
 
-def _key(campaign: Campaign, run: EstimateRun | None, against: Against) -> str:
+def _key(campaign: Campaign, run: EstimateRun | None, against: Against, excluded: Sequence[int]) -> str:
     with connection.cursor() as cursor:
         cursor.execute(STATE, {"campaign": campaign.pk})
         state: Any = cursor.fetchone()
-    loaded = (run.pk, run.loaded_at, run.parameters) if run else None
-    words = repr((SHAPE, campaign.pk, state, loaded, against, get_language()))
+    # While its parts come in, a run's cost grows with each of them, and nothing else of it changes.
+    loaded = (run.pk, run.loaded_at, run.parameters, run.cost) if run else None
+    words = repr((SHAPE, campaign.pk, state, loaded, against, excluded, get_language()))
     return f"comparison:{hashlib.sha256(words.encode()).hexdigest()}"
 
 
-def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has_gold: bool) -> Overview:
-    said = looks_at(campaign)
+def _computed(
+    campaign: Campaign, run: EstimateRun | None, against: Against, has_gold: bool, excluded: Sequence[int]
+) -> Overview:
+    said = looks_at(campaign, ALSO_EXCLUDED)
     tasks, blind = np.unique(said["task"]), None
     if against.is_blind:
         # What a person said blind may have been superseded, so it is not among what they say now.
@@ -86,8 +96,11 @@ def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has
         tasks = np.union1d(tasks, blind["task"])
     about = solutions(campaign, run, tasks)
     everybody = judgements(said, about)
-    asked = everybody if blind is None else judgements(blind, about)
-    against, looks = _chosen(campaign, run, about, against, asked, has_gold and not len(everybody))
+    counted = everybody.where(~np.isin(everybody.annotator, excluded))
+    asked = everybody if against.annotators else counted
+    if blind is not None:
+        asked = judgements(blind, about)
+    against, looks = _chosen(campaign, run, about, against, asked, has_gold and not len(counted))
     both = measures.compared(looks)
     base: dict[str, Any] = {
         "looks": len(looks),
@@ -95,7 +108,7 @@ def _computed(campaign: Campaign, run: EstimateRun | None, against: Against, has
         "is_gold": against.is_gold,
         "unmarked": measures.unmarked(looks),
         "persons": measures.by_person(everybody, exits_by_person(campaign)),
-        "between": measures.between_people(everybody),
+        "between": measures.between_people(counted),
     }
     if run is None or not len(both):
         return Overview(**base)

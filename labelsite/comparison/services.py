@@ -45,9 +45,9 @@ def adjudicate(
         Adjudication.objects.filter(task=task, is_live=True).update(is_live=False)
         source = f"adjudicated by {reviewer.username}"[:40]
         if make_gold:
-            set_kind(task, TaskKind.GOLD, chosen, source)
+            set_kind(task, TaskKind.GOLD, chosen, source, reviewer)
         else:
-            correct_gold(task, chosen, source)
+            correct_gold(task, chosen, source, reviewer)
         return Adjudication.objects.create(
             task=task, reviewer=reviewer, positions=chosen, note=note, made_gold=make_gold
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from django.db.models import Count, QuerySet
@@ -24,14 +24,21 @@ NONE = -1
 def first_mistakes(campaign: Campaign) -> dict[int, int]:
     """Each labelled solution's first mistake (-1: none): gold, else the verdict that a snapshot would freeze now.
 
-    Whatever may not be trained on tells nothing of a model either. Where several gold positions are acceptable,
-    the earliest one counts.
+    Whatever may not be trained on tells nothing of a model either. Where several gold positions are acceptable, the
+    one that a snapshot would state counts, or else the earliest mistake: "none" is the last of them, as in a verdict.
     """
-    found = {
+    stated = {
         solution: NONE if position is None else position
         for solution, position in rows.first_mistakes(campaign)
     }
-    return found | dict(_gold(campaign).values_list("solution_id", "gold__0"))
+    gold = _gold(campaign).values_list("solution_id", "gold")
+    return stated | {solution: _place_of(places or [], stated.get(solution)) for solution, places in gold}
+
+
+def _place_of(gold: Sequence[int], stated: int | None) -> int:
+    if stated is not None and stated in gold:
+        return stated
+    return min(gold, key=lambda place: (place == NONE, place))
 
 
 def has_labels(campaign: Campaign) -> bool:

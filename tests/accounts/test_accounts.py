@@ -237,6 +237,16 @@ def test_somebody_who_forgot_the_password_is_given_a_new_one_and_is_logged_out_e
     assert shown[1] not in client.get("/people/").content.decode()
 
 
+def test_a_new_password_ends_the_tokens_too_and_the_page_says_so(client) -> None:
+    user, other = make_user(), make_user()
+    for one in (user, other):
+        make_token(one)
+    client.force_login(make_user(Role.ADMIN))
+    page = client.post(f"/people/{user.pk}/password/").content.decode()
+    assert "has no API tokens any more" in page
+    assert list(ApiToken.objects.values_list("user", flat=True)) == [other.pk]
+
+
 def test_only_admins_give_new_passwords_and_imported_labels_get_none(client) -> None:
     user, machine = make_user(), make_machine()
     client.force_login(make_user(Role.REVIEWER))

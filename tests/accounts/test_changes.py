@@ -9,9 +9,11 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from labelsite.accounts import services
 from labelsite.accounts.models import Change, Role, User
 from labelsite.accounts.records import record
-from labelsite.campaigns.models import Campaign, Ordering
+from labelsite.campaigns.gold import renew_gold
+from labelsite.campaigns.models import Campaign, MemberState, Ordering
 from labelsite.campaigns.services import update_campaign
-from tests.factories import PASSWORD, make_campaign, make_estimate_run, make_machine, make_user
+from labelsite.comparison.services import adjudicate
+from tests.factories import PASSWORD, make_campaign, make_estimate_run, make_machine, make_task, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +94,49 @@ def test_settings_and_members_of_a_campaign_are_recorded_and_what_stays_the_same
         (admin.username, "campaign", campaign.name, "members", [], [user.username]),
     ]
     assert Campaign.objects.get(pk=campaign.pk).is_paused
+
+
+def test_what_an_admin_does_to_one_member_is_recorded(client):
+    admin, user, stranger = make_user(Role.ADMIN), make_user(), make_user()
+    campaign = make_campaign(members=[user])
+    client.force_login(admin)
+    for _again in range(2):
+        client.post(f"/campaigns/{campaign.pk}/members/{user.pk}/", {"state": "paused"})
+        client.post(f"/campaigns/{campaign.pk}/members/{user.pk}/sections/", {"section": ["algebra"]})
+    client.post(f"/campaigns/{campaign.pk}/members/{stranger.pk}/", {"state": "paused"})
+    name = f"{user.username} · {campaign.name}"
+    assert lines() == [
+        (admin.username, "member", name, "state", "admitted", "paused"),
+        (admin.username, "member", name, "sections", [], ["algebra"]),
+    ]
+
+
+def test_what_makes_a_task_gold_or_corrects_its_gold_is_recorded(client):
+    admin, reviewer, task = make_user(Role.ADMIN), make_user(Role.REVIEWER), make_task()
+    client.force_login(admin)
+    for kind, positions in (("gold", "1"), ("gold", "1"), ("gold", "none")):
+        client.post(
+            f"/campaigns/{task.campaign_id}/tasks/{task.pk}/kind/", {"kind": kind, "positions": positions}
+        )
+    adjudicate(task, reviewer, [1])
+    renew_gold(task.campaign, {task.solution_id: [0]}, f"adjudicated by {reviewer.username}", admin)
+    name = f"{task.pk} · {task.campaign.name}"
+    assert lines() == [
+        (admin.username, "task", name, "kind", "work", "gold"),
+        (admin.username, "task", name, "gold", None, [0]),
+        (admin.username, "task", name, "gold", [0], [-1]),
+        (reviewer.username, "task", name, "gold", [-1], [1]),
+        (admin.username, "task", name, "gold", [1], [0]),
+    ]
+
+
+def test_states_kinds_and_gold_are_said_as_their_pages_say_them(client):
+    record("member", "ada · C", {"state": ("admitted", "refused")})
+    record("task", "7 · C", {"kind": ("work", "screening"), "gold": (None, [-1, 2])})
+    client.force_login(make_user(Role.ADMIN))
+    page = client.get("/people/changes/").content.decode()
+    assert "member ada · C" in page and "task 7 · C" in page
+    assert f"{MemberState.REFUSED.label}</td>" in page and "screening</td>" in page and "none, 3</td>" in page
 
 
 def test_nobody_changes_or_deletes_the_record():

@@ -4,7 +4,16 @@ import pytest
 
 from labelsite.comparison.against import EVERYBODY
 from labelsite.comparison.overview import overview
-from tests.factories import make_annotation, make_campaign, make_machine, make_solution, make_task, make_user
+from tests.factories import (
+    make_annotation,
+    make_campaign,
+    make_estimate_run,
+    make_estimates,
+    make_machine,
+    make_solution,
+    make_task,
+    make_user,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +74,16 @@ def test_another_import_that_breaks_a_rule_is_seen_at_once(campaign):
     change(kept, broken_rule="a rule")
     change(left_out, broken_rule="")
     assert seen(campaign).persons[0].mistakes == 0
+
+
+def test_a_further_part_of_a_run_that_is_still_coming_in_is_seen_at_once(campaign):
+    person, run = make_user(), make_estimate_run(loaded_at=None, cost={"solutions": 1})
+    (first, _), (second, _) = (looked_at(campaign, [1, -1], person) for _ in range(2))
+    make_estimates(first.solution, [1.0] * 6, run)
+    assert overview(campaign, run, EVERYBODY, has_gold=False).both == 1
+    make_estimates(second.solution, [1.0] * 6, run)
+    change(run, cost={"solutions": 2})
+    assert overview(campaign, run, EVERYBODY, has_gold=False).both == 2
 
 
 def test_the_same_state_is_computed_once(campaign, monkeypatch):

@@ -97,6 +97,25 @@ def test_gold_is_truth_whatever_people_say(campaign: Campaign):
     assert evidence.has_labels(campaign)
 
 
+def test_of_several_gold_positions_the_one_that_a_snapshot_states_is_the_truth(campaign: Campaign):
+    truths = {}
+    for gold, trajectory, truth in (
+        ([-1, 2], [1, 1, -1], 2),
+        ([-1, 2], [1, 1, 1], -1),
+        ([0, 2], [1, 1, -1], 2),
+    ):
+        task = task_of(campaign, gold=gold)
+        make_annotation(task, make_user(), trajectory)
+        truths[task.solution_id] = truth
+    assert evidence.first_mistakes(campaign) == truths
+
+
+def test_of_several_gold_positions_that_nobody_named_the_earliest_mistake_is_the_truth(campaign: Campaign):
+    tasks = {task_of(campaign, gold=gold): truth for gold, truth in (([-1, 2], 2), ([0, 2], 0), ([-1], -1))}
+    make_annotation(next(iter(tasks)), make_user(), [-1])
+    assert evidence.first_mistakes(campaign) == {task.solution_id: truth for task, truth in tasks.items()}
+
+
 def test_the_truth_of_an_evaluation_is_what_a_snapshot_freezes(campaign: Campaign):
     for trajectories in ([[1, -1], [1, 1, 1]], [[1, 1, 1]], [[1, 1, -1], [-1], [1, 1, -1]]):
         task = task_of(campaign)

@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from labelsite.autolabels import first_mistakes
 from labelsite.autolabels.parameters import method_in_words
 from labelsite.autolabels.wording import verdict_in_words
 from labelsite.wording import Count, counted
@@ -97,7 +98,9 @@ def q(value: float | None) -> str:
 
 @register.filter
 def step_number(position: int | None) -> str:
-    """A 0-based position as people count steps, or "none" for no mistake (null, or -1 as gold has it)."""
+    """A 0-based position as people count steps, "none" for no mistake (null, or -1 as gold has it), or "not known"."""
+    if position == first_mistakes.UNKNOWN:
+        return _("not known")
     if position is None or position < 0:
         return _("none")
     return str(position + 1)

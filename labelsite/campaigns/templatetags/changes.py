@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy as _
 
 from labelsite.accounts.models import Change, Role
 from labelsite.autolabels.models import EstimateRun, ScoreRun
+from labelsite.autolabels.templatetags.figures import step_numbers
 from labelsite.campaigns.forms import CampaignForm
-from labelsite.campaigns.models import Campaign
+from labelsite.campaigns.models import Campaign, MemberState, TaskKind
 
 register = template.Library()
 
@@ -30,7 +31,12 @@ NAMES = {
     "is_active": _("May log in"),
     "labels_excluded": _("Labels left out of snapshots"),
     "password": _("New password"),
+    "state": _("State"),
+    "sections": _("Sections"),
+    "kind": _("Kind"),
+    "gold": _("Gold"),
 }
+CHOICES = {"role": Role.choices, "state": MemberState.choices, "kind": TaskKind.choices}
 RUNS: dict[str, type[EstimateRun] | type[ScoreRun]] = {"estimate_run": EstimateRun, "score_run": ScoreRun}
 
 
@@ -76,6 +82,8 @@ def _value(field: str, value: Any, runs: Mapping[str, Mapping[Any, str]]) -> str
         return ""
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
+    if field == "gold":
+        return step_numbers(value)
     if isinstance(value, list):
         return ", ".join(map(str, value))
     words = runs.get(field) or _choices(field)
@@ -83,8 +91,8 @@ def _value(field: str, value: Any, runs: Mapping[str, Mapping[Any, str]]) -> str
 
 
 def _choices(field: str) -> Mapping[Any, Any]:
-    if field == "role":
-        return dict(Role.choices)
+    if field in CHOICES:
+        return dict(CHOICES[field])
     try:
         return dict(getattr(Campaign._meta.get_field(field), "flatchoices", ()))
     except FieldDoesNotExist:

@@ -1,0 +1,26 @@
+"""What a run says of a solution's first mistake: a step, that there is none, or that it cannot know."""
+
+from __future__ import annotations
+
+from django.db.models import SmallIntegerField
+from django.db.models.expressions import RawSQL
+
+NONE, UNKNOWN = -1, -2
+
+
+def named_sql(row: str) -> str:
+    """The 0-based step in SQL, for the row of `autolabels_solutionestimate` that `row` names in the statement.
+
+    NONE for no mistake, UNKNOWN where the run did not estimate the solution, or left a step before any known mistake
+    without a label: it may be the first one. A step without rollouts may have a label that its neighbours imply.
+    """
+    return f"""CASE WHEN {row}.id IS NULL THEN {UNKNOWN}
+        WHEN {row}.first_mistake IS NOT NULL THEN {row}.first_mistake
+        WHEN array_position({row}.q_values, NULL) IS NOT NULL AND EXISTS (
+            SELECT 1 FROM problems_step unlabelled JOIN autolabels_stepestimate said ON said.step_id = unlabelled.id
+            WHERE unlabelled.solution_id = {row}.solution_id AND said.run_id = {row}.run_id AND said.hard IS NULL
+        ) THEN {UNKNOWN} ELSE {NONE} END"""
+
+
+# The same, to annotate rows of `SolutionEstimate` with.
+NAMED = RawSQL(named_sql("autolabels_solutionestimate"), (), output_field=SmallIntegerField())
