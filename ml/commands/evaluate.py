@@ -130,6 +130,8 @@ def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:
         "training_problems_left_out": None if options.training_problems is None else len(pools) - len(judged),
         "problems": len(judged),
         "candidates": sum(len(pool.right) for pool in judged),
+        # They have no vote, whether they are wrong or their file names no answers.
+        "candidates_without_answer": sum(int((pool.groups < 0).sum()) for pool in judged),
         **(unscored(judged, found["scores"]) if found else {}),
         "rows": table(judged, sizes_of(judged), options.subsamples, seed=options.seed),
         **(_beside_second(judged, found["second_scores"], options.seed) if len(found) > 1 else {}),
