@@ -17,7 +17,7 @@ from ml.evaluation.first_mistake_figures import figures, held_out, most_likely, 
 from ml.evaluation.judged import joined
 from ml.evaluation.outcomes import lines_of, read_outcomes
 from ml.evaluation.paired import differences
-from ml.evaluation.pools import known_scores, read_pools, read_scores, unscored
+from ml.evaluation.pools import read_pools, read_scores, unscored
 from ml.evaluation.step_curves import step_report
 from ml.evaluation.truths import NoTruth, truths
 from ml.formats import format_of, read
@@ -115,9 +115,8 @@ def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:
         raise MisstepError("--second-scores without --scores, expected both")
     files = {"scores": options.scores, "second_scores": options.second_scores}
     found = {source: read_scores(file) for source, file in files.items() if file}
-    known = {source: known_scores(scores) for source, scores in found.items()}
     progress, pools = Progress("problems read"), []
-    for pool in read_pools(options.pool, known, options.score_scale):
+    for pool in read_pools(options.pool, found, options.score_scale):
         pools.append(pool)
         progress.report(len(pools))
     progress.finish(len(pools))

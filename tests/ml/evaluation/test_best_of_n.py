@@ -183,7 +183,7 @@ def test_steps_beyond_the_context_are_counted_and_the_others_decide(tmp_path, ca
     other = json.dumps({"id": "of another pool", "scores": [None]}) + "\n"
     (tmp_path / "scores.jsonl").write_text("".join([*lines, other]))
     (tmp_path / "second.jsonl").write_text(
-        "".join(json.dumps({"id": f"a/{k}", "scores": [k / 2]}) + "\n" for k in range(3))
+        "".join(json.dumps({"id": f"a/{k}", "scores": [k / 2] * 2}) + "\n" for k in range(3))
     )
     given = ["--scores", str(tmp_path / "scores.jsonl"), "--second-scores", str(tmp_path / "second.jsonl")]
     main(["best-of-n", "--pool", str(tmp_path / "pool.jsonl"), *given])
