@@ -19,10 +19,10 @@ from ml.evaluation.outcomes import lines_of, read_outcomes
 from ml.evaluation.paired import differences
 from ml.evaluation.pools import read_pools, read_scores, unscored
 from ml.evaluation.step_curves import step_report
+from ml.evaluation.training_problems import named_problems
 from ml.evaluation.truths import NoTruth, truths
 from ml.formats import format_of, read
 from ml.progress import Progress, print_result
-from ml.snapshot import read_problem_hashes
 from ml.whole_file import refuse_unwritable, write_lines
 
 
@@ -56,7 +56,7 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
     elif threshold is None:
         chosen_on = f"{options.solutions.name} itself"
     report = first_mistake_report(judged.scores, judged.truths, threshold)
-    known = None if options.training_problems is None else _named_problems(options.training_problems)
+    known = None if options.training_problems is None else named_problems(options.training_problems)
     if options.out is not None:
         write_lines(options.out, lines_of(judged, report["threshold"], known))
     return {
@@ -104,12 +104,6 @@ def _counts(left_out: Mapping[NoTruth, int]) -> dict[str, int]:
     return {str(reason): left_out.get(reason, 0) for reason in NoTruth}
 
 
-def _named_problems(path: Path) -> frozenset[str]:
-    if not path.is_file():
-        raise MisstepError(f"{path}: no such file, expected a checkpoint's training_problems.txt")
-    return read_problem_hashes(path)
-
-
 def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:
     if options.second_scores and not options.scores:
         raise MisstepError("--second-scores without --scores, expected both")
@@ -149,7 +143,7 @@ def _not_trained_on(pools: Sequence[Pool], options: argparse.Namespace) -> list[
 
     Raises MisstepError where none is left, or a line does not say what its problem is.
     """
-    known = _named_problems(options.training_problems)
+    known = named_problems(options.training_problems)
     if unknown := next((pool for pool in pools if pool.problem is None), None):
         raise MisstepError(
             f"{options.pool}: problem {unknown.id} has no text in `problem`, expected it with --training-problems"
