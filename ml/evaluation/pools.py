@@ -34,14 +34,20 @@ def read_pools(
 
     `empty_samples` says how many more samples hold no step: candidates without an answer, which are wrong and have no
     scores. A candidate's `step_scores` holds scores by source, on `scale` (see SCALES). `extra` brings those of further
-    sources, by id `<problem id>/<index>`, one for each step. Raises BadRecord for a line that is no pool, has scores of
-    other steps than its own, or lacks scores that another candidate or the first line has, which would be judged as if
-    they were the lowest; MisstepError where there is no file.
+    sources, by id `<problem id>/<index>`, one for each step. Raises BadRecord for a line that is no pool, has an
+    earlier one's id or scores of other steps than its own, or lacks scores that another candidate or the first line
+    has, which would be judged as if they were the lowest; MisstepError where there is no file.
     """
     if not path.is_file():
         raise MisstepError(f"{path}: no such file, expected a pool of solutions")
     sources: set[str] | None = None
+    known: set[str] = set()
     for number, body in objects(path, "a pool of solutions"):
+        name = str(body.get("id", number))
+        if name in known:
+            # It would count twice, and the same scores would be those of both.
+            raise BadRecord(str(path), number, f"problem {name!r:.60} a second time", "each problem once")
+        known.add(name)
         try:
             candidates = body.get("candidates", body.get("solutions"))
             if candidates == [] and body.get("ungraded_samples") and not body.get("empty_samples"):
@@ -49,7 +55,7 @@ def read_pools(
                 continue
             if not isinstance(candidates, list) or not (candidates or body.get("empty_samples")):
                 raise BadRecord(str(path), number, "no candidates", "a list of sampled solutions")
-            pool = _pool(path, number, body, candidates, extra or {}, scale)
+            pool = _pool(path, number, name, body, candidates, extra or {}, scale)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadRecord(str(path), number, f"unreadable pool ({error})", "a pool of solutions") from error
         if not candidates:
@@ -70,12 +76,12 @@ def read_pools(
 def _pool(
     path: Path,
     number: int,
+    name: str,
     body: Mapping[str, Any],
     candidates: list[Any],
     extra: Mapping[str, Scores],
     scale: str,
 ) -> Pool:
-    name = str(body.get("id", number))
     answers = [candidate.get("extracted_answer", candidate.get("final_answer")) for candidate in candidates]
     right = [candidate["is_correct"] for candidate in candidates]
     unknown = next((index for index, said in enumerate(right) if not isinstance(said, bool)), None)

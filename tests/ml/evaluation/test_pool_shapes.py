@@ -121,6 +121,14 @@ def test_a_line_s_own_scores_may_be_fewer_than_its_steps_and_never_more(tmp_path
         list(read_pools(path))
 
 
+def test_a_problem_that_stands_in_a_pool_twice_is_refused(tmp_path):
+    path = tmp_path / "pool.jsonl"
+    lines = [{"id": name, "candidates": [{"is_correct": True}]} for name in ("a", "b", "a")]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(BadRecord, match="pool.jsonl:3: problem 'a' a second time, expected each problem once"):
+        list(read_pools(path))
+
+
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_problem_without_any_candidate_is_wrong_by_every_rule_of_a_scored_pool(tmp_path, capsys, place):
     candidate = {"final_answer": "4", "is_correct": True, "step_scores": {"prm": [0.9]}}
