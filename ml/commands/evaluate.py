@@ -55,6 +55,7 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
         threshold, chosen_on = best_threshold(other.scores, other.truths), options.threshold_solutions.name
     elif threshold is None:
         chosen_on = f"{options.solutions.name} itself"
+    other_name = None if other is None else options.threshold_solutions.name
     report = first_mistake_report(judged.scores, judged.truths, threshold)
     known = None if options.training_problems is None else named_problems(options.training_problems)
     if options.out is not None:
@@ -65,10 +66,8 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
         **figures([predict(values, report["threshold"]) for values in judged.scores], judged.rows),
         "threshold_chosen_on": chosen_on,
         "held_out": held_out(judged),
-        "most_likely": most_likely(
-            judged, other, options.threshold_solutions and options.threshold_solutions.name
-        ),
-        **({} if known is None else unseen(judged, known)),
+        "most_likely": most_likely(judged, other, other_name),
+        **({} if known is None else unseen(judged, known, other, other_name)),
         **_counts(judged.left_out),
         "steps": step_report(judged.scores, judged.truths),
     }
