@@ -225,6 +225,7 @@ def start_evaluation(
     run = _scores_to_measure(checkpoint, campaign, kind)
     # A pool is written without these problems; of an older checkpoint nobody knows what it has seen.
     is_told = kind == EvaluationKind.FIRST_MISTAKE and checkpoints.says_its_problems(checkpoint)
+    files = [*EVALUATED_FILES[kind], *(TRAINED_ON if is_told else ())]
     with transaction.atomic():
         job = enqueue(
             kind="ml",
@@ -233,9 +234,7 @@ def start_evaluation(
                 "campaign": campaign.pk,
                 "score_run": run.pk,
                 "kind": kind,
-                "arguments": [
-                    str(kind), "--scores", "{in}/scores.jsonl", *EVALUATED_FILES[kind], *TRAINED_ON * is_told,
-                ],  # fmt: skip
+                "arguments": [str(kind), "--scores", "{in}/scores.jsonl", *files],
             },
             queue="default",
             created_by=created_by,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ml.commands.evaluate_options import parser
@@ -55,7 +54,7 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
         threshold, chosen_on = best_threshold(other.scores, other.truths), options.threshold_solutions.name
     elif threshold is None:
         chosen_on = f"{options.solutions.name} itself"
-    other_name = None if other is None else options.threshold_solutions.name
+    beside = None if other is None else options.threshold_solutions.name
     report = first_mistake_report(judged.scores, judged.truths, threshold)
     known = None if options.training_problems is None else named_problems(options.training_problems)
     if options.out is not None:
@@ -66,8 +65,8 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
         **figures([predict(values, report["threshold"]) for values in judged.scores], judged.rows),
         "threshold_chosen_on": chosen_on,
         "held_out": held_out(judged),
-        "most_likely": most_likely(judged, other, other_name),
-        **({} if known is None else unseen(judged, known, other, other_name)),
+        "most_likely": most_likely(judged, other, beside),
+        **({} if known is None else unseen(judged, known, other, beside)),
         **_counts(judged.left_out),
         "steps": step_report(judged.scores, judged.truths),
     }

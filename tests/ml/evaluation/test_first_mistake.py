@@ -222,7 +222,9 @@ def test_the_most_likely_mistakes_of_unseen_problems_are_as_if_the_others_were_i
     others = files(tmp_path / "others", scores[20:], truths[20:], problems[20:])
 
     def likely(paths, beside, *trained):
-        given = ("--threshold-solutions", str(beside[0]), "--threshold-scores", str(beside[1])) if beside else ()
+        given = (
+            ("--threshold-solutions", str(beside[0]), "--threshold-scores", str(beside[1])) if beside else ()
+        )
         return evaluated(capsys, *paths, *given, *trained)
 
     trained = ("--training-problems", str(known))

@@ -125,7 +125,9 @@ def test_a_problem_that_stands_in_a_pool_twice_is_refused(tmp_path):
     path = tmp_path / "pool.jsonl"
     lines = [{"id": name, "candidates": [{"is_correct": True}]} for name in ("a", "b", "a")]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    with pytest.raises(BadRecord, match="pool.jsonl:3: problem 'a' a second time, expected each problem once"):
+    with pytest.raises(
+        BadRecord, match=r"pool.jsonl:3: problem 'a' a second time, expected each problem once"
+    ):
         list(read_pools(path))
 
 

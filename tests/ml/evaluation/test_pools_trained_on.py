@@ -52,7 +52,10 @@ def test_where_nobody_says_what_it_was_trained_on_all_are_judged_and_that_is_tol
     ("content", "told"),
     [
         (b"", r"training_problems\.txt: no problem, expected a checkpoint's"),
-        (b"0123456789abcdef\n\n# Problems\n", r"training_problems\.txt:3: '#', expected 16 digits of 0-9 and a-f"),
+        (
+            b"0123456789abcdef\n\n# Problems\n",
+            r"training_problems\.txt:3: '#', expected 16 digits of 0-9 and a-f",
+        ),
         (b"0123456789ABCDEF\n", r"training_problems\.txt:1: '0123456789ABCDEF', expected 16 digits"),
         (b"\xff\xfe0\0", r"training_problems\.txt:1: .*, expected 16 digits"),
     ],
