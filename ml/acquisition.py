@@ -107,7 +107,8 @@ def disagreement(scores: Sequence[float], soft: Sequence[float | None]) -> Prior
 
     scores: per step, from the PRM. soft: per step, the share of correct rollouts, None where not estimated.
     The rollouts' first mistake is the first step from which none was correct. A different first mistake
-    gives at least 0.5. Raises ValueError where the lengths differ.
+    gives at least 0.5; where rollouts never looked as far as the PRM's, they do not say that there is none. Raises
+    ValueError where the lengths differ.
     """
     _refuse_impossible(scores)
     if len(scores) != len(soft):
@@ -118,7 +119,8 @@ def disagreement(scores: Sequence[float], soft: Sequence[float | None]) -> Prior
     widest = max(range(len(gaps)), key=gaps.__getitem__)
     by_score = _first_wrong(scores)
     by_rollouts = next((index for index, share in enumerate(soft) if share == 0), None)
-    if by_score != by_rollouts and any(share is not None for share in soft):
+    looked_at = by_score if by_rollouts is None else by_rollouts
+    if by_score != by_rollouts and any(share is not None for share in soft[looked_at:]):
         found = {"prm": by_score, "rollouts": by_rollouts}
         facts = {name: str(position + 1) for name, position in found.items() if position is not None}
         kind = "different_first_mistake" if len(facts) == 2 else f"mistake_for_{next(iter(facts))}_only"

@@ -87,6 +87,11 @@ def training_problems(folder: Path) -> frozenset[str]:
     return read_problem_hashes(folder / PROBLEMS)
 
 
+def says_its_problems(checkpoint: Checkpoint) -> bool:
+    """Whether its folder names the problems that it was trained on. That a folder is gone is told where it is read."""
+    return (checkpoint_path(checkpoint) / PROBLEMS).is_file()
+
+
 def keep(folder: Path, sha256: str) -> Path:
     """Give the folder's files a second name under VAR/checkpoints/<sha256>, on the disk; return it.
 

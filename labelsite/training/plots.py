@@ -123,10 +123,13 @@ def _thresholds(number: int, rows: Sequence[dict[str, Any]], figures: Mapping[st
 
 
 def _best_of_n(number: int, figures: Mapping[str, Any], rules: Sequence[str], title: str) -> Chart | None:
-    """Some rules that use scores, beside the plain vote and the oracle: as many lines as there are colours."""
+    """Some rules that use scores, beside the plain vote and the oracle: as many lines as there are colours.
+
+    None where only the oracle has rows, as beside weighted votes of solutions without final answers.
+    """
     rows = figures.get("rows") or []
     drawn = [rule for rule in (*rules, "majority", "oracle") if any(row["rule"] == rule for row in rows)]
-    if not drawn:
+    if set(drawn) <= {"oracle"}:
         return None
     chart = line_chart(
         f"evaluation-{rules[0].replace(' ', '-')}-{number}",

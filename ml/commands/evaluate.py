@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ml.commands.evaluate_options import parser
@@ -17,12 +16,12 @@ from ml.evaluation.first_mistake_figures import figures, held_out, most_likely, 
 from ml.evaluation.judged import joined
 from ml.evaluation.outcomes import lines_of, read_outcomes
 from ml.evaluation.paired import differences
-from ml.evaluation.pools import known_scores, read_pools, read_scores, unscored
+from ml.evaluation.pools import read_pools, read_scores, unscored
 from ml.evaluation.step_curves import step_report
+from ml.evaluation.training_problems import named_problems
 from ml.evaluation.truths import NoTruth, truths
 from ml.formats import format_of, read
 from ml.progress import Progress, print_result
-from ml.snapshot import read_problem_hashes
 from ml.whole_file import refuse_unwritable, write_lines
 
 
@@ -55,8 +54,9 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
         threshold, chosen_on = best_threshold(other.scores, other.truths), options.threshold_solutions.name
     elif threshold is None:
         chosen_on = f"{options.solutions.name} itself"
+    beside = None if other is None else options.threshold_solutions.name
     report = first_mistake_report(judged.scores, judged.truths, threshold)
-    known = None if options.training_problems is None else _named_problems(options.training_problems)
+    known = None if options.training_problems is None else named_problems(options.training_problems)
     if options.out is not None:
         write_lines(options.out, lines_of(judged, report["threshold"], known))
     return {
@@ -65,10 +65,8 @@ def _first_mistake(options: argparse.Namespace) -> dict[str, Any]:
         **figures([predict(values, report["threshold"]) for values in judged.scores], judged.rows),
         "threshold_chosen_on": chosen_on,
         "held_out": held_out(judged),
-        "most_likely": most_likely(
-            judged, other, options.threshold_solutions and options.threshold_solutions.name
-        ),
-        **({} if known is None else unseen(judged, known)),
+        "most_likely": most_likely(judged, other, beside),
+        **({} if known is None else unseen(judged, known, other, beside)),
         **_counts(judged.left_out),
         "steps": step_report(judged.scores, judged.truths),
     }
@@ -104,20 +102,13 @@ def _counts(left_out: Mapping[NoTruth, int]) -> dict[str, int]:
     return {str(reason): left_out.get(reason, 0) for reason in NoTruth}
 
 
-def _named_problems(path: Path) -> frozenset[str]:
-    if not path.is_file():
-        raise MisstepError(f"{path}: no such file, expected a checkpoint's training_problems.txt")
-    return read_problem_hashes(path)
-
-
 def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:
     if options.second_scores and not options.scores:
         raise MisstepError("--second-scores without --scores, expected both")
     files = {"scores": options.scores, "second_scores": options.second_scores}
     found = {source: read_scores(file) for source, file in files.items() if file}
-    known = {source: known_scores(scores) for source, scores in found.items()}
     progress, pools = Progress("problems read"), []
-    for pool in read_pools(options.pool, known, options.score_scale):
+    for pool in read_pools(options.pool, found, options.score_scale):
         pools.append(pool)
         progress.report(len(pools))
     progress.finish(len(pools))
@@ -130,6 +121,8 @@ def _best_of_n(options: argparse.Namespace) -> dict[str, Any]:
         "training_problems_left_out": None if options.training_problems is None else len(pools) - len(judged),
         "problems": len(judged),
         "candidates": sum(len(pool.right) for pool in judged),
+        # They have no vote, whether they are wrong or their file names no answers.
+        "candidates_without_answer": sum(int((pool.groups < 0).sum()) for pool in judged),
         **(unscored(judged, found["scores"]) if found else {}),
         "rows": table(judged, sizes_of(judged), options.subsamples, seed=options.seed),
         **(_beside_second(judged, found["second_scores"], options.seed) if len(found) > 1 else {}),
@@ -148,7 +141,7 @@ def _not_trained_on(pools: Sequence[Pool], options: argparse.Namespace) -> list[
 
     Raises MisstepError where none is left, or a line does not say what its problem is.
     """
-    known = _named_problems(options.training_problems)
+    known = named_problems(options.training_problems)
     if unknown := next((pool for pool in pools if pool.problem is None), None):
         raise MisstepError(
             f"{options.pool}: problem {unknown.id} has no text in `problem`, expected it with --training-problems"

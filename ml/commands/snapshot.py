@@ -82,6 +82,9 @@ def main(argv: list[str]) -> int:
     is_free = not out.exists() or (out.is_dir() and not any(out.iterdir()))
     if not is_free and not (out / "manifest.json").exists():
         raise MisstepError(f"{out} already holds files, expected a new or empty folder")
+    if is_free and not out.name:
+        # Until it is whole, it stands beside its place under another name.
+        raise MisstepError(f"--out {out}, expected a folder's name")
     rule, path = _rule(options), options.trees or options.solutions
     format = "trees" if options.trees else format_of(path, options.format)
     frozen_by = rule if options.trees else _with_own_target(rule, format, options)

@@ -20,7 +20,7 @@ from ml.errors import MisstepError
 Floats = NDArray[np.float64]
 # Whose scores, if any, and which rule reads them.
 Choice = tuple[str | None, str]
-RULES_OF_SCORES = (*AGGREGATIONS, *(f"vote {how}" for how in AGGREGATIONS))
+WEIGHTED_VOTES = tuple(f"vote {how}" for how in AGGREGATIONS)
 TIE = 1e-9
 
 
@@ -64,17 +64,17 @@ def table(
     """Rows {source, rule, n, accuracy, low, high}: means over subsamples, 95 % bootstrap over problems.
 
     A size is judged on the problems that have as many candidates; `problems` says how many, where some have fewer than
-    others. All rules of one size see the same problems and the same subsamples.
+    others. All rules of one size see the same problems and the same subsamples. There is no row of a vote where no
+    candidate has an answer: nobody knows what it would have chosen.
     """
     sources = sorted({name for pool in pools for name in pool.scores})
-    rules: list[Choice] = [(None, "pass@1"), (None, "majority"), (None, "oracle")]
-    rules += [(source, rule) for source in sources for rule in RULES_OF_SCORES]
     is_uneven = len({len(pool.right) for pool in pools}) > 1
     rows: list[dict[str, object]] = []
     for size in sizes:
         judged = [pool for pool in pools if len(pool.right) >= size]
         if not judged:
             raise MisstepError(f"no problem has {size} candidates, expected at least one that has")
+        rules = _rules(judged, sources)
         draws = _draws(len(judged), resamples, seed)
         # One generator per size: adding a size does not change the others' subsamples.
         generator = np.random.default_rng([seed, 0, size])
@@ -94,6 +94,20 @@ def table(
                 }
             )
     return rows
+
+
+def _rules(pools: Sequence[Pool], sources: Sequence[str]) -> list[Choice]:
+    votes: list[Choice] = [(None, "majority")] if _has_votes(pools) else []
+    alone: list[Choice] = [(None, "pass@1"), *votes, (None, "oracle")]
+    return alone + [(source, rule) for source in sources for rule in _rules_of_scores(pools)]
+
+
+def _rules_of_scores(pools: Sequence[Pool]) -> tuple[str, ...]:
+    return (*AGGREGATIONS, *WEIGHTED_VOTES) if _has_votes(pools) else tuple(AGGREGATIONS)
+
+
+def _has_votes(pools: Sequence[Pool]) -> bool:
+    return any((pool.groups >= 0).any() for pool in pools)
 
 
 def sizes_of(pools: Sequence[Pool]) -> list[int]:
@@ -124,13 +138,14 @@ def paired_difference(
 
 def differences_by_rule(pools: Sequence[Pool], first: str, second: str, seed: int) -> list[dict[str, Any]]:
     """The same of two sources of scores by each rule that reads scores, read once."""
-    choices = [(source, rule) for source in (first, second) for rule in RULES_OF_SCORES]
+    rules = _rules_of_scores(pools)
+    choices = [(source, rule) for source in (first, second) for rule in rules]
     hits = _hits_among_all(pools, choices, np.random.default_rng([seed, 2]))
-    gains = hits[:, : len(RULES_OF_SCORES)] - hits[:, len(RULES_OF_SCORES) :]
+    gains = hits[:, : len(rules)] - hits[:, len(rules) :]
     # The same problems are drawn for every rule.
     return [
         {"rule": rule, **_with_interval(gains[:, column], np.random.default_rng([seed, 3]))}
-        for column, rule in enumerate(RULES_OF_SCORES)
+        for column, rule in enumerate(rules)
     ]
 
 

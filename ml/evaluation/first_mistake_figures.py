@@ -74,13 +74,25 @@ def held_out(judged: Judged) -> dict[str, Any]:
     return {"threshold_chosen_on": OTHER_HALF, **figures(said, judged.rows)}
 
 
-def unseen(judged: Judged, known: Collection[str]) -> dict[str, Any]:
-    """How many solutions are of problems that the model was trained on, and the others' cross-fitted figures."""
-    others = Judged([row for row in judged.rows if row.problem not in known])
+def unseen(
+    judged: Judged, known: Collection[str], other: Judged | None, other_name: str | None
+) -> dict[str, Any]:
+    """How many solutions are of problems that the model was trained on, and the others' figures: cross-fitted, and by
+    the most likely first mistake. Neither is chosen or calibrated on a problem that it was trained on.
+    """
+    others = _not_of(judged, known)
+    beside = other and _not_of(other, known)
+    found = held_out(others) | {"count": len(others.rows)}
+    is_measured = others.rows and (beside is None or beside.rows)
+    likely = most_likely(others, beside, other_name) if is_measured else None
     return {
         "of_training_problems": len(judged.rows) - len(others.rows),
-        "unseen": held_out(others) | {"count": len(others.rows)},
+        "unseen": {**found, "most_likely": likely},
     }
+
+
+def _not_of(judged: Judged, known: Collection[str]) -> Judged:
+    return Judged([row for row in judged.rows if row.problem not in known])
 
 
 def most_likely(judged: Judged, other: Judged | None, other_name: str | None) -> dict[str, Any]:

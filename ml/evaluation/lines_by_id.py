@@ -40,7 +40,7 @@ def lines_by_id(path: Path, field: str, written_by: str) -> Iterator[tuple[int, 
 
 
 def objects(path: Path, expected: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number (from 1) and object of each line of a JSON Lines file, gzipped or not; none for an empty file.
+    """Line number (from 1) and object of each line of a JSON Lines file, gzipped or not; blank lines are passed over.
 
     Less strict than what is imported (`ml.formats.lines`): a policy may have written half of a surrogate pair, and a
     pool is only measured. Raises BadRecord for a line that is no object, or a file that cannot be unpacked.
@@ -50,10 +50,11 @@ def objects(path: Path, expected: str) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             lines = ByteLines(raw, LIMITS, path.name.endswith(".gz"))
             while line := lines.next_line():
-                body = json.loads(line.decode("utf-8-sig"))
-                if not isinstance(body, dict):
-                    raise BadRecord(str(path), number, "unreadable (no JSON object)", expected)
-                yield number, body
+                if line.strip():
+                    body = json.loads(line.decode("utf-8-sig"))
+                    if not isinstance(body, dict):
+                        raise BadRecord(str(path), number, "unreadable (no JSON object)", expected)
+                    yield number, body
                 number += 1
         except Unreadable as error:
             raise BadRecord(str(path), number, error.found, error.expected) from error

@@ -17,7 +17,7 @@ from ml.evaluation.best_of_n import Pool
 from ml.evaluation.lines_by_id import lines_by_id, objects
 from ml.snapshot import problem_hash
 
-Scores = Mapping[str, Sequence[float]]
+Scores = Mapping[str, Sequence[float | None]]
 # What the scores in a pool's lines may be: (low, high, how they become probabilities).
 SCALES: Mapping[str, tuple[float, float, Callable[[float], float]]] = {
     "probability": (0.0, 1.0, float),
@@ -34,14 +34,20 @@ def read_pools(
 
     `empty_samples` says how many more samples hold no step: candidates without an answer, which are wrong and have no
     scores. A candidate's `step_scores` holds scores by source, on `scale` (see SCALES). `extra` brings those of further
-    sources, by id `<problem id>/<index>`. Raises BadRecord for a line that is no pool, or lacks
-    scores that another candidate or the first line has, which would be judged as if they were the lowest; MisstepError
-    where there is no file.
+    sources, by id `<problem id>/<index>`, one for each step. Raises BadRecord for a line that is no pool, has an
+    earlier one's id or scores of other steps than its own, or lacks scores that another candidate or the first line
+    has, which would be judged as if they were the lowest; MisstepError where there is no file.
     """
     if not path.is_file():
         raise MisstepError(f"{path}: no such file, expected a pool of solutions")
     sources: set[str] | None = None
+    known: set[str] = set()
     for number, body in objects(path, "a pool of solutions"):
+        name = str(body.get("id", number))
+        if name in known:
+            # It would count twice, and the same scores would be those of both.
+            raise BadRecord(str(path), number, f"problem {name!r:.60} a second time", "each problem once")
+        known.add(name)
         try:
             candidates = body.get("candidates", body.get("solutions"))
             if candidates == [] and body.get("ungraded_samples") and not body.get("empty_samples"):
@@ -49,7 +55,7 @@ def read_pools(
                 continue
             if not isinstance(candidates, list) or not (candidates or body.get("empty_samples")):
                 raise BadRecord(str(path), number, "no candidates", "a list of sampled solutions")
-            pool = _pool(path, number, body, candidates, extra or {}, scale)
+            pool = _pool(path, number, name, body, candidates, extra or {}, scale)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadRecord(str(path), number, f"unreadable pool ({error})", "a pool of solutions") from error
         if not candidates:
@@ -70,12 +76,12 @@ def read_pools(
 def _pool(
     path: Path,
     number: int,
+    name: str,
     body: Mapping[str, Any],
     candidates: list[Any],
     extra: Mapping[str, Scores],
     scale: str,
 ) -> Pool:
-    name = str(body.get("id", number))
     answers = [candidate.get("extracted_answer", candidate.get("final_answer")) for candidate in candidates]
     right = [candidate["is_correct"] for candidate in candidates]
     unknown = next((index for index, said in enumerate(right) if not isinstance(said, bool)), None)
@@ -83,7 +89,10 @@ def _pool(
         found = f"is_correct {right[unknown]!r:.60} in candidate {unknown}"
         raise BadRecord(str(path), number, found, "true or false")
     empty = _empty_samples(path, number, body)
-    scores = _scores(path, number, name, _on_scale(path, number, candidates, scale), extra)
+    given = _on_scale(path, number, candidates, scale)
+    for index, candidate in enumerate(candidates):
+        given[index] |= _scores_of(path, number, f"{name}/{index}", candidate, given[index], extra)
+    scores = _by_source(path, number, given)
     for source in extra:
         scores.setdefault(source, [])
     return Pool(
@@ -126,18 +135,39 @@ def _on_scale(path: Path, number: int, candidates: list[Any], scale: str) -> lis
     return found
 
 
-def _scores(
-    path: Path, number: int, name: str, by_candidate: list[dict[str, Any]], extra: Mapping[str, Scores]
-) -> dict[str, list[list[float]]]:
-    """Step scores by source, of each candidate in order."""
+def _scores_of(
+    path: Path,
+    number: int,
+    name: str,
+    candidate: Mapping[str, Any],
+    own: Mapping[str, Any],
+    extra: Mapping[str, Scores],
+) -> dict[str, list[float]]:
+    """What further sources say of a candidate's steps.
+
+    Raises BadRecord where scores and steps cannot be of the same solution: another sampling run has the same ids. Of
+    its own scores a line may hold fewer, as for a solution that is judged by its end.
+    """
+    steps = candidate.get("steps")
+    count = len(steps) if isinstance(steps, list) else None
+    for source, values in own.items():
+        if values is not None and count is not None and len(values) > count:
+            found = f"{len(values)} {source} scores for {count} steps of {name}"
+            raise BadRecord(str(path), number, found, "at most one for each")
+    scores: dict[str, list[float]] = {}
     for source, by_id in extra.items():
-        for index, found in enumerate(by_candidate):
-            given = by_id.get(f"{name}/{index}")
-            if given is None:
-                raise BadRecord(
-                    str(path), number, f"no scores for {name}/{index}", "scores for each candidate"
-                )
-            found[source] = given
+        given = by_id.get(name)
+        if given is None:
+            raise BadRecord(str(path), number, f"no scores for {name}", "scores for each candidate")
+        if count is not None and len(given) != count:
+            found = f"{len(given)} {source} for {count} steps of {name}"
+            raise BadRecord(str(path), number, found, "one for each")
+        scores[source] = known_scores(given)
+    return scores
+
+
+def _by_source(path: Path, number: int, by_candidate: list[dict[str, Any]]) -> dict[str, list[list[float]]]:
+    """Step scores by source, of each candidate in order."""
     scores: dict[str, list[list[float]]] = {source: [] for found in by_candidate for source in found}
     for index, found in enumerate(by_candidate):
         for source in scores:
@@ -180,13 +210,13 @@ def read_scores(path: Path) -> dict[str, list[float | None]]:
     return found
 
 
-def known_scores(found: Mapping[str, Sequence[float | None]]) -> dict[str, list[float]]:
+def known_scores(scores: Iterable[float | None]) -> list[float]:
     """The scores without the steps that have none, which lay beyond a model's context: a solution is judged by the
     steps that were read, and one without any counts as 0."""
-    return {name: [score for score in scores if score is not None] for name, scores in found.items()}
+    return [score for score in scores if score is not None]
 
 
-def unscored(pools: Iterable[Pool], found: Mapping[str, Sequence[float | None]]) -> dict[str, int]:
+def unscored(pools: Iterable[Pool], found: Scores) -> dict[str, int]:
     """How many steps of the pools' solutions have no score, of how many solutions, and how many have none at all."""
     names = [f"{pool.id}/{index}" for pool in pools for index in range(len(pool.right))]
     # Nobody could score an empty sample, which has no line.

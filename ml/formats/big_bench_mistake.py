@@ -34,6 +34,7 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
         positions=chain(steps),
         generator=GENERATOR,
         final_answer=answer,
-        is_correct=None if answer is None else answer.strip() == target.strip(),
+        # Equal texts are equal answers; what unequal texts mean `ml.given_answers` asks the grader where it matters.
+        is_correct=True if answer is not None and answer.strip() == target.strip() else None,
     )
     yield LabelledSolution(line, solution, annotate(LABELER, len(steps), mistake))

@@ -21,6 +21,7 @@ from ml.agreement import wilson_interval
 from ml.evaluation.first_mistake import best_threshold, predict
 from ml.execution import Sandbox
 from ml.formats import read
+from ml.given_answers import GivenAnswers
 from ml.pocket.checker import first_mistake
 from ml.pocket.problems import generate
 from ml.policies import load_policy, rollout_style
@@ -70,14 +71,14 @@ def label(
 def compare(traces: Sequence[LabelledSolution], found: Mapping[str, int | None]) -> dict[str, Any]:
     """Agreement with people, the most frequent confusions, and where people were probably wrong."""
     confusion: Counter[str] = Counter()
-    agreed, doubtful = 0, []
+    agreed, doubtful, answers = 0, [], GivenAnswers()
     for trace in traces:
         assert trace.annotation is not None
         people, machine = trace.annotation.first_mistake, found[trace.solution.id]
         agreed += people == machine
         if people != machine:
             confusion[f"people {people}, search {machine}"] += 1
-        if people is None and machine is not None and trace.solution.is_correct is False:
+        if people is None and machine is not None and answers.is_correct(trace.solution) is False:
             doubtful.append(trace.solution.id)
     return {
         "agreement": round(agreed / len(traces), 3),

@@ -66,6 +66,16 @@ def test_what_was_not_estimated_is_no_disagreement():
     assert acquisition.disagreement([0.1, 0.9], [None, None]).value == 0.0
 
 
+def test_rollouts_that_ended_before_the_prms_mistake_do_not_say_that_there_is_none():
+    ended = acquisition.disagreement([0.9, 0.7, 0.1], [0.8, None, None])
+    assert ended.value < 0.5 and ended.reason == "PRM and rollouts are 0.10 apart at step 1"
+    went_on = acquisition.disagreement([0.9, 0.1, 0.7], [0.8, None, 0.5])
+    assert went_on.value > 0.5 and went_on.reason == "first mistake: PRM step 2, rollouts none"
+    # Rollouts end at their own first mistake.
+    earlier = acquisition.disagreement([0.9, 0.7, 0.1], [0.8, 0.0, None])
+    assert earlier.value > 0.5 and earlier.reason == "first mistake: PRM step 3, rollouts step 2"
+
+
 def test_estimates_of_another_solution_are_refused():
     with pytest.raises(ValueError, match="2 scores and 1 estimates"):
         acquisition.disagreement([0.5, 0.5], [1.0])

@@ -169,6 +169,23 @@ def test_a_checkpoint_whose_folder_is_gone_is_not_measured_as_one_that_has_seen_
     assert job.state == JobState.FAILED and "manifest.json is missing" in job.error
 
 
+def test_a_checkpoint_that_does_not_say_what_it_has_seen_has_no_figures_of_unseen_problems():
+    campaign, person = make_campaign(), make_user()
+    for number in range(2):
+        task = make_task(campaign, make_solution(problem=make_problem(f"{number} + 1 =", "2")))
+        make_annotation(task, person, [1, 1] if number else [-1])
+    checkpoint = scored_by_hand(campaign)
+    for is_told in (False, True):
+        if is_told:
+            path = checkpoints.checkpoint_path(checkpoint) / "training_problems.txt"
+            path.write_text(problem_hash("1 + 1 ="))
+        evaluation = services.start_evaluation(checkpoint, campaign)
+        run(evaluation.job)
+        evaluation.refresh_from_db()
+        assert evaluation.figures["count"] == 2
+        assert ("unseen" in evaluation.figures) == is_told
+
+
 def test_what_came_into_the_campaign_after_the_scores_is_left_out_and_counted():
     campaign, person = make_campaign(), make_user()
     for number in range(4):

@@ -267,6 +267,15 @@ def test_an_evaluation_says_how_much_was_left_out(client, kind, left_out, told):
         evaluation.delete()
 
 
+def test_a_best_of_n_says_how_many_solutions_had_no_vote(client):
+    log_in(client, "reviewer")
+    checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))
+    result = {"count": 10, "problems": 10, "candidates_without_answer": 1200}
+    Evaluation.objects.create(checkpoint=checkpoint, kind="best-of-n", data="sums", result=result)
+    page = client.get(reverse("training:checkpoint", args=[checkpoint.pk])).content.decode()
+    assert "1,200 solutions have no final answer, and so no vote." in page
+
+
 def test_an_evaluation_of_an_unknown_kind_is_refused(client):
     log_in(client, "admin")
     checkpoint = make_checkpoint(start_training(make_snapshot(), "mixed"))

@@ -30,6 +30,14 @@ def test_the_choice_is_among_as_many_as_every_problem_has_and_the_lines_say_wher
     assert notes == {"Beyond 3, only problems with as many solutions."}
 
 
+def test_where_nothing_has_an_answer_no_vote_is_drawn():
+    evaluation = shown([(1, {}), (16, {})])
+    kept = [{**row, "rule": rule} for row in evaluation.result["rows"] for rule in ("minimum", "oracle")]
+    evaluation.result = {"problems": 6, "rows": kept}
+    assert {choice.rule for choice in choices(evaluation)} == {"minimum", "oracle"}
+    assert [chart.title for chart in evaluation_charts(evaluation)] == ["Best of n"]
+
+
 def test_equal_pools_are_shown_as_they_were():
     evaluation = shown([(1, {}), (16, {})])
     assert [choice.accuracy for choice in choices(evaluation)] == [0.66]

@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from ml.evaluation.best_of_n import Choice, Pool, paired_difference, table
-from ml.evaluation.pools import known_scores, read_pools, read_scores
+from ml.evaluation.pools import read_pools, read_scores
 
 RULES = ("product", "minimum", "mean", "last")
 SIZES = (4, 16, 64)
@@ -88,7 +88,7 @@ def _pools(path: Path, runs: Sequence[str], seeds: Sequence[int], scores: Scores
     merged: dict[str, Pool] = {}
     for run in runs:
         for seed in seeds:
-            read = known_scores(read_scores(scores(run, seed, path)))
+            read = read_scores(scores(run, seed, path))
             for pool in read_pools(path, {source_of(run, seed): read}):
                 earlier = merged.get(pool.id)
                 merged[pool.id] = replace(pool, scores={**(earlier.scores if earlier else {}), **pool.scores})

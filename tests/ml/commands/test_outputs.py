@@ -45,6 +45,15 @@ def test_a_result_that_would_be_a_folder_is_refused_before_the_work(
     assert list(out.iterdir()) == []
 
 
+def test_a_snapshot_wants_a_folder_with_a_name(
+    solutions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    assert main(["snapshot", "--solutions", str(solutions), "--out", "."]) == 1
+    assert capsys.readouterr().err == "python -m ml snapshot: --out ., expected a folder's name\n"
+
+
 @pytest.mark.parametrize("verb", ["sample", "solve", "execute", "score", "evaluate"])
 def test_a_command_never_writes_over_what_it_reads(verb: str, solutions: Path, capsys) -> None:
     before, given = solutions.read_text(), str(solutions)

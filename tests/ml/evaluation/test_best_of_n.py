@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ml.aggregation import AGGREGATIONS
 from ml.commands.evaluate import main
 from ml.errors import BadRecord, MisstepError
-from ml.evaluation.best_of_n import Pool, aggregate, paired_difference, table
+from ml.evaluation.best_of_n import Pool, aggregate, differences_by_rule, paired_difference, table
 from ml.evaluation.pools import group_answers, read_pools, read_scores
 from tests.data import real_data
 
@@ -55,6 +57,20 @@ def test_ties_share_instead_of_favouring_the_first():
 def test_a_candidate_without_an_answer_has_no_vote():
     silent = pool(right=(0, 0, 1), groups=(-1, -1, 0))
     assert figures([silent], 3)[None, "majority"] == 1.0
+
+
+def test_where_no_candidate_has_an_answer_there_is_no_row_of_any_vote(tmp_path, capsys):
+    candidates = [
+        {"is_correct": right, "step_scores": {"prm": [score]}} for right, score in ((True, 0.9), (False, 0.1))
+    ]
+    (tmp_path / "pool.jsonl").write_text(json.dumps({"id": "a", "candidates": candidates}) + "\n")
+    main(["best-of-n", "--pool", str(tmp_path / "pool.jsonl")])
+    result = json.loads(capsys.readouterr().out)
+    assert (result["candidates"], result["candidates_without_answer"]) == (2, 2)
+    assert {row["rule"] for row in result["rows"]} == {"pass@1", "oracle", *AGGREGATIONS}
+    silent = pool(groups=(-1, -1, -1))
+    both = replace(silent, scores={"one": silent.scores["prm"], "other": silent.scores["prm"]})
+    assert {row["rule"] for row in differences_by_rule([both], "one", "other", seed=0)} == {*AGGREGATIONS}
 
 
 @pytest.mark.parametrize("steps", [5, 500])
@@ -167,7 +183,7 @@ def test_steps_beyond_the_context_are_counted_and_the_others_decide(tmp_path, ca
     other = json.dumps({"id": "of another pool", "scores": [None]}) + "\n"
     (tmp_path / "scores.jsonl").write_text("".join([*lines, other]))
     (tmp_path / "second.jsonl").write_text(
-        "".join(json.dumps({"id": f"a/{k}", "scores": [k / 2]}) + "\n" for k in range(3))
+        "".join(json.dumps({"id": f"a/{k}", "scores": [k / 2] * 2}) + "\n" for k in range(3))
     )
     given = ["--scores", str(tmp_path / "scores.jsonl"), "--second-scores", str(tmp_path / "second.jsonl")]
     main(["best-of-n", "--pool", str(tmp_path / "pool.jsonl"), *given])

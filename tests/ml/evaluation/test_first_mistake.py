@@ -211,3 +211,26 @@ def test_solutions_of_problems_that_it_was_trained_on_are_told_apart(tmp_path, c
     assert "unseen" not in evaluated(capsys, *paths)
     with pytest.raises(MisstepError, match=r"absent\.txt: no such file"):
         evaluated(capsys, *paths, "--training-problems", str(tmp_path / "absent.txt"))
+
+
+def test_the_most_likely_mistakes_of_unseen_problems_are_as_if_the_others_were_in_no_file(tmp_path, capsys):
+    scores, truths = drawn(3)
+    problems = [f"problem {index}" for index in range(len(truths))]
+    known = tmp_path / "training_problems.txt"
+    known.write_text("\n".join(problem_hash(name) for name in problems[:20]))
+    whole = files(tmp_path / "whole", scores, truths, problems)
+    others = files(tmp_path / "others", scores[20:], truths[20:], problems[20:])
+
+    def likely(paths, beside, *trained):
+        given = (
+            ("--threshold-solutions", str(beside[0]), "--threshold-scores", str(beside[1])) if beside else ()
+        )
+        return evaluated(capsys, *paths, *given, *trained)
+
+    trained = ("--training-problems", str(known))
+    for beside, unseen_beside in ((None, None), (whole, others)):
+        report, alone = likely(whole, beside, *trained), likely(others, unseen_beside)
+        assert report["unseen"]["most_likely"] == alone["most_likely"] != report["most_likely"]
+        assert report["unseen"]["most_likely"]["count"] == 40
+    known.write_text("\n".join(map(problem_hash, problems)))
+    assert likely(whole, None, *trained)["unseen"]["most_likely"] is None

@@ -93,6 +93,44 @@ def test_no_scale_takes_what_it_cannot_be(tmp_path, scale, score):
         list(read_pools(written(tmp_path, [score]), scale=scale))
 
 
+@pytest.mark.parametrize("source", ["--scores", "--second-scores"])
+@pytest.mark.parametrize("given", [3, 1])
+def test_scores_of_another_sampling_run_are_refused_by_their_number(tmp_path, source, given):
+    candidates = [{"steps": ["x", "y"], "is_correct": right} for right in (True, False)]
+    (tmp_path / "pool.jsonl").write_text(json.dumps({"id": "a", "candidates": candidates}) + "\n")
+    options = []
+    for name in ("--scores", "--second-scores"):
+        path = tmp_path / f"{name[2:]}.jsonl"
+        lines = [{"id": f"a/{k}", "scores": [None] * (given if k and name == source else 2)} for k in (0, 1)]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        options += [name, str(path)]
+    told = rf"pool.jsonl:1: {given} (second_)?scores for 2 steps of a/1, expected one for each"
+    with pytest.raises(BadRecord, match=told):
+        main(["best-of-n", "--pool", str(tmp_path / "pool.jsonl"), *options])
+
+
+def test_a_line_s_own_scores_may_be_fewer_than_its_steps_and_never_more(tmp_path):
+    path = tmp_path / "pool.jsonl"
+    candidate = {"steps": ["x", "y"], "is_correct": True, "step_scores": {"prm": [0.5]}}
+    path.write_text(json.dumps({"id": "a", "candidates": [candidate]}) + "\n")
+    # A tree's value of the end alone.
+    assert next(read_pools(path)).scores["prm"] == [[0.5]]
+    candidate["step_scores"]["prm"] = [0.5, 0.5, 0.5]
+    path.write_text(json.dumps({"id": "a", "candidates": [candidate]}) + "\n")
+    with pytest.raises(BadRecord, match="3 prm scores for 2 steps of a/0, expected at most one for each"):
+        list(read_pools(path))
+
+
+def test_a_problem_that_stands_in_a_pool_twice_is_refused(tmp_path):
+    path = tmp_path / "pool.jsonl"
+    lines = [{"id": name, "candidates": [{"is_correct": True}]} for name in ("a", "b", "a")]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(
+        BadRecord, match=r"pool.jsonl:3: problem 'a' a second time, expected each problem once"
+    ):
+        list(read_pools(path))
+
+
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_problem_without_any_candidate_is_wrong_by_every_rule_of_a_scored_pool(tmp_path, capsys, place):
     candidate = {"final_answer": "4", "is_correct": True, "step_scores": {"prm": [0.9]}}

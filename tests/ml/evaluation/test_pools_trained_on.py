@@ -48,6 +48,25 @@ def test_where_nobody_says_what_it_was_trained_on_all_are_judged_and_that_is_tol
     assert (report["training_problems_left_out"], report["problems"], product) == (None, 4, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", r"training_problems\.txt: no problem, expected a checkpoint's"),
+        (
+            b"0123456789abcdef\n\n# Problems\n",
+            r"training_problems\.txt:3: '#', expected 16 digits of 0-9 and a-f",
+        ),
+        (b"0123456789ABCDEF\n", r"training_problems\.txt:1: '0123456789ABCDEF', expected 16 digits"),
+        (b"\xff\xfe0\0", r"training_problems\.txt:1: .*, expected 16 digits"),
+    ],
+)
+def test_another_file_than_one_of_training_problems_does_not_make_all_of_them_unseen(pool, content, told):
+    known = pool.with_name("training_problems.txt")
+    known.write_bytes(content)
+    with pytest.raises(MisstepError, match=told):
+        main(["best-of-n", "--pool", str(pool), "--training-problems", str(known)])
+
+
 def test_a_problem_without_a_text_and_nothing_left_to_choose_are_refused(capsys, pool):
     with pytest.raises(MisstepError, match=r"training_problems\.txt names all of its 4 problems"):
         chosen(capsys, pool, trained=range(4))

@@ -33,6 +33,16 @@ def test_a_gzipped_file_is_read_as_the_plain_one(tmp_path, reader):
     assert len(read(tmp_path / "plain.jsonl")) == len(read(tmp_path / "packed.jsonl.gz")) == 1
 
 
+def test_blank_lines_are_passed_over_and_counted(tmp_path, reader):
+    read, line = reader
+    path = tmp_path / "spaced.jsonl"
+    path.write_bytes(b"\n" + line + b" \n\r\n")
+    assert len(read(path)) == 1
+    path.write_bytes(b"\n" + line + b"\n[]\n")
+    with pytest.raises(BadRecord, match=r"spaced.jsonl:4: unreadable \(no JSON object\)"):
+        read(path)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "complaint"),
     [

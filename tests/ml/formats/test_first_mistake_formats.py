@@ -11,6 +11,7 @@ from ml import formats
 from ml.errors import BadRecord
 from ml.formats import big_bench_mistake, gsm8k_solutions, label_rules, misstep, mr_gsm8k, processbench
 from ml.formats.lines import Unreadable
+from ml.given_answers import GivenAnswers
 from ml.records import FinishReason, LabelledSolution
 from tests.data import real_data
 
@@ -111,15 +112,26 @@ BIG_BENCH = {"input": "1 + 1 =", "steps": ["a", "b"], "answer": "3", "target": "
 
 def test_a_wrong_answer_without_a_mistake_is_kept_for_the_comparison_to_find():
     found = one(big_bench_mistake.parse, BIG_BENCH)
-    assert (found.solution.is_correct, ratings(found), found.broken_rule) == (False, [1, 1], "")
+    assert (ratings(found), found.broken_rule) == ([1, 1], "")
+    assert GivenAnswers().is_correct(found.solution) is False
+
+
+def test_big_bench_mistake_s_answer_in_another_notation_is_no_wrong_answer():
+    answers = GivenAnswers()
+    for answer, target in (("3", "3"), (").", ")"), ("aster, wan", "aster wan")):
+        found = one(big_bench_mistake.parse, BIG_BENCH | {"answer": answer, "target": target})
+        assert answers.is_correct(found.solution) is True
+    assert found.solution.is_correct is None
 
 
 def test_the_real_arithmetic_traces_hold_twelve_wrong_answers_without_a_mistake():
     path = real_data("big_bench_mistake/multistep_arithmetic.jsonl")
+    answers = GivenAnswers()
     caught = [
         found
         for found in formats.read(path, "big_bench_mistake")
-        if found.solution.is_correct is False and found.annotation and found.annotation.first_mistake is None
+        if found.annotation and found.annotation.first_mistake is None
+        if answers.is_correct(found.solution) is False
     ]
     assert len(caught) == 12
 
