@@ -24,7 +24,7 @@ SECONDS_TO_FORK = 5.0
 # A kept process holds no more of its own than this; a path that computed more runs again for its next step.
 PRIVATE_BYTES = 64 * 1024 * 1024
 SECONDS_BETWEEN_LOOKS = 0.5
-DONE = b'{"done": true}'
+DONE = b'{"done": true}\n'
 
 # Of the kernel's seccomp_unotify: struct sizes, and the two requests of its handle.
 _ASKED, _RECEIVE, _DECIDE, _CONTINUE = 80, 0xC0502100, 0xC0182101, 1
