@@ -6,6 +6,7 @@ Everything here is called in a forked child, just before it runs what a model wr
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -104,21 +105,29 @@ def is_possible() -> bool:
     return landlock_version() >= _OLDEST_LANDLOCK and machine() in _ALLOWED
 
 
-def confine(readable: Sequence[str], watcher: socket.socket | None = None) -> None:
+def confine(readable: Sequence[str], watcher: socket.socket | None = None, is_partial: bool = False) -> None:
     """Confine the calling process; `readable` folders may be read, nothing may be written.
 
     watcher: who is sent the handle that decides over every fork of this process; without one it cannot fork.
-    Raises OSError where any part cannot be had: then nothing may be run.
+    is_partial: go without what cannot be had here, as only an operator may say. Otherwise raises OSError where any part
+    cannot be had: then nothing may be run.
     """
+    attempt = contextlib.suppress(OSError, KeyError) if is_partial else contextlib.nullcontext()
+    is_watched = False
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _limit()
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "no_new_privs")
+    with attempt:
+        if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "no_new_privs")
     _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    _restrict_files_and_net(readable)
-    if watcher is not None:
-        _have_forks_watched(watcher)
-    _filter_calls(may_fork=watcher is not None)
+    with attempt:
+        _restrict_files_and_net(readable)
+    with attempt:
+        if watcher is not None:
+            _have_forks_watched(watcher)
+            is_watched = True
+    with attempt:
+        _filter_calls(may_fork=is_watched)
 
 
 def _limit() -> None:

@@ -99,7 +99,7 @@ def become_child(
         from step_runner import Steps
 
         os.chdir("/")
-        confine(folders, watch)
+        confine(folders, watch, request["partial"])
         watch.close()
         steps = Steps()
         while True:

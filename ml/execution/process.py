@@ -94,10 +94,11 @@ class ProcessLayer:
         self._servers = servers
         self._freed = threading.Condition()
 
-    def run(self, codes: Sequence[str], keep_states: bool = False) -> Execution:
+    def run(self, codes: Sequence[str], keep_states: bool = False, is_partial: bool = False) -> Execution:
         """Run a path, from its longest kept prefix on; raises nothing, whatever happens.
 
-        keep_states: keep the process for the path's next steps.
+        keep_states: keep the process for the path's next steps. is_partial: run it also where this system has not all
+        that confines it.
         """
         started = time.perf_counter()
         keys = [key.hex() for key in path_keys(codes)]
@@ -107,10 +108,11 @@ class ProcessLayer:
                 self._start(server)
             # A path that is known as a whole is run once more from its parent: its output is not kept.
             known = server.longest_known(keys[:-1])
-            answer = self._exchange(server, codes[known:], keys, known, keep_states)
+            how = {"keep": keys[-1] if keep_states else None, "partial": is_partial}
+            answer = self._exchange(server, codes[known:], keys, known, how)
             if answer is None:
                 known = 0
-                answer = self._exchange(server, codes, keys, 0, keep_states)
+                answer = self._exchange(server, codes, keys, 0, how)
             assert answer is not None
             return self._verdict(answer, known, len(codes), time.perf_counter() - started)
         except (OSError, ValueError, TimeoutError) as error:
@@ -154,14 +156,13 @@ class ProcessLayer:
             raise OSError("the fork server did not start")
 
     def _exchange(
-        self, server: _Server, codes: Sequence[str], keys: Sequence[str], known: int, keep: bool
+        self, server: _Server, codes: Sequence[str], keys: Sequence[str], known: int, how: dict[str, Any]
     ) -> _Answer | None:
         """Have steps run after the `known` ones; None where the process that ran those is lost."""
         assert server.connection is not None
         parent = keys[known - 1] if known else None
         request = {
-            "codes": list(codes), "parent": parent, "keep": keys[-1] if keep else None,
-            "drop": _oldest(server, parent), "known": known,
+            "codes": list(codes), "parent": parent, "drop": _oldest(server, parent), "known": known, **how,
         }  # fmt: skip
         output_read, output_write = os.pipe()
         report_read, report_write = os.pipe()
