@@ -30,9 +30,17 @@ def command(inner: Sequence[str], *readable: Path) -> list[str]:
     return ["bwrap", "--unshare-all", *private, *binds, "--", *inner]
 
 
-@functools.cache
 def is_available() -> bool:
     """Whether bubblewrap is installed, and may make its namespaces here (many systems forbid it)."""
+    try:
+        return tried()
+    except subprocess.TimeoutExpired:
+        return False
+
+
+@functools.cache
+def tried() -> bool:
+    """Whether it works here, asked once; raises TimeoutExpired, and is asked again, on a machine too busy to say."""
     if shutil.which("bwrap") is None:
         return False
     try:
@@ -43,6 +51,6 @@ def is_available() -> bool:
             timeout=SECONDS_TO_TRY,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return False
     return done.returncode == 0
