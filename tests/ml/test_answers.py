@@ -181,7 +181,12 @@ def test_a_number_that_no_computer_holds_is_ungraded_at_once_as_it_is_after_two_
 
 @pytest.mark.parametrize(
     "tower",
-    ["**".join(["2"] * 667), "2**(" * 399 + "2" + ")" * 399, "2^{" * 499 + "2" + "}" * 499, "1**" * 499 + "2"],
+    [
+        "**".join(["2"] * 667),
+        "2**(" * 399 + "2" + ")" * 399,
+        "2^{" * 499 + "2" + "}" * 499,
+        "1**" * 499 + "2",
+    ],
 )
 def test_a_tower_of_more_powers_than_python_s_stack_has_room_for_gets_a_verdict_or_none(tower):
     assert len(tower) <= LONGEST_ANSWER

@@ -13,6 +13,7 @@ import pytest
 from ml.execution import Verdict
 from ml.execution.process import ProcessLayer
 from ml.execution.snapshots import PRIVATE_BYTES
+from tests.ml.execution.processes import children, live, own_memory, state
 from tests.ml.execution.test_sandbox import needs_confinement
 
 WAIT = "import select\n_ = select.poll().poll(30_000)\n"
@@ -63,32 +64,6 @@ def layer():
     made.close()
 
 
-def children(layer):
-    pid = layer._idle[0].process.pid
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def own_memory(pid):
-    _, resident, of_files, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
-    return (resident - of_files) * os.sysconf("SC_PAGE_SIZE")
-
-
-def state(pid):
-    """R, S, T (stopped) or Z; None where there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-
-
-def live(pids, seconds=3.0):
-    """Which of these processes still live after at most so long."""
-    deadline = time.monotonic() + seconds
-    while (left := [pid for pid in pids if state(pid) not in (None, "Z")]) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return left
-
-
 @needs_confinement
 def test_a_kept_process_neither_computes_nor_grows_whatever_it_said(layer):
     grows = DONE + "x = []\nwhile True:\n    x.append(bytearray(b'1' * 1_000_000))"
@@ -122,7 +97,8 @@ def test_a_kept_process_that_takes_too_much_in_the_moment_of_its_fork_is_kept_no
 def test_no_process_outlives_a_parent_that_is_killed_while_a_step_runs():
     script = (
         "import json, sys\nfrom ml.execution.process import ProcessLayer\n"
-        "from tests.ml.execution.test_kept_processes import DEAF, WAIT, children\n"
+        "from tests.ml.execution.processes import children\n"
+        "from tests.ml.execution.test_kept_processes import DEAF, WAIT\n"
         "layer = ProcessLayer(servers=1, wrapped=False)\n"
         "for steps in ([DEAF], [DEAF, 'x = 1'], ['x = 1']):\n    layer.run(steps, keep_states=True)\n"
         "print(json.dumps([layer._idle[0].process.pid, *children(layer)]), flush=True)\n"

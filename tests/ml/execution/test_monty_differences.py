@@ -129,7 +129,7 @@ def test_rounding_is_right_in_monty_itself_and_after_a_resumed_step():
         "# set up the system {x, y}\nprint('try: set {1, 2}')\nreset = 1",
         "import math\nprint(round(math.sqrt(2), 2))",
         "x = {}\nx[(1, 2)] = [3]",
-        "x = {'a': \"it's {1}\", **{ }}\nprint(\"\"\"{1, 2} 'a\"\"\", '\\'{1}')",
+        'x = {\'a\': "it\'s {1}", **{ }}\nprint("""{1, 2} \'a""", \'\\\'{1}\')',
         "try:\n    x = 1 / 0\nexcept ( KeyError , IndexError ,ZeroDivisionError ) as error :\n    x = 0",
     ],
 )

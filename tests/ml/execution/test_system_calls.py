@@ -50,7 +50,9 @@ def test_limits_may_be_asked_for_and_not_set(name):
 
 def _returned(program, name, call, arguments):
     """What the kernel reads from a filter for a call."""
-    data = struct.pack("=iIQ6Q", call, confinement._AUDIT_ARCH[name], 0, *arguments, *[0] * (6 - len(arguments)))
+    data = struct.pack(
+        "=iIQ6Q", call, confinement._AUDIT_ARCH[name], 0, *arguments, *[0] * (6 - len(arguments))
+    )
     loaded, at = 0, 0
     while True:
         code, yes, no, value = program[at]
