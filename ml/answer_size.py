@@ -39,8 +39,11 @@ def is_beyond_computing(answer: str, reference: str) -> bool:
 
 
 def _with_latex_powers(text: str) -> str:
-    power = _PYTHONS_POWER.fullmatch(text.strip())
-    return text if power is None else f"{power[1]}^{{{_with_latex_powers(power[2])}}}"
+    bases = []
+    while (power := _PYTHONS_POWER.fullmatch(text.strip())) is not None:
+        bases.append(power[1])
+        text = power[2]
+    return "".join(f"{base}^{{" for base in bases) + text + "}" * len(bases)
 
 
 def _bound_of(text: str) -> float:
@@ -60,16 +63,22 @@ def _digits(text: str) -> float:
 
 
 def _log10_of(power: re.Match[str]) -> float:
-    base = float(power[1])
-    return math.log10(base) * _value(power[2] or power[3]) if base > 1 else 0.0
+    return _digits_of_power(power[1], _value(power[2] or power[3]))
+
+
+def _digits_of_power(base: str, exponent: float) -> float:
+    return math.log10(float(base)) * exponent if float(base) > 1 else 0.0
 
 
 def _value(text: str) -> float:
     """What an exponent is, infinite from where floats end; 0, which makes no power large, where it is no number."""
-    if text.isdecimal():
-        return float(text)
-    power = _POWER.fullmatch(text)
-    if power is None:
-        return 0.0
-    digits = _log10_of(power)
-    return 10.0**digits if digits < 300 else math.inf
+    # A loop: a tower may have more levels than Python's stack.
+    bases = []
+    while (power := _POWER.fullmatch(text)) is not None:
+        bases.append(power[1])
+        text = power[2] or power[3]
+    value = float(text) if text.isdecimal() else 0.0
+    for base in reversed(bases):
+        digits = _digits_of_power(base, value)
+        value = 10.0**digits if digits < 300 else math.inf
+    return value

@@ -66,8 +66,11 @@ _IN_A_SENTENCE = (
 _BOX = r"\\(?:boxed|fbox)(?![A-Za-z])"
 # An escaped brace opens and closes nothing, so what is escaped is read as one piece.
 _BRACES = re.compile(_BOX + r"\s*\{|\\.|[{}]", re.DOTALL)
-# Only what begins like a number or a symbol: "in \boxed form" holds no answer.
-_BARE_BOX = re.compile(_BOX + r"[ \t]*(?P<answer>[-+]?[\d.\\][^\s${}]*?)(?=[\s$]|\\[)\]]|\Z)")
+# Only what begins like a number or a symbol: "in \boxed form" holds no answer. Not beyond the next box: else a row of
+# boxes would be read to its end from each.
+_BARE_BOX = re.compile(
+    _BOX + r"[ \t]*(?P<answer>[-+]?[\d.\\](?:(?!" + _BOX + r")[^\s${}])*?)(?=[\s$]|\\[)\]]|\Z)"
+)
 
 
 @dataclass(frozen=True, slots=True)

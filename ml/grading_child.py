@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from typing import IO
 
@@ -16,6 +17,9 @@ from typing import IO
 SECONDS_TO_START = 120.0
 # After so long a comparison ends its child by itself, should it not learn of its parent's end.
 SECONDS_AT_MOST = 120
+# sympy's own take some 100 MB. A hostile answer can have it fill a machine's memory well before its time is up.
+MEMORY_BYTES = 2 * 1024**3
+SECONDS_BETWEEN_LOOKS = 0.2
 
 
 class GradingChild:
@@ -49,11 +53,26 @@ class GradingChild:
         stdin.flush()
 
     def has_answered(self, seconds: float) -> bool:
-        """Whether a reply, or the child's end, is there within so long."""
+        """Whether a reply, or the child's end, is there within so long; OSError where it takes too much memory."""
         # Not select.select, which refuses handles from 1024 on: a run with many connections has them.
         poll = select.poll()
         poll.register(self._pipes[1], select.POLLIN)
-        return bool(poll.poll(max(0.0, seconds) * 1000))
+        deadline = time.monotonic() + seconds
+        # Looked at from here: in the child sympy would take a refused allocation for an answer's fault.
+        while not poll.poll(max(0.0, min(deadline - time.monotonic(), SECONDS_BETWEEN_LOOKS)) * 1000):
+            if self._memory() > MEMORY_BYTES:
+                raise OSError(f"the grading process took more than {MEMORY_BYTES / 1024**3:g} GiB of memory")
+            if time.monotonic() >= deadline:
+                return False
+        return True
+
+    def _memory(self) -> int:
+        """Its memory; 0 where the system does not say."""
+        try:
+            with open(f"/proc/{self.process.pid}/statm") as file:
+                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except OSError:
+            return 0
 
     def reply(self, seconds: float) -> bool:
         """The reply; TimeoutError after so long, OSError or ValueError where the child has ended."""

@@ -17,7 +17,8 @@ _SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache")
 def command(inner: Sequence[str], *readable: Path) -> list[str]:
     """The command line that runs `inner` in namespaces of its own, with the interpreter and `readable` in view.
 
-    Not --die-with-parent: it would die with the thread that started it. The server ends when its socket does.
+    Not --die-with-parent: it would die with the thread that started it. The server ends when its socket does. Nor
+    --new-session: it is the leader of one already, and what runs in it ends with its process group.
     """
     prefixes = {
         Path(p) for prefix in (sys.prefix, sys.base_prefix) for p in (prefix, os.path.realpath(prefix))
@@ -26,12 +27,20 @@ def command(inner: Sequence[str], *readable: Path) -> list[str]:
     for path in sorted({*prefixes, *readable}):
         binds += ["--ro-bind", str(path), str(path)]
     private = ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/"]
-    return ["bwrap", "--unshare-all", "--new-session", *private, *binds, "--", *inner]
+    return ["bwrap", "--unshare-all", *private, *binds, "--", *inner]
+
+
+def is_available() -> bool:
+    """Whether bubblewrap is installed, and may make its namespaces here (many systems forbid it)."""
+    try:
+        return tried()
+    except subprocess.TimeoutExpired:
+        return False
 
 
 @functools.cache
-def is_available() -> bool:
-    """Whether bubblewrap is installed, and may make its namespaces here (many systems forbid it)."""
+def tried() -> bool:
+    """Whether it works here, asked once; raises TimeoutExpired, and is asked again, on a machine too busy to say."""
     if shutil.which("bwrap") is None:
         return False
     try:
@@ -42,6 +51,6 @@ def is_available() -> bool:
             timeout=SECONDS_TO_TRY,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return False
     return done.returncode == 0

@@ -6,6 +6,7 @@ Everything here is called in a forked child, just before it runs what a model wr
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -104,21 +105,29 @@ def is_possible() -> bool:
     return landlock_version() >= _OLDEST_LANDLOCK and machine() in _ALLOWED
 
 
-def confine(readable: Sequence[str], watcher: socket.socket | None = None) -> None:
+def confine(readable: Sequence[str], watcher: socket.socket | None = None, is_partial: bool = False) -> None:
     """Confine the calling process; `readable` folders may be read, nothing may be written.
 
     watcher: who is sent the handle that decides over every fork of this process; without one it cannot fork.
-    Raises OSError where any part cannot be had: then nothing may be run.
+    is_partial: go without what cannot be had here, as only an operator may say. Otherwise raises OSError where any part
+    cannot be had: then nothing may be run.
     """
+    attempt = contextlib.suppress(OSError, KeyError) if is_partial else contextlib.nullcontext()
+    is_watched = False
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _limit()
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "no_new_privs")
+    with attempt:
+        if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "no_new_privs")
     _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    _restrict_files_and_net(readable)
-    if watcher is not None:
-        _have_forks_watched(watcher)
-    _filter_calls(may_fork=watcher is not None)
+    with attempt:
+        _restrict_files_and_net(readable)
+    with attempt:
+        if watcher is not None:
+            _have_forks_watched(watcher)
+            is_watched = True
+    with attempt:
+        _filter_calls(may_fork=is_watched)
 
 
 def _limit() -> None:
@@ -216,9 +225,11 @@ def filter_program(name: str, may_fork: bool = False) -> list[tuple[int, int, in
         ("openat", _unless_any_bit(_argument(2), _WRITING_FLAGS)),
         ("ioctl", _if_one_of(_argument(1), (_TCGETS,))),
         ("fcntl", _if_one_of(_argument(1), _HARMLESS_FCNTL)),
-        ("prlimit64", _if_zero(2)),
+        # Where the whole 64-bit argument is 0: one that only asks.
+        ("prlimit64", _if_each_is((_argument(2), 0), (_argument(2) + 4, 0))),
         ("mmap", _unless_any_bit(_argument(3), _MAP_SHARED)),
-        ("prctl", _if_one_of(_argument(0), (PR_SET_PDEATHSIG,))),
+        # With any other signal, or none, a process would outlive the server.
+        ("prctl", _if_each_is((_argument(0), PR_SET_PDEATHSIG), (_argument(1), int(signal.SIGKILL)))),
         # A step's own budget: it counts this process's time, and signals this process.
         ("setitimer", _if_one_of(_argument(0), (int(signal.ITIMER_PROF),))),
         *fork,
@@ -250,13 +261,9 @@ def _if_one_of(where: int, values: Sequence[int]) -> list[tuple[int, int, int, i
     return [*lines, (_RETURN, 0, 0, _REFUSE)]
 
 
-def _if_zero(index: int) -> list[tuple[int, int, int, int]]:
-    """Allow where the whole 64-bit argument is 0 (prlimit64 that only asks)."""
-    return [
-        (_LOAD, 0, 0, _argument(index)),
-        (_JUMP_EQUAL, 0, 3, 0),
-        (_LOAD, 0, 0, _argument(index) + 4),
-        (_JUMP_EQUAL, 0, 1, 0),
-        (_RETURN, 0, 0, _ALLOW),
-        (_RETURN, 0, 0, _REFUSE),
-    ]
+def _if_each_is(*expected: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """Allow where at each place the value stands that is expected there."""
+    lines = []
+    for after, (where, value) in zip(reversed(range(len(expected))), expected, strict=True):
+        lines += [(_LOAD, 0, 0, where), (_JUMP_EQUAL, 0, 2 * after + 1, value)]
+    return [*lines, (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]

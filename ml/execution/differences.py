@@ -2,8 +2,8 @@
 
 Found by running tables of calls through both (`test_monty_differences.py` has them). The text is searched, not
 parsed: what is found in a comment or a string costs some milliseconds of real Python and is no mistake, and no
-program, however deeply nested, can harm the parser of the calling process. Every pattern is bounded, so that
-a search is linear in the text.
+program, however deeply nested, can harm the parser of the calling process. What a pattern repeats is bounded or
+possessive: there is one way only to match a text, so that a search is linear in it.
 """
 
 from __future__ import annotations
@@ -37,13 +37,22 @@ _WORDS = ("hash", "attr", "locals", "gamma", "cbrt", "erfc", "atanh", "import")
 _SET = re.compile(r"\b(?:frozen)?set\b\s*[(,)\[\]]|\bkeys\(\)\s*[&|^-]|\{\s{1,20}\{")
 _NESTED = re.compile(r"\{\s{1,20}\{")
 _ORDERLESS = re.compile(r"\b(?:len|min|max|sorted)\(set\(")
+_QUOTED = {
+    '"""': r'"""(?:[^"\\]++|\\.|"(?!""))*+',
+    "'''": r"'''(?:[^'\\]++|\\.|'(?!''))*+",
+    '"': r'"(?:[^"\\\n]++|\\.)*+',
+    "'": r"'(?:[^'\\\n]++|\\.)*+",
+}
+# A quote that nothing closes stays, with what follows it, as one piece: else each quote in that would be tried anew.
 _STRING = re.compile(
-    r"\"\"\".*?\"\"\"|'''.*?'''|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*", re.DOTALL
+    "|".join(f"{opened}{quote}|({opened})" for quote, opened in _QUOTED.items()) + r"|#[^\n]*", re.DOTALL
 )
+_WITHOUT_STRINGS = r"''\1\2\3\4"
+_FIRST_IN_BRACES = re.compile(r"\S")
 _BRACKET = re.compile(r"[][(){}:]")
 _EXCEPT = re.compile(r"\bexcept\b([^:\n]{0,200})")
 _CLAUSE = re.compile(
-    r"\s*\(?\s*(?:(?:ZeroDivision|Key|Index|StopIteration)(?:Error)?\s*,?\s*)+\)?\s*(?:as \w+\s*)?"
+    r"\s*+\(?\s*+(?:(?:ZeroDivision|Key|Index|StopIteration)(?:Error)?\s*+(?:,\s*+)?)+\)?\s*+(?:as \w+\s*)?"
 )
 
 
@@ -67,7 +76,7 @@ def _shows_a_set_s_order(code: str) -> bool:
         ordered = code if "key" in code else _ORDERLESS.sub("(", code)
         if _SET.search(ordered):
             return True
-    return "{" in code and _has_set_display(_STRING.sub("''", code))
+    return "{" in code and _has_set_display(_STRING.sub(_WITHOUT_STRINGS, code))
 
 
 def _has_set_display(code: str) -> bool:
@@ -85,8 +94,11 @@ def _has_set_display(code: str) -> bool:
             has_colon[-1] = True
         else:
             bracket, start = opened.pop()
-            inside = code[start : match.start()].lstrip() if bracket == "{" and not has_colon[-1] else ""
-            has_colon.pop()
-            if inside and not inside.startswith("**"):
+            if not has_colon.pop() and bracket == "{" and _holds_elements(code, start, match.start()):
                 return True
     return False
+
+
+def _holds_elements(code: str, start: int, end: int) -> bool:
+    first = _FIRST_IN_BRACES.search(code, start, end)
+    return first is not None and not code.startswith("**", first.start(), end)

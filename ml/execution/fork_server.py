@@ -23,7 +23,10 @@ import socket
 import sys
 import sysconfig
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ml.execution.snapshots import Snapshot, Snapshots
 
 LIBRARIES = ("sympy", "numpy", "mpmath", "fractions", "statistics", "heapq", "decimal", "itertools", "bisect")
 LONGEST_REQUEST = 4 * 1024 * 1024
@@ -73,7 +76,6 @@ def become_child(
     """
     status = NOT_CONFINED
     try:
-        os.setsid()
         nothing = os.open(os.devnull, os.O_RDWR)
         watch = socket.socket(fileno=os.dup(watcher.fileno()))
         for source, target in zip((nothing, handles[0], handles[0], *handles[1:]), range(5), strict=True):
@@ -97,7 +99,7 @@ def become_child(
         from step_runner import Steps
 
         os.chdir("/")
-        confine(folders, watch)
+        confine(folders, watch, request["partial"])
         watch.close()
         steps = Steps()
         while True:
@@ -107,44 +109,54 @@ def become_child(
             request = wait_to_be_forked(control, receive)
     except BaseException as error:
         with contextlib.suppress(BaseException):
-            os.write(3, json.dumps({"step": -1, "error": repr(error)[:500], "missing": ""}).encode())
+            os.write(3, json.dumps({"step": -1, "error": repr(error)[:500]}).encode() + b"\n")
     finally:
         os._exit(status)
 
 
 def serve(connection: socket.socket, folders: list[str]) -> None:
     """Fork a child for each request, one at a time, until the parent hangs up."""
-    import confinement
-    from snapshots import Snapshot, Snapshots, receive_listener
+    from snapshots import Snapshots
 
     snapshots = Snapshots()
-    while True:
-        request, handles = receive(connection)
-        if request is None:
-            snapshots.end()
-            return
-        snapshots.drop(request["drop"])
-        ours, theirs = socket.socketpair()
-        theirs.shutdown(socket.SHUT_WR)
-        child: Snapshot | None
-        if request["parent"] is None:
-            watching, watched = socket.socketpair()
-            pid = os.fork()
-            if pid == 0:
-                become_child(request, [*handles, theirs.detach()], watched, folders)
-            watched.close()
-            child = Snapshot(pid, ours, receive_listener(watching))
-            watching.close()
-        else:
-            child = snapshots.fork(request, [*handles, theirs.fileno()], ours)
-        theirs.close()
-        for handle in handles:
-            os.close(handle)
-        seconds = confinement.CPU_SECONDS * len(request["codes"]) + 1
-        answer = (
-            {"lost": True} if child is None else snapshots.watch(child, connection, request["keep"], seconds)
-        )
-        connection.sendall(json.dumps(answer).encode() + b"\n")
+    try:
+        while True:
+            request, handles = receive(connection)
+            if request is None:
+                return
+            snapshots.drop(request["drop"])
+            child = start_child(request, handles, folders, snapshots)
+            answer = {"lost": True} if child is None else snapshots.watch(child, connection, request["keep"])
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+    finally:
+        # Also where the parent hangs up while a child runs: the answer then has nobody to go to.
+        snapshots.end()
+
+
+def start_child(
+    request: dict[str, Any], handles: list[int], folders: list[str], snapshots: Snapshots
+) -> Snapshot | None:
+    """The child that runs a request, forked from this process or from a kept one; None where that is lost."""
+    from confinement import CPU_SECONDS
+    from snapshots import Snapshot, receive_listener
+
+    seconds = CPU_SECONDS * len(request["codes"]) + 1
+    ours, theirs = socket.socketpair()
+    theirs.shutdown(socket.SHUT_WR)
+    if request["parent"] is None:
+        watching, watched = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            become_child(request, [*handles, theirs.detach()], watched, folders)
+        watched.close()
+        child: Snapshot | None = Snapshot(pid, ours, receive_listener(watching), seconds)
+        watching.close()
+    else:
+        child = snapshots.fork(request, [*handles, theirs.fileno()], ours, seconds)
+    theirs.close()
+    for handle in handles:
+        os.close(handle)
+    return child
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:

@@ -146,12 +146,13 @@ class Sandbox:
             # Real Python has the last word here, though not now: Monty's alone would be evidence on some days only.
             return _parked(run.execution, f"the second layer could not be tried: {reason}")
         if self._process is not None and (not broken or os.environ.get(UNSAFE_SWITCH) == "1"):
+            is_partial = bool(broken)
             with turn():
-                execution = self._process.run(codes, keep_states)
+                execution = self._process.run(codes, keep_states, is_partial)
             if execution.error == "CPU time limit":
                 # Processor time grows a little under load too: only a second time, alone, is proof.
                 with self._turns.exclusive():
-                    execution = self._process.run(codes, keep_states)
+                    execution = self._process.run(codes, keep_states, is_partial)
             return replace(execution, level=f"{execution.level}{UNSAFE}") if broken else execution
         if run.doubt is Doubt.SILENT:
             # Without a second layer Monty's word is the only one, and it is right but for a last digit or an order.

@@ -70,6 +70,6 @@ def path_keys(codes: Sequence[str]) -> list[bytes]:
     digest = hashlib.sha256()
     keys = []
     for code in codes:
-        digest.update(len(code).to_bytes(8, "big") + code.encode("utf-8", "replace"))
+        digest.update(len(code).to_bytes(8, "big") + code.encode("utf-8", "surrogatepass"))
         keys.append(digest.digest())
     return keys

@@ -18,6 +18,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from ml.execution import bubblewrap
 from ml.execution.confinement import landlock_version, machine
 from ml.execution.fork_server import NOT_CONFINED
 from ml.execution.outcome import Execution, Verdict, path_keys
-from ml.execution.reports import parse, read_line, read_now, read_run
+from ml.execution.reports import read_line, read_run, readable
 from ml.execution.step_runner import OUTPUT_BYTES, STEP_FAILED
 
 # For each step, like its processor time.
@@ -93,10 +94,11 @@ class ProcessLayer:
         self._servers = servers
         self._freed = threading.Condition()
 
-    def run(self, codes: Sequence[str], keep_states: bool = False) -> Execution:
+    def run(self, codes: Sequence[str], keep_states: bool = False, is_partial: bool = False) -> Execution:
         """Run a path, from its longest kept prefix on; raises nothing, whatever happens.
 
-        keep_states: keep the process for the path's next steps.
+        keep_states: keep the process for the path's next steps. is_partial: run it also where this system has not all
+        that confines it.
         """
         started = time.perf_counter()
         keys = [key.hex() for key in path_keys(codes)]
@@ -106,10 +108,11 @@ class ProcessLayer:
                 self._start(server)
             # A path that is known as a whole is run once more from its parent: its output is not kept.
             known = server.longest_known(keys[:-1])
-            answer = self._exchange(server, codes[known:], keys, known, keep_states)
+            how = {"keep": keys[-1] if keep_states else None, "partial": is_partial}
+            answer = self._exchange(server, codes[known:], keys, known, how)
             if answer is None:
                 known = 0
-                answer = self._exchange(server, codes, keys, 0, keep_states)
+                answer = self._exchange(server, codes, keys, 0, how)
             assert answer is not None
             return self._verdict(answer, known, len(codes), time.perf_counter() - started)
         except (OSError, ValueError, TimeoutError) as error:
@@ -153,14 +156,13 @@ class ProcessLayer:
             raise OSError("the fork server did not start")
 
     def _exchange(
-        self, server: _Server, codes: Sequence[str], keys: Sequence[str], known: int, keep: bool
+        self, server: _Server, codes: Sequence[str], keys: Sequence[str], known: int, how: dict[str, Any]
     ) -> _Answer | None:
         """Have steps run after the `known` ones; None where the process that ran those is lost."""
         assert server.connection is not None
         parent = keys[known - 1] if known else None
         request = {
-            "codes": list(codes), "parent": parent, "keep": keys[-1] if keep else None,
-            "drop": _oldest(server, parent), "known": known,
+            "codes": list(codes), "parent": parent, "drop": _oldest(server, parent), "known": known, **how,
         }  # fmt: skip
         output_read, output_write = os.pipe()
         report_read, report_write = os.pipe()
@@ -175,20 +177,18 @@ class ProcessLayer:
             os.close(report_write)
         try:
             limits = OUTPUT_BYTES, self.wall_seconds, len(codes)
-            output, report = read_run(output_read, report_read, *limits)
+            output, report = read_run(server.connection, output_read, report_read, *limits)
             if output is None or len(output) > OUTPUT_BYTES:
                 server.connection.send(b"k")
-            elif report.get("done") is True:
+            elif report.is_done:
                 server.connection.send(b"s")
             answer = read_line(server.connection, self.wall_seconds)
             if answer.get("lost"):
                 server.kept.pop(str(parent), None)
                 return None
-            if "kept" in answer:
-                if answer["kept"]:
-                    server.kept[keys[-1]] = None
-                return _Answer(output, 0, report)
-            return _Answer(output, int(answer["status"]), report or parse(read_now(report_read, 4096)))
+            if answer.get("kept"):
+                server.kept[keys[-1]] = None
+            return _Answer(output, int(answer.get("status", 0)), report.told)
         finally:
             os.close(output_read)
             os.close(report_read)
@@ -232,14 +232,21 @@ def _oldest(server: _Server, parent: str | None) -> list[str]:
 
 
 def _end(server: _Server) -> None:
-    """End a server's process; what it kept ends with it."""
+    """End a server's process, and what it kept."""
     if server.connection is not None:
         server.connection.close()
     if server.process is not None:
-        try:
-            server.process.wait(SECONDS_TO_END)
-        except subprocess.TimeoutExpired:
-            server.process.kill()
-            server.process.wait()
+        _wait_for_end(server.process.pid)
+        # Its children are of its process group, which they cannot leave. They may outlive a server that was killed.
+        with suppress(ProcessLookupError):
+            os.killpg(server.process.pid, signal.SIGKILL)
+        server.process.wait()
     server.process, server.connection = None, None
     server.kept.clear()
+
+
+def _wait_for_end(pid: int) -> None:
+    """Until a child has ended, for a while. It is not taken from the kernel's table: its number stays its own."""
+    handle = os.pidfd_open(pid)
+    readable([handle], SECONDS_TO_END)
+    os.close(handle)

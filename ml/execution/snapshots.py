@@ -1,8 +1,9 @@
 """Processes that have run a path and wait to be forked: a step's state is there, and is not computed again.
 
-A process that ran a model's code is not trusted with anything. It can fork only when the server, which its
-filter asks, has just told it to; the fork is the server's own child, so the verdict is still its exit status;
-and parent and fork share no writable memory. Standard library only: the fork server imports it by path.
+A process that ran a model's code is not trusted with anything. It is stopped but for the moment in which it is to
+fork, and measured each time it was not. It can fork only when the server, which its filter asks, has just told it to;
+the fork is the server's own child; and parent and fork share no writable memory. Standard library only: the fork
+server imports it by path.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SECONDS_TO_FORK = 5.0
 # A kept process holds no more of its own than this; a path that computed more runs again for its next step.
 PRIVATE_BYTES = 64 * 1024 * 1024
 SECONDS_BETWEEN_LOOKS = 0.5
-DONE = b'{"done": true}'
+DONE = b'{"done": true}\n'
 
 # Of the kernel's seccomp_unotify: struct sizes, and the two requests of its handle.
 _ASKED, _RECEIVE, _DECIDE, _CONTINUE = 80, 0xC0502100, 0xC0182101, 1
@@ -59,10 +60,17 @@ def wait_to_be_forked(control: socket.socket, receive: Callable[[socket.socket],
 
 
 class Snapshot:
-    """A child of the server: running, or kept. `listener` decides over its forks; None if it cannot fork."""
+    """A child of the server: running, or kept. `listener` decides over its forks; None if it cannot fork.
 
-    def __init__(self, pid: int, control: socket.socket, listener: int | None) -> None:
+    most_cpu_seconds: for all its steps together, and the forks made of it. Each step's own limit is a timer in the
+    child, which a program may switch off.
+    """
+
+    def __init__(
+        self, pid: int, control: socket.socket, listener: int | None, most_cpu_seconds: float
+    ) -> None:
         self.pid, self.control, self.listener = pid, control, listener
+        self.most_cpu_seconds = most_cpu_seconds
         self.handle = os.pidfd_open(pid)
 
     def end(self) -> int:
@@ -73,12 +81,26 @@ class Snapshot:
         self.close()
         return status
 
-    def cpu_seconds(self) -> float:
-        """The processor time it has used; the kernel names a process's clock by its number."""
+    def stop(self) -> bool:
+        """Let it do nothing until it goes on; False where it has ended."""
+        os.kill(self.pid, signal.SIGSTOP)
+        found = os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        return found is not None and found.si_code == os.CLD_STOPPED
+
+    def go_on(self) -> None:
+        """After a stop."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def is_over_budget(self) -> bool:
+        """Whether it has used more processor time than it may; the kernel names a process's clock by its number."""
         try:
-            return time.clock_gettime((~self.pid << 3) | 2)
+            return time.clock_gettime((~self.pid << 3) | 2) > self.most_cpu_seconds
         except OSError:
-            return 0.0
+            return False
+
+    def is_large(self) -> bool:
+        """Whether it has more memory of its own than a kept process may."""
+        return _anonymous_bytes(self.pid) - _anonymous_bytes(os.getpid()) > PRIVATE_BYTES
 
     def close(self) -> None:
         os.close(self.handle)
@@ -100,25 +122,31 @@ class Snapshots:
                 self.kept.pop(key).end()
 
     def end(self) -> None:
-        """End all."""
+        """End all, and whatever else is a child of the server."""
         self.drop(list(self.kept))
+        for pid in _children():
+            os.kill(pid, signal.SIGKILL)
 
     def fork(
-        self, request: dict[str, Any], handles: Sequence[int], control: socket.socket
+        self, request: dict[str, Any], handles: Sequence[int], control: socket.socket, cpu_seconds: float
     ) -> Snapshot | None:
         """Have a kept process fork and run a request; None where it does not do so."""
         parent = self.kept.get(request["parent"])
         if parent is None or parent.listener is None:
             return None
+        child = None
         try:
+            parent.go_on()
             socket.send_fds(parent.control, [json.dumps(request).encode() + b"\n"], list(handles))
             pid = self._allow_one_fork(parent)
+            if pid is not None:
+                child = Snapshot(pid, control, os.dup(parent.listener), cpu_seconds)
         except OSError:
-            pid = None
-        if pid is None:
+            pass
+        # It has run for a moment, in which it may have done anything.
+        if child is None or not parent.stop() or parent.is_large() or parent.is_over_budget():
             self.drop([request["parent"]])
-            return None
-        return Snapshot(pid, control, os.dup(parent.listener))
+        return child
 
     def _allow_one_fork(self, parent: Snapshot) -> int | None:
         assert parent.listener is not None
@@ -136,20 +164,14 @@ class Snapshots:
             time.sleep(0.0001)
         return None
 
-    def watch(
-        self, child: Snapshot, connection: socket.socket, keep: str | None, cpu_seconds: float
-    ) -> dict[str, Any]:
-        """Until the child has ended, or is kept. A byte from the parent says which of the two it wants.
-
-        cpu_seconds: for all its steps together. Each step's own limit is a timer in the child, which a program
-        may switch off.
-        """
+    def watch(self, child: Snapshot, connection: socket.socket, keep: str | None) -> dict[str, Any]:
+        """Until the child has ended, or is kept. A byte from the parent says which of the two it wants."""
         watched = [child.handle, connection.fileno()] + ([] if child.listener is None else [child.listener])
         while True:
             ready, _, _ = select.select(watched, [], [], SECONDS_BETWEEN_LOOKS)
             if child.handle in ready:
                 return {"status": child.end()}
-            if child.cpu_seconds() > cpu_seconds:
+            if child.is_over_budget():
                 child.end()
                 return {"status": int(signal.SIGXCPU)}
             if not ready:
@@ -159,13 +181,18 @@ class Snapshots:
                     watched.remove(child.listener)
                 continue
             if connection.recv(1) == b"s" and keep:
-                self.drop([keep])
-                if _anonymous_bytes(child.pid) - _anonymous_bytes(os.getpid()) > PRIVATE_BYTES:
-                    child.end()
-                    return {"kept": False}
-                self.kept[keep] = child
-                return {"kept": True}
+                return self._keep(child, keep)
             return {"status": child.end()}
+
+    def _keep(self, child: Snapshot, key: str) -> dict[str, Any]:
+        self.drop([key])
+        if not child.stop():
+            return {"status": child.end()}
+        if child.is_large():
+            child.end()
+            return {"kept": False}
+        self.kept[key] = child
+        return {"kept": True}
 
 
 def receive_listener(watching: socket.socket) -> int | None:

@@ -147,4 +147,4 @@ def _report(index: int, error: BaseException) -> None:
 def _tell(index: int, message: str, missing: str = "") -> None:
     body = {"step": index, "error": message, "missing": missing}
     with contextlib.suppress(OSError):
-        os.write(REPORT_HANDLE, json.dumps(body).encode()[:4000])
+        os.write(REPORT_HANDLE, json.dumps(body).encode()[:4000] + b"\n")

@@ -7,7 +7,7 @@ import pytest
 
 from ml.answer_grading import GraderTimedOut, GradingPool, math_verify_verdict
 from ml.answer_size import is_beyond_computing
-from ml.answers import _compared, is_equivalent, judge, judge_at_once
+from ml.answers import LONGEST_ANSWER, _compared, is_equivalent, judge, judge_at_once
 
 
 @pytest.mark.parametrize(
@@ -177,6 +177,23 @@ def test_a_number_that_no_computer_holds_is_ungraded_at_once_as_it_is_after_two_
     assert (
         judge(answer, answer).primary and not judge(answer, "x").primary and not judge(answer, None).primary
     )
+
+
+@pytest.mark.parametrize(
+    "tower",
+    [
+        "**".join(["2"] * 667),
+        "2**(" * 399 + "2" + ")" * 399,
+        "2^{" * 499 + "2" + "}" * 499,
+        "1**" * 499 + "2",
+    ],
+)
+def test_a_tower_of_more_powers_than_python_s_stack_has_room_for_gets_a_verdict_or_none(tower):
+    assert len(tower) <= LONGEST_ANSWER
+    assert not is_equivalent(tower, "7") and not is_equivalent("7", tower)
+    if tower.startswith("2"):
+        with pytest.raises(GraderTimedOut):
+            judge(tower, "7")
 
 
 @pytest.mark.parametrize("reference", ["0", "-3", "0.5"])

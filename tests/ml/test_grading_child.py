@@ -6,6 +6,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from ml.grading_child import GradingChild
+
 
 def test_a_comparison_ends_its_child_in_the_end_also_when_nobody_waits_for_it():
     script = "import ml.grading_child as child; child.SECONDS_AT_MOST = 1; child._serve()"
@@ -34,6 +38,20 @@ def test_a_comparison_under_way_ends_at_once_when_its_parent_is_killed():
     while is_running(child) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not is_running(child)
+
+
+def test_a_child_that_takes_too_much_memory_gives_no_verdict(monkeypatch):
+    monkeypatch.setattr("ml.grading_child.MEMORY_BYTES", 100 * 2**20)
+    greedy = "print('ready', flush=True); input(); x = bytearray(b'1' * 300_000_000); print('false', flush=input())"
+    child = GradingChild.__new__(GradingChild)
+    child.process = subprocess.Popen(
+        [sys.executable, "-c", greedy], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert child._read_line(60) == b"ready\n"
+    child.ask(b'["1", "2"]\n')
+    with pytest.raises(OSError, match="the grading process took more than"):
+        child.reply(60)
+    child.end()
 
 
 def is_running(process: Path) -> bool:

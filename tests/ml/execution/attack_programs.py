@@ -24,7 +24,7 @@ RAW_CALLS = {
     "process_vm_readv": (310, 1, 0, 0), "finit_module": (313, 0, 0, 0), "seccomp": (317, 0, 0, 0),
     "memfd_create": (319, 0, 0, 0), "bpf": (321, 0, 0, 0), "userfaultfd": (323, 0, 0, 0),
     "pidfd_send_signal": (424, 0, 9, 0), "io_uring_setup": (425, 1, 0, 0), "clone3": (435, 0, 0, 0),
-    "pidfd_open": (434, 1, 0, 0), "openat2": (437, 0, 0, 0), "landlock_create": (444, 0, 0, 1),
+    "prctl to outlive its server": (157, 1, 0, 0), "pidfd_open": (434, 1, 0, 0), "openat2": (437, 0, 0, 0), "landlock_create": (444, 0, 0, 1),
 }  # fmt: skip
 
 FILES_TO_READ = (
@@ -151,6 +151,15 @@ SPECIAL = {
     "floods the error output": "import sys\nwhile True:\n    sys.stderr.write('x' * 1000)",
     "floods by one line": "print('x' * 10**8)\nimport os\nos.write(1, b'BROKEN')",
     "floods the report": "import os\nwhile True:\n    os.write(3, b'x' * 1000)",
+    "drips its report": (
+        "import os, select\nos.write(3, b'x\\n' * 20_000)\nwhile True:\n    select.poll().poll(5)\n    os.write(3, b'x')"
+    ),
+    "closes its pipes and waits": (
+        "import os, select\nfor fd in (1, 2, 3):\n    os.close(fd)\nselect.poll().poll(600_000)"
+    ),
+    "grows after it is done": (
+        "import os\nos.write(3, b'{\"done\": true}\\n')\nx = []\nwhile True:\n    x.append(bytearray(b'1' * 2**20))"
+    ),
     "recurses in Python": "def f():\n    return f()\nf()\nprint('BROKEN')",
     "recurses in C": "x = []\nfor _ in range(10**6):\n    x = [x]\nrepr(x)\nprint('BROKEN')",
     "nests brackets": "eval('(' * 10**5 + ')' * 10**5)\nprint('BROKEN')",
@@ -247,6 +256,14 @@ SIBLINGS = {
         _LOOKS.format("random.getstate() != first"),
     ),
     "its own end": ("import os", "os._exit(0)", "print('fine')"),
+}
+
+
+# What these do can only be stopped by the clock or the kernel, which is no evidence about a step.
+ENDED_BY_FORCE = {
+    "drips its report",
+    "closes its pipes and waits",
+    "floods the report",
 }
 
 

@@ -1,9 +1,10 @@
 """Programs that try to get out, and programs that only want to compute: `python -m
 tests.ml.execution.attacks`.
 
-Each attack prints BROKEN when it gets what it must not get. None may, at any level; siblings of one path may
-not reach each other either; and every honest program must print what real Python prints, also with the
-machine four times oversubscribed (`--oversubscribe`). The last line is one JSON object.
+Each attack prints BROKEN when it gets what it must not get. None may, at any level, nor may one cost a fork server or
+leave a process behind; siblings of one path may not reach each other either; and every honest program must print what
+real Python prints, also with the machine four times oversubscribed (`--oversubscribe`). The last line is one JSON
+object.
 """
 
 from __future__ import annotations
@@ -17,46 +18,80 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from ml.execution import bubblewrap
 from ml.execution.monty import MontyLayer
-from ml.execution.outcome import Execution
-from ml.execution.process import ProcessLayer
-from tests.ml.execution.attack_programs import SIBLINGS, attack_programs
+from ml.execution.outcome import Execution, Verdict
+from ml.execution.process import WALL_SECONDS, ProcessLayer
+from tests.ml.execution.attack_programs import ENDED_BY_FORCE, SIBLINGS, attack_programs
 from tests.ml.execution.honest_programs import honest_programs
+from tests.ml.execution.processes import family, kept, live, servers, state
 
 # Runs a path of steps, and keeps its state for the steps after it.
 Run = Callable[[Sequence[str]], Execution]
 BROKEN = "BROKEN"
 
 
-def levels() -> dict[str, Run]:
-    """Every sandbox level of this machine, each alone."""
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One sandbox level, alone. layer: whose processes it uses; None for Monty's."""
+
+    run: Run
+    layer: ProcessLayer | None = None
+
+
+def levels() -> dict[str, Level]:
+    """Every sandbox level of this machine."""
     monty = MontyLayer()
     layers = [ProcessLayer(wrapped=False)]
     if bubblewrap.is_available():
         layers.append(ProcessLayer(wrapped=True))
-    return {"monty": lambda codes: monty.run(codes).execution} | {
-        layer.level: lambda codes, layer=layer: layer.run(codes, keep_states=True) for layer in layers
+    return {"monty": Level(lambda codes: monty.run(codes).execution)} | {
+        layer.level: Level(lambda codes, layer=layer: layer.run(codes, keep_states=True), layer)
+        for layer in layers
     }
 
 
-def attack(run: Run, folder: Path) -> list[str]:
-    """The names of the attacks that succeeded; also those that left a file, or ended a process of ours."""
+def attack(level: Level, folder: Path) -> list[str]:
+    """The names of the attacks that succeeded; also what they left, and which process of ours they ended."""
     secret = folder / "secret"
     secret.write_text(f"{BROKEN} secret")
     os.environ["MISSTEP_TEST_SECRET"] = f"{BROKEN} environment"
     programs = attack_programs(os.getpid(), secret, folder)
     with ThreadPoolExecutor(2) as pool:
-        outcomes = list(pool.map(lambda name: run([programs[name]]), programs))
+        list(pool.map(lambda _: level.run(["import time\ntime.sleep(0)"]), range(2)))
+        before = set() if level.layer is None else servers(level.layer)
+        outcomes = dict(
+            zip(programs, pool.map(lambda name: level.run([programs[name]]), programs), strict=True)
+        )
     succeeded = [
-        f"{name}: {outcome.output[:100]}"
-        for name, outcome in zip(programs, outcomes, strict=True)
-        if BROKEN in outcome.output
+        f"{name}: {outcome.output[:100]}" for name, outcome in outcomes.items() if BROKEN in outcome.output
     ]
     left = sorted(path.name for path in folder.iterdir() if path != secret)
-    return succeeded + [f"left the file {name}" for name in left] + attack_siblings(run)
+    succeeded += [f"left the file {name}" for name in left] + attack_siblings(level.run)
+    return succeeded if level.layer is None else succeeded + cost(outcomes) + ended(level.layer, before)
+
+
+def cost(outcomes: dict[str, Execution]) -> list[str]:
+    """The names of the programs that got no verdict though they should, or held their server too long."""
+    unjudged = [
+        f"{name}: no verdict: {outcome.error}"
+        for name, outcome in outcomes.items()
+        if outcome.verdict is Verdict.INFRASTRUCTURE and name not in ENDED_BY_FORCE
+    ]
+    late = [name for name, outcome in outcomes.items() if outcome.seconds > 2 * WALL_SECONDS]
+    return unjudged + [f"{name}: held its server" for name in late]
+
+
+def ended(layer: ProcessLayer, before: set[int]) -> list[str]:
+    """Which of the layer's servers are gone, which kept processes do anything, and what lives on without them."""
+    gone = [f"ended the server {pid}" for pid in before - servers(layer)]
+    busy = [f"the kept process {pid} is not stopped" for pid in kept(layer) if state(pid) != "T"]
+    processes = family(layer)
+    layer.close()
+    return gone + busy + [f"the process {pid} stays" for pid in live(processes)]
 
 
 def attack_siblings(run: Run) -> list[str]:
@@ -100,11 +135,11 @@ def main() -> int:
             process.start()
     failures: list[str] = []
     table: dict[str, dict[str, float | int]] = {}
-    for name, run in levels().items():
+    for name, level in levels().items():
         with tempfile.TemporaryDirectory() as folder:
             started = time.monotonic()
             count = len(SIBLINGS) + len(attack_programs(os.getpid(), Path(folder) / "secret", Path(folder)))
-            broken = attack(run, Path(folder))
+            broken = attack(level, Path(folder))
         table[name] = {
             "attacks": count,
             "succeeded": len(broken),
@@ -115,7 +150,7 @@ def main() -> int:
         if name == "monty":
             continue
         started = time.monotonic()
-        failed = compute(run, honest_programs(options.honest))
+        failed = compute(level.run, honest_programs(options.honest))
         failures += [f"{name}: honest: {line}" for line in failed]
         table[name] |= {
             "honest": options.honest,

@@ -1,12 +1,14 @@
 """A quick part of `python -m tests.ml.execution.attacks`: all attacks that do not live from burning time."""
 
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from tests.ml.execution import attacks
+from ml.execution.process import ProcessLayer
+from tests.ml.execution import attacks, processes
 from tests.ml.execution.attack_programs import attack_programs
 from tests.ml.execution.honest_programs import honest_programs
 from tests.ml.execution.test_sandbox import needs_confinement
@@ -19,6 +21,8 @@ SLOW = (
     "ignores the time signal",
     "floods the report",
     "backtracks",
+    "drips its report",
+    "closes its pipes and waits",
     "forks a bomb",
     "nests a long sum",
 )
@@ -45,13 +49,12 @@ def test_no_attack_succeeds(levels, index, tmp_path, monkeypatch):
     if index == len(levels) == 2:
         pytest.skip("bubblewrap is not installed, or may not make namespaces here")
     monkeypatch.setattr(attacks, "attack_programs", quick)
-    run = list(levels.values())[index]
-    assert attacks.attack(run, tmp_path) == []
+    assert attacks.attack(list(levels.values())[index], tmp_path) == []
 
 
 @needs_confinement
 def test_every_honest_program_prints_what_it_should(levels):
-    assert attacks.compute(list(levels.values())[1], honest_programs(60)) == []
+    assert attacks.compute(list(levels.values())[1].run, honest_programs(60)) == []
 
 
 def test_an_attack_that_succeeds_is_reported(tmp_path):
@@ -73,10 +76,31 @@ def test_an_attack_that_succeeds_is_reported(tmp_path):
     assert attacks.compute(lambda codes: unprotected(codes[0]), {"wrong": ("print(1)", "2")}) != []
 
 
+@needs_confinement
+def test_an_attack_that_costs_a_server_or_a_verdict_or_leaves_a_process_is_reported(monkeypatch):
+    from ml.execution import Execution, Verdict
+
+    layer = ProcessLayer(servers=1, wrapped=False)
+    layer.run(["x = 1"], keep_states=True)
+    (kept,) = processes.children(layer)
+    os.kill(kept, signal.SIGCONT)
+    monkeypatch.setattr(layer, "close", lambda: None)
+    reported = attacks.ended(layer, {1, *processes.servers(layer)})
+    assert "ended the server 1" in reported and f"the kept process {kept} is not stopped" in reported
+    assert f"the process {kept} stays" in reported
+    monkeypatch.undo()
+    layer.close()
+    ours = Execution(Verdict.INFRASTRUCTURE, "", "none", 0, "the fork server ended", 99.0)
+    assert attacks.cost({"drips its report": ours, "x": ours}) == [
+        "x: no verdict: the fork server ended", "drips its report: held its server", "x: held its server"
+    ]  # fmt: skip
+
+
 # One namespace and one process for all: what no sandbox may be. Duplicating handles stays out even here.
 SHARED = """
 from ml.execution import Execution, Verdict
-from tests.ml.execution import attacks
+from ml.execution.process import ProcessLayer
+from tests.ml.execution import attacks, processes
 
 namespaces = {}
 

@@ -129,19 +129,45 @@ def test_rounding_is_right_in_monty_itself_and_after_a_resumed_step():
         "# set up the system {x, y}\nprint('try: set {1, 2}')\nreset = 1",
         "import math\nprint(round(math.sqrt(2), 2))",
         "x = {}\nx[(1, 2)] = [3]",
+        'x = {\'a\': "it\'s {1}", **{ }}\nprint("""{1, 2} \'a""", \'\\\'{1}\')',
+        "try:\n    x = 1 / 0\nexcept ( KeyError , IndexError ,ZeroDivisionError ) as error :\n    x = 0",
     ],
 )
 def test_ordinary_programs_stay_in_monty(code):
     assert not may_differ(code)
 
 
-@pytest.mark.parametrize(
-    "piece", ["import ", "{", "except ", "{ ", "'", '"""', "key set", "\\'", "(KeyError,", "except KeyError,"]
-)
-def test_looking_through_a_long_text_takes_no_long_time(piece):
+PIECES = ("import ", "{", "except ", "{ ", "'", '"""', "key set", "\\'", "(KeyError,", "except KeyError,")
+PIECES += ("except Key   ", "Key   ", "\\'\n", '\\"', '\\"""\n', "\\'''\n", "{**", "'\\\n", "#'", '"""\\')
+
+
+@pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.parametrize("before", ["", "{", "except ", "{'", '{"""'])
+def test_looking_through_a_long_text_takes_no_long_time(before, piece):
     started = time.perf_counter()
-    may_differ(piece * 20_000)
+    may_differ(before + piece * 20_000)
+    may_differ(before + piece * 20_000 + "}" * 20_000)
     assert time.perf_counter() - started < 2
+
+
+def test_a_clause_of_many_blanks_is_read_at_once():
+    started = time.perf_counter()
+    assert may_differ("except " + "Key   " * 30 + "!:")
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'print("""a\\"""", {3, 1, 2})',
+        "print('a\\'', {3, 1, 2}, 'b')",
+        "print('''it's''', {3, 1, 2})",
+        "x = 'no end\nprint({3, 1, 2})",
+        'print("#", {3, 1, 2})',
+    ],
+)
+def test_a_set_beside_a_string_is_seen_wherever_the_string_ends(code):
+    assert may_differ(code)
 
 
 def test_without_a_second_layer_monty_s_own_word_stands():

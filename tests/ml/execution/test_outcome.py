@@ -3,6 +3,7 @@
 import pytest
 
 from ml.execution import Execution, Verdict
+from ml.execution.outcome import path_keys
 
 
 @pytest.mark.parametrize(
@@ -17,3 +18,8 @@ from ml.execution import Execution, Verdict
 )
 def test_the_answer_of_a_step_is_its_last_line_or_the_array_that_ends_there(printed, answer):
     assert Execution(Verdict.OK, printed, "none", 1).last_line == answer
+
+
+def test_programs_that_differ_in_a_lone_surrogate_only_have_different_keys():
+    programs = ["print('\ud800')", "print('\udfff')", "print('?')"]
+    assert len({path_keys([program])[0] for program in programs}) == 3

@@ -17,7 +17,7 @@ class Layer:
     def __init__(self, failing, times):
         self.failing, self.times, self.runs = failing, times, 0
 
-    def run(self, codes, keep_states=False):
+    def run(self, codes, keep_states=False, is_partial=False):
         self.runs += 1
         if self.failing in codes[0] and self.times:
             self.times -= 1

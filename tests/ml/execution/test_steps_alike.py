@@ -8,7 +8,6 @@ import pytest
 
 from ml.execution import Verdict
 from ml.execution.process import ProcessLayer
-from ml.execution.reports import parse
 from tests.ml.execution.test_sandbox import needs_confinement
 
 BURN = "import time\nbegan = time.process_time()\nwhile time.process_time() - began < {}:\n    pass\nprint('burnt')"
@@ -142,9 +141,3 @@ def test_a_process_with_much_memory_of_its_own_is_not_kept_and_its_path_runs_aga
     base = int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * page
     assert max(own) - base < 80_000_000
     kept.close()
-
-
-def test_reports_are_read_line_by_line_and_the_last_word_counts():
-    assert parse(b'{"step": 1}\n{"step": 2}\n') == {"step": 2}
-    assert parse(b'{"step": 1}\n' + b"[" * 4000) == {"step": 1}
-    assert parse(b'{"step": "x"}\n5\n{"done": true}') == {"done": True}

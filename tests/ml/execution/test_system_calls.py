@@ -1,6 +1,8 @@
 """Which system calls a step may make, on each processor: the filter itself, and its tables against the kernel's."""
 
 import re
+import signal
+import struct
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,46 @@ def test_the_filter_of_each_processor_ends_in_refusal_and_jumps_inside_itself(na
         (0x15, 0, 4, confinement._CHECKED[name]["clone"]),
         (0x15, 0, 1, confinement.FORK_FLAGS),
     }
+
+
+@pytest.mark.parametrize("name", ["x86_64", "aarch64"])
+def test_a_process_may_ask_to_be_killed_with_its_parent_and_not_take_that_back(name):
+    def verdict(*arguments):
+        return _returned(filter_program(name), name, confinement._CHECKED[name]["prctl"], arguments)
+
+    assert verdict(1, signal.SIGKILL) == confinement._ALLOW
+    assert {verdict(1, 0), verdict(1, signal.SIGCHLD), verdict(4, signal.SIGKILL)} == {confinement._REFUSE}
+
+
+@pytest.mark.parametrize("name", ["x86_64", "aarch64"])
+def test_limits_may_be_asked_for_and_not_set(name):
+    def verdict(*arguments):
+        return _returned(filter_program(name), name, confinement._CHECKED[name]["prlimit64"], arguments)
+
+    assert verdict(0, 7, 0, 1) == confinement._ALLOW
+    assert {verdict(0, 7, 1, 0), verdict(0, 7, 1 << 32, 0)} == {confinement._REFUSE}
+
+
+def _returned(program, name, call, arguments):
+    """What the kernel reads from a filter for a call."""
+    data = struct.pack(
+        "=iIQ6Q", call, confinement._AUDIT_ARCH[name], 0, *arguments, *[0] * (6 - len(arguments))
+    )
+    loaded, at = 0, 0
+    while True:
+        code, yes, no, value = program[at]
+        if code == confinement._RETURN:
+            return value
+        if code == confinement._LOAD:
+            (loaded,) = struct.unpack_from("=I", data, value)
+            at += 1
+            continue
+        holds = {
+            confinement._JUMP_EQUAL: loaded == value,
+            confinement._JUMP_AT_LEAST: loaded >= value,
+            confinement._JUMP_ANY_BIT: bool(loaded & value),
+        }[code]
+        at += 1 + (yes if holds else no)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ class Watched:
     def __init__(self, answer):
         self.answer, self.lock, self.running, self.beside = answer, threading.Lock(), [], {}
 
-    def run(self, codes, keep_states=False):
+    def run(self, codes, keep_states=False, is_partial=False):
         (name,) = codes
         with self.lock:
             mine = {"name": name, "beside": len(self.running)}
