@@ -11,6 +11,7 @@ from labelsite.annotations.import_labels import Inserted, Place, insert_annotati
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.problems.models import Solution
 from labelsite.problems.services import StoredSolution
+from ml.given_answers import GivenAnswers
 from ml.records import LabelledSolution
 
 # What is said of a solution beside its steps. A file that leaves one out, or has null, says nothing of it.
@@ -96,17 +97,29 @@ def _other_facts(stored: StoredSolution, row: Solution) -> dict[str, Any]:
 
 
 def put_right(
-    differences: Sequence[Difference], tasks: Mapping[int, int], users: Mapping[str, int]
+    differences: Sequence[Difference],
+    tasks: Mapping[int, int],
+    users: Mapping[str, int],
+    answers: GivenAnswers,
 ) -> list[Inserted]:
     """Store what the file now says: of the solutions in their rows, and its labels as new revisions."""
     for difference in differences:
         if difference.facts:
-            Solution.objects.filter(pk=difference.stored.solution_id).update(**difference.facts)
+            facts = {**difference.facts, **_graded_anew(difference, answers)}
+            Solution.objects.filter(pk=difference.stored.solution_id).update(**facts)
     revised = {_place(each, tasks, users): each for each in differences if each.annotation}
     old = [each.annotation.pk for each in revised.values() if each.annotation]
     Annotation.objects.filter(pk__in=old).update(is_live=False)
     revisions = {place: each.annotation.revision + 1 for place, each in revised.items() if each.annotation}
     return insert_annotations(tasks, users, [each.stored for each in revised.values()], revisions)
+
+
+def _graded_anew(difference: Difference, answers: GivenAnswers) -> dict[str, bool | None]:
+    """The grade of an answer that the file put right without a word on it: the old grade was of another answer."""
+    said = difference.stored.labelled.solution
+    if "final_answer" not in difference.facts or said.is_correct is not None:
+        return {}
+    return {"is_correct": answers.is_correct(said)}
 
 
 def _place(difference: Difference, tasks: Mapping[int, int], users: Mapping[str, int]) -> Place:

@@ -220,7 +220,7 @@ def _compare(
     if not reading.revises:
         reading.differing.extend(difference.stored.labelled.line for difference in differences)
         return
-    revised = put_right(differences, tasks, users)
+    revised = put_right(differences, tasks, users, reading.answers)
     copy_ratings(revised)
     reading.corrected |= _verdicts(new.stored for new in revised)
     summary.revised += len(differences)

@@ -83,3 +83,17 @@ def test_labels_of_a_machine_are_compared_too(tmp_path: Path, is_numbered: bool)
         import_file(shepherd("-"), "math_shepherd", "C")
     import_file(shepherd("-"), "math_shepherd", "C", revises=True)
     assert Solution.objects.get(problem__text="p").extra["hard"] == [0]
+
+
+def test_a_corrected_answer_is_graded_anew_where_the_file_says_nothing_of_it(tmp_path: Path) -> None:
+    def answered(answer: str) -> Path:
+        return written(
+            tmp_path, {"id": "s", "problem": "1 + 1?", "answer": "2", "steps": ["a"], "final_answer": answer}
+        )
+
+    import_file(answered("3"), "records", "C")
+    assert Solution.objects.get().is_correct is False
+    import_file(answered("2"), "records", "C", revises=True)
+    assert Solution.objects.values_list("final_answer", "is_correct").get() == ("2", True)
+    import_file(answered("no number"), "records", "C", revises=True)
+    assert Solution.objects.get().is_correct is not True
