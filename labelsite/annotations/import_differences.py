@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labelsite.annotations.import_facts import OtherFacts, other_facts, put_facts_right
 from labelsite.annotations.import_labels import Inserted, Place, insert_annotations, said_in
 from labelsite.annotations.models import Annotation, StepRating
 from labelsite.problems.models import Solution
@@ -14,10 +15,6 @@ from labelsite.problems.services import StoredSolution
 from ml.given_answers import GivenAnswers
 from ml.records import LabelledSolution
 
-# What is said of a solution beside its steps. A file that leaves one out, or has null, says nothing of it.
-FACTS = ("is_correct", "final_answer", "generator")
-# The labels of files that are no person's word lie here.
-MACHINE_LABELS = ("hard", "soft", "labels")
 _Ratings = frozenset[tuple[int, int, int | None, bool | None, str]]
 
 
@@ -26,8 +23,13 @@ class Difference:
     """A record whose solution is known. `annotation`: the live one, where it says something else."""
 
     stored: StoredSolution
-    facts: Mapping[str, Any]
+    facts: OtherFacts
     annotation: Annotation | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What differs, as people know it."""
+        return (*self.facts.names, *(["labels"] if self.annotation else []))
 
 
 def find_differences(
@@ -37,7 +39,7 @@ def find_differences(
     old = [stored for stored in batch if not stored.is_new]
     if not old:
         return []
-    rows = Solution.objects.in_bulk([stored.solution_id for stored in old])
+    rows = Solution.objects.select_related("problem").in_bulk([stored.solution_id for stored in old])
     annotations = _live(tasks[stored.solution_id] for stored in old)
     ratings = _ratings([annotation.pk for annotation in annotations.values()])
     found = []
@@ -47,7 +49,7 @@ def find_differences(
         annotation = annotations.get(place) if place else None
         if annotation and _says(stored.labelled) == _stored(annotation, ratings):
             annotation = None
-        facts = _other_facts(stored, rows[stored.solution_id])
+        facts = other_facts(stored.labelled.solution, rows[stored.solution_id])
         if facts or annotation:
             found.append(Difference(stored, facts, annotation))
     return found
@@ -86,16 +88,6 @@ def _stored(annotation: Annotation, ratings: Mapping[int, _Ratings]) -> tuple[An
     return annotation.finish_reason, annotation.reason, annotation.trajectory, given
 
 
-def _other_facts(stored: StoredSolution, row: Solution) -> dict[str, Any]:
-    said = stored.labelled.solution
-    facts = {name: getattr(said, name) for name in FACTS}
-    other = {name: value for name, value in facts.items() if value not in (None, getattr(row, name))}
-    labels = {name: said.extra[name] for name in MACHINE_LABELS if name in said.extra}
-    if any(row.extra.get(name) != value for name, value in labels.items()):
-        other["extra"] = {**row.extra, **labels}
-    return other
-
-
 def put_right(
     differences: Sequence[Difference],
     tasks: Mapping[int, int],
@@ -105,21 +97,13 @@ def put_right(
     """Store what the file now says: of the solutions in their rows, and its labels as new revisions."""
     for difference in differences:
         if difference.facts:
-            facts = {**difference.facts, **_graded_anew(difference, answers)}
-            Solution.objects.filter(pk=difference.stored.solution_id).update(**facts)
+            stored = difference.stored
+            put_facts_right(stored.solution_id, difference.facts, stored.labelled.solution, answers)
     revised = {_place(each, tasks, users): each for each in differences if each.annotation}
     old = [each.annotation.pk for each in revised.values() if each.annotation]
     Annotation.objects.filter(pk__in=old).update(is_live=False)
     revisions = {place: each.annotation.revision + 1 for place, each in revised.items() if each.annotation}
     return insert_annotations(tasks, users, [each.stored for each in revised.values()], revisions)
-
-
-def _graded_anew(difference: Difference, answers: GivenAnswers) -> dict[str, bool | None]:
-    """The grade of an answer that the file put right without a word on it: the old grade was of another answer."""
-    said = difference.stored.labelled.solution
-    if "final_answer" not in difference.facts or said.is_correct is not None:
-        return {}
-    return {"is_correct": answers.is_correct(said)}
 
 
 def _place(difference: Difference, tasks: Mapping[int, int], users: Mapping[str, int]) -> Place:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext_noop
@@ -32,15 +32,19 @@ class ImportRefused(MisstepError):
 class Differs(MisstepError):
     """Records that say something else than was imported before; nothing of the file was stored."""
 
-    def __init__(self, file: str, lines: Sequence[int]) -> None:
-        self.lines = list(lines)
+    def __init__(self, file: str, differing: Mapping[int, Set[str]]) -> None:
+        """differing: the lines, and the names of what each says otherwise."""
+        self.lines = list(differing)
+        names = ", ".join(sorted(set().union(*differing.values())))
         shown = ", ".join(map(str, self.lines[:SHOWN_ERRORS]))
         more = ", ..." if len(self.lines) > SHOWN_ERRORS else ""
         words = (
-            gettext_noop("%(file)s: 1 record differs from what is stored (line %(lines)s), %(expected)s")
+            gettext_noop(
+                "%(file)s: 1 record differs from what is stored (line %(lines)s) in %(names)s, %(expected)s"
+            )
             if len(self.lines) == 1
             else gettext_noop(
-                "%(file)s: %(count)s records differ from what is stored (lines %(lines)s), %(expected)s"
+                "%(file)s: %(count)s records differ from what is stored (lines %(lines)s) in %(names)s, %(expected)s"
             )
         )
         expected = gettext_noop(
@@ -48,7 +52,14 @@ class Differs(MisstepError):
             " revisions; nothing was imported"
         )
         super().__init__(
-            Said(words, file=file, count=len(self.lines), lines=shown + more, expected=Said(expected))
+            Said(
+                words,
+                file=file,
+                count=len(self.lines),
+                lines=shown + more,
+                names=names,
+                expected=Said(expected),
+            )
         )
 
 

@@ -55,7 +55,8 @@ class _Reading:
     answers: GivenAnswers = field(default_factory=GivenAnswers)
     verdicts: dict[int, list[int]] = field(default_factory=dict)
     corrected: dict[int, list[int]] = field(default_factory=dict)
-    differing: list[int] = field(default_factory=list)
+    # Lines that say something else than is stored, each with the names of what.
+    differing: dict[int, set[str]] = field(default_factory=dict)
 
 
 def import_file(
@@ -218,7 +219,9 @@ def _compare(
 ) -> None:
     differences = find_differences(batch, tasks, users)
     if not reading.revises:
-        reading.differing.extend(difference.stored.labelled.line for difference in differences)
+        for difference in differences:
+            line = difference.stored.labelled.line
+            reading.differing.setdefault(line, set()).update(difference.names)
         return
     revised = put_right(differences, tasks, users, reading.answers)
     copy_ratings(revised)

@@ -14,7 +14,8 @@ from labelsite.annotations.import_refusals import Differs
 from labelsite.annotations.importers import import_file
 from labelsite.annotations.models import Annotation
 from labelsite.campaigns.models import Task
-from labelsite.problems.models import Solution
+from labelsite.problems.models import Problem, Solution
+from labelsite.problems.queries import record_of
 
 pytestmark = pytest.mark.django_db
 BENCH = {"id": "s", "generator": "m", "problem": "p", "steps": ["a", "b", "c"]}
@@ -97,3 +98,36 @@ def test_a_corrected_answer_is_graded_anew_where_the_file_says_nothing_of_it(tmp
     assert Solution.objects.values_list("final_answer", "is_correct").get() == ("2", True)
     import_file(answered("no number"), "records", "C", revises=True)
     assert Solution.objects.get().is_correct is not True
+
+
+def test_other_metadata_is_refused_and_with_revise_put_beside_what_was_kept(tmp_path: Path) -> None:
+    def kept(**metadata: Any) -> Path:
+        return written(tmp_path, {"id": "s", "problem": "p", "steps": ["a"], **metadata})
+
+    import_file(kept(ticket="T-1", size=1e23, batch=1), "records", "C")
+    import_file(kept(ticket=None, size=1e23), "records", "C")
+    with pytest.raises(Differs, match="in metadata, expected"):
+        import_file(kept(ticket="T-2"), "records", "C")
+    with pytest.raises(Differs, match="in metadata, expected"):
+        import_file(kept(colour="red"), "records", "C")
+    import_file(kept(ticket="T-2", colour="red"), "records", "C", revises=True)
+    metadata = {"ticket": "T-2", "size": 10**23, "batch": 1, "colour": "red"}
+    assert Solution.objects.get().extra["metadata"] == metadata
+
+
+def test_a_reference_solution_that_comes_later_is_told_and_with_revise_taken_over(tmp_path: Path) -> None:
+    def sampled(**reference: str) -> Path:
+        sample = {"steps": ["A = 2"]}
+        return written(tmp_path, {"id": "p", "problem": "1 =", "solutions": [sample, sample], **reference})
+
+    import_file(sampled(), "misstep", "C")
+    with pytest.raises(Differs, match="in reference_solution, expected"):
+        import_file(sampled(reference_solution="One is one."), "misstep", "C")
+    for reference in ("One is one.", "One is 1."):
+        path = sampled(reference_solution=reference)
+        import_file(path, "misstep", "C", revises=True)
+        import_file(path, "misstep", "C")
+        assert {record_of(row, (), "").problem.reference_solution for row in Solution.objects.all()} == {
+            reference
+        }
+    assert Problem.objects.get().reference_solution == "One is one."
