@@ -31,6 +31,7 @@ RULES: Mapping[str, Words] = {
     "found_error_without_mistake": _("ends at a mistake, and its last rating is no −1"),
     "solution_with_mistake": _("says that there is no mistake, and rates a step −1"),
     "solution_not_finished": _("says that there is no mistake, and not every step is rated"),
+    "exit_with_mistake": _("gives up or calls the problem bad, and rates a step −1"),
     "no_reason": _("gives no reason"),
 }
 

@@ -63,4 +63,6 @@ def _broken_ending(annotation: Annotation, ratings: list[int | None], mistake: i
                 return "solution_with_mistake"
             return "solution_not_finished" if None in ratings or not ratings else ""
         case _:
+            if mistake is not None:
+                return "exit_with_mistake"
             return "" if annotation.reason.strip() else "no_reason"

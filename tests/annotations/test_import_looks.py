@@ -12,6 +12,7 @@ from labelsite.annotations.import_refusals import Differs
 from labelsite.annotations.importers import import_file
 from labelsite.annotations.models import Annotation
 from labelsite.problems.models import Solution
+from ml import formats
 
 pytestmark = pytest.mark.django_db
 
@@ -73,3 +74,16 @@ def test_who_looked_twice_at_the_same_content_looked_at_two_solutions(tmp_path: 
         written(tmp_path / "b.jsonl", looked_at("2 + 2?", ann=0), ann, both), "annotated", "C"
     )
     assert (again.new_solutions, again.new_annotations) == (1, 1)
+
+
+@pytest.mark.parametrize("finish_reason", ["give_up", "bad_problem"])
+def test_who_gives_up_at_a_mistake_breaks_the_rule_that_the_file_s_reader_names(
+    tmp_path: Path, finish_reason: str
+) -> None:
+    look = {"annotator": "kim", "ratings": [1, -1], "finish_reason": finish_reason, "reason": "tired"}
+    path = written(
+        tmp_path / "a.jsonl", {"problem": "1 + 1?", "steps": ["one", "two"], "annotations": [look]}
+    )
+    (read,) = formats.read(path, "annotated")
+    import_file(path, "annotated", "C")
+    assert read.broken_rule == Annotation.objects.get().broken_rule == "exit_with_mistake"

@@ -38,6 +38,8 @@ def look(
         ([1, 1, -1], SOLVED, "solution_with_mistake"),
         ([1, 1], SOLVED, "solution_not_finished"),
         ([1], GAVE_UP, "no_reason"),
+        ([1, -1], GAVE_UP, "exit_with_mistake"),
+        ([-1], FinishReason.BAD_PROBLEM, "exit_with_mistake"),
         ([1], FinishReason.BAD_PROBLEM, "no_reason"),
     ],
 )
