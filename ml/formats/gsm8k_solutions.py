@@ -13,6 +13,7 @@ from ml.formats.lines import Unreadable
 from ml.records import LabelledSolution, Problem, Solution
 
 KEYS = frozenset({"question", "ground_truth"})
+INSIDE = frozenset({"is_correct", "solution"})
 # These files end a solution with "A: 18"; the problem sets of the same source with "#### 18".
 ANSWER_LINE = re.compile(r"^\s*(?:A:|####)\s*(\S.*?)\s*$", re.MULTILINE)
 
@@ -43,6 +44,13 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
                 is_correct=fields.boolean(entry, "is_correct"),
             ),
         )
+
+
+def unread_inside(record: Record) -> Iterator[str]:
+    """The keys that models' entries have beside ours; they are told together, whosever they are."""
+    for model, entry in record.items():
+        if model not in KEYS:
+            yield from (f"MODEL.{key}" for key in entry if key not in INSIDE)
 
 
 def _answer(trace: str) -> str | None:

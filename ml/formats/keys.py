@@ -24,7 +24,12 @@ class KeyLog:
     kept: Counter[str] = field(default_factory=Counter)
 
     def note(self, module: ModuleType, record: Record) -> None:
-        """Count the keys of one line. A format without READS uses or keeps everything that a line says."""
+        """Count the keys of one line. A format without READS uses or keeps every key of it. One that reads values key
+        by key otherwise than in a list tells by `unread_inside` which of theirs it passes over.
+        """
+        if hasattr(module, "unread_inside"):
+            for key in module.unread_inside(record):
+                _count(self.unread, key)
         reads: frozenset[str] | None = getattr(module, "READS", None)
         if reads is None:
             return

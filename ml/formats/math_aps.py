@@ -21,7 +21,9 @@ from ml.said import Said
 from ml.segmentation import segment
 
 KEYS = frozenset({"question", "reasoning_steps"})
-READS = frozenset({"question_id", "question", "final_answer", "reasoning_steps"})
+FLAT = frozenset({"reasoning_steps[].solution_prefix", "reasoning_steps[].mc_value"})
+READS = frozenset({"question_id", "question", "final_answer", "reasoning_steps"}) | FLAT
+NODE = frozenset({"text", "mc_value", "children"})
 # Search stops long before these; without them one line could unfold into more than the memory holds.
 DEEPEST = 100
 MOST_NODES = 10_000
@@ -44,6 +46,15 @@ def parse(record: Record, line: int) -> Iterator[LabelledSolution]:
     for index, (steps, soft) in enumerate(paths):
         solution = Solution(f"{line}/{index}", problem, chain(steps), extra={"soft": list(soft)})
         yield LabelledSolution(line, solution)
+
+
+def unread_inside(record: Record) -> Iterator[str]:
+    """The keys that nodes of a tree have beside ours, wherever they stand in it."""
+    waiting = [record["reasoning_steps"]] if isinstance(record["reasoning_steps"], dict) else []
+    while waiting:
+        node = waiting.pop()
+        yield from (f"reasoning_steps.{key}" for key in node if key not in NODE)
+        waiting.extend(node.get("children", ()))
 
 
 def problem_of(record: Record, line: int) -> Problem:
