@@ -136,3 +136,20 @@ def test_the_conversion_of_a_tool_keeps_everybody_s_finished_looks(
     looks = [one.annotation for one in found if one.annotation]
     assert [look.labeler.removeprefix("imported:") for look in looks] == labelers
     assert [look.first_mistake for look in looks] == [1, None]
+
+
+def test_a_record_that_nobody_answered_and_blank_lines_between_steps_convert_too(tmp_path: Path):
+    unanswered = {**ARGILLA[0], "responses": None}
+    spaced = {"problem": PROBLEM["problem"], "steps": "\nWe add.\n\nThe sum is 4.\n"}
+    converted(tmp_path, "Argilla", [unanswered, {**ARGILLA[0], "id": "q2", "fields": spaced}])
+    first, *looks = formats.read(tmp_path / "own.jsonl", "annotated")
+    assert first.annotation is None
+    assert [look.solution.steps for look in looks] == [tuple(PROBLEM["steps"])] * 2
+
+
+def test_a_relation_between_regions_is_no_choice(tmp_path: Path):
+    relation = {"from_id": "a", "to_id": "b", "type": "relation", "direction": "right"}
+    (task,) = STUDIO
+    looks = [{**look, "result": [relation, *look["result"]]} for look in task["annotations"]]
+    converted(tmp_path, "Label Studio", [{**task, "annotations": looks}])
+    assert len(list(formats.read(tmp_path / "own.jsonl", "annotated"))) == 2
