@@ -63,6 +63,8 @@ def _own_shape(row: Annotation, labelled: LabelledSolution) -> dict[str, Any]:
         "exposure": row.exposure,
         "changed_after_reveal": row.changed_after_reveal,
         "guideline_version": row.guideline_version,
+        # Of an imported look the file's own word on when it was; `created_at` is when the row was made.
+        "labelled_at": said.created_at,
         "created_at": row.created_at.isoformat(),
         "solution": {
             "id": row.task.solution_id,
@@ -70,7 +72,11 @@ def _own_shape(row: Annotation, labelled: LabelledSolution) -> dict[str, Any]:
             "problem": solution.problem.text,
             "answer": solution.problem.answer,
             "positions": [
-                {"options": [option.text for option in position.options], "chosen": position.chosen}
+                {
+                    "options": [option.text for option in position.options],
+                    "sources": [option.source for option in position.options],
+                    "chosen": position.chosen,
+                }
                 for position in solution.positions
             ],
             "final_answer": solution.final_answer,

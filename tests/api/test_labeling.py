@@ -220,7 +220,9 @@ def test_all_annotations_come_as_lines_to_admins_only(
         return [json.loads(line) for line in body.splitlines()]
 
     assert [(row["annotator"], row["trajectory"]) for row in pull()] == [("ann", [1, -1]), ("bob", [1, 1])]
-    assert pull()[0]["solution"]["positions"][0] == {"options": ["We add."], "chosen": 0}
+    assert pull()[0]["solution"]["positions"][0] == {
+        "options": ["We add."], "sources": ["model"], "chosen": 0
+    }  # fmt: skip
     assert [row["id"] for row in pull(f"?after={first.pk}")] == [second.pk]
     assert [row["labeler"] for row in pull("?shape=prm800k")] == ["ann", "bob"]
     for query, complaint in (

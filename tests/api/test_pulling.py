@@ -154,3 +154,23 @@ def test_a_pull_behind_an_annotation_of_another_campaign_is_refused(admin, ann, 
     assert (
         answer.json()["detail"] == f"after='{elsewhere}', expected the id of an annotation of this campaign"
     )
+
+
+def test_a_line_says_when_its_file_says_it_was_labelled_and_who_wrote_each_step(
+    admin, campaign, tmp_path: Path
+) -> None:
+    step = {
+        "completions": [{"text": "2 + 2 = 5", "rating": -1}],
+        "human_completion": {"text": "2 + 2 = 4", "rating": None},
+        "chosen_completion": None,
+    }
+    label = {"steps": [step], "total_time": 1, "finish_reason": "found_error"}
+    row = {"timestamp": "2022-07-30T14:38:50", "question": {"problem": "2 + 2?"}, "label": label}
+    path = tmp_path / "file.jsonl"
+    path.write_text(json.dumps(row))
+    import_file(path, "prm800k", campaign.name)
+    (line,) = pull(admin, campaign)
+    assert line["labelled_at"] == "2022-07-30T14:38:50"
+    (position,) = line["solution"]["positions"]
+    assert position["options"] == ["2 + 2 = 5", "2 + 2 = 4"]
+    assert position["sources"] == ["model", "human"]
