@@ -25,6 +25,8 @@ class Difference:
     stored: StoredSolution
     facts: OtherFacts
     annotation: Annotation | None
+    # Another model's solution under the same id and with the same steps: no correction of this one.
+    is_by_another: bool
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,9 +51,11 @@ def find_differences(
         annotation = annotations.get(place) if place else None
         if annotation and _says(stored.labelled) == _stored(annotation, ratings):
             annotation = None
-        facts = other_facts(stored.labelled.solution, rows[stored.solution_id])
+        row = rows[stored.solution_id]
+        facts = other_facts(stored.labelled.solution, row)
         if facts or annotation:
-            found.append(Difference(stored, facts, annotation))
+            is_by_another = "generator" in facts.columns and row.generator is not None
+            found.append(Difference(stored, facts, annotation, is_by_another))
     return found
 
 

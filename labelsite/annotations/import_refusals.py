@@ -32,8 +32,10 @@ class ImportRefused(MisstepError):
 class Differs(MisstepError):
     """Records that say something else than was imported before; nothing of the file was stored."""
 
-    def __init__(self, file: str, differing: Mapping[int, Set[str]]) -> None:
-        """differing: the lines, and the names of what each says otherwise."""
+    def __init__(self, file: str, differing: Mapping[int, Set[str]], by_another: bool = False) -> None:
+        """differing: the lines, and the names of what each says otherwise. by_another: some are of another generator,
+        which no `--revise` takes over.
+        """
         self.lines = list(differing)
         names = ", ".join(sorted(set().union(*differing.values())))
         shown = ", ".join(map(str, self.lines[:SHOWN_ERRORS]))
@@ -47,9 +49,13 @@ class Differs(MisstepError):
                 "%(file)s: %(count)s records differ from what is stored (lines %(lines)s) in %(names)s, %(expected)s"
             )
         )
-        expected = gettext_noop(
-            "expected the same labels and facts, or `import_solutions --revise`, which keeps the old labels as earlier"
-            " revisions; nothing was imported"
+        expected = (
+            gettext_noop("expected an id of its own for each generator's solution; nothing was imported")
+            if by_another
+            else gettext_noop(
+                "expected the same labels and facts, or `import_solutions --revise`, which keeps the old labels as"
+                " earlier revisions; nothing was imported"
+            )
         )
         super().__init__(
             Said(

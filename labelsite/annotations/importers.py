@@ -57,6 +57,7 @@ class _Reading:
     corrected: dict[int, list[int]] = field(default_factory=dict)
     # Lines that say something else than is stored, each with the names of what.
     differing: dict[int, set[str]] = field(default_factory=dict)
+    by_another: bool = False
 
 
 def import_file(
@@ -77,8 +78,8 @@ def import_file(
 
     New tasks belong to `section`, if one is named. `name` stands in messages in place of the path; `report` is
     called with the line that was reached. Raises ImportRefused, with nothing stored, when any line is bad, and
-    Differs when any says something else than is stored, unless `revises` asks to take it over. A dry run does
-    everything and takes it back.
+    Differs when any says something else than is stored, unless `revises` asks to take it over; it takes over no
+    solution of another generator. A dry run does everything and takes it back.
     """
     if len(section) > SECTION_LENGTH:
         raise MisstepError(f"section {section[:20]!r}..., expected at most {SECTION_LENGTH} characters")
@@ -97,7 +98,7 @@ def import_file(
         if log.count:
             raise ImportRefused(log.first, log.count)
         if reading.differing:
-            raise Differs(name or str(path), reading.differing)
+            raise Differs(name or str(path), reading.differing, reading.by_another)
         if not dry_run:
             _finish(reading, summary, newest)
         transaction.set_rollback(dry_run)
@@ -218,10 +219,11 @@ def _compare(
     users: dict[str, int],
 ) -> None:
     differences = find_differences(batch, tasks, users)
-    if not reading.revises:
-        for difference in differences:
-            line = difference.stored.labelled.line
-            reading.differing.setdefault(line, set()).update(difference.names)
+    refused = [each for each in differences if each.is_by_another or not reading.revises]
+    for each in refused:
+        reading.differing.setdefault(each.stored.labelled.line, set()).update(each.names)
+        reading.by_another = reading.by_another or each.is_by_another
+    if refused or not reading.revises:
         return
     revised = put_right(differences, tasks, users, reading.answers)
     copy_ratings(revised)

@@ -131,3 +131,21 @@ def test_a_reference_solution_that_comes_later_is_told_and_with_revise_taken_ove
             reference
         }
     assert Problem.objects.get().reference_solution == "One is one."
+
+
+def test_a_known_id_by_another_generator_is_no_correction_and_is_told_as_what_it_is(tmp_path: Path) -> None:
+    import_file(written(tmp_path, bench(1)), "processbench", "C")
+    other = written(tmp_path, bench(0, generator="another"))
+    for revises in (False, True):
+        with pytest.raises(Differs, match=r"\(line 1\) in generator, labels, expected an id of its own"):
+            import_file(other, "processbench", "C", revises=revises)
+    assert Solution.objects.get().generator == "m"
+
+
+def test_a_generator_that_nobody_had_named_is_taken_over(tmp_path: Path) -> None:
+    import_file(written(tmp_path, {"id": "s", "problem": "p", "steps": ["a"]}), "records", "C")
+    named = written(tmp_path, {"id": "s", "problem": "p", "steps": ["a"], "generator": "m"})
+    with pytest.raises(Differs, match="in generator, expected the same labels and facts"):
+        import_file(named, "records", "C")
+    import_file(named, "records", "C", revises=True)
+    assert Solution.objects.get().generator == "m"
