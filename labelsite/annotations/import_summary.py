@@ -22,6 +22,8 @@ class ImportSummary:
     revised: int = 0
     # Solutions that were there without a word on their answer, and have one now.
     graded: int = 0
+    # New ones whose id the campaign had already, under another problem, answer or format.
+    doubled: int = 0
     dry_run: bool = False
     new_campaign: bool = False
     # Keys of the file that its format does not read, with the number of lines; and those kept as they are.
@@ -34,8 +36,15 @@ class ImportSummary:
             f"read {self.solutions} solutions; {verb} {self.new_solutions} solutions,"
             f" {self.new_tasks} tasks and {self.new_annotations} annotations"
             f" ({self.broken_rules} break a label rule) to {'the new campaign ' * self.new_campaign}{self.campaign}"
-            + "".join(f"; {told}" for told in (*self._put_right(), *self._keys_told()))
+            + "".join(f"; {told}" for told in (*self._doubled(), *self._put_right(), *self._keys_told()))
         )
+
+    def _doubled(self) -> Iterator[str]:
+        if self.doubled:
+            yield (
+                "with an id that the campaign has under another problem, answer or format, too:"
+                f" {self.doubled} of the new tasks"
+            )
 
     def _put_right(self) -> Iterator[str]:
         if self.revised:

@@ -16,6 +16,7 @@ from django.db.models import Max
 from labelsite.accounts.models import User
 from labelsite.annotations.import_campaigns import campaign_named
 from labelsite.annotations.import_differences import find_differences, put_right
+from labelsite.annotations.import_doubles import doubled_ids
 from labelsite.annotations.import_labels import copy_ratings, insert_annotations, looks_at, machine_users
 from labelsite.annotations.import_refusals import Differs, ErrorLog, ImportRefused
 from labelsite.annotations.import_summary import ImportSummary
@@ -99,6 +100,8 @@ def import_file(
             raise ImportRefused(log.first, log.count)
         if reading.differing:
             raise Differs(name or str(path), reading.differing, reading.by_another)
+        if summary.new_tasks and not summary.new_campaign:
+            summary.doubled = doubled_ids(campaign, newest)
         if not dry_run:
             _finish(reading, summary, newest)
         transaction.set_rollback(dry_run)

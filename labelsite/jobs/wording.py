@@ -44,6 +44,9 @@ FIGURES: Mapping[str, Words] = {
     "tasks_of_section": gettext_lazy("Tasks put into the section"),
     "new_annotations": gettext_lazy("New annotations"),
     "graded": gettext_lazy("Known solutions whose answers were graded now"),
+    "doubled": gettext_lazy(
+        "New tasks with an id that the campaign has under another problem, answer or format"
+    ),
     "broken_rules": gettext_lazy("Annotations that break a label rule"),
     "steps": gettext_lazy("Steps"),
     "labelled_steps": gettext_lazy("Labelled steps"),
@@ -60,8 +63,8 @@ FIGURES: Mapping[str, Words] = {
 }
 # Nothing worth telling where there are none.
 EXCEPTIONS = {
-    "graded", "broken_rules", "program_error", "infrastructure", "unscored_steps", "solutions_of_training_problems",
-    "training_problems_left_out", "unanswered", "without_label", "without_decision",
+    "graded", "doubled", "broken_rules", "program_error", "infrastructure", "unscored_steps",
+    "solutions_of_training_problems", "training_problems_left_out", "unanswered", "without_label", "without_decision",
 }  # fmt: skip
 NESTED = ("counts", "verdicts")
 # How often each of some names came.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,3 +112,29 @@ def test_a_grade_that_is_known_stays_when_a_file_comes_again_without_one(tmp_pat
     Solution.objects.update(is_correct=True)
     assert import_file(path, "prm800k", "C").graded == 0
     assert Solution.objects.get().is_correct is True
+
+
+@pytest.mark.parametrize(
+    ("format", "more"),
+    [("records", {"answer": "2"}), ("records", {"problem": "1 + 1 ="}), ("annotated", {"annotations": []})],
+)
+def test_a_known_id_under_another_problem_or_format_is_new_and_told(
+    tmp_path: Path, format: str, more: dict[str, Any]
+) -> None:
+    path, line = tmp_path / "file.jsonl", {"id": "s", "problem": "1 + 1?", "steps": ["a"]}
+    path.write_text(json.dumps(line))
+    assert import_file(path, "records", "C").doubled == 0
+    assert import_file(path, "records", "C").doubled == 0
+    path.write_text(json.dumps({**line, **more}) + "\n" + json.dumps({**line, "id": "t", **more}))
+    dry = import_file(path, format, "C", dry_run=True)
+    assert (dry.new_solutions, dry.doubled) == (2, 1)
+    assert "under another problem, answer or format, too: 1 of the new tasks" in str(dry)
+    assert import_file(path, format, "Elsewhere").doubled == 0
+    assert import_file(path, format, "C").doubled == 1
+
+
+def test_the_numbers_of_lines_without_an_id_double_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "file.jsonl"
+    for problem in ("1 + 1?", "2 + 2?"):
+        path.write_text(json.dumps({"problem": problem, "steps": ["a"]}))
+        assert import_file(path, "records", "C").doubled == 0
